@@ -19,6 +19,7 @@ NUMBERS: dict[str, tuple[type[int] | type[float], float, float]] = {  # defaults
     "SCALE_WINDOW_SECONDS": (int, 120, 3600),
     "HEADROOM": (float, 0, 5),
     "SCALE_IN_MIN_STEP": (int, 1, 100),
+    "SCALE_IN_MAX_AGE_SECONDS": (int, 30, 3600),
     "MAX_METRIC_AGE_SECONDS": (int, 60, 3600),
     "FALLBACK_WORKERS": (int, 0, 1000),
 }
@@ -53,7 +54,9 @@ def configure(values: Mapping[str, str]) -> Config:
             expected = "a whole number" if kind is int else "a number"
             wrong.append(f"{name}={values[name]!r}: give {expected}, {low} to {high}")
     maximum = numbers.get("max_workers", Config.max_workers)
-    config = Config(**{"fallback_workers": math.ceil(maximum / 2)} | numbers)
+    age = numbers.get("max_metric_age_seconds", Config.max_metric_age_seconds)
+    derived = {"fallback_workers": math.ceil(maximum / 2), "scale_in_max_age_seconds": age}
+    config = Config(**derived | numbers)
     if config.min_workers > maximum:
         wrong.append(f"MIN_WORKERS={config.min_workers} is above MAX_WORKERS={maximum}")
     if config.fallback_workers > maximum:

@@ -48,6 +48,7 @@ class Config:
     scale_window_seconds: int = 600
     headroom: float = 1.0
     scale_in_min_step: int = 2
+    scale_in_max_age_seconds: int = 300
     max_metric_age_seconds: int = 300
     fallback_workers: int = 6
 
@@ -83,7 +84,7 @@ def decide(history: History, service: Service, config: Config) -> Decision:
         return Decision(need, need, "scale out")
     if need == service.desired:
         return Decision(need, need, "need met")
-    hold = reason_to_hold(need, service, config) or reason_to_doubt(history, len(points), config)
+    hold = reason_to_hold(need, service, config) or reason_to_doubt(points, history, config)
     if hold:
         return Decision(service.desired, need, hold, held=True)
     return Decision(need, need, "scale in")
@@ -125,10 +126,12 @@ def reason_to_hold(need: int, service: Service, config: Config) -> str | None:
     return None
 
 
-def reason_to_doubt(history: History, found: int, config: Config) -> str | None:
+def reason_to_doubt(points: Sequence[Point], history: History, config: Config) -> str | None:
     """What in the data forbids scaling in."""
     if not history.complete:
         return "CloudWatch's answer is incomplete"
-    if 2 * found * PERIOD < config.scale_window_seconds:
+    if 2 * len(points) * PERIOD < config.scale_window_seconds:
         return "less than half of the window's points"
+    if history.now - points[-1].timestamp > config.scale_in_max_age_seconds:
+        return "newest point too old to scale in"  # a tick with a fresher reading may have scaled out meanwhile
     return None
