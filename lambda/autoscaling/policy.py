@@ -133,5 +133,5 @@ def reason_to_doubt(points: Sequence[Point], history: History, config: Config) -
     if 2 * len(points) * PERIOD < config.scale_window_seconds:
         return "less than half of the window's points"
     if history.now - points[-1].timestamp > config.scale_in_max_age_seconds:
-        return "newest point too old to scale in"  # a tick with a fresher reading may have scaled out meanwhile
+        return "newest point too old to scale in"  # a fresher reading may have scaled out since
     return None
