@@ -1,0 +1,12 @@
+"""Jinja-templated CloudFormation, rendered, checked, previewed and deployed.
+
+The pipeline, one public function a stage, nothing mutated on the way:
+
+1. ``load.load``      params, schema and dotenv files become a `Config`; every value remembers its file and line.
+2. ``render.render``  the templates become a `Rendering`: documents with a source map, nested stacks wired by name
+   (``wire.wire`` decides, ``render`` prints).
+3. ``check.check``    cfn-lint and our own rules turn the rendering into a `Report` of problems at template lines.
+4. ``output.write``   ``build/<env>`` is replaced as a whole, or not at all.
+
+``cli`` is the only place that knows the order, prints, or exits. Up to here nothing needs credentials or a network.
+"""

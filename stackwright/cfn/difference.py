@@ -1,0 +1,89 @@
+"""Differences of two resolved trees, leaf by leaf, in the way CloudFormation compares properties: maps by
+key, lists by index, scalars as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Final
+
+from stackwright.cfn.template import Path
+from stackwright.cfn.values import Reference, Traced, Unknown, canonical, plain, traces
+
+
+class _Missing(Enum):
+    MISSING = "missing"
+
+
+MISSING: Final = _Missing.MISSING
+"""Stands for the side on which a value does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One leaf that differs; ``before`` and ``after`` are resolved trees or :data:`MISSING`."""
+
+    path: Path
+    before: Any
+    after: Any
+
+    @property
+    def references(self) -> frozenset[Reference]:
+        """What the new value depends on."""
+        return frozenset(reference for node in traces(self.after) for reference in node.references)
+
+    @property
+    def real(self) -> bool:
+        """Whether the values differ, or may: not only AWS's knowledge of them."""
+        return bool(canonical(self.before) != canonical(self.after))
+
+    @property
+    def unseen(self) -> bool:
+        """Whether a change set shows ``KNOWN_AFTER_APPLY`` because of what the value depends on."""
+        return any(node.unseen for node in traces(self.after))
+
+    @property
+    def listed(self) -> bool:
+        """Whether AWS's change sets tell of it."""
+        return self.unseen or (self.real and not any(node.stale for node in traces(self.after)))
+
+    @property
+    def certain(self) -> bool:
+        """Whether the value surely differs: both are known, or the new one cannot be the old one."""
+        return self.real and not any(not found.certain and found.fresh for found in _leaves(self.after))
+
+
+def _leaves(value: Any) -> Iterator[Unknown]:
+    value = plain(value)
+    if isinstance(value, Unknown):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _leaves(item)
+
+
+def differences(before: Any, after: Any, path: Path = ()) -> Iterator[Difference]:
+    """Every differing leaf, by sorted path; also those that only AWS takes for different."""
+    before, after = _opened(before), _opened(after)
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in sorted({**before, **after}):
+            yield from differences(before.get(key, MISSING), after.get(key, MISSING), (*path, key))
+    elif isinstance(before, list) and isinstance(after, list):
+        for index in range(max(len(before), len(after))):
+            old = before[index] if index < len(before) else MISSING
+            new = after[index] if index < len(after) else MISSING
+            yield from differences(old, new, (*path, index))
+    else:
+        found = Difference(path, before, after)
+        if found.real or found.unseen:
+            yield found
+
+
+def _opened(value: Any) -> Any:
+    """A container whose items carry the memory of the function that returned it."""
+    if not isinstance(value, Traced) or not isinstance(value.value, list | Mapping):
+        return value
+    if isinstance(value.value, list):
+        return [replace(value, value=item) for item in value.value]
+    return {key: replace(value, value=item) for key, item in value.value.items()}

@@ -1,0 +1,384 @@
+"""Resource types from the CloudFormation registry schemas that cfn-lint bundles.
+
+The JSON files are read one type at a time, without importing cfn-lint (which takes two seconds). Format:
+docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache, cached_property
+from importlib.util import find_spec
+from pathlib import Path as FilePath
+from typing import Any
+
+from stackwright.cfn.template import Path, to_text
+
+_ANY = "*"
+STATEFUL = frozenset(
+    (
+        "AWS::Backup::BackupVault",
+        "AWS::Cognito::UserPool",
+        "AWS::DocDB::DBCluster",
+        "AWS::DynamoDB::GlobalTable",
+        "AWS::DynamoDB::Table",
+        "AWS::EC2::Volume",
+        "AWS::ECR::Repository",
+        "AWS::EFS::FileSystem",
+        "AWS::ElastiCache::CacheCluster",
+        "AWS::ElastiCache::ReplicationGroup",
+        "AWS::FSx::FileSystem",
+        "AWS::Kinesis::Stream",
+        "AWS::KMS::Key",
+        "AWS::Logs::LogGroup",
+        "AWS::Neptune::DBCluster",
+        "AWS::OpenSearchService::Domain",
+        "AWS::RDS::DBCluster",
+        "AWS::RDS::DBInstance",
+        "AWS::Redshift::Cluster",
+        "AWS::S3::Bucket",
+        "AWS::SQS::Queue",
+        "AWS::SecretsManager::Secret",
+        "AWS::SSM::Parameter",
+    )
+)
+"""Types whose physical resource holds data that goes when the resource goes."""
+
+_VOLATILE = frozenset(
+    (
+        ("AWS::EC2::LaunchTemplate", "LatestVersionNumber"),
+        ("AWS::EC2::LaunchTemplate", "DefaultVersionNumber"),
+    )
+)
+"""Read-only attributes that an update in place changes; others (ARNs, names, endpoints) outlive it."""
+
+
+class Recreation(StrEnum):
+    """Whether a changed property makes a new physical resource;
+    ``ResourceTargetDefinition.RequiresRecreation``."""
+
+    NEVER = "Never"
+    CONDITIONALLY = "Conditionally"
+    ALWAYS = "Always"
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """One resource type; ``definition`` is its registry schema."""
+
+    name: str
+    definition: Mapping[str, Any] = field(repr=False)
+
+    @cached_property
+    def create_only(self) -> tuple[Path, ...]:
+        """Properties whose change replaces the resource; ``*`` stands for any list item."""
+        return self._paths("createOnlyProperties")
+
+    @cached_property
+    def conditional_create_only(self) -> tuple[Path, ...]:
+        """Properties whose change may replace the resource."""
+        return self._paths("conditionalCreateOnlyProperties")
+
+    @cached_property
+    def read_only(self) -> tuple[Path, ...]:
+        """Properties that AWS sets and ``Fn::GetAtt`` returns."""
+        return self._paths("readOnlyProperties")
+
+    @cached_property
+    def write_only(self) -> tuple[Path, ...]:
+        """Properties that cannot be read back."""
+        return self._paths("writeOnlyProperties")
+
+    @cached_property
+    def primary_identifier(self) -> tuple[Path, ...]:
+        """The properties that together identify a physical resource."""
+        return self._paths("primaryIdentifier")
+
+    @property
+    def custom(self) -> bool:
+        """Whether a Lambda function or topic of the user's implements the type."""
+        return self.name.startswith("Custom::") or self.name == "AWS::CloudFormation::CustomResource"
+
+    @property
+    def stateful(self) -> bool:
+        """Whether deleting the physical resource deletes data."""
+        return self.name in STATEFUL
+
+    @cached_property
+    def tags_property(self) -> str | None:
+        """The property that holds the tags, None where the type cannot be tagged."""
+        tagging = self.definition.get("tagging", {})
+        if tagging.get("taggable", self.definition.get("taggable")) is False:
+            return None
+        default = "/properties/Tags" if "Tags" in self._properties else ""
+        return str(tagging.get("tagProperty", default)).rpartition("/")[2] or None
+
+    @property
+    def updatable_tags(self) -> bool:
+        """Whether tags can change without replacing the resource."""
+        return self.tags_property is not None and bool(
+            self.definition.get("tagging", {}).get("tagUpdatable", True)
+        )
+
+    def recreation(self, path: Path) -> Recreation:
+        """What changing the property at ``path`` (below ``Properties``) does to the physical resource."""
+        if self.custom:
+            return Recreation.CONDITIONALLY  # its provider decides by the physical id it returns
+        if any(_touches(pattern, path) for pattern in self.create_only):
+            return Recreation.ALWAYS
+        if any(_touches(pattern, path) for pattern in self.conditional_create_only):
+            return Recreation.CONDITIONALLY
+        return Recreation.NEVER
+
+    def has_attribute(self, name: str) -> bool:
+        """Whether ``Fn::GetAtt`` may name it: any property of the model, also the ones that were given."""
+        if self.custom or (self.name == "AWS::CloudFormation::Stack" and name.startswith("Outputs.")):
+            return True
+        node: Any = self.definition
+        for part in name.split("."):
+            node = self._inner(node).get(part)
+            if node is None:
+                return False
+        return True
+
+    def changes_in_place(self, attribute: str) -> bool:
+        """Whether an update in place may give a read-only attribute another value."""
+        return self.custom or (self.name, attribute) in _VOLATILE
+
+    @property
+    def _properties(self) -> Mapping[str, Any]:
+        properties: Mapping[str, Any] = self.definition.get("properties", {})
+        return properties
+
+    def _inner(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
+        node = self._resolve(node)
+        properties: Mapping[str, Any] = node.get("properties", {})
+        return properties
+
+    def _resolve(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
+        while "$ref" in node:
+            target: Any = self.definition
+            for part in node["$ref"].removeprefix("#/").split("/"):
+                target = target[part]
+            node = target
+        return node
+
+    def _paths(self, key: str) -> tuple[Path, ...]:
+        pointers = (pointer.removeprefix("/properties/") for pointer in self.definition.get(key, ()))
+        return tuple(
+            tuple(_ANY if part in ("*", "items", "ArrayIndex") else part for part in pointer.split("/"))
+            for pointer in pointers
+        )
+
+    def problems(self, properties: Mapping[str, Any]) -> list[str]:
+        """What CloudFormation would find wrong in resolved properties, in its words, e.g.
+        ``#: required key [Value] not found``. Scalars may be text, as CloudFormation converts them."""
+        return list(_validate(self, properties))
+
+
+def _touches(pattern: Path, path: Path) -> bool:
+    """Whether one path is the other or a part of it: a new map that holds a create-only leaf changes that
+    leaf."""
+    return all(p in (q, _ANY) for p, q in zip(pattern, path, strict=False))
+
+
+@dataclass(frozen=True)
+class Schemas:
+    """The resource types of one Region."""
+
+    region: str = "us-east-1"
+
+    @cached_property
+    def _index(self) -> Mapping[str, str]:
+        return _index(self.region)
+
+    def get(self, type_name: str) -> ResourceType | None:
+        """The type, or None where the Region has no such type. Custom resources and modules are open."""
+        if type_name.startswith("Custom::"):
+            return ResourceType(type_name, _OPEN)
+        digest = self._index.get(type_name)
+        return _load(digest) if digest else None
+
+    def unrecognized(self, type_names: Sequence[str]) -> list[str]:
+        """The names that are no types, in order and once each."""
+        return [name for name in dict.fromkeys(type_names) if self.get(name) is None]
+
+
+_OPEN: Mapping[str, Any] = {
+    "properties": {"ServiceToken": {"type": "string"}},
+    "required": ["ServiceToken"],
+    "additionalProperties": True,
+}
+
+
+@cache
+def _folder() -> FilePath:
+    spec = find_spec("cfnlint")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("cfn-lint is not installed: its data holds the resource types")
+    return FilePath(spec.submodule_search_locations[0]) / "data" / "schemas"
+
+
+@cache
+def _index(region: str) -> Mapping[str, str]:
+    file = _folder() / "providers" / f"{region}.json"
+    if not file.exists():
+        file = _folder() / "providers" / "us-east-1.json"
+    index: Mapping[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    return index
+
+
+@cache
+def _load(digest: str) -> ResourceType:
+    definition = json.loads((_folder() / "resources" / f"{digest}.json").read_text(encoding="utf-8"))
+    return ResourceType(definition["typeName"], definition)
+
+
+# --- validation of properties -------------------------------------------------------------------------------
+# The keywords that CloudFormation's validator checks, with its texts (github.com/everit-org/json-schema).
+
+_JSON_NAMES = {
+    str: "String",
+    bool: "Boolean",
+    int: "Integer",
+    float: "Number",
+    list: "JSONArray",
+    dict: "JSONObject",
+}
+
+
+def _validate(resource_type: ResourceType, properties: Mapping[str, Any]) -> Iterator[str]:
+    read_only = {path[0] for path in resource_type.read_only if len(path) == 1}
+    yield from (
+        f"#: extraneous key [{key}] is not permitted"
+        for key in properties
+        if key in read_only - _settable(resource_type)
+    )
+    validator = _validator_class()(resource_type.definition)
+    errors = sorted(
+        validator.iter_errors(dict(properties)), key=lambda error: [str(p) for p in error.absolute_path]
+    )
+    for error in errors:
+        yield from _texts(error)
+
+
+def _settable(resource_type: ResourceType) -> set[str]:
+    """Some schemas list a property both as read-only and as create-only: it may be given."""
+    return {str(path[0]) for path in resource_type.create_only}
+
+
+def _texts(error: Any) -> Iterator[str]:
+    where = "#" + "".join(f"/{part}" for part in error.absolute_path)
+    instance, expected, keyword = error.instance, error.validator_value, error.validator
+    if keyword == "additionalProperties":
+        known, patterns = error.schema.get("properties", {}), error.schema.get("patternProperties", {})
+        extra = [key for key in instance if key not in known and not any(re.search(p, key) for p in patterns)]
+        yield from (f"{where}: extraneous key [{key}] is not permitted" for key in extra)
+    elif keyword == "required":
+        missing = error.message.split("'")[1]  # one error a key: "'Value' is a required property"
+        yield f"{where}: required key [{missing}] not found"
+    elif keyword == "type":
+        name = expected if isinstance(expected, str) else expected[0]
+        shown = {"object": "JSONObject", "array": "JSONArray"}.get(name, name.capitalize())
+        yield f"{where}: expected type: {shown}, found: {_JSON_NAMES.get(type(instance), 'Null')}"
+    elif keyword in _KEYWORD_TEXTS:
+        yield f"{where}: {_KEYWORD_TEXTS[keyword](instance, expected)}"
+    else:
+        yield f"{where}: failed validation constraint for keyword [{keyword}]"
+
+
+_KEYWORD_TEXTS: Mapping[str, Any] = {
+    "enum": lambda value, _: f"{to_text(value)} is not a valid enum value",
+    "minLength": lambda value, bound: f"expected minLength: {bound}, actual: {len(value)}",
+    "maxLength": lambda value, bound: f"expected maxLength: {bound}, actual: {len(value)}",
+    "minItems": lambda value, bound: f"expected minimum item count: {bound}, found: {len(value)}",
+    "maxItems": lambda value, bound: f"expected maximum item count: {bound}, found: {len(value)}",
+    "minimum": lambda value, bound: f"{to_text(value)} is not greater or equal to {to_text(bound)}",
+    "maximum": lambda value, bound: f"{to_text(value)} is not less or equal to {to_text(bound)}",
+    "uniqueItems": lambda _value, _: "array items are not unique",
+}
+
+
+@cache
+def _validator_class() -> Any:
+    """JSON Schema draft 7 that takes text for numbers and booleans, and numbers for text."""
+    from jsonschema import Draft7Validator, ValidationError, validators
+
+    def bounded(low: bool) -> Any:
+        def check(validator: Any, bound: float, instance: Any, _schema: Any) -> Iterator[Any]:
+            number = float(instance) if _numeric(validator, instance) else None
+            if number is not None and (number < bound if low else number > bound):
+                yield ValidationError("out of bounds")
+
+        return check
+
+    def enum(_validator: Any, allowed: Sequence[Any], instance: Any, _schema: Any) -> Iterator[Any]:
+        if not isinstance(instance, list | dict) and to_text(instance) not in map(to_text, allowed):
+            yield ValidationError("not in enum")
+
+    def pattern(_validator: Any, expression: str, instance: Any, _schema: Any) -> Iterator[Any]:
+        if isinstance(instance, str) and not _searches(expression, instance):
+            yield ValidationError("no match")
+
+    checker = Draft7Validator.TYPE_CHECKER.redefine_many(
+        {
+            "integer": lambda _, value: _is_whole(value),
+            "number": lambda _, value: _is_number(value),
+            "boolean": lambda _, value: isinstance(value, bool) or value in ("true", "false"),
+            "string": lambda _, value: isinstance(value, str | bool | int | float),
+        }
+    )
+    keywords = {
+        "minimum": bounded(True),
+        "maximum": bounded(False),
+        "enum": enum,
+        "pattern": pattern,
+        "minLength": _length_check(True),
+        "maxLength": _length_check(False),
+    }
+    return validators.extend(Draft7Validator, keywords, type_checker=checker)
+
+
+def _length_check(low: bool) -> Any:
+    from jsonschema import ValidationError
+
+    def check(_validator: Any, bound: int, instance: Any, _schema: Any) -> Iterator[Any]:
+        if isinstance(instance, str) and (len(instance) < bound if low else len(instance) > bound):
+            yield ValidationError("wrong length")
+
+    return check
+
+
+def _numeric(_validator: Any, value: Any) -> bool:
+    return _is_number(value)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool | list | dict) or value is None:
+        return False
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_whole(value: Any) -> bool:
+    return _is_number(value) and float(value).is_integer()
+
+
+@cache
+def _searches_cached(expression: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(expression)
+    except re.error:
+        return None  # Java's syntax: left to AWS
+
+
+def _searches(expression: str, text: str) -> bool:
+    compiled = _searches_cached(expression)
+    return compiled is None or compiled.search(text) is not None

@@ -1,0 +1,510 @@
+"""CloudFormation templates as values: parsed from YAML or JSON, with the line of every key.
+
+The refusals carry CloudFormation's own texts, so that a template that AWS would refuse is refused here in the
+same words (texts collected from AWS's public error reports; where AWS's text is not known, ours says more).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import yaml
+
+_T = TypeVar("_T")
+
+Path = tuple[str | int, ...]
+"""Keys and indexes from the root of a template, e.g. ``("Resources", "Topic", "Properties", "Tags", 0)``."""
+
+MAX_RESOURCES = 500
+MAX_PARAMETERS = 200
+MAX_OUTPUTS = 200
+MAX_MAPPINGS = 200
+"""Quotas: docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
+
+_MAX_NODES = 1_000_000  # a megabyte of text can name more only by aliases of aliases
+_SECTIONS = frozenset(
+    (
+        "AWSTemplateFormatVersion",
+        "Description",
+        "Metadata",
+        "Parameters",
+        "Rules",
+        "Mappings",
+        "Conditions",
+        "Transform",
+        "Resources",
+        "Outputs",
+        "Hooks",
+        "Globals",
+        "Constants",
+    )
+)
+_RESOURCE_KEYS = frozenset(
+    (
+        "Type",
+        "Properties",
+        "DependsOn",
+        "Condition",
+        "Metadata",
+        "CreationPolicy",
+        "UpdatePolicy",
+        "DeletionPolicy",
+        "UpdateReplacePolicy",
+    )
+)
+_PARAMETER_KEYS = frozenset(
+    (
+        "Type",
+        "Default",
+        "AllowedValues",
+        "AllowedPattern",
+        "ConstraintDescription",
+        "Description",
+        "MaxLength",
+        "MaxValue",
+        "MinLength",
+        "MinValue",
+        "NoEcho",
+    )
+)
+_PARAMETER_TYPE = re.compile(
+    r"(String|Number|CommaDelimitedList|List<(String|Number|AWS::[A-Za-z0-9:]+)>|AWS::[A-Za-z0-9:]+"
+    r"|AWS::SSM::Parameter::Value<[A-Za-z0-9:<>]+>)"
+)
+_ALPHANUMERIC = re.compile(r"[A-Za-z0-9]+")
+_POLICIES = ("Delete", "Retain", "Snapshot", "RetainExceptOnCreate")
+
+
+class ValidationError(Exception):
+    """What CloudFormation answers with the error code ``ValidationError``.
+
+    ``message`` is the text as AWS gives it, ``path`` and ``line`` (from 1; 0: unknown) say where.
+    """
+
+    def __init__(self, message: str, path: Path = (), line: int = 0) -> None:
+        super().__init__(message)
+        self.message, self.path, self.line = message, path, line
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A declared parameter; ``default`` is None where there is none."""
+
+    name: str
+    type: str
+    default: str | None = None
+    allowed_values: tuple[str, ...] = ()
+    allowed_pattern: str | None = None
+    constraint_description: str | None = None
+    minimum_length: int | None = None
+    maximum_length: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    no_echo: bool = False
+    description: str | None = None
+
+    @property
+    def is_list(self) -> bool:
+        """Whether ``Ref`` gives a list: ``CommaDelimitedList``, ``List<...>`` and SSM parameters that hold
+        one."""
+        inner = self.ssm_type or self.type
+        return inner == "CommaDelimitedList" or inner.startswith("List<")
+
+    @property
+    def ssm_type(self) -> str | None:
+        """The type of the stored value for ``AWS::SSM::Parameter::Value<T>``, whose given value is only a
+        name."""
+        match = re.fullmatch(r"AWS::SSM::Parameter::Value<(.+)>", self.type)
+        return match.group(1) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A declared resource; ``properties`` and the attributes hold unresolved intrinsic functions."""
+
+    logical_id: str
+    type: str
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    depends_on: tuple[str, ...] = ()
+    condition: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    creation_policy: Mapping[str, Any] | None = None
+    update_policy: Mapping[str, Any] | None = None
+    deletion_policy: Any = None
+    update_replace_policy: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A declared output; ``value``, ``export`` and ``description`` hold unresolved intrinsic functions."""
+
+    name: str
+    value: Any
+    export: Any = None
+    condition: str | None = None
+    description: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A whole template. ``data`` is the document as it was read; ``lines`` maps paths to lines (empty for
+    JSON)."""
+
+    data: Mapping[str, Any] = field(repr=False)
+    parameters: Mapping[str, Parameter]
+    mappings: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    conditions: Mapping[str, Any]
+    resources: Mapping[str, Resource]
+    outputs: Mapping[str, Output]
+    description: str | None = None
+    transforms: tuple[str, ...] = ()
+    lines: Mapping[Path, int] = field(default_factory=dict, repr=False)
+
+    def line(self, path: Path) -> int:
+        """The line (from 1) of the nearest enclosing key that has one, or 0."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 0)
+
+    @property
+    def language_extensions(self) -> bool:
+        """Whether the transform ``AWS::LanguageExtensions`` is declared (for Length, ToJsonString,
+        DefaultValue)."""
+        return "AWS::LanguageExtensions" in self.transforms
+
+
+def parse(text: str) -> Template:
+    """Read a template.
+
+    Raises:
+        ValidationError: with CloudFormation's text, where it would refuse it, and the line.
+    """
+    data, lines = _read(text)
+    try:
+        return from_data(data, lines)
+    except ValidationError as error:
+        if error.line or not error.path:
+            raise
+        found = _nearest(lines, error.path)
+        raise ValidationError(error.message, error.path, found) from None
+
+
+def _nearest(lines: Mapping[Path, int], path: Path) -> int:
+    while path and path not in lines:
+        path = path[:-1]
+    return lines.get(path, 0)
+
+
+def _read(text: str) -> tuple[Any, dict[Path, int]]:
+    if text.lstrip().startswith("{"):
+        try:
+            return json.loads(text, object_pairs_hook=_unique_pairs), {}
+        except json.JSONDecodeError as error:
+            message = (
+                f"Template format error: JSON not well-formed. (line {error.lineno}, column {error.colno})"
+            )
+            raise ValidationError(message, (), error.lineno) from None
+    try:
+        root = yaml.compose(text, Loader=_LOADER)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        message = f"Template format error: YAML not well-formed. (line {line}, column {column})"
+        raise ValidationError(message, (), line) from None
+    except yaml.YAMLError:
+        raise ValidationError("Template format error: YAML not well-formed.") from None
+    reader = _Reader()
+    return (reader.read(root, ()) if root is not None else None), reader.lines
+
+
+def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+    if twice:
+        raise ValidationError(f"Template format error: duplicate key '{twice[0]}'.")
+    return dict(pairs)
+
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_CONSTRUCT = yaml.constructor.SafeConstructor()
+_SCALARS: Mapping[str, Callable[[Any], Any]] = {  # YAML 1.1's rules, as CloudFormation reads them
+    "int": _CONSTRUCT.construct_yaml_int,
+    "float": _CONSTRUCT.construct_yaml_float,
+    "bool": _CONSTRUCT.construct_yaml_bool,
+    "null": _CONSTRUCT.construct_yaml_null,
+}
+
+
+class _Reader:
+    """YAML nodes to plain data. Short-form tags become the long form; timestamps stay text, as in
+    CloudFormation."""
+
+    def __init__(self) -> None:
+        self.lines: dict[Path, int] = {}
+        self._count = 0
+
+    def read(self, node: yaml.Node, path: Path) -> Any:
+        self._count += 1
+        if self._count > _MAX_NODES:
+            raise ValidationError("Template format error: too many nodes; are aliases nested?", path)
+        if node.tag.startswith("!"):
+            return self._short_form(node, path)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._item(child, (*path, index)) for index, child in enumerate(node.value)]
+        return self._scalar(node)
+
+    def _item(self, node: yaml.Node, path: Path) -> Any:
+        self.lines[path] = node.start_mark.line + 1
+        return self.read(node, path)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise ValidationError("Template format error: a key must be a string.", path, line)
+            key = key_node.value
+            if key in found:
+                raise ValidationError(f"Template format error: duplicate key '{key}'.", (*path, key), line)
+            self.lines[*path, key] = line
+            found[key] = self.read(value_node, (*path, key))
+        return found
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        construct = _SCALARS.get(node.tag.rpartition(":")[2])
+        return construct(node) if construct else node.value
+
+    def _short_form(self, node: yaml.Node, path: Path) -> dict[str, Any]:
+        name = node.tag[1:]
+        long = name if name in ("Ref", "Condition") else f"Fn::{name}"
+        plain = yaml.ScalarNode("tag:yaml.org,2002:str", node.value, node.start_mark, node.end_mark)
+        if isinstance(node, yaml.MappingNode):
+            return {long: self._mapping(node, (*path, long))}
+        if isinstance(node, yaml.SequenceNode):
+            items = [self._item(child, (*path, long, index)) for index, child in enumerate(node.value)]
+            return {long: items}
+        if long == "Fn::GetAtt" and "." in node.value:
+            return {long: node.value.split(".", 1)}
+        return {long: self._scalar(plain)}
+
+
+def from_data(data: Any, lines: Mapping[Path, int] | None = None) -> Template:
+    """A template from a document that was already read (JSON shapes).
+
+    Raises:
+        ValidationError: where the document is not a template.
+    """
+    if not isinstance(data, Mapping):
+        raise ValidationError("Template format error: unsupported structure.")
+    unknown = sorted(set(data) - _SECTIONS)
+    if unknown:
+        names = ", ".join(unknown)
+        raise ValidationError(f"Invalid template property or properties [{names}]", (unknown[0],))
+    resources = _section(data, "Resources")
+    if not resources:
+        raise ValidationError("Template format error: At least one Resources member must be defined.")
+    _limits(data)
+    return Template(
+        data=data,
+        parameters=_each(data, "Parameters", _parameter),
+        mappings=_each(data, "Mappings", _mapping_table),
+        conditions=dict(_section(data, "Conditions")),
+        resources=_each(data, "Resources", _resource),
+        outputs=_each(data, "Outputs", _output),
+        description=_description(data),
+        transforms=_transforms(data.get("Transform")),
+        lines=lines or {},
+    )
+
+
+def _section(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = data.get(name)
+    if section is None:
+        return {}
+    if not isinstance(section, Mapping):
+        raise ValidationError(f"Template format error: {name} must be an object.", (name,))
+    return section
+
+
+def _limits(data: Mapping[str, Any]) -> None:
+    for name, limit in (
+        ("Resources", MAX_RESOURCES),
+        ("Parameters", MAX_PARAMETERS),
+        ("Outputs", MAX_OUTPUTS),
+        ("Mappings", MAX_MAPPINGS),
+    ):
+        count = len(_section(data, name))
+        if count > limit:
+            text = (
+                f"Template format error: Number of {name.lower()}, {count}, is greater than maximum "
+                f"allowed, {limit}"
+            )
+            raise ValidationError(text, (name,))
+
+
+def _each(data: Mapping[str, Any], section: str, make: Callable[[str, Any], _T]) -> dict[str, _T]:
+    found = {}
+    for name, value in _section(data, section).items():
+        if section != "Mappings" and not _ALPHANUMERIC.fullmatch(str(name)):
+            noun = section.removesuffix("s")
+            raise ValidationError(
+                f"Template format error: {noun} name {name} is non alphanumeric.", (section, name)
+            )
+        found[name] = make(name, value)
+    return found
+
+
+def _description(data: Mapping[str, Any]) -> str | None:
+    text = data.get("Description")
+    if text is not None and not isinstance(text, str):
+        raise ValidationError("Template format error: Description must be a string.", ("Description",))
+    return text
+
+
+def _transforms(value: Any) -> tuple[str, ...]:
+    """The declared macros. Only ``AWS::LanguageExtensions`` is understood here; others need AWS to run
+    them."""
+    names = [] if value is None else value if isinstance(value, list) else [value]
+    for name in names:
+        if name != "AWS::LanguageExtensions":
+            shown = name if isinstance(name, str) else json.dumps(name)
+            raise ValidationError(f"Transform {shown} is not supported: only AWS can run it.", ("Transform",))
+    return tuple(names)
+
+
+def _number(value: Any, cast: Callable[[Any], float], name: str, path: Path) -> Any:
+    try:
+        return None if value is None else cast(value)
+    except (TypeError, ValueError):
+        raise ValidationError(f"Template format error: {name} must be a number.", (*path, name)) from None
+
+
+def _parameter(name: str, value: Any) -> Parameter:
+    path: Path = ("Parameters", name)
+    if not isinstance(value, Mapping) or not isinstance(value.get("Type"), str):
+        raise ValidationError(
+            "Template format error: Every Parameters object must contain a Type member.", path
+        )
+    unknown = sorted(set(value) - _PARAMETER_KEYS)
+    if unknown:
+        raise ValidationError(f"Invalid template parameter property '{unknown[0]}'", (*path, unknown[0]))
+    if not _PARAMETER_TYPE.fullmatch(value["Type"]):
+        raise ValidationError(f"Template format error: Unrecognized parameter type: {value['Type']}", path)
+    default = value.get("Default")
+    if isinstance(default, list | Mapping):
+        raise ValidationError(
+            "Template format error: Every Default member must be a string.", (*path, "Default")
+        )
+    return Parameter(
+        name=name,
+        type=value["Type"],
+        default=None if default is None else to_text(default),
+        allowed_values=tuple(to_text(item) for item in value.get("AllowedValues") or ()),
+        allowed_pattern=value.get("AllowedPattern"),
+        constraint_description=value.get("ConstraintDescription"),
+        minimum_length=_number(value.get("MinLength"), int, "MinLength", path),
+        maximum_length=_number(value.get("MaxLength"), int, "MaxLength", path),
+        minimum=_number(value.get("MinValue"), float, "MinValue", path),
+        maximum=_number(value.get("MaxValue"), float, "MaxValue", path),
+        no_echo=to_text(value.get("NoEcho", False)) == "true",
+        description=value.get("Description"),
+    )
+
+
+def _mapping_table(name: str, value: Any) -> Mapping[str, Mapping[str, Any]]:
+    good = isinstance(value, Mapping) and all(isinstance(row, Mapping) for row in value.values())
+    if not good:
+        text = (
+            "Template format error: Every Mappings object member must contain a String key and an "
+            "object value."
+        )
+        raise ValidationError(text, ("Mappings", name))
+    for top, row in value.items():
+        for second, cell in row.items():
+            if isinstance(cell, Mapping) or cell is None:
+                text = "Template format error: Every Mappings attribute must be a String or a List."
+                raise ValidationError(text, ("Mappings", name, top, second))
+    return {to_text(top): {to_text(k): v for k, v in row.items()} for top, row in value.items()}
+
+
+def _resource(name: str, value: Any) -> Resource:
+    path: Path = ("Resources", name)
+    if not isinstance(value, Mapping):
+        raise ValidationError("Template format error: Any Resources member must be an object.", path)
+    if not isinstance(value.get("Type"), str) or not value["Type"]:
+        text = (
+            f"Template format error: [/Resources/{name}] Every Resources object must contain a Type member."
+        )
+        raise ValidationError(text, path)
+    unknown = sorted(set(value) - _RESOURCE_KEYS)
+    if unknown:
+        raise ValidationError(f"Invalid template resource property '{unknown[0]}'", (*path, unknown[0]))
+    properties = value.get("Properties", {})
+    if not isinstance(properties, Mapping):
+        raise ValidationError(
+            "Template format error: Any Properties member must be an object.", (*path, "Properties")
+        )
+    for key in ("DeletionPolicy", "UpdateReplacePolicy"):
+        _policy(name, key, value.get(key))
+    return Resource(
+        logical_id=name,
+        type=value["Type"],
+        properties=properties,
+        depends_on=_depends_on(path, value.get("DependsOn")),
+        condition=value.get("Condition"),
+        metadata=value.get("Metadata"),
+        creation_policy=value.get("CreationPolicy"),
+        update_policy=value.get("UpdatePolicy"),
+        deletion_policy=value.get("DeletionPolicy"),
+        update_replace_policy=value.get("UpdateReplacePolicy"),
+    )
+
+
+def _policy(name: str, key: str, value: Any) -> None:
+    if value is not None and not isinstance(value, Mapping) and value not in _POLICIES:
+        text = f"Template format error: Unrecognized {key} {value} for resource {name}"
+        raise ValidationError(text, ("Resources", name, key))
+
+
+def _depends_on(path: Path, value: Any) -> tuple[str, ...]:
+    names = [] if value is None else value if isinstance(value, list) else [value]
+    if not all(isinstance(name, str) for name in names):
+        text = "Template format error: DependsOn must be a string or list of strings."
+        raise ValidationError(text, (*path, "DependsOn"))
+    return tuple(names)
+
+
+def _output(name: str, value: Any) -> Output:
+    if not isinstance(value, Mapping) or "Value" not in value:
+        text = (
+            f"Template format error: Output {name} is malformed. Every Outputs member must contain a "
+            "Value object"
+        )
+        raise ValidationError(text, ("Outputs", name))
+    export = value.get("Export")
+    if export is not None and (not isinstance(export, Mapping) or "Name" not in export):
+        raise ValidationError(
+            "Template format error: Export must contain a Name.", ("Outputs", name, "Export")
+        )
+    return Output(
+        name=name,
+        value=value["Value"],
+        export=export["Name"] if export else None,
+        condition=value.get("Condition"),
+        description=value.get("Description"),
+    )
+
+
+def to_text(value: Any) -> str:
+    """A scalar as CloudFormation writes it: ``true`` and ``false``, whole numbers without a point."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return "" if value is None else str(value)

@@ -1,0 +1,106 @@
+"""What CloudFormation refuses before it looks at any value: unknown types, dangling references, circles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from stackwright.cfn import graph
+from stackwright.cfn.schema import Schemas
+from stackwright.cfn.template import Path, Template, ValidationError
+
+_PSEUDO = frozenset(
+    f"AWS::{name}"
+    for name in (
+        "AccountId",
+        "NoValue",
+        "NotificationARNs",
+        "Partition",
+        "Region",
+        "StackId",
+        "StackName",
+        "URLSuffix",
+    )
+)
+
+
+def validate(template: Template, schemas: Schemas) -> None:
+    """Check a template on its own, as ``ValidateTemplate`` and ``CreateChangeSet`` do first.
+
+    Raises:
+        ValidationError: with CloudFormation's text and the line.
+    """
+    try:
+        _types(template, schemas)
+        _conditions(template)
+        for name, resource in template.resources.items():
+            parts = (resource.properties, resource.metadata, resource.creation_policy, resource.update_policy)
+            _references(template, schemas, parts, ("Resources", name))
+        for name, output in template.outputs.items():
+            _references(template, schemas, (output.value, output.export), ("Outputs", name))
+        graph.order(template)
+    except ValidationError as error:
+        raise ValidationError(error.message, error.path, error.line or template.line(error.path)) from None
+
+
+def _types(template: Template, schemas: Schemas) -> None:
+    unknown = schemas.unrecognized([resource.type for resource in template.resources.values()])
+    if unknown:
+        first = next(name for name, resource in template.resources.items() if resource.type == unknown[0])
+        text = f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]"
+        raise ValidationError(text, ("Resources", first, "Type"))
+
+
+def _conditions(template: Template) -> None:
+    named: list[tuple[Path, Any]] = [
+        (("Resources", name, "Condition"), resource.condition)
+        for name, resource in template.resources.items()
+    ]
+    named += [(("Outputs", name, "Condition"), output.condition) for name, output in template.outputs.items()]
+    for name, value in template.data.get("Resources", {}).items():
+        named += [(("Resources", name), condition) for condition in _tested(value.get("Properties"))]
+    for path, condition in named:
+        if condition is not None and condition not in template.conditions:
+            block = path[0]
+            text = (
+                f"Template error: unresolved condition dependency {condition} in the {block} block of "
+                "the template"
+            )
+            raise ValidationError(text, path)
+
+
+def _tested(value: Any) -> Iterator[str]:
+    """The conditions that ``Fn::If`` names."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _tested(item)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if key == "Fn::If" and isinstance(item, list) and item and isinstance(item[0], str):
+                yield item[0]
+            yield from _tested(item)
+
+
+def _references(template: Template, schemas: Schemas, value: Any, path: Path) -> None:
+    known = {*template.resources, *template.parameters, *_PSEUDO}
+    for name, attribute in graph.references(list(value) if isinstance(value, tuple) else value):
+        if attribute is None and name not in known:
+            text = (
+                f"Template format error: Unresolved resource dependencies [{name}] in the {path[0]} "
+                "block of the"
+            )
+            raise ValidationError(f"{text} template", path)
+        if attribute is not None:
+            _attribute(template, schemas, name, attribute, path)
+
+
+def _attribute(template: Template, schemas: Schemas, name: str, attribute: str, path: Path) -> None:
+    resource = template.resources.get(name)
+    if resource is None:
+        raise ValidationError(
+            f"Template error: instance of Fn::GetAtt references undefined resource {name}", path
+        )
+    known = schemas.get(resource.type)
+    if attribute and known is not None and not known.has_attribute(attribute):
+        text = f"Template error: resource {name} does not support attribute type {attribute} in Fn::GetAtt"
+        raise ValidationError(text, path)

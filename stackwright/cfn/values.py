@@ -1,0 +1,160 @@
+"""Values as CloudFormation computes them: plain, known only after apply, and with their dependencies
+remembered.
+
+A resolved tree is made of dicts, lists, scalars and :class:`Traced` nodes; a ``Traced`` stands where an
+intrinsic function stood and remembers what its value depends on. :func:`plain` strips the memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Any, Final
+
+from stackwright.cfn.template import to_text
+
+KNOWN_AFTER_APPLY: Final = "{{changeSet:KNOWN_AFTER_APPLY}}"
+"""What ``DescribeChangeSet`` prints for a value that only exists once the change set was executed."""
+
+
+class NoValue(Enum):
+    """The type of :data:`NO_VALUE`."""
+
+    NO_VALUE = "AWS::NoValue"
+
+
+NO_VALUE: Final = NoValue.NO_VALUE
+"""``!Ref AWS::NoValue``: the property or list item that holds it does not exist."""
+
+
+class Source(StrEnum):
+    """What kind of thing a value depends on; the names of ``ResourceChangeDetail.ChangeSource``."""
+
+    PARAMETER = "ParameterReference"
+    RESOURCE = "ResourceReference"
+    ATTRIBUTE = "ResourceAttribute"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Reference:
+    """One dependency of a value: ``entity`` is a parameter, ``LogicalId`` or ``LogicalId.Attribute``."""
+
+    source: Source
+    entity: str
+
+    @property
+    def logical_id(self) -> str:
+        """The resource (or the parameter) that is named."""
+        return self.entity.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A value that is known only after apply.
+
+    ``text`` shows it as an expression (``arn:${Topic}``), ``causes`` say why it is not known. ``fresh`` tells
+    a value that the update makes anew from one that already exists in AWS but is not known here: two of the
+    latter with the same text are the same value. ``certain``: it will differ from every value there was
+    before.
+    """
+
+    text: str
+    causes: tuple[str, ...]
+    fresh: bool = False
+    certain: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """The result of an intrinsic function with what it depends on.
+
+    ``unseen`` and ``stale`` are what AWS's change sets make of it: ``unseen``, AWS prints
+    ``KNOWN_AFTER_APPLY`` though the value may be computable or even unchanged; ``stale``, AWS goes on showing
+    the value from before, though it will change. ``secret`` values (``NoEcho``) are printed as ``****``.
+    """
+
+    value: Any
+    references: frozenset[Reference] = frozenset()
+    unseen: bool = False
+    stale: bool = False
+    secret: bool = False
+
+
+def plain(value: Any) -> Any:
+    """The tree without :class:`Traced` nodes; :class:`Unknown` values stay."""
+    if isinstance(value, Traced):
+        return plain(value.value)
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value
+
+
+def traces(value: Any) -> Iterator[Traced]:
+    """Every :class:`Traced` node in the tree, outermost first."""
+    if isinstance(value, Traced):
+        yield value
+        yield from traces(value.value)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from traces(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from traces(item)
+
+
+def unknowns(value: Any) -> Iterator[Unknown]:
+    """Every :class:`Unknown` in the tree."""
+    if isinstance(value, Unknown):
+        yield value
+    elif isinstance(value, Traced):
+        yield from unknowns(value.value)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from unknowns(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from unknowns(item)
+
+
+def canonical(value: Any) -> Any:
+    """The plain tree with every scalar as text: CloudFormation compares ``5`` and ``"5"`` as equal."""
+    if isinstance(value, Traced):
+        return canonical(value.value)
+    if isinstance(value, Mapping):
+        return {key: canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [canonical(item) for item in value]
+    return value if isinstance(value, Unknown) else to_text(value)
+
+
+def printed(value: Any, attributes: bool = True) -> Any:
+    """The tree as ``DescribeChangeSet`` prints it: scalars as text, unknown values and secrets masked.
+
+    With ``attributes=False`` everything that an ``Fn::GetAtt`` takes part in is masked too: CloudFormation
+    does not read attributes when it creates a change set.
+    """
+    if isinstance(value, Traced):
+        hidden = value.unseen or (not attributes and uses_attributes(value))
+        return "****" if value.secret else KNOWN_AFTER_APPLY if hidden else printed(value.value, attributes)
+    if isinstance(value, Mapping):
+        return {key: printed(item, attributes) for key, item in value.items()}
+    if isinstance(value, list):
+        return [printed(item, attributes) for item in value]
+    return KNOWN_AFTER_APPLY if isinstance(value, Unknown) else to_text(value)
+
+
+def uses_attributes(value: Traced) -> bool:
+    """Whether an ``Fn::GetAtt`` takes part in the value."""
+    return any(reference.source is Source.ATTRIBUTE for reference in value.references)
+
+
+def as_text(shown: Any) -> str:
+    """A printed tree as one string, the form of ``BeforeValue`` and ``AfterValue``."""
+    return shown if isinstance(shown, str) else json.dumps(shown, separators=(",", ":"), sort_keys=True)

@@ -1,0 +1,43 @@
+"""Everything that can go wrong, as a tree; nothing here prints.
+
+    StackwrightError            carries the problems to show; exit 1
+    |-- InputError              params, dotenv files, schema, command line
+    |-- TemplateError           a template that does not render, or renders to something that is not a template
+    |-- WiringError             a Parameter without one source
+    `-- OutputError             build/ cannot be written
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .model import Location, Problem
+
+
+class StackwrightError(Exception):
+    """A failure that the user can mend: one or more problems, all found at once."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(problem.message for problem in self.problems))
+
+    @classmethod
+    def of(cls, code: str, message: str, *where: Location, hint: str = "") -> StackwrightError:
+        """The error with one problem."""
+        return cls([Problem(code, message, where, hint)])
+
+
+class InputError(StackwrightError):
+    """The parameters, dotenv files, schema or command line are wrong."""
+
+
+class TemplateError(StackwrightError):
+    """A template does not render, or renders to something that is not a CloudFormation template."""
+
+
+class WiringError(StackwrightError):
+    """A stack's Parameter has no source, more than one, or an Output has no use."""
+
+
+class OutputError(StackwrightError):
+    """``build/`` cannot be written."""

@@ -1,0 +1,292 @@
+"""The frozen types that flow through the pipeline; see the package docstring for the order.
+
+Nothing here reads, writes or decides: a stage takes these values and makes new ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+ParameterPath = tuple[str | int, ...]
+"""Keys and indexes from the root of the merged parameters, e.g. ``("gateway", "cpu")``."""
+
+
+def dotted(path: ParameterPath) -> str:
+    """``("network", "azs", 0)`` as ``network.azs[0]``, the way users write it."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def logical_id(name: str) -> str:
+    """``url-secrets`` as ``UrlSecrets``: a logical ID is alphanumeric.
+
+    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section-structure.html
+    """
+    return "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", str(name)))
+
+
+class Level(StrEnum):
+    """How much a problem matters; only ``ERROR`` fails a command."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A place in a file of the project: POSIX path relative to the project, lines from 1 (0: the whole file)."""
+
+    path: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}" if self.line else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, or worth a look.
+
+    ``where`` lists the places to edit, best first; ``output`` is the generated line that shows it.
+    """
+
+    code: str
+    message: str
+    where: tuple[Location, ...] = ()
+    hint: str = ""
+    level: Level = Level.ERROR
+    output: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A rule switched off for one resource, with the reason its author gave."""
+
+    code: str
+    resource: str
+    reason: str
+    where: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One merged parameter value, where it was given, and the leaf it overrode (newest first)."""
+
+    path: ParameterPath
+    value: Any
+    location: Location
+    overrode: Leaf | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One line of a dotenv file."""
+
+    name: str
+    value: str = field(repr=False)
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Dotenv:
+    """The dotenv files of one environment after classification; secrets are names only, never values."""
+
+    plain: Mapping[str, str]
+    secret_names: tuple[str, ...]
+    function: Mapping[str, str]
+    aws: Mapping[str, str]
+    locations: Mapping[str, Location]
+
+
+@dataclass(frozen=True, slots=True)
+class NestedStack:
+    """One entry below a root in ``stacks:``.
+
+    ``template`` is the file's stem in the root's folder, ``when`` a Jinja expression over the parameters that
+    switches it, ``variables`` extra names the template sees, ``after`` earlier stacks that must stand first although
+    nothing is taken from them.
+    """
+
+    name: str
+    template: str
+    when: str | None
+    variables: Mapping[str, Any]
+    after: tuple[str, ...]
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class RootStack:
+    """One root stack and its nested stacks, in the order in which they depend on one another."""
+
+    name: str
+    template: str
+    when: str | None
+    variables: Mapping[str, Any]
+    location: Location
+    nested: tuple[NestedStack, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that was read for one environment, merged and checked."""
+
+    project: Path
+    environment: str
+    parameters: Mapping[str, Any]
+    leaves: Mapping[ParameterPath, Leaf]
+    stacks: tuple[RootStack, ...]
+    dotenv: Dotenv
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def region(self) -> str:
+        """The AWS Region the stacks are for; ``us-east-1`` where the project names none."""
+        return str(self.parameters.get("region") or "us-east-1")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Where one line of output came from.
+
+    ``origin`` is the template line, followed by the lines that called or included it, innermost first;
+    ``parameters`` are the parameters printed on it.
+    """
+
+    origin: tuple[Location, ...]
+    parameters: tuple[ParameterPath, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A template Parameter or Output: its logical ID, its body in long form, and its line of output."""
+
+    name: str
+    body: Mapping[str, Any]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One rendered template.
+
+    ``name`` is ``app`` or ``app/network``; ``path`` is relative to ``build/<env>``; ``body`` holds the parsed
+    template with intrinsics in long form; ``lines[n]`` tells where line ``n + 1`` of ``text`` came from.
+    """
+
+    name: str
+    template: str
+    path: str
+    text: str
+    body: Mapping[str, Any]
+    lines: tuple[Line, ...]
+    starts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Section and logical ID -> line of output (from 1)."""
+
+    def resources(self) -> Mapping[str, Mapping[str, Any]]:
+        """Logical ID -> resource."""
+        found = self.body.get("Resources")
+        return {k: v for k, v in found.items() if isinstance(v, dict)} if isinstance(found, dict) else {}
+
+    @property
+    def root(self) -> str:
+        """The root stack it belongs to."""
+        return self.name.partition("/")[0]
+
+
+class SourceKind(StrEnum):
+    """Where a stack's Parameter takes its value."""
+
+    GIVEN = "given"
+    SIBLING = "sibling output"
+    ROOT = "root parameter"
+    OUTPUT = "output of an earlier root"
+    IMAGE = "image"
+    SECRET = "secret version"  # noqa: S105 - the name of a kind, not a secret
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The one place a Parameter takes its value from.
+
+    ``stack`` and ``name`` identify it: a sibling's logical ID and Output, a root's name and Output, the root's own
+    Parameter, or the key in ``images`` or ``secrets``.
+    """
+
+    kind: SourceKind
+    name: str
+    stack: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What a stack takes and offers: its Parameters, its Outputs, and which Outputs of its nested stacks it reads."""
+
+    name: str
+    parameters: Mapping[str, Declaration]
+    outputs: Mapping[str, Declaration]
+    reads: frozenset[tuple[str, str]] = frozenset()
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """How one root and its nested stacks are connected.
+
+    ``nested`` maps a nested stack's name to its Parameters' sources; ``parameters`` are the declarations the root
+    needs besides its own; ``sources`` says where the root's own Parameters come from (a Parameter that is not in it
+    is bound by hand or has a Default).
+    """
+
+    nested: Mapping[str, Mapping[str, Source]] = field(default_factory=dict)
+    parameters: Mapping[str, Declaration] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """All templates of one environment: roots in deployment order, each followed by its nested stacks."""
+
+    config: Config
+    documents: tuple[Document, ...]
+    wiring: Mapping[str, Wiring]
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def environment(self) -> str:
+        """The environment's name."""
+        return self.config.environment
+
+    def document(self, name: str) -> Document | None:
+        """The document called ``app`` or ``app/network``, if it is there."""
+        return next((each for each in self.documents if each.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What ``check`` found: problems sorted by place, and the waivers in force."""
+
+    problems: tuple[Problem, ...]
+    waivers: tuple[Waiver, ...] = ()
+    unchanged: int = 0
+    """How many templates were not linted again because nothing that they depend on changed."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything is an error."""
+        return has_errors(self.problems)
+
+
+def has_errors(problems: Sequence[Problem]) -> bool:
+    """Whether any of the problems is an error."""
+    return any(problem.level is Level.ERROR for problem in problems)

@@ -1,0 +1,198 @@
+"""``params/schema.json`` (JSON Schema 2020-12): validation with readable messages, defaults, and ``aws.env`` names.
+
+Two annotations of ours: ``x-aws-env`` names the variable of ``aws.env`` that may supply a parameter, ``x-message``
+is shown where a subschema fails that JSON Schema itself could only describe as "not valid".
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .errors import InputError
+from .model import Location, ParameterPath, Problem, dotted
+
+JsonSchema = Mapping[str, Any]
+
+_KINDS = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
+_KINDS |= {"array": "a list", "object": "a map", "null": "null"}
+_BOUNDS = {
+    "minimum": "is below the minimum of {}",
+    "maximum": "is above the maximum of {}",
+    "exclusiveMinimum": "must be above {}",
+    "exclusiveMaximum": "must be below {}",
+    "minLength": "is shorter than {} characters",
+    "maxLength": "is longer than {} characters",
+    "minItems": "has fewer than {} items",
+    "maxItems": "has more than {} items",
+    "pattern": "does not match {}",
+    "multipleOf": "is not a multiple of {}",
+    "const": "must be {}",
+}
+
+
+def parse(text: str, path: str) -> JsonSchema:
+    """The schema; raises InputError where it is not JSON, or not a JSON Schema."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+
+    try:
+        schema = json.loads(text)
+        Draft202012Validator.check_schema(schema)
+    except json.JSONDecodeError as error:
+        raise InputError.of("SW008", f"not valid JSON: {error.msg}", Location(path, error.lineno)) from None
+    except SchemaError as error:
+        at = "/".join(str(part) for part in error.absolute_path)
+        raise InputError.of("SW008", f"not a JSON Schema: {error.message} at /{at}", Location(path, 1)) from None
+    return schema  # type: ignore[no-any-return]
+
+
+def properties(schema: JsonSchema, at: ParameterPath = ()) -> Iterator[tuple[ParameterPath, JsonSchema]]:
+    """Every declared property below ``schema`` with its path, parents first; ``$ref`` into ``$defs`` is followed."""
+    yield from _properties(schema, schema, at)
+
+
+def _properties(root: JsonSchema, node: JsonSchema, at: ParameterPath) -> Iterator[tuple[ParameterPath, JsonSchema]]:
+    for name, child in resolved(root, node).get("properties", {}).items():
+        yield (*at, name), {**resolved(root, child), **child}
+        yield from _properties(root, child, (*at, name))
+
+
+def resolved(root: JsonSchema, node: JsonSchema) -> JsonSchema:
+    """``node`` with a local ``$ref`` followed."""
+    reference = str(node.get("$ref", ""))
+    while reference.startswith("#/"):
+        target: Any = root
+        for part in reference[2:].split("/"):
+            target = target[part]
+        node, reference = target, str(target.get("$ref", ""))
+    return node
+
+
+def defaults(schema: JsonSchema) -> dict[str, Any]:
+    """The declared defaults as nested maps, for the parameters that no file gives."""
+    found: dict[str, Any] = {}
+    for path, node in properties(schema):
+        if "default" in node:
+            place = found
+            for part in path[:-1]:
+                place = place.setdefault(str(part), {})
+            place.setdefault(str(path[-1]), node["default"])
+    return found
+
+
+def from_text(text: str, node: JsonSchema) -> Any:
+    """A dotenv value as the type that the schema declares; a list is separated by commas."""
+    kinds = node.get("type", "string")
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    if "array" in kinds:
+        return [item.strip() for item in text.split(",") if item.strip()]
+    if "boolean" in kinds and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if "integer" in kinds and text.lstrip("-").isdecimal():
+        return int(text)
+    return text
+
+
+def validate(schema: JsonSchema, parameters: Mapping[str, Any], locate: Mapping[ParameterPath, Location]) -> list[Problem]:
+    """Every way in which the parameters break the schema, each at the line that gives the value."""
+    from jsonschema import Draft202012Validator, FormatChecker
+
+    checker = FormatChecker(formats=())
+    checker.checks("cidr", raises=ValueError)(_is_cidr)
+    validator = Draft202012Validator(schema, format_checker=checker)
+    problems: dict[tuple[ParameterPath, str], Problem] = {}
+    for error in validator.iter_errors(parameters):
+        for problem, path in _problems(error, ()):
+            where = _nearest(locate, path)
+            problems.setdefault((path, problem.message), Problem(problem.code, problem.message, where, problem.hint))
+    return list(problems.values())
+
+
+def _is_cidr(value: object) -> bool:
+    if isinstance(value, str):
+        if "/" not in value:
+            raise ValueError("a prefix length such as /24 is missing")
+        ipaddress.ip_network(value)
+    return True
+
+
+def _nearest(locate: Mapping[ParameterPath, Location], path: ParameterPath) -> tuple[Location, ...]:
+    for length in range(len(path), -1, -1):
+        if path[:length] in locate:
+            return (locate[path[:length]],)
+    return ()
+
+
+def _problems(error: Any, above: ParameterPath) -> Iterator[tuple[Problem, ParameterPath]]:
+    path: ParameterPath = (*above, *error.path)
+    message = _own_message(error)
+    if message:
+        yield Problem("SW012", f"{dotted(path) or 'parameters'}: {message}"), path
+    elif error.validator in ("additionalProperties", "unevaluatedProperties"):
+        yield from _unknown(error, path)
+    elif error.validator == "required":
+        name = next(name for name in error.validator_value if name not in error.instance)
+        yield Problem("SW013", f"{dotted((*path, name))} is missing"), (*path, name)
+    elif error.context:
+        for child in _closest(error):
+            yield from _problems(child, path)
+    else:
+        yield _leaf_problem(error, path), path
+
+
+def _own_message(error: Any) -> str:
+    if isinstance(error.schema, dict):
+        message = error.schema.get("x-message")
+        if message and error.validator not in ("additionalProperties", "type"):
+            return str(message)
+    return ""
+
+
+def _closest(error: Any) -> list[Any]:
+    """The branch of anyOf or oneOf that fails deepest: most likely the one that was meant."""
+    branches: dict[Any, list[Any]] = {}
+    for child in error.context:
+        branches.setdefault(child.schema_path[0], []).append(child)
+    return max(branches.values(), key=lambda branch: (max(len(e.path) for e in branch), -len(branch)))
+
+
+def _unknown(error: Any, path: ParameterPath) -> Iterator[tuple[Problem, ParameterPath]]:
+    known = list(error.schema.get("properties", {}))
+    patterns = list(error.schema.get("patternProperties", {}))
+    for name in error.instance:
+        if name in known or any(re.search(p, name) for p in patterns):
+            continue
+        close = difflib.get_close_matches(name, known, 1, 0.6)
+        full = dotted((*path, name))
+        hint = f"did you mean {dotted((*path, close[0]))}?" if close else f"known here: {', '.join(sorted(known))}"
+        yield Problem("SW010", f"unknown parameter {full}", (), hint), (*path, name)
+
+
+def _leaf_problem(error: Any, path: ParameterPath) -> Problem:
+    name, value, rule = dotted(path) or "parameters", error.instance, error.validator_value
+    unit = error.schema.get("x-unit", "")
+    if error.validator == "type":
+        wanted = " or ".join(_KINDS.get(kind, kind) for kind in ([rule] if isinstance(rule, str) else rule))
+        hint = "put it in quotes" if rule == "string" and isinstance(value, int | float) else ""
+        return Problem("SW011", f"{name} must be {wanted}, not {shown(value)}", (), hint)
+    if error.validator == "enum":
+        close = difflib.get_close_matches(str(value), [str(item) for item in rule], 1, 0.6)
+        allowed = ", ".join(str(item) for item in rule)
+        return Problem("SW012", f"{name} is {shown(value)}; allowed: {allowed}", (), f"did you mean {close[0]}?" if close else "")
+    if error.validator == "format":
+        return Problem("SW012", f"{name}: {shown(value)} is not a valid {rule} ({error.cause or error.message})")
+    if error.validator in _BOUNDS:
+        text = _BOUNDS[error.validator].format(rule if error.validator == "pattern" else shown(rule))
+        return Problem("SW012", f"{name}: {shown(value)} {text}{f' {unit}' if unit else ''}")
+    return Problem("SW012", f"{name}: {error.message[:200]}")
+
+
+def shown(value: Any) -> str:
+    """A parameter's value for a message, cut to 60 characters."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "…"

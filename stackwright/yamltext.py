@@ -1,0 +1,283 @@
+"""YAML and JSON text to nodes that know their place, and nodes to plain data.
+
+Two readings of the same text are needed: parameters follow YAML 1.2 (``no`` is a word, ``0123`` is text), templates
+follow what CloudFormation and cfn-lint read (YAML 1.1 with short-form intrinsics).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from .errors import InputError
+from .model import Location
+
+MAX_DEPTH = 64
+"""Deeper nesting is refused: libyaml's composer is recursive and would exhaust the C stack."""
+MAX_ALIASED_NODES = 100_000
+"""How many nodes a document may have once its aliases are expanded, beyond those that it spells out."""
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BaseLoader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+# YAML 1.2 core schema (https://yaml.org/spec/1.2.2/#103-core-schema), but a number with a leading zero stays text,
+# as in its JSON schema: twelve digits are an account, not a number.
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)?\.?[0-9]+([eE][-+]?[0-9]+)?")
+_RISKY = re.compile(r"[\[{]")
+
+
+def compose(text: str, path: str, *, plain_is_text: bool = False, code: str = "SW003") -> yaml.Node | None:
+    """The root node of ``text``, or None where it holds nothing.
+
+    ``plain_is_text`` leaves untagged plain scalars untyped, for `parameter_data`. Raises InputError at the line of
+    the first syntax error, or where nesting is deeper than `MAX_DEPTH`.
+    """
+    try:
+        if _may_be_deep(text):
+            _refuse_depth(text, path, code)
+        return yaml.compose(text, Loader=_BaseLoader if plain_is_text else _Loader)  # type: ignore[no-any-return]
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(error, text, path, code) from None
+    except yaml.YAMLError as error:  # a character that YAML does not allow
+        raise _character_error(error, text, path, code) from None
+
+
+def _syntax_error(error: yaml.MarkedYAMLError, text: str, path: str, code: str) -> InputError:
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 0
+    lines = text.splitlines()
+    shown = lines[line - 1] if 0 < line <= len(lines) else ""
+    hint = ""
+    if "\t" in shown[: len(shown) - len(shown.lstrip())] or "'\\t'" in str(error.problem):
+        hint = "indent with spaces: YAML does not allow tabs there"
+    elif "mapping values are not allowed" in str(error.problem):
+        hint = "quote a value that contains ': '"
+    message = f"not valid YAML: {error.problem}" + (f" ({error.context})" if error.context else "")
+    return InputError.of(code, message, Location(path, line, mark.column + 1 if mark else 0), hint=hint)
+
+
+def _character_error(error: yaml.YAMLError, text: str, path: str, code: str) -> InputError:
+    bad = next((i for i, c in enumerate(text) if c < " " and c not in "\t\n\r"), None)
+    line = text.count("\n", 0, bad) + 1 if bad is not None else 0
+    return InputError.of(code, f"not valid YAML: {str(error).splitlines()[0]}", Location(path, line))
+
+
+def _may_be_deep(text: str) -> bool:
+    if len(_RISKY.findall(text)) > MAX_DEPTH:
+        return True
+    widest = max((len(line) - len(line.lstrip(" -?")) for line in text.splitlines()), default=0)
+    return widest > MAX_DEPTH
+
+
+def _refuse_depth(text: str, path: str, code: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise InputError.of(
+                code,
+                f"nested deeper than {MAX_DEPTH} levels",
+                Location(path, event.start_mark.line + 1),
+                hint="flatten it; no CloudFormation template needs this",
+            )
+
+
+def location(node: yaml.Node, path: str) -> Location:
+    """Where a node starts."""
+    return Location(path, node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def entries(node: yaml.MappingNode, path: str, code: str = "SW004") -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
+    """The key text, key node and value node of each entry; raises InputError on duplicate and non-scalar keys."""
+    seen: dict[str, yaml.Node] = {}
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise InputError.of("SW003", "a key must be a word, not a list or a map", location(key, path))
+        if key.value in seen:
+            raise InputError.of(
+                code,
+                f"the key {key.value!r} stands twice in the same map",
+                location(key, path),
+                location(seen[key.value], path),
+                hint="keep one of the two; YAML would silently take the last",
+            )
+        seen[key.value] = key
+        yield key.value, key, value
+
+
+class ParameterData:
+    """Plain data of a parameters file by the rules of YAML 1.2, and the location of every key and item."""
+
+    def __init__(self, node: yaml.Node | None, path: str) -> None:
+        self.path = path
+        self.locations: dict[tuple[str | int, ...], Location] = {}
+        self._ancestors: list[int] = []
+        self._seen: set[int] = set()
+        self._repeated = 0
+        self.data: Any = {} if node is None else self._value(node, ())
+        if not isinstance(self.data, dict):
+            raise InputError.of("SW003", "the file must hold a map of parameters", Location(path, 1))
+
+    def _value(self, node: yaml.Node, at: tuple[str | int, ...]) -> Any:
+        self.locations.setdefault(at, location(node, self.path))
+        self._count(node)
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        if id(node) in self._ancestors:
+            raise InputError.of("SW006", "an alias that contains itself", location(node, self.path))
+        self._ancestors.append(id(node))
+        value = self._sequence(node, at) if isinstance(node, yaml.SequenceNode) else self._mapping(node, at)
+        self._ancestors.pop()
+        return value
+
+    def _count(self, node: yaml.Node) -> None:
+        if id(node) not in self._seen:
+            self._seen.add(id(node))
+            return
+        self._repeated += 1
+        if self._repeated > MAX_ALIASED_NODES:
+            raise InputError.of(
+                "SW006",
+                f"aliases expand to more than {MAX_ALIASED_NODES:,} values",
+                location(node, self.path),
+                hint="write the values out, or remove the aliases (*name) of aliases",
+            )
+
+    def _sequence(self, node: yaml.Node, at: tuple[str | int, ...]) -> list[Any]:
+        return [self._value(item, (*at, index)) for index, item in enumerate(node.value)]
+
+    def _mapping(self, node: yaml.Node, at: tuple[str | int, ...]) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        own: dict[str, Any] = {}
+        for key, key_node, value in entries(node, self.path):
+            if key == "<<" and not key_node.style:
+                for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                    inherited = self._value(source, at)
+                    if not isinstance(inherited, dict):
+                        raise InputError.of("SW003", "'<<' merges maps only", location(value, self.path))
+                    merged = {**inherited, **merged}
+            else:
+                self.locations[(*at, key)] = location(key_node, self.path)
+                own[key] = self._value(value, (*at, key))
+        return {**merged, **own}
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        if node.tag not in ("tag:yaml.org,2002:str", "!"):
+            raise InputError.of(
+                "SW005",
+                f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not allowed in parameters",
+                location(node, self.path),
+                hint="intrinsics such as !Ref belong in templates; quote the value if it is meant as text",
+            )
+        return plain_value(node.value) if not node.style else node.value
+
+
+def plain_value(text: str) -> Any:
+    """The value of an unquoted scalar by YAML 1.2's core schema; a leading zero keeps a number text."""
+    if text in _NULL:
+        return None
+    if text in _BOOL:
+        return _BOOL[text]
+    if _INT.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text) and not re.match(r"[-+]?0[0-9]", text):
+        return float(text)
+    return text
+
+
+def template_data(node: yaml.Node | None, path: str) -> Any:
+    """The data of a CloudFormation template with short-form intrinsics in long form.
+
+    Raises InputError for duplicate keys, aliases (CloudFormation refuses them) and unknown tags.
+    """
+    if node is None:
+        return {}
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = scalar_data(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = [template_data(item, path) for item in node.value]
+    else:
+        value = {key: template_data(item, path) for key, _, item in entries(node, path, "SW104")}
+    if node.tag.startswith("!") and node.tag != "!":
+        return intrinsic(node.tag[1:], value)
+    return value
+
+
+def scalar_data(node: yaml.ScalarNode) -> Any:
+    """A template's scalar as YAML 1.1 reads it; dates stay text."""
+    if node.style or node.tag.startswith("!"):
+        return node.value
+    kind = node.tag.rpartition(":")[2]
+    if kind == "int":
+        return _int_of(node.value)
+    if kind == "float":
+        return float(node.value.replace("_", ""))
+    if kind == "bool":
+        return node.value.lower() in ("yes", "true", "on")
+    return None if kind == "null" else node.value
+
+
+def _int_of(text: str) -> Any:
+    try:
+        return int(text, 8 if re.match(r"[-+]?0[0-7]+$", text) else 0)
+    except ValueError:  # sexagesimals and the like: nothing in CloudFormation means them
+        return text
+
+
+def intrinsic(name: str, value: Any) -> Mapping[str, Any]:
+    """The long form of a short-form intrinsic, e.g. ``!GetAtt A.B`` as ``{"Fn::GetAtt": ["A", "B"]}``."""
+    if name in ("Ref", "Condition"):
+        return {name: value}
+    if name == "GetAtt" and isinstance(value, str):
+        return {"Fn::GetAtt": value.split(".", 1)}
+    return {f"Fn::{name}": value}
+
+
+def line_of(text: str, path: tuple[str | int, ...]) -> int:
+    """The line of ``text`` (from 1) on which the key or item at ``path`` stands, or the nearest above it."""
+    node = yaml.compose(text, Loader=_Loader)
+    line = 1
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == part), None)
+            if found is None:
+                return line
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line
+
+
+def paths_at(text: str, line: int) -> tuple[str | int, ...]:
+    """The path of the innermost key or item that starts at or above ``line`` (from 1)."""
+    node = yaml.compose(text, Loader=_Loader)
+    path: tuple[str | int, ...] = ()
+    while node is not None and not isinstance(node, yaml.ScalarNode):
+        step = _step(node, line)
+        if step is None:
+            break
+        path, node = (*path, step[0]), step[1]
+    return path
+
+
+def _step(node: yaml.Node, line: int) -> tuple[str | int, yaml.Node] | None:
+    best: tuple[str | int, yaml.Node] | None = None
+    for index, item in enumerate(node.value):
+        key, value = item if isinstance(node, yaml.MappingNode) else (None, item)
+        start = (key or value).start_mark.line + 1
+        if start > line:
+            break
+        best = (key.value if key is not None else index, value)
+    return best
