@@ -1,10 +1,10 @@
-"""A discrete-event simulation of the queue, its metrics, ECS and the autoscaler's real `decide`, against peers.
+"""A simulation of the queue, its metrics, ECS and the autoscaler's real `decide`, against its peers.
 
     python -m benchmarks.autoscaling report        the tables and plots of docs/autoscaling.md
     python -m benchmarks.autoscaling simulate      what one environment's parameters give for one trace
 
-traces.py makes arrivals, world.py moves the jobs and the workers, policies.py decides, study.py runs many seeds
-and computes the measures, plots.py draws. Deterministic: everything random comes from the seed.
+traces.py makes arrivals, world.py moves the jobs and the workers, policies.py decides, study.py runs many
+seeds and computes the measures, plots.py draws. Deterministic: everything random comes from the seed.
 """
 
 import sys

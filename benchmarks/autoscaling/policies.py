@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from policy import PERIOD, Config, History, Service, decide
+
 from benchmarks.autoscaling.traces import Trace
 from benchmarks.autoscaling.world import Policy, View
-from policy import PERIOD, Config, History, Point, Service, decide
 
 MINIMUM, MAXIMUM = 1, 11
 
@@ -65,7 +66,8 @@ class TargetTracking:
     """AWS target tracking on the backlog per task, target 1.
 
     Alarms on one-minute points: out after 3 of 3 above the target, in after 15 of 15 below 0.9 of it, each with
-    a cool-down of 300 s (https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html).
+    a cool-down of 300 s.
+    https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html
     """
 
     every: float = 60.0
@@ -120,8 +122,8 @@ class Keda:
 class Clairvoyant:
     """A bound: knows every arrival and duration, and has a worker there when a job needs it, if it may.
 
-    The jobs are served first come, first served by MAXIMUM workers that are always there; wanted is the highest
-    number of these at work between now and the time that a task takes to start.
+    The jobs are served first come, first served by MAXIMUM workers that are always there; wanted is the
+    highest number of these at work between now and the time that a task takes to start.
     """
 
     every = 5.0
@@ -149,13 +151,13 @@ PRESETS: dict[str, Config] = {"default": READING}
 
 
 def autoscaler(config: Config, trigger: str = "reading") -> Factory:
-    return lambda trace: Autoscaler(config, on_reading=trigger == "reading")
+    return lambda _: Autoscaler(config, on_reading=trigger == "reading")
 
 
 PEERS: dict[str, Factory] = {
-    "proportional": lambda trace: Proportional(),
-    "thresholds": lambda trace: Thresholds(),
-    "target tracking": lambda trace: TargetTracking(),
-    "KEDA": lambda trace: Keda(),
+    "proportional": lambda _: Proportional(),
+    "thresholds": lambda _: Thresholds(),
+    "target tracking": lambda _: TargetTracking(),
+    "KEDA": lambda _: Keda(),
     "clairvoyant": Clairvoyant,
 }

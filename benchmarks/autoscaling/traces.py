@@ -46,6 +46,10 @@ def poisson(rng: random.Random, length: float, rate: Rate, peak: float) -> Itera
             yield now
 
 
+def constant(value: float) -> Rate:
+    return lambda _: value
+
+
 def made(
     rng: random.Random,
     name: str,
@@ -62,11 +66,11 @@ def made(
 
 
 def steady_low(rng: random.Random) -> Trace:
-    return made(rng, "steady low", 4, lambda t: 0.6, 0.6)
+    return made(rng, "steady low", 4, constant(0.6), 0.6)
 
 
 def steady_high(rng: random.Random) -> Trace:
-    return made(rng, "steady high", 4, lambda t: 4.0, 4.0)
+    return made(rng, "steady high", 4, constant(4.0), 4.0)
 
 
 def step(rng: random.Random) -> Trace:
@@ -76,7 +80,7 @@ def step(rng: random.Random) -> Trace:
 
 def burst(rng: random.Random) -> Trace:
     start = rng.uniform(1.2, 1.8) * HOUR
-    return made(rng, "burst of 50", 3, lambda t: 0.5, 0.5, extra=tuple(start + i * 0.1 for i in range(50)))
+    return made(rng, "burst of 50", 3, constant(0.5), 0.5, extra=tuple(start + i * 0.1 for i in range(50)))
 
 
 def diurnal(rng: random.Random) -> Trace:
@@ -97,18 +101,18 @@ def sawtooth(rng: random.Random) -> Trace:
 
 
 def rare_jobs(rng: random.Random) -> Trace:
-    return made(rng, "rare jobs", 8, lambda t: 0.05, 0.05)
+    return made(rng, "rare jobs", 8, constant(0.05), 0.05)
 
 
 def metric_outage(rng: random.Random) -> Trace:
     start = rng.uniform(1.2, 1.8) * HOUR
-    return made(rng, "metric outage", 4, lambda t: 2.5, 2.5, outages=((start, start + 900),))
+    return made(rng, "metric outage", 4, constant(2.5), 2.5, outages=((start, start + 900),))
 
 
 def redelivery_storm(rng: random.Random) -> Trace:
     start = rng.uniform(1.2, 1.8) * HOUR
     return made(
-        rng, "redelivery storm", 4, lambda t: 2.5, 2.5, disconnects=tuple(start + 180 * i for i in range(5))
+        rng, "redelivery storm", 4, constant(2.5), 2.5, disconnects=tuple(start + 180 * i for i in range(5))
     )
 
 
@@ -127,7 +131,7 @@ def square_wave(rng: random.Random) -> Trace:
 
 def small_bursts(rng: random.Random) -> Trace:
     extra = tuple(i * 2700 + rng.uniform(0, 1800) + j * 0.2 for i in range(6) for j in range(15))
-    return made(rng, "bursts of 15", 5, lambda t: 0.4, 0.4, extra=extra)
+    return made(rng, "bursts of 15", 5, constant(0.4), 0.4, extra=extra)
 
 
 def trapezoid(rng: random.Random) -> Trace:
@@ -141,16 +145,16 @@ def trapezoid(rng: random.Random) -> Trace:
 
 def medium(rng: random.Random) -> Trace:
     level = rng.uniform(1.2, 3.4)
-    return made(rng, "medium", 4, lambda t: level, level)
+    return made(rng, "medium", 4, constant(level), level)
 
 
 def sparse(rng: random.Random) -> Trace:
-    return made(rng, "sparse", 6, lambda t: 0.15, 0.15)
+    return made(rng, "sparse", 6, constant(0.15), 0.15)
 
 
 def short_outage(rng: random.Random) -> Trace:
     start = rng.uniform(1.0, 2.0) * HOUR
-    return made(rng, "short outage", 4, lambda t: 1.8, 1.8, outages=((start, start + 720),))
+    return made(rng, "short outage", 4, constant(1.8), 1.8, outages=((start, start + 720),))
 
 
 Maker = Callable[[random.Random], Trace]

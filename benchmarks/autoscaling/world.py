@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import simpy
+from policy import Point
 
 from benchmarks.autoscaling.traces import HOUR, Job, Trace
-from policy import Point
 
 PERIOD = 60.0  # seconds between readings of the queue
 LAG = (60.0, 120.0)  # seconds until CloudWatch shows a point
@@ -27,7 +27,7 @@ TAIL = HOUR  # seconds simulated after the last arrival
 
 @dataclass(frozen=True)
 class View:
-    """What a policy may look at. `live` is the queue now (ready, in work): only a poller without lag has it."""
+    """What a policy may look at. `live` is the queue now (ready, in work): a poller without lag has it."""
 
     now: float
     desired: int
@@ -56,7 +56,9 @@ class Result:
     wasted_minutes: float = 0.0
     changes: int = 0
     reversals: int = 0
-    timeline: list[tuple[float, int, int, int]] = field(default_factory=list)  # time, desired, running, backlog
+    timeline: list[tuple[float, int, int, int]] = field(
+        default_factory=list
+    )  # time, desired, running, backlog
 
 
 @dataclass(eq=False)

@@ -49,8 +49,18 @@ def read_history(values: Mapping[str, str], config: Config, now: float) -> Histo
         "StartTime": datetime.fromtimestamp(start // PERIOD * PERIOD, UTC),
         "EndTime": datetime.fromtimestamp(now + PERIOD, UTC),
         "MetricDataQueries": [
-            {"Id": key, "MetricStat": {"Stat": "Maximum", "Period": PERIOD, "Metric": {
-                "Namespace": values["METRIC_NAMESPACE"], "MetricName": metric, "Dimensions": names}}}
+            {
+                "Id": key,
+                "MetricStat": {
+                    "Stat": "Maximum",
+                    "Period": PERIOD,
+                    "Metric": {
+                        "Namespace": values["METRIC_NAMESPACE"],
+                        "MetricName": metric,
+                        "Dimensions": names,
+                    },
+                },
+            }
             for key, metric in METRICS.items()
         ],
     }
