@@ -65,8 +65,8 @@ class Thresholds:
 class TargetTracking:
     """AWS target tracking on the backlog per task, target 1.
 
-    Alarms on one-minute points: out after 3 of 3 above the target, in after 15 of 15 below 0.9 of it, each with
-    a cool-down of 300 s.
+    Alarms on one-minute points: out after 3 of 3 above the target, in after 15 of 15 below 0.9 of it, each
+    with a cool-down of 300 s.
     https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html
     """
 

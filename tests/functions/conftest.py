@@ -179,13 +179,24 @@ def answers(broker: Broker) -> bool:
 
 
 @pytest.fixture(scope="session")
-def broker() -> Iterator[Broker]:
-    """A RabbitMQ node with the management plugin on free loopback ports, its data in a temporary folder."""
-    if not shutil.which("rabbitmq-server") and not Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists():
-        message = "needs RabbitMQ: apt-get install -y rabbitmq-server"
+def need() -> Callable[[str, str], None]:
+    """Skip where a program that pip cannot install is missing, saying how to get it; fail in CI."""
+
+    def check(program: str, package: str) -> None:
+        if shutil.which(program):
+            return
+        message = f"needs {Path(program).name}: apt-get install -y {package}"
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def broker(need: Callable[[str, str], None]) -> Iterator[Broker]:
+    """A RabbitMQ node with the management plugin on free loopback ports, its data in a temporary folder."""
+    need("/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server")
     with tempfile.TemporaryDirectory(prefix="rabbitmq-") as folder:
         node, process = start_broker(Path(folder))
         try:

@@ -36,8 +36,8 @@ CASES = {
     "busy workers count though nothing waits": (steady(0, 6), REST, Config(headroom=0), 6, "need met"),
     "load 4 gets 4 + sqrt(4)": (steady(0, 4), REST, Config(), 6, "need met"),
     "several messages a worker": (
-        steady(20, 0), REST, Config(messages_per_worker=10, headroom=0, min_workers=2), 2, "scale in"),
-    "a target wait of two job times": (  # 6 in work at 0.1/s are jobs of 60 s: 120 s allow 2 messages a worker
+        steady(20, 0), REST, Config(messages_per_worker=10, headroom=0), 2, "scale in"),
+    "a target wait of two job times": (  # 6 in work at 0.1/s: jobs of 60 s, so 120 s allow 2 a worker
         History(NOW, tuple(Point(NOW - 60 * (9 - i), 10, 6, 0.1) for i in range(10))),
         REST, Config(target_wait_seconds=120, headroom=0), 11, "scale out"),
     "a step too small is not taken": (steady(0, 5), REST, Config(headroom=0), 6, "step too small"),

@@ -1,0 +1,276 @@
+"""Reading a broker that misbehaves: hand-made servers on loopback, one for each way to go wrong."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rabbitmq import EMPTY, BrokerError, Queue, Reading, Unauthorized, parse, read, total
+
+DOCUMENT: dict[str, Any] = {
+    "name": "agent.mandates",
+    "state": "running",
+    "messages_ready": 4,
+    "messages_unacknowledged": 2,
+    "consumers": 3,
+    "message_stats": {"publish": 9, "publish_details": {"rate": 0.0, "avg_rate": 0.15}},
+}
+NOT_FOUND = b'{"error":"Object Not Found","reason":"Not Found"}'
+VHOSTS = [{"name": "/", "cluster_state": {"rabbit@localhost": "running"}}]
+
+
+def response(status: str, body: bytes, headers: str = "") -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode() + body
+
+
+def ok(document: object) -> bytes:
+    return response("200 OK", json.dumps(document).encode())
+
+
+@contextmanager
+def server(
+    answer: Callable[[socket.socket, str], None], context: ssl.SSLContext | None = None
+) -> Iterator[int]:
+    """Answers every connection with `answer(socket, path)`; gives its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            try:
+                connection.settimeout(5)
+                if context:
+                    connection = context.wrap_socket(connection, server_side=True)
+                request = connection.recv(65536).decode()
+                answer(connection, request.split(" ")[1] if request else "")
+            except OSError:
+                pass  # the client left, which is what some of these tests are about
+            finally:
+                connection.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(10)
+
+
+def read_from(port: int, timeout: int = 2, scheme: str = "http", **more: Any) -> Reading:
+    queue = Queue(f"{scheme}://rabbitmq.example:{port}", "/", "agent.mandates", timeout, **more)
+    return read(queue, "127.0.0.1", "Basic c2VjcmV0")
+
+
+def sends(data: bytes) -> Callable[[socket.socket, str], None]:
+    return lambda connection, _: connection.sendall(data)
+
+
+def test_a_good_answer() -> None:
+    with server(sends(ok(DOCUMENT))) as port:
+        assert read_from(port) == Reading(4, 2, 3, 0.15, 0.0)
+
+
+def test_names_are_quoted_and_the_rate_is_of_a_minute() -> None:
+    paths: list[str] = []
+
+    def answer(connection: socket.socket, path: str) -> None:
+        paths.append(path)
+        connection.sendall(ok(DOCUMENT))
+
+    with server(answer) as port:
+        read(Queue(f"http://x:{port}", "a/b", "q?#%/ü", 2), "127.0.0.1", "Basic eA==")
+    assert paths == ["/api/queues/a%2Fb/q%3F%23%25%2F%C3%BC?msg_rates_age=60&msg_rates_incr=5"]
+
+
+WRONG = {
+    "a redirect is not followed": (
+        response("302 Found", b"", "Location: http://127.0.0.1:1/\r\n"),
+        "HTTP status 302",
+    ),
+    "a broker that is starting": (response("503 Service Unavailable", b"{}"), "HTTP status 503"),
+    "malformed JSON": (response("200 OK", b'{"messages_ready": 4'), "JSONDecodeError"),
+    "not UTF-8": (response("200 OK", b'"\xff\xfe\xfa'), "UnicodeDecodeError"),
+    "deep JSON": (response("200 OK", b"[" * 200_000), "RecursionError"),
+    "an empty reply": (response("200 OK", b""), "JSONDecodeError"),
+    "no HTTP at all": (b"AMQP\x00\x00\x09\x01", "BadStatusLine"),
+    "nothing": (b"", "RemoteDisconnected"),
+    "a reply cut short": (b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{}", "cut short"),
+    "a huge reply": (response("200 OK", b" " * (2 << 20)), "over 1048576 bytes"),
+    "a huge header": (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000, "LineTooLong"),
+    "a page of something else": (response("404 Not Found", b"<html>"), "JSONDecodeError"),
+    "a 404 of something else": (response("404 Not Found", b'{"message":"no"}'), "is the port right?"),
+    "not a queue": (ok([DOCUMENT]), "the reply is not a queue"),
+    "a list of vhosts that is not one": (response("404 Not Found", NOT_FOUND), "missing, not running"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_answer_is_an_error_and_never_a_zero(case: str) -> None:
+    data, text = WRONG[case]
+    with server(sends(data)) as port, pytest.raises(BrokerError, match=r"broker 127\.0\.0\.1") as raised:
+        read_from(port)
+    assert text in str(raised.value)
+    assert "c2VjcmV0" not in str(raised.value)
+
+
+def test_unauthorized_is_told_apart() -> None:
+    body = b'{"error":"not_authorized","reason":"Login failed"}'
+    with server(sends(response("401 Unauthorized", body))) as port, pytest.raises(Unauthorized):
+        read_from(port)
+
+
+def test_nobody_listens() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        with pytest.raises(BrokerError, match="ConnectionRefusedError"):
+            read_from(probe.getsockname()[1])
+
+
+def test_a_silent_broker_is_given_up() -> None:
+    silence = threading.Event()
+
+    def wait(connection: socket.socket, path: str) -> None:
+        silence.wait(4)
+
+    with server(wait) as port:
+        with pytest.raises(BrokerError, match="TimeoutError"):
+            read_from(port, timeout=1)
+        silence.set()
+
+
+def test_a_broker_that_drips_is_given_up() -> None:
+    """Each byte arrives within the socket's timeout; only the deadline ends it."""
+
+    def drip(connection: socket.socket, path: str) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while True:
+            connection.sendall(b" ")
+            time.sleep(0.05)
+
+    with server(drip) as port, pytest.raises(BrokerError, match="takes over 1 s"):
+        read_from(port, timeout=1)
+
+
+VHOST_ANSWERS = {
+    "running": (VHOSTS, EMPTY),
+    "another vhost only": ([VHOSTS[0] | {"name": "other"}], None),
+    "still starting": ([{"name": "/", "cluster_state": {"rabbit@localhost": "starting"}}], None),
+    "one node of two is down": ([{"name": "/", "cluster_state": {"a@x": "running", "b@x": "stopped"}}], None),
+    "state unknown": ([{"name": "/"}], None),
+    "no list": ({"name": "/"}, None),
+}
+
+
+@pytest.mark.parametrize("case", VHOST_ANSWERS)
+def test_only_a_running_vhost_proves_that_the_queue_does_not_exist(case: str) -> None:
+    vhosts, expected = VHOST_ANSWERS[case]
+
+    def answer(connection: socket.socket, path: str) -> None:
+        connection.sendall(ok(vhosts) if path == "/api/vhosts" else response("404 Not Found", NOT_FOUND))
+
+    with server(answer) as port:
+        if expected:
+            assert read_from(port) == expected
+        else:
+            with pytest.raises(BrokerError, match="missing, not running or not permitted"):
+                read_from(port)
+
+
+DOCUMENTS: dict[str, tuple[dict[str, Any], str]] = {
+    "no counts yet": ({"messages_ready": None}, "no usable messages_ready"),
+    "none at all": (
+        {"messages_ready": None, "messages_unacknowledged": None, "consumers": None},
+        "no usable messages_ready, messages_unacknowledged, consumers",
+    ),
+    "text": ({"messages_ready": "4"}, "no usable messages_ready"),
+    "a truth value": ({"messages_unacknowledged": True}, "no usable messages_unacknowledged"),
+    "negative": ({"consumers": -1}, "no usable consumers"),
+    "a queue whose node is down": ({"state": "down"}, "the queue is 'down'"),
+    "a quorum queue without a majority": ({"state": "minority"}, "the queue is 'minority'"),
+}
+
+
+@pytest.mark.parametrize("case", DOCUMENTS)
+def test_a_document_without_its_counts_is_an_error(case: str) -> None:
+    changed, text = DOCUMENTS[case]
+    with pytest.raises(BrokerError, match="broker b") as raised:
+        parse(DOCUMENT | changed, "b")
+    assert text in str(raised.value)
+
+
+RATES = {
+    "nothing was ever counted": (None, None),
+    "rates are switched off": ({"publish": 5}, None),
+    "others were counted, acknowledgements not": ({"publish_details": {"avg_rate": 0.2}}, 0.0),
+    "counted": ({"ack_details": {"rate": 0.0, "avg_rate": 0.25}}, 0.25),
+    "no average": ({"ack_details": {"rate": 3.0}}, None),
+    "odd": ({"ack_details": {"avg_rate": "x"}}, None),
+}
+
+
+@pytest.mark.parametrize("case", RATES)
+def test_a_rate_that_is_not_known_is_not_zero(case: str) -> None:
+    stats, expected = RATES[case]
+    assert parse(DOCUMENT | {"message_stats": stats}, "b").ack_rate == expected
+
+
+def test_the_sum_over_brokers() -> None:
+    readings = [Reading(1, 2, 3, 0.5, 0.25), Reading(10, 20, 30, 0.5, None)]
+    assert total(readings) == Reading(11, 22, 33, 1.0, None)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory, need: Callable[[str, str], None]) -> Path:
+    """A private authority's certificate for the name rabbitmq.example, with its key in the same file."""
+    need("openssl", "openssl")
+    folder = tmp_path_factory.mktemp("tls")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout key.pem -out ca.pem"
+    subject = ["-subj", "/CN=rabbitmq.example", "-addext", "subjectAltName=DNS:rabbitmq.example"]
+    subprocess.run([*command.split(), *subject], cwd=folder, check=True, capture_output=True)
+    (folder / "both.pem").write_text((folder / "key.pem").read_text() + (folder / "ca.pem").read_text())
+    return folder
+
+
+def tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "both.pem")
+    return context
+
+
+def test_tls_with_a_private_authority_verifies_the_name_at_any_address(certificate: Path) -> None:
+    with server(sends(ok(DOCUMENT)), tls(certificate)) as port:
+        found = read_from(port, scheme="https", ca_file=str(certificate / "ca.pem"))
+    assert found.ready == 4
+
+
+def test_tls_with_an_authority_that_is_not_trusted(certificate: Path) -> None:
+    with server(sends(ok(DOCUMENT)), tls(certificate)) as port, pytest.raises(BrokerError) as raised:
+        read_from(port, scheme="https")
+    assert "CERTIFICATE_VERIFY_FAILED" in str(raised.value)
+
+
+def test_tls_with_another_name(certificate: Path) -> None:
+    with server(sends(ok(DOCUMENT)), tls(certificate)) as port:
+        queue = Queue(f"https://other.example:{port}", "/", "q", 2, str(certificate / "ca.pem"))
+        with pytest.raises(BrokerError, match=r"not valid for 'other\.example'"):
+            read(queue, "127.0.0.1", "Basic eA==")
+
+
+def test_a_missing_file_of_the_authority(certificate: Path) -> None:
+    with server(sends(ok(DOCUMENT)), tls(certificate)) as port, pytest.raises(BrokerError) as raised:
+        read_from(port, scheme="https", ca_file="/nowhere/ca.pem")
+    assert "FileNotFoundError" in str(raised.value)
