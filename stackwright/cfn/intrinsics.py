@@ -82,10 +82,12 @@ class Ignorant:
     """A world in which nothing outside of the template is known."""
 
     def reference(self, logical_id: str) -> Traced:
-        return Traced(Unknown(f"${{{logical_id}}}", (logical_id,)))
+        reference = Reference(Source.RESOURCE, logical_id)
+        return Traced(Unknown(f"${{{logical_id}}}", (logical_id,)), frozenset((reference,)))
 
     def attribute(self, logical_id: str, name: str) -> Traced:
-        return Traced(Unknown(f"${{{logical_id}.{name}}}", (f"{logical_id}.{name}",)))
+        entity = f"{logical_id}.{name}"
+        return Traced(Unknown(f"${{{entity}}}", (entity,)), frozenset((Reference(Source.ATTRIBUTE, entity),)))
 
     def exported(self, name: str) -> Any:
         return Unknown(f"${{ImportValue {name}}}", (f"export {name}",))

@@ -340,7 +340,8 @@ def _validator_class() -> Any:
         "minLength": _length_check(True),
         "maxLength": _length_check(False),
     }
-    return validators.extend(Draft7Validator, keywords, type_checker=checker)
+    extend: Any = validators.extend  # typed nowhere
+    return extend(Draft7Validator, keywords, type_checker=checker)
 
 
 def _length_check(low: bool) -> Any:

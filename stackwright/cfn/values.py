@@ -109,20 +109,6 @@ def traces(value: Any) -> Iterator[Traced]:
             yield from traces(item)
 
 
-def unknowns(value: Any) -> Iterator[Unknown]:
-    """Every :class:`Unknown` in the tree."""
-    if isinstance(value, Unknown):
-        yield value
-    elif isinstance(value, Traced):
-        yield from unknowns(value.value)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from unknowns(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from unknowns(item)
-
-
 def canonical(value: Any) -> Any:
     """The plain tree with every scalar as text: CloudFormation compares ``5`` and ``"5"`` as equal."""
     if isinstance(value, Traced):

@@ -1,0 +1,115 @@
+"""Dependencies, their order, and what is refused before any value is known."""
+
+import pytest
+
+from stackwright.cfn import graph, template
+from stackwright.cfn.schema import Schemas
+from stackwright.cfn.template import ValidationError, parse
+from stackwright.cfn.validation import validate
+
+TOPIC = "AWS::SNS::Topic"
+
+
+def topics(**properties):
+    return template.from_data(
+        {"Resources": {name: {"Type": TOPIC, "Properties": value} for name, value in properties.items()}}
+    )
+
+
+def test_references_of_every_form():
+    value = {
+        "a": [{"Ref": "A"}, {"Fn::GetAtt": ["B", "Arn"]}, {"Fn::GetAtt": "C.Arn.Part"}],
+        "b": {"Fn::Sub": "${D}-${E.Arn}-${!F}-${AWS::Region}"},
+        "c": {"Fn::Sub": ["${x}${G}", {"x": {"Ref": "H"}}]},
+        "d": {"Fn::GetAtt": ["I", {"Ref": "J"}]},
+        "e": {"Fn::If": ["C", {"Ref": "K"}, {"Ref": "L"}]},
+        "f": {"Fn::Sub": {"wrong": 1}},
+    }
+    assert list(graph.references(value)) == [
+        ("A", None),
+        ("B", "Arn"),
+        ("C", "Arn.Part"),
+        ("D", None),
+        ("E", "Arn"),
+        ("AWS::Region", None),
+        ("G", None),
+        ("H", None),
+        ("I", ""),
+        ("J", None),
+        ("K", None),
+        ("L", None),
+    ]
+
+
+def test_order_follows_dependencies_and_else_the_template():
+    found = template.from_data(
+        {
+            "Resources": {
+                "C": {"Type": TOPIC, "DependsOn": ["B"]},
+                "A": {"Type": TOPIC, "Properties": {"DisplayName": {"Fn::Sub": "${C.TopicName}"}}},
+                "D": {"Type": TOPIC},
+                "B": {"Type": TOPIC},
+            }
+        }
+    )
+    assert graph.dependencies(found) == {"C": {"B"}, "A": {"C"}, "D": set(), "B": set()}
+    assert graph.order(found) == ["D", "B", "C", "A"]
+
+
+def test_cycles_are_named():
+    found = topics(A={"X": {"Ref": "B"}}, B={"X": {"Ref": "C"}}, C={"X": {"Fn::GetAtt": ["A", "Y"]}}, D={})
+    with pytest.raises(ValidationError) as caught:
+        graph.order(found)
+    assert caught.value.message == "Circular dependency between resources: [A, B, C]"
+
+
+VALID = """
+Parameters: {P: {Type: String}}
+Conditions: {C: !Equals [!Ref P, x]}
+Resources:
+  A:
+    Type: AWS::SNS::Topic
+    Condition: C
+    Properties: {DisplayName: !Sub "${P}${AWS::Region}", TopicName: !If [C, a, !GetAtt B.TopicName]}
+  B: {Type: AWS::SNS::Topic}
+  N: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: x}}
+Outputs:
+  O: {Value: !GetAtt N.Outputs.X, Condition: C, Export: {Name: !Sub "${AWS::StackName}"}}
+"""
+
+
+def test_a_valid_template():
+    validate(parse(VALID), Schemas())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "line"),
+    [
+        ("B: {Type: AWS::SNS::Topic}", "B: {Type: AWS::SNS::Tropic}",
+         "Template format error: Unrecognized resource types: [AWS::SNS::Tropic]", 9),
+        ("Condition: C\n", "Condition: X\n",
+         "Template error: unresolved condition dependency X in the Resources block of the template", 7),
+        ("Condition: C,", "Condition: X,",
+         "Template error: unresolved condition dependency X in the Outputs block of the template", 12),
+        ("!If [C,", "!If [X,",
+         "Template error: unresolved condition dependency X in the Resources block of the template", 5),
+        ("${P}", "${X}",
+         "Template format error: Unresolved resource dependencies [X] in the Resources block of the template", 5),
+        ("${AWS::StackName}", "${AWS::Stack}",
+         "Template format error: Unresolved resource dependencies [AWS::Stack] in the Outputs block of the template",
+         12),
+        ("B.TopicName", "X.TopicName",
+         "Template error: instance of Fn::GetAtt references undefined resource X", 5),
+        ("B.TopicName", "B.Arn",
+         "Template error: resource B does not support attribute type Arn in Fn::GetAtt", 5),
+        ("B: {Type: AWS::SNS::Topic}", "B: {Type: AWS::SNS::Topic, DependsOn: X}",
+         "Template format error: Unresolved resource dependencies [X] in the Resources block of the template", 9),
+        ("B: {Type: AWS::SNS::Topic}", "B: {Type: AWS::SNS::Topic, DependsOn: A}",
+         "Circular dependency between resources: [A, B]", 5),
+    ],
+)  # fmt: skip
+def test_refused(old, new, message, line):
+    assert old in VALID
+    with pytest.raises(ValidationError) as caught:
+        validate(parse(VALID.replace(old, new)), Schemas())
+    assert (caught.value.message, caught.value.line) == (message, line)
