@@ -53,8 +53,11 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 
 
 def looks_secret(value: str) -> str:
-    """What kind of credential ``value`` looks like, or an empty string."""
-    return next((kind for kind, pattern in SECRET_VALUES if pattern.search(value)), "")
+    """What kind of credential ``value`` looks like, or an empty string; a token made to be public is none."""
+    for kind, pattern in SECRET_VALUES:
+        if any(not public_token(match.group(0)) for match in pattern.finditer(value)):
+            return kind
+    return ""
 
 
 def public_token(value: str) -> bool:
@@ -150,9 +153,7 @@ class Classifier:
         if variable.name in secret_names:
             self._add("SW022", f"{variable.name} is a key of keys.env and stands here too", variable, "remove the line")
             return True
-        if _matches(variable.name, self._plain) and (
-            public_token(variable.value) or not looks_secret(variable.value)
-        ):
+        if _matches(variable.name, self._plain) and not looks_secret(variable.value):
             return False
         if variable.value and SECRET_NAME.search(variable.name):
             reason = "its name says that it is a secret"

@@ -1,0 +1,252 @@
+"""Renderings to reports: cfn-lint and our own rules, every finding at the template line that caused it.
+
+cfn-lint is imported only where a template changed since it was last linted: its findings are kept by the content of
+the template, of its nested templates, of the configuration, and by its version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from .model import Document, Level, Line, Location, ParameterPath, Problem, Rendering, Report, Waiver
+from .rules import ALL, Finding
+from .yamltext import line_of
+
+CACHE = ".stackwright/lint"
+TIME_LIMIT = 60
+"""Seconds for one template: cfn-lint can take minutes where many Conditions combine."""
+IGNORED = ("W3002",)
+"""cfn-lint's note that local paths need packaging, which they get."""
+_CONFIG_FILES = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")
+_CACHE_ENTRIES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class LintFinding:
+    """One finding of cfn-lint in one document."""
+
+    code: str
+    level: str
+    message: str
+    line: int
+
+
+def check(
+    renderings: Sequence[tuple[Rendering, Path]], *, jobs: int = 0, time_limit: int = TIME_LIMIT
+) -> list[Report]:
+    """Check renderings that are staged in folders; a report for each, in order.
+
+    ``jobs`` is the number of processes (0: one a processor), ``time_limit`` the seconds cfn-lint may take for one
+    template; a template that takes longer is reported, never waited for.
+    """
+    tasks = [
+        _Task(rendering, document, folder) for rendering, folder in renderings for document in rendering.documents
+    ]
+    cached = {task.key: found for task in tasks if (found := _cached(task)) is not None}
+    fresh = {task.key: task for task in tasks if task.key not in cached}
+    linted = dict(_lint(list(fresh.values()), jobs or os.cpu_count() or 1, time_limit)) if fresh else {}
+    for key, found in linted.items():
+        _keep(fresh[key], found)
+    results = {**cached, **linted}
+    return [_report(rendering, results, tasks, set(fresh)) for rendering, _ in renderings]
+
+
+class _Task:
+    """One document to lint, and the key of what its findings depend on."""
+
+    def __init__(self, rendering: Rendering, document: Document, folder: Path) -> None:
+        self.rendering = rendering
+        self.document = document
+        self.path = folder / document.path
+        self.region = rendering.config.region
+        self.project = rendering.config.project
+        self.key = self._key()
+
+    def _key(self) -> str:
+        digest = hashlib.sha256(f"{_version()} {self.region} {IGNORED}".encode())
+        for name in _CONFIG_FILES:
+            path = self.project / name
+            digest.update(path.read_bytes() if path.is_file() else b"-")
+        children = [d for d in self.rendering.documents if d.name.startswith(f"{self.document.name}/")]
+        for document in (self.document, *children):
+            digest.update(f"\0{document.path}\0{document.text}".encode())
+        return digest.hexdigest()
+
+
+def _version() -> str:
+    return f"{metadata.version('cfn-lint')} {sys.version_info[:2]}"
+
+
+def _cached(task: _Task) -> list[LintFinding] | None:
+    path = task.project / CACHE / f"{task.key}.json"
+    try:
+        return [LintFinding(**each) for each in json.loads(path.read_bytes())]
+    except (OSError, ValueError, TypeError):
+        return None  # absent or damaged: lint again
+
+
+def _keep(task: _Task, found: Sequence[LintFinding]) -> None:
+    """Write the cache entry; a folder that cannot be written only costs time."""
+    folder = task.project / CACHE
+    if any(each.code == "SW390" for each in found):
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f"{task.key}.{os.getpid()}"
+        temporary.write_text(json.dumps([_fields(each) for each in found]))
+        temporary.replace(folder / f"{task.key}.json")
+        entries = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
+        for old in entries[:-_CACHE_ENTRIES]:
+            old.unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+def _fields(found: LintFinding) -> dict[str, Any]:
+    return {"code": found.code, "level": found.level, "message": found.message, "line": found.line}
+
+
+def _lint(tasks: Sequence[_Task], jobs: int, limit: int) -> Iterator[tuple[str, list[LintFinding]]]:
+    """Lint in forked processes, which share the one import of cfn-lint."""
+    import cfnlint.api  # noqa: F401 - imported here so that the workers find it loaded
+
+    work = [(task.key, str(task.path), task.region, str(task.project), limit) for task in tasks]
+    work.sort(key=lambda each: -Path(each[1]).stat().st_size)
+    if min(jobs, len(work)) < 2 or "fork" not in multiprocessing.get_all_start_methods():
+        yield from map(_lint_one, work)
+        return
+    with multiprocessing.get_context("fork").Pool(min(jobs, len(work)), _ignore_interrupts) as pool:
+        yield from pool.imap_unordered(_lint_one, work)
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends the pool
+
+
+class _OutOfTimeError(BaseException):
+    """Not an Exception, because cfn-lint catches those."""
+
+
+def _lint_one(work: tuple[str, str, str, str, int]) -> tuple[str, list[LintFinding]]:
+    from cfnlint.api import lint_file
+    from cfnlint.config import ManualArgs
+
+    key, path, region, project, limit = work
+    before = Path.cwd()
+    os.chdir(project)  # cfn-lint reads its configuration from the working folder
+    previous = signal.signal(signal.SIGALRM, _out_of_time)
+    signal.alarm(limit)
+    try:
+        matches = lint_file(Path(path), config=ManualArgs(regions=[region], ignore_checks=list(IGNORED)))
+        return key, [
+            LintFinding(match.rule.id, match.rule.severity, match.message, match.linenumber)
+            for match in matches
+            if match.filename == path and match.rule.id not in IGNORED
+        ]
+    except _OutOfTimeError:
+        message = f"cfn-lint did not finish within {limit} seconds; its checks are missing for this template"
+        return key, [LintFinding("SW390", "warning", message, 1)]
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
+        os.chdir(before)
+
+
+def _out_of_time(_signal: int, _frame: object) -> None:
+    raise _OutOfTimeError
+
+
+def _report(
+    rendering: Rendering, results: Mapping[str, list[LintFinding]], tasks: Sequence[_Task], fresh: set[str]
+) -> Report:
+    own = [task for task in tasks if task.rendering is rendering]
+    problems = list(rendering.problems)
+    for task in own:
+        problems += [_lint_problem(task, found) for found in results[task.key]]
+    waivers = _Waivers(rendering)
+    for rule in ALL:
+        for finding in rule.check(rendering):
+            if not waivers.covers(finding, rule.id):
+                problems.append(located(rendering, finding, rule.id, rule.level))
+    problems += waivers.problems()
+    return Report(tuple(dict.fromkeys(problems)), tuple(waivers.used), sum(task.key not in fresh for task in own))
+
+
+def _lint_problem(task: _Task, found: LintFinding) -> Problem:
+    level = {"error": Level.ERROR, "warning": Level.WARNING}.get(found.level, Level.NOTE)
+    return _problem(task.rendering, task.document, found.line, found.code, found.message, level)
+
+
+def located(rendering: Rendering, finding: Finding, code: str, level: Level) -> Problem:
+    """A rule's finding at the line of output, of the template, and of the parameters printed there."""
+    line = line_of(finding.document.text, finding.path)
+    return _problem(rendering, finding.document, line, code, finding.message, level, finding.hint)
+
+
+def _problem(
+    rendering: Rendering, document: Document, line: int, code: str, message: str, level: Level, hint: str = ""
+) -> Problem:
+    source = document.lines[line - 1] if 0 < line <= len(document.lines) else Line((Location(document.template, 1),))
+    output = Location(f"build/{rendering.environment}/{document.path}", line)
+    where = (*source.origin, *parameter_locations(rendering, source.parameters))
+    return Problem(code, message, where, hint, level, output)
+
+
+def parameter_locations(rendering: Rendering, paths: Sequence[ParameterPath]) -> tuple[Location, ...]:
+    """Where the parameters were given that were printed on a line."""
+    leaves = rendering.config.leaves
+    return tuple(dict.fromkeys(leaves[path].location for path in paths if path in leaves))
+
+
+class _Waivers:
+    """The waivers of one rendering: ``Metadata: {stackwright: {waive: [{id, reason}]}}`` of a resource."""
+
+    def __init__(self, rendering: Rendering) -> None:
+        self._rendering = rendering
+        self._given: dict[tuple[str, str, str], Waiver] = {}
+        self._malformed: list[Problem] = []
+        self.used: list[Waiver] = []
+        for document in rendering.documents:
+            for name, resource in document.resources().items():
+                self._read(document, name, resource)
+
+    def _read(self, document: Document, name: str, resource: Mapping[str, Any]) -> None:
+        metadata_ = resource.get("Metadata")
+        settings = metadata_.get("stackwright") if isinstance(metadata_, dict) else None
+        entries = settings.get("waive", []) if isinstance(settings, dict) else []
+        for index, entry in enumerate(entries if isinstance(entries, list) else [entries]):
+            path = ("Resources", name, "Metadata", "stackwright", "waive", index)
+            if isinstance(entry, dict) and entry.get("id") and str(entry.get("reason") or "").strip():
+                line = line_of(document.text, path)
+                code = str(entry["id"])
+                at = document.lines[line - 1].origin[0]
+                waiver = Waiver(code, f"{document.name}:{name}", str(entry["reason"]), at)
+                self._given[document.name, name, code] = waiver
+            else:
+                finding = Finding(document, path, "a waiver needs an id and a reason", "write {id: SW…, reason: …}")
+                self._malformed.append(located(self._rendering, finding, "SW380", Level.ERROR))
+
+    def covers(self, finding: Finding, code: str) -> bool:
+        """Whether the finding is waived; the waiver is then in use."""
+        waiver = self._given.get((finding.document.name, finding.resource, code))
+        if waiver is not None and waiver not in self.used:
+            self.used.append(waiver)
+        return waiver is not None
+
+    def problems(self) -> list[Problem]:
+        """Malformed waivers, and those that no finding needed."""
+        unused = [waiver for waiver in self._given.values() if waiver not in self.used]
+        return self._malformed + [
+            Problem("SW381", f"{w.resource} does not need the waiver of {w.code}", (w.where,), "remove it", Level.WARNING)
+            for w in unused
+        ]

@@ -1,0 +1,82 @@
+"""Our own rules: one class each, with id, title, reason and source; and the catalogue of every code.
+
+A new rule is a class in one of these modules and its name in that module's ``RULES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from . import ecs, others
+from .base import Finding, Rule
+
+__all__ = ["ALL", "Code", "Finding", "Rule", "catalogue"]
+
+ALL: tuple[Rule, ...] = tuple(rule() for rule in sorted((*ecs.RULES, *others.RULES), key=lambda each: each.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A code that a problem can carry, for the documentation and for SARIF."""
+
+    id: str
+    title: str
+    reason: str = ""
+    source: str = ""
+
+
+_STAGES = (
+    Code("SW001", "No such project or environment"),
+    Code("SW002", "A file is too large, not UTF-8, or cannot be read"),
+    Code("SW003", "A parameters file is not valid YAML"),
+    Code("SW004", "A key or variable is given twice", "YAML and dotenv readers silently take one of them."),
+    Code("SW005", "A tag in a parameters file"),
+    Code("SW006", "Aliases that contain themselves or expand too far"),
+    Code("SW007", "A line of a dotenv file is not NAME=value"),
+    Code("SW008", "params/schema.json is not a JSON Schema"),
+    Code("SW009", "--set is not key.path=value"),
+    Code("SW010", "An unknown parameter"),
+    Code("SW011", "A parameter of the wrong type"),
+    Code("SW012", "A parameter that is not allowed or out of bounds"),
+    Code("SW013", "A parameter that is missing"),
+    Code("SW014", "A parameters file names another environment"),
+    Code("SW015", "An entry of stacks: is wrong"),
+    Code("SW016", "A template does not exist"),
+    Code("SW017", "A check of the project itself: fail() in a template"),
+    Code("SW020", "A variable that would replace a role's credentials", "The SDKs prefer it to the role."),
+    Code("SW021", "A variable that is computed", "The value in the file has no effect."),
+    Code("SW022", "A secret in a file of plain variables", "It would be printed into the templates."),
+    Code("SW023", "Variables for functions above 4 KB"),
+    Code("SW024", "keys.env and keys.env.example disagree", "Everyone must render the same names."),
+    Code("SW025", "A value in keys.env.example", "The example is committed."),
+    Code("SW030", "build/ cannot be written"),
+    Code("SW031", "The committed build is not what the inputs render to"),
+    Code("SW032", "Nothing has that name"),
+    Code("SW033", "The file exists already"),
+    Code("SW101", "A Jinja syntax error"),
+    Code("SW102", "An undefined name in a template"),
+    Code("SW103", "A template does not render to YAML"),
+    Code("SW104", "A key stands twice in a rendered template"),
+    Code("SW105", "A template is empty or has no sections"),
+    Code("SW106", "null, a list or a map where text is needed"),
+    Code("SW107", "A value that CloudFormation would resolve", "{{resolve:…}} in a parameter would read a secret."),
+    Code("SW108", "An expression in a template fails"),
+    Code("SW109", "A root template does not print its nested stacks or their Parameters"),
+    Code("SW110", "A parameter that no template uses", "Most likely a misspelt name."),
+    Code("SW199", "A defect of the renderer"),
+    Code("SW201", "A Parameter of a nested stack that nothing supplies"),
+    Code("SW202", "A Parameter with more than one source"),
+    Code("SW203", "A value given for a Parameter that does not exist"),
+    Code("SW204", "An Output that nobody takes"),
+    Code("SW205", "A Parameter that only a later stack could supply"),
+    Code("SW380", "A waiver without a code or a reason"),
+    Code("SW381", "A waiver that waives nothing"),
+    Code("SW390", "cfn-lint did not finish in time"),
+)
+
+
+def catalogue() -> Mapping[str, Code]:
+    """Every code of ours, sorted."""
+    rules = (Code(rule.id, rule.title, rule.reason, rule.source) for rule in ALL)
+    return {code.id: code for code in sorted((*_STAGES, *rules), key=lambda each: each.id)}
