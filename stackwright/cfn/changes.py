@@ -376,7 +376,7 @@ class _After(_Side):
         before = old.attribute(logical_id, name)
         unseen = change.aws_replacement is not Replacement.FALSE
         if any(item.real and item.path[:2] == ("Properties", name) for item in change.properties):
-            return replace(before, value=self.model_value(logical_id, name), unseen=unseen, stale=False)
+            return replace(before, value=self.model_value(logical_id, name), unseen=unseen, stale=True)
         known = self.type(logical_id)
         if change.real and known is not None and known.changes_in_place(name):
             value = Unknown(f"${{{logical_id}.{name}}}", (f"{logical_id}.{name}",), fresh=True)

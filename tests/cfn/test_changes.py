@@ -127,8 +127,12 @@ def test_an_unknown_attribute_of_a_replaced_resource_is_conditional():
 
 def test_conditional_replacement_propagates_as_dynamic():
     instance = {"Type": "AWS::EC2::Instance", "Properties": {"UserData": "a"}}
-    before = {"I": instance, "E": {"Type": "AWS::EC2::EIP", "Properties": {"InstanceId": {"Ref": "I"}}},
-              "A": {"Type": "AWS::EC2::EIPAssociation", "Properties": {"InstanceId": {"Ref": "I"}, "EIP": "1.2.3.4"}}}  # fmt: skip
+    linked = {"InstanceId": {"Ref": "I"}}
+    before = {
+        "I": instance,
+        "E": {"Type": "AWS::EC2::EIP", "Properties": linked},
+        "A": {"Type": "AWS::EC2::EIPAssociation", "Properties": {**linked, "EIP": "1.2.3.4"}},
+    }
     after = before | {"I": {**instance, "Properties": {"UserData": "b"}}}
     made = listed(stack(before, physical={"I": "i-1"}), stack(after))
     assert made["I"]["Replacement"] == "Conditional"
@@ -305,6 +309,23 @@ def test_a_parameter_and_a_replaced_resource_together():
     ]
 
 
+def test_an_unchanged_resource_is_no_cause():
+    value = {"Fn::Sub": "${P}-${A}"}
+    resources = {"A": topic(TopicName="a"), "B": topic(DisplayName=value)}
+    before, after = (stack(resources, {"P": p}, Parameters=parameters(P="x")) for p in "xy")
+    details = listed(before, after)["B"]["Details"]
+    assert [detail["ChangeSource"] for detail in details] == ["ParameterReference", "DirectModification"]
+
+
+def test_contexts_keep_what_aws_does_not_see_changing():
+    value = {"Fn::Join": ["-", ["x", {"Fn::GetAtt": ["A", "DisplayName"]}]]}
+    before = stack({"A": topic(DisplayName="1"), "B": topic(DisplayName=value, TopicName="b")})
+    after = stack({"A": topic(DisplayName="2"), "B": topic(DisplayName=value, TopicName="c")})
+    shown = json.loads(listed(before, after)["B"]["AfterContext"])
+    assert shown["Properties"] == {"DisplayName": "x-1", "TopicName": "c"}
+    assert [item.after for item in changes(before, after)["B"].properties] == ["x-2", "c"]
+
+
 def test_a_new_parameter_is_a_changed_one():
     before = stack({"A": topic(DisplayName="x")})
     after = stack({"A": topic(DisplayName={"Ref": "P"})}, Parameters=parameters(P="y"))
@@ -437,7 +458,7 @@ def test_tags_of_the_stack_are_tags_of_its_resources():
     ]
 
 
-# --- nested stacks --------------------------------------------------------------------------------------------
+# --- nested stacks
 
 
 def nested(parameters_=None, url="child.yaml"):

@@ -183,7 +183,8 @@ def test_bounds_and_repeated_items():
 def test_cfn_lint_itself_is_not_imported():
     """Importing it takes two seconds; only its data is read."""
     code = (
-        "import sys; from stackwright.cfn.schema import Schemas; from stackwright.cfn import changes, validation;"
+        "import sys; from stackwright.cfn.schema import Schemas;"
+        "from stackwright.cfn import changes, validation;"
         "assert Schemas().get('AWS::SNS::Topic'); print('cfnlint' in sys.modules, 'boto3' in sys.modules)"
     )
     root = Path(__file__).parents[2]

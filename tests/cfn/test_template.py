@@ -92,6 +92,14 @@ def test_scalars_are_read_by_yaml_1_1_but_timestamps_stay_text():
     assert properties == {"A": "2012-10-17", "B": True, "C": 8, "D": 1.5, "E": None, "F": "1", "G": 5}
 
 
+def test_short_get_att_ends_the_name_at_the_first_point():
+    found = parse("Resources: {T: {Type: A, Properties: {X: !GetAtt N.Outputs.X, Y: !GetAtt N}}}")
+    assert found.resources["T"].properties == {
+        "X": {"Fn::GetAtt": ["N", "Outputs.X"]},
+        "Y": {"Fn::GetAtt": "N"},
+    }
+
+
 def test_anchors_and_aliases_are_expanded():
     found = parse("Resources: {T: &t {Type: AWS::SNS::Topic}, U: *t}")
     assert found.resources["U"].type == "AWS::SNS::Topic"
@@ -103,7 +111,8 @@ def test_parameter_declarations():
         + doc("""
         Parameters:
           N: {Type: Number, Default: 5, MinValue: 1, MaxValue: 9.5, AllowedValues: [1, 5], NoEcho: true}
-          S: {Type: String, MinLength: "1", MaxLength: 3, AllowedPattern: "[a-z]*", ConstraintDescription: low}
+          S:
+            {Type: String, MinLength: "1", MaxLength: 3, AllowedPattern: "[a-z]*", ConstraintDescription: low}
           L: {Type: "List<AWS::EC2::Subnet::Id>", Description: subnets}
           P: {Type: "AWS::SSM::Parameter::Value<List<String>>"}
           I: {Type: "AWS::EC2::Image::Id"}

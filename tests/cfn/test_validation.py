@@ -82,32 +82,30 @@ def test_a_valid_template():
     validate(parse(VALID), Schemas())
 
 
+UNRESOLVED = "Template format error: Unresolved resource dependencies [{}] in the {} block of the template"
+NO_CONDITION = "Template error: unresolved condition dependency X in the {} block of the template"
+NO_ATTRIBUTE = "Template error: resource B does not support attribute type Arn in Fn::GetAtt"
+NO_RESOURCE = "Template error: instance of Fn::GetAtt references undefined resource X"
+NO_TYPE = "Template format error: Unrecognized resource types: [AWS::SNS::Tropic]"
+CYCLE = "Circular dependency between resources: [A, B]"
+B = "B: {Type: AWS::SNS::Topic"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message", "line"),
     [
-        ("B: {Type: AWS::SNS::Topic}", "B: {Type: AWS::SNS::Tropic}",
-         "Template format error: Unrecognized resource types: [AWS::SNS::Tropic]", 9),
-        ("Condition: C\n", "Condition: X\n",
-         "Template error: unresolved condition dependency X in the Resources block of the template", 7),
-        ("Condition: C,", "Condition: X,",
-         "Template error: unresolved condition dependency X in the Outputs block of the template", 12),
-        ("!If [C,", "!If [X,",
-         "Template error: unresolved condition dependency X in the Resources block of the template", 5),
-        ("${P}", "${X}",
-         "Template format error: Unresolved resource dependencies [X] in the Resources block of the template", 5),
-        ("${AWS::StackName}", "${AWS::Stack}",
-         "Template format error: Unresolved resource dependencies [AWS::Stack] in the Outputs block of the template",
-         12),
-        ("B.TopicName", "X.TopicName",
-         "Template error: instance of Fn::GetAtt references undefined resource X", 5),
-        ("B.TopicName", "B.Arn",
-         "Template error: resource B does not support attribute type Arn in Fn::GetAtt", 5),
-        ("B: {Type: AWS::SNS::Topic}", "B: {Type: AWS::SNS::Topic, DependsOn: X}",
-         "Template format error: Unresolved resource dependencies [X] in the Resources block of the template", 9),
-        ("B: {Type: AWS::SNS::Topic}", "B: {Type: AWS::SNS::Topic, DependsOn: A}",
-         "Circular dependency between resources: [A, B]", 5),
+        (B, "B: {Type: AWS::SNS::Tropic", NO_TYPE, 9),
+        ("Condition: C\n", "Condition: X\n", NO_CONDITION.format("Resources"), 7),
+        ("Condition: C,", "Condition: X,", NO_CONDITION.format("Outputs"), 12),
+        ("!If [C,", "!If [X,", NO_CONDITION.format("Resources"), 5),
+        ("${P}", "${X}", UNRESOLVED.format("X", "Resources"), 5),
+        ("${AWS::StackName}", "${AWS::Stack}", UNRESOLVED.format("AWS::Stack", "Outputs"), 12),
+        ("B.TopicName", "X.TopicName", NO_RESOURCE, 5),
+        ("B.TopicName", "B.Arn", NO_ATTRIBUTE, 5),
+        (B, f"{B}, DependsOn: X", UNRESOLVED.format("X", "Resources"), 9),
+        (B, f"{B}, DependsOn: A", CYCLE, 5),
     ],
-)  # fmt: skip
+)
 def test_refused(old, new, message, line):
     assert old in VALID
     with pytest.raises(ValidationError) as caught:
