@@ -6,7 +6,6 @@ the template, of its nested templates, of the configuration, and by its version.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import multiprocessing
 import os
@@ -14,21 +13,22 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from .cache import Cache
 from .model import Document, Level, Line, Location, ParameterPath, Problem, Rendering, Report, Waiver
 from .rules import ALL, Finding
 from .yamltext import line_of
 
-CACHE = ".stackwright/lint"
 TIME_LIMIT = 60
 """Seconds for one template: cfn-lint can take minutes where many Conditions combine."""
 IGNORED = ("W3002",)
 """cfn-lint's note that local paths need packaging, which they get."""
 _CONFIG_FILES = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")
-_CACHE_ENTRIES = 2000
+_FIELDS = ("code", "level", "message", "line")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,47 +73,29 @@ class _Task:
         self.key = self._key()
 
     def _key(self) -> str:
-        digest = hashlib.sha256(f"{_version()} {self.region} {IGNORED}".encode())
-        for name in _CONFIG_FILES:
-            path = self.project / name
-            digest.update(path.read_bytes() if path.is_file() else b"-")
+        settings = [path.read_bytes() for name in _CONFIG_FILES if (path := self.project / name).is_file()]
         children = [d for d in self.rendering.documents if d.name.startswith(f"{self.document.name}/")]
-        for document in (self.document, *children):
-            digest.update(f"\0{document.path}\0{document.text}".encode())
-        return digest.hexdigest()
+        texts = [part for each in (self.document, *children) for part in (each.path, each.text)]
+        return Cache.key(_version(), self.region, *IGNORED, *settings, *texts)
 
 
+@cache
 def _version() -> str:
     return f"{metadata.version('cfn-lint')} {sys.version_info[:2]}"
 
 
 def _cached(task: _Task) -> list[LintFinding] | None:
-    path = task.project / CACHE / f"{task.key}.json"
+    data = Cache(task.project, "lint").get(task.key)
     try:
-        return [LintFinding(**each) for each in json.loads(path.read_bytes())]
-    except (OSError, ValueError, TypeError):
-        return None  # absent or damaged: lint again
+        return None if data is None else [LintFinding(**each) for each in json.loads(data)]
+    except (ValueError, TypeError):
+        return None  # damaged: lint again
 
 
 def _keep(task: _Task, found: Sequence[LintFinding]) -> None:
-    """Write the cache entry; a folder that cannot be written only costs time."""
-    folder = task.project / CACHE
-    if any(each.code == "SW390" for each in found):
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f"{task.key}.{os.getpid()}"
-        temporary.write_text(json.dumps([_fields(each) for each in found]))
-        temporary.replace(folder / f"{task.key}.json")
-        entries = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
-        for old in entries[:-_CACHE_ENTRIES]:
-            old.unlink(missing_ok=True)
-    except OSError:
-        return
-
-
-def _fields(found: LintFinding) -> dict[str, Any]:
-    return {"code": found.code, "level": found.level, "message": found.message, "line": found.line}
+    if all(each.code != "SW390" for each in found):
+        data = json.dumps([{name: getattr(each, name) for name in _FIELDS} for each in found])
+        Cache(task.project, "lint").put(task.key, data.encode())
 
 
 def _lint(tasks: Sequence[_Task], jobs: int, limit: int) -> Iterator[tuple[str, list[LintFinding]]]:

@@ -8,12 +8,14 @@ their first appearance.
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import schema as schemas
+from .cache import Cache
 from .errors import InputError
 from .model import (
     Config,
@@ -67,12 +69,26 @@ def load(project: Path, environment: str, overrides: Sequence[str] = (), env_dir
     parameters, leaves = merge(layers)
     inputs.problems += _environment_problems(parameters, environment, leaves)
     if schema is not None and not has_errors(inputs.problems):
-        inputs.problems += schemas.validate(schema, parameters, _locate(layers))
+        inputs.problems += _validated(project, schema, parameters, layers)
     stacks, problems = _stacks(project, parameters, _locate(layers))
     inputs.problems += problems
     if has_errors(inputs.problems):
         raise InputError(inputs.problems)
     return Config(project, environment, parameters, leaves, stacks, dotenv, tuple(inputs.problems))
+
+
+def _validated(
+    project: Path, schema: schemas.JsonSchema, parameters: Mapping[str, Any], layers: Sequence[Layer]
+) -> list[Problem]:
+    """The problems by the schema; that there are none is remembered, importing jsonschema takes longer than loading."""
+    cache = Cache(project, "schema")
+    key = cache.key(json.dumps(schema), json.dumps(parameters, default=str))
+    if cache.get(key) is not None:
+        return []
+    problems = schemas.validate(schema, parameters, _locate(layers))
+    if not problems:
+        cache.put(key, b"")
+    return problems
 
 
 def _require_environment(project: Path, environment: str) -> None:

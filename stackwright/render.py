@@ -7,19 +7,24 @@ the parameters read; ``emit`` then puts the values in. Roots are rendered twice:
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import jinja2
 from jinja2 import nodes
+from jinja2.bccache import Bucket
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.runtime import Macro
 
+from .cache import Cache
 from .emit import Emitted, emit, plain
 from .errors import StackwrightError, TemplateError
 from .model import (
@@ -45,6 +50,8 @@ from .text import CLOSE, OPEN, RESERVED, Chunk, Origin, Printed, Text, join, lin
 Wire = Callable[[Interface, Sequence[Interface], Mapping[str, Sequence[str]], Sequence[Interface], Config], Wiring]
 """``wire.wire``: root, its nested stacks, Parameters given to them, earlier roots, config -> how they connect."""
 
+_TAG = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 SUFFIXES = (".yaml.j2", ".yml.j2", ".json.j2")
 BUILD = "build"
 ENGINE_PARAMETERS = frozenset(
@@ -249,6 +256,7 @@ class _Environment(jinja2.Environment):
             keep_trailing_newline=True,
             auto_reload=False,
             cache_size=-1,
+            bytecode_cache=_Bytecode(Cache(project, "jinja")),
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
         )
         self.tokens: list[Printed] = []
@@ -327,13 +335,12 @@ class _Environment(jinja2.Environment):
         return join(template.root_render_func(template.new_context(dict(context))))
 
     def mentioned(self) -> set[str]:
-        """Every name, attribute and text constant in any template of the project."""
+        """Every word in a tag or expression of any template of the project."""
         found: set[str] = set()
         for name in self.list_templates(filter_func=lambda each: each.endswith(".j2")):
-            tree = self.parse(self.loader.get_source(self, name)[0])  # type: ignore[union-attr]
-            found |= {node.name for node in tree.find_all(nodes.Name)}
-            found |= {node.attr for node in tree.find_all(nodes.Getattr)}
-            found |= {node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)}
+            source = self.loader.get_source(self, name)[0]  # type: ignore[union-attr]
+            for tag in _TAG.findall(source):
+                found.update(_WORD.findall(tag))
         return found
 
     def _chunks(self, part: Any, origin: Origin) -> Iterable[Chunk]:
@@ -363,6 +370,31 @@ class _Environment(jinja2.Environment):
         if name in ("items", "keys", "values", "get"):
             return getattr(obj, name)
         return self.undefined(obj=obj, name=name)
+
+
+class _Bytecode(jinja2.BytecodeCache):
+    """Compiled templates by the hash of their source, of this compiler, and of Jinja's and Python's version."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def _key(self, bucket: Bucket) -> str:
+        return self._cache.key(bucket.key, bucket.checksum, _compiler_version())
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill the bucket if its template was compiled before."""
+        data = self._cache.get(self._key(bucket))
+        if data is not None:
+            bucket.load_bytecode(io.BytesIO(data))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what was compiled."""
+        self._cache.put(self._key(bucket), bucket.bytecode_to_string())
+
+
+@cache
+def _compiler_version() -> bytes:
+    return f"{jinja2.__version__} {sys.version}".encode() + Path(__file__).read_bytes()
 
 
 class _Loader(jinja2.FileSystemLoader):

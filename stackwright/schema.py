@@ -36,19 +36,14 @@ _BOUNDS = {
 
 
 def parse(text: str, path: str) -> JsonSchema:
-    """The schema; raises InputError where it is not JSON, or not a JSON Schema."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-
+    """The schema; raises InputError where it is not a JSON object."""
     try:
         schema = json.loads(text)
-        Draft202012Validator.check_schema(schema)
     except json.JSONDecodeError as error:
         raise InputError.of("SW008", f"not valid JSON: {error.msg}", Location(path, error.lineno)) from None
-    except SchemaError as error:
-        at = "/".join(str(part) for part in error.absolute_path)
-        raise InputError.of("SW008", f"not a JSON Schema: {error.message} at /{at}", Location(path, 1)) from None
-    return schema  # type: ignore[no-any-return]
+    if not isinstance(schema, dict):
+        raise InputError.of("SW008", "the schema must be a map", Location(path, 1))
+    return schema
 
 
 def properties(schema: JsonSchema, at: ParameterPath = ()) -> Iterator[tuple[ParameterPath, JsonSchema]]:
@@ -101,7 +96,14 @@ def from_text(text: str, node: JsonSchema) -> Any:
 def validate(schema: JsonSchema, parameters: Mapping[str, Any], locate: Mapping[ParameterPath, Location]) -> list[Problem]:
     """Every way in which the parameters break the schema, each at the line that gives the value."""
     from jsonschema import Draft202012Validator, FormatChecker
+    from jsonschema.exceptions import SchemaError
 
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        at = "/".join(str(part) for part in error.absolute_path)
+        message = f"not a JSON Schema: {error.message[:200]} at /{at}"
+        return [Problem("SW008", message, (Location("params/schema.json", 1),))]
     checker = FormatChecker(formats=())
     checker.checks("cidr", raises=ValueError)(_is_cidr)
     validator = Draft202012Validator(schema, format_checker=checker)

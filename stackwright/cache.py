@@ -1,0 +1,62 @@
+"""Results kept by the hash of everything they depend on, in ``.stackwright/`` of the project.
+
+Losing an entry only costs time: unreadable or unwritable caches are as good as empty ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+
+FOLDER = ".stackwright"
+_ENTRIES = 2000
+
+
+class Cache:
+    """One kind of results of one project."""
+
+    def __init__(self, project: Path, kind: str) -> None:
+        self._top = project / FOLDER
+        self.folder = self._top / kind
+
+    @staticmethod
+    def key(*parts: str | bytes) -> str:
+        """The hash of the parts and of where each ends."""
+        digest = hashlib.sha256()
+        for part in parts:
+            data = part.encode() if isinstance(part, str) else part
+            digest.update(len(data).to_bytes(8, "big") + data)
+        return digest.hexdigest()
+
+    def get(self, key: str) -> bytes | None:
+        """What was kept under the key, if it is there."""
+        try:
+            return (self.folder / key).read_bytes()
+        except OSError:
+            return None
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep ``data``; the oldest entries go where there are too many."""
+        with contextlib.suppress(OSError):
+            self.prepare()
+            temporary = self.folder / f"{key}.{os.getpid()}"
+            temporary.write_bytes(data)
+            temporary.replace(self.folder / key)
+            self._trim()
+
+    def prepare(self) -> Path:
+        """Make the folder, ignored by git; raises OSError where it cannot be made."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        ignore = self._top / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+        return self.folder
+
+    def _trim(self) -> None:
+        entries = list(self.folder.iterdir())
+        if len(entries) > _ENTRIES:
+            entries.sort(key=lambda path: path.stat().st_mtime)
+            for old in entries[: -_ENTRIES // 2]:
+                old.unlink(missing_ok=True)
