@@ -1,12 +1,15 @@
 """The verbs and the order of the stages: the only place that prints or exits.
 
-Data goes to stdout, everything else to stderr. Exit 0: success; 1: any problem.
+Data goes to stdout, everything else to stderr. Exit 0: success; 1: any problem; 130: interrupted.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,55 +18,91 @@ from typing import Any
 import click
 
 from .errors import StackwrightError
-from .model import Config, Rendering, Report
+from .model import Config, Leaf, Rendering, Report, dotted
+
+HERE = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What every verb takes."""
+    """What every verb takes that reads one environment."""
 
     project: Path
     environment: str
-    overrides: tuple[str, ...]
-    env_dir: Path | None
+    overrides: tuple[str, ...] = ()
+    env_dir: Path | None = None
 
 
 class _Group(click.Group):
     """Turns our errors into messages and exit code 1; a traceback is never the user's to read."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; click's own mistakes (a wrong option) exit 1 too."""
         try:
-            return super().invoke(ctx)
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+            sys.exit(code if isinstance(code, int) else 0)
         except StackwrightError as error:
             _show(Report(error.problems))
-            ctx.exit(1)
-        except BrokenPipeError:
-            sys.stderr.close()
-            ctx.exit(1)
+        except click.ClickException as error:
+            error.show()
+        except click.Abort:
+            click.echo("interrupted: nothing was written", err=True)
+            sys.exit(130)
+        except BrokenPipeError:  # the reader of our output has gone: nothing to report
+            sys.stdout = None  # type: ignore[assignment]
+        sys.exit(1)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option("0.1.0", prog_name="stackwright")
 def main() -> None:
-    """Jinja-templated CloudFormation: render, check, review."""
+    """Jinja-templated CloudFormation: render it, check it, review it."""
 
 
-def _common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every verb that reads one environment."""
+_PROJECT = click.option(
+    "--project",
+    default=Path(),
+    show_default="this folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that holds templates/ and params/.",
+)
+_SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a parameter; repeatable.")
+_ENV_DIR = click.option(
+    "--env-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder of aws.env, .env and keys.env."
+)
 
-    @click.option("--env", "environment", default="local", show_default=True, help="Environment: params/<env>.yaml.")
-    @click.option("--project", default=".", show_default=True, type=click.Path(path_type=Path, file_okay=False),
-                  help="Folder that holds templates/ and params/.")
-    @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a parameter; repeatable.")
-    @click.option("--env-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder of the dotenv files.")
-    @click.pass_context
-    def wrapped(ctx: click.Context, environment: str, project: Path, overrides: tuple[str, ...],
-                env_dir: Path | None, **rest: Any) -> Any:
+
+def _complete_environment(ctx: click.Context, _parameter: click.Parameter, start: str) -> list[str]:
+    from .load import environments
+
+    return [name for name in environments(Path(ctx.params.get("project") or ".")) if name.startswith(start)]
+
+
+_ENV = click.option(
+    "--env",
+    "environment",
+    default="local",
+    show_default=True,
+    shell_complete=_complete_environment,
+    help="Environment: the name of a file in params/.",
+)
+_FORMAT = click.option(
+    "--format", "style", type=click.Choice(["text", "json", "sarif", "github"]), default="text", show_default=True
+)
+
+
+def _for_environment(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options of an environment, as one `Options`."""
+
+    @functools.wraps(command)
+    def wrapped(
+        project: Path, environment: str, overrides: tuple[str, ...], env_dir: Path | None, **rest: Any
+    ) -> None:
         folder = env_dir.resolve() if env_dir else None
-        return ctx.invoke(command, Options(project.resolve(), environment, overrides, folder), **rest)
+        command(Options(project.resolve(), environment, overrides, folder), **rest)
 
-    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
-    if hasattr(command, "__click_params__"):
-        wrapped.__click_params__ += command.__click_params__  # type: ignore[attr-defined]
+    for option in (_ENV_DIR, _SET, _PROJECT, _ENV):
+        option(wrapped)
     return wrapped
 
 
@@ -74,14 +113,15 @@ def _console(*, stderr: bool = False) -> Any:
 
 
 def _show(report: Report, style: str = "text", *, verbose: bool = False) -> None:
-    """Problems: text on stderr, what machines read on stdout."""
+    """Problems as text on stderr, or on stdout in a form that machines read."""
+    if style == "text" and not report.problems and not (verbose and report.waivers):
+        return
     from . import report as reports
 
-    sorted_report = replace(report, problems=reports.sorted_problems(report.problems))
-    text = reports.problems(sorted_report, style, verbose=verbose)
+    shown = replace(report, problems=reports.sorted_problems(report.problems))
+    text = reports.problems(shown, style, verbose=verbose)
     if style == "text":
-        if text:
-            _console(stderr=True).print(text)
+        _console(stderr=True).print(text)
     elif text:
         click.echo(text)
 
@@ -92,42 +132,27 @@ def _load(options: Options) -> Config:
     return load(options.project, options.environment, options.overrides, options.env_dir)
 
 
-def _render(options: Options) -> Rendering:
+def _render(config: Config) -> Rendering:
     from .render import render
     from .wire import wire
 
-    return render(_load(options), wire)
+    return render(config, wire)
 
 
-@main.command(short_help="Render and check; write build/<env>/.")
-@_common
-@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 with a diff if build/ is stale.")
-@click.option("--all", "every", is_flag=True, help="All environments.")
-@click.option("--no-lint", is_flag=True, help="Skip cfn-lint and the rules.")
-@click.option("--format", "style", type=click.Choice(["text", "json", "sarif", "github"]), default="text")
-def render(options: Options, only_check: bool, every: bool, no_lint: bool, style: str) -> None:
-    """Render and check an environment, and replace build/<env>/ if all is well."""
+@contextlib.contextmanager
+def _checked(renderings: Sequence[Rendering], *, no_lint: bool = False) -> Iterator[list[tuple[Rendering, Path, Report]]]:
+    """Each rendering in a folder beside its build, with its report."""
     from . import output
-    from .load import environments
 
-    names = environments(options.project) if every else [options.environment]
-    renderings = [_render(replace(options, environment=name)) for name in names]
     with ExitStack() as stack:
         staged = [(each, stack.enter_context(output.staged(each))) for each in renderings]
-        reports = _checked(staged, no_lint=no_lint)
-        _show(_joined(reports), style)
-        if any(report.failed for report in reports):
-            raise SystemExit(1)
-        for (rendering, folder), report in zip(staged, reports, strict=True):
-            _finish(rendering, folder, report, only_check=only_check)
+        if no_lint:
+            reports = [Report(rendering.problems) for rendering, _ in staged]
+        else:
+            from .check import check
 
-
-def _checked(staged: Sequence[tuple[Rendering, Path]], *, no_lint: bool) -> list[Report]:
-    if no_lint:
-        return [Report(rendering.problems) for rendering, _ in staged]
-    from .check import check
-
-    return check(staged)
+            reports = check(staged)
+        yield [(*pair, report) for pair, report in zip(staged, reports, strict=True)]
 
 
 def _joined(reports: Sequence[Report]) -> Report:
@@ -137,18 +162,250 @@ def _joined(reports: Sequence[Report]) -> Report:
     )
 
 
-def _finish(rendering: Rendering, folder: Path, report: Report, *, only_check: bool) -> None:
+def _renderings(options: Options, *, every: bool) -> list[Rendering]:
+    """The rendering of one environment or of all; the problems of all are shown together."""
+    from .load import environments
+
+    names = environments(options.project) if every else [options.environment]
+    made, problems = [], []
+    for name in names:
+        try:
+            made.append(_render(_load(replace(options, environment=name))))
+        except StackwrightError as error:
+            problems += error.problems
+    if problems:
+        raise StackwrightError(problems)
+    return made
+
+
+_ALL = click.option("--all", "every", is_flag=True, help="All environments.")
+
+
+@main.command(short_help="Render and check; write build/<env>/.")
+@_for_environment
+@_ALL
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 with a diff if build/ is stale.")
+@click.option("--no-lint", is_flag=True, help="Skip cfn-lint and the rules.")
+@_FORMAT
+def render(options: Options, every: bool, only_check: bool, no_lint: bool, style: str) -> None:
+    """Render and check an environment, and replace build/<env>/ if all is well."""
+    with _checked(_renderings(options, every=every), no_lint=no_lint) as checked:
+        report = _joined([each for _, _, each in checked])
+        _show(report, style)
+        if report.failed:
+            sys.exit(1)
+        stale = [_finish(*each, only_check=only_check) for each in checked]
+    if any(stale):
+        sys.exit(1)
+
+
+def _finish(rendering: Rendering, folder: Path, report: Report, *, only_check: bool) -> bool:
+    """Write, or compare; True where the build is stale."""
     from . import output
     from .report import summary
 
     target = f"build/{rendering.environment}"
-    if only_check:
-        diff = output.stale(rendering)
-        if diff:
-            click.echo(diff, nl=False)
-            raise StackwrightError.of("SW031", f"{target} is stale", hint=f"make render ENV={rendering.environment}")
-        click.echo(f"{target} is up to date", err=True)
+    counted = f"{target}: {len(rendering.documents)} templates, {summary(report)}"
+    if not only_check:
+        changed = output.write(rendering, folder)
+        click.echo(f"{counted}, {'written' if changed else 'unchanged'}", err=True)
+        return False
+    diff = output.stale(rendering)
+    if diff:
+        click.echo(diff, nl=False)
+        hint = f"run: make render ENV={rendering.environment}, and commit the result"
+        _show(Report(StackwrightError.of("SW031", f"{target} is not what the inputs render to", hint=hint).problems))
+        return True
+    click.echo(f"{counted}, up to date", err=True)
+    return False
+
+
+@main.command(short_help="Check without writing.")
+@_for_environment
+@_ALL
+@_FORMAT
+@click.option("--waivers", is_flag=True, help="List the waivers in force and their reasons.")
+def lint(options: Options, every: bool, style: str, waivers: bool) -> None:
+    """Render in memory, run cfn-lint and the rules, and show what they find."""
+    from .report import summary
+
+    with _checked(_renderings(options, every=every)) as checked:
+        report = _joined([each for _, _, each in checked])
+    _show(report, style, verbose=waivers)
+    click.echo(summary(report), err=True)
+    if report.failed:
+        sys.exit(1)
+
+
+@main.command(short_help="Show the merged parameters.")
+@_for_environment
+@click.option("--origin", is_flag=True, help="One line a value, with the file and line that gives it.")
+@click.option("--format", "style", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+def params(options: Options, origin: bool, style: str) -> None:
+    """Show the parameters of an environment after merging."""
+    config = _load(options)
+    if style == "json":
+        data = [_leaf_data(leaf) for leaf in config.leaves.values()] if origin else config.parameters
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    elif origin:
+        for leaf in sorted(config.leaves.values(), key=lambda each: dotted(each.path)):
+            if not isinstance(leaf.value, list):
+                click.echo(f"{_leaf(leaf)}{_overrode(leaf)}")
+    else:
+        import yaml
+
+        from .emit import BlockDumper
+
+        click.echo(yaml.dump(config.parameters, Dumper=BlockDumper, sort_keys=False, allow_unicode=True), nl=False)
+
+
+def _leaf(leaf: Leaf) -> str:
+    return f"{dotted(leaf.path)} = {json.dumps(leaf.value, ensure_ascii=False)}  # {leaf.location}"
+
+
+def _overrode(leaf: Leaf) -> str:
+    return f", overrides {json.dumps(leaf.overrode.value, ensure_ascii=False)} at {leaf.overrode.location}" if leaf.overrode else ""
+
+
+def _leaf_data(leaf: Leaf) -> dict[str, Any]:
+    return {
+        "path": dotted(leaf.path),
+        "value": leaf.value,
+        "where": str(leaf.location),
+        "overrode": _leaf_data(leaf.overrode) if leaf.overrode else None,
+    }
+
+
+@main.command(short_help="Tell where a value comes from.")
+@_for_environment
+@click.argument("what")
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def explain(options: Options, what: str, style: str) -> None:
+    """Tell where WHAT comes from: a parameter such as gateway.cpu, or a property such as
+    app/gateway:TaskDefinition.Properties.Cpu."""
+    from .explain import explain as find
+
+    config = _load(options)
+    found = find(what, config, _render(config) if ":" in what else None)
+    if style == "json":
+        data = {
+            "what": found.what,
+            "value": found.value,
+            "output": str(found.output) if found.output else None,
+            "template": [str(at) for at in found.template],
+            "parameters": [_leaf_data(leaf) for leaf in found.leaves],
+        }
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
         return
-    changed = output.write(rendering, folder)
-    count = f"{len(rendering.documents)} templates"
-    click.echo(f"{target}: {count}, {summary(report)}, {'written' if changed else 'unchanged'}", err=True)
+    click.echo(f"{found.what} = {json.dumps(found.value, ensure_ascii=False)}")
+    if found.output:
+        click.echo(f"  output     {found.output}")
+    for index, at in enumerate(found.template):
+        click.echo(f"  {'template' if not index else 'called at':9}  {at}")
+    for leaf in found.leaves:
+        click.echo(f"  parameter  {_leaf(leaf)}")
+        previous = leaf.overrode
+        while previous:
+            click.echo(f"  overrode   {_leaf(previous)}")
+            previous = previous.overrode
+
+
+@main.command(short_help="Draw the stacks and what connects them.")
+@_for_environment
+@click.option("--format", "style", type=click.Choice(["mermaid", "svg"]), default="mermaid", show_default=True)
+def graph(options: Options, style: str) -> None:
+    """Draw the stacks of an environment and the values they hand on."""
+    rendering = _render(_load(options))
+    if style == "svg":
+        from .diagram import svg
+
+        click.echo(svg(rendering), nl=False)
+    else:
+        from .report import mermaid
+
+        click.echo(mermaid(rendering), nl=False)
+
+
+@main.command(short_help="Make the files of a new environment.")
+@click.argument("environment")
+@_PROJECT
+def init(environment: str, project: Path) -> None:
+    """Make params/ENVIRONMENT.yaml, commented, and examples of its dotenv files."""
+    from .scaffold import new_environment
+
+    folder = project.resolve()
+    for path in new_environment(folder, environment, _schema(folder)):
+        click.echo(path.as_posix())
+    click.echo(f"next: edit params/{environment}.yaml, then make render ENV={environment}", err=True)
+
+
+def _schema(project: Path) -> Any:
+    from . import schema as schemas
+
+    path = project / "params/schema.json"
+    return schemas.parse(path.read_text(encoding="utf-8"), "params/schema.json") if path.is_file() else None
+
+
+@main.command(short_help="Look at what is installed and configured.")
+@_PROJECT
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def doctor(project: Path, style: str) -> None:
+    """Say what is installed and configured, what is missing, and how to get it."""
+    from .scaffold import doctor as look
+
+    found = list(look(project.resolve(), HERE / "requirements.txt"))
+    if style == "json":
+        click.echo(json.dumps([{"name": f.name, "state": f.state, "detail": f.detail} for f in found], indent=2))
+    else:
+        colours = {"ok": "green", "missing": "red", "optional": "yellow"}
+        for each in found:
+            click.echo(f"[{click.style(each.state, fg=colours[each.state])}]".ljust(12) + f" {each.name}  {each.detail}")
+    if any(each.state == "missing" for each in found):
+        sys.exit(1)
+
+
+@main.command(short_help="List the rules, or write the generated pages of docs/.")
+@_PROJECT
+@click.option("--write", is_flag=True, help="Write docs/parameters.md, docs/rules.md and docs/stacks.svg.")
+def docs(project: Path, write: bool) -> None:
+    """Print the rules and messages; with --write, write the generated pages of docs/."""
+    from . import reference
+
+    folder = project.resolve()
+    if not write:
+        click.echo(reference.rules(), nl=False)
+        return
+    for name, text in _pages(folder).items():
+        (folder / "docs").mkdir(exist_ok=True)
+        (folder / "docs" / name).write_text(text, encoding="utf-8")
+        click.echo(f"docs/{name}")
+
+
+def _pages(project: Path) -> dict[str, str]:
+    from . import reference
+    from .diagram import svg
+    from .load import environments
+    from .yamltext import ParameterData, compose
+
+    pages = {"rules.md": reference.rules()}
+    schema = _schema(project)
+    defaults = project / "params/defaults.yaml"
+    if schema is not None:
+        text = defaults.read_text(encoding="utf-8") if defaults.is_file() else ""
+        data = ParameterData(compose(text, "params/defaults.yaml", plain_is_text=True), "params/defaults.yaml").data
+        pages["parameters.md"] = reference.parameters(schema, data)
+    if "prod" in environments(project):
+        pages["stacks.svg"] = svg(_render(_load(Options(project, "prod"))))
+    return pages
+
+
+@main.command(short_help="Print the completion script of a shell.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a completion script; for example: ./render.py completion bash >> ~/.bashrc"""
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.ClickException(f"no completion for {shell}")
+    click.echo(found(main, {}, "render.py", "_RENDER_PY_COMPLETE").source())
