@@ -1,0 +1,34 @@
+"""The README's table of deviations: ``python -m tests.guide.deviations`` prints it.
+
+It stands in the README between ``<!-- deviations:begin -->`` and ``<!-- deviations:end -->``.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tests.guide.claims import Claim, claims
+
+
+def groups() -> dict[tuple[str, str], list[Claim]]:
+    """Deviation and reason -> the claims that they concern, in the order of the guide."""
+    found: dict[tuple[str, str], list[Claim]] = {}
+    for claim in claims():
+        if claim.deviation is not None and claim.reason is not None:
+            found.setdefault((claim.deviation, claim.reason), []).append(claim)
+    return found
+
+
+def table() -> str:
+    """The Markdown table, a row a deviation."""
+    rows = ["| Guide | says | is built | because |", "|---|---|---|---|"]
+    for (deviation, reason), concerned in groups().items():
+        numbers = ("§" + c.section[0] if c.section[0].isdigit() else c.section for c in concerned)
+        sections = ", ".join(dict.fromkeys(numbers))
+        says = "; ".join(dict.fromkeys(c.claim for c in concerned))
+        rows.append("| " + " | ".join(text.replace("|", "\\|") for text in (sections, says, deviation, reason)) + " |")
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table())

@@ -1,0 +1,82 @@
+"""Every name, number and rule of the deployment guide stands in ``build/guide``, or its deviation does."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from tests.guide.claims import BUILD, MISSING, PROJECT, Claim, claims, document, follow, problem, steps
+from tests.guide.deviations import groups, table
+
+
+@pytest.mark.parametrize("claim", claims(), ids=str)
+def test_claim(claim: Claim) -> None:
+    assert problem(claim, document(claim.at.partition(":")[0])) is None
+
+
+@pytest.mark.parametrize("claim", claims(), ids=str)
+def test_claim_can_fail(claim: Claim) -> None:
+    """What the row points at is removed, or put there where it must be absent: then the row does not hold."""
+    assert problem(claim, without(document(claim.at.partition(":")[0]), claim)) is not None
+
+
+def without(data: Any, claim: Claim) -> Any:
+    if isinstance(data, str):
+        return data.replace(claim.expected[1], "")
+    path = steps(claim.at.partition(":")[2])
+    changed = copy.deepcopy(data)
+    if claim.expected[0] == "absent":
+        parent = follow(changed, path[:-1])
+        put = {"Name": path[-1].strip("[]").partition("=")[2]}
+        parent.append(put) if isinstance(parent, list) else parent.__setitem__(path[-1], put)
+        return changed
+    # After a * the values sit in many places: what the * goes through is emptied.
+    stop = next((n for n, step in enumerate(path) if "*" in step), len(path) - 1)
+    parent = follow(changed, path[:stop])
+    if "*" in path[stop]:
+        parent.clear()
+    elif isinstance(parent, list):
+        parent.remove(follow(changed, path))
+    else:
+        del parent[path[stop]]
+    return changed
+
+
+def test_no_claim_stands_twice() -> None:
+    names = [str(claim) for claim in claims()]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def test_every_section_of_the_guide_has_claims() -> None:
+    found = {claim.section.partition(".")[0] for claim in claims()}
+    assert found == {"Prerequisites", *"12345678"}
+
+
+def test_missing_is_not_a_match() -> None:
+    claim = Claim("x", "y", "app/gateway:Service.Properties.Nowhere.At[Name=all]", ("value", None))
+    assert follow(document("app/gateway"), steps(claim.at.partition(":")[2])) is MISSING
+    assert problem(claim, document("app/gateway")) is not None
+
+
+def test_count(capsys: pytest.CaptureFixture[str]) -> None:
+    missing = [str(claim) for claim in claims() if problem(claim, document(claim.at.partition(":")[0])) is not None]
+    deviations = sum(claim.deviation is not None for claim in claims())
+    with capsys.disabled():
+        found = len(claims()) - deviations - len(missing)
+        print(f"\n{len(claims())} claims: {found} found, {deviations} deviations, {len(missing)} missing")
+    assert missing == []
+
+
+def test_readme_has_the_deviations() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    _, begin, rest = readme.partition("<!-- deviations:begin -->\n")
+    text, end, _ = rest.partition("<!-- deviations:end -->")
+    assert begin and end, "README.md has no deviations:begin and deviations:end"
+    assert text.strip() == table().strip(), "run python -m tests.guide.deviations and paste its table into README.md"
+    assert all(deviation in text for deviation, _ in groups())
+
+
+def test_build_is_there() -> None:
+    assert (BUILD / "app.yaml").is_file(), "run make render ENV=guide"
