@@ -19,6 +19,7 @@ NUMBERS: dict[str, tuple[type[int] | type[float], float, float]] = {  # defaults
     "SCALE_WINDOW_SECONDS": (int, 120, 3600),
     "HEADROOM": (float, 0, 5),
     "SCALE_IN_MIN_STEP": (int, 1, 100),
+    "SCALE_IN_MAX_BUSY": (float, 0, 1),
     "SCALE_IN_MAX_AGE_SECONDS": (int, 30, 3600),
     "MAX_METRIC_AGE_SECONDS": (int, 60, 3600),
     "FALLBACK_WORKERS": (int, 0, 1000),

@@ -45,9 +45,10 @@ class Config:
     max_workers: int = 11
     messages_per_worker: float = 1.0
     target_wait_seconds: float = 0.0
-    scale_window_seconds: int = 600
-    headroom: float = 1.0
+    scale_window_seconds: int = 840
+    headroom: float = 0.45
     scale_in_min_step: int = 2
+    scale_in_max_busy: float = 0.25
     scale_in_max_age_seconds: int = 300
     max_metric_age_seconds: int = 300
     fallback_workers: int = 6
@@ -79,26 +80,38 @@ def decide(history: History, service: Service, config: Config) -> Decision:
         if service.desired < fallback:
             return Decision(fallback, None, "metric stale: lifted to the fallback")
         return Decision(service.desired, None, "metric stale", held=True)
-    need = staffing(points, config)
+    demands = demand(points, config)
+    need = staffing(points, demands, history.now, config)
     if need > service.desired:
         return Decision(need, need, "scale out")
     if need == service.desired:
         return Decision(need, need, "need met")
-    hold = reason_to_hold(need, service, config) or reason_to_doubt(points, history, config)
+    hold = (
+        reason_to_wait(service)
+        or reason_to_doubt(points, history, config)
+        or reason_to_spare(points[-1], demands, need, service, config)
+    )
     if hold:
         return Decision(service.desired, need, hold, held=True)
     return Decision(need, need, "scale in")
 
 
-def staffing(points: Sequence[Point], config: Config) -> int:
-    """Workers for the load: the newest demand, or the window's mean with headroom for its randomness.
-
-    Square-root staffing: an offered load of m Erlang needs about m + c * sqrt(m) servers (Halfin and Whitt,
-    "Heavy-Traffic Limits for Queues with Many Exponential Servers", Operations Research 29(3), 1981).
-    """
+def demand(points: Sequence[Point], config: Config) -> list[float]:
+    """Workers that each point asked for: those at work, and some for the messages that wait."""
     per_worker = messages_per_worker(points, config)
-    demands = [p.unacknowledged + p.ready / per_worker for p in points]
-    mean = math.fsum(min(demand, config.max_workers) for demand in demands) / len(demands)
+    return [point.unacknowledged + point.ready / per_worker for point in points]
+
+
+def staffing(points: Sequence[Point], demands: Sequence[float], now: float, config: Config) -> int:
+    """Workers for the newest demand, or for the window's mean with headroom for its randomness.
+
+    The mean's weights fall linearly with age, to forget a burst sooner than to follow noise. Square-root
+    staffing: an offered load of m Erlang needs about m + c * sqrt(m) servers (Halfin, Whitt, "Heavy-Traffic
+    Limits for Queues with Many Exponential Servers", Operations Research 29(3), 1981).
+    """
+    weights = [config.scale_window_seconds + PERIOD - (now - point.timestamp) for point in points]
+    loads = [weight * min(asked, config.max_workers) for weight, asked in zip(weights, demands, strict=True)]
+    mean = math.fsum(loads) / math.fsum(weights)
     need = max(demands[-1], mean + config.headroom * math.sqrt(mean))
     return config.clip(math.ceil(need - 1e-9))  # 1e-9: a sum of fractions may end just above a whole number
 
@@ -115,14 +128,12 @@ def messages_per_worker(points: Sequence[Point], config: Config) -> float:
     return max(config.messages_per_worker, allowed)
 
 
-def reason_to_hold(need: int, service: Service, config: Config) -> str | None:
-    """What in the service forbids going down to `need` now."""
+def reason_to_wait(service: Service) -> str | None:
+    """What ECS is still doing, before which going down is premature."""
     if service.deploying:
         return "deployment in progress"
     if service.running < service.desired:
         return "running below desired"
-    if service.desired - need < config.scale_in_min_step and need > config.min_workers:
-        return "step too small"
     return None
 
 
@@ -134,4 +145,19 @@ def reason_to_doubt(points: Sequence[Point], history: History, config: Config) -
         return "less than half of the window's points"
     if history.now - points[-1].timestamp > config.scale_in_max_age_seconds:
         return "newest point too old to scale in"  # a fresher reading may have scaled out since
+    return None
+
+
+def reason_to_spare(
+    newest: Point, demands: Sequence[float], need: int, service: Service, config: Config
+) -> str | None:
+    """Why scaling in now would cost more than it saves: ECS stops arbitrary tasks, busy ones too."""
+    step = config.scale_in_min_step
+    if service.desired > config.max_workers:
+        return None
+    if service.desired - need < step and need > config.min_workers:
+        return "step too small"
+    busy = newest.unacknowledged > config.scale_in_max_busy * service.desired
+    if busy and max(demands) > service.desired - step:  # a surplus all through the window is not waited for
+        return "too many workers are busy"
     return None

@@ -23,57 +23,75 @@ def steady(ready: float, unacknowledged: float, minutes: int = 10) -> History:
     return history(*[(ready, unacknowledged)] * minutes)
 
 
+def config(**changed: float) -> Config:
+    """Round figures, to compute with: a window of ten minutes, a headroom of one."""
+    return replace(Config(scale_window_seconds=600, headroom=1.0), **changed)  # type: ignore[arg-type]
+
+
 REST = Service(desired=6, running=6, deploying=False)
 
 CASES = {
-    "idle goes to the minimum": (steady(0, 0), REST, Config(), 1, "scale in"),
-    "idle goes to zero where that is the minimum": (steady(0, 0), REST, Config(min_workers=0), 0, "scale in"),
+    "idle goes to the minimum": (steady(0, 0), REST, config(), 1, "scale in"),
+    "idle goes to zero where that is the minimum": (steady(0, 0), REST, config(min_workers=0), 0, "scale in"),
     "from zero on the first message": (
-        history(*[(0, 0)] * 9, (1, 0)), Service(0, 0, False), Config(min_workers=0), 1,
+        history(*[(0, 0)] * 9, (1, 0)), Service(0, 0, False), config(min_workers=0), 1,
         "scale out"),
     "a burst gets the maximum at once": (
-        history((0, 1), (50, 1)), Service(1, 1, False), Config(), 11, "scale out"),
-    "busy workers count though nothing waits": (steady(0, 6), REST, Config(headroom=0), 6, "need met"),
-    "load 4 gets 4 + sqrt(4)": (steady(0, 4), REST, Config(), 6, "need met"),
+        history((0, 1), (50, 1)), Service(1, 1, False), config(), 11, "scale out"),
+    "busy workers count though nothing waits": (steady(0, 6), REST, config(headroom=0), 6, "need met"),
+    "load 4 gets 4 + sqrt(4)": (steady(0, 4), REST, config(), 6, "need met"),
     "several messages a worker": (
-        steady(20, 0), REST, Config(messages_per_worker=10, headroom=0), 2, "scale in"),
+        steady(20, 0), REST, config(messages_per_worker=10, headroom=0), 2, "scale in"),
     "a target wait of two job times": (  # 6 in work at 0.1/s: jobs of 60 s, so 120 s allow 2 a worker
         History(NOW, tuple(Point(NOW - 60 * (9 - i), 10, 6, 0.1) for i in range(10))),
-        REST, Config(target_wait_seconds=120, headroom=0), 11, "scale out"),
-    "a step too small is not taken": (steady(0, 5), REST, Config(headroom=0), 6, "step too small"),
+        REST, config(target_wait_seconds=120, headroom=0), 11, "scale out"),
+    "a step too small is not taken": (steady(0, 5), REST, config(headroom=0), 6, "step too small"),
+    "busy workers are not put at risk": (
+        history(*[(0, 7)] * 5, *[(0, 3)] * 5), Service(8, 8, False), config(headroom=0), 8,
+        "too many workers are busy"),
+    "an idle moment is used": (
+        history(*[(0, 7)] * 5, *[(0, 3)] * 4, (0, 2)), Service(8, 8, False), config(headroom=0), 5,
+        "scale in"),
+    "a surplus all through the window is taken at any moment": (
+        steady(0, 4), Service(8, 8, False), config(), 6, "scale in"),
+    "all may be busy where the tasks protect themselves": (
+        history((0, 6), *[(0, 4)] * 9), Service(8, 8, False), config(scale_in_max_busy=1.0, headroom=0.5), 6,
+        "scale in"),
+    "a burst is forgotten sooner than it would be by the plain mean": (
+        history(*[(0, 10)] * 5, *[(0, 1)] * 5), Service(10, 10, False), config(), 6, "scale in"),
     "the last step to the minimum is always taken": (
-        steady(0, 0), Service(2, 2, False), Config(), 1, "scale in"),
+        steady(0, 0), Service(2, 2, False), config(), 1, "scale in"),
     "never in during a deployment": (
-        steady(0, 0), Service(6, 6, True), Config(), 6, "deployment in progress"),
-    "out during a deployment": (steady(9, 6), Service(6, 6, True), Config(), 11, "scale out"),
+        steady(0, 0), Service(6, 6, True), config(), 6, "deployment in progress"),
+    "out during a deployment": (steady(9, 6), Service(6, 6, True), config(), 11, "scale out"),
     "never in while running is below desired": (
-        steady(0, 0), Service(6, 5, False), Config(), 6, "running below desired"),
+        steady(0, 0), Service(6, 5, False), config(), 6, "running below desired"),
     "never in on an incomplete answer": (
-        replace(steady(0, 0), complete=False), REST, Config(), 6, "CloudWatch's answer is incomplete"),
+        replace(steady(0, 0), complete=False), REST, config(), 6, "CloudWatch's answer is incomplete"),
     "never in on four of ten points": (
-        steady(0, 0, minutes=4), REST, Config(), 6, "less than half of the window's points"),
-    "in on five of ten points": (steady(0, 0, minutes=5), REST, Config(), 1, "scale in"),
+        steady(0, 0, minutes=4), REST, config(), 6, "less than half of the window's points"),
+    "in on five of ten points": (steady(0, 0, minutes=5), REST, config(), 1, "scale in"),
     "never in on a point that a fresher tick may have outrun": (
-        history(*[(0, 0)] * 8, age=120), REST, Config(scale_in_max_age_seconds=90), 6,
+        history(*[(0, 0)] * 8, age=120), REST, config(scale_in_max_age_seconds=90), 6,
         "newest point too old to scale in"),
-    "no point: lifted": (History(NOW, ()), Service(2, 2, False), Config(), 6,
+    "no point: lifted": (History(NOW, ()), Service(2, 2, False), config(), 6,
                          "metric stale: lifted to the fallback"),
-    "no point: held, not lowered": (History(NOW, ()), Service(9, 9, False), Config(), 9, "metric stale"),
+    "no point: held, not lowered": (History(NOW, ()), Service(9, 9, False), config(), 9, "metric stale"),
     "an old point is no point": (
-        history((50, 5), age=301), Service(2, 2, False), Config(), 6, "metric stale: lifted to the fallback"),
-    "a zero that is old is not zero": (history((0, 0), age=400), REST, Config(), 6, "metric stale"),
+        history((50, 5), age=301), Service(2, 2, False), config(), 6, "metric stale: lifted to the fallback"),
+    "a zero that is old is not zero": (history((0, 0), age=400), REST, config(), 6, "metric stale"),
     "the fallback stays within the bounds": (
-        History(NOW, ()), Service(1, 1, False), Config(max_workers=4, fallback_workers=9), 4,
+        History(NOW, ()), Service(1, 1, False), config(max_workers=4, fallback_workers=9), 4,
         "metric stale: lifted to the fallback"),
     "points of the future are not looked at": (
-        history((50, 5), age=-3600), REST, Config(), 6, "metric stale"),
+        history((50, 5), age=-3600), REST, config(), 6, "metric stale"),
     "a clock that is some seconds ahead is forgiven": (
-        history((50, 5), age=-20), REST, Config(), 11, "scale out"),
+        history((50, 5), age=-20), REST, config(), 11, "scale out"),
     "lowered by hand below the minimum": (
-        steady(0, 0), Service(0, 0, False), Config(min_workers=2), 2, "scale out"),
-    "raised by hand above the maximum": (steady(50, 11), Service(15, 15, False), Config(), 11, "scale in"),
+        steady(0, 0), Service(0, 0, False), config(min_workers=2), 2, "scale out"),
+    "raised by hand above the maximum": (steady(50, 11), Service(15, 15, False), config(), 11, "scale in"),
     "raised by hand above the maximum, held while it starts": (
-        steady(50, 11), Service(15, 12, False), Config(), 15, "running below desired"),
+        steady(50, 11), Service(15, 12, False), config(), 15, "running below desired"),
 }  # fmt: skip
 
 
@@ -87,7 +105,7 @@ def test_cases(case: str) -> None:
 
 def test_a_tick_that_was_skipped_changes_nothing_about_the_next() -> None:
     """Stateless: the decision depends on what is known now, not on the ticks before."""
-    assert decide(steady(3, 2), Service(1, 1, False), Config()).desired == 8  # 5 + sqrt(5), rounded up
+    assert decide(steady(3, 2), Service(1, 1, False), config()).desired == 8  # 5 + sqrt(5), rounded up
 
 
 counts = st.integers(0, 200).map(float)
@@ -113,6 +131,7 @@ def configs(draw: st.DrawFn) -> Config:
         scale_window_seconds=draw(st.integers(120, 1200)),
         headroom=draw(st.floats(0, 3)),
         scale_in_min_step=draw(st.integers(1, 5)),
+        scale_in_max_busy=draw(st.floats(0, 1)),
         scale_in_max_age_seconds=draw(st.integers(30, 600)),
         max_metric_age_seconds=draw(st.integers(60, 600)),
         fallback_workers=draw(st.integers(0, maximum)),
