@@ -35,6 +35,11 @@ class Claim:
     deviation: str | None = None
     reason: str | None = None
 
+    @property
+    def data(self) -> Any:
+        """The document in which ``at`` is."""
+        return document(self.at.partition(":")[0])
+
     def __str__(self) -> str:
         return f"{self.section} | {self.claim}"
 
@@ -51,17 +56,21 @@ def _claim(section: str, row: dict[str, Any]) -> Claim:
     known = {"claim", "at", "deviation", "reason", *kinds}
     if len(kinds) != 1 or set(row) - known or ("deviation" in row) != ("reason" in row):
         raise ValueError(f"{section}: {row}: one of value, contains or absent; deviation with its reason")
-    return Claim(section, row["claim"], row["at"], (kinds[0], row[kinds[0]]), row.get("deviation"), row.get("reason"))
+    expected = (kinds[0], row[kinds[0]])
+    return Claim(section, row["claim"], row["at"], expected, row.get("deviation"), row.get("reason"))
 
 
 @cache
 def document(file: str) -> Any:
-    """What a claim's ``at`` begins with: a template of the build, a dotenv file, or any other file as text."""
-    if "." not in Path(file).name:
-        data = dict(parse((BUILD / f"{file}.yaml").read_text(encoding="utf-8")).data)
-        return {**data["Resources"], "Parameters": data.get("Parameters", {}), "Outputs": data.get("Outputs", {})}
+    """What ``at`` begins with: a template of the build, a dotenv file, or any other file as text."""
     path = PROJECT / file
-    return dotenv_values(path, interpolate=False) if file.endswith(".env") else path.read_text(encoding="utf-8")
+    if path.suffix == ".txt":
+        return path.read_text(encoding="utf-8")
+    if path.name.endswith(".env"):
+        return dotenv_values(path, interpolate=False)
+    data = parse((BUILD / f"{file}.yaml").read_text(encoding="utf-8")).data
+    others = {section: data.get(section, {}) for section in ("Parameters", "Outputs")}
+    return {**data["Resources"], **others}
 
 
 def steps(path: str) -> list[str]:
@@ -70,7 +79,7 @@ def steps(path: str) -> list[str]:
 
 
 def follow(data: Any, path: list[str]) -> Any:
-    """What stands at the end of ``path``: MISSING, one value, or after ``*`` a list of those that are there."""
+    """What stands at the end of ``path``: MISSING, one value, or after ``*`` a list of those there are."""
     for index, step in enumerate(path):
         if step == "*" or step == "[*]" or (step.startswith("[") and isinstance(data, Mapping)):
             return _all(data, step, path[index + 1 :])
@@ -110,7 +119,7 @@ def _has(item: Any, selector: str) -> bool:
 
 
 def problem(claim: Claim, data: Any) -> str | None:
-    """Why ``claim`` does not hold in ``data``, or None."""
+    """Why ``claim`` does not hold in ``data``, which is ``claim.data`` or a changed copy; None if it does."""
     path = steps(claim.at.partition(":")[2])
     found = follow(data, path)
     kind, wanted = claim.expected

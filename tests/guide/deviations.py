@@ -26,7 +26,8 @@ def table() -> str:
         numbers = ("§" + c.section[0] if c.section[0].isdigit() else c.section for c in concerned)
         sections = ", ".join(dict.fromkeys(numbers))
         says = "; ".join(dict.fromkeys(c.claim for c in concerned))
-        rows.append("| " + " | ".join(text.replace("|", "\\|") for text in (sections, says, deviation, reason)) + " |")
+        cells = (text.replace("|", "\\|") for text in (sections, says, deviation, reason))
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
 
