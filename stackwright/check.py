@@ -41,17 +41,13 @@ class LintFinding:
     line: int
 
 
-def check(
-    renderings: Sequence[tuple[Rendering, Path]], *, jobs: int = 0, time_limit: int = TIME_LIMIT
-) -> list[Report]:
+def check(renderings: Sequence[tuple[Rendering, Path]], *, jobs: int = 0, time_limit: int = TIME_LIMIT) -> list[Report]:
     """Check renderings that are staged in folders; a report for each, in order.
 
     ``jobs`` is the number of processes (0: one a processor), ``time_limit`` the seconds cfn-lint may take for one
     template; a template that takes longer is reported, never waited for.
     """
-    tasks = [
-        _Task(rendering, document, folder) for rendering, folder in renderings for document in rendering.documents
-    ]
+    tasks = [_Task(rendering, document, folder) for rendering, folder in renderings for document in rendering.documents]
     cached = {task.key: found for task in tasks if (found := _cached(task)) is not None}
     fresh = {task.key: task for task in tasks if task.key not in cached}
     linted = dict(_lint(list(fresh.values()), jobs or os.cpu_count() or 1, time_limit)) if fresh else {}
@@ -229,6 +225,8 @@ class _Waivers:
         """Malformed waivers, and those that no finding needed."""
         unused = [waiver for waiver in self._given.values() if waiver not in self.used]
         return self._malformed + [
-            Problem("SW381", f"{w.resource} does not need the waiver of {w.code}", (w.where,), "remove it", Level.WARNING)
+            Problem(
+                "SW381", f"{w.resource} does not need the waiver of {w.code}", (w.where,), "remove it", Level.WARNING
+            )
             for w in unused
         ]

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from .errors import StackwrightError
-from .model import Config, Leaf, Rendering, Report, dotted
+from .model import Config, Leaf, Problem, Rendering, Report, dotted
 
 HERE = Path(__file__).resolve().parent.parent
 
@@ -49,7 +49,7 @@ class _Group(click.Group):
             click.echo("interrupted: nothing was written", err=True)
             sys.exit(130)
         except BrokenPipeError:  # the reader of our output has gone: nothing to report
-            sys.stdout = None  # type: ignore[assignment]
+            sys.stdout = None
         sys.exit(1)
 
 
@@ -95,9 +95,7 @@ def _for_environment(command: Callable[..., None]) -> Callable[..., None]:
     """Give a verb the options of an environment, as one `Options`."""
 
     @functools.wraps(command)
-    def wrapped(
-        project: Path, environment: str, overrides: tuple[str, ...], env_dir: Path | None, **rest: Any
-    ) -> None:
+    def wrapped(project: Path, environment: str, overrides: tuple[str, ...], env_dir: Path | None, **rest: Any) -> None:
         folder = env_dir.resolve() if env_dir else None
         command(Options(project.resolve(), environment, overrides, folder), **rest)
 
@@ -140,7 +138,9 @@ def _render(config: Config) -> Rendering:
 
 
 @contextlib.contextmanager
-def _checked(renderings: Sequence[Rendering], *, no_lint: bool = False) -> Iterator[list[tuple[Rendering, Path, Report]]]:
+def _checked(
+    renderings: Sequence[Rendering], *, no_lint: bool = False
+) -> Iterator[list[tuple[Rendering, Path, Report]]]:
     """Each rendering in a folder beside its build, with its report."""
     from . import output
 
@@ -167,7 +167,8 @@ def _renderings(options: Options, *, every: bool) -> list[Rendering]:
     from .load import environments
 
     names = environments(options.project) if every else [options.environment]
-    made, problems = [], []
+    made: list[Rendering] = []
+    problems: list[Problem] = []
     for name in names:
         try:
             made.append(_render(_load(replace(options, environment=name))))
@@ -264,7 +265,11 @@ def _leaf(leaf: Leaf) -> str:
 
 
 def _overrode(leaf: Leaf) -> str:
-    return f", overrides {json.dumps(leaf.overrode.value, ensure_ascii=False)} at {leaf.overrode.location}" if leaf.overrode else ""
+    return (
+        f", overrides {json.dumps(leaf.overrode.value, ensure_ascii=False)} at {leaf.overrode.location}"
+        if leaf.overrode
+        else ""
+    )
 
 
 def _leaf_data(leaf: Leaf) -> dict[str, Any]:
@@ -359,7 +364,9 @@ def doctor(project: Path, style: str) -> None:
     else:
         colours = {"ok": "green", "missing": "red", "optional": "yellow"}
         for each in found:
-            click.echo(f"[{click.style(each.state, fg=colours[each.state])}]".ljust(12) + f" {each.name}  {each.detail}")
+            click.echo(
+                f"[{click.style(each.state, fg=colours[each.state])}]".ljust(12) + f" {each.name}  {each.detail}"
+            )
     if any(each.state == "missing" for each in found):
         sys.exit(1)
 

@@ -136,8 +136,10 @@ class _Writer:
             data = self._scalar(node, _Place(substituted, place.flow, place.column, place.is_key, place.is_item))
         elif isinstance(node, yaml.SequenceNode):
             data = self._sequence(node, substituted, place.flow)
-        else:
+        elif isinstance(node, yaml.MappingNode):
             data = self._mapping(node, place.flow)
+        else:
+            raise TypeError(type(node))
         if node.tag.startswith("!") and node.tag != "!":
             return intrinsic(node.tag[1:], data)
         return data
@@ -151,7 +153,7 @@ class _Writer:
 
     def _mapping(self, node: yaml.MappingNode, flow: bool) -> dict[str, Any]:
         inside = flow or bool(node.flow_style)
-        data: dict[str, Any] = {}
+        data: dict[Any, Any] = {}
         for name, key, item in entries(node, "", "SW104"):
             written = self._scalar(key, _Place(flow=inside, is_key=True)) if OPEN in name else name
             if written in data:
@@ -337,7 +339,7 @@ def plain(value: Any) -> Any:
 class BlockDumper(yaml.SafeDumper):
     """Block style with indented lists; quotes what YAML 1.1 or 1.2 would read as another type."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - PyYAML passes it
         """Indent lists below their key."""
         super().increase_indent(flow, False)
 
@@ -352,7 +354,8 @@ BlockDumper.add_representer(str, _text_node)
 
 def _written(text: str, replacements: Sequence[_Replacement]) -> Iterator[tuple[str, int, tuple[ParameterPath, ...]]]:
     """The lines with the replacements made: text, index of the source line, parameters printed on it."""
-    current, source, parameters = "", 0, {}
+    current, source = "", 0
+    parameters: dict[ParameterPath, None] = {}
     here, cursor = 0, 0
     for each in [*replacements, _Replacement(len(text), len(text), "", ())]:
         for is_new, part in ((False, text[cursor : each.start]), (True, each.text)):

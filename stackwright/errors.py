@@ -1,15 +1,16 @@
 """Everything that can go wrong, as a tree; nothing here prints.
 
-    StackwrightError            carries the problems to show; exit 1
-    |-- InputError              params, dotenv files, schema, command line
-    |-- TemplateError           a template that does not render, or renders to something that is not a template
-    |-- WiringError             a Parameter without one source
-    `-- OutputError             build/ cannot be written
+StackwrightError            carries the problems to show; exit 1
+|-- InputError              params, dotenv files, schema, command line
+|-- TemplateError           a template that does not render, or renders to something that is not a template
+|-- WiringError             a Parameter without one source
+`-- OutputError             build/ cannot be written
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Self
 
 from .model import Location, Problem
 
@@ -22,7 +23,7 @@ class StackwrightError(Exception):
         super().__init__("; ".join(problem.message for problem in self.problems))
 
     @classmethod
-    def of(cls, code: str, message: str, *where: Location, hint: str = "") -> StackwrightError:
+    def of(cls, code: str, message: str, *where: Location, hint: str = "") -> Self:
         """The error with one problem."""
         return cls([Problem(code, message, where, hint)])
 

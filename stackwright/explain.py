@@ -42,9 +42,7 @@ def explain(what: str, config: Config, rendering: Rendering | None) -> Explanati
 
 def parts(path: str) -> ParameterPath:
     """``a.b[0].c`` as ``("a", "b", 0, "c")``."""
-    return tuple(
-        int(index) if index else name for name, index in re.findall(r"([^.\[\]]+)|\[([0-9]+)\]", path)
-    )
+    return tuple(int(index) if index else name for name, index in re.findall(r"([^.\[\]]+)|\[([0-9]+)\]", path))
 
 
 def _parameter(what: str, config: Config) -> Explanation:

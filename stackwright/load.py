@@ -104,7 +104,9 @@ def _require_environment(project: Path, environment: str) -> None:
         hint = f"did you mean {close[0]}? " if close else ""
         hint += f"There are: {', '.join(known)}" if known else "There are none yet"
         hint += f". Make a new one with: python render.py init {environment}"
-        raise InputError.of("SW001", f"no environment {environment!r}", Location(f"params/{environment}.yaml"), hint=hint)
+        raise InputError.of(
+            "SW001", f"no environment {environment!r}", Location(f"params/{environment}.yaml"), hint=hint
+        )
 
 
 class _Inputs:
@@ -178,7 +180,7 @@ class _Inputs:
         data: dict[str, Any] = {}
         locations: dict[ParameterPath, Location] = {}
         for path, node in schemas.properties(schema or {}):
-            name = node.get("x-aws-env")
+            name = str(node.get("x-aws-env", ""))
             if name in dotenv.aws and dotenv.aws[name] != "":
                 place = data
                 for part in path[:-1]:
@@ -190,8 +192,7 @@ class _Inputs:
 
 def _rules(defaults: Layer, own: Layer) -> Mapping[str, Any]:
     """The classification rules: needed before the merge, because ``aws.env`` is one of its layers."""
-    merged = {**_map(defaults.data.get("variables")), **_map(own.data.get("variables"))}
-    return merged
+    return {**_map(defaults.data.get("variables")), **_map(own.data.get("variables"))}
 
 
 def _map(value: Any) -> dict[str, Any]:
@@ -284,9 +285,7 @@ def _environment_problems(
     """``environment`` is the file's name; a different value in it is a copy that was not adapted."""
     given = parameters.setdefault("environment", environment)
     if given == environment:
-        leaves.setdefault(
-            ("environment",), Leaf(("environment",), environment, Location(f"params/{environment}.yaml"))
-        )
+        leaves.setdefault(("environment",), Leaf(("environment",), environment, Location(f"params/{environment}.yaml")))
         return []
     where = leaves[("environment",)].location if ("environment",) in leaves else Location(DEFAULTS)
     message = f"environment is {given!r}, but the file is params/{environment}.yaml"
@@ -313,7 +312,9 @@ def _found_stacks(project: Path) -> tuple[RootStack, ...]:
         stem = template_stem(path)
         at = Location(path.relative_to(project).as_posix(), 1)
         nested = tuple(
-            NestedStack(template_stem(p), template_stem(p), None, {}, (), Location(p.relative_to(project).as_posix(), 1))
+            NestedStack(
+                template_stem(p), template_stem(p), None, {}, (), Location(p.relative_to(project).as_posix(), 1)
+            )
             for p in template_files(project / "templates" / stem)
         )
         roots.append(RootStack(stem, stem, None, {}, at, nested))

@@ -122,5 +122,4 @@ def _unwritable(error: OSError, path: Path) -> OutputError:
     hint = hints.get(error.errno or 0, "check the owner and mode of build/; the old build is untouched")
     shown = Path(error.filename or path)
     at = Location(shown.name if not shown.is_absolute() else shown.as_posix())
-    problem = OutputError.of("SW030", f"cannot write: {error.strerror or error}", at, hint=hint)
-    return OutputError(problem.problems)
+    return OutputError.of("SW030", f"cannot write: {error.strerror or error}", at, hint=hint)

@@ -35,11 +35,11 @@ def parameters(schema: schemas.JsonSchema, defaults: Mapping[str, Any]) -> str:
             lines += ["", f"## {group}", "", _text(node), "", "| parameter | type | default | allowed | what |"]
             lines += ["|---|---|---|---|---|"]
         if not node.get("properties"):
-            lines.append(_row(schema, path, node, defaults))
+            lines.append(_row(path, node, defaults))
     return "\n".join(lines).replace("\n\n\n", "\n\n").rstrip() + "\n"
 
 
-def _row(schema: schemas.JsonSchema, path: tuple[str | int, ...], node: schemas.JsonSchema, defaults: Any) -> str:
+def _row(path: tuple[str | int, ...], node: schemas.JsonSchema, defaults: Any) -> str:
     default: Any = defaults
     for part in path:
         default = default.get(part) if isinstance(default, Mapping) else None

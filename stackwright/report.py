@@ -105,9 +105,7 @@ def as_sarif(report: Report) -> str:
     """SARIF 2.1.0 (https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html)."""
     codes = sorted({problem.code for problem in report.problems})
     known = catalogue()
-    rules = [
-        {"id": code, "shortDescription": {"text": known[code].title if code in known else code}} for code in codes
-    ]
+    rules = [{"id": code, "shortDescription": {"text": known[code].title if code in known else code}} for code in codes]
     run = {
         "tool": {"driver": {"name": TOOL, "rules": rules}},
         "results": [_sarif_result(problem) for problem in report.problems],
@@ -123,7 +121,9 @@ def _sarif_result(problem: Problem) -> dict[str, Any]:
         "level": str(problem.level),
         "message": {"text": problem.message + (f" ({problem.hint})" if problem.hint else "")},
         "locations": [_sarif_place(at) for at in problem.where[:1]],
-        "relatedLocations": [_sarif_place(at) for at in [*problem.where[1:], *([problem.output] if problem.output else [])]],
+        "relatedLocations": [
+            _sarif_place(at) for at in [*problem.where[1:], *([problem.output] if problem.output else [])]
+        ],
     }
 
 

@@ -38,7 +38,11 @@ def new_environment(project: Path, name: str, schema: schemas.JsonSchema | None)
 
 def _parameters(name: str, schema: schemas.JsonSchema | None) -> str:
     lines = ["# yaml-language-server: $schema=schema.json"] if schema else []
-    lines += [f"# The environment {name}: what differs from defaults.yaml.", "# Maps merge key by key, lists replace.", ""]
+    lines += [
+        f"# The environment {name}: what differs from defaults.yaml.",
+        "# Maps merge key by key, lists replace.",
+        "",
+    ]
     for key, node in (schema or {}).get("properties", {}).items():
         resolved = {**schemas.resolved(schema or {}, node), **node}
         if resolved.get("properties"):
@@ -79,7 +83,9 @@ def doctor(project: Path, requirements: Path) -> Iterator[Finding]:
     yield from _packages(requirements)
     yield _program("git", ["git", "--version"], "missing", "install git")
     yield _program("make", ["make", "--version"], "optional", "install make, or call render.py")
-    yield _program("aws", ["aws", "--version"], "optional", "https://docs.aws.amazon.com/cli/ (only to use build/ by hand)")
+    yield _program(
+        "aws", ["aws", "--version"], "optional", "https://docs.aws.amazon.com/cli/ (only to use build/ by hand)"
+    )
     container = shutil.which("podman") or shutil.which("docker")
     yield _program("podman or docker", [container or "podman", "--version"], "optional", "needed to build images")
     for folder in ("params", "templates"):

@@ -93,16 +93,18 @@ def from_text(text: str, node: JsonSchema) -> Any:
     return text
 
 
-def validate(schema: JsonSchema, parameters: Mapping[str, Any], locate: Mapping[ParameterPath, Location]) -> list[Problem]:
+def validate(
+    schema: JsonSchema, parameters: Mapping[str, Any], locate: Mapping[ParameterPath, Location]
+) -> list[Problem]:
     """Every way in which the parameters break the schema, each at the line that gives the value."""
     from jsonschema import Draft202012Validator, FormatChecker
     from jsonschema.exceptions import SchemaError
 
     try:
         Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        at = "/".join(str(part) for part in error.absolute_path)
-        message = f"not a JSON Schema: {error.message[:200]} at /{at}"
+    except SchemaError as wrong:
+        at = "/".join(str(part) for part in wrong.absolute_path)
+        message = f"not a JSON Schema: {wrong.message[:200]} at /{at}"
         return [Problem("SW008", message, (Location("params/schema.json", 1),))]
     checker = FormatChecker(formats=())
     checker.checks("cidr", raises=ValueError)(_is_cidr)
@@ -185,7 +187,9 @@ def _leaf_problem(error: Any, path: ParameterPath) -> Problem:
     if error.validator == "enum":
         close = difflib.get_close_matches(str(value), [str(item) for item in rule], 1, 0.6)
         allowed = ", ".join(str(item) for item in rule)
-        return Problem("SW012", f"{name} is {shown(value)}; allowed: {allowed}", (), f"did you mean {close[0]}?" if close else "")
+        return Problem(
+            "SW012", f"{name} is {shown(value)}; allowed: {allowed}", (), f"did you mean {close[0]}?" if close else ""
+        )
     if error.validator == "format":
         return Problem("SW012", f"{name}: {shown(value)} is not a valid {rule} ({error.cause or error.message})")
     if error.validator in _BOUNDS:

@@ -63,7 +63,7 @@ class Text(str):
         """The same text, with the line that called it added to every origin."""
         return Text(Chunk(chunk.text, (*chunk.origin, at)) for chunk in self.chunks)
 
-    def strip(self, chars: str | None = None, /) -> Text:
+    def strip(self, _chars: str | None = None, /) -> Text:
         """Without blank lines around it: what ``| trim`` means for a block."""
         return _trimmed(self)
 
@@ -104,7 +104,7 @@ class Assembly:
 
     def _append(self, chunk: Chunk) -> None:
         self.parts.append(chunk)
-        head, newline, tail = chunk.text.rpartition("\n")
+        _, newline, tail = chunk.text.rpartition("\n")
         self._line = tail if newline else self._line + chunk.text
 
     def _margin(self) -> str:
@@ -137,14 +137,15 @@ def join(pieces: Iterable[Chunk | Text]) -> Text:
 def lines_of(text: Text) -> list[tuple[str, Origin]]:
     """The lines with the origin of each: of its first visible character, or of its start."""
     lines: list[tuple[str, Origin]] = []
-    current, origin = "", ()
+    current = ""
+    origin: Origin = ()
     found = False
     for chunk in text.chunks:
         for index, part in enumerate(chunk.text.split("\n")):
             if index:
                 lines.append((current, origin))
                 current, origin, found = "", (), False
-            here = (_below(chunk.origin[0], index), *chunk.origin[1:]) if chunk.origin else ()
+            here: Origin = (_below(chunk.origin[0], index), *chunk.origin[1:]) if chunk.origin else ()
             if not found and (part.strip(" \t-" + EMPTY) or not origin):
                 origin, found = here, bool(part.strip(" \t-" + EMPTY))
             current += part

@@ -63,7 +63,9 @@ class _Wirer:
         """Find the source of each Parameter of one nested stack."""
         for name in given:
             if name not in stack.parameters:
-                self._problem("SW203", f"{stack.name} has no Parameter {name} to give a value", stack, stack.parameters, name)
+                self._problem(
+                    "SW203", f"{stack.name} has no Parameter {name} to give a value", stack, stack.parameters, name
+                )
         chosen: dict[str, Source] = {}
         for parameter in stack.parameters.values():
             candidates = list(self._candidates(parameter.name, given))

@@ -41,7 +41,7 @@ def compose(text: str, path: str, *, plain_is_text: bool = False, code: str = "S
     try:
         if _may_be_deep(text):
             _refuse_depth(text, path, code)
-        return yaml.compose(text, Loader=_BaseLoader if plain_is_text else _Loader)  # type: ignore[no-any-return]
+        return yaml.compose(text, Loader=_BaseLoader if plain_is_text else _Loader)
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, text, path, code) from None
     except yaml.YAMLError as error:  # a character that YAML does not allow
@@ -86,7 +86,7 @@ def _refuse_depth(text: str, path: str, code: str) -> None:
             raise InputError.of(
                 code,
                 f"nested deeper than {MAX_DEPTH} levels",
-                Location(path, event.start_mark.line + 1),
+                Location(path, event.start_mark.line + 1 if event.start_mark else 0),
                 hint="flatten it; no CloudFormation template needs this",
             )
 
@@ -96,7 +96,7 @@ def location(node: yaml.Node, path: str) -> Location:
     return Location(path, node.start_mark.line + 1, node.start_mark.column + 1)
 
 
-def entries(node: yaml.MappingNode, path: str, code: str = "SW004") -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
+def entries(node: yaml.MappingNode, path: str, code: str = "SW004") -> Iterator[tuple[str, yaml.ScalarNode, yaml.Node]]:
     """The key text, key node and value node of each entry; raises InputError on duplicate and non-scalar keys."""
     seen: dict[str, yaml.Node] = {}
     for key, value in node.value:
@@ -135,7 +135,7 @@ class ParameterData:
         if id(node) in self._ancestors:
             raise InputError.of("SW006", "an alias that contains itself", location(node, self.path))
         self._ancestors.append(id(node))
-        value = self._sequence(node, at) if isinstance(node, yaml.SequenceNode) else self._mapping(node, at)
+        value: Any = self._mapping(node, at) if isinstance(node, yaml.MappingNode) else self._sequence(node, at)
         self._ancestors.pop()
         return value
 
@@ -155,7 +155,7 @@ class ParameterData:
     def _sequence(self, node: yaml.Node, at: tuple[str | int, ...]) -> list[Any]:
         return [self._value(item, (*at, index)) for index, item in enumerate(node.value)]
 
-    def _mapping(self, node: yaml.Node, at: tuple[str | int, ...]) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, at: tuple[str | int, ...]) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         own: dict[str, Any] = {}
         for key, key_node, value in entries(node, self.path):
@@ -205,8 +205,10 @@ def template_data(node: yaml.Node | None, path: str) -> Any:
         value: Any = scalar_data(node)
     elif isinstance(node, yaml.SequenceNode):
         value = [template_data(item, path) for item in node.value]
-    else:
+    elif isinstance(node, yaml.MappingNode):
         value = {key: template_data(item, path) for key, _, item in entries(node, path, "SW104")}
+    else:
+        raise TypeError(type(node))
     if node.tag.startswith("!") and node.tag != "!":
         return intrinsic(node.tag[1:], value)
     return value

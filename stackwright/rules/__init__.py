@@ -13,7 +13,8 @@ from .base import Finding, Rule
 
 __all__ = ["ALL", "Code", "Finding", "Rule", "catalogue"]
 
-ALL: tuple[Rule, ...] = tuple(rule() for rule in sorted((*ecs.RULES, *others.RULES), key=lambda each: each.id))
+_CLASSES: tuple[type[Rule], ...] = (*ecs.RULES, *others.RULES)
+ALL: tuple[Rule, ...] = tuple(rule() for rule in sorted(_CLASSES, key=lambda each: each.id))
 
 
 @dataclass(frozen=True, slots=True)

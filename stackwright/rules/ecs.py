@@ -71,7 +71,15 @@ class AwsvpcOptions(_TaskDefinitionRule):
     title = "Container option not available with awsvpc or Fargate"
     reason = "RegisterTaskDefinition refuses it; containers of one task share localhost instead."
     source = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html"
-    options = ("Links", "Hostname", "ExtraHosts", "DnsServers", "DnsSearchDomains", "DockerSecurityOptions", "Privileged")
+    options = (
+        "Links",
+        "Hostname",
+        "ExtraHosts",
+        "DnsServers",
+        "DnsSearchDomains",
+        "DockerSecurityOptions",
+        "Privileged",
+    )
 
     def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[Finding]:
         """Each option of each container, where the mode is awsvpc."""
@@ -81,7 +89,9 @@ class AwsvpcOptions(_TaskDefinitionRule):
             for name in self.options:
                 if container.get(name):
                     message = f"{name} cannot be used with the network mode awsvpc"
-                    yield Finding(document, (*at, *path, name), message, "containers of a task reach one another at localhost")
+                    yield Finding(
+                        document, (*at, *path, name), message, "containers of a task reach one another at localhost"
+                    )
 
 
 class EnvironmentAndSecrets(_TaskDefinitionRule):
@@ -159,7 +169,9 @@ class ContainerOrder(_TaskDefinitionRule):
                 if target is None:
                     yield Finding(document, where, f"there is no container {wanted.get('ContainerName')} in this task")
                 elif wanted.get("Condition") == "HEALTHY" and "HealthCheck" not in target:
-                    yield Finding(document, where, f"{target.get('Name')} has no HealthCheck, so it never becomes HEALTHY")
+                    yield Finding(
+                        document, where, f"{target.get('Name')} has no HealthCheck, so it never becomes HEALTHY"
+                    )
 
 
 class MutableImage(_TaskDefinitionRule):

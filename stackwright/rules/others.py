@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 from ..model import Document
 from ..variables import FUNCTION_LIMIT, looks_secret
@@ -20,7 +20,7 @@ class NameLengths(ResourceRule):
     title = "Name too long"
     reason = "The service refuses it when the resource is created."
     source = "https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html"
-    limits = {
+    limits: ClassVar[Mapping[str, tuple[str, int]]] = {
         "AWS::ElasticLoadBalancingV2::LoadBalancer": ("Name", 32),
         "AWS::ElasticLoadBalancingV2::TargetGroup": ("Name", 32),
         "AWS::Lambda::Function": ("FunctionName", 64),
@@ -46,7 +46,7 @@ class TargetGroupTimes(ResourceRule):
     reason = "CreateTargetGroup refuses it."
     source = "https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html"
     types = ("AWS::ElasticLoadBalancingV2::TargetGroup",)
-    bounds = {
+    bounds: ClassVar[Mapping[str, tuple[int, int]]] = {
         "HealthCheckIntervalSeconds": (5, 300),
         "HealthCheckTimeoutSeconds": (2, 120),
         "HealthyThresholdCount": (2, 10),
@@ -80,10 +80,10 @@ class IdleTimeout(ResourceRule):
         """The attribute idle_timeout.timeout_seconds."""
         for index, each in enumerate(listed(properties(resource).get("LoadBalancerAttributes"))):
             value = number(mapping(each).get("Value"))
-            if mapping(each).get("Key") == "idle_timeout.timeout_seconds" and value is not None:
-                if not 1 <= value <= 4000:
-                    where = (*at, "Properties", "LoadBalancerAttributes", index)
-                    yield Finding(document, where, f"the idle timeout is {value:g} s; allowed are 1 to 4000")
+            is_timeout = mapping(each).get("Key") == "idle_timeout.timeout_seconds"
+            if is_timeout and value is not None and not 1 <= value <= 4000:
+                where = (*at, "Properties", "LoadBalancerAttributes", index)
+                yield Finding(document, where, f"the idle timeout is {value:g} s; allowed are 1 to 4000")
 
 
 class FunctionEnvironment(ResourceRule):
@@ -95,10 +95,26 @@ class FunctionEnvironment(ResourceRule):
     source = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"
     types = ("AWS::Lambda::Function",)
     reserved = frozenset(
-        "_HANDLER _X_AMZN_TRACE_ID AWS_DEFAULT_REGION AWS_REGION AWS_EXECUTION_ENV AWS_LAMBDA_FUNCTION_NAME "
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE AWS_LAMBDA_FUNCTION_VERSION AWS_LAMBDA_INITIALIZATION_TYPE "
-        "AWS_LAMBDA_LOG_GROUP_NAME AWS_LAMBDA_LOG_STREAM_NAME AWS_ACCESS_KEY AWS_ACCESS_KEY_ID "
-        "AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_LAMBDA_RUNTIME_API LAMBDA_TASK_ROOT LAMBDA_RUNTIME_DIR".split()
+        [
+            "_HANDLER",
+            "_X_AMZN_TRACE_ID",
+            "AWS_DEFAULT_REGION",
+            "AWS_REGION",
+            "AWS_EXECUTION_ENV",
+            "AWS_LAMBDA_FUNCTION_NAME",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            "AWS_LAMBDA_FUNCTION_VERSION",
+            "AWS_LAMBDA_INITIALIZATION_TYPE",
+            "AWS_LAMBDA_LOG_GROUP_NAME",
+            "AWS_LAMBDA_LOG_STREAM_NAME",
+            "AWS_ACCESS_KEY",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+            "AWS_LAMBDA_RUNTIME_API",
+            "LAMBDA_TASK_ROOT",
+            "LAMBDA_RUNTIME_DIR",
+        ]
     )
 
     def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[Finding]:
