@@ -23,10 +23,9 @@ from .text import OPEN, TOKEN, Origin, Printed
 from .yamltext import compose, entries, intrinsic, plain_value, scalar_data, template_data
 
 _PREFIX = re.compile(r"(?:[!&][^\s]*\s+)*")
-_WORD = re.compile(
-    r"[A-Za-z0-9_./]"
-    r"(?:[A-Za-z0-9_./+@=*%()-]|:(?=[A-Za-z0-9_./+@=*%()-])| (?=[A-Za-z0-9_./+@=*%()-]))*"
-)
+_SAFE = r"A-Za-z0-9_./+@=*%()-"
+_FLOW_WORD = re.compile(rf"[A-Za-z0-9_./](?:[{_SAFE}]|:(?=[{_SAFE}])| (?=[{_SAFE}]))*")
+_BLOCK_WORD = re.compile(rf"""[A-Za-z0-9_./](?:[{_SAFE},;'"|&?!<>~^$]|:(?=[{_SAFE}])| (?=[{_SAFE},;'"|&?!<>~^$]))*""")
 _NUMERIC = re.compile(r"[-+]?(0[xob])?[0-9][0-9_.:eE+-]*|[yYnN]|\.[A-Za-z0-9]+")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff\ue000-\ue002]")
@@ -204,7 +203,7 @@ class _Writer:
         if node.style in ("|", ">") and self._fits_block(pieces, final):
             self._fill_block(node, final[1::2], items)
         else:
-            self._replace(node, self._quoted(node, text), items)
+            self._replace(node, self._quoted(node, text, flow=place.flow), items)
         return text
 
     def _pieces(self, value: str, items: Sequence[Printed]) -> Iterator[tuple[str, bool]]:
@@ -231,13 +230,13 @@ class _Writer:
                 "print references with dynref(...) in the template",
             )
 
-    def _quoted(self, node: yaml.ScalarNode, text: str) -> str:
+    def _quoted(self, node: yaml.ScalarNode, text: str, *, flow: bool) -> str:
         if node.style in ("|", ">"):
             ends_line = self._text[node.start_mark.index : node.end_mark.index].endswith("\n")
             return double(text) + "\n" * ends_line
         if self._json or node.style == '"' or _UNPRINTABLE.search(text) or text != text.strip():
             return double(text)
-        return text if not node.style and is_word(text) else single(text)
+        return text if not node.style and is_word(text, flow=flow) else single(text)
 
     @staticmethod
     def _fits_block(pieces: Sequence[tuple[str, bool]], final: Sequence[str]) -> bool:
@@ -295,9 +294,9 @@ def substituted(pieces: Sequence[tuple[str, bool]]) -> list[str]:
     return result
 
 
-def is_word(text: str) -> bool:
-    """Whether ``text`` is text, and the same text, as a plain scalar of YAML 1.1 and 1.2, in block and flow style."""
-    if not _WORD.fullmatch(text) or _NUMERIC.fullmatch(text) or not isinstance(plain_value(text), str):
+def is_word(text: str, *, flow: bool = False) -> bool:
+    """Whether ``text`` is text, and the same text, as a plain scalar of YAML 1.1 and of YAML 1.2."""
+    if not (_FLOW_WORD if flow else _BLOCK_WORD).fullmatch(text) or _NUMERIC.fullmatch(text) or not isinstance(plain_value(text), str):
         return False
     return not any(pattern.match(text) for _, pattern in _RESOLVERS.get(text[0], ()))
 
