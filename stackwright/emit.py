@@ -23,7 +23,7 @@ from .text import OPEN, TOKEN, Origin, Printed
 from .yamltext import compose, entries, intrinsic, plain_value, scalar_data, template_data
 
 _PREFIX = re.compile(r"(?:[!&][^\s]*\s+)*")
-_SAFE = r"A-Za-z0-9_./+@=*%()-"
+_SAFE = r"A-Za-z0-9_./+@=*%()\-"
 _FLOW_WORD = re.compile(rf"[A-Za-z0-9_./](?:[{_SAFE}]|:(?=[{_SAFE}])| (?=[{_SAFE}]))*")
 _BLOCK_WORD = re.compile(rf"""[A-Za-z0-9_./](?:[{_SAFE},;'"|&?!<>~^$]|:(?=[{_SAFE}])| (?=[{_SAFE},;'"|&?!<>~^$]))*""")
 _NUMERIC = re.compile(r"[-+]?(0[xob])?[0-9][0-9_.:eE+-]*|[yYnN]|\.[A-Za-z0-9]+")
@@ -296,7 +296,11 @@ def substituted(pieces: Sequence[tuple[str, bool]]) -> list[str]:
 
 def is_word(text: str, *, flow: bool = False) -> bool:
     """Whether ``text`` is text, and the same text, as a plain scalar of YAML 1.1 and of YAML 1.2."""
-    if not (_FLOW_WORD if flow else _BLOCK_WORD).fullmatch(text) or _NUMERIC.fullmatch(text) or not isinstance(plain_value(text), str):
+    if (
+        not (_FLOW_WORD if flow else _BLOCK_WORD).fullmatch(text)
+        or _NUMERIC.fullmatch(text)
+        or not isinstance(plain_value(text), str)
+    ):
         return False
     return not any(pattern.match(text) for _, pattern in _RESOLVERS.get(text[0], ()))
 

@@ -1,0 +1,106 @@
+# A thin face over render.py. `make` shows the targets; each takes ENV=<environment>, default local.
+ENV  ?= local
+BASE ?= origin/main
+ARGS ?=
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+RENDER := $(BIN)/python render.py
+
+.DEFAULT_GOAL := help
+.PHONY: help render render-all check-build lint params explain graph init doctor docs test test-full coverage types \
+        format policy taskcat simulate bench lock install install-dev clean
+
+help: ## Show this help
+	@echo "make TARGET [ENV=local|dev|staging|prod|guide]"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+render: $(VENV)/.installed ## Render ENV, check it, and write build/ENV
+	@$(RENDER) render --env $(ENV) $(ARGS)
+
+render-all: $(VENV)/.installed ## Render every environment
+	@$(RENDER) render --all $(ARGS)
+
+check-build: $(VENV)/.installed ## Fail where the committed build/ is stale
+	@$(RENDER) render --all --check $(ARGS)
+
+lint: $(VENV)/.installed ## Check ENV without writing; lists the waivers
+	@$(RENDER) lint --env $(ENV) --waivers $(ARGS)
+
+params: $(VENV)/.installed ## Show ENV's merged parameters and where each comes from
+	@$(RENDER) params --env $(ENV) --origin $(ARGS)
+
+explain: $(VENV)/.installed ## Tell where WHAT comes from, e.g. WHAT=gateway.cpu
+	@$(RENDER) explain --env $(ENV) "$(WHAT)" $(ARGS)
+
+graph: $(VENV)/.installed ## Draw ENV's stacks as Mermaid (ARGS="--format svg" for a picture)
+	@$(RENDER) graph --env $(ENV) $(ARGS)
+
+init: $(VENV)/.installed ## Make the files of a new environment ENV
+	@$(RENDER) init $(ENV) $(ARGS)
+
+doctor: $(VENV)/.installed ## Look at what is installed and configured
+	@$(RENDER) doctor $(ARGS)
+
+docs: $(VENV)/.installed ## Write the generated pages of docs/
+	@$(RENDER) docs --write $(ARGS)
+
+test: $(VENV)/.installed-dev ## Run the tests (ARGS="-k name" for some of them)
+	@$(BIN)/pytest -n auto --dist worksteal -q $(ARGS)
+
+test-full: $(VENV)/.installed-dev ## Run the tests with the long property loops
+	@HYPOTHESIS_PROFILE=full $(BIN)/pytest -n auto --dist worksteal -q $(ARGS)
+
+coverage: $(VENV)/.installed-dev ## Run the tests and show what they do not reach
+	@$(BIN)/pytest -n auto --dist worksteal -q --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+types: $(VENV)/.installed-dev ## Run mypy (strict) and ruff
+	@$(BIN)/mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(VENV)/.installed-dev ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+policy: .venv-policy/.installed ## Ask checkov for a second opinion on build/ENV
+	@.venv-policy/bin/checkov --quiet --compact --framework cloudformation --directory build/$(ENV) $(ARGS)
+
+simulate: $(VENV)/.installed-dev ## Simulate ENV's autoscaling (TRACE=file.csv for your own arrivals)
+	@$(BIN)/python -m benchmarks.autoscaling simulate --env $(ENV) $(if $(TRACE),--trace $(TRACE)) $(ARGS)
+
+bench: $(VENV)/.installed-dev ## Measure rendering against cfn-lint and sceptre
+	@$(BIN)/python -m benchmarks.rendering $(ARGS)
+
+lock: ## Pin the dependencies again (needs uv)
+	@for name in requirements requirements-dev requirements-policy requirements-taskcat; do \
+	  uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    $$name.in -o $$name.txt || exit 1; done
+
+install: $(VENV)/.installed ## Install what render.py needs into .venv
+install-dev: $(VENV)/.installed-dev ## Install what the tests need as well
+
+clean: ## Remove what was installed and cached
+	rm -rf .venv .venv-policy .stackwright .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13 ...")'
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: requirements.txt $(VENV)/.created
+	@echo "installing requirements.txt into $(VENV) ..." >&2
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	@echo "installing requirements-dev.txt into $(VENV) ..." >&2
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.venv-policy/.installed: requirements-policy.txt
+	@echo "installing requirements-policy.txt into .venv-policy ..." >&2
+	@$(PYTHON) -m venv .venv-policy
+	@.venv-policy/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-policy.txt
+	@touch $@
