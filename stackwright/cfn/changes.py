@@ -149,6 +149,9 @@ class ResourceChange:
     before_context: Any = None
     after_context: Any = None
     nested: Prediction | None = None
+    before: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    after: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The resolved attributes (``Properties``, ``Metadata`` …) of both sides, with their dependencies."""
 
     @property
     def scope(self) -> list[str]:
@@ -220,6 +223,11 @@ def removal(before: Stack, schemas: Schemas | None = None) -> Prediction:
     known = schemas or Schemas(before.pseudo.region)
     side = _Side(before, known)
     return Prediction(tuple(_removed(side, name) for name in sorted(side.active)))
+
+
+def output_values(stack: Stack, schemas: Schemas | None = None) -> Mapping[str, Traced]:
+    """The outputs of a stack, by name, as far as they are known."""
+    return _Side(stack, schemas or Schemas(stack.pseudo.region)).outputs()
 
 
 # --- the two sides ------------------------------------------------------------------------------------------
@@ -478,15 +486,16 @@ class _Comparison:
 
     def _added(self, name: str) -> ResourceChange:
         kept = self.old is not None and bool(self.old.active & self.new.active)
-        context = printed(self.new.resolved(name), attributes=False)
+        after = self.new.resolved(name)
         return ResourceChange(
             action=Action.ADD,
             logical_id=name,
             type=self.new.resource(name).type,
             # Recorded: "True" for an addition to a stack that goes on, nothing where no resource is kept.
             aws_replacement=Replacement.TRUE if kept else None,
-            after_context=context,
+            after_context=printed(after, attributes=False),
             nested=self._nested(name, None),
+            after=after,
         )
 
     def _nested(self, name: str, old: _Side | None) -> Prediction | None:
@@ -540,6 +549,8 @@ class _Comparison:
             before_context=printed(before),
             after_context=_context(before, after),
             nested=nested,
+            before=before,
+            after=after,
         )
 
     def _details(self, item: Difference, known: ResourceType | None) -> Iterator[Detail]:
@@ -698,4 +709,5 @@ def _removed(side: _Side, name: str) -> ResourceChange:
         policy_action=deletion_policy(resource, side.resolved(name)),
         before_context=printed(side.resolved(name), attributes=False),
         nested=removal(child, side.schemas) if child else None,
+        before=side.resolved(name),
     )

@@ -43,7 +43,6 @@ STATEFUL = frozenset(
         "AWS::S3::Bucket",
         "AWS::SQS::Queue",
         "AWS::SecretsManager::Secret",
-        "AWS::SSM::Parameter",
     )
 )
 """Types whose physical resource holds data that goes when the resource goes."""

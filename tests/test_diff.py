@@ -1,0 +1,303 @@
+"""What deploying one build over another does, resource by resource, by meaning."""
+
+import subprocess
+import textwrap
+
+import pytest
+
+from stackwright.diff import Effect, diff, folder, renamed, revision
+from stackwright.errors import InputError, TemplateError
+
+APP = """
+Parameters: {Image: {Type: String, Description: "Image from web:1.0"}}
+Resources:
+  Network:
+    Type: AWS::CloudFormation::Stack
+    Properties: {TemplateURL: ./app/network.yaml}
+  Web:
+    Type: AWS::CloudFormation::Stack
+    Properties:
+      TemplateURL: ./app/web.yaml
+      Parameters: {VpcId: !GetAtt Network.Outputs.VpcId, Image: !Ref Image}
+Outputs:
+  Vpc: {Value: !GetAtt Network.Outputs.VpcId}
+"""
+NETWORK = """
+Resources:
+  Vpc: {Type: AWS::EC2::VPC, Properties: {CidrBlock: 10.0.0.0/16}}
+  Files: {Type: AWS::EFS::FileSystem, DeletionPolicy: Retain, Properties: {Encrypted: true}}
+Outputs:
+  VpcId: {Value: !Ref Vpc}
+"""
+WEB = """
+Parameters: {VpcId: {Type: String}, Image: {Type: String}}
+Resources:
+  Group: {Type: AWS::EC2::SecurityGroup, Properties: {GroupDescription: d, VpcId: !Ref VpcId}}
+  Task:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      ContainerDefinitions:
+        - Name: web
+          Image: !Ref Image
+          Environment: [{Name: LEVEL, Value: info}, {Name: OLD, Value: x}]
+        - {Name: side, Image: side:1}
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument: {}
+      Policies:
+        - PolicyName: p
+          PolicyDocument:
+            Statement:
+              - {Sid: Read, Effect: Allow, Action: "s3:GetObject", Resource: "*"}
+              - {Sid: Write, Effect: Allow, Action: "s3:PutObject", Resource: "*"}
+  Board:
+    Type: AWS::CloudWatch::Dashboard
+    Properties: {DashboardName: b, DashboardBody: !Sub '{"widgets": [{"x": 1, "y": "${Image}"}]}'}
+"""
+BUILD = {"app.yaml": APP, "app/network.yaml": NETWORK, "app/web.yaml": WEB}
+
+
+def changed(*replacements):
+    """BUILD with (file, old, new) replaced; each must be there."""
+    files = dict(BUILD)
+    for path, old, new in replacements:
+        assert old in files[path]
+        files[path] = files[path].replace(old, new)
+    return diff(BUILD, files)
+
+
+def effects(found):
+    return {resource.address: str(resource.effect) for resource in found.resources}
+
+
+def properties(found, address):
+    (resource,) = [each for each in found.resources if each.address == address]
+    return {each.path: (each.before, each.after) for each in resource.properties}
+
+
+def test_equal_builds():
+    found = diff(BUILD, dict(BUILD))
+    assert found.empty
+    assert (found.resources, found.outputs, found.losses) == ((), (), ())
+
+
+def test_a_first_build_adds_everything_but_the_stacks_themselves():
+    found = diff({}, BUILD)
+    assert effects(found) == {
+        "app/network:Files": "add",
+        "app/network:Vpc": "add",
+        "app/web:Board": "add",
+        "app/web:Group": "add",
+        "app/web:Role": "add",
+        "app/web:Task": "add",
+    }
+    assert [(output.name, output.before) for output in found.outputs] == [("Vpc", None)]
+    assert found.count(Effect.ADD) == 6
+    assert all(resource.certain for resource in found.resources)
+
+
+def test_a_removed_root_removes_everything_and_tells_what_is_kept():
+    found = diff(BUILD, {})
+    assert set(effects(found).values()) == {"remove"}
+    assert len(found.resources) == 6
+    assert [(loss.resource.address, loss.policy, loss.kept) for loss in found.losses] == [
+        ("app/network:Files", "Retain", True)
+    ]
+
+
+def test_consequences_cross_stacks():
+    found = changed(("app/network.yaml", "10.0.0.0/16", "10.1.0.0/16"))
+    assert effects(found) == {"app/network:Vpc": "replace", "app/web:Group": "replace"}
+    group = found.resources[1]
+    assert group.properties[0].path == "VpcId"
+    assert group.properties[0].causes == ("Network.Outputs.VpcId",)
+    assert (group.properties[0].replaces, group.properties[0].after_apply, group.certain) == ("yes", True, True)
+    assert [(each.name, each.before, each.after) for each in found.outputs] == []
+
+
+def test_consequences_cross_roots():
+    bucket = "Resources: {B: {Type: AWS::S3::Bucket, Properties: {BucketName: %s}}}\nOutputs: {Store: {Value: !Ref B}}"
+    user = "Parameters: {Store: {Type: String, Default: none}}\nResources: {P: {Type: AWS::SNS::Topic,"
+    user += " Properties: {TopicName: !Ref Store}}}"
+    before, after = ({"zebra.yaml": bucket % name, "app.yaml": user} for name in ("a", "b"))
+    found = diff(before, after)
+    assert effects(found) == {"zebra:B": "replace", "app:P": "replace"}
+    assert [resource.stack for resource in found.resources] == ["zebra", "app"]
+    assert found.losses[0].policy == "Delete"
+    assert not found.losses[0].kept
+
+
+def test_containers_are_compared_by_name_and_environment_by_variable():
+    found = changed(
+        (
+            "app/web.yaml",
+            "{Name: LEVEL, Value: info}, {Name: OLD, Value: x}",
+            "{Name: NEW, Value: y}, {Name: LEVEL, Value: debug}",
+        ),
+        ("app/web.yaml", "- {Name: side, Image: side:1}", "- {Name: more, Image: more:1}"),
+    )
+    assert properties(found, "app/web:Task") == {
+        'ContainerDefinitions["web"].Environment["LEVEL"].Value': ("info", "debug"),
+        'ContainerDefinitions["web"].Environment["OLD"]': ({"Name": "OLD", "Value": "x"}, None),
+        'ContainerDefinitions["web"].Environment["NEW"]': (None, {"Name": "NEW", "Value": "y"}),
+        'ContainerDefinitions["side"]': ({"Name": "side", "Image": "side:1"}, None),
+        'ContainerDefinitions["more"]': (None, {"Name": "more", "Image": "more:1"}),
+    }
+    (task,) = found.resources
+    assert task.effect is Effect.REPLACE
+    assert {each.replaces for each in task.properties} == {"yes"}
+    assert [(each.exists_before, each.exists_after) for each in task.properties][1:3] == [(True, False), (False, True)]
+
+
+def test_policies_are_compared_by_statement():
+    found = changed(("app/web.yaml", '"s3:PutObject"', '["s3:PutObject", "s3:DeleteObject"]'))
+    path = 'Policies["p"].PolicyDocument.Statement["Write"].Action'
+    assert properties(found, "app/web:Role") == {path: ("s3:PutObject", ["s3:PutObject", "s3:DeleteObject"])}
+
+
+def test_lists_without_names_are_compared_by_content():
+    vpc = "{CidrBlock: 10.0.0.0/16}"
+    one = vpc.replace("}", ", Tags: [{Key: a, Value: 1}, {Key: b, Value: 2}]}")
+    two = vpc.replace("}", ", Tags: [{Key: b, Value: 2}, {Key: a, Value: 1}]}")
+    before = BUILD | {"app/network.yaml": NETWORK.replace(vpc, one)}
+    after = BUILD | {"app/network.yaml": NETWORK.replace(vpc, two)}
+    assert list(properties(diff(before, after), "app/network:Vpc")) == ["Tags[order]"]
+    rule = "{GroupDescription: d, SecurityGroupEgress: [%s]}"
+    egress = ["{CidrIp: 1.0.0.0/8, IpProtocol: '-1'}", "{CidrIp: 2.0.0.0/8, IpProtocol: '-1'}"]
+    before, after = (
+        BUILD | {"app/web.yaml": WEB.replace("{GroupDescription: d, VpcId: !Ref VpcId}", rule % ", ".join(items))}
+        for items in ([egress[0], egress[1]], [egress[1], egress[0].replace("1.0", "3.0")])
+    )
+    assert properties(diff(before, after), "app/web:Group") == {
+        "SecurityGroupEgress[1].CidrIp": ("1.0.0.0/8", "3.0.0.0/8")
+    }
+    swapped = BUILD | {
+        "app/web.yaml": WEB.replace("{GroupDescription: d, VpcId: !Ref VpcId}", rule % ", ".join(reversed(egress)))
+    }
+    assert list(properties(diff(before, swapped), "app/web:Group")) == ["SecurityGroupEgress[order]"]
+
+
+def test_json_in_text_is_compared_by_content():
+    found = changed(("app/web.yaml", '"x": 1', '"x": 2'))
+    assert properties(found, "app/web:Board") == {"DashboardBody.widgets[0].x": (1, 2)}
+
+
+def test_a_parameter_bound_later_is_news_where_its_declaration_is():
+    found = changed(("app.yaml", "web:1.0", "web:1.1"))
+    task = next(each for each in found.resources if each.logical_id == "Task")
+    assert (task.effect, task.may_replace, task.certain) == (Effect.CHANGE, True, False)
+    assert task.properties[0].path == 'ContainerDefinitions["web"].Image'
+    assert task.properties[0].replaces == "maybe"
+    assert task.properties[0].causes == ("parameter Image (web:1.0 → web:1.1)",)
+    again = changed(("app.yaml", "Description:", "MinLength: 1, Description:"))
+    assert again.resources[1].properties[0].causes == ("parameter Image (declared anew)",)
+
+
+def test_policies_and_metadata_of_resources_are_named():
+    found = changed(("app/network.yaml", "DeletionPolicy: Retain", "DeletionPolicy: Delete, Metadata: {a: b}"))
+    assert properties(found, "app/network:Files") == {
+        "DeletionPolicy": ("Retain", "Delete"),
+        "Metadata": (None, {"a": "b"}),
+    }
+    assert found.losses == ()
+
+
+def test_losses_of_data():
+    found = changed(("app/network.yaml", "Encrypted: true", "Encrypted: false"))
+    (loss,) = found.losses
+    assert (loss.resource.effect, loss.policy, loss.kept) == (Effect.REPLACE, "Delete", False)
+    kept = NETWORK.replace("DeletionPolicy: Retain", "DeletionPolicy: Retain, UpdateReplacePolicy: Snapshot")
+    before = BUILD | {"app/network.yaml": kept}
+    after = BUILD | {"app/network.yaml": kept.replace("true", "false")}
+    assert [(loss.policy, loss.kept) for loss in diff(before, after).losses] == [("Snapshot", True)]
+
+
+def test_environments_are_compared_by_meaning():
+    staging = {path: text.replace("Key: a", "Key: staging") for path, text in BUILD.items()}
+    staging["app/network.yaml"] = NETWORK.replace(
+        "Encrypted: true", "Encrypted: true, FileSystemTags: [{Key: e, Value: x-staging}]"
+    )
+    prod = {path: text.replace("x-staging", "x-prod") for path, text in staging.items()}
+    assert not diff(staging, prod).empty
+    assert diff(renamed(staging, "staging", "prod"), prod).empty
+    assert renamed({"a": "restaging staging"}, "staging", "prod") == {"a": "restaging prod"}
+
+
+def test_a_broken_template_is_shown_with_its_line():
+    with pytest.raises(TemplateError) as caught:
+        diff(BUILD, BUILD | {"app/web.yaml": "Resources:\n  A: {}\n"})
+    (problem,) = caught.value.problems
+    assert "Every Resources object must contain a Type member" in problem.message
+    assert (problem.where[0].path, problem.where[0].line) == ("app/web.yaml", 2)
+    with pytest.raises(TemplateError, match="Unresolved resource dependencies"):
+        diff({}, {"a.yaml": "Resources: {A: {Type: AWS::SNS::Topic, Properties: {TopicName: !Ref X}}}"})
+
+
+def test_roots_in_a_circle_are_taken_by_name():
+    one = "Parameters: {B: {Type: String}}\nResources: {T: {Type: AWS::SNS::Topic}}\nOutputs: {A: {Value: a}}"
+    two = "Parameters: {A: {Type: String}}\nResources: {T: {Type: AWS::SNS::Topic}}\nOutputs: {B: {Value: b}}"
+    assert effects(diff({}, {"one.yaml": one, "two.yaml": two})) == {"one:T": "add", "two:T": "add"}
+
+
+def test_nested_stacks_without_a_known_template_are_skipped():
+    files = {"app.yaml": APP.replace("./app/", "https://bucket/")}
+    assert diff(files, files).empty
+
+
+def test_folder_reads_what_is_there(tmp_path):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app.yaml").write_text("a", encoding="utf-8")
+    (tmp_path / "app" / "web.yaml").write_text("b", encoding="utf-8")
+    (tmp_path / "notes.txt").write_text("c", encoding="utf-8")
+    assert folder(tmp_path) == {"app.yaml": "a", "app/web.yaml": "b"}
+    assert folder(tmp_path / "nothing") == {}
+    (tmp_path / "bad.yaml").write_bytes(b"\xff")
+    with pytest.raises(InputError, match="cannot be read"):
+        folder(tmp_path)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    project = tmp_path / "project"
+    (project / "build" / "prod" / "app").mkdir(parents=True)
+
+    def git(*arguments):
+        identity = ["-c", "user.name=n", "-c", "user.email=e@example.com"]
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+
+    git("init", "-q")
+    for path, text in (("app.yaml", "a"), ("app/web.yaml", "b"), ("note.md", "c")):
+        (project / "build" / "prod" / path).write_text(text, encoding="utf-8")
+    git("add", ".")
+    git("commit", "-q", "-m", "m")
+    git("tag", "one")
+    return project
+
+
+def test_revision_reads_a_commit_even_below_the_repository(repository):
+    (repository / "build" / "prod" / "app.yaml").write_text("later", encoding="utf-8")
+    assert revision(repository, "one", "build/prod") == {"app.yaml": "a", "app/web.yaml": "b"}
+    assert revision(repository, "HEAD", "build/dev") == {}
+
+
+@pytest.mark.parametrize("ref", ["nowhere", "", "--help"])
+def test_an_unknown_revision_is_refused(repository, ref):
+    with pytest.raises(InputError, match="revision"):
+        revision(repository, ref, "build/prod")
+
+
+def test_a_folder_without_git_is_refused(tmp_path):
+    with pytest.raises(InputError, match="cannot be read: fatal: not a git repository"):
+        revision(tmp_path, "HEAD", "build/prod")
+
+
+def test_git_may_be_missing(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="git is not installed"):
+        revision(tmp_path, "HEAD", "build/prod")
+
+
+def test_lines_of_resources_are_known():
+    found = changed(("app/network.yaml", "10.0.0.0/16", "10.1.0.0/16"))
+    assert found.resources[0].line == 1 + textwrap.dedent(NETWORK).split("Vpc:")[0].count("\n")

@@ -1,0 +1,156 @@
+"""A diff as a terminal, a pull request and a machine show it."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from stackwright.diff import DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
+from stackwright.report_diff import FORMATS, as_markdown, report, summary
+
+TASK = ResourceDiff(
+    "app/web",
+    "Task",
+    "AWS::ECS::TaskDefinition",
+    Effect.REPLACE,
+    properties=(
+        PropertyDiff('ContainerDefinitions["web"].Image', "a", "b", replaces="yes"),
+        PropertyDiff("Tags", None, [{"Key": "k"}], exists_before=False),
+        PropertyDiff("Cpu", 5, None, exists_after=False, replaces="maybe"),
+    ),
+)
+SERVICE = ResourceDiff(
+    "app/web",
+    "Service",
+    "AWS::ECS::Service",
+    Effect.CHANGE,
+    certain=False,
+    properties=(
+        PropertyDiff("TaskDefinition", "${Task}", "${Task}", after_apply=True, causes=("Task",), certain=False),
+        PropertyDiff("Other", "x", "${Task}", after_apply=True, causes=("Task",), certain=False),
+    ),
+)
+FILES = ResourceDiff("app/data", "Files", "AWS::EFS::FileSystem", Effect.REMOVE)
+TABLE = ResourceDiff("app/data", "Table", "AWS::DynamoDB::Table", Effect.CHANGE, certain=False, may_replace=True)
+TOPIC = ResourceDiff("app/data", "Topic_1", "AWS::SNS::Topic", Effect.ADD)
+DIFF = Diff(
+    (FILES, TABLE, TOPIC, SERVICE, TASK),
+    (OutputDiff("app", "Url", "a", "b"), OutputDiff("app", "Id", None, "${Task}"), OutputDiff("app", "Old", "x", None),
+     OutputDiff("app", "Same", "${Task}", "${Task}")),
+    (DataLoss(FILES, "Delete", False), DataLoss(TABLE, "Retain", True), DataLoss(TASK, "Snapshot", True)),
+)  # fmt: skip
+
+TEXT = """\
+Loss of data
+  ! app/data:Files (AWS::EFS::FileSystem) is removed: ITS DATA IS DELETED (DeletionPolicy: Delete)
+  ! app/data:Table (AWS::DynamoDB::Table) may be replaced by an empty one: the old one is kept, outside of the stack \
+(UpdateReplacePolicy: Retain)
+  ! app/web:Task (AWS::ECS::TaskDefinition) is replaced by an empty one: a snapshot is kept \
+(UpdateReplacePolicy: Snapshot)
+
+app/data
+    - Files  AWS::EFS::FileSystem
+    ~ Table  AWS::DynamoDB::Table  may be replaced
+    + Topic_1  AWS::SNS::Topic
+
+app/web
+    ~ Service  AWS::ECS::Service  only if a value known after apply differs
+        ~ TaskDefinition: "${Task}" → (known after apply)  # follows Task
+        ~ Other: "x" → "${Task}" (known after apply)  # follows Task
+  -/+ Task  AWS::ECS::TaskDefinition
+        ~ ContainerDefinitions["web"].Image: "a" → "b"  # forces replacement
+        + Tags: [{"Key": "k"}]
+        - Cpu: 5  # may force replacement
+
+Outputs
+  ~ app:Url: "a" → "b"
+  + app:Id: "${Task}"
+  - app:Old: "x"
+  ~ app:Same: "${Task}" → (known after apply)
+
+Plan: 1 to add, 2 to change, 1 to replace, 1 to remove. (1 of the changes may replace; 1 known only after apply; \
+4 outputs differ)
+"""
+
+
+def shown(markup, **options):
+    console = Console(file=io.StringIO(), width=200, soft_wrap=True, emoji=False, highlight=False, **options)
+    console.print(markup)
+    return console.file.getvalue()
+
+
+def test_text():
+    assert shown(report(DIFF), color_system=None) == TEXT
+
+
+def test_losses_are_red_and_what_is_kept_is_not():
+    lines = shown(report(DIFF), color_system="standard", force_terminal=True, no_color=False).splitlines()
+    assert lines[1].startswith("  \x1b[1;31m! app/data:Files")
+    assert lines[2].startswith("  \x1b[33m! app/data:Table")
+
+
+def test_no_changes():
+    assert summary(Diff()) == "No changes."
+    assert shown(report(Diff()), color_system=None) == "No changes.\n"
+    assert report(Diff(), "markdown") == "**No changes.**\n"
+
+
+def test_markdown():
+    text = report(DIFF, "markdown")
+    assert text.startswith("**Plan: 1 to add, 2 to change, 1 to replace, 1 to remove.")
+    assert "> [!CAUTION]\n> **Loss of data**\n> - app/data:Files (AWS::EFS::FileSystem) is removed" in text
+    assert "<summary><code>app/data</code>: 1 to add, 1 to change, 1 to remove</summary>" in text
+    block = text.split("<code>app/web</code>")[1]
+    assert '- -/+ Task AWS::ECS::TaskDefinition\n-     ~ ContainerDefinitions["web"].Image' in block
+    assert "! ~ Service AWS::ECS::Service (known after apply)\n      ~ TaskDefinition" in block
+    assert "+     + Tags" in block
+    assert "~ Table AWS::DynamoDB::Table (may be replaced)" in text
+    assert text.count("```") % 2 == 0
+
+
+def test_markdown_cannot_be_broken_out_of():
+    evil = PropertyDiff("X", "a", "```\n</details><script>*x*")
+    text = as_markdown(Diff((ResourceDiff("s", "R", "T", Effect.CHANGE, properties=(evil,)),)))
+    assert "````diff" in text
+    assert text.rstrip().endswith("````\n\n</details>")
+
+
+def test_markdown_fits_into_a_comment():
+    many = tuple(PropertyDiff(f"P{i}", "a" * 60, "b" * 60) for i in range(600))
+    text = as_markdown(Diff((ResourceDiff("s", "R", "T", Effect.CHANGE, properties=many),)))
+    assert len(text) < 1000
+    assert "! ~ R T" in text
+
+
+def test_json_holds_everything():
+    data = json.loads(report(DIFF, "json"))
+    assert data["summary"] == {"add": 1, "change": 2, "replace": 1, "remove": 1}
+    assert data["losses"][0] == {"address": "app/data:Files", "policy": "Delete", "kept": False}
+    task = data["resources"][-1]
+    assert (task["address"], task["effect"]) == ("app/web:Task", "replace")
+    assert task["properties"][0] == {
+        "path": 'ContainerDefinitions["web"].Image',
+        "before": "a",
+        "after": "b",
+        "exists_before": True,
+        "exists_after": True,
+        "replaces": "yes",
+        "after_apply": False,
+        "certain": True,
+        "causes": [],
+    }
+    assert data["outputs"][0] == {"stack": "app", "name": "Url", "before": "a", "after": "b"}
+
+
+def test_long_values_are_cut_in_text_and_whole_in_json():
+    long = "x" * 300
+    one = Diff((ResourceDiff("s", "R", "T", Effect.CHANGE, properties=(PropertyDiff("P", "a", long),)),))
+    assert "(302 characters)" in report(one)
+    assert long not in report(one)
+    assert long in report(one, "json")
+
+
+@pytest.mark.parametrize("style", FORMATS)
+def test_every_format_is_text(style):
+    assert isinstance(report(DIFF, style), str)
