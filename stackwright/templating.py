@@ -26,7 +26,7 @@ from .cache import Cache
 from .emit import plain
 from .errors import StackwrightError, TemplateError
 from .model import Location, ParameterPath, Problem, dotted, logical_id
-from .text import CLOSE, OPEN, RESERVED, Chunk, Origin, Printed, Text, join
+from .text import CLOSE, OPEN, RESERVED, Chunk, Origin, Printed, Statement, Text, join
 
 _TAG = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -158,12 +158,12 @@ class _Tracer(CodeGenerator):
         self.writeline("yield " if frame.buffer is None else f"{frame.buffer}.append(", node)
 
     def visit_CallBlock(self, node: nodes.CallBlock, frame: Frame) -> None:
-        """The result of a call block is printed like any other."""
+        """The result of a call block is printed, but for its last line end."""
         call_frame, macro_ref = self.macro_body(node, frame)
         self.writeline("caller = ")
         self.macro_def(macro_ref, call_frame)
         self._begin(node, frame)
-        self.write("environment.printed(environment.mark(), ")
+        self.write("environment.statement(environment.mark(), ")
         self.visit_Call(node.call, frame, forward_caller=True)
         self.write(f", {self.name!r}, {node.lineno})" + (")" if frame.buffer is not None else ""))
 
@@ -175,7 +175,7 @@ class _Tracer(CodeGenerator):
         self.buffer(inner)
         self.blockvisit(node.body, inner)
         self._begin(node, frame)
-        self.write("environment.printed(environment.mark(), ")
+        self.write("environment.statement(environment.mark(), ")
         self.visit_Filter(node.filter, inner)
         self.write(f", {self.name!r}, {node.lineno})" + (")" if frame.buffer is not None else ""))
         self.leave_frame(inner)
@@ -242,6 +242,11 @@ class Environment(jinja2.Environment):
         paths = _paths(value) or _leaf_paths([*reads, *(p for each in names for p in _path(each))])
         self.tokens.append(Printed(_data(value), paths, origin, isinstance(value, _Live)))
         return Chunk(f"{OPEN}{len(self.tokens) - 1}{CLOSE}", origin)
+
+    def statement(self, mark: int, value: Any, name: str, line: int) -> Chunk | Text:
+        """What a call or filter block leaves in the text."""
+        piece = self.printed(mark, value, name, line)
+        return Statement(piece.chunks) if isinstance(piece, Text) else piece
 
     def _refuse(self, value: Any, origin: Origin) -> None:
         if isinstance(value, jinja2.Undefined):

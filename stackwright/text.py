@@ -72,6 +72,15 @@ class Text(str):
         return super().splitlines(bool(keepends))
 
 
+class Statement(Text):
+    """The result of a call or filter block.
+
+    Jinja's trim_blocks removes the line end after the block's end tag, so the last line end of the result stays.
+    """
+
+    __slots__ = ()
+
+
 def _trimmed(text: Text) -> Text:
     chunks = list(text.chunks)
     while chunks and not chunks[-1].text.rstrip():
@@ -101,6 +110,8 @@ class Assembly:
             self._append(Chunk(EMPTY, piece.chunks[0].origin if piece.chunks else ()))
         for chunk in block.chunks:
             self._append(_indented(chunk, margin) if margin else chunk)
+        if isinstance(piece, Statement) and (piece.endswith("\n") or (margin and not block)):
+            self._append(Chunk("\n", self.parts[-1].origin))
 
     def _append(self, chunk: Chunk) -> None:
         self.parts.append(chunk)

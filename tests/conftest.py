@@ -1,0 +1,35 @@
+"""Profiles of the property tests, and the fixture that makes small projects."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.helpers import Project, small
+
+_COMMON = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
+settings.register_profile("quick", max_examples=30, derandomize=True, **_COMMON)
+settings.register_profile("slow", max_examples=1000, **_COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[..., Project]:
+    """``project({"path": "content"})``: the smallest project with these files."""
+
+    def make(changes: Mapping[str, str | bytes | None] | None = None) -> Project:
+        return small(tmp_path / "project", changes)
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages are asserted word for word: no colours, no wrapping, whatever the terminal is."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
