@@ -6,6 +6,7 @@ the template, of its nested templates, of the configuration, and by its version.
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -94,17 +95,27 @@ def _keep(task: _Task, found: Sequence[LintFinding]) -> None:
         Cache(task.project, "lint").put(task.key, data.encode())
 
 
-def _lint(tasks: Sequence[_Task], jobs: int, limit: int) -> Iterator[tuple[str, list[LintFinding]]]:
-    """Lint in forked processes, which share the one import of cfn-lint."""
-    import cfnlint.api  # noqa: F401 - imported here so that the workers find it loaded
+_Work = tuple[str, str, str, str]
 
-    work = [(task.key, str(task.path), task.region, str(task.project), limit) for task in tasks]
-    work.sort(key=lambda each: -Path(each[1]).stat().st_size)
-    if min(jobs, len(work)) < 2 or "fork" not in multiprocessing.get_all_start_methods():
-        yield from map(_lint_one, work)
+
+def _lint(tasks: Sequence[_Task], jobs: int, limit: int) -> Iterator[tuple[str, list[LintFinding]]]:
+    """Lint in forked processes, which share the one import of cfn-lint and its rules."""
+    gc.disable()  # cfn-lint's millions of small objects all live until the end: collecting them takes an eighth of it
+    work: list[_Work] = [(task.key, str(task.path), task.region, str(task.project)) for task in tasks]
+    linter = _Linter(limit)
+    linter.warm(work[0][2], work[0][3])
+    # Templates of one name use the same resource types, whose schemas a process loads once.
+    groups: dict[str, list[_Work]] = {}
+    for task, each in zip(tasks, work, strict=True):
+        groups.setdefault(task.document.name, []).append(each)
+    batches = sorted(groups.values(), key=lambda each: -sum(Path(one[1]).stat().st_size for one in each))
+    if min(jobs, len(batches)) < 2 or "fork" not in multiprocessing.get_all_start_methods():
+        for batch in batches:
+            yield from linter.batch(batch)
         return
-    with multiprocessing.get_context("fork").Pool(min(jobs, len(work)), _ignore_interrupts) as pool:
-        yield from pool.imap_unordered(_lint_one, work)
+    with multiprocessing.get_context("fork").Pool(min(jobs, len(batches)), _ignore_interrupts) as pool:
+        for found in pool.imap_unordered(linter.batch, batches):
+            yield from found
 
 
 def _ignore_interrupts() -> None:
@@ -115,29 +126,54 @@ class _OutOfTimeError(BaseException):
     """Not an Exception, because cfn-lint catches those."""
 
 
-def _lint_one(work: tuple[str, str, str, str, int]) -> tuple[str, list[LintFinding]]:
-    from cfnlint.api import lint_file
-    from cfnlint.config import ManualArgs
+@cache
+def _runner(region: str, project: str) -> Any:
+    """cfn-lint with its rules loaded; it reads the project's configuration from the working folder."""
+    from cfnlint.config import ConfigMixIn, ManualArgs
+    from cfnlint.runner import Runner
 
-    key, path, region, project, limit = work
     before = Path.cwd()
-    os.chdir(project)  # cfn-lint reads its configuration from the working folder
-    previous = signal.signal(signal.SIGALRM, _out_of_time)
-    signal.alarm(limit)
+    os.chdir(project)
     try:
-        matches = lint_file(Path(path), config=ManualArgs(regions=[region], ignore_checks=list(IGNORED)))
-        return key, [
+        return Runner(ConfigMixIn(**ManualArgs(regions=[region], ignore_checks=list(IGNORED), templates=[])))
+    finally:
+        os.chdir(before)
+
+
+class _Linter:
+    """Lints templates one after the other, each within a limit of seconds."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+
+    @staticmethod
+    def warm(region: str, project: str) -> None:
+        """Load cfn-lint and its rules before processes are forked."""
+        _runner(region, project)
+
+    def batch(self, batch: Sequence[_Work]) -> list[tuple[str, list[LintFinding]]]:
+        """Key and findings of each template."""
+        return [(key, self._one(path, region, project)) for key, path, region, project in batch]
+
+    def _one(self, path: str, region: str, project: str) -> list[LintFinding]:
+        from cfnlint.runner.template import run_template_by_file_path
+
+        runner = _runner(region, project)
+        previous = signal.signal(signal.SIGALRM, _out_of_time)
+        signal.alarm(self._limit)
+        try:
+            matches = list(run_template_by_file_path(path, runner.config, runner.rules, False))
+        except _OutOfTimeError:
+            message = f"cfn-lint did not finish within {self._limit} seconds; its checks are missing for this template"
+            return [LintFinding("SW390", "warning", message, 1)]
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, previous)
+        return [
             LintFinding(match.rule.id, match.rule.severity, match.message, match.linenumber)
             for match in matches
             if match.filename == path and match.rule.id not in IGNORED
         ]
-    except _OutOfTimeError:
-        message = f"cfn-lint did not finish within {limit} seconds; its checks are missing for this template"
-        return key, [LintFinding("SW390", "warning", message, 1)]
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, previous)
-        os.chdir(before)
 
 
 def _out_of_time(_signal: int, _frame: object) -> None:
