@@ -26,9 +26,7 @@ class Aws:
         self.cloudwatch = stack.enter_context(Stubber(module.client("cloudwatch")))
         self.ecs = stack.enter_context(Stubber(module.client("ecs")))
 
-    def metrics(
-        self, *demands: tuple[float, float], age: float = 60, code: str = "Complete", **more: Any
-    ) -> None:
+    def metrics(self, *demands: tuple[float, float], age: float = 60, code: str = "Complete", **more: Any) -> None:
         """(ready, unacknowledged) for each minute; the last one `age` seconds old."""
         last = (self.now - age) // 60 * 60
         times = [datetime.fromtimestamp(last - 60 * i, UTC) for i in range(len(demands))][::-1]
@@ -38,8 +36,7 @@ class Aws:
             "ack_rate": [0.1] * len(demands),
         }
         results = [
-            {"Id": key, "Timestamps": times, "Values": values, "StatusCode": code}
-            for key, values in series.items()
+            {"Id": key, "Timestamps": times, "Values": values, "StatusCode": code} for key, values in series.items()
         ]
         self.cloudwatch.add_response("get_metric_data", {"MetricDataResults": results, **more}, ANY_METRICS)
 
@@ -105,9 +102,7 @@ def test_the_log_line_is_an_embedded_metric(autoscaling: ModuleType, aws: Aws, l
     assert [line[name] for name in directive["Dimensions"][0]] == ["agent.mandates", "prod"]
 
 
-def test_a_metric_that_is_not_known_is_not_published(
-    autoscaling: ModuleType, aws: Aws, logged: Logged
-) -> None:
+def test_a_metric_that_is_not_known_is_not_published(autoscaling: ModuleType, aws: Aws, logged: Logged) -> None:
     aws.metrics()
     aws.service(8)
     autoscaling.lambda_handler({}, None)
@@ -124,9 +119,7 @@ def test_asks_cloudwatch_for_one_queue_and_environment(
     monkeypatch.setenv("AGENT_INPUT_QUEUE", "other.queue")
     asked: list[dict[str, Any]] = []
     events = autoscaling.client("cloudwatch").meta.events
-    events.register(
-        "provide-client-params.cloudwatch.GetMetricData", lambda params, **_: asked.append(params)
-    )
+    events.register("provide-client-params.cloudwatch.GetMetricData", lambda params, **_: asked.append(params))
     aws.metrics(*IDLE)
     aws.service(1)
     autoscaling.lambda_handler({}, None)
@@ -162,9 +155,7 @@ def test_a_late_reading_does_not_hide_a_newer_point(autoscaling: ModuleType, aws
     assert autoscaling.lambda_handler(reading(aws.now - 200, 0, 0), None)["desired"] == 9
 
 
-def test_a_reading_replaces_the_point_of_its_minute(
-    autoscaling: ModuleType, aws: Aws, logged: Logged
-) -> None:
+def test_a_reading_replaces_the_point_of_its_minute(autoscaling: ModuleType, aws: Aws, logged: Logged) -> None:
     aws.metrics(*IDLE, age=0)
     aws.service(1)
     aws.update(5)
@@ -199,9 +190,7 @@ def test_a_bad_reading_is_refused_and_cloudwatch_decides(
     assert (line["Desired"], line["reading"]) == (4, False)
 
 
-@pytest.mark.parametrize(
-    "event", [None, [], "text", {}, {"source": "aws.events"}, {"reading": None}, {"reading": 5}]
-)
+@pytest.mark.parametrize("event", [None, [], "text", {}, {"source": "aws.events"}, {"reading": None}, {"reading": 5}])
 def test_any_other_event_decides_from_cloudwatch(event: Any, autoscaling: ModuleType, aws: Aws) -> None:
     aws.metrics(*IDLE)
     aws.service(1)
@@ -216,9 +205,7 @@ def test_half_a_point_is_no_point(autoscaling: ModuleType, aws: Aws, logged: Log
     """A minute with a ready count and no unacknowledged count must not read as "nothing in work"."""
     times = [datetime.fromtimestamp((aws.now - 60 * i) // 60 * 60, UTC) for i in range(1, 12)]
     results = [{"Id": "ready", "Timestamps": times, "Values": [0.0] * 11, "StatusCode": "Complete"}]
-    results += [
-        {"Id": key, "Timestamps": [], "Values": [], "StatusCode": "Complete"} for key in ("unacknowledged",)
-    ]
+    results += [{"Id": key, "Timestamps": [], "Values": [], "StatusCode": "Complete"} for key in ("unacknowledged",)]
     aws.cloudwatch.add_response("get_metric_data", {"MetricDataResults": results}, ANY_METRICS)
     aws.service(8)
     assert autoscaling.lambda_handler({}, None) == {"desired": 8, "reason": "metric stale"}
@@ -306,9 +293,7 @@ def test_an_aws_error_at_any_call_is_logged_and_raised(
         assert line["decision"]["desired"] == 9
 
 
-def test_without_cloudwatch_a_fresh_reading_still_scales_out(
-    autoscaling: ModuleType, aws: Aws, logged: Logged
-) -> None:
+def test_without_cloudwatch_a_fresh_reading_still_scales_out(autoscaling: ModuleType, aws: Aws, logged: Logged) -> None:
     aws.cloudwatch.add_client_error("get_metric_data", "ThrottlingException")
     aws.service(1)
     aws.update(11)

@@ -149,9 +149,7 @@ def test_the_rates_are_averages_over_a_minute(
     assert rate() < 2
 
 
-def test_a_purged_queue_is_empty(
-    queue_metrics: ModuleType, account: Account, broker: Broker, channel: Any
-) -> None:
+def test_a_purged_queue_is_empty(queue_metrics: ModuleType, account: Account, broker: Broker, channel: Any) -> None:
     publish(channel, 4)
     settle(broker, messages_ready=4)
     channel.queue_purge(QUEUE)
@@ -190,9 +188,7 @@ def test_a_memory_alarm_does_not_hide_the_depth(
     broker.ctl("set_vm_memory_high_watermark", "absolute", "1")
     try:
         alarms = broker.api("GET", "/api/nodes")[0]
-        wait_until(
-            lambda: broker.api("GET", "/api/nodes")[0]["mem_alarm"], f"an alarm, not {alarms['mem_used']}"
-        )
+        wait_until(lambda: broker.api("GET", "/api/nodes")[0]["mem_alarm"], f"an alarm, not {alarms['mem_used']}")
         assert queue_metrics.lambda_handler({}, None)["ready"] == 3
     finally:
         broker.ctl("set_vm_memory_high_watermark", "0.4")

@@ -2,81 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rabbitmq import EMPTY, BrokerError, Queue, Reading, Unauthorized, parse, read, total
 
-DOCUMENT: dict[str, Any] = {
-    "name": "agent.mandates",
-    "state": "running",
-    "messages_ready": 4,
-    "messages_unacknowledged": 2,
-    "consumers": 3,
-    "message_stats": {"publish": 9, "publish_details": {"rate": 0.0, "avg_rate": 0.15}},
-}
+from tests.functions.loopback import DOCUMENT, ok, response, sends, server
+
 NOT_FOUND = b'{"error":"Object Not Found","reason":"Not Found"}'
 VHOSTS = [{"name": "/", "cluster_state": {"rabbit@localhost": "running"}}]
-
-
-def response(status: str, body: bytes, headers: str = "") -> bytes:
-    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode() + body
-
-
-def ok(document: object) -> bytes:
-    return response("200 OK", json.dumps(document).encode())
-
-
-@contextmanager
-def server(
-    answer: Callable[[socket.socket, str], None], context: ssl.SSLContext | None = None
-) -> Iterator[int]:
-    """Answers every connection with `answer(socket, path)`; gives its port."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            try:
-                connection.settimeout(5)
-                if context:
-                    connection = context.wrap_socket(connection, server_side=True)
-                request = connection.recv(65536).decode()
-                answer(connection, request.split(" ")[1] if request else "")
-            except OSError:
-                pass  # the client left, which is what some of these tests are about
-            finally:
-                connection.close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(10)
 
 
 def read_from(port: int, timeout: int = 2, scheme: str = "http", **more: Any) -> Reading:
     queue = Queue(f"{scheme}://rabbitmq.example:{port}", "/", "agent.mandates", timeout, **more)
     return read(queue, "127.0.0.1", "Basic c2VjcmV0")
-
-
-def sends(data: bytes) -> Callable[[socket.socket, str], None]:
-    return lambda connection, _: connection.sendall(data)
 
 
 def test_a_good_answer() -> None:
