@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 RENDER := $(BIN)/python render.py
 
 .DEFAULT_GOAL := help
-.PHONY: help render render-all check-build lint params explain graph init doctor docs test test-full coverage types \
+.PHONY: help render render-all check-build lint params explain diff graph init doctor docs test test-full coverage types \
         format policy taskcat simulate bench lock install install-dev clean
 
 help: ## Show this help
@@ -33,6 +33,9 @@ params: $(VENV)/.installed ## Show ENV's merged parameters and where each comes 
 
 explain: $(VENV)/.installed ## Tell where WHAT comes from, e.g. WHAT=gateway.cpu
 	@$(RENDER) explain --env $(ENV) "$(WHAT)" $(ARGS)
+
+diff: $(VENV)/.installed ## Tell what deploying ENV would change against BASE (default origin/main)
+	@$(RENDER) diff --env $(ENV) --against $(BASE) $(ARGS)
 
 graph: $(VENV)/.installed ## Draw ENV's stacks as Mermaid (ARGS="--format svg" for a picture)
 	@$(RENDER) graph --env $(ENV) $(ARGS)

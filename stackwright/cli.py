@@ -1,6 +1,7 @@
 """The verbs and the order of the stages: the only place that prints or exits.
 
-Data goes to stdout, everything else to stderr. Exit 0: success; 1: any problem; 130: interrupted.
+Data goes to stdout, everything else to stderr. Exit 0: success; 1: any problem; 2: changes, where
+--detailed-exitcode asks; 130: interrupted.
 """
 
 from __future__ import annotations
@@ -329,6 +330,47 @@ def graph(options: Options, style: str) -> None:
         from .report import mermaid
 
         click.echo(mermaid(rendering), nl=False)
+
+
+@main.command(name="diff", short_help="Tell what deploying the build would change.")
+@_for_environment
+@click.option("--against", metavar="REF|DIR|ENV", required=True, help="Git revision, build folder, or environment.")
+@click.option("--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there are changes.")
+def diff_(options: Options, against: str, style: str, detailed_exitcode: bool) -> None:
+    """Render an environment and tell, resource by resource, what deploying it over another build would do.
+
+    Needs no credentials. Replacements, and what follows from them in other stacks, are predicted; losses of data come
+    first.
+    """
+    from .diff import diff
+    from .report_diff import report
+
+    config = _load(options)
+    after = {document.path: document.text for document in _render(config).documents}
+    account = str(config.parameters.get("account_id") or "")
+    found = diff(_build(options, against), after, config.region, account)
+    text = report(found, style)
+    if style == "text":
+        _console().print(text)
+    else:
+        click.echo(text)
+    if detailed_exitcode and not found.empty:
+        sys.exit(2)
+
+
+def _build(options: Options, against: str) -> dict[str, str]:
+    """The build to compare with: a folder, another environment under this one's name, or a git revision."""
+    from .diff import folder, renamed, revision
+    from .load import environments
+
+    if Path(against).is_dir():
+        return folder(Path(against))
+    if against in environments(options.project):
+        other = _render(_load(replace(options, environment=against)))
+        files = {document.path: document.text for document in other.documents}
+        return renamed(files, against, options.environment)
+    return revision(options.project, against, f"build/{options.environment}")
 
 
 @main.command(short_help="Make the files of a new environment.")

@@ -17,7 +17,10 @@ _STYLE = (
 
 
 def svg(rendering: Rendering) -> str:
-    """The stacks of one environment; each root is a group, each line names its values as a tooltip."""
+    """The stacks of one environment; each root is a group, each line names its values as a tooltip.
+
+    A connection that a chain of others implies is left out.
+    """
     wires = edges(rendering)
     groups = {root: list(wiring.nested) for root, wiring in rendering.wiring.items()}
     boxes: dict[str, tuple[str, float, float]] = {}
@@ -35,7 +38,7 @@ def svg(rendering: Rendering) -> str:
                 boxes[node_id(root, name) if nested else node_id(root)] = (name, *at)
         x += width + _GAP_X
         tallest = max(tallest, height)
-    names = {(start, end): [n for s, e, n in wires if (s, e) == (start, end)] for start, end in labelled(wires)}
+    names = {pair: [n for s, e, n in wires if (s, e) == pair] for pair in _direct(set(labelled(wires)))}
     drawn = [_wire(boxes[s], boxes[e], found) for (s, e), found in names.items() if s in boxes and e in boxes]
     shapes = [_box(*box) for box in boxes.values()]
     return _picture(x - _GAP_X + _MARGIN, tallest + 2 * _MARGIN, [*body, *drawn, *shapes])
@@ -52,6 +55,25 @@ def _columns(root: str, nested: Sequence[str], wires: Sequence[tuple[str, str, s
     for name, level in depth.items():
         columns[level].append(name)
     return columns
+
+
+def _direct(pairs: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The connections that no chain of others implies: the picture stays readable, the order is the same."""
+    after: dict[str, set[str]] = {}
+    for start, end in pairs:
+        after.setdefault(start, set()).add(end)
+
+    def reached(start: str, seen: set[str]) -> set[str]:
+        for end in after.get(start, set()) - seen:
+            seen.add(end)
+            reached(end, seen)
+        return seen
+
+    return sorted(
+        (start, end)
+        for start, end in pairs
+        if not any(end in reached(other, set()) for other in after[start] if other != end)
+    )
 
 
 def _group(name: str, x: float, width: float, height: float) -> str:

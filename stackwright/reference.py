@@ -28,14 +28,16 @@ def parameters(schema: schemas.JsonSchema, defaults: Mapping[str, Any]) -> str:
     """The reference of all parameters as Markdown, grouped by their first key."""
     lines = [_NOTE.format(source="params/schema.json"), "# Parameters", ""]
     lines += [str(schema.get("description", "")), ""] if schema.get("description") else []
-    group = None
+    groups: dict[str, list[str]] = {"": []}
+    titles: dict[str, str] = {"": "Parameters of their own."}
     for path, node in schemas.properties(schema):
-        if path[0] != group:
-            group = path[0]
-            lines += ["", f"## {group}", "", _text(node), "", "| parameter | type | default | allowed | what |"]
-            lines += ["|---|---|---|---|---|"]
-        if not node.get("properties"):
-            lines.append(_row(path, node, defaults))
+        if node.get("properties"):
+            titles.setdefault(str(path[0]), _text(node))
+        else:
+            groups.setdefault(str(path[0]) if len(path) > 1 else "", []).append(_row(path, node, defaults))
+    for name, rows in groups.items():
+        lines += [f"## {name or 'General'}", "", titles.get(name, ""), ""]
+        lines += ["| parameter | type | default | allowed | what |", "|---|---|---|---|---|", *rows, ""]
     return "\n".join(lines).replace("\n\n\n", "\n\n").rstrip() + "\n"
 
 
@@ -46,6 +48,7 @@ def _row(path: tuple[str | int, ...], node: schemas.JsonSchema, defaults: Any) -
     default = node.get("default") if default is None else default
     kind = node.get("type", "")
     kinds = " or ".join(kind) if isinstance(kind, list) else str(kind)
+    kinds = kinds or ("enum" if "enum" in node else "")
     unit = f" ({node['x-unit']})" if "x-unit" in node else ""
     cells = [f"`{dotted(path)}`", kinds, "" if default is None else _code(default), _allowed(node), _text(node) + unit]
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

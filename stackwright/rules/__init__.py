@@ -74,6 +74,9 @@ _STAGES = (
     Code("SW380", "A waiver without a code or a reason"),
     Code("SW381", "A waiver that waives nothing"),
     Code("SW390", "cfn-lint did not finish in time"),
+    Code("SW501", "A build folder cannot be read"),
+    Code("SW502", "A git revision cannot be read"),
+    Code("SW503", "A build cannot be compared: CloudFormation would refuse it"),
 )
 
 
