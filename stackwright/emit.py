@@ -29,6 +29,10 @@ _BLOCK_WORD = re.compile(rf"""[A-Za-z0-9_./](?:[{_SAFE},;'"|&?!<>~^$]|:(?=[{_SAF
 _NUMERIC = re.compile(r"[-+]?(0[xob])?[0-9][0-9_.:eE+-]*|[yYnN]|\.[A-Za-z0-9]+")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff\ue000-\ue002]")
+REFERENCE = "{{resolve:"
+"""How a dynamic reference begins."""
+REFERENCE_HINT = "print references with dynref(...) in the template"
+INTRINSIC_HINT = "write intrinsic functions in the template; a parameter is data"
 _RESOLVERS = yaml.SafeLoader.yaml_implicit_resolvers
 
 
@@ -86,7 +90,11 @@ def emit(
     final = "\n".join([*top, *(line for line, _, _ in shaped)]).rstrip("\n") + "\n"
     first = Line((Location(template, 1),))
     sources = (*(first for _ in top), *(Line(origins[source], parameters) for _, source, parameters in shaped))
-    return Emitted(final, expected, sources, _verified(final, expected, template))
+    try:
+        starts = _verified(final, expected, template)
+    except InputError as error:
+        raise TemplateError(_at_source(error, [each.origin for each in sources], template)) from None
+    return Emitted(final, expected, sources, starts)
 
 
 def _at_source(error: InputError, origins: Sequence[Origin], template: str) -> list[Problem]:
@@ -154,11 +162,18 @@ class _Writer:
         inside = flow or bool(node.flow_style)
         data: dict[Any, Any] = {}
         for name, key, item in entries(node, "", "SW104"):
-            written = self._scalar(key, _Place(flow=inside, is_key=True)) if OPEN in name else name
+            written = self._key(key, inside) if OPEN in name else name
             if written in data:
                 raise InputError.of("SW104", f"the key {written!r} stands twice", Location("", key.start_mark.line + 1))
             data[written] = self.value(item, _Place(name == "Fn::Sub", inside, key.start_mark.column))
         return data
+
+    def _key(self, node: yaml.ScalarNode, flow: bool) -> str:
+        written = str(self._scalar(node, _Place(flow=flow, is_key=True)))
+        if is_intrinsic(written):
+            item = self._printed[int(TOKEN.findall(node.value)[0])]
+            self._problem("SW107", f"{_name(item)} makes the key {written}", item, INTRINSIC_HINT)
+        return written
 
     def _scalar(self, node: yaml.ScalarNode, place: _Place) -> Any:
         if OPEN not in node.value:
@@ -173,8 +188,9 @@ class _Writer:
         if isinstance(item.value, str):
             return self._mixed(node, place)
         tagged = node.tag.startswith("!")
-        if tagged and (item.value is None or isinstance(item.value, list | dict)):
-            self._problem("SW106", f"{_name(item)} must be text after {node.tag}, not {_kind(item.value)}", item)
+        if (tagged or place.substituted) and (item.value is None or isinstance(item.value, list | dict)):
+            function = node.tag if tagged else "Fn::Sub"
+            self._problem("SW106", f"{_name(item)} must be text after {function}, not {_kind(item.value)}", item)
             return None
         written = self._collection(item.value, place) if isinstance(item.value, list | dict) else number(item.value)
         self._replace(node, written, [item])
@@ -221,14 +237,10 @@ class _Writer:
                 yield item.value if isinstance(item.value, str) else number(item.value), not item.live
 
     def _refuse_references(self, pieces: Sequence[tuple[str, bool]], item: Printed) -> None:
-        text = "".join(piece for piece, _ in pieces)
-        if "{{resolve:" in text and "{{resolve:" not in "".join(piece for piece, literal in pieces if not literal):
-            self._problem(
-                "SW107",
-                f"{_name(item)} contains '{{{{resolve:', which CloudFormation would replace when it deploys",
-                item,
-                "print references with dynref(...) in the template",
-            )
+        live = sum(piece.count(REFERENCE) for piece, literal in pieces if not literal)
+        if "".join(piece for piece, _ in pieces).count(REFERENCE) > live:
+            message = f"{_name(item)} contains '{REFERENCE}', which CloudFormation would replace when it deploys"
+            self._problem("SW107", message, item, REFERENCE_HINT)
 
     def _quoted(self, node: yaml.ScalarNode, text: str, *, flow: bool) -> str:
         if node.style in ("|", ">"):
@@ -274,6 +286,11 @@ class _Writer:
             comment = " ".join(_UNPRINTABLE.sub(" ", shown).split())
             self._replacements.append(_Replacement(match.start(), match.end(), comment, item.parameters))
         return sorted(self._replacements, key=lambda each: each.start)
+
+
+def is_intrinsic(key: str) -> bool:
+    """Whether a map with this key is an intrinsic function to CloudFormation."""
+    return key == "Ref" or key.startswith("Fn::")
 
 
 def substituted(pieces: Sequence[tuple[str, bool]]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ from jinja2.compiler import CodeGenerator, Frame
 from jinja2.runtime import Macro
 
 from .cache import Cache
-from .emit import plain
+from .emit import INTRINSIC_HINT, REFERENCE, REFERENCE_HINT, is_intrinsic, plain
 from .errors import StackwrightError, TemplateError
 from .model import Location, ParameterPath, Problem, dotted, logical_id
 from .text import CLOSE, OPEN, RESERVED, Chunk, Origin, Printed, Statement, Text, join
@@ -41,7 +42,9 @@ class ParameterMap(dict[str, Any]):
     __slots__ = ("path", "whole")
 
     def __init__(self, data: Mapping[str, Any], path: ParameterPath) -> None:
-        super().__init__((key, _with_path(value, (*path, key))) for key, value in data.items())
+        super().__init__(
+            (_with_path(key, (*path, key)), _with_path(value, (*path, key))) for key, value in data.items()
+        )
         self.path = path
         self.whole = False
 
@@ -216,6 +219,7 @@ class Environment(jinja2.Environment):
         self.tokens: list[Printed] = []
         self._reads: list[ParameterPath] = []
         self._including: list[Location] = []
+        self._file = ""
         self.read: set[ParameterPath] = set()
         self.filters |= {"indent": _indent, "logical_id": logical_id}
 
@@ -251,19 +255,10 @@ class Environment(jinja2.Environment):
     def _refuse(self, value: Any, origin: Origin) -> None:
         if isinstance(value, jinja2.Undefined):
             str(value)  # raises, with the name
-        if isinstance(value, str) and RESERVED.search(value):
-            message, hint = (
-                "a filter took the result of a macro apart",
-                "print the macro alone; it is indented by itself",
-            )
-        elif isinstance(value, Macro):
-            message, hint = f"the macro {value.name} is printed, not called", f"write {value.name}(...)"
-        elif value is not None and not isinstance(value, str | bool | int | float | list | tuple | dict):
-            message, hint = f"a {type(value).__name__} cannot be printed", "print text, numbers, lists or maps"
-            hint = "end the filters with | list" if isinstance(value, Iterator) else hint
-        else:
-            return
-        raise TemplateError([Problem("SW108", message, origin, hint)])
+        objection = _objection(value)
+        if objection is not None:
+            code, message, hint = objection
+            raise TemplateError([Problem(code, message, origin, hint)])
 
     def enter(self, name: str, line: int) -> None:
         """Called before an include."""
@@ -285,7 +280,9 @@ class Environment(jinja2.Environment):
 
     def hold(self, value: Any) -> str:
         """A token for a value that the engine itself prints."""
-        self.tokens.append(Printed(_data(value), _paths(value), ()))
+        origin = (Location(f"templates/{self._file}", 1),)
+        self._refuse(value, origin)
+        self.tokens.append(Printed(_data(value), _paths(value), origin))
         return f"{OPEN}{len(self.tokens) - 1}{CLOSE}"
 
     def run(self, file: str, context: Mapping[str, Any]) -> Text:
@@ -293,6 +290,7 @@ class Environment(jinja2.Environment):
         self.tokens.clear()
         self._reads.clear()
         self._including.clear()
+        self._file = file
         template = self.get_template(file)
         pieces: Any = template.root_render_func(template.new_context(dict(context)))  # not text: see _Tracer
         return join(pieces)
@@ -418,6 +416,53 @@ def _leaf_paths(paths: Iterable[ParameterPath]) -> tuple[ParameterPath, ...]:
     """The paths without those that only led to another: reading ``a.b.c`` reads ``a.b`` on the way."""
     distinct = list(dict.fromkeys(paths))
     return tuple(p for p in distinct if not any(len(q) > len(p) and q[: len(p)] == p for q in distinct))
+
+
+def _objection(value: Any) -> tuple[str, str, str] | None:
+    """Code, message and hint where ``value`` cannot be printed."""
+    if isinstance(value, str):
+        return _text_objection(value)
+    if isinstance(value, dict):
+        return next(
+            (found for item in (*dict.keys(value), *dict.values(value)) if (found := _inner_objection(item))), None
+        )
+    if isinstance(value, list | tuple):
+        return next((found for item in value if (found := _inner_objection(item))), None)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "SW108", f"{value} cannot be printed", "only finite numbers can"
+    if isinstance(value, Macro):
+        return "SW108", f"the macro {value.name} is printed, not called", f"write {value.name}(...)"
+    if value is None or isinstance(value, bool | int | float):
+        return None
+    hint = "end the filters with | list" if isinstance(value, Iterator) else "print text, numbers, lists or maps"
+    return "SW108", f"a {type(value).__name__} cannot be printed", hint
+
+
+def _text_objection(value: str) -> tuple[str, str, str] | None:
+    if not RESERVED.search(value):
+        return None
+    if isinstance(value, _Str):
+        return (
+            "SW108",
+            f"{dotted(value.path)} holds one of U+E000 to U+E002, which the renderer uses itself",
+            "remove it",
+        )
+    return "SW108", "a filter took the result of a macro apart", "print the macro alone; it is indented by itself"
+
+
+def _inner_objection(item: Any) -> tuple[str, str, str] | None:
+    """What `emit` finds in a text that is printed by itself must be found in lists and maps here."""
+    if isinstance(item, str) and not isinstance(item, _Live):
+        name = dotted(item.path) if isinstance(item, _Str) else "the printed value"
+        if REFERENCE in item:
+            return (
+                "SW107",
+                f"{name} contains '{REFERENCE}', which CloudFormation would replace when it deploys",
+                REFERENCE_HINT,
+            )
+        if isinstance(item, _Str) and item.path[-1] == item and is_intrinsic(item):
+            return "SW107", f"{name} is an intrinsic function in a value", INTRINSIC_HINT
+    return _objection(item)
 
 
 def _data(value: Any) -> Any:

@@ -31,7 +31,11 @@ Resources:
     Properties:
       DisplayName: {{ title }}
 """
-SMALL: Mapping[str, str] = {"params/defaults.yaml": "title: news\n", "params/dev.yaml": "", "templates/main.yaml.j2": TOPIC}
+SMALL: Mapping[str, str] = {
+    "params/defaults.yaml": "title: news\n",
+    "params/dev.yaml": "",
+    "templates/main.yaml.j2": TOPIC,
+}
 """The smallest project that renders and checks without a finding."""
 
 
