@@ -68,7 +68,7 @@ format: $(VENV)/.installed-dev ## Format the code
 	@$(BIN)/ruff check --fix .
 
 policy: .venv-policy/.installed ## Ask checkov for a second opinion on build/ENV
-	@.venv-policy/bin/checkov --quiet --compact --framework cloudformation --directory build/$(ENV) $(ARGS)
+	@.venv-policy/bin/checkov --quiet --compact --skip-download --framework cloudformation --directory build/$(ENV) $(ARGS)
 
 simulate: $(VENV)/.installed-dev ## Simulate ENV's autoscaling (TRACE=file.csv for your own arrivals)
 	@$(BIN)/python -m benchmarks.autoscaling simulate --env $(ENV) $(if $(TRACE),--trace $(TRACE)) $(ARGS)
