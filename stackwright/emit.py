@@ -389,6 +389,8 @@ def _written(text: str, replacements: Sequence[_Replacement]) -> Iterator[tuple[
                     current, source = "", here
                 current += piece
         here += text.count("\n", each.start, each.end)
+        if each.text.endswith("\n"):  # it stands for whole lines: what follows begins a line of the source
+            source, parameters = here, {}
         cursor = each.end
     yield current, source, tuple(parameters)
 

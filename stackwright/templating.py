@@ -84,6 +84,18 @@ class _Float(float):
     path: ParameterPath
 
 
+class _Joined(str):
+    """Text made with ``~`` that knows the parameters in it, also after ``set`` and as a macro's argument."""
+
+    __slots__ = ("paths",)
+    paths: tuple[ParameterPath, ...]
+
+    def __new__(cls, text: str, paths: tuple[ParameterPath, ...]) -> _Joined:
+        self = super().__new__(cls, text)
+        self.paths = paths
+        return self
+
+
 _LEAVES: Mapping[type, type] = {str: _Str, int: _Int, float: _Float}
 
 
@@ -243,7 +255,8 @@ class Environment(jinja2.Environment):
             return value.called_from(at)
         origin = (at, *reversed(self._including))
         self._refuse(value, origin)
-        paths = _paths(value) or _leaf_paths([*reads, *(p for each in names for p in _path(each))])
+        whole = () if isinstance(value, _Joined) else _paths(value)
+        paths = whole or _leaf_paths([*reads, *(p for each in (value, *names) for p in _path(each))])
         self.tokens.append(Printed(_data(value), paths, origin, isinstance(value, _Live)))
         return Chunk(f"{OPEN}{len(self.tokens) - 1}{CLOSE}", origin)
 
@@ -275,8 +288,8 @@ class Environment(jinja2.Environment):
         for part in parts:
             if part is None:
                 raise jinja2.TemplateRuntimeError("null is joined to a text with ~")
-            self._reads += _path(part)
-        return "".join(part if isinstance(part, str) else _text(part) for part in parts)
+        paths = tuple(dict.fromkeys(path for part in parts for path in _path(part)))
+        return _Joined("".join(part if isinstance(part, str) else _text(part) for part in parts), paths)
 
     def hold(self, value: Any) -> str:
         """A token for a value that the engine itself prints."""
@@ -400,7 +413,9 @@ def _indent(text: Any, width: int | str = 4, first: bool = False, blank: bool = 
 
 
 def _path(value: Any) -> tuple[ParameterPath, ...]:
-    """The path of a scalar parameter, if ``value`` is one."""
+    """The path of a scalar parameter, if ``value`` is one, or of those that a text was made of."""
+    if isinstance(value, _Joined):
+        return value.paths
     return (value.path,) if isinstance(value, _Str | _Int | _Float) else ()
 
 

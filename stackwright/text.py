@@ -110,7 +110,7 @@ class Assembly:
             self._append(Chunk(EMPTY, piece.chunks[0].origin if piece.chunks else ()))
         for chunk in block.chunks:
             self._append(_indented(chunk, margin) if margin else chunk)
-        if isinstance(piece, Statement) and (piece.endswith("\n") or (margin and not block)):
+        if isinstance(piece, Statement) and (piece.endswith("\n") or (margin and not block.replace(EMPTY, ""))):
             self._append(Chunk("\n", self.parts[-1].origin))
 
     def _append(self, chunk: Chunk) -> None:

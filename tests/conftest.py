@@ -13,8 +13,18 @@ from tests.helpers import Project, small
 
 _COMMON = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 settings.register_profile("quick", max_examples=30, derandomize=True, **_COMMON)
-settings.register_profile("slow", max_examples=1000, **_COMMON)
+settings.register_profile("full", max_examples=1000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long loops run with the full profile (``make test-full``), or where ``-m`` names them."""
+    if os.environ.get("HYPOTHESIS_PROFILE") == "full" or config.option.markexpr:
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
 
 
 @pytest.fixture

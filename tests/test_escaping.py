@@ -28,8 +28,10 @@ HOSTILE = (
     "~", "", " ", "  a", "a  ", "\ta", "a\t", "a\tb", "${AWS::Region}", "${", "$", "${!X}", "$${X}", "${A}${B}", "{x}",
     "- x", "-", "--", "? x", "?", "---", "--- a", "...", "... a", "%YAML 1.1", "@x", "`x`", "|", "|+", ">", ">-",
     "[", "]", "[a, b]", "{", "}", "{a: b}", ",", "a, b", "=", "<<", "\r", "a\r\nb", "\x00", "\x07", "\x1b[0m", "\x7f",
-    "\x85", "\xa0", "\u2028", "\u2029", "\ufeff", "\ufeffx", "\ufffe", "é", "世界", "🚀", "\\", "\\n", "\\u0041", "\\\"",
-    "a\\", "%", "%20", "a%b", "^", "<<: *x", "key: [", "x" * 200, "word " * 60, "012345678901", "1.0", "1e400", "Infinity",
+    "\x85", "\xa0", "\u2028", "\u2029", "\ufeff", "\ufeffx", "\ufffe", "é", "世界", "🚀", "\\", "\\n", "\\u0041",
+    "\\\"",
+    "a\\", "%", "%20", "a%b", "^", "<<: *x", "key: [", "x" * 200, "word " * 60,
+    "012345678901", "1.0", "1e400", "Infinity",
 )  # fmt: skip
 
 
@@ -119,7 +121,7 @@ def test_any_text(tmp_path: Path, value: str) -> None:
 
 
 @pytest.mark.slow
-@settings(settings.get_profile("slow"))
+@settings(settings.get_profile("full"))
 @given(hostile(size=400))
 def test_any_text_at_length(tmp_path: Path, value: str) -> None:
     check_texts(tmp_path, value)
@@ -149,7 +151,7 @@ def test_any_key(tmp_path: Path, value: str) -> None:
 
 
 @pytest.mark.slow
-@settings(settings.get_profile("slow"))
+@settings(settings.get_profile("full"))
 @given(hostile().filter(lambda text: text != "F" and len(text) < 100))
 def test_any_key_at_length(tmp_path: Path, value: str) -> None:
     check_key(tmp_path, value)
@@ -231,7 +233,7 @@ def test_any_text_in_sub(tmp_path: Path, value: str) -> None:
 
 
 @pytest.mark.slow
-@settings(settings.get_profile("slow"))
+@settings(settings.get_profile("full"))
 @given(st.one_of(SUB_TEXT, hostile()))
 def test_any_text_in_sub_at_length(tmp_path: Path, value: str) -> None:
     check_subs(tmp_path, value)
@@ -256,8 +258,8 @@ SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), hostile(size=12)
 )
 KEYS = hostile(size=12).filter(lambda key: len(key) < 60 and not key.startswith(("Fn::", "Ref")))
-DATA = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=8
+DATA: st.SearchStrategy[Any] = st.deferred(
+    lambda: SCALARS | st.lists(DATA, max_size=3) | st.dictionaries(KEYS, DATA, max_size=3)
 )
 
 
@@ -300,7 +302,7 @@ def test_any_data(tmp_path: Path, value: Any) -> None:
 
 
 @pytest.mark.slow
-@settings(settings.get_profile("slow"))
+@settings(settings.get_profile("full"))
 @given(DATA)
 def test_any_data_at_length(tmp_path: Path, value: Any) -> None:
     check_data(tmp_path, value)
@@ -356,7 +358,7 @@ def test_any_value_in_a_json_template(tmp_path: Path, value: str, data: Any) -> 
 
 
 @pytest.mark.slow
-@settings(settings.get_profile("slow"))
+@settings(settings.get_profile("full"))
 @given(hostile(), DATA)
 def test_any_value_in_a_json_template_at_length(tmp_path: Path, value: str, data: Any) -> None:
     check_json(tmp_path, value, data)
