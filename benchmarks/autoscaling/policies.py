@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
 from policy import PERIOD, Config, History, Service, decide
@@ -13,11 +13,16 @@ from policy import PERIOD, Config, History, Service, decide
 from benchmarks.autoscaling.traces import Trace
 from benchmarks.autoscaling.world import Policy, View
 
-MINIMUM, MAXIMUM = 1, 11
 
+@dataclass(frozen=True)
+class Bounds:
+    """The least and the most tasks that a policy may ask for."""
 
-def clip(workers: float) -> int:
-    return min(max(math.ceil(workers), MINIMUM), MAXIMUM)
+    minimum: int = 1
+    maximum: int = 11
+
+    def clip(self, workers: float) -> int:
+        return min(max(math.ceil(workers), self.minimum), self.maximum)
 
 
 @dataclass
@@ -33,24 +38,27 @@ class Autoscaler:
         if view.reading:
             points[view.reading.timestamp // PERIOD] = view.reading
         history = History(view.now, tuple(points[minute] for minute in sorted(points)))
-        return decide(history, Service(view.desired, view.running, False), self.config).desired
+        service = Service(view.desired, view.running, deploying=False)
+        return int(decide(history, service, self.config).desired)
 
 
 @dataclass
 class Proportional:
     """One worker for five waiting messages, from CloudWatch, every two minutes: the usual first script."""
 
+    bounds: Bounds = Bounds()
     every: float = 120.0
     on_reading: bool = False
 
     def want(self, view: View) -> int:
-        return clip(view.points[-1].ready / 5) if view.points else view.desired
+        return self.bounds.clip(view.points[-1].ready / 5) if view.points else view.desired
 
 
 @dataclass
 class Thresholds:
     """Step scaling: one more above five waiting messages, one less below one, every two minutes."""
 
+    bounds: Bounds = Bounds()
     every: float = 120.0
     on_reading: bool = False
 
@@ -58,7 +66,7 @@ class Thresholds:
         if not view.points:
             return view.desired
         ready = view.points[-1].ready
-        return clip(view.desired + (ready > 5) - (ready < 1))
+        return self.bounds.clip(view.desired + (ready > 5) - (ready < 1))
 
 
 @dataclass
@@ -70,6 +78,7 @@ class TargetTracking:
     https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html
     """
 
+    bounds: Bounds = Bounds()
     every: float = 60.0
     on_reading: bool = False
     changed: float = -math.inf
@@ -85,9 +94,9 @@ class TargetTracking:
             return view.desired
         wanted = view.desired
         if min(recent[-3:]) > 1:
-            wanted = clip(view.desired * recent[-1])
+            wanted = self.bounds.clip(view.desired * recent[-1])
         elif max(recent) < 0.9:
-            wanted = clip(view.desired * max(recent))
+            wanted = self.bounds.clip(view.desired * max(recent))
         if wanted != view.desired:
             self.changed = view.now
         return wanted
@@ -103,14 +112,15 @@ class Keda:
     https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/
     """
 
+    bounds: Bounds = Bounds()
     every: float = 15.0
     on_reading: bool = False
     recommended: deque[tuple[float, int]] = field(default_factory=deque)
 
     def want(self, view: View) -> int:
         backlog = sum(view.live)
-        within_tolerance = abs(backlog / view.desired - 1) <= 0.1
-        self.recommended.append((view.now, view.desired if within_tolerance else clip(backlog)))
+        within_tolerance = abs(backlog / max(view.desired, 1) - 1) <= 0.1
+        self.recommended.append((view.now, view.desired if within_tolerance else self.bounds.clip(backlog)))
         while self.recommended[0][0] < view.now - 300:
             self.recommended.popleft()
         latest = self.recommended[-1][1]
@@ -122,7 +132,7 @@ class Keda:
 class Clairvoyant:
     """A bound: knows every arrival and duration, and has a worker there when a job needs it, if it may.
 
-    The jobs are served first come, first served by MAXIMUM workers that are always there; wanted is the
+    The jobs are served first come, first served by the most workers allowed, all always there; wanted is the
     highest number of these at work between now and the time that a task takes to start.
     """
 
@@ -130,8 +140,9 @@ class Clairvoyant:
     on_reading = False
     lead = 95
 
-    def __init__(self, trace: Trace) -> None:
-        free = [0.0] * MAXIMUM
+    def __init__(self, trace: Trace, bounds: Bounds = Bounds()) -> None:
+        self.bounds = bounds
+        free = [0.0] * bounds.maximum
         busy = [0] * (int(trace.length) + 7200)
         for job in trace.jobs:
             start = max(job.arrival, heappop(free))
@@ -142,22 +153,48 @@ class Clairvoyant:
 
     def want(self, view: View) -> int:
         now = int(view.now)
-        return clip(max(*self.busy[now : now + self.lead], min(sum(view.live), MAXIMUM), 0))
+        return self.bounds.clip(max(*self.busy[now : now + self.lead], min(sum(view.live), self.bounds.maximum), 0))
+
+
+@dataclass
+class Fixed:
+    """A constant count: the maximum, always."""
+
+    bounds: Bounds = Bounds()
+    every: float = 30.0
+    on_reading: bool = False
+
+    def want(self, view: View) -> int:  # noqa: ARG002 - the protocol's
+        return self.bounds.maximum
 
 
 Factory = Callable[[Trace], Policy]
-READING = Config(scale_in_max_age_seconds=90)
-PRESETS: dict[str, Config] = {"default": READING}
+READING_AGE = 90  # seconds; SCALE_IN_MAX_AGE_SECONDS as the templates set it for trigger "reading"
+PRESETS: dict[str, dict[str, float]] = {
+    "default": {},
+    "lean": {"scale_window_seconds": 420, "headroom": 0.0},
+    "warm": {"scale_window_seconds": 1200, "headroom": 1.0, "scale_in_min_step": 3},
+}
 
 
 def autoscaler(config: Config, trigger: str = "reading") -> Factory:
-    return lambda _: Autoscaler(config, on_reading=trigger == "reading")
+    """The function with these settings, woken by each reading and every two minutes, or by the latter only."""
+    if trigger == "schedule":
+        return lambda _: Autoscaler(config, on_reading=False)
+    fresh = replace(config, scale_in_max_age_seconds=READING_AGE)
+    return lambda _: Autoscaler(fresh, on_reading=True)
 
 
-PEERS: dict[str, Factory] = {
-    "proportional": lambda _: Proportional(),
-    "thresholds": lambda _: Thresholds(),
-    "target tracking": lambda _: TargetTracking(),
-    "KEDA": lambda _: Keda(),
-    "clairvoyant": Clairvoyant,
-}
+def preset(name: str, trigger: str = "reading") -> Factory:
+    return autoscaler(replace(Config(), **PRESETS[name]), trigger)
+
+
+def peers(bounds: Bounds = Bounds()) -> dict[str, Factory]:
+    """The other policies, by the name that the report gives them."""
+    return {
+        "KEDA": lambda _: Keda(bounds),
+        "AWS target tracking": lambda _: TargetTracking(bounds),
+        "proportional": lambda _: Proportional(bounds),
+        "plus or minus one": lambda _: Thresholds(bounds),
+        "clairvoyant": lambda trace: Clairvoyant(trace, bounds),
+    }

@@ -90,9 +90,7 @@ def diurnal(rng: random.Random) -> Trace:
 
 def flash_crowd(rng: random.Random) -> Trace:
     start = rng.uniform(0.8, 1.4) * HOUR
-    return made(
-        rng, "flash crowd", 4, lambda t: 0.8 if t < start else 0.8 + 8 * math.exp(-(t - start) / 900), 8.8
-    )
+    return made(rng, "flash crowd", 4, lambda t: 0.8 if t < start else 0.8 + 8 * math.exp(-(t - start) / 900), 8.8)
 
 
 def sawtooth(rng: random.Random) -> Trace:
@@ -111,9 +109,7 @@ def metric_outage(rng: random.Random) -> Trace:
 
 def redelivery_storm(rng: random.Random) -> Trace:
     start = rng.uniform(1.2, 1.8) * HOUR
-    return made(
-        rng, "redelivery storm", 4, constant(2.5), 2.5, disconnects=tuple(start + 180 * i for i in range(5))
-    )
+    return made(rng, "redelivery storm", 4, constant(2.5), 2.5, disconnects=tuple(start + 180 * i for i in range(5)))
 
 
 def switching(rng: random.Random) -> Trace:

@@ -48,17 +48,16 @@ class Policy(Protocol):
 
 @dataclass
 class Result:
-    """`waits` in seconds from publication to the start of the attempt that finished."""
+    """`waits`: seconds from publication (`arrivals`) to the start of the attempt that finished."""
 
     waits: list[float] = field(default_factory=list)
+    arrivals: list[float] = field(default_factory=list)
     worker_minutes: float = 0.0
     kills: int = 0
     wasted_minutes: float = 0.0
     changes: int = 0
     reversals: int = 0
-    timeline: list[tuple[float, int, int, int]] = field(
-        default_factory=list
-    )  # time, desired, running, backlog
+    timeline: list[tuple[float, int, int, int]] = field(default_factory=list)  # time, desired, running, backlog
 
 
 @dataclass(eq=False)
@@ -96,7 +95,8 @@ class World:
         self.env.run(until=end)
         for worker in self.workers:
             self.bill(worker)
-        self.result.waits += [end - job.arrival for job in self.queue]
+        for job in self.queue:
+            self.note(job, end)
         return self.result
 
     def publish(self) -> Generator[simpy.Event, None, None]:
@@ -135,13 +135,17 @@ class World:
                     return
                 job = None
                 continue
-            self.result.waits.append(begun - job.arrival)
+            self.note(job, begun)
             self.acks += 1
             job = None
             if len(self.workers) > self.desired:  # protection ended: ECS stops the surplus task now
                 self.bill(worker)
                 self.workers.remove(worker)
                 return
+
+    def note(self, job: Job, begun: float) -> None:
+        self.result.waits.append(begun - job.arrival)
+        self.result.arrivals.append(job.arrival)
 
     def bill(self, worker: Worker) -> None:
         self.result.worker_minutes += (self.env.now - worker.ordered) / 60
