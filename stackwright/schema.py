@@ -16,6 +16,8 @@ from typing import Any
 from .errors import InputError
 from .model import Location, ParameterPath, Problem, dotted
 
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+
 JsonSchema = Mapping[str, Any]
 
 _KINDS = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
@@ -90,6 +92,8 @@ def from_text(text: str, node: JsonSchema) -> Any:
         return text.lower() == "true"
     if "integer" in kinds and text.lstrip("-").isdecimal():
         return int(text)
+    if "number" in kinds and _NUMBER.fullmatch(text):
+        return float(text)
     return text
 
 

@@ -21,7 +21,15 @@ MAX_ALIASED_NODES = 100_000
 """How many nodes a document may have once its aliases are expanded, beyond those that it spells out."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_BaseLoader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+_UNTAGGED = "?"
+
+
+class _UntypedLoader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[misc]
+    """Leaves plain scalars untyped, and tells them from those with the tag ``!!str``."""
+
+    DEFAULT_SCALAR_TAG = _UNTAGGED
+
+
 
 # YAML 1.2 core schema (https://yaml.org/spec/1.2.2/#103-core-schema), but a number with a leading zero stays text,
 # as in its JSON schema: twelve digits are an account, not a number.
@@ -41,7 +49,7 @@ def compose(text: str, path: str, *, plain_is_text: bool = False, code: str = "S
     try:
         if _may_be_deep(text):
             _refuse_depth(text, path, code)
-        return yaml.compose(text, Loader=_BaseLoader if plain_is_text else _Loader)
+        return yaml.compose(text, Loader=_UntypedLoader if plain_is_text else _Loader)
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, text, path, code) from None
     except yaml.YAMLError as error:  # a character that YAML does not allow
@@ -171,7 +179,9 @@ class ParameterData:
         return {**merged, **own}
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
-        if node.tag not in ("tag:yaml.org,2002:str", "!"):
+        if node.tag == "tag:yaml.org,2002:str":
+            return node.value
+        if node.tag != _UNTAGGED:
             raise InputError.of(
                 "SW005",
                 f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not allowed in parameters",

@@ -62,7 +62,8 @@ Tags:
 
 
 def test_a_macro_line_is_followed_by_its_calls(project: Make) -> None:
-    text = "{% from 'macros/topic.j2' import topic %}\nResources:\n  {{ topic('One', title) }}\n  {{ topic('Two', 'x') }}\n"
+    text = "{% from 'macros/topic.j2' import topic %}\nResources:\n  {{ topic('One', title) }}\n"
+    text += "  {{ topic('Two', 'x') }}\n"
     made = project({"templates/main.yaml.j2": text, "templates/macros/topic.j2": MACRO})
     document = made.document()
     assert origin(document, "One:") == ["macros/topic.j2:2", "main.yaml.j2:3"]
