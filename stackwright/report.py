@@ -12,6 +12,8 @@ from .rules import catalogue
 TOOL = "stackwright"
 FORMATS = ("text", "json", "sarif", "github")
 
+_LABELS = 6
+"""How many other places of one problem are listed."""
 _LEVEL_STYLE = {Level.ERROR: "bold red", Level.WARNING: "yellow", Level.NOTE: "cyan"}
 
 
@@ -27,18 +29,27 @@ def problems(report: Report, style: str = "text", *, verbose: bool = False) -> s
 
 
 def as_text(report: Report, *, verbose: bool = False) -> str:
-    """Each problem as ``place: level code message`` with its other places and the next step below it."""
-    blocks = [_block(problem) for problem in report.problems]
+    """Each problem as ``place: level code message`` with its other places and the next step below it.
+
+    The same problem at one template line, seen in several outputs (a macro's), is shown once.
+    """
+    groups: dict[tuple[object, ...], list[Problem]] = {}
+    for problem in report.problems:
+        groups.setdefault((problem.code, problem.message, problem.where[:1], problem.hint), []).append(problem)
+    blocks = [_block(group) for group in groups.values()]
     if verbose and report.waivers:
         blocks.append("\n".join(["Waived:", *(f"  {_waiver(each)}" for each in report.waivers)]))
     return "\n".join(blocks)
 
 
-def _block(problem: Problem) -> str:
+def _block(group: Sequence[Problem]) -> str:
+    problem = group[0]
     first = str(problem.where[0]) if problem.where else "(no file)"
     style = _LEVEL_STYLE[problem.level]
+    labels = list(dict.fromkeys(label for each in group for label in _labels(each)))
+    shown = labels if len(labels) <= _LABELS else [*labels[: _LABELS - 1], f"and {len(labels) - _LABELS + 1} more"]
     lines = [f"[bold]{_plain(first)}[/]: [{style}]{problem.level}[/] {problem.code} {_plain(problem.message)}"]
-    lines += [f"    [dim]{_plain(label)}[/]" for label in _labels(problem)]
+    lines += [f"    [dim]{_plain(label)}[/]" for label in shown]
     if problem.hint:
         lines.append(f"    [green]->[/] {_plain(problem.hint)}")
     return "\n".join(lines)
