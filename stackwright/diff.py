@@ -313,8 +313,9 @@ class _Collector:
             if change.real and not (change.type == cfn.STACK_TYPE and change.nested):
                 self._resource(name, stack, change, wires)
         places = list(stack.template.resources) if stack else []
-        nested = [change for change in prediction.changes if change.logical_id in places]
-        for change in sorted(nested, key=lambda each: places.index(each.logical_id)):
+        last = len(places)  # what is removed stands after what is there
+        order = {name: index for index, name in enumerate(places)}
+        for change in sorted(prediction.changes, key=lambda each: order.get(each.logical_id, last)):
             if change.nested:
                 child = stack.nested.get(change.logical_id) if stack else None
                 self._stack(f"{name}/{_file_name(change)}", child, change.nested, _wires(change))

@@ -106,6 +106,19 @@ def test_a_removed_root_removes_everything_and_tells_what_is_kept():
     ]
 
 
+def test_a_removed_nested_stack_removes_its_resources_and_tells_what_is_lost():
+    web = """
+Resources:
+  Web:
+    Type: AWS::CloudFormation::Stack
+    Properties: {TemplateURL: ./app/web.yaml, Parameters: {VpcId: vpc-1, Image: "web:1"}}
+"""
+    found = diff(BUILD, {"app.yaml": web, "app/web.yaml": WEB})
+    assert effects(found)["app/network:Files"] == "remove"
+    assert effects(found)["app/network:Vpc"] == "remove"
+    assert [(loss.resource.address, loss.kept) for loss in found.losses] == [("app/network:Files", True)]
+
+
 def test_consequences_cross_stacks():
     found = changed(("app/network.yaml", "10.0.0.0/16", "10.1.0.0/16"))
     assert effects(found) == {"app/network:Vpc": "replace", "app/web:Group": "replace"}
