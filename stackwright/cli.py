@@ -6,32 +6,30 @@ Data goes to stdout, everything else to stderr. Exit 0: success; 1: any problem;
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from .cli_options import (
+    FORMAT,
+    PROJECT,
+    Options,
+    checked,
+    console,
+    for_environment,
+    joined,
+    load_config,
+    make_rendering,
+    show,
+)
 from .errors import StackwrightError
-from .model import Config, Leaf, Problem, Rendering, Report, dotted
+from .model import Leaf, Problem, Rendering, Report, dotted
 
 HERE = Path(__file__).resolve().parent.parent
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What every verb takes that reads one environment."""
-
-    project: Path
-    environment: str
-    overrides: tuple[str, ...] = ()
-    env_dir: Path | None = None
 
 
 class _Group(click.Group):
@@ -43,7 +41,7 @@ class _Group(click.Group):
             code = super().main(*args, **{**kwargs, "standalone_mode": False})
             sys.exit(code if isinstance(code, int) else 0)
         except StackwrightError as error:
-            _show(Report(error.problems))
+            show(Report(error.problems))
         except click.ClickException as error:
             error.show()
         except click.Abort:
@@ -60,109 +58,6 @@ def main() -> None:
     """Jinja-templated CloudFormation: render it, check it, review it."""
 
 
-_PROJECT = click.option(
-    "--project",
-    default=Path(),
-    show_default="this folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder that holds templates/ and params/.",
-)
-_SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a parameter; repeatable.")
-_ENV_DIR = click.option(
-    "--env-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder of aws.env, .env and keys.env."
-)
-
-
-def _complete_environment(ctx: click.Context, _parameter: click.Parameter, start: str) -> list[str]:
-    from .load import environments
-
-    return [name for name in environments(Path(ctx.params.get("project") or ".")) if name.startswith(start)]
-
-
-_ENV = click.option(
-    "--env",
-    "environment",
-    default="local",
-    show_default=True,
-    shell_complete=_complete_environment,
-    help="Environment: the name of a file in params/.",
-)
-_FORMAT = click.option(
-    "--format", "style", type=click.Choice(["text", "json", "sarif", "github"]), default="text", show_default=True
-)
-
-
-def _for_environment(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb the options of an environment, as one `Options`."""
-
-    @functools.wraps(command)
-    def wrapped(project: Path, environment: str, overrides: tuple[str, ...], env_dir: Path | None, **rest: Any) -> None:
-        folder = env_dir.resolve() if env_dir else None
-        command(Options(project.resolve(), environment, overrides, folder), **rest)
-
-    for option in (_ENV_DIR, _SET, _PROJECT, _ENV):
-        option(wrapped)
-    return wrapped
-
-
-def _console(*, stderr: bool = False) -> Any:
-    from rich.console import Console
-
-    return Console(stderr=stderr, soft_wrap=True, highlight=False, emoji=False)
-
-
-def _show(report: Report, style: str = "text", *, verbose: bool = False) -> None:
-    """Problems as text on stderr, or on stdout in a form that machines read."""
-    if style == "text" and not report.problems and not (verbose and report.waivers):
-        return
-    from . import report as reports
-
-    shown = replace(report, problems=reports.sorted_problems(report.problems))
-    text = reports.problems(shown, style, verbose=verbose)
-    if style == "text":
-        _console(stderr=True).print(text)
-    elif text:
-        click.echo(text)
-
-
-def _load(options: Options) -> Config:
-    from .load import load
-
-    return load(options.project, options.environment, options.overrides, options.env_dir)
-
-
-def _render(config: Config) -> Rendering:
-    from .render import render
-    from .wire import wire
-
-    return render(config, wire)
-
-
-@contextlib.contextmanager
-def _checked(
-    renderings: Sequence[Rendering], *, no_lint: bool = False
-) -> Iterator[list[tuple[Rendering, Path, Report]]]:
-    """Each rendering in a folder beside its build, with its report."""
-    from . import output
-
-    with ExitStack() as stack:
-        staged = [(each, stack.enter_context(output.staged(each))) for each in renderings]
-        if no_lint:
-            reports = [Report(rendering.problems) for rendering, _ in staged]
-        else:
-            from .check import check
-
-            reports = check(staged)
-        yield [(*pair, report) for pair, report in zip(staged, reports, strict=True)]
-
-
-def _joined(reports: Sequence[Report]) -> Report:
-    return Report(
-        tuple(problem for report in reports for problem in report.problems),
-        tuple(waiver for report in reports for waiver in report.waivers),
-    )
-
-
 def _renderings(options: Options, *, every: bool) -> list[Rendering]:
     """The rendering of one environment or of all; the problems of all are shown together."""
     from .load import environments
@@ -172,7 +67,7 @@ def _renderings(options: Options, *, every: bool) -> list[Rendering]:
     problems: list[Problem] = []
     for name in names:
         try:
-            made.append(_render(_load(replace(options, environment=name))))
+            made.append(make_rendering(load_config(replace(options, environment=name))))
         except StackwrightError as error:
             problems += error.problems
     if problems:
@@ -184,19 +79,19 @@ _ALL = click.option("--all", "every", is_flag=True, help="All environments.")
 
 
 @main.command(short_help="Render and check; write build/<env>/.")
-@_for_environment
+@for_environment
 @_ALL
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 with a diff if build/ is stale.")
 @click.option("--no-lint", is_flag=True, help="Skip cfn-lint and the rules.")
-@_FORMAT
+@FORMAT
 def render(options: Options, every: bool, only_check: bool, no_lint: bool, style: str) -> None:
     """Render and check an environment, and replace build/<env>/ if all is well."""
-    with _checked(_renderings(options, every=every), no_lint=no_lint) as checked:
-        report = _joined([each for _, _, each in checked])
-        _show(report, style)
+    with checked(_renderings(options, every=every), no_lint=no_lint) as staged:
+        report = joined([each for _, _, each in staged])
+        show(report, style)
         if report.failed:
             sys.exit(1)
-        stale = [_finish(*each, only_check=only_check) for each in checked]
+        stale = [_finish(*each, only_check=only_check) for each in staged]
     if any(stale):
         sys.exit(1)
 
@@ -216,36 +111,36 @@ def _finish(rendering: Rendering, folder: Path, report: Report, *, only_check: b
     if diff:
         click.echo(diff, nl=False)
         hint = f"run: make render ENV={rendering.environment}, and commit the result"
-        _show(Report(StackwrightError.of("SW031", f"{target} is not what the inputs render to", hint=hint).problems))
+        show(Report(StackwrightError.of("SW031", f"{target} is not what the inputs render to", hint=hint).problems))
         return True
     click.echo(f"{counted}, up to date", err=True)
     return False
 
 
 @main.command(short_help="Check without writing.")
-@_for_environment
+@for_environment
 @_ALL
-@_FORMAT
+@FORMAT
 @click.option("--waivers", is_flag=True, help="List the waivers in force and their reasons.")
 def lint(options: Options, every: bool, style: str, waivers: bool) -> None:
     """Render in memory, run cfn-lint and the rules, and show what they find."""
     from .report import summary
 
-    with _checked(_renderings(options, every=every)) as checked:
-        report = _joined([each for _, _, each in checked])
-    _show(report, style, verbose=waivers)
+    with checked(_renderings(options, every=every)) as staged:
+        report = joined([each for _, _, each in staged])
+    show(report, style, verbose=waivers)
     click.echo(summary(report), err=True)
     if report.failed:
         sys.exit(1)
 
 
 @main.command(short_help="Show the merged parameters.")
-@_for_environment
+@for_environment
 @click.option("--origin", is_flag=True, help="One line a value, with the file and line that gives it.")
 @click.option("--format", "style", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 def params(options: Options, origin: bool, style: str) -> None:
     """Show the parameters of an environment after merging."""
-    config = _load(options)
+    config = load_config(options)
     if style == "json":
         data = [_leaf_data(leaf) for leaf in config.leaves.values()] if origin else config.parameters
         click.echo(json.dumps(data, indent=2, ensure_ascii=False))
@@ -283,7 +178,7 @@ def _leaf_data(leaf: Leaf) -> dict[str, Any]:
 
 
 @main.command(short_help="Tell where a value comes from.")
-@_for_environment
+@for_environment
 @click.argument("what")
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def explain(options: Options, what: str, style: str) -> None:
@@ -291,8 +186,8 @@ def explain(options: Options, what: str, style: str) -> None:
     app/gateway:TaskDefinition.Properties.Cpu."""
     from .explain import explain as find
 
-    config = _load(options)
-    found = find(what, config, _render(config) if ":" in what else None)
+    config = load_config(options)
+    found = find(what, config, make_rendering(config) if ":" in what else None)
     if style == "json":
         data = {
             "what": found.what,
@@ -317,11 +212,11 @@ def explain(options: Options, what: str, style: str) -> None:
 
 
 @main.command(short_help="Draw the stacks and what connects them.")
-@_for_environment
+@for_environment
 @click.option("--format", "style", type=click.Choice(["mermaid", "svg"]), default="mermaid", show_default=True)
 def graph(options: Options, style: str) -> None:
     """Draw the stacks of an environment and the values they hand on."""
-    rendering = _render(_load(options))
+    rendering = make_rendering(load_config(options))
     if style == "svg":
         from .diagram import svg
 
@@ -333,7 +228,7 @@ def graph(options: Options, style: str) -> None:
 
 
 @main.command(name="diff", short_help="Tell what deploying the build would change.")
-@_for_environment
+@for_environment
 @click.option("--against", metavar="REF|DIR|ENV", required=True, help="Git revision, build folder, or environment.")
 @click.option("--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there are changes.")
@@ -346,13 +241,13 @@ def diff_(options: Options, against: str, style: str, detailed_exitcode: bool) -
     from .diff import diff
     from .report_diff import report
 
-    config = _load(options)
-    after = {document.path: document.text for document in _render(config).documents}
+    config = load_config(options)
+    after = {document.path: document.text for document in make_rendering(config).documents}
     account = str(config.parameters.get("account_id") or "")
     found = diff(_build(options, against), after, config.region, account)
     text = report(found, style)
     if style == "text":
-        _console().print(text)
+        console().print(text)
     else:
         click.echo(text)
     if detailed_exitcode and not found.empty:
@@ -367,7 +262,7 @@ def _build(options: Options, against: str) -> dict[str, str]:
     if Path(against).is_dir():
         return folder(Path(against))
     if against in environments(options.project):
-        other = _render(_load(replace(options, environment=against)))
+        other = make_rendering(load_config(replace(options, environment=against)))
         files = {document.path: document.text for document in other.documents}
         return renamed(files, against, options.environment)
     return revision(options.project, against, f"build/{options.environment}")
@@ -375,7 +270,7 @@ def _build(options: Options, against: str) -> dict[str, str]:
 
 @main.command(short_help="Make the files of a new environment.")
 @click.argument("environment")
-@_PROJECT
+@PROJECT
 def init(environment: str, project: Path) -> None:
     """Make params/ENVIRONMENT.yaml, commented, and examples of its dotenv files."""
     from .scaffold import new_environment
@@ -394,7 +289,7 @@ def _schema(project: Path) -> Any:
 
 
 @main.command(short_help="Look at what is installed and configured.")
-@_PROJECT
+@PROJECT
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def doctor(project: Path, style: str) -> None:
     """Say what is installed and configured, what is missing, and how to get it."""
@@ -414,7 +309,7 @@ def doctor(project: Path, style: str) -> None:
 
 
 @main.command(short_help="List the rules, or write the generated pages of docs/.")
-@_PROJECT
+@PROJECT
 @click.option("--write", is_flag=True, help="Write docs/parameters.md, docs/rules.md and docs/stacks.svg.")
 def docs(project: Path, write: bool) -> None:
     """Print the rules and messages; with --write, write the generated pages of docs/."""
@@ -444,7 +339,7 @@ def _pages(project: Path) -> dict[str, str]:
         data = ParameterData(compose(text, "params/defaults.yaml", plain_is_text=True), "params/defaults.yaml").data
         pages["parameters.md"] = reference.parameters(schema, data)
     if "prod" in environments(project):
-        pages["stacks.svg"] = svg(_render(_load(Options(project, "prod"))))
+        pages["stacks.svg"] = svg(make_rendering(load_config(Options(project, "prod"))))
     return pages
 
 

@@ -290,3 +290,66 @@ class Report:
 def has_errors(problems: Sequence[Problem]) -> bool:
     """Whether any of the problems is an error."""
     return any(problem.level is Level.ERROR for problem in problems)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Folder:
+    """Where artifacts are uploaded: a bucket, its Region, and a prefix without slashes at its ends."""
+
+    bucket: str
+    region: str
+    prefix: str = ""
+
+    def key(self, name: str) -> str:
+        """The object key of a file."""
+        return f"{self.prefix}/{name}" if self.prefix else name
+
+    def url(self, name: str) -> str:
+        """The address that TemplateURL takes.
+
+        Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+        """
+        suffix = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
+        return f"https://{self.bucket}.s3.{self.region}.{suffix}/{self.key(name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file to upload, named by its content: ``<sha256>.zip`` or ``<sha256>.template.yaml`` (``.json``)."""
+
+    name: str
+    sha256: str
+    data: bytes = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedTemplate:
+    """A template whose local paths have become the addresses of artifacts; ``address`` is its own."""
+
+    stack: str
+    artifact: Artifact
+    address: str
+
+    @property
+    def text(self) -> str:
+        """What CloudFormation gets."""
+        return self.artifact.data.decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Everything to upload for one environment.
+
+    ``artifacts`` holds each file once, what others refer to first; ``templates`` has the stacks ``app`` and
+    ``app/network`` in deployment order; ``folder`` is None where the addresses are relative paths.
+    """
+
+    environment: str
+    folder: S3Folder | None
+    artifacts: tuple[Artifact, ...]
+    templates: Mapping[str, PackagedTemplate]

@@ -1,0 +1,132 @@
+"""What the verbs share: their options, how problems are shown, and the first stages in order."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .model import Config, Rendering, Report
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What every verb takes that reads one environment."""
+
+    project: Path
+    environment: str
+    overrides: tuple[str, ...] = ()
+    env_dir: Path | None = None
+
+
+PROJECT = click.option(
+    "--project",
+    default=Path(),
+    show_default="this folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that holds templates/ and params/.",
+)
+SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a parameter; repeatable.")
+ENV_DIR = click.option(
+    "--env-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder of aws.env, .env and keys.env."
+)
+
+
+def _complete_environment(ctx: click.Context, _parameter: click.Parameter, start: str) -> list[str]:
+    from .load import environments
+
+    return [name for name in environments(Path(ctx.params.get("project") or ".")) if name.startswith(start)]
+
+
+ENV = click.option(
+    "--env",
+    "environment",
+    default="local",
+    show_default=True,
+    shell_complete=_complete_environment,
+    help="Environment: the name of a file in params/.",
+)
+FORMAT = click.option(
+    "--format", "style", type=click.Choice(["text", "json", "sarif", "github"]), default="text", show_default=True
+)
+
+
+def for_environment(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options of an environment, as one `Options`."""
+
+    @functools.wraps(command)
+    def wrapped(project: Path, environment: str, overrides: tuple[str, ...], env_dir: Path | None, **rest: Any) -> None:
+        folder = env_dir.resolve() if env_dir else None
+        command(Options(project.resolve(), environment, overrides, folder), **rest)
+
+    for option in (ENV_DIR, SET, PROJECT, ENV):
+        option(wrapped)
+    return wrapped
+
+
+def console(*, stderr: bool = False) -> Any:
+    """rich's console for text that is laid out already: nothing is wrapped, nothing but markup coloured."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, soft_wrap=True, highlight=False, emoji=False)
+
+
+def show(report: Report, style: str = "text", *, verbose: bool = False) -> None:
+    """Problems as text on stderr, or on stdout in a form that machines read."""
+    if style == "text" and not report.problems and not (verbose and report.waivers):
+        return
+    from . import report as reports
+
+    shown = replace(report, problems=reports.sorted_problems(report.problems))
+    text = reports.problems(shown, style, verbose=verbose)
+    if style == "text":
+        console(stderr=True).print(text)
+    elif text:
+        click.echo(text)
+
+
+def load_config(options: Options) -> Config:
+    """The stage `load`; raises InputError."""
+    from .load import load
+
+    return load(options.project, options.environment, options.overrides, options.env_dir)
+
+
+def make_rendering(config: Config) -> Rendering:
+    """The stages `render` and `wire`; raises TemplateError or WiringError."""
+    from .render import render
+    from .wire import wire
+
+    return render(config, wire)
+
+
+@contextlib.contextmanager
+def checked(
+    renderings: Sequence[Rendering], *, no_lint: bool = False
+) -> Iterator[list[tuple[Rendering, Path, Report]]]:
+    """Each rendering in a folder beside its build, with its report."""
+    from . import output
+
+    with ExitStack() as stack:
+        staged = [(each, stack.enter_context(output.staged(each))) for each in renderings]
+        if no_lint:
+            reports = [Report(rendering.problems) for rendering, _ in staged]
+        else:
+            from .check import check
+
+            reports = check(staged)
+        yield [(*pair, report) for pair, report in zip(staged, reports, strict=True)]
+
+
+def joined(reports: Sequence[Report]) -> Report:
+    """The reports as one."""
+    return Report(
+        tuple(problem for report in reports for problem in report.problems),
+        tuple(waiver for report in reports for waiver in report.waivers),
+    )
