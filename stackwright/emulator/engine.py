@@ -1,0 +1,790 @@
+"""The actions of CloudFormation's API on the emulator's state. Arguments and results have the API's own shapes.
+
+docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/. Error codes and texts are AWS's where publicly known.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from ..cfn.changes import Physical, Prediction, Stack, predict
+from ..cfn.intrinsics import Pseudo, parameter_values
+from ..cfn.schema import Schemas
+from ..cfn.template import Parameter, Template, ValidationError, parse, to_text
+from ..cfn.validation import validate
+from .clock import Clock
+from .identity import Identities
+from .operations import Operations
+from .resources import Fault, Provider, SchemaProvider
+from .state import STACK_TYPE, ChangeSetState, Definition, Event, ResourceState, StackState, Store
+
+Arguments = Mapping[str, Any]
+Result = dict[str, Any]
+
+_STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
+_NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
+_IAM_KINDS = "AccessKey Group InstanceProfile ManagedPolicy Policy Role User UserToGroupAddition"
+_IAM_TYPES = frozenset(f"AWS::IAM::{kind}" for kind in _IAM_KINDS.split())
+_IAM_NAMES = {"GroupName", "InstanceProfileName", "ManagedPolicyName", "RoleName", "UserName"}
+
+
+class ApiError(Exception):
+    """An error answer: CloudFormation's code, text and HTTP status."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code, self.message, self.status = code, message, status
+
+
+def _invalid(message: str) -> ApiError:
+    return ApiError("ValidationError", message)
+
+
+@dataclass
+class Engine:
+    """A local CloudFormation for one account and Region.
+
+    ``fetch`` reads a ``TemplateURL`` (raises OSError), ``source`` is the time in seconds since the epoch, ``page``
+    the number of entries on a page (clients must follow ``NextToken``), ``latency`` the seconds that an operation on
+    a type takes.
+    """
+
+    pseudo: Pseudo = field(default_factory=Pseudo)
+    fetch: Callable[[str], str] | None = None
+    source: Callable[[], float] = time.time
+    seed: int = 0
+    page: int = 100
+    latency: Callable[[str, str], float] = lambda _type, _operation: 0.0
+    provider: Provider | None = None
+    stored: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.clock = Clock(self.source)
+        self.store = Store()
+        self.identities = Identities(self.seed)
+        self.schemas = Schemas(self.pseudo.region)
+        provider = self.provider or SchemaProvider(self.identities)
+        self.operations = Operations(
+            self.clock, self.store, self.identities, self.schemas, provider, self.pseudo, self.latency, self.stored
+        )
+
+    def call(self, action: str, arguments: Arguments) -> Result:
+        """Answer one action.
+
+        Raises:
+            ApiError: the answer is an error.
+        """
+        handler = _ACTIONS.get(action)
+        if handler is None:
+            raise ApiError("InvalidAction", f"Could not find operation {action} for version 2010-05-15")
+        self.clock.advance()
+        try:
+            return handler(self, arguments)
+        except ValidationError as error:
+            raise _invalid(error.message) from None
+        finally:
+            self.clock.advance()
+
+    def fault(self, fault: Fault) -> None:
+        """Let a later operation fail."""
+        self.operations.faults.append(fault)
+
+    # --- what is asked for --------------------------------------------------------------------------------------
+
+    def definition(self, arguments: Arguments, stack: StackState | None) -> Definition:
+        """The template with its nested ones, parameters and tags of a request, validated."""
+        old = stack.definition if stack else None
+        text = self._text(arguments, old)
+        template = parse(text)
+        validate(template, self.schemas)
+        parameters = _parameters(arguments.get("Parameters", ()), template, old)
+        parameter_values(template, parameters)
+        tags = {tag["Key"]: tag["Value"] for tag in arguments.get("Tags", ())}
+        if "Tags" not in arguments and old is not None:
+            tags = dict(old.tags)
+        capabilities = tuple(arguments.get("Capabilities", ()))
+        nested = self._nested(template, arguments.get("TemplateURL", ""))
+        _capabilities(template, capabilities)
+        arns = tuple(arguments.get("NotificationARNs", old.notification_arns if old else ()))
+        return Definition(text, template, parameters, tags, nested, capabilities, arns, arguments.get("RoleARN"))
+
+    def _text(self, arguments: Arguments, old: Definition | None) -> str:
+        if arguments.get("UsePreviousTemplate") and old is not None:
+            return old.text
+        if "TemplateBody" in arguments:
+            body: str = arguments["TemplateBody"]
+            if len(body.encode()) > 51_200:
+                text = "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must"
+                raise _invalid(f"{text} have length less than or equal to 51200")
+            return body
+        if "TemplateURL" not in arguments:
+            raise _invalid("Either Template URL or Template Body must be specified.")
+        return self._fetched(arguments["TemplateURL"])
+
+    def _fetched(self, url: str) -> str:
+        if self.fetch is None or not url.startswith(("http://", "https://", "s3://", "file://")):
+            raise _invalid("TemplateURL must be a supported URL.")
+        try:
+            text = self.fetch(url)
+        except OSError as error:
+            raise _invalid(f"S3 error: {error}") from None
+        if len(text.encode()) > 1_000_000:
+            raise _invalid("Template may not exceed 1000000 bytes in size.")
+        return text
+
+    def _nested(self, template: Template, base: str) -> dict[str, Definition]:
+        found = {}
+        for name, resource in template.resources.items():
+            url = resource.properties.get("TemplateURL")
+            if resource.type != STACK_TYPE or not isinstance(url, str):
+                continue
+            text = self._fetched(url)
+            inner = parse(text)
+            validate(inner, self.schemas)
+            found[name] = Definition(text, inner, nested=self._nested(inner, posixpath.dirname(base)))
+        return found
+
+    def _side(self, stack: StackState, definition: Definition) -> Stack:
+        """A stack as the prediction of changes wants it."""
+        physical = {
+            state.logical_id: Physical(state.physical_id, state.attributes)
+            for state in stack.resources.values()
+            if state.physical_id
+        }
+        nested = {}
+        for name, inner in definition.nested.items():
+            known = stack.resources.get(name)
+            child = self.store.stacks.get(known.physical_id) if known else None
+            nested[name] = self._side(child or StackState("", "", 0, ""), inner)
+        exports = {name: value for name, (value, _) in self.store.exports().items()}
+        return Stack(
+            definition.template, definition.parameters, self._pseudo(stack), physical, nested, exports, self.stored,
+            definition.tags,
+        )  # fmt: skip
+
+    def _pseudo(self, stack: StackState) -> Pseudo:
+        return replace(self.pseudo, stack_name=stack.name or "nested", stack_id=stack.id or None)
+
+    def _before(self, stack: StackState) -> Stack | None:
+        return self._side(stack, stack.definition) if stack.definition else None
+
+    # --- finding ------------------------------------------------------------------------------------------------
+
+    def stack(self, arguments: Arguments, operation: str = "") -> StackState:
+        """The stack that is named.
+
+        Raises:
+            ApiError: there is none.
+        """
+        name = arguments.get("StackName", "")
+        found = self.store.stack(name)
+        if found is None:
+            if operation == "DescribeStackEvents":
+                raise _invalid(f"Stack [{name}] does not exist")
+            raise _invalid(f"Stack with id {name} does not exist")
+        return found
+
+    def _change_set(self, arguments: Arguments) -> ChangeSetState:
+        name = arguments["ChangeSetName"]
+        if name in self.store.change_sets:
+            return self.store.change_sets[name]
+        if "StackName" not in arguments:
+            raise _invalid("StackName must be specified if ChangeSetName is not specified as an ARN.")
+        stack = self.stack(arguments)
+        for found in self.store.change_sets.values():
+            if found.name == name and found.stack_id == stack.id:
+                return found
+        raise ApiError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", 404)
+
+    # --- stacks -------------------------------------------------------------------------------------------------
+
+    def create_stack(self, arguments: Arguments) -> Result:
+        name = _named(arguments)
+        existing = self.store.stack(name)
+        if existing is not None:
+            raise ApiError("AlreadyExistsException", f"Stack [{name}] already exists")
+        definition = self.definition(arguments, None)
+        stack = self.operations.new_stack(name)
+        stack.on_failure = arguments.get("OnFailure", "ROLLBACK")
+        stack.disable_rollback = _true(arguments.get("DisableRollback"))
+        stack.termination_protection = _true(arguments.get("EnableTerminationProtection"))
+        stack.policy = arguments.get("StackPolicyBody")
+        self.operations.create(stack, definition)
+        return {"StackId": stack.id}
+
+    def update_stack(self, arguments: Arguments) -> Result:
+        stack = self.stack(arguments)
+        _updatable(stack)
+        definition = self.definition(arguments, stack)
+        prediction = predict(self._before(stack), self._side(stack, definition), self.schemas)
+        if not any(change.real or change.listed for change in prediction.changes) and not prediction.outputs:
+            raise _invalid("No updates are to be performed.")
+        stack.disable_rollback = _true(arguments.get("DisableRollback"))
+        self.operations.update(stack, definition)
+        return {"StackId": stack.id}
+
+    def delete_stack(self, arguments: Arguments) -> Result:
+        stack = self.store.stack(arguments["StackName"])
+        if stack is None or not stack.alive:
+            return {}
+        if stack.termination_protection:
+            text = f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
+            raise _invalid(text)
+        if stack.busy and stack.status != "DELETE_IN_PROGRESS":
+            text = f"Stack [{stack.name}] cannot be deleted while in status {stack.status}"
+            raise _invalid(text)
+        if stack.status == "REVIEW_IN_PROGRESS":
+            stack.deleted = self.clock.now
+            self.operations.stack_event(stack, "DELETE_COMPLETE")
+            return {}
+        used = self._imported(stack)
+        if used:
+            self.operations.stack_event(stack, "DELETE_FAILED", used)
+        elif not stack.busy:
+            self.operations.delete(stack, arguments.get("RetainResources", ()))
+        return {}
+
+    def _imported(self, stack: StackState) -> str | None:
+        """Why the stack's exports cannot go."""
+        for output in stack.outputs:
+            users = self._importers(output.export) if output.export else []
+            if users:
+                return f"Cannot delete export {output.export} as it is in use by {', '.join(users)}."
+        return None
+
+    def _importers(self, export: str) -> list[str]:
+        found = []
+        for stack in self.store.stacks.values():
+            if stack.alive and stack.definition and export in _imports(self.operations, stack):
+                found.append(stack.name)
+        return found
+
+    def describe_stacks(self, arguments: Arguments) -> Result:
+        if "StackName" in arguments:
+            return {"Stacks": [self._described(self.stack(arguments))]}
+        alive = [stack for stack in self.store.stacks.values() if stack.alive]
+        return self._paged("Stacks", [self._described(s) for s in reversed(alive)], arguments)
+
+    def _described(self, stack: StackState) -> Result:
+        definition = stack.definition
+        found: Result = {
+            "StackId": stack.id,
+            "StackName": stack.name,
+            "CreationTime": _time(stack.created),
+            "StackStatus": stack.status,
+            "DisableRollback": stack.disable_rollback,
+            "EnableTerminationProtection": stack.termination_protection,
+            "NotificationARNs": list(definition.notification_arns) if definition else [],
+            "RollbackConfiguration": {},
+            "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+            "Tags": _pairs(definition.tags, "Key", "Value") if definition else [],
+            "Outputs": [_output(output) for output in stack.outputs],
+        }
+        if definition:
+            found["Parameters"] = _shown_parameters(definition)
+            found["Capabilities"] = list(definition.capabilities)
+            found |= {"Description": definition.template.description} if definition.template.description else {}
+            found |= {"RoleARN": definition.role_arn} if definition.role_arn else {}
+        optional = {
+            "StackStatusReason": stack.reason,
+            "ParentId": stack.parent_id,
+            "RootId": stack.root_id,
+            "ChangeSetId": stack.executed_change_set,
+            "LastUpdatedTime": None if stack.updated is None else _time(stack.updated),
+            "DeletionTime": None if stack.deleted is None else _time(stack.deleted),
+        }
+        return found | {key: value for key, value in optional.items() if value is not None}
+
+    def list_stacks(self, arguments: Arguments) -> Result:
+        wanted = arguments.get("StackStatusFilter")
+        stacks = [s for s in reversed(self.store.stacks.values()) if not wanted or s.status in wanted]
+        keys = ("StackId", "StackName", "CreationTime", "LastUpdatedTime", "DeletionTime", "StackStatus",
+                "StackStatusReason", "ParentId", "RootId", "DriftInformation")  # fmt: skip
+        shown = [self._described(stack) for stack in stacks]
+        return self._paged("StackSummaries", [{k: s[k] for k in keys if k in s} for s in shown], arguments)
+
+    def describe_stack_events(self, arguments: Arguments) -> Result:
+        stack = self.stack(arguments, "DescribeStackEvents")
+        return self._paged("StackEvents", [_event(event) for event in reversed(stack.events)], arguments)
+
+    # --- resources ----------------------------------------------------------------------------------------------
+
+    def list_stack_resources(self, arguments: Arguments) -> Result:
+        stack = self.stack(arguments)
+        found = [_summary(state) for state in _by_name(stack)]
+        return self._paged("StackResourceSummaries", found, arguments)
+
+    def describe_stack_resources(self, arguments: Arguments) -> Result:
+        stacks: Iterable[StackState]
+        if "StackName" in arguments:
+            stacks = [self.stack(arguments)]
+        else:
+            wanted = arguments.get("PhysicalResourceId")
+            stacks = [s for s in self.store.stacks.values() if any(r.physical_id == wanted for r in _by_name(s))]
+            if not stacks:
+                raise _invalid(f"Stack for {wanted} does not exist")
+        logical = arguments.get("LogicalResourceId")
+        return {
+            "StackResources": [
+                _resource(stack, state) for stack in stacks for state in _by_name(stack)
+                if logical in (None, state.logical_id)
+            ]
+        }  # fmt: skip
+
+    def describe_stack_resource(self, arguments: Arguments) -> Result:
+        stack, name = self.stack(arguments), arguments["LogicalResourceId"]
+        state = stack.resources.get(name)
+        if state is None:
+            raise _invalid(f"Resource {name} does not exist for stack {stack.name}")
+        found = _resource(stack, state) | {"LastUpdatedTimestamp": _time(state.timestamp)}
+        del found["Timestamp"]
+        return {"StackResourceDetail": found}
+
+    # --- templates ----------------------------------------------------------------------------------------------
+
+    def get_template(self, arguments: Arguments) -> Result:
+        definition: Definition | None
+        if "ChangeSetName" in arguments:
+            definition = self._change_set(arguments).definition
+        else:
+            definition = self.stack(arguments).definition
+        if definition is None:
+            raise _invalid(f"Stack with id {arguments.get('StackName')} does not exist")
+        return {"TemplateBody": definition.text, "StagesAvailable": ["Original", "Processed"]}
+
+    def validate_template(self, arguments: Arguments) -> Result:
+        template = parse(self._text(arguments, None))
+        validate(template, self.schemas)
+        needed = _needed(template)
+        found: Result = {"Parameters": [_template_parameter(p) for p in template.parameters.values()]}
+        if needed:
+            found |= {"Capabilities": [needed], "CapabilitiesReason": _reason(template)}
+        return found | ({"Description": template.description} if template.description else {})
+
+    def get_template_summary(self, arguments: Arguments) -> Result:
+        old = self.stack(arguments).definition if "StackName" in arguments else None
+        template = parse(old.text if old else self._text(arguments, None))
+        validate(template, self.schemas)
+        needed = _needed(template)
+        found: Result = {
+            "Parameters": [_declaration(each) for each in template.parameters.values()],
+            "ResourceTypes": list(dict.fromkeys(r.type for r in template.resources.values())),
+            "Version": to_text(template.data.get("AWSTemplateFormatVersion", "2010-09-09")),
+        }
+        if needed:
+            found |= {"Capabilities": [needed], "CapabilitiesReason": _reason(template)}
+        return found | ({"Description": template.description} if template.description else {})
+
+    # --- change sets --------------------------------------------------------------------------------------------
+
+    def create_change_set(self, arguments: Arguments) -> Result:
+        name, kind = _named(arguments), arguments.get("ChangeSetType", "UPDATE")
+        stack = self.store.stack(name)
+        if kind == "CREATE":
+            if stack is not None and stack.status != "REVIEW_IN_PROGRESS":
+                text = f"Stack [{stack.name}] already exists and cannot be created again with the changeSet"
+                raise _invalid(f"{text} [{arguments['ChangeSetName']}].")
+        elif stack is None:
+            raise _invalid(f"Stack [{name}] does not exist")
+        elif kind == "IMPORT":
+            raise _invalid("ChangeSetType IMPORT is not supported by this emulator")
+        else:
+            _updatable(stack)
+        definition = self.definition(arguments, stack)
+        if stack is None:
+            stack = self.operations.new_stack(name, status="REVIEW_IN_PROGRESS")
+            self.operations.stack_event(stack, "REVIEW_IN_PROGRESS", "User Initiated")
+        return self._new_change_set(stack, definition, kind, arguments)
+
+    def _new_change_set(self, stack: StackState, definition: Definition, kind: str, arguments: Arguments) -> Result:
+        name = arguments["ChangeSetName"]
+        for other in self.store.change_sets.values():
+            if (other.name, other.stack_id) == (name, stack.id):
+                token = arguments.get("ClientToken")
+                if token is not None and other.token == token:
+                    return {"Id": other.id, "StackId": stack.id}
+                raise ApiError("AlreadyExistsException", f"ChangeSet {name} already exists")
+        prediction = predict(self._before(stack), self._side(stack, definition), self.schemas)
+        made = self._stored_change_set(stack, name, definition, kind, prediction)
+        made.description, made.token = arguments.get("Description"), arguments.get("ClientToken")
+        made.include_nested = _true(arguments.get("IncludeNestedStacks"))
+        made.on_stack_failure = arguments.get("OnStackFailure")
+        if made.include_nested:
+            self._child_change_sets(made, stack, prediction)
+        return {"Id": made.id, "StackId": stack.id}
+
+    def _stored_change_set(
+        self, stack: StackState, name: str, definition: Definition, kind: str, prediction: Prediction
+    ) -> ChangeSetState:
+        p = self.pseudo
+        mark = self.identities.uuid()
+        id_ = f"arn:{p.partition}:cloudformation:{p.region}:{p.account_id}:changeSet/{name}/{mark}"
+        made = ChangeSetState(name, id_, stack.id, kind, self.clock.now, definition, prediction=prediction)
+        if prediction.empty and kind != "CREATE":
+            made.status, made.execution, made.reason = "FAILED", "UNAVAILABLE", _NO_CHANGES
+        self.store.change_sets[id_] = made
+        return made
+
+    def _child_change_sets(self, made: ChangeSetState, stack: StackState, prediction: Prediction) -> None:
+        for change in prediction.listed:
+            inner = made.definition.nested.get(change.logical_id)
+            if change.nested is None or inner is None:
+                continue
+            known = stack.resources.get(change.logical_id)
+            child = self.store.stacks.get(known.physical_id) if known else None
+            if child is None:
+                child = self.operations.new_child(stack, change.logical_id, "REVIEW_IN_PROGRESS")
+                self.operations.stack_event(child, "REVIEW_IN_PROGRESS")
+            name = f"{made.name}-{change.logical_id}"
+            inside = self._stored_change_set(child, name, inner, str(change.action), change.nested)
+            inside.status, inside.execution, inside.reason = "CREATE_COMPLETE", "AVAILABLE", None
+            inside.include_nested, inside.parent_id = True, made.id
+            inside.root_id = made.root_id or made.id
+            made.children[change.logical_id] = inside.id
+            self._child_change_sets(inside, child, change.nested)
+
+    def describe_change_set(self, arguments: Arguments) -> Result:
+        found = self._change_set(arguments)
+        stack = self.store.stacks[found.stack_id]
+        values = _true(arguments.get("IncludePropertyValues"))
+        changes = found.prediction.to_api(values) if found.prediction and found.status != "FAILED" else []
+        for change in changes:
+            inner = found.children.get(change["ResourceChange"]["LogicalResourceId"])
+            if inner:
+                change["ResourceChange"]["ChangeSetId"] = inner
+        shown = self._change_set_summary(found) | {
+            "Parameters": _shown_parameters(found.definition),
+            "NotificationARNs": list(found.definition.notification_arns),
+            "RollbackConfiguration": {},
+            "Capabilities": list(found.definition.capabilities),
+            "Tags": _pairs(found.definition.tags, "Key", "Value"),
+            "StackName": stack.name,
+        }
+        if found.on_stack_failure:
+            shown["OnStackFailure"] = found.on_stack_failure
+        return shown | self._paged("Changes", changes, arguments)
+
+    def _change_set_summary(self, found: ChangeSetState) -> Result:
+        shown: Result = {
+            "ChangeSetName": found.name,
+            "ChangeSetId": found.id,
+            "StackId": found.stack_id,
+            "StackName": self.store.stacks[found.stack_id].name,
+            "CreationTime": _time(found.created),
+            "ExecutionStatus": found.execution,
+            "Status": found.status,
+            "IncludeNestedStacks": found.include_nested,
+        }
+        optional = {
+            "StatusReason": found.reason,
+            "Description": found.description,
+            "ParentChangeSetId": found.parent_id,
+            "RootChangeSetId": found.root_id,
+        }
+        return shown | {key: value for key, value in optional.items() if value is not None}
+
+    def list_change_sets(self, arguments: Arguments) -> Result:
+        stack = self.stack(arguments)
+        found = [c for c in self.store.change_sets.values() if c.stack_id == stack.id]
+        return self._paged("Summaries", [self._change_set_summary(each) for each in found], arguments)
+
+    def delete_change_set(self, arguments: Arguments) -> Result:
+        found = self._change_set(arguments)
+        if found.parent_id is not None:
+            raise ApiError("InvalidChangeSetStatus", f"ChangeSet [{found.id}] belongs to a root change set")
+        self._drop(found)
+        return {}
+
+    def _drop(self, found: ChangeSetState) -> None:
+        for inner in found.children.values():
+            if inner in self.store.change_sets:
+                self._drop(self.store.change_sets[inner])
+        stack = self.store.stacks[found.stack_id]
+        if found.parent_id is not None and stack.status == "REVIEW_IN_PROGRESS":
+            self.operations.stack_event(stack, "DELETE_COMPLETE")
+        del self.store.change_sets[found.id]
+
+    def execute_change_set(self, arguments: Arguments) -> Result:
+        found = self._change_set(arguments)
+        stack = self.store.stacks[found.stack_id]
+        if found.execution != "AVAILABLE" or found.parent_id is not None:
+            text = f"ChangeSet [{found.id}] cannot be executed in its current status of [{found.status}]"
+            if found.execution == "OBSOLETE":
+                text = f"ChangeSet [{found.id}] cannot be executed in its current execution status of [OBSOLETE]"
+            raise ApiError("InvalidChangeSetStatus", text)
+        if stack.busy:
+            raise _invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
+        stack.executed_change_set = found.id
+        stack.disable_rollback = _true(arguments.get("DisableRollback"))
+        if found.on_stack_failure:
+            stack.on_failure = found.on_stack_failure
+        definition = found.definition
+        self._adopt(found, stack)
+        self._forget(stack)
+        if stack.status == "REVIEW_IN_PROGRESS":
+            self.operations.create(stack, definition)
+        else:
+            self.operations.update(stack, definition)
+        return {}
+
+    def _adopt(self, found: ChangeSetState, stack: StackState) -> None:
+        """The nested stacks that the preview made become those of the execution."""
+        for logical_id, inner in found.children.items():
+            change_set = self.store.change_sets.pop(inner)
+            child = self.store.stacks[change_set.stack_id]
+            if child.status == "REVIEW_IN_PROGRESS":
+                self.operations.previewed[stack.id, logical_id] = child
+            self._adopt(change_set, child)
+        found.children = {}
+
+    def _forget(self, stack: StackState) -> None:
+        """An executed change set, and the others of its stack, are gone; stacks kept for a preview too."""
+        for other in [c for c in self.store.change_sets.values() if c.stack_id == stack.id]:
+            if other.id in self.store.change_sets:
+                self._drop(other)
+
+    # --- the rest -----------------------------------------------------------------------------------------------
+
+    def cancel_update_stack(self, arguments: Arguments) -> Result:
+        stack = self.stack(arguments)
+        work = self.operations.work.get(stack.id)
+        if stack.status != "UPDATE_IN_PROGRESS" or work is None or work.current is None:
+            text = "CancelUpdateStack cannot be called from current stack status"
+            raise _invalid(text)
+        work.failed["outputs"] = ["User Initiated"]
+        work.current.stop()
+        return {}
+
+    def update_termination_protection(self, arguments: Arguments) -> Result:
+        stack = self.stack(arguments)
+        stack.termination_protection = _true(arguments["EnableTerminationProtection"])
+        return {"StackId": stack.id}
+
+    def set_stack_policy(self, arguments: Arguments) -> Result:
+        self.stack(arguments).policy = arguments.get("StackPolicyBody")
+        return {}
+
+    def get_stack_policy(self, arguments: Arguments) -> Result:
+        policy = self.stack(arguments).policy
+        return {"StackPolicyBody": policy} if policy else {}
+
+    def list_exports(self, arguments: Arguments) -> Result:
+        found = [
+            {"ExportingStackId": stack.id, "Name": name, "Value": value}
+            for name, (value, stack) in sorted(self.store.exports().items())
+        ]
+        return self._paged("Exports", found, arguments)
+
+    def list_imports(self, arguments: Arguments) -> Result:
+        name = arguments["ExportName"]
+        found = self._importers(name)
+        if not found:
+            raise _invalid(f"Export '{name}' is not imported by any stack.")
+        return self._paged("Imports", found, arguments)
+
+    def _paged(self, key: str, entries: Sequence[Any], arguments: Arguments) -> Result:
+        start = _token(arguments.get("NextToken"), len(entries))
+        end = start + self.page
+        return {key: list(entries[start:end])} | ({"NextToken": f"page-{end}"} if end < len(entries) else {})
+
+
+# --- shapes -------------------------------------------------------------------------------------------------------
+
+
+def _token(token: str | None, count: int) -> int:
+    if token is None:
+        return 0
+    number = token.removeprefix("page-")
+    if not number.isdigit() or int(number) > count:
+        raise _invalid("The nextToken is invalid.")
+    return int(number)
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _true(value: Any) -> bool:
+    return value is True or value == "true"
+
+
+def _pairs(values: Mapping[str, Any], key: str, value: str) -> list[Result]:
+    return [{key: name, value: to_text(held)} for name, held in values.items()]
+
+
+def _event(event: Event) -> Result:
+    found: Result = {
+        "StackId": event.stack_id,
+        "EventId": event.id,
+        "StackName": event.stack_name,
+        "LogicalResourceId": event.logical_id,
+        "PhysicalResourceId": event.physical_id,
+        "ResourceType": event.type,
+        "Timestamp": _time(event.timestamp),
+        "ResourceStatus": event.status,
+    }
+    optional = {"ResourceStatusReason": event.reason, "ResourceProperties": event.properties}
+    return found | {key: value for key, value in optional.items() if value is not None}
+
+
+def _output(output: Any) -> Result:
+    found = {"OutputKey": output.key, "OutputValue": output.value}
+    optional = {"Description": output.description, "ExportName": output.export}
+    return found | {key: value for key, value in optional.items() if value is not None}
+
+
+def _by_name(stack: StackState) -> list[ResourceState]:
+    return [stack.resources[name] for name in sorted(stack.resources)]
+
+
+def _summary(state: ResourceState) -> Result:
+    found: Result = {
+        "LogicalResourceId": state.logical_id,
+        "PhysicalResourceId": state.physical_id,
+        "ResourceType": state.type,
+        "LastUpdatedTimestamp": _time(state.timestamp),
+        "ResourceStatus": state.status,
+        "DriftInformation": {"StackResourceDriftStatus": "NOT_CHECKED"},
+    }
+    return found | ({"ResourceStatusReason": state.reason} if state.reason else {})
+
+
+def _resource(stack: StackState, state: ResourceState) -> Result:
+    found = _summary(state)
+    found["Timestamp"] = found.pop("LastUpdatedTimestamp")
+    return {"StackName": stack.name, "StackId": stack.id, **found}
+
+
+def _shown_parameters(definition: Definition) -> list[Result]:
+    declared = definition.template.parameters
+    values = parameter_values(definition.template, definition.parameters)
+    return [
+        {"ParameterKey": name, "ParameterValue": "****" if declared[name].no_echo else to_text(value)}
+        for name, value in values.items()
+    ]
+
+
+def _template_parameter(parameter: Parameter) -> Result:
+    found: Result = {"ParameterKey": parameter.name, "NoEcho": parameter.no_echo}
+    found |= {"DefaultValue": parameter.default} if parameter.default is not None else {}
+    return found | ({"Description": parameter.description} if parameter.description else {})
+
+
+def _declaration(parameter: Parameter) -> Result:
+    constraints = {"AllowedValues": list(parameter.allowed_values)} if parameter.allowed_values else {}
+    rest = {"ParameterType": parameter.type, "ParameterConstraints": constraints}
+    return _template_parameter(parameter) | rest
+
+
+# --- requests -----------------------------------------------------------------------------------------------------
+
+
+def _named(arguments: Arguments) -> str:
+    name = str(arguments.get("StackName", ""))
+    if name.startswith("arn:"):
+        return name
+    if not _STACK_NAME.fullmatch(name):
+        text = f"1 validation error detected: Value '{name}' at 'stackName' failed to satisfy constraint: Member must"
+        raise _invalid(f"{text} satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*")
+    return name
+
+
+def _updatable(stack: StackState) -> None:
+    good = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED", "IMPORT_COMPLETE"}
+    if stack.status not in good:
+        raise _invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
+
+
+def _parameters(given: Iterable[Arguments], template: Template, old: Definition | None) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for each in given:
+        name = each["ParameterKey"]
+        if not _true(each.get("UsePreviousValue")):
+            found[name] = each.get("ParameterValue", "")
+        elif old is None or name not in old.template.parameters:
+            text = f"Invalid input for parameter key {name}. Cannot specify usePreviousValue as true for a parameter"
+            raise _invalid(f"{text} key not in the previous template")
+        elif name in old.parameters and name in template.parameters:
+            found[name] = old.parameters[name]
+    return found
+
+
+def _needed(template: Template) -> str | None:
+    """The capability that the template's IAM resources ask for."""
+    iam = [resource for resource in template.resources.values() if resource.type in _IAM_TYPES]
+    if any(_IAM_NAMES & set(resource.properties) for resource in iam):
+        return "CAPABILITY_NAMED_IAM"
+    return "CAPABILITY_IAM" if iam else None
+
+
+def _reason(template: Template) -> str:
+    types = sorted({r.type for r in template.resources.values() if r.type in _IAM_TYPES})
+    return f"The following resource(s) require capabilities: [{', '.join(types)}]"
+
+
+def _capabilities(template: Template, given: Sequence[str]) -> None:
+    needed = _needed(template)
+    enough = {
+        "CAPABILITY_IAM": {"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"},
+        "CAPABILITY_NAMED_IAM": {"CAPABILITY_NAMED_IAM"},
+    }
+    if needed and not enough[needed] & set(given):
+        raise ApiError("InsufficientCapabilitiesException", f"Requires capabilities : [{needed}]")
+
+
+def _imports(operations: Operations, stack: StackState) -> set[str]:
+    """The exports that a stack imports, resolved."""
+    resolver, definition = operations.resolver(stack), stack.definition
+    assert definition is not None  # noqa: S101 - the caller looked
+    found = set()
+    for name in operations.active(stack):
+        for argument in _import_arguments(definition.template.resources[name].properties):
+            try:
+                found.add(to_text(resolver.resolve(argument)))
+            except ValidationError:
+                continue
+    return found
+
+
+def _import_arguments(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key == "Fn::ImportValue":
+                yield item
+            yield from _import_arguments(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _import_arguments(item)
+
+
+_ACTIONS: Mapping[str, Callable[[Engine, Arguments], Result]] = {
+    "CancelUpdateStack": Engine.cancel_update_stack,
+    "CreateChangeSet": Engine.create_change_set,
+    "CreateStack": Engine.create_stack,
+    "DeleteChangeSet": Engine.delete_change_set,
+    "DeleteStack": Engine.delete_stack,
+    "DescribeChangeSet": Engine.describe_change_set,
+    "DescribeStackEvents": Engine.describe_stack_events,
+    "DescribeStackResource": Engine.describe_stack_resource,
+    "DescribeStackResources": Engine.describe_stack_resources,
+    "DescribeStacks": Engine.describe_stacks,
+    "ExecuteChangeSet": Engine.execute_change_set,
+    "GetStackPolicy": Engine.get_stack_policy,
+    "GetTemplate": Engine.get_template,
+    "GetTemplateSummary": Engine.get_template_summary,
+    "ListChangeSets": Engine.list_change_sets,
+    "ListExports": Engine.list_exports,
+    "ListImports": Engine.list_imports,
+    "ListStackResources": Engine.list_stack_resources,
+    "ListStacks": Engine.list_stacks,
+    "SetStackPolicy": Engine.set_stack_policy,
+    "UpdateStack": Engine.update_stack,
+    "UpdateTerminationProtection": Engine.update_termination_protection,
+    "ValidateTemplate": Engine.validate_template,
+}

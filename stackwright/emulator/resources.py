@@ -1,0 +1,91 @@
+"""Makes, changes and deletes physical resources, or says in AWS's words why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..cfn.intrinsics import Pseudo
+from ..cfn.schema import ResourceType
+from .identity import Identities, Identity
+
+
+class Refused(Exception):
+    """The service refuses; the text is the resource's status reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing to do: ``properties`` are resolved, ``identity`` is that of an existing resource."""
+
+    type: ResourceType
+    logical_id: str
+    properties: Mapping[str, Any]
+    pseudo: Pseudo
+    identity: Identity | None = None
+
+
+class Provider(Protocol):
+    """What stands behind a resource type."""
+
+    def create(self, request: Request) -> Identity:
+        """Make it. Raises :class:`Refused`."""
+
+    def update(self, request: Request) -> Identity:
+        """Change it in place; the id stays. Raises :class:`Refused`."""
+
+    def delete(self, request: Request) -> None:
+        """Remove it; that it is gone already is no error. Raises :class:`Refused`."""
+
+
+class SchemaProvider:
+    """Any type of the registry: properties are validated, ids and attributes are shaped, nothing else exists."""
+
+    def __init__(self, identities: Identities) -> None:
+        self._identities = identities
+        self._taken: set[tuple[str, str]] = set()
+
+    def create(self, request: Request) -> Identity:
+        _validate(request)
+        identity = self._identities.make(request.type, request.logical_id, request.properties, request.pseudo)
+        if (request.type.name, identity.id) in self._taken:
+            name = request.type.name
+            raise Refused(f"Resource of type '{name}' with identifier '{identity.id}' already exists.")
+        self._taken.add((request.type.name, identity.id))
+        return identity
+
+    def update(self, request: Request) -> Identity:
+        _validate(request)
+        assert request.identity is not None  # noqa: S101 - an update has one
+        return request.identity
+
+    def delete(self, request: Request) -> None:
+        if request.identity is not None:
+            self._taken.discard((request.type.name, request.identity.id))
+
+
+def _validate(request: Request) -> None:
+    problems = request.type.problems(request.properties)
+    if problems:
+        text = f"Properties validation failed for resource {request.logical_id} with message:\n"
+        raise Refused(f"{text}[{', '.join(problems)}]")
+
+
+@dataclass
+class Fault:
+    """A failure on request: the ``nth`` operation (1: the next) that matches fails with ``reason``."""
+
+    reason: str
+    operation: str | None = None
+    type: str | None = None
+    logical_id: str | None = None
+    nth: int = 1
+
+    def strikes(self, operation: str, type_: str, logical_id: str) -> bool:
+        """Whether this operation fails; counts down."""
+        wanted = ((self.operation, operation), (self.type, type_), (self.logical_id, logical_id))
+        if self.nth < 1 or any(want not in (None, found) for want, found in wanted):
+            return False
+        self.nth -= 1
+        return self.nth == 0

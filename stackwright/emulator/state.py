@@ -1,0 +1,154 @@
+"""Stacks, resources, events and change sets as they are now. The one place in the emulator that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..cfn.changes import Prediction
+from ..cfn.template import Template
+
+STACK_TYPE = "AWS::CloudFormation::Stack"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One stack event; ``timestamp`` in seconds since the epoch, ``properties`` as JSON."""
+
+    id: str
+    stack_id: str
+    stack_name: str
+    logical_id: str
+    physical_id: str
+    type: str
+    status: str
+    timestamp: float
+    reason: str | None = None
+    properties: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceState:
+    """One resource of a stack as it is. ``properties`` are resolved; ``resolved`` holds all attributes of it
+    (``Properties``, ``Metadata`` …) as text, for comparison."""
+
+    logical_id: str
+    type: str
+    physical_id: str
+    status: str
+    timestamp: float
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    resolved: Mapping[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+    deletion_policy: str = "Delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a stack is asked to be. ``nested``: logical id -> the definition of that nested stack's template."""
+
+    text: str
+    template: Template
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    nested: Mapping[str, Definition] = field(default_factory=dict)
+    capabilities: tuple[str, ...] = ()
+    notification_arns: tuple[str, ...] = ()
+    role_arn: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputState:
+    """One output of a stack, resolved."""
+
+    key: str
+    value: str
+    description: str | None = None
+    export: str | None = None
+
+
+@dataclass
+class StackState:
+    """One stack. ``undo`` is what an update in progress returns to if it fails."""
+
+    name: str
+    id: str
+    created: float
+    status: str
+    definition: Definition | None = None
+    reason: str | None = None
+    updated: float | None = None
+    deleted: float | None = None
+    resources: dict[str, ResourceState] = field(default_factory=dict)
+    outputs: tuple[OutputState, ...] = ()
+    events: list[Event] = field(default_factory=list)
+    parent_id: str | None = None
+    root_id: str | None = None
+    disable_rollback: bool = False
+    on_failure: str = "ROLLBACK"
+    termination_protection: bool = False
+    policy: str | None = None
+    executed_change_set: str | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the name is taken."""
+        return self.status != "DELETE_COMPLETE"
+
+    @property
+    def busy(self) -> bool:
+        """Whether an operation is under way."""
+        return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
+
+
+@dataclass
+class ChangeSetState:
+    """One change set; ``children`` are the ids of the change sets of nested stacks by logical id."""
+
+    name: str
+    id: str
+    stack_id: str
+    kind: str
+    created: float
+    definition: Definition
+    status: str = "CREATE_COMPLETE"
+    execution: str = "AVAILABLE"
+    reason: str | None = None
+    description: str | None = None
+    prediction: Prediction | None = None
+    include_nested: bool = False
+    parent_id: str | None = None
+    root_id: str | None = None
+    children: dict[str, str] = field(default_factory=dict)
+    on_stack_failure: str | None = None
+    token: str | None = None
+
+
+@dataclass
+class Store:
+    """Everything the emulator knows, stacks and change sets by id (deleted ones stay, as in AWS)."""
+
+    stacks: dict[str, StackState] = field(default_factory=dict)
+    change_sets: dict[str, ChangeSetState] = field(default_factory=dict)
+
+    def stack(self, name: str) -> StackState | None:
+        """The stack with this id (also a deleted one), or the living one with this name."""
+        if name in self.stacks:
+            return self.stacks[name]
+        return next((stack for stack in self.stacks.values() if stack.name == name and stack.alive), None)
+
+    def children(self, stack: StackState) -> Iterator[StackState]:
+        """The nested stacks directly below."""
+        return (each for each in self.stacks.values() if each.parent_id == stack.id and each.alive)
+
+    def exports(self) -> dict[str, tuple[str, StackState]]:
+        """Name of an export -> value and the stack that exports it."""
+        return {
+            output.export: (output.value, stack)
+            for stack in self.stacks.values()
+            if stack.alive
+            for output in stack.outputs
+            if output.export
+        }
