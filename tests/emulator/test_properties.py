@@ -1,0 +1,89 @@
+"""For random stacks and changes: what was predicted happens, and the way to a state does not matter."""
+
+import json
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from stackwright.cfn.changes import Replacement
+from stackwright.emulator.engine import Engine
+from stackwright.emulator.resources import Fault
+from tests.cfn.test_properties import stacks
+
+
+def arguments(stack):
+    given_values = [{"ParameterKey": key, "ParameterValue": value} for key, value in stack.parameters.items()]
+    return {"StackName": "s", "TemplateBody": json.dumps(stack.template.data), "Parameters": given_values}
+
+
+def created(stack):
+    engine = Engine(source=lambda: 0.0)
+    engine.call("CreateStack", arguments(stack))
+    assume(status(engine) == "CREATE_COMPLETE")
+    return engine
+
+
+def status(engine):
+    return engine.call("DescribeStacks", {"StackName": "s"})["Stacks"][0]["StackStatus"]
+
+
+def state(engine):
+    """Logical id -> physical id and properties."""
+    found = engine.store.stack("s").resources
+    return {name: (each.physical_id, each.properties) for name, each in found.items()}
+
+
+def change_set(engine, stack):
+    made = engine.call("CreateChangeSet", {**arguments(stack), "ChangeSetName": "c"})
+    return engine.store.change_sets[made["Id"]]
+
+
+@given(stacks(), stacks())
+def test_an_update_leads_where_a_creation_leads(before, after):
+    engine, fresh = created(before), created(after)
+    planned = change_set(engine, after)
+    assume(planned.status == "CREATE_COMPLETE")
+    old = state(engine)
+    engine.call("ExecuteChangeSet", {"ChangeSetName": planned.id})
+    assume(status(engine) == "UPDATE_COMPLETE")
+    new = state(engine)
+    assert new == state(fresh)
+
+    predicted = {change.logical_id: change for change in planned.prediction.changes}
+    for name in old.keys() & new.keys():
+        change = predicted.get(name)
+        assert (change is not None and change.real) == (old[name] != new[name])
+        replacement = change.replacement if change else Replacement.FALSE
+        if replacement is not Replacement.CONDITIONAL:
+            assert (replacement is Replacement.TRUE) == (old[name][0] != new[name][0])
+    assert {n for n, c in predicted.items() if c.action == "Add"} == new.keys() - old.keys()
+    assert {n for n, c in predicted.items() if c.action == "Remove"} == old.keys() - new.keys()
+
+
+@given(stacks(), stacks(), st.integers(1, 4), st.sampled_from(["create", "update"]))
+@settings(deadline=None)
+def test_a_failed_update_leaves_no_trace(before, after, nth, operation):
+    engine = created(before)
+    planned = change_set(engine, after)
+    assume(planned.status == "CREATE_COMPLETE")
+    old = state(engine)
+    engine.fault(Fault("no", operation=operation, nth=nth))
+    engine.call("ExecuteChangeSet", {"ChangeSetName": planned.id})
+    failures = [e.reason for e in engine.store.stack("s").events if e.status in ("CREATE_FAILED", "UPDATE_FAILED")]
+    assume(failures and failures[0] == "no")  # a name that is taken fails too, and the fault then strikes later
+    assert status(engine) == "UPDATE_ROLLBACK_COMPLETE"
+    assert state(engine) == old
+
+
+@given(stacks(), st.integers(1, 4))
+def test_a_failed_creation_leaves_nothing(stack, nth):
+    engine = Engine(source=lambda: 0.0)
+    engine.fault(Fault("no", operation="create", nth=nth))
+    engine.call("CreateStack", arguments(stack))
+    assume(status(engine) != "CREATE_COMPLETE")
+    assert status(engine) == "ROLLBACK_COMPLETE"
+    assert {each.status for each in engine.store.stack("s").resources.values()} <= {"DELETE_COMPLETE"}
+    engine.call("DeleteStack", {"StackName": "s"})
+    assert engine.store.stack("s") is None
+    again = created(stack)
+    assert state(again)
