@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,14 @@ def frontier(measured: Measured, line: Sequence[tuple[float, float]], path: Path
         axes.errorbar(
             result.cost, result.wait, error[1], error[0], "o", ms=5, color=COLOURS.get(name, "#333333"), capsize=2
         )
-        above = name not in (READING, SCHEDULE, WARM)
-        axes.annotate(name, (result.cost, result.wait), xytext=(6, 5 if above else -11), textcoords="offset points")
+        below, left = name in (READING, WARM), name == LEAN
+        axes.annotate(
+            name,
+            (result.cost, result.wait),
+            xytext=(-6 if left else 6, -11 if below else 5),
+            textcoords="offset points",
+            ha="right" if left else "left",
+        )
     axes.set_yscale("log")
     ticks = [0.5, 0.7, 1, 1.5, 2, 3, 5]
     axes.set_yticks(ticks, [str(tick) for tick in ticks])
@@ -74,20 +81,22 @@ def waits(measured: Measured, path: Path) -> None:
     save(figure, path)
 
 
-def timeline(axes: Any, result: Result, trace: Trace, label: str) -> None:
+def timeline(axes: Any, result: Result, trace: Trace, label: str, limits: tuple[float, float] = (0, math.inf)) -> None:
     """Desired and running workers, and the backlog, over the minutes of a trace."""
-    minutes = [time / 60 for time, *_ in result.timeline]
-    backlog = [row[3] for row in result.timeline]
+    shown = [row for row in result.timeline if limits[0] <= row[0] / 60 <= limits[1]]
+    minutes = [row[0] / 60 for row in shown]
+    backlog = [row[3] for row in shown]
     top = axes.twinx()
     top.fill_between(minutes, backlog, color="#ff7f0e", alpha=0.25, step="post", lw=0)
     top.set_ylim(0, max(24, 1.1 * max(backlog)))
     top.set_ylabel("backlog", color="#b35806")
     top.grid(visible=False)
-    axes.step(minutes, [row[1] for row in result.timeline], where="post", color="#1f77b4", lw=1.2, label="desired")
-    axes.step(minutes, [row[2] for row in result.timeline], where="post", color="#2ca02c", lw=0.8, label="running")
+    axes.step(minutes, [row[1] for row in shown], where="post", color="#1f77b4", lw=1.2, label="desired")
+    axes.step(minutes, [row[2] for row in shown], where="post", color="#2ca02c", lw=0.8, label="running")
     for start, end in trace.outages:
         axes.axvspan(start / 60, end / 60, color="#d62728", alpha=0.12, lw=0)
-    axes.set_ylim(0, 13)
+    axes.set_ylim(0, 1.15 * max(max(row[1], row[2]) for row in shown) + 1)
+    axes.yaxis.get_major_locator().set_params(integer=True)
     axes.set_ylabel("workers")
     axes.set_title(label, loc="left", fontsize=9)
     axes.set_zorder(top.get_zorder() + 1)
@@ -100,8 +109,7 @@ def timelines(makers: Sequence[Maker], shown: Mapping[str, Any], seed: int, path
     for row, maker in zip(grid, makers, strict=True):
         for axes, (name, factory) in zip(row, shown.items(), strict=True):
             result, made = simulate(maker, factory, seed)
-            timeline(axes, result, made, f"{made.name}: {name}")
-            axes.set_xlim(40, 160)
+            timeline(axes, result, made, f"{made.name}: {name}", (40, 160))
     for axes in grid[-1]:
         axes.set_xlabel("minutes")
     grid[0][0].legend(loc="upper left", fontsize=8, frameon=False)
