@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from . import cli_deploy
 from .cli_options import (
     FORMAT,
     PROJECT,
@@ -24,6 +25,7 @@ from .cli_options import (
     joined,
     load_config,
     make_rendering,
+    problems_as,
     show,
 )
 from .errors import StackwrightError
@@ -55,13 +57,20 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option("0.1.0", prog_name="stackwright")
 def main() -> None:
-    """Jinja-templated CloudFormation: render it, check it, review it."""
+    """Jinja-templated CloudFormation: render it, check it, review it, deploy it."""
 
 
-def _renderings(options: Options, *, every: bool) -> list[Rendering]:
+main.add_command(cli_deploy.package)
+
+
+def _renderings(options: Options, *, every: bool, lint: bool = True) -> list[Rendering]:
     """The rendering of one environment or of all; the problems of all are shown together."""
     from .load import environments
 
+    if lint:
+        from .check import warm_up
+
+        warm_up(options.project)
     names = environments(options.project) if every else [options.environment]
     made: list[Rendering] = []
     problems: list[Problem] = []
@@ -86,7 +95,7 @@ _ALL = click.option("--all", "every", is_flag=True, help="All environments.")
 @FORMAT
 def render(options: Options, every: bool, only_check: bool, no_lint: bool, style: str) -> None:
     """Render and check an environment, and replace build/<env>/ if all is well."""
-    with checked(_renderings(options, every=every), no_lint=no_lint) as staged:
+    with problems_as(style), checked(_renderings(options, every=every, lint=not no_lint), no_lint=no_lint) as staged:
         report = joined([each for _, _, each in staged])
         show(report, style)
         if report.failed:
@@ -126,7 +135,7 @@ def lint(options: Options, every: bool, style: str, waivers: bool) -> None:
     """Render in memory, run cfn-lint and the rules, and show what they find."""
     from .report import summary
 
-    with checked(_renderings(options, every=every)) as staged:
+    with problems_as(style), checked(_renderings(options, every=every)) as staged:
         report = joined([each for _, _, each in staged])
     show(report, style, verbose=waivers)
     click.echo(summary(report), err=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from .errors import StackwrightError
 from .model import Config, Rendering, Report
 
 
@@ -89,6 +90,18 @@ def show(report: Report, style: str = "text", *, verbose: bool = False) -> None:
         console(stderr=True).print(text)
     elif text:
         click.echo(text)
+
+
+@contextlib.contextmanager
+def problems_as(style: str) -> Iterator[None]:
+    """What is wrong with inputs or templates, in the form asked for: annotations must show it too."""
+    try:
+        yield
+    except StackwrightError as error:
+        if style == "text":
+            raise
+        show(Report(error.problems), style)
+        raise click.exceptions.Exit(1) from None
 
 
 def load_config(options: Options) -> Config:

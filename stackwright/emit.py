@@ -91,6 +91,8 @@ def emit(
     first = Line((Location(template, 1),))
     sources = (*(first for _ in top), *(Line(origins[source], parameters) for _, source, parameters in shaped))
     try:
+        if template.endswith(".json.j2"):
+            _require_json(final, template)
         starts = _verified(final, expected, template)
     except InputError as error:
         raise TemplateError(_at_source(error, [each.origin for each in sources], template)) from None
@@ -107,6 +109,14 @@ def _at_source(error: InputError, origins: Sequence[Origin], template: str) -> l
         clean = TOKEN.sub("{{ … }}", problem.message)
         moved.append(Problem(problem.code, clean, tuple(dict.fromkeys(where)), problem.hint))
     return moved
+
+
+def _require_json(text: str, template: str) -> None:
+    """YAML allows more than JSON does, such as a comma behind the last item."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError.of("SW103", f"not valid JSON: {error.msg}", Location(template, error.lineno)) from None
 
 
 def _verified(text: str, expected: Any, template: str) -> dict[tuple[str, str], int]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +31,14 @@ from .model import (
     Variable,
     dotted,
     has_errors,
+    logical_id,
 )
 from .variables import Classifier, read_dotenv, secret_names
 from .yamltext import ParameterData, compose
 
 DEFAULTS = "params/defaults.yaml"
 SCHEMA = "params/schema.json"
+_STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 MAX_BYTES = 10_000_000
 """A larger input is refused: it is not a parameters file, and reading it would look like a hang."""
 
@@ -144,7 +148,9 @@ class _Inputs:
         if text is None:
             return None
         try:
-            return schemas.parse(text, SCHEMA)
+            schema = schemas.parse(text, SCHEMA)
+            deque(schemas.properties(schema), maxlen=0)  # every reference leads somewhere
+            return schema
         except InputError as error:
             self.problems += error.problems
             return None
@@ -208,6 +214,8 @@ def _override(text: str) -> Layer:
     """One ``--set key.path=value``; the value is read as YAML."""
     key, equals, value = text.partition("=")
     parts = key.split(".")
+    if not _is_utf8(text):
+        raise InputError.of("SW009", f"--set {text.encode('utf-8', 'replace').decode()}: not UTF-8 text")
     at = Location(f"--set {text}")
     if not equals or not all(part.isidentifier() or part.replace("-", "_").isidentifier() for part in parts):
         raise InputError.of("SW009", f"--set {text}: write key.path=value", hint="for example --set gateway.cpu=1024")
@@ -218,6 +226,15 @@ def _override(text: str) -> Layer:
         locations[tuple(parts[:length])] = at
         data = {parts[length - 1]: data}
     return Layer(data, locations)
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether an argument was text: Python keeps other bytes as lone surrogates (PEP 383)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def merge(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[ParameterPath, Leaf]]:
@@ -296,7 +313,10 @@ def _stacks(
     project: Path, parameters: Mapping[str, Any], locate: Mapping[ParameterPath, Location]
 ) -> tuple[tuple[RootStack, ...], list[Problem]]:
     if "stacks" not in parameters:
-        return _found_stacks(project), []
+        found = _found_stacks(project)
+        hint = "write templates/<stack>.yaml.j2"
+        missing = Problem("SW016", "there are no templates", (Location("templates"),), hint)
+        return found, [] if found else [missing]
     reader = _StackReader(project, locate)
     entries = parameters["stacks"]
     if not isinstance(entries, list) or not entries:
@@ -338,6 +358,7 @@ class _StackReader:
         self._project = project
         self._locate = locate
         self._seen: set[tuple[str, str]] = set()
+        self._templates: dict[str, set[str]] = {}
         self.problems: list[Problem] = []
 
     def at(self, path: ParameterPath) -> tuple[Location, ...]:
@@ -360,7 +381,16 @@ class _StackReader:
             for index, item in enumerate(nested_entries)
             if (child := self._fields(item, (*path, index), template)) is not None
         )
+        self._require_distinct(nested)
         yield RootStack(name, template, when, variables, self.at(path)[0], nested)
+
+    def _require_distinct(self, nested: Sequence[NestedStack]) -> None:
+        seen: dict[str, str] = {}
+        for stack in nested:
+            other = seen.setdefault(logical_id(stack.name), stack.name)
+            if other != stack.name:
+                message = f"the stacks {other} and {stack.name} have the same logical ID {logical_id(other)}"
+                self.problems.append(Problem("SW015", message, (stack.location,), "rename one of them"))
 
     def _after(self, entry: Any, path: ParameterPath, earlier: Sequence[Any]) -> tuple[str, ...]:
         """The ``after`` of an entry; each name must be an earlier one of the same root."""
@@ -381,6 +411,11 @@ class _StackReader:
             self.problems.append(Problem("SW015", f"{dotted(path)} is not a stack", self.at(path), hint))
             return None
         name = str(fields["name"])
+        if not _STACK_NAME.fullmatch(name):
+            hint = "use letters, digits, '-', '_' and '.', beginning with a letter"
+            self.problems.append(Problem("SW015", f"{name!r} cannot be a stack's name", self.at(path), hint))
+        if not isinstance(fields.get("with", {}), dict):
+            self.problems.append(Problem("SW015", f"{dotted(path)}: with must be a map of names", self.at(path)))
         if (folder, name) in self._seen:
             self.problems.append(Problem("SW015", f"the stack {name} is listed twice", self.at(path)))
         self._seen.add((folder, name))
@@ -390,11 +425,13 @@ class _StackReader:
         return name, template, None if when is None else str(when), dict(_map(fields.get("with")))
 
     def _require_template(self, folder: str, template: str, path: ParameterPath) -> None:
-        parent = self._project / "templates" / folder
-        known = [template_stem(p) for p in template_files(parent)]
+        if folder not in self._templates:
+            files = template_files(self._project / "templates" / folder)
+            self._templates[folder] = {template_stem(path) for path in files}
+        known = self._templates[folder]
         if template in known:
             return
-        close = difflib.get_close_matches(template, known, 1)
+        close = difflib.get_close_matches(template, sorted(known), 1)
         file = Path("templates", folder, f"{template}.yaml.j2").as_posix()
         hint = f"did you mean {close[0]}?" if close else f"write {file}"
         self.problems.append(Problem("SW016", f"the stack {template} has no template {file}", self.at(path), hint))

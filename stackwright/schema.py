@@ -50,24 +50,39 @@ def parse(text: str, path: str) -> JsonSchema:
 
 def properties(schema: JsonSchema, at: ParameterPath = ()) -> Iterator[tuple[ParameterPath, JsonSchema]]:
     """Every declared property below ``schema`` with its path, parents first; ``$ref`` into ``$defs`` is followed."""
-    yield from _properties(schema, schema, at)
+    yield from _properties(schema, schema, at, ())
 
 
-def _properties(root: JsonSchema, node: JsonSchema, at: ParameterPath) -> Iterator[tuple[ParameterPath, JsonSchema]]:
-    for name, child in resolved(root, node).get("properties", {}).items():
+def _properties(
+    root: JsonSchema, node: JsonSchema, at: ParameterPath, above: tuple[int, ...]
+) -> Iterator[tuple[ParameterPath, JsonSchema]]:
+    target = resolved(root, node)
+    if id(target) in above:  # a schema of trees contains itself: one level of it is listed
+        return
+    for name, child in target.get("properties", {}).items():
         yield (*at, name), {**resolved(root, child), **child}
-        yield from _properties(root, child, (*at, name))
+        yield from _properties(root, child, (*at, name), (*above, id(target)))
 
 
 def resolved(root: JsonSchema, node: JsonSchema) -> JsonSchema:
-    """``node`` with a local ``$ref`` followed."""
-    reference = str(node.get("$ref", ""))
-    while reference.startswith("#/"):
+    """``node`` with a local ``$ref`` followed; raises InputError where it leads nowhere."""
+    followed: list[str] = []
+    while str(node.get("$ref", "")).startswith("#"):
+        reference = str(node["$ref"])
+        if reference in followed:
+            raise _reference_error(reference, "leads in a circle")
+        followed.append(reference)
         target: Any = root
-        for part in reference[2:].split("/"):
-            target = target[part]
-        node, reference = target, str(target.get("$ref", ""))
+        for part in reference.lstrip("#").split("/")[1:]:
+            target = target.get(part) if isinstance(target, dict) else None
+        if not isinstance(target, dict):
+            raise _reference_error(reference, "is not there")
+        node = target
     return node
+
+
+def _reference_error(reference: str, why: str) -> InputError:
+    return InputError.of("SW008", f"the $ref {reference} {why}", Location("params/schema.json", 1))
 
 
 def defaults(schema: JsonSchema) -> dict[str, Any]:
@@ -166,7 +181,13 @@ def _closest(error: Any) -> list[Any]:
     branches: dict[Any, list[Any]] = {}
     for child in error.context:
         branches.setdefault(child.schema_path[0], []).append(child)
-    return max(branches.values(), key=lambda branch: (max(len(e.path) for e in branch), -len(branch)))
+    return max(branches.values(), key=lambda branch: (*_closeness(branch), -len(branch)))
+
+
+def _closeness(branch: list[Any]) -> tuple[bool, int]:
+    """A value of the branch's own type is nearer than any other; then the deeper error."""
+    is_type = all(error.validator != "type" or error.path for error in branch)
+    return is_type, max(len(error.path) for error in branch)
 
 
 def _unknown(error: Any, path: ParameterPath) -> Iterator[tuple[Problem, ParameterPath]]:

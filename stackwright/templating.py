@@ -21,6 +21,7 @@ import jinja2
 from jinja2 import nodes
 from jinja2.bccache import Bucket
 from jinja2.compiler import CodeGenerator, Frame
+from jinja2.idtracking import VAR_LOAD_RESOLVE
 from jinja2.runtime import Macro
 
 from .cache import Cache
@@ -163,11 +164,21 @@ class _Tracer(CodeGenerator):
                 for name in child.find_all(nodes.Name):
                     self.visit(name, frame)
                     self.write(", ")
-                self.write("))")
+                self.write(f"), {self._from_context(child, frame)!r})")
             if frame.buffer is not None:
                 self.write(")")
         if frame.require_output_check:
             self.outdent()
+
+    @staticmethod
+    def _from_context(node: nodes.Node, frame: Frame) -> tuple[str, ...]:
+        """The names in an expression that are not the template's own variables."""
+        loads = {
+            each.name: frame.symbols.find_load(reference)
+            for each in (node, *node.find_all(nodes.Name))
+            if isinstance(each, nodes.Name) and (reference := frame.symbols.find_ref(each.name)) is not None
+        }
+        return tuple(name for name, load in loads.items() if load is not None and load[0] == VAR_LOAD_RESOLVE)
 
     def _begin(self, node: nodes.Node, frame: Frame) -> None:
         self.writeline("yield " if frame.buffer is None else f"{frame.buffer}.append(", node)
@@ -232,6 +243,7 @@ class Environment(jinja2.Environment):
         self._reads: list[ParameterPath] = []
         self._including: list[Location] = []
         self._file = ""
+        self._pathless: dict[str, ParameterPath] = {}
         self.read: set[ParameterPath] = set()
         self.filters |= {"indent": _indent, "logical_id": logical_id}
 
@@ -243,13 +255,16 @@ class Environment(jinja2.Environment):
         """Where the reads of the expression begin that is evaluated next."""
         return len(self._reads)
 
-    def printed(self, mark: int, value: Any, name: str, line: int, names: Sequence[Any] = ()) -> Chunk | Text:
+    def printed(
+        self, mark: int, value: Any, name: str, line: int, names: Sequence[Any] = (), context: Sequence[str] = ()
+    ) -> Chunk | Text:
         """What ``{{ value }}`` at a template line leaves in the text: a block as it is, anything else as a token.
 
-        ``names`` are the variables of the expression: a filter makes a new value, but they still know their path.
+        ``names`` are the variables of the expression: a filter makes a new value, but they still know their path;
+        ``context`` names those that come from the parameters, as true, false and null cannot know theirs.
         """
         at = Location(f"templates/{name}", line)
-        reads = self._reads[mark:]
+        reads = [*self._reads[mark:], *(self._pathless[each] for each in context if each in self._pathless)]
         del self._reads[mark:]
         if isinstance(value, Text):
             return value.called_from(at)
@@ -304,6 +319,7 @@ class Environment(jinja2.Environment):
         self._reads.clear()
         self._including.clear()
         self._file = file
+        self._pathless = {name: (name,) for name, value in context.items() if value is None or isinstance(value, bool)}
         template = self.get_template(file)
         pieces: Any = template.root_render_func(template.new_context(dict(context)))  # not text: see _Tracer
         return join(pieces)
@@ -314,6 +330,8 @@ class Environment(jinja2.Environment):
             return bool(self.compile_expression(condition, undefined_to_none=False)(**context))
         except jinja2.TemplateError as error:
             raise RuntimeMistake(str(error.message)) from None
+        except Exception as error:  # whatever an expression of the project's author raises
+            raise RuntimeMistake(f"{type(error).__name__}: {error}") from None
 
     def mentioned(self) -> set[str]:
         """Every word in a tag or expression of any template of the project."""
@@ -385,7 +403,7 @@ class _Loader(jinja2.FileSystemLoader):
         """The text of a template; raises TemplateError where it is empty or not text."""
         path = Path(self.searchpath[0], template)
         at = Location(f"templates/{template}", 1)
-        if not path.is_file():
+        if not path.is_file() or ".." in path.relative_to(self.searchpath[0]).parts:
             raise jinja2.TemplateNotFound(template)
         try:
             text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
@@ -507,7 +525,7 @@ def dynref(service: str, *parts: str) -> str:
     if service not in ("ssm", "ssm-secure", "secretsmanager"):
         raise jinja2.TemplateRuntimeError(f"dynref: {service!r} is not ssm, ssm-secure or secretsmanager")
     for part in parts:
-        allowed = r"[A-Za-z0-9_./:+=@-]*" if isinstance(part, _Str) else r"[A-Za-z0-9_./:+=@${}-]*"
+        allowed = r"[A-Za-z0-9_./:+=@-]*" if _path(part) else r"([A-Za-z0-9_./:+=@-]|\$\{[A-Za-z0-9.:]+\})*"
         if not re.fullmatch(allowed, part):
             raise jinja2.TemplateRuntimeError(f"dynref: {part!r} cannot stand in a dynamic reference")
     return _Live("{{resolve:" + ":".join([service, *parts]) + "}}")

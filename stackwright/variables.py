@@ -134,16 +134,16 @@ class Classifier:
     def _kind(self, variable: Variable, secret_names: Sequence[str]) -> str:
         if self._forbidden(variable):
             return "forbidden"
-        if _matches(variable.name, self._computed):
+        if matches(variable.name, self._computed):
             message = f"{variable.name} is computed by the templates; the value here is ignored"
             self._add("SW021", message, variable, "remove the line", Level.WARNING)
             return "computed"
         if self._secret(variable, secret_names):
             return "secret"
-        return "function" if _matches(variable.name, self._function) else "plain"
+        return "function" if matches(variable.name, self._function) else "plain"
 
     def _forbidden(self, variable: Variable) -> bool:
-        if not _matches(variable.name, FORBIDDEN):
+        if not matches(variable.name, FORBIDDEN):
             return False
         message = f"{variable.name} must not be set: it would replace the credentials of the task's role"
         self._add("SW020", message, variable, "remove the line; tasks and functions get credentials from their roles")
@@ -153,7 +153,7 @@ class Classifier:
         if variable.name in secret_names:
             self._add("SW022", f"{variable.name} is a key of keys.env and stands here too", variable, "remove the line")
             return True
-        if _matches(variable.name, self._plain) and not looks_secret(variable.value):
+        if matches(variable.name, self._plain) and not looks_secret(variable.value):
             return False
         if variable.value and SECRET_NAME.search(variable.name):
             reason = "its name says that it is a secret"
@@ -180,8 +180,13 @@ def secret_names(
     keys: Mapping[str, Variable] | None, example: Mapping[str, Variable] | None, folder: Path
 ) -> tuple[tuple[str, ...], list[Problem]]:
     """The names of the secrets, and where ``keys.env`` and its committed example disagree."""
+    filled = [
+        Problem("SW025", f"{v.name} has a value; the example is committed and must hold names only", (v.location,))
+        for v in (example or {}).values()
+        if v.value
+    ]
     if keys is None or example is None:
-        return tuple(sorted(keys or example or ())), []
+        return tuple(sorted(keys or example or ())), filled
     problems = [
         Problem(
             "SW024",
@@ -202,12 +207,7 @@ def secret_names(
         for name in example
         if name not in keys
     ]
-    problems += [
-        Problem("SW025", f"{v.name} has a value; the example is committed and must hold names only", (v.location,))
-        for v in example.values()
-        if v.value
-    ]
-    return tuple(sorted({*keys, *example})), problems
+    return tuple(sorted({*keys, *example})), problems + filled
 
 
 def _globs(rules: Mapping[str, Any], kind: str) -> tuple[str, ...]:
@@ -215,5 +215,6 @@ def _globs(rules: Mapping[str, Any], kind: str) -> tuple[str, ...]:
     return tuple(str(item) for item in value) if isinstance(value, list | tuple) else ()
 
 
-def _matches(name: str, patterns: Iterable[str]) -> bool:
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Whether the name is one of the shell-style patterns."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -30,7 +30,6 @@ class _UntypedLoader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ig
     DEFAULT_SCALAR_TAG = _UNTAGGED
 
 
-
 # YAML 1.2 core schema (https://yaml.org/spec/1.2.2/#103-core-schema), but a number with a leading zero stays text,
 # as in its JSON schema: twelve digits are an account, not a number.
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
@@ -142,6 +141,8 @@ class ParameterData:
             return self._scalar(node)
         if id(node) in self._ancestors:
             raise InputError.of("SW006", "an alias that contains itself", location(node, self.path))
+        if not node.tag.startswith("tag:yaml.org,2002:"):
+            raise self._tag_error(node)
         self._ancestors.append(id(node))
         value: Any = self._mapping(node, at) if isinstance(node, yaml.MappingNode) else self._sequence(node, at)
         self._ancestors.pop()
@@ -182,13 +183,14 @@ class ParameterData:
         if node.tag == "tag:yaml.org,2002:str":
             return node.value
         if node.tag != _UNTAGGED:
-            raise InputError.of(
-                "SW005",
-                f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not allowed in parameters",
-                location(node, self.path),
-                hint="intrinsics such as !Ref belong in templates; quote the value if it is meant as text",
-            )
+            raise self._tag_error(node)
         return plain_value(node.value) if not node.style else node.value
+
+    def _tag_error(self, node: yaml.Node) -> InputError:
+        shown = node.tag.replace("tag:yaml.org,2002:", "!!")
+        hint = "intrinsics such as !Ref belong in templates; quote the value if it is meant as text"
+        at = location(node, self.path)
+        return InputError.of("SW005", f"the tag {shown} is not allowed in parameters", at, hint=hint)
 
 
 def plain_value(text: str) -> Any:
@@ -256,7 +258,7 @@ def intrinsic(name: str, value: Any) -> Mapping[str, Any]:
 
 def line_of(text: str, path: tuple[str | int, ...]) -> int:
     """The line of ``text`` (from 1) on which the key or item at ``path`` stands, or the nearest above it."""
-    node = yaml.compose(text, Loader=_Loader)
+    node = yaml.compose(text, Loader=_UntypedLoader)
     line = 1
     for part in path:
         if isinstance(node, yaml.MappingNode):
@@ -274,7 +276,7 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int:
 
 def paths_at(text: str, line: int) -> tuple[str | int, ...]:
     """The path of the innermost key or item that starts at or above ``line`` (from 1)."""
-    node = yaml.compose(text, Loader=_Loader)
+    node = yaml.compose(text, Loader=_UntypedLoader)
     path: tuple[str | int, ...] = ()
     while node is not None and not isinstance(node, yaml.ScalarNode):
         step = _step(node, line)

@@ -290,8 +290,8 @@ def test_dotenv_files_elsewhere(project: Make, tmp_path: Path) -> None:
 def test_aws_env_supplies_parameters_by_type(kind: str, text: str, value: Any, project: Make) -> None:
     items = ', "items": {"type": "string"}' if "array" in kind else ""
     schema = (
-        '{"$defs": {"v": {"type": %s%s, "x-aws-env": "V"}}, "properties": {"o": {"properties": {"v": '
-        '{"$ref": "#/$defs/v"}}}}}' % (kind, items)
+        f'{{"$defs": {{"v": {{"type": {kind}{items}, "x-aws-env": "V"}}}}, "properties": {{"o": {{"properties": {{"v": '
+        '{"$ref": "#/$defs/v"}}}}}'
     )
     config = project({"params/schema.json": schema, "env/dev/aws.env": f"\nV={text}\n"}).load()
     assert config.parameters["o"]["v"] == value
