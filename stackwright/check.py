@@ -6,16 +6,15 @@ the template, of its nested templates, of the configuration, and by its version.
 
 from __future__ import annotations
 
-import gc
 import json
 import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,8 @@ from .yamltext import line_of
 
 TIME_LIMIT = 60
 """Seconds for one template: cfn-lint can take minutes where many Conditions combine."""
-IGNORED = ("W3002",)
-"""cfn-lint's note that local paths need packaging, which they get."""
+_SETTINGS = "1 W3002"
+"""What the workers do beside the project's own configuration; changes with it."""
 _CONFIG_FILES = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")
 _FIELDS = ("code", "level", "message", "line")
 
@@ -73,7 +72,7 @@ class _Task:
         settings = [path.read_bytes() for name in _CONFIG_FILES if (path := self.project / name).is_file()]
         children = [d for d in self.rendering.documents if d.name.startswith(f"{self.document.name}/")]
         texts = [part for each in (self.document, *children) for part in (each.path, each.text)]
-        return Cache.key(_version(), self.region, *IGNORED, *settings, *texts)
+        return Cache.key(_version(), self.region, _SETTINGS, *settings, *texts)
 
 
 @cache
@@ -95,89 +94,46 @@ def _keep(task: _Task, found: Sequence[LintFinding]) -> None:
         Cache(task.project, "lint").put(task.key, data.encode())
 
 
-_Work = tuple[str, str, str, str]
+def warm_up(project: Path) -> None:
+    """Begin to load cfn-lint in a process of its own where nothing has been linted yet: rendering goes on meanwhile."""
+    if not any(Cache(project, "lint").folder.glob("*")):
+        _fork_server()
+
+
+def _fork_server() -> Any:
+    """Processes are forked from one that has cfn-lint loaded; started at the first call."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["stackwright.lint_worker"])
+    before = os.environ.get("PYTHONPATH")
+    # Until Python 3.13 the server does not take our sys.path over: https://github.com/python/cpython/issues/117378
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent.parent), *([before] if before else [])])
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ.pop("PYTHONPATH")
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
+    return context
 
 
 def _lint(tasks: Sequence[_Task], jobs: int, limit: int) -> Iterator[tuple[str, list[LintFinding]]]:
-    """Lint in forked processes, which share the one import of cfn-lint and its rules."""
-    gc.disable()  # cfn-lint's millions of small objects all live until the end: collecting them takes an eighth of it
-    work: list[_Work] = [(task.key, str(task.path), task.region, str(task.project)) for task in tasks]
-    linter = _Linter(limit)
-    linter.warm(work[0][2], work[0][3])
-    # Templates of one name use the same resource types, whose schemas a process loads once.
-    groups: dict[str, list[_Work]] = {}
-    for task, each in zip(tasks, work, strict=True):
-        groups.setdefault(task.document.name, []).append(each)
+    """Lint in parallel; templates of one name use the same resource types, whose schemas a process loads once."""
+    groups: dict[str, list[tuple[str, str, str, str, int]]] = {}
+    for task in tasks:
+        work = (task.key, str(task.path), task.region, str(task.project), limit)
+        groups.setdefault(task.document.name, []).append(work)
     batches = sorted(groups.values(), key=lambda each: -sum(Path(one[1]).stat().st_size for one in each))
-    if min(jobs, len(batches)) < 2 or "fork" not in multiprocessing.get_all_start_methods():
-        for batch in batches:
-            yield from linter.batch(batch)
-        return
-    with multiprocessing.get_context("fork").Pool(min(jobs, len(batches)), _ignore_interrupts) as pool:
-        for found in pool.imap_unordered(linter.batch, batches):
-            yield from found
+    with _fork_server().Pool(min(jobs, len(batches))) as pool:
+        for found in pool.imap_unordered(_worker, batches):
+            for key, findings in found:
+                yield key, [LintFinding(*each) for each in findings]
 
 
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends the pool
+def _worker(batch: Sequence[tuple[str, str, str, str, int]]) -> Any:
+    """Runs in a worker: only there is cfn-lint imported."""
+    from .lint_worker import lint
 
-
-class _OutOfTimeError(BaseException):
-    """Not an Exception, because cfn-lint catches those."""
-
-
-@cache
-def _runner(region: str, project: str) -> Any:
-    """cfn-lint with its rules loaded; it reads the project's configuration from the working folder."""
-    from cfnlint.config import ConfigMixIn, ManualArgs
-    from cfnlint.runner import Runner
-
-    before = Path.cwd()
-    os.chdir(project)
-    try:
-        return Runner(ConfigMixIn(**ManualArgs(regions=[region], ignore_checks=list(IGNORED), templates=[])))
-    finally:
-        os.chdir(before)
-
-
-class _Linter:
-    """Lints templates one after the other, each within a limit of seconds."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-
-    @staticmethod
-    def warm(region: str, project: str) -> None:
-        """Load cfn-lint and its rules before processes are forked."""
-        _runner(region, project)
-
-    def batch(self, batch: Sequence[_Work]) -> list[tuple[str, list[LintFinding]]]:
-        """Key and findings of each template."""
-        return [(key, self._one(path, region, project)) for key, path, region, project in batch]
-
-    def _one(self, path: str, region: str, project: str) -> list[LintFinding]:
-        from cfnlint.runner.template import run_template_by_file_path
-
-        runner = _runner(region, project)
-        previous = signal.signal(signal.SIGALRM, _out_of_time)
-        signal.alarm(self._limit)
-        try:
-            matches = list(run_template_by_file_path(path, runner.config, runner.rules, False))
-        except _OutOfTimeError:
-            message = f"cfn-lint did not finish within {self._limit} seconds; its checks are missing for this template"
-            return [LintFinding("SW390", "warning", message, 1)]
-        finally:
-            signal.alarm(0)
-            signal.signal(signal.SIGALRM, previous)
-        return [
-            LintFinding(match.rule.id, match.rule.severity, match.message, match.linenumber)
-            for match in matches
-            if match.filename == path and match.rule.id not in IGNORED
-        ]
-
-
-def _out_of_time(_signal: int, _frame: object) -> None:
-    raise _OutOfTimeError
+    return lint(batch)
 
 
 def _report(

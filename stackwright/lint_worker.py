@@ -1,0 +1,74 @@
+"""cfn-lint in processes of its own: this module is imported there, never by the command itself.
+
+Importing it loads cfn-lint and its rules, which takes longer than linting a template; the fork server does that once,
+while the command still renders, and each worker is forked from it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+gc.disable()  # millions of small objects that all live until the end: collecting them takes an eighth of the time
+
+from cfnlint.config import ConfigMixIn, ManualArgs  # noqa: E402 - after the collector is off
+from cfnlint.rules import Rules  # noqa: E402
+from cfnlint.runner import Runner  # noqa: E402
+from cfnlint.runner.template import run_template_by_file_path  # noqa: E402
+
+IGNORED = ("W3002",)
+"""cfn-lint's note that local paths need packaging, which they get."""
+
+Finding = tuple[str, str, str, int]
+"""Code, severity, message, line."""
+Work = tuple[str, str, str, str, int]
+"""Key of the result, path of the template, region, folder of the project, seconds it may take."""
+
+Rules.create_from_module("cfnlint.rules")  # loads the modules of all rules
+
+
+def lint(batch: Sequence[Work]) -> list[tuple[str, list[Finding]]]:
+    """Key and findings of each template of a batch."""
+    return [(key, _lint(path, _runner(region, project), limit)) for key, path, region, project, limit in batch]
+
+
+@cache
+def _runner(region: str, project: str) -> Any:
+    """cfn-lint as the project configures it; it reads ``.cfnlintrc`` from the working folder."""
+    before = Path.cwd()
+    os.chdir(project)
+    try:
+        return Runner(ConfigMixIn(**ManualArgs(regions=[region], ignore_checks=list(IGNORED), templates=[])))
+    finally:
+        os.chdir(before)
+
+
+class _OutOfTimeError(BaseException):
+    """Not an Exception, because cfn-lint catches those."""
+
+
+def _lint(path: str, runner: Any, limit: int) -> list[Finding]:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's: it ends its workers
+    signal.signal(signal.SIGALRM, _out_of_time)
+    signal.alarm(limit)
+    try:
+        matches = list(run_template_by_file_path(path, runner.config, runner.rules, False))
+    except _OutOfTimeError:
+        message = f"cfn-lint did not finish within {limit} seconds; its checks are missing for this template"
+        return [("SW390", "warning", message, 1)]
+    finally:
+        signal.alarm(0)
+    return [
+        (match.rule.id, match.rule.severity, match.message, match.linenumber)
+        for match in matches
+        if match.filename == path and match.rule.id not in IGNORED
+    ]
+
+
+def _out_of_time(_signal: int, _frame: object) -> None:
+    raise _OutOfTimeError
