@@ -204,8 +204,7 @@ class Prediction:
     def to_api(self, include_property_values: bool = True) -> list[dict[str, Any]]:
         """``DescribeChangeSet.Changes``."""
         return [
-            {"Type": "Resource", "ResourceChange": change.to_api(include_property_values)}
-            for change in self.listed
+            {"Type": "Resource", "ResourceChange": change.to_api(include_property_values)} for change in self.listed
         ]
 
 
@@ -269,9 +268,7 @@ class _Side:
             resource, path = self.resource(logical_id), ("Resources", logical_id)
             given = zip(_ATTRIBUTES, _attributes(resource), strict=True)
             self._attributes[logical_id] = {
-                name: self.resolver.resolve(value, (*path, name))
-                for name, value in given
-                if value is not None
+                name: self.resolver.resolve(value, (*path, name)) for name, value in given if value is not None
             }
         return self._attributes[logical_id]
 
@@ -285,10 +282,7 @@ class _Side:
 
     def _require(self, logical_id: str) -> None:
         if logical_id not in self.active:
-            text = (
-                f"Template format error: Unresolved resource dependencies [{logical_id}] in the "
-                "Resources block"
-            )
+            text = f"Template format error: Unresolved resource dependencies [{logical_id}] in the Resources block"
             raise ValidationError(f"{text} of the template", ("Resources", logical_id))
 
     def reference(self, logical_id: str) -> Traced:
@@ -406,7 +400,7 @@ class _After(_Side):
             return Traced(value, frozenset((reference,)), unseen=True)
         reference = Reference(Source.ATTRIBUTE, f"{logical_id}.{name}")
         value = self.model_value(logical_id, name)
-        if isinstance(value, Unknown):
+        if isinstance(value, Unknown) and value.text == f"${{{logical_id}.{name}}}":
             sure = certain and (name in ("Arn", "Id") or name.endswith(("Arn", "Id")))
             value = replace(value, fresh=True, certain=sure)
         return Traced(value, frozenset((reference,)), unseen=True)
@@ -452,10 +446,7 @@ class _Comparison:
         both = sorted(self.old.active & self.new.active)
         names = [name for name in both if self.old.resource(name).type != self.new.resource(name).type]
         if names:
-            text = (
-                "Update of resource type is not permitted. The new template modifies resource type of "
-                "the following"
-            )
+            text = "Update of resource type is not permitted. The new template modifies resource type of the following"
             raise ValidationError(f"{text} resources: [{', '.join(names)}]", ("Resources", names[0], "Type"))
 
     def _parameters(self) -> dict[str, bool]:
@@ -478,11 +469,7 @@ class _Comparison:
     def _export(self, name: str) -> bool:
         old = self.old.stack.template.outputs.get(name) if self.old else None
         new = self.new.stack.template.outputs.get(name)
-        return (
-            old is not None
-            and new is not None
-            and (old.export, old.description) != (new.export, new.description)
-        )
+        return old is not None and new is not None and (old.export, old.description) != (new.export, new.description)
 
     def _added(self, name: str) -> ResourceChange:
         kept = self.old is not None and bool(self.old.active & self.new.active)

@@ -70,10 +70,7 @@ def _needs(template: Template, resource: Resource) -> Iterator[str]:
     path = ("Resources", resource.logical_id)
     for name in resource.depends_on:
         if name not in template.resources:
-            text = (
-                f"Template format error: Unresolved resource dependencies [{name}] in the Resources "
-                "block of the"
-            )
+            text = f"Template format error: Unresolved resource dependencies [{name}] in the Resources block of the"
             raise ValidationError(f"{text} template", (*path, "DependsOn"))
         yield name
     for name, _ in references(resource.properties):

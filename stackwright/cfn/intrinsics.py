@@ -104,14 +104,10 @@ def parameter_values(template: Template, given: Mapping[str, Any]) -> dict[str, 
     """
     extra = sorted(set(given) - set(template.parameters))
     if extra:
-        raise ValidationError(
-            f"Parameters: [{', '.join(extra)}] do not exist in the template", ("Parameters",)
-        )
+        raise ValidationError(f"Parameters: [{', '.join(extra)}] do not exist in the template", ("Parameters",))
     missing = [name for name, p in template.parameters.items() if p.default is None and name not in given]
     if missing:
-        raise ValidationError(
-            f"Parameters: [{', '.join(missing)}] must have values", ("Parameters", missing[0])
-        )
+        raise ValidationError(f"Parameters: [{', '.join(missing)}] must have values", ("Parameters", missing[0]))
     values: dict[str, Any] = {}
     for name, parameter in template.parameters.items():
         value = given.get(name, parameter.default)
@@ -132,9 +128,7 @@ def _given(parameter: Parameter, value: Any) -> Any:
     problem = _constraint(parameter, text)
     if problem:
         if parameter.constraint_description:
-            problem = (
-                f"Parameter {parameter.name} failed to satisfy constraint: {parameter.constraint_description}"
-            )
+            problem = f"Parameter {parameter.name} failed to satisfy constraint: {parameter.constraint_description}"
         raise ValidationError(problem, ("Parameters", parameter.name))
     return text
 
@@ -216,10 +210,7 @@ class Resolver:
             ValidationError: it is not declared, or depends on itself.
         """
         if name not in self.template.conditions:
-            text = (
-                f"Template error: unresolved condition dependency {name} in the Conditions block of "
-                "the template"
-            )
+            text = f"Template error: unresolved condition dependency {name} in the Conditions block of the template"
             raise ValidationError(text, path)
         if name not in self._conditions:
             self._conditions[name] = None
@@ -241,9 +232,7 @@ class Resolver:
             function = _CONDITION_FUNCTIONS.get(name)
             if function is not None:
                 return function(self, argument, (*path, name))
-        raise ValidationError(
-            "Template format error: Every Conditions member must be a condition function.", path
-        )
+        raise ValidationError("Template format error: Every Conditions member must be a condition function.", path)
 
     def active(self, condition: str | None, path: Path = ()) -> bool:
         """Whether a resource or output with this ``Condition`` exists."""
@@ -282,9 +271,7 @@ def _joined(parts: Sequence[Any], delimiter: str) -> str | Unknown:
 
 def _derived(function: str, unknown: Unknown, *arguments: Any) -> Unknown:
     shown = ", ".join([str(argument) for argument in arguments] + [unknown.text])
-    return Unknown(
-        f"{function}({shown})", unknown.causes, unknown.fresh
-    )  # a part of it may well be as before
+    return Unknown(f"{function}({shown})", unknown.causes, unknown.fresh)  # a part of it may well be as before
 
 
 def _first_unknown(value: Any) -> Unknown | None:
@@ -332,30 +319,17 @@ def _parameter_value(resolver: Resolver, parameter: Parameter) -> Traced:
 def _unresolved(name: str, path: Path) -> ValidationError:
     block = str(path[0]) if path else "Resources"
     if block == "Conditions":
-        text = (
-            f"Template format error: Unresolved dependencies [{name}]. Cannot reference resources in "
-            "the Conditions"
-        )
+        text = f"Template format error: Unresolved dependencies [{name}]. Cannot reference resources in the Conditions"
         return ValidationError(f"{text} block of the template", path)
-    text = (
-        f"Template format error: Unresolved resource dependencies [{name}] in the {block} block of the "
-        "template"
-    )
+    text = f"Template format error: Unresolved resource dependencies [{name}] in the {block} block of the template"
     return ValidationError(text, path)
 
 
 def _get_att(resolver: Resolver, argument: Any, path: Path) -> Any:
     if isinstance(argument, str) and "." in argument:
         argument = argument.split(".", 1)
-    wrong = (
-        "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and the"
-    )
-    if (
-        not isinstance(argument, list)
-        or len(argument) < 2
-        or not isinstance(argument[0], str)
-        or not argument[0]
-    ):
+    wrong = "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and the"
+    if not isinstance(argument, list) or len(argument) < 2 or not isinstance(argument[0], str) or not argument[0]:
         raise ValidationError(f"{wrong} resource attribute", path)
     names = [plain(resolver.resolve(item, path)) for item in argument[1:]]
     if not all(isinstance(name, str) and name for name in names):
@@ -375,14 +349,8 @@ def _sub(resolver: Resolver, argument: Any, path: Path) -> Any:
     if isinstance(argument, list) and len(argument) == 2 and isinstance(argument[1], Mapping):
         argument, variables = argument[0], argument[1]
     if not isinstance(argument, str):
-        text = (
-            "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. "
-            "Specify a"
-        )
-        text += (
-            " string as first argument, and an optional second argument to specify a mapping of "
-            "values to replace"
-        )
+        text = "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a"
+        text += " string as first argument, and an optional second argument to specify a mapping of values to replace"
         raise ValidationError(f"{text} in the string", path)
     parts: list[Any] = []
     end = 0
@@ -438,10 +406,7 @@ def _join(resolver: Resolver, argument: Any, path: Path) -> Any:
 
 def _split(resolver: Resolver, argument: Any, path: Path) -> Any:
     if not isinstance(argument, list) or len(argument) != 2 or not isinstance(argument[0], str):
-        text = (
-            "Template error: every Fn::Split object requires two parameters, (1) a string delimiter "
-            "and (2) a string"
-        )
+        text = "Template error: every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string"
         raise ValidationError(f"{text} to be split or a function that returns a string to be split.", path)
     source = resolver.resolve(argument[1], (*path, 1))
     value = _text_of(source, "Fn::Split", path)
@@ -452,25 +417,17 @@ def _split(resolver: Resolver, argument: Any, path: Path) -> Any:
 
 def _select(resolver: Resolver, argument: Any, path: Path) -> Any:
     if not isinstance(argument, list) or len(argument) != 2:
-        text = (
-            "Template error: Fn::Select requires a list argument with two elements: an integer index "
-            "and a list"
-        )
+        text = "Template error: Fn::Select requires a list argument with two elements: an integer index and a list"
         raise ValidationError(text, path)
     index, items = resolver.resolve(argument[0], (*path, 0)), resolver.resolve(argument[1], (*path, 1))
     value, number = items.value if isinstance(items, Traced) else items, to_text(plain(index))
     if isinstance(value, Unknown):
         return _combine(_derived("Select", value, number), (index, items))
     if not isinstance(value, list) or not number.isdigit():
-        text = (
-            "Template error: Fn::Select requires a list argument with two elements: an integer index "
-            "and a list"
-        )
+        text = "Template error: Fn::Select requires a list argument with two elements: an integer index and a list"
         raise ValidationError(text, path)
     if int(number) >= len(value):
-        raise ValidationError(
-            f"Template error: Fn::Select  cannot select nonexistent value at index {number}", path
-        )
+        raise ValidationError(f"Template error: Fn::Select  cannot select nonexistent value at index {number}", path)
     chosen = value[int(number)]
     return _combine(plain(chosen), (index, items, chosen))
 
@@ -488,10 +445,7 @@ def _if(resolver: Resolver, argument: Any, path: Path) -> Any:
 def _find_in_map(resolver: Resolver, argument: Any, path: Path) -> Any:
     default = _map_default(resolver, argument, path)
     if not isinstance(argument, list) or len(argument) not in (3, 4):
-        text = (
-            "Template error: every Fn::FindInMap object requires three parameters, the map name, map "
-            "key and the"
-        )
+        text = "Template error: every Fn::FindInMap object requires three parameters, the map name, map key and the"
         raise ValidationError(f"{text} attribute for return value", path)
     keys = [resolver.resolve(item, (*path, index)) for index, item in enumerate(argument[:3])]
     names = [_text_of(key, "Fn::FindInMap", path) for key in keys]
@@ -514,9 +468,7 @@ def _map_default(resolver: Resolver, argument: Any, path: Path) -> Any:
         return NO_VALUE
     options = argument[3]
     if not isinstance(options, Mapping) or set(options) != {"DefaultValue"}:
-        raise ValidationError(
-            "Template error: the fourth parameter of Fn::FindInMap must be a DefaultValue.", path
-        )
+        raise ValidationError("Template error: the fourth parameter of Fn::FindInMap must be a DefaultValue.", path)
     _needs_extensions(resolver, "Fn::FindInMap with DefaultValue", path)
     return resolver.resolve(options["DefaultValue"], (*path, 3))
 
@@ -540,8 +492,7 @@ def _base64(resolver: Resolver, argument: Any, path: Path) -> Any:
 def _cidr(resolver: Resolver, argument: Any, path: Path) -> Any:
     if not isinstance(argument, list) or len(argument) not in (2, 3):
         text = (
-            "Template error: every Fn::Cidr object requires two or three parameters: an ipBlock, a "
-            "count and cidrBits"
+            "Template error: every Fn::Cidr object requires two or three parameters: an ipBlock, a count and cidrBits"
         )
         raise ValidationError(text, path)
     parts = [resolver.resolve(item, (*path, index)) for index, item in enumerate(argument)]
@@ -646,9 +597,7 @@ _FUNCTIONS: Mapping[str, Callable[[Resolver, Any, Path], Any]] = {
 
 def _equals(resolver: Resolver, argument: Any, path: Path) -> bool:
     if not isinstance(argument, list) or len(argument) != 2:
-        raise ValidationError(
-            "Template error: every Fn::Equals object requires a list of two string parameters.", path
-        )
+        raise ValidationError("Template error: every Fn::Equals object requires a list of two string parameters.", path)
     left, right = (canonical(resolver.resolve(item, (*path, i))) for i, item in enumerate(argument))
     return bool(left == right)
 
@@ -656,8 +605,7 @@ def _equals(resolver: Resolver, argument: Any, path: Path) -> bool:
 def _several(resolver: Resolver, argument: Any, path: Path) -> list[bool]:
     if not isinstance(argument, list) or not 2 <= len(argument) <= 10:
         text = (
-            f"Template error: every {path[-1]} object requires a list of at least 2 and at most 10 "
-            "boolean parameters."
+            f"Template error: every {path[-1]} object requires a list of at least 2 and at most 10 boolean parameters."
         )
         raise ValidationError(text, path)
     return [resolver.truth(item, (*path, index)) for index, item in enumerate(argument)]

@@ -119,9 +119,7 @@ class ResourceType:
     @property
     def updatable_tags(self) -> bool:
         """Whether tags can change without replacing the resource."""
-        return self.tags_property is not None and bool(
-            self.definition.get("tagging", {}).get("tagUpdatable", True)
-        )
+        return self.tags_property is not None and bool(self.definition.get("tagging", {}).get("tagUpdatable", True))
 
     def recreation(self, path: Path) -> Recreation:
         """What changing the property at ``path`` (below ``Properties``) does to the physical resource."""
@@ -258,9 +256,7 @@ def _validate(resource_type: ResourceType, properties: Mapping[str, Any]) -> Ite
         if key in read_only - _settable(resource_type)
     )
     validator = _validator_class()(resource_type.definition)
-    errors = sorted(
-        validator.iter_errors(dict(properties)), key=lambda error: [str(p) for p in error.absolute_path]
-    )
+    errors = sorted(validator.iter_errors(dict(properties)), key=lambda error: [str(p) for p in error.absolute_path])
     for error in errors:
         yield from _texts(error)
 

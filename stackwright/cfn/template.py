@@ -205,9 +205,7 @@ def _read(text: str) -> tuple[Any, dict[Path, int]]:
         try:
             return json.loads(text, object_pairs_hook=_unique_pairs), {}
         except json.JSONDecodeError as error:
-            message = (
-                f"Template format error: JSON not well-formed. (line {error.lineno}, column {error.colno})"
-            )
+            message = f"Template format error: JSON not well-formed. (line {error.lineno}, column {error.colno})"
             raise ValidationError(message, (), error.lineno) from None
     try:
         root = yaml.compose(text, Loader=_LOADER)
@@ -341,10 +339,7 @@ def _limits(data: Mapping[str, Any]) -> None:
     ):
         count = len(_section(data, name))
         if count > limit:
-            text = (
-                f"Template format error: Number of {name.lower()}, {count}, is greater than maximum "
-                f"allowed, {limit}"
-            )
+            text = f"Template format error: Number of {name.lower()}, {count}, is greater than maximum allowed, {limit}"
             raise ValidationError(text, (name,))
 
 
@@ -353,9 +348,7 @@ def _each(data: Mapping[str, Any], section: str, make: Callable[[str, Any], _T])
     for name, value in _section(data, section).items():
         if section != "Mappings" and not _ALPHANUMERIC.fullmatch(str(name)):
             noun = section.removesuffix("s")
-            raise ValidationError(
-                f"Template format error: {noun} name {name} is non alphanumeric.", (section, name)
-            )
+            raise ValidationError(f"Template format error: {noun} name {name} is non alphanumeric.", (section, name))
         found[name] = make(name, value)
     return found
 
@@ -388,9 +381,7 @@ def _number(value: Any, cast: Callable[[Any], float], name: str, path: Path) -> 
 def _parameter(name: str, value: Any) -> Parameter:
     path: Path = ("Parameters", name)
     if not isinstance(value, Mapping) or not isinstance(value.get("Type"), str):
-        raise ValidationError(
-            "Template format error: Every Parameters object must contain a Type member.", path
-        )
+        raise ValidationError("Template format error: Every Parameters object must contain a Type member.", path)
     unknown = sorted(set(value) - _PARAMETER_KEYS)
     if unknown:
         raise ValidationError(f"Invalid template parameter property '{unknown[0]}'", (*path, unknown[0]))
@@ -398,9 +389,7 @@ def _parameter(name: str, value: Any) -> Parameter:
         raise ValidationError(f"Template format error: Unrecognized parameter type: {value['Type']}", path)
     default = value.get("Default")
     if isinstance(default, list | Mapping):
-        raise ValidationError(
-            "Template format error: Every Default member must be a string.", (*path, "Default")
-        )
+        raise ValidationError("Template format error: Every Default member must be a string.", (*path, "Default"))
     return Parameter(
         name=name,
         type=value["Type"],
@@ -420,10 +409,7 @@ def _parameter(name: str, value: Any) -> Parameter:
 def _mapping_table(name: str, value: Any) -> Mapping[str, Mapping[str, Any]]:
     good = isinstance(value, Mapping) and all(isinstance(row, Mapping) for row in value.values())
     if not good:
-        text = (
-            "Template format error: Every Mappings object member must contain a String key and an "
-            "object value."
-        )
+        text = "Template format error: Every Mappings object member must contain a String key and an object value."
         raise ValidationError(text, ("Mappings", name))
     for top, row in value.items():
         for second, cell in row.items():
@@ -438,18 +424,14 @@ def _resource(name: str, value: Any) -> Resource:
     if not isinstance(value, Mapping):
         raise ValidationError("Template format error: Any Resources member must be an object.", path)
     if not isinstance(value.get("Type"), str) or not value["Type"]:
-        text = (
-            f"Template format error: [/Resources/{name}] Every Resources object must contain a Type member."
-        )
+        text = f"Template format error: [/Resources/{name}] Every Resources object must contain a Type member."
         raise ValidationError(text, path)
     unknown = sorted(set(value) - _RESOURCE_KEYS)
     if unknown:
         raise ValidationError(f"Invalid template resource property '{unknown[0]}'", (*path, unknown[0]))
     properties = value.get("Properties", {})
     if not isinstance(properties, Mapping):
-        raise ValidationError(
-            "Template format error: Any Properties member must be an object.", (*path, "Properties")
-        )
+        raise ValidationError("Template format error: Any Properties member must be an object.", (*path, "Properties"))
     for key in ("DeletionPolicy", "UpdateReplacePolicy"):
         _policy(name, key, value.get(key))
     return Resource(
@@ -482,16 +464,11 @@ def _depends_on(path: Path, value: Any) -> tuple[str, ...]:
 
 def _output(name: str, value: Any) -> Output:
     if not isinstance(value, Mapping) or "Value" not in value:
-        text = (
-            f"Template format error: Output {name} is malformed. Every Outputs member must contain a "
-            "Value object"
-        )
+        text = f"Template format error: Output {name} is malformed. Every Outputs member must contain a Value object"
         raise ValidationError(text, ("Outputs", name))
     export = value.get("Export")
     if export is not None and (not isinstance(export, Mapping) or "Name" not in export):
-        raise ValidationError(
-            "Template format error: Export must contain a Name.", ("Outputs", name, "Export")
-        )
+        raise ValidationError("Template format error: Export must contain a Name.", ("Outputs", name, "Export"))
     return Output(
         name=name,
         value=value["Value"],

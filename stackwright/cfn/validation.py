@@ -53,8 +53,7 @@ def _types(template: Template, schemas: Schemas) -> None:
 
 def _conditions(template: Template) -> None:
     named: list[tuple[Path, Any]] = [
-        (("Resources", name, "Condition"), resource.condition)
-        for name, resource in template.resources.items()
+        (("Resources", name, "Condition"), resource.condition) for name, resource in template.resources.items()
     ]
     named += [(("Outputs", name, "Condition"), output.condition) for name, output in template.outputs.items()]
     for name, value in template.data.get("Resources", {}).items():
@@ -62,10 +61,7 @@ def _conditions(template: Template) -> None:
     for path, condition in named:
         if condition is not None and condition not in template.conditions:
             block = path[0]
-            text = (
-                f"Template error: unresolved condition dependency {condition} in the {block} block of "
-                "the template"
-            )
+            text = f"Template error: unresolved condition dependency {condition} in the {block} block of the template"
             raise ValidationError(text, path)
 
 
@@ -85,10 +81,7 @@ def _references(template: Template, schemas: Schemas, value: Any, path: Path) ->
     known = {*template.resources, *template.parameters, *_PSEUDO}
     for name, attribute in graph.references(list(value) if isinstance(value, tuple) else value):
         if attribute is None and name not in known:
-            text = (
-                f"Template format error: Unresolved resource dependencies [{name}] in the {path[0]} "
-                "block of the"
-            )
+            text = f"Template format error: Unresolved resource dependencies [{name}] in the {path[0]} block of the"
             raise ValidationError(f"{text} template", path)
         if attribute is not None:
             _attribute(template, schemas, name, attribute, path)
@@ -97,9 +90,7 @@ def _references(template: Template, schemas: Schemas, value: Any, path: Path) ->
 def _attribute(template: Template, schemas: Schemas, name: str, attribute: str, path: Path) -> None:
     resource = template.resources.get(name)
     if resource is None:
-        raise ValidationError(
-            f"Template error: instance of Fn::GetAtt references undefined resource {name}", path
-        )
+        raise ValidationError(f"Template error: instance of Fn::GetAtt references undefined resource {name}", path)
     known = schemas.get(resource.type)
     if attribute and known is not None and not known.has_attribute(attribute):
         text = f"Template error: resource {name} does not support attribute type {attribute} in Fn::GetAtt"

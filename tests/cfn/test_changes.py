@@ -125,6 +125,15 @@ def test_an_unknown_attribute_of_a_replaced_resource_is_conditional():
     assert [str(found[name].aws_replacement) for name in "SAB"] == ["True", "True", "True"]
 
 
+def test_an_attribute_that_only_passes_an_old_id_on_is_not_new():
+    before = {"A": topic(TopicName="a"), "C": topic(TopicName="c")}
+    after = before | {"B": topic(DisplayName={"Ref": "A"}), "C": topic(TopicName={"Fn::GetAtt": ["B", "DisplayName"]})}
+    ids = {"A": "arn:a", "C": "arn:c"}
+    for known in ({}, ids):
+        change = changes(stack(before, physical=known), stack(after))["C"]
+        assert str(change.replacement) == "True"
+
+
 def test_conditional_replacement_propagates_as_dynamic():
     instance = {"Type": "AWS::EC2::Instance", "Properties": {"UserData": "a"}}
     linked = {"InstanceId": {"Ref": "I"}}
