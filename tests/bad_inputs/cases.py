@@ -604,7 +604,8 @@ TEMPLATES = [
         "undefined in a macro",
         {
             "templates/main.yaml.j2": "{% from 'macros/m.j2' import outer %}\nResources:\n  A:\n    {{ outer() }}\n",
-            "templates/macros/m.j2": "{% macro outer() %}\nB:\n  {{ inner() }}\n{% endmacro %}\n{% macro inner() %}\nC: {{ titel }}\n{% endmacro %}\n",
+            "templates/macros/m.j2": "{% macro outer() %}\nB:\n  {{ inner() }}\n{% endmacro %}\n{% macro inner() %}\n"
+            "C: {{ titel }}\n{% endmacro %}\n",
         },
         "SW102",
         "templates/macros/m.j2:6",
@@ -746,7 +747,8 @@ WIRES = [
         "misspelt wire",
         {
             "templates/app/one.yaml.j2": "Resources: {A: {Type: x}}\nOutputs: {Idd: {Value: 1}}\n",
-            "templates/app.yaml.j2": "Resources:\n  {{ nested_stacks() }}\nOutputs: {A: {Value: !GetAtt One.Outputs.Idd}}\n",
+            "templates/app.yaml.j2": "Resources:\n  {{ nested_stacks() }}\nOutputs: {A: {Value: !GetAtt One.Outputs.Idd}}\n"
+            "",
         },
         "SW201",
         "templates/app/two.yaml.j2:2",
@@ -813,8 +815,10 @@ WIRES = [
     nested(
         "cycle",
         {
-            "templates/app/one.yaml.j2": "Parameters:\n  Back: {Type: String}\nResources: {A: {Type: x}}\nOutputs: {Id: {Value: 1}}\n",
-            "templates/app/two.yaml.j2": "Parameters:\n  Id: {Type: String}\nResources: {A: {Type: x}}\nOutputs: {Back: {Value: 1}}\n",
+            "templates/app/one.yaml.j2": "Parameters:\n  Back: {Type: String}\nResources: {A: {Type: x}}\nOutputs: {Id: {Value: 1}}\n"
+            "",
+            "templates/app/two.yaml.j2": "Parameters:\n  Id: {Type: String}\nResources: {A: {Type: x}}\nOutputs: {Back: {Value: 1}}\n"
+            "",
         },
         "SW205",
         "templates/app/one.yaml.j2:2",
@@ -824,6 +828,7 @@ WIRES = [
         "own output",
         {
             "templates/app/two.yaml.j2": "Parameters:\n  Id2: {Type: String}\nResources: {A: {Type: x}}\nOutputs: {Id2: {Value: 1}}\n"
+            ""
         },
         "SW205",
         "templates/app/two.yaml.j2:2",
@@ -843,7 +848,8 @@ WIRES = [
         {
             "params/dev.yaml": "images: {web: {}}\n",
             "templates/app.yaml.j2": "Resources:\n  {{ nested_stacks() }}\n",
-            "templates/app/two.yaml.j2": "Parameters:\n  Id: {Type: String}\n  WebImage: {Type: String}\nResources: {A: {Type: x}}\n",
+            "templates/app/two.yaml.j2": "Parameters:\n  Id: {Type: String}\n  WebImage: {Type: String}\nResources: {A: {Type: x}}\n"
+            "",
         },
         "SW109",
         "templates/app.yaml.j2:1",
