@@ -2,6 +2,7 @@
 ENV  ?= local
 BASE ?= origin/main
 ARGS ?=
+OUT  ?= dist/$(ENV)
 
 PYTHON ?= python3
 VENV   := .venv
@@ -9,7 +10,7 @@ BIN    := $(VENV)/bin
 RENDER := $(BIN)/python render.py
 
 .DEFAULT_GOAL := help
-.PHONY: help render render-all check-build lint params explain diff graph init doctor docs test test-full coverage types \
+.PHONY: help render render-all check-build lint params explain diff graph package init doctor docs test test-full coverage types \
         format policy taskcat simulate bench lock install install-dev clean
 
 help: ## Show this help
@@ -39,6 +40,9 @@ diff: $(VENV)/.installed ## Tell what deploying ENV would change against BASE (d
 
 graph: $(VENV)/.installed ## Draw ENV's stacks as Mermaid (ARGS="--format svg" for a picture)
 	@$(RENDER) graph --env $(ENV) $(ARGS)
+
+package: $(VENV)/.installed ## Zip the functions and address the templates, into OUT (default dist/ENV)
+	@$(RENDER) package --env $(ENV) --out $(OUT) $(if $(BUCKET),--bucket $(BUCKET)) $(ARGS)
 
 init: $(VENV)/.installed ## Make the files of a new environment ENV
 	@$(RENDER) init $(ENV) $(ARGS)

@@ -7,6 +7,7 @@ The pipeline, one public function a stage, nothing mutated on the way:
    (``wire.wire`` decides, ``render`` prints).
 3. ``check.check``    cfn-lint and our own rules turn the rendering into a `Report` of problems at template lines.
 4. ``output.write``   ``build/<env>`` is replaced as a whole, or not at all.
+5. ``package.package``  local paths become addresses named by content: a `Bundle` of function zips and templates.
 
 ``cli`` is the only place that knows the order, prints, or exits. Up to here nothing needs credentials or a network.
 """

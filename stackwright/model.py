@@ -346,10 +346,12 @@ class Bundle:
     """Everything to upload for one environment.
 
     ``artifacts`` holds each file once, what others refer to first; ``templates`` has the stacks ``app`` and
-    ``app/network`` in deployment order; ``folder`` is None where the addresses are relative paths.
+    ``app/network`` in deployment order; ``functions`` has the zip of each function whose Code was a local path, by
+    stack and logical ID (``app/autoscaler:Autoscaler``); ``folder`` is None where the addresses are relative paths.
     """
 
     environment: str
     folder: S3Folder | None
     artifacts: tuple[Artifact, ...]
     templates: Mapping[str, PackagedTemplate]
+    functions: Mapping[str, Artifact]

@@ -77,6 +77,13 @@ _STAGES = (
     Code("SW501", "A build folder cannot be read"),
     Code("SW502", "A git revision cannot be read"),
     Code("SW503", "A build cannot be compared: CloudFormation would refuse it"),
+    Code("SW601", "A function with requirements whose Runtime is no Python"),
+    Code("SW602", "A function's requirement is not pinned", "The same inputs must give the same zip."),
+    Code("SW603", "pip cannot install a function's requirements"),
+    Code("SW604", "A function larger than Lambda allows"),
+    Code("SW605", "A local path in a template leads nowhere"),
+    Code("SW606", "A function asks for a file that is not packed", "Only aws.env and .env are, without any secret."),
+    Code("SW607", "The folder for artifacts cannot be written"),
 )
 
 
