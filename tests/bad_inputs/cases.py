@@ -747,7 +747,8 @@ WIRES = [
         "misspelt wire",
         {
             "templates/app/one.yaml.j2": "Resources: {A: {Type: x}}\nOutputs: {Idd: {Value: 1}}\n",
-            "templates/app.yaml.j2": "Resources:\n  {{ nested_stacks() }}\nOutputs: {A: {Value: !GetAtt One.Outputs.Idd}}\n"
+            "templates/app.yaml.j2": "Resources:\n  {{ nested_stacks() }}\n"
+            "Outputs: {A: {Value: !GetAtt One.Outputs.Idd}}\n"
             "",
         },
         "SW201",
@@ -815,9 +816,11 @@ WIRES = [
     nested(
         "cycle",
         {
-            "templates/app/one.yaml.j2": "Parameters:\n  Back: {Type: String}\nResources: {A: {Type: x}}\nOutputs: {Id: {Value: 1}}\n"
+            "templates/app/one.yaml.j2": "Parameters:\n  Back: {Type: String}\nResources: {A: {Type: x}}\n"
+            "Outputs: {Id: {Value: 1}}\n"
             "",
-            "templates/app/two.yaml.j2": "Parameters:\n  Id: {Type: String}\nResources: {A: {Type: x}}\nOutputs: {Back: {Value: 1}}\n"
+            "templates/app/two.yaml.j2": "Parameters:\n  Id: {Type: String}\nResources: {A: {Type: x}}\n"
+            "Outputs: {Back: {Value: 1}}\n"
             "",
         },
         "SW205",
@@ -827,7 +830,8 @@ WIRES = [
     nested(
         "own output",
         {
-            "templates/app/two.yaml.j2": "Parameters:\n  Id2: {Type: String}\nResources: {A: {Type: x}}\nOutputs: {Id2: {Value: 1}}\n"
+            "templates/app/two.yaml.j2": "Parameters:\n  Id2: {Type: String}\nResources: {A: {Type: x}}\n"
+            "Outputs: {Id2: {Value: 1}}\n"
             ""
         },
         "SW205",
@@ -848,7 +852,8 @@ WIRES = [
         {
             "params/dev.yaml": "images: {web: {}}\n",
             "templates/app.yaml.j2": "Resources:\n  {{ nested_stacks() }}\n",
-            "templates/app/two.yaml.j2": "Parameters:\n  Id: {Type: String}\n  WebImage: {Type: String}\nResources: {A: {Type: x}}\n"
+            "templates/app/two.yaml.j2": "Parameters:\n  Id: {Type: String}\n  WebImage: {Type: String}\n"
+            "Resources: {A: {Type: x}}\n"
             "",
         },
         "SW109",
