@@ -143,9 +143,16 @@ class _Wirer:
         self.problems.append(Problem(code, message, _origin(stack, parameter.line), hint))
 
     def _circle(self, stack: Interface, later: Sequence[str]) -> bool:
-        """Whether a later stack that this one needs takes something from this one."""
-        needed = [each for each in self._stacks if each.name in later]
-        return any(name in stack.outputs for each in needed for name in each.parameters)
+        """Whether a later stack that this one needs takes something from this one, itself or through others."""
+        reached = {each.name: each for each in self._stacks if each.name in later and each is not stack}
+        queue = list(reached.values())
+        while queue:
+            taker = queue.pop()
+            for giver in self._stacks:
+                if giver.name not in reached and any(name in giver.outputs for name in taker.parameters):
+                    reached[giver.name] = giver
+                    queue.append(giver)
+        return stack.name in reached
 
     def _ambiguous(self, stack: Interface, parameter: Declaration, candidates: Sequence[Source]) -> None:
         places = "; ".join(_described(source) for source in candidates)
