@@ -354,6 +354,39 @@ def test_bad_settings_stop_the_tick_before_any_call(
     assert text in logged()[0]["faults"][0]
 
 
+BOUNDS = {
+    "MIN_WORKERS": (0, 11),
+    "MAX_WORKERS": (1, 1000),
+    "MESSAGES_PER_WORKER": (0.001, 1000),
+    "TARGET_WAIT_SECONDS": (0, 3600),
+    "SCALE_WINDOW_SECONDS": (120, 3600),
+    "HEADROOM": (0, 5),
+    "SCALE_IN_MIN_STEP": (1, 100),
+    "SCALE_IN_MAX_BUSY": (0, 1),
+    "SCALE_IN_MAX_AGE_SECONDS": (30, 3600),
+    "MAX_METRIC_AGE_SECONDS": (60, 3600),
+    "FALLBACK_WORKERS": (0, 11),
+}
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_each_bound_is_allowed_and_what_lies_beyond_is_not(name: str, autoscaling: ModuleType) -> None:
+    low, high = BOUNDS[name]
+    for value in (low, high):
+        told = SERVICE | {"MIN_WORKERS": "0", name: str(value)}
+        assert getattr(autoscaling.configure(told), name.lower()) == value
+    beyond = 1 if isinstance(low, int) else 0.0005
+    for value in (low - beyond, high + 1):
+        with pytest.raises(Exception, match=name):
+            autoscaling.configure(SERVICE | {"MIN_WORKERS": "0", name: str(value)})
+
+
+def test_every_number_has_bounds_that_are_tested(autoscaling: ModuleType) -> None:
+    from configuration import NUMBERS
+
+    assert NUMBERS.keys() == BOUNDS.keys()
+
+
 def test_derived_defaults(autoscaling: ModuleType) -> None:
     config = autoscaling.configure(SERVICE | {"MAX_WORKERS": "9", "MAX_METRIC_AGE_SECONDS": "120"})
     assert (config.fallback_workers, config.scale_in_max_age_seconds) == (5, 120)

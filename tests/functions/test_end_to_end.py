@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import threading
@@ -15,6 +16,7 @@ from typing import Any
 
 import boto3
 import pytest
+from dotenv import dotenv_values
 from moto.server import ThreadedMotoServer
 from policy import Config
 
@@ -49,12 +51,26 @@ class InvokeHandler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
-    """Both functions, unpacked from their zips into read-only folders."""
-    folder = tmp_path_factory.mktemp("zips")
-    archives = [zips.build(name, folder / f"{name}.zip") for name in ("autoscaling", "queue_metrics")]
-    with zips.unpacked(archives[0]) as autoscaling, zips.unpacked(archives[1]) as queue_metrics:
-        yield {"autoscaling": autoscaling, "queue_metrics": queue_metrics}
+def _wheels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """pip's only source: a wheel of the one package that the functions need and Lambda lacks."""
+    folder = zips.wheelhouse(tmp_path_factory.mktemp("wheels"), ["python-dotenv"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIP_NO_INDEX", "1")
+        patch.setenv("PIP_FIND_LINKS", str(folder))
+        yield
+
+
+@pytest.fixture(scope="module")
+def packages(_wheels: None) -> Iterator[dict[str, Path]]:
+    """Both functions, unpacked from the project's zips into read-only folders."""
+    made = zips.packaged("prod")
+    with zips.unpacked(made["autoscaling"]) as first, zips.unpacked(made["queue_metrics"]) as second:
+        yield {"autoscaling": first, "queue_metrics": second}
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return zips.runtime(tmp_path_factory.mktemp("runtime"))
 
 
 @pytest.fixture
@@ -85,6 +101,7 @@ class System:
 
     python: str
     packages: dict[str, Path]
+    runtime: Path
     endpoint: str
     lambda_endpoint: str
     invocations: Invocations
@@ -96,7 +113,7 @@ class System:
 
     def run(self, name: str, event: object, variables: dict[str, str]) -> Any:
         variables = variables | {"AWS_ENDPOINT_URL": self.endpoint, "METRIC_ENVIRONMENT": "prod"}
-        answer = zips.invoke(self.python, self.packages[name], event, variables, self.clock)
+        answer = zips.invoke(self.python, self.packages[name], self.runtime, event, variables, self.clock)
         self.peak_kib = max(self.peak_kib, answer["peak_kib"])
         return answer["result"]
 
@@ -137,6 +154,7 @@ def create_service(endpoint: str) -> None:
 def system(
     request: pytest.FixtureRequest,
     packages: dict[str, Path],
+    runtime: Path,
     server: str,
     invocations: Invocations,
     broker: Broker,
@@ -154,7 +172,7 @@ def system(
     monkeypatch.setenv("MOTO_ECS_SERVICE_RUNNING", "1")  # else moto's new service stays in a rollout for ever
     create_service(server)
     lambda_endpoint = f"http://127.0.0.1:{invocations.server_port}"
-    return System(python, packages, server, lambda_endpoint, invocations, secret, broker)
+    return System(python, packages, runtime, server, lambda_endpoint, invocations, secret, broker)
 
 
 def shows(broker: Broker, ready: int) -> bool:
@@ -162,7 +180,7 @@ def shows(broker: Broker, ready: int) -> bool:
 
 
 @pytest.mark.parametrize("trigger", ["schedule", "reading"])
-@pytest.mark.parametrize("window", ["240", pytest.param("", marks=pytest.mark.slow, id="default")])
+@pytest.mark.parametrize("window", ["120", pytest.param("", marks=pytest.mark.slow, id="default")])
 def test_out_with_the_queue_and_in_after_the_window(window: str, trigger: str, system: System) -> None:
     system.window = window
     with system.broker.channel() as channel:
@@ -201,18 +219,25 @@ def test_an_outage_of_the_broker_lifts_to_the_fallback_and_never_lowers(system: 
     assert system.tick({}) == {"desired": 6, "reason": "metric stale"}
 
 
-def test_the_guides_files_mode(system: System, tmp_path: Path) -> None:
+def test_the_guides_files_mode(system: System) -> None:
     """The guide's aws.env and .env in the zip, no environment variable at all."""
-    folder = PROJECT / "env" / "guide"
-    files = {name: (folder / name).read_text() for name in ("aws.env", ".env")}
-    archive = zips.build("autoscaling", tmp_path / "files.zip", files)
-    with zips.unpacked(archive) as unpacked:
-        answer = zips.invoke(system.python, unpacked, {}, {"AWS_ENDPOINT_URL": system.endpoint})
+    with zips.unpacked(zips.packaged("guide")["autoscaling"]) as unpacked:
+        answer = zips.invoke(system.python, unpacked, system.runtime, {}, {"AWS_ENDPOINT_URL": system.endpoint})
     assert answer["result"] == {"desired": 6, "reason": "metric stale: lifted to the fallback"}
 
 
-def test_the_zip_holds_no_test_and_no_secret(tmp_path: Path) -> None:
-    with zipfile.ZipFile(zips.build("queue_metrics", tmp_path / "zip")) as archive:
-        names = archive.namelist()
-    assert {"lambda_function.py", "rabbitmq.py", "boto3/__init__.py"} <= set(names)
-    assert not [name for name in names if name.endswith(".env") or name.startswith("tests/")]
+@pytest.mark.parametrize("environment", ["prod", "guide"])
+@pytest.mark.usefixtures("_wheels")
+def test_the_zips_hold_the_functions_and_no_secret(environment: str) -> None:
+    """keys.env's names stay out, with their values; the guide's two files are in its autoscaler only."""
+    names_of_secrets = dotenv_values(PROJECT / "env" / environment / "keys.env.example").keys()
+    assert names_of_secrets
+    for function, data in zips.packaged(environment).items():
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = set(archive.namelist())
+            texts = {name: archive.read(name).decode() for name in names if name.endswith((".env", ".py"))}
+        own = {path.name for path in (PROJECT / "lambda" / function).glob("*.py")}
+        files = {"aws.env", ".env"} if (environment, function) == ("guide", "autoscaling") else set()
+        assert own | files <= names
+        assert {name for name in names if name.endswith(".env")} == files
+        assert not [name for name in names_of_secrets for text in texts.values() if name in text]

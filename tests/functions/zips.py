@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-FUNCTIONS = Path(__file__).parents[2] / "lambda"
+from stackwright.load import load
+from stackwright.package import package
+from stackwright.render import render
+from stackwright.wire import wire
+
+PROJECT = Path(__file__).parents[2]
 
 # What Lambda's own bootstrap does (https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html), and a
 # clock that can be moved, so that the minutes of a test need not be waited for.
@@ -25,6 +30,7 @@ import importlib, json, os, sys, time
 real = time.time
 time.time = lambda: real() + float(sys.argv[2])
 sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
+sys.path.append(os.environ["LAMBDA_RUNTIME_DIR"])
 module, function = os.environ["_HANDLER"].rsplit(".", 1)
 result = getattr(importlib.import_module(module), function)(json.loads(sys.argv[1]), None)
 # Not getrusage: ru_maxrss survives exec, so that it counts the process that forked us.
@@ -34,33 +40,39 @@ print(json.dumps({"result": result, "peak_kib": peak}), file=sys.stderr)
 """
 
 
-def requirements(name: str) -> list[str]:
-    """The function's requirements and all that these require, as installed here."""
-    todo = [re.split(r"[=<>]", line)[0] for line in (FUNCTIONS / name / "requirements.txt").read_text().split()]
-    found: list[str] = []
-    while todo:
-        package = todo.pop()
-        if package in found:
-            continue
-        found.append(package)
-        needed = [need for need in distribution(package).requires or [] if "extra ==" not in need]
-        todo += [re.split(r"[^\w.-]", need)[0] for need in needed]
-    return found
+def installed(name: str) -> list[tuple[str, Path]]:
+    """A package's files as installed here: name in its wheel, and where it is."""
+    found = distribution(name)
+    names = [file for file in found.files or [] if ".." not in file.parts and file.suffix != ".pyc"]
+    return [(file.as_posix(), Path(str(found.locate_file(file)))) for file in names]
 
 
-def build(name: str, target: Path, extra: Mapping[str, str] = {}) -> Path:
-    """The zip of one function: its modules, its dependencies, and `extra` files (name to text)."""
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for package in requirements(name):
-            installed = distribution(package)
-            for file in installed.files or []:
-                if file.suffix in (".py", ".json", ".gz", ".pem") and ".." not in file.parts:
-                    archive.write(str(installed.locate_file(file)), str(file))
-        for module in (FUNCTIONS / name).glob("*.py"):
-            archive.write(module, module.name)
-        for file_name, text in extra.items():
-            archive.writestr(file_name, text)
-    return target
+def wheelhouse(folder: Path, names: Iterable[str]) -> Path:
+    """Wheels of packages that are installed here, so that pip needs no network."""
+    for name in names:
+        wheel = f"{name.replace('-', '_')}-{distribution(name).version}-py3-none-any.whl"
+        with zipfile.ZipFile(folder / wheel, "w") as archive:
+            for inside, path in installed(name):
+                archive.write(path, inside)
+    return folder
+
+
+def packaged(environment: str) -> dict[str, bytes]:
+    """The zips that the project makes for an environment: autoscaling and queue_metrics."""
+    functions = package(render(load(PROJECT, environment), wire)).functions
+    names = {"autoscaling": "Autoscaler", "queue_metrics": "QueueMetrics"}
+    return {name: functions[f"app/autoscaler:{logical_id}"].data for name, logical_id in names.items()}
+
+
+def runtime(folder: Path) -> Path:
+    """What Lambda's Python runtime brings along: boto3, and what that needs."""
+    for name in ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3"):
+        for inside, path in installed(name):
+            top, *below = Path(inside).parts
+            link = folder / top
+            if not top.endswith(".dist-info") and not link.is_symlink():
+                link.symlink_to(path.parents[len(below) - 1] if below else path)
+    return folder
 
 
 def interpreter(version: str) -> str | None:
@@ -78,10 +90,10 @@ def interpreter(version: str) -> str | None:
 
 
 @contextmanager
-def unpacked(archive: Path) -> Iterator[Path]:
+def unpacked(data: bytes) -> Iterator[Path]:
     """The zip in an empty folder that cannot be written to, as /var/task is."""
     folder = Path(tempfile.mkdtemp(prefix="task-"))
-    with zipfile.ZipFile(archive) as opened:
+    with zipfile.ZipFile(io.BytesIO(data)) as opened:
         opened.extractall(folder)
     for path in [*folder.rglob("*"), folder]:
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -100,13 +112,16 @@ def without_override() -> list[str]:
     return ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search", "--"]
 
 
-def invoke(python: str, folder: Path, event: object, variables: Mapping[str, str], clock: float = 0) -> Any:
-    """Run the handler as Lambda does: nothing but the standard library, the zip and the given environment.
+def invoke(
+    python: str, task: Path, runtime: Path, event: object, variables: Mapping[str, str], clock: float = 0
+) -> Any:
+    """Run the handler as Lambda does: the standard library, the runtime, the zip, the given environment.
 
     Returns what the handler returned and the peak of the process's memory. Raises CalledProcessError.
     """
     environment = {
-        "LAMBDA_TASK_ROOT": str(folder),
+        "LAMBDA_TASK_ROOT": str(task),
+        "LAMBDA_RUNTIME_DIR": str(runtime),
         "_HANDLER": "lambda_function.lambda_handler",
         "AWS_REGION": "us-east-2",
         "AWS_DEFAULT_REGION": "us-east-2",
