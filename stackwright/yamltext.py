@@ -261,6 +261,8 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int:
     node = yaml.compose(text, Loader=_UntypedLoader)
     line = 1
     for part in path:
+        if part == 0 and not isinstance(node, yaml.SequenceNode):
+            continue  # CloudFormation takes a single value for a list of one, and so do the rules
         if isinstance(node, yaml.MappingNode):
             found = next(((k, v) for k, v in node.value if k.value == part), None)
             if found is None:

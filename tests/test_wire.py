@@ -239,7 +239,7 @@ def test_a_circle_through_a_third() -> None:
         interface("app/b", ["VpcId"], ["Subnets"]),
         interface("app/c", ["Subnets"], ["Url"]),
     ]
-    (problem,) = wired(interface("app"), nested).problems
+    problem = next(each for each in wired(interface("app"), nested).problems if each.code == "SW205")
     assert problem.message.endswith("the stacks depend on one another in a circle")
 
 

@@ -170,9 +170,15 @@ class OpenToTheWorld(ResourceRule):
         world = [rule.get(key) for key in ("CidrIp", "CidrIpv6") if rule.get(key) in _WORLD]
         ports = (number(rule.get("FromPort")), number(rule.get("ToPort")))
         if world and not (ports[0] == ports[1] and ports[0] in (80, 443) and rule.get("IpProtocol") in ("tcp", "6", 6)):
-            shown = "all ports" if ports[0] is None else f"port {ports[0]:g} to {ports[1] or ports[0]:g}"
+            shown = _ports(*ports)
             hint = "name a source security group or CIDR, or waive the rule with the reason"
             yield Finding(document, at, f"{shown} can be reached from {world[0]}", hint)
+
+
+def _ports(first: float | None, last: float | None) -> str:
+    if first is None:
+        return "all ports"
+    return f"port {first:g}" if last is None or first == last else f"ports {first:g} to {last:g}"
 
 
 class BroadPolicy(ResourceRule):
