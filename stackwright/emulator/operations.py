@@ -303,6 +303,7 @@ class Operations:
 
     def _creation_failed(self, stack: StackState, work: Work, done: Done | None) -> None:
         reason = _failures(work)
+        self._forget_previews(stack)
         if stack.disable_rollback or stack.on_failure == "DO_NOTHING" or stack.parent_id is not None:
             self.stack_event(stack, "CREATE_FAILED", reason)
             self._over(stack, False, done)
@@ -318,6 +319,13 @@ class Operations:
             self._over(stack, False, done)
 
         self._delete_all(stack, work, list(stack.resources.values()), ended, rollback=True)
+
+    def _forget_previews(self, stack: StackState) -> None:
+        """Nested stacks that were previewed and never begun go with their parent's creation."""
+        for parent_id, logical_id in [key for key in self.previewed if key[0] == stack.id]:
+            child = self.previewed.pop((parent_id, logical_id))
+            self._forget_previews(child)
+            self.stack_event(child, "DELETE_COMPLETE")
 
     def _outputs(self, stack: StackState) -> bool:
         """Resolve the outputs; False, with the reason, where one cannot be."""
@@ -807,4 +815,4 @@ def _failures(work: Work) -> str:
         for verb, names in work.failed.items()
         if verb != "outputs"
     ]
-    return " ".join([*parts, *work.failed.get("outputs", ())])
+    return " ".join([*parts, *work.failed.get("outputs", ())]) or "Resource operation cancelled"

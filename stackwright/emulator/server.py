@@ -17,16 +17,23 @@ from werkzeug.wrappers import Request, Response
 
 from . import protocol
 from .engine import ApiError, Engine
+from .services import MotoProvider, Services
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
 _Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class Application:
-    """The WSGI application. One lock keeps CloudFormation's state whole; moto's services have their own."""
+    """The WSGI application. One lock keeps CloudFormation's state whole; moto's services have their own.
 
-    def __init__(self, engine: Engine) -> None:
+    With ``mirror``, resources also exist in moto; without it, only in their stacks.
+    """
+
+    def __init__(self, engine: Engine, mirror: bool = True) -> None:
         self._engine = engine
+        if mirror and engine.provider is None:
+            services = Services(self._moto, engine.pseudo)
+            engine.operations.provider = MotoProvider(engine.identities, services)
         self._lock = threading.RLock()
         self._others: _Wsgi | None = None
         if engine.fetch is None:
@@ -111,8 +118,8 @@ class _Handler(WSGIRequestHandler):
 class Server:
     """A running emulator on the loopback interface; ``url`` is for ``AWS_ENDPOINT_URL``."""
 
-    def __init__(self, engine: Engine, port: int = 0) -> None:
-        application = Application(engine)
+    def __init__(self, engine: Engine, port: int = 0, mirror: bool = True) -> None:
+        application = Application(engine, mirror)
         self._server: BaseWSGIServer = make_server(
             "127.0.0.1", port, application, threaded=True, request_handler=_Handler
         )

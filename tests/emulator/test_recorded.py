@@ -19,7 +19,7 @@ ACCOUNT, REGION = "111111111111", "us-west-2"
 
 @pytest.fixture
 def client():
-    with Server(Engine(Pseudo(region=REGION, account_id=ACCOUNT))) as server:
+    with Server(Engine(Pseudo(region=REGION, account_id=ACCOUNT)), mirror=False) as server:
         made = boto3.client(
             "cloudformation",
             endpoint_url=server.url,

@@ -1,0 +1,490 @@
+"""Resources that also exist in moto, so that every client sees what a stack made.
+
+Each type below is made, changed and deleted through its service's own API, answered by moto in the same process.
+Properties become arguments by the shapes of botocore's model (names differ by case only, numbers may be text). What
+moto does not implement is left out; what the service refuses fails the resource with the service's reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from typing import Any
+
+import botocore.session
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from botocore.exceptions import ClientError, ParamValidationError
+from werkzeug.test import Client
+
+from ..cfn.intrinsics import Pseudo
+from ..cfn.template import to_text
+from .identity import Identities, Identity
+from .resources import Refused, Request, SchemaProvider
+
+Arguments = dict[str, Any]
+Found = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """How one type lives in its service. ``arguments`` adds to the properties; ``id`` and ``attributes`` read the
+    answer of ``create`` (dotted paths); ``delete`` and ``update`` take the arguments that ``key`` makes."""
+
+    service: str
+    create: str
+    key: Callable[[Identity, Found], Arguments] = lambda _i, _p: {}
+    arguments: Callable[[Identity, Found], Arguments] = lambda _i, _p: {}
+    id: str | None = None
+    attributes: Mapping[str, str] | None = None
+    delete: str | None = None
+    update: str | None = None
+    after: tuple[Callable[[Services, Identity, Found], None], ...] = ()
+
+
+class Services:
+    """Clients of moto's services in this process."""
+
+    def __init__(self, application: Callable[[], Any], pseudo: Pseudo) -> None:
+        self._application, self._pseudo = application, pseudo
+        self._clients: dict[str, Any] = {}
+
+    @cached_property
+    def _http(self) -> Client:
+        return Client(self._application())
+
+    def client(self, service: str) -> Any:
+        """The client of a service; its requests never leave the process."""
+        if service not in self._clients:
+            session = botocore.session.Session()
+            session.set_credentials("emulator", "emulator")
+            made = session.create_client(
+                service,
+                region_name=self._pseudo.region,
+                endpoint_url="http://127.0.0.1",
+                config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+            )
+            made.meta.events.register("before-send", self._answer)  # type: ignore[arg-type]
+            self._clients[service] = made
+        return self._clients[service]
+
+    def _answer(self, request: Any, **_: Any) -> AWSResponse:
+        path = request.url.partition("127.0.0.1")[2] or "/"
+        headers = {key: value.decode() if isinstance(value, bytes) else value for key, value in request.headers.items()}
+        headers["x-moto-account-id"] = self._pseudo.account_id
+        try:
+            found = self._http.open(path, method=request.method, headers=headers, data=request.body or b"")
+            status, body, received = found.status_code, found.get_data(), dict(found.headers)
+        except Exception as error:
+            status, body, received = 501, str(error).encode(), {}
+        raw = BytesIO(body)
+        raw.stream = lambda **_arguments: iter([body])  # type: ignore[attr-defined]
+        answered: Any = received
+        return AWSResponse(request.url, status, answered, raw)
+
+    def call(self, service: str, operation: str, arguments: Mapping[str, Any]) -> Found:
+        """Call an operation with those of the arguments that it takes; nothing where moto does not know it.
+
+        Raises:
+            Refused: the service refuses.
+        """
+        client = self.client(service)
+        model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
+        given = shaped(model.input_shape, arguments) if model.input_shape else {}
+        try:
+            answer: Found = getattr(client, operation)(**given)
+        except ParamValidationError as error:
+            raise Refused(str(error)) from None
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+                return {}
+            raise Refused(_reason(service, error)) from None
+        return answer
+
+
+def _reason(service: str, error: ClientError) -> str:
+    """As CloudFormation's resource handlers report a service's error."""
+    found = error.response["Error"]
+    code = found.get("Code", "")
+    kind = (
+        "AlreadyExists" if "Exist" in code and "Not" not in code else "NotFound" if "Not" in code else "InvalidRequest"
+    )
+    text = f"{found.get('Message', '')} (Service: {service.title()}, Status Code: 400)"
+    return f'Resource handler returned message: "{text}" (HandlerErrorCode: {kind})'
+
+
+def shaped(shape: Any, value: Any) -> Any:
+    """A property tree as arguments of the shape: member names by case, scalars by type, the rest left out."""
+    if shape.type_name == "structure" and isinstance(value, Mapping):
+        members = {name.lower(): (name, member) for name, member in shape.members.items()}
+        found = {}
+        for key, item in value.items():
+            if item is not None and key.lower() in members:
+                name, member = members[key.lower()]
+                found[name] = shaped(member, item)
+        return found
+    if shape.type_name == "list" and isinstance(value, list):
+        return [shaped(shape.member, item) for item in value]
+    if shape.type_name == "map" and isinstance(value, Mapping):
+        return {key: shaped(shape.value, item) for key, item in value.items()}
+    if shape.type_name == "string":
+        return json.dumps(value) if isinstance(value, dict | list) else to_text(value)
+    if shape.type_name in ("integer", "long"):
+        return int(to_text(value))
+    if shape.type_name in ("double", "float"):
+        return float(to_text(value))
+    return to_text(value) == "true" if shape.type_name == "boolean" else value
+
+
+class MotoProvider:
+    """Validates and shapes as :class:`SchemaProvider` does, then makes it in moto, whose ids win."""
+
+    def __init__(self, identities: Identities, services: Services) -> None:
+        self._schema, self._services = SchemaProvider(identities), services
+
+    def create(self, request: Request) -> Identity:
+        identity = self._schema.create(request)
+        mirror = MIRRORS.get(request.type.name)
+        if mirror is None:
+            return identity
+        try:
+            return self._made(mirror, identity, request.properties)
+        except Refused:
+            self._schema.delete(Request(request.type, request.logical_id, {}, request.pseudo, identity))
+            raise
+
+    def _made(self, mirror: Mirror, identity: Identity, properties: Found) -> Identity:
+        arguments = {**properties, **mirror.key(identity, properties), **mirror.arguments(identity, properties)}
+        answer = self._services.call(mirror.service, mirror.create, arguments)
+        id_ = _at(answer, mirror.id) if mirror.id else None
+        read = {name: _at(answer, path) for name, path in (mirror.attributes or {}).items()}
+        attributes = {name: value for name, value in read.items() if value is not None}
+        if id_ is not None:
+            old = identity.id
+            shown = {k: id_ if v == old else v for k, v in identity.attributes.items()}
+            identity = Identity(id_, {**shown, **attributes})
+        else:
+            identity = Identity(identity.id, {**identity.attributes, **attributes})
+        for step in mirror.after:
+            step(self._services, identity, properties)
+        return identity
+
+    def update(self, request: Request) -> Identity:
+        identity = self._schema.update(request)
+        mirror = MIRRORS.get(request.type.name)
+        if mirror is not None and mirror.update:
+            key = mirror.key(identity, request.properties)
+            arguments = {**request.properties, **key, **mirror.arguments(identity, request.properties), **key}
+            self._services.call(mirror.service, mirror.update, arguments)
+        for step in mirror.after if mirror else ():
+            step(self._services, identity, request.properties)
+        return identity
+
+    def delete(self, request: Request) -> None:
+        mirror, identity = MIRRORS.get(request.type.name), request.identity
+        if mirror is not None and mirror.delete and identity is not None:
+            try:
+                self._services.call(mirror.service, mirror.delete, mirror.key(identity, request.properties))
+            except Refused as error:
+                if "HandlerErrorCode: NotFound" not in str(error):
+                    raise
+        self._schema.delete(request)
+
+
+def _at(answer: Any, path: str) -> Any:
+    for part in path.split("."):
+        if isinstance(answer, list):
+            answer = answer[int(part)] if int(part) < len(answer) else None
+        else:
+            answer = answer.get(part) if isinstance(answer, Mapping) else None
+    return answer
+
+
+def _named(argument: str) -> Callable[[Identity, Found], Arguments]:
+    """The physical id under one argument's name."""
+    return lambda i, _p: {argument: i.id}
+
+
+def _tags(properties: Found) -> list[Any]:
+    return list(properties.get("Tags", ()))
+
+
+# --- what one call does not do ------------------------------------------------------------------------------------
+
+
+def _bucket(services: Services, identity: Identity, properties: Found) -> None:
+    name = {"Bucket": identity.id}
+    calls: Iterable[tuple[str, str, str]] = (
+        ("put_bucket_versioning", "VersioningConfiguration", "VersioningConfiguration"),
+        ("put_public_access_block", "PublicAccessBlockConfiguration", "PublicAccessBlockConfiguration"),
+    )
+    for operation, argument, key in calls:
+        if key in properties:
+            services.call("s3", operation, {**name, argument: properties[key]})
+    if "BucketEncryption" in properties:
+        rules = [
+            {"ApplyServerSideEncryptionByDefault": rule.get("ServerSideEncryptionByDefault", {})}
+            for rule in properties["BucketEncryption"].get("ServerSideEncryptionConfiguration", ())
+        ]
+        configuration = {"ServerSideEncryptionConfiguration": {"Rules": rules}}
+        services.call("s3", "put_bucket_encryption", {**name, **configuration})
+    if _tags(properties):
+        services.call("s3", "put_bucket_tagging", {**name, "Tagging": {"TagSet": _tags(properties)}})
+
+
+def _bucket_arguments(identity: Identity, _properties: Found) -> Arguments:
+    region = identity.attributes["RegionalDomainName"].split(".s3.")[1].split(".")[0]
+    return {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+
+
+def _retention(services: Services, identity: Identity, properties: Found) -> None:
+    if "RetentionInDays" in properties:
+        arguments = {"logGroupName": identity.id, "retentionInDays": properties["RetentionInDays"]}
+        services.call("logs", "put_retention_policy", arguments)
+
+
+def _role(services: Services, identity: Identity, properties: Found) -> None:
+    for policy in properties.get("Policies", ()):
+        services.call("iam", "put_role_policy", {"RoleName": identity.id, **policy})
+    for arn in properties.get("ManagedPolicyArns", ()):
+        services.call("iam", "attach_role_policy", {"RoleName": identity.id, "PolicyArn": arn})
+
+
+def _secret(_identity: Identity, properties: Found) -> Arguments:
+    """The given value, or a generated one of the asked length (a placeholder where nothing is asked)."""
+    generate = properties.get("GenerateSecretString")
+    if generate is None:
+        return {"SecretString": properties.get("SecretString", "{}")}
+    from secrets import choice
+
+    alphabet = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+    value = "".join(choice(alphabet) for _ in range(int(to_text(generate.get("PasswordLength", 32)))))
+    if "GenerateStringKey" not in generate:
+        return {"SecretString": value}
+    body = json.loads(generate.get("SecretStringTemplate", "{}"))
+    return {"SecretString": json.dumps({**body, generate["GenerateStringKey"]: value})}
+
+
+def _name_from_arn(separator: str, argument: str) -> Callable[[Identity, Found], Arguments]:
+    return lambda i, _p: {argument: i.id.rpartition(separator)[2]}
+
+
+MIRRORS: Mapping[str, Mirror] = {
+    "AWS::S3::Bucket": Mirror(
+        "s3", "create_bucket", _named("Bucket"), _bucket_arguments, delete="delete_bucket", after=(_bucket,)
+    ),
+    "AWS::S3::BucketPolicy": Mirror(
+        "s3",
+        "put_bucket_policy",
+        lambda _i, p: {"Bucket": p["Bucket"]},
+        lambda _i, p: {"Policy": json.dumps(p["PolicyDocument"])},
+        delete="delete_bucket_policy",
+        update="put_bucket_policy",
+    ),
+    "AWS::ECR::Repository": Mirror(
+        "ecr",
+        "create_repository",
+        _named("repositoryName"),
+        attributes={"Arn": "repository.repositoryArn", "RepositoryUri": "repository.repositoryUri"},
+        delete="delete_repository",
+    ),
+    "AWS::SecretsManager::Secret": Mirror(
+        "secretsmanager",
+        "create_secret",
+        lambda i, _p: {"SecretId": i.id},
+        lambda i, p: {"Name": i.id.rpartition(":")[2][:-7], **_secret(i, p)},
+        id="ARN",
+        delete="delete_secret",
+    ),
+    "AWS::IAM::Role": Mirror(
+        "iam",
+        "create_role",
+        _named("RoleName"),
+        attributes={"Arn": "Role.Arn", "RoleId": "Role.RoleId"},
+        update="update_assume_role_policy",
+        arguments=lambda _i, p: {"PolicyDocument": p["AssumeRolePolicyDocument"]},
+        after=(_role,),
+    ),
+    "AWS::Logs::LogGroup": Mirror(
+        "logs",
+        "create_log_group",
+        _named("logGroupName"),
+        lambda _i, _p: {"tags": None},
+        delete="delete_log_group",
+        after=(_retention,),
+    ),
+    "AWS::SNS::Topic": Mirror(
+        "sns",
+        "create_topic",
+        lambda i, _p: {"TopicArn": i.id},
+        lambda i, _p: {"Name": i.id.rpartition(":")[2]},
+        delete="delete_topic",
+    ),
+    "AWS::ECS::Cluster": Mirror(
+        "ecs", "create_cluster", lambda i, _p: {"cluster": i.id, "clusterName": i.id}, delete="delete_cluster"
+    ),
+    "AWS::ECS::TaskDefinition": Mirror(
+        "ecs",
+        "register_task_definition",
+        lambda i, _p: {"taskDefinition": i.id},
+        lambda i, p: {"family": p.get("Family") or i.id.split("/")[1].split(":")[0]},
+        id="taskDefinition.taskDefinitionArn",
+        delete="deregister_task_definition",
+    ),
+    "AWS::ECS::Service": Mirror(
+        "ecs",
+        "create_service",
+        lambda i, p: {"service": i.id, "cluster": p.get("Cluster", "default"), "force": True},
+        lambda i, p: {"serviceName": i.id.rpartition("/")[2], "desiredCount": p.get("DesiredCount", 1)},
+        id="service.serviceArn",
+        attributes={"Name": "service.serviceName", "ServiceArn": "service.serviceArn"},
+        delete="delete_service",
+        update="update_service",
+    ),
+    "AWS::EC2::VPC": Mirror(
+        "ec2", "create_vpc", _named("VpcId"), id="Vpc.VpcId", attributes={"VpcId": "Vpc.VpcId"}, delete="delete_vpc"
+    ),
+    "AWS::EC2::Subnet": Mirror(
+        "ec2",
+        "create_subnet",
+        _named("SubnetId"),
+        id="Subnet.SubnetId",
+        attributes={"SubnetId": "Subnet.SubnetId"},
+        delete="delete_subnet",
+    ),
+    "AWS::EC2::RouteTable": Mirror(
+        "ec2",
+        "create_route_table",
+        _named("RouteTableId"),
+        id="RouteTable.RouteTableId",
+        attributes={"RouteTableId": "RouteTable.RouteTableId"},
+        delete="delete_route_table",
+    ),
+    "AWS::EC2::Route": Mirror(
+        "ec2",
+        "create_route",
+        lambda _i, p: {"RouteTableId": p["RouteTableId"], "DestinationCidrBlock": p["DestinationCidrBlock"]},
+        delete="delete_route",
+    ),
+    "AWS::EC2::SubnetRouteTableAssociation": Mirror(
+        "ec2",
+        "associate_route_table",
+        _named("AssociationId"),
+        id="AssociationId",
+        attributes={"Id": "AssociationId"},
+        delete="disassociate_route_table",
+    ),
+    "AWS::EC2::InternetGateway": Mirror(
+        "ec2",
+        "create_internet_gateway",
+        _named("InternetGatewayId"),
+        id="InternetGateway.InternetGatewayId",
+        attributes={"InternetGatewayId": "InternetGateway.InternetGatewayId"},
+        delete="delete_internet_gateway",
+    ),
+    "AWS::EC2::VPCGatewayAttachment": Mirror(
+        "ec2",
+        "attach_internet_gateway",
+        lambda _i, p: {"InternetGatewayId": p.get("InternetGatewayId"), "VpcId": p["VpcId"]},
+        delete="detach_internet_gateway",
+    ),
+    "AWS::EC2::EIP": Mirror(
+        "ec2",
+        "allocate_address",
+        lambda i, _p: {"AllocationId": i.attributes["AllocationId"]},
+        lambda _i, _p: {"Domain": "vpc"},
+        id="PublicIp",
+        attributes={"AllocationId": "AllocationId", "PublicIp": "PublicIp"},
+        delete="release_address",
+    ),
+    "AWS::EC2::NatGateway": Mirror(
+        "ec2",
+        "create_nat_gateway",
+        _named("NatGatewayId"),
+        id="NatGateway.NatGatewayId",
+        attributes={"NatGatewayId": "NatGateway.NatGatewayId"},
+        delete="delete_nat_gateway",
+    ),
+    "AWS::EC2::SecurityGroup": Mirror(
+        "ec2",
+        "create_security_group",
+        _named("GroupId"),
+        lambda i, p: {"GroupName": p.get("GroupName", f"stack-{i.id}"), "Description": p["GroupDescription"]},
+        id="GroupId",
+        attributes={"GroupId": "GroupId"},
+        delete="delete_security_group",
+    ),
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": Mirror(
+        "elbv2",
+        "create_load_balancer",
+        _named("LoadBalancerArn"),
+        lambda i, _p: {"Name": i.attributes["LoadBalancerName"]},
+        id="LoadBalancers.0.LoadBalancerArn",
+        attributes={
+            "DNSName": "LoadBalancers.0.DNSName",
+            "CanonicalHostedZoneID": "LoadBalancers.0.CanonicalHostedZoneId",
+        },
+        delete="delete_load_balancer",
+    ),
+    "AWS::ElasticLoadBalancingV2::TargetGroup": Mirror(
+        "elbv2",
+        "create_target_group",
+        _named("TargetGroupArn"),
+        lambda i, _p: {"Name": i.attributes["TargetGroupName"]},
+        id="TargetGroups.0.TargetGroupArn",
+        delete="delete_target_group",
+    ),
+    "AWS::ElasticLoadBalancingV2::Listener": Mirror(
+        "elbv2",
+        "create_listener",
+        _named("ListenerArn"),
+        id="Listeners.0.ListenerArn",
+        delete="delete_listener",
+    ),
+    "AWS::EFS::FileSystem": Mirror(
+        "efs",
+        "create_file_system",
+        _named("FileSystemId"),
+        lambda _i, p: {"Tags": p.get("FileSystemTags", [])},
+        id="FileSystemId",
+        attributes={"FileSystemId": "FileSystemId", "Arn": "FileSystemArn"},
+        delete="delete_file_system",
+    ),
+    "AWS::EFS::AccessPoint": Mirror(
+        "efs",
+        "create_access_point",
+        _named("AccessPointId"),
+        lambda i, _p: {"ClientToken": i.id},
+        id="AccessPointId",
+        attributes={"AccessPointId": "AccessPointId", "Arn": "AccessPointArn"},
+        delete="delete_access_point",
+    ),
+    "AWS::EFS::MountTarget": Mirror(
+        "efs",
+        "create_mount_target",
+        _named("MountTargetId"),
+        id="MountTargetId",
+        attributes={"Id": "MountTargetId", "IpAddress": "IpAddress"},
+        delete="delete_mount_target",
+    ),
+    "AWS::Events::Rule": Mirror(
+        "events", "put_rule", _named("Name"), attributes={"Arn": "RuleArn"}, delete="delete_rule", update="put_rule"
+    ),
+    "AWS::CloudWatch::Alarm": Mirror(
+        "cloudwatch",
+        "put_metric_alarm",
+        lambda i, _p: {"AlarmName": i.id, "AlarmNames": [i.id]},
+        delete="delete_alarms",
+        update="put_metric_alarm",
+    ),
+    "AWS::ApplicationAutoScaling::ScalableTarget": Mirror(
+        "application-autoscaling",
+        "register_scalable_target",
+        lambda _i, p: {key: p[key] for key in ("ServiceNamespace", "ResourceId", "ScalableDimension")},
+        delete="deregister_scalable_target",
+        update="register_scalable_target",
+    ),
+}

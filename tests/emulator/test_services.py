@@ -1,0 +1,303 @@
+"""What a stack makes is there for every client, and what a service refuses fails the stack."""
+
+import json
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from stackwright.cfn.intrinsics import Pseudo
+from stackwright.emulator.engine import Engine
+from stackwright.emulator.server import Server
+from stackwright.emulator.services import MIRRORS
+
+REGION = "us-east-2"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"}}],
+}
+READ = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+
+
+def resource(type_, properties=None, **attributes):
+    return {"Type": f"AWS::{type_}", "Properties": properties or {}, **attributes}
+
+
+def ref(name):
+    return {"Ref": name}
+
+
+def att(name, attribute):
+    return {"Fn::GetAtt": [name, attribute]}
+
+
+TASK = {
+    "Family": "web",
+    "Cpu": 256,
+    "Memory": "512",
+    "NetworkMode": "awsvpc",
+    "RequiresCompatibilities": ["FARGATE"],
+    "ExecutionRoleArn": att("Role", "Arn"),
+    "ContainerDefinitions": [
+        {
+            "Name": "web",
+            "Image": "web:1",
+            "Essential": True,
+            "PortMappings": [{"ContainerPort": "80"}],
+            "LogConfiguration": {"LogDriver": "awslogs", "Options": {"awslogs-group": ref("Logs")}},
+        }
+    ],
+}
+NETWORK = {
+    "Vpc": resource("EC2::VPC", {"CidrBlock": "10.0.0.0/16"}),
+    "SubnetA": resource(
+        "EC2::Subnet", {"VpcId": ref("Vpc"), "CidrBlock": "10.0.1.0/24", "AvailabilityZone": "us-east-2a"}
+    ),
+    "SubnetB": resource(
+        "EC2::Subnet", {"VpcId": ref("Vpc"), "CidrBlock": "10.0.2.0/24", "AvailabilityZone": "us-east-2b"}
+    ),
+    "Gateway": resource("EC2::InternetGateway"),
+    "Attached": resource("EC2::VPCGatewayAttachment", {"VpcId": ref("Vpc"), "InternetGatewayId": ref("Gateway")}),
+    "Routes": resource("EC2::RouteTable", {"VpcId": ref("Vpc")}),
+    "Route": resource(
+        "EC2::Route",
+        {"RouteTableId": ref("Routes"), "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": ref("Gateway")},
+        DependsOn="Attached",
+    ),
+    "Routed": resource("EC2::SubnetRouteTableAssociation", {"RouteTableId": ref("Routes"), "SubnetId": ref("SubnetA")}),
+    "Address": resource("EC2::EIP", {"Domain": "vpc"}),
+    "Nat": resource("EC2::NatGateway", {"SubnetId": ref("SubnetA"), "AllocationId": att("Address", "AllocationId")}),
+    "Group": resource("EC2::SecurityGroup", {"GroupDescription": "d", "VpcId": ref("Vpc")}),
+}
+EVERYTHING = NETWORK | {
+    "Bucket": resource(
+        "S3::Bucket",
+        {
+            "BucketName": "things",
+            "VersioningConfiguration": {"Status": "Enabled"},
+            "Tags": [{"Key": "k", "Value": "v"}],
+            "PublicAccessBlockConfiguration": {"BlockPublicAcls": "true"},
+            "BucketEncryption": {
+                "ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+            },
+        },
+    ),
+    "BucketPolicy": resource("S3::BucketPolicy", {"Bucket": ref("Bucket"), "PolicyDocument": READ}),
+    "Images": resource("ECR::Repository", {"RepositoryName": "a/web", "ImageTagMutability": "IMMUTABLE"}),
+    "Secret": resource(
+        "SecretsManager::Secret",
+        {
+            "Name": "login",
+            "GenerateSecretString": {
+                "SecretStringTemplate": '{"username": "u"}',
+                "GenerateStringKey": "password",
+                "PasswordLength": "20",
+            },
+        },
+    ),
+    "Plain": resource("SecretsManager::Secret", {"SecretString": "s"}),
+    "Made": resource("SecretsManager::Secret", {"GenerateSecretString": {"PasswordLength": 12}}),
+    "Role": resource(
+        "IAM::Role",
+        {"AssumeRolePolicyDocument": TRUST, "Policies": [{"PolicyName": "read", "PolicyDocument": READ}]},
+    ),
+    "Logs": resource("Logs::LogGroup", {"LogGroupName": "/web", "RetentionInDays": 30}),
+    "Topic": resource("SNS::Topic", {"TopicName": "t"}),
+    "Cluster": resource("ECS::Cluster", {"ClusterName": "c"}),
+    "Task": resource("ECS::TaskDefinition", TASK),
+    "Service": resource(
+        "ECS::Service",
+        {
+            "ServiceName": "web",
+            "Cluster": ref("Cluster"),
+            "TaskDefinition": ref("Task"),
+            "DesiredCount": 2,
+            "LaunchType": "FARGATE",
+            "NetworkConfiguration": {
+                "AwsvpcConfiguration": {"Subnets": [ref("SubnetA")], "SecurityGroups": [att("Group", "GroupId")]}
+            },
+        },
+    ),
+    "Balancer": resource(
+        "ElasticLoadBalancingV2::LoadBalancer", {"Name": "front", "Subnets": [ref("SubnetA"), ref("SubnetB")]}
+    ),
+    "Targets": resource(
+        "ElasticLoadBalancingV2::TargetGroup",
+        {"Name": "web", "Port": 80, "Protocol": "HTTP", "VpcId": ref("Vpc"), "TargetType": "ip"},
+    ),
+    "Listener": resource(
+        "ElasticLoadBalancingV2::Listener",
+        {
+            "LoadBalancerArn": ref("Balancer"),
+            "Port": "80",
+            "Protocol": "HTTP",
+            "DefaultActions": [{"Type": "forward", "TargetGroupArn": ref("Targets")}],
+        },
+    ),
+    "Files": resource("EFS::FileSystem", {"Encrypted": True, "FileSystemTags": [{"Key": "k", "Value": "v"}]}),
+    "Access": resource("EFS::AccessPoint", {"FileSystemId": ref("Files")}),
+    "Mount": resource(
+        "EFS::MountTarget",
+        {"FileSystemId": ref("Files"), "SubnetId": ref("SubnetA"), "SecurityGroups": [att("Group", "GroupId")]},
+    ),
+    "Rule": resource("Events::Rule", {"Name": "tick", "ScheduleExpression": "rate(1 minute)"}),
+    "Alarm": resource(
+        "CloudWatch::Alarm",
+        {
+            "AlarmName": "hot",
+            "ComparisonOperator": "GreaterThanThreshold",
+            "EvaluationPeriods": 1,
+            "MetricName": "m",
+            "Namespace": "n",
+            "Period": 60,
+            "Statistic": "Sum",
+            "Threshold": 1,
+        },
+    ),
+    "Scaled": resource(
+        "ApplicationAutoScaling::ScalableTarget",
+        {
+            "ServiceNamespace": "ecs",
+            "ScalableDimension": "ecs:service:DesiredCount",
+            "ResourceId": {"Fn::Sub": "service/${Cluster}/${Service.Name}"},
+            "MinCapacity": 1,
+            "MaxCapacity": "4",
+        },
+    ),
+}
+
+
+class Aws:
+    """boto3's clients of one emulator."""
+
+    def __init__(self, url):
+        self.url, self.clients = url, {}
+
+    def __call__(self, service):
+        if service not in self.clients:
+            config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+            keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+            self.clients[service] = boto3.client(
+                service, endpoint_url=self.url, region_name=REGION, config=config, **keys
+            )
+        return self.clients[service]
+
+    def deploy(self, resources, verb="create"):
+        body = json.dumps({"Resources": resources})
+        getattr(self("cloudformation"), f"{verb}_stack")(
+            StackName="all", TemplateBody=body, Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
+        )
+        return self("cloudformation").describe_stacks(StackName="all")["Stacks"][0]
+
+    def reasons(self):
+        events = self("cloudformation").describe_stack_events(StackName="all")["StackEvents"]
+        return [e.get("ResourceStatusReason") for e in events if e["ResourceStatus"].endswith("FAILED")]
+
+
+@pytest.fixture(scope="module")
+def aws():
+    with Server(Engine(Pseudo(region=REGION))) as server:
+        made = Aws(server.url)
+        yield made
+        for client in made.clients.values():
+            client.close()
+
+
+@pytest.fixture(scope="module")
+def stack(aws):
+    assert {f"AWS::{r['Type'][5:]}" for r in EVERYTHING.values()} >= set(MIRRORS), "a mirrored type is not tried"
+    found = aws.deploy(EVERYTHING)
+    assert found["StackStatus"] == "CREATE_COMPLETE", aws.reasons()
+    resources = aws("cloudformation").describe_stack_resources(StackName="all")["StackResources"]
+    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+
+
+def test_storage_is_there(aws, stack):
+    s3 = aws("s3")
+    assert s3.get_bucket_versioning(Bucket="things")["Status"] == "Enabled"
+    assert s3.get_bucket_tagging(Bucket="things")["TagSet"] == [{"Key": "k", "Value": "v"}]
+    assert s3.get_public_access_block(Bucket="things")["PublicAccessBlockConfiguration"]["BlockPublicAcls"] is True
+    assert json.loads(s3.get_bucket_policy(Bucket="things")["Policy"]) == READ
+    assert s3.get_bucket_encryption(Bucket="things")["ServerSideEncryptionConfiguration"]["Rules"]
+    repository = aws("ecr").describe_repositories(repositoryNames=["a/web"])["repositories"][0]
+    assert repository["imageTagMutability"] == "IMMUTABLE"
+    assert aws("logs").describe_log_groups()["logGroups"][0]["retentionInDays"] == 30
+    assert stack["Topic"] in [t["TopicArn"] for t in aws("sns").list_topics()["Topics"]]
+
+
+def test_secrets_have_values(aws, stack):
+    def value(name):
+        return aws("secretsmanager").get_secret_value(SecretId=stack[name])["SecretString"]
+
+    generated = json.loads(value("Secret"))
+    assert (generated["username"], len(generated["password"])) == ("u", 20)
+    assert value("Plain") == "s"
+    assert len(value("Made")) == 12
+
+
+def test_the_network_is_there(aws, stack):
+    ec2 = aws("ec2")
+    subnet = ec2.describe_subnets(SubnetIds=[stack["SubnetA"]])["Subnets"][0]
+    assert (subnet["VpcId"], subnet["AvailabilityZone"]) == (stack["Vpc"], "us-east-2a")
+    table = ec2.describe_route_tables(RouteTableIds=[stack["Routes"]])["RouteTables"][0]
+    assert stack["Gateway"] in [route.get("GatewayId") for route in table["Routes"]]
+    assert stack["Routed"] in [each["RouteTableAssociationId"] for each in table["Associations"]]
+    assert ec2.describe_security_groups(GroupIds=[stack["Group"]])["SecurityGroups"][0]["VpcId"] == stack["Vpc"]
+    assert ec2.describe_nat_gateways(NatGatewayIds=[stack["Nat"]])["NatGateways"][0]["SubnetId"] == stack["SubnetA"]
+    balancer = aws("elbv2").describe_load_balancers(Names=["front"])["LoadBalancers"][0]
+    assert (balancer["LoadBalancerArn"], balancer["VpcId"]) == (stack["Balancer"], stack["Vpc"])
+    listener = aws("elbv2").describe_listeners(LoadBalancerArn=stack["Balancer"])["Listeners"][0]
+    assert listener["DefaultActions"][0]["TargetGroupArn"] == stack["Targets"]
+    mount = aws("efs").describe_mount_targets(FileSystemId=stack["Files"])["MountTargets"][0]
+    assert (mount["MountTargetId"], mount["SubnetId"]) == (stack["Mount"], stack["SubnetA"])
+    access = aws("efs").describe_access_points(FileSystemId=stack["Files"])["AccessPoints"][0]
+    assert access["AccessPointId"] == stack["Access"]
+
+
+def test_services_are_there(aws, stack):
+    ecs = aws("ecs")
+    task = ecs.describe_task_definition(taskDefinition=stack["Task"])["taskDefinition"]
+    assert (task["cpu"], task["memory"], task["networkMode"]) == ("256", "512", "awsvpc")
+    assert task["containerDefinitions"][0]["portMappings"][0]["containerPort"] == 80
+    assert task["containerDefinitions"][0]["logConfiguration"]["options"] == {"awslogs-group": "/web"}
+    role = aws("iam").get_role(RoleName=stack["Role"])["Role"]
+    assert task["executionRoleArn"] == role["Arn"]
+    assert aws("iam").list_role_policies(RoleName=stack["Role"])["PolicyNames"] == ["read"]
+    service = ecs.describe_services(cluster="c", services=["web"])["services"][0]
+    assert (service["taskDefinition"], service["desiredCount"]) == (stack["Task"], 2)
+    scaling = aws("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
+    assert scaling[0]["ResourceId"] == "service/c/web"
+    assert aws("events").describe_rule(Name="tick")["ScheduleExpression"] == "rate(1 minute)"
+    assert aws("cloudwatch").describe_alarms(AlarmNames=["hot"])["MetricAlarms"][0]["Threshold"] == 1
+
+
+def test_an_update_reaches_the_service_and_a_refusal_fails_it(aws, stack):
+    container = {**TASK["ContainerDefinitions"][0], "Image": "web:2"}
+    changed = EVERYTHING | {
+        "Task": resource("ECS::TaskDefinition", {**TASK, "ContainerDefinitions": [container]}),
+        "Logs": resource("Logs::LogGroup", {"LogGroupName": "/web", "RetentionInDays": 14}),
+    }
+    assert aws.deploy(changed, "update")["StackStatus"] == "UPDATE_COMPLETE", aws.reasons()
+    service = aws("ecs").describe_services(cluster="c", services=["web"])["services"][0]
+    task = aws("ecs").describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+    assert task["containerDefinitions"][0]["image"] == "web:2"
+    assert task["revision"] == 2
+    assert aws("logs").describe_log_groups()["logGroups"][0]["retentionInDays"] == 14
+
+    aws("ecr").create_repository(repositoryName="taken")
+    refused = changed | {"Other": resource("ECR::Repository", {"RepositoryName": "taken"})}
+    assert aws.deploy(refused, "update")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert "Resource handler returned message: \"The repository with name 'taken' already exists" in aws.reasons()[0]
+    assert "HandlerErrorCode: AlreadyExists" in aws.reasons()[0]
+
+
+def test_nothing_is_left_after_deletion(aws, stack):
+    aws("cloudformation").delete_stack(StackName="all")
+    alive = [s["StackName"] for s in aws("cloudformation").describe_stacks()["Stacks"]]
+    assert alive == []
+    assert "things" not in [bucket["Name"] for bucket in aws("s3").list_buckets()["Buckets"]]
+    assert [c["status"] for c in aws("ecs").describe_clusters(clusters=["c"])["clusters"]] == ["INACTIVE"]
+    assert aws("efs").describe_file_systems()["FileSystems"] == []
+    assert aws("elbv2").describe_load_balancers()["LoadBalancers"] == []
+    assert stack["Vpc"] not in [vpc["VpcId"] for vpc in aws("ec2").describe_vpcs()["Vpcs"]]
+    assert [r["repositoryName"] for r in aws("ecr").describe_repositories()["repositories"]] == ["taken"]
