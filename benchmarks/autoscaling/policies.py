@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
+from statistics import fmean
 
-from policy import PERIOD, Config, History, Service, decide
+from policy import PERIOD, Config, History, Point, Service, decide
 
 from benchmarks.autoscaling.traces import Trace
 from benchmarks.autoscaling.world import Policy, View
@@ -25,6 +26,14 @@ class Bounds:
         return min(max(math.ceil(workers), self.minimum), self.maximum)
 
 
+def known(view: View) -> tuple[Point, ...]:
+    """CloudWatch's points, and the reading in the place of the point of its minute."""
+    points = {point.timestamp // PERIOD: point for point in view.points}
+    if view.reading:
+        points[view.reading.timestamp // PERIOD] = view.reading
+    return tuple(points[minute] for minute in sorted(points))
+
+
 @dataclass
 class Autoscaler:
     """This project's function: CloudWatch as history, every two minutes or also with each fresh reading."""
@@ -34,12 +43,32 @@ class Autoscaler:
     every: float = 120.0
 
     def want(self, view: View) -> int:
-        points = {point.timestamp // PERIOD: point for point in view.points}
-        if view.reading:
-            points[view.reading.timestamp // PERIOD] = view.reading
-        history = History(view.now, tuple(points[minute] for minute in sorted(points)))
         service = Service(view.desired, view.running, deploying=False)
-        return int(decide(history, service, self.config).desired)
+        return int(decide(History(view.now, known(view)), service, self.config).desired)
+
+
+@dataclass
+class PlainStaffing:
+    """What the policy started from: square-root staffing on the plain mean of ten minutes, with headroom 1.
+
+    It scales in by two or more, with half of the points, whoever is busy and however old the newest point is.
+    """
+
+    on_reading: bool
+    bounds: Bounds = Bounds()
+    every: float = 120.0
+
+    def want(self, view: View) -> int:
+        points = [point for point in known(view) if view.now - point.timestamp <= 600]
+        if not points or view.now - points[-1].timestamp > 300:
+            return max(view.desired, self.bounds.clip(self.bounds.maximum / 2))
+        demands = [point.ready + point.unacknowledged for point in points]
+        mean = fmean(min(demand, self.bounds.maximum) for demand in demands)
+        need = self.bounds.clip(max(demands[-1], mean + math.sqrt(mean)))
+        small = view.desired - need < 2 and need > self.bounds.minimum
+        if need < view.desired and (small or view.running < view.desired or len(points) < 5):
+            return view.desired
+        return need
 
 
 @dataclass
@@ -193,6 +222,8 @@ def peers(bounds: Bounds = Bounds()) -> dict[str, Factory]:
     """The other policies, by the name that the report gives them."""
     return {
         "KEDA": lambda _: Keda(bounds),
+        "plain staffing, reading": lambda _: PlainStaffing(True, bounds),
+        "plain staffing, schedule": lambda _: PlainStaffing(False, bounds),
         "AWS target tracking": lambda _: TargetTracking(bounds),
         "proportional": lambda _: Proportional(bounds),
         "plus or minus one": lambda _: Thresholds(bounds),
