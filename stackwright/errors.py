@@ -4,7 +4,8 @@ StackwrightError            carries the problems to show; exit 1
 |-- InputError              params, dotenv files, schema, command line
 |-- TemplateError           a template that does not render, or renders to something that is not a template
 |-- WiringError             a Parameter without one source
-`-- OutputError             build/ cannot be written
+|-- OutputError             build/ cannot be written
+`-- AwsError                AWS refuses a call, or cannot be reached
 """
 
 from __future__ import annotations
@@ -42,3 +43,9 @@ class WiringError(StackwrightError):
 
 class OutputError(StackwrightError):
     """``build/`` cannot be written."""
+
+
+class AwsError(StackwrightError):
+    """AWS refuses a call, or cannot be reached; ``code`` is AWS's own error code, where it answered."""
+
+    code: str = ""

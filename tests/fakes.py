@@ -1,0 +1,53 @@
+"""`Aws` written by hand, in memory: what it was asked to change is kept to be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from stackwright.aws import Caller, Login, Secret
+
+
+@dataclass
+class FakeSecret:
+    """A secret's values by version, newest last; the last two are AWSCURRENT and AWSPREVIOUS."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    deleted: datetime | None = None
+
+    @property
+    def versions(self) -> dict[str, list[str]]:
+        labels = ["AWSCURRENT", "AWSPREVIOUS"]
+        return {version: [labels.pop(0)] if labels else [] for version in reversed(self.values)}
+
+
+@dataclass
+class FakeAws:
+    """An account with secrets and repositories; ``puts`` counts the versions that were put."""
+
+    account: str = "123456789012"
+    secrets: dict[str, FakeSecret] = field(default_factory=dict)
+    existing: dict[str, str] = field(default_factory=dict)
+    login: Login = field(default_factory=lambda: Login("AWS", "token", "https://registry"))
+    puts: int = 0
+
+    def caller(self) -> Caller:
+        return Caller(self.account, f"arn:aws:iam::{self.account}:user/tester")
+
+    def secret(self, name: str) -> Secret | None:
+        found = self.secrets.get(name)
+        return found and Secret(f"arn:{name}", name, found.versions, found.deleted)
+
+    def secret_value(self, name: str, version: str) -> str:
+        return self.secrets[name].values[version]
+
+    def put_secret_value(self, name: str, version: str, value: str) -> None:
+        self.secrets[name].values.setdefault(version, value)
+        self.puts += 1
+
+    def registry_login(self) -> Login:
+        return self.login
+
+    def repositories(self, names: Sequence[str]) -> Mapping[str, str]:
+        return {name: self.existing[name] for name in names if name in self.existing}
