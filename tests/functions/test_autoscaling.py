@@ -100,6 +100,7 @@ def test_the_log_line_is_an_embedded_metric(autoscaling: ModuleType, aws: Aws, l
     assert directive["Namespace"] == "Euglena/Queue"
     assert [metric["Name"] for metric in directive["Metrics"]] == ["Desired", "Need", "Held"]
     assert [line[name] for name in directive["Dimensions"][0]] == ["agent.mandates", "prod"]
+    assert abs(line["_aws"]["Timestamp"] - 1000 * time.time()) < 60_000, "milliseconds"
 
 
 def test_a_metric_that_is_not_known_is_not_published(autoscaling: ModuleType, aws: Aws, logged: Logged) -> None:
@@ -127,7 +128,10 @@ def test_asks_cloudwatch_for_one_queue_and_environment(
     assert [m["MetricName"] for m in metrics] == ["MessagesReady", "MessagesUnacknowledged", "AckRate"]
     names = [{"Name": "Queue", "Value": "other.queue"}, {"Name": "Environment", "Value": "prod"}]
     assert all(m["Namespace"] == "Other/Queue" and m["Dimensions"] == names for m in metrics)
-    assert asked[0]["StartTime"].second == 0
+    start, end = asked[0]["StartTime"], asked[0]["EndTime"]
+    assert start.second == 0, "a start within a minute would leave that minute's point out"
+    assert 840 <= aws.now - start.timestamp() <= 840 + 120
+    assert 0 < end.timestamp() - aws.now <= 61
 
 
 def test_two_ticks_at_once_change_the_count_once(autoscaling: ModuleType, aws: Aws) -> None:
@@ -168,6 +172,7 @@ BAD_READINGS = {
     "another environment": {"environment": "dev"},
     "a clock ahead by an hour": {"timestamp": time.time() + 3600},
     "negative": {"ready": -1},
+    "a negative rate": {"ack_rate": -0.1},
     "text": {"ready": "5"},
     "a truth value": {"ready": True},
     "not a number": {"unacknowledged": float("nan")},

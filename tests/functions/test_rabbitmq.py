@@ -174,6 +174,12 @@ def test_a_rate_that_is_not_known_is_not_zero(case: str) -> None:
     assert parse(DOCUMENT | {"message_stats": stats}, "b").ack_rate == expected
 
 
+def test_zero_is_a_count_and_so_is_an_empty_queue() -> None:
+    document = DOCUMENT | {"messages_ready": 0, "messages_unacknowledged": 0, "consumers": 0}
+    assert parse(document, "b") == Reading(0, 0, 0, 0.15, 0.0)
+    assert Reading(0, 0, 0, 0.0, 0.0) == EMPTY
+
+
 def test_the_sum_over_brokers() -> None:
     readings = [Reading(1, 2, 3, 0.5, 0.25), Reading(10, 20, 30, 0.5, None)]
     assert total(readings) == Reading(11, 22, 33, 1.0, None)
