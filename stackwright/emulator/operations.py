@@ -15,7 +15,7 @@ from typing import Any
 from ..cfn import graph
 from ..cfn.changes import deletion_policy
 from ..cfn.difference import differences
-from ..cfn.intrinsics import Pseudo, Resolver, parameter_values
+from ..cfn.intrinsics import Pseudo, Resolver, parameter_values, resolve_dynamic
 from ..cfn.schema import Recreation, ResourceType, Schemas
 from ..cfn.template import Resource, ValidationError, to_text
 from ..cfn.values import Reference, Source, Traced, canonical, plain
@@ -113,6 +113,8 @@ class Operations:
     pseudo: Pseudo
     latency: Callable[[str, str], float] = lambda _type, _operation: 0.0
     stored: Mapping[str, str] = field(default_factory=dict)
+    dynamic: Callable[[str, str], str] | None = None
+    """Gives the values of dynamic references to services; events and change sets never show them."""
     faults: list[Fault] = field(default_factory=list)
     work: dict[str, Work] = field(default_factory=dict)
     previewed: dict[tuple[str, str], StackState] = field(default_factory=dict)
@@ -285,7 +287,8 @@ class Operations:
         self._strike(operation, state)
         known = self._type(state.type)
         identity = Identity(state.physical_id, state.attributes) if state.physical_id else None
-        request = Request(known, state.logical_id, state.properties, self.pseudo_of(stack), identity)
+        properties = resolve_dynamic(state.properties, self.dynamic) if self.dynamic else state.properties
+        request = Request(known, state.logical_id, properties, self.pseudo_of(stack), identity)
         if operation == "create":
             return self.provider.create(replace(request, identity=None))
         return self.provider.update(request)

@@ -9,6 +9,7 @@ import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -17,7 +18,7 @@ from werkzeug.wrappers import Request, Response
 
 from . import protocol
 from .engine import ApiError, Engine
-from .services import MotoProvider, Services
+from .services import MotoProvider, Services, StoredParameters, looked_up
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
 _Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -34,6 +35,8 @@ class Application:
         if mirror and engine.provider is None:
             services = Services(self._moto, engine.pseudo)
             engine.operations.provider = MotoProvider(engine.identities, services)
+            engine.operations.dynamic = partial(looked_up, services)
+            engine.stored = engine.operations.stored = StoredParameters(services)
         self._lock = threading.RLock()
         self._others: _Wsgi | None = None
         if engine.fetch is None:

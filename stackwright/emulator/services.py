@@ -8,7 +8,7 @@ moto does not implement is left out; what the service refuses fails the resource
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -137,6 +137,57 @@ def shaped(shape: Any, value: Any) -> Any:
     if shape.type_name in ("double", "float"):
         return float(to_text(value))
     return to_text(value) == "true" if shape.type_name == "boolean" else value
+
+
+class StoredParameters(Mapping[str, str]):
+    """The parameters in moto's Parameter Store by name, read when they are asked for."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def __getitem__(self, name: str) -> str:
+        try:
+            answer = self._services.call("ssm", "get_parameter", {"Name": name, "WithDecryption": True})
+        except Refused:
+            raise KeyError(name) from None
+        value: Any = _at(answer, "Parameter.Value")
+        if value is None:
+            raise KeyError(name)
+        return str(value)
+
+    def __iter__(self) -> Iterator[str]:
+        answer = self._services.call("ssm", "describe_parameters", {})
+        return iter([each["Name"] for each in answer.get("Parameters", ())])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+def looked_up(services: Services, service: str, arguments: str) -> str:
+    """The value of a dynamic reference.
+
+    docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html
+
+    Raises:
+        Refused: there is no such value, in CloudFormation's words.
+    """
+    if service != "secretsmanager":
+        value = StoredParameters(services).get(arguments)
+        if value is None:
+            raise Refused(f"Unable to fetch parameters [{arguments}] from parameter store for this account.")
+        return value
+    count = 7 if arguments.startswith("arn:") else 1
+    parts = arguments.split(":")
+    secret_id, rest = ":".join(parts[:count]), [*parts[count:], "", "", "", ""]
+    version = {"VersionStage": rest[2] or None, "VersionId": rest[3] or None}
+    answer = services.call("secretsmanager", "get_secret_value", {"SecretId": secret_id, **version})
+    text = str(answer.get("SecretString", ""))
+    if not rest[1]:
+        return text
+    try:
+        return to_text(json.loads(text)[rest[1]])
+    except (ValueError, KeyError, TypeError):
+        raise Refused("Could not find a value associated with JSONKey in SecretString") from None
 
 
 class MotoProvider:

@@ -301,3 +301,47 @@ def test_nothing_is_left_after_deletion(aws, stack):
     assert aws("elbv2").describe_load_balancers()["LoadBalancers"] == []
     assert stack["Vpc"] not in [vpc["VpcId"] for vpc in aws("ec2").describe_vpcs()["Vpcs"]]
     assert [r["repositoryName"] for r in aws("ecr").describe_repositories()["repositories"]] == ["taken"]
+
+
+def test_values_come_from_the_parameter_store_and_secrets(aws):
+    aws("ssm").put_parameter(Name="/image", Value="web:9", Type="String")
+    aws("ssm").put_parameter(Name="/list", Value="a,b", Type="StringList")
+    arn = aws("secretsmanager").create_secret(Name="key", SecretString='{"user": "u", "n": 5}')["ARN"]
+    user = f"{{{{resolve:secretsmanager:{arn}:SecretString:user}}}}"
+    name = "{{resolve:ssm:/image}}-{{resolve:secretsmanager:key:SecretString:n}}"
+    values = {
+        "A": resource("SecretsManager::Secret", {"Name": "one", "SecretString": user}),
+        "B": resource("SecretsManager::Secret", {"Name": "two", "SecretString": "{{resolve:secretsmanager:key}}"}),
+        "C": resource("SecretsManager::Secret", {"Name": "three", "SecretString": {"Fn::Sub": f"${{Image}}:{name}"}}),
+    }
+    stored = {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/image"}
+    template = {"Parameters": {"Image": stored}, "Resources": values}
+    cloudformation = aws("cloudformation")
+    cloudformation.create_stack(StackName="values", TemplateBody=json.dumps(template))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="values")
+    found = [aws("secretsmanager").get_secret_value(SecretId=n)["SecretString"] for n in ("one", "two", "three")]
+    assert found == ["u", '{"user": "u", "n": 5}', "web:9:web:9-5"]
+    events = cloudformation.describe_stack_events(StackName="values")["StackEvents"]
+    assert any(name in event.get("ResourceProperties", "") for event in events)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("{{resolve:ssm:/nothing}}", "Unable to fetch parameters [/nothing] from parameter store for this account."),
+        (
+            "{{resolve:secretsmanager:gap:SecretString:x}}",
+            "Could not find a value associated with JSONKey in SecretString",
+        ),
+        ("{{resolve:secretsmanager:nothing}}", "Secrets Manager can't find the specified secret."),
+    ],
+)
+def test_values_that_are_not_there_fail_the_resource(aws, value, reason):
+    if "gap" in value:
+        aws("secretsmanager").create_secret(Name="gap", SecretString="{}")
+    name = "bad-" + "".join(char for char in value if char.isalnum())
+    body = json.dumps({"Resources": {"A": resource("SecretsManager::Secret", {"Name": "bad", "SecretString": value})}})
+    aws("cloudformation").create_stack(StackName=name, TemplateBody=body)
+    events = aws("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
+    failed = next(event for event in events if event["ResourceStatus"] == "CREATE_FAILED")
+    assert reason in failed["ResourceStatusReason"]
