@@ -34,6 +34,9 @@ _IAM_TYPES = frozenset(f"AWS::IAM::{kind}" for kind in _IAM_KINDS.split())
 _IAM_NAMES = {"GroupName", "InstanceProfileName", "ManagedPolicyName", "RoleName", "UserName"}
 
 
+_NOTHING = ResourceState("", "", "", "", 0.0)
+
+
 class ApiError(Exception):
     """An error answer: CloudFormation's code, text and HTTP status."""
 
@@ -561,6 +564,27 @@ class Engine:
         work.current.stop()
         return {}
 
+    def continue_update_rollback(self, arguments: Arguments) -> Result:
+        stack = self.stack(arguments)
+        if stack.status != "UPDATE_ROLLBACK_FAILED":
+            text = f"Stack:{stack.id} is in {stack.status} state and can not continue rolling back an update."
+            raise _invalid(text)
+        skip = arguments.get("ResourcesToSkip", ())
+        wrong = [name for name in skip if not stack.resources.get(name, _NOTHING).status.endswith("_FAILED")]
+        if wrong:
+            text = f"Skipping resources [{', '.join(wrong)}] is not possible: only resources in a FAILED state can be"
+            raise _invalid(f"{text} skipped.")
+        self.operations.continue_rollback(stack, skip)
+        return {}
+
+    def rollback_stack(self, arguments: Arguments) -> Result:
+        stack = self.stack(arguments)
+        if stack.status not in ("CREATE_FAILED", "UPDATE_FAILED"):
+            text = f"Stack:{stack.id} is in {stack.status} state and can not be rolled back."
+            raise _invalid(text)
+        self.operations.roll_back_failed(stack)
+        return {"StackId": stack.id}
+
     def update_termination_protection(self, arguments: Arguments) -> Result:
         stack = self.stack(arguments)
         stack.termination_protection = _true(arguments["EnableTerminationProtection"])
@@ -765,6 +789,7 @@ def _import_arguments(value: Any) -> Iterable[Any]:
 
 _ACTIONS: Mapping[str, Callable[[Engine, Arguments], Result]] = {
     "CancelUpdateStack": Engine.cancel_update_stack,
+    "ContinueUpdateRollback": Engine.continue_update_rollback,
     "CreateChangeSet": Engine.create_change_set,
     "CreateStack": Engine.create_stack,
     "DeleteChangeSet": Engine.delete_change_set,
@@ -783,6 +808,7 @@ _ACTIONS: Mapping[str, Callable[[Engine, Arguments], Result]] = {
     "ListImports": Engine.list_imports,
     "ListStackResources": Engine.list_stack_resources,
     "ListStacks": Engine.list_stacks,
+    "RollbackStack": Engine.rollback_stack,
     "SetStackPolicy": Engine.set_stack_policy,
     "UpdateStack": Engine.update_stack,
     "UpdateTerminationProtection": Engine.update_termination_protection,

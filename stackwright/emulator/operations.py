@@ -99,6 +99,7 @@ class Work:
     current: Pass | None = None
     children: dict[str, StackState] = field(default_factory=dict)
     touched: list[str] = field(default_factory=list)
+    restored: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -657,8 +658,9 @@ class Operations:
     def _update_failed(self, stack: StackState, work: Work, done: Done | None) -> None:
         reason = _failures(work)
         if stack.disable_rollback:
-            self.stack_event(stack, "UPDATE_FAILED", reason)
-            self._over(stack, False, done)
+            self.stack_event(stack, "UPDATE_FAILED", reason)  # the work is kept for a later rollback
+            if done:
+                done(False)
             return
         if stack.parent_id is not None and done:
             self.stack_event(stack, "UPDATE_FAILED", reason)  # the parent tells it to roll back
@@ -677,7 +679,10 @@ class Operations:
             stack.definition = work.before
 
         def begin(name: str, end: Done) -> None:
-            self._restore(stack, work, name, end)
+            if name in work.restored:
+                end(True)
+                return
+            self._restore(stack, work, name, partial(self._restored, work, name, end))
 
         def ended(ok: bool) -> None:
             if not ok:
@@ -690,6 +695,34 @@ class Operations:
         needs = {name: self.needs(stack).get(name, frozenset()) & set(touched) for name in touched}
         work.current = Pass(needs, begin, ended)
         self.clock.after(0, work.current.start)
+
+    def _restored(self, work: Work, name: str, end: Done, ok: bool) -> None:
+        if ok:
+            work.restored.add(name)
+        end(ok)
+
+    def continue_rollback(self, stack: StackState, skip: Iterable[str] = ()) -> None:
+        """Try a failed rollback again, leaving out the resources to skip, which count as rolled back."""
+        work = self.work[stack.id]
+        for name in skip:
+            if name in work.resources:
+                work.restored.add(name)
+                stack.resources[name] = replace(work.resources[name], status="UPDATE_COMPLETE")
+        self.roll_back(stack, work, None, lambda: None)
+
+    def roll_back_failed(self, stack: StackState) -> None:
+        """Roll back what was left as it failed (``DisableRollback``)."""
+        work = self.work.setdefault(stack.id, Work())
+        if stack.status == "UPDATE_FAILED":
+            self.roll_back(stack, work, None, lambda: None)
+            return
+        self.stack_event(stack, "ROLLBACK_IN_PROGRESS")
+
+        def ended(ok: bool) -> None:
+            self.stack_event(stack, "ROLLBACK_COMPLETE" if ok else "ROLLBACK_FAILED")
+            self._over(stack, False, None)
+
+        self._delete_all(stack, work, list(stack.resources.values()), ended, rollback=True)
 
     def _restore(self, stack: StackState, work: Work, name: str, end: Done) -> None:
         old = work.resources[name]

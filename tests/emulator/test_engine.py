@@ -314,6 +314,43 @@ def test_a_rollback_can_fail(cloud):
     assert cloud.stack()["StackStatusReason"] == "The following resource(s) failed to update: [A]."
 
 
+@pytest.mark.parametrize("skip", [[], ["A"]])
+def test_a_failed_rollback_can_be_continued(cloud, skip):
+    cloud.create({"A": topic("a"), "B": topic("b", DependsOn="A")})
+    state = cloud.everything()
+    cloud.engine.fault(Fault("no", operation="update", logical_id="B"))
+    cloud.engine.fault(Fault("never", operation="update", logical_id="A", nth=2))
+    new = {"A": topic("a", DisplayName="x"), "B": topic("b", DisplayName="x", DependsOn="A"), "C": topic("c")}
+    assert cloud.update(new) == "UPDATE_ROLLBACK_FAILED"
+    before = len(cloud.events())
+    with pytest.raises(ApiError, match="only resources in a FAILED state can be skipped"):
+        cloud.call("ContinueUpdateRollback", StackName="s", ResourcesToSkip=["X"])
+    cloud.call("ContinueUpdateRollback", StackName="s", ResourcesToSkip=skip)
+    assert cloud.status() == "UPDATE_ROLLBACK_COMPLETE"
+    assert (("A", "UPDATE_COMPLETE") in cloud.events()[before:]) == (not skip)
+    assert cloud.everything() == state
+    with pytest.raises(ApiError, match="can not continue rolling back an update"):
+        cloud.call("ContinueUpdateRollback", StackName="s")
+
+
+def test_what_was_left_failed_can_be_rolled_back(cloud):
+    cloud.create({"A": topic("a")})
+    state = cloud.everything()
+    cloud.engine.fault(Fault("no", operation="create", logical_id="B"))
+    new = {"A": topic("a", DisplayName="x"), "B": topic("b", DependsOn="A")}
+    assert cloud.update(new, options={"DisableRollback": True}) == "UPDATE_FAILED"
+    cloud.call("RollbackStack", StackName="s")
+    assert cloud.status() == "UPDATE_ROLLBACK_COMPLETE"
+    assert cloud.everything() == state
+    with pytest.raises(ApiError, match="can not be rolled back"):
+        cloud.call("RollbackStack", StackName="s")
+    cloud.engine.fault(Fault("no", operation="create", logical_id="B"))
+    other = {"A": topic("z"), "B": topic("y", DependsOn="A")}
+    assert cloud.create(other, name="t", options={"DisableRollback": True}) == "CREATE_FAILED"
+    cloud.call("RollbackStack", StackName="t")
+    assert cloud.status("t") == "ROLLBACK_COMPLETE"
+
+
 def test_cancelling_rolls_back():
     cloud = Cloud(latency=10)
     cloud.create({"A": topic("a")})
