@@ -10,7 +10,7 @@ BIN    := $(VENV)/bin
 RENDER := $(BIN)/python render.py
 
 .DEFAULT_GOAL := help
-.PHONY: help render render-all check-build lint params explain diff graph package init doctor docs test test-full coverage types \
+.PHONY: help render render-all check-build lint params explain diff graph package secrets init doctor docs test test-full coverage types \
         format policy taskcat simulate bench lock install install-dev clean
 
 help: ## Show this help
@@ -43,6 +43,9 @@ graph: $(VENV)/.installed ## Draw ENV's stacks as Mermaid (ARGS="--format svg" f
 
 package: $(VENV)/.installed ## Zip the functions and address the templates, into OUT (default dist/ENV)
 	@$(RENDER) package --env $(ENV) --out $(OUT) $(if $(BUCKET),--bucket $(BUCKET)) $(ARGS)
+
+secrets: $(VENV)/.installed ## Push ENV's keys.env to Secrets Manager (DO=status or DO=diff only shows)
+	@$(RENDER) secrets $(or $(DO),push) --env $(ENV) $(ARGS)
 
 init: $(VENV)/.installed ## Make the files of a new environment ENV
 	@$(RENDER) init $(ENV) $(ARGS)

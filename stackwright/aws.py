@@ -20,6 +20,8 @@ ATTEMPTS = 8
 
 _NO_CREDENTIALS = "log in (aws sso login), or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _EXPIRED = "log in again (aws sso login, or renew the session), then run the same command; nothing is lost"
+_UNREACHABLE = "look at the network, HTTPS_PROXY and AWS_ENDPOINT_URL, then run it again"
+_INTERCEPTED = "look at AWS_ENDPOINT_URL and HTTPS_PROXY: a proxy or a sign-in page may stand in between"
 _EXPIRED_CODES = frozenset(("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"))
 _UNKNOWN_CODES = frozenset(
     ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException")
@@ -142,11 +144,12 @@ class Boto:
     def _call(self, service: str, operation: str, *, hidden: Sequence[str] = (), **arguments: Any) -> Any:
         """One call; ``hidden`` texts are cut out of whatever is said about a failure."""
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         try:
             client = self._client(service)
             return getattr(client, operation)(**arguments)
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, ResponseParserError, ValueError) as error:
             failure: Exception = error
         # Raised outside of the handler: a chained botocore error may hold the request, secret value included.
         raise _translated(failure, f"{service}:{_pascal(operation)}", hidden)
@@ -237,17 +240,19 @@ def _refused(error: Any, call: str, hidden: Sequence[str]) -> AwsError:
 def _not_called(error: Exception, call: str, hidden: Sequence[str]) -> AwsError:
     """What kept botocore from calling, or from hearing the answer."""
     from botocore import exceptions as raised
+    from botocore.parsers import ResponseParserError
 
     said = "" if hidden else f": {error}"
+    config = f"the AWS configuration is wrong{said}"
     cases: Sequence[tuple[tuple[type[Exception], ...], str, str, str]] = (
         ((raised.NoCredentialsError, raised.PartialCredentialsError), "SW401", "no AWS credentials", _NO_CREDENTIALS),
         (_expired_errors(raised), "SW402", "the login has expired", _EXPIRED),
         ((raised.CredentialRetrievalError,), "SW401", f"the credentials cannot be fetched{said}", _NO_CREDENTIALS),
-        ((raised.ProfileNotFound, raised.ConfigParseError), "SW409", f"the AWS configuration is wrong{said}",
-         "aws configure list-profiles shows the profiles that exist"),
-        ((raised.HTTPClientError, raised.ConnectionError), "SW406", f"no answer to {call}{said}",
-         "look at the network, HTTPS_PROXY and AWS_ENDPOINT_URL, then run it again"),
-    )  # fmt: skip
+        ((raised.ProfileNotFound, raised.ConfigParseError), "SW409", config, "aws configure list-profiles"),
+        ((ResponseParserError,), "SW406", f"what answered {call} is not AWS", _INTERCEPTED),
+        ((raised.HTTPClientError, raised.ConnectionError), "SW406", f"no answer to {call}{said}", _UNREACHABLE),
+        ((ValueError,), "SW409", config, "look at AWS_ENDPOINT_URL"),
+    )
     for kinds, code, message, hint in cases:
         if isinstance(error, kinds):
             return AwsError.of(code, message, hint=hint)

@@ -61,6 +61,7 @@ def main() -> None:
 
 
 main.add_command(cli_deploy.package)
+main.add_command(cli_deploy.secrets)
 
 
 def _renderings(options: Options, *, every: bool, lint: bool = True) -> list[Rendering]:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .cli_options import Options, checked, for_environment, joined, load_config, make_rendering, show
-from .model import Bundle, S3Folder
+from .model import Bundle, Config, S3Folder
+
+if TYPE_CHECKING:
+    from .aws import Aws
+    from .secret_values import Difference
 
 
 @click.command(short_help="Zip the functions and address the templates by content.")
@@ -56,3 +63,101 @@ def _listing(bundle: Bundle, style: str) -> str:
         "artifacts": [{"name": each.name, "sha256": each.sha256, "size": each.size} for each in bundle.artifacts],
     }
     return json.dumps(data, indent=2)
+
+
+_STYLE = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+
+
+def _connect(config: Config) -> Aws:
+    """AWS, after the account and the Region were compared with the parameters."""
+    from .aws import connect
+
+    account = config.parameters.get("account_id")
+    return connect(str(account) if account else None, config.region)
+
+
+def _print(text: str, data: Any, style: str) -> None:
+    click.echo(json.dumps(data, indent=2) if style == "json" else text)
+
+
+@click.group(short_help="Compare and push the values of keys.env.")
+def secrets() -> None:
+    """The values of keys.env in Secrets Manager. Names are shown, values never."""
+
+
+@secrets.command(name="status", short_help="Show which keys the secrets hold.")
+@for_environment
+@_STYLE
+def secrets_status(options: Options, style: str) -> None:
+    """Show each secret's current version and the state of each key; exit 1 where a deployment lacks one."""
+    from . import secret_values as stage
+
+    config = load_config(options)
+    found = stage.status(config, _connect(config))
+    lines: list[str] = []
+    for each in found:
+        version = f"version {each.version}" if each.version else "no value yet" if each.exists else "does not exist"
+        lines += [f"{each.name}: {version}", *(f"  {state.ljust(7)}  {key}" for key, state in each.keys.items())]
+    data = [{**asdict(each), "ready": each.ready} for each in found]
+    _print("\n".join(lines), data, style)
+    if not all(each.ready for each in found):
+        click.echo(f"next: python render.py secrets push --env {options.environment}", err=True)
+        sys.exit(1)
+
+
+@secrets.command(name="diff", short_help="Show what a push would change, by names.")
+@for_environment
+@_STYLE
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there are changes.")
+def secrets_diff(options: Options, style: str, detailed_exitcode: bool) -> None:
+    """Show which keys of keys.env are added, changed or removed against the secrets."""
+    from . import secret_values as stage
+
+    config = load_config(options)
+    keys = stage.read_keys(config, _env_folder(options))
+    found = stage.compare(config, keys, _connect(config))
+    _print(_secret_changes(found), [_difference(each) for each in found], style)
+    if detailed_exitcode and not all(each.empty for each in found):
+        sys.exit(2)
+
+
+@secrets.command(name="push", short_help="Put the values of keys.env into the secrets.")
+@for_environment
+@_STYLE
+def secrets_push(options: Options, style: str) -> None:
+    """Put keys.env into the secrets as one JSON object; a new version only where something changed.
+
+    Running tasks keep the version they were deployed with; the next deployment binds the new one and rolls the
+    services that use it.
+    """
+    from . import secret_values as stage
+
+    config = load_config(options)
+    keys = stage.read_keys(config, _env_folder(options))
+    aws = _connect(config)
+    found = stage.compare(config, keys, aws)
+    pushed = stage.push(found, keys, aws)
+    _print(_secret_changes(found, pushed), [_difference(each, pushed) for each in found], style)
+
+
+def _env_folder(options: Options) -> Path:
+    return options.env_dir or options.project / "env" / options.environment
+
+
+def _difference(each: Difference, pushed: Mapping[str, str] | None = None) -> dict[str, Any]:
+    data = {"name": each.name, "version": each.version, "added": each.added, "changed": each.changed}
+    return {**data, "removed": each.removed, **({"pushed": pushed[each.name]} if pushed else {})}
+
+
+def _secret_changes(found: Sequence[Difference], pushed: Mapping[str, str] | None = None) -> str:
+    lines: list[str] = []
+    for each in found:
+        if each.empty:
+            lines.append(f"{each.name}: up to date, version {each.version}")
+            continue
+        lines.append(f"{each.name}: version {pushed[each.name]}" if pushed else f"{each.name}:")
+        if each.replaces_text:
+            lines.append("  (its value is no JSON object of texts, and stays as the version before)")
+        for sign, keys in (("+", each.added), ("~", each.changed), ("-", each.removed)):
+            lines += [f"  {sign} {key}" for key in keys]
+    return "\n".join(lines)

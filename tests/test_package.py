@@ -356,6 +356,16 @@ def test_flow_style_and_json_templates(project: Make) -> None:
         shutil.rmtree(made.folder)
 
 
+def test_a_json_root_with_a_nested_stack(project: Make) -> None:
+    stack = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "./other.yaml"}}
+    root = json.dumps({"Resources": {"S": stack, "Other": stack}})
+    files_ = {"templates/main.yaml.j2": None, "templates/main.json.j2": root, "templates/other.yaml.j2": TOPIC}
+    made = project({"params/defaults.yaml": "title: news\n", **files_})
+    found = bundle(made)
+    stacks = json.loads(found.templates["main"].text)["Resources"]
+    assert {each["Properties"]["TemplateURL"] for each in stacks.values()} == {found.templates["other"].address}
+
+
 def test_what_has_an_address_already_stays(project: Make) -> None:
     text = function("{S3Bucket: mine, S3Key: k.zip}") + (
         "  Stack:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n      TemplateURL: https://mine.s3.amazonaws.com/k\n"

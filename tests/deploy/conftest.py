@@ -64,6 +64,7 @@ class Refusals(ThreadingHTTPServer):
         self.status, self.code, self.message = 400, "ValidationException", "no"
         self.requests: list[bytes] = []
         self.echo = False
+        self.answers: dict[str, Any] = {}  # by operation: what is not refused
         super().__init__(("127.0.0.1", 0), _RefusalHandler)
 
     @property
@@ -83,7 +84,11 @@ class _RefusalHandler(BaseHTTPRequestHandler):
             text, kind = f"<ErrorResponse>{error}</ErrorResponse>", "text/xml"
         else:
             text, kind = json.dumps({"__type": self.server.code, "message": message}), "application/x-amz-json-1.1"
-        self.send_response(self.server.status)
+        status = self.server.status
+        operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        if operation in self.server.answers:
+            status, text = 200, json.dumps(self.server.answers[operation])
+        self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(text.encode())))
         self.end_headers()

@@ -95,6 +95,9 @@ def test_what_keeps_a_call_from_being_made(monkeypatch: pytest.MonkeyPatch, tmp_
     assert unreachable.code == "SW406"
     assert "no answer to secretsmanager:DescribeSecret" in unreachable.message
     assert "HTTPS_PROXY" in unreachable.hint
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
+    assert failure(Boto(REGION)).problems[0].message.endswith("Invalid endpoint: nonsense")
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
     monkeypatch.setenv("AWS_PROFILE", "absent")
     assert failure(Boto(REGION)).problems[0].code == "SW409"
     monkeypatch.delenv("AWS_PROFILE")
@@ -106,6 +109,16 @@ def test_what_keeps_a_call_from_being_made(monkeypatch: pytest.MonkeyPatch, tmp_
     (tmp_path / "home/config").write_text(f"[profile work]\nregion = us-east-2\n{sso}")
     monkeypatch.setenv("AWS_PROFILE", "work")
     assert failure(Boto(REGION)).problems[0].code == "SW402"
+
+
+def test_an_answer_that_is_not_of_aws(refusals: Refusals, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", refusals.url)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    refusals.message = "<html>sign in & continue"
+    with pytest.raises(AwsError, match="what answered sts:GetCallerIdentity is not AWS") as caught:
+        Boto(REGION).caller()
+    assert caught.value.problems[0].code == "SW406"
+    assert "sign-in page" in caught.value.problems[0].hint
 
 
 def test_what_does_not_exist_is_none(moto: str) -> None:

@@ -1,0 +1,194 @@
+"""keys.env to Secrets Manager: one JSON object in each secret of the parameters, a new version only for a change.
+
+Values are read here, compared here, and handed to AWS; what leaves this module are names and version ids.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from .aws import Aws, Secret
+from .errors import InputError, StackwrightError
+from .model import Config, Location, Problem
+from .variables import read_dotenv
+
+KEYS = "keys.env"
+SIZE_LIMIT = 65_536
+"""Bytes of one secret. Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The values of keys.env by name; they are never shown."""
+
+    values: Mapping[str, str] = field(repr=False)
+
+    def text(self) -> str:
+        """The secret's value: one JSON object, the same text for the same values."""
+        return json.dumps(dict(sorted(self.values.items())), ensure_ascii=False, separators=(",", ":"))
+
+
+class KeyState(StrEnum):
+    """Whether a secret's current version has a key as it is needed."""
+
+    OK = "ok"
+    MISSING = "missing"
+    EMPTY = "empty"
+    UNKNOWN = "unknown"
+    """In the secret, but not among the names of keys.env.example."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One secret as it is: its current version (None: no value yet), and the state of each key."""
+
+    name: str
+    exists: bool
+    version: str | None
+    keys: Mapping[str, KeyState]
+
+    @property
+    def ready(self) -> bool:
+        """Whether a deployment can bind it: every needed key has a value."""
+        return self.version is not None and not {KeyState.MISSING, KeyState.EMPTY} & set(self.keys.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What pushing would change in one secret, by the names of keys; ``version`` is the current one."""
+
+    name: str
+    version: str | None
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    replaces_text: bool = False
+    """The current value is no JSON object of texts, so nothing in it can be compared."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to push."""
+        return self.version is not None and not (self.added or self.changed or self.removed or self.replaces_text)
+
+
+def read_keys(config: Config, folder: Path) -> Keys:
+    """The values of the folder's keys.env; raises InputError where one that is needed is missing or empty."""
+    path = folder / KEYS
+    shown = path.relative_to(config.project).as_posix() if path.is_relative_to(config.project) else path.as_posix()
+    if not path.is_file():
+        hint = f"copy {shown}.example to {shown} and fill it in; git ignores it"
+        raise InputError.of("SW420", f"there is no {shown}, so there are no values to compare or push", hint=hint)
+    found, problems = read_dotenv(path.read_text(encoding="utf-8-sig"), shown)
+    needed = config.dotenv.secret_names
+    problems += [
+        Problem("SW421", f"{name} is missing or empty in {KEYS}", (at,), "give it a value")
+        for name in needed
+        if name not in found or not found[name].value
+        for at in [found[name].location if name in found else Location(shown)]
+    ]
+    if problems:
+        raise InputError(problems)
+    keys = Keys({name: variable.value for name, variable in found.items()})
+    if len(keys.text().encode()) > SIZE_LIMIT:
+        message = f"{KEYS} is larger than the {SIZE_LIMIT:,} bytes that a secret may have"
+        raise InputError.of("SW422", message, Location(shown), hint="keep files and certificates elsewhere")
+    return keys
+
+
+def names(config: Config) -> tuple[str, ...]:
+    """The secrets that hold keys.env, as the parameters name them under ``secrets``; raises InputError for none."""
+    given = config.parameters.get("secrets")
+    entries = given.values() if isinstance(given, dict) else ()
+    found = tuple(str(entry["name"]) for entry in entries if isinstance(entry, dict) and entry.get("name"))
+    if not found:
+        hint = "write secrets: {app: {name: …}} into the parameters"
+        raise InputError.of("SW423", f"the environment {config.environment} names no secret", hint=hint)
+    return found
+
+
+def status(config: Config, aws: Aws) -> list[Status]:
+    """What is in each secret, held against the names of keys.env.example."""
+    return [_status(name, config.dotenv.secret_names, aws) for name in names(config)]
+
+
+def _status(name: str, needed: Sequence[str], aws: Aws) -> Status:
+    secret = aws.secret(name)
+    version = secret.current if secret is not None and secret.deleted is None else None
+    held = _object(aws.secret_value(name, version)) if version else None
+    held = held or {}
+    states = {
+        key: KeyState.UNKNOWN
+        if key not in needed
+        else KeyState.MISSING
+        if key not in held
+        else KeyState.OK
+        if held[key]
+        else KeyState.EMPTY
+        for key in sorted({*needed, *held})
+    }
+    return Status(name, secret is not None, version, states)
+
+
+def compare(config: Config, keys: Keys, aws: Aws) -> list[Difference]:
+    """What `push` would change; raises InputError where a secret is missing or being deleted."""
+    problems: list[Problem] = []
+    found: list[Difference] = []
+    for name in names(config):
+        try:
+            found.append(_difference(_usable(name, aws), name, keys, aws))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise StackwrightError(problems)
+    return found
+
+
+def _usable(name: str, aws: Aws) -> Secret:
+    secret = aws.secret(name)
+    if secret is None:
+        hint = "deploy the stack that makes it; its value is put afterwards"
+        raise InputError.of("SW424", f"there is no secret {name}", hint=hint)
+    if secret.deleted is not None:
+        message = f"the secret {name} is to be deleted on {secret.deleted:%Y-%m-%d}"
+        raise InputError.of("SW425", message, hint=f"aws secretsmanager restore-secret --secret-id {name}")
+    return secret
+
+
+def _difference(secret: Secret, name: str, keys: Keys, aws: Aws) -> Difference:
+    version = secret.current
+    held = _object(aws.secret_value(name, version)) if version else {}
+    old = held or {}
+    return Difference(
+        name,
+        version,
+        added=tuple(sorted(keys.values.keys() - old.keys())),
+        changed=tuple(sorted(key for key in keys.values.keys() & old.keys() if keys.values[key] != old[key])),
+        removed=tuple(sorted(old.keys() - keys.values.keys())),
+        replaces_text=held is None,
+    )
+
+
+def _object(text: str) -> dict[str, str] | None:
+    """A secret's value as names and texts; None where it is anything else."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) and all(isinstance(value, str) for value in data.values()) else None
+
+
+def push(differences: Sequence[Difference], keys: Keys, aws: Aws) -> dict[str, str]:
+    """Put a new version into each secret that differs; the secret's name -> the version that is now current."""
+    pushed: dict[str, str] = {}
+    for each in differences:
+        pushed[each.name] = each.version or ""
+        if not each.empty:
+            version = str(uuid.uuid4())
+            aws.put_secret_value(each.name, version, keys.text())
+            pushed[each.name] = version
+    return pushed
