@@ -25,7 +25,7 @@ from .yamltext import line_of
 
 TIME_LIMIT = 60
 """Seconds for one template: cfn-lint can take minutes where many Conditions combine."""
-_SETTINGS = "1 W3002"
+_SETTINGS = "2 W3002"
 """What the workers do beside the project's own configuration; changes with it."""
 _CONFIG_FILES = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")
 _FIELDS = ("code", "level", "message", "line")
@@ -83,9 +83,13 @@ def _version() -> str:
 def _cached(task: _Task) -> list[LintFinding] | None:
     data = Cache(task.project, "lint").get(task.key)
     try:
-        return None if data is None else [LintFinding(**each) for each in json.loads(data)]
+        return None if data is None else [_finding(**each) for each in json.loads(data)]
     except (ValueError, TypeError):
         return None  # damaged: lint again
+
+
+def _finding(code: object, level: object, message: object, line: object) -> LintFinding:
+    return LintFinding(str(code), str(level), str(message), int(str(line)))
 
 
 def _keep(task: _Task, found: Sequence[LintFinding]) -> None:

@@ -43,7 +43,7 @@ def _runner(region: str, project: str) -> Any:
     before = Path.cwd()
     os.chdir(project)
     try:
-        return Runner(ConfigMixIn(**ManualArgs(regions=[region], ignore_checks=list(IGNORED), templates=[])))
+        return Runner(ConfigMixIn(**ManualArgs(regions=[region], templates=[])))
     finally:
         os.chdir(before)
 
@@ -56,6 +56,7 @@ def _lint(path: str, runner: Any, limit: int) -> list[Finding]:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's: it ends its workers
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.alarm(limit)
+    os.chdir(Path(path).parent)  # where cfn-lint looks for the Outputs of nested templates
     try:
         matches = list(run_template_by_file_path(path, runner.config, runner.rules, False))
     except _OutOfTimeError:
