@@ -180,7 +180,7 @@ def shows(broker: Broker, ready: int) -> bool:
 
 
 @pytest.mark.parametrize("trigger", ["schedule", "reading"])
-@pytest.mark.parametrize("window", ["120", pytest.param("", marks=pytest.mark.slow, id="default")])
+@pytest.mark.parametrize("window", ["240", pytest.param("", marks=pytest.mark.slow, id="default")])
 def test_out_with_the_queue_and_in_after_the_window(window: str, trigger: str, system: System) -> None:
     system.window = window
     with system.broker.channel() as channel:
