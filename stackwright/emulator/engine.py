@@ -68,6 +68,10 @@ class Engine:
     stored: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
         self.clock = Clock(self.source)
         self.store = Store()
         self.identities = Identities(self.seed)

@@ -5,6 +5,8 @@ moto is imported with the first request that needs it, so that the first CloudFo
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import threading
 import uuid
@@ -14,12 +16,15 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from . import protocol
 from .engine import ApiError, Engine
+from .resources import Fault
 from .services import MotoProvider, Services, StoredParameters, looked_up
 
+ADMIN = "/_stackwright/"
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
 _Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -31,24 +36,51 @@ class Application:
     """
 
     def __init__(self, engine: Engine, mirror: bool = True) -> None:
-        self._engine = engine
-        if mirror and engine.provider is None:
-            services = Services(self._moto, engine.pseudo)
-            engine.operations.provider = MotoProvider(engine.identities, services)
-            engine.operations.dynamic = partial(looked_up, services)
-            engine.stored = engine.operations.stored = StoredParameters(services)
+        self._engine, self._mirror = engine, mirror
         self._lock = threading.RLock()
         self._others: _Wsgi | None = None
         if engine.fetch is None:
             engine.fetch = self.fetch
+        self._attach()
+
+    def _attach(self) -> None:
+        """Let resources live in moto's services."""
+        engine = self._engine
+        if self._mirror and engine.provider is None:
+            services = Services(self._moto, engine.pseudo)
+            engine.operations.provider = MotoProvider(engine.identities, services)
+            engine.operations.dynamic = partial(looked_up, services)
+            engine.stored = engine.operations.stored = StoredParameters(services)
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ.get("PATH_INFO", "").startswith(ADMIN):
+            return self._admin(Request(environ))(environ, start)
         scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
         if scope is None or scope.group(1) != "cloudformation":
             with self._lock:
                 self._engine.clock.advance()
             return self._moto()(environ, start)
         return self._cloudformation(Request(environ))(environ, start)
+
+    def _admin(self, request: Request) -> Response:
+        """``status`` (GET), ``reset`` and ``fault`` (POST; a fault's fields as JSON)."""
+        action = request.path.removeprefix(ADMIN)
+        with self._lock:
+            if action == "status":
+                alive = [stack.name for stack in self._engine.store.stacks.values() if stack.alive]
+                return Response(json.dumps({"pid": os.getpid(), "stacks": alive}), mimetype="application/json")
+            if action == "reset" and request.method == "POST":
+                self._engine.reset()
+                Client(self._moto()).post("/moto-api/reset")
+                self._attach()
+                return Response("{}", mimetype="application/json")
+            if action == "fault" and request.method == "POST":
+                try:
+                    self._engine.fault(Fault(**request.get_json()))
+                except TypeError as error:
+                    return Response(json.dumps({"error": str(error)}), 400, mimetype="application/json")
+                return Response("{}", mimetype="application/json")
+        return Response('{"error": "no such action"}', 404, mimetype="application/json")
 
     def _cloudformation(self, request: Request) -> Response:
         request_id = str(uuid.uuid4())

@@ -1,0 +1,34 @@
+"""The emulator as a process of its own: ``python -m stackwright.emulator FOLDER [REGION [ACCOUNT]]``."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from ..cfn.intrinsics import Pseudo
+from .engine import Engine
+from .lifecycle import STATE_FILE
+from .server import Server
+
+
+def main() -> None:
+    """Serve until told to stop; where and as whom stands in the folder's file while it runs."""
+    folder, region, account = (*sys.argv[1:], "us-east-1", "123456789012")[:3] if len(sys.argv) > 1 else sys.exit(2)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    file = Path(folder) / STATE_FILE
+    with Server(Engine(Pseudo(region=region, account_id=account))) as server:
+        temporary = file.with_suffix(f".{os.getpid()}")
+        temporary.write_text(json.dumps({"pid": os.getpid(), "url": server.url}), encoding="utf-8")
+        temporary.replace(file)
+        stop.wait()
+    file.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()

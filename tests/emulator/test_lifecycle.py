@@ -1,0 +1,98 @@
+"""The emulator in the background: found again, stopped, and never in the way of a dead one."""
+
+import json
+import os
+import signal
+import time
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from stackwright.emulator import lifecycle
+from stackwright.emulator.lifecycle import STATE_FILE, LifecycleError, Running
+
+TOPIC = "Resources: {T: {Type: AWS::SNS::Topic, Properties: {TopicName: t}}}"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    yield tmp_path / "local"
+    lifecycle.stop(tmp_path / "local")
+
+
+@pytest.fixture
+def clients():
+    made = []
+
+    def make(url, service="cloudformation"):
+        config = Config(retries={"total_max_attempts": 1})
+        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+        made.append(boto3.client(service, endpoint_url=url, region_name="eu-west-1", config=config, **keys))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+def test_life(folder, clients):
+    assert lifecycle.running(folder) is None
+    assert not lifecycle.stop(folder)
+    started = lifecycle.start(folder, "eu-west-1")
+    assert started.url.startswith("http://127.0.0.1:")
+    assert lifecycle.start(folder) == lifecycle.running(folder) == started
+
+    cloudformation, sns = clients(started.url), clients(started.url, "sns")
+    cloudformation.create_stack(StackName="s", TemplateBody=TOPIC)
+    assert started.admin("status")["stacks"] == ["s"]
+    assert sns.list_topics()["Topics"][0]["TopicArn"] == "arn:aws:sns:eu-west-1:123456789012:t"
+    started.admin("reset")
+    assert started.admin("status")["stacks"] == []
+    assert sns.list_topics()["Topics"] == []
+
+    started.admin("fault", {"reason": "no", "operation": "create"})
+    cloudformation.create_stack(StackName="s", TemplateBody=TOPIC)
+    assert cloudformation.describe_stacks(StackName="s")["Stacks"][0]["StackStatus"] == "ROLLBACK_COMPLETE"
+    with pytest.raises(LifecycleError, match="refuses"):
+        started.admin("fault", {"reason": "no", "colour": "red"})
+    with pytest.raises(LifecycleError, match="no such action"):
+        started.admin("fly")
+
+    assert lifecycle.stop(folder)
+    assert not (folder / STATE_FILE).exists()
+    with pytest.raises(LifecycleError, match="does not answer"):
+        started.admin("status")
+
+
+def test_what_a_killed_one_leaves_behind_is_no_hindrance(folder):
+    first = lifecycle.start(folder)
+    os.kill(first.pid, signal.SIGKILL)
+    os.waitpid(first.pid, 0)
+    assert (folder / STATE_FILE).exists()
+    second = lifecycle.start(folder)
+    assert second.pid != first.pid
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"pid": "x", "url": 1}'])
+def test_a_broken_file_is_removed(tmp_path, text):
+    (tmp_path / STATE_FILE).write_text(text, encoding="utf-8")
+    assert lifecycle.running(tmp_path) is None
+    assert not (tmp_path / STATE_FILE).exists()
+
+
+def test_somebody_else_on_its_port_is_not_it(folder, tmp_path):
+    other = lifecycle.start(folder)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / STATE_FILE).write_text(json.dumps({"pid": other.pid + 1, "url": other.url}), encoding="utf-8")
+    assert lifecycle.running(mine) is None
+    assert lifecycle.running(folder) == Running(other.pid, other.url)
+
+
+def test_one_that_cannot_start_says_where_to_look(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    began = time.monotonic()
+    with pytest.raises(LifecycleError, match=r"does not start; see .*emulator\.log"):
+        lifecycle.start(tmp_path / "x")
+    assert time.monotonic() - began < 20
