@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import OutputError
-from .model import Location, Rendering
+from .model import Location, Problem, Rendering
 
 _STAGING = ".staging-"
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
@@ -38,7 +38,7 @@ def staged(rendering: Rendering) -> Iterator[Path]:
             path.write_text(document.text, encoding="utf-8", newline="\n")
         yield folder
     except OSError as error:
-        raise _unwritable(error, build) from error
+        raise _unwritable(error, "build") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -54,7 +54,7 @@ def write(rendering: Rendering, folder: Path) -> bool:
         else:
             folder.rename(target)
     except OSError as error:
-        raise _unwritable(error, target) from error
+        raise _unwritable(error, f"build/{rendering.environment}") from error
     return True
 
 
@@ -114,12 +114,11 @@ def _exchange(new: Path, old: Path) -> None:
     aside.rename(new)
 
 
-def _unwritable(error: OSError, path: Path) -> OutputError:
+def _unwritable(error: OSError, shown: str) -> OutputError:
     hints = {
         errno.ENOSPC: "free some space and run it again; the old build is untouched",
         errno.EROFS: "the file system is read-only",
     }
     hint = hints.get(error.errno or 0, "check the owner and mode of build/; the old build is untouched")
-    shown = Path(error.filename or path)
-    at = Location(shown.name if not shown.is_absolute() else shown.as_posix())
-    return OutputError.of("SW030", f"cannot write: {error.strerror or error}", at, hint=hint)
+    message = f"cannot write: {error.strerror or error}"
+    return OutputError([Problem("SW030", message, (Location(shown),), hint)])
