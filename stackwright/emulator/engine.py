@@ -205,7 +205,7 @@ class Engine:
             raise _invalid("StackName must be specified if ChangeSetName is not specified as an ARN.")
         stack = self.stack(arguments)
         for found in self.store.change_sets.values():
-            if found.name == name and found.stack_id == stack.id:
+            if found.name == name and found.stack_id == stack.id and found.execution != "EXECUTE_COMPLETE":
                 return found
         raise ApiError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", 404)
 
@@ -233,6 +233,9 @@ class Engine:
         if not any(change.real or change.listed for change in prediction.changes) and not prediction.outputs:
             raise _invalid("No updates are to be performed.")
         stack.disable_rollback = _true(arguments.get("DisableRollback"))
+        for other in self.store.change_sets.values():
+            if other.stack_id == stack.id and other.execution == "AVAILABLE":
+                other.execution = "OBSOLETE"
         self.operations.update(stack, definition)
         return {"StackId": stack.id}
 
@@ -412,7 +415,7 @@ class Engine:
     def _new_change_set(self, stack: StackState, definition: Definition, kind: str, arguments: Arguments) -> Result:
         name = arguments["ChangeSetName"]
         for other in self.store.change_sets.values():
-            if (other.name, other.stack_id) == (name, stack.id):
+            if (other.name, other.stack_id) == (name, stack.id) and other.execution != "EXECUTE_COMPLETE":
                 token = arguments.get("ClientToken")
                 if token is not None and other.token == token:
                     return {"Id": other.id, "StackId": stack.id}
@@ -498,7 +501,11 @@ class Engine:
 
     def list_change_sets(self, arguments: Arguments) -> Result:
         stack = self.stack(arguments)
-        found = [c for c in self.store.change_sets.values() if c.stack_id == stack.id]
+        found = [
+            each
+            for each in self.store.change_sets.values()
+            if each.stack_id == stack.id and each.execution != "EXECUTE_COMPLETE"
+        ]
         return self._paged("Summaries", [self._change_set_summary(each) for each in found], arguments)
 
     def delete_change_set(self, arguments: Arguments) -> Result:
@@ -533,6 +540,7 @@ class Engine:
             stack.on_failure = found.on_stack_failure
         definition = found.definition
         self._adopt(found, stack)
+        found.execution = "EXECUTE_COMPLETE"
         self._forget(stack)
         if stack.status == "REVIEW_IN_PROGRESS":
             self.operations.create(stack, definition)
@@ -551,9 +559,10 @@ class Engine:
         found.children = {}
 
     def _forget(self, stack: StackState) -> None:
-        """An executed change set, and the others of its stack, are gone; stacks kept for a preview too."""
+        """The other change sets of the stack are gone; stacks kept for a preview too. The executed one can still be
+        described by its id (user guide, "Execute a change set")."""
         for other in [c for c in self.store.change_sets.values() if c.stack_id == stack.id]:
-            if other.id in self.store.change_sets:
+            if other.id in self.store.change_sets and other.execution != "EXECUTE_COMPLETE":
                 self._drop(other)
 
     # --- the rest -----------------------------------------------------------------------------------------------

@@ -545,6 +545,26 @@ def test_other_change_sets_go_when_one_is_executed(cloud):
         cloud.call("DescribeChangeSet", ChangeSetName=two)
 
 
+def test_the_executed_one_can_still_be_described_by_its_id(cloud):
+    cloud.create({"A": topic("a")})
+    id_ = change_set(cloud, {"A": topic("b")})
+    cloud.call("ExecuteChangeSet", ChangeSetName=id_)
+    assert cloud.call("DescribeChangeSet", ChangeSetName=id_)["ExecutionStatus"] == "EXECUTE_COMPLETE"
+    assert cloud.call("ListChangeSets", StackName="s")["Summaries"] == []
+    with pytest.raises(ApiError, match="cannot be executed"):
+        cloud.call("ExecuteChangeSet", ChangeSetName=id_)
+    assert change_set(cloud, {"A": topic("c")}) != id_
+
+
+def test_an_update_makes_change_sets_obsolete(cloud):
+    cloud.create({"A": topic("a")})
+    id_ = change_set(cloud, {"A": topic("b")})
+    cloud.update({"A": topic("c")})
+    assert cloud.call("DescribeChangeSet", ChangeSetName=id_)["ExecutionStatus"] == "OBSOLETE"
+    with pytest.raises(ApiError, match=r"current execution status of \[OBSOLETE\]"):
+        cloud.call("ExecuteChangeSet", ChangeSetName=id_)
+
+
 def test_names_of_change_sets_and_tokens(cloud):
     cloud.create({"A": topic("a")})
     id_ = change_set(cloud, {"A": topic("b")}, ClientToken="t")
