@@ -35,9 +35,7 @@ METRICS = {"ready": "MessagesReady", "unacknowledged": "MessagesUnacknowledged",
 @cache
 def client(service: Any) -> Any:
     """One client a service and container, made when first used: a cold start loads only what it needs."""
-    config = ClientConfig(
-        retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5
-    )
+    config = ClientConfig(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5)
     return boto3.client(service, config=config)
 
 
@@ -129,9 +127,7 @@ def act(decision: Decision, service: Service, values: Mapping[str, str]) -> None
         )
 
 
-def tick(
-    event: object, values: Mapping[str, str], now: float, log: dict[str, Any], faults: list[Exception]
-) -> None:
+def tick(event: object, values: Mapping[str, str], now: float, log: dict[str, Any], faults: list[Exception]) -> None:
     """Read, decide, act. CloudWatch and a reading stand in for each other; both failing ends the tick."""
     config = configure(values)
     reading, history = None, History(now, (), complete=False)

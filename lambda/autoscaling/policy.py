@@ -148,9 +148,7 @@ def reason_to_doubt(points: Sequence[Point], history: History, config: Config) -
     return None
 
 
-def reason_to_spare(
-    newest: Point, demands: Sequence[float], need: int, service: Service, config: Config
-) -> str | None:
+def reason_to_spare(newest: Point, demands: Sequence[float], need: int, service: Service, config: Config) -> str | None:
     """Why scaling in now would cost more than it saves: ECS stops arbitrary tasks, busy ones too."""
     step = config.scale_in_min_step
     if service.desired > config.max_workers:

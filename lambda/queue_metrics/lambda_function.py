@@ -52,9 +52,7 @@ FAULTS = (QueueMetricsError, BrokerError, BotoCoreError, ClientError)
 @cache
 def client(service: Any) -> Any:
     """One client a service and container, made when first used: a cold start loads only what it needs."""
-    config = ClientConfig(
-        retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5
-    )
+    config = ClientConfig(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5)
     return boto3.client(service, config=config)
 
 
@@ -143,9 +141,7 @@ def hand_over(reading: Reading, values: Mapping[str, str], now: float) -> None:
     point = {key: getattr(reading, key) for key in ("ready", "unacknowledged", "ack_rate")}
     names = {"queue": values["AGENT_INPUT_QUEUE"], "environment": values["METRIC_ENVIRONMENT"]}
     event = json.dumps({"reading": names | {"timestamp": now} | point})
-    client("lambda").invoke(
-        FunctionName=values["AUTOSCALER_FUNCTION"], InvocationType="Event", Payload=event.encode()
-    )
+    client("lambda").invoke(FunctionName=values["AUTOSCALER_FUNCTION"], InvocationType="Event", Payload=event.encode())
 
 
 def dimensions(values: Mapping[str, str]) -> dict[str, str]:
