@@ -1,0 +1,132 @@
+"""The documentation is held to the code: every verb, parameter and code, and the generated pages."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from stackwright import cli, schema
+from stackwright.model import dotted
+from stackwright.rules import ALL, catalogue
+from stackwright.yamltext import ParameterData, compose
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def verbs(group: click.Group, before: str = "") -> list[str]:
+    found = []
+    for name, command in group.commands.items():
+        found += verbs(command, f"{before}{name} ") if isinstance(command, click.Group) else [f"{before}{name}"]
+    return found
+
+
+@pytest.mark.parametrize("verb", verbs(cli.main))
+def test_every_verb_is_in_the_readme_and_helps(verb):
+    first, _, second = verb.partition(" ")
+    row = next((line for line in README.splitlines() if re.match(rf"\| `{first}\b", line)), "")
+    assert row, f"README's table of verbs has no row for {first}"
+    assert second in row
+    command = cli.main
+    for part in verb.split():
+        assert isinstance(command, click.Group)
+        command = command.commands[part]
+    assert command.help
+    assert all(option.help for option in command.params if isinstance(option, click.Option) and option.name != "style")
+
+
+def test_every_target_of_the_readme_is_in_the_makefile():
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    text = README + read("CONTRIBUTING.md") + read("docs/autoscaling.md")
+    named = set(re.findall(r"(?:`|\$ )make\s([a-z][a-z-]*)", text))
+    assert named - targets == set()
+
+
+def test_every_make_target_helps():
+    text = read("Makefile")
+    phony = re.search(r"\.PHONY:((?:.*\\\n)*.*)", text)
+    assert phony
+    names = set(phony.group(1).replace("\\", " ").split())
+    assert names == set(re.findall(r"^([a-z-]+):.*## ", text, re.MULTILINE))
+
+
+def properties() -> list[str]:
+    parsed = schema.parse(read("params/schema.json"), "params/schema.json")
+    return [dotted(path) for path, node in schema.properties(parsed) if not node.get("properties")]
+
+
+def test_every_parameter_is_in_the_reference():
+    page = read("docs/parameters.md")
+    assert [name for name in properties() if f"`{name}`" not in page] == []
+    assert len(properties()) > 60
+
+
+def test_every_parameter_says_what_it_is():
+    parsed = schema.parse(read("params/schema.json"), "params/schema.json")
+    untitled = [dotted(path) for path, node in schema.properties(parsed) if not node.get("title")]
+    assert untitled == []
+
+
+def test_defaults_of_the_schema_and_of_the_file_agree():
+    parsed = schema.parse(read("params/schema.json"), "params/schema.json")
+    data = ParameterData(
+        compose(read("params/defaults.yaml"), "params/defaults.yaml", plain_is_text=True), "params/defaults.yaml"
+    ).data
+    for path, node in schema.properties(parsed):
+        place = data
+        for part in path:
+            place = place.get(part) if isinstance(place, dict) else None
+        if "default" in node and place is not None:
+            assert node["default"] == place, dotted(path)
+
+
+def test_every_code_is_in_the_reference_and_in_use():
+    page = read("docs/rules.md")
+    used = {
+        code for path in (ROOT / "stackwright").rglob("*.py") for code in re.findall(r'"(SW\d{3})"', path.read_text())
+    }
+    known = set(catalogue())
+    assert {code for code in known if f"| {code} |" not in page} == set()
+    assert used - known == set(), "raised, but not in the catalogue"
+    source = (ROOT / "stackwright/rules/__init__.py").read_text()
+    others = "".join(p.read_text() for p in (ROOT / "stackwright").rglob("*.py") if p.name != "__init__.py")
+    assert {code for code in re.findall(r'Code\("(SW\d{3})"', source) if f'"{code}"' not in others} == set()
+
+
+@pytest.mark.parametrize("rule", ALL, ids=lambda rule: rule.id)
+def test_every_rule_has_a_reason_and_a_source(rule):
+    assert rule.title
+    assert rule.reason.endswith(".")
+    assert rule.source.startswith("https://")
+
+
+def test_the_generated_pages_are_fresh():
+    assert {name: text for name, text in cli._pages(ROOT).items() if read(f"docs/{name}") != text} == {}
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        prose = re.sub(r"`[^`\n]*`", "", page.read_text(encoding="utf-8"))
+        for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", prose):
+            assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+def test_workflows_call_what_exists():
+    for path in (ROOT / ".github/workflows").glob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+        for line in re.findall(r"run: make (.*)", text):
+            assert {word for word in line.split() if "=" not in word} <= targets
+        assert set(re.findall(r"render\.py ([a-z]+)", text)) <= set(cli.main.commands)
+
+
+def test_the_schema_names_its_dialect():
+    assert json.loads(read("params/schema.json"))["$schema"] == "https://json-schema.org/draft/2020-12/schema"
