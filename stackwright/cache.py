@@ -26,7 +26,7 @@ class Cache:
         """The hash of the parts and of where each ends."""
         digest = hashlib.sha256()
         for part in parts:
-            data = part.encode() if isinstance(part, str) else part
+            data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
             digest.update(len(data).to_bytes(8, "big") + data)
         return digest.hexdigest()
 

@@ -311,9 +311,8 @@ def doctor(project: Path, style: str) -> None:
     else:
         colours = {"ok": "green", "missing": "red", "optional": "yellow"}
         for each in found:
-            click.echo(
-                f"[{click.style(each.state, fg=colours[each.state])}]".ljust(12) + f" {each.name}  {each.detail}"
-            )
+            state = click.style(each.state, fg=colours[each.state]) + "]"
+            click.echo(f"[{state}{' ' * (11 - len(each.state))}{each.name}  {each.detail}".rstrip())
     if any(each.state == "missing" for each in found):
         sys.exit(1)
 

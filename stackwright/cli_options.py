@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -75,7 +76,8 @@ def console(*, stderr: bool = False) -> Any:
     """rich's console for text that is laid out already: nothing is wrapped, nothing but markup coloured."""
     from rich.console import Console
 
-    return Console(stderr=stderr, soft_wrap=True, highlight=False, emoji=False)
+    colours: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"  # https://no-color.org
+    return Console(stderr=stderr, soft_wrap=True, highlight=False, emoji=False, color_system=colours)
 
 
 def show(report: Report, style: str = "text", *, verbose: bool = False) -> None:

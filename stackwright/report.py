@@ -44,11 +44,11 @@ def as_text(report: Report, *, verbose: bool = False) -> str:
 
 def _block(group: Sequence[Problem]) -> str:
     problem = group[0]
-    first = str(problem.where[0]) if problem.where else "(no file)"
+    first = f"[bold]{_plain(str(problem.where[0]))}[/]: " if problem.where else ""
     style = _LEVEL_STYLE[problem.level]
     labels = list(dict.fromkeys(label for each in group for label in _labels(each)))
     shown = labels if len(labels) <= _LABELS else [*labels[: _LABELS - 1], f"and {len(labels) - _LABELS + 1} more"]
-    lines = [f"[bold]{_plain(first)}[/]: [{style}]{problem.level}[/] {problem.code} {_plain(problem.message)}"]
+    lines = [f"{first}[{style}]{problem.level}[/] {problem.code} {_plain(problem.message)}"]
     lines += [f"    [dim]{_plain(label)}[/]" for label in shown]
     if problem.hint:
         lines.append(f"    [green]->[/] {_plain(problem.hint)}")
@@ -67,7 +67,11 @@ def _labels(problem: Problem) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("[", "\\[") if "[" in text else text
+    if "[" not in text:
+        return text
+    from rich.markup import escape
+
+    return escape(text)
 
 
 def _waiver(waiver: Waiver) -> str:

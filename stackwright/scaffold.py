@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -21,19 +22,18 @@ def new_environment(project: Path, name: str, schema: schemas.JsonSchema | None)
 
     Raises OutputError where the name is not a plain word or the parameters file exists already.
     """
-    if not name.replace("-", "").isalnum() or not name[0].isalpha() or not name.islower():
+    if not re.fullmatch("[a-z][a-z0-9-]*", name):
         hint = "use lower-case letters, digits and '-', for example qa-2"
         raise OutputError.of("SW033", f"{name!r} cannot be an environment's name", hint=hint)
     target = Path("params", f"{name}.yaml")
     if (project / target).exists():
         raise OutputError.of("SW033", "the file exists already", Location(target.as_posix()), hint="edit it")
     files = {target: _parameters(name, schema), **_dotenv(name, schema)}
-    for path, text in files.items():
-        full = project / path
-        if not full.exists():
-            full.parent.mkdir(parents=True, exist_ok=True)
-            full.write_text(text, encoding="utf-8")
-    return list(files)
+    new = [path for path in files if not (project / path).exists()]
+    for path in new:
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).write_text(files[path], encoding="utf-8")
+    return new
 
 
 def _parameters(name: str, schema: schemas.JsonSchema | None) -> str:
@@ -45,9 +45,8 @@ def _parameters(name: str, schema: schemas.JsonSchema | None) -> str:
     ]
     for key, node in (schema or {}).get("properties", {}).items():
         resolved = {**schemas.resolved(schema or {}, node), **node}
-        if resolved.get("properties"):
-            lines.append(f"# {key}:" + (f"  # {resolved['title']}" if "title" in resolved else ""))
-            lines += [f"#   {child}:{_hint(schema, each)}" for child, each in resolved["properties"].items()]
+        lines.append(f"# {key}:{_hint(schema, node)}")
+        lines += [f"#   {child}:{_hint(schema, each)}" for child, each in resolved.get("properties", {}).items()]
     return "\n".join(lines) + "\n"
 
 

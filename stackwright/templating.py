@@ -377,6 +377,10 @@ class _Bytecode(jinja2.BytecodeCache):
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
 
+    def get_cache_key(self, name: str, filename: str | None = None) -> str:  # noqa: ARG002 - the base class
+        """The template's name: its path may hold bytes that are no text."""
+        return name
+
     def _key(self, bucket: Bucket) -> str:
         return self._cache.key(bucket.key, bucket.checksum, _compiler_version())
 
