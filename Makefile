@@ -10,8 +10,8 @@ BIN    := $(VENV)/bin
 RENDER := $(BIN)/python render.py
 
 .DEFAULT_GOAL := help
-.PHONY: help render render-all check-build lint params explain diff graph package secrets init doctor docs test test-full coverage types \
-        format policy taskcat simulate bench lock install install-dev clean
+.PHONY: help render render-all check-build lint params explain diff graph package secrets images init doctor docs test test-full coverage types \
+        format policy simulate bench lock install install-dev clean
 
 help: ## Show this help
 	@echo "make TARGET [ENV=local|dev|staging|prod|guide]"
@@ -46,6 +46,9 @@ package: $(VENV)/.installed ## Zip the functions and address the templates, into
 
 secrets: $(VENV)/.installed ## Push ENV's keys.env to Secrets Manager (DO=status or DO=diff only shows)
 	@$(RENDER) secrets $(or $(DO),push) --env $(ENV) $(ARGS)
+
+images: $(VENV)/.installed ## Show ENV's images in ECR (DO=build, DO=push or DO=mirror to bring them there)
+	@$(RENDER) images $(or $(DO),status) --env $(ENV) $(ARGS)
 
 init: $(VENV)/.installed ## Make the files of a new environment ENV
 	@$(RENDER) init $(ENV) $(ARGS)

@@ -62,6 +62,7 @@ def main() -> None:
 
 main.add_command(cli_deploy.package)
 main.add_command(cli_deploy.secrets)
+main.add_command(cli_deploy.images)
 
 
 def _renderings(options: Options, *, every: bool, lint: bool = True) -> list[Rendering]:

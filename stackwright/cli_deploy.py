@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from .model import Bundle, Config, S3Folder
 
 if TYPE_CHECKING:
     from .aws import Aws
+    from .containers import Engine
+    from .images import Image, Status, Store
     from .secret_values import Difference
 
 
@@ -161,3 +164,130 @@ def _secret_changes(found: Sequence[Difference], pushed: Mapping[str, str] | Non
         for sign, keys in (("+", each.added), ("~", each.changed), ("-", each.removed)):
             lines += [f"  {sign} {key}" for key in keys]
     return "\n".join(lines)
+
+
+_NAMES = click.argument("names", nargs=-1)
+_ENGINE = click.option(
+    "--engine", "program", type=click.Choice(["podman", "docker"]), help="Default: whichever is there."
+)
+
+
+def _engine(program: str | None) -> Engine:
+    from .containers import Engine
+
+    return Engine.find(program)
+
+
+def _store(config: Config) -> Store:
+    """ECR, or the registry that STACKWRIGHT_REGISTRY names (``127.0.0.1:5000``), for work without AWS."""
+    from .images import Store
+
+    return Store(config, _connect(config), os.environ.get("STACKWRIGHT_REGISTRY"))
+
+
+@click.group(short_help="Build, push and mirror container images.")
+def images() -> None:
+    """Container images: built from a context or mirrored from a public source, in ECR under tags that never move.
+
+    NAMES are keys of images: in the parameters; without any, all images.
+    """
+
+
+@images.command(name="status", short_help="Show which images are in the registry.")
+@_NAMES
+@for_environment
+@_STYLE
+def images_status(options: Options, names: tuple[str, ...], style: str) -> None:
+    """Show each image's digest and platforms in the registry; exit 1 where a deployment lacks one."""
+    from . import images as stage
+
+    config = load_config(options)
+    wanted = stage.images(config, names)
+    store = _store(config)
+    found = store.status(wanted)
+    _print(_image_lines(found), [_image_data(each) for each in found], style)
+    stage.require_ok(found, store)
+
+
+@images.command(name="build", short_help="Build the images that have a context.")
+@_NAMES
+@for_environment
+@_ENGINE
+def images_build(options: Options, names: tuple[str, ...], program: str | None) -> None:
+    """Build with podman or docker, for the platform of the tasks; needs no credentials."""
+    from . import images as stage
+
+    config = load_config(options)
+    wanted = _with("context", stage.images(config, names), names)
+    for reference in stage.build(config, wanted, _engine(program)):
+        click.echo(reference)
+
+
+@images.command(name="push", short_help="Push the images that were built.")
+@_NAMES
+@for_environment
+@_ENGINE
+@_STYLE
+def images_push(options: Options, names: tuple[str, ...], program: str | None, style: str) -> None:
+    """Push what was built and is not in the registry yet; a tag that is there with other content is an error."""
+    from . import images as stage
+
+    _transfer(options, names, program, style, "context", stage.push)
+
+
+@images.command(name="mirror", short_help="Copy the public images into the registry.")
+@_NAMES
+@for_environment
+@_ENGINE
+@_STYLE
+def images_mirror(options: Options, names: tuple[str, ...], program: str | None, style: str) -> None:
+    """Copy the images with a source, for the platform of the tasks, where their tag is not in the registry yet."""
+    from . import images as stage
+
+    _transfer(options, names, program, style, "source", stage.mirror)
+
+
+_Transfer = Callable[[Sequence["Image"], "Store", "Engine"], Sequence["Status"]]
+
+
+def _transfer(
+    options: Options, names: tuple[str, ...], program: str | None, style: str, kind: str, action: _Transfer
+) -> None:
+    from . import images as stage
+
+    config = load_config(options)
+    wanted = _with(kind, stage.images(config, names), names)
+    store = _store(config)
+    found = action(wanted, store, _engine(program))
+    _print(_image_lines(found), [_image_data(each) for each in found], style)
+    stage.require_ok(found, store)
+
+
+def _with(kind: str, wanted: Sequence[Image], names: Sequence[str]) -> list[Image]:
+    """Those with a context or a source; one that was named and has none is a mistake."""
+    found = [image for image in wanted if getattr(image, kind)]
+    if names and len(found) < len(wanted):
+        lost = next(image for image in wanted if image not in found)
+        raise click.UsageError(f"the image {lost.name} has no {kind} in the parameters")
+    return found
+
+
+def _image_lines(found: Sequence[Status]) -> str:
+    width = max((len(each.image.name) for each in found), default=0)
+    states = max((len(each.state) for each in found), default=0)
+    lines = (f"{each.image.name.ljust(width)}  {each.state.ljust(states)}  {each.reference}" for each in found)
+    return "\n".join(
+        line + (f"  {', '.join(each.platforms)}" if each.platforms else "")
+        for line, each in zip(lines, found, strict=True)
+    )
+
+
+def _image_data(each: Status) -> dict[str, Any]:
+    return {
+        "name": each.image.name,
+        "state": each.state,
+        "reference": each.reference,
+        "repository": each.image.repository,
+        "tag": each.image.tag,
+        "platforms": each.platforms,
+    }

@@ -5,7 +5,8 @@ StackwrightError            carries the problems to show; exit 1
 |-- TemplateError           a template that does not render, or renders to something that is not a template
 |-- WiringError             a Parameter without one source
 |-- OutputError             build/ cannot be written
-`-- AwsError                AWS refuses a call, or cannot be reached
+|-- AwsError                AWS refuses a call, or cannot be reached
+`-- ImageError              podman, docker or a registry fails, or an image is not there
 """
 
 from __future__ import annotations
@@ -49,3 +50,7 @@ class AwsError(StackwrightError):
     """AWS refuses a call, or cannot be reached; ``code`` is AWS's own error code, where it answered."""
 
     code: str = ""
+
+
+class ImageError(StackwrightError):
+    """podman, docker or a registry fails, or an image is not as a deployment needs it."""

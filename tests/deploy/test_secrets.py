@@ -146,8 +146,9 @@ def test_a_secret_that_is_to_be_deleted(ready: Project) -> None:
     assert "aws secretsmanager restore-secret --secret-id team/app" in result.stderr
 
 
-def test_a_value_that_is_no_object_is_replaced_with_a_word_about_it(ready: Project) -> None:
-    client("secretsmanager").put_secret_value(SecretId="team/app", SecretString="[1, 2]")
+@pytest.mark.parametrize("value", ["[1, 2]", "text", '{"OPENAI_API_KEY": 1}'])
+def test_a_value_that_is_no_object_is_replaced_with_a_word_about_it(ready: Project, value: str) -> None:
+    client("secretsmanager").put_secret_value(SecretId="team/app", SecretString=value)
     assert "(its value is no JSON object of texts" in ready.invoke("secrets", "diff", "--env", "dev").stdout
     assert ready.invoke("secrets", "push", "--env", "dev").exit_code == 0
     assert current()["OPENAI_API_KEY"] == OPENAI

@@ -1,0 +1,234 @@
+"""Container images to the registry and back to digests: built from a context, or mirrored from a public source.
+
+A tag in the registry never moves, so what is there is not sent again, and other content under the same tag is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from .aws import Aws
+from .containers import Engine, Manifest, Registry, is_loopback
+from .errors import ImageError, InputError
+from .model import Config, Location, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An entry of ``images``: built from ``context`` (a folder of the project) or mirrored from ``source``."""
+
+    name: str
+    repository: str
+    tag: str
+    context: str | None
+    source: str | None
+    location: Location | None
+
+    @property
+    def built(self) -> str:
+        """What it is called on this machine."""
+        return f"localhost/{self.repository}:{self.tag}"
+
+
+class State(StrEnum):
+    """Whether an image is where a deployment takes it from."""
+
+    OK = "ok"
+    MISSING = "missing"
+    NO_REPOSITORY = "no repository"
+    OTHER_PLATFORM = "other platform"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An image in the registry; ``reference`` is ``host/repository@sha256:…`` where it is there, else by tag."""
+
+    image: Image
+    state: State
+    reference: str
+    platforms: tuple[str, ...] = ()
+
+
+def images(config: Config, names: Sequence[str] = ()) -> list[Image]:
+    """The images of the parameters, or those named; raises InputError for a name that is not among them."""
+    given = config.parameters.get("images")
+    entries: Mapping[str, Mapping[str, str]] = given if isinstance(given, dict) else {}
+    unknown = [name for name in names if name not in entries]
+    if unknown or not entries:
+        message = f"no image {', '.join(unknown)}" if unknown else "the parameters name no image"
+        hint = f"there are: {', '.join(entries)}" if entries else "write images: {web: {repository: …, tag: …}}"
+        raise InputError.of("SW443", message, hint=hint)
+    return [_image(config, name, entry) for name, entry in entries.items() if not names or name in names]
+
+
+def _image(config: Config, name: str, entry: Mapping[str, str]) -> Image:
+    leaf = config.leaves.get(("images", name, "tag"))
+    missing = [key for key in ("repository", "tag") if not entry.get(key)]
+    if missing:
+        raise InputError.of("SW443", f"images.{name} has no {missing[0]}", *([leaf.location] if leaf else []))
+    location = leaf.location if leaf else None
+    return Image(name, entry["repository"], str(entry["tag"]), entry.get("context"), entry.get("source"), location)
+
+
+def platform(config: Config) -> str:
+    """The platform of the tasks, by the parameter ``architecture`` as ECS writes it."""
+    return "linux/arm64" if config.parameters.get("architecture") == "ARM64" else "linux/amd64"
+
+
+class Store:
+    """The registry of one environment: ECR, or ``instead`` (``127.0.0.1:5000``), which is asked as ECR would be."""
+
+    def __init__(self, config: Config, aws: Aws, instead: str | None = None) -> None:
+        self.environment = config.environment
+        self.platform = platform(config)
+        self._aws = aws
+        self._login = aws.registry_login()
+        host = instead or self._login.endpoint.partition("://")[2]
+        self.registry = Registry(host, self._login)
+
+    def status(self, wanted: Sequence[Image]) -> list[Status]:
+        """Whether each image is there, for the platform of the tasks."""
+        existing = self._aws.repositories(sorted({image.repository for image in wanted}))
+        return [self._status(image, image.repository in existing) for image in wanted]
+
+    def _status(self, image: Image, exists: bool) -> Status:
+        by_tag = f"{self.registry.host}/{image.repository}:{image.tag}"
+        if not exists:
+            return Status(image, State.NO_REPOSITORY, by_tag)
+        found = self.registry.manifest(image.repository, image.tag)
+        if found is None:
+            return Status(image, State.MISSING, by_tag)
+        state = State.OK if self.platform in found.platforms else State.OTHER_PLATFORM
+        reference = f"{self.registry.host}/{image.repository}@{found.digest}"
+        return Status(image, state, reference, tuple(sorted(found.platforms)))
+
+    def manifest(self, image: Image) -> Manifest | None:
+        """What the image's tag holds."""
+        return self.registry.manifest(image.repository, image.tag)
+
+    @contextmanager
+    def pushing(self, engine: Engine) -> Iterator[Mapping[str, str]]:
+        """Logged in, for `Engine.push`."""
+        with engine.login(self.registry.host, self._login, insecure=self.registry.insecure) as logins:
+            yield logins
+
+
+def resolve(config: Config, store: Store) -> dict[str, str]:
+    """Each image's name -> its reference by digest; raises ImageError with all that cannot be deployed."""
+    found = store.status(images(config))
+    require_ok(found, store)
+    return {status.image.name: status.reference for status in found}
+
+
+def require_ok(found: Sequence[Status], store: Store) -> None:
+    """Raise ImageError where an image is not as a deployment needs it."""
+    problems = [problem for status in found for problem in _problems(status, store)]
+    if problems:
+        raise ImageError(problems)
+
+
+def _problems(status: Status, store: Store) -> Iterator[Problem]:
+    image = status.image
+    where = (image.location,) if image.location else ()
+    if status.state is State.NO_REPOSITORY:
+        hint = "deploy the stack that makes it; images are pushed afterwards"
+        yield Problem("SW444", f"{image.name}: there is no repository {image.repository}", where, hint)
+    elif status.state is State.MISSING:
+        hint = f"python render.py images {'mirror' if image.source else 'push'} --env {store.environment} {image.name}"
+        yield Problem("SW445", f"{image.name}: {status.reference} does not exist", where, hint)
+    elif status.state is State.OTHER_PLATFORM:
+        held = ", ".join(status.platforms)
+        message = f"{image.name}: {status.reference} is for {held}, the tasks are {store.platform}"
+        yield Problem("SW446", message, where, f"build it for {store.platform} and give it a new tag")
+
+
+def build(config: Config, wanted: Sequence[Image], engine: Engine) -> list[str]:
+    """Build every wanted image that has a context; the local references. Raises ImageError, InputError."""
+    mine = [image for image in wanted if image.context]
+    absent = [image for image in mine if not _context(config, image).is_dir()]
+    if absent:
+        raise InputError(
+            Problem(
+                "SW447",
+                f"{image.name}: there is no folder {image.context} to build it from",
+                (image.location,) if image.location else (),
+                f"put the service's sources there, or name their folder in images.{image.name}.context",
+            )
+            for image in absent
+        )
+    for image in mine:
+        engine.build(_context(config, image), image.built, platform(config))
+    return [image.built for image in mine]
+
+
+def _context(config: Config, image: Image) -> Path:
+    return config.project / (image.context or "")
+
+
+def push(wanted: Sequence[Image], store: Store, engine: Engine) -> list[Status]:
+    """Push every wanted image that has a context and whose tag the registry does not have.
+
+    Raises ImageError, before anything is pushed, where one was not built, or where the registry has other content
+    under its tag.
+    """
+    mine = [image for image in wanted if image.context]
+    before = {status.image: status for status in _in_repositories(mine, store)}
+    missing = [image for image in mine if before[image].state is State.MISSING]
+    problems = [problem for image in mine for problem in _conflicts(image, before[image], store, engine)]
+    if problems:
+        raise ImageError(problems)
+    _send(missing, store, engine)
+    return store.status(mine)
+
+
+def _in_repositories(wanted: Sequence[Image], store: Store) -> list[Status]:
+    """The status of each; raises ImageError where a repository is missing."""
+    found = store.status(wanted)
+    lost = [status for status in found if status.state is State.NO_REPOSITORY]
+    if lost:
+        raise ImageError(problem for status in lost for problem in _problems(status, store))
+    return found
+
+
+def _conflicts(image: Image, status: Status, store: Store, engine: Engine) -> Iterator[Problem]:
+    where = (image.location,) if image.location else ()
+    local = engine.image_id(image.built)
+    if status.state is State.MISSING:
+        if local is None:
+            hint = f"python render.py images build --env {store.environment} {image.name}"
+            yield Problem("SW448", f"{image.name}: {image.built} is not built on this machine", where, hint)
+        return
+    manifest = store.manifest(image)
+    held = (
+        {digest for each in manifest.platforms.values() for digest in each} | {manifest.digest} if manifest else set()
+    )
+    if local is not None and local not in held:
+        message = f"{image.name}: the registry has another image under the tag {image.tag}, and tags never move"
+        yield Problem("SW449", message, where, f"give the new image a new tag: images.{image.name}.tag")
+
+
+def _send(wanted: Sequence[Image], store: Store, engine: Engine) -> None:
+    if not wanted:
+        return
+    host, insecure = store.registry.host, store.registry.insecure
+    with store.pushing(engine) as logins:
+        for image in wanted:
+            target = f"{host}/{image.repository}:{image.tag}"
+            engine.tag(image.built, target)
+            engine.push(target, insecure=insecure, logins=logins)
+
+
+def mirror(wanted: Sequence[Image], store: Store, engine: Engine) -> list[Status]:
+    """Copy every wanted image that has a source, and whose tag the registry does not have, for the tasks' platform."""
+    mine = [image for image in wanted if image.source]
+    missing = [status.image for status in _in_repositories(mine, store) if status.state is State.MISSING]
+    for image in missing:
+        source = f"{image.source}:{image.tag}"
+        engine.pull(source, store.platform, insecure=is_loopback(source.partition("/")[0]))
+        engine.tag(source, image.built)
+    _send(missing, store, engine)
+    return store.status(mine)
