@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from . import cli_deploy
+from . import cli_deploy, cli_local
 from .cli_options import (
     FORMAT,
     PROJECT,
@@ -47,7 +47,7 @@ class _Group(click.Group):
         except click.ClickException as error:
             error.show()
         except click.Abort:
-            click.echo("interrupted: nothing was written", err=True)
+            click.echo("interrupted: build/ is as it was; run it again", err=True)
             sys.exit(130)
         except BrokenPipeError:  # the reader of our output has gone: nothing to report
             sys.stdout = None
@@ -62,6 +62,7 @@ def main() -> None:
 
 main.add_command(cli_deploy.package)
 main.add_command(cli_deploy.secrets)
+main.add_command(cli_local.emulator)
 main.add_command(cli_deploy.images)
 
 
@@ -346,7 +347,7 @@ def _pages(project: Path) -> dict[str, str]:
     defaults = project / "params/defaults.yaml"
     if schema is not None:
         text = defaults.read_text(encoding="utf-8") if defaults.is_file() else ""
-        data = ParameterData(compose(text, "params/defaults.yaml", plain_is_text=True), "params/defaults.yaml").data
+        data = ParameterData(compose(text, "params/defaults.yaml"), "params/defaults.yaml").data
         pages["parameters.md"] = reference.parameters(schema, data)
     if "prod" in environments(project):
         pages["stacks.svg"] = svg(make_rendering(load_config(Options(project, "prod"))))

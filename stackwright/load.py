@@ -160,7 +160,7 @@ class _Inputs:
         if text is None:
             return Layer({}, {})
         try:
-            read = ParameterData(compose(text, path, plain_is_text=True), path)
+            read = ParameterData(compose(text, path), path)
         except InputError as error:
             self.problems += error.problems
             return Layer({}, {})
@@ -219,7 +219,7 @@ def _override(text: str) -> Layer:
     at = Location(f"--set {text}")
     if not equals or not all(part.isidentifier() or part.replace("-", "_").isidentifier() for part in parts):
         raise InputError.of("SW009", f"--set {text}: write key.path=value", hint="for example --set gateway.cpu=1024")
-    wrapped = ParameterData(compose(f"value: {value}", at.path, plain_is_text=True), at.path).data
+    wrapped = ParameterData(compose(f"value: {value}", at.path), at.path).data
     data: Any = wrapped["value"] if set(wrapped) == {"value"} else value
     locations: dict[ParameterPath, Location] = {}
     for length in range(len(parts), 0, -1):

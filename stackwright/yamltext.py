@@ -20,11 +20,12 @@ MAX_DEPTH = 64
 MAX_ALIASED_NODES = 100_000
 """How many nodes a document may have once its aliases are expanded, beyond those that it spells out."""
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNTAGGED = "?"
+_YAML_1_1: Any = yaml.SafeLoader.yaml_implicit_resolvers
+"""First character -> (tag, pattern) of the plain scalars that YAML 1.1 takes for another type than text."""
 
 
-class _UntypedLoader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[misc]
+class _Loader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[misc]
     """Leaves plain scalars untyped, and tells them from those with the tag ``!!str``."""
 
     DEFAULT_SCALAR_TAG = _UNTAGGED
@@ -39,16 +40,15 @@ _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)?\.?[0-9]+([eE][-+]?[0-9]+)?")
 _RISKY = re.compile(r"[\[{]")
 
 
-def compose(text: str, path: str, *, plain_is_text: bool = False, code: str = "SW003") -> yaml.Node | None:
-    """The root node of ``text``, or None where it holds nothing.
+def compose(text: str, path: str, *, code: str = "SW003") -> yaml.Node | None:
+    """The root node of ``text``, or None where it holds nothing; plain scalars have no type yet.
 
-    ``plain_is_text`` leaves untagged plain scalars untyped, for `parameter_data`. Raises InputError at the line of
-    the first syntax error, or where nesting is deeper than `MAX_DEPTH`.
+    Raises InputError at the line of the first syntax error, or where nesting is deeper than `MAX_DEPTH`.
     """
     try:
         if _may_be_deep(text):
             _refuse_depth(text, path, code)
-        return yaml.compose(text, Loader=_UntypedLoader if plain_is_text else _Loader)
+        return yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, text, path, code) from None
     except yaml.YAMLError as error:  # a character that YAML does not allow
@@ -228,16 +228,24 @@ def template_data(node: yaml.Node | None, path: str) -> Any:
 
 def scalar_data(node: yaml.ScalarNode) -> Any:
     """A template's scalar as YAML 1.1 reads it; dates stay text."""
+    text = node.value
     if node.style or node.tag.startswith("!"):
-        return node.value
-    kind = node.tag.rpartition(":")[2]
+        return text
+    kind = (node.tag if node.tag != _UNTAGGED else _implicit_tag(text)).rpartition(":")[2]
     if kind == "int":
-        return _int_of(node.value)
+        return _int_of(text)
     if kind == "float":
-        return float(node.value.replace("_", ""))
+        return float(text.replace("_", ""))
     if kind == "bool":
-        return node.value.lower() in ("yes", "true", "on")
-    return None if kind == "null" else node.value
+        return text.lower() in ("yes", "true", "on")
+    return None if kind == "null" else text
+
+
+def _implicit_tag(text: str) -> str:
+    for tag, pattern in _YAML_1_1.get(text[:1], ()):
+        if pattern.match(text):
+            return str(tag)
+    return "tag:yaml.org,2002:str"
 
 
 def _int_of(text: str) -> Any:
@@ -258,7 +266,7 @@ def intrinsic(name: str, value: Any) -> Mapping[str, Any]:
 
 def line_of(text: str, path: tuple[str | int, ...]) -> int:
     """The line of ``text`` (from 1) on which the key or item at ``path`` stands, or the nearest above it."""
-    node = yaml.compose(text, Loader=_UntypedLoader)
+    node = yaml.compose(text, Loader=_Loader)
     line = 1
     for part in path:
         if part == 0 and not isinstance(node, yaml.SequenceNode):
@@ -278,7 +286,7 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int:
 
 def paths_at(text: str, line: int) -> tuple[str | int, ...]:
     """The path of the innermost key or item that starts at or above ``line`` (from 1)."""
-    node = yaml.compose(text, Loader=_UntypedLoader)
+    node = yaml.compose(text, Loader=_Loader)
     path: tuple[str | int, ...] = ()
     while node is not None and not isinstance(node, yaml.ScalarNode):
         step = _step(node, line)
