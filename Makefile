@@ -10,7 +10,7 @@ BIN    := $(VENV)/bin
 RENDER := $(BIN)/python render.py
 
 .DEFAULT_GOAL := help
-.PHONY: help render render-all check-build lint params explain diff graph package secrets images init doctor docs test test-full coverage types \
+.PHONY: help render render-all check-build lint params explain diff graph package secrets images emulator-start emulator-stop init doctor docs test test-full coverage types \
         format policy simulate bench lock install install-dev clean
 
 help: ## Show this help
@@ -49,6 +49,12 @@ secrets: $(VENV)/.installed ## Push ENV's keys.env to Secrets Manager (DO=status
 
 images: $(VENV)/.installed ## Show ENV's images in ECR (DO=build, DO=push or DO=mirror to bring them there)
 	@$(RENDER) images $(or $(DO),status) --env $(ENV) $(ARGS)
+
+emulator-start: $(VENV)/.installed ## Start the local CloudFormation, as: eval "$$(make emulator-start)"
+	@$(RENDER) emulator start --env $(ENV) $(ARGS)
+
+emulator-stop: $(VENV)/.installed ## Stop the local CloudFormation
+	@$(RENDER) emulator stop $(ARGS)
 
 init: $(VENV)/.installed ## Make the files of a new environment ENV
 	@$(RENDER) init $(ENV) $(ARGS)

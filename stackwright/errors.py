@@ -5,6 +5,7 @@ StackwrightError            carries the problems to show; exit 1
 |-- TemplateError           a template that does not render, or renders to something that is not a template
 |-- WiringError             a Parameter without one source
 |-- OutputError             build/ cannot be written
+|-- EmulatorError           the local CloudFormation does not start or answer, or a rehearsal fails
 |-- AwsError                AWS refuses a call, or cannot be reached
 `-- ImageError              podman, docker or a registry fails, or an image is not there
 """
@@ -50,6 +51,10 @@ class AwsError(StackwrightError):
     """AWS refuses a call, or cannot be reached; ``code`` is AWS's own error code, where it answered."""
 
     code: str = ""
+
+
+class EmulatorError(StackwrightError):
+    """The local CloudFormation does not start or answer, or what is rehearsed on it does not go through."""
 
 
 class ImageError(StackwrightError):

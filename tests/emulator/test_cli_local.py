@@ -1,0 +1,88 @@
+"""The verbs of the local CloudFormation, as users call them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers import RENDER_PY
+
+TEMPLATE = "Resources: {T: {Type: AWS::SNS::Topic, Properties: {TopicName: t}}}"
+DEPLOY = """
+import boto3, sys
+stacks = boto3.client("cloudformation")
+stacks.create_stack(StackName="s", TemplateBody=sys.argv[1])
+print(stacks.describe_stacks(StackName="s")["Stacks"][0]["StackId"], end="")
+"""
+
+
+@pytest.fixture
+def made(project):
+    found = project()
+    yield found
+    found.run("emulator", "stop")
+
+
+def test_a_shell_uses_what_start_prints(made):
+    started = made.run("emulator", "start", "--env", "dev", "--set", "region=eu-west-1")
+    assert started.returncode == 0, started.stderr
+    lines = dict(line.removeprefix("export ").split("=", 1) for line in started.stdout.splitlines())
+    assert lines["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
+    assert started.stderr.startswith(f"the local CloudFormation runs at {lines['AWS_ENDPOINT_URL']} (pid ")
+
+    script = f'eval "$({sys.executable} {RENDER_PY} emulator start --env dev --project .)"; exec "$@"'
+    command = ["sh", "-c", script, "sh", sys.executable, "-c", DEPLOY, TEMPLATE]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+    done = subprocess.run(command, cwd=made.folder, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("arn:aws:cloudformation:eu-west-1:123456789012:stack/s/")
+
+
+def test_status_stop_and_reset(made):
+    nothing = made.run("emulator", "status", "--format", "json")
+    assert (nothing.returncode, json.loads(nothing.stdout)["running"]) == (1, False)
+    assert "start it: python render.py emulator start" in made.run("emulator", "status").stdout
+    assert made.run("emulator", "stop").stderr == "no local CloudFormation runs for this project\n"
+    refused = made.run("emulator", "reset")
+    assert refused.returncode == 1
+    assert "SW702 no local CloudFormation runs for this project" in refused.stderr
+
+    begun = json.loads(made.run("emulator", "start", "--env", "dev", "--format", "json").stdout)
+    found = json.loads(made.run("emulator", "status", "--format", "json").stdout)
+    assert found == {"running": True, "pid": begun["pid"], "url": begun["url"], "stacks": []}
+    subprocess.run(
+        [sys.executable, "-c", DEPLOY, TEMPLATE], env={**os.environ, **begun["variables"]}, check=True,
+        capture_output=True,
+    )  # fmt: skip
+    assert made.run("emulator", "status").stdout.endswith("1 stacks\n  s\n")
+    assert made.run("emulator", "reset").returncode == 0
+    assert made.run("emulator", "status").stdout.endswith("0 stacks\n")
+
+    assert (made.folder / ".stackwright/.gitignore").read_text() == "*\n"
+    assert made.run("emulator", "stop").stderr == "stopped\n"
+    assert made.run("emulator", "status").returncode == 1
+
+
+def test_a_fault_fails_the_operation_it_names(made):
+    variables = json.loads(made.run("emulator", "start", "--env", "dev", "--format", "json").stdout)["variables"]
+    done = made.run("emulator", "fault", "--reason", "no room", "--operation", "create", "--type", "AWS::SNS::Topic")
+    assert (done.returncode, done.stdout) == (0, "")
+    look = DEPLOY + '\nprint([e.get("ResourceStatusReason") for e in stacks.describe_stack_events(StackName="s")'
+    look += '["StackEvents"] if e["ResourceStatus"] == "CREATE_FAILED"])'
+    shown = subprocess.run(
+        [sys.executable, "-c", look, TEMPLATE], env={**os.environ, **variables}, check=True, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert "['no room']" in shown.stdout
+
+
+def test_one_that_cannot_start_says_what_to_do(project):
+    made = project()
+    made.write({".stackwright/emulator": "in the way"})
+    failed = made.run("emulator", "start", "--env", "dev")
+    assert failed.returncode == 1
+    assert "SW701 the emulator's folder cannot be written" in failed.stderr
+    assert "Traceback" not in failed.stderr
