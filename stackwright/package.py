@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import posixpath
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -26,6 +28,8 @@ _STACK, _FUNCTION = "AWS::CloudFormation::Stack", "AWS::Lambda::Function"
 _LOCAL = {_STACK: "TemplateURL", _FUNCTION: "Code"}
 """Resource type -> the property that may be a local path."""
 _ENV_FILES = ("aws.env", ".env")
+_BUCKET = re.compile(r"(?!.*(\.\.|\.-|-\.))[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+"""Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html"""
 
 
 def package(rendering: Rendering, folder: S3Folder | None = None) -> Bundle:
@@ -36,6 +40,9 @@ def package(rendering: Rendering, folder: S3Folder | None = None) -> Bundle:
     dotenv files that ``Metadata: {stackwright: {env_files: [aws.env, .env]}}`` names), a zip, or a single file.
     Raises InputError with the problems of all functions and templates together.
     """
+    if folder is not None and not _BUCKET.fullmatch(folder.bucket):
+        message = f"{folder.bucket!r} is no name of an S3 bucket"
+        raise InputError.of("SW608", message, hint="3 to 63 lower-case letters, digits, dots and hyphens")
     packager = _Packager(rendering, folder)
     for document in rendering.documents:
         packager.template(document)
@@ -67,7 +74,7 @@ def write(bundle: Bundle, folder: Path) -> None:
 def _write(path: Path, data: bytes) -> None:
     if path.is_file() and path.read_bytes() == data:
         return
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_bytes(data)
         temporary.replace(path)

@@ -116,7 +116,7 @@ def test_the_same_bytes_on_another_machine(project: Make, index: Path, tmp_path:
     for path in other.folder.rglob("*.py"):
         os.utime(path, (1, 1))
         path.chmod(0o640)
-    arguments = ("package", "--env", "dev", "--no-lint", "--bucket", "b")
+    arguments = ("package", "--env", "dev", "--no-lint", "--bucket", "artifacts")
     first = made.run(*arguments, "--out", str(tmp_path / "1"), PYTHONHASHSEED="1", TZ="UTC", LC_ALL="C")
     second = other.run(
         *arguments, "--out", str(tmp_path / "2"), PYTHONHASHSEED="2", TZ="Asia/Tokyo", LC_ALL="C.UTF-8", HOME="/"
@@ -396,14 +396,14 @@ def test_paths_that_lead_nowhere_are_shown_together_and_nothing_is_written(proje
 def test_the_verb_writes_artifacts_and_names_them(project: Make, tmp_path: Path) -> None:
     made = project(NESTED)
     out = tmp_path / "out"
-    arguments = ("package", "--env", "dev", "--no-lint", "--out", str(out), "--bucket", "b", "--prefix", "/p/")
+    arguments = ("package", "--env", "dev", "--no-lint", "--out", str(out), "--bucket", "artifacts", "--prefix", "/p/")
     listed = json.loads(made.invoke(*arguments, "--format", "json").stdout)
     written = files(out)
     assert sorted(written) == sorted(["main.template.yaml", *(each["name"] for each in listed["artifacts"])])
     assert {each["name"]: each["size"] for each in listed["artifacts"]}.items() <= {
         name: len(data) for name, data in written.items()
     }.items()
-    assert listed["templates"]["main"].startswith("https://b.s3.us-east-1.amazonaws.com/p/")
+    assert listed["templates"]["main"].startswith("https://artifacts.s3.us-east-1.amazonaws.com/p/")
     assert written["main.template.yaml"] == written[listed["templates"]["main"].rpartition("/")[2]]
     assert listed["functions"]["main/first:Function"] in written
     inode = (out / "main.template.yaml").stat().st_mtime_ns
@@ -429,6 +429,12 @@ def test_a_folder_that_cannot_be_written(project: Make, tmp_path: Path) -> None:
     result = project(BASE).invoke("package", "--env", "dev", "--no-lint", "--out", str(tmp_path / "file" / "out"))
     assert result.exit_code == 1
     assert "SW607 cannot write" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["b", "Upper", "a..b", "a.-b", "-a-", "a" * 64, "under_score", "a/b"])
+def test_what_is_no_bucket(project: Make, name: str) -> None:
+    with pytest.raises(InputError, match="is no name of an S3 bucket"):
+        bundle(project(BASE), S3Folder(name, "us-east-2"))
 
 
 def test_regions_of_china_have_their_own_domain() -> None:

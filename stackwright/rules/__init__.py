@@ -109,6 +109,7 @@ _STAGES = (
     Code("SW605", "A local path in a template leads nowhere"),
     Code("SW606", "A function asks for a file that is not packed", "Only aws.env and .env are, without any secret."),
     Code("SW607", "The folder for artifacts cannot be written"),
+    Code("SW608", "Not the name of a bucket"),
     Code("SW701", "The local CloudFormation does not start or answer"),
     Code("SW702", "No local CloudFormation runs for the project"),
 )

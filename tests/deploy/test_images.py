@@ -281,7 +281,9 @@ def test_docker_where_there_is_no_podman(site: Site, tmp_path: Path) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
     real = subprocess.run(["which", "podman"], capture_output=True, text=True, check=True).stdout.strip()
-    (programs / "docker").write_text(f'#!/bin/sh\nexport PATH="$REAL_PATH"\nexec {real} "$@"\n')
+    (programs / "docker").write_text(
+        f'#!/bin/sh\nexport PATH="$REAL_PATH"\ncase "$*" in *--tls*) exit 125;; esac\nexec {real} "$@"\n'
+    )
     (programs / "docker").chmod(0o755)
     settings = tmp_path / "registries.conf"
     settings.write_text(f'[[registry]]\nlocation = "{site.host}"\ninsecure = true\n')
