@@ -223,11 +223,15 @@ class _Writer:
         pieces = list(self._pieces(node.value, items))
         if len(self.problems) > before:
             return ""
-        self._refuse_references(pieces, items[0])
-        final = substituted(pieces) if place.substituted else [piece for piece, _ in pieces]
-        text = "".join(final)
-        if node.style in ("|", ">") and self._fits_block(pieces, final):
-            self._fill_block(node, final[1::2], items)
+        text = "".join([piece for piece, _ in pieces])
+        if REFERENCE in text:
+            self._refuse_references(pieces, items[0])
+        final = None
+        if place.substituted and "{" in text:
+            final = substituted(pieces)
+            text = "".join(final)
+        if node.style in ("|", ">"):
+            self._write_block(node, pieces, final or [piece for piece, _ in pieces], items)
         else:
             self._replace(node, self._quoted(node, text, flow=place.flow), items)
         return text
@@ -253,32 +257,32 @@ class _Writer:
             self._problem("SW107", message, item, REFERENCE_HINT)
 
     def _quoted(self, node: yaml.ScalarNode, text: str, *, flow: bool) -> str:
-        if node.style in ("|", ">"):
-            ends_line = self._text[node.start_mark.index : node.end_mark.index].endswith("\n")
-            return double(text) + "\n" * ends_line
+        if not node.style and not self._json and is_word(text, flow=flow):
+            return text
         if self._json or node.style == '"' or _UNPRINTABLE.search(text) or text != text.strip():
             return double(text)
-        return text if not node.style and is_word(text, flow=flow) else single(text)
+        return single(text)
 
-    @staticmethod
-    def _fits_block(pieces: Sequence[tuple[str, bool]], final: Sequence[str]) -> bool:
-        """Whether a block scalar can stay one, so that a review shows only the line that changed."""
+    def _write_block(
+        self, node: yaml.ScalarNode, pieces: Sequence[tuple[str, bool]], final: Sequence[str], items: Sequence[Printed]
+    ) -> None:
+        """A block scalar stays one where it can, so that a review shows only the line that changed."""
         values = final[1::2]
-        return final[::2] == [piece for piece, _ in pieces[::2]] and all(
-            value and value == value.strip() and not _UNPRINTABLE.search(value) for value in values
-        )
-
-    def _fill_block(self, node: yaml.ScalarNode, values: Sequence[str], items: Sequence[Printed]) -> None:
-        start = node.start_mark.index
-        tokens = TOKEN.finditer(self._text, start, node.end_mark.index)
-        for match, value, item in zip(tokens, values, items, strict=True):
+        start, end = node.start_mark.index, node.end_mark.index
+        simple = all(value and value == value.strip() and not _UNPRINTABLE.search(value) for value in values)
+        if not simple or list(final[::2]) != [piece for piece, _ in pieces[::2]]:
+            self._replace(node, double("".join(final)) + "\n" * self._text[start:end].endswith("\n"), items)
+            return
+        for match, value, item in zip(TOKEN.finditer(self._text, start, end), values, items, strict=True):
             self._replacements.append(_Replacement(match.start(), match.end(), value, item.parameters))
 
     def _replace(self, node: yaml.ScalarNode, written: str, items: Sequence[Printed]) -> None:
         start, end = node.start_mark.index, node.end_mark.index
-        prefix = _PREFIX.match(self._text[start:end])
-        parameters = tuple(dict.fromkeys(path for item in items for path in item.parameters))
-        self._replacements.append(_Replacement(start + len(prefix[0] if prefix else ""), end, written, parameters))
+        if self._text[start] in "!&":
+            prefix = _PREFIX.match(self._text[start:end])
+            start += len(prefix[0]) if prefix else 0
+        parameters = tuple(dict.fromkeys([path for item in items for path in item.parameters]))
+        self._replacements.append(_Replacement(start, end, written, parameters))
 
     def _problem(self, code: str, message: str, item: Printed, hint: str = "") -> None:
         self.problems.append(Problem(code, message, item.origin, hint))

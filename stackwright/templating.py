@@ -140,6 +140,12 @@ def _close(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
+@cache
+def _at(name: str, line: int) -> Location:
+    """A line of a template; a loop prints the same lines again and again."""
+    return Location(f"templates/{name}", line)
+
+
 class _Tracer(CodeGenerator):
     """Compiles templates so that every piece of output tells its template line.
 
@@ -249,7 +255,7 @@ class Environment(jinja2.Environment):
 
     def chunk(self, data: str, name: str, line: int) -> Chunk:
         """A stretch of template text."""
-        return Chunk(data, (Location(f"templates/{name}", line), *reversed(self._including)))
+        return Chunk(data, (_at(name, line), *reversed(self._including)))
 
     def mark(self) -> int:
         """Where the reads of the expression begin that is evaluated next."""
@@ -263,7 +269,7 @@ class Environment(jinja2.Environment):
         ``names`` are the variables of the expression: a filter makes a new value, but they still know their path;
         ``context`` names those that come from the parameters, as true, false and null cannot know theirs.
         """
-        at = Location(f"templates/{name}", line)
+        at = _at(name, line)
         reads = [*self._reads[mark:], *(self._pathless[each] for each in context if each in self._pathless)]
         del self._reads[mark:]
         if isinstance(value, Text):
@@ -290,7 +296,7 @@ class Environment(jinja2.Environment):
 
     def enter(self, name: str, line: int) -> None:
         """Called before an include."""
-        self._including.append(Location(f"templates/{name}", line))
+        self._including.append(_at(name, line))
 
     def leave(self) -> None:
         """Called after an include."""
