@@ -86,6 +86,9 @@ class Aws(Protocol):
         The same version and value may be put again: the call is idempotent.
         """
 
+    def label_secret_version(self, name: str, version: str, label: str) -> None:
+        """Secrets Manager UpdateSecretVersionStage: give a label that no other version has."""
+
     def registry_login(self) -> Login:
         """ECR GetAuthorizationToken."""
 
@@ -185,6 +188,11 @@ class Boto:
         """See `Aws`."""
         arguments = {"SecretId": name, "ClientRequestToken": version, "SecretString": value}
         self._call("secretsmanager", "put_secret_value", hidden=[value], **arguments)
+
+    def label_secret_version(self, name: str, version: str, label: str) -> None:
+        """See `Aws`."""
+        arguments = {"SecretId": name, "VersionStage": label, "MoveToVersionId": version}
+        self._call("secretsmanager", "update_secret_version_stage", **arguments)
 
     def registry_login(self) -> Login:
         """See `Aws`."""

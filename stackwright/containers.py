@@ -150,6 +150,20 @@ class Registry:
         config = document["config"]["digest"]
         return Manifest(digest, {self._platform(repository, config): frozenset((digest, config))})
 
+    def keep(self, repository: str, digest: str, tag: str) -> None:
+        """Give what has this digest one more tag, so that rules for untagged images leave it alone. Raises ImageError.
+
+        The same tag may be given again.
+        """
+        data = self._get(f"{repository}/manifests/{digest}", _MEDIA_TYPES)
+        if data is None:
+            raise ImageError.of("SW445", f"{self.host}/{repository}@{digest} does not exist")
+        document = json.loads(data)
+        kind = document.get("mediaType", _MEDIA_TYPES[0 if "manifests" in document else 2])
+        path = f"{repository}/manifests/{tag}"
+        if self._get(path, _MEDIA_TYPES) != data:  # ECR refuses to put the same again
+            self._open(path, {"Content-Type": str(kind)}, data)
+
     def _of_index(self, repository: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
         found = {}
         for entry in entries:
@@ -171,10 +185,13 @@ class Registry:
         return f"{named.get('os')}/{named.get('architecture')}"
 
     def _get(self, path: str, accepted: Sequence[str]) -> bytes | None:
-        scheme = "http" if self.insecure else "https"
-        request = urllib.request.Request(f"{scheme}://{self.host}/v2/{path}")  # noqa: S310 - http on loopback only
-        if accepted:
-            request.add_header("Accept", ", ".join(accepted))
+        return self._open(path, {"Accept": ", ".join(accepted)} if accepted else {})
+
+    def _open(self, path: str, headers: Mapping[str, str], data: bytes | None = None) -> bytes | None:
+        """The answer to a GET, or to a PUT of ``data``; None where the registry does not have what is asked for."""
+        method = "GET" if data is None else "PUT"
+        url = f"{'http' if self.insecure else 'https'}://{self.host}/v2/{path}"
+        request = urllib.request.Request(url, data, dict(headers), method=method)  # noqa: S310 - http on loopback only
         if self._login is not None:
             token = base64.b64encode(f"{self._login.username}:{self._login.password}".encode()).decode()
             # ECR sends readers of blobs on to S3, which must not get it.
@@ -184,13 +201,14 @@ class Registry:
                 return bytes(answer.read())
         except urllib.error.HTTPError as error:
             error.close()
-            if error.code == 404:
+            if error.code == 404 and data is None:
                 return None
             reason = f"{error.code} {error.reason}"
         except OSError as error:
             reason = str(getattr(error, "reason", error))
         hint = "look at the network and HTTPS_PROXY, or log in again, then run it again"
-        raise ImageError.of("SW442", f"the registry {self.host} does not give {path}: {reason}", hint=hint)
+        verb = "give" if data is None else "take"
+        raise ImageError.of("SW442", f"the registry {self.host} does not {verb} {path}: {reason}", hint=hint)
 
 
 def _digest(data: bytes) -> str:

@@ -5,7 +5,7 @@ A tag in the registry never moves, so what is there is not sent again, and other
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -122,6 +122,13 @@ def resolve(config: Config, store: Store) -> dict[str, str]:
     found = store.status(images(config))
     require_ok(found, store)
     return {status.image.name: status.reference for status in found}
+
+
+def keep(references: Iterable[str], tag: str, store: Store) -> None:
+    """Tag what a release runs (``host/repository@sha256:…``), so that lifecycle rules do not remove it."""
+    for reference in references:
+        name, _, digest = reference.partition("@")
+        store.registry.keep(name.partition("/")[2], digest, tag)
 
 
 def require_ok(found: Sequence[Status], store: Store) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -100,11 +100,11 @@ def read_keys(config: Config, folder: Path) -> Keys:
     return keys
 
 
-def names(config: Config) -> tuple[str, ...]:
-    """The secrets that hold keys.env, as the parameters name them under ``secrets``; raises InputError for none."""
+def names(config: Config) -> dict[str, str]:
+    """The secrets that hold keys.env, by their key under ``secrets`` in the parameters; raises InputError for none."""
     given = config.parameters.get("secrets")
-    entries = given.values() if isinstance(given, dict) else ()
-    found = tuple(str(entry["name"]) for entry in entries if isinstance(entry, dict) and entry.get("name"))
+    entries = given.items() if isinstance(given, dict) else ()
+    found = {key: str(entry["name"]) for key, entry in entries if isinstance(entry, dict) and entry.get("name")}
     if not found:
         hint = "write secrets: {app: {name: …}} into the parameters"
         raise InputError.of("SW423", f"the environment {config.environment} names no secret", hint=hint)
@@ -113,7 +113,39 @@ def names(config: Config) -> tuple[str, ...]:
 
 def status(config: Config, aws: Aws) -> list[Status]:
     """What is in each secret, held against the names of keys.env.example."""
-    return [_status(name, config.dotenv.secret_names, aws) for name in names(config)]
+    return [_status(name, config.dotenv.secret_names, aws) for name in names(config).values()]
+
+
+def resolve(config: Config, aws: Aws) -> dict[str, str]:
+    """Key under ``secrets`` -> the version id that a deployment binds; raises InputError where a key has no value."""
+    found = {key: _status(name, config.dotenv.secret_names, aws) for key, name in names(config).items()}
+    problems = [problem for each in found.values() if not each.ready for problem in _unready(each, config.environment)]
+    if problems:
+        raise InputError(problems)
+    return {key: each.version for key, each in found.items() if each.version is not None}
+
+
+def _unready(each: Status, environment: str) -> Iterator[Problem]:
+    hint = f"python render.py secrets push --env {environment}"
+    if each.version is None:
+        yield Problem("SW426", f"the secret {each.name} has no value", (), hint)
+        return
+    for key, state in each.keys.items():
+        if state in (KeyState.MISSING, KeyState.EMPTY):
+            yield Problem("SW426", f"{key} is {state} in the secret {each.name}", (), hint)
+
+
+def keep(name: str, version: str, aws: Aws) -> None:
+    """Label a version so that Secrets Manager keeps it when newer ones come: a release can then be restored.
+
+    A version without a label is deprecated, and deleted once a secret has more than about 100 of them. The label is
+    made of the version, so that any number of releases share it: a version can have 20.
+    Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
+    """
+    secret = _usable(name, aws)
+    label = f"kept-{version}"
+    if label not in secret.versions.get(version, ()):
+        aws.label_secret_version(name, version, label)
 
 
 def _status(name: str, needed: Sequence[str], aws: Aws) -> Status:
@@ -138,7 +170,7 @@ def compare(config: Config, keys: Keys, aws: Aws) -> list[Difference]:
     """What `push` would change; raises InputError where a secret is missing or being deleted."""
     problems: list[Problem] = []
     found: list[Difference] = []
-    for name in names(config):
+    for name in names(config).values():
         try:
             found.append(_difference(_usable(name, aws), name, keys, aws))
         except InputError as error:

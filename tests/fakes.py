@@ -15,11 +15,15 @@ class FakeSecret:
 
     values: dict[str, str] = field(default_factory=dict)
     deleted: datetime | None = None
+    labels: dict[str, str] = field(default_factory=dict)
 
     @property
     def versions(self) -> dict[str, list[str]]:
-        labels = ["AWSCURRENT", "AWSPREVIOUS"]
-        return {version: [labels.pop(0)] if labels else [] for version in reversed(self.values)}
+        stages = ["AWSCURRENT", "AWSPREVIOUS"]
+        found = {version: [stages.pop(0)] if stages else [] for version in reversed(self.values)}
+        for label, version in self.labels.items():
+            found[version].append(label)
+        return found
 
 
 @dataclass
@@ -45,6 +49,9 @@ class FakeAws:
     def put_secret_value(self, name: str, version: str, value: str) -> None:
         self.secrets[name].values.setdefault(version, value)
         self.puts += 1
+
+    def label_secret_version(self, name: str, version: str, label: str) -> None:
+        self.secrets[name].labels[label] = version
 
     def registry_login(self) -> Login:
         return self.login

@@ -89,6 +89,7 @@ _STAGES = (
     Code("SW423", "The parameters name no secret"),
     Code("SW424", "A secret that does not exist yet"),
     Code("SW425", "A secret that is to be deleted"),
+    Code("SW426", "A secret without a needed value", "Its tasks would not start."),
     Code("SW440", "Neither podman nor docker is installed"),
     Code("SW441", "podman or docker fails"),
     Code("SW442", "A registry does not answer as it should"),

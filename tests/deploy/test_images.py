@@ -313,6 +313,24 @@ def test_resolve_gives_references_by_digest_or_all_that_is_missing(site: Site) -
     assert stage.resolve(site.project.load(), store) == {"web": f"{site.host}/{site.team}/web@{digest}"}
 
 
+def test_what_a_release_runs_keeps_a_tag(site: Site) -> None:
+    for verb in ("build", "push"):
+        assert site.run(verb).returncode == 0
+    digest = site.digest("web", "1.0")
+    put_index(site, "2.0", [{"digest": digest, "platform": {"os": "linux", "architecture": "amd64"}}])
+    index = site.digest("web", "2.0")
+    store = stage.Store(site.project.load(), FakeAws(login=LOGIN), site.host)
+    for _ in range(2):
+        stage.keep([f"{site.host}/{site.team}/web@{digest}"], "release-1", store)
+    stage.keep([f"{site.host}/{site.team}/web@{index}"], "release-2", store)
+    assert [site.digest("web", tag) for tag in ("release-1", "release-2")] == [digest, index]
+    with pytest.raises(ImageError, match=f"{site.team}/web@sha256:0+ does not exist"):
+        stage.keep([f"{site.host}/{site.team}/web@sha256:{'0' * 64}"], "release-3", store)
+    wrong = stage.Store(site.project.load(), FakeAws(login=Login("AWS", "wrong", "")), site.host)
+    with pytest.raises(ImageError, match="401"):
+        stage.keep([f"{site.host}/{site.team}/web@{digest}"], "release-4", wrong)
+
+
 def test_ecrs_own_host_is_taken_without_another(project: Make) -> None:
     aws = FakeAws(login=Login("AWS", "p", "https://1.dkr.ecr.us-east-2.amazonaws.com"))
     assert stage.Store(project().load(), aws).registry.host == "1.dkr.ecr.us-east-2.amazonaws.com"

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackwright import secret_values as stage
+from stackwright.aws import Boto
 from stackwright.errors import StackwrightError
 from stackwright.secret_values import Keys, KeyState
-from tests.deploy.conftest import ACCOUNT, Refusals, client
+from tests.deploy.conftest import ACCOUNT, REGION, Refusals, client
 from tests.fakes import FakeAws, FakeSecret
 from tests.helpers import Project, files
 
@@ -249,6 +250,45 @@ def test_after_a_push_the_secret_holds_exactly_the_keys(before: dict[str, str], 
     assert all((state is KeyState.OK) == (key in "AB" and key in after) for key, state in status.keys.items())
     (again,) = stage.compare(config("app"), Keys(after), aws)
     assert again.empty
+
+
+def test_a_deployment_binds_the_current_version_or_says_what_lacks() -> None:
+    value = Keys({"A": "1", "B": "2"}).text()
+    secrets = {
+        "one": FakeSecret({"v1": "old", "v2": value}),
+        "two": FakeSecret({"v3": '{"A":""}'}),
+        "three": FakeSecret(),
+    }
+    aws = FakeAws(secrets=secrets)
+    assert stage.resolve(config("one"), aws) == {"s0": "v2"}
+    with pytest.raises(StackwrightError) as caught:
+        stage.resolve(config("one", "two", "three"), aws)
+    assert [(problem.code, problem.message) for problem in caught.value.problems] == [
+        ("SW426", "A is empty in the secret two"),
+        ("SW426", "B is missing in the secret two"),
+        ("SW426", "the secret three has no value"),
+    ]
+    assert "secrets push --env dev" in caught.value.problems[0].hint
+
+
+def test_a_kept_version_has_a_label_of_its_own(ready: Project) -> None:
+    aws = Boto(REGION)
+    first = stage.push([stage.Difference("team/app", None, (), (), ())], Keys({"A": "1"}), aws)["team/app"]
+    for _ in range(2):
+        stage.keep("team/app", first, aws)
+    assert versions() == {first: ["AWSCURRENT", f"kept-{first}"]}
+    with pytest.raises(StackwrightError, match="there is no secret team/absent"):
+        stage.keep("team/absent", first, aws)
+
+
+def test_a_version_is_kept_once_however_many_releases_run_it() -> None:
+    aws = FakeAws(secrets={"app": FakeSecret({"v1": "1"})})
+    for value in ("2", "3"):
+        stage.keep("app", "v1", aws)
+        aws.put_secret_value("app", f"v{value}", value)
+    assert aws.secrets["app"].versions == {"v3": ["AWSCURRENT"], "v2": ["AWSPREVIOUS"], "v1": ["kept-v1"]}
+    aws.label_secret_version = None  # type: ignore[assignment,method-assign] # a further call would fail
+    stage.keep("app", "v1", aws)
 
 
 def test_values_are_not_in_a_repr() -> None:
