@@ -6,6 +6,7 @@ refuses becomes an AwsError with a code, the call, and the next step. boto3 is i
 
 from __future__ import annotations
 
+import base64
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ _UNKNOWN_CODES = frozenset(
     ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException")
 )
 _DENIED_CODES = frozenset(
-    ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized")
+    ("403", "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized")
 )
 _BUSY_CODES = frozenset(
     ("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "TooManyRequestsException",
@@ -88,6 +89,15 @@ class Aws(Protocol):
 
     def label_secret_version(self, name: str, version: str, label: str) -> None:
         """Secrets Manager UpdateSecretVersionStage: give a label that no other version has."""
+
+    def object_checksum(self, bucket: str, key: str, account: str) -> str | None:
+        """S3 HeadObject: the object's SHA-256 in hex, empty where it has none; None where there is no object.
+
+        ``account`` must own the bucket.
+        """
+
+    def put_object(self, bucket: str, key: str, data: bytes, sha256: str, account: str) -> None:
+        """S3 PutObject; S3 compares the data with the SHA-256. ``account`` must own the bucket."""
 
     def registry_login(self) -> Login:
         """ECR GetAuthorizationToken."""
@@ -194,10 +204,30 @@ class Boto:
         arguments = {"SecretId": name, "VersionStage": label, "MoveToVersionId": version}
         self._call("secretsmanager", "update_secret_version_stage", **arguments)
 
+    def object_checksum(self, bucket: str, key: str, account: str) -> str | None:
+        """See `Aws`."""
+        arguments = {"Bucket": bucket, "Key": key, "ExpectedBucketOwner": account, "ChecksumMode": "ENABLED"}
+        answer = self._find("404", "s3", "head_object", **arguments)
+        if answer is None:
+            return None
+        return base64.b64decode(answer.get("ChecksumSHA256", "")).hex()
+
+    def put_object(self, bucket: str, key: str, data: bytes, sha256: str, account: str) -> None:
+        """See `Aws`."""
+        checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
+        arguments: dict[str, Any] = {"Bucket": bucket, "Key": key, "Body": data, "ExpectedBucketOwner": account}
+        try:
+            self._call("s3", "put_object", ChecksumAlgorithm="SHA256", ChecksumSHA256=checksum, **arguments)
+        except AwsError as error:
+            if error.code != "NoSuchBucket":
+                raise
+        else:
+            return
+        hint = "deploy the stack that makes it first"
+        raise AwsError.of("SW410", f"there is no bucket {bucket}", hint=hint)
+
     def registry_login(self) -> Login:
         """See `Aws`."""
-        import base64
-
         data = self._call("ecr", "get_authorization_token")["authorizationData"][0]
         username, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
         return Login(username, password, data["proxyEndpoint"])

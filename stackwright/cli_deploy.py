@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_options import Options, checked, for_environment, joined, load_config, make_rendering, show
+from .cli_options import Options, checked, console, for_environment, joined, load_config, make_rendering, show
 from .model import Bundle, Config, S3Folder
 
 if TYPE_CHECKING:
@@ -22,21 +22,31 @@ if TYPE_CHECKING:
     from .secret_values import Difference
 
 
+_STYLE = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+
+
 @click.command(short_help="Zip the functions and address the templates by content.")
 @for_environment
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write to.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to write to.")
 @click.option("--bucket", help="S3 bucket that the addresses name; without it they are relative paths.")
 @click.option("--prefix", default="", help="Prefix of the keys in the bucket.")
+@click.option("--upload", "to_bucket", is_flag=True, help="Upload what is not in the bucket yet; needs credentials.")
 @click.option("--no-lint", is_flag=True, help="Skip cfn-lint and the rules.")
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def package(options: Options, out: Path, bucket: str | None, prefix: str, no_lint: bool, style: str) -> None:
+@_STYLE
+def package(
+    options: Options, out: Path | None, bucket: str | None, prefix: str, to_bucket: bool, no_lint: bool, style: str
+) -> None:
     """Render and check an environment, zip its functions, and write zips and templates, named by content, to a folder.
 
-    The same inputs give the same bytes on every machine. Uploads nothing and needs no credentials; pip fetches what a
-    function requires the first time.
+    The same inputs give the same bytes on every machine. Without --upload nothing is sent and no credentials are
+    needed; pip fetches what a function requires the first time.
     """
     from . import package as stage
 
+    if out is None and not to_bucket:
+        raise click.UsageError("give --out DIR, or --upload with --bucket NAME")
+    if to_bucket and bucket is None:
+        raise click.UsageError("--upload needs --bucket NAME")
     with checked([make_rendering(load_config(options))], no_lint=no_lint) as staged:
         report = joined([each for _, _, each in staged])
         show(report)
@@ -45,10 +55,27 @@ def package(options: Options, out: Path, bucket: str | None, prefix: str, no_lin
         rendering = staged[0][0]
     folder = S3Folder(bucket, rendering.config.region, prefix.strip("/")) if bucket else None
     bundle = stage.package(rendering, folder)
-    stage.write(bundle, out)
+    if out is not None:
+        stage.write(bundle, out)
+    told = _upload(bundle, rendering.config) if to_bucket else ""
     click.echo(_listing(bundle, style))
     total = sum(artifact.size for artifact in bundle.artifacts)
-    click.echo(f"{out.as_posix()}: {len(bundle.artifacts)} artifacts, {total / 1000:,.1f} kB", err=True)
+    click.echo(f"{len(bundle.artifacts)} artifacts, {total / 1000:,.1f} kB{told}", err=True)
+
+
+def _upload(bundle: Bundle, config: Config) -> str:
+    """Upload with a progress bar on a terminal; how many artifacts went which way."""
+    from rich.progress import Progress
+
+    from .upload import Transfer, upload
+
+    aws = _connect(config)
+    account = aws.caller().account
+    screen = console(stderr=True)
+    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        task = progress.add_task("uploading", total=sum(artifact.size for artifact in bundle.artifacts))
+        found = upload(bundle, account, aws, lambda artifact: progress.advance(task, artifact.size))
+    return "".join(f", {count} {transfer}" for transfer in Transfer if (count := found.count(transfer)))
 
 
 def _listing(bundle: Bundle, style: str) -> str:
@@ -66,9 +93,6 @@ def _listing(bundle: Bundle, style: str) -> str:
         "artifacts": [{"name": each.name, "sha256": each.sha256, "size": each.size} for each in bundle.artifacts],
     }
     return json.dumps(data, indent=2)
-
-
-_STYLE = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
 def _connect(config: Config) -> Aws:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from stackwright.aws import Caller, Login, Secret
+from stackwright.errors import AwsError
 
 
 @dataclass
@@ -28,13 +30,16 @@ class FakeSecret:
 
 @dataclass
 class FakeAws:
-    """An account with secrets and repositories; ``puts`` counts the versions that were put."""
+    """An account with secrets and repositories; ``puts`` counts the versions that were put, ``sent`` lists objects."""
 
     account: str = "123456789012"
     secrets: dict[str, FakeSecret] = field(default_factory=dict)
     existing: dict[str, str] = field(default_factory=dict)
     login: Login = field(default_factory=lambda: Login("AWS", "token", "https://registry"))
     puts: int = 0
+    objects: dict[str, bytes] = field(default_factory=dict)
+    sent: list[str] = field(default_factory=list)
+    fail_after: int | None = None
 
     def caller(self) -> Caller:
         return Caller(self.account, f"arn:aws:iam::{self.account}:user/tester")
@@ -52,6 +57,23 @@ class FakeAws:
 
     def label_secret_version(self, name: str, version: str, label: str) -> None:
         self.secrets[name].labels[label] = version
+
+    def object_checksum(self, bucket: str, key: str, account: str) -> str | None:
+        self.owns(bucket, account)
+        data = self.objects.get(f"{bucket}/{key}")
+        return None if data is None else hashlib.sha256(data).hexdigest()
+
+    def put_object(self, bucket: str, key: str, data: bytes, sha256: str, account: str) -> None:
+        self.owns(bucket, account)
+        assert hashlib.sha256(data).hexdigest() == sha256
+        if self.fail_after is not None and len(self.sent) >= self.fail_after:
+            raise AwsError.of("SW406", "no answer to s3:PutObject")
+        self.objects[f"{bucket}/{key}"] = data
+        self.sent.append(key)
+
+    def owns(self, bucket: str, account: str) -> None:
+        if account != self.account:
+            raise AwsError.of("SW403", f"not allowed: s3 in {bucket}")
 
     def registry_login(self) -> Login:
         return self.login
