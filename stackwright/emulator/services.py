@@ -22,17 +22,21 @@ from werkzeug.test import Client
 
 from ..cfn.intrinsics import Pseudo
 from ..cfn.template import to_text
+from . import steps
 from .identity import Identities, Identity
 from .resources import Refused, Request, SchemaProvider
 
 Arguments = dict[str, Any]
 Found = Mapping[str, Any]
+Step = Callable[["Services", Identity, Found], None]
 
 
 @dataclass(frozen=True)
 class Mirror:
     """How one type lives in its service. ``arguments`` adds to the properties; ``id`` and ``attributes`` read the
-    answer of ``create`` (dotted paths); ``delete`` and ``update`` take the arguments that ``key`` makes."""
+    answer of ``create`` (dotted paths), or what ``answer`` makes of it; ``delete`` and ``update`` take the arguments
+    that ``key`` makes. Further steps come ``after`` creation and update, after an update only (``updated``), or
+    ``before_delete``."""
 
     service: str
     create: str
@@ -42,7 +46,10 @@ class Mirror:
     attributes: Mapping[str, str] | None = None
     delete: str | None = None
     update: str | None = None
-    after: tuple[Callable[[Services, Identity, Found], None], ...] = ()
+    after: tuple[Step, ...] = ()
+    updated: tuple[Step, ...] = ()
+    before_delete: tuple[Step, ...] = ()
+    answer: Callable[[Services, Found], Found] = lambda _s, answer: answer
 
 
 class Services:
@@ -51,6 +58,8 @@ class Services:
     def __init__(self, application: Callable[[], Any], pseudo: Pseudo) -> None:
         self._application, self._pseudo = application, pseudo
         self._clients: dict[str, Any] = {}
+        self.inline: dict[tuple[str, str], list[Arguments]] = {}
+        """The inline rules of security groups by group id and direction, as EC2 was given them."""
 
     @cached_property
     def _http(self) -> Client:
@@ -78,8 +87,8 @@ class Services:
         try:
             found = self._http.open(path, method=request.method, headers=headers, data=request.body or b"")
             status, body, received = found.status_code, found.get_data(), dict(found.headers)
-        except Exception as error:
-            status, body, received = 501, str(error).encode(), {}
+        except Exception:  # moto lacks it; botocore reads an answer without a body as a 5xx, whatever the protocol
+            status, body, received = 501, b"", {}
         raw = BytesIO(body)
         raw.stream = lambda **_arguments: iter([body])  # type: ignore[attr-defined]
         answered: Any = received
@@ -209,7 +218,7 @@ class MotoProvider:
 
     def _made(self, mirror: Mirror, identity: Identity, properties: Found) -> Identity:
         arguments = {**properties, **mirror.key(identity, properties), **mirror.arguments(identity, properties)}
-        answer = self._services.call(mirror.service, mirror.create, arguments)
+        answer = mirror.answer(self._services, self._services.call(mirror.service, mirror.create, arguments))
         id_ = _at(answer, mirror.id) if mirror.id else None
         read = {name: _at(answer, path) for name, path in (mirror.attributes or {}).items()}
         attributes = {name: value for name, value in read.items() if value is not None}
@@ -230,7 +239,7 @@ class MotoProvider:
             key = mirror.key(identity, request.properties)
             arguments = {**request.properties, **key, **mirror.arguments(identity, request.properties), **key}
             self._services.call(mirror.service, mirror.update, arguments)
-        for step in mirror.after if mirror else ():
+        for step in (*mirror.updated, *mirror.after) if mirror else ():
             step(self._services, identity, request.properties)
         return identity
 
@@ -238,6 +247,8 @@ class MotoProvider:
         mirror, identity = MIRRORS.get(request.type.name), request.identity
         if mirror is not None and mirror.delete and identity is not None:
             try:
+                for step in mirror.before_delete:
+                    step(self._services, identity, request.properties)
                 self._services.call(mirror.service, mirror.delete, mirror.key(identity, request.properties))
             except Refused as error:
                 if "HandlerErrorCode: NotFound" not in str(error):
@@ -358,6 +369,8 @@ MIRRORS: Mapping[str, Mirror] = {
         update="update_assume_role_policy",
         arguments=lambda _i, p: {"PolicyDocument": p["AssumeRolePolicyDocument"]},
         after=(_role,),
+        before_delete=(steps.strip_role,),
+        delete="delete_role",
     ),
     "AWS::Logs::LogGroup": Mirror(
         "logs",
@@ -467,6 +480,31 @@ MIRRORS: Mapping[str, Mirror] = {
         id="GroupId",
         attributes={"GroupId": "GroupId"},
         delete="delete_security_group",
+        after=(steps.inline_rules,),
+    ),
+    "AWS::EC2::SecurityGroupIngress": Mirror(
+        "ec2",
+        "authorize_security_group_ingress",
+        steps.rule_key,
+        steps.rule_arguments("Source"),
+        id="SecurityGroupRules.0.SecurityGroupRuleId",
+        delete="revoke_security_group_ingress",
+    ),
+    "AWS::EC2::SecurityGroupEgress": Mirror(
+        "ec2",
+        "authorize_security_group_egress",
+        steps.rule_key,
+        steps.rule_arguments("Destination"),
+        id="SecurityGroupRules.0.SecurityGroupRuleId",
+        delete="revoke_security_group_egress",
+    ),
+    "AWS::EC2::VPCEndpoint": Mirror(
+        "ec2",
+        "create_vpc_endpoint",
+        lambda i, _p: {"VpcEndpointIds": [i.id]},
+        lambda _i, p: {"VpcEndpointType": p.get("VpcEndpointType", "Gateway")},
+        id="VpcEndpoint.VpcEndpointId",
+        delete="delete_vpc_endpoints",
     ),
     "AWS::ElasticLoadBalancingV2::LoadBalancer": Mirror(
         "elbv2",
@@ -479,6 +517,7 @@ MIRRORS: Mapping[str, Mirror] = {
             "CanonicalHostedZoneID": "LoadBalancers.0.CanonicalHostedZoneId",
         },
         delete="delete_load_balancer",
+        after=(steps.balancer_attributes,),
     ),
     "AWS::ElasticLoadBalancingV2::TargetGroup": Mirror(
         "elbv2",
@@ -487,6 +526,8 @@ MIRRORS: Mapping[str, Mirror] = {
         lambda i, _p: {"Name": i.attributes["TargetGroupName"]},
         id="TargetGroups.0.TargetGroupArn",
         delete="delete_target_group",
+        update="modify_target_group",
+        after=(steps.target_group_attributes,),
     ),
     "AWS::ElasticLoadBalancingV2::Listener": Mirror(
         "elbv2",
@@ -494,6 +535,7 @@ MIRRORS: Mapping[str, Mirror] = {
         _named("ListenerArn"),
         id="Listeners.0.ListenerArn",
         delete="delete_listener",
+        update="modify_listener",
     ),
     "AWS::EFS::FileSystem": Mirror(
         "efs",
@@ -522,7 +564,21 @@ MIRRORS: Mapping[str, Mirror] = {
         delete="delete_mount_target",
     ),
     "AWS::Events::Rule": Mirror(
-        "events", "put_rule", _named("Name"), attributes={"Arn": "RuleArn"}, delete="delete_rule", update="put_rule"
+        "events",
+        "put_rule",
+        _named("Name"),
+        attributes={"Arn": "RuleArn"},
+        delete="delete_rule",
+        update="put_rule",
+        after=(steps.targets,),
+        before_delete=(lambda s, i, _p: steps.remove_targets(s, i, ()),),
+    ),
+    "AWS::CloudWatch::Dashboard": Mirror(
+        "cloudwatch",
+        "put_dashboard",
+        lambda i, _p: {"DashboardName": i.id, "DashboardNames": [i.id]},
+        delete="delete_dashboards",
+        update="put_dashboard",
     ),
     "AWS::CloudWatch::Alarm": Mirror(
         "cloudwatch",
@@ -537,5 +593,52 @@ MIRRORS: Mapping[str, Mirror] = {
         lambda _i, p: {key: p[key] for key in ("ServiceNamespace", "ResourceId", "ScalableDimension")},
         delete="deregister_scalable_target",
         update="register_scalable_target",
+    ),
+    "AWS::ApplicationAutoScaling::ScalingPolicy": Mirror(
+        "application-autoscaling",
+        "put_scaling_policy",
+        lambda i, p: {"PolicyName": p["PolicyName"], **steps.scaling_policy(i, p)},
+        id="PolicyARN",
+        delete="delete_scaling_policy",
+        update="put_scaling_policy",
+    ),
+    "AWS::ServiceDiscovery::PrivateDnsNamespace": Mirror(
+        "servicediscovery",
+        "create_private_dns_namespace",
+        _named("Id"),
+        answer=steps.namespace,
+        id="Namespace.Id",
+        attributes={"Arn": "Namespace.Arn", "HostedZoneId": "Namespace.Properties.DnsProperties.HostedZoneId"},
+        delete="delete_namespace",
+    ),
+    "AWS::ServiceDiscovery::Service": Mirror(
+        "servicediscovery",
+        "create_service",
+        _named("Id"),
+        id="Service.Id",
+        attributes={"Arn": "Service.Arn", "Name": "Service.Name"},
+        delete="delete_service",
+    ),
+    "AWS::Lambda::Function": Mirror(
+        "lambda",
+        "create_function",
+        _named("FunctionName"),
+        steps.function_arguments,
+        attributes={"Arn": "FunctionArn"},
+        delete="delete_function",
+        update="update_function_configuration",
+        updated=(steps.function_code,),
+        after=(steps.concurrency,),
+    ),
+    "AWS::Lambda::Permission": Mirror("lambda", "add_permission", steps.permission_key, delete="remove_permission"),
+    "AWS::SNS::Subscription": Mirror(
+        "sns", "subscribe", _named("SubscriptionArn"), id="SubscriptionArn", delete="unsubscribe"
+    ),
+    "AWS::SNS::TopicPolicy": Mirror(
+        "sns",
+        "set_topic_attributes",
+        lambda _i, p: {"TopicArn": p["Topics"][0]},
+        steps.topic_policy,
+        update="set_topic_attributes",
     ),
 }

@@ -48,6 +48,13 @@ TASK = {
         }
     ],
 }
+INWARDS = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": "80", "CidrIp": "0.0.0.0/0"}
+OPEN = {
+    "GroupDescription": "d",
+    "VpcId": ref("Vpc"),
+    "SecurityGroupIngress": [INWARDS],
+    "SecurityGroupEgress": [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "10.0.0.0/16"}],
+}
 NETWORK = {
     "Vpc": resource("EC2::VPC", {"CidrBlock": "10.0.0.0/16"}),
     "SubnetA": resource(
@@ -68,103 +75,201 @@ NETWORK = {
     "Address": resource("EC2::EIP", {"Domain": "vpc"}),
     "Nat": resource("EC2::NatGateway", {"SubnetId": ref("SubnetA"), "AllocationId": att("Address", "AllocationId")}),
     "Group": resource("EC2::SecurityGroup", {"GroupDescription": "d", "VpcId": ref("Vpc")}),
-}
-EVERYTHING = NETWORK | {
-    "Bucket": resource(
-        "S3::Bucket",
+    "Open": resource("EC2::SecurityGroup", OPEN),
+    "Inwards": resource(
+        "EC2::SecurityGroupIngress",
         {
-            "BucketName": "things",
-            "VersioningConfiguration": {"Status": "Enabled"},
-            "Tags": [{"Key": "k", "Value": "v"}],
-            "PublicAccessBlockConfiguration": {"BlockPublicAcls": "true"},
-            "BucketEncryption": {
-                "ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
-            },
+            "GroupId": att("Open", "GroupId"),
+            "IpProtocol": "tcp",
+            "FromPort": 8080,
+            "ToPort": 8080,
+            "SourceSecurityGroupId": att("Group", "GroupId"),
         },
     ),
-    "BucketPolicy": resource("S3::BucketPolicy", {"Bucket": ref("Bucket"), "PolicyDocument": READ}),
-    "Images": resource("ECR::Repository", {"RepositoryName": "a/web", "ImageTagMutability": "IMMUTABLE"}),
-    "Secret": resource(
-        "SecretsManager::Secret",
+    "Outwards": resource(
+        "EC2::SecurityGroupEgress",
         {
-            "Name": "login",
-            "GenerateSecretString": {
-                "SecretStringTemplate": '{"username": "u"}',
-                "GenerateStringKey": "password",
-                "PasswordLength": "20",
-            },
+            "GroupId": att("Open", "GroupId"),
+            "IpProtocol": "tcp",
+            "FromPort": 53,
+            "ToPort": 53,
+            "DestinationSecurityGroupId": att("Group", "GroupId"),
         },
     ),
-    "Plain": resource("SecretsManager::Secret", {"SecretString": "s"}),
-    "Made": resource("SecretsManager::Secret", {"GenerateSecretString": {"PasswordLength": 12}}),
-    "Role": resource(
-        "IAM::Role",
-        {"AssumeRolePolicyDocument": TRUST, "Policies": [{"PolicyName": "read", "PolicyDocument": READ}]},
-    ),
-    "Logs": resource("Logs::LogGroup", {"LogGroupName": "/web", "RetentionInDays": 30}),
-    "Topic": resource("SNS::Topic", {"TopicName": "t"}),
-    "Cluster": resource("ECS::Cluster", {"ClusterName": "c"}),
-    "Task": resource("ECS::TaskDefinition", TASK),
-    "Service": resource(
-        "ECS::Service",
-        {
-            "ServiceName": "web",
-            "Cluster": ref("Cluster"),
-            "TaskDefinition": ref("Task"),
-            "DesiredCount": 2,
-            "LaunchType": "FARGATE",
-            "NetworkConfiguration": {
-                "AwsvpcConfiguration": {"Subnets": [ref("SubnetA")], "SecurityGroups": [att("Group", "GroupId")]}
-            },
-        },
-    ),
-    "Balancer": resource(
-        "ElasticLoadBalancingV2::LoadBalancer", {"Name": "front", "Subnets": [ref("SubnetA"), ref("SubnetB")]}
-    ),
-    "Targets": resource(
-        "ElasticLoadBalancingV2::TargetGroup",
-        {"Name": "web", "Port": 80, "Protocol": "HTTP", "VpcId": ref("Vpc"), "TargetType": "ip"},
-    ),
-    "Listener": resource(
-        "ElasticLoadBalancingV2::Listener",
-        {
-            "LoadBalancerArn": ref("Balancer"),
-            "Port": "80",
-            "Protocol": "HTTP",
-            "DefaultActions": [{"Type": "forward", "TargetGroupArn": ref("Targets")}],
-        },
-    ),
-    "Files": resource("EFS::FileSystem", {"Encrypted": True, "FileSystemTags": [{"Key": "k", "Value": "v"}]}),
-    "Access": resource("EFS::AccessPoint", {"FileSystemId": ref("Files")}),
-    "Mount": resource(
-        "EFS::MountTarget",
-        {"FileSystemId": ref("Files"), "SubnetId": ref("SubnetA"), "SecurityGroups": [att("Group", "GroupId")]},
-    ),
-    "Rule": resource("Events::Rule", {"Name": "tick", "ScheduleExpression": "rate(1 minute)"}),
-    "Alarm": resource(
-        "CloudWatch::Alarm",
-        {
-            "AlarmName": "hot",
-            "ComparisonOperator": "GreaterThanThreshold",
-            "EvaluationPeriods": 1,
-            "MetricName": "m",
-            "Namespace": "n",
-            "Period": 60,
-            "Statistic": "Sum",
-            "Threshold": 1,
-        },
-    ),
-    "Scaled": resource(
-        "ApplicationAutoScaling::ScalableTarget",
-        {
-            "ServiceNamespace": "ecs",
-            "ScalableDimension": "ecs:service:DesiredCount",
-            "ResourceId": {"Fn::Sub": "service/${Cluster}/${Service.Name}"},
-            "MinCapacity": 1,
-            "MaxCapacity": "4",
-        },
+    "Endpoint": resource(
+        "EC2::VPCEndpoint",
+        {"VpcId": ref("Vpc"), "ServiceName": "com.amazonaws.us-east-2.s3", "RouteTableIds": [ref("Routes")]},
     ),
 }
+SCALING = {
+    "TargetValue": "50",
+    "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
+}
+LAMBDA = {
+    "FunctionName": "count",
+    "Runtime": "python3.13",
+    "Handler": "index.handler",
+    "Role": att("Role", "Arn"),
+    "Code": {"ZipFile": "def handler(event, context): return 1"},
+    "Environment": {"Variables": {"WHAT": "things"}},
+    "ReservedConcurrentExecutions": "1",
+    "Tags": [{"Key": "k", "Value": "v"}],
+}
+MORE = {
+    "Names": resource("ServiceDiscovery::PrivateDnsNamespace", {"Name": "euglena.test", "Vpc": ref("Vpc")}),
+    "Name": resource(
+        "ServiceDiscovery::Service",
+        {
+            "Name": "web",
+            "NamespaceId": ref("Names"),
+            "DnsConfig": {"RoutingPolicy": "MULTIVALUE", "DnsRecords": [{"Type": "A", "TTL": "10"}]},
+            "HealthCheckCustomConfig": {"FailureThreshold": 1},
+        },
+    ),
+    "Function": resource("Lambda::Function", LAMBDA),
+    "Allowed": resource(
+        "Lambda::Permission",
+        {
+            "FunctionName": ref("Function"),
+            "Action": "lambda:InvokeFunction",
+            "Principal": "events.amazonaws.com",
+            "SourceArn": att("Rule", "Arn"),
+        },
+    ),
+    "Policy": resource(
+        "ApplicationAutoScaling::ScalingPolicy",
+        {
+            "PolicyName": "cpu",
+            "PolicyType": "TargetTrackingScaling",
+            "ScalingTargetId": ref("Scaled"),
+            "TargetTrackingScalingPolicyConfiguration": SCALING,
+        },
+    ),
+    "Dashboard": resource("CloudWatch::Dashboard", {"DashboardName": "board", "DashboardBody": '{"widgets": []}'}),
+    "Mail": resource(
+        "SNS::Subscription", {"TopicArn": ref("Topic"), "Protocol": "email", "Endpoint": "someone@example.com"}
+    ),
+    "TopicPolicy": resource("SNS::TopicPolicy", {"Topics": [ref("Topic")], "PolicyDocument": READ}),
+}
+EVERYTHING = (
+    NETWORK
+    | MORE
+    | {
+        "Bucket": resource(
+            "S3::Bucket",
+            {
+                "BucketName": "things",
+                "VersioningConfiguration": {"Status": "Enabled"},
+                "Tags": [{"Key": "k", "Value": "v"}],
+                "PublicAccessBlockConfiguration": {"BlockPublicAcls": "true"},
+                "BucketEncryption": {
+                    "ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+                },
+            },
+        ),
+        "BucketPolicy": resource("S3::BucketPolicy", {"Bucket": ref("Bucket"), "PolicyDocument": READ}),
+        "Images": resource("ECR::Repository", {"RepositoryName": "a/web", "ImageTagMutability": "IMMUTABLE"}),
+        "Secret": resource(
+            "SecretsManager::Secret",
+            {
+                "Name": "login",
+                "GenerateSecretString": {
+                    "SecretStringTemplate": '{"username": "u"}',
+                    "GenerateStringKey": "password",
+                    "PasswordLength": "20",
+                },
+            },
+        ),
+        "Plain": resource("SecretsManager::Secret", {"SecretString": "s"}),
+        "Made": resource("SecretsManager::Secret", {"GenerateSecretString": {"PasswordLength": 12}}),
+        "Role": resource(
+            "IAM::Role",
+            {"AssumeRolePolicyDocument": TRUST, "Policies": [{"PolicyName": "read", "PolicyDocument": READ}]},
+        ),
+        "Logs": resource("Logs::LogGroup", {"LogGroupName": "/web", "RetentionInDays": 30}),
+        "Topic": resource("SNS::Topic", {"TopicName": "t"}),
+        "Cluster": resource("ECS::Cluster", {"ClusterName": "c"}),
+        "Task": resource("ECS::TaskDefinition", TASK),
+        "Service": resource(
+            "ECS::Service",
+            {
+                "ServiceName": "web",
+                "Cluster": ref("Cluster"),
+                "TaskDefinition": ref("Task"),
+                "DesiredCount": 2,
+                "LaunchType": "FARGATE",
+                "NetworkConfiguration": {
+                    "AwsvpcConfiguration": {"Subnets": [ref("SubnetA")], "SecurityGroups": [att("Group", "GroupId")]}
+                },
+            },
+        ),
+        "Balancer": resource(
+            "ElasticLoadBalancingV2::LoadBalancer",
+            {
+                "Name": "front",
+                "Subnets": [ref("SubnetA"), ref("SubnetB")],
+                "LoadBalancerAttributes": [{"Key": "idle_timeout.timeout_seconds", "Value": "300"}],
+            },
+        ),
+        "Targets": resource(
+            "ElasticLoadBalancingV2::TargetGroup",
+            {
+                "Name": "web",
+                "Port": 80,
+                "Protocol": "HTTP",
+                "VpcId": ref("Vpc"),
+                "TargetType": "ip",
+                "TargetGroupAttributes": [{"Key": "deregistration_delay.timeout_seconds", "Value": "5"}],
+            },
+        ),
+        "Listener": resource(
+            "ElasticLoadBalancingV2::Listener",
+            {
+                "LoadBalancerArn": ref("Balancer"),
+                "Port": "80",
+                "Protocol": "HTTP",
+                "DefaultActions": [{"Type": "forward", "TargetGroupArn": ref("Targets")}],
+            },
+        ),
+        "Files": resource("EFS::FileSystem", {"Encrypted": True, "FileSystemTags": [{"Key": "k", "Value": "v"}]}),
+        "Access": resource("EFS::AccessPoint", {"FileSystemId": ref("Files")}),
+        "Mount": resource(
+            "EFS::MountTarget",
+            {"FileSystemId": ref("Files"), "SubnetId": ref("SubnetA"), "SecurityGroups": [att("Group", "GroupId")]},
+        ),
+        "Rule": resource(
+            "Events::Rule",
+            {
+                "Name": "tick",
+                "ScheduleExpression": "rate(1 minute)",
+                "Targets": [{"Id": "count", "Arn": att("Function", "Arn")}],
+            },
+        ),
+        "Alarm": resource(
+            "CloudWatch::Alarm",
+            {
+                "AlarmName": "hot",
+                "ComparisonOperator": "GreaterThanThreshold",
+                "EvaluationPeriods": 1,
+                "MetricName": "m",
+                "Namespace": "n",
+                "Period": 60,
+                "Statistic": "Sum",
+                "Threshold": 1,
+            },
+        ),
+        "Scaled": resource(
+            "ApplicationAutoScaling::ScalableTarget",
+            {
+                "ServiceNamespace": "ecs",
+                "ScalableDimension": "ecs:service:DesiredCount",
+                "ResourceId": {"Fn::Sub": "service/${Cluster}/${Service.Name}"},
+                "MinCapacity": 1,
+                "MaxCapacity": "4",
+            },
+        ),
+    }
+)
 
 
 class Aws:
@@ -271,18 +376,91 @@ def test_services_are_there(aws, stack):
     assert aws("cloudwatch").describe_alarms(AlarmNames=["hot"])["MetricAlarms"][0]["Threshold"] == 1
 
 
+def rules(aws, group):
+    """``direction port peer`` of each rule of a group."""
+    filters = [{"Name": "group-id", "Values": [group]}]
+    found = aws("ec2").describe_security_group_rules(Filters=filters)["SecurityGroupRules"]
+    peers = {
+        rule["SecurityGroupRuleId"]: rule.get("CidrIpv4") or rule["ReferencedGroupInfo"]["GroupId"] for rule in found
+    }
+    return {
+        (r["SecurityGroupRuleId"], "out" if r["IsEgress"] else "in", r.get("FromPort"), peers[r["SecurityGroupRuleId"]])
+        for r in found
+    }
+
+
+def test_security_groups_have_their_rules(aws, stack):
+    found = rules(aws, stack["Open"])
+    inline = {("in", 80, "0.0.0.0/0"), ("out", 443, "10.0.0.0/16")}
+    assert {rule[1:] for rule in found} == inline | {("in", 8080, stack["Group"]), ("out", 53, stack["Group"])}
+    assert {(stack["Inwards"], 8080), (stack["Outwards"], 53)} <= {(rule[0], rule[2]) for rule in found}
+    assert {rule[1:] for rule in rules(aws, stack["Group"])} == {("out", -1, "0.0.0.0/0")}
+    endpoint = aws("ec2").describe_vpc_endpoints(VpcEndpointIds=[stack["Endpoint"]])["VpcEndpoints"][0]
+    assert endpoint["RouteTableIds"] == [stack["Routes"]]
+
+
+def test_names_are_found(aws, stack):
+    names = aws("servicediscovery")
+    namespace = names.get_namespace(Id=stack["Names"])["Namespace"]
+    assert (namespace["Name"], namespace["Type"]) == ("euglena.test", "DNS_PRIVATE")
+    service = names.get_service(Id=stack["Name"])["Service"]
+    assert (service["Name"], service["NamespaceId"]) == ("web", stack["Names"])
+    assert service["DnsConfig"]["DnsRecords"] == [{"Type": "A", "TTL": 10}]
+
+
+def test_functions_are_there(aws, stack):
+    functions = aws("lambda")
+    found = functions.get_function(FunctionName="count")
+    assert found["Configuration"]["Environment"]["Variables"] == {"WHAT": "things"}
+    assert found["Tags"]["k"] == "v"
+    assert found["Concurrency"]["ReservedConcurrentExecutions"] == 1
+    policy = json.loads(functions.get_policy(FunctionName="count")["Policy"])
+    assert policy["Statement"][0]["Principal"] == {"Service": "events.amazonaws.com"}
+    targets = aws("events").list_targets_by_rule(Rule="tick")["Targets"]
+    assert targets == [{"Id": "count", "Arn": found["Configuration"]["FunctionArn"]}]
+
+
+def test_scaling_and_watching_are_there(aws, stack):
+    policy = aws("application-autoscaling").describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"][0]
+    assert (policy["PolicyARN"], policy["ResourceId"]) == (stack["Policy"], "service/c/web")
+    assert policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 50
+    assert aws("cloudwatch").get_dashboard(DashboardName="board")["DashboardBody"] == '{"widgets": []}'
+    topic = aws("sns").get_topic_attributes(TopicArn=stack["Topic"])["Attributes"]
+    assert json.loads(topic["Policy"]) == READ
+    mail = aws("sns").list_subscriptions_by_topic(TopicArn=stack["Topic"])["Subscriptions"][0]
+    assert (mail["SubscriptionArn"], mail["Endpoint"]) == (stack["Mail"], "someone@example.com")
+    attributes = aws("elbv2").describe_load_balancer_attributes(LoadBalancerArn=stack["Balancer"])["Attributes"]
+    assert {"Key": "idle_timeout.timeout_seconds", "Value": "300"} in attributes
+    attributes = aws("elbv2").describe_target_group_attributes(TargetGroupArn=stack["Targets"])["Attributes"]
+    assert {"Key": "deregistration_delay.timeout_seconds", "Value": "5"} in attributes
+
+
 def test_an_update_reaches_the_service_and_a_refusal_fails_it(aws, stack):
     container = {**TASK["ContainerDefinitions"][0], "Image": "web:2"}
     changed = EVERYTHING | {
         "Task": resource("ECS::TaskDefinition", {**TASK, "ContainerDefinitions": [container]}),
         "Logs": resource("Logs::LogGroup", {"LogGroupName": "/web", "RetentionInDays": 14}),
+        "Open": resource("EC2::SecurityGroup", {**OPEN, "SecurityGroupIngress": [{**INWARDS, "FromPort": 79}]}),
+        "Function": resource("Lambda::Function", {**LAMBDA, "Code": {"ZipFile": "2"}, "Timeout": 9}),
+        "Rule": resource("Events::Rule", {"Name": "tick", "ScheduleExpression": "rate(5 minutes)"}),
     }
+    before = aws("lambda").get_function(FunctionName="count")["Configuration"]
     assert aws.deploy(changed, "update")["StackStatus"] == "UPDATE_COMPLETE", aws.reasons()
     service = aws("ecs").describe_services(cluster="c", services=["web"])["services"][0]
     task = aws("ecs").describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
     assert task["containerDefinitions"][0]["image"] == "web:2"
     assert task["revision"] == 2
     assert aws("logs").describe_log_groups()["logGroups"][0]["retentionInDays"] == 14
+    assert {rule[1:] for rule in rules(aws, stack["Open"])} == {
+        ("in", 79, "0.0.0.0/0"),
+        ("in", 8080, stack["Group"]),
+        ("out", 53, stack["Group"]),
+        ("out", 443, "10.0.0.0/16"),
+    }
+    after = aws("lambda").get_function(FunctionName="count")["Configuration"]
+    assert (before["Timeout"], after["Timeout"]) == (3, 9)
+    assert before["CodeSha256"] != after["CodeSha256"]
+    assert aws("events").list_targets_by_rule(Rule="tick")["Targets"] == []
 
     aws("ecr").create_repository(repositoryName="taken")
     refused = changed | {"Other": resource("ECR::Repository", {"RepositoryName": "taken"})}
@@ -300,6 +478,11 @@ def test_nothing_is_left_after_deletion(aws, stack):
     assert aws("efs").describe_file_systems()["FileSystems"] == []
     assert aws("elbv2").describe_load_balancers()["LoadBalancers"] == []
     assert stack["Vpc"] not in [vpc["VpcId"] for vpc in aws("ec2").describe_vpcs()["Vpcs"]]
+    assert stack["Role"] not in [role["RoleName"] for role in aws("iam").list_roles()["Roles"]]
+    assert aws("lambda").list_functions()["Functions"] == []
+    assert aws("servicediscovery").list_namespaces()["Namespaces"] == []
+    assert aws("cloudwatch").list_dashboards()["DashboardEntries"] == []
+    assert aws("sns").list_subscriptions()["Subscriptions"] == []
     assert [r["repositoryName"] for r in aws("ecr").describe_repositories()["repositories"]] == ["taken"]
 
 
