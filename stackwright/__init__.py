@@ -8,6 +8,11 @@ The pipeline, one public function a stage, nothing mutated on the way:
 3. ``check.check``    cfn-lint and our own rules turn the rendering into a `Report` of problems at template lines.
 4. ``output.write``   ``build/<env>`` is replaced as a whole, or not at all.
 5. ``package.package``  local paths become addresses named by content: a `Bundle` of function zips and templates.
+6. ``upload.upload``  what the bucket does not have yet is brought there.
 
-``cli`` is the only place that knows the order, prints, or exits. Up to here nothing needs credentials or a network.
+Beside it, ``secret_values`` puts the values of keys.env into Secrets Manager, and ``images`` brings container images
+to the registry; both resolve what a deployment binds, version ids and digests. ``aws`` is all that calls AWS.
+
+``cli`` is the only place that knows the order, prints, or exits. Up to 4 nothing needs credentials or a network; 5
+only what pip fetches.
 """
