@@ -20,7 +20,7 @@ import yaml
 from .errors import InputError, TemplateError
 from .model import Line, Location, ParameterPath, Problem, dotted
 from .text import OPEN, TOKEN, Origin, Printed
-from .yamltext import compose, entries, intrinsic, plain_value, scalar_data, template_data
+from .yamltext import compose, entries, intrinsic, plain_value, refuse_aliases, scalar_data, template_data
 
 _PREFIX = re.compile(r"(?:[!&][^\s]*\s+)*")
 _SAFE = r"A-Za-z0-9_./+@=*%()\-"
@@ -78,6 +78,7 @@ def emit(
         node = compose(text, template, code="SW103")
         if not isinstance(node, yaml.MappingNode):
             raise InputError.of("SW105", "the template renders to no map of sections", Location(template, 1))
+        refuse_aliases(text, template)
         writer = _Writer(text, printed, json_style=is_json)
         expected = writer.value(node, _Place())
     except InputError as error:

@@ -182,7 +182,9 @@ class _Engine:
         if has_errors(self.problems):
             return []
         candidates = [leaf for leaf in self.config.leaves.values() if not self._is_used(leaf.path)]
-        mentioned = self._environment.mentioned() if candidates else set()
+        roots = self.config.stacks
+        conditions = [*(root.when for root in roots), *(each.when for root in roots for each in root.nested)]
+        mentioned = self._environment.mentioned(filter(None, conditions)) if candidates else set()
         return [
             Problem(
                 "SW110",

@@ -339,9 +339,9 @@ class Environment(jinja2.Environment):
         except Exception as error:  # whatever an expression of the project's author raises
             raise RuntimeMistake(f"{type(error).__name__}: {error}") from None
 
-    def mentioned(self) -> set[str]:
-        """Every word in a tag or expression of any template of the project."""
-        found: set[str] = set()
+    def mentioned(self, conditions: Iterable[str]) -> set[str]:
+        """Every word in a condition, and in a tag or expression of any template of the project."""
+        found = {word for condition in conditions for word in _WORD.findall(condition)}
         for name in self.list_templates(filter_func=lambda each: each.endswith(".j2")):
             source = self.loader.get_source(self, name)[0]  # type: ignore[union-attr]
             for tag in _TAG.findall(source):

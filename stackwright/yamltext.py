@@ -206,10 +206,24 @@ def plain_value(text: str) -> Any:
     return text
 
 
+def refuse_aliases(text: str, path: str) -> None:
+    """Raise InputError at the first alias of a template.
+
+    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
+    """
+    if "&" not in text or "*" not in text:
+        return
+    alias = next((event for event in yaml.parse(text, Loader=_Loader) if isinstance(event, yaml.AliasEvent)), None)
+    if alias is not None:
+        at = Location(path, alias.start_mark.line + 1)
+        message = f"the alias *{alias.anchor}: CloudFormation does not support aliases"
+        raise InputError.of("SW103", message, at, hint="write the value out, or use a macro")
+
+
 def template_data(node: yaml.Node | None, path: str) -> Any:
     """The data of a CloudFormation template with short-form intrinsics in long form.
 
-    Raises InputError for duplicate keys, aliases (CloudFormation refuses them) and unknown tags.
+    Raises InputError for duplicate keys.
     """
     if node is None:
         return {}
@@ -282,26 +296,3 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int:
         else:
             return line
     return line
-
-
-def paths_at(text: str, line: int) -> tuple[str | int, ...]:
-    """The path of the innermost key or item that starts at or above ``line`` (from 1)."""
-    node = yaml.compose(text, Loader=_Loader)
-    path: tuple[str | int, ...] = ()
-    while node is not None and not isinstance(node, yaml.ScalarNode):
-        step = _step(node, line)
-        if step is None:
-            break
-        path, node = (*path, step[0]), step[1]
-    return path
-
-
-def _step(node: yaml.Node, line: int) -> tuple[str | int, yaml.Node] | None:
-    best: tuple[str | int, yaml.Node] | None = None
-    for index, item in enumerate(node.value):
-        key, value = item if isinstance(node, yaml.MappingNode) else (None, item)
-        start = (key or value).start_mark.line + 1
-        if start > line:
-            break
-        best = (key.value if key is not None else index, value)
-    return best
