@@ -214,7 +214,7 @@ def refuse_aliases(text: str, path: str) -> None:
     if "&" not in text or "*" not in text:
         return
     alias = next((event for event in yaml.parse(text, Loader=_Loader) if isinstance(event, yaml.AliasEvent)), None)
-    if alias is not None:
+    if alias is not None and alias.start_mark is not None:
         at = Location(path, alias.start_mark.line + 1)
         message = f"the alias *{alias.anchor}: CloudFormation does not support aliases"
         raise InputError.of("SW103", message, at, hint="write the value out, or use a macro")
