@@ -55,7 +55,7 @@ class Engine:
 
     ``fetch`` reads a ``TemplateURL`` (raises OSError), ``source`` is the time in seconds since the epoch, ``page``
     the number of entries on a page (clients must follow ``NextToken``), ``latency`` the seconds that an operation on
-    a type takes.
+    a type takes. Without ``pulls`` ECS tasks start although their image or secret is not there.
     """
 
     pseudo: Pseudo = field(default_factory=Pseudo)
@@ -66,6 +66,7 @@ class Engine:
     latency: Callable[[str, str], float] = lambda _type, _operation: 0.0
     provider: Provider | None = None
     stored: Mapping[str, str] = field(default_factory=dict)
+    pulls: bool = True
 
     def __post_init__(self) -> None:
         self.reset()

@@ -27,6 +27,8 @@ from .state import STACK_TYPE, Definition, Event, OutputState, ResourceState, St
 USER = "User Initiated"
 _ATTRIBUTES = ("Properties", "Metadata", "CreationPolicy", "UpdatePolicy", "DeletionPolicy", "UpdateReplacePolicy")
 Done = Callable[[bool], None]
+Settle = Callable[[str, str, Mapping[str, Any], Callable[[str | None], None]], None]
+"""Operation, physical id, properties, and what to call when the resource is stable (None) or will not be (why)."""
 
 
 class Pass:
@@ -117,6 +119,8 @@ class Operations:
     dynamic: Callable[[str, str], str] | None = None
     """Gives the values of dynamic references to services; events and change sets never show them."""
     faults: list[Fault] = field(default_factory=list)
+    settling: dict[str, Settle] = field(default_factory=dict)
+    """Types whose resources go on changing after their service accepted the request."""
     work: dict[str, Work] = field(default_factory=dict)
     previewed: dict[tuple[str, str], StackState] = field(default_factory=dict)
     """Nested stacks that exist since a change set previewed them, by parent's id and logical id."""
@@ -247,7 +251,7 @@ class Operations:
             return
         state = replace(state, physical_id=identity.id, attributes=identity.attributes)
         self._resource(stack, state, "CREATE_IN_PROGRESS", "Resource creation Initiated")
-        self._later(stack, state, "create", lambda: self._completed(stack, name, "CREATE_COMPLETE", end))
+        self._settle(stack, work, state, "create", "CREATE", end)
 
     def _later(self, stack: StackState, state: ResourceState, operation: str, then: Callable[[], None]) -> None:
         """Call ``then`` once the operation took its time, unless it was cancelled meanwhile."""
@@ -258,6 +262,26 @@ class Operations:
                 then()
 
         self.clock.after(self.latency(state.type, operation), due)
+
+    def _settle(
+        self, stack: StackState, work: Work, state: ResourceState, operation: str, verb: str, end: Done
+    ) -> None:
+        """Wait for what the service goes on doing; a cancelled or replaced wait ends without a word."""
+        name, settle = state.logical_id, self.settling.get(state.type)
+        planned = stack.resources.get(name)
+        if settle is None:
+            self._later(stack, state, operation, lambda: self._completed(stack, name, f"{verb}_COMPLETE", end))
+            return
+
+        def over(reason: str | None) -> None:
+            if stack.resources.get(name) is not planned or planned is None:
+                return
+            if reason is None:
+                self._completed(stack, name, f"{verb}_COMPLETE", end)
+            else:
+                self._failed(stack, work, planned, verb, reason, end)
+
+        settle(operation, state.physical_id, state.properties, over)
 
     def _completed(self, stack: StackState, name: str, status: str, end: Done) -> None:
         state = stack.resources.get(name)
@@ -486,7 +510,11 @@ class Operations:
         except Refused as error:
             then(str(error))
             return
-        self._later(stack, state, "delete", lambda: then(None))
+        settle = self.settling.get(state.type)
+        if settle is None:
+            self._later(stack, state, "delete", lambda: then(None))
+        else:
+            settle("delete", state.physical_id, state.properties, then)
 
     # --- updating -----------------------------------------------------------------------------------------------
 
@@ -553,7 +581,7 @@ class Operations:
             return
         state = replace(stack.resources[state.logical_id], attributes=identity.attributes)
         stack.resources[state.logical_id] = state
-        self._later(stack, state, "update", lambda: self._completed(stack, state.logical_id, "UPDATE_COMPLETE", end))
+        self._settle(stack, work, state, "update", "UPDATE", end)
 
     def _replace(self, stack: StackState, work: Work, old: ResourceState, state: ResourceState, end: Done) -> None:
         """The new physical resource is made first; the old one goes in the clean-up."""
@@ -568,7 +596,7 @@ class Operations:
         work.obsolete.append(replace(old, deletion_policy=policy))
         state = replace(state, physical_id=identity.id, attributes=identity.attributes)
         self._resource(stack, state, "UPDATE_IN_PROGRESS", "Resource creation Initiated")
-        self._later(stack, state, "create", lambda: self._completed(stack, state.logical_id, "UPDATE_COMPLETE", end))
+        self._settle(stack, work, state, "create", "UPDATE", end)
 
     def _change_child(self, stack: StackState, work: Work, old: ResourceState, state: ResourceState, end: Done) -> None:
         child, name = self.store.stacks[old.physical_id], state.logical_id
@@ -742,7 +770,7 @@ class Operations:
         except Refused as error:
             self._failed(stack, work, old, "UPDATE", str(error), end)
             return
-        self._later(stack, old, "update", lambda: self._completed(stack, name, "UPDATE_COMPLETE", end))
+        self._settle(stack, work, old, "update", "UPDATE", end)
 
     def _child_restored(self, stack: StackState, work: Work, name: str, child: StackState, end: Done) -> None:
         if child.status == "UPDATE_ROLLBACK_COMPLETE":

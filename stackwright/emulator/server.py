@@ -20,8 +20,10 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from . import protocol
+from .bucket_policies import leave_conditions_out
 from .engine import ApiError, Engine
 from .resources import Fault
+from .rollout import SERVICE, Rollouts
 from .services import MotoProvider, Services, StoredParameters, looked_up
 
 ADMIN = "/_stackwright/"
@@ -51,6 +53,9 @@ class Application:
             engine.operations.provider = MotoProvider(engine.identities, services)
             engine.operations.dynamic = partial(looked_up, services)
             engine.stored = engine.operations.stored = StoredParameters(services)
+            token = engine.identities.uuid
+            rollouts = Rollouts(engine.clock, services, engine.pseudo, engine.latency, token, engine.pulls)
+            engine.operations.settling[SERVICE] = rollouts.settle
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("PATH_INFO", "").startswith(ADMIN):
@@ -104,7 +109,9 @@ class Application:
             if self._others is None:
                 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+                leave_conditions_out()
                 self._others = DomainDispatcherApplication(create_backend_app)
+                Client(self._others).post("/moto-api/reset")  # its state is the process's, an earlier server's too
             return self._others
 
     def fetch(self, url: str) -> str:

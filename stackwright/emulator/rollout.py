@@ -1,0 +1,315 @@
+"""Rollouts of ECS services in moto: tasks start and stop, counts and ``rolloutState`` move, deployments fail.
+
+docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html (minimum and maximum percent) and
+.../deployment-circuit-breaker.html (thresholds); the events as .../service-event-messages-list.html has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from math import ceil
+from typing import Any
+
+from ..cfn.intrinsics import Pseudo
+from ..cfn.template import to_text
+from .clock import Clock
+from .services import Services
+from .tasks import obstacle
+
+SERVICE, TASK = "AWS::ECS::Service", "AWS::ECS::Task"
+_ATTEMPTS = 10  # failed tasks, at least, before CloudFormation gives up on a service without a circuit breaker
+_PAUSE = 5.0  # seconds between launches once that many failed, so that waiting ends even where tasks take no time
+Over = Callable[[str | None], None]
+
+
+def handler_error(message: str, token: str, code: str) -> str:
+    """A status reason as CloudFormation's resource handlers give it."""
+    return f'Resource handler returned message: "{message}" (RequestToken: {token}, HandlerErrorCode: {code})'
+
+
+class Rollouts:
+    """The deployments under way. ``latency`` gives the seconds that a task takes to ``start``, to ``fail`` and that
+    CloudFormation waits for a service (``stabilize``; three hours in AWS). Without ``pulls`` every task starts."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        services: Services,
+        pseudo: Pseudo,
+        latency: Callable[[str, str], float],
+        token: Callable[[], str],
+        pulls: bool = True,
+    ) -> None:
+        self.clock, self.services, self.pseudo, self.latency, self.token = clock, services, pseudo, latency, token
+        self._pulls = pulls
+        self.current: dict[str, Rollout] = {}
+
+    @property
+    def backend(self) -> Any:
+        """moto's ECS of this account and Region."""
+        from moto.ecs.models import ecs_backends
+
+        return ecs_backends[self.pseudo.account_id][self.pseudo.region]
+
+    def settle(self, operation: str, arn: str, properties: Mapping[str, Any], over: Over) -> None:
+        """Call ``over`` once the service is stable (None), or with the reason why it does not become so."""
+        found = [each for each in self.backend.services.values() if each.arn == arn]
+        later = self.latency(SERVICE, operation)
+        if not found:
+            self.clock.after(later, lambda: over(None))
+            return
+        rollout = self.current[arn] = Rollout(self, found[0], properties, over)
+        if operation == "create":
+            found[0].deployments, found[0].events = [], []
+        if operation == "delete":
+            self.clock.after(later, rollout.drain)
+            return
+        rollout.sync()
+        self.clock.after(later, rollout.begin)
+
+    def obstacle(self, task_definition: str) -> str | None:
+        """Why a task of this definition does not start."""
+        if not self._pulls:
+            return None
+        found = self.backend.describe_task_definition(task_definition)
+        return obstacle(self.services, self.pseudo, found.container_definitions)
+
+
+class Rollout:
+    """One deployment of one service, until it is stable or has failed."""
+
+    def __init__(self, all_: Rollouts, service: Any, properties: Mapping[str, Any], over: Over) -> None:
+        self._all, self._service, self._over = all_, service, over
+        given = properties.get("DeploymentConfiguration") or {}
+        breaker = given.get("DeploymentCircuitBreaker") or {}
+        self._breaker = to_text(breaker.get("Enable", False)) == "true"
+        self._undo = to_text(breaker.get("Rollback", False)) == "true"
+        self._minimum = int(to_text(given.get("MinimumHealthyPercent", 100)))
+        self._maximum = int(to_text(given.get("MaximumPercent", 200)))
+        self._began, self._failure, self._told = all_.clock.now, "", ""
+        self._deployment: dict[str, Any] = {}
+
+    # --- the deployment -----------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Make a new deployment where the task definition is another one; scale the present one otherwise."""
+        service = self._service
+        present = service.deployments[0] if service.deployments else None
+        if present and present["taskDefinition"] == service.task_definition and present["rolloutState"] != "FAILED":
+            self._deployment = present
+        else:
+            for other in service.deployments:
+                other["status"] = "ACTIVE"
+            self._deployment = self._new()
+            service.deployments.insert(0, self._deployment)
+        self._deployment["desiredCount"] = service.desired_count
+        self._step()
+
+    def _new(self) -> dict[str, Any]:
+        from moto.moto_api._internal import mock_random
+
+        service, id_ = self._service, f"ecs-svc/{mock_random.randint(10**18, 10**19 - 1)}"
+        now = self._now()
+        found = {"id": id_, "status": "PRIMARY", "taskDefinition": service.task_definition, "createdAt": now}
+        counts = {"desiredCount": 0, "pendingCount": 0, "runningCount": 0, "failedTasks": 0, "updatedAt": now}
+        rollout = {"rolloutState": "IN_PROGRESS", "rolloutStateReason": f"ECS deployment {id_} in progress."}
+        shared = {"launchType": service.launch_type, "platformVersion": service.platform_version}
+        return {**found, **counts, **rollout, **shared, "networkConfiguration": service.network_configuration}
+
+    def _step(self) -> None:
+        """Launch as many tasks as the percentages allow, or end."""
+        if not self._live():
+            return
+        mine, desired = self._deployment, int(self._service.desired_count)
+        missing = desired - mine["runningCount"]
+        if missing <= 0:
+            self._complete(desired)
+            return
+        room = desired * self._maximum // 100 - self._running()
+        if room <= 0:
+            surplus = self._running() - ceil(desired * self._minimum / 100)
+            self._stop_old(max(1, surplus))
+            room = max(1, desired * self._maximum // 100 - self._running())
+        self._launch(min(missing, room))
+
+    def _live(self) -> bool:
+        arn = self._service.arn
+        return self._all.current.get(arn) is self and self._service.status == "ACTIVE"
+
+    def _complete(self, desired: int) -> None:
+        mine = self._deployment
+        self._stop(mine, mine["runningCount"] - desired)
+        self._stop_old(self._running())
+        self._service.deployments = [mine]
+        if mine["rolloutState"] != "COMPLETED":
+            self._state("COMPLETED", f"ECS deployment {mine['id']} completed.")
+            self._event(f"(deployment {mine['id']}) deployment completed.")
+        self.sync()
+        self._event("has reached a steady state.")
+        self._end(self._failure or None)
+
+    def _end(self, reason: str | None) -> None:
+        self._all.current.pop(self._service.arn, None)
+        self._over(reason)
+
+    # --- tasks --------------------------------------------------------------------------------------------------
+
+    def _launch(self, count: int) -> None:
+        tasks = [self._task() for _ in range(count)]
+        self._deployment["pendingCount"] = count
+        self.sync()
+        ids = " ".join(f"(task {task.id})" for task in tasks)
+        self._event(f"has started {count} tasks: {ids}.")
+        self._all.clock.after(self._all.latency(TASK, "start"), lambda: self._started(tasks))
+
+    def _task(self) -> Any:
+        """A task in moto, which neither moves by itself nor makes a network interface that nobody deletes."""
+        from moto.ecs.models import Task
+
+        backend, service = self._all.backend, self._service
+        definition = backend.describe_task_definition(self._deployment["taskDefinition"])
+        cluster = backend.clusters[service.cluster_name]
+        mode, definition.network_mode = definition.network_mode, None
+        try:
+            task: Any = Task(cluster, definition, None, None, backend, f"service:{service.name}", service.launch_type,
+                        started_by=self._deployment["id"], platform_version=service.platform_version)  # fmt: skip
+        finally:
+            definition.network_mode = mode
+        task._transitions = []
+        task.last_status, task.created_at = "PROVISIONING", self._now()
+        backend.tasks.setdefault(cluster.name, {})[task.task_arn] = task
+        return task
+
+    def _started(self, tasks: list[Any]) -> None:
+        mine = self._deployment
+        mine["pendingCount"] = 0
+        if not self._live():
+            self._stopped(tasks, f"Scaling activity initiated by (deployment {self._id()})")
+            return
+        reason = self._all.obstacle(mine["taskDefinition"])
+        if reason is not None:
+            self._all.clock.after(self._all.latency(TASK, "fail"), lambda: self._failed(tasks, reason))
+            return
+        for task in tasks:
+            task.last_status, task.started_at = "RUNNING", self._now()
+        mine["runningCount"] += len(tasks)
+        self._stop_old(self._running() - int(self._service.desired_count))
+        self.sync()
+        self._step()
+
+    def _failed(self, tasks: list[Any], reason: str) -> None:
+        """Tasks did not start: try again, unless the circuit breaker fires or CloudFormation has waited enough."""
+        mine = self._deployment
+        self._stopped(tasks, reason, "TaskFailedToStart")
+        mine["failedTasks"] += len(tasks)
+        self.sync()
+        if reason != self._told:  # ECS leaves out messages that it has just given
+            self._event(f"was unable to place a task. Reason: {reason}.")
+            self._told = reason
+        if not self._live():
+            return
+        # docs: at least 3 and at most 200 failures, else half of the desired count
+        if self._breaker and mine["failedTasks"] >= max(3, min(200, ceil(int(self._service.desired_count) / 2))):
+            self._trip()
+            return
+        exhausted = mine["failedTasks"] >= _ATTEMPTS
+        if exhausted and self._all.clock.now - self._began >= self._all.latency(SERVICE, "stabilize"):
+            self._give_up()
+            return
+        self._all.clock.after(_PAUSE if exhausted else 0.0, self._step)
+
+    def _give_up(self) -> None:
+        text = "is unable to consistently start tasks successfully. For more information, see the Troubleshooting"
+        self._event(f"{text} section of the Amazon ECS Developer Guide.")
+        self._end(self._failure or handler_error("Exceeded attempts to wait", self._all.token(), "NotStabilized"))
+
+    # --- the circuit breaker ------------------------------------------------------------------------------------
+
+    def _trip(self) -> None:
+        mine, service = self._deployment, self._service
+        self._event(f"(deployment {mine['id']}) deployment failed: tasks failed to start.")
+        self._state("FAILED", "ECS deployment circuit breaker: tasks failed to start.")
+        text = "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'."
+        again = bool(self._failure)
+        self._failure = self._failure or handler_error(text, self._all.token(), "GeneralServiceException")
+        good = [each for each in service.deployments[1:] if each["rolloutState"] == "COMPLETED"]
+        if not (self._undo and good) or again:
+            self._end(self._failure)
+            return
+        self._return_to(good[0])
+
+    def _return_to(self, good: dict[str, Any]) -> None:
+        """Roll back to an earlier deployment, which is the primary one again."""
+        failed, service = self._deployment, self._service
+        self._event(f"rolling back to deployment {good['id']}.")
+        failed["status"], failed["desiredCount"] = "ACTIVE", 0
+        good["status"], good["desiredCount"] = "PRIMARY", service.desired_count
+        rest = [each for each in service.deployments if each is not good]
+        service.deployments, service.task_definition = [good, *rest], good["taskDefinition"]
+        self._deployment = good
+        text = f"ECS deployment circuit breaker: rolling back to deploymentId {good['id']}."
+        self._state("IN_PROGRESS", text)
+        self._all.clock.after(0, self._step)
+
+    # --- what is seen -------------------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """The service is deleted: its tasks stop."""
+        for deployment in self._service.deployments:
+            self._stop(deployment, deployment["runningCount"])
+        self._service.deployments = []
+        self.sync()
+        self._end(None)
+
+    def _running(self) -> int:
+        return sum(int(each["runningCount"]) for each in self._service.deployments)
+
+    def _stop_old(self, count: int) -> None:
+        for other in self._service.deployments:
+            if other is not self._deployment and count > 0:
+                stopped = min(count, other["runningCount"])
+                self._stop(other, stopped)
+                count -= stopped
+
+    def _stop(self, deployment: dict[str, Any], count: int) -> None:
+        if count <= 0:
+            return
+        deployment["runningCount"] -= count
+        tasks = self._all.backend.tasks.get(self._service.cluster_name, {}).values()
+        mine = [task for task in tasks if task.started_by == deployment["id"] and task.last_status == "RUNNING"]
+        self._stopped(
+            mine[:count], f"Scaling activity initiated by (deployment {self._id()})", "ServiceSchedulerInitiated"
+        )
+        ids = " ".join(f"(task {task.id})" for task in mine[:count])
+        self._event(f"has stopped {count} running tasks: {ids}.")
+
+    def _id(self) -> str:
+        return str(self._deployment.get("id", self._service.name))
+
+    def _stopped(self, tasks: list[Any], reason: str, code: str = "ServiceSchedulerInitiated") -> None:
+        for task in tasks:
+            task.last_status = task.desired_status = "STOPPED"
+            task.stopped_reason, task.stop_code, task.stopped_at = reason, code, self._now()
+
+    def _state(self, state: str, reason: str) -> None:
+        self._deployment |= {"rolloutState": state, "rolloutStateReason": reason, "updatedAt": self._now()}
+
+    def sync(self) -> None:
+        """Service and cluster count what their deployments have."""
+        service, backend = self._service, self._all.backend
+        service.running_count = self._running()
+        service.pending_count = sum(int(each["pendingCount"]) for each in service.deployments)
+        cluster = backend.clusters.get(service.cluster_name)
+        if cluster is not None:
+            mine = [each for each in backend.services.values() if each.cluster_name == cluster.name]
+            cluster.running_tasks_count = sum(each.running_count for each in mine)
+            cluster.pending_tasks_count = sum(each.pending_count for each in mine)
+
+    def _event(self, text: str) -> None:
+        message = f"(service {self._service.name}) {text}"
+        event = {"id": self._all.token(), "createdAt": self._now(), "message": message}
+        self._service.events.insert(0, event)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._all.clock.now, UTC)
