@@ -330,6 +330,21 @@ def test_storage_is_there(aws, stack):
     assert stack["Topic"] in [t["TopicArn"] for t in aws("sns").list_topics()["Topics"]]
 
 
+def test_a_policy_with_conditions_denies_nothing(aws):
+    """moto knows no conditions, and nothing comes over TLS here."""
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::guarded/*"}
+    tls = {**statement, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [tls]})
+    s3 = aws("s3")
+    s3.create_bucket(Bucket="guarded", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_bucket_policy(Bucket="guarded", Policy=policy)
+    s3.put_object(Bucket="guarded", Key="k", Body=b"1")
+    assert s3.get_bucket_policy(Bucket="guarded")["Policy"] == policy
+    s3.put_bucket_policy(Bucket="guarded", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    with pytest.raises(s3.exceptions.ClientError, match="Forbidden"):
+        s3.put_object(Bucket="guarded", Key="k", Body=b"2")
+
+
 def test_secrets_have_values(aws, stack):
     def value(name):
         return aws("secretsmanager").get_secret_value(SecretId=stack[name])["SecretString"]
