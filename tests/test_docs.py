@@ -77,9 +77,7 @@ def test_every_parameter_says_what_it_is():
 
 def test_defaults_of_the_schema_and_of_the_file_agree():
     parsed = schema.parse(read("params/schema.json"), "params/schema.json")
-    data = ParameterData(
-        compose(read("params/defaults.yaml"), "params/defaults.yaml", plain_is_text=True), "params/defaults.yaml"
-    ).data
+    data = ParameterData(compose(read("params/defaults.yaml"), "params/defaults.yaml"), "params/defaults.yaml").data
     for path, node in schema.properties(parsed):
         place = data
         for part in path:
