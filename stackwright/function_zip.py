@@ -85,7 +85,7 @@ def dependencies(project: Path, folder: Path, runtime: str, architecture: str) -
     path = folder / REQUIREMENTS
     if not path.is_file():
         return {}
-    requirements = _Requirements(path.read_text(encoding="utf-8"), _shown(project, path))
+    requirements = _Requirements(_text(path, _shown(project, path)), _shown(project, path))
     if not requirements.pinned:
         return {}
     version = re.fullmatch(r"python(3\.[0-9]+)", runtime)
@@ -95,12 +95,29 @@ def dependencies(project: Path, folder: Path, runtime: str, architecture: str) -
     text = requirements.text()
     cache = Cache(project, "packages")
     key = cache.key(text, version[1], architecture)
-    kept = cache.get(key)
-    if kept is None:
-        kept = zipped(_install(text, folder, version[1], architecture, requirements))
-        cache.put(key, kept)
-    with zipfile.ZipFile(io.BytesIO(kept)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+    found = _unpacked(cache.get(key))
+    if found is None:
+        found = _install(text, folder, version[1], architecture, requirements)
+        cache.put(key, zipped(found))
+    return found
+
+
+def _text(path: Path, shown: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError.of("SW602", "not UTF-8 text", Location(shown), hint="save the file as UTF-8") from None
+
+
+def _unpacked(data: bytes | None) -> dict[str, bytes] | None:
+    """The files of a zip; None where there is none, or a damaged one."""
+    if data is None:
+        return None
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+    except zipfile.BadZipFile:
+        return None
 
 
 def _shown(project: Path, path: Path) -> str:

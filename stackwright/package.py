@@ -160,7 +160,10 @@ class _Packager:
                 raise self._error(document, place, "SW605", f"{path}, the code of {name}, does not exist")
             extra = function_zip.env_files(config.dotenv, env_files)
             data = self._code(source, runtime, architecture, extra)
-            function_zip.require_limits(data, _unzipped(data), self._at(document, place))
+            unzipped = _unzipped(data)
+            if unzipped is None:
+                raise self._error(document, place, "SW605", f"{path}, the code of {name}, is a damaged zip")
+            function_zip.require_limits(data, unzipped, self._at(document, place))
             self._zips[key] = self._artifact(data, ".zip")
         return self._zips[key]
 
@@ -188,9 +191,13 @@ class _Packager:
         return document.lines[line_of(document.text, ("Resources", *place)) - 1].origin
 
 
-def _unzipped(data: bytes) -> int:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return sum(entry.file_size for entry in archive.infolist())
+def _unzipped(data: bytes) -> int | None:
+    """Bytes that a zip takes once unpacked; None where it is damaged."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    except zipfile.BadZipFile:
+        return None
 
 
 def _local_paths(document: Document) -> Iterator[tuple[str, Mapping[str, Any], yaml.ScalarNode]]:

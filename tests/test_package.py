@@ -197,6 +197,31 @@ def test_requirements_that_are_refused(
     assert [str(at) for at in problem.where] == [f"lambda/news/requirements.txt{where}"]
 
 
+def test_requirements_that_are_no_text(project: Make) -> None:
+    (problem,) = refused(project({**BASE, "lambda/news/requirements.txt": b"alpha==1.0\n\xff\n"}))
+    assert (problem.code, problem.message) == ("SW602", "not UTF-8 text")
+
+
+def test_a_damaged_cache_is_as_good_as_none(project: Make, index: Path) -> None:
+    made = project({**BASE, "lambda/news/requirements.txt": "alpha==1.0\n"})
+    before = bundle(made)
+    (kept,) = (made.folder / ".stackwright/packages").iterdir()
+    for damaged in (b"", kept.read_bytes()[:-10], kept.read_bytes().replace(b"TAG", b"BAD")):
+        kept.write_bytes(damaged)
+        assert bundle(made) == before
+
+
+def test_a_zip_that_is_damaged(project: Make) -> None:
+    made = project({**BASE, "templates/main.yaml.j2": function("{{ local_path('bad.zip') }}"), "bad.zip": "PK\x05\x06"})
+    archive(made.folder / "bad.zip", 1, zipfile.ZIP_STORED)
+    data = (made.folder / "bad.zip").read_bytes()
+    (made.folder / "bad.zip").write_bytes(data.replace(b"PK\x01\x02", b"PK\x01\x03"))
+    (problem,) = refused(made)
+    assert problem.code == "SW605"
+    assert "bad.zip, the code of Function, is a damaged zip" in problem.message
+    assert [str(at) for at in problem.where] == ["templates/main.yaml.j2:6"]
+
+
 def archive(path: Path, megabytes: int, compression: int) -> None:
     with zipfile.ZipFile(path, "w", compression, compresslevel=1) as opened, opened.open("zeros", "w") as entry:
         for _ in range(megabytes):
