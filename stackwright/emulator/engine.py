@@ -19,6 +19,7 @@ from ..cfn.schema import Schemas
 from ..cfn.template import Parameter, Template, ValidationError, parse, to_text
 from ..cfn.validation import validate
 from .clock import Clock
+from .faults import AnyFault, Kill, RequestFault, die
 from .identity import Identities
 from .operations import Operations
 from .resources import Fault, Provider, SchemaProvider
@@ -56,6 +57,7 @@ class Engine:
     ``fetch`` reads a ``TemplateURL`` (raises OSError), ``source`` is the time in seconds since the epoch, ``page``
     the number of entries on a page (clients must follow ``NextToken``), ``latency`` the seconds that an operation on
     a type takes. Without ``pulls`` ECS tasks start although their image or secret is not there.
+    ``die`` ends the server where a :class:`Kill` asks for it.
     """
 
     pseudo: Pseudo = field(default_factory=Pseudo)
@@ -67,6 +69,7 @@ class Engine:
     provider: Provider | None = None
     stored: Mapping[str, str] = field(default_factory=dict)
     pulls: bool = True
+    die: Callable[[], None] = die
 
     def __post_init__(self) -> None:
         self.reset()
@@ -81,6 +84,8 @@ class Engine:
         self.operations = Operations(
             self.clock, self.store, self.identities, self.schemas, provider, self.pseudo, self.latency, self.stored
         )
+        self.operations.told = self._watch
+        self.clear_faults()
 
     def call(self, action: str, arguments: Arguments) -> Result:
         """Answer one action.
@@ -99,9 +104,24 @@ class Engine:
         finally:
             self.clock.advance()
 
-    def fault(self, fault: Fault) -> None:
-        """Let a later operation fail."""
-        self.operations.faults.append(fault)
+    def fault(self, fault: AnyFault) -> None:
+        """Let a later operation or request fail, or the server end."""
+        if isinstance(fault, Fault):
+            self.operations.faults.append(fault)
+        elif isinstance(fault, Kill):
+            self._kills.append(fault)
+        else:
+            self.request_faults.append(fault)
+
+    def clear_faults(self) -> None:
+        """Forget all faults."""
+        self.request_faults: list[RequestFault] = []
+        self._kills: list[Kill] = []
+        self.operations.faults.clear()
+
+    def _watch(self, event: Event) -> None:
+        if any([kill.strikes(event) for kill in self._kills]):
+            self.die()
 
     # --- what is asked for --------------------------------------------------------------------------------------
 

@@ -121,6 +121,8 @@ class Operations:
     faults: list[Fault] = field(default_factory=list)
     settling: dict[str, Settle] = field(default_factory=dict)
     """Types whose resources go on changing after their service accepted the request."""
+    told: Callable[[Event], None] = lambda _event: None
+    """Called with every event."""
     work: dict[str, Work] = field(default_factory=dict)
     previewed: dict[tuple[str, str], StackState] = field(default_factory=dict)
     """Nested stacks that exist since a change set previewed them, by parent's id and logical id."""
@@ -158,6 +160,7 @@ class Operations:
                 properties=None if properties is None else json.dumps(canonical(properties), sort_keys=True),
             )
         )
+        self.told(stack.events[-1])
 
     def _resource(self, stack: StackState, state: ResourceState, status: str, reason: str | None = None) -> None:
         """Give a resource a status, and tell. Deletions carry no properties."""

@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from functools import partial
+from io import BytesIO
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -19,10 +22,9 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
-from . import protocol
+from . import faults, protocol
 from .bucket_policies import leave_conditions_out
 from .engine import ApiError, Engine
-from .resources import Fault
 from .rollout import SERVICE, Rollouts
 from .services import MotoProvider, Services, StoredParameters, looked_up
 
@@ -58,34 +60,75 @@ class Application:
             engine.operations.settling[SERVICE] = rollouts.settle
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        if environ.get("PATH_INFO", "").startswith(ADMIN):
-            return self._admin(Request(environ))(environ, start)
-        scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
-        if scope is None or scope.group(1) != "cloudformation":
-            with self._lock:
-                self._engine.clock.advance()
-            return self._moto()(environ, start)
-        return self._cloudformation(Request(environ))(environ, start)
+        request = _whole(environ)
+        if request.path.startswith(ADMIN):
+            return self._admin(request)(environ, start)
+        scope = _SCOPE.search(request.headers.get("Authorization", ""))
+        service = scope.group(1) if scope else ""
+        with self._lock:
+            struck = self._struck(service, request)
+        return self._served(struck, service, request)(environ, start)
+
+    def _struck(self, service: str, request: Request) -> list[faults.RequestFault]:
+        waiting = self._engine.request_faults
+        action = faults.action_of(request) if waiting else ""
+        return [fault for fault in waiting if fault.strikes(service, action)]
+
+    def _served(self, struck: list[faults.RequestFault], service: str, request: Request) -> Response:
+        """The answer, unless a fault comes before or after it."""
+        for fault in struck:
+            if not fault.after:
+                found = self._suffer(fault, service, request)
+                if found is not None:
+                    return found
+        answer = self._answered(service, request)
+        for fault in struck:
+            if fault.after:
+                answer = self._suffer(fault, service, request) or answer
+        return answer
+
+    def _suffer(self, fault: faults.RequestFault, service: str, request: Request) -> Response | None:
+        if fault.kind == "slow":
+            time.sleep(fault.seconds)
+            return None
+        if fault.kind == "drop":
+            _hang_up(request.environ)
+        return faults.answer(fault, service, request, str(uuid.uuid4()))
+
+    def _answered(self, service: str, request: Request) -> Response:
+        if service == "cloudformation":
+            return self._cloudformation(request)
+        with self._lock:
+            self._engine.clock.advance()
+        environ = {**request.environ, "wsgi.input": BytesIO(request.get_data())}  # from its beginning
+        return Response.from_app(self._moto(), environ, buffered=True)
 
     def _admin(self, request: Request) -> Response:
-        """``status`` (GET), ``reset`` and ``fault`` (POST; a fault's fields as JSON)."""
+        """``status`` (GET), ``reset``, ``fault`` (a fault's fields as JSON) and ``clear`` (its faults; POST)."""
         action = request.path.removeprefix(ADMIN)
+        posted = request.method == "POST"
         with self._lock:
             if action == "status":
                 alive = [stack.name for stack in self._engine.store.stacks.values() if stack.alive]
-                return Response(json.dumps({"pid": os.getpid(), "stacks": alive}), mimetype="application/json")
-            if action == "reset" and request.method == "POST":
+                return _json({"pid": os.getpid(), "stacks": alive})
+            if action == "reset" and posted:
                 self._engine.reset()
                 Client(self._moto()).post("/moto-api/reset")
                 self._attach()
-                return Response("{}", mimetype="application/json")
-            if action == "fault" and request.method == "POST":
-                try:
-                    self._engine.fault(Fault(**request.get_json()))
-                except TypeError as error:
-                    return Response(json.dumps({"error": str(error)}), 400, mimetype="application/json")
-                return Response("{}", mimetype="application/json")
-        return Response('{"error": "no such action"}', 404, mimetype="application/json")
+                return _json({})
+            if action == "clear" and posted:
+                self._engine.clear_faults()
+                return _json({})
+            if action == "fault" and posted:
+                return self._fault(request)
+        return _json({"error": "no such action"}, 404)
+
+    def _fault(self, request: Request) -> Response:
+        try:
+            self._engine.fault(faults.parsed(request.get_json(silent=True)))
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+        return _json({})
 
     def _cloudformation(self, request: Request) -> Response:
         request_id = str(uuid.uuid4())
@@ -132,6 +175,30 @@ class Application:
         if found is None:
             raise FileNotFoundError("Access Denied")
         return str(found.value.decode("utf-8"))
+
+
+def _whole(environ: dict[str, Any]) -> Request:
+    """A request whose body can be read twice, by us and by moto."""
+    body = Request(environ).get_data()
+    environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(body), str(len(body))
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
+    return Request(environ)
+
+
+def _json(body: dict[str, Any], status: int = 200) -> Response:
+    return Response(json.dumps(body), status, mimetype="application/json")
+
+
+def _hang_up(environ: dict[str, Any]) -> None:
+    """Close the connection without an answer.
+
+    Raises:
+        ConnectionAbortedError: always, so that nothing is answered.
+    """
+    connection = environ.get("werkzeug.socket")
+    if connection is not None:
+        connection.shutdown(socket.SHUT_RDWR)
+    raise ConnectionAbortedError("dropped on request")
 
 
 def bucket_and_key(url: str) -> tuple[str, str]:

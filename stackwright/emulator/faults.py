@@ -1,0 +1,155 @@
+"""Faults of the connection and the service rather than of a resource: throttling, errors, delays, lost answers, expired
+credentials, and the end of the server in the midst of an operation. Deterministic: equal seeds and requests fail alike.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from random import Random
+from typing import Any
+from urllib.parse import parse_qs
+
+from werkzeug.wrappers import Request, Response
+
+from . import protocol
+from .resources import Fault
+from .state import Event
+
+KINDS = ("throttle", "error", "slow", "drop", "expired")
+_EXPIRED = "The security token included in the request is expired"
+_ANSWERS: Mapping[tuple[str, str], tuple[int, str, str]] = {
+    # docs.aws.amazon.com: CommonErrors of each API; AmazonS3 ErrorResponses; EC2 errors-overview
+    ("throttle", "query"): (400, "Throttling", "Rate exceeded"),
+    ("throttle", "json"): (400, "ThrottlingException", "Rate exceeded"),
+    ("throttle", "ec2"): (503, "RequestLimitExceeded", "Request limit exceeded."),
+    ("throttle", "s3"): (503, "SlowDown", "Please reduce your request rate."),
+    ("error", "query"): (500, "InternalFailure", "An internal error has occurred. Please try again later."),
+    ("error", "json"): (500, "InternalServerException", "An internal error has occurred. Please try again later."),
+    ("error", "ec2"): (500, "InternalError", "An internal error has occurred"),
+    ("error", "s3"): (500, "InternalError", "We encountered an internal error. Please try again."),
+    ("expired", "query"): (403, "ExpiredToken", _EXPIRED),
+    ("expired", "json"): (400, "ExpiredTokenException", _EXPIRED),
+    ("expired", "ec2"): (400, "RequestExpired", "Request has expired."),
+    ("expired", "s3"): (400, "ExpiredToken", "The provided token has expired."),
+}
+
+
+@dataclass
+class RequestFault:
+    """A failure of requests: ``kind`` is one of :data:`KINDS`.
+
+    ``service`` (``cloudformation``, ``ecs`` … as in a request's signature) and ``action`` (``DescribeStacks``; the
+    HTTP method where a service has no actions) say which requests; every ``every``-th of them, from the ``every``-th
+    on, fails with ``probability``, at most ``times`` times. ``seconds`` is the delay of ``slow``, ``status`` the HTTP
+    status of ``error``. With ``after`` the request is served and only its answer is lost (``drop``), wrong or late.
+
+    Raises:
+        ValueError: a field makes no sense.
+    """
+
+    kind: str
+    service: str | None = None
+    action: str | None = None
+    every: int = 1
+    times: int | None = None
+    probability: float = 1.0
+    seed: int = 0
+    seconds: float = 1.0
+    status: int | None = None
+    after: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind is {self.kind!r}, not one of {', '.join(KINDS)}, kill")
+        if self.every < 1 or not 0 <= self.probability <= 1 or self.seconds < 0:
+            raise ValueError("every is at least 1, probability between 0 and 1, seconds at least 0")
+        self._count, self._random = 0, Random(self.seed)  # noqa: S311 - reproducible, not secret
+
+    def strikes(self, service: str, action: str) -> bool:
+        """Whether this request fails; counts."""
+        if self.service not in (None, service) or self.action not in (None, action) or self.times == 0:
+            return False
+        self._count += 1
+        if self._count % self.every or self._random.random() >= self.probability:
+            return False
+        self.times = None if self.times is None else self.times - 1
+        return True
+
+
+@dataclass
+class Kill:
+    """The server ends at once, as by ``kill -9``, at the ``nth`` event of this logical id and status."""
+
+    logical_id: str | None = None
+    status: str | None = None
+    nth: int = 1
+
+    def strikes(self, event: Event) -> bool:
+        """Whether this is the event; counts down."""
+        if self.logical_id not in (None, event.logical_id) or self.status not in (None, event.status):
+            return False
+        self.nth -= 1
+        return self.nth == 0
+
+
+AnyFault = Fault | RequestFault | Kill
+
+
+def die() -> None:
+    """End this process with nothing tidied up."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def parsed(body: Any) -> AnyFault:
+    """A fault from JSON: without ``kind`` it is one of an operation on a resource.
+
+    Raises:
+        ValueError: it is not a fault.
+    """
+    if not isinstance(body, dict):
+        raise ValueError("a fault is a JSON object")
+    given = dict(body)
+    kind = given.get("kind")
+    made: type[AnyFault] = Fault if kind is None else Kill if given.pop("kind") == "kill" else RequestFault
+    if made is RequestFault:
+        given["kind"] = kind
+    known = [each.name for each in fields(made)]
+    wrong = sorted(set(given) - set(known))
+    if wrong:
+        raise ValueError(f"unknown: {', '.join(wrong)}; known: {', '.join(known)}")
+    try:
+        return made(**given)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def action_of(request: Request) -> str:
+    """The action that a request asks for, by target header, form field or, failing those, method."""
+    target = request.headers.get("X-Amz-Target", "")
+    if target:
+        return target.rpartition(".")[2]
+    found = parse_qs(request.get_data(as_text=True)) if "form-urlencoded" in (request.content_type or "") else {}
+    return found.get("Action", [request.args.get("Action", request.method)])[0]
+
+
+def answer(fault: RequestFault, service: str, request: Request, request_id: str) -> Response:
+    """The error answer in the protocol of the service."""
+    form = "form-urlencoded" in (request.content_type or "")
+    kind = service if service in ("s3", "ec2") else "query" if form else "json"
+    status, code, message = _ANSWERS[fault.kind, kind]
+    if fault.kind == "error" and fault.status is not None:
+        status = fault.status
+    text = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    if kind == "json":
+        headers = {"x-amzn-ErrorType": code, "x-amzn-RequestId": request_id}
+        body = json.dumps({"__type": code, "message": message})
+        return Response(body, status, headers, content_type="application/x-amz-json-1.1")
+    if kind == "ec2":
+        text = f"<Response><Errors>{text}</Errors><RequestID>{request_id}</RequestID></Response>"
+    if kind == "query":
+        text = protocol.error(code, message, status, request_id)
+    return Response(text, status, {"x-amzn-RequestId": request_id}, mimetype="text/xml")

@@ -1,0 +1,199 @@
+"""Faults of requests, on the admin path and from Python, as the clients of every service meet them."""
+
+import json
+import urllib.error
+import urllib.request
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+
+from stackwright.emulator import lifecycle
+from stackwright.emulator.engine import Engine
+from stackwright.emulator.faults import Kill, RequestFault, parsed
+from stackwright.emulator.lifecycle import LifecycleError, Running
+from stackwright.emulator.resources import Fault
+from stackwright.emulator.server import Server
+
+TOPIC = "Resources: {T: {Type: AWS::SNS::Topic, Properties: {TopicName: t}}}"
+
+
+@pytest.fixture(scope="module")
+def running():
+    with Server(Engine()) as server:
+        yield Running(0, server.url)
+
+
+@pytest.fixture
+def aws(running):
+    made = []
+
+    def make(service, url=running.url, attempts=1, **options):
+        config = Config(retries={"total_max_attempts": attempts, "mode": "standard"}, **options)
+        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
+        made.append(boto3.client(service, endpoint_url=url, config=config, **keys))
+        return made[-1]
+
+    running.admin("reset")
+    yield make
+    for client in made:
+        client.close()
+
+
+def outcome(call):
+    try:
+        call()
+    except ClientError as error:
+        return error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return None
+
+
+def test_every_third_call_is_throttled(running, aws):
+    running.admin("fault", {"kind": "throttle", "service": "cloudformation", "every": 3})
+    cloudformation = aws("cloudformation")
+    found = [outcome(cloudformation.list_stacks) for _ in range(7)]
+    assert found == [None, None, ("Throttling", 400)] * 2 + [None]
+    with pytest.raises(ClientError, match="Rate exceeded"):
+        [cloudformation.list_stacks() for _ in range(3)]
+    assert outcome(aws("sns").list_topics) is None
+    running.admin("clear")
+    assert [outcome(cloudformation.list_stacks) for _ in range(6)] == [None] * 6
+
+
+def test_a_client_that_tries_again_gets_through(running, aws):
+    running.admin("fault", {"kind": "throttle", "action": "ListStacks", "times": 1})
+    assert aws("cloudformation", attempts=2).list_stacks()["StackSummaries"] == []
+
+
+@pytest.mark.parametrize(
+    ("service", "call", "kind", "found"),
+    [
+        ("sns", "list_topics", "throttle", ("Throttling", 400)),
+        ("ecs", "list_clusters", "throttle", ("ThrottlingException", 400)),
+        ("ec2", "describe_vpcs", "throttle", ("RequestLimitExceeded", 503)),
+        ("s3", "list_buckets", "throttle", ("SlowDown", 503)),
+        ("lambda", "list_functions", "throttle", ("ThrottlingException", 400)),
+        ("cloudformation", "list_stacks", "error", ("InternalFailure", 500)),
+        ("efs", "describe_file_systems", "error", ("InternalServerException", 500)),
+        ("ec2", "describe_vpcs", "error", ("InternalError", 500)),
+        ("cloudformation", "list_stacks", "expired", ("ExpiredToken", 403)),
+        ("sts", "get_caller_identity", "expired", ("ExpiredToken", 403)),
+        ("secretsmanager", "list_secrets", "expired", ("ExpiredTokenException", 400)),
+        ("s3", "list_buckets", "expired", ("ExpiredToken", 400)),
+    ],
+)
+def test_each_service_fails_in_its_own_protocol(running, aws, service, call, kind, found):
+    running.admin("fault", {"kind": kind, "service": "elasticfilesystem" if service == "efs" else service})
+    assert outcome(getattr(aws(service), call)) == found
+
+
+def test_a_status_can_be_chosen_and_an_action_of_every_service(running, aws):
+    running.admin("fault", {"kind": "error", "status": 503, "action": "ListClusters"})
+    assert outcome(aws("ecs").list_clusters) == ("InternalServerException", 503)
+    assert outcome(lambda: aws("ecs").describe_clusters()) is None
+    running.admin("fault", {"kind": "error", "service": "s3", "action": "PUT"})
+    assert outcome(lambda: aws("s3").create_bucket(Bucket="bucket")) == ("InternalError", 500)
+    assert outcome(aws("s3").list_buckets) is None
+
+
+def test_slow_answers_run_into_timeouts(running, aws):
+    running.admin("fault", {"kind": "slow", "seconds": 0.5, "times": 1})
+    with pytest.raises(ReadTimeoutError):
+        aws("cloudformation", read_timeout=0.1).list_stacks()
+
+
+def test_dropped_connections_before_and_after_the_request_was_served(running, aws):
+    cloudformation = aws("cloudformation")
+    running.admin("fault", {"kind": "drop", "times": 1})
+    with pytest.raises(ConnectionClosedError):
+        cloudformation.create_stack(StackName="a", TemplateBody=TOPIC)
+    assert cloudformation.list_stacks()["StackSummaries"] == []
+    running.admin("fault", {"kind": "drop", "times": 1, "after": True})
+    with pytest.raises(ConnectionClosedError):
+        cloudformation.create_stack(StackName="a", TemplateBody=TOPIC)
+    assert cloudformation.list_stacks()["StackSummaries"][0]["StackStatus"] == "CREATE_COMPLETE"
+    running.admin("fault", {"kind": "error", "service": "sns", "times": 1, "after": True})
+    assert outcome(lambda: aws("sns").create_topic(Name="late")) == ("InternalFailure", 500)
+    assert any(topic["TopicArn"].endswith(":late") for topic in aws("sns").list_topics()["Topics"])
+
+
+def test_chance_is_the_same_for_the_same_seed(running, aws):
+    def run(seed):
+        running.admin("clear")
+        running.admin("fault", {"kind": "throttle", "probability": 0.5, "seed": seed})
+        return [outcome(aws("cloudformation").list_stacks) for _ in range(20)]
+
+    first = run(1)
+    assert first == run(1) != run(2)
+    assert {None, ("Throttling", 400)} == set(first)
+
+
+def test_from_python():
+    engine = Engine()
+    engine.fault(RequestFault("throttle", every=2))
+    with Server(engine) as server:
+        running = Running(0, server.url)
+        found = []
+        for _ in range(4):
+            request = urllib.request.Request(server.url, b"Action=ListStacks", {"Authorization": SCOPE})  # noqa: S310
+            try:
+                with urllib.request.urlopen(request) as answer:  # noqa: S310
+                    found.append(answer.status)
+            except urllib.error.HTTPError as error:
+                with error:
+                    found.append(error.code)
+        assert found == [200, 400, 200, 400]
+        assert running.admin("status")["stacks"] == []
+
+
+SCOPE = "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/cloudformation/aws4_request, SignedHeaders=host, Signature=x"
+
+
+def test_the_server_dies_at_an_event(tmp_path, aws):
+    started = lifecycle.start(tmp_path)
+    started.admin("fault", {"kind": "kill", "logical_id": "T", "status": "CREATE_COMPLETE"})
+    with pytest.raises(ConnectionClosedError):
+        aws("cloudformation", url=started.url).create_stack(StackName="s", TemplateBody=TOPIC)
+    assert lifecycle.running(tmp_path) is None
+
+
+def test_only_the_event_that_was_asked_for_kills():
+    died = []
+    engine = Engine(die=lambda: died.append(engine.store.stack("s").events[-1].status))
+    engine.fault(Kill("T", nth=2))
+    engine.call(
+        "CreateStack", {"StackName": "s", "TemplateBody": json.dumps({"Resources": {"T": {"Type": "AWS::SNS::Topic"}}})}
+    )
+    assert died == ["CREATE_IN_PROGRESS"]
+
+
+@pytest.mark.parametrize(
+    ("body", "made"),
+    [
+        ({"reason": "no", "nth": 2}, Fault("no", nth=2)),
+        ({"kind": "kill", "status": "CREATE_COMPLETE"}, Kill(status="CREATE_COMPLETE")),
+        ({"kind": "slow", "seconds": 2}, RequestFault("slow", seconds=2)),
+    ],
+)
+def test_faults_are_read(body, made):
+    assert parsed(body) == made
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"kind": "flood"}, "kind is 'flood', not one of throttle, error, slow, drop, expired, kill"),
+        ({"kind": "slow", "colour": "red"}, "unknown: colour; known: kind, service"),
+        ({"kind": "throttle", "every": 0}, "every is at least 1"),
+        ({"kind": "throttle", "every": "x"}, "not supported between"),
+        ({}, "missing 1 required positional argument: 'reason'"),
+        (None, "a fault is a JSON object"),
+    ],
+)
+def test_what_is_no_fault_is_refused(running, body, text):
+    with pytest.raises(ValueError, match=text):
+        parsed(body)
+    if body is not None:
+        with pytest.raises(LifecycleError, match="refuses"):
+            running.admin("fault", body)
