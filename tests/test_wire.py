@@ -190,6 +190,7 @@ def test_a_root_that_two_roots_could_feed() -> None:
     (problem,) = wired(interface("app", ["Url"]), [], earlier).problems
     assert problem.code == "SW202"
     assert problem.message == "the Parameter Url of app has 2 sources: the Output of one; the Output of two"
+    assert problem.hint == "rename all but one of them"
     assert str(problem.where[0]) == "templates/app.yaml.j2:1"
 
 
@@ -217,18 +218,27 @@ def test_an_output_that_the_root_reads_is_used() -> None:
 @pytest.mark.parametrize(
     ("nested", "hint"),
     [
-        ([interface("app/a", ["Url"])], "Add the Output to an earlier stack, or declare the Parameter in the root app"),
+        (
+            [interface("app/a", ["Url"])],
+            "^Add the Output to an earlier stack, or declare the Parameter in the root app",
+        ),
         ([interface("app/a", ["WebImag"])], "did you mean WebImage? Add the Output"),
         ([interface("app/a", ["Zon"])], "did you mean Zone? Add the Output"),
         ([interface("app/a", ["Bas"])], "did you mean Base? Add the Output"),
         ([interface("app/a", ["Url"]), interface("app/b", offers=["Url"])], "app/b has that Output but comes later"),
+        (
+            [interface("app/a", ["Url"]), interface("app/b", offers=["Url"]), interface("app/c", offers=["Url"])],
+            "^app/b, app/c has that Output but comes later: change the order in stacks:",
+        ),
         ([interface("app/a", ["Url"], ["Url"])], "app/a itself has that Output: a stack cannot take its own"),
     ],
 )
 def test_the_hint_of_a_missing_source(nested: list[Interface], hint: str) -> None:
     wiring = wired(interface("app", ["Zone"]), nested, [interface("earlier", offers=["Base"])])
     problem = next(each for each in wiring.problems if each.code in ("SW201", "SW205"))
-    assert hint in problem.hint
+    assert hint in f"^{problem.hint}"
+    assert problem.message.startswith("nothing supplies the Parameter ")
+    assert problem.message.split()[-1] == "app/a"
     assert (problem.code == "SW205") == ("later" in hint or "own" in hint)
     assert "circle" not in problem.message
 
@@ -258,6 +268,13 @@ def test_a_value_for_a_parameter_that_is_not_there(given_: str, hint: str) -> No
     (problem,) = wired(interface("app"), [stack], a=(given_,)).problems
     assert (problem.code, problem.message) == ("SW203", f"app/a has no Parameter {given_} to give a value")
     assert problem.hint == hint
+    assert str(problem.where[0]) == "templates/app/a.yaml.j2:1"
+
+
+def test_a_line_outside_of_the_map_names_the_stack() -> None:
+    stack = Interface("app/a", {"Url": Declaration("Url", {}, 0)}, {}, frozenset(), interface("x", ["Y"]).lines)
+    (problem,) = wired(interface("app"), [stack]).problems
+    assert problem.where == (Location("app/a"),)
 
 
 def test_a_value_for_a_stack_without_parameters() -> None:
