@@ -23,8 +23,8 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from . import faults, protocol
-from .bucket_policies import leave_conditions_out
 from .engine import ApiError, Engine
+from .moto_application import moto_application
 from .rollout import SERVICE, Rollouts
 from .services import MotoProvider, Services, StoredParameters, looked_up
 
@@ -150,10 +150,7 @@ class Application:
     def _moto(self) -> _Wsgi:
         with self._lock:
             if self._others is None:
-                from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-
-                leave_conditions_out()
-                self._others = DomainDispatcherApplication(create_backend_app)
+                self._others = moto_application(self._engine.pseudo.account_id)
                 Client(self._others).post("/moto-api/reset")  # its state is the process's, an earlier server's too
             return self._others
 

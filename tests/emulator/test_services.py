@@ -294,6 +294,10 @@ class Aws:
         )
         return self("cloudformation").describe_stacks(StackName="all")["Stacks"][0]
 
+    def close(self):
+        for client in self.clients.values():
+            client.close()
+
     def reasons(self):
         events = self("cloudformation").describe_stack_events(StackName="all")["StackEvents"]
         return [e.get("ResourceStatusReason") for e in events if e["ResourceStatus"].endswith("FAILED")]
@@ -304,8 +308,7 @@ def aws():
     with Server(Engine(Pseudo(region=REGION))) as server:
         made = Aws(server.url)
         yield made
-        for client in made.clients.values():
-            client.close()
+        made.close()
 
 
 @pytest.fixture(scope="module")
@@ -499,6 +502,16 @@ def test_nothing_is_left_after_deletion(aws, stack):
     assert aws("cloudwatch").list_dashboards()["DashboardEntries"] == []
     assert aws("sns").list_subscriptions()["Subscriptions"] == []
     assert [r["repositoryName"] for r in aws("ecr").describe_repositories()["repositories"]] == ["taken"]
+
+
+def test_everyone_is_in_the_emulators_account():
+    with Server(Engine(Pseudo(region=REGION, account_id="777788889999"))) as server:
+        aws = Aws(server.url)
+        aws.deploy({"Logs": resource("Logs::LogGroup"), "Topic": resource("SNS::Topic")})
+        assert aws("sts").get_caller_identity()["Account"] == "777788889999"
+        assert aws("sns").list_topics()["Topics"][0]["TopicArn"].split(":")[4] == "777788889999"
+        assert len(aws("logs").describe_log_groups()["logGroups"]) == 1
+        aws.close()
 
 
 def test_values_come_from_the_parameter_store_and_secrets(aws):
