@@ -119,6 +119,41 @@ def test_a_cpu_that_fargate_lacks_is_one_error_at_its_line(copy: Project) -> Non
     assert "500" in heads[0]
 
 
+@pytest.mark.parametrize(
+    ("given", "code", "message"),
+    [
+        ("gateway.memory=512", "SW012", "gateway.memory: 512 is below the minimum of 2048"),
+        ("network.azs=[us-east-2a]", "SW012", 'network.azs: ["us-east-2a"] has fewer than 2 items'),
+        ("network.vpc_cidr=10.0.0.300/16", "SW012", 'network.vpc_cidr: "10.0.0.300/16"'),
+        ("account_id=123456789012", "SW011", "account_id must be text, not 123456789012"),
+        ("gateway.cpuu=256", "SW010", "unknown parameter gateway.cpuu"),
+        ("gateway.health_check.start_period=301", "SW012", "301 is above the maximum of 300"),
+        ("gateway.stop_timeout=121", "SW012", "121 is above the maximum of 120"),
+        ("edge.idle_timeout=4001", "SW012", "4001 is above the maximum of 4000"),
+        ("logs.retention_days=31", "SW012", "logs.retention_days is 31; allowed: 1, 3, 5"),
+        ("prefix=far-too-long-for-a-target-group", "SW012", "is longer than 20 characters"),
+        ("agent.secrets=[NOPE]", "SW017", "NOPE, which keys.env.example does not list"),
+    ],
+)
+def test_a_value_that_aws_would_refuse_is_one_error(given: str, code: str, message: str) -> None:
+    problems = [each for each in HERE.problems("prod", given) if message in each.message]
+    assert [(each.code, str(each.where[0])) for each in problems] == [(code, f"--set {given}")]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("network.public_cidrs=[10.0.1.0/24, 10.0.1.128/25]", "E3060 '10.0.1.128/25' overlaps with '10.0.1.0/24'"),
+        ("network.public_cidrs=[10.9.1.0/24, 10.0.2.0/24]", "E3059 '10.9.1.0/24' is not a valid subnet of"),
+    ],
+)
+def test_subnets_that_do_not_fit_are_errors(given: str, message: str) -> None:
+    result = HERE.invoke("lint", "--env", "prod", "--set", given)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert message in result.stderr
+    assert result.stderr.startswith("templates/app/network.yaml.j2:")
+
+
 def test_explain_answers_for_every_property_that_a_parameter_touches() -> None:
     from stackwright.explain import explain
 
