@@ -128,7 +128,9 @@ def secrets_status(options: Options, style: str) -> None:
     data = [{**asdict(each), "ready": each.ready} for each in found]
     _print("\n".join(lines), data, style)
     if not all(each.ready for each in found):
-        click.echo(f"next: python render.py secrets push --env {options.environment}", err=True)
+        push = f"python render.py secrets push --env {options.environment}"
+        next_step = push if all(each.exists for each in found) else "deploy the stack that makes the secret"
+        click.echo(f"next: {next_step}", err=True)
         sys.exit(1)
 
 

@@ -113,6 +113,7 @@ def test_status_without_the_secret(project: Make, moto: str) -> None:
     result = project(FILES).invoke("secrets", "status", "--env", "dev")
     assert result.exit_code == 1
     assert result.stdout.startswith("team/app: does not exist\n")
+    assert result.stderr == "next: deploy the stack that makes the secret\n"
 
 
 @pytest.mark.parametrize(
