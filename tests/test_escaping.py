@@ -145,6 +145,19 @@ def check_key(folder: Path, value: str) -> None:
         assert found == {value: 1, f"q{value}": 2, f"s{value}e": {"x": 4}, "F": {f"k{value}": 3}}
 
 
+@pytest.mark.parametrize("value", [v for v in HOSTILE if len(v) < 100], ids=ascii)
+def test_hostile_key(value: str, tmp_path: Path) -> None:
+    check_key(tmp_path, value)
+
+
+@pytest.mark.parametrize(("value", "key"), [(5, "5"), (True, "true"), (1.5, "1.5")])
+def test_a_key_is_always_text(value: Any, key: str, tmp_path: Path) -> None:
+    for found in properties(
+        rendered(tmp_path, RESOURCE + "    {{ v }}: 1\n    F: {{{ v }}: 2}\n".replace("{{{", "{ {{"), {"v": value})
+    ):
+        assert found == {key: 1, "F": {key: 2}}
+
+
 @given(hostile().filter(lambda text: text != "F" and len(text) < 100))
 def test_any_key(tmp_path: Path, value: str) -> None:
     check_key(tmp_path, value)
@@ -411,6 +424,7 @@ def test_a_dynamic_reference_in_a_value_is_refused(line: str, value: str, tmp_pa
         )
     assert {problem.code for problem in caught.value.problems} == {"SW107"}
     assert caught.value.problems[0].where[0].path == "templates/main.yaml.j2"
+    assert caught.value.problems[0].hint == "print references with dynref(...) in the template"
 
 
 def test_a_dynamic_reference_beside_one_of_the_template_is_refused(tmp_path: Path) -> None:
@@ -448,6 +462,7 @@ def test_a_value_cannot_name_an_intrinsic(key: str, tmp_path: Path) -> None:
         rendered(tmp_path, RESOURCE + "    A:\n      {{ v }}: x\n", {"v": key})
     (problem,) = caught.value.problems
     assert (problem.code, str(problem.where[0])) == ("SW107", "templates/main.yaml.j2:4")
+    assert problem.hint == "write intrinsic functions in the template; a parameter is data"
 
 
 def test_a_list_is_no_argument_of_sub(tmp_path: Path) -> None:

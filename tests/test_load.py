@@ -207,6 +207,21 @@ def test_set(given: str, path: ParameterPath, value: Any, project: Make) -> None
     assert (leaf.value, leaf.location) == (value, Location(f"--set {given}"))
 
 
+def test_a_value_of_set_cannot_add_a_key(project: Make) -> None:
+    config = project().load("dev", "title=x\nother: 1")
+    assert config.parameters["title"] == "x\nother: 1"
+    assert "other" not in config.parameters
+
+
+def test_what_was_valid_once_is_checked_again_where_it_changed(project: Make) -> None:
+    made = project({"params/schema.json": '{"properties": {"title": {"maxLength": 5}}}'})
+    for _ in range(2):
+        assert made.problems() == ()
+    assert [each.code for each in made.problems("dev", "title=abcdef")] == ["SW012"]
+    made.write({"params/schema.json": '{"properties": {"title": {"maxLength": 3}}}'})
+    assert [each.code for each in made.problems()] == ["SW012"]
+
+
 def test_the_file_names_the_environment(project: Make) -> None:
     config = project().load()
     assert (config.parameters["environment"], config.environment) == ("dev", "dev")

@@ -431,6 +431,28 @@ DOTENV = [
 ]
 
 TEMPLATES = [
+    Case(
+        "invalid YAML on the first line of an include",
+        {"templates/main.yaml.j2": "{% include 'parts/a.j2' %}\nB: {{ title }}\n", "templates/parts/a.j2": "A: b: c\n"},
+        "SW103",
+        "templates/parts/a.j2:1",
+        "mapping values are not allowed",
+        others=("templates/main.yaml.j2:1",),
+    ),
+    Case(
+        "value in the message of invalid YAML",
+        {"templates/main.yaml.j2": "Resources:\n  A: 1\n  {{ title }}: 2\n  {{ title }}: 3\n"},
+        "SW104",
+        "templates/main.yaml.j2:4",
+        "the key 'news' stands twice",
+    ),
+    Case(
+        "JSON with an error further down",
+        {"templates/main.yaml.j2": None, "templates/main.json.j2": '{\n"A": 1,\n"B": {{ title }},\n}\n'},
+        "SW103",
+        "templates/main.json.j2:4",
+        "not valid JSON: ",
+    ),
     template("empty", "", "SW105", ":1", "the template is empty", "write Resources:"),
     template("blank", "\n  \n", "SW105", ":1", "the template is empty"),
     template("only comments", "# {{ title }}\n", "SW105", ":1", "renders to no map of sections"),
@@ -675,9 +697,16 @@ STACKS = [
         "names with the same logical ID",
         "stacks:\n  - app:\n      - {name: a-b, template: one}\n      - {name: aB, template: one}\n",
         ":4",
-        "the same logical ID",
+        "the stacks a-b and aB have the same logical ID AB",
+        "rename one of them",
     ),
-    stacks("name that is no path", "stacks:\n  - {name: ../../x, template: app}\n", ":2", "cannot be a stack's name"),
+    stacks(
+        "name that is no path",
+        "stacks:\n  - {name: ../../x, template: app}\n",
+        ":2",
+        "cannot be a stack's name",
+        "use letters, digits, '-', '_' and '.', beginning with a letter",
+    ),
     stacks(
         "template that is a path", "stacks:\n  - {name: x, template: ../../y}\n", ":2", "has no template", code="SW016"
     ),
