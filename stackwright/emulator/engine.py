@@ -20,6 +20,7 @@ from ..cfn.template import Parameter, Template, ValidationError, parse, to_text
 from ..cfn.validation import validate
 from .clock import Clock
 from .faults import AnyFault, Kill, RequestFault, die
+from .foreseen import foreseen, shown_parameters
 from .identity import Identities
 from .operations import Operations
 from .resources import Fault, Provider, SchemaProvider
@@ -318,7 +319,7 @@ class Engine:
             "Outputs": [_output(output) for output in stack.outputs],
         }
         if definition:
-            found["Parameters"] = _shown_parameters(definition)
+            found["Parameters"] = shown_parameters(definition)
             found["Capabilities"] = list(definition.capabilities)
             found |= {"Description": definition.template.description} if definition.template.description else {}
             found |= {"RoleARN": definition.role_arn} if definition.role_arn else {}
@@ -473,7 +474,8 @@ class Engine:
                 child = self.operations.new_child(stack, change.logical_id, "REVIEW_IN_PROGRESS")
                 self.operations.stack_event(child, "REVIEW_IN_PROGRESS")
             name = f"{made.name}-{change.logical_id}"
-            inside = self._stored_change_set(child, name, inner, str(change.action), change.nested)
+            wanted = foreseen(inner, change.after)
+            inside = self._stored_change_set(child, name, wanted, str(change.action), change.nested)
             inside.status, inside.execution, inside.reason = "CREATE_COMPLETE", "AVAILABLE", None
             inside.include_nested, inside.parent_id = True, made.id
             inside.root_id = made.root_id or made.id
@@ -490,7 +492,7 @@ class Engine:
             if inner:
                 change["ResourceChange"]["ChangeSetId"] = inner
         shown = self._change_set_summary(found) | {
-            "Parameters": _shown_parameters(found.definition),
+            "Parameters": shown_parameters(found.definition),
             "NotificationARNs": list(found.definition.notification_arns),
             "RollbackConfiguration": {},
             "Capabilities": list(found.definition.capabilities),
@@ -717,15 +719,6 @@ def _resource(stack: StackState, state: ResourceState) -> Result:
     found = _summary(state)
     found["Timestamp"] = found.pop("LastUpdatedTimestamp")
     return {"StackName": stack.name, "StackId": stack.id, **found}
-
-
-def _shown_parameters(definition: Definition) -> list[Result]:
-    declared = definition.template.parameters
-    values = parameter_values(definition.template, definition.parameters)
-    return [
-        {"ParameterKey": name, "ParameterValue": "****" if declared[name].no_echo else to_text(value)}
-        for name, value in values.items()
-    ]
 
 
 def _template_parameter(parameter: Parameter) -> Result:
