@@ -50,7 +50,10 @@ secrets: $(VENV)/.installed ## Push ENV's keys.env to Secrets Manager (DO=status
 images: $(VENV)/.installed ## Show ENV's images in ECR (DO=build, DO=push or DO=mirror to bring them there)
 	@$(RENDER) images $(or $(DO),status) --env $(ENV) $(ARGS)
 
-emulator-start: $(VENV)/.installed ## Start the local CloudFormation, as: eval "$$(make emulator-start)"
+rehearse: $(VENV)/.installed ## Play the update of ENV from BASE, and its failure, on this machine
+	@$(RENDER) rehearse --env $(ENV) --against $(BASE) $(ARGS)
+
+emulator-start: $(VENV)/.installed-dev ## Start the local CloudFormation, as: eval "$$(make emulator-start)"
 	@$(RENDER) emulator start --env $(ENV) $(ARGS)
 
 emulator-stop: $(VENV)/.installed ## Stop the local CloudFormation

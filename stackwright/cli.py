@@ -63,6 +63,7 @@ def main() -> None:
 main.add_command(cli_deploy.package)
 main.add_command(cli_deploy.secrets)
 main.add_command(cli_local.emulator)
+main.add_command(cli_local.rehearse)
 main.add_command(cli_deploy.images)
 
 

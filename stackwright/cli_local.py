@@ -1,19 +1,25 @@
-"""The verbs of the local CloudFormation: emulator start, stop, status, reset and fault."""
+"""The verbs of the local CloudFormation: emulator start, stop, status, reset and fault; rehearse."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .cache import Cache
-from .cli_options import PROJECT, Options, for_environment, load_config
+from .cli_options import PROJECT, Options, console, for_environment, load_config, make_rendering
 from .errors import EmulatorError
+from .model import Location, Problem
+
+if TYPE_CHECKING:
+    from .diff import Diff, ResourceDiff
+    from .rehearsal import Rehearsal
 
 _STYLE = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 _ACCOUNT = "123456789012"
@@ -36,6 +42,10 @@ def start(options: Options, style: str) -> None:
 
     config = load_config(options)
     account = str(config.parameters.get("account_id") or _ACCOUNT)
+    if find_spec("moto") is None:
+        raise EmulatorError.of(
+            "SW701", "moto is not installed, which plays the other services", hint="make install-dev"
+        )
     with _told():
         found = lifecycle.start(Cache(options.project, "emulator").prepare(), config.region, account)
     variables = _variables(found.url, config.region)
@@ -137,3 +147,76 @@ def _told() -> Iterator[None]:
     except OSError as error:
         hint = "make the project's folder writable"
         raise EmulatorError.of("SW701", f"the emulator's folder cannot be written: {error}", hint=hint) from None
+
+
+@click.command(short_help="Play an update, and its failure, on this machine.")
+@for_environment
+@click.option("--against", metavar="REF|DIR", required=True, help="What is deployed: git revision or build folder.")
+@click.option("--allow-replace", "allowed", multiple=True, metavar="LOGICAL_ID", help="May be replaced; repeatable.")
+@_STYLE
+def rehearse(options: Options, against: str, allowed: tuple[str, ...], style: str) -> None:
+    """Deploy a base, and over it what an environment renders to now, in a private local CloudFormation.
+
+    Shows what changes, what happens when, and where the time goes by typical durations; then lets the slowest changed
+    resource fail, and compares what the rollback leaves with what was there. Exit 1 where the update or the rollback
+    does not go through, or a resource is replaced that --allow-replace does not name.
+    """
+    from . import diff, rehearsal, report_diff, report_rehearsal
+
+    config = load_config(options)
+    after = {document.path: document.text for document in make_rendering(config).documents}
+    account = str(config.parameters.get("account_id") or "")
+    before = _base(options, against)
+    preview = diff.diff(before, after, config.region, account)
+    found = rehearsal.rehearse(before, after, config.region, account)
+    refused = [each for each in _replaced(preview) if each.logical_id not in allowed]
+    if style == "json":
+        names = [each.address for each in refused]
+        preview_data = json.loads(report_diff.report(preview, "json"))
+        click.echo(json.dumps({"preview": preview_data, "refused": names, **report_rehearsal.as_data(found)}, indent=2))
+    else:
+        console().print(f"{report_diff.report(preview)}\n\n{report_rehearsal.as_text(found)}")
+    _verdict(found, refused)
+
+
+def _base(options: Options, against: str) -> dict[str, str]:
+    """The build that is deployed: a folder, or this environment's in a git revision."""
+    from . import diff
+
+    path = f"build/{options.environment}"
+    found = diff.folder(Path(against)) if Path(against).is_dir() else diff.revision(options.project, against, path)
+    if not found:
+        hint = "rehearse an update of something: name a revision that has it, or a build folder"
+        raise EmulatorError.of("SW703", f"{against} has no templates in {path}", hint=hint)
+    return found
+
+
+_NEW_EACH_TIME = frozenset(("AWS::ECS::TaskDefinition", "AWS::Lambda::Version", "AWS::Lambda::LayerVersion"))
+"""Types whose resources are revisions: every change makes a new one, and nothing is lost with the old one."""
+
+
+def _replaced(preview: Diff) -> list[ResourceDiff]:
+    """What is replaced by a change of its own; what only follows goes with it."""
+    return [
+        each
+        for each in preview.resources
+        if each.effect == "replace" and each.type not in _NEW_EACH_TIME
+        if any(change.replaces == "yes" and not change.after_apply for change in each.properties)
+    ]
+
+
+def _verdict(found: Rehearsal, refused: Sequence[ResourceDiff]) -> None:
+    problems = []
+    for phase in found.phases:
+        if not phase.ok:
+            cause = next((f"{each.address}: {each.reason}" for each in phase.failures), phase.reason or phase.status)
+            problems.append(Problem("SW705", f"the update of {phase.root} does not go through: {cause}"))
+    if found.rollback and not found.rollback.ok:
+        text = f"the rollback of {found.rollback.phase.root} does not restore the base"
+        problems.append(Problem("SW706", f"{text}: {found.rollback.phase.status}"))
+    for each in refused:
+        where = (Location(f"{each.stack}.yaml", each.line),) if each.line else ()
+        hint = f"if that is meant: --allow-replace {each.logical_id}"
+        problems.append(Problem("SW707", f"refused: {each.address} ({each.type}) would be replaced", where, hint))
+    if problems:
+        raise EmulatorError(problems)

@@ -114,6 +114,11 @@ _STAGES = (
     Code("SW608", "Not the name of a bucket"),
     Code("SW701", "The local CloudFormation does not start or answer"),
     Code("SW702", "No local CloudFormation runs for the project"),
+    Code("SW703", "The base of a rehearsal cannot be deployed"),
+    Code("SW704", "A rehearsal cannot inject its failure"),
+    Code("SW705", "An update that does not go through", "Seen in a rehearsal, before AWS would say so."),
+    Code("SW706", "A rollback that does not restore what was there"),
+    Code("SW707", "A resource would be replaced", "The old one goes, with its name and what is in it."),
 )
 
 

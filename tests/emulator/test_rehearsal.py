@@ -1,0 +1,207 @@
+"""Updates of Euglena, played: only what changes is touched, and a failure leaves everything as it was."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from stackwright.cfn.intrinsics import Pseudo
+from stackwright.diff import folder
+from stackwright.emulator.resources import Fault
+from stackwright.emulator.state import STACK_TYPE
+from stackwright.rehearsal import Build, Phase, Step, World, rehearse
+from tests.helpers import REPOSITORY
+
+PROD = folder(REPOSITORY / "build/prod")
+PSEUDO = Pseudo(region="us-east-2", account_id="777788889999")
+
+
+def changed(files, path, old, new):
+    assert old in files[path]
+    return {**files, path: files[path].replace(old, new)}
+
+
+NEW_GATEWAY = changed(PROD, "app.yaml", "euglena-prod/gateway:1.0.0", "euglena-prod/gateway:1.1.0")
+NEW_BOTH = changed(NEW_GATEWAY, "app.yaml", "euglena-prod/agent:1.0.0", "euglena-prod/agent:1.1.0")
+
+
+@pytest.fixture
+def world():
+    made, build = World(PSEUDO), Build(PROD)
+    for root in build.order:
+        phase = made.deploy(build, root)
+        assert phase is not None
+        assert phase.ok, phase
+    return made
+
+
+def listed(world, change_set):
+    described = world.engine.call("DescribeChangeSet", {"ChangeSetName": change_set})
+    return {
+        change["ResourceChange"]["LogicalResourceId"]: (
+            change["ResourceChange"]["Action"],
+            change["ResourceChange"].get("Replacement"),
+            change["ResourceChange"].get("ChangeSetId"),
+        )
+        for change in described["Changes"]
+    }
+
+
+def test_a_new_image_of_the_gateway_touches_nothing_else(world):
+    build = Build(NEW_GATEWAY)
+    before = world.snapshot()
+    assert [world.deploy(build, root) for root in ("bootstrap", "foundation")] == [None, None]
+    root = world.preview(build, "app")
+    children = listed(world, root)
+    assert {name: action for name, (action, _, _) in children.items()} == {"Gateway": "Modify"}
+    inner = listed(world, children["Gateway"][2])
+    assert {name: change[:2] for name, change in inner.items()} == {
+        "TaskDefinition": ("Modify", "True"),
+        "Service": ("Modify", "False"),
+    }
+
+    described = world.engine.call("DescribeChangeSet", {"ChangeSetName": children["Gateway"][2]})
+    values = {each["ParameterKey"]: each["ParameterValue"] for each in described["Parameters"]}
+    assert values["GatewayImage"].startswith("gatewayimage-")
+    assert values["PrivateSubnetIds"].count("subnet-") == 2
+
+    phase = world.execute("app", root)
+    assert phase.ok
+    assert {(step.address, step.operation) for step in phase.steps} == {
+        ("app:Gateway", "update"),
+        ("app/gateway:TaskDefinition", "create"),
+        ("app/gateway:Service", "update"),
+        ("app/gateway:TaskDefinition", "delete"),
+    }
+    after = world.snapshot()
+    different = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    assert different == {"app", "app:Gateway", "app/gateway", "app/gateway:TaskDefinition", "app/gateway:Service"}
+
+
+def test_a_failure_in_the_agent_takes_the_gateway_back_too(world):
+    before = world.snapshot()
+    world.engine.fault(Fault("no capacity", "update", "AWS::ECS::Service", "Service", nth=2))
+    phase = world.deploy(Build(NEW_BOTH), "app")
+    assert phase is not None
+    assert phase.status == "UPDATE_ROLLBACK_COMPLETE"
+    touched = {step.stack for step in phase.steps if step.type == "AWS::ECS::Service"}
+    assert touched == {"app/gateway", "app/agent"}
+    assert {step.reason for step in phase.failures} == {"no capacity"}
+    assert len(before) > 150
+    assert world.snapshot() == before
+    assert all(stack.status.endswith("COMPLETE") for stack in world.engine.store.stacks.values())
+    again = world.deploy(Build(NEW_BOTH), "app")
+    assert again is not None
+    assert again.ok
+
+
+def test_the_slowest_changed_resource_fails_and_everything_returns():
+    found = rehearse(PROD, NEW_BOTH, "us-east-2")
+    assert found.ok
+    assert [phase.root for phase in found.phases] == ["app"]
+    assert found.rollback is not None
+    assert found.rollback.failed.type == "AWS::ECS::Service"
+    assert found.rollback.phase.failures[0].address == found.rollback.failed.address
+    assert found.rollback.phase.failures[0].reason == "Injected by the rehearsal"
+
+
+def test_the_same_name_in_another_stack_does_not_take_the_failure():
+    agent = changed(PROD, "app.yaml", "euglena-prod/agent:1.0.0", "euglena-prod/agent:1.1.0")
+    slower = changed(
+        agent, "app/gateway.yaml", "HealthCheckGracePeriodSeconds: 360", "HealthCheckGracePeriodSeconds: 300"
+    )
+    found = rehearse(PROD, slower, "us-east-2")
+    assert found.rollback is not None
+    assert {s.address for s in found.phases[0].steps if s.type == "AWS::ECS::Service"} == {
+        "app/gateway:Service",
+        "app/agent:Service",
+    }
+    assert found.rollback.phase.failures[0].address == found.rollback.failed.address
+
+
+def test_nothing_to_do():
+    found = rehearse(PROD, PROD, "us-east-2")
+    assert (found.ok, found.phases, found.rollback) == (True, (), None)
+
+
+def test_the_critical_path_is_what_the_end_waited_for():
+    def step(name, began, ended):
+        return Step("s", name, "AWS::SNS::Topic", "create", began, ended, "CREATE_COMPLETE")
+
+    stack = Step("s", "Nested", STACK_TYPE, "create", 0, 9, "CREATE_COMPLETE")
+    steps = (stack, step("A", 0, 3), step("B", 0, 5), step("C", 5, 6), step("D", 3, 4), step("E", 6, 9))
+    phase = Phase("s", "CREATE_COMPLETE", 9, steps)
+    assert [each.logical_id for each in phase.critical_path] == ["B", "C", "E"]
+
+
+# --- the verb ---
+
+TOPIC = "Resources:\n  T:\n    Type: AWS::SNS::Topic\n    Properties: {{ topic }}\n"
+
+
+@pytest.fixture
+def committed(project):
+    """A project whose build is committed."""
+    made = project(
+        {"params/defaults.yaml": "topic: {TopicName: news, DisplayName: one}\n", "templates/main.yaml.j2": TOPIC}
+    )
+    made.run("render", "--env", "dev", "--no-lint")
+    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "m"]):
+        subprocess.run(["git", "-C", str(made.folder), *command], check=True)
+    return made
+
+
+def test_the_verb_shows_preview_times_and_rollback(committed):
+    same = committed.run("rehearse", "--env", "dev", "--against", "HEAD")
+    assert (same.returncode, same.stdout) == (0, "No changes.\n\nNothing would be changed.\n")
+    committed.write({"params/defaults.yaml": "topic: {TopicName: news, DisplayName: two}\n"})
+    done = committed.run("rehearse", "--env", "dev", "--against", "HEAD")
+    assert done.returncode == 0, done.stderr
+    assert '~ DisplayName: "one" → "two"' in done.stdout
+    assert "main: UPDATE_COMPLETE after 0:02" in done.stdout
+    assert "0:00   0:02    ~ main:T  AWS::SNS::Topic" in done.stdout
+    assert "100%   0:02      main:T" in done.stdout
+    assert "all 2 resources and stacks are exactly as before" in done.stdout
+
+    shown = committed.run("rehearse", "--env", "dev", "--against", "HEAD", "--format", "json")
+    data = json.loads(shown.stdout)
+    assert (data["ok"], data["refused"], data["rollback"]["ok"]) == (True, [], True)
+    assert data["preview"]["summary"]["change"] == 1
+    assert data["phases"][0]["critical_path"] == ["main:T"]
+
+
+def test_a_replacement_is_refused_unless_it_is_named(committed):
+    committed.write({"params/defaults.yaml": "topic: {TopicName: old, DisplayName: one}\n"})
+    refused = committed.run("rehearse", "--env", "dev", "--against", "HEAD")
+    assert refused.returncode == 1
+    assert "main.yaml:3: error SW707 refused: main:T (AWS::SNS::Topic) would be replaced" in refused.stderr
+    assert "--allow-replace T" in refused.stderr
+    allowed = committed.run("rehearse", "--env", "dev", "--against", "HEAD", "--allow-replace", "T")
+    assert (allowed.returncode, allowed.stderr) == (0, "")
+
+
+def test_an_update_that_does_not_go_through_says_why(committed):
+    committed.write({"params/defaults.yaml": "topic: {TopicName: news, FifoTopic: true}\n"})
+    failed = committed.run("rehearse", "--env", "dev", "--against", "HEAD", "--allow-replace", "T")
+    assert failed.returncode == 1
+    assert "SW705 the update of main does not go through: main:T: " in failed.stderr
+    assert "already exists" in failed.stderr
+    assert "main: UPDATE_ROLLBACK_COMPLETE" in failed.stdout
+
+
+@pytest.mark.parametrize(
+    ("against", "text"),
+    [
+        ("nowhere", "SW502 the revision cannot be read"),
+        ("empty", "SW703 empty has no templates"),
+        ("broken", "SW703 the base cannot be deployed: main:T: Properties validation failed"),
+    ],
+)
+def test_a_base_that_is_none(committed, against, text):
+    bad = "Resources: {T: {Type: AWS::SNS::Topic, Properties: {Colour: red}}}"
+    committed.write({"empty/readme": "", "broken/main.yaml": bad})
+    failed = committed.run("rehearse", "--env", "dev", "--against", against)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert text in failed.stderr
