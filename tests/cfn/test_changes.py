@@ -32,8 +32,7 @@ def changes(before, after):
 
 def listed(before, after):
     return {
-        item["ResourceChange"]["LogicalResourceId"]: item["ResourceChange"]
-        for item in predict(before, after).to_api()
+        item["ResourceChange"]["LogicalResourceId"]: item["ResourceChange"] for item in predict(before, after).to_api()
     }
 
 
@@ -193,9 +192,7 @@ def test_paths_into_lists_and_maps():
         "Properties": {"Environment": {"Variables": {"A": "1", "C": 3}}, "Layers": ["z"]},
     }
     made = targets(listed(stack({"F": one}), stack({"F": two}))["F"])
-    assert [
-        (t["Path"], t["AttributeChangeType"], t.get("BeforeValue"), t.get("AfterValue")) for t in made
-    ] == [
+    assert [(t["Path"], t["AttributeChangeType"], t.get("BeforeValue"), t.get("AfterValue")) for t in made] == [
         ("/Properties/Environment/Variables/B", "Remove", "2", None),
         ("/Properties/Environment/Variables/C", "Add", None, "3"),
         ("/Properties/Layers/0", "Modify", "x", "z"),
@@ -222,12 +219,8 @@ def test_tags_are_their_own_scope():
 
 
 def test_without_property_values_details_name_only_the_property():
-    one = {
-        "F": {"Type": "AWS::Lambda::Function", "Properties": {"Environment": {"Variables": {"A": 1, "B": 1}}}}
-    }
-    two = {
-        "F": {"Type": "AWS::Lambda::Function", "Properties": {"Environment": {"Variables": {"A": 2, "B": 2}}}}
-    }
+    one = {"F": {"Type": "AWS::Lambda::Function", "Properties": {"Environment": {"Variables": {"A": 1, "B": 1}}}}}
+    two = {"F": {"Type": "AWS::Lambda::Function", "Properties": {"Environment": {"Variables": {"A": 2, "B": 2}}}}}
     (change,) = predict(stack(one), stack(two)).to_api(include_property_values=False)
     assert change["ResourceChange"] == {
         "Action": "Modify",
@@ -286,12 +279,8 @@ def test_depends_on_and_description_are_no_changes():
     ],
 )
 def test_policy_actions(type_name, policies, removed, replaced):
-    name = {TOPIC: "TopicName", "AWS::RDS::DBCluster": "DBClusterIdentifier"}.get(
-        type_name, "DBInstanceIdentifier"
-    )
-    before, after = (
-        {"K": topic(), "T": {"Type": type_name, "Properties": {name: v}, **policies}} for v in "ab"
-    )
+    name = {TOPIC: "TopicName", "AWS::RDS::DBCluster": "DBClusterIdentifier"}.get(type_name, "DBInstanceIdentifier")
+    before, after = ({"K": topic(), "T": {"Type": type_name, "Properties": {name: v}, **policies}} for v in "ab")
     assert listed(stack(before), stack(after))["T"]["PolicyAction"] == replaced
     assert listed(stack(before), stack({"K": topic()}))["T"]["PolicyAction"] == removed
     assert [change.policy_action for change in removal(stack(before)).changes] == ["Delete", removed]
@@ -354,9 +343,7 @@ def test_an_unchanged_parameter_newly_used_is_a_direct_change():
 
 def test_a_changed_parameter_that_gives_the_same_value_changes_nothing():
     value = {"Fn::Select": [0, {"Fn::Split": ["-", {"Ref": "P"}]}]}
-    before, after = (
-        stack({"A": topic(DisplayName=value)}, Parameters=parameters(P=p)) for p in ("a-1", "a-2")
-    )
+    before, after = (stack({"A": topic(DisplayName=value)}, Parameters=parameters(P=p)) for p in ("a-1", "a-2"))
     assert predict(before, after).empty
 
 
@@ -400,9 +387,7 @@ def test_a_resource_whose_condition_fails_cannot_be_named():
     resources = {"A": topic() | {"Condition": "C"}, "B": topic(DisplayName={"Ref": "A"})}
     for value in ({"Ref": "A"}, {"Fn::GetAtt": ["A", "TopicName"]}):
         resources["B"] = topic(DisplayName=value)
-        with pytest.raises(
-            ValidationError, match=r"Unresolved resource dependencies \[A\] in the Resources block"
-        ):
+        with pytest.raises(ValidationError, match=r"Unresolved resource dependencies \[A\] in the Resources block"):
             predict(None, stack(resources, **sections))
 
 
@@ -476,9 +461,7 @@ def nested(parameters_=None, url="child.yaml"):
 
 
 def producer(name, **more):
-    return stack(
-        {"T": topic(TopicName=name, **more)}, Outputs={"Name": {"Value": {"Fn::GetAtt": ["T", "TopicName"]}}}
-    )
+    return stack({"T": topic(TopicName=name, **more)}, Outputs={"Name": {"Value": {"Fn::GetAtt": ["T", "TopicName"]}}})
 
 
 CONSUMER = stack({"T": topic(TopicName={"Ref": "P"})}, Parameters={"P": {"Type": "String"}})

@@ -150,6 +150,4 @@ TREES = st.recursive(
 @given(TREES, TREES)
 def test_trees_without_differences_are_equal(one, other):
     assert (list(differences(one, other)) == []) == (canonical(one) == canonical(other))
-    assert len({difference.path for difference in differences(one, other)}) == len(
-        list(differences(one, other))
-    )
+    assert len({difference.path for difference in differences(one, other)}) == len(list(differences(one, other)))

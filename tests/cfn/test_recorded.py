@@ -24,9 +24,7 @@ MASKED = Pseudo(
 def physical_ids(case):
     """Logical id -> the physical resource before the update, from the events and the masked change."""
     found = {
-        logical_id: next(
-            (e["PhysicalResourceId"] for e in events if e["ResourceStatus"] == "CREATE_COMPLETE"), None
-        )
+        logical_id: next((e["PhysicalResourceId"] for e in events if e["ResourceStatus"] == "CREATE_COMPLETE"), None)
         for logical_id, events in case["events"].items()
     }
     found |= {c["LogicalResourceId"]: c.get("PhysicalResourceId", "") for c in case["changes"]}

@@ -63,9 +63,7 @@ LONG_FORMS = {
         },
     },
     "Mappings": {"M": {"a": {"b": "c"}}},
-    "Outputs": {
-        "O": {"Value": {"Fn::GetAtt": ["U", "TopicArn"]}, "Export": {"Name": "n"}, "Description": "d"}
-    },
+    "Outputs": {"O": {"Value": {"Fn::GetAtt": ["U", "TopicArn"]}, "Export": {"Name": "n"}, "Description": "d"}},
 }
 
 
