@@ -5,6 +5,7 @@ docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/. Error codes and text
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 import time
@@ -18,13 +19,16 @@ from ..cfn.intrinsics import Pseudo, parameter_values
 from ..cfn.schema import Schemas
 from ..cfn.template import Parameter, Template, ValidationError, parse, to_text
 from ..cfn.validation import validate
+from ..cfn.values import canonical
+from . import history, imports, policy
 from .clock import Clock
+from .drift import Drifts, ResourceDrift
 from .faults import AnyFault, Kill, RequestFault, die
 from .foreseen import foreseen, shown_parameters
 from .identity import Identities
 from .operations import Operations
 from .resources import Fault, Provider, SchemaProvider
-from .state import STACK_TYPE, ChangeSetState, Definition, Event, ResourceState, StackState, Store
+from .state import STACK_TYPE, ChangeSetState, Definition, Event, ResourceState, StackDrift, StackState, Store
 
 Arguments = Mapping[str, Any]
 Result = dict[str, Any]
@@ -79,6 +83,7 @@ class Engine:
         """Forget everything."""
         self.clock = Clock(self.source)
         self.store = Store()
+        self._tokens: dict[tuple[str, str], tuple[tuple[str, Arguments], Result]] = {}
         self.identities = Identities(self.seed)
         self.schemas = Schemas(self.pseudo.region)
         provider = self.provider or SchemaProvider(self.identities)
@@ -87,6 +92,7 @@ class Engine:
         )
         self.operations.told = self._watch
         self.clear_faults()
+        self.drifts: Drifts | None = None
 
     def call(self, action: str, arguments: Arguments) -> Result:
         """Answer one action.
@@ -99,11 +105,26 @@ class Engine:
             raise ApiError("InvalidAction", f"Could not find operation {action} for version 2010-05-15")
         self.clock.advance()
         try:
-            return handler(self, arguments)
+            return self._once(action, handler, arguments)
         except ValidationError as error:
             raise _invalid(error.message) from None
         finally:
             self.clock.advance()
+
+    def _once(self, action: str, handler: Callable[[Engine, Arguments], Result], arguments: Arguments) -> Result:
+        """Answer a repeated request with the same ``ClientRequestToken`` as before, without doing it again."""
+        token = arguments.get("ClientRequestToken")
+        if token is None:
+            return handler(self, arguments)
+        key, asked = (arguments.get("StackName", arguments.get("ChangeSetName", "")), token), (action, arguments)
+        if key in self._tokens:
+            known, answer = self._tokens[key]
+            if known != asked:
+                raise ApiError("TokenAlreadyExistsException", "A client request token already exists.")
+            return answer
+        answer = handler(self, arguments)
+        self._tokens[key] = (asked, answer)
+        return answer
 
     def fault(self, fault: AnyFault) -> None:
         """Let a later operation or request fail, or the server end."""
@@ -238,12 +259,12 @@ class Engine:
         existing = self.store.stack(name)
         if existing is not None:
             raise ApiError("AlreadyExistsException", f"Stack [{name}] already exists")
-        definition = self.definition(arguments, None)
+        definition, protection = self.definition(arguments, None), self._policy(arguments, "StackPolicy")
         stack = self.operations.new_stack(name)
         stack.on_failure = arguments.get("OnFailure", "ROLLBACK")
         stack.disable_rollback = _true(arguments.get("DisableRollback"))
         stack.termination_protection = _true(arguments.get("EnableTerminationProtection"))
-        stack.policy = arguments.get("StackPolicyBody")
+        stack.policy, stack.token = protection, arguments.get("ClientRequestToken")
         self.operations.create(stack, definition)
         return {"StackId": stack.id}
 
@@ -258,14 +279,27 @@ class Engine:
         for other in self.store.change_sets.values():
             if other.stack_id == stack.id and other.execution == "AVAILABLE":
                 other.execution = "OBSOLETE"
-        self.operations.update(stack, definition)
+        stack.policy = self._policy(arguments, "StackPolicy") or stack.policy
+        stack.token = arguments.get("ClientRequestToken")
+        protection = self._policy(arguments, "StackPolicyDuringUpdate")
+        self.operations.update(stack, definition, policy=protection)
         return {"StackId": stack.id}
+
+    def _policy(self, arguments: Arguments, name: str) -> str | None:
+        """The stack policy of a request, validated; nothing where there is none."""
+        text = arguments.get(f"{name}Body")
+        if text is None and f"{name}URL" in arguments:
+            text = self._fetched(arguments[f"{name}URL"])
+        if text:
+            policy.parsed(text)
+        return text or None
 
     def delete_stack(self, arguments: Arguments) -> Result:
         stack = self.store.stack(arguments["StackName"])
         if stack is None or not stack.alive:
             return {}
-        if stack.termination_protection:
+        root = self.store.stacks.get(stack.root_id or "", stack)
+        if root.termination_protection:
             text = f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
             raise _invalid(text)
         if stack.busy and stack.status != "DELETE_IN_PROGRESS":
@@ -279,6 +313,7 @@ class Engine:
         if used:
             self.operations.stack_event(stack, "DELETE_FAILED", used)
         elif not stack.busy:
+            stack.token = arguments.get("ClientRequestToken")
             self.operations.delete(stack, arguments.get("RetainResources", ()))
         return {}
 
@@ -311,10 +346,11 @@ class Engine:
             "CreationTime": _time(stack.created),
             "StackStatus": stack.status,
             "DisableRollback": stack.disable_rollback,
-            "EnableTerminationProtection": stack.termination_protection,
+            "EnableTerminationProtection": self.store.stacks.get(stack.root_id or "", stack).termination_protection,
             "NotificationARNs": list(definition.notification_arns) if definition else [],
             "RollbackConfiguration": {},
-            "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+            "DriftInformation": _stack_drift(stack),
+            "LastOperations": history.last_operations(stack),
             "Tags": _pairs(definition.tags, "Key", "Value") if definition else [],
             "Outputs": [_output(output) for output in stack.outputs],
         }
@@ -345,11 +381,85 @@ class Engine:
         stack = self.stack(arguments, "DescribeStackEvents")
         return self._paged("StackEvents", [_event(event) for event in reversed(stack.events)], arguments)
 
+    def describe_events(self, arguments: Arguments) -> Result:
+        if "OperationId" in arguments:
+            found = history.of_operation(self.store.stacks, arguments["OperationId"])
+        elif "ChangeSetName" in arguments:
+            found = [history.of_change_set(self._change_set(arguments))]
+        elif "StackName" in arguments:
+            found = list(history.of_stack(self.stack(arguments)))
+        else:
+            raise _invalid("One of ChangeSetName, OperationId or StackName must be specified.")
+        if _true(arguments.get("Filters", {}).get("FailedEvents")):
+            found = [each for each in found if each["EventType"] in ("PROVISIONING_ERROR", "VALIDATION_ERROR")]
+        return self._paged("OperationEvents", found, arguments)
+
+    # --- drift --------------------------------------------------------------------------------------------------
+
+    def detect_stack_drift(self, arguments: Arguments) -> Result:
+        stack = self.stack(arguments)
+        if not stack.status.endswith("_COMPLETE") or stack.status == "DELETE_COMPLETE":
+            raise _invalid(f"Drift cannot be detected on stack [{stack.name}] in status {stack.status}.")
+        wanted = set(arguments.get("LogicalResourceIds", ())) or set(stack.resources)
+        unknown = sorted(wanted - set(stack.resources))
+        if unknown:
+            raise _invalid(f"Resources [{', '.join(unknown)}] do not exist for stack {stack.name}")
+        kept = dict(stack.drift.resources) if stack.drift and arguments.get("LogicalResourceIds") else {}
+        for state in _by_name(stack):
+            found = self._compared(state) if state.logical_id in wanted else None
+            if found:
+                kept[state.logical_id] = found
+        ready = self.clock.now + self.latency(STACK_TYPE, "drift")
+        stack.drift = StackDrift(self.identities.uuid(), stack.id, ready, kept)
+        self.store.drifts[stack.drift.id] = stack.drift
+        return {"StackDriftDetectionId": stack.drift.id}
+
+    def _compared(self, state: ResourceState) -> ResourceDrift | None:
+        """The drift of one resource; nothing where its type is not read."""
+        if self.drifts is None or not state.physical_id:
+            return None
+        try:
+            return self.drifts.compare(
+                state.logical_id, state.type, state.physical_id, state.properties, self.clock.now
+            )
+        except KeyError:
+            return None
+
+    def describe_stack_drift_detection_status(self, arguments: Arguments) -> Result:
+        found = self.store.drifts.get(arguments["StackDriftDetectionId"])
+        if found is None:
+            raise _invalid(f"StackDriftDetectionId [{arguments['StackDriftDetectionId']}] does not exist")
+        shown = {"StackId": found.stack_id, "StackDriftDetectionId": found.id, "Timestamp": _time(found.ready)}
+        if self.clock.now < found.ready:
+            return shown | {"DetectionStatus": "DETECTION_IN_PROGRESS"}
+        rest = {"StackDriftStatus": found.status, "DriftedStackResourceCount": found.drifted}
+        return shown | rest | {"DetectionStatus": "DETECTION_COMPLETE"}
+
+    def describe_stack_resource_drifts(self, arguments: Arguments) -> Result:
+        stack = self.stack(arguments)
+        wanted = arguments.get("StackResourceDriftStatusFilters")
+        drifts = stack.drift.resources.values() if stack.drift else ()
+        found = [
+            _drift(stack.id, stack.resources[each.logical_id], each)
+            for each in drifts
+            if each.logical_id in stack.resources and (not wanted or each.status in wanted)
+        ]
+        return self._paged("StackResourceDrifts", found, arguments)
+
+    def detect_stack_resource_drift(self, arguments: Arguments) -> Result:
+        name = arguments["LogicalResourceId"]
+        self.detect_stack_drift({"StackName": arguments["StackName"], "LogicalResourceIds": [name]})
+        stack = self.stack(arguments)
+        found = stack.drift.resources.get(name) if stack.drift else None
+        if found is None:
+            raise _invalid(f"Drift of resource {name} cannot be detected: its type does not support it.")
+        return {"StackResourceDrift": _drift(stack.id, stack.resources[name], found)}
+
     # --- resources ----------------------------------------------------------------------------------------------
 
     def list_stack_resources(self, arguments: Arguments) -> Result:
         stack = self.stack(arguments)
-        found = [_summary(state) for state in _by_name(stack)]
+        found = [_summary(stack, state) for state in _by_name(stack)]
         return self._paged("StackResourceSummaries", found, arguments)
 
     def describe_stack_resources(self, arguments: Arguments) -> Result:
@@ -408,10 +518,23 @@ class Engine:
             "Parameters": [_declaration(each) for each in template.parameters.values()],
             "ResourceTypes": list(dict.fromkeys(r.type for r in template.resources.values())),
             "Version": to_text(template.data.get("AWSTemplateFormatVersion", "2010-09-09")),
+            "ResourceIdentifierSummaries": list(self._identifiers(template)),
         }
+        found |= {"Metadata": json.dumps(template.data["Metadata"])} if template.data.get("Metadata") else {}
         if needed:
             found |= {"Capabilities": [needed], "CapabilitiesReason": _reason(template)}
         return found | ({"Description": template.description} if template.description else {})
+
+    def _identifiers(self, template: Template) -> Iterable[Result]:
+        """What identifies the resources of each importable type, and which there are."""
+        names: dict[str, list[str]] = {}
+        for resource in template.resources.values():
+            names.setdefault(resource.type, []).append(resource.logical_id)
+        for type_, logical_ids in names.items():
+            known = self.schemas.get(type_)
+            keys = [str(path[-1]) for path in known.primary_identifier] if known else []
+            if keys:
+                yield {"ResourceType": type_, "LogicalResourceIds": logical_ids, "ResourceIdentifiers": keys}
 
     # --- change sets --------------------------------------------------------------------------------------------
 
@@ -422,17 +545,30 @@ class Engine:
             if stack is not None and stack.status != "REVIEW_IN_PROGRESS":
                 text = f"Stack [{stack.name}] already exists and cannot be created again with the changeSet"
                 raise _invalid(f"{text} [{arguments['ChangeSetName']}].")
+        elif kind == "IMPORT":
+            if stack is not None and stack.status != "REVIEW_IN_PROGRESS":
+                _updatable(stack)
         elif stack is None:
             raise _invalid(f"Stack [{name}] does not exist")
-        elif kind == "IMPORT":
-            raise _invalid("ChangeSetType IMPORT is not supported by this emulator")
         else:
             _updatable(stack)
         definition = self.definition(arguments, stack)
+        taken = self._imports(stack, definition, arguments) if kind == "IMPORT" else {}
         if stack is None:
             stack = self.operations.new_stack(name, status="REVIEW_IN_PROGRESS")
             self.operations.stack_event(stack, "REVIEW_IN_PROGRESS", "User Initiated")
-        return self._new_change_set(stack, definition, kind, arguments)
+        made = self._new_change_set(stack, definition, kind, arguments)
+        self.store.change_sets[made["Id"]].imports = taken
+        return made
+
+    def _imports(
+        self, stack: StackState | None, definition: Definition, arguments: Arguments
+    ) -> Mapping[str, Mapping[str, str]]:
+        found = imports.wanted(arguments.get("ResourcesToImport", ()), definition, self.schemas)
+        known = stack or StackState(arguments["StackName"], "", 0, "")
+        prediction = predict(self._before(known), self._side(known, definition), self.schemas)
+        imports.check(found, known, definition, prediction)
+        return found
 
     def _new_change_set(self, stack: StackState, definition: Definition, kind: str, arguments: Arguments) -> Result:
         name = arguments["ChangeSetName"]
@@ -444,6 +580,7 @@ class Engine:
                 raise ApiError("AlreadyExistsException", f"ChangeSet {name} already exists")
         prediction = predict(self._before(stack), self._side(stack, definition), self.schemas)
         made = self._stored_change_set(stack, name, definition, kind, prediction)
+        made.operation_id = self.identities.uuid()
         made.description, made.token = arguments.get("Description"), arguments.get("ClientToken")
         made.include_nested = _true(arguments.get("IncludeNestedStacks"))
         made.on_stack_failure = arguments.get("OnStackFailure")
@@ -487,6 +624,8 @@ class Engine:
         stack = self.store.stacks[found.stack_id]
         values = _true(arguments.get("IncludePropertyValues"))
         changes = found.prediction.to_api(values) if found.prediction and found.status != "FAILED" else []
+        if found.imports:
+            changes = imports.to_api(found.imports, found.definition)
         for change in changes:
             inner = found.children.get(change["ResourceChange"]["LogicalResourceId"])
             if inner:
@@ -565,11 +704,21 @@ class Engine:
         self._adopt(found, stack)
         found.execution = "EXECUTE_COMPLETE"
         self._forget(stack)
-        if stack.status == "REVIEW_IN_PROGRESS":
+        stack.token = arguments.get("ClientRequestToken")
+        if found.imports:
+            self.operations.take_in(stack, definition, found.imports, self._exists)
+        elif stack.status == "REVIEW_IN_PROGRESS":
             self.operations.create(stack, definition)
         else:
             self.operations.update(stack, definition)
         return {}
+
+    def _exists(self, type_: str, physical_id: str, properties: Mapping[str, Any]) -> bool:
+        """Whether a resource to import is there; taken for granted where its type is not read."""
+        try:
+            return self.drifts is None or self.drifts.read(type_, physical_id, properties) is not None
+        except KeyError:
+            return True
 
     def _adopt(self, found: ChangeSetState, stack: StackState) -> None:
         """The nested stacks that the preview made become those of the execution."""
@@ -610,6 +759,7 @@ class Engine:
         if wrong:
             text = f"Skipping resources [{', '.join(wrong)}] is not possible: only resources in a FAILED state can be"
             raise _invalid(f"{text} skipped.")
+        stack.token = arguments.get("ClientRequestToken")
         self.operations.continue_rollback(stack, skip)
         return {}
 
@@ -618,16 +768,19 @@ class Engine:
         if stack.status not in ("CREATE_FAILED", "UPDATE_FAILED"):
             text = f"Stack:{stack.id} is in {stack.status} state and can not be rolled back."
             raise _invalid(text)
+        stack.token = arguments.get("ClientRequestToken")
         self.operations.roll_back_failed(stack)
         return {"StackId": stack.id}
 
     def update_termination_protection(self, arguments: Arguments) -> Result:
         stack = self.stack(arguments)
+        if stack.parent_id is not None:
+            raise _invalid("Termination protection of a nested stack is that of its root stack and cannot be updated.")
         stack.termination_protection = _true(arguments["EnableTerminationProtection"])
         return {"StackId": stack.id}
 
     def set_stack_policy(self, arguments: Arguments) -> Result:
-        self.stack(arguments).policy = arguments.get("StackPolicyBody")
+        self.stack(arguments).policy = self._policy(arguments, "StackPolicy")
         return {}
 
     def get_stack_policy(self, arguments: Arguments) -> Result:
@@ -650,7 +803,7 @@ class Engine:
 
     def _paged(self, key: str, entries: Sequence[Any], arguments: Arguments) -> Result:
         start = _token(arguments.get("NextToken"), len(entries))
-        end = start + self.page
+        end = start + min(self.page, int(arguments.get("MaxResults", self.page)))
         return {key: list(entries[start:end])} | ({"NextToken": f"page-{end}"} if end < len(entries) else {})
 
 
@@ -689,7 +842,12 @@ def _event(event: Event) -> Result:
         "Timestamp": _time(event.timestamp),
         "ResourceStatus": event.status,
     }
-    optional = {"ResourceStatusReason": event.reason, "ResourceProperties": event.properties}
+    optional = {
+        "ResourceStatusReason": event.reason,
+        "ResourceProperties": event.properties,
+        "ClientRequestToken": event.token,
+        "OperationId": event.operation_id,
+    }
     return found | {key: value for key, value in optional.items() if value is not None}
 
 
@@ -703,20 +861,56 @@ def _by_name(stack: StackState) -> list[ResourceState]:
     return [stack.resources[name] for name in sorted(stack.resources)]
 
 
-def _summary(state: ResourceState) -> Result:
+def _stack_drift(stack: StackState) -> Result:
+    if stack.drift is None:
+        return {"StackDriftStatus": "NOT_CHECKED"}
+    return {"StackDriftStatus": stack.drift.status, "LastCheckTimestamp": _time(stack.drift.ready)}
+
+
+def _resource_drift(stack: StackState, logical_id: str) -> Result:
+    found = stack.drift.resources.get(logical_id) if stack.drift else None
+    if found is None:
+        return {"StackResourceDriftStatus": "NOT_CHECKED"}
+    return {"StackResourceDriftStatus": found.status, "LastCheckTimestamp": _time(found.timestamp)}
+
+
+def _drift(stack_id: str, state: ResourceState, found: ResourceDrift) -> Result:
+    shown: Result = {
+        "StackId": stack_id,
+        "LogicalResourceId": found.logical_id,
+        "PhysicalResourceId": state.physical_id,
+        "ResourceType": state.type,
+        "ExpectedProperties": json.dumps(canonical(found.expected), sort_keys=True),
+        "StackResourceDriftStatus": found.status,
+        "Timestamp": _time(found.timestamp),
+        "PropertyDifferences": [
+            {
+                "PropertyPath": each.path,
+                "ExpectedValue": each.expected,
+                "ActualValue": each.actual,
+                "DifferenceType": each.kind,
+            }
+            for each in found.differences
+        ],
+    }
+    gone = found.status == "DELETED"
+    return shown | ({} if gone else {"ActualProperties": json.dumps(found.actual, sort_keys=True, default=str)})
+
+
+def _summary(stack: StackState, state: ResourceState) -> Result:
     found: Result = {
         "LogicalResourceId": state.logical_id,
         "PhysicalResourceId": state.physical_id,
         "ResourceType": state.type,
         "LastUpdatedTimestamp": _time(state.timestamp),
         "ResourceStatus": state.status,
-        "DriftInformation": {"StackResourceDriftStatus": "NOT_CHECKED"},
+        "DriftInformation": _resource_drift(stack, state.logical_id),
     }
     return found | ({"ResourceStatusReason": state.reason} if state.reason else {})
 
 
 def _resource(stack: StackState, state: ResourceState) -> Result:
-    found = _summary(state)
+    found = _summary(stack, state)
     found["Timestamp"] = found.pop("LastUpdatedTimestamp")
     return {"StackName": stack.name, "StackId": stack.id, **found}
 
@@ -747,7 +941,8 @@ def _named(arguments: Arguments) -> str:
 
 
 def _updatable(stack: StackState) -> None:
-    good = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED", "IMPORT_COMPLETE"}
+    good = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED", "IMPORT_COMPLETE",
+            "IMPORT_ROLLBACK_COMPLETE"}  # fmt: skip
     if stack.status not in good:
         raise _invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
 
@@ -822,10 +1017,15 @@ _ACTIONS: Mapping[str, Callable[[Engine, Arguments], Result]] = {
     "DeleteChangeSet": Engine.delete_change_set,
     "DeleteStack": Engine.delete_stack,
     "DescribeChangeSet": Engine.describe_change_set,
+    "DescribeEvents": Engine.describe_events,
+    "DescribeStackDriftDetectionStatus": Engine.describe_stack_drift_detection_status,
     "DescribeStackEvents": Engine.describe_stack_events,
     "DescribeStackResource": Engine.describe_stack_resource,
+    "DescribeStackResourceDrifts": Engine.describe_stack_resource_drifts,
     "DescribeStackResources": Engine.describe_stack_resources,
     "DescribeStacks": Engine.describe_stacks,
+    "DetectStackDrift": Engine.detect_stack_drift,
+    "DetectStackResourceDrift": Engine.detect_stack_resource_drift,
     "ExecuteChangeSet": Engine.execute_change_set,
     "GetStackPolicy": Engine.get_stack_policy,
     "GetTemplate": Engine.get_template,

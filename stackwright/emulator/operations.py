@@ -21,10 +21,13 @@ from ..cfn.template import Resource, ValidationError, to_text
 from ..cfn.values import Reference, Source, Traced, canonical, plain
 from .clock import Clock
 from .identity import Identities, Identity
+from .policy import refusal
 from .resources import Fault, Provider, Refused, Request
-from .state import STACK_TYPE, Definition, Event, OutputState, ResourceState, StackState, Store
+from .state import STACK_TYPE, Definition, Event, Operation, OutputState, ResourceState, StackState, Store
 
 USER = "User Initiated"
+Exists = Callable[[str, str, Mapping[str, Any]], bool]
+"""Whether there is a resource of this type, physical id and properties."""
 _ATTRIBUTES = ("Properties", "Metadata", "CreationPolicy", "UpdatePolicy", "DeletionPolicy", "UpdateReplacePolicy")
 Done = Callable[[bool], None]
 Settle = Callable[[str, str, Mapping[str, Any], Callable[[str | None], None]], None]
@@ -102,6 +105,7 @@ class Work:
     children: dict[str, StackState] = field(default_factory=dict)
     touched: list[str] = field(default_factory=list)
     restored: set[str] = field(default_factory=set)
+    policy: str | None = None
 
 
 @dataclass
@@ -129,10 +133,22 @@ class Operations:
 
     # --- events -------------------------------------------------------------------------------------------------
 
+    def begin(self, stack: StackState, type_: str) -> None:
+        """A new operation on the stack, to which all events belong from now on; one under way has failed."""
+        self._ended(stack, "FAILED")
+        token = self.store.stacks.get(stack.root_id or "", stack).token
+        stack.operations.append(Operation(self.identities.uuid(), type_, self.clock.now, token))
+
+    def _ended(self, stack: StackState, status: str) -> None:
+        if stack.operations and stack.operations[-1].end is None:
+            stack.operations[-1].status, stack.operations[-1].end = status, self.clock.now
+
     def stack_event(self, stack: StackState, status: str, reason: str | None = None) -> None:
         """Give the stack a status, and tell."""
         stack.status, stack.reason = status, reason
         self._event(stack, stack.name, stack.id, STACK_TYPE, status, reason, None)
+        if not status.endswith("_IN_PROGRESS"):
+            self._ended(stack, "FAILED" if status.endswith("_FAILED") else "SUCCEEDED")
 
     def _event(
         self,
@@ -145,6 +161,7 @@ class Operations:
         properties: Mapping[str, Any] | None,
     ) -> None:
         own = physical_id == stack.id
+        operation = stack.operations[-1] if stack.operations else None
         mark = self.identities.uuid()
         stack.events.append(
             Event(
@@ -158,6 +175,8 @@ class Operations:
                 timestamp=self.clock.now,
                 reason=reason,
                 properties=None if properties is None else json.dumps(canonical(properties), sort_keys=True),
+                operation_id=operation.id if operation else None,
+                token=operation.token if operation else None,
             )
         )
         self.told(stack.events[-1])
@@ -202,6 +221,7 @@ class Operations:
         """Create all resources of a stack; on failure do what ``on_failure`` says."""
         stack.definition = definition
         work = self.work[stack.id] = Work()
+        self.begin(stack, "CREATE_STACK")
         self.stack_event(stack, "CREATE_IN_PROGRESS", USER if stack.parent_id is None else None)
 
         def ended(ok: bool) -> None:
@@ -342,6 +362,7 @@ class Operations:
         if stack.on_failure == "DELETE":
             self.delete(stack, reason=reason, done=done)
             return
+        self.begin(stack, "ROLLBACK")
         self.stack_event(stack, "ROLLBACK_IN_PROGRESS", f"{reason} Rollback requested by user.")
 
         def ended(ok: bool) -> None:
@@ -443,6 +464,7 @@ class Operations:
     ) -> None:
         """Delete a stack's resources, dependents first, but for those that are retained."""
         work = self.work[stack.id] = Work()
+        self.begin(stack, "DELETE_STACK")
         self.stack_event(stack, "DELETE_IN_PROGRESS", reason)
         kept = set(retain)
 
@@ -521,14 +543,18 @@ class Operations:
 
     # --- updating -----------------------------------------------------------------------------------------------
 
-    def update(self, stack: StackState, definition: Definition, done: Done | None = None) -> None:
+    def update(
+        self, stack: StackState, definition: Definition, done: Done | None = None, policy: str | None = None
+    ) -> None:
         """Bring a stack to a new definition; on failure everything returns to what it was.
 
-        A nested stack's clean-up waits for its root's, so that a failure elsewhere can still undo it.
+        A nested stack's clean-up waits for its root's, so that a failure elsewhere can still undo it. ``policy``
+        stands in for the stack's own while the update runs.
         """
-        work = Work(stack.definition, dict(stack.resources), stack.outputs)
+        work = Work(stack.definition, dict(stack.resources), stack.outputs, policy=policy or stack.policy)
         self.work[stack.id] = work
         stack.definition, stack.updated = definition, self.clock.now
+        self.begin(stack, "UPDATE_STACK")
         self.stack_event(stack, "UPDATE_IN_PROGRESS", USER if stack.parent_id is None else None)
 
         def ended(ok: bool) -> None:
@@ -542,7 +568,26 @@ class Operations:
                 self._clean_up(stack, work, lambda: self._finished(stack, "UPDATE_COMPLETE", done))
 
         needs = self.needs(stack)
+        if self._removals_denied(stack, work, needs):
+            self.clock.after(0, lambda: ended(False))
+            return
         self._run(stack, work, needs, lambda name, end: self._change(stack, work, name, end), ended)
+
+    def _removals_denied(self, stack: StackState, work: Work, kept: Iterable[str]) -> bool:
+        """Whether the stack policy keeps a resource from being removed; tells so."""
+        names = set(kept)
+        for state in [state for name, state in stack.resources.items() if name not in names]:
+            try:
+                self._permit(work, "Update:Delete", state)
+            except Refused as error:
+                work.touched.append(state.logical_id)
+                self._failed(stack, work, state, "UPDATE", str(error), lambda _ok: None)
+        return bool(work.failed)
+
+    def _permit(self, work: Work, action: str, state: ResourceState) -> None:
+        denied = refusal(work.policy, action, state.logical_id, state.type)
+        if denied:
+            raise Refused(denied)
 
     def _finished(self, stack: StackState, status: str, done: Done | None) -> None:
         self.stack_event(stack, status)
@@ -566,14 +611,17 @@ class Operations:
                 return
             known = self._type(state.type)
             parts = [item.path[1:] for item in unequal if item.path[0] == "Properties"]
+            new = any(known.recreation(path) is Recreation.ALWAYS for path in parts)
+            self._permit(work, "Update:Replace" if new else "Update:Modify", old)
+        except (Refused, ValidationError) as error:
             work.touched.append(name)
-            if any(known.recreation(path) is Recreation.ALWAYS for path in parts):
-                self._replace(stack, work, old, state, end)
-            else:
-                self._update(stack, work, state, end)
-        except ValidationError as error:
-            work.touched.append(name)
-            self._failed(stack, work, old, "UPDATE", error.message, end)
+            self._failed(stack, work, old, "UPDATE", str(error), end)
+            return
+        work.touched.append(name)
+        if new:
+            self._replace(stack, work, old, state, end)
+        else:
+            self._update(stack, work, state, end)
 
     def _update(self, stack: StackState, work: Work, state: ResourceState, end: Done) -> None:
         self._resource(stack, state, "UPDATE_IN_PROGRESS")
@@ -607,6 +655,7 @@ class Operations:
         if not _different(child, definition) and not list(differences(old.resolved, state.resolved)):
             end(True)
             return
+        self._permit(work, "Update:Modify", old)
         work.touched.append(name)
         work.children[name] = child
         self._resource(stack, state, "UPDATE_IN_PROGRESS")
@@ -684,6 +733,58 @@ class Operations:
 
         following()
 
+    # --- importing ----------------------------------------------------------------------------------------------
+
+    def take_in(
+        self, stack: StackState, definition: Definition, imports: Mapping[str, Mapping[str, str]], exists: Exists
+    ) -> None:
+        """Make existing resources part of the stack; where one is not there, none is."""
+        before, kept = stack.definition, dict(stack.resources)
+        stack.definition = definition
+        self.begin(stack, "UPDATE_STACK")
+        self.stack_event(stack, "IMPORT_IN_PROGRESS", USER)
+        failed = [
+            name for name in self.needs(stack) if name in imports and not self._took(stack, name, imports, exists)
+        ]
+        if not failed:
+            for name in imports:
+                reason = "Apply stack-level tags to imported resource if applicable."
+                self._resource(stack, stack.resources[name], "UPDATE_IN_PROGRESS", reason)
+                self._resource(stack, stack.resources[name], "UPDATE_COMPLETE")
+            self.stack_event(stack, "IMPORT_COMPLETE")
+            return
+        self.begin(stack, "ROLLBACK")
+        reason = f"The following resource(s) failed to import: [{', '.join(failed)}]."
+        self.stack_event(stack, "IMPORT_ROLLBACK_IN_PROGRESS", reason)
+        for name in [name for name in imports if name in stack.resources and name not in failed]:
+            self._resource(stack, stack.resources[name], "IMPORT_ROLLBACK_IN_PROGRESS")
+            self._resource(stack, stack.resources[name], "IMPORT_ROLLBACK_COMPLETE")
+        stack.definition, stack.resources = before, kept
+        self.stack_event(stack, "IMPORT_ROLLBACK_COMPLETE")
+
+    def _took(self, stack: StackState, name: str, imports: Mapping[str, Mapping[str, str]], exists: Exists) -> bool:
+        """Whether the resource is there and now the stack's."""
+        resource, identifier = _defined(stack).template.resources[name], imports[name]
+        id_ = "|".join(identifier.values())
+        state = ResourceState(name, resource.type, id_, "IMPORT_IN_PROGRESS", self.clock.now)
+        self._resource(stack, state, "IMPORT_IN_PROGRESS", "Resource import started.")
+        try:
+            state = self._with_values(stack, state, resource)
+            known = self._type(state.type)
+            if not exists(state.type, id_, state.properties):
+                text = (
+                    f"Resource of type '{state.type}' with identifier '{json.dumps(dict(identifier))}' was not found."
+                )
+                raise Refused(f"{text} (HandlerErrorCode: NotFound)")
+        except (Refused, ValidationError) as error:
+            self._resource(stack, state, "IMPORT_FAILED", str(error))
+            return False
+        made = self.identities.make(known, name, {**state.properties, **identifier}, self.pseudo_of(stack))
+        attributes = {key: id_ if value == made.id else value for key, value in made.attributes.items()}
+        state = replace(state, attributes={**attributes, **identifier})
+        self._resource(stack, state, "IMPORT_COMPLETE", "Resource import completed.")
+        return True
+
     # --- rolling back an update ---------------------------------------------------------------------------------
 
     def _update_failed(self, stack: StackState, work: Work, done: Done | None) -> None:
@@ -701,6 +802,7 @@ class Operations:
 
     def roll_back(self, stack: StackState, work: Work, reason: str | None, done: Callable[[], None]) -> None:
         """Return to the state before the update: resources, nested stacks, outputs, definition."""
+        self.begin(stack, "CONTINUE_ROLLBACK" if stack.status == "UPDATE_ROLLBACK_FAILED" else "ROLLBACK")
         self.stack_event(stack, "UPDATE_ROLLBACK_IN_PROGRESS", reason)
         touched = [name for name in dict.fromkeys(work.touched) if name in work.resources]
         created = [stack.resources[n] for n in dict.fromkeys(work.touched) if n not in work.resources]
@@ -747,6 +849,7 @@ class Operations:
         if stack.status == "UPDATE_FAILED":
             self.roll_back(stack, work, None, lambda: None)
             return
+        self.begin(stack, "ROLLBACK")
         self.stack_event(stack, "ROLLBACK_IN_PROGRESS")
 
         def ended(ok: bool) -> None:

@@ -63,6 +63,8 @@ def _value(shape: Any, name: str, fields: Mapping[str, str]) -> Any:
         return _structure(shape, f"{name}.", fields) if any(key.startswith(f"{name}.") for key in fields) else None
     if shape.type_name == "list":
         return _list(shape, name, fields)
+    if shape.type_name == "map":
+        return _map(name, fields)
     if name not in fields:
         return None
     text = fields[name]
@@ -78,6 +80,15 @@ def _list(shape: Any, name: str, fields: Mapping[str, str]) -> list[Any] | None:
         if item is None:
             return found or ([] if name in fields else None)
         found.append(item)
+
+
+def _map(name: str, fields: Mapping[str, str]) -> dict[str, str] | None:
+    """A map of text to text, the only kind of the API: ``Name.entry.1.key`` and ``Name.entry.1.value``."""
+    found, index = {}, 1
+    while f"{name}.entry.{index}.key" in fields:
+        found[fields[f"{name}.entry.{index}.key"]] = fields.get(f"{name}.entry.{index}.value", "")
+        index += 1
+    return found or None
 
 
 def answer(action: str, result: Mapping[str, Any], request_id: str) -> str:

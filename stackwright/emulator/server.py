@@ -23,6 +23,7 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from . import faults, protocol
+from .drift import Drifts
 from .engine import ApiError, Engine
 from .moto_application import moto_application
 from .rollout import SERVICE, Rollouts
@@ -55,7 +56,7 @@ class Application:
             engine.operations.provider = MotoProvider(engine.identities, services)
             engine.operations.dynamic = partial(looked_up, services)
             engine.stored = engine.operations.stored = StoredParameters(services)
-            token = engine.identities.uuid
+            engine.drifts, token = Drifts(services), engine.identities.uuid
             rollouts = Rollouts(engine.clock, services, engine.pseudo, engine.latency, token, engine.pulls)
             engine.operations.settling[SERVICE] = rollouts.settle
 
@@ -104,7 +105,8 @@ class Application:
         return Response.from_app(self._moto(), environ, buffered=True)
 
     def _admin(self, request: Request) -> Response:
-        """``status`` (GET), ``reset``, ``fault`` (a fault's fields as JSON) and ``clear`` (its faults; POST)."""
+        """``status`` (GET), ``reset``, ``fault`` (a fault's fields as JSON), ``clear`` (all faults) and ``page``
+        (``size``: entries on a page), by POST."""
         action = request.path.removeprefix(ADMIN)
         posted = request.method == "POST"
         with self._lock:
@@ -116,12 +118,21 @@ class Application:
                 Client(self._moto()).post("/moto-api/reset")
                 self._attach()
                 return _json({})
+            if action == "page" and posted:
+                return self._page(request)
             if action == "clear" and posted:
                 self._engine.clear_faults()
                 return _json({})
             if action == "fault" and posted:
                 return self._fault(request)
         return _json({"error": "no such action"}, 404)
+
+    def _page(self, request: Request) -> Response:
+        size = (request.get_json(silent=True) or {}).get("size")
+        if not isinstance(size, int) or size < 1:
+            return _json({"error": "size is the number of entries on a page, at least 1"}, 400)
+        self._engine.page = size
+        return _json({})
 
     def _fault(self, request: Request) -> Response:
         try:

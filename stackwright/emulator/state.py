@@ -8,6 +8,7 @@ from typing import Any
 
 from ..cfn.changes import Prediction
 from ..cfn.template import Template
+from .drift import ResourceDrift
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 
@@ -26,6 +27,21 @@ class Event:
     timestamp: float
     reason: str | None = None
     properties: str | None = None
+    operation_id: str | None = None
+    token: str | None = None
+
+
+@dataclass
+class Operation:
+    """One operation on a stack, ``type`` and ``status`` as DescribeEvents has them; times in seconds since the epoch,
+    ``token`` the client's of the request that began it."""
+
+    id: str
+    type: str
+    start: float
+    token: str | None = None
+    status: str = "IN_PROGRESS"
+    end: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,26 @@ class OutputState:
     export: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StackDrift:
+    """What a drift detection found, by logical id; ``ready`` is when it ends."""
+
+    id: str
+    stack_id: str
+    ready: float
+    resources: Mapping[str, ResourceDrift]
+
+    @property
+    def status(self) -> str:
+        """``DRIFTED`` or ``IN_SYNC``."""
+        return "DRIFTED" if self.drifted else "IN_SYNC"
+
+    @property
+    def drifted(self) -> int:
+        """How many resources differ."""
+        return sum(each.status != "IN_SYNC" for each in self.resources.values())
+
+
 @dataclass
 class StackState:
     """One stack. ``undo`` is what an update in progress returns to if it fails."""
@@ -91,6 +127,9 @@ class StackState:
     termination_protection: bool = False
     policy: str | None = None
     executed_change_set: str | None = None
+    token: str | None = None
+    operations: list[Operation] = field(default_factory=list)
+    drift: StackDrift | None = None
 
     @property
     def alive(self) -> bool:
@@ -124,6 +163,8 @@ class ChangeSetState:
     children: dict[str, str] = field(default_factory=dict)
     on_stack_failure: str | None = None
     token: str | None = None
+    operation_id: str = ""
+    imports: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -132,6 +173,7 @@ class Store:
 
     stacks: dict[str, StackState] = field(default_factory=dict)
     change_sets: dict[str, ChangeSetState] = field(default_factory=dict)
+    drifts: dict[str, StackDrift] = field(default_factory=dict)
 
     def stack(self, name: str) -> StackState | None:
         """The stack with this id (also a deleted one), or the living one with this name."""

@@ -572,7 +572,7 @@ def test_names_of_change_sets_and_tokens(cloud):
     refused(lambda: change_set(cloud, {"A": topic("b")}), "AlreadyExistsException", "ChangeSet c already exists")
     with pytest.raises(ApiError, match=r"Stack \[s\] already exists and cannot be created again"):
         change_set(cloud, {"A": topic("b")}, "d", kind="CREATE")
-    with pytest.raises(ApiError, match="IMPORT is not supported"):
+    with pytest.raises(ApiError, match="ResourcesToImport must be specified"):
         change_set(cloud, {"A": topic("b")}, "d", kind="IMPORT")
     refused(
         lambda: cloud.call("CreateChangeSet", StackName="no", ChangeSetName="c", TemplateBody="{}"),
@@ -639,8 +639,9 @@ def test_protection_and_policy(cloud):
         "Stack [s] cannot be deleted while TerminationProtection is enabled",
     )
     assert cloud.call("GetStackPolicy", StackName="s") == {}
-    cloud.call("SetStackPolicy", StackName="s", StackPolicyBody="{}")
-    assert cloud.call("GetStackPolicy", StackName="s") == {"StackPolicyBody": "{}"}
+    policy = '{"Statement": [{"Effect": "Deny", "Action": "Update:*", "Principal": "*", "Resource": "*"}]}'
+    cloud.call("SetStackPolicy", StackName="s", StackPolicyBody=policy)
+    assert cloud.call("GetStackPolicy", StackName="s") == {"StackPolicyBody": policy}
     assert cloud.call("DeleteStack", StackName="nothing") == {}
 
 
