@@ -427,3 +427,26 @@ def test_pages_are_as_small_as_asked_for(cloud):
     assert len(drifts_of(StackName="s", NextToken=first["NextToken"])["StackResourceDrifts"]) == 2
     with pytest.raises(LifecycleError, match="at least 1"):
         cloud.admin("page", {"size": 0})
+
+
+def test_a_nested_change_set_shows_the_parameters_that_are_known(cloud):
+    child = {
+        "Parameters": {"P": {"Type": "String"}, "Q": {"Type": "Number"}, "D": {"Type": "String", "Default": "d"}},
+        "Resources": {"A": topic("a", DisplayName={"Ref": "P"})},
+    }
+    cloud("s3").create_bucket(Bucket="templates")
+    cloud("s3").put_object(Bucket="templates", Key="c", Body=json.dumps(child))
+    given = {"P": {"Fn::GetAtt": ["T", "TopicArn"]}, "Q": 5}
+    properties = {"TemplateURL": f"{cloud.url}/templates/c", "Parameters": given}
+    resources = {"T": topic("t"), "N": {"Type": "AWS::CloudFormation::Stack", "Properties": properties}}
+    body = json.dumps({"Resources": resources})
+    call = {"StackName": "s", "ChangeSetName": "c", "ChangeSetType": "CREATE", "IncludeNestedStacks": True}
+    cloud("cloudformation").create_change_set(TemplateBody=body, **call)
+    changes = cloud("cloudformation").describe_change_set(StackName="s", ChangeSetName="c")["Changes"]
+    inner = next(c["ResourceChange"] for c in changes if c["ResourceChange"]["LogicalResourceId"] == "N")["ChangeSetId"]
+    shown = cloud("cloudformation").describe_change_set(ChangeSetName=inner)["Parameters"]
+    assert {each["ParameterKey"]: each["ParameterValue"] for each in shown} == {
+        "P": "{{changeSet:KNOWN_AFTER_APPLY}}",
+        "Q": "5",
+        "D": "d",
+    }
