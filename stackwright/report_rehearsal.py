@@ -62,7 +62,7 @@ def _critical_path(phase: Phase) -> str:
     rows = []
     for step in sorted(longest, key=lambda step: step.began):
         taken = step.ended - step.began
-        rows.append(f"{taken / total:>7.0%}{_time(taken):>7}      {_escaped(step.address)}")
+        rows.append(f"{taken / total:>7.0%}{_time(taken):>7}  {_sign(step):>3} {_escaped(step.address)}")
     rest = len(path) - len(longest)
     more = [f"[dim]{'':20}and {rest} shorter[/]"] if rest else []
     return "\n".join([f"Critical path of [bold]{_escaped(phase.root)}[/]: {_time(total)}", *rows, *more])

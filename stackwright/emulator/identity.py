@@ -39,7 +39,7 @@ _SHAPES: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "RegionalDomainName": "{id}.s3.{region}.{suffix}",
         },
     ),
-    "AWS::SNS::Topic": (_ARN + "{TopicName}", {"TopicArn": "{id}"}),
+    "AWS::SNS::Topic": (_ARN + "{TopicName}", {"TopicArn": "{id}", "TopicName": "{TopicName}"}),
     "AWS::SNS::Subscription": (_ARN + "topic:{uuid}", {}),
     "AWS::SQS::Queue": (
         "https://sqs.{region}.{suffix}/{account}/{QueueName}",
@@ -115,6 +115,10 @@ _SHAPES: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "Arn": _ARN + "repository/{id}",
             "RepositoryUri": "{account}.dkr.ecr.{region}.{suffix}/{id}",
         },
+    ),
+    "AWS::SQS::Queue": (
+        "https://sqs.{region}.{suffix}/{account}/{QueueName}",
+        {"QueueUrl": "{id}", "QueueName": "{QueueName}", "Arn": _ARN + "{QueueName}"},
     ),
     "AWS::KMS::Key": ("{uuid}", {"KeyId": "{id}", "Arn": _ARN + "key/{id}"}),
     "AWS::DynamoDB::Table": ("{TableName}", {"Arn": _ARN + "table/{id}"}),

@@ -162,7 +162,7 @@ def test_the_verb_shows_preview_times_and_rollback(committed):
     assert '~ DisplayName: "one" → "two"' in done.stdout
     assert "main: UPDATE_COMPLETE after 0:02" in done.stdout
     assert "0:00   0:02    ~ main:T  AWS::SNS::Topic" in done.stdout
-    assert "100%   0:02      main:T" in done.stdout
+    assert "100%   0:02    ~ main:T" in done.stdout
     assert "all 2 resources and stacks are exactly as before" in done.stdout
 
     shown = committed.run("rehearse", "--env", "dev", "--against", "HEAD", "--format", "json")
