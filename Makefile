@@ -10,7 +10,7 @@ BIN    := $(VENV)/bin
 RENDER := $(BIN)/python render.py
 
 .DEFAULT_GOAL := help
-.PHONY: help render render-all check-build lint params explain diff graph package secrets images emulator-start emulator-stop init doctor docs test test-full coverage types \
+.PHONY: help render render-all check-build lint params explain diff graph package secrets images rehearse emulator-start emulator-stop init doctor docs test test-full coverage types \
         format policy simulate bench lock install install-dev clean
 
 help: ## Show this help

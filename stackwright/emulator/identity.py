@@ -43,7 +43,7 @@ _SHAPES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "AWS::SNS::Subscription": (_ARN + "topic:{uuid}", {}),
     "AWS::SQS::Queue": (
         "https://sqs.{region}.{suffix}/{account}/{QueueName}",
-        {"Arn": _ARN + "{QueueName}", "QueueUrl": "{id}"},
+        {"Arn": _ARN + "{QueueName}", "QueueName": "{QueueName}", "QueueUrl": "{id}"},
     ),
     "AWS::SSM::Parameter": ("{Name:CFN}", {}),
     "AWS::EC2::VPC": ("vpc-{hex17}", {"VpcId": "{id}", "DefaultSecurityGroup": "sg-{hex17}"}),
@@ -115,10 +115,6 @@ _SHAPES: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "Arn": _ARN + "repository/{id}",
             "RepositoryUri": "{account}.dkr.ecr.{region}.{suffix}/{id}",
         },
-    ),
-    "AWS::SQS::Queue": (
-        "https://sqs.{region}.{suffix}/{account}/{QueueName}",
-        {"QueueUrl": "{id}", "QueueName": "{QueueName}", "Arn": _ARN + "{QueueName}"},
     ),
     "AWS::KMS::Key": ("{uuid}", {"KeyId": "{id}", "Arn": _ARN + "key/{id}"}),
     "AWS::DynamoDB::Table": ("{TableName}", {"Arn": _ARN + "table/{id}"}),
