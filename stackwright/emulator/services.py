@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from io import BytesIO
 from typing import Any
 
@@ -52,6 +52,14 @@ class Mirror:
     answer: Callable[[Services, Found], Found] = lambda _s, answer: answer
 
 
+@cache
+def _session() -> botocore.session.Session:
+    """One session for every client, so that botocore's data is read once."""
+    session = botocore.session.Session()
+    session.set_credentials("emulator", "emulator")
+    return session
+
+
 class Services:
     """Clients of moto's services in this process."""
 
@@ -68,9 +76,7 @@ class Services:
     def client(self, service: str) -> Any:
         """The client of a service; its requests never leave the process."""
         if service not in self._clients:
-            session = botocore.session.Session()
-            session.set_credentials("emulator", "emulator")
-            made = session.create_client(
+            made = _session().create_client(
                 service,
                 region_name=self._pseudo.region,
                 endpoint_url="http://127.0.0.1",
