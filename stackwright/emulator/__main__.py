@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..cfn.intrinsics import Pseudo
 from .engine import Engine
+from .journal import Journal
 from .lifecycle import STATE_FILE
 from .server import Server
 
@@ -22,7 +23,8 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     file = Path(folder) / STATE_FILE
-    with Server(Engine(Pseudo(region=region, account_id=account))) as server:
+    journal = Journal(Path(folder) / f"state-{account}-{region}.jsonl")
+    with Server(Engine(Pseudo(region=region, account_id=account)), journal=journal) as server:
         temporary = file.with_suffix(f".{os.getpid()}")
         temporary.write_text(json.dumps({"pid": os.getpid(), "url": server.url}), encoding="utf-8")
         temporary.replace(file)

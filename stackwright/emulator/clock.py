@@ -16,7 +16,7 @@ class Clock:
     """
 
     def __init__(self, source: Callable[[], float]) -> None:
-        self._source = source
+        self.source = source
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = count()
         self._now: float | None = None
@@ -24,7 +24,7 @@ class Clock:
     @property
     def now(self) -> float:
         """Seconds since the epoch."""
-        return self._source() if self._now is None else self._now
+        return self.source() if self._now is None else self._now
 
     def after(self, seconds: float, callback: Callable[[], None]) -> None:
         """Plan a callback; those of the same time run in the order in which they were planned."""
@@ -32,7 +32,7 @@ class Clock:
 
     def advance(self) -> None:
         """Run everything that is due."""
-        present = self._source()
+        present = self.source()
         while self._queue and self._queue[0][0] <= present:
             due, _, callback = heapq.heappop(self._queue)
             self._now = due

@@ -66,7 +66,7 @@ def running(folder: Path) -> Running | None:
     return None
 
 
-def start(folder: Path, region: str = "us-east-1", account_id: str = "123456789012", timeout: float = 20) -> Running:
+def start(folder: Path, region: str = "us-east-1", account_id: str = "123456789012", timeout: float = 60) -> Running:
     """The running emulator of this folder, started if there is none; waits up to ``timeout`` seconds.
 
     Raises:
@@ -104,7 +104,7 @@ def _spawned(command: list[str], environment: Mapping[str, str], log: Path) -> i
 
 
 def stop(folder: Path, timeout: float = 10) -> bool:
-    """Stop the emulator of this folder; False where none runs. Its state is gone with it."""
+    """Stop the emulator of this folder; False where none runs. Its state is kept for the next; ``reset`` forgets it."""
     found = running(folder)
     if found is None:
         return False

@@ -107,9 +107,7 @@ class Rollout:
         self._step()
 
     def _new(self) -> dict[str, Any]:
-        from moto.moto_api._internal import mock_random
-
-        service, id_ = self._service, f"ecs-svc/{mock_random.randint(10**18, 10**19 - 1)}"
+        service, id_ = self._service, f"ecs-svc/{int(self._all.token().replace('-', ''), 16) % 10**19:019}"
         now = self._now()
         found = {"id": id_, "status": "PRIMARY", "taskDefinition": service.task_definition, "createdAt": now}
         counts = {"desiredCount": 0, "pendingCount": 0, "runningCount": 0, "failedTasks": 0, "updatedAt": now}
@@ -176,7 +174,7 @@ class Rollout:
                         started_by=self._deployment["id"], platform_version=service.platform_version)  # fmt: skip
         finally:
             definition.network_mode = mode
-        task._transitions = []
+        task.id, task._transitions = self._all.token().replace("-", ""), []
         task.last_status, task.created_at = "PROVISIONING", self._now()
         backend.tasks.setdefault(cluster.name, {})[task.task_arn] = task
         return task

@@ -25,6 +25,7 @@ from werkzeug.wrappers import Request, Response
 from . import faults, protocol
 from .drift import Drifts
 from .engine import ApiError, Engine
+from .journal import Journal, RememberingServices, settle
 from .moto_application import moto_application
 from .rollout import SERVICE, Rollouts
 from .services import MotoProvider, Services, StoredParameters, looked_up
@@ -40,8 +41,8 @@ class Application:
     With ``mirror``, resources also exist in moto; without it, only in their stacks.
     """
 
-    def __init__(self, engine: Engine, mirror: bool = True) -> None:
-        self._engine, self._mirror = engine, mirror
+    def __init__(self, engine: Engine, mirror: bool = True, journal: Journal | None = None) -> None:
+        self._engine, self._mirror, self._journal = engine, mirror, journal
         self._lock = threading.RLock()
         self._others: _Wsgi | None = None
         if engine.fetch is None:
@@ -52,7 +53,7 @@ class Application:
         """Let resources live in moto's services."""
         engine = self._engine
         if self._mirror and engine.provider is None:
-            services = Services(self._moto, engine.pseudo)
+            services = self._services()
             engine.operations.provider = MotoProvider(engine.identities, services)
             engine.operations.dynamic = partial(looked_up, services)
             engine.stored = engine.operations.stored = StoredParameters(services)
@@ -60,10 +61,15 @@ class Application:
             rollouts = Rollouts(engine.clock, services, engine.pseudo, engine.latency, token, engine.pulls)
             engine.operations.settling[SERVICE] = rollouts.settle
 
+    def _services(self) -> Services:
+        if self._journal is None:
+            return Services(self._moto, self._engine.pseudo)
+        return RememberingServices(self._moto, self._engine.pseudo, self._journal)
+
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         request = _whole(environ)
         if request.path.startswith(ADMIN):
-            return self._admin(request)(environ, start)
+            return self._remembered(request, self._admin)(environ, start)
         scope = _SCOPE.search(request.headers.get("Authorization", ""))
         service = scope.group(1) if scope else ""
         with self._lock:
@@ -82,7 +88,7 @@ class Application:
                 found = self._suffer(fault, service, request)
                 if found is not None:
                     return found
-        answer = self._answered(service, request)
+        answer = self._remembered(request, partial(self._answered, service))
         for fault in struck:
             if fault.after:
                 answer = self._suffer(fault, service, request) or answer
@@ -95,6 +101,13 @@ class Application:
         if fault.kind == "drop":
             _hang_up(request.environ)
         return faults.answer(fault, service, request, str(uuid.uuid4()))
+
+    def _remembered(self, request: Request, answer: Callable[[Request], Response]) -> Response:
+        """The answer; what changes something is written down, one at a time."""
+        if self._journal is None or not self._journal.wants(request):
+            return answer(request)
+        with self._lock, self._journal.change(request):
+            return answer(request)
 
     def _answered(self, service: str, request: Request) -> Response:
         if service == "cloudformation":
@@ -114,8 +127,12 @@ class Application:
                 alive = [stack.name for stack in self._engine.store.stacks.values() if stack.alive]
                 return _json({"pid": os.getpid(), "stacks": alive})
             if action == "reset" and posted:
+                if self._journal:
+                    self._journal.forget()
                 self._engine.reset()
                 Client(self._moto()).post("/moto-api/reset")
+                if self._journal:
+                    settle(self._engine.pseudo)
                 self._attach()
                 return _json({})
             if action == "page" and posted:
@@ -163,6 +180,8 @@ class Application:
             if self._others is None:
                 self._others = moto_application(self._engine.pseudo.account_id)
                 Client(self._others).post("/moto-api/reset")  # its state is the process's, an earlier server's too
+                if self._journal:
+                    settle(self._engine.pseudo)
             return self._others
 
     def fetch(self, url: str) -> str:
@@ -232,17 +251,37 @@ class _Handler(WSGIRequestHandler):
         """Nothing: stderr is the command line's."""
 
 
-class Server:
-    """A running emulator on the loopback interface; ``url`` is for ``AWS_ENDPOINT_URL``."""
+def _free(port: int) -> int:
+    """The port, or 0 (any) where somebody else has it."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+    return port
 
-    def __init__(self, engine: Engine, port: int = 0, mirror: bool = True) -> None:
-        application = Application(engine, mirror)
+
+class Server:
+    """A running emulator on the loopback interface; ``url`` is for ``AWS_ENDPOINT_URL``.
+
+    With a ``journal`` it begins with what an earlier one left, on its port where that is free.
+    """
+
+    def __init__(self, engine: Engine, port: int = 0, mirror: bool = True, journal: Journal | None = None) -> None:
+        application = Application(engine, mirror, journal)
+        if journal is not None:
+            engine.clock.source = engine.source = journal.source
+            journal.replay(application)
+            port = port or _free(journal.port)
         self._server: BaseWSGIServer = make_server(
             "127.0.0.1", port, application, threaded=True, request_handler=_Handler
         )
         self._server.daemon_threads = True  # type: ignore[attr-defined]  # an idle client must not hold the exit
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if journal is not None:
+            journal.served_on(self._server.server_port)
 
     def __enter__(self) -> Server:
         self._thread.start()

@@ -1,0 +1,209 @@
+"""What an emulator holds outlasts it, however it ends."""
+
+import json
+import os
+import stat
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionClosedError
+
+from stackwright.emulator import lifecycle
+from stackwright.emulator.engine import Engine
+from stackwright.emulator.journal import Journal
+from stackwright.emulator.lifecycle import Running
+from stackwright.emulator.server import Server
+
+TOPIC = "AWS::SNS::Topic"
+
+
+class Cloud:
+    """Clients of one URL."""
+
+    def __init__(self, url):
+        self.url, self.clients, self.admin = url, {}, Running(0, url).admin
+
+    def __call__(self, service):
+        if service not in self.clients:
+            config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+            keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
+            self.clients[service] = boto3.client(service, endpoint_url=self.url, config=config, **keys)
+        return self.clients[service]
+
+    def create(self, resources, name="s", **options):
+        body = json.dumps({"Resources": resources})
+        self("cloudformation").create_stack(StackName=name, TemplateBody=body, **options)
+
+    def status(self, name="s"):
+        return self("cloudformation").describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+
+    def everything(self):
+        """Every stack with its resources and events, and what the services hold."""
+        cloudformation = self("cloudformation")
+        stacks = cloudformation.describe_stacks()["Stacks"]
+        found = {
+            stack["StackId"]: (
+                stack["StackStatus"],
+                cloudformation.list_stack_resources(StackName=stack["StackId"])["StackResourceSummaries"],
+                cloudformation.describe_stack_events(StackName=stack["StackId"])["StackEvents"],
+            )
+            for stack in stacks
+        }
+        secrets = [each["ARN"] for each in self("secretsmanager").list_secrets()["SecretList"]]
+        values = {arn: self("secretsmanager").get_secret_value(SecretId=arn)["SecretString"] for arn in secrets}
+        vpcs = sorted(vpc["VpcId"] for vpc in self("ec2").describe_vpcs()["Vpcs"] if not vpc["IsDefault"])
+        return found, values, vpcs, self.tasks()
+
+    def tasks(self):
+        ecs = self("ecs")
+        arns = [arn for each in ecs.list_clusters()["clusterArns"] for arn in ecs.list_tasks(cluster=each)["taskArns"]]
+        return sorted(arns)
+
+    def close(self):
+        for client in self.clients.values():
+            client.close()
+
+
+@pytest.fixture
+def begin(tmp_path):
+    """Starts emulators one after the other on one journal, each with what the last one left."""
+    open_ = []
+
+    def end():
+        while open_:
+            cloud, server = open_.pop()
+            cloud.close()
+            server.__exit__()
+
+    def start(**options):
+        end()
+        server = Server(Engine(**options), journal=Journal(tmp_path / "state.jsonl"))
+        server.__enter__()
+        open_.append((Cloud(server.url), server))
+        return open_[-1][0]
+
+    yield start
+    end()
+
+
+TASK = {"Family": "f", "ContainerDefinitions": [{"Name": "c", "Image": "i:1", "Memory": 64}]}
+RESOURCES = {
+    "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}},
+    "Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"GenerateSecretString": {"PasswordLength": 20}}},
+    "Cluster": {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": "c"}},
+    "Task": {"Type": "AWS::ECS::TaskDefinition", "Properties": TASK},
+    "Service": {
+        "Type": "AWS::ECS::Service",
+        "Properties": {"Cluster": {"Ref": "Cluster"}, "TaskDefinition": {"Ref": "Task"}, "DesiredCount": 2},
+    },
+}
+
+
+def test_everything_is_as_it_was(begin):
+    cloud = begin()
+    cloud.create(RESOURCES)
+    cloud("s3").create_bucket(Bucket="bucket")
+    cloud("s3").put_object(Bucket="bucket", Key="a/b c", Body=b"\x00\xff" * 100)
+    cloud("secretsmanager").create_secret(Name="mine", SecretString="v")
+    cloud("ssm").put_parameter(Name="/p", Value="v", Type="String")
+    change = {
+        "StackName": "s",
+        "ChangeSetName": "c",
+        "TemplateBody": json.dumps({"Resources": {"Vpc": RESOURCES["Vpc"]}}),
+    }
+    change_set = cloud("cloudformation").create_change_set(**change)["Id"]
+    before, described = cloud.everything(), cloud("cloudformation").describe_change_set(ChangeSetName=change_set)
+    assert cloud.status() == "CREATE_COMPLETE"
+    assert len(before[3]) == 2
+
+    again = begin()
+    assert again.url == cloud.url
+    assert again.everything() == before
+    assert again("s3").get_object(Bucket="bucket", Key="a/b c")["Body"].read() == b"\x00\xff" * 100
+    assert again("ssm").get_parameter(Name="/p")["Parameter"]["Value"] == "v"
+    found = again("cloudformation").describe_change_set(ChangeSetName=change_set)
+    assert found["Changes"] == described["Changes"]
+    again("cloudformation").execute_change_set(ChangeSetName=change_set)
+    assert again.status() == "UPDATE_COMPLETE"
+    after = again.everything()
+    assert begin().everything() == after
+
+
+def test_an_operation_under_way_goes_on(begin):
+    latency = {"latency": lambda type_, operation: 1000.0 if type_ == TOPIC else 0.0}
+    first = {"A": {"Type": TOPIC}, "B": {"Type": TOPIC, "DependsOn": "A"}}
+    begin(**latency).create(first)
+    assert begin(**latency).status() == "CREATE_IN_PROGRESS"
+
+
+def test_looking_changes_nothing_and_is_not_written_down(begin, tmp_path):
+    cloud = begin()
+    cloud.create({"A": {"Type": TOPIC}})
+    written = (tmp_path / "state.jsonl").read_text()
+    cloud.everything()
+    cloud("s3").list_buckets()
+    cloud("iam").list_roles()
+    with pytest.raises(ClientError):
+        cloud("cloudformation").describe_stacks(StackName="x")
+    assert (tmp_path / "state.jsonl").read_text() == written
+    assert len(written.splitlines()) == 2  # the port and the creation
+    assert stat.S_IMODE((tmp_path / "state.jsonl").stat().st_mode) == 0o600
+
+
+def test_refused_requests_leave_the_same_behind(begin):
+    cloud = begin()
+    cloud.create({"A": {"Type": TOPIC}})
+    with pytest.raises(ClientError):
+        cloud.create({"A": {"Type": TOPIC}})
+    cloud.admin("fault", {"reason": "no", "logical_id": "B"})
+    cloud.create({"A": {"Type": TOPIC}, "B": {"Type": TOPIC}}, name="failing")
+    assert cloud.status("failing") == "ROLLBACK_COMPLETE"
+    before = cloud.everything()
+    assert begin().everything() == before
+
+
+def test_a_reset_forgets_all(begin):
+    cloud = begin()
+    cloud.create({"A": {"Type": TOPIC}})
+    cloud.admin("reset")
+    cloud.create({"A": {"Type": TOPIC}}, name="second")
+    before = cloud.everything()
+    again = begin()
+    assert again.admin("status")["stacks"] == ["second"]
+    assert again.everything() == before
+
+
+@pytest.mark.parametrize("rest", ['{"time": 1, "meth', "\x00\n", "[1]\n"])
+def test_a_line_that_was_cut_off_is_left_out(begin, tmp_path, rest):
+    begin().create({"A": {"Type": TOPIC}})
+    with (tmp_path / "state.jsonl").open("a") as stream:
+        stream.write(rest)
+    assert begin().status() == "CREATE_COMPLETE"
+
+
+def test_a_port_that_is_taken_is_no_hindrance(tmp_path):
+    with (
+        Server(Engine(), journal=Journal(tmp_path / "a")) as one,
+        Server(Engine(), journal=Journal(tmp_path / "a")) as other,
+    ):
+        assert one.url != other.url
+
+
+def test_stopped_and_killed_processes(tmp_path):
+    started = lifecycle.start(tmp_path)
+    cloud = Cloud(started.url)
+    cloud.create({"Secret": RESOURCES["Secret"]})
+    before = cloud.everything()
+    lifecycle.stop(tmp_path)
+    second = lifecycle.start(tmp_path)
+    assert second.url == started.url
+    assert cloud.everything() == before
+    second.admin("fault", {"kind": "kill", "logical_id": "B", "status": "CREATE_COMPLETE"})
+    with pytest.raises(ConnectionClosedError):
+        cloud.create({"A": {"Type": TOPIC}, "B": {"Type": TOPIC, "DependsOn": "A"}}, name="cut")
+    os.waitpid(second.pid, 0)
+    assert lifecycle.start(tmp_path).url == started.url
+    assert cloud.status("cut") == "CREATE_COMPLETE"  # AWS would have gone on, too
+    cloud.close()
+    assert lifecycle.stop(tmp_path)
