@@ -104,19 +104,58 @@ def reset(project: Path) -> None:
     click.echo("the local CloudFormation is empty", err=True)
 
 
-@emulator.command(short_help="Let an operation fail.")
+@emulator.group(short_help="Let things fail on request.")
+def fault() -> None:
+    """Let operations on resources, requests, or the emulator itself fail; the same way every time."""
+
+
+_NTH = click.option("--nth", type=click.IntRange(1), default=1, show_default=True, help="The nth that matches.")
+
+
+@fault.command(name="resource", short_help="Let an operation on a resource fail, once.")
 @PROJECT
 @click.option("--reason", required=True, help="Why it fails: the resource's status reason.")
 @click.option("--operation", type=click.Choice(["create", "update", "delete"]), help="Which; without it, any.")
-@click.option("--type", "type_", metavar="TYPE", help="Of which resource type, e.g. AWS::ECS::Service.")
+@click.option("--type", "type", metavar="TYPE", help="Of which resource type, e.g. AWS::ECS::Service.")
 @click.option("--logical-id", help="Of which resource, by its name in the template.")
-@click.option("--nth", type=click.IntRange(1), default=1, show_default=True, help="Fail the nth that matches.")
-def fault(
-    project: Path, reason: str, operation: str | None, type_: str | None, logical_id: str | None, nth: int
-) -> None:
+@_NTH
+def fault_resource(project: Path, **body: Any) -> None:
     """Let a later operation on a resource fail, once."""
-    body = {"reason": reason, "operation": operation, "type": type_, "logical_id": logical_id, "nth": nth}
     _ask(project, "fault", body)
+
+
+@fault.command(name="request", short_help="Let requests fail, or be slow.")
+@PROJECT
+@click.option("--kind", type=click.Choice(["throttle", "error", "slow", "drop", "expired"]), required=True, help="How.")
+@click.option("--service", help="Requests to which service, e.g. cloudformation; without it, any.")
+@click.option("--action", help="Which, e.g. DescribeStacks; without it, any.")
+@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Every nth that matches.")
+@click.option("--times", type=click.IntRange(1), help="At most so many; without it, until cleared.")
+@click.option("--probability", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Of those, how many.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the choice: equal seeds choose alike.")
+@click.option("--seconds", type=click.FloatRange(0), default=1.0, show_default=True, help="How slow.")
+@click.option("--status", type=click.IntRange(400, 599), help="HTTP status of an error.")
+@click.option("--after", is_flag=True, help="The request is served, and only its answer is lost, wrong or late.")
+def fault_request(project: Path, **body: Any) -> None:
+    """Throttle requests, answer them with an error or with expired credentials, slow them down, drop them."""
+    _ask(project, "fault", body)
+
+
+@fault.command(name="kill", short_help="End the emulator at an event.")
+@PROJECT
+@click.option("--logical-id", help="Of which resource, by its name in the template.")
+@click.option("--status", metavar="STATUS", help="Which event, e.g. CREATE_IN_PROGRESS; without it, any.")
+@_NTH
+def fault_kill(project: Path, **body: Any) -> None:
+    """End the emulator at a stack event, as by kill -9; start it again with: emulator start."""
+    _ask(project, "fault", {"kind": "kill", **body})
+
+
+@fault.command(name="clear", short_help="Let nothing fail any more.")
+@PROJECT
+def fault_clear(project: Path) -> None:
+    """Forget every fault that is still to come."""
+    _ask(project, "clear", {})
 
 
 def _folder(project: Path) -> Path:

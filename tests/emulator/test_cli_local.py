@@ -68,7 +68,8 @@ def test_status_stop_and_reset(made):
 
 def test_a_fault_fails_the_operation_it_names(made):
     variables = json.loads(made.run("emulator", "start", "--env", "dev", "--format", "json").stdout)["variables"]
-    done = made.run("emulator", "fault", "--reason", "no room", "--operation", "create", "--type", "AWS::SNS::Topic")
+    named = ("--operation", "create", "--type", "AWS::SNS::Topic")
+    done = made.run("emulator", "fault", "resource", "--reason", "no room", *named)
     assert (done.returncode, done.stdout) == (0, "")
     look = DEPLOY + '\nprint([e.get("ResourceStatusReason") for e in stacks.describe_stack_events(StackName="s")'
     look += '["StackEvents"] if e["ResourceStatus"] == "CREATE_FAILED"])'
@@ -77,6 +78,39 @@ def test_a_fault_fails_the_operation_it_names(made):
         text=True,
     )  # fmt: skip
     assert "['no room']" in shown.stdout
+
+
+def test_requests_fail_until_that_is_cleared(made):
+    variables = json.loads(made.run("emulator", "start", "--env", "dev", "--format", "json").stdout)["variables"]
+    code = (
+        "import boto3, botocore.config as c\n"
+        "s = boto3.client('cloudformation', config=c.Config(retries={'total_max_attempts': 1}))\n"
+        "try: s.list_stacks(); print('fine')\nexcept Exception as error: print(error)"
+    )
+
+    def ask():
+        command = [sys.executable, "-c", code]
+        return subprocess.run(
+            command, env={**os.environ, **variables}, check=True, capture_output=True, text=True
+        ).stdout
+
+    service = ("--service", "cloudformation", "--action", "ListStacks")
+    assert made.run("emulator", "fault", "request", "--kind", "throttle", *service).returncode == 0
+    assert "(Throttling)" in ask()
+    assert made.run("emulator", "fault", "clear").returncode == 0
+    assert ask() == "fine\n"
+
+
+def test_killed_at_an_event_it_can_be_started_again(made):
+    variables = json.loads(made.run("emulator", "start", "--env", "dev", "--format", "json").stdout)["variables"]
+    assert made.run("emulator", "fault", "kill", "--logical-id", "T", "--status", "CREATE_IN_PROGRESS").returncode == 0
+    command = [sys.executable, "-c", DEPLOY, TEMPLATE]
+    failed = subprocess.run(
+        command, env={**os.environ, **variables, "AWS_MAX_ATTEMPTS": "1"}, check=False, capture_output=True
+    )  # fmt: skip
+    assert failed.returncode != 0
+    assert made.run("emulator", "status").returncode == 1
+    assert made.run("emulator", "start", "--env", "dev").returncode == 0
 
 
 def test_one_that_cannot_start_says_what_to_do(project):
