@@ -11,13 +11,19 @@ from collections.abc import Mapping
 _OTHERS = 2.0
 _SECONDS: Mapping[str, Mapping[str, float]] = {
     "AWS::ApplicationAutoScaling::ScalableTarget": {"create": 3},
-    "AWS::CloudFormation::Stack": {"create": 0, "update": 0, "delete": 0},  # as long as its resources
+    "AWS::CloudFormation::Stack": {"create": 0, "update": 0, "delete": 0, "drift": 10},  # as long as its resources
     "AWS::EC2::InternetGateway": {"create": 16},
     "AWS::EC2::NatGateway": {"create": 100, "delete": 60},
     "AWS::EC2::VPC": {"create": 12},
     "AWS::EC2::VPCGatewayAttachment": {"create": 16},
     "AWS::ECS::Cluster": {"create": 10},
-    "AWS::ECS::Service": {"create": 180, "update": 240, "delete": 120},  # pull, start, health checks, draining
+    "AWS::ECS::Service": {
+        "create": 180,  # pull, start, health checks
+        "update": 240,
+        "delete": 120,  # draining
+        "stabilize": 10_800,  # CloudFormation gives up after three hours
+    },
+    "AWS::ECS::Task": {"start": 45, "fail": 30},
     "AWS::EFS::AccessPoint": {"create": 8},
     "AWS::EFS::FileSystem": {"create": 10},
     "AWS::EFS::MountTarget": {"create": 90, "delete": 60},
@@ -32,5 +38,6 @@ _SECONDS: Mapping[str, Mapping[str, float]] = {
 
 
 def typical(type_: str, operation: str) -> float:
-    """Seconds that ``create``, ``update`` or ``delete`` of a type takes, about."""
+    """Seconds that ``create``, ``update`` or ``delete`` of a type takes, about; also ``start`` and ``fail`` of an ECS
+    task, ``stabilize`` of a service (until CloudFormation gives up) and ``drift`` detection of a stack."""
     return _SECONDS.get(type_, {}).get(operation, _OTHERS)

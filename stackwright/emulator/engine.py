@@ -23,6 +23,7 @@ from ..cfn.values import canonical
 from . import history, imports, policy
 from .clock import Clock
 from .drift import Drifts, ResourceDrift
+from .durations import typical
 from .faults import AnyFault, Kill, RequestFault, die
 from .foreseen import foreseen, shown_parameters
 from .identity import Identities
@@ -61,8 +62,8 @@ class Engine:
 
     ``fetch`` reads a ``TemplateURL`` (raises OSError), ``source`` is the time in seconds since the epoch, ``page``
     the number of entries on a page (clients must follow ``NextToken``), ``latency`` the seconds that an operation on
-    a type takes. Without ``pulls`` ECS tasks start although their image or secret is not there.
-    ``die`` ends the server where a :class:`Kill` asks for it.
+    a type takes; where ``realistic`` is above 0 it is that many times what AWS takes, about. Without ``pulls`` ECS
+    tasks start although their image or secret is not there. ``die`` ends the server where a :class:`Kill` asks for it.
     """
 
     pseudo: Pseudo = field(default_factory=Pseudo)
@@ -74,6 +75,7 @@ class Engine:
     provider: Provider | None = None
     stored: Mapping[str, str] = field(default_factory=dict)
     pulls: bool = True
+    realistic: float = 0.0
     die: Callable[[], None] = die
 
     def __post_init__(self) -> None:
@@ -88,11 +90,15 @@ class Engine:
         self.schemas = Schemas(self.pseudo.region)
         provider = self.provider or SchemaProvider(self.identities)
         self.operations = Operations(
-            self.clock, self.store, self.identities, self.schemas, provider, self.pseudo, self.latency, self.stored
+            self.clock, self.store, self.identities, self.schemas, provider, self.pseudo, self.seconds, self.stored
         )
         self.operations.told = self._watch
         self.clear_faults()
         self.drifts: Drifts | None = None
+
+    def seconds(self, type_: str, operation: str) -> float:
+        """How long an operation on a type takes here."""
+        return self.realistic * typical(type_, operation) if self.realistic else self.latency(type_, operation)
 
     def call(self, action: str, arguments: Arguments) -> Result:
         """Answer one action.
@@ -409,7 +415,7 @@ class Engine:
             found = self._compared(state) if state.logical_id in wanted else None
             if found:
                 kept[state.logical_id] = found
-        ready = self.clock.now + self.latency(STACK_TYPE, "drift")
+        ready = self.clock.now + self.seconds(STACK_TYPE, "drift")
         stack.drift = StackDrift(self.identities.uuid(), stack.id, ready, kept)
         self.store.drifts[stack.drift.id] = stack.drift
         return {"StackDriftDetectionId": stack.drift.id}

@@ -54,7 +54,9 @@ class Journal:
         if request.path.startswith(_OURS):
             action = request.path.removeprefix(_OURS)
             body = request.get_json(silent=True) if request.method == "POST" else None
-            return action == "clear" or (action == "fault" and isinstance(body, dict) and "kind" not in body)
+            return action in ("clear", "latency") or (
+                action == "fault" and isinstance(body, dict) and "kind" not in body
+            )
         action = faults.action_of(request)
         return action != "GET" and not action.startswith(_READS)
 

@@ -56,6 +56,8 @@ class Rollouts:
         """Call ``over`` once the service is stable (None), or with the reason why it does not become so."""
         found = [each for each in self.backend.services.values() if each.arn == arn]
         later = self.latency(SERVICE, operation)
+        if operation != "delete":  # what the table gives for a service includes that its tasks start
+            later = max(0.0, later - self.latency(TASK, "start"))
         if not found:
             self.clock.after(later, lambda: over(None))
             return

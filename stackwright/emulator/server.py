@@ -58,7 +58,7 @@ class Application:
             engine.operations.dynamic = partial(looked_up, services)
             engine.stored = engine.operations.stored = StoredParameters(services)
             engine.drifts, token = Drifts(services), engine.identities.uuid
-            rollouts = Rollouts(engine.clock, services, engine.pseudo, engine.latency, token, engine.pulls)
+            rollouts = Rollouts(engine.clock, services, engine.pseudo, engine.seconds, token, engine.pulls)
             engine.operations.settling[SERVICE] = rollouts.settle
 
     def _services(self) -> Services:
@@ -118,8 +118,8 @@ class Application:
         return Response.from_app(self._moto(), environ, buffered=True)
 
     def _admin(self, request: Request) -> Response:
-        """``status`` (GET), ``reset``, ``fault`` (a fault's fields as JSON), ``clear`` (all faults) and ``page``
-        (``size``: entries on a page), by POST."""
+        """``status`` (GET), ``reset``, ``fault`` (a fault's fields as JSON), ``clear`` (all faults), ``page``
+        (``size``: entries on a page) and ``latency`` (``realistic``: a factor), by POST."""
         action = request.path.removeprefix(ADMIN)
         posted = request.method == "POST"
         with self._lock:
@@ -129,6 +129,7 @@ class Application:
             if action == "reset" and posted:
                 if self._journal:
                     self._journal.forget()
+                self._engine.realistic = 0.0
                 self._engine.reset()
                 Client(self._moto()).post("/moto-api/reset")
                 if self._journal:
@@ -137,12 +138,21 @@ class Application:
                 return _json({})
             if action == "page" and posted:
                 return self._page(request)
+            if action == "latency" and posted:
+                return self._latency(request)
             if action == "clear" and posted:
                 self._engine.clear_faults()
                 return _json({})
             if action == "fault" and posted:
                 return self._fault(request)
         return _json({"error": "no such action"}, 404)
+
+    def _latency(self, request: Request) -> Response:
+        factor = (request.get_json(silent=True) or {}).get("realistic")
+        if not isinstance(factor, int | float) or factor < 0:
+            return _json({"error": "realistic is 0 (off), 1 (as slow as AWS), or a factor between or above"}, 400)
+        self._engine.realistic = float(factor)
+        return _json({})
 
     def _page(self, request: Request) -> Response:
         size = (request.get_json(silent=True) or {}).get("size")

@@ -1,0 +1,85 @@
+"""Operations take no time, unless realistic latencies are asked for."""
+
+import json
+
+import pytest
+
+from stackwright.emulator.durations import typical
+from stackwright.emulator.engine import Engine
+from stackwright.emulator.lifecycle import LifecycleError, Running
+from stackwright.emulator.server import Server
+
+BUCKET, SERVICE = "AWS::S3::Bucket", "AWS::ECS::Service"
+
+
+class Time:
+    now = 1_700_000_000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def time():
+    return Time()
+
+
+def create(engine, resources):
+    engine.call("CreateStack", {"StackName": "s", "TemplateBody": json.dumps({"Resources": resources})})
+
+
+def status(engine):
+    return engine.call("DescribeStacks", {"StackName": "s"})["Stacks"][0]["StackStatus"]
+
+
+def test_nothing_takes_time_by_default(time):
+    engine = Engine(source=time)
+    create(engine, {"B": {"Type": BUCKET}})
+    assert status(engine) == "CREATE_COMPLETE"
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.1])
+def test_a_bucket_takes_its_time_on_request(time, factor):
+    engine = Engine(source=time, realistic=factor)
+    create(engine, {"B": {"Type": BUCKET}})
+    time.now += typical(BUCKET, "create") * factor - 1
+    assert status(engine) == "CREATE_IN_PROGRESS"
+    time.now += 1
+    assert status(engine) == "CREATE_COMPLETE"
+
+
+def test_a_running_emulator_is_told(time):
+    engine = Engine(source=time)
+    with Server(engine) as server:
+        admin = Running(0, server.url).admin
+        admin("latency", {"realistic": 1})
+        create(engine, {"B": {"Type": BUCKET}})
+        assert status(engine) == "CREATE_IN_PROGRESS"
+        for wrong in ({"realistic": -1}, {"realistic": "x"}, {}):
+            with pytest.raises(LifecycleError, match="realistic is 0"):
+                admin("latency", wrong)
+        admin("reset")
+        create(engine, {"B": {"Type": BUCKET}})
+        assert status(engine) == "CREATE_COMPLETE"
+
+
+def test_a_stable_service_takes_what_the_table_says(time):
+    task = {"Family": "f", "ContainerDefinitions": [{"Name": "c", "Image": "i:1", "Memory": 64}]}
+    resources = {
+        "Task": {"Type": "AWS::ECS::TaskDefinition", "Properties": task},
+        "Cluster": {"Type": "AWS::ECS::Cluster"},
+        "Service": {
+            "Type": SERVICE,
+            "Properties": {"Cluster": {"Ref": "Cluster"}, "TaskDefinition": {"Ref": "Task"}, "DesiredCount": 2},
+        },
+    }
+    engine = Engine(source=time, realistic=1)
+    with Server(engine):
+        create(engine, resources)
+        time.now += typical("AWS::ECS::Cluster", "create")
+        assert status(engine) == "CREATE_IN_PROGRESS"
+        time.now += typical(SERVICE, "create") - 1
+        assert status(engine) == "CREATE_IN_PROGRESS"
+        time.now += 1
+        assert status(engine) == "CREATE_COMPLETE"
+    assert typical(SERVICE, "stabilize") == 3 * 60 * 60
