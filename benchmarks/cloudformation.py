@@ -198,7 +198,7 @@ def _client(name: str, url: str) -> Any:
 def _deploy_by(client: Any, build: Build, texts: dict[str, str]) -> None:
     outputs: dict[str, str] = {}
     for root in build.order:
-        url = build.url(f"{root}.yaml")
+        url = build.url(build.roots[root])
         texts.update(build.texts)
         wanted = build.template(root).parameters
         values = {name: outputs.get(name, f"{name.lower()}-1") for name in wanted}

@@ -31,6 +31,9 @@ from .model import Location
 Files = Mapping[str, str]
 """A build folder: POSIX path relative to it -> text, e.g. ``app/network.yaml``."""
 
+TEMPLATES = (".yaml", ".json")
+"""What the names of templates end in."""
+
 
 class Effect(StrEnum):
     """What happens to a resource, in the words of Terraform's users."""
@@ -129,7 +132,8 @@ def folder(path: Path) -> dict[str, str]:
         InputError: a file cannot be read as text.
     """
     found = {}
-    for file in sorted(path.rglob("*.yaml")) if path.is_dir() else ():
+    templates = [file for file in path.rglob("*") if file.suffix in TEMPLATES] if path.is_dir() else []
+    for file in sorted(templates):
         try:
             found[file.relative_to(path).as_posix()] = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -148,7 +152,7 @@ def revision(project: Path, ref: str, path: str) -> dict[str, str]:
         raise InputError.of("SW502", f"{ref!r} is not a git revision")
     commit = _git(project, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").strip()
     listed = _git(project, "ls-tree", "-r", "-z", "--name-only", commit, "--", f"{path}/")
-    names = [name for name in listed.split("\0") if name.endswith(".yaml")]
+    names = [name for name in listed.split("\0") if name.endswith(TEMPLATES)]
     return {posixpath.relpath(name, path): _git(project, "show", f"{commit}:./{name}") for name in names}
 
 
@@ -207,7 +211,9 @@ def _compared(old: _Build, new: _Build, name: str, schemas: Schemas) -> tuple[cf
             old.outputs.update(cfn.output_values(before, schemas))
         return after, found
     except ValidationError as error:
-        raise TemplateError.of("SW503", error.message, Location(f"{name}.yaml", error.line)) from None
+        raise TemplateError.of(
+            "SW503", error.message, Location(new.roots.get(name) or old.roots[name], error.line)
+        ) from None
 
 
 class _Build:
@@ -216,7 +222,7 @@ class _Build:
     def __init__(self, files: Files, pseudo: Pseudo) -> None:
         self._files, self._pseudo = files, pseudo
         self._templates: dict[str, Template] = {}
-        self.roots = {name.removesuffix(".yaml") for name in files if "/" not in name}
+        self.roots = {posixpath.splitext(name)[0]: name for name in files if "/" not in name}
         self.order = self._order()
         self.outputs: dict[str, Any] = {}
 
@@ -229,11 +235,11 @@ class _Build:
         return self._templates[path]
 
     def declared(self, root: str) -> Template | None:
-        return self.template(f"{root}.yaml") if root in self.roots else None
+        return self.template(self.roots[root]) if root in self.roots else None
 
     def _order(self) -> list[str]:
         """Roots after those whose outputs they take."""
-        templates = {root: self.template(f"{root}.yaml") for root in sorted(self.roots)}
+        templates = {root: self.template(self.roots[root]) for root in sorted(self.roots)}
         needs = {
             root: [o for o, other in templates.items() if o != root and {*other.outputs} & {*template.parameters}]
             for root, template in templates.items()
@@ -245,7 +251,7 @@ class _Build:
 
     def stack(self, root: str, earlier: Template | None) -> cfn.Stack:
         """A root with values for all parameters; ``earlier``: the declaration to compare with."""
-        template = self.template(f"{root}.yaml")
+        template = self.template(self.roots[root])
         old = earlier.data.get("Parameters", {}) if earlier else None
         given: dict[str, Any] = {}
         for name, parameter in template.parameters.items():
@@ -254,7 +260,7 @@ class _Build:
             elif parameter.default is None:
                 news = _news(old, template.data["Parameters"], name) if old is not None else ""
                 given[name] = Unknown(f"${{{name}}}", (f"{_PARAMETER}{name}{news}",), fresh=bool(news))
-        nested = self._nested(f"{root}.yaml", template)
+        nested = self._nested(self.roots[root], template)
         return cfn.Stack(template, given, self._pseudo, nested=nested)
 
     def _nested(self, path: str, template: Template) -> dict[str, cfn.Stack]:

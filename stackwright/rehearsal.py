@@ -200,6 +200,7 @@ class Build:
         self._urls: dict[str, str] = {}
         self.texts: dict[str, str] = {}
         self.templates = {path: self._parsed(path) for path in files if "/" not in path}
+        self.roots = {posixpath.splitext(path)[0]: path for path in sorted(self.templates)}
         self.order = self._order()
 
     def _parsed(self, path: str) -> Template:
@@ -210,7 +211,7 @@ class Build:
 
     def _order(self) -> list[str]:
         """Names of roots, after those whose outputs they take."""
-        named = {path.rpartition(".")[0]: template for path, template in sorted(self.templates.items())}
+        named = {root: self.templates[path] for root, path in self.roots.items()}
         needs = {
             root: [o for o, other in named.items() if o != root and {*other.outputs} & {*template.parameters}]
             for root, template in named.items()
@@ -222,7 +223,7 @@ class Build:
 
     def template(self, root: str) -> Template:
         """The template of a root."""
-        return self.templates[f"{root}.yaml"]
+        return self.templates[self.roots[root]]
 
     def url(self, path: str) -> str:
         """The address of a template, which changes with its content and that of the nested ones."""
@@ -298,7 +299,7 @@ class World:
 
     def preview(self, build: Build, root: str) -> str | None:
         """The id of a change set with one for each nested stack; None where nothing changes. Raises ApiError."""
-        url = build.url(f"{root}.yaml")
+        url = build.url(build.roots[root])
         self.texts |= build.texts
         request = {
             "StackName": root,

@@ -6,12 +6,14 @@ import json
 import subprocess
 
 import pytest
+from rich.text import Text
 
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.diff import folder
 from stackwright.emulator.resources import Fault
 from stackwright.emulator.state import STACK_TYPE
-from stackwright.rehearsal import Build, Phase, Step, World, rehearse
+from stackwright.rehearsal import Build, Phase, Rehearsal, Rollback, Step, World, rehearse
+from stackwright.report_rehearsal import as_text
 from tests.helpers import REPOSITORY
 
 PROD = folder(REPOSITORY / "build/prod")
@@ -189,6 +191,37 @@ def test_an_update_that_does_not_go_through_says_why(committed):
     assert "SW705 the update of main does not go through: main:T: " in failed.stderr
     assert "already exists" in failed.stderr
     assert "main: UPDATE_ROLLBACK_COMPLETE" in failed.stdout
+
+
+def test_templates_may_be_json(committed):
+    text = '{"Resources": {"T": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": "{{ topic.DisplayName }}"}}}}'
+    old = text.replace("{{ topic.DisplayName }}", "zero")
+    committed.write(
+        {
+            "templates/other.json.j2": text,
+            "old/other.json": old,
+            "old/main.yaml": TOPIC.replace("{{ topic }}", "{TopicName: news, DisplayName: one}"),
+        }
+    )
+    done = committed.run("rehearse", "--env", "dev", "--against", "old")
+    assert done.returncode == 0, done.stderr
+    assert '~ DisplayName: "zero" → "one"' in done.stdout
+    assert "other: UPDATE_COMPLETE" in done.stdout
+    assert "main: " not in done.stdout
+
+
+def test_what_is_wrong_stands_in_red():
+    step = Step("app", "T", "AWS::SNS::Topic", "update", 0, 2, "UPDATE_FAILED", "no [room]")
+    failed = Phase("app", "UPDATE_ROLLBACK_COMPLETE", 4, (step,), "The following resource(s) failed to update: [T].")
+    rollback = Rollback(step, Phase("app", "UPDATE_ROLLBACK_COMPLETE", 4, ()), 2, ("app:T differs",))
+    found = Rehearsal((failed,), rollback)
+    assert not found.ok
+    assert not rollback.ok
+    shown = Text.from_markup(as_text(found)).plain
+    assert "app: UPDATE_ROLLBACK_COMPLETE after 0:04\n  The following resource(s) failed to update: [T]." in shown
+    assert "  ! app:T  AWS::SNS::Topic" in shown
+    assert "no [room]" in shown
+    assert "not as before: app:T differs" in shown
 
 
 @pytest.mark.parametrize(
