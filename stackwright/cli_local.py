@@ -104,6 +104,14 @@ def reset(project: Path) -> None:
     click.echo("the local CloudFormation is empty", err=True)
 
 
+@emulator.command(short_help="Let operations take as long as in AWS.")
+@PROJECT
+@click.argument("factor", type=click.FloatRange(0))
+def latency(project: Path, factor: float) -> None:
+    """Let operations take FACTOR times what they take in AWS, about: 0 no time (as at the start), 1 as long."""
+    _ask(project, "latency", {"realistic": factor})
+
+
 @emulator.group(short_help="Let things fail on request.")
 def fault() -> None:
     """Let operations on resources, requests, or the emulator itself fail; the same way every time."""

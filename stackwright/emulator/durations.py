@@ -1,6 +1,6 @@
 """Typical seconds of operations on resource types, for rehearsals and demonstrations.
 
-Orders of magnitude only, from waiting for such stacks; where AWS documents a bound it is named. Everything that is not
+Estimates of the order of magnitude, not measurements; where AWS documents a bound it is named. Everything that is not
 here takes two seconds.
 """
 

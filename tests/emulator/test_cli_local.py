@@ -101,6 +101,16 @@ def test_requests_fail_until_that_is_cleared(made):
     assert ask() == "fine\n"
 
 
+def test_operations_take_time_on_request(made):
+    variables = json.loads(made.run("emulator", "start", "--env", "dev", "--format", "json").stdout)["variables"]
+    assert made.run("emulator", "latency", "1").returncode == 0
+    look = DEPLOY + '\nprint(stacks.describe_stacks(StackName="s")["Stacks"][0]["StackStatus"])'
+    command = [sys.executable, "-c", look, TEMPLATE]
+    shown = subprocess.run(command, env={**os.environ, **variables}, check=True, capture_output=True, text=True)
+    assert shown.stdout.endswith("CREATE_IN_PROGRESS\n")
+    assert made.run("emulator", "latency", "-1").returncode == 1
+
+
 def test_killed_at_an_event_it_can_be_started_again(made):
     variables = json.loads(made.run("emulator", "start", "--env", "dev", "--format", "json").stdout)["variables"]
     assert made.run("emulator", "fault", "kill", "--logical-id", "T", "--status", "CREATE_IN_PROGRESS").returncode == 0
