@@ -213,6 +213,8 @@ def _log_group(services: Services, id_: str) -> Found:
     return next((each for each in found if each["logGroupName"] == id_), {})
 
 
+_TAGS = frozenset({"Tags"})  # EC2 takes them in a shape of its own (TagSpecifications)
+
 READERS: Mapping[str, Reader] = {
     "AWS::S3::Bucket": Reader(
         "s3",
@@ -241,10 +243,12 @@ READERS: Mapping[str, Reader] = {
     "AWS::ECS::Cluster": Reader("ecs", "describe_clusters", _ids("clusters"), "clusters.0"),
     "AWS::ECS::TaskDefinition": Reader("ecs", "describe_task_definition", _id("taskDefinition"), "taskDefinition"),
     "AWS::ECS::Service": Reader("ecs", "describe_services", _in_cluster("services"), "services.0"),
-    "AWS::EC2::VPC": Reader("ec2", "describe_vpcs", _ids("VpcIds"), "Vpcs.0"),
-    "AWS::EC2::Subnet": Reader("ec2", "describe_subnets", _ids("SubnetIds"), "Subnets.0"),
-    "AWS::EC2::RouteTable": Reader("ec2", "describe_route_tables", _ids("RouteTableIds"), "RouteTables.0"),
-    "AWS::EC2::SecurityGroup": Reader("ec2", "describe_security_groups", _ids("GroupIds"), "SecurityGroups.0"),
+    "AWS::EC2::VPC": Reader("ec2", "describe_vpcs", _ids("VpcIds"), "Vpcs.0", unset=_TAGS),
+    "AWS::EC2::Subnet": Reader("ec2", "describe_subnets", _ids("SubnetIds"), "Subnets.0", unset=_TAGS),
+    "AWS::EC2::RouteTable": Reader("ec2", "describe_route_tables", _ids("RouteTableIds"), "RouteTables.0", unset=_TAGS),
+    "AWS::EC2::SecurityGroup": Reader(
+        "ec2", "describe_security_groups", _ids("GroupIds"), "SecurityGroups.0", unset=_TAGS
+    ),
     "AWS::ElasticLoadBalancingV2::LoadBalancer": Reader(
         "elbv2", "describe_load_balancers", _ids("LoadBalancerArns"), "LoadBalancers.0"
     ),

@@ -245,6 +245,13 @@ def test_drift_is_what_the_services_hold_against_what_the_template_says(cloud):
     assert (shown["B"], shown["T"], shown["W"]) == ("MODIFIED", "IN_SYNC", "NOT_CHECKED")
 
 
+def test_tags_that_ec2_was_not_given_are_no_drift(cloud):
+    tags = [{"Key": "Name", "Value": "n"}]
+    vpc = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16", "Tags": tags}}
+    cloud.create({"V": vpc})
+    assert (detect(cloud)["StackDriftStatus"], list(drifts(cloud, "IN_SYNC"))) == ("IN_SYNC", ["V"])
+
+
 def test_drift_of_one_resource(cloud):
     cloud.create({"G": group("g", RetentionInDays=30), "W": {"Type": "AWS::CloudFormation::WaitConditionHandle"}})
     cloud("logs").put_retention_policy(logGroupName="g", retentionInDays=7)
