@@ -6,19 +6,21 @@ the template, of its nested templates, of the configuration, and by its version.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import multiprocessing
 import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from multiprocessing import forkserver
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Self
 
 from .cache import Cache
+from .errors import StackwrightError
 from .model import Document, Level, Line, Location, ParameterPath, Problem, Rendering, Report, Waiver
 from .rules import ALL, Finding
 from .yamltext import line_of
@@ -28,6 +30,8 @@ TIME_LIMIT = 60
 _SETTINGS = "2 W3002"
 """What the workers do beside the project's own configuration; changes with it."""
 _CONFIG_FILES = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")
+_Work = tuple[str, str, str, str, int]
+"""Key, path, region, folder of the project, seconds: one template for the process that lints."""
 _FIELDS = ("code", "level", "message", "line")
 
 
@@ -41,7 +45,9 @@ class LintFinding:
     line: int
 
 
-def check(renderings: Sequence[tuple[Rendering, Path]], *, jobs: int = 0, time_limit: int = TIME_LIMIT) -> list[Report]:
+def check(
+    renderings: Sequence[tuple[Rendering, Path]], linter: Linter, *, jobs: int = 0, time_limit: int = TIME_LIMIT
+) -> list[Report]:
     """Check renderings that are staged in folders; a report for each, in order.
 
     ``jobs`` is the number of processes (0: one a processor), ``time_limit`` the seconds cfn-lint may take for one
@@ -50,7 +56,8 @@ def check(renderings: Sequence[tuple[Rendering, Path]], *, jobs: int = 0, time_l
     tasks = [_Task(rendering, document, folder) for rendering, folder in renderings for document in rendering.documents]
     cached = {task.key: found for task in tasks if (found := _cached(task)) is not None}
     fresh = {task.key: task for task in tasks if task.key not in cached}
-    linted = dict(_lint(list(fresh.values()), jobs or os.cpu_count() or 1, time_limit)) if fresh else {}
+    batches = _batches(list(fresh.values()), time_limit)
+    linted = dict(linter.lint(batches, jobs or os.cpu_count() or 1)) if fresh else {}
     for key, found in linted.items():
         _keep(fresh[key], found)
     results = {**cached, **linted}
@@ -98,46 +105,74 @@ def _keep(task: _Task, found: Sequence[LintFinding]) -> None:
         Cache(task.project, "lint").put(task.key, data.encode())
 
 
-def warm_up(project: Path) -> None:
-    """Begin to load cfn-lint in a process of its own where nothing has been linted yet: rendering goes on meanwhile."""
-    if not any(Cache(project, "lint").folder.glob("*")):
-        _fork_server()
+class Linter:
+    """The process that runs cfn-lint: started when it is needed, ended with the ``with`` block.
+
+    Where nothing of the project was linted yet, it is started at once and loads cfn-lint while the templates render.
+    """
+
+    def __init__(self, project: Path) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._messages: IO[str] | None = None
+        self._new = not any(Cache(project, "lint").folder.glob("*"))
+
+    def __enter__(self) -> Self:
+        if self._new:
+            self._start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._process is not None:
+            with self._process:  # closes its pipes and waits for it
+                self._process.kill()
+        if self._messages is not None:
+            self._messages.close()
+
+    def _start(self) -> subprocess.Popen[str]:
+        path = os.pathsep.join(filter(None, [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")]))
+        self._messages = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed by __exit__
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "stackwright.lint_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._messages,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, "PYTHONPATH": path},
+            start_new_session=True,  # Ctrl-C is for the command alone
+        )
+        return self._process
+
+    def lint(self, batches: Sequence[Sequence[_Work]], jobs: int) -> Iterator[tuple[str, list[LintFinding]]]:
+        """Key and findings of each template of the batches."""
+        process = self._process or self._start()
+        expected = {work[0] for batch in batches for work in batch}
+        assert process.stdin is not None  # noqa: S101 - it is a pipe
+        assert process.stdout is not None  # noqa: S101
+        with contextlib.suppress(BrokenPipeError):  # it died: seen below by what is missing
+            process.stdin.write(json.dumps({"jobs": min(jobs, len(batches)), "batches": batches}) + "\n")
+            process.stdin.flush()
+        for line in process.stdout:
+            for key, findings in json.loads(line):
+                expected.discard(key)
+                yield key, [LintFinding(*each) for each in findings]
+        if expected:
+            raise StackwrightError.of("SW391", f"cfn-lint ended early: {self._last_message()}", hint="make install")
+
+    def _last_message(self) -> str:
+        if self._messages is None:
+            return ""
+        self._messages.seek(0)
+        return (self._messages.read().strip().splitlines() or ["without a message"])[-1]
 
 
-def _fork_server() -> Any:
-    """Processes are forked from one that has cfn-lint loaded; started at the first call."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["stackwright.lint_worker"])
-    before = os.environ.get("PYTHONPATH")
-    # Until Python 3.13 the server does not take our sys.path over: https://github.com/python/cpython/issues/117378
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent.parent), *([before] if before else [])])
-    try:
-        forkserver.ensure_running()
-    finally:
-        os.environ.pop("PYTHONPATH")
-        if before is not None:
-            os.environ["PYTHONPATH"] = before
-    return context
-
-
-def _lint(tasks: Sequence[_Task], jobs: int, limit: int) -> Iterator[tuple[str, list[LintFinding]]]:
-    """Lint in parallel; templates of one name use the same resource types, whose schemas a process loads once."""
-    groups: dict[str, list[tuple[str, str, str, str, int]]] = {}
+def _batches(tasks: Sequence[_Task], limit: int) -> list[list[_Work]]:
+    """Templates of one name together: they use the same resource types, whose schemas a process loads once."""
+    groups: dict[str, list[_Work]] = {}
     for task in tasks:
         work = (task.key, str(task.path), task.region, str(task.project), limit)
         groups.setdefault(task.document.name, []).append(work)
-    batches = sorted(groups.values(), key=lambda each: -sum(Path(one[1]).stat().st_size for one in each))
-    with _fork_server().Pool(min(jobs, len(batches))) as pool:
-        for found in pool.imap_unordered(_worker, batches):
-            for key, findings in found:
-                yield key, [LintFinding(*each) for each in findings]
-
-
-def _worker(batch: Sequence[tuple[str, str, str, str, int]]) -> Any:
-    """Runs in a worker: only there is cfn-lint imported."""
-    from .lint_worker import lint
-
-    return lint(batch)
+    return sorted(groups.values(), key=lambda each: -sum(Path(one[1]).stat().st_size for one in each))
 
 
 def _report(

@@ -6,6 +6,7 @@ Data goes to stdout, everything else to stderr. Exit 0: success; 1: any problem;
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from dataclasses import replace
@@ -67,14 +68,10 @@ main.add_command(cli_local.rehearse)
 main.add_command(cli_deploy.images)
 
 
-def _renderings(options: Options, *, every: bool, lint: bool = True) -> list[Rendering]:
+def _renderings(options: Options, *, every: bool) -> list[Rendering]:
     """The rendering of one environment or of all; the problems of all are shown together."""
     from .load import environments
 
-    if lint:
-        from .check import warm_up
-
-        warm_up(options.project)
     names = environments(options.project) if every else [options.environment]
     made: list[Rendering] = []
     problems: list[Problem] = []
@@ -99,7 +96,8 @@ _ALL = click.option("--all", "every", is_flag=True, help="All environments.")
 @FORMAT
 def render(options: Options, every: bool, only_check: bool, no_lint: bool, style: str) -> None:
     """Render and check an environment, and replace build/<env>/ if all is well."""
-    with problems_as(style), checked(_renderings(options, every=every, lint=not no_lint), no_lint=no_lint) as staged:
+    made = functools.partial(_renderings, options, every=every)
+    with problems_as(style), checked(options.project, made, no_lint=no_lint) as staged:
         report = joined([each for _, _, each in staged])
         show(report, style)
         if report.failed:
@@ -139,7 +137,8 @@ def lint(options: Options, every: bool, style: str, waivers: bool) -> None:
     """Render in memory, run cfn-lint and the rules, and show what they find."""
     from .report import summary
 
-    with problems_as(style), checked(_renderings(options, every=every)) as staged:
+    made = functools.partial(_renderings, options, every=every)
+    with problems_as(style), checked(options.project, made) as staged:
         report = joined([each for _, _, each in staged])
     show(report, style, verbose=waivers)
     click.echo(summary(report), err=True)

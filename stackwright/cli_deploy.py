@@ -47,7 +47,7 @@ def package(
         raise click.UsageError("give --out DIR, or --upload with --bucket NAME")
     if to_bucket and bucket is None:
         raise click.UsageError("--upload needs --bucket NAME")
-    with checked([make_rendering(load_config(options))], no_lint=no_lint) as staged:
+    with checked(options.project, lambda: [make_rendering(load_config(options))], no_lint=no_lint) as staged:
         report = joined([each for _, _, each in staged])
         show(report)
         if report.failed:

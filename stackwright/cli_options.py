@@ -123,19 +123,21 @@ def make_rendering(config: Config) -> Rendering:
 
 @contextlib.contextmanager
 def checked(
-    renderings: Sequence[Rendering], *, no_lint: bool = False
+    project: Path, renderings: Callable[[], Sequence[Rendering]], *, no_lint: bool = False
 ) -> Iterator[list[tuple[Rendering, Path, Report]]]:
-    """Each rendering in a folder beside its build, with its report."""
+    """What ``renderings()`` makes, each in a folder beside its build, with its report."""
     from . import output
 
     with ExitStack() as stack:
-        staged = [(each, stack.enter_context(output.staged(each))) for each in renderings]
         if no_lint:
+            staged = [(each, stack.enter_context(output.staged(each))) for each in renderings()]
             reports = [Report(rendering.problems) for rendering, _ in staged]
         else:
-            from .check import check
+            from .check import Linter, check
 
-            reports = check(staged)
+            linter = stack.enter_context(Linter(project))  # before rendering: it may begin to load cfn-lint
+            staged = [(each, stack.enter_context(output.staged(each))) for each in renderings()]
+            reports = check(staged, linter)
         yield [(*pair, report) for pair, report in zip(staged, reports, strict=True)]
 
 

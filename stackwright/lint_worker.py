@@ -1,18 +1,22 @@
-"""cfn-lint in processes of its own: this module is imported there, never by the command itself.
+"""cfn-lint in a process of its own: ``python -m stackwright.lint_worker``, never imported by the command itself.
 
-Importing it loads cfn-lint and its rules, which takes longer than linting a template; the fork server does that once,
-while the command still renders, and each worker is forked from it.
+It loads cfn-lint and its rules, which takes longer than linting a template, while the command still renders; reads one
+line of JSON, ``{"jobs": …, "batches": [[[key, path, region, project, seconds], …], …]}``, from stdin; and writes a
+line for each batch, ``[[key, [[code, severity, message, line], …]], …]``. It ends when the command does.
 """
 
 from __future__ import annotations
 
 import gc
+import json
+import multiprocessing
 import os
 import signal
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 gc.disable()  # millions of small objects that all live until the end: collecting them takes an eighth of the time
 
@@ -53,7 +57,6 @@ class _OutOfTimeError(BaseException):
 
 
 def _lint(path: str, runner: Any, limit: int) -> list[Finding]:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's: it ends its workers
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.alarm(limit)
     os.chdir(Path(path).parent)  # where cfn-lint looks for the Outputs of nested templates
@@ -73,3 +76,32 @@ def _lint(path: str, runner: Any, limit: int) -> list[Finding]:
 
 def _out_of_time(_signal: int, _frame: object) -> None:
     raise _OutOfTimeError
+
+
+def main() -> None:
+    """Answer one request."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's, which ends this process
+    results = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what cfn-lint prints must not get between the results
+    line = sys.stdin.readline()
+    if not line:  # the command ended, or has nothing to lint
+        return
+    request = json.loads(line)
+    if request["jobs"] == 1:
+        _answer(map(lint, request["batches"]), results)
+        return
+    with multiprocessing.get_context("fork").Pool(request["jobs"]) as pool:
+        _answer(pool.imap_unordered(lint, request["batches"]), results)
+
+
+def _answer(found: Iterable[object], results: TextIO) -> None:
+    try:
+        for each in found:
+            results.write(json.dumps(each) + "\n")
+            results.flush()
+    except BrokenPipeError:  # nobody waits for the rest
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -11,6 +11,7 @@ import pytest
 
 from stackwright import check as checks
 from stackwright import report as reports
+from stackwright.errors import StackwrightError
 from stackwright.model import Level, Location, Problem, Rendering, Report, Waiver
 from stackwright.output import staged
 from tests.helpers import Project, places, small
@@ -30,8 +31,8 @@ Resources:
 
 
 def report(rendering: Rendering, **options: int) -> Report:
-    with staged(rendering) as folder:
-        return checks.check([(rendering, folder)], **options)[0]
+    with staged(rendering) as folder, checks.Linter(rendering.config.project) as linter:
+        return checks.check([(rendering, folder)], linter, **options)[0]
 
 
 def found(made: Report, code: str) -> Problem:
@@ -283,8 +284,8 @@ def test_several_renderings_are_told_apart(project: Make) -> None:
         {"params/prod.yaml": "fifo: maybe\n", "params/dev.yaml": "fifo: false\n", "templates/main.yaml.j2": BAD}
     )
     renderings = [made.render("dev"), made.render("prod")]
-    with both(renderings) as pairs:
-        dev, prod = checks.check(pairs, jobs=1)
+    with both(renderings) as pairs, checks.Linter(renderings[0].config.project) as linter:
+        dev, prod = checks.check(pairs, linter, jobs=1)
     assert not any(each.code == "E3012" for each in dev.problems)
     assert places(found(prod, "E3012"))[1] == "params/prod.yaml:1"
 
@@ -387,3 +388,14 @@ def test_problems_are_sorted_and_shown_once() -> None:
 )
 def test_summary(levels: list[Level], text: str) -> None:
     assert reports.summary(Report(tuple(Problem("A", "m", level=level) for level in levels))) == text
+
+
+def test_a_linter_that_dies_is_one_message(project: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    broken = tmp_path / "broken" / "cfnlint"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise SystemExit('no memory')")
+    monkeypatch.setenv("PYTHONPATH", str(broken.parent))
+    with pytest.raises(StackwrightError) as caught:
+        report(project({"params/dev.yaml": "fifo: false\n", "templates/main.yaml.j2": BAD}).render())
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.message) == ("SW391", "cfn-lint ended early: no memory")

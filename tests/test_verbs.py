@@ -508,7 +508,7 @@ def test_completion_knows_verbs_and_environments(project: Make) -> None:
         )
         return [line.partition(",")[2] for line in run.stdout.splitlines()]
 
-    assert complete("render.py re", 1) == ["render"]
+    assert complete("render.py ren", 1) == ["render"]
     assert complete("render.py render --env p", 3) == ["prod"]
 
 

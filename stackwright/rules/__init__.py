@@ -74,6 +74,7 @@ _STAGES = (
     Code("SW380", "A waiver without a code or a reason"),
     Code("SW381", "A waiver that waives nothing"),
     Code("SW390", "cfn-lint did not finish in time"),
+    Code("SW391", "cfn-lint ended early"),
     Code("SW401", "No AWS credentials, or unknown ones"),
     Code("SW402", "AWS credentials that have expired"),
     Code("SW403", "A call to AWS that is not allowed"),
