@@ -217,3 +217,38 @@ def test_scalars_of_templates_by_yaml_1_1(text: str, value: object, project: Mak
     )
     found = made.document().resources()["R"]["A"]
     assert (found, type(found)) == (value, type(value))
+
+
+def test_long_and_foreign_texts_of_a_list_stay_on_their_line(project: Make) -> None:
+    long = "word " * 60 + "end"
+    made = project(
+        {
+            "templates/main.yaml.j2": "# {{ title }}\nResources:\n  R:\n    A: {{ v }}\n",
+            "params/dev.yaml": f"v: [{long}, Grüße, [b, a]]\n",
+        }
+    )
+    assert made.document().text.splitlines()[-5:] == [
+        "    A:",
+        f"      - {long}",
+        "      - 'Grüße'",
+        "      - - b",
+        "        - a",
+    ]
+
+
+def test_comments_stay_with_the_resource_below_them(project: Make) -> None:
+    text = "# {{ title }}\nResources:\n  A:\n    T: |\n      x\n  # of B\n  # too\n  B: {Type: x}\n  C: {Type: x}\n"
+    document = project({"templates/main.yaml.j2": text}).document()
+    assert document.text.splitlines()[3:] == [
+        "  A:",
+        "    T: |",
+        "      x",
+        "",
+        "  # of B",
+        "  # too",
+        "  B: {Type: x}",
+        "",
+        "  C: {Type: x}",
+    ]
+    blank = document.text.splitlines().index("")
+    assert document.lines[blank].origin[0].line == 6
