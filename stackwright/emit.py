@@ -209,7 +209,7 @@ class _Writer:
 
     def _collection(self, value: Any, place: _Place) -> str:
         if place.flow or self._json or not value:
-            return escaped(json.dumps(value, ensure_ascii=False))
+            return flow(value)
         column = place.column if place.is_item else place.column + 2
         block = yaml.dump(
             plain(value), Dumper=BlockDumper, sort_keys=False, width=float("inf"), allow_unicode=True
@@ -345,6 +345,15 @@ def single(text: str) -> str:
 def double(text: str) -> str:
     """A double-quoted scalar on one line, valid in YAML and JSON."""
     return escaped(json.dumps(text, ensure_ascii=False))
+
+
+_EXPONENT = re.compile(r'"(?:[^"\\]|\\.)*"|[0-9]+\.[0-9]+|([0-9]+)e')
+
+
+def flow(value: Any) -> str:
+    """A list or map in flow style, valid in JSON; YAML 1.1 takes ``1e-09`` for text, so a fraction is written."""
+    text = json.dumps(value, ensure_ascii=False)
+    return escaped(_EXPONENT.sub(lambda found: f"{found[1]}.0e" if found[1] else found[0], text))
 
 
 def escaped(text: str) -> str:

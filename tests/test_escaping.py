@@ -158,14 +158,14 @@ def test_a_key_is_always_text(value: Any, key: str, tmp_path: Path) -> None:
         assert found == {key: 1, "F": {key: 2}}
 
 
-@given(hostile().filter(lambda text: text != "F" and len(text) < 100))
+@given(hostile().filter(lambda text: text not in ("F", "Ref") and not text.startswith("Fn::") and len(text) < 100))
 def test_any_key(tmp_path: Path, value: str) -> None:
     check_key(tmp_path, value)
 
 
 @pytest.mark.slow
 @settings(settings.get_profile("full"))
-@given(hostile().filter(lambda text: text != "F" and len(text) < 100))
+@given(hostile().filter(lambda text: text not in ("F", "Ref") and not text.startswith("Fn::") and len(text) < 100))
 def test_any_key_at_length(tmp_path: Path, value: str) -> None:
     check_key(tmp_path, value)
 
@@ -310,6 +310,7 @@ def check_data(folder: Path, value: Any) -> None:
 @example(1e16)
 @example(1e-7)
 @example(123456789.123)
+@example([1e-09, 1.5e-09, "1e-09", {'a\\"1e9': 1e22}])
 def test_any_data(tmp_path: Path, value: Any) -> None:
     check_data(tmp_path, value)
 
