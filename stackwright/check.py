@@ -148,7 +148,7 @@ class Linter:
         process = self._process or self._start()
         expected = {work[0] for batch in batches for work in batch}
         assert process.stdin is not None  # noqa: S101 - it is a pipe
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101 - so is it
         with contextlib.suppress(BrokenPipeError):  # it died: seen below by what is missing
             process.stdin.write(json.dumps({"jobs": min(jobs, len(batches)), "batches": batches}) + "\n")
             process.stdin.flush()

@@ -197,7 +197,7 @@ class Registry:
             # ECR sends readers of blobs on to S3, which must not get it.
             request.add_unredirected_header("Authorization", f"Basic {token}")
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310 - the same request
                 return bytes(answer.read())
         except urllib.error.HTTPError as error:
             error.close()

@@ -133,7 +133,8 @@ def _verified(text: str, expected: Any, template: str) -> dict[tuple[str, str], 
             Location(template, 1),
             hint="please report it with the template and the parameters",
         )
-    sections = [(key.value, value) for key, value in node.value if isinstance(value, yaml.MappingNode)]  # type: ignore[union-attr]
+    top = node.value if isinstance(node, yaml.MappingNode) else []
+    sections = [(key.value, value) for key, value in top if isinstance(value, yaml.MappingNode)]
     return {(name, key.value): key.start_mark.line + 1 for name, section in sections for key, _ in section.value}
 
 
