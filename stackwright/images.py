@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from .aws import Aws
+from .aws import Storage
 from .containers import Engine, Manifest, Registry, is_loopback
 from .errors import ImageError, InputError
 from .model import Config, Location, Problem
@@ -82,7 +82,7 @@ def platform(config: Config) -> str:
 class Store:
     """The registry of one environment: ECR, or ``instead`` (``127.0.0.1:5000``), which is asked as ECR would be."""
 
-    def __init__(self, config: Config, aws: Aws, instead: str | None = None) -> None:
+    def __init__(self, config: Config, aws: Storage, instead: str | None = None) -> None:
         self.environment = config.environment
         self.platform = platform(config)
         self._aws = aws

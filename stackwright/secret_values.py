@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from .aws import Aws, Secret
+from .aws import Secret, Storage
 from .errors import InputError, StackwrightError
 from .model import Config, Location, Problem
 from .variables import read_dotenv
@@ -111,12 +111,12 @@ def names(config: Config) -> dict[str, str]:
     return found
 
 
-def status(config: Config, aws: Aws) -> list[Status]:
+def status(config: Config, aws: Storage) -> list[Status]:
     """What is in each secret, held against the names of keys.env.example."""
     return [_status(name, config.dotenv.secret_names, aws) for name in names(config).values()]
 
 
-def resolve(config: Config, aws: Aws) -> dict[str, str]:
+def resolve(config: Config, aws: Storage) -> dict[str, str]:
     """Key under ``secrets`` -> the version id that a deployment binds; raises InputError where a key has no value."""
     found = {key: _status(name, config.dotenv.secret_names, aws) for key, name in names(config).items()}
     problems = [problem for each in found.values() if not each.ready for problem in _unready(each, config.environment)]
@@ -135,7 +135,7 @@ def _unready(each: Status, environment: str) -> Iterator[Problem]:
             yield Problem("SW426", f"{key} is {state} in the secret {each.name}", (), hint)
 
 
-def keep(name: str, version: str, aws: Aws) -> None:
+def keep(name: str, version: str, aws: Storage) -> None:
     """Label a version so that Secrets Manager keeps it when newer ones come: a release can then be restored.
 
     A version without a label is deprecated, and deleted once a secret has more than about 100 of them. The label is
@@ -148,7 +148,7 @@ def keep(name: str, version: str, aws: Aws) -> None:
         aws.label_secret_version(name, version, label)
 
 
-def _status(name: str, needed: Sequence[str], aws: Aws) -> Status:
+def _status(name: str, needed: Sequence[str], aws: Storage) -> Status:
     secret = aws.secret(name)
     version = secret.current if secret is not None and secret.deleted is None else None
     held = _object(aws.secret_value(name, version)) if version else None
@@ -166,7 +166,7 @@ def _status(name: str, needed: Sequence[str], aws: Aws) -> Status:
     return Status(name, secret is not None, version, states)
 
 
-def compare(config: Config, keys: Keys, aws: Aws) -> list[Difference]:
+def compare(config: Config, keys: Keys, aws: Storage) -> list[Difference]:
     """What `push` would change; raises InputError where a secret is missing or being deleted."""
     problems: list[Problem] = []
     found: list[Difference] = []
@@ -180,7 +180,7 @@ def compare(config: Config, keys: Keys, aws: Aws) -> list[Difference]:
     return found
 
 
-def _usable(name: str, aws: Aws) -> Secret:
+def _usable(name: str, aws: Storage) -> Secret:
     secret = aws.secret(name)
     if secret is None:
         hint = "deploy the stack that makes it; its value is put afterwards"
@@ -191,7 +191,7 @@ def _usable(name: str, aws: Aws) -> Secret:
     return secret
 
 
-def _difference(secret: Secret, name: str, keys: Keys, aws: Aws) -> Difference:
+def _difference(secret: Secret, name: str, keys: Keys, aws: Storage) -> Difference:
     version = secret.current
     held = _object(aws.secret_value(name, version)) if version else {}
     old = held or {}
@@ -214,7 +214,7 @@ def _object(text: str) -> dict[str, str] | None:
     return data if isinstance(data, dict) and all(isinstance(value, str) for value in data.values()) else None
 
 
-def push(differences: Sequence[Difference], keys: Keys, aws: Aws) -> dict[str, str]:
+def push(differences: Sequence[Difference], keys: Keys, aws: Storage) -> dict[str, str]:
     """Put a new version into each secret that differs; the secret's name -> the version that is now current."""
     pushed: dict[str, str] = {}
     for each in differences:

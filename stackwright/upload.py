@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .aws import Aws
+from .aws import Storage
 from .errors import AwsError, StackwrightError
 from .model import Artifact, Bundle, Problem, S3Folder
 
@@ -37,7 +37,7 @@ class Uploaded:
         return sum(each is transfer for each in self.transfers.values())
 
 
-def upload(bundle: Bundle, account: str, aws: Aws, done: Callable[[Artifact], None] = lambda _: None) -> Uploaded:
+def upload(bundle: Bundle, account: str, aws: Storage, done: Callable[[Artifact], None] = lambda _: None) -> Uploaded:
     """Bring the artifacts to the bundle's bucket, which must belong to ``account``; ``done`` is called for each.
 
     A bucket's name can be guessed and taken by others, so the owner is compared with every call. An object whose
@@ -64,7 +64,7 @@ def upload(bundle: Bundle, account: str, aws: Aws, done: Callable[[Artifact], No
     return Uploaded({artifact.name: transfers[artifact.name] for artifact in bundle.artifacts})
 
 
-def _send(artifact: Artifact, folder: S3Folder, account: str, aws: Aws) -> Transfer:
+def _send(artifact: Artifact, folder: S3Folder, account: str, aws: Storage) -> Transfer:
     key = folder.key(artifact.name)
     found = aws.object_checksum(folder.bucket, key, account)
     if found == artifact.sha256:

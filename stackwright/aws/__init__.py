@@ -1,0 +1,72 @@
+"""Typed calls to AWS: the only importer of boto3, and the Protocols that stages depend on and fakes implement.
+
+``session`` makes calls and says what went wrong, ``stacks`` speaks to CloudFormation, ``storage`` to Secrets Manager,
+S3 and ECR, ``services`` to what runs (ECS, load balancers, Cloud Map, Lambda, CloudWatch), ``account`` to what is
+looked at before a deployment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..errors import AwsError
+from .account import Account, AccountCalls
+from .services import Container, Deployment, Instance, Metric, Service, ServiceCalls, Services, Target, Task
+from .session import ATTEMPTS, Session
+from .stacks import (
+    ChangeSet,
+    ChangeSetRequest,
+    Drift,
+    Stack,
+    StackCalls,
+    StackEvent,
+    StackResource,
+    Stacks,
+)
+from .storage import Login, Secret, Storage, StorageCalls, StoredObject
+
+__all__ = [
+    "ATTEMPTS", "Account", "Aws", "Boto", "Caller", "ChangeSet", "ChangeSetRequest", "Container", "Deployment", "Drift",
+    "Instance", "Login", "Metric", "Secret", "Service", "Services", "Session", "Stack", "StackEvent", "StackResource",
+    "Stacks", "Storage", "StoredObject", "Target", "Task", "connect",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling: the account's twelve digits, and the ARN of the user or role."""
+
+    account: str
+    arn: str
+
+
+class Aws(Stacks, Storage, Services, Account, Protocol):
+    """All calls that the stages make; every method raises AwsError. A stage may ask for one of the parts only."""
+
+    def caller(self) -> Caller:
+        """STS GetCallerIdentity, which needs no permission."""
+
+
+class Boto(StackCalls, StorageCalls, ServiceCalls, AccountCalls):
+    """`Aws` by boto3."""
+
+    def caller(self) -> Caller:
+        """See `Aws`."""
+        answer = self._call("sts", "get_caller_identity")
+        return Caller(answer["Account"], answer["Arn"])
+
+
+def connect(account: str | None, region: str, aws: Aws | None = None) -> Aws:
+    """AWS, once account and region are known to be those of the parameters; ``account`` None is not compared.
+
+    Raises AwsError before anything was read or changed: SW401 no credentials, SW404 another account, SW405 another
+    Region.
+    """
+    made = aws if aws is not None else Boto(region)
+    caller = made.caller()
+    if account is not None and caller.account != account:
+        message = f"the credentials are for account {caller.account}, the parameters for {account}"
+        hint = f"use credentials of {account} (AWS_PROFILE); now: {caller.arn}"
+        raise AwsError.of("SW404", message, hint=hint)
+    return made

@@ -1,0 +1,163 @@
+"""One session of boto3: clients, one way to call, and what AWS refuses as AwsError.
+
+Credentials, profile, endpoint and proxies come from where boto3 takes them; nothing here changes them. boto3 is
+imported at the first call.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import AwsError
+
+ATTEMPTS = 8
+"""Tries of one call in botocore's standard mode: with its back-off about a minute of throttling or 5xx is absorbed."""
+
+_NO_CREDENTIALS = "log in (aws sso login), or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+_EXPIRED = "log in again (aws sso login, or renew the session), then run the same command; nothing is lost"
+_UNREACHABLE = "look at the network, HTTPS_PROXY and AWS_ENDPOINT_URL, then run it again"
+_INTERCEPTED = "look at AWS_ENDPOINT_URL and HTTPS_PROXY: a proxy or a sign-in page may stand in between"
+_EXPIRED_CODES = frozenset(("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"))
+_UNKNOWN_CODES = frozenset(
+    ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException")
+)
+_DENIED_CODES = frozenset(
+    ("403", "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized")
+)
+_BUSY_CODES = frozenset(
+    ("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "TooManyRequestsException",
+     "RequestLimitExceeded", "SlowDown", "InternalFailure", "InternalError", "InternalServiceError",
+     "InternalServerError", "ServiceUnavailable", "ServiceUnavailableException", "ServerException")
+)  # fmt: skip
+_TOKENS = {"NextToken": "NextToken", "nextToken": "nextToken", "NextMarker": "Marker"}
+"""Field of an answer that says there is more -> the argument that asks for it."""
+
+
+class Session:
+    """Clients are made at their first use, once, and may be shared by threads."""
+
+    def __init__(self, region: str) -> None:
+        self._region = region
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._session: Any = None
+
+    def _client(self, service: str) -> Any:
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._make(service)
+            return self._clients[service]
+
+    def _make(self, service: str) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        if self._session is None:
+            self._session = boto3.Session()
+            self._require_region(self._session.region_name)
+        settings: dict[str, Any] = {"connect_timeout": 10, "read_timeout": 60, "user_agent_extra": "stackwright"}
+        if "AWS_RETRY_MODE" not in os.environ and "AWS_MAX_ATTEMPTS" not in os.environ:
+            settings["retries"] = {"mode": "standard", "total_max_attempts": ATTEMPTS}
+        return self._session.client(service, region_name=self._region, config=Config(**settings))
+
+    def _require_region(self, configured: str | None) -> None:
+        if configured is not None and configured != self._region:
+            message = f"the AWS configuration names the Region {configured}, the parameters {self._region}"
+            hint = f"if the parameters are right: AWS_REGION={self._region}"
+            raise AwsError.of("SW405", message, hint=hint)
+
+    def _call(self, service: str, operation: str, *, hidden: Sequence[str] = (), **arguments: Any) -> Any:
+        """One call; ``hidden`` texts are cut out of whatever is said about a failure."""
+        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
+
+        try:
+            client = self._client(service)
+            return getattr(client, operation)(**arguments)
+        except (BotoCoreError, ClientError, ResponseParserError, ValueError) as error:
+            failure: Exception = error
+        # Raised outside of the handler: a chained botocore error may hold the request, secret value included.
+        raise _translated(failure, f"{service}:{_pascal(operation)}", hidden)
+
+    def _find(self, missing: str, service: str, operation: str, **arguments: Any) -> Any:
+        """The answer, or None where AWS says that it does not exist, with the error code ``missing``."""
+        try:
+            return self._call(service, operation, **arguments)
+        except AwsError as error:
+            if error.code == missing:
+                return None
+            raise
+
+    def _pages(self, service: str, operation: str, key: str, **arguments: Any) -> list[Any]:
+        """The items under ``key`` of every page."""
+        found: list[Any] = []
+        token: dict[str, str] = {}
+        while True:
+            answer = self._call(service, operation, **arguments, **token)
+            found += answer.get(key) or []
+            name = next((each for each in _TOKENS if answer.get(each)), None)
+            if name is None:
+                return found
+            token = {_TOKENS[name]: answer[name]}
+
+
+def _pascal(operation: str) -> str:
+    return "".join(part.capitalize() for part in operation.split("_"))
+
+
+def _translated(error: Exception, call: str, hidden: Sequence[str]) -> AwsError:
+    from botocore.exceptions import ClientError
+
+    if isinstance(error, ClientError):
+        return _refused(error, call, hidden)
+    return _not_called(error, call, hidden)
+
+
+def _refused(error: Any, call: str, hidden: Sequence[str]) -> AwsError:
+    """What AWS answered, by its error code."""
+    details = error.response.get("Error", {})
+    aws_code = str(details.get("Code", ""))
+    said = "" if hidden else str(details.get("Message", ""))  # AWS may repeat what it was given
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if aws_code in _EXPIRED_CODES:
+        code, message, hint = "SW402", f"the credentials have expired ({call})", _EXPIRED
+    elif aws_code in _UNKNOWN_CODES:
+        code, message, hint = "SW401", f"AWS does not know the credentials ({call}: {aws_code})", _NO_CREDENTIALS
+    elif aws_code in _DENIED_CODES:
+        code, message, hint = "SW403", f"not allowed: {call}", "give the role that deploys this permission"
+    elif aws_code in _BUSY_CODES or status >= 500:
+        code, message, hint = "SW407", f"AWS is busy or failing, {call}: {aws_code}, after retries", "run it again"
+    else:
+        code, message, hint = "SW408", f"AWS refused {call} ({aws_code})", ""
+    made = AwsError.of(code, f"{message}: {said}" if said else message, hint=hint)
+    made.code = aws_code
+    return made
+
+
+def _not_called(error: Exception, call: str, hidden: Sequence[str]) -> AwsError:
+    """What kept botocore from calling, or from hearing the answer."""
+    from botocore import exceptions as raised
+    from botocore.parsers import ResponseParserError
+
+    said = "" if hidden else f": {error}"
+    config = f"the AWS configuration is wrong{said}"
+    cases: Sequence[tuple[tuple[type[Exception], ...], str, str, str]] = (
+        ((raised.NoCredentialsError, raised.PartialCredentialsError), "SW401", "no AWS credentials", _NO_CREDENTIALS),
+        (_expired_errors(raised), "SW402", "the login has expired", _EXPIRED),
+        ((raised.CredentialRetrievalError,), "SW401", f"the credentials cannot be fetched{said}", _NO_CREDENTIALS),
+        ((raised.ProfileNotFound, raised.ConfigParseError), "SW409", config, "aws configure list-profiles"),
+        ((ResponseParserError,), "SW406", f"what answered {call} is not AWS", _INTERCEPTED),
+        ((raised.HTTPClientError, raised.ConnectionError), "SW406", f"no answer to {call}{said}", _UNREACHABLE),
+        ((ValueError,), "SW409", config, "look at AWS_ENDPOINT_URL"),
+    )
+    for kinds, code, message, hint in cases:
+        if isinstance(error, kinds):
+            return AwsError.of(code, message, hint=hint)
+    return AwsError.of("SW408", f"{call} failed ({type(error).__name__}){said}")
+
+
+def _expired_errors(raised: Any) -> tuple[type[Exception], ...]:
+    return (raised.SSOError, raised.LoginError, raised.TokenRetrievalError)
