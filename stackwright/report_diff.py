@@ -11,7 +11,7 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from .diff import DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
+from .comparison import DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
 
 FORMATS = ("text", "markdown", "json")
 KNOWN_AFTER_APPLY = "(known after apply)"

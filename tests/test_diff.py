@@ -5,7 +5,8 @@ import textwrap
 
 import pytest
 
-from stackwright.diff import Effect, diff, folder, renamed, revision
+from stackwright.comparison import Effect
+from stackwright.diff import diff, folder, renamed, revision
 from stackwright.errors import InputError, TemplateError
 
 APP = """

@@ -1,0 +1,190 @@
+"""The frozen types of a deployment, in the order in which they flow: target, plan, outcome.
+
+A target says what a root stack is asked to become, whoever asks: a new deployment, or the restoration of a release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from .aws import StackEvent
+from .comparison import Diff, Effect, ResourceDiff
+from .model import Location
+
+
+@dataclass(frozen=True, slots=True)
+class StackTarget:
+    """What one root stack is asked to become.
+
+    ``root`` is its name in ``stacks:`` (``app``), ``stack`` its name in CloudFormation (``euglena-prod-app``).
+    ``templates`` holds the text of it (``app``) and its nested stacks (``app/network``) as CloudFormation gets them,
+    ``urls`` the address of each; ``inline`` says that the root's text goes into the request, where there is no bucket
+    yet. ``parameters`` are all values that are known; ``missing`` names those that are not known yet, because an
+    earlier root has to be deployed or an image be pushed first.
+    """
+
+    root: str
+    stack: str
+    templates: Mapping[str, str]
+    urls: Mapping[str, str]
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+    inline: bool = False
+    missing: tuple[str, ...] = ()
+
+    @property
+    def body(self) -> str:
+        """The root's own text."""
+        return self.templates[self.root]
+
+
+class Kind(StrEnum):
+    """What is done to a root stack."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    IMPORT = "import"
+    NOTHING = "nothing"
+    LATER = "later"
+    """Only predicted: what it takes from earlier roots is not known yet."""
+
+
+class Listed(StrEnum):
+    """Who says that a resource changes."""
+
+    BOTH = "both"
+    CLOUDFORMATION = "CloudFormation only"
+    PREDICTION = "prediction only"
+
+
+class Certainty(StrEnum):
+    """How much is certain of a listed replacement or change."""
+
+    CERTAIN = "certain"
+    CONDITIONAL = "conditional"
+    """Depends on values that are known after apply."""
+    PHANTOM = "phantom"
+    """CloudFormation lists it because a sibling's output may change; that output keeps its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """One resource of a root or nested stack. ``diff`` describes it as people read it.
+
+    ``action`` (Add, Modify, Remove, Import, Dynamic) and ``replacement`` (True, False, Conditional, or empty) are
+    CloudFormation's words, empty where it does not list the change. ``policy_action`` (Delete, Retain, Snapshot,
+    ReplaceAndDelete …) says what happens to the old resource; ``stateful`` that it holds data.
+    """
+
+    diff: ResourceDiff
+    listed: Listed
+    certainty: Certainty
+    action: str = ""
+    replacement: str = ""
+    physical_id: str = ""
+    policy_action: str = ""
+    stateful: bool = False
+
+    @property
+    def effect(self) -> Effect:
+        """What happens to it."""
+        return self.diff.effect
+
+
+@dataclass(frozen=True, slots=True)
+class RootPlan:
+    """What happens to one root. ``change_set`` is its ARN; None where nothing changes or it is only predicted.
+
+    ``live`` identifies what it was made against (stack id, status, last update): a plan is stale where that moved.
+    ``made_stack`` says that the change set itself made the stack (REVIEW_IN_PROGRESS), which goes with it.
+    ``diff`` holds what is shown, ``notes`` what CloudFormation and the prediction do not agree on, in sentences.
+    """
+
+    target: StackTarget
+    kind: Kind
+    diff: Diff
+    changes: tuple[PlannedChange, ...] = ()
+    change_set: str | None = None
+    stack_id: str | None = None
+    live: Mapping[str, str] = field(default_factory=dict)
+    made_stack: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def changes_anything(self) -> bool:
+        """Whether there is something to execute, now or later."""
+        return self.kind is not Kind.NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class SecretChange:
+    """A new version of a secret, by the names of its keys; ``version`` will be its id, ``before`` is current now."""
+
+    name: str
+    version: str
+    before: str | None
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a deployment does: the roots in order, and the secret versions that are put before them.
+
+    ``images`` are references by digest, by name; ``secrets`` version ids, by the key under ``secrets``;
+    ``artifacts`` the names (content hashes) of templates and zips. ``account``, ``region`` and ``caller`` say where
+    and for whom it was made, ``commit`` of which git revision (empty where there is none; ``-dirty`` at its end where
+    files differ from it).
+    """
+
+    environment: str
+    account: str
+    region: str
+    caller: str
+    commit: str
+    made: datetime
+    roots: tuple[RootPlan, ...]
+    images: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    secret_changes: tuple[SecretChange, ...] = ()
+    artifacts: tuple[str, ...] = ()
+    bucket: str | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.secret_changes and not any(root.changes_anything for root in self.roots)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why an operation failed: the first resource that failed of itself.
+
+    ``address`` is ``app/gateway:Service``; ``where`` its line in the template; ``details`` what ECS and the log said
+    (service events, stopped reasons, log lines), in order.
+    """
+
+    address: str
+    type: str
+    status: str
+    reason: str
+    where: Location | None = None
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one root's operation ended. ``ok`` is True only where it ended in the state that was asked for."""
+
+    root: str
+    stack: str
+    status: str
+    ok: bool
+    began: datetime
+    ended: datetime
+    cause: Cause | None = None
+    events: Sequence[StackEvent] = ()
