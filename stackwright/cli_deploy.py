@@ -69,7 +69,7 @@ def _upload(bundle: Bundle, config: Config) -> str:
 
     from .upload import Transfer, upload
 
-    aws = _connect(config)
+    aws = connected(config)
     account = aws.caller().account
     screen = console(stderr=True)
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
@@ -95,7 +95,7 @@ def _listing(bundle: Bundle, style: str) -> str:
     return json.dumps(data, indent=2)
 
 
-def _connect(config: Config) -> Aws:
+def connected(config: Config) -> Aws:
     """AWS, after the account and the Region were compared with the parameters."""
     from .aws import connect
 
@@ -120,7 +120,7 @@ def secrets_status(options: Options, style: str) -> None:
     from . import secret_values as stage
 
     config = load_config(options)
-    found = stage.status(config, _connect(config))
+    found = stage.status(config, connected(config))
     lines: list[str] = []
     for each in found:
         version = f"version {each.version}" if each.version else "no value yet" if each.exists else "does not exist"
@@ -144,7 +144,7 @@ def secrets_diff(options: Options, style: str, detailed_exitcode: bool) -> None:
 
     config = load_config(options)
     keys = stage.read_keys(config, _env_folder(options))
-    found = stage.compare(config, keys, _connect(config))
+    found = stage.compare(config, keys, connected(config))
     _print(_secret_changes(found), [_difference(each) for each in found], style)
     if detailed_exitcode and not all(each.empty for each in found):
         sys.exit(2)
@@ -163,7 +163,7 @@ def secrets_push(options: Options, style: str) -> None:
 
     config = load_config(options)
     keys = stage.read_keys(config, _env_folder(options))
-    aws = _connect(config)
+    aws = connected(config)
     found = stage.compare(config, keys, aws)
     pushed = stage.push(found, keys, aws)
     _print(_secret_changes(found, pushed), [_difference(each, pushed) for each in found], style)
@@ -208,7 +208,7 @@ def _store(config: Config) -> Store:
     """ECR, or the registry that STACKWRIGHT_REGISTRY names (``127.0.0.1:5000``), for work without AWS."""
     from .images import Store
 
-    return Store(config, _connect(config), os.environ.get("STACKWRIGHT_REGISTRY"))
+    return Store(config, connected(config), os.environ.get("STACKWRIGHT_REGISTRY"))
 
 
 @click.group(short_help="Build, push and mirror container images.")
