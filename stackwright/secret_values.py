@@ -166,11 +166,17 @@ def _status(name: str, needed: Sequence[str], aws: Storage) -> Status:
     return Status(name, secret is not None, version, states)
 
 
-def compare(config: Config, keys: Keys, aws: Storage) -> list[Difference]:
-    """What `push` would change; raises InputError where a secret is missing or being deleted."""
+def compare(config: Config, keys: Keys, aws: Storage, *, absent: bool = False) -> list[Difference]:
+    """What `push` would change; raises InputError where a secret is missing or being deleted.
+
+    With ``absent``, a secret that a deployment will make first counts as one without a value.
+    """
     problems: list[Problem] = []
     found: list[Difference] = []
     for name in names(config).values():
+        if absent and aws.secret(name) is None:
+            found.append(Difference(name, None, tuple(sorted(keys.values)), (), ()))
+            continue
         try:
             found.append(_difference(_usable(name, aws), name, keys, aws))
         except InputError as error:
@@ -220,7 +226,12 @@ def push(differences: Sequence[Difference], keys: Keys, aws: Storage) -> dict[st
     for each in differences:
         pushed[each.name] = each.version or ""
         if not each.empty:
-            version = str(uuid.uuid4())
-            aws.put_secret_value(each.name, version, keys.text())
-            pushed[each.name] = version
+            pushed[each.name] = put(each.name, str(uuid.uuid4()), keys, aws)
     return pushed
+
+
+def put(name: str, version: str, keys: Keys, aws: Storage) -> str:
+    """Put the values under a version id (a UUID), which becomes current; raises InputError for no such secret."""
+    _usable(name, aws)
+    aws.put_secret_value(name, version, keys.text())
+    return version
