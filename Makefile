@@ -92,8 +92,9 @@ policy: .venv-policy/.installed ## Ask checkov for a second opinion on build/ENV
 simulate: $(VENV)/.installed-dev ## Simulate ENV's autoscaling (TRACE=file.csv for your own arrivals)
 	@$(BIN)/python -m benchmarks.autoscaling simulate --env $(ENV) $(if $(TRACE),--trace $(TRACE)) $(ARGS)
 
-bench: $(VENV)/.installed-dev ## Measure rendering against cfn-lint and sceptre
+bench: $(VENV)/.installed-dev ## Measure rendering, prediction and deployment against targets and peers
 	@$(BIN)/python -m benchmarks.rendering $(ARGS)
+	@$(BIN)/python -m benchmarks.cloudformation
 
 lock: ## Pin the dependencies again (needs uv)
 	@for name in requirements requirements-dev requirements-policy requirements-taskcat; do \

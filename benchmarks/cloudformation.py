@@ -9,7 +9,10 @@ npm or the network is missing its row says so.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -17,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +32,11 @@ from stackwright.cfn.schema import Schemas
 from stackwright.cfn.template import parse
 from stackwright.diff import diff, folder
 from stackwright.emulator import lifecycle
-from stackwright.emulator.engine import Engine
-from stackwright.emulator.server import Server
 from stackwright.rehearsal import Build, World
 
 HERE = Path(__file__).resolve().parent.parent
+BUCKET, ROOTS = "packaged", ("bootstrap", "foundation", "app")
+OCI = "application/vnd.oci.image"
 PSEUDO = Pseudo(region="us-east-2", account_id="777788889999")
 CDK = HERE / ".stackwright" / "cdk"
 CDK_DIFF = """
@@ -65,9 +68,14 @@ def main() -> None:
     for count in (125, 250, 500):
         _row(f"prediction of one stack of {count} resources", None, _timed(_chain(count), runs))
     _row("all of Euglena deployed, engine alone", 2, _timed(lambda: _deploy(before), runs))
-    served = list(_served(before, runs + 1))
-    _row("all of Euglena deployed over HTTP, mirrored in moto, which is being loaded", 2, served[:1])
-    _row("all of Euglena deployed over HTTP, mirrored in moto, again", 2, served[1:])
+    with tempfile.TemporaryDirectory() as packaged:
+        package = ["package", "--env", "prod", "--no-lint", "--bucket", BUCKET, "--out", packaged]
+        _run([sys.executable, "render.py", *package])
+        for what, wait in (("straight after start", 0.0), ("3 s after start", 3.0)):
+            served = [_served(Path(packaged), wait) for _ in range(runs)]
+            _row(f"all of Euglena, packaged, deployed over HTTP by boto3, {what}", 2, [each[0] for each in served])
+        _row("all of Euglena, packaged, deployed over HTTP by boto3, again", 2, [each[1] for each in served])
+        _row("the same by the AWS CLI (`aws cloudformation deploy`), 3 s after start", None, _by_cli(Path(packaged)))
     _row("start-up to the first CloudFormation answer", 1.5, list(_started(runs)))
 
 
@@ -165,52 +173,137 @@ def _deploy(files: Mapping[str, str]) -> None:
         assert phase.ok, phase.failures
 
 
-def _served(files: Mapping[str, str], runs: int) -> Iterator[float]:
-    """Deploy by boto3; what is there before a deployment (certificate, code) is not counted, nor is moto's import."""
-    for _ in range(runs):
-        texts: dict[str, str] = {}
-        engine = Engine(PSEUDO, fetch=lambda url, texts=texts: texts[url], pulls=False)  # type: ignore[misc]
-        with ExitStack() as stack:
-            server = stack.enter_context(Server(engine))
-            clients = {name: stack.enter_context(_client(name, server.url)) for name in ("cloudformation", "s3", "acm")}
-            arn = clients["acm"].request_certificate(DomainName="example.com")["CertificateArn"]
-            clients["s3"].create_bucket(
-                Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": PSEUDO.region}
-            )  # fmt: skip
-            for name in ("autoscaling", "queue_metrics"):
-                clients["s3"].put_object(Bucket="artifacts", Key=name, Body=b"code")
-            mine = {path: text.replace(_certificate(files), arn) for path, text in files.items()}
+class _Emulator:
+    """A fresh one in a process of its own, and what has to be there before and between the roots: not counted."""
+
+    def __init__(self, url: str, packaged: Path) -> None:
+        self.url, self._packaged = url, packaged
+        self.outputs: dict[str, str] = {}
+
+    def prepare(self) -> None:
+        """A certificate, and what `package` wrote, in a bucket."""
+        with _client("acm", self.url) as acm, _client("s3", self.url) as s3:
+            arn = acm.request_certificate(DomainName="example.com")["CertificateArn"]
+            s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": PSEUDO.region})
+            for file in self._packaged.iterdir():
+                s3.put_object(Bucket=BUCKET, Key=file.name, Body=_with_certificate(file, arn))
+
+    def parameters(self, root: str) -> dict[str, str]:
+        """The values of a root's parameters; images and the secret's value are put where there are some."""
+        wanted = parse((self._packaged / f"{root}.template.yaml").read_text(encoding="utf-8")).parameters
+        if any(name.endswith("Image") for name in wanted):
+            self.outputs |= self._images() | {"AppSecretVersionId": self._secret()}
+        return {name: self.outputs[name] for name in wanted}
+
+    def _images(self) -> dict[str, str]:
+        found = {}
+        with _client("ecr", self.url) as ecr:
+            for each in ecr.describe_repositories()["repositories"]:
+                name, config = (
+                    each["repositoryName"].rpartition("/")[2],
+                    hashlib.sha256(each["repositoryName"].encode()),
+                )
+                given = {"digest": f"sha256:{config.hexdigest()}", "size": 1, "mediaType": f"{OCI}.config.v1+json"}
+                kind = f"{OCI}.manifest.v1+json"
+                manifest = json.dumps({"schemaVersion": 2, "mediaType": kind, "config": given, "layers": []})
+                image = ecr.put_image(repositoryName=each["repositoryName"], imageManifest=manifest, imageTag="1")
+                digest = image["image"]["imageId"]["imageDigest"]
+                found[f"{name.title()}Image"] = f"{each['repositoryUri']}@{digest}"
+        return found
+
+    def _secret(self) -> str:
+        lines = (HERE / "env/prod/keys.env.example").read_text(encoding="utf-8").splitlines()
+        keys = {line.partition("=")[0]: "x" for line in lines if "=" in line and not line.startswith("#")}
+        with _client("secretsmanager", self.url) as client:
+            arn = self.outputs["AppSecretArn"]
+            return str(client.put_secret_value(SecretId=arn, SecretString=json.dumps(keys))["VersionId"])
+
+    def deploy(self, root: str) -> float:
+        """One root by a change set, as a deployer does; the seconds it took."""
+        values = [{"ParameterKey": name, "ParameterValue": value} for name, value in self.parameters(root).items()]
+        address, named = _address(self._packaged, root), {"StackName": root, "ChangeSetName": "benchmark"}
+        with _client("cloudformation", self.url) as client:
             began = time.perf_counter()
-            _deploy_by(clients["cloudformation"], Build(mine), texts)
-            yield time.perf_counter() - began
+            client.create_change_set(
+                **named, ChangeSetType="CREATE", TemplateURL=address, Parameters=values, IncludeNestedStacks=True,
+                Capabilities=["CAPABILITY_NAMED_IAM"],
+            )  # fmt: skip
+            client.describe_change_set(**named)
+            client.execute_change_set(**named)
+            took = time.perf_counter() - began
+            self.read(client, root)
+            return took
+
+    def read(self, client: Any, root: str) -> None:
+        """Keep a deployed root's outputs."""
+        found = client.describe_stacks(StackName=root)["Stacks"][0]
+        assert found["StackStatus"] == "CREATE_COMPLETE", found
+        self.outputs |= {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())}
 
 
-def _certificate(files: Mapping[str, str]) -> str:
-    line = next(line for line in files["app/edge.yaml"].splitlines() if "CertificateArn" in line)
-    return line.split("CertificateArn:")[1].strip()
+def _served(packaged: Path, wait: float) -> tuple[float, float]:
+    """The first deployment on a fresh emulator, and one after it has forgotten everything."""
+    with tempfile.TemporaryDirectory() as temporary:
+        running = lifecycle.start(Path(temporary), PSEUDO.region, PSEUDO.account_id)
+        time.sleep(wait)
+        seconds = []
+        for _ in range(2):
+            emulator = _Emulator(running.url, packaged)
+            emulator.prepare()
+            seconds.append(sum(emulator.deploy(root) for root in ROOTS))
+            running.admin("reset")
+        lifecycle.stop(Path(temporary))
+    return seconds[0], seconds[1]
+
+
+def _by_cli(packaged: Path) -> list[float]:
+    """The peer: three times its start-up, and the time between its looks at a stack."""
+    aws = shutil.which("aws")
+    if aws is None:
+        return []
+    with tempfile.TemporaryDirectory() as temporary:
+        running = lifecycle.start(Path(temporary), PSEUDO.region, PSEUDO.account_id)
+        time.sleep(3)
+        emulator, seconds = _Emulator(running.url, packaged), 0.0
+        emulator.prepare()
+        keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": PSEUDO.region}
+        for root in ROOTS:
+            values = [f"{name}={value}" for name, value in emulator.parameters(root).items()]
+            file = Path(temporary, f"{root}.yaml")
+            with _client("s3", running.url) as s3:
+                key = _address(packaged, root).rpartition("/")[2]
+                file.write_bytes(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+            command = [aws, "cloudformation", "deploy", "--stack-name", root, "--template-file", str(file)]
+            command += ["--capabilities", "CAPABILITY_NAMED_IAM"]
+            command += ["--parameter-overrides", *values] if values else []
+            began = time.perf_counter()
+            subprocess.run(
+                command, env={**os.environ, **keys, "AWS_ENDPOINT_URL": running.url}, check=True, capture_output=True
+            )
+            seconds += time.perf_counter() - began
+            with _client("cloudformation", running.url) as client:
+                emulator.read(client, root)
+        lifecycle.stop(Path(temporary))
+    return [seconds]
+
+
+def _address(packaged: Path, root: str) -> str:
+    data = (packaged / f"{root}.template.yaml").read_bytes()
+    return f"https://{BUCKET}.s3.{PSEUDO.region}.amazonaws.com/{hashlib.sha256(data).hexdigest()}.template.yaml"
+
+
+def _with_certificate(file: Path, arn: str) -> bytes:
+    """A load balancer wants a certificate that exists."""
+    return (
+        re.sub(rb"arn:aws:acm:[\w:/-]+", arn.encode(), file.read_bytes())
+        if file.suffix == ".yaml"
+        else file.read_bytes()
+    )
 
 
 def _client(name: str, url: str) -> Any:
     keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": PSEUDO.region}
     return closing(boto3.client(name, endpoint_url=url, **keys))  # type: ignore[call-overload]
-
-
-def _deploy_by(client: Any, build: Build, texts: dict[str, str]) -> None:
-    outputs: dict[str, str] = {}
-    for root in build.order:
-        url = build.url(build.roots[root])
-        texts.update(build.texts)
-        wanted = build.template(root).parameters
-        values = {name: outputs.get(name, f"{name.lower()}-1") for name in wanted}
-        client.create_stack(
-            StackName=root,
-            TemplateURL=url,
-            Capabilities=["CAPABILITY_NAMED_IAM"],
-            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()],
-        )
-        found = client.describe_stacks(StackName=root)["Stacks"][0]
-        assert found["StackStatus"] == "CREATE_COMPLETE", found
-        outputs |= {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())}
 
 
 def _started(runs: int) -> Iterator[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -28,8 +29,17 @@ def main() -> None:
         temporary = file.with_suffix(f".{os.getpid()}")
         temporary.write_text(json.dumps({"pid": os.getpid(), "url": server.url}), encoding="utf-8")
         temporary.replace(file)
+        threading.Thread(target=_load, args=(server,), daemon=True).start()
         stop.wait()
     file.unlink(missing_ok=True)
+
+
+def _load(server: Server) -> None:
+    """Get ready for the first deployment. What is loaded stays, so the garbage collector need not look at it again."""
+    server.load()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from werkzeug.wrappers import Request
 
 from ..cfn.intrinsics import Pseudo
 from . import faults
+from .moto_application import MotoApplication
 from .services import Services
 
 _READS = ("Batch", "Describe", "Estimate", "Filter", "Get", "HEAD", "Head", "List", "Lookup", "Simulate", "Validate")
@@ -116,8 +117,10 @@ class Journal:
 class RememberingServices(Services):
     """Services whose answers to changes are the same when they are made again."""
 
-    def __init__(self, application: Callable[[], Any], pseudo: Pseudo, journal: Journal) -> None:
-        super().__init__(application, pseudo)
+    def __init__(
+        self, application: Callable[[], MotoApplication], pseudo: Pseudo, clients: dict[str, Any], journal: Journal
+    ) -> None:
+        super().__init__(application, pseudo, clients)
         self._journal, self._count = journal, 0
 
     def call(self, service: str, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:

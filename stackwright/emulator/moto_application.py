@@ -4,22 +4,58 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-def moto_application(account_id: str) -> Wsgi:
+class MotoApplication:
     """Every service of moto, for whoever asks in the one account; moto would take the account from the access key."""
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-    _leave_conditions_out()
-    services: Wsgi = DomainDispatcherApplication(create_backend_app)
+    def __init__(self, account_id: str) -> None:
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
-    def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        return services({**environ, "HTTP_X_MOTO_ACCOUNT_ID": account_id}, start)
+        _leave_conditions_out()
+        self._account_id = account_id
+        self._services = DomainDispatcherApplication(_application_of)
+        known: Any = cache(self._services.get_backend_for_host)  # moto looks through its folders for every request
+        self._services.get_backend_for_host = known  # type: ignore[method-assign]
 
-    return application
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        found: Iterable[bytes] = self._services({**environ, "HTTP_X_MOTO_ACCOUNT_ID": self._account_id}, start)
+        return found
+
+    def load(self, signing_name: str, region: str) -> None:
+        """Make a service's application, as its first request would."""
+        scope = f"AWS4-HMAC-SHA256 Credential=x/x/{region}/{signing_name}/aws4_request,"
+        self._services.get_application({"PATH_INFO": "/", "HTTP_HOST": "127.0.0.1", "HTTP_AUTHORIZATION": scope})
+
+
+def read(service: str, signing_name: str) -> None:
+    """Import moto's code for a service, and botocore's model of it for moto."""
+    from moto.backend_index import backend_url_patterns
+    from moto.core.utils import get_service_model
+
+    host = f"https://{signing_name}.us-east-1.amazonaws.com"
+    for name in {name for name, pattern in backend_url_patterns if pattern.match(host)}:
+        import_module(f"moto.{name}.urls")
+    get_service_model(service)
+
+
+def _application_of(service: Any) -> Any:
+    """moto's application of one service. Its making draws from the source of randomness of what is made by requests,
+    which must not depend on when that is."""
+    from moto.moto_api._internal import mock_random
+    from moto.moto_server.werkzeug_app import create_backend_app
+
+    state = mock_random.getstate()
+    mock_random.seed(f"application {service}")
+    try:
+        return create_backend_app(service)
+    finally:
+        mock_random.setstate(state)
 
 
 def _leave_conditions_out() -> None:

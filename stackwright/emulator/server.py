@@ -1,6 +1,7 @@
 """The loopback server: CloudFormation is ours, every other service on the same port is moto's.
 
-moto is imported with the first request that needs it, so that the first CloudFormation call is answered at once.
+moto is imported with the first request that needs it, or by :meth:`Server.load`, so that the first CloudFormation call
+is answered at once.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from . import faults, protocol
 from .drift import Drifts
 from .engine import ApiError, Engine
 from .journal import Journal, RememberingServices, settle
-from .moto_application import moto_application
+from .moto_application import MotoApplication
 from .rollout import SERVICE, Rollouts
-from .services import MotoProvider, Services, StoredParameters, looked_up
+from .services import MIRRORS, MotoProvider, Services, StoredParameters, looked_up
 
 ADMIN = "/_stackwright/"
+_TURN = 0.01
+"""Seconds in which a request that waits gets its turn."""
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
-_Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class Application:
@@ -44,7 +46,8 @@ class Application:
     def __init__(self, engine: Engine, mirror: bool = True, journal: Journal | None = None) -> None:
         self._engine, self._mirror, self._journal = engine, mirror, journal
         self._lock = threading.RLock()
-        self._others: _Wsgi | None = None
+        self._others: MotoApplication | None = None
+        self._clients: dict[str, Any] = {}
         if engine.fetch is None:
             engine.fetch = self.fetch
         self._attach()
@@ -61,10 +64,23 @@ class Application:
             rollouts = Rollouts(engine.clock, services, engine.pseudo, engine.seconds, token, engine.pulls)
             engine.operations.settling[SERVICE] = rollouts.settle
 
+    def load(self) -> None:
+        """Read what deployments need, one service at a time, between requests; nothing that can be seen changes."""
+        import moto.moto_server.werkzeug_app  # noqa: F401 - before the lock is taken, so that nobody waits for it
+
+        for name in MIRRORS:
+            self._engine.schemas.get(name)
+        services = Services(self._moto, self._engine.pseudo, self._clients)
+        for service in sorted({mirror.service for mirror in MIRRORS.values()}):
+            services.read(service)
+            with self._lock:
+                services.load(service)
+            time.sleep(_TURN)
+
     def _services(self) -> Services:
         if self._journal is None:
-            return Services(self._moto, self._engine.pseudo)
-        return RememberingServices(self._moto, self._engine.pseudo, self._journal)
+            return Services(self._moto, self._engine.pseudo, self._clients)
+        return RememberingServices(self._moto, self._engine.pseudo, self._clients, self._journal)
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         request = _whole(environ)
@@ -187,10 +203,10 @@ class Application:
             status, text = 500, protocol.error("InternalFailure", reason, 500, request_id)
         return Response(text, status, {"x-amzn-RequestId": request_id}, mimetype="text/xml")
 
-    def _moto(self) -> _Wsgi:
+    def _moto(self) -> MotoApplication:
         with self._lock:
             if self._others is None:
-                self._others = moto_application(self._engine.pseudo.account_id)
+                self._others = MotoApplication(self._engine.pseudo.account_id)
                 Client(self._others).post("/moto-api/reset")  # its state is the process's, an earlier server's too
                 if self._journal:
                     settle(self._engine.pseudo)
@@ -281,7 +297,7 @@ class Server:
     """
 
     def __init__(self, engine: Engine, port: int = 0, mirror: bool = True, journal: Journal | None = None) -> None:
-        application = Application(engine, mirror, journal)
+        self._application = application = Application(engine, mirror, journal)
         if journal is not None:
             engine.clock.source = engine.source = journal.source
             journal.replay(application)
@@ -298,6 +314,10 @@ class Server:
     def __enter__(self) -> Server:
         self._thread.start()
         return self
+
+    def load(self) -> None:
+        """Read now what the first deployment would otherwise wait for."""
+        self._application.load()
 
     def __exit__(self, *_exception: object) -> None:
         self._server.shutdown()

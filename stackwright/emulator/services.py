@@ -24,6 +24,7 @@ from ..cfn.intrinsics import Pseudo
 from ..cfn.template import to_text
 from . import steps
 from .identity import Identities, Identity
+from .moto_application import MotoApplication, read
 from .resources import Refused, Request, SchemaProvider
 
 Arguments = dict[str, Any]
@@ -61,17 +62,29 @@ def _session() -> botocore.session.Session:
 
 
 class Services:
-    """Clients of moto's services in this process."""
+    """Clients of moto's services in this process; those that were made are kept in ``clients``."""
 
-    def __init__(self, application: Callable[[], Any], pseudo: Pseudo) -> None:
+    def __init__(
+        self, application: Callable[[], MotoApplication], pseudo: Pseudo, clients: dict[str, Any] | None = None
+    ) -> None:
         self._application, self._pseudo = application, pseudo
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[str, Any] = {} if clients is None else clients
         self.inline: dict[tuple[str, str], list[Arguments]] = {}
         """The inline rules of security groups by group id and direction, as EC2 was given them."""
 
     @cached_property
     def _http(self) -> Client:
         return Client(self._application())
+
+    def load(self, service: str) -> None:
+        """Make ready what the first call of a service would make; its state stays as it is."""
+        self._application().load(self.client(service).meta.service_model.signing_name, self._pseudo.region)
+
+    @staticmethod
+    def read(service: str) -> None:
+        """Read what :meth:`load` needs, which takes most of its time and disturbs nobody."""
+        model = _session().get_service_model(service)
+        read(service, model.signing_name)
 
     def client(self, service: str) -> Any:
         """The client of a service; its requests never leave the process."""

@@ -9,6 +9,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
+from stackwright.cfn.intrinsics import Pseudo
 from stackwright.emulator import lifecycle
 from stackwright.emulator.engine import Engine
 from stackwright.emulator.journal import Journal
@@ -21,8 +22,8 @@ TOPIC = "AWS::SNS::Topic"
 class Cloud:
     """Clients of one URL."""
 
-    def __init__(self, url):
-        self.url, self.clients, self.admin = url, {}, Running(0, url).admin
+    def __init__(self, url, server=None):
+        self.url, self.clients, self.admin, self.server = url, {}, Running(0, url).admin, server
 
     def __call__(self, service):
         if service not in self.clients:
@@ -80,7 +81,7 @@ def begin(tmp_path):
         end()
         server = Server(Engine(**options), journal=Journal(tmp_path / "state.jsonl"))
         server.__enter__()
-        open_.append((Cloud(server.url), server))
+        open_.append((Cloud(server.url, server), server))
         return open_[-1][0]
 
     yield start
@@ -207,3 +208,12 @@ def test_stopped_and_killed_processes(tmp_path):
     assert cloud.status("cut") == "CREATE_COMPLETE"  # AWS would have gone on, too
     cloud.close()
     assert lifecycle.stop(tmp_path)
+
+
+def test_reading_ahead_leaves_ids_as_they_are(begin):
+    elsewhere = Pseudo(account_id="777788889999")  # moto makes some of its own things in its default account
+    cloud = begin(pseudo=elsewhere)
+    cloud.server.load()
+    cloud.create(RESOURCES)
+    before = cloud.everything()
+    assert begin(pseudo=elsewhere).everything() == before
