@@ -41,7 +41,7 @@ Wire = Callable[[Interface, Sequence[Interface], Mapping[str, Sequence[str]], Se
 SUFFIXES = (".yaml.j2", ".yml.j2", ".json.j2")
 BUILD = "build"
 ENGINE_PARAMETERS = frozenset(
-    ("stacks", "environment", "region", "account_id", "images", "secrets", "variables", "deploy")
+    ("stacks", "environment", "region", "account_id", "images", "secrets", "variables", "deploy", "imports")
 )
 """Top-level parameters that the engine reads itself."""
 
