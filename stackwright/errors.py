@@ -6,6 +6,7 @@ StackwrightError            carries the problems to show; exit 1
 |-- WiringError             a Parameter without one source
 |-- OutputError             build/ cannot be written
 |-- EmulatorError           the local CloudFormation does not start or answer, or a rehearsal fails
+|-- DeployError             a deployment is refused, or did not end in the state asked for
 |-- AwsError                AWS refuses a call, or cannot be reached
 `-- ImageError              podman, docker or a registry fails, or an image is not there
 """
@@ -51,6 +52,10 @@ class AwsError(StackwrightError):
     """AWS refuses a call, or cannot be reached; ``code`` is AWS's own error code, where it answered."""
 
     code: str = ""
+
+
+class DeployError(StackwrightError):
+    """A deployment is refused before it begins, or a stack did not end in the state asked for."""
 
 
 class EmulatorError(StackwrightError):

@@ -140,8 +140,11 @@ class Stacks(Protocol):
     def stacks(self) -> list[Stack]:
         """DescribeStacks of all that are not deleted, nested ones included, all pages."""
 
-    def events(self, stack: str, since: str | None = None) -> list[StackEvent]:
-        """DescribeStackEvents, oldest first: those after the event id ``since``, or all."""
+    def events(self, stack: str, since: str | datetime | None = None) -> list[StackEvent]:
+        """DescribeStackEvents, oldest first: those after the event id ``since``, not before that time, or all."""
+
+    def last_event(self, stack: str) -> StackEvent | None:
+        """DescribeStackEvents, the newest; None where the stack has none yet."""
 
     def resources(self, stack: str) -> list[StackResource]:
         """ListStackResources, all pages."""
@@ -212,15 +215,19 @@ class StackCalls(Session):
         """See `Stacks`."""
         return [_stack(each) for each in self._pages("cloudformation", "describe_stacks", "Stacks")]
 
-    def events(self, stack: str, since: str | None = None) -> list[StackEvent]:
+    def events(self, stack: str, since: str | datetime | None = None) -> list[StackEvent]:
         """See `Stacks`."""
         found: list[StackEvent] = []
         for page in self._event_pages(stack):
             for each in page:
-                if each["EventId"] == since:
+                if each["Timestamp"] < since if isinstance(since, datetime) else each["EventId"] == since:
                     return found[::-1]
                 found.append(_event(each))
         return found[::-1]
+
+    def last_event(self, stack: str) -> StackEvent | None:
+        """See `Stacks`."""
+        return next((_event(each) for page in self._event_pages(stack) for each in page), None)
 
     def _event_pages(self, stack: str) -> Iterator[Sequence[Mapping[str, Any]]]:
         """Newest first; a caller that has seen enough asks for no more pages."""

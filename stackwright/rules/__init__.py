@@ -120,6 +120,15 @@ _STAGES = (
     Code("SW705", "An update that does not go through", "Seen in a rehearsal, before AWS would say so."),
     Code("SW706", "A rollback that does not restore what was there"),
     Code("SW707", "A resource would be replaced", "The old one goes, with its name and what is in it."),
+    Code("SW820", "A replacement or removal without leave", "The old one goes, with its name and what is in it."),
+    Code("SW821", "A loss of data without leave"),
+    Code("SW822", "Wider access without leave", "Granted by mistake, it is hard to notice afterwards."),
+    Code("SW823", "A stack did not end in the state asked for"),
+    Code("SW824", "An operation cannot be followed any longer", "It goes on in CloudFormation all the same."),
+    Code("SW825", "A change set that cannot be executed any more"),
+    Code("SW826", "Nothing is under way"),
+    Code("SW827", "A deletion that is not confirmed"),
+    Code("SW828", "A stack that needs no repair, or cannot be repaired so"),
 )
 
 
