@@ -1,0 +1,334 @@
+"""What of a plan nobody may do by accident: losing data, replacing resources, opening access. Pure.
+
+A new deployment endangers nothing: only what exists can be lost, or be opened wider than it was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_network
+from typing import Any
+
+from .cfn.template import parse
+from .comparison import Effect, PropertyDiff
+from .deployment import Certainty, Kind, Plan, PlannedChange, RootPlan
+from .errors import DeployError
+from .model import Location, Problem
+
+REVISIONS = frozenset(("AWS::ECS::TaskDefinition", "AWS::Lambda::Version", "AWS::Lambda::LayerVersion"))
+"""Types whose resources are revisions: every change makes a new one, and nothing is lost with the old one."""
+
+Locate = Callable[[str, str], Location | None]
+"""Path of a stack and logical ID -> the line of the template that makes the resource, if it is known."""
+
+
+class Flag(StrEnum):
+    """The option that allows a danger."""
+
+    REPLACE = "--allow-replace"
+    DATA_LOSS = "--allow-data-loss"
+    ACCESS = "--allow-broader-access"
+
+
+_CODES = {Flag.REPLACE: "SW820", Flag.DATA_LOSS: "SW821", Flag.ACCESS: "SW822"}
+
+
+@dataclass(frozen=True, slots=True)
+class Danger:
+    """One thing that needs leave. ``root`` is the stack's name in CloudFormation, which a user may type instead;
+    ``stack`` the path of the (nested) stack that holds ``logical_id``; ``text`` a sentence without a full stop."""
+
+    flag: Flag
+    root: str
+    stack: str
+    logical_id: str
+    text: str
+
+    @property
+    def address(self) -> str:
+        """``app/gateway:Service``."""
+        return f"{self.stack}:{self.logical_id}"
+
+    @property
+    def option(self) -> str:
+        """What allows it, as it is typed."""
+        return f"{self.flag} {self.logical_id}" if self.flag is Flag.REPLACE else str(self.flag)
+
+
+def dangers(plan: Plan) -> list[Danger]:
+    """All dangers of a plan, in the order of its changes."""
+    return [danger for root in plan.roots if _exists(root) for change in root.changes for danger in _of(root, change)]
+
+
+def require(
+    found: Sequence[Danger],
+    *,
+    replace: Collection[str] = (),
+    data_loss: bool = False,
+    broader_access: bool = False,
+    locate: Locate | None = None,
+) -> None:
+    """Refuse a plan whose dangers are not all allowed; ``replace`` holds logical IDs, or addresses.
+
+    Raises:
+        DeployError: SW820, SW821 or SW822 for each that is not, with the option that allows it.
+    """
+    allowed = {Flag.DATA_LOSS: data_loss, Flag.ACCESS: broader_access}
+    refused = [each for each in found if not allowed.get(each.flag) and not _named(each, replace)]
+    if refused:
+        raise DeployError(_problem(each, locate) for each in refused)
+
+
+def _named(danger: Danger, names: Collection[str]) -> bool:
+    return danger.flag is Flag.REPLACE and bool({danger.logical_id, danger.address} & set(names))
+
+
+def _problem(danger: Danger, locate: Locate | None) -> Problem:
+    where = locate(danger.stack, danger.logical_id) if locate else None
+    hint = f"if that is meant: {danger.option}"
+    return Problem(_CODES[danger.flag], f"refused: {danger.text}", (where,) if where else (), hint)
+
+
+def _exists(root: RootPlan) -> bool:
+    """Whether there is something to lose: a stack that is made now, or later, holds nothing."""
+    return root.kind in (Kind.UPDATE, Kind.IMPORT) or (root.kind is Kind.LATER and bool(root.stack_id or root.live))
+
+
+def _of(root: RootPlan, change: PlannedChange) -> Iterator[Danger]:
+    if change.certainty is Certainty.PHANTOM:
+        return
+    found = [*_losses(root, change), *_replacements(change), *_openings(root, change)]
+    diff = change.diff
+    for flag, text in found:
+        yield Danger(flag, root.target.stack, diff.stack, diff.logical_id, f"{diff.address} ({diff.type}) {text}")
+
+
+# --- data and replacements ----------------------------------------------------------------------------------
+
+
+def _losses(root: RootPlan, change: PlannedChange) -> Iterator[tuple[Flag, str]]:
+    removed = change.effect is Effect.REMOVE
+    if not change.stateful or not (removed or change.effect is Effect.REPLACE or change.diff.may_replace):
+        return
+    kept = _kept(root, change)
+    if removed and kept:
+        yield Flag.REPLACE, f"is removed from the stack; what it holds is kept ({kept}), where nothing uses it"
+    elif not kept:
+        fate = "is removed" if removed else "may be replaced" if change.diff.may_replace else "is replaced"
+        yield Flag.DATA_LOSS, f"{fate}, and its data is deleted"
+
+
+def _kept(root: RootPlan, change: PlannedChange) -> str:
+    """``Retain`` or ``Snapshot`` where the old one's data survives, else nothing."""
+    policy = change.policy_action
+    if not policy:
+        losses = {loss.resource.address: loss.policy for loss in root.diff.losses if loss.kept}
+        policy = losses.get(change.diff.address, "")
+    return next((word for word in ("Retain", "Snapshot") if word in policy), "")
+
+
+def _replacements(change: PlannedChange) -> Iterator[tuple[Flag, str]]:
+    diff = change.diff
+    if diff.type in REVISIONS:
+        return
+    if diff.effect is Effect.REPLACE and (change.stateful or _of_its_own(change)):
+        causes = ", ".join(each.path for each in diff.properties if each.replaces == "yes")
+        yield Flag.REPLACE, "is replaced by a new one" + (f": {causes} cannot change in place" if causes else "")
+    elif diff.effect is Effect.CHANGE and diff.may_replace and change.stateful:
+        yield Flag.REPLACE, "may be replaced by an empty one"
+
+
+def _of_its_own(change: PlannedChange) -> bool:
+    """Whether a change of its own replaces it, not one that only follows another resource's."""
+    causes = [each for each in change.diff.properties if each.replaces != "no"]
+    if not causes:  # only CloudFormation says so, and not why
+        return change.replacement == "True" and change.certainty is Certainty.CERTAIN
+    return any(each.replaces == "yes" and not each.after_apply for each in causes)
+
+
+# --- access ---------------------------------------------------------------------------------------------------
+
+_GROUP = "AWS::EC2::SecurityGroup"
+_RULES = frozenset(("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress"))
+_PERMISSION = "AWS::Lambda::Permission"
+_POLICIES = frozenset(("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy",
+                       "AWS::SecretsManager::ResourcePolicy"))  # fmt: skip
+"""Types that may deny: what they denied is allowed once they are gone."""
+_SHOWN = 3
+
+
+def _openings(root: RootPlan, change: PlannedChange) -> Iterator[tuple[Flag, str]]:
+    diff = change.diff
+    if diff.effect is Effect.ADD:
+        found = list(_granted(diff.type, _properties(root, change)))
+    elif diff.effect is Effect.REMOVE:
+        found = ["no longer denies anything"] if diff.type in _POLICIES else []
+    else:
+        found = [text for each in diff.properties for text in _opened(diff.type, each)]
+    if found:
+        more = f" (and {len(found) - _SHOWN} more)" if len(found) > _SHOWN else ""
+        yield Flag.ACCESS, "; ".join(found[:_SHOWN]) + more
+
+
+def _properties(root: RootPlan, change: PlannedChange) -> Mapping[str, Any]:
+    """A new resource's properties as its template gives them, intrinsic functions unresolved."""
+    text = root.target.templates.get(change.diff.stack)
+    resource = parse(text).resources.get(change.diff.logical_id) if text else None
+    return resource.properties if resource else {}
+
+
+def _granted(type_: str, properties: Mapping[str, Any]) -> Iterator[str]:
+    """What a new resource opens."""
+    if type_ in _RULES:
+        yield f"lets in or out: {_rule(properties)}"
+    elif type_ == _GROUP:
+        for name in ("SecurityGroupIngress", "SecurityGroupEgress"):
+            rules = properties.get(name) or []
+            yield from (f"lets in or out: {_rule(rule)}" for rule in rules if isinstance(rule, Mapping))
+    elif type_ == _PERMISSION:
+        yield f"lets {_short(properties.get('Principal'))} invoke a function"
+    else:
+        allowed = list(_statements(properties, "Allow"))
+        yield from (f"allows {_short(each.get('Action', each.get('NotAction')))}" for each in allowed)
+        yield from (f"attaches {_short(arn)}" for arn in _list(properties.get("ManagedPolicyArns")))
+
+
+def _opened(type_: str, leaf: PropertyDiff) -> Iterator[str]:
+    """What a changed property opens."""
+    if leaf.after_apply and leaf.exists_before and leaf.exists_after:
+        return  # it names the same thing, under another identifier
+    wider = {_GROUP: _wider_group, _PERMISSION: _wider_permission, **dict.fromkeys(_RULES, _wider_rule)}
+    if wider.get(type_, _wider_policy)(leaf):
+        yield f"{leaf.path}: {_change(leaf)}"
+
+
+def _wider_group(leaf: PropertyDiff) -> bool:
+    inside = re.fullmatch(r"SecurityGroup(?:Ingress|Egress)(?:\[[^\]]*\](?:\.(.+))?)?", leaf.path)
+    if inside is None or leaf.path.endswith("[order]"):
+        return False
+    if inside.group(1):
+        return _wider_rule(leaf)
+    # Without any rule of its own a group lets everything out.
+    return leaf.exists_after or leaf.path == "SecurityGroupEgress"
+
+
+def _wider_rule(leaf: PropertyDiff) -> bool:
+    name = leaf.path.rpartition(".")[2]
+    before, after = leaf.before, leaf.after
+    if name in ("Description", "Tags", "GroupId"):
+        return False
+    if name in ("CidrIp", "CidrIpv6") and leaf.exists_before:
+        return leaf.exists_after and not _inside(after, before)
+    if name in ("FromPort", "ToPort") and leaf.exists_before and leaf.exists_after:
+        try:
+            return int(after) < int(before) if name == "FromPort" else int(after) > int(before)
+        except (TypeError, ValueError):
+            return True
+    if name == "IpProtocol" and str(before) == "-1":
+        return False
+    return leaf.exists_after or name in ("FromPort", "ToPort")
+
+
+def _inside(inner: Any, outer: Any) -> bool:
+    """Whether an address range is a part of another."""
+    try:
+        small, large = ip_network(str(inner)), ip_network(str(outer))
+    except ValueError:
+        return bool(inner == outer)
+    return small.version == large.version and small.subnet_of(large)  # type: ignore[arg-type]
+
+
+def _wider_permission(leaf: PropertyDiff) -> bool:
+    if leaf.path in ("Principal", "Action", "SourceArn", "SourceAccount", "PrincipalOrgID", "FunctionUrlAuthType"):
+        restricts = leaf.path not in ("Principal", "Action")
+        if not leaf.exists_before or not leaf.exists_after:
+            return restricts and leaf.exists_before
+        return not _covered(leaf.after, leaf.before)
+    return False
+
+
+_NEGATIVE = ("NotAction", "NotResource", "NotPrincipal")
+
+
+def _wider_policy(leaf: PropertyDiff) -> bool:
+    """Any policy document, wherever a type holds it."""
+    if leaf.path.startswith("ManagedPolicyArns"):
+        return leaf.exists_after and not leaf.path.endswith("[order]")
+    if leaf.path == "PermissionsBoundary":
+        return leaf.exists_before
+    inside = re.search(r"(?:^|\.)Statement(?:\[[^\]]*\])?(?:\.(.+))?$", leaf.path)
+    if inside is None or not inside.group(1):
+        gains = leaf.exists_after and any(_statements(leaf.after, "Allow"))
+        return gains or (leaf.exists_before and any(_statements(leaf.before, "Deny")))
+    return _wider_statement(inside.group(1), leaf)
+
+
+def _wider_statement(element: str, leaf: PropertyDiff) -> bool:
+    """Whether a leaf inside of a statement widens it, taken that the statement allows."""
+    name = re.split(r"[.\[]", element)[0]
+    if name in ("Sid", "Version") or element.endswith("[order]"):
+        return False
+    if name == "Effect":
+        return bool(leaf.after != "Deny")
+    if not leaf.exists_before:  # one more that is meant: wider; one more condition or exception: narrower
+        return name not in ("Condition", *_NEGATIVE)
+    if not leaf.exists_after:
+        return name in ("Condition", *_NEGATIVE)
+    if name in _NEGATIVE:
+        return not _covered(leaf.before, leaf.after)
+    return not _covered(leaf.after, leaf.before)
+
+
+def _covered(inner: Any, outer: Any) -> bool:
+    """Whether each of the inner patterns (``s3:Get*``) means no more than one of the outer ones."""
+    return all(any(_matches(mine, theirs) for theirs in _list(outer)) for mine in _list(inner))
+
+
+def _matches(value: Any, pattern: Any) -> bool:
+    if value == pattern or not (isinstance(value, str) and isinstance(pattern, str)):
+        return bool(value == pattern)
+    wild = "".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in pattern)
+    return re.fullmatch(wild, value, re.IGNORECASE | re.DOTALL) is not None
+
+
+def _statements(value: Any, effect: str) -> Iterator[Mapping[str, Any]]:
+    """All statements with that effect, at any depth."""
+    if isinstance(value, Mapping):
+        if value.get("Effect") == effect:
+            yield value
+        for each in value.values():
+            yield from _statements(each, effect)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _statements(each, effect)
+
+
+def _rule(rule: Mapping[str, Any]) -> str:
+    """``tcp 443 0.0.0.0/0``."""
+    ports = "-".join(dict.fromkeys(str(rule[key]) for key in ("FromPort", "ToPort") if key in rule))
+    peers = [value for key, value in rule.items() if key.startswith(("Cidr", "Source", "Destination"))]
+    return " ".join(part for part in (str(rule.get("IpProtocol", "")), ports, *map(_short, peers)) if part)
+
+
+def _change(leaf: PropertyDiff) -> str:
+    if not leaf.exists_before:
+        return f"adds {_short(leaf.after)}"
+    if not leaf.exists_after:
+        return f"loses {_short(leaf.before)}"
+    return f"{_short(leaf.before)} → {_short(leaf.after)}"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_short, value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_short(item)}" for key, item in value.items())
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]

@@ -1,0 +1,239 @@
+"""What a plan is refused for, and with which option it is not; each plan is predicted from two templates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+import yaml
+
+from stackwright.cfn.schema import Schemas
+from stackwright.deployment import Certainty, Kind, Listed, Plan, PlannedChange, RootPlan, StackTarget
+from stackwright.diff import diff
+from stackwright.errors import DeployError
+from stackwright.gates import Flag, dangers, require
+from stackwright.model import Location
+
+REGION, ACCOUNT = "us-east-2", "123456789012"
+BUCKET = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "one"}}
+TOPIC = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "one"}}
+CLUSTER = {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": "one"}}
+
+
+def template(resources):
+    return yaml.safe_dump({"Resources": {"Keep": {"Type": "AWS::SQS::Queue"}, **resources}}, sort_keys=False)
+
+
+def plan_of(before, after, kind=Kind.UPDATE, **changes):
+    """A plan of the root ``app``, as CloudFormation and the prediction agree on it."""
+    texts = [{"app.yaml": template(side)} for side in (before, after)]
+    found = diff(*texts, REGION, ACCOUNT)
+    schemas = Schemas(REGION)
+    listed = tuple(
+        PlannedChange(each, Listed.BOTH, Certainty.CERTAIN, stateful=schemas.get(each.type).stateful, **changes)
+        for each in found.resources
+    )
+    target = StackTarget("app", "news-prod-app", {"app": texts[1]["app.yaml"]}, {}, {}, {})
+    root = RootPlan(target, kind, found, listed)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    return Plan("prod", ACCOUNT, REGION, "arn:aws:iam::123456789012:user/me", "", now, (root,))
+
+
+def flags(before, after, **rest):
+    return [(each.logical_id, each.flag) for each in dangers(plan_of({"X": before}, {"X": after}, **rest))]
+
+
+def with_properties(resource, **properties):
+    return {**resource, "Properties": {**resource["Properties"], **properties}}
+
+
+def kept(resource, policy="Retain"):
+    return {**resource, "DeletionPolicy": policy, "UpdateReplacePolicy": policy}
+
+
+# --- data and replacements ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wanted"),
+    [
+        (TOPIC, with_properties(TOPIC, DisplayName="d"), []),
+        (TOPIC, with_properties(TOPIC, TopicName="two"), [Flag.REPLACE]),
+        (BUCKET, with_properties(BUCKET, BucketName="two"), [Flag.DATA_LOSS, Flag.REPLACE]),
+        (kept(BUCKET), kept(with_properties(BUCKET, BucketName="two")), [Flag.REPLACE]),
+    ],
+    ids=["in place", "replaced", "replaced with its data", "replaced, data kept"],
+)
+def test_replacements_need_leave(before, after, wanted):
+    assert [flag for _, flag in flags(before, after)] == wanted
+
+
+def test_removals_of_what_holds_data_need_leave():
+    for policy, flag in [("Delete", Flag.DATA_LOSS), ("Retain", Flag.REPLACE)]:
+        found = dangers(plan_of({"X": kept(BUCKET, policy)}, {}))
+        assert [each.flag for each in found] == [flag], policy
+    assert dangers(plan_of({"X": TOPIC}, {})) == []
+
+
+def test_revisions_and_followers_are_replaced_without_leave():
+    task = {"Type": "AWS::ECS::TaskDefinition", "Properties": {"Family": "f", "Cpu": "256"}}
+    assert flags(task, with_properties(task, Cpu="512")) == []
+    sub = {"Type": "AWS::SNS::Subscription", "Properties": {"TopicArn": {"Ref": "T"}, "Protocol": "sms"}}
+    found = dangers(plan_of({"T": TOPIC, "S": sub}, {"T": with_properties(TOPIC, TopicName="two"), "S": sub}))
+    assert [each.option for each in found] == ["--allow-replace T"]
+
+
+def test_what_only_cloudformation_says_is_believed_unless_it_is_a_phantom():
+    found = plan_of({"X": TOPIC}, {"X": with_properties(TOPIC, TopicName="two")}, replacement="True")
+    change = found.roots[0].changes[0]
+    bare = replace(change, diff=replace(change.diff, properties=()), listed=Listed.CLOUDFORMATION)
+
+    def with_change(one):
+        return replace(found, roots=(replace(found.roots[0], changes=(one,)),))
+
+    assert [each.flag for each in dangers(with_change(bare))] == [Flag.REPLACE]
+    assert dangers(with_change(replace(bare, certainty=Certainty.PHANTOM))) == []
+    assert dangers(with_change(replace(bare, certainty=Certainty.CONDITIONAL))) == []
+
+
+def test_cloudformations_word_on_what_happens_to_the_old_one_decides():
+    change = {"X": BUCKET}, {"X": with_properties(BUCKET, BucketName="two")}
+    assert {each.flag for each in dangers(plan_of(*change, policy_action="ReplaceAndDelete"))} == {
+        Flag.DATA_LOSS,
+        Flag.REPLACE,
+    }
+    assert [each.flag for each in dangers(plan_of(*change, policy_action="ReplaceAndRetain"))] == [Flag.REPLACE]
+
+
+def test_a_new_deployment_endangers_nothing():
+    change = {"X": BUCKET, "G": group([])}, {"X": with_properties(BUCKET, BucketName="two"), "G": group([WORLD])}
+    assert dangers(plan_of(*change, kind=Kind.CREATE)) == []
+    assert dangers(plan_of(*change, kind=Kind.LATER)) == []
+    later = plan_of(*change, kind=Kind.LATER)
+    live = replace(later, roots=(replace(later.roots[0], stack_id="arn"),))
+    assert len(dangers(live)) == 3
+
+
+# --- access ---------------------------------------------------------------------------------------------------
+
+
+def role(*statements, **more):
+    policy = {"PolicyName": "p", "PolicyDocument": {"Version": "2012-10-17", "Statement": list(statements)}}
+    return {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}, "Policies": [policy], **more}}
+
+
+def allow(action="s3:GetObject", resource="arn:aws:s3:::a/*", **more):
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+IF = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wider"),
+    [
+        (role(allow()), role(allow(), allow("s3:PutObject")), True),
+        (role(allow(), allow("s3:PutObject")), role(allow()), False),
+        (role(allow()), role(allow(), {"Effect": "Deny", "Action": "*", "Resource": "*"}), False),
+        (role(allow(), {"Effect": "Deny", "Action": "*", "Resource": "*"}), role(allow()), True),
+        (role(allow("s3:GetObject")), role(allow("s3:*")), True),
+        (role(allow("s3:*")), role(allow("s3:GetObject")), False),
+        (role(allow("s3:GetObject")), role(allow(["s3:GetObject", "s3:PutObject"])), True),
+        (role(allow(["s3:Get*", "s3:PutObject"])), role(allow(["s3:GetObject"])), False),
+        (role(allow(resource="arn:aws:s3:::a/*")), role(allow(resource="*")), True),
+        (role(allow(resource="*")), role(allow(resource="arn:aws:s3:::a/*")), False),
+        (role(allow(Condition=IF)), role(allow()), True),
+        (role(allow()), role(allow(Condition=IF)), False),
+        (role(allow()), role({**allow(), "Effect": "Deny"}), False),
+        (role({**allow(), "Effect": "Deny"}), role(allow()), True),
+        (role(allow()), role(allow(), ManagedPolicyArns=[ARN]), True),
+        (role(allow(), ManagedPolicyArns=[ARN]), role(allow()), False),
+        (role(allow(), PermissionsBoundary=ARN), role(allow()), True),
+        (role(allow()), role(allow(), PermissionsBoundary=ARN), False),
+        (role(allow()), role(allow(), Description="d"), False),
+    ],
+)
+def test_wider_policies_need_leave(before, after, wider):
+    assert [flag for _, flag in flags(before, after)] == [Flag.ACCESS] * wider
+
+
+WORLD = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "0.0.0.0/0"}
+OFFICE = {**WORLD, "CidrIp": "192.0.2.0/24"}
+
+
+def group(ingress, **more):
+    properties = {"GroupDescription": "g", "SecurityGroupIngress": ingress, **more}
+    return {"Type": "AWS::EC2::SecurityGroup", "Properties": properties}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wider"),
+    [
+        (group([OFFICE]), group([WORLD]), True),
+        (group([WORLD]), group([OFFICE]), False),
+        (group([OFFICE]), group([OFFICE, WORLD]), True),
+        (group([OFFICE, WORLD]), group([OFFICE]), False),
+        (group([OFFICE]), group([{**OFFICE, "FromPort": 80}]), True),
+        (group([{**OFFICE, "FromPort": 80}]), group([OFFICE]), False),
+        (group([OFFICE]), group([{**OFFICE, "ToPort": 444}]), True),
+        (group([OFFICE]), group([{**OFFICE, "IpProtocol": "-1"}]), True),
+        (group([OFFICE]), group([{**OFFICE, "Description": "office"}]), False),
+        (group([], SecurityGroupEgress=[OFFICE]), group([]), True),
+        (group([OFFICE]), group([OFFICE], Tags=[{"Key": "a", "Value": "b"}]), False),
+    ],
+)
+def test_wider_security_groups_need_leave(before, after, wider):
+    assert [flag for _, flag in flags(before, after)] == [Flag.ACCESS] * wider
+
+
+def test_new_resources_that_grant_need_leave_and_say_what():
+    ingress = {"Type": "AWS::EC2::SecurityGroupIngress", "Properties": {**WORLD, "GroupId": "sg-1"}}
+    permission = {
+        "Type": "AWS::Lambda::Permission",
+        "Properties": {"Action": "lambda:InvokeFunction", "FunctionName": "f", "Principal": "*"},
+    }
+    found = dangers(plan_of({}, {"I": ingress, "P": permission, "R": role(allow()), "T": TOPIC}))
+    assert [(each.logical_id, each.flag) for each in found] == [(name, Flag.ACCESS) for name in "IPR"]
+    assert "lets in or out: tcp 443 0.0.0.0/0" in found[0].text
+    assert "lets * invoke a function" in found[1].text
+    assert "allows s3:GetObject" in found[2].text
+
+
+def test_a_policy_that_denied_leaves_an_opening():
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*"}]}
+    bucket = {"Type": "AWS::S3::BucketPolicy", "Properties": {"Bucket": "b", "PolicyDocument": policy}}
+    assert [each.flag for each in dangers(plan_of({"X": bucket}, {}))] == [Flag.ACCESS]
+
+
+def test_what_follows_another_resource_is_not_wider():
+    statement = allow(resource={"Fn::GetAtt": ["T", "TopicArn"]})
+    changed = with_properties(TOPIC, TopicName="two")
+    found = dangers(plan_of({"T": TOPIC, "R": role(statement)}, {"T": changed, "R": role(statement)}))
+    assert [each.option for each in found] == ["--allow-replace T"]
+
+
+# --- leave ------------------------------------------------------------------------------------------------------
+
+
+def test_require_refuses_each_with_its_option_and_line():
+    found = dangers(
+        plan_of({"X": BUCKET, "G": group([])}, {"X": with_properties(BUCKET, BucketName="two"), "G": group([WORLD])})
+    )
+    with pytest.raises(DeployError) as refused:
+        require(found, locate=lambda stack, name: Location(f"templates/{stack}.yaml.j2", 7) if name == "X" else None)
+    problems = refused.value.problems
+    assert {(each.code, each.hint) for each in problems} == {
+        ("SW820", "if that is meant: --allow-replace X"),
+        ("SW821", "if that is meant: --allow-data-loss"),
+        ("SW822", "if that is meant: --allow-broader-access"),
+    }
+    assert {str(where) for each in problems for where in each.where} == {"templates/app.yaml.j2:7"}
+    assert all(each.message.startswith("refused: app:") for each in problems)
+    with pytest.raises(DeployError, match="its data is deleted"):
+        require(found, replace=["X"], broader_access=True)
+    with pytest.raises(DeployError, match="is replaced by a new one: BucketName cannot change in place"):
+        require(found, replace=["Y"], data_loss=True, broader_access=True)
+    require(found, replace=["app:X"], data_loss=True, broader_access=True)
+    require([])
