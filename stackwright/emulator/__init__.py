@@ -6,6 +6,7 @@
 - ``resources``: makes, changes and deletes physical resources, or says why not.
 - ``services``: resources that also exist in moto; ``rollout`` and ``tasks``: what its ECS services do with time;
   ``drift``: what it holds against what a template says.
+- ``moto_application``: moto's services as one application; ``registry``: ECR's, for podman and docker.
 - ``operations``: creating, updating, deleting and rolling back a stack, with the events and statuses of AWS.
 - ``policy``, ``imports``, ``history``: stack policies, change sets of existing resources, events by operation.
 - ``faults``: requests and servers that fail on demand; ``durations``: how long AWS takes.

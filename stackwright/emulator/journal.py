@@ -23,6 +23,7 @@ from werkzeug.wrappers import Request
 from ..cfn.intrinsics import Pseudo
 from . import faults
 from .moto_application import MotoApplication
+from .registry import changes_repository, is_registry
 from .services import Services
 
 _READS = ("Batch", "Describe", "Estimate", "Filter", "Get", "HEAD", "Head", "List", "Lookup", "Simulate", "Validate")
@@ -46,6 +47,11 @@ class Journal:
             else:
                 self._entries.append(entry)
 
+    @property
+    def folder(self) -> Path:
+        """For what does not fit into the journal: beside it, and named like it."""
+        return self._file.with_suffix("")
+
     def source(self) -> float:
         """The time in seconds since the epoch; it stands still while a change is made, now and when made again."""
         return self._now if self._busy else time.time()
@@ -58,6 +64,8 @@ class Journal:
             return action in ("clear", "latency") or (
                 action == "fault" and isinstance(body, dict) and "kind" not in body
             )
+        if is_registry(request):
+            return changes_repository(request)
         action = faults.action_of(request)
         return action != "GET" and not action.startswith(_READS)
 

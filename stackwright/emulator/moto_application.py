@@ -1,10 +1,12 @@
-"""moto's services as one application: of one account, and with bucket policies that do not lock everyone out."""
+"""moto's services as one application: of one account, with bucket policies that do not lock everyone out, and images
+that have their own digests."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
 from functools import cache
+from hashlib import sha256
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +20,7 @@ class MotoApplication:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
         _leave_conditions_out()
+        _digest_manifests()
         self._account_id = account_id
         self._services = DomainDispatcherApplication(_application_of)
         known: Any = cache(self._services.get_backend_for_host)  # moto looks through its folders for every request
@@ -80,6 +83,16 @@ def _leave_conditions_out() -> None:
 
     get_permission.leaves_conditions_out = True  # type: ignore[attr-defined]
     FakeBucket.get_permission = get_permission  # type: ignore[method-assign]
+
+
+def _digest_manifests() -> None:
+    """Give images the digest of their manifest, as registries do; for this process. moto makes one of the layers'."""
+    from moto.ecr.models import Image
+
+    def digest(self: Any) -> None:
+        self._image_digest = f"sha256:{sha256(self.image_manifest.encode()).hexdigest()}"
+
+    Image._create_digest = digest  # type: ignore[method-assign]
 
 
 def _unconditional(policy: bytes | None) -> bytes | None:

@@ -28,6 +28,7 @@ from .drift import Drifts
 from .engine import ApiError, Engine
 from .journal import Journal, RememberingServices, settle
 from .moto_application import MotoApplication
+from .registry import Blobs, Registry, is_registry
 from .rollout import SERVICE, Rollouts
 from .services import MIRRORS, MotoProvider, Services, StoredParameters, looked_up
 
@@ -48,6 +49,8 @@ class Application:
         self._lock = threading.RLock()
         self._others: MotoApplication | None = None
         self._clients: dict[str, Any] = {}
+        self._blobs = Blobs(journal.folder / "blobs" if journal else None)
+        self._registry = Registry(self._blobs, self._repositories)
         if engine.fetch is None:
             engine.fetch = self.fetch
         self._attach()
@@ -87,7 +90,7 @@ class Application:
         if request.path.startswith(ADMIN):
             return self._remembered(request, self._admin)(environ, start)
         scope = _SCOPE.search(request.headers.get("Authorization", ""))
-        service = scope.group(1) if scope else ""
+        service = "registry" if is_registry(request) else scope.group(1) if scope else ""
         with self._lock:
             struck = self._struck(service, request)
         return self._served(struck, service, request)(environ, start)
@@ -130,6 +133,8 @@ class Application:
     def _answered(self, service: str, request: Request) -> Response:
         if service == "cloudformation":
             return self._cloudformation(request)
+        if service == "registry":
+            return self._registry.answer(request)
         with self._lock:
             self._engine.clock.advance()
         environ = {**request.environ, "wsgi.input": BytesIO(request.get_data())}  # from its beginning
@@ -149,6 +154,7 @@ class Application:
                     self._journal.forget()
                 self._engine.realistic = 0.0
                 self._engine.reset()
+                self._blobs.forget()
                 Client(self._moto()).post("/moto-api/reset")
                 if self._journal:
                     settle(self._engine.pseudo)
@@ -211,6 +217,17 @@ class Application:
                 if self._journal:
                     settle(self._engine.pseudo)
             return self._others
+
+    def _repositories(self) -> Any:
+        """moto's ECR of this account and Region."""
+        self._moto()
+        from moto.ecr.models import ecr_backends
+
+        return ecr_backends[self._engine.pseudo.account_id][self._engine.pseudo.region]
+
+    def close(self) -> None:
+        """Give back what is not kept."""
+        self._blobs.close()
 
     def fetch(self, url: str) -> str:
         """The text of an object in moto's S3, named by a path-style or virtual-hosted URL.
@@ -323,3 +340,4 @@ class Server:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        self._application.close()
