@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from . import cli_deploy, cli_local
+from . import cli_deploy, cli_local, cli_pipeline
 from .cli_options import (
     FORMAT,
     PROJECT,
@@ -66,6 +66,7 @@ main.add_command(cli_deploy.secrets)
 main.add_command(cli_local.emulator)
 main.add_command(cli_local.rehearse)
 main.add_command(cli_deploy.images)
+main.add_command(cli_pipeline.permissions)
 
 
 def _renderings(options: Options, *, every: bool) -> list[Rendering]:
@@ -321,7 +322,7 @@ def doctor(project: Path, style: str) -> None:
 
 @main.command(short_help="List the rules, or write the generated pages of docs/.")
 @PROJECT
-@click.option("--write", is_flag=True, help="Write docs/parameters.md, docs/rules.md and docs/stacks.svg.")
+@click.option("--write", is_flag=True, help="Write the generated pages.")
 def docs(project: Path, write: bool) -> None:
     """Print the rules and messages; with --write, write the generated pages of docs/."""
     from . import reference
@@ -337,9 +338,10 @@ def docs(project: Path, write: bool) -> None:
 
 
 def _pages(project: Path) -> dict[str, str]:
-    from . import reference
+    from . import reference, report_permissions
     from .diagram import svg
     from .load import environments
+    from .permissions import permissions
     from .yamltext import ParameterData, compose
 
     pages = {"rules.md": reference.rules()}
@@ -350,7 +352,9 @@ def _pages(project: Path) -> dict[str, str]:
         data = ParameterData(compose(text, "params/defaults.yaml"), "params/defaults.yaml").data
         pages["parameters.md"] = reference.parameters(schema, data)
     if "prod" in environments(project):
-        pages["stacks.svg"] = svg(make_rendering(load_config(Options(project, "prod"))))
+        rendering = make_rendering(load_config(Options(project, "prod")))
+        pages["stacks.svg"] = svg(rendering)
+        pages["deploy-policy.md"] = report_permissions.page(permissions(rendering))
     return pages
 
 

@@ -153,6 +153,12 @@ class Config:
         """The AWS Region the stacks are for; ``us-east-1`` where the project names none."""
         return str(self.parameters.get("region") or "us-east-1")
 
+    @property
+    def prefix(self) -> str:
+        """What the names of its stacks begin with: the parameter ``prefix``, or ``<project>-<environment>``."""
+        parts = (self.parameters.get("project"), self.environment)
+        return str(self.parameters.get("prefix") or "-".join(str(part) for part in parts if part))
+
 
 @dataclass(frozen=True, slots=True)
 class Line:

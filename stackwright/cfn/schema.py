@@ -146,6 +146,18 @@ class ResourceType:
         """Whether an update in place may give a read-only attribute another value."""
         return self.custom or (self.name, attribute) in _VOLATILE
 
+    @cached_property
+    def permissions(self) -> Mapping[str, tuple[str, ...]]:
+        """What CloudFormation calls on its caller's behalf, by handler (``create``, ``read``, ``update``, ``delete``,
+        ``list``); empty for types from before the registry."""
+        handlers = self.definition.get("handlers", {})
+        return {name: tuple(handler.get("permissions", ())) for name, handler in handlers.items()}
+
+    @property
+    def system_tags(self) -> bool:
+        """Whether CloudFormation tags the resource with ``aws:cloudformation:stack-name``."""
+        return bool(self.definition.get("tagging", {}).get("cloudFormationSystemTags", False))
+
     @property
     def _properties(self) -> Mapping[str, Any]:
         properties: Mapping[str, Any] = self.definition.get("properties", {})
@@ -213,11 +225,17 @@ _OPEN: Mapping[str, Any] = {
 
 
 @cache
-def _folder() -> FilePath:
+def data_folder() -> FilePath:
+    """The folder of the data that cfn-lint bundles."""
     spec = find_spec("cfnlint")
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError("cfn-lint is not installed: its data holds the resource types")
-    return FilePath(spec.submodule_search_locations[0]) / "data" / "schemas"
+    return FilePath(spec.submodule_search_locations[0]) / "data"
+
+
+@cache
+def _folder() -> FilePath:
+    return data_folder() / "schemas"
 
 
 @cache

@@ -120,6 +120,8 @@ _STAGES = (
     Code("SW705", "An update that does not go through", "Seen in a rehearsal, before AWS would say so."),
     Code("SW706", "A rollback that does not restore what was there"),
     Code("SW707", "A resource would be replaced", "The old one goes, with its name and what is in it."),
+    Code("SW860", "An account or repository that policies need is not known"),
+    Code("SW861", "A resource type whose permissions nobody wrote down"),
     Code("SW820", "A replacement or removal without leave", "The old one goes, with its name and what is in it."),
     Code("SW821", "A loss of data without leave"),
     Code("SW822", "Wider access without leave", "Granted by mistake, it is hard to notice afterwards."),
@@ -129,6 +131,10 @@ _STAGES = (
     Code("SW826", "Nothing is under way"),
     Code("SW827", "A deletion that is not confirmed"),
     Code("SW828", "A stack that needs no repair, or cannot be repaired so"),
+    Code("SW840", "There is no such release"),
+    Code("SW841", "A release record that cannot be read", "The stacks do not depend on it; restoring it does."),
+    Code("SW842", "A release that cannot be restored", "A template, zip, image or secret version is gone or altered."),
+    Code("SW848", "A stack was changed outside of this tool", "By CloudFormation's console, for example."),
 )
 
 
