@@ -78,6 +78,9 @@ class Storage(Protocol):
     def repositories(self, names: Sequence[str]) -> Mapping[str, str]:
         """ECR DescribeRepositories: name -> URI of those that exist."""
 
+    def has_image(self, repository: str, digest: str) -> bool:
+        """ECR DescribeImages: whether the repository has what has the digest ``sha256:…``."""
+
     def read_object(self, bucket: str, key: str, account: str) -> bytes | None:
         """S3 GetObject; None where there is no object."""
 
@@ -153,6 +156,16 @@ class StorageCalls(Session):
             if answer is not None:
                 found[name] = str(answer["repositories"][0]["repositoryUri"])
         return found
+
+    def has_image(self, repository: str, digest: str) -> bool:
+        """See `Storage`."""
+        arguments: dict[str, Any] = {"repositoryName": repository, "imageIds": [{"imageDigest": digest}]}
+        try:
+            return bool(self._call("ecr", "describe_images", **arguments)["imageDetails"])
+        except AwsError as error:
+            if error.code not in ("ImageNotFoundException", "RepositoryNotFoundException"):
+                raise
+        return False
 
     def read_object(self, bucket: str, key: str, account: str) -> bytes | None:
         """See `Storage`."""

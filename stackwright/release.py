@@ -1,0 +1,372 @@
+"""Plan and outcomes -> Release: numbered records of deployments in the bucket, and what restores one of them.
+
+The records are an aid: no deployment depends on them, and CloudFormation is asked which of them is live.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from . import images, secret_values
+from .aws import Storage
+from .cfn.template import parse
+from .comparison import Effect
+from .containers import Registry, is_loopback
+from .deployment import Kind, Outcome, Plan, RootPlan, StackTarget
+from .errors import AwsError, InputError
+from .model import Level, Problem
+from .release_record import (
+    ENDED,
+    STARTED,
+    History,
+    Release,
+    Result,
+    RootRelease,
+    StoredTemplate,
+    folder,
+    from_json,
+    key,
+    number_of,
+    template_digest,
+    to_json,
+)
+
+if TYPE_CHECKING:
+    from .images import Store
+    from .live import Live
+
+PARALLEL = 8
+
+
+def now() -> datetime:
+    """The time in UTC, without the fractions that nobody reads."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+# --- keeping --------------------------------------------------------------------------------------------------------
+
+
+def begin(
+    plan: Plan,
+    aws: Storage,
+    *,
+    tool: str,
+    secret_names: Mapping[str, str],
+    restores: int | None = None,
+    started: datetime | None = None,
+) -> Release:
+    """Take the next number and keep what is going to be done; ``plan.bucket`` must exist by now.
+
+    ``secret_names`` are the secrets by their key under ``secrets``. Two deployments never get the same number: the
+    record is only written where there is none. Raises AwsError.
+    """
+    if plan.bucket is None:
+        raise ValueError("there is no bucket yet: begin the release once the stack that makes it is deployed")
+    number = max(_numbers(plan.environment, plan.bucket, plan.account, aws), default=0) + 1
+    planned = _planned(plan, number, secret_names)
+    release = replace(planned, tool=tool, restores=restores, started=started or now())
+    while not aws.create_object(*_place(release, STARTED), to_json(release), release.account):
+        release = replace(release, number=release.number + 1)
+    return release
+
+
+def finish(release: Release, plan: Plan, outcomes: Sequence[Outcome], aws: Storage, *, failed: str = "") -> Release:
+    """Keep how it went: ``plan`` as it was in the end, with the outcome of every root that was applied.
+
+    ``failed`` says what went wrong beside the stacks, verification for example. Raises AwsError.
+    """
+    names = {key: name for key, (name, _) in release.secrets.items()}
+    by_root = {each.root: each for each in outcomes}
+    planned = _planned(plan, release.number, names)
+    ended = replace(
+        planned,
+        started=release.started,
+        tool=release.tool,
+        restores=release.restores,
+        roots=tuple(_applied(each, by_root.get(each.root)) for each in planned.roots),
+        ended=now(),
+        result=_result(outcomes, failed),
+        cause=_cause(outcomes) or failed,
+    )
+    aws.create_object(*_place(ended, ENDED), to_json(ended), ended.account)
+    return ended
+
+
+def keep(release: Release, aws: Storage, store: Store | None) -> None:
+    """Label the release's secret versions and tag its images, so that neither expires; ``store`` None has no images.
+
+    Both are named by what they keep, not by the release: an image can have 1,000 tags, a version 20 labels.
+    """
+    for name, version in release.secrets.values():
+        if version:
+            secret_values.keep(name, version, aws)
+    if store is not None:
+        for reference in release.images.values():
+            images.keep([reference], f"kept-{reference.rpartition(':')[2][:12]}", store)
+
+
+def _place(release: Release, name: str) -> tuple[str, str]:
+    return release.bucket, key(release.environment, release.number, name)
+
+
+def _planned(plan: Plan, number: int, secret_names: Mapping[str, str]) -> Release:
+    effects = {str(each): sum(root.diff.count(each) for root in plan.roots) for each in Effect}
+    return Release(
+        number=number,
+        environment=plan.environment,
+        account=plan.account,
+        region=plan.region,
+        bucket=plan.bucket or "",
+        started=plan.made,
+        by=plan.caller,
+        commit=plan.commit,
+        tool="",
+        roots=tuple(_root(each) for each in plan.roots),
+        images=dict(plan.images),
+        secrets={key: (name, plan.secrets.get(key, "")) for key, name in secret_names.items()},
+        artifacts=tuple(_prefix(plan) + name for name in plan.artifacts),
+        changes={**effects, "secrets": len(plan.secret_changes)},
+    )
+
+
+def _prefix(plan: Plan) -> str:
+    """What the keys of the artifacts begin with: that of every template's address."""
+    url = next((url for root in plan.roots for url in root.target.urls.values()), "")
+    return object_key(url).rpartition("/")[0] + "/" if "/" in object_key(url) else ""
+
+
+def _root(planned: RootPlan) -> RootRelease:
+    target = planned.target
+    hidden = [name for name, each in parse(target.body).parameters.items() if each.no_echo]
+    return RootRelease(
+        root=target.root,
+        stack=target.stack,
+        templates={
+            name: StoredTemplate(target.urls.get(name, ""), hashlib.sha256(text.encode()).hexdigest())
+            for name, text in target.templates.items()
+        },
+        parameters={name: value for name, value in target.parameters.items() if name not in hidden},
+        tags=dict(target.tags),
+        kind=str(planned.kind),
+        hidden=tuple(name for name in hidden if name in target.parameters),
+        inline=target.inline,
+        body="" if target.urls else target.body,
+        digest=template_digest(target.body),
+        ok=planned.kind is Kind.NOTHING,
+    )
+
+
+def _applied(root: RootRelease, outcome: Outcome | None) -> RootRelease:
+    if outcome is None:
+        return root
+    seconds = (outcome.ended - outcome.began).total_seconds()
+    return replace(root, status=outcome.status, ok=outcome.ok, seconds=round(seconds, 1))
+
+
+def _result(outcomes: Sequence[Outcome], failed: str) -> Result:
+    bad = [each for each in outcomes if not each.ok]
+    if bad and bad[-1].status.endswith("ROLLBACK_COMPLETE"):
+        return Result.ROLLED_BACK
+    return Result.FAILED if bad or failed else Result.DEPLOYED
+
+
+def _cause(outcomes: Sequence[Outcome]) -> str:
+    causes = [each.cause for each in outcomes if each.cause is not None and not each.ok]
+    return f"{causes[0].address}: {causes[0].reason}" if causes else ""
+
+
+# --- looking back ---------------------------------------------------------------------------------------------------
+
+
+def history(environment: str, bucket: str, account: str, aws: Storage, limit: int | None = 20) -> History:
+    """The last releases of an environment; a record that cannot be read is a warning. Raises AwsError."""
+    numbers = sorted(_numbers(environment, bucket, account, aws), reverse=True)[:limit]
+    problems: list[Problem] = []
+
+    def read(number: int) -> Release | None:
+        try:
+            return _read(environment, number, bucket, account, aws)
+        except InputError as error:
+            problems.extend(replace(each, level=Level.WARNING) for each in error.problems)
+            return None
+
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        found = list(pool.map(read, numbers))
+    return History(tuple(each for each in found if each), tuple(problems))
+
+
+def load(number: int, environment: str, bucket: str, account: str, aws: Storage) -> Release:
+    """One release; raises InputError where there is none, or its record cannot be read."""
+    found = _read(environment, number, bucket, account, aws)
+    if found is None:
+        known = sorted(_numbers(environment, bucket, account, aws))
+        hint = f"there are {known[0]} to {known[-1]}; `history` lists them" if known else "nothing was released yet"
+        raise InputError.of("SW840", f"{environment} has no release {number}", hint=hint)
+    return found
+
+
+def _numbers(environment: str, bucket: str, account: str, aws: Storage) -> set[int]:
+    found = (number_of(each.key) for each in aws.objects(bucket, folder(environment), account))
+    return {number for number in found if number is not None}
+
+
+def _read(environment: str, number: int, bucket: str, account: str, aws: Storage) -> Release | None:
+    """What the last record of a release says: how it ended, or else what was going to be done."""
+    for name in (ENDED, STARTED):
+        place = key(environment, number, name)
+        data = aws.read_object(bucket, place, account)
+        if data is not None:
+            try:
+                return from_json(data)
+            except ValueError as error:
+                message = f"the release record s3://{bucket}/{place} cannot be read: {error}"
+                hint = "the bucket is versioned: restore its first version"
+                raise InputError.of("SW841", message, hint=hint) from error
+    return None
+
+
+def running(releases: Iterable[Release], busy: Collection[str]) -> Release | None:
+    """The newest release without an end, where one of its stacks is under way; ``busy`` are names of such stacks."""
+    newest = max(releases, key=lambda each: each.number, default=None)
+    if newest is None or newest.result is not None:
+        return None
+    under_way = any(root.stack in busy for root in newest.roots)
+    return replace(newest, result=Result.RUNNING) if under_way else None
+
+
+def live_release(releases: Iterable[Release], live: Mapping[str, Live | None]) -> Release | None:
+    """The newest release that all its live root stacks are as it made them, by templates and parameters.
+
+    Another one than the last that was deployed means that somebody else changed the stacks since, by a rollback in
+    CloudFormation's console for example; None, that the stacks are as no release made them.
+    """
+    ordered = sorted(releases, key=lambda each: each.number, reverse=True)
+    return next(
+        (each for each in ordered if each.roots and all(is_live(r, live.get(r.root)) for r in each.roots)), None
+    )
+
+
+def is_live(root: RootRelease, live: Live | None) -> bool:
+    """Whether a root stack is as a release asked for it. The root's text holds the hashes of its nested templates."""
+    if live is None:
+        return False
+    same = all(live.stack.parameters.get(name) == value for name, value in root.parameters.items())
+    return same and template_digest(live.template) == root.digest
+
+
+def moved(releases: Iterable[Release], live: Mapping[str, Live | None]) -> list[Problem]:
+    """A warning for every root stack that is not as the last release left it, but somebody else."""
+    ordered = sorted(releases, key=lambda each: each.number, reverse=True)
+    found: list[Problem] = []
+    for name, stack in live.items():
+        made = [(each.number, root) for each in ordered for root in each.roots if root.root == name and root.ok]
+        if not made or stack is None or is_live(made[0][1], stack):
+            continue
+        match = next((number for number, root in made if is_live(root, stack)), None)
+        state = f"as release {match} made it" if match else "as no release made it"
+        message = f"{stack.stack.name} is {state}, not as release {made[0][0]}: it was changed outside of this tool"
+        hint = "what is live is what a plan starts from; the next deployment changes it to what is rendered"
+        found.append(Problem("SW848", message, (), hint, Level.WARNING))
+    return found
+
+
+# --- restoring ------------------------------------------------------------------------------------------------------
+
+
+def targets(release: Release, aws: Storage) -> tuple[StackTarget, ...]:
+    """What the root stacks are asked to become again, templates read from the bucket and compared with their hashes.
+
+    NoEcho parameters are not recorded: they are left out, so that their live values stay. Raises AwsError with all
+    templates that are lost or altered.
+    """
+    wanted = [(root, name) for root in release.roots for name in root.templates]
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        texts = list(pool.map(lambda each: _text(release, each[0], each[1], aws), wanted))
+    problems = [text for text in texts if isinstance(text, Problem)]
+    if problems:
+        raise AwsError(problems)
+    read = {name: text for (_, name), text in zip(wanted, texts, strict=True) if isinstance(text, str)}
+    return tuple(
+        StackTarget(
+            root=root.root,
+            stack=root.stack,
+            templates={name: read[name] for name in root.templates},
+            urls={name: each.url for name, each in root.templates.items() if each.url},
+            parameters=root.parameters,
+            tags=root.tags,
+            inline=root.inline,
+        )
+        for root in release.roots
+    )
+
+
+def _text(release: Release, root: RootRelease, name: str, aws: Storage) -> str | Problem:
+    stored = root.templates[name]
+    if not stored.url:
+        return root.body
+    place = object_key(stored.url)
+    data = aws.read_object(release.bucket, place, release.account)
+    if data is None:
+        return _lost(release, f"the template of {name}, s3://{release.bucket}/{place}, does not exist any more")
+    if hashlib.sha256(data).hexdigest() != stored.sha256:
+        return _lost(release, f"the template of {name}, s3://{release.bucket}/{place}, was altered")
+    return data.decode()
+
+
+def _lost(release: Release, message: str) -> Problem:
+    commit = release.commit.removesuffix("-dirty")
+    hint = f"deploy commit {commit} instead: git checkout {commit}" if commit else "deploy the sources of that time"
+    return Problem("SW842", message, (), hint)
+
+
+def object_key(url: str) -> str:
+    """Key of an object by its virtual-hosted address."""
+    return urlsplit(url).path.lstrip("/")
+
+
+def missing(release: Release, aws: Storage) -> list[Problem]:
+    """What restoring the release needs and does not exist any more: templates, zips, images, versions of secrets."""
+    pairs = [pair for pair in release.secrets.values() if pair[1]]
+    checks: list[Callable[[], Problem | None]] = [
+        *(partial(_missing_artifact, release, each, aws) for each in release.artifacts),
+        *(partial(_missing_image, release, each, aws) for each in release.images.values()),
+        *(partial(_missing_version, release, name, version, aws) for name, version in pairs),
+    ]
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        found = list(pool.map(lambda check: check(), checks))
+    return [each for each in found if each]
+
+
+def _missing_artifact(release: Release, place: str, aws: Storage) -> Problem | None:
+    found = aws.object_checksum(release.bucket, place, release.account)
+    if found is None:
+        return _lost(release, f"s3://{release.bucket}/{place} does not exist any more")
+    name = place.rpartition("/")[2].partition(".")[0]
+    return None if found == name else _lost(release, f"s3://{release.bucket}/{place} was altered")
+
+
+def _missing_image(release: Release, reference: str, aws: Storage) -> Problem | None:
+    host, _, rest = reference.partition("/")
+    repository, _, digest = rest.partition("@")
+    if is_loopback(host):
+        there = Registry(host, aws.registry_login()).manifest(repository, digest) is not None
+    else:
+        there = aws.has_image(repository, digest)
+    return None if there else _lost(release, f"the image {reference} does not exist any more")
+
+
+def _missing_version(release: Release, name: str, version: str, aws: Storage) -> Problem | None:
+    secret = aws.secret(name)
+    if secret is None or secret.deleted is not None:
+        state = "is being deleted" if secret else "does not exist any more"
+        return _lost(release, f"the secret {name} {state}")
+    if version not in secret.versions:
+        return _lost(release, f"version {version} of the secret {name} does not exist any more")
+    return None

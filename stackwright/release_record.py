@@ -1,0 +1,176 @@
+"""What is kept of a release, as types and as the JSON of its two records; nothing here reads or decides.
+
+``releases/<environment>/000012/started.json`` is written before the first change and never overwritten: it takes the
+number. ``ended.json`` beside it says how it went, and what was deployed in the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from .model import Problem
+
+VERSION = 1
+"""Of the records' form; a reader refuses newer ones."""
+STARTED, ENDED = "started.json", "ended.json"
+
+
+class Result(StrEnum):
+    """How a release ended."""
+
+    DEPLOYED = "deployed"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled back"
+    INTERRUPTED = "interrupted"
+    """Its record has no end, and nothing is under way."""
+    RUNNING = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTemplate:
+    """A template in the bucket: its address, and the SHA-256 of its text in hex."""
+
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class RootRelease:
+    """What a release made of one root stack.
+
+    ``templates`` holds the root (``app``) and its nested stacks (``app/network``); ``body`` the root's own text where
+    it was deployed before there was a bucket. ``parameters`` are without those that are NoEcho, which ``hidden`` names.
+    ``kind`` is what was planned (create, update, nothing …), ``status`` the stack's at the end, empty where it was not
+    reached; ``ok`` whether it ended as asked for; ``seconds`` what it took. ``digest`` is the root's
+    `template_digest`.
+    """
+
+    root: str
+    stack: str
+    templates: Mapping[str, StoredTemplate]
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+    kind: str
+    hidden: tuple[str, ...] = ()
+    inline: bool = False
+    body: str = ""
+    digest: str = ""
+    status: str = ""
+    ok: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One deployment of an environment: who, when, of what, with which result (None: its record has no end).
+
+    ``images`` are references by digest, by name; ``secrets`` (name, version id) by key; ``artifacts`` keys of zips
+    and templates in ``bucket``. ``changes`` counts resources by add, change, replace and remove, and new secret
+    versions. ``restores`` is the release that it went back to; ``cause`` why it failed, in a sentence.
+    """
+
+    number: int
+    environment: str
+    account: str
+    region: str
+    bucket: str
+    started: datetime
+    by: str
+    commit: str
+    tool: str
+    roots: tuple[RootRelease, ...] = ()
+    images: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    artifacts: tuple[str, ...] = ()
+    changes: Mapping[str, int] = field(default_factory=dict)
+    restores: int | None = None
+    ended: datetime | None = None
+    result: Result | None = None
+    cause: str = ""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None where its record has no end."""
+        return (self.ended - self.started).total_seconds() if self.ended else None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Releases, newest first, and what is wrong with records that cannot be read."""
+
+    releases: tuple[Release, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+def template_digest(text: str) -> str:
+    """SHA-256 of a template as GetTemplate gives it: botocore parses JSON, so its layout is lost on the way."""
+    with contextlib.suppress(ValueError):
+        text = json.dumps(json.loads(text), sort_keys=True)
+    return hashlib.sha256(text.strip().encode()).hexdigest()
+
+
+def folder(environment: str) -> str:
+    """Prefix of the keys of an environment's records."""
+    return f"releases/{environment}/"
+
+
+def key(environment: str, number: int, name: str) -> str:
+    """Key of one record; six digits, so that they sort."""
+    return f"{folder(environment)}{number:06d}/{name}"
+
+
+def number_of(object_key: str) -> int | None:
+    """The release that a record's key belongs to; None for any other object."""
+    number, _, name = object_key.rpartition("/")
+    digits = number.rpartition("/")[2]
+    return int(digits) if name in (STARTED, ENDED) and digits.isdecimal() else None
+
+
+def to_json(release: Release) -> bytes:
+    """A record; the same release gives the same bytes."""
+    data = {"version": VERSION, **asdict(release)}
+    for name in ("started", "ended"):
+        data[name] = data[name] and data[name].isoformat()
+    return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False).encode()
+
+
+def from_json(data: bytes) -> Release:
+    """Raises ValueError where it is no record of a version that is known here."""
+    found = json.loads(data)
+    if not isinstance(found, dict) or not isinstance(found.get("version"), int):
+        raise ValueError("it is no release record")
+    if found["version"] > VERSION:
+        raise ValueError("a newer version of this tool wrote it")
+    try:
+        return _release(found)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"it is no release record ({error!r})") from error
+
+
+def _release(data: Mapping[str, Any]) -> Release:
+    given = {each.name: data[each.name] for each in fields(Release) if each.name in data}
+    ended, result = data.get("ended"), data.get("result")
+    return Release(
+        **{
+            **given,
+            "started": datetime.fromisoformat(data["started"]),
+            "ended": datetime.fromisoformat(ended) if ended else None,
+            "result": Result(result) if result else None,
+            "roots": tuple(_root(each) for each in data["roots"]),
+            "secrets": {name: (pair[0], pair[1]) for name, pair in data["secrets"].items()},
+            "artifacts": tuple(data["artifacts"]),
+        }
+    )
+
+
+def _root(data: Mapping[str, Any]) -> RootRelease:
+    given = {each.name: data[each.name] for each in fields(RootRelease) if each.name in data}
+    templates = {name: StoredTemplate(each["url"], each["sha256"]) for name, each in data["templates"].items()}
+    return RootRelease(**{**given, "templates": templates, "hidden": tuple(data["hidden"])})
