@@ -13,6 +13,18 @@ The pipeline, one public function a stage, nothing mutated on the way:
 Beside it, ``secret_values`` puts the values of keys.env into Secrets Manager, and ``images`` brings container images
 to the registry; both resolve what a deployment binds, version ids and digests. ``aws`` is all that calls AWS.
 
-``cli`` is the only place that knows the order, prints, or exits. Up to 4 nothing needs credentials or a network; 5
+A deployment goes on with what is in the account:
+
+7. ``targets.target``   what each root stack is asked to become, by the outputs, digests and secret versions so far.
+8. ``preflight.preflight``  what has to be right in the account beforehand.
+9. ``plan.preview``     a change set with nested ones, held against our own prediction: a `RootPlan`; ``plan.seal``
+   keeps it for a later ``deploy --plan``. ``gates.dangers`` says what of it nobody may do by accident.
+10. ``apply.apply``     executes it and follows it to its end, rollback included: an `Outcome` with the first cause.
+11. ``verify.verify``   whether what runs is well.
+12. ``release.finish``  keeps a numbered record, from which ``release.targets`` restores it.
+
+``cli*`` are the only places that know the order, print, or exit. Up to 4 nothing needs credentials or a network; 5
 only what pip fetches.
 """
+
+__version__ = "0.1.0"

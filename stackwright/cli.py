@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from . import cli_deploy, cli_local, cli_pipeline
+from . import __version__, cli_deploy, cli_local, cli_pipeline
 from .cli_options import (
     FORMAT,
     PROJECT,
@@ -56,7 +56,7 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option("0.1.0", prog_name="stackwright")
+@click.version_option(__version__, prog_name="stackwright")
 def main() -> None:
     """Jinja-templated CloudFormation: render it, check it, review it, deploy it."""
 
