@@ -34,6 +34,8 @@ class StackTarget:
     tags: Mapping[str, str]
     inline: bool = False
     missing: tuple[str, ...] = ()
+    role: str | None = None
+    """The service role that CloudFormation acts with (ARN); None: with the caller's own permissions."""
 
     @property
     def body(self) -> str:
