@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from . import images, secret_values
 from .aws import Storage
@@ -71,7 +72,7 @@ def begin(
         raise ValueError("there is no bucket yet: begin the release once the stack that makes it is deployed")
     number = max(_numbers(plan.environment, plan.bucket, plan.account, aws), default=0) + 1
     planned = _planned(plan, number, secret_names)
-    release = replace(planned, tool=tool, restores=restores, started=started or now())
+    release = replace(planned, tool=tool, restores=restores, run=uuid4().hex, started=started or now())
     while not aws.create_object(*_place(release, STARTED), to_json(release), release.account):
         release = replace(release, number=release.number + 1)
     return release
@@ -90,6 +91,7 @@ def finish(release: Release, plan: Plan, outcomes: Sequence[Outcome], aws: Stora
         started=release.started,
         tool=release.tool,
         restores=release.restores,
+        run=release.run,
         roots=tuple(_applied(each, by_root.get(each.root)) for each in planned.roots),
         ended=now(),
         result=_result(outcomes, failed),

@@ -73,7 +73,8 @@ class Release:
 
     ``images`` are references by digest, by name; ``secrets`` (name, version id) by key; ``artifacts`` keys of zips
     and templates in ``bucket``. ``changes`` counts resources by add, change, replace and remove, and new secret
-    versions. ``restores`` is the release that it went back to; ``cause`` why it failed, in a sentence.
+    versions. ``restores`` is the release that it went back to, ``run`` a random name, by which two runs of the same at
+    the same time differ; ``cause`` why it failed, in a sentence.
     """
 
     number: int
@@ -91,6 +92,7 @@ class Release:
     artifacts: tuple[str, ...] = ()
     changes: Mapping[str, int] = field(default_factory=dict)
     restores: int | None = None
+    run: str = ""
     ended: datetime | None = None
     result: Result | None = None
     cause: str = ""
