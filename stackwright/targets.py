@@ -1,0 +1,128 @@
+"""Rendering, Bundle and what is known outside of them -> what each root stack is asked to become. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .deployment import StackTarget
+from .errors import InputError
+from .model import Bundle, Config, Document, Rendering, Source, SourceKind
+
+BUCKET_OUTPUT = "ArtifactBucketName"
+"""Output of a root stack that names the bucket for artifacts and releases."""
+INLINE_LIMIT = 51_200
+"""Bytes of a template in a request.
+
+Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a deployment knows outside of the templates: outputs of root stacks by root and name, images by name as
+    ``host/repository@sha256:…``, secret version ids by their key under ``secrets``."""
+
+    outputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+def stack_name(config: Config, root: str) -> str:
+    """The name of a root stack in CloudFormation: ``<prefix>-<root>``."""
+    prefix = config.parameters.get("prefix") or f"{config.parameters['project']}-{config.environment}"
+    return f"{prefix}-{root}"
+
+
+def settings(config: Config) -> Mapping[str, Any]:
+    """``deploy`` of the parameters: bucket, parameters (by root stack), protect, role_arn; all may be left out."""
+    found = config.parameters.get("deploy")
+    return found if isinstance(found, dict) else {}
+
+
+def roots(rendering: Rendering) -> list[Document]:
+    """The root stacks, in the order in which they are deployed."""
+    return [document for document in rendering.documents if "/" not in document.name]
+
+
+def bucket_given(config: Config) -> str | None:
+    """The bucket that the parameters name (``deploy.bucket``), for projects without a stack that makes one."""
+    return settings(config).get("bucket") or None
+
+
+def bucket_root(rendering: Rendering) -> str | None:
+    """The root stack that makes the bucket, if one does."""
+    return next((each.name for each in roots(rendering) if BUCKET_OUTPUT in (each.body.get("Outputs") or {})), None)
+
+
+def target(root: Document, rendering: Rendering, bundle: Bundle, known: Known) -> StackTarget:
+    """What one root is asked to become.
+
+    A root goes into the request itself as long as there is no bucket, and always where it makes the bucket. Raises
+    InputError for a Parameter that nothing gives a value.
+    """
+    config = rendering.config
+    names = [name for name in bundle.templates if name == root.name or name.startswith(f"{root.name}/")]
+    sources = rendering.wiring[root.name].sources
+    values = {name: _value(source, known) for name, source in sources.items()} | dict(_given(root, config, sources))
+    inline = bundle.folder is None or root.name == bucket_root(rendering)
+    made = StackTarget(
+        root=root.name,
+        stack=stack_name(config, root.name),
+        templates={name: bundle.templates[name].text for name in names},
+        urls={name: bundle.templates[name].address for name in names} if bundle.folder else {},
+        parameters={name: value for name, value in sorted(values.items()) if value is not None},
+        tags=_tags(config),
+        inline=inline,
+        missing=_missing(root, bundle, values),
+        role=settings(config).get("role_arn") or None,
+    )
+    if inline and len(made.body.encode()) > INLINE_LIMIT:
+        message = f"{root.path} is larger than the {INLINE_LIMIT:,} bytes of a request, and there is no bucket yet"
+        raise InputError.of("SW881", message, hint="deploy the bucket by a root stack of its own, before this one")
+    return made
+
+
+def _value(source: Source, known: Known) -> str | None:
+    found: Mapping[SourceKind, Mapping[str, str]] = {
+        SourceKind.OUTPUT: known.outputs.get(source.stack, {}),
+        SourceKind.IMAGE: known.images,
+        SourceKind.SECRET: known.secrets,
+    }
+    return found.get(source.kind, {}).get(source.name)
+
+
+def _given(root: Document, config: Config, sources: Mapping[str, Source]) -> Iterator[tuple[str, str]]:
+    """Values of ``deploy.parameters`` for the root's own Parameters; each must be needed, and each needed be there."""
+    declared = root.body.get("Parameters") or {}
+    entries = settings(config).get("parameters") or {}
+    values = entries.get(root.name) or {}
+    for name in values:
+        if name not in declared or name in sources:
+            why = f"it comes from {sources[name].kind} {sources[name].name}" if name in sources else "there is none"
+            raise InputError.of("SW882", f"deploy.parameters.{root.name}.{name} is not a Parameter to give: {why}")
+    for name, body in declared.items():
+        if name in values:
+            yield name, str(values[name])
+        elif name not in sources and "Default" not in body:
+            hint = f"give it a Default, or write deploy: {{parameters: {{{root.name}: {{{name}: …}}}}}} in params/"
+            line = root.lines[root.starts.get(("Parameters", name), 1) - 1]
+            raise InputError.of(
+                "SW882", f"nothing gives the Parameter {name} of {root.name} a value", *line.origin, hint=hint
+            )
+
+
+def _tags(config: Config) -> dict[str, str]:
+    extra = config.parameters.get("tags") or {}
+    project = config.parameters.get("project")
+    own = {"environment": config.environment, **({"project": str(project)} if project else {})}
+    return own | {str(key): str(value) for key, value in extra.items()}
+
+
+def _missing(root: Document, bundle: Bundle, values: Mapping[str, str | None]) -> tuple[str, ...]:
+    """Parameters without a value yet; and the bucket, where nested templates have no address without it."""
+    unknown = tuple(sorted(name for name, value in values.items() if value is None))
+    refers = any("TemplateURL" in body.get("Properties", {}) for body in root.resources().values())
+    refers = refers or any(name.startswith(f"{root.name}:") for name in bundle.functions)
+    return (*unknown, BUCKET_OUTPUT) if refers and bundle.folder is None else unknown
