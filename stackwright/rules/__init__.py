@@ -135,6 +135,14 @@ _STAGES = (
     Code("SW841", "A release record that cannot be read", "The stacks do not depend on it; restoring it does."),
     Code("SW842", "A release that cannot be restored", "A template, zip, image or secret version is gone or altered."),
     Code("SW848", "A stack was changed outside of this tool", "By CloudFormation's console, for example."),
+    Code("SW881", "A template too large for a request, and no bucket yet"),
+    Code("SW882", "A Parameter of a root stack that nothing gives a value"),
+    Code("SW883", "Nobody can be asked", "Without a terminal, --yes says that the plan was looked at."),
+    Code("SW884", "A secret has another version than planned"),
+    Code("SW885", "The file of a plan cannot be written"),
+    Code("SW886", "A root stack lacks a value that an earlier one should have given"),
+    Code("SW887", "There is no release to restore"),
+    Code("SW888", "A sealed plan that does not hold any more", "What was approved is what is executed, or nothing."),
 )
 
 
