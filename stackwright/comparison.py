@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import zip_longest
@@ -21,6 +21,8 @@ from .cfn.schema import Recreation, ResourceType, Schemas
 from .cfn.template import to_text
 from .cfn.values import Reference, Source, Traced, Unknown, canonical, plain, traces
 
+HIDDEN = "(hidden)"
+"""What stands for a value that came from a parameter with NoEcho."""
 PARAMETER = "parameter "
 """What the cause of a value that a parameter gets later begins with."""
 
@@ -120,6 +122,8 @@ class Collector:
     """Gathers what happens to resources; nested stacks themselves are no resources to the reader."""
 
     schemas: Schemas
+    name: Callable[[str, cfn.ResourceChange], str] | None = None
+    """Name of a nested stack (``app/network``) from that of its parent; by default from the file in TemplateURL."""
     resources: list[ResourceDiff] = field(default_factory=list)
     outputs: list[OutputDiff] = field(default_factory=list)
     losses: list[DataLoss] = field(default_factory=list)
@@ -146,7 +150,8 @@ class Collector:
         for change in sorted(prediction.changes, key=lambda each: order.get(each.logical_id, last)):
             if change.nested:
                 child = stack.nested.get(change.logical_id) if stack else None
-                self._stack(f"{name}/{_file_name(change)}", child, change.nested, _wires(change))
+                inner = self.name(name, change) if self.name else f"{name}/{_file_name(change)}"
+                self._stack(inner, child, change.nested, _wires(change))
 
     def _resource(
         self, name: str, stack: cfn.Stack | None, change: cfn.ResourceChange, wires: Mapping[str, str]
@@ -288,7 +293,7 @@ def _unknowns(value: Any) -> Iterator[Unknown]:
 def _shown(value: Any) -> Any:
     """A plain tree in which unknown values are their expressions and secrets are masked."""
     if isinstance(value, Traced):
-        return "****" if value.secret else _shown(value.value)
+        return HIDDEN if value.secret else _shown(value.value)
     if isinstance(value, Mapping):
         return {key: _shown(item) for key, item in value.items()}
     if isinstance(value, list):

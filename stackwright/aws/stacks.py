@@ -32,6 +32,8 @@ class Stack:
     updated: datetime | None = None
     protected: bool = False
     role: str | None = None
+    change_set: str | None = None
+    """The change set that was executed last (ARN)."""
 
     @property
     def busy(self) -> bool:
@@ -399,6 +401,7 @@ def _stack(data: Mapping[str, Any]) -> Stack:
         updated=data.get("LastUpdatedTime"),
         protected=bool(data.get("EnableTerminationProtection")),
         role=data.get("RoleARN"),
+        change_set=data.get("ChangeSetId"),
     )
 
 

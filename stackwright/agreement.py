@@ -1,0 +1,300 @@
+"""A change set held against the prediction: one list of changes, of each who says so and how certain it is.
+
+Where the two differ the difference is shown. A replacement that CloudFormation lists only because it does not look at
+values is a phantom if the prediction foresaw that it would be listed; what the prediction cannot explain is taken as
+CloudFormation says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .cfn import changes as cfn
+from .cfn.schema import Schemas
+from .cfn.template import to_text
+from .cfn.values import KNOWN_AFTER_APPLY, plain
+from .change_sets import Described
+from .comparison import HIDDEN, DataLoss, Diff, Effect, PropertyDiff, ResourceDiff
+from .deployment import Certainty, Listed, PlannedChange
+from .foresight import Foresight, Place
+
+_Api = Mapping[str, Any]
+_EFFECTS = {"Add": Effect.ADD, "Remove": Effect.REMOVE, "Import": Effect.ADD}
+_REPLACES = {"Always": "yes", "Conditionally": "maybe"}
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What is shown (``diff``), all changes with phantoms, and sentences on what the two do not agree on."""
+
+    diff: Diff = field(default_factory=Diff)
+    changes: tuple[PlannedChange, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def agree(
+    root: str, foresight: Foresight, described: Described | None, schemas: Schemas, *, drift: bool = False
+) -> Agreement:
+    """Merge prediction and change set; ``described`` None: there is only the prediction.
+
+    ``drift``: the change set also takes back what was changed by hand, which nothing here can predict.
+    """
+    return _Merge(root, foresight, described, schemas, drift).run()
+
+
+class _Merge:
+    def __init__(
+        self, root: str, foresight: Foresight, described: Described | None, schemas: Schemas, drift: bool
+    ) -> None:
+        self._foresight, self._schemas, self._drift = foresight, schemas, drift
+        self._described = described
+        self._unopened: list[str] = []
+        self._covered: set[str] = set()
+        self._listed = dict(self._flat(root, described)) if described else {}
+        self._notes: list[str] = []
+
+    def run(self) -> Agreement:
+        diffs = {(each.stack, each.logical_id): each for each in self._foresight.diff.resources}
+        changes = [self._planned(place, diffs.get(place)) for place in self._order(diffs)]
+        real = [change for change in changes if change.certainty is not Certainty.PHANTOM]
+        diff = replace(
+            self._foresight.diff,
+            resources=tuple(change.diff for change in real),
+            losses=tuple(self._losses(real)),
+        )
+        return Agreement(diff, tuple(changes), tuple([*self._notes, *self._summaries(changes)]))
+
+    def _flat(self, name: str, described: Described) -> Iterator[tuple[Place, _Api]]:
+        """Every change by its place; a nested stack stands for itself only where nobody looks into it."""
+        for logical_id, change in described.changes.items():
+            child = self._foresight.name(name, logical_id)
+            if change.get("ResourceType") != cfn.STACK_TYPE:
+                yield (name, logical_id), change
+            elif logical_id in described.nested:
+                yield from self._flat(child, described.nested[logical_id])
+            elif change.get("Action") in ("Add", "Remove"):
+                self._covered.add(child)
+            elif (name, logical_id) not in self._foresight.changes:
+                yield (name, logical_id), change
+            else:
+                self._unopened.append(child)
+
+    def _order(self, diffs: Mapping[Place, ResourceDiff]) -> list[Place]:
+        """The places of the prediction, in its order, then what only CloudFormation lists, stack by stack."""
+        stacks = list(dict.fromkeys([stack for stack, _ in diffs] + [stack for stack, _ in self._listed]))
+        places = {*diffs, *self._listed}
+        return sorted(places, key=lambda place: (stacks.index(place[0]), place[1]))
+
+    # --- one resource -----------------------------------------------------------------------------------------
+
+    def _planned(self, place: Place, diff: ResourceDiff | None) -> PlannedChange:
+        api, foreseen = self._listed.get(place), self._foresight.changes.get(place)
+        if api is None and diff is not None:
+            return self._predicted(place, diff, foreseen)
+        api = api or {}
+        if diff is None:
+            phantom = foreseen is not None and foreseen.listed and not foreseen.real
+            return self._only_listed(place, api, phantom=phantom)
+        held, certainty = self._held(diff, api, foreseen)
+        return self._with(held, Listed.BOTH, certainty, api, foreseen)
+
+    def _predicted(self, place: Place, diff: ResourceDiff, foreseen: cfn.ResourceChange | None) -> PlannedChange:
+        """What the change set does not list. In a nested stack that goes or comes as a whole, it lists that stack."""
+        implied = any(place[0] == each or place[0].startswith(f"{each}/") for each in self._covered)
+        listed = Listed.BOTH if implied else Listed.PREDICTION
+        return self._with(diff, listed, _certainty(diff), {}, foreseen)
+
+    def _only_listed(self, place: Place, api: _Api, *, phantom: bool) -> PlannedChange:
+        diff = _resource(place, api)
+        certainty = Certainty.PHANTOM if phantom else _certainty(diff)
+        return self._with(diff, Listed.CLOUDFORMATION, certainty, api, None)
+
+    def _with(
+        self,
+        diff: ResourceDiff,
+        listed: Listed,
+        certainty: Certainty,
+        api: _Api,
+        foreseen: cfn.ResourceChange | None,
+    ) -> PlannedChange:
+        known = self._schemas.get(diff.type)
+        return PlannedChange(
+            diff=diff,
+            listed=listed,
+            certainty=certainty,
+            action=str(api.get("Action", "")),
+            replacement=str(api.get("Replacement", "")),
+            physical_id=str(api.get("PhysicalResourceId") or (foreseen.physical_id if foreseen else "") or ""),
+            policy_action=_policy(diff, api, foreseen),
+            stateful=known is not None and known.stateful,
+        )
+
+    def _held(
+        self, diff: ResourceDiff, api: _Api, foreseen: cfn.ResourceChange | None
+    ) -> tuple[ResourceDiff, Certainty]:
+        """The diff with what CloudFormation says of a replacement, where the prediction does not explain it."""
+        said = str(api.get("Replacement") or "False")
+        if api.get("Action") != "Modify" or foreseen is None or foreseen.action is not cfn.Action.MODIFY:
+            return diff, _certainty(diff)
+        truth, expected = str(foreseen.replacement), str(foreseen.aws_replacement)
+        if said in (truth, expected):
+            if said != truth:
+                self._notes.append(_explained(diff, said, truth))
+            return diff, _certainty(diff)
+        self._notes.append(f"{diff.address}: CloudFormation lists Replacement {said}, the prediction says {truth}")
+        if said == "True":
+            diff = replace(diff, effect=Effect.REPLACE, may_replace=False)
+        elif said == "Conditional" and diff.effect is Effect.CHANGE:
+            diff = replace(diff, may_replace=True)
+        return diff, _certainty(diff)
+
+    # --- all of them ------------------------------------------------------------------------------------------
+
+    def _losses(self, real: list[PlannedChange]) -> Iterator[DataLoss]:
+        """Those of the prediction, and of what only CloudFormation says."""
+        known = {loss.resource.address: loss for loss in self._foresight.diff.losses}
+        for change in real:
+            going = change.effect in (Effect.REMOVE, Effect.REPLACE) or change.diff.may_replace
+            if change.diff.address in known:
+                yield replace(known[change.diff.address], resource=change.diff)
+            elif change.stateful and going:
+                policy = change.policy_action.removeprefix("ReplaceAnd") or "Delete"
+                yield DataLoss(change.diff, policy, kept=policy != "Delete")
+
+    def _summaries(self, changes: list[PlannedChange]) -> Iterator[str]:
+        if self._foresight.problem:
+            yield f"Nothing could be predicted, all is as CloudFormation lists it: {self._foresight.problem}"
+        if self._described is None:
+            return
+        phantoms = [each.diff.address for each in changes if each.certainty is Certainty.PHANTOM]
+        if phantoms:
+            which = _counted(phantoms, "change that does", "changes that do")
+            yield f"CloudFormation lists {which} not happen, since the values that they follow stay: {_names(phantoms)}"
+        silent = [
+            each.diff.address
+            for each in changes
+            if each.listed is Listed.PREDICTION and each.diff.stack not in self._unopened
+        ]
+        if silent:
+            which = _counted(silent, "change", "changes")
+            yield f"CloudFormation does not list {which} that will follow from others: {_names(silent)}"
+        unexplained = [
+            each.diff.address
+            for each in changes
+            if each.listed is Listed.CLOUDFORMATION and each.certainty is not Certainty.PHANTOM
+        ]
+        if unexplained and not self._foresight.problem and not self._drift:
+            which = _counted(unexplained, "change", "changes")
+            yield f"CloudFormation lists {which} that the prediction does not know: {_names(unexplained)}"
+        if self._unopened:
+            yield f"CloudFormation did not look into {_names(self._unopened)}: what changes there is predicted"
+
+
+def _counted(found: list[str], one: str, many: str) -> str:
+    return f"{len(found)} {one if len(found) == 1 else many}"
+
+
+def _names(found: list[str], most: int = 5) -> str:
+    rest = f" and {len(found) - most} more" if len(found) > most else ""
+    return ", ".join(found[:most]) + rest
+
+
+def _explained(diff: ResourceDiff, said: str, truth: str) -> str:
+    listed = {"True": "a replacement", "Conditional": "a possible replacement", "False": "a change in place"}
+    real = {"True": "it is replaced", "Conditional": "it may be replaced", "False": "it is changed in place"}
+    why = "it does not look at the values that are followed" if said != "False" else "it does not see what is followed"
+    return f"{diff.address}: CloudFormation lists {listed[said]}, since {why}; {real[truth]}"
+
+
+def _certainty(diff: ResourceDiff) -> Certainty:
+    return Certainty.CERTAIN if diff.certain and not diff.may_replace else Certainty.CONDITIONAL
+
+
+def _policy(diff: ResourceDiff, api: _Api, foreseen: cfn.ResourceChange | None) -> str:
+    """What happens to the old resource, by CloudFormation's word or the template's."""
+    if api.get("PolicyAction"):
+        return str(api["PolicyAction"])
+    if foreseen is None or foreseen.policy_action:
+        return str(foreseen.policy_action) if foreseen else ""
+    going = diff.effect is Effect.REPLACE or diff.may_replace
+    given = plain(foreseen.after.get("UpdateReplacePolicy", "Delete"))
+    return f"ReplaceAnd{to_text(given)}" if going else ""
+
+
+# --- as CloudFormation says it ------------------------------------------------------------------------------------
+
+
+def _resource(place: Place, api: _Api) -> ResourceDiff:
+    """A change as people read it, from the ``ResourceChange`` alone."""
+    action, replacement = str(api.get("Action", "")), str(api.get("Replacement", ""))
+    modified = action not in _EFFECTS
+    properties = _properties(api) if modified else ()
+    effect = _EFFECTS.get(action, Effect.REPLACE if replacement == "True" else Effect.CHANGE)
+    static = any(detail.get("Evaluation") == "Static" for detail in api.get("Details") or ())
+    return ResourceDiff(
+        stack=place[0],
+        logical_id=place[1],
+        type=str(api.get("ResourceType", "")),
+        effect=effect,
+        certain=not modified or (static and action != "Dynamic"),
+        may_replace=modified and replacement == "Conditional",
+        properties=properties,
+    )
+
+
+def _properties(api: _Api) -> tuple[PropertyDiff, ...]:
+    """One of each target; the causes of all details that have it."""
+    found: dict[str, PropertyDiff] = {}
+    for detail in api.get("Details") or ():
+        target = detail.get("Target") or {}
+        path = _path(target)
+        if not path:
+            continue
+        causes = {detail["CausingEntity"]} if detail.get("CausingEntity") else set()
+        known = found.get(path)
+        made = known or _property(path, target)
+        found[path] = replace(made, causes=tuple(sorted({*made.causes, *causes})))
+    return tuple(found[path] for path in sorted(found))
+
+
+def _property(path: str, target: _Api) -> PropertyDiff:
+    change = target.get("AttributeChangeType", "Modify")
+    before, after = _value(target.get("BeforeValue")), _value(target.get("AfterValue"))
+    return PropertyDiff(
+        path=path,
+        before=before,
+        after=after,
+        exists_before=change != "Add",
+        exists_after=change != "Remove",
+        replaces=_REPLACES.get(str(target.get("RequiresRecreation")), "no"),
+        after_apply=after is None or KNOWN_AFTER_APPLY in json.dumps(after),
+    )
+
+
+def _path(target: _Api) -> str:
+    """``ContainerDefinitions[0].Image`` for ``/Properties/ContainerDefinitions/0/Image``."""
+    given = target.get("Path")
+    if not given:
+        attribute, name = target.get("Attribute"), target.get("Name")
+        return str(name or ("" if attribute == "Properties" else attribute) or "")
+    parts = [part for part in str(given).split("/") if part]
+    parts = parts[1:] if parts[0] == "Properties" else parts
+    text = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts)
+    return text.removeprefix(".")
+
+
+def _value(text: Any) -> Any:
+    """JSON as what it says; what CloudFormation masks is hidden here as well."""
+    if not isinstance(text, str):
+        return text
+    if text == "****":
+        return HIDDEN
+    if text[:1] in "[{":
+        try:
+            return json.loads(text.replace('"****"', json.dumps(HIDDEN)))
+        except json.JSONDecodeError:
+            return text
+    return text

@@ -1,0 +1,144 @@
+"""What an update will do, by our own prediction: the live stack against what it is asked to become. No AWS calls.
+
+A change set says what CloudFormation takes for changed; this says what changes, and what CloudFormation will make of
+it (`cfn.changes`). `agreement` holds one against the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .cfn import changes as cfn
+from .cfn.intrinsics import Pseudo
+from .cfn.schema import Schemas
+from .cfn.template import Template, ValidationError, parse
+from .cfn.values import Unknown
+from .comparison import PARAMETER, Collector, Diff
+from .deployment import StackTarget
+from .live import Live, hidden, nested_name, pseudo_of
+
+Place = tuple[str, str]
+"""A resource: name of its stack (``app/network``), logical ID."""
+
+_REGION = re.compile(r"https://[^/]+\.s3\.([a-z0-9-]+)\.amazonaws\.com")
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """What is predicted. ``changes`` holds the changes of all stacks, also those that only CloudFormation will list;
+    ``names`` the name of each nested stack by its parent's and its logical ID; ``problem`` is why nothing is."""
+
+    diff: Diff = field(default_factory=Diff)
+    changes: Mapping[Place, cfn.ResourceChange] = field(default_factory=dict)
+    names: Mapping[Place, str] = field(default_factory=dict)
+    problem: str = ""
+
+    def name(self, parent: str, logical_id: str) -> str:
+        """``app/network``."""
+        return self.names.get((parent, logical_id)) or nested_name(parent, logical_id)
+
+
+def foresee(target: StackTarget, live: Live | None) -> Foresight:
+    """What making the live stack what the target says will do; parameters without a value are known after apply.
+
+    Never fails: where one of the templates has what only AWS understands, ``problem`` says so.
+    """
+    side = _Target(target)
+    try:
+        after = side.stack(pseudo_of(live.stack) if live else _pseudo(target), live)
+        before = live.as_cfn() if live else None
+        schemas = Schemas(after.pseudo.region)
+        prediction = cfn.predict(before, after, schemas)
+    except ValidationError as error:
+        return Foresight(names=side.names, problem=error.message)
+    collector = Collector(schemas, lambda parent, change: _named(side.names, parent, change.logical_id))
+    collector.root(target.root, after, prediction)
+    changes = dict(_flat(target.root, prediction, side.names))
+    return Foresight(collector.result(), changes, side.names)
+
+
+def kept(target: StackTarget, live: Live) -> tuple[str, ...]:
+    """Parameters whose value stays as it is (UsePreviousValue): the target gives none, and nothing else does.
+
+    That of a NoEcho parameter is in no release, so restoring one keeps what the stack has.
+    """
+    try:
+        return tuple(_kept(parse(target.body), target, live))
+    except ValidationError:
+        return ()
+
+
+def _kept(template: Template, target: StackTarget, live: Live) -> list[str]:
+    without = [name for name, each in template.parameters.items() if each.no_echo or each.default is None]
+    given = {*target.parameters, *target.missing}
+    return [name for name in without if name not in given and name in live.stack.parameters]
+
+
+def _named(names: Mapping[Place, str], parent: str, logical_id: str) -> str:
+    return names.get((parent, logical_id)) or nested_name(parent, logical_id)
+
+
+def _flat(
+    name: str, prediction: cfn.Prediction, names: Mapping[Place, str]
+) -> Iterator[tuple[Place, cfn.ResourceChange]]:
+    for change in prediction.changes:
+        yield (name, change.logical_id), change
+        if change.nested:
+            yield from _flat(_named(names, name, change.logical_id), change.nested, names)
+
+
+def _pseudo(target: StackTarget) -> Pseudo:
+    """As far as it is known before there is a stack."""
+    found = [match[1] for match in map(_REGION.match, target.urls.values()) if match]
+    region = found[0] if found else "us-east-1"
+    return Pseudo(target.stack, region=region, account_id="${AWS::AccountId}")
+
+
+class _Target:
+    """The templates of a target as a tree. Nested ones are found by what they hold: addresses name it by its hash."""
+
+    def __init__(self, target: StackTarget) -> None:
+        self._target = target
+        self._by_hash = {hashlib.sha256(text.encode()).hexdigest(): name for name, text in target.templates.items()}
+        self._by_url = {url: name for name, url in target.urls.items()}
+        self.names: dict[Place, str] = {}
+
+    def stack(self, pseudo: Pseudo, live: Live | None) -> cfn.Stack:
+        template = parse(self._target.body)
+        given: dict[str, Any] = hidden(template, self._target.parameters)
+        for name in template.parameters:
+            if name not in given and name in self._target.missing:
+                given[name] = Unknown(f"${{{name}}}", (f"{PARAMETER}{name}",), fresh=True)
+            elif live and name in _kept(template, self._target, live):
+                given |= hidden(template, {name: live.stack.parameters[name]})
+        return cfn.Stack(
+            template,
+            given,
+            pseudo,
+            nested=self._nested(self._target.root, template, pseudo, live),
+            tags=self._target.tags,
+        )
+
+    def _nested(self, parent: str, template: Template, pseudo: Pseudo, live: Live | None) -> dict[str, cfn.Stack]:
+        found = {}
+        for logical_id, resource in template.resources.items():
+            name = self._name(resource.properties.get("TemplateURL"))
+            if resource.type != cfn.STACK_TYPE or name is None:
+                continue
+            self.names[parent, logical_id] = name
+            child = live.nested.get(logical_id) if live else None
+            template_ = parse(self._target.templates[name])
+            inner = self._nested(name, template_, pseudo, child)
+            own = pseudo if child is None else pseudo_of(child.stack, pseudo)
+            found[logical_id] = cfn.Stack(template_, {}, own, nested=inner, tags=self._target.tags)
+        return found
+
+    def _name(self, url: Any) -> str | None:
+        if not isinstance(url, str):
+            return None
+        return self._by_url.get(url) or self._by_hash.get(posixpath.basename(url).partition(".")[0])

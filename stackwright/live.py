@@ -1,0 +1,179 @@
+"""A root stack as it is in AWS, with its nested stacks: what a plan is made against.
+
+DescribeStacks is called at once, all the rest (templates, resources, nested stacks) only where it is looked at, and
+then for the whole tree side by side: a deployment without changes needs none of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from .aws import Stack, StackResource, Stacks
+from .cfn import changes as cfn
+from .cfn.intrinsics import Pseudo
+from .cfn.template import Template, parse
+from .cfn.values import Unknown
+from .comparison import HIDDEN
+
+READERS = 8
+"""Stacks that are read at the same time."""
+
+_GONE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What a stack is made of: its template's text, resources and nested stacks by logical ID."""
+
+    template: str
+    resources: Mapping[str, StackResource]
+    nested: Mapping[str, Live]
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A stack as it is. ``name`` is ``app`` or ``app/network``; ``inside`` reads the rest when first asked."""
+
+    name: str
+    stack: Stack
+    inside: Callable[[], Inside] = field(repr=False, compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        stack: Stack,
+        template: str,
+        resources: Mapping[str, StackResource] | None = None,
+        nested: Mapping[str, Live] | None = None,
+    ) -> Live:
+        """A stack of which everything is known already."""
+        held = Inside(template, resources or {}, nested or {})
+        return cls(name, stack, lambda: held)
+
+    @property
+    def template(self) -> str:
+        """The template as it was submitted. Raises AwsError."""
+        return self.inside().template
+
+    @property
+    def resources(self) -> Mapping[str, StackResource]:
+        """By logical ID. Raises AwsError."""
+        return self.inside().resources
+
+    @property
+    def nested(self) -> Mapping[str, Live]:
+        """By the logical ID of the ``AWS::CloudFormation::Stack``. Raises AwsError."""
+        return self.inside().nested
+
+    def walk(self) -> Iterator[Live]:
+        """It and all below, parents first."""
+        yield self
+        for child in self.nested.values():
+            yield from child.walk()
+
+    def as_cfn(self, pseudo: Pseudo | None = None) -> cfn.Stack:
+        """This side of a prediction; values of NoEcho parameters are not known, and equal to any other.
+
+        Raises:
+            ValidationError: the template has something that only AWS understands, such as a macro.
+        """
+        return self._as_cfn(pseudo or pseudo_of(self.stack), self.stack.tags)
+
+    def _as_cfn(self, pseudo: Pseudo, tags: Mapping[str, str]) -> cfn.Stack:
+        template = parse(self.template)
+        return cfn.Stack(
+            template,
+            hidden(template, self.stack.parameters),
+            pseudo_of(self.stack, pseudo),
+            physical={name: cfn.Physical(each.physical_id) for name, each in self.resources.items()},
+            nested={name: child._as_cfn(pseudo, tags) for name, child in self.nested.items()},
+            tags=tags,
+        )
+
+
+def hidden(template: Template, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The given values of a template's parameters; those with NoEcho as unknown, whatever they are."""
+    return {
+        name: Unknown(HIDDEN, (f"NoEcho parameter {name}",))
+        if name in template.parameters and template.parameters[name].no_echo
+        else value
+        for name, value in parameters.items()
+    }
+
+
+def pseudo_of(stack: Stack, base: Pseudo | None = None) -> Pseudo:
+    """The pseudo parameters of a stack, by its ARN (``arn:aws:cloudformation:<region>:<account>:stack/<name>/<id>``).
+
+    ``base`` gives the Availability Zones.
+    """
+    _, partition, _, region, account, _ = stack.id.split(":", 5)
+    suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+    zones = base.zones if base else ()
+    return Pseudo(stack.name, stack.id, region, account, partition, suffix, zones=zones)
+
+
+def nested_name(parent: str, logical_id: str) -> str:
+    """``app/queue-metrics`` for ``QueueMetrics`` in ``app``: how a nested stack is called by convention."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", logical_id)
+    return f"{parent}/{words.lower()}"
+
+
+def read(stack: str, aws: Stacks, name: str | None = None) -> Live | None:
+    """The stack of that name or id; None where there is none, or only one under review (REVIEW_IN_PROGRESS).
+
+    ``name`` is what it is called in ``stacks:`` (``app``). Raises AwsError.
+    """
+    found = aws.stack(stack)
+    if found is None or found.status in _GONE:
+        return None
+    return Live(name or stack, found, functools.cache(_Reader(name or stack, found, aws).read))
+
+
+class _Reader:
+    """Reads the tree below one stack, level by level, each level side by side."""
+
+    def __init__(self, name: str, root: Stack, aws: Stacks) -> None:
+        self._name, self._root, self._aws = name, root, aws
+
+    def read(self) -> Inside:
+        with ThreadPoolExecutor(READERS) as pool:
+            levels = [[(self._name, self._root)]]
+            found: dict[str, tuple[str, list[StackResource]]] = {}
+            stacks: dict[str, Stack] = {self._root.id: self._root}
+            while levels[-1]:
+                ids = [stack.id for _, stack in levels[-1]]
+                texts, lists = pool.map(self._aws.template, ids), pool.map(self._aws.resources, ids)
+                found |= dict(zip(ids, zip(texts, lists, strict=True), strict=True))
+                children = [
+                    (name, id_) for name, stack in levels[-1] for name, id_ in _children(name, found[stack.id][1])
+                ]
+                read = pool.map(self._aws.stack, (id_ for _, id_ in children))
+                levels.append([(n, s) for (n, _), s in zip(children, read, strict=True) if s and s.status not in _GONE])
+                stacks |= {stack.id: stack for _, stack in levels[-1]}
+        return _inside(self._name, self._root.id, found, stacks)
+
+
+def _children(name: str, resources: list[StackResource]) -> Iterator[tuple[str, str]]:
+    for each in resources:
+        if each.type == cfn.STACK_TYPE and each.physical_id and each.status != "DELETE_COMPLETE":
+            yield nested_name(name, each.logical_id), each.physical_id
+
+
+def _inside(
+    name: str, id_: str, found: Mapping[str, tuple[str, list[StackResource]]], stacks: Mapping[str, Stack]
+) -> Inside:
+    text, resources = found[id_]
+    kept = {each.logical_id: each for each in resources if each.status != "DELETE_COMPLETE"}
+    nested = {}
+    for logical_id, each in kept.items():
+        if each.type == cfn.STACK_TYPE and each.physical_id in stacks:
+            child = nested_name(name, logical_id)
+            below = _inside(child, each.physical_id, found, stacks)
+            nested[logical_id] = Live.of(child, stacks[each.physical_id], below.template, below.resources, below.nested)
+    return Inside(text, kept, nested)
