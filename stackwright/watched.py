@@ -1,0 +1,125 @@
+"""What of the live stacks can be looked at while it runs: services, target groups, functions, alarms, metrics.
+
+Templates add what only they know, in ``Metadata: {stackwright: {verify: {invoke: {…}, metric: {…}}}}``; its values may
+be references.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from .aws import Service, Services
+from .cfn.intrinsics import Ignorant, Resolver
+from .cfn.template import Template, ValidationError, parse
+from .cfn.values import Traced, plain
+from .live import Live, pseudo_of
+
+SERVICE = "AWS::ECS::Service"
+TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
+FUNCTION = "AWS::Lambda::Function"
+ALARM = "AWS::CloudWatch::Alarm"
+TYPES = frozenset((SERVICE, TARGET_GROUP, FUNCTION, ALARM))
+PARALLEL = 8
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSource:
+    """A metric that a template names; it is fresh while its newest value is at most ``max_age`` seconds old."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+    max_age: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One live resource: its address (``app/agent:Service``), and what its template asks to be verified.
+
+    ``invoke`` is the payload with which a function is tried, None where it is not; ``wrong`` says what is wrong with
+    the metadata.
+    """
+
+    address: str
+    type: str
+    physical_id: str
+    invoke: Mapping[str, Any] | None = None
+    metric: MetricSource | None = None
+    wrong: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Physical(Ignorant):
+    """The world of a live stack as far as metadata can refer to it: physical ids."""
+
+    ids: Mapping[str, str] = field(default_factory=dict)
+
+    def reference(self, logical_id: str) -> Traced:
+        return Traced(self.ids.get(logical_id, ""))
+
+
+def watched(lives: Iterable[Live]) -> list[Watched]:
+    """The resources of these root stacks and their nested stacks that can be looked at. Raises AwsError."""
+    return [found for root in lives for live in root.walk() for found in _of(live)]
+
+
+def _of(live: Live) -> Iterator[Watched]:
+    template = parse(live.template)
+    ids = {name: each.physical_id for name, each in live.resources.items()}
+    resolver = Resolver(template, live.stack.parameters, pseudo_of(live.stack), _Physical(ids))
+    for name, resource in live.resources.items():
+        settings = _settings(template, name)
+        if resource.physical_id and (settings or resource.type in TYPES):
+            yield _watched(f"{live.name}:{name}", resource.type, resource.physical_id, settings, resolver)
+
+
+def _settings(template: Template, logical_id: str) -> Any:
+    found = template.resources.get(logical_id)
+    metadata = found.metadata if found else None
+    ours = metadata.get("stackwright") if isinstance(metadata, Mapping) else None
+    return ours.get("verify") if isinstance(ours, Mapping) else None
+
+
+def _watched(address: str, type_: str, physical_id: str, settings: Any, resolver: Resolver) -> Watched:
+    made = Watched(address, type_, physical_id)
+    if settings is None:
+        return made
+    try:
+        given = _plain(resolver.resolve(settings))
+        metric = given.get("metric")
+        source = MetricSource(**metric) if metric else None
+        return Watched(address, type_, physical_id, given.get("invoke"), source)
+    except (ValidationError, TypeError, AttributeError) as error:
+        return Watched(address, type_, physical_id, wrong=f"its verify metadata cannot be read: {error}")
+
+
+def _plain(value: Any) -> Any:
+    """Without the traces of where values come from."""
+    held = plain(value)
+    if isinstance(held, Mapping):
+        return {key: _plain(item) for key, item in held.items()}
+    return [_plain(item) for item in held] if isinstance(held, list) else held
+
+
+def cluster_of(service_arn: str) -> str:
+    """The cluster of a service by its ARN, ``arn:…:service/<cluster>/<name>``; ``default`` in the old short form.
+
+    Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-account-settings.html#ecs-resource-ids
+    """
+    parts = service_arn.rpartition(":")[2].split("/")
+    return parts[1] if len(parts) == 3 else "default"
+
+
+def services(found: Sequence[Watched], aws: Services) -> dict[str, Service]:
+    """The ECS services among these, by address; those that are gone are left out. Raises AwsError."""
+    wanted = [each for each in found if each.type == SERVICE]
+    clusters: dict[str, list[str]] = {}
+    for each in wanted:
+        clusters.setdefault(cluster_of(each.physical_id), []).append(each.physical_id)
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        answers = pool.map(lambda pair: aws.services(*pair), clusters.items())
+        by_arn = {service.arn: service for answer in answers for service in answer}
+    return {each.address: by_arn[each.physical_id] for each in wanted if each.physical_id in by_arn}
