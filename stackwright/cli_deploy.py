@@ -96,9 +96,14 @@ def _listing(bundle: Bundle, style: str) -> str:
 
 
 def connected(config: Config) -> Aws:
-    """AWS, after the account and the Region were compared with the parameters."""
+    """AWS, after the account and the Region were compared with the parameters; for the environment `local` the local
+    CloudFormation, which is started unless it runs, until the command ends."""
+    from . import local
     from .aws import connect
 
+    started = click.get_current_context().with_resource(local.environment(config))
+    if started:
+        click.echo(f"started the local CloudFormation at {started.url}", err=True)
     account = config.parameters.get("account_id")
     return connect(str(account) if account else None, config.region)
 
@@ -280,13 +285,29 @@ def _transfer(
     options: Options, names: tuple[str, ...], program: str | None, style: str, kind: str, action: _Transfer
 ) -> None:
     from . import images as stage
+    from .local import is_registry
 
     config = load_config(options)
     wanted = _with(kind, stage.images(config, names), names)
     store = _store(config)
-    found = action(wanted, store, _engine(program))
+    real = _or_stand_in(config, wanted, store, program) if is_registry(store.registry.host) else wanted
+    found = action(real, store, _engine(program)) if real else []
+    found = [*found, *store.status([image for image in wanted if image not in real])]
     _print(_image_lines(found), [_image_data(each) for each in found], style)
     stage.require_ok(found, store)
+
+
+def _or_stand_in(config: Config, wanted: Sequence[Image], store: Store, program: str | None) -> list[Image]:
+    """What is missing and can be sent from this machine; for the rest something stands in that no task will run."""
+    from . import images as stage
+
+    reasons = stage.missing(config, wanted, store, program)
+    for image, reason in reasons.items():
+        if reason:
+            stage.stand_in(image, store)
+            text = "stand-in: the local CloudFormation runs no containers"
+            click.echo(f"{image.name}: {text} ({reason})", err=True)
+    return [image for image, reason in reasons.items() if not reason]
 
 
 def _with(kind: str, wanted: Sequence[Image], names: Sequence[str]) -> list[Image]:

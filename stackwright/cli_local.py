@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cache import Cache
 from .cli_options import PROJECT, Options, console, for_environment, load_config, make_rendering
 from .errors import EmulatorError
 from .model import Location, Problem
@@ -22,8 +19,6 @@ if TYPE_CHECKING:
     from .rehearsal import Rehearsal
 
 _STYLE = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
-_ACCOUNT = "123456789012"
-"""Where the parameters name none: the example account of AWS's documentation."""
 
 
 @click.group(short_help="Run CloudFormation on this machine.")
@@ -38,28 +33,18 @@ def start(options: Options, style: str) -> None:
     """Start it in the Region and account of an environment, unless it runs already, and print what points boto3 and
     the AWS CLI to it, for example for: eval "$(python render.py emulator start)"
     """
-    from .emulator import lifecycle
+    from . import local
 
     config = load_config(options)
-    account = str(config.parameters.get("account_id") or _ACCOUNT)
-    if find_spec("moto") is None:
-        raise EmulatorError.of(
-            "SW701", "moto is not installed, which plays the other services", hint="make install-dev"
-        )
-    with _told():
-        found = lifecycle.start(Cache(options.project, "emulator").prepare(), config.region, account)
-    variables = _variables(found.url, config.region)
+    found = local.start(config)
+    variables, unset = local.settings(found.url, config.region), local.UNSET
     if style == "json":
-        click.echo(json.dumps({"pid": found.pid, "url": found.url, "variables": variables}, indent=2))
+        data = {"pid": found.pid, "url": found.url, "variables": variables, "unset": unset}
+        click.echo(json.dumps(data, indent=2))
     else:
-        click.echo("\n".join(f"export {name}={value}" for name, value in variables.items()))
+        lines = [f"export {name}={value}" for name, value in variables.items()]
+        click.echo("\n".join([*lines, f"unset {' '.join(unset)}"]))
     click.echo(f"the local CloudFormation runs at {found.url} (pid {found.pid})", err=True)
-
-
-def _variables(url: str, region: str) -> dict[str, str]:
-    """What points every AWS client at the emulator; the keys are no credentials, so real ones stay out of it."""
-    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": ""}
-    return {"AWS_ENDPOINT_URL": url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, **keys}
 
 
 @emulator.command(short_help="Stop it.")
@@ -67,8 +52,9 @@ def _variables(url: str, region: str) -> dict[str, str]:
 def stop(project: Path) -> None:
     """Stop it, if it runs."""
     from .emulator import lifecycle
+    from .local import folder
 
-    stopped = lifecycle.stop(_folder(project))
+    stopped = lifecycle.stop(folder(project))
     click.echo("stopped" if stopped else "no local CloudFormation runs for this project", err=True)
 
 
@@ -78,11 +64,12 @@ def stop(project: Path) -> None:
 def status(project: Path, style: str) -> None:
     """Show whether it runs, where, and its stacks; exit 1 where it does not."""
     from .emulator import lifecycle
+    from .local import folder, told
 
-    found = lifecycle.running(_folder(project))
+    found = lifecycle.running(folder(project))
     stacks = []
     if found:
-        with _told():
+        with told():
             stacks = list(found.admin("status")["stacks"])
     if style == "json":
         data = {"running": bool(found), "pid": found and found.pid, "url": found and found.url, "stacks": stacks}
@@ -166,34 +153,16 @@ def fault_clear(project: Path) -> None:
     _ask(project, "clear", {})
 
 
-def _folder(project: Path) -> Path:
-    return Cache(project.resolve(), "emulator").folder
-
-
 def _ask(project: Path, action: str, body: dict[str, Any]) -> None:
     from .emulator import lifecycle
+    from .local import folder, told
 
-    found = lifecycle.running(_folder(project))
+    found = lifecycle.running(folder(project))
     if found is None:
         hint = "start it: python render.py emulator start"
         raise EmulatorError.of("SW702", "no local CloudFormation runs for this project", hint=hint)
-    with _told():
+    with told():
         found.admin(action, body)
-
-
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """What the emulator refuses, as a problem to show."""
-    from .emulator.lifecycle import LifecycleError
-
-    try:
-        yield
-    except LifecycleError as error:
-        hint = "look at .stackwright/emulator/emulator.log; python render.py emulator stop, then start again"
-        raise EmulatorError.of("SW701", str(error), hint=hint) from None
-    except OSError as error:
-        hint = "make the project's folder writable"
-        raise EmulatorError.of("SW701", f"the emulator's folder cannot be written: {error}", hint=hint) from None
 
 
 @click.command(short_help="Play an update, and its failure, on this machine.")

@@ -164,6 +164,14 @@ class Registry:
         if self._get(path, _MEDIA_TYPES) != data:  # ECR refuses to put the same again
             self._open(path, {"Content-Type": str(kind)}, data)
 
+    def push(self, repository: str, tag: str, blobs: Sequence[bytes], manifest: bytes) -> None:
+        """Put an image of these blobs, each in one request, which not every registry takes. Raises ImageError."""
+        for blob in blobs:
+            path = f"{repository}/blobs/uploads/?digest={_digest(blob)}"
+            self._open(path, {"Content-Type": "application/octet-stream"}, blob, "POST")
+        kind = str(json.loads(manifest)["mediaType"])
+        self._open(f"{repository}/manifests/{tag}", {"Content-Type": kind}, manifest)
+
     def _of_index(self, repository: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
         found = {}
         for entry in entries:
@@ -187,9 +195,11 @@ class Registry:
     def _get(self, path: str, accepted: Sequence[str]) -> bytes | None:
         return self._open(path, {"Accept": ", ".join(accepted)} if accepted else {})
 
-    def _open(self, path: str, headers: Mapping[str, str], data: bytes | None = None) -> bytes | None:
-        """The answer to a GET, or to a PUT of ``data``; None where the registry does not have what is asked for."""
-        method = "GET" if data is None else "PUT"
+    def _open(
+        self, path: str, headers: Mapping[str, str], data: bytes | None = None, sent: str = "PUT"
+    ) -> bytes | None:
+        """The answer to a GET, or where there is ``data`` to what sends it; None where a GET finds nothing."""
+        method = "GET" if data is None else sent
         url = f"{'http' if self.insecure else 'https'}://{self.host}/v2/{path}"
         request = urllib.request.Request(url, data, dict(headers), method=method)  # noqa: S310 - http on loopback only
         if self._login is not None:

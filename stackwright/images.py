@@ -5,15 +5,19 @@ A tag in the registry never moves, so what is there is not sent again, and other
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from .aws import Storage
 from .containers import Engine, Manifest, Registry, is_loopback
 from .errors import ImageError, InputError
+from .local import is_registry
 from .model import Config, Location, Problem
 
 
@@ -80,15 +84,19 @@ def platform(config: Config) -> str:
 
 
 class Store:
-    """The registry of one environment: ECR, or ``instead`` (``127.0.0.1:5000``), which is asked as ECR would be."""
+    """The registry of one environment: ECR, or ``instead`` (``127.0.0.1:5000``), which is asked as ECR would be.
+
+    Images in the emulator's registry have ECR's names, as those in AWS.
+    """
 
     def __init__(self, config: Config, aws: Storage, instead: str | None = None) -> None:
         self.environment = config.environment
         self.platform = platform(config)
         self._aws = aws
         self._login = aws.registry_login()
-        host = instead or self._login.endpoint.partition("://")[2]
-        self.registry = Registry(host, self._login)
+        ecr = self._login.endpoint.partition("://")[2]
+        self.registry = Registry(instead or ecr, self._login)
+        self._host = ecr if instead and is_registry(instead) else self.registry.host  # as tasks name it
 
     def status(self, wanted: Sequence[Image]) -> list[Status]:
         """Whether each image is there, for the platform of the tasks."""
@@ -96,14 +104,14 @@ class Store:
         return [self._status(image, image.repository in existing) for image in wanted]
 
     def _status(self, image: Image, exists: bool) -> Status:
-        by_tag = f"{self.registry.host}/{image.repository}:{image.tag}"
+        by_tag = f"{self._host}/{image.repository}:{image.tag}"
         if not exists:
             return Status(image, State.NO_REPOSITORY, by_tag)
         found = self.registry.manifest(image.repository, image.tag)
         if found is None:
             return Status(image, State.MISSING, by_tag)
         state = State.OK if self.platform in found.platforms else State.OTHER_PLATFORM
-        reference = f"{self.registry.host}/{image.repository}@{found.digest}"
+        reference = f"{self._host}/{image.repository}@{found.digest}"
         return Status(image, state, reference, tuple(sorted(found.platforms)))
 
     def manifest(self, image: Image) -> Manifest | None:
@@ -234,8 +242,76 @@ def mirror(wanted: Sequence[Image], store: Store, engine: Engine) -> list[Status
     mine = [image for image in wanted if image.source]
     missing = [status.image for status in _in_repositories(mine, store) if status.state is State.MISSING]
     for image in missing:
-        source = f"{image.source}:{image.tag}"
-        engine.pull(source, store.platform, insecure=is_loopback(source.partition("/")[0]))
-        engine.tag(source, image.built)
+        engine.tag(_pull(image, store, engine), image.built)
     _send(missing, store, engine)
     return store.status(mine)
+
+
+def _pull(image: Image, store: Store, engine: Engine) -> str:
+    """Fetch an image from its source; what it is called there."""
+    source = f"{image.source}:{image.tag}"
+    engine.pull(source, store.platform, insecure=is_loopback(source.partition("/")[0]))
+    return source
+
+
+# --- images that nobody runs ----------------------------------------------------------------------------------------
+
+_OCI = "application/vnd.oci.image"
+_LAYER = bytes(1024)
+"""A tar archive of nothing: its two closing blocks."""
+
+
+def missing(config: Config, wanted: Sequence[Image], store: Store, program: str | None = None) -> dict[Image, str]:
+    """The images that the registry does not have, each with what keeps this machine from sending it: no podman or
+    docker, no folder to build from, no way to the public source; empty where nothing does. Raises ImageError where a
+    repository is missing."""
+    found = [status.image for status in _in_repositories(wanted, store) if status.state is State.MISSING]
+    try:
+        engine = Engine.find(program)
+    except ImageError as error:
+        return dict.fromkeys(found, str(error))
+    return {image: _lack(config, image, store, engine) for image in found}
+
+
+def _lack(config: Config, image: Image, store: Store, engine: Engine) -> str:
+    if image.context:
+        return "" if _context(config, image).is_dir() else f"there is no folder {image.context} to build it from"
+    try:
+        _pull(image, store, engine)
+    except ImageError as error:
+        return str(error)
+    return ""
+
+
+def stand_in(image: Image, store: Store) -> bool:
+    """Push a valid image without content under the image's tag, unless the tag is there; whether it was pushed.
+
+    Only for a registry whose images nobody runs. Its digest depends on repository, tag and platform alone; its label
+    ``org.opencontainers.image.ref.name`` tells what it stands for. Raises ImageError.
+    https://github.com/opencontainers/image-spec/blob/main/manifest.md
+    """
+    (status,) = _in_repositories([image], store)
+    if status.state is not State.MISSING:
+        return False
+    system, _, architecture = store.platform.partition("/")
+    labels = {"org.opencontainers.image.ref.name": f"{image.repository}:{image.tag}"}
+    layers = {"type": "layers", "diff_ids": [_described(_LAYER, "")["digest"]]}
+    config = _json({"architecture": architecture, "os": system, "config": {"Labels": labels}, "rootfs": layers})
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": f"{_OCI}.manifest.v1+json",
+        "config": _described(config, "config.v1+json"),
+        "layers": [_described(_LAYER, "layer.v1.tar")],
+    }
+    store.registry.push(image.repository, image.tag, (config, _LAYER), _json(manifest))
+    return True
+
+
+def _described(data: bytes, kind: str) -> dict[str, Any]:
+    """A descriptor of the image specification."""
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return {"mediaType": f"{_OCI}.{kind}", "digest": digest, "size": len(data)}
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, sort_keys=True).encode()

@@ -27,7 +27,8 @@ def main() -> None:
     journal = Journal(Path(folder) / f"state-{account}-{region}.jsonl")
     with Server(Engine(Pseudo(region=region, account_id=account)), journal=journal) as server:
         temporary = file.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps({"pid": os.getpid(), "url": server.url}), encoding="utf-8")
+        found = {"pid": os.getpid(), "url": server.url, "region": region, "account": account}
+        temporary.write_text(json.dumps(found), encoding="utf-8")
         temporary.replace(file)
         threading.Thread(target=_load, args=(server,), daemon=True).start()
         stop.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 
 STATE_FILE = "emulator.json"
 _LOG_FILE = "emulator.log"
+_LOCK_FILE = "emulator.lock"
 
 
 class LifecycleError(Exception):
@@ -40,7 +42,7 @@ class Running:
             f"{self.url}/_stackwright/{action}", data, {"Content-Type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            with _direct().open(request, timeout=10) as answer:
                 found: dict[str, Any] = json.load(answer)
                 return found
         except urllib.error.HTTPError as error:
@@ -48,6 +50,11 @@ class Running:
                 raise LifecycleError(f"the emulator refuses: {error.read().decode()}") from None
         except (OSError, ValueError) as error:
             raise LifecycleError(f"the emulator at {self.url} does not answer: {error}") from None
+
+
+def _direct() -> urllib.request.OpenerDirector:
+    """No proxy lies between this machine and itself."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def running(folder: Path) -> Running | None:
@@ -66,19 +73,39 @@ def running(folder: Path) -> Running | None:
     return None
 
 
-def start(folder: Path, region: str = "us-east-1", account_id: str = "123456789012", timeout: float = 60) -> Running:
+def start(folder: Path, region: str | None = None, account_id: str | None = None, timeout: float = 60) -> Running:
     """The running emulator of this folder, started if there is none; waits up to ``timeout`` seconds.
 
+    Of several that start it at once, one does and the others wait. Without Region or account it is any that runs, or
+    else one for us-east-1 or the account of AWS's documentation.
+
     Raises:
-        LifecycleError: it does not come up.
+        LifecycleError: it does not come up, or runs for another Region or account.
     """
-    found = running(folder)
-    if found is not None:
-        return found
     folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK_FILE).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = running(folder)
+        if found is None:
+            return _started(folder, region or "us-east-1", account_id or "123456789012", timeout)
+    _require(folder, region, account_id)
+    return found
+
+
+def _require(folder: Path, region: str | None, account_id: str | None) -> None:
+    held = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+    place = (held.get("region"), held.get("account"))
+    if region not in (None, place[0]) or account_id not in (None, place[1]):
+        text = f"the emulator runs for {place[1]} in {place[0]}, not for {account_id} in {region}; stop it first"
+        raise LifecycleError(text)
+
+
+def _started(folder: Path, region: str, account_id: str, timeout: float) -> Running:
     command = [sys.executable, "-m", "stackwright.emulator", str(folder.resolve()), region, account_id]
     root = Path(__file__).resolve().parents[2]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])}
+    mine = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}  # nobody's profile is its
+    files = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    environment = mine | files | {"PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])}
     pid = _spawned(command, environment, folder / _LOG_FILE)
     deadline, ended = time.monotonic() + timeout, False
     while time.monotonic() < deadline and not ended:

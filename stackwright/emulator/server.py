@@ -145,10 +145,10 @@ class Application:
         (``size``: entries on a page) and ``latency`` (``realistic``: a factor), by POST."""
         action = request.path.removeprefix(ADMIN)
         posted = request.method == "POST"
+        if action == "status":  # without waiting for what is being done: whoever asks wants to know whether it lives
+            alive = [stack.name for stack in list(self._engine.store.stacks.values()) if stack.alive]
+            return _json({"pid": os.getpid(), "stacks": alive})
         with self._lock:
-            if action == "status":
-                alive = [stack.name for stack in self._engine.store.stacks.values() if stack.alive]
-                return _json({"pid": os.getpid(), "stacks": alive})
             if action == "reset" and posted:
                 if self._journal:
                     self._journal.forget()

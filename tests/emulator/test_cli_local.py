@@ -30,11 +30,14 @@ def made(project):
 def test_a_shell_uses_what_start_prints(made):
     started = made.run("emulator", "start", "--env", "dev", "--set", "region=eu-west-1")
     assert started.returncode == 0, started.stderr
-    lines = dict(line.removeprefix("export ").split("=", 1) for line in started.stdout.splitlines())
+    *exports, unset = started.stdout.splitlines()
+    lines = dict(line.removeprefix("export ").split("=", 1) for line in exports)
+    assert unset.startswith("unset AWS_PROFILE ")
     assert lines["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
     assert started.stderr.startswith(f"the local CloudFormation runs at {lines['AWS_ENDPOINT_URL']} (pid ")
 
-    script = f'eval "$({sys.executable} {RENDER_PY} emulator start --env dev --project .)"; exec "$@"'
+    start = f"{sys.executable} {RENDER_PY} emulator start --env dev --set region=eu-west-1 --project ."
+    script = f'eval "$({start})"; exec "$@"'
     command = ["sh", "-c", script, "sh", sys.executable, "-c", DEPLOY, TEMPLATE]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
     done = subprocess.run(command, cwd=made.folder, env=environment, capture_output=True, text=True, check=True)

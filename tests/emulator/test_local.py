@@ -1,0 +1,155 @@
+"""The environment `local`: commands start the local CloudFormation themselves, and need neither podman nor sources."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import boto3
+import pytest
+
+from stackwright import local
+from stackwright.emulator import lifecycle
+from stackwright.errors import EmulatorError
+from tests.helpers import RENDER_PY
+
+PARAMS = """\
+title: news
+images:
+  web: {repository: team/web, tag: '1.0', context: services/web}
+  cache: {repository: team/cache, tag: '7', source: 127.0.0.1:1/library/cache}
+"""
+FOREIGN = {"AWS_PROFILE": "mine", "AWS_ENDPOINT_URL_S3": "http://s3.example", "AWS_SESSION_TOKEN": "real", "HOME": "/x"}
+
+
+@pytest.fixture
+def made(project, monkeypatch):
+    """A project with an environment `local`; nothing of this machine's AWS set-up, and no podman or docker."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "STACKWRIGHT_"))]:
+        monkeypatch.delenv(name)
+    found = project({"params/defaults.yaml": PARAMS, "params/local.yaml": ""})
+    yield found
+    lifecycle.stop(local.folder(found.folder))
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    """A PATH with nothing on it."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return tmp_path / "bin"
+
+
+def repositories(url):
+    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
+    with contextlib.closing(boto3.client("ecr", endpoint_url=url, **keys)) as ecr:
+        for name in ("team/web", "team/cache"):
+            ecr.create_repository(repositoryName=name, imageTagMutability="IMMUTABLE")
+
+
+def test_the_variables_lead_to_the_emulator_until_the_end(made):
+    variables = dict(FOREIGN)
+    with local.environment(made.load("local"), variables) as started:
+        assert variables["AWS_ENDPOINT_URL"] == started.url
+        assert variables["STACKWRIGHT_REGISTRY"] == started.url.removeprefix("http://")
+        assert variables["AWS_CONFIG_FILE"] == variables["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
+        assert {"AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN"}.isdisjoint(variables)
+        assert local.is_registry(variables["STACKWRIGHT_REGISTRY"], variables)
+        assert not local.is_registry("127.0.0.1:1", variables)
+        inner = dict(variables)
+        with local.environment(made.load("local"), inner) as again:
+            assert (again, inner) == (None, variables)
+    assert variables == FOREIGN
+    with local.environment(made.load("local"), variables) as found:
+        assert found is None
+        assert variables["AWS_ENDPOINT_URL"] == started.url
+    assert variables == FOREIGN
+
+
+def test_other_environments_stay_as_they_are(made):
+    made.write({"params/dev.yaml": ""})
+    variables = dict(FOREIGN)
+    with local.environment(made.load("dev"), variables) as started:
+        assert (started, variables) == (None, FOREIGN)
+    assert lifecycle.running(local.folder(made.folder)) is None
+    assert not local.is_registry("example.com", {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+    assert not local.is_registry("127.0.0.1:1", {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+
+
+def test_of_two_that_start_it_at_once_one_does(made):
+    command = [sys.executable, str(RENDER_PY), "emulator", "start", "--format", "json", "--project", str(made.folder)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(2)]
+    assert len({json.loads(each.communicate()[0])["pid"] for each in both}) == 1
+
+
+def test_one_for_another_region_is_not_taken(made):
+    local.start(made.load("local"))
+    with pytest.raises(EmulatorError, match="runs for 123456789012 in us-east-1, not for 123456789012 in eu-west-1"):
+        local.start(made.load("local", "region=eu-west-1"))
+
+
+def test_images_stand_in_where_there_is_nothing_to_send(made, path):
+    """Without podman and sources: the first command starts the emulator, what is there stays."""
+    refused = made.invoke("images", "push", "--env", "local")
+    assert "started the local CloudFormation at http://127.0.0.1:" in refused.stderr
+    assert "SW444 web: there is no repository team/web" in refused.stderr
+    assert "AWS_ENDPOINT_URL" not in os.environ
+    repositories(lifecycle.running(local.folder(made.folder)).url)
+
+    host, found = "123456789012.dkr.ecr.us-east-1.amazonaws.com", {}
+    for verb, name in (("push", "web"), ("mirror", "cache")):
+        done = made.invoke("images", verb, "--env", "local", "--format", "json")
+        text = f"{name}: stand-in: the local CloudFormation runs no containers (podman or docker is not installed)\n"
+        assert (done.exit_code, done.stderr) == (0, text)
+        (status,) = json.loads(done.stdout)
+        assert (status["state"], status["platforms"]) == ("ok", ["linux/amd64"])
+        found[name] = status["reference"]
+        assert found[name].startswith(f"{host}/team/{name}@sha256:")
+        again = made.invoke("images", verb, "--env", "local", "--format", "json")
+        assert (again.exit_code, again.stderr, json.loads(again.stdout)) == (0, "", [status])
+    assert found["web"][-64:] != found["cache"][-64:]
+    assert made.invoke("emulator", "reset").exit_code == 0
+    repositories(lifecycle.running(local.folder(made.folder)).url)
+    assert made.invoke("images", "push", "--env", "local").exit_code == 0
+    status = made.invoke("images", "status", "web", "--env", "local", "--format", "json")
+    assert status.exit_code == 0, status.stderr
+    after = json.loads(status.stdout)
+    assert [each["reference"] for each in after] == [found["web"]]
+
+
+def test_a_source_that_does_not_answer_has_a_stand_in_too(made, path):
+    (path / "podman").write_text("#!/bin/sh\nexit 1\n")
+    (path / "podman").chmod(0o755)
+    (path / "sh").symlink_to(shutil.which("sh", path="/bin:/usr/bin"))
+    repositories(local.start(made.load("local")).url)
+    done = made.invoke("images", "mirror", "--env", "local")
+    assert done.exit_code == 0, done.stderr
+    assert "cache: stand-in: the local CloudFormation runs no containers (podman pull failed for" in done.stderr
+    done = made.invoke("images", "push", "--env", "local")
+    assert "(there is no folder services/web to build it from)" in done.stderr
+
+
+def test_nothing_stands_in_elsewhere(made, path, monkeypatch):
+    with local.environment(made.load("local")) as started:
+        repositories(started.url)
+        monkeypatch.setenv("STACKWRIGHT_REGISTRY", started.url.replace("http://127.0.0.1", "localhost"))
+        done = made.invoke("images", "push", "--env", "local")
+    assert done.exit_code == 1
+    assert "SW440 podman or docker is not installed" in done.stderr
+
+
+def test_keys_are_made_up_where_there_are_none(made):
+    example = "env/local/keys.env.example"
+    assert not local.make_keys(made.folder)
+    made.write({example: "# names\nAPI_KEY=\n\nTOKEN=\n"})
+    assert local.make_keys(made.folder)
+    file = made.folder / "env/local/keys.env"
+    assert file.read_text() == "API_KEY=local-api_key\nTOKEN=local-token\n"
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.write_text("API_KEY=mine\n")
+    assert not local.make_keys(made.folder)
+    assert file.read_text() == "API_KEY=mine\n"
