@@ -34,6 +34,9 @@ class Stack:
     role: str | None = None
     change_set: str | None = None
     """The change set that was executed last (ARN)."""
+    drift: str = ""
+    """What the last detection found: IN_SYNC, DRIFTED, UNKNOWN or NOT_CHECKED."""
+    drift_checked: datetime | None = None
 
     @property
     def busy(self) -> bool:
@@ -401,6 +404,8 @@ def _stack(data: Mapping[str, Any]) -> Stack:
         updated=data.get("LastUpdatedTime"),
         protected=bool(data.get("EnableTerminationProtection")),
         role=data.get("RoleARN"),
+        drift=(data.get("DriftInformation") or {}).get("StackDriftStatus", ""),
+        drift_checked=(data.get("DriftInformation") or {}).get("LastCheckTimestamp"),
         change_set=data.get("ChangeSetId"),
     )
 
