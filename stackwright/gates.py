@@ -63,6 +63,14 @@ def dangers(plan: Plan) -> list[Danger]:
     return [danger for root in plan.roots if _exists(root) for change in root.changes for danger in _of(root, change)]
 
 
+def refused(
+    found: Sequence[Danger], *, replace: Collection[str] = (), data_loss: bool = False, broader_access: bool = False
+) -> list[Danger]:
+    """The dangers that nothing allows; ``replace`` holds logical IDs, or addresses."""
+    allowed = {Flag.DATA_LOSS: data_loss, Flag.ACCESS: broader_access}
+    return [each for each in found if not allowed.get(each.flag) and not _named(each, replace)]
+
+
 def require(
     found: Sequence[Danger],
     *,
@@ -71,15 +79,14 @@ def require(
     broader_access: bool = False,
     locate: Locate | None = None,
 ) -> None:
-    """Refuse a plan whose dangers are not all allowed; ``replace`` holds logical IDs, or addresses.
+    """Refuse a plan whose dangers are not all allowed.
 
     Raises:
         DeployError: SW820, SW821 or SW822 for each that is not, with the option that allows it.
     """
-    allowed = {Flag.DATA_LOSS: data_loss, Flag.ACCESS: broader_access}
-    refused = [each for each in found if not allowed.get(each.flag) and not _named(each, replace)]
-    if refused:
-        raise DeployError(_problem(each, locate) for each in refused)
+    left = refused(found, replace=replace, data_loss=data_loss, broader_access=broader_access)
+    if left:
+        raise DeployError(_problem(each, locate) for each in left)
 
 
 def _named(danger: Danger, names: Collection[str]) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from .live import nested_name
 from .model import logical_id
 
 STACK = "AWS::CloudFormation::Stack"
@@ -86,10 +86,10 @@ def ignore(_progress: Progress) -> None:
 def nested_path(parent: str, resource: str, known: Iterable[str]) -> str:
     """Path of the nested stack that is the resource ``UrlSecrets`` of ``app``: ``app/url-secrets``.
 
-    ``known`` paths decide, where one of them gives that logical ID; else words are taken apart at capitals.
+    ``known`` paths decide, where one of them gives that logical ID; else the convention.
     """
     for path in known:
         above, _, name = path.rpartition("/")
         if above == parent and logical_id(name) == resource:
             return path
-    return f"{parent}/{re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '-', resource).lower()}"
+    return nested_name(parent, resource)

@@ -52,7 +52,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container of a task: why it ended, if it did, and where its log is (group and stream, empty if unknown)."""
+    """A container of a task, and why it ended, if it did."""
 
     name: str
     status: str
@@ -63,7 +63,7 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """An ECS task. ``id`` is the last part of its ARN."""
+    """An ECS task. ``started_by`` is the id of the deployment that launched it."""
 
     arn: str
     status: str
@@ -73,6 +73,7 @@ class Task:
     health: str = ""
     containers: tuple[Container, ...] = ()
     addresses: tuple[str, ...] = ()
+    started_by: str = ""
 
     @property
     def id(self) -> str:
@@ -299,4 +300,5 @@ def _task(data: Mapping[str, Any]) -> Task:
             for each in data.get("containers") or ()
         ),
         addresses=tuple(one["value"] for one in details if one.get("name") == "privateIPv4Address"),
+        started_by=data.get("startedBy", ""),
     )  # fmt: skip

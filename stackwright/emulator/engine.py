@@ -248,8 +248,11 @@ class Engine:
 
     def _change_set(self, arguments: Arguments) -> ChangeSetState:
         name = arguments["ChangeSetName"]
-        if name in self.store.change_sets:
-            return self.store.change_sets[name]
+        found = self.store.change_sets.get(name)
+        if found is not None and self.store.stacks[found.stack_id].status != "DELETE_COMPLETE":
+            return found
+        if name.startswith("arn:"):
+            raise ApiError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", 404)
         if "StackName" not in arguments:
             raise _invalid("StackName must be specified if ChangeSetName is not specified as an ARN.")
         stack = self.stack(arguments)

@@ -1,0 +1,119 @@
+"""Functions that do not run while services change: those with ``Metadata: {stackwright: {hold: deploy}}``.
+
+An autoscaler, for one, would start and stop the very tasks that are being replaced. A function is held by a reserved
+concurrency of 0, and gets back what it had. A process that is killed cannot do that; so the next one does, by what the
+template says (https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .aws import Services, Stacks
+from .cfn.intrinsics import Resolver
+from .cfn.template import ValidationError, parse, to_text
+from .cfn.values import plain
+from .errors import AwsError
+from .live import pseudo_of
+from .model import logical_id
+from .progress import STACK, Notice, Watcher
+
+FUNCTION = "AWS::Lambda::Function"
+
+
+class _Aws(Stacks, Services, Protocol):
+    """What this module calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A function that is, or can be, held: ``stack`` is the id of the stack that has it, ``name`` its physical id."""
+
+    stack: str
+    logical_id: str
+    name: str
+
+
+@contextmanager
+def held(stack: str, templates: Mapping[str, str], aws: _Aws, tell: Watcher) -> Iterator[None]:
+    """Hold the functions that the templates mark, as long as the block runs.
+
+    One that cannot be held, or not be released, is told of: a deployment does not fail for it.
+    """
+    found = []
+    before: dict[str, int | None] = {}
+    try:
+        for each in functions(stack, templates, aws):
+            before[each.name] = aws.reserved_concurrency(each.name)
+            found.append(each)
+            aws.reserve_concurrency(each.name, 0)
+            tell(Notice(f"{each.name} does not run while services change"))
+    except AwsError as error:
+        tell(Notice(f"not everything can be held still: {error}"))
+    try:
+        yield
+    finally:
+        try:
+            release(found, aws, tell, before)
+        except AwsError as error:
+            names = ", ".join(each.name for each in found)
+            tell(Notice(f"{names} may still be held: {error}; the next watch or deploy releases it"))
+
+
+def release(found: Sequence[Held], aws: _Aws, tell: Watcher, before: Mapping[str, int | None] | None = None) -> None:
+    """Let functions run again that are held: with what they had ``before``, where that is known, or else with what
+    their template says by now. Raises AwsError."""
+    for each in found:
+        if aws.reserved_concurrency(each.name) != 0:
+            continue  # an update gave it another value meanwhile
+        known = (before or {}).get(each.name, 0)
+        wanted = _declared(each, aws) if known == 0 else known
+        if wanted != 0:
+            aws.reserve_concurrency(each.name, wanted)
+            tell(Notice(f"{each.name} runs again"))
+
+
+def functions(stack: str, templates: Mapping[str, str], aws: _Aws) -> list[Held]:
+    """Those that the templates mark and that exist; without a mark nothing is asked. Raises AwsError."""
+    found: list[Held] = []
+    for path, text in templates.items():
+        marked = [name for name, each in parse(text).resources.items() if _marked(each.type, each.metadata)]
+        owner = _stack_of(stack, path, aws) if marked else None
+        if owner:
+            ids = {each.logical_id: each.physical_id for each in aws.resources(owner)}
+            found += [Held(owner, name, ids[name]) for name in marked if ids.get(name)]
+    return found
+
+
+def _marked(type_: str, metadata: Any) -> bool:
+    ours = (metadata or {}).get("stackwright")
+    return type_ == FUNCTION and isinstance(ours, Mapping) and ours.get("hold") == "deploy"
+
+
+def _stack_of(stack: str, path: str, aws: Stacks) -> str | None:
+    """The stack of a template (``app/autoscaler``), found from its root; None where it is not there yet."""
+    owner = stack
+    for part in path.split("/")[1:]:
+        children = {each.logical_id: each.physical_id for each in aws.resources(owner) if each.type == STACK}
+        owner = children.get(logical_id(part), "")
+        if not owner:
+            return None
+    return owner
+
+
+def _declared(function: Held, aws: Stacks) -> int | None:
+    """The reserved concurrency that the live template gives; None for none. Raises AwsError."""
+    stack = aws.stack(function.stack)
+    if stack is None:
+        return None
+    template = parse(aws.template(function.stack))
+    try:
+        resolver = Resolver(template, stack.parameters, pseudo_of(stack))
+        properties = template.resources[function.logical_id].properties
+        value = plain(resolver.resolve(properties.get("ReservedConcurrentExecutions", {"Ref": "AWS::NoValue"})))
+        return int(to_text(value))
+    except (KeyError, ValueError, TypeError, ValidationError):
+        return None
