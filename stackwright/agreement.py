@@ -50,7 +50,7 @@ class _Merge:
         self, root: str, foresight: Foresight, described: Described | None, schemas: Schemas, drift: bool
     ) -> None:
         self._foresight, self._schemas, self._drift = foresight, schemas, drift
-        self._described = described
+        self._described, self._root = described, root
         self._unopened: list[str] = []
         self._covered: set[str] = set()
         self._listed = dict(self._flat(root, described)) if described else {}
@@ -83,10 +83,10 @@ class _Merge:
                 self._unopened.append(child)
 
     def _order(self, diffs: Mapping[Place, ResourceDiff]) -> list[Place]:
-        """The places of the prediction, in its order, then what only CloudFormation lists, stack by stack."""
-        stacks = list(dict.fromkeys([stack for stack, _ in diffs] + [stack for stack, _ in self._listed]))
-        places = {*diffs, *self._listed}
-        return sorted(places, key=lambda place: (stacks.index(place[0]), place[1]))
+        """Stack by stack as they are deployed, what leaves last; in each by logical ID."""
+        coming = [self._root, *self._foresight.names.values()]
+        stacks = list(dict.fromkeys([*coming, *(stack for stack, _ in [*diffs, *self._listed])]))
+        return sorted({*diffs, *self._listed}, key=lambda place: (stacks.index(place[0]), place[1]))
 
     # --- one resource -----------------------------------------------------------------------------------------
 
@@ -141,8 +141,6 @@ class _Merge:
             return diff, _certainty(diff)
         truth, expected = str(foreseen.replacement), str(foreseen.aws_replacement)
         if said in (truth, expected):
-            if said != truth:
-                self._notes.append(_explained(diff, said, truth))
             return diff, _certainty(diff)
         self._notes.append(f"{diff.address}: CloudFormation lists Replacement {said}, the prediction says {truth}")
         if said == "True":
@@ -173,6 +171,10 @@ class _Merge:
         if phantoms:
             which = _counted(phantoms, "change that does", "changes that do")
             yield f"CloudFormation lists {which} not happen, since the values that they follow stay: {_names(phantoms)}"
+        kept = [each.diff.address for each in changes if keeps(each)]
+        if kept:
+            which = _counted(kept, "replacement that is a change", "replacements that are changes")
+            yield f"CloudFormation lists {which} in place, since the values that they follow stay: {_names(kept)}"
         silent = [
             each.diff.address
             for each in changes
@@ -202,11 +204,10 @@ def _names(found: list[str], most: int = 5) -> str:
     return ", ".join(found[:most]) + rest
 
 
-def _explained(diff: ResourceDiff, said: str, truth: str) -> str:
-    listed = {"True": "a replacement", "Conditional": "a possible replacement", "False": "a change in place"}
-    real = {"True": "it is replaced", "Conditional": "it may be replaced", "False": "it is changed in place"}
-    why = "it does not look at the values that are followed" if said != "False" else "it does not see what is followed"
-    return f"{diff.address}: CloudFormation lists {listed[said]}, since {why}; {real[truth]}"
+def keeps(change: PlannedChange) -> bool:
+    """Whether CloudFormation lists a replacement, possible or certain, of what is changed in place."""
+    changed = change.effect is Effect.CHANGE and not change.diff.may_replace
+    return changed and change.certainty is not Certainty.PHANTOM and change.replacement in ("True", "Conditional")
 
 
 def _certainty(diff: ResourceDiff) -> Certainty:
@@ -214,14 +215,14 @@ def _certainty(diff: ResourceDiff) -> Certainty:
 
 
 def _policy(diff: ResourceDiff, api: _Api, foreseen: cfn.ResourceChange | None) -> str:
-    """What happens to the old resource, by CloudFormation's word or the template's."""
+    """What happens to the old resource, by CloudFormation's word or the template's; nothing where it stays."""
+    if diff.effect is Effect.ADD or (diff.effect is Effect.CHANGE and not diff.may_replace):
+        return ""
     if api.get("PolicyAction"):
         return str(api["PolicyAction"])
     if foreseen is None or foreseen.policy_action:
         return str(foreseen.policy_action) if foreseen else ""
-    going = diff.effect is Effect.REPLACE or diff.may_replace
-    given = plain(foreseen.after.get("UpdateReplacePolicy", "Delete"))
-    return f"ReplaceAnd{to_text(given)}" if going else ""
+    return f"ReplaceAnd{to_text(plain(foreseen.after.get('UpdateReplacePolicy', 'Delete')))}"
 
 
 # --- as CloudFormation says it ------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ Text has Rich markup for the console that prints it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import groupby
 from typing import Any
@@ -21,6 +21,9 @@ _STYLE = {Effect.ADD: "green", Effect.CHANGE: "yellow", Effect.REPLACE: "bold re
 _FORCES = {"yes": "  # forces replacement", "maybe": "  # may force replacement"}
 _WIDTH = 100  # of one value; JSON holds all of it
 
+Remarks = Mapping[str, str]
+"""Address of a resource -> what there is to say about it besides what happens to it."""
+
 
 def report(diff: Diff, style: str = "text") -> str:
     """The diff in one of ``FORMATS``."""
@@ -31,7 +34,7 @@ def summary(diff: Diff) -> str:
     """``Plan: 1 to add, 2 to change, 3 to replace, 4 to remove.``, and what is not certain."""
     if diff.empty:
         return "No changes."
-    counts = ", ".join(f"{diff.count(effect)} to {effect}" for effect in Effect)
+    counts = ", ".join(f"{count} to {effect}" for effect, count in counted(diff.resources).items())
     maybe = sum(each.may_replace for each in diff.resources)
     uncertain = sum(not each.certain and not each.may_replace for each in diff.resources)
     notes = [f"{maybe} of the changes may replace"] if maybe else []
@@ -41,31 +44,49 @@ def summary(diff: Diff) -> str:
     return f"Plan: {counts}." + (f" ({rest})" if rest else "")
 
 
+def counted(resources: Iterable[ResourceDiff]) -> dict[Effect, int]:
+    """How many resources each effect happens to."""
+    found = [each.effect for each in resources]
+    return {effect: found.count(effect) for effect in Effect}
+
+
 # --- text ---------------------------------------------------------------------------------------------------
 
 
 def as_text(diff: Diff) -> str:
     """By stack and resource, losses of data on top, the plan's counts at the end."""
-    blocks = [_losses_text(diff)] if diff.losses else []
-    for stack, resources in groupby(diff.resources, key=lambda each: each.stack):
-        blocks.append("\n".join([f"[bold]{_escaped(stack)}[/]", *(_resource_text(each) for each in resources)]))
+    blocks = [losses_text(diff.losses)] if diff.losses else []
+    blocks += stacks_text(diff.resources)
     if diff.outputs:
-        blocks.append("\n".join(["[bold]Outputs[/]", *(f"  {_escaped(_output(each))}" for each in diff.outputs)]))
-    return "\n\n".join([*blocks, f"[bold]{_escaped(summary(diff))}[/]"])
+        blocks.append(outputs_text(diff.outputs))
+    return "\n\n".join([*blocks, f"[bold]{escaped(summary(diff))}[/]"])
 
 
-def _losses_text(diff: Diff) -> str:
+def stacks_text(resources: Iterable[ResourceDiff], remarks: Remarks | None = None) -> Iterator[str]:
+    """A block for each stack: its name, then its resources with their properties."""
+    for stack, found in groupby(resources, key=lambda each: each.stack):
+        yield "\n".join([f"[bold]{escaped(stack)}[/]", *(_resource_text(each, remarks or {}) for each in found)])
+
+
+def outputs_text(outputs: Iterable[OutputDiff]) -> str:
+    """A block of the outputs that differ."""
+    return "\n".join(["[bold]Outputs[/]", *(f"  {escaped(_output(each))}" for each in outputs)])
+
+
+def losses_text(losses: Iterable[DataLoss]) -> str:
+    """A block of the resources whose data goes, or is left behind."""
     lines = ["[bold red]Loss of data[/]"]
-    for loss in diff.losses:
+    for loss in losses:
         style = "yellow" if loss.kept else "bold red"
-        lines.append(f"  [{style}]! {_escaped(_loss(loss))}[/]")
+        lines.append(f"  [{style}]! {escaped(_loss(loss))}[/]")
     return "\n".join(lines)
 
 
-def _resource_text(resource: ResourceDiff) -> str:
+def _resource_text(resource: ResourceDiff, remarks: Remarks) -> str:
     style = _STYLE[resource.effect]
     symbol = f"[{style}]{_SYMBOL[resource.effect]:>3}[/]"
-    head = f"  {symbol} {_escaped(resource.logical_id)}  [dim]{resource.type}[/]{_note(resource)}"
+    remark = f"  [cyan]{escaped(remarks[resource.address])}[/]" if resource.address in remarks else ""
+    head = f"  {symbol} {escaped(resource.logical_id)}  [dim]{resource.type}[/]{_note(resource)}{remark}"
     return "\n".join([head, *(f"        {_property_text(each)}" for each in resource.properties)])
 
 
@@ -79,11 +100,12 @@ def _property_text(change: PropertyDiff) -> str:
     style = "green" if not change.exists_before else "red" if not change.exists_after else "yellow"
     because = _because(change)
     forces = _FORCES.get(change.replaces)
-    rest = (f"[red]{forces}[/]" if forces else "") + (f"  [dim]# {_escaped(because)}[/]" if because else "")
-    return f"[{style}]{_sign(change)}[/] {_escaped(_values(change))}{rest}"
+    rest = (f"[red]{forces}[/]" if forces else "") + (f"  [dim]# {escaped(because)}[/]" if because else "")
+    return f"[{style}]{_sign(change)}[/] {escaped(_values(change))}{rest}"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """For Rich: what looks like markup stays text."""
     return text.replace("\\", "\\\\").replace("[", "\\[") if "[" in text else text
 
 
@@ -147,22 +169,43 @@ def as_markdown(diff: Diff, limit: int = 65_000) -> str:
 
 
 def _markdown(diff: Diff, properties: bool) -> str:
-    parts = [f"**{_inline(summary(diff))}**"]
+    parts = [f"**{inline(summary(diff))}**"]
     if diff.losses:
-        losses = (f"> - {_inline(_loss(loss))}" for loss in diff.losses)
-        parts.append("\n".join(["> [!CAUTION]", "> **Loss of data**", *losses]))
-    for stack, found in groupby(diff.resources, key=lambda each: each.stack):
-        resources = list(found)
-        counts = [(sum(each.effect is effect for each in resources), effect) for effect in Effect]
-        title = ", ".join(f"{count} to {effect}" for count, effect in counts if count)
-        lines = "\n".join(line for each in resources for line in _markdown_lines(each, properties))
-        parts.append(_folded(f"<code>{stack}</code>: {title}", lines))
+        parts.append(losses_markdown(diff.losses))
+    parts += stacks_markdown(diff.resources, properties=properties)
     if diff.outputs:
-        parts.append(_folded("Outputs", "\n".join(_output(each) for each in diff.outputs)))
+        parts.append(outputs_markdown(diff.outputs))
     return "\n\n".join(parts) + "\n"
 
 
-def _folded(title: str, lines: str) -> str:
+def losses_markdown(losses: Iterable[DataLoss]) -> str:
+    """A caution with the resources whose data goes, or is left behind."""
+    lines = (f"> - {inline(_loss(loss))}" for loss in losses)
+    return "\n".join(["> [!CAUTION]", "> **Loss of data**", *lines])
+
+
+def stacks_markdown(
+    resources: Iterable[ResourceDiff], remarks: Remarks | None = None, *, properties: bool = True
+) -> Iterator[str]:
+    """A folded block for each stack, with the counts in its title."""
+    for stack, group in groupby(resources, key=lambda each: each.stack):
+        found = list(group)
+        lines = "\n".join(line for each in found for line in _markdown_lines(each, properties, remarks or {}))
+        yield folded(f"<code>{stack}</code>: {some(counted(found))}", lines)
+
+
+def some(counts: Mapping[Effect, int]) -> str:
+    """``1 to add, 2 to change``, those that are none left out."""
+    return ", ".join(f"{count} to {effect}" for effect, count in counts.items() if count)
+
+
+def outputs_markdown(outputs: Iterable[OutputDiff]) -> str:
+    """A folded block of the outputs that differ."""
+    return folded("Outputs", "\n".join(_output(each) for each in outputs))
+
+
+def folded(title: str, lines: str) -> str:
+    """Lines of a diff that unfold below a title, in a fence that they cannot close."""
     fence = "`" * max(3, _longest_run(lines) + 1)
     return f"<details><summary>{title}</summary>\n\n{fence}diff\n{lines}\n{fence}\n\n</details>"
 
@@ -171,16 +214,18 @@ def _longest_run(text: str) -> int:
     return max((len(list(run)) for char, run in groupby(text) if char == "`"), default=0)
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
+    """Text in a line of Markdown."""
     return text.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_").replace("`", "\\`")
 
 
-def _markdown_lines(resource: ResourceDiff, properties: bool) -> Iterator[str]:
+def _markdown_lines(resource: ResourceDiff, properties: bool, remarks: Remarks) -> Iterator[str]:
     """Lines of a ``diff`` block: the first character colours the line, ``!`` for what changes in place."""
     first = {Effect.ADD: "+", Effect.REMOVE: "-", Effect.REPLACE: "-"}.get(resource.effect, "!")
     unsure = "" if resource.certain else " (known after apply)"
     note = " (may be replaced)" if resource.may_replace else unsure
-    yield f"{first} {_SYMBOL[resource.effect]} {resource.logical_id} {resource.type}{note}"
+    remark = f"  # {remarks[resource.address]}" if resource.address in remarks else ""
+    yield f"{first} {_SYMBOL[resource.effect]} {resource.logical_id} {resource.type}{note}{remark}"
     for change in resource.properties if properties else ():
         forces = _FORCES.get(change.replaces, "")
         because = f"  # {_because(change)}" if _because(change) else ""
@@ -193,12 +238,14 @@ def _markdown_lines(resource: ResourceDiff, properties: bool) -> Iterator[str]:
 
 def as_json(diff: Diff) -> str:
     """``{"summary": {…}, "losses": […], "resources": […], "outputs": […]}``, values in full."""
-    losses = [{"address": x.resource.address, "policy": x.policy, "kept": x.kept} for x in diff.losses]
-    resources = [{"address": each.address, **asdict(each)} for each in diff.resources]
-    data = {
-        "summary": {str(effect): diff.count(effect) for effect in Effect},
-        "losses": losses,
-        "resources": resources,
+    return json.dumps(as_data(diff), indent=2, ensure_ascii=False)
+
+
+def as_data(diff: Diff) -> dict[str, Any]:
+    """What `as_json` prints."""
+    return {
+        "summary": {str(effect): count for effect, count in counted(diff.resources).items()},
+        "losses": [{"address": x.resource.address, "policy": x.policy, "kept": x.kept} for x in diff.losses],
+        "resources": [{"address": each.address, **asdict(each)} for each in diff.resources],
         "outputs": [asdict(each) for each in diff.outputs],
     }
-    return json.dumps(data, indent=2, ensure_ascii=False)

@@ -1,0 +1,258 @@
+"""A plan as text for a terminal, Markdown for a pull request or a step summary, and JSON. Pure: strings out.
+
+Losses of data come first, the counts over all roots last. Text has Rich markup for the console that prints it.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from .agreement import keeps
+from .comparison import Diff, ResourceDiff
+from .deployment import Certainty, Kind, Listed, Plan, PlannedChange, RootPlan, SecretChange
+from .report_diff import (
+    as_data,
+    counted,
+    escaped,
+    folded,
+    inline,
+    losses_markdown,
+    losses_text,
+    outputs_markdown,
+    outputs_text,
+    some,
+    stacks_markdown,
+    stacks_text,
+    summary,
+)
+
+FORMATS = ("text", "markdown", "json")
+_LIMIT = 65_000  # GitHub refuses comments over 65,536 characters
+_DOES = {
+    Kind.CREATE: "is created",
+    Kind.UPDATE: "is updated",
+    Kind.IMPORT: "adopts what exists",
+    Kind.NOTHING: "no changes",
+    Kind.LATER: "predicted",
+}
+_PHANTOMS = "Listed by CloudFormation, but will not happen"
+
+
+def report(plan: Plan, style: str = "text") -> str:
+    """The plan in one of ``FORMATS``."""
+    return {"text": as_text, "markdown": as_markdown, "json": as_json}[style](plan)
+
+
+def total(plan: Plan) -> str:
+    """``Plan: 1 to add, 2 to change, 0 to replace, 0 to remove in 1 of 3 stacks; 1 new secret version.``"""
+    if plan.empty:
+        return "No changes."
+    touched = sum(root.changes_anything for root in plan.roots)
+    places = f" in {touched} of {len(plan.roots)} stacks" if touched else ""
+    versions = len(plan.secret_changes)
+    secrets = f"; {versions} new secret version{'s' * (versions > 1)}" if versions else ""
+    found = _all(plan)
+    if found.empty:
+        what = f"nothing but tags, parameters or metadata{places}" if touched else "no stack changes"
+        return f"Plan: {what}{secrets}."
+    head, _, rest = summary(found).partition(".")
+    return f"{head}{places}{secrets}.{rest}"
+
+
+def _all(plan: Plan) -> Diff:
+    """What happens in all roots."""
+    diffs = [root.diff for root in plan.roots]
+    return Diff(
+        tuple(each for diff in diffs for each in diff.resources),
+        tuple(each for diff in diffs for each in diff.outputs),
+        tuple(each for diff in diffs for each in diff.losses),
+    )
+
+
+# --- shared by the forms ------------------------------------------------------------------------------------
+
+
+def _title(root: RootPlan) -> str:
+    """``euglena-prod-app is updated: 1 to change``."""
+    counts = some(counted(root.diff.resources))
+    if root.kind is Kind.LATER:
+        waits = (
+            f", as {', '.join(root.target.missing)} {_is(root.target.missing)} not known yet"
+            if root.target.missing
+            else ""
+        )
+        return f"{root.target.stack} predicted{waits}: {counts or 'no changes'}"
+    if root.kind is Kind.NOTHING:
+        return f"{root.target.stack}: no changes"
+    return f"{root.target.stack} {_DOES[root.kind]}: {counts or 'nothing but tags, parameters or metadata'}"
+
+
+def _is(names: tuple[str, ...]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _remarks(root: RootPlan) -> dict[str, str]:
+    """What to say of each change that is not plainly agreed on, by its address."""
+    found = {change.diff.address: _remark(change, root) for change in root.changes}
+    return {address: remark for address, remark in found.items() if remark}
+
+
+def _remark(change: PlannedChange, root: RootPlan) -> str:
+    if change.action == "Import":
+        return f"adopted as it is: {change.physical_id}" if change.physical_id else "adopted as it is"
+    if change.action == "SyncWithActual":
+        return "was changed by hand to what the template says"
+    if root.change_set is None or change.certainty is Certainty.PHANTOM:
+        return ""
+    if change.listed is Listed.CLOUDFORMATION:
+        return "listed by CloudFormation, not predicted"
+    if change.listed is Listed.PREDICTION:
+        return "predicted, not listed by CloudFormation"
+    return "stays, though CloudFormation lists a replacement" if keeps(change) else ""
+
+
+def _phantoms(root: RootPlan) -> list[ResourceDiff]:
+    return [change.diff for change in root.changes if change.certainty is Certainty.PHANTOM]
+
+
+def _secret(change: SecretChange) -> str:
+    """Names of keys, never values: ``euglena-prod/app: + NEW, ~ CHANGED, - GONE``."""
+    signs = [("+", change.added), ("~", change.changed), ("-", change.removed)]
+    keys = ", ".join(f"{sign} {key}" for sign, names in signs for key in names)
+    return f"{change.name}: {keys or 'a first version'}"
+
+
+# --- text ---------------------------------------------------------------------------------------------------
+
+
+def as_text(plan: Plan) -> str:
+    """By root, stack and resource; a new root only by names, since all of it is new."""
+    losses = _all(plan).losses
+    blocks = [losses_text(losses)] if losses else []
+    if plan.secret_changes:
+        lines = (f"  [yellow]~[/] {escaped(_secret(each))}" for each in plan.secret_changes)
+        blocks.append("\n".join(["[bold]New secret versions[/]", *lines]))
+    for root in plan.roots:
+        blocks += _root_text(root)
+    return "\n\n".join([*blocks, f"[bold]{escaped(total(plan))}[/]"])
+
+
+def _root_text(root: RootPlan) -> Iterator[str]:
+    style = "dim" if root.kind is Kind.NOTHING else "bold cyan"
+    yield f"[{style}]# {escaped(root.target.root)}: {escaped(_title(root))}[/]"
+    if root.kind is Kind.CREATE or (root.kind is Kind.LATER and not root.live):
+        yield "\n".join(_new_text(root.diff.resources))
+    else:
+        yield from stacks_text(root.diff.resources, _remarks(root))
+    if root.diff.outputs and root.live:
+        yield outputs_text(root.diff.outputs)
+    if phantoms := _phantoms(root):
+        lines = (f"    [dim]{escaped(stack)}: {', '.join(names)}[/]" for stack, names in _by_stack(phantoms))
+        yield "\n".join([f"  [dim]{_PHANTOMS}[/]", *lines])
+    if root.notes:
+        yield "\n".join(f"  [yellow]![/] {escaped(note)}" for note in root.notes)
+
+
+def _new_text(resources: tuple[ResourceDiff, ...]) -> Iterator[str]:
+    for stack, names in _by_stack(resources):
+        head = f"  [green]+[/] [bold]{escaped(stack)}[/]  [dim]{len(names)}[/]"
+        yield f"{head}\n{textwrap.fill(', '.join(names), 110, initial_indent=' ' * 6, subsequent_indent=' ' * 6)}"
+
+
+def _by_stack(resources: list[ResourceDiff] | tuple[ResourceDiff, ...]) -> Iterator[tuple[str, list[str]]]:
+    for stack, found in groupby(resources, key=lambda each: each.stack):
+        yield stack, [each.logical_id for each in found]
+
+
+# --- Markdown -----------------------------------------------------------------------------------------------
+
+
+def as_markdown(plan: Plan) -> str:
+    """A comment: the counts, losses of data, and one folded block a stack; too long, it names resources only."""
+    full = _markdown(plan, properties=True)
+    return full if len(full) <= _LIMIT else _markdown(plan, properties=False)
+
+
+def _markdown(plan: Plan, properties: bool) -> str:
+    where = f"account {plan.account}, {plan.region}" + (f", commit `{plan.commit}`" if plan.commit else "")
+    parts = [f"### Deploying `{plan.environment}`", f"**{inline(total(plan))}**  \n<sub>{where}</sub>"]
+    if losses := _all(plan).losses:
+        parts.append(losses_markdown(losses))
+    if plan.secret_changes:
+        lines = (f"- {inline(_secret(each))}" for each in plan.secret_changes)
+        parts.append("\n".join(["#### New secret versions", *lines]))
+    for root in plan.roots:
+        parts += _root_markdown(root, properties)
+    return "\n\n".join(parts) + "\n"
+
+
+def _root_markdown(root: RootPlan, properties: bool) -> Iterator[str]:
+    yield f"#### {inline(root.target.root)}: {inline(_title(root))}"
+    yield from stacks_markdown(root.diff.resources, _remarks(root), properties=properties)
+    if root.diff.outputs and root.live:
+        yield outputs_markdown(root.diff.outputs)
+    if phantoms := _phantoms(root):
+        lines = "\n".join(f"  {stack}: {', '.join(names)}" for stack, names in _by_stack(phantoms))
+        yield folded(f"{_PHANTOMS}: {len(phantoms)}", lines)
+    if root.notes:
+        yield "\n".join(["> [!NOTE]", *(f"> - {inline(note)}" for note in root.notes)])
+
+
+# --- JSON ---------------------------------------------------------------------------------------------------
+
+
+def as_json(plan: Plan) -> str:
+    """All of it but templates and values of parameters; ``summary`` counts over all roots."""
+    data = {
+        "environment": plan.environment,
+        "account": plan.account,
+        "region": plan.region,
+        "caller": plan.caller,
+        "commit": plan.commit,
+        "made": plan.made.isoformat(),
+        "empty": plan.empty,
+        "summary": {str(effect): count for effect, count in counted(_all(plan).resources).items()},
+        "secrets": [
+            {"name": each.name, "added": each.added, "changed": each.changed, "removed": each.removed}
+            for each in plan.secret_changes
+        ],
+        "images": dict(plan.images),
+        "roots": [_root_data(root) for root in plan.roots],
+    }
+    return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+def _root_data(root: RootPlan) -> dict[str, Any]:
+    said = {
+        change.diff.address: {
+            "listed": str(change.listed),
+            "certainty": str(change.certainty),
+            "action": change.action,
+            "replacement": change.replacement,
+            "physical_id": change.physical_id,
+            "policy_action": change.policy_action,
+            "stateful": change.stateful,
+        }
+        for change in root.changes
+    }
+    shown = as_data(root.diff)
+    resources = [each | said.get(each["address"], {}) for each in shown.pop("resources")]
+    phantoms = [
+        {"address": each.address, "type": each.type, "effect": str(each.effect)} | said[each.address]
+        for each in _phantoms(root)
+    ]
+    return {
+        "root": root.target.root,
+        "stack": root.target.stack,
+        "kind": str(root.kind),
+        "change_set": root.change_set,
+        "missing": list(root.target.missing),
+        "notes": list(root.notes),
+        **shown,
+        "resources": resources,
+        "phantoms": phantoms,
+    }
