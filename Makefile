@@ -10,8 +10,8 @@ BIN    := $(VENV)/bin
 RENDER := $(BIN)/python render.py
 
 .DEFAULT_GOAL := help
-.PHONY: help render render-all check-build lint params explain diff graph package secrets images rehearse emulator-start emulator-stop init doctor docs test test-full coverage types \
-        format policy simulate bench lock install install-dev clean
+.PHONY: help render render-all check-build lint params explain diff graph package secrets images plan deploy rollback watch status verify outputs history drift destroy rehearse emulator-start emulator-stop init doctor docs test test-full coverage types \
+        format policy taskcat simulate bench lock install install-dev clean
 
 help: ## Show this help
 	@echo "make TARGET [ENV=local|dev|staging|prod|guide]"
@@ -50,10 +50,40 @@ secrets: $(VENV)/.installed ## Push ENV's keys.env to Secrets Manager (DO=status
 images: $(VENV)/.installed ## Show ENV's images in ECR (DO=build, DO=push or DO=mirror to bring them there)
 	@$(RENDER) images $(or $(DO),status) --env $(ENV) $(ARGS)
 
+plan: $(VENV)/.installed ## Show what a deployment of ENV would change; leaves nothing behind
+	@$(RENDER) plan --env $(ENV) $(ARGS)
+
+deploy: $(VENV)/.installed ## Deploy ENV: preview, ask, apply, verify (ENV=local: on this machine)
+	@$(RENDER) deploy --env $(ENV) $(ARGS)
+
+rollback: $(VENV)/.installed ## Restore ENV's last release, or RELEASE=number
+	@$(RENDER) rollback --env $(ENV) $(RELEASE) $(ARGS)
+
+watch: $(VENV)/.installed ## Follow what happens to ENV's stacks
+	@$(RENDER) watch --env $(ENV) $(ARGS)
+
+status: $(VENV)/.installed ## Show how ENV is: stacks, services, targets, last release
+	@$(RENDER) status --env $(ENV) $(ARGS)
+
+verify: $(VENV)/.installed ## Check that what runs of ENV is well
+	@$(RENDER) verify --env $(ENV) $(ARGS)
+
+outputs: $(VENV)/.installed ## Show the outputs of ENV's stacks
+	@$(RENDER) outputs --env $(ENV) $(ARGS)
+
+history: $(VENV)/.installed ## List ENV's releases
+	@$(RENDER) history --env $(ENV) $(ARGS)
+
+drift: $(VENV)/.installed ## Compare ENV's resources with what its stacks say
+	@$(RENDER) drift --env $(ENV) $(ARGS)
+
+destroy: $(VENV)/.installed ## Delete ENV's stacks, after saying what is lost
+	@$(RENDER) destroy --env $(ENV) $(ARGS)
+
 rehearse: $(VENV)/.installed ## Play the update of ENV from BASE, and its failure, on this machine
 	@$(RENDER) rehearse --env $(ENV) --against $(BASE) $(ARGS)
 
-emulator-start: $(VENV)/.installed-dev ## Start the local CloudFormation, as: eval "$$(make emulator-start)"
+emulator-start: $(VENV)/.installed ## Start the local CloudFormation, as: eval "$$(make emulator-start)"
 	@$(RENDER) emulator start --env $(ENV) $(ARGS)
 
 emulator-stop: $(VENV)/.installed ## Stop the local CloudFormation
@@ -86,6 +116,11 @@ format: $(VENV)/.installed-dev ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+taskcat: $(VENV)/.installed .venv-taskcat/.installed ## Lint what is packaged with taskcat (DO="test run" BUCKET=... tests it in an account)
+	@rm -rf dist/taskcat/$(ENV)
+	@$(RENDER) taskcat --env $(ENV) --out dist/taskcat/$(ENV) $(if $(BUCKET),--bucket $(BUCKET)) $(ARGS)
+	@cd dist/taskcat/$(ENV) && PYTHONWARNINGS=ignore $(CURDIR)/.venv-taskcat/bin/taskcat $(or $(DO),lint)
+
 policy: .venv-policy/.installed ## Ask checkov for a second opinion on build/ENV
 	@.venv-policy/bin/checkov --quiet --compact --skip-download --framework cloudformation --directory build/$(ENV) $(ARGS)
 
@@ -105,7 +140,7 @@ install: $(VENV)/.installed ## Install what render.py needs into .venv
 install-dev: $(VENV)/.installed-dev ## Install what the tests need as well
 
 clean: ## Remove what was installed and cached
-	rm -rf .venv .venv-policy .stackwright .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-policy .venv-taskcat .stackwright .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13 ...")'
@@ -126,4 +161,10 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@echo "installing requirements-policy.txt into .venv-policy ..." >&2
 	@$(PYTHON) -m venv .venv-policy
 	@.venv-policy/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-policy.txt
+	@touch $@
+
+.venv-taskcat/.installed: requirements-taskcat.txt
+	@echo "installing requirements-taskcat.txt into .venv-taskcat ..." >&2
+	@$(PYTHON) -m venv .venv-taskcat
+	@.venv-taskcat/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-taskcat.txt
 	@touch $@

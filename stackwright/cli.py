@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from . import __version__, cli_deploy, cli_local, cli_pipeline
+from . import __version__, cli_apply, cli_deploy, cli_local, cli_pipeline
 from .cli_options import (
     FORMAT,
     PROJECT,
@@ -61,12 +61,16 @@ def main() -> None:
     """Jinja-templated CloudFormation: render it, check it, review it, deploy it."""
 
 
+main.add_command(cli_apply.plan)
+main.add_command(cli_apply.deploy)
+main.add_command(cli_apply.rollback)
 main.add_command(cli_deploy.package)
 main.add_command(cli_deploy.secrets)
 main.add_command(cli_local.emulator)
 main.add_command(cli_local.rehearse)
 main.add_command(cli_deploy.images)
 main.add_command(cli_pipeline.permissions)
+main.add_command(cli_pipeline.taskcat)
 
 
 def _renderings(options: Options, *, every: bool) -> list[Rendering]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
@@ -37,3 +38,29 @@ def permissions(options: Options, style: str, repository: str | None, branch: st
         message = f"nobody says which permissions these types need: {', '.join(found.uncovered)}"
         hint = "add their permissions to the CloudFormation role by hand"
         show(Report((Problem("SW861", message, (), hint, Level.WARNING),)))
+
+
+@click.command(short_help="Write packaged templates and .taskcat.yml to a folder.")
+@for_environment
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write to.")
+@click.option("--bucket", help="S3 bucket for tests in an account; nothing else may use it.")
+@click.option("--root", "roots", multiple=True, help="Test only this root stack; repeatable.")
+@click.option(
+    "--region", "regions", multiple=True, help="Test in this Region; repeatable. Default: the parameters' one."
+)
+def taskcat(options: Options, out: Path, bucket: str | None, roots: tuple[str, ...], regions: tuple[str, ...]) -> None:
+    """Package an environment for taskcat, and write the .taskcat.yml that lints and tests it; nothing is sent."""
+    from . import package, taskcat_file
+
+    rendering = make_rendering(load_config(options))
+    place = taskcat_file.folder(rendering, bucket)
+    bundle = package.package(rendering, place)
+    text = taskcat_file.configuration(rendering, bundle, place, roots, regions)
+    package.write(bundle, out)
+    path = out / taskcat_file.NAME
+    path.write_text(text, encoding="utf-8")
+    click.echo(path)
+    for root, names in taskcat_file.needs(rendering).items():
+        if names and (not roots or root in roots):
+            listed = f"{', '.join(names[:3])}{' …' if names[3:] else ''}"
+            click.echo(f"{root} can be linted, but tested only with values for {listed}", err=True)
