@@ -1,0 +1,116 @@
+"""Live stacks -> Status: what there is now, at one look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+from .aws import Metric, Service, Services
+from .live import Live
+from .watched import PARALLEL, MetricSource, Watched, services, watched
+
+
+@dataclass(frozen=True, slots=True)
+class StackState:
+    """A root stack; ``status`` is empty where it is not deployed. ``nested`` counts the stacks below it, and
+    ``unwell`` those of them that are not complete, with their status."""
+
+    root: str
+    name: str
+    status: str = ""
+    since: datetime | None = None
+    nested: int = 0
+    unwell: tuple[tuple[str, str], ...] = ()
+    drift: str = ""
+    drift_checked: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """An ECS service: tasks by count, healthy and all targets of its load balancers, None where it has none.
+
+    ``work`` is the metric that its template declares as what its tasks work off, and its newest value.
+    """
+
+    address: str
+    name: str
+    running: int
+    desired: int
+    pending: int
+    stable: bool
+    task_definition: str
+    healthy: int | None = None
+    targets: int | None = None
+    work: MetricSource | None = None
+    value: Metric | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All root stacks in their order, and the services in them."""
+
+    stacks: tuple[StackState, ...]
+    services: tuple[ServiceState, ...]
+
+    @property
+    def well(self) -> bool:
+        """Whether every stack is deployed and complete, and every service stable."""
+        stacks = all(each.status and complete(each.status) and not each.unwell for each in self.stacks)
+        return stacks and all(each.stable for each in self.services)
+
+
+def complete(status: str) -> bool:
+    """Whether a stack's status is a good end."""
+    return status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
+
+
+def status(lives: Mapping[str, tuple[str, Live | None]], aws: Services, *, measured: bool = True) -> Status:
+    """The root stacks by their name in ``stacks:``: name in CloudFormation and what is live. Raises AwsError.
+
+    ``measured`` False leaves out targets and metrics, which the local CloudFormation does not play.
+    """
+    stacks = tuple(_stack(root, name, live) for root, (name, live) in lives.items())
+    resources = watched(live for _, live in lives.values() if live)
+    found = services(resources, aws)
+    wanted = [each for each in resources if each.address in found]
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        states = pool.map(lambda each: _service(each, found[each.address], aws, measured), wanted)
+        return Status(stacks, tuple(states))
+
+
+def _stack(root: str, name: str, live: Live | None) -> StackState:
+    if live is None:
+        return StackState(root, name)
+    below = [each for each in live.walk() if each is not live]
+    unwell = tuple((each.name, each.stack.status) for each in below if not complete(each.stack.status))
+    stack = live.stack
+    since = stack.updated or stack.created
+    return StackState(
+        root, name, stack.status, since, len(below), unwell, stack.drift, stack.drift_checked
+    )  # fmt: skip
+
+
+def _service(each: Watched, service: Service, aws: Services, measured: bool) -> ServiceState:
+    healthy = list(_healthy(service, aws)) if measured and service.target_groups else None
+    source = each.metric if measured else None
+    return ServiceState(
+        address=each.address,
+        name=service.name,
+        running=service.running,
+        desired=service.desired,
+        pending=service.pending,
+        stable=service.stable,
+        task_definition=service.task_definition.rpartition("/")[2],
+        healthy=None if healthy is None else sum(healthy),
+        targets=None if healthy is None else len(healthy),
+        work=source,
+        value=aws.latest_metric(source.namespace, source.name, source.dimensions, source.max_age) if source else None,
+    )
+
+
+def _healthy(service: Service, aws: Services) -> Iterator[bool]:
+    """Of each target that is not draining, whether it is healthy."""
+    for group in service.target_groups:
+        yield from (each.state == "healthy" for each in aws.target_health(group) if each.state != "draining")

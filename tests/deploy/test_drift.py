@@ -1,0 +1,156 @@
+"""Drift of root and nested stacks, property by property; and what reverting it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from stackwright import live
+from stackwright.aws import Boto, Drift, Stack, StackResource
+from stackwright.drift import drift, revert_target
+from stackwright.errors import AwsError
+from tests.deploy.conftest import REGION, client
+from tests.deploy.releasing import BUCKET, emulator
+
+CHILD = """\
+Parameters:
+  Password:
+    Type: String
+    NoEcho: true
+Resources:
+  Function:
+    Type: AWS::Lambda::Function
+    Properties:
+      Environment:
+        Variables:
+          PASSWORD: !Sub "${Password}!"
+          MODE: fast
+          ALL: {A: !Ref Password}
+"""
+STACK_ID = "arn:aws:cloudformation:us-east-2:123456789012:stack/news-app/0123"
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Boto]:
+    with emulator() as running:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
+        yield Boto(REGION)
+
+
+TOPIC = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: %s}}}"
+ROOT = """\
+Resources:
+  Logs:
+    Type: AWS::Logs::LogGroup
+    Properties: {LogGroupName: news, RetentionInDays: 7}
+  Inner:
+    Type: AWS::CloudFormation::Stack
+    Properties: {TemplateURL: https://news-artifacts.s3.us-east-2.amazonaws.com/child.yaml}
+"""
+
+
+@pytest.fixture
+def app(aws: Boto) -> live.Live:
+    client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    client("s3").put_object(Bucket=BUCKET, Key="child.yaml", Body=(TOPIC % "news").encode())
+    client("cloudformation").create_stack(StackName="news-app", TemplateBody=ROOT)
+    found = live.read("news-app", aws, "app")
+    assert found is not None
+    return found
+
+
+def test_without_drift_all_is_compared(aws: Boto, app: live.Live) -> None:
+    seen: list[str] = []
+    found = drift([app], aws, on_progress=seen.append)
+    assert [(each.stack, each.resources, each.failed) for each in found] == [("app", (), ""), ("app/inner", (), "")]
+    assert [(each.compared, each.skipped) for each in found] == [(1, 1), (1, 0)]
+    assert sorted(seen) == ["app", "app/inner"]
+
+
+def test_what_was_changed_and_deleted_by_hand_is_found(aws: Boto, app: live.Live) -> None:
+    client("logs").put_retention_policy(logGroupName="news", retentionInDays=30)
+    topic = app.nested["Inner"].resources["Topic"].physical_id
+    client("sns").delete_topic(TopicArn=topic)
+    outer, inner = drift([app], aws)
+    (logs,) = outer.resources
+    assert (logs.logical_id, logs.status, logs.differences) == (
+        "Logs", "MODIFIED", (("/RetentionInDays", "7", "30", "NOT_EQUAL"),),
+    )  # fmt: skip
+    assert [(each.logical_id, each.status) for each in inner.resources] == [("Topic", "DELETED")]
+
+
+class FakeStacks:
+    """`Stacks` that finds one drift, after some rounds; ``state`` is how the detection ends."""
+
+    def __init__(self, *drifts: Drift, rounds: int = 0, state: str = "DETECTION_COMPLETE", reason: str = "") -> None:
+        self._drifts, self._rounds, self._state, self._reason = drifts, rounds, state, reason
+
+    def detect_drift(self, stack: str) -> str:
+        return "d-1"
+
+    def drift_detection(self, detection: str) -> tuple[str, str]:
+        self._rounds -= 1
+        return ("DETECTION_IN_PROGRESS", "") if self._rounds >= 0 else (self._state, self._reason)
+
+    def drifts(self, stack: str) -> list[Drift]:
+        return list(self._drifts)
+
+
+def function() -> live.Live:
+    stack = Stack(STACK_ID, "news-app", "UPDATE_COMPLETE", parameters={"Password": "****"}, tags={"a": "b"})
+    resources = {"Function": StackResource("Function", "f", "AWS::Lambda::Function", "CREATE_COMPLETE")}
+    return live.Live.of("app", stack, CHILD, resources)
+
+
+def modified(*paths: str) -> Drift:
+    differences = tuple((path, "old", "new", "NOT_EQUAL") for path in paths)
+    return Drift(STACK_ID, "Function", "f", "AWS::Lambda::Function", "MODIFIED", differences)
+
+
+def test_what_comes_from_a_noecho_parameter_is_hidden() -> None:
+    inside = "/Environment/Variables/"
+    paths = (f"{inside}PASSWORD", f"{inside}MODE", f"{inside}ALL/A", f"{inside}OTHER", "/Timeout", "/Environment")
+    (found,) = drift([function()], FakeStacks(modified(*paths)))  # type: ignore[arg-type]
+    shown = {path: (expected, actual) for path, expected, actual, _ in found.resources[0].differences}
+    secret, plain = ("(hidden)", "(hidden)"), ("old", "new")
+    assert shown == dict(zip(paths, (secret, plain, secret, plain, plain, secret), strict=True))
+
+
+def test_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    aws = FakeStacks(modified("/Timeout"), rounds=20)
+    (found,) = drift([function()], aws, clock=lambda: now[0], sleep=sleep)  # type: ignore[arg-type]
+    assert len(found.resources) == 1
+    assert 0 < now[0] < 60
+    with pytest.raises(AwsError, match="the drift detection of news-app does not end"):
+        drift([function()], FakeStacks(rounds=10**6), clock=lambda: now[0], sleep=sleep)  # type: ignore[arg-type]
+
+
+def test_a_detection_that_failed_says_why_and_shows_the_rest() -> None:
+    aws = FakeStacks(modified("/Timeout"), state="DETECTION_FAILED", reason="Failed to detect drift on [Topic]")
+    (found,) = drift([function()], aws)  # type: ignore[arg-type]
+    assert (found.failed, len(found.resources)) == ("Failed to detect drift on [Topic]", 1)
+
+
+def test_a_revert_asks_for_what_the_stack_is_already(aws: Boto, app: live.Live) -> None:
+    target = revert_target(app, None)
+    assert (target.root, target.stack, target.body, target.inline) == ("app", "news-app", ROOT, True)
+    assert list(target.templates) == ["app", "app/inner"]
+
+
+def test_a_revert_leaves_noecho_parameters_to_the_plan() -> None:
+    target = revert_target(function(), None)
+    assert (target.parameters, target.tags) == ({}, {"a": "b"})
+
+
+def test_a_revert_of_a_large_template_needs_its_address() -> None:
+    large = live.Live.of("app", function().stack, CHILD + "#" * 60_000)
+    with pytest.raises(AwsError, match="larger than 51,200 bytes"):
+        revert_target(large, None)
+    target = revert_target(large, "https://bucket/x")
+    assert (target.inline, target.urls) == (False, {"app": "https://bucket/x"})
