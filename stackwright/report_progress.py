@@ -4,24 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 
 from .deployment import Cause, Outcome
-from .progress import Notice, Progress, Rollout, Watcher
+from .progress import Notice, Progress, Rollout, Step, Watcher
 
 
 @contextmanager
 def shown(console: Any, title: str) -> Iterator[Watcher]:
-    """Show an operation on rich's ``console`` while the block runs, live where it is a terminal."""
-    del title
-    yield lines(console.print)
+    """Show an operation on rich's ``console`` while the block runs: as a live tree where that is a terminal, whose last
+    state stays there; else line by line. ``title`` stands at its top (the stack's name)."""
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield lines(console.print)
+        return
+    from rich.live import Live
+
+    board = Board(title)
+    with Live(board, console=console, refresh_per_second=8, vertical_overflow="ellipsis"):
+        yield board
 
 
 def lines(write: Callable[[str], object]) -> Watcher:
     """One line for each thing that is told: time (UTC), address, status, reason; with Rich markup."""
 
+    last: dict[str, str] = {}
+
     def watch(told: Progress) -> None:
+        if isinstance(told, Step):
+            if told.under_way and last.get(told.address) == told.status:
+                return  # CloudFormation says it twice: begun, and initiated
+            last[told.address] = told.status
         for line in _lines(told):
             write(line)
 
@@ -68,6 +83,120 @@ def duration(began: datetime, ended: datetime) -> str:
 def escaped(text: str) -> str:
     """Text in which Rich finds no markup."""
     return text.replace("\\", "\\\\").replace("[", "\\[") if "[" in text else text
+
+
+# --- the live tree ----------------------------------------------------------------------------------------------
+
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_MESSAGES = 3
+
+
+@dataclass
+class _Item:
+    """A stack or resource: its status, since when and until when it has what the status tells of, and why it failed,
+    if ever it did."""
+
+    type: str
+    status: str
+    began: datetime
+    ended: datetime | None = None
+    failure: str = ""
+
+
+class Board:
+    """An operation as a tree that rich can print at any time: stacks, what is under way in them, and what failed.
+
+    It is told by one thread and printed by another. ``clock`` gives the present in UTC.
+    """
+
+    def __init__(self, title: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._title, self._clock = title, clock
+        self._lock = Lock()
+        self._stacks: dict[str, _Item] = {}
+        self._resources: dict[str, dict[str, _Item]] = {}
+        self._rollouts: dict[str, Rollout] = {}
+        self._messages: dict[str, list[str]] = {}
+        self._notices: list[str] = []
+
+    def __call__(self, told: Progress) -> None:
+        """Take in what is told."""
+        with self._lock:
+            if isinstance(told, Notice):
+                self._notices.append(told.text)
+            elif isinstance(told, Rollout):
+                self._rollouts[told.address] = told
+                self._messages.setdefault(told.address, []).extend((*told.messages, *told.stops, *told.lines))
+            elif not told.nested:
+                items = self._stacks if told.of_stack else self._resources.setdefault(told.stack, {})
+                _advance(items, told.stack if told.of_stack else told.logical_id, told)
+
+    def __rich__(self) -> Any:
+        """The tree as it is now."""
+        from rich.console import Group
+        from rich.text import Text
+        from rich.tree import Tree
+
+        with self._lock:
+            root = Tree(Text.from_markup(f"[bold]{escaped(self._title)}[/]"), guide_style="dim")
+            nodes: dict[str, Tree] = {}
+            for path in sorted(dict.fromkeys((*self._stacks, *self._resources)), key=lambda path: path.count("/")):
+                above = nodes.get(path.rpartition("/")[0], root)
+                label = Text.from_markup(self._stack(path))
+                if "/" in path:
+                    nodes[path] = above.add(label)
+                else:
+                    root.label, nodes[path] = label, root
+                for line in self._inside(path):
+                    nodes[path].add(Text.from_markup(line, overflow="ellipsis"))
+            notices = [Text.from_markup(f"[yellow]{escaped(text)}[/]") for text in self._notices[-_MESSAGES:]]
+        return Group(root, *notices)
+
+    def _stack(self, path: str) -> str:
+        item = self._stacks.get(path)
+        name = f"[bold]{escaped(path.rpartition('/')[2] if '/' in path else self._title)}[/]"
+        found = list(self._resources.get(path, {}).values())
+        if item is None:
+            return name
+        done = sum(each.ended is not None for each in found)
+        count = f"{done} of {len(found)} resources" if item.ended is None else _plural(len(found), "resource")
+        count = f"  [dim]{count}[/]" if found else ""
+        return f"{self._mark(item)} {name}  [{style(item.status)}]{item.status}[/]{count}  {self._took(item)}"
+
+    def _inside(self, path: str) -> Iterator[str]:
+        """What of a stack's resources is worth a line: under way, or failed."""
+        for name, item in self._resources.get(path, {}).items():
+            address = f"{path}:{name}"
+            if item.ended is None:
+                text = f"{self._mark(item)} {escaped(name)}  [dim]{item.type}[/]  {self._took(item)}"
+                yield text + (f"  {counts(self._rollouts[address])}" if address in self._rollouts else "")
+                yield from (f"  [dim]{escaped(text)}[/]" for text in self._messages.get(address, [])[-_MESSAGES:])
+            if item.failure:
+                yield f"[red]✗[/] {escaped(name)}  [dim]{item.type}[/]  [red]{escaped(item.failure)}[/]"
+
+    def _mark(self, item: _Item) -> str:
+        if item.ended is None:
+            frame = _SPINNER[int(self._clock().timestamp() * 8) % len(_SPINNER)]
+            return f"[{style(item.status)}]{frame}[/]"
+        return "[red]✗[/]" if style(item.status) == "red" else "[green]✓[/]"
+
+    def _took(self, item: _Item) -> str:
+        return f"[dim]{duration(item.began, item.ended or self._clock())}[/]"
+
+
+def _advance(items: dict[str, _Item], key: str, step: Step) -> None:
+    known = items.get(key)
+    if known is None:
+        known = items[key] = _Item(step.type, step.status, step.time)
+    if known.ended is not None and step.under_way:
+        known.began = step.time
+    if step.failed and not step.of_stack and "cancelled" not in step.reason:
+        known.failure = known.failure or step.reason
+    known.status = step.status
+    known.ended = None if step.under_way else step.time
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
 # --- the end --------------------------------------------------------------------------------------------------
