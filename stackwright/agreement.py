@@ -160,43 +160,22 @@ class _Merge:
                 yield replace(known[change.diff.address], resource=change.diff)
             elif change.stateful and going:
                 policy = change.policy_action.removeprefix("ReplaceAnd") or "Delete"
-                yield DataLoss(change.diff, policy, kept=policy != "Delete")
+                yield DataLoss(change.diff, policy, kept=policy != "Delete", physical_id=change.physical_id)
 
     def _summaries(self, changes: list[PlannedChange]) -> Iterator[str]:
         if self._foresight.problem:
             yield f"Nothing could be predicted, all is as CloudFormation lists it: {self._foresight.problem}"
         if self._described is None:
             return
-        phantoms = [each.diff.address for each in changes if each.certainty is Certainty.PHANTOM]
-        if phantoms:
-            which = _counted(phantoms, "change that does", "changes that do")
-            yield f"CloudFormation lists {which} not happen, since the values that they follow stay: {_names(phantoms)}"
-        kept = [each.diff.address for each in changes if keeps(each)]
-        if kept:
-            which = _counted(kept, "replacement that is a change", "replacements that are changes")
-            yield f"CloudFormation lists {which} in place, since the values that they follow stay: {_names(kept)}"
-        silent = [
-            each.diff.address
-            for each in changes
-            if each.listed is Listed.PREDICTION and each.diff.stack not in self._unopened
-        ]
-        if silent:
-            which = _counted(silent, "change", "changes")
-            yield f"CloudFormation does not list {which} that will follow from others: {_names(silent)}"
         unexplained = [
             each.diff.address
             for each in changes
             if each.listed is Listed.CLOUDFORMATION and each.certainty is not Certainty.PHANTOM
         ]
         if unexplained and not self._foresight.problem and not self._drift:
-            which = _counted(unexplained, "change", "changes")
-            yield f"CloudFormation lists {which} that the prediction does not know: {_names(unexplained)}"
+            yield f"CloudFormation lists what the prediction does not know: {_names(unexplained)}"
         if self._unopened:
             yield f"CloudFormation did not look into {_names(self._unopened)}: what changes there is predicted"
-
-
-def _counted(found: list[str], one: str, many: str) -> str:
-    return f"{len(found)} {one if len(found) == 1 else many}"
 
 
 def _names(found: list[str], most: int = 5) -> str:

@@ -79,11 +79,13 @@ class ResourceDiff:
 @dataclass(frozen=True, slots=True)
 class DataLoss:
     """A stateful resource that goes away or is made anew. ``policy`` is what the template says of the old
-    one; ``kept`` whether its data survives (somewhere nothing uses it any more)."""
+    one; ``kept`` whether its data survives (somewhere nothing uses it any more). ``physical_id`` is empty where
+    AWS was not asked."""
 
     resource: ResourceDiff
     policy: str
     kept: bool
+    physical_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,7 @@ def _loss(found: ResourceDiff, change: cfn.ResourceChange) -> Iterator[DataLoss]
         policy = to_text(plain(change.after.get("UpdateReplacePolicy", "Delete")))
     else:
         return
-    yield DataLoss(found, policy, kept=policy != "Delete")
+    yield DataLoss(found, policy, kept=policy != "Delete", physical_id=change.physical_id or "")
 
 
 # --- properties by meaning ----------------------------------------------------------------------------------
@@ -348,12 +350,25 @@ def _paired(before: Sequence[Any], after: Sequence[Any]) -> Iterator[tuple[str, 
     if key is not None:
         sides: list[dict[str | None, Any]] = [{_name(i, key): i for i in side} for side in (before, after)]
         for name in dict.fromkeys([*sides[0], *sides[1]]):
-            yield json.dumps(name), sides[0].get(name, MISSING), sides[1].get(name, MISSING)
+            old, new = _narrowed(sides[0].get(name, MISSING), sides[1].get(name, MISSING), key)
+            yield json.dumps(name), old, new
         return
     rest_before, rest_after = _unmatched(before, after)
     nothing: tuple[int | None, Any] = (None, MISSING)
     for (place, old), (new_place, new) in zip_longest(rest_before, rest_after, fillvalue=nothing):
         yield str(place if new_place is None else new_place), old, new
+
+
+def _narrowed(old: Any, new: Any, key: str) -> tuple[Any, Any]:
+    """A named value that comes or goes without its name, which stands in the path: ``{"Value": "x"}``."""
+    sides = [old, new]
+    if MISSING not in (old, new):
+        return old, new
+    held = _opened(new if old is MISSING else old)
+    if isinstance(held, Mapping) and set(held) - {key} in ({"Value"}, {"ValueFrom"}):
+        rest = {name: item for name, item in held.items() if name != key}
+        sides = [{} if side is MISSING else rest for side in sides]
+    return sides[0], sides[1]
 
 
 def _reordered(before: Sequence[Any], after: Sequence[Any]) -> bool:

@@ -6,6 +6,8 @@ Text has Rich markup for the console that prints it.
 from __future__ import annotations
 
 import json
+import posixpath
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import groupby
@@ -19,7 +21,10 @@ KNOWN_AFTER_APPLY = "(known after apply)"
 _SYMBOL = {Effect.ADD: "+", Effect.CHANGE: "~", Effect.REPLACE: "-/+", Effect.REMOVE: "-"}
 _STYLE = {Effect.ADD: "green", Effect.CHANGE: "yellow", Effect.REPLACE: "bold red", Effect.REMOVE: "red"}
 _FORCES = {"yes": "  # forces replacement", "maybe": "  # may force replacement"}
-_WIDTH = 100  # of one value; JSON holds all of it
+_WIDTH = 200  # of one value; JSON holds all of it
+_BEFORE, _AFTER, _CHANGED = 32, 12, 60  # characters around and in what differs between two long values
+
+_REFERENCE = re.compile(r"\$\{[^{}]+\}")
 
 Remarks = Mapping[str, str]
 """Address of a resource -> what there is to say about it besides what happens to it."""
@@ -106,7 +111,9 @@ def _property_text(change: PropertyDiff) -> str:
 
 def escaped(text: str) -> str:
     """For Rich: what looks like markup stays text."""
-    return text.replace("\\", "\\\\").replace("[", "\\[") if "[" in text else text
+    from rich.markup import escape
+
+    return escape(text)
 
 
 # --- shared by the forms ------------------------------------------------------------------------------------
@@ -117,12 +124,34 @@ def _sign(change: PropertyDiff) -> str:
 
 
 def _values(change: PropertyDiff) -> str:
-    before, after = _value(change.before), _value(change.after)
+    before, after = _sides(change)
     if change.after_apply:
-        after = KNOWN_AFTER_APPLY if change.before == change.after else f"{after} {KNOWN_AFTER_APPLY}"
+        same = change.before == change.after or _REFERENCE.fullmatch(str(change.after))
+        after = KNOWN_AFTER_APPLY if same else f"{after} {KNOWN_AFTER_APPLY}"
     if not change.exists_before:
         return f"{change.path}: {after}"
     return f"{change.path}: {before}" if not change.exists_after else f"{change.path}: {before} → {after}"
+
+
+def _sides(change: PropertyDiff) -> tuple[str, str]:
+    """Both values; of two long texts only what differs, with what stands around it."""
+    before, after = change.before, change.after
+    both = change.exists_before and change.exists_after and isinstance(before, str) and isinstance(after, str)
+    if not both or len(before) + len(after) <= _WIDTH:
+        return _value(before), _value(after)
+    start = len(posixpath.commonprefix([before, after]))
+    end = len(posixpath.commonprefix([before[start:][::-1], after[start:][::-1]]))
+    return _part(before, start, len(before) - end), _part(after, start, len(after) - end)
+
+
+def _part(text: str, start: int, end: int) -> str:
+    """``"…gateway@sha256:0123…"``: what stands from ``start`` to ``end``, and a little around it."""
+    head = text[max(0, start - _BEFORE) : start]
+    middle, tail = text[start:end], text[end : end + _AFTER]
+    if len(middle) > _CHANGED:
+        middle, tail = f"{middle[:_CHANGED]}…", ""
+    first, last = "…" * (start > _BEFORE), "…" * (end + _AFTER < len(text) and not middle.endswith("…"))
+    return json.dumps(f"{first}{head}{middle}{tail}{last}", ensure_ascii=False)
 
 
 def _value(value: Any) -> str:
@@ -142,7 +171,8 @@ def _loss(loss: DataLoss) -> str:
     name = "DeletionPolicy" if resource.effect is Effect.REMOVE else "UpdateReplacePolicy"
     fate = {"Retain": "the old one is kept, outside of the stack", "Snapshot": "a snapshot is kept"}
     rest = fate.get(loss.policy, "ITS DATA IS DELETED")
-    return f"{resource.address} ({resource.type}) {gone}: {rest} ({name}: {loss.policy})"
+    which = f"{resource.type} {loss.physical_id}".rstrip()
+    return f"{resource.address} ({which}) {gone}: {rest} ({name}: {loss.policy})"
 
 
 def _output(output: OutputDiff) -> str:
@@ -245,7 +275,16 @@ def as_data(diff: Diff) -> dict[str, Any]:
     """What `as_json` prints."""
     return {
         "summary": {str(effect): count for effect, count in counted(diff.resources).items()},
-        "losses": [{"address": x.resource.address, "policy": x.policy, "kept": x.kept} for x in diff.losses],
+        "losses": [_loss_data(each) for each in diff.losses],
         "resources": [{"address": each.address, **asdict(each)} for each in diff.resources],
         "outputs": [asdict(each) for each in diff.outputs],
+    }
+
+
+def _loss_data(loss: DataLoss) -> dict[str, Any]:
+    return {
+        "address": loss.resource.address,
+        "physical_id": loss.physical_id,
+        "policy": loss.policy,
+        "kept": loss.kept,
     }

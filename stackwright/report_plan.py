@@ -36,10 +36,9 @@ _DOES = {
     Kind.CREATE: "is created",
     Kind.UPDATE: "is updated",
     Kind.IMPORT: "adopts what exists",
-    Kind.NOTHING: "no changes",
-    Kind.LATER: "predicted",
 }
-_PHANTOMS = "Listed by CloudFormation, but will not happen"
+_NO_RESOURCES = "no resources, only tags, parameters or outputs"
+_PHANTOMS = "Listed by CloudFormation, but will not happen: what they follow keeps its value"
 
 
 def report(plan: Plan, style: str = "text") -> str:
@@ -57,19 +56,17 @@ def total(plan: Plan) -> str:
     secrets = f"; {versions} new secret version{'s' * (versions > 1)}" if versions else ""
     found = _all(plan)
     if found.empty:
-        what = f"nothing but tags, parameters or metadata{places}" if touched else "no stack changes"
-        return f"Plan: {what}{secrets}."
+        return f"Plan: {_NO_RESOURCES}{places}{secrets}." if touched else f"Plan: {secrets.removeprefix('; ')}."
     head, _, rest = summary(found).partition(".")
     return f"{head}{places}{secrets}.{rest}"
 
 
 def _all(plan: Plan) -> Diff:
     """What happens in all roots."""
-    diffs = [root.diff for root in plan.roots]
     return Diff(
-        tuple(each for diff in diffs for each in diff.resources),
-        tuple(each for diff in diffs for each in diff.outputs),
-        tuple(each for diff in diffs for each in diff.losses),
+        tuple(each for root in plan.roots for each in root.diff.resources),
+        tuple(each for root in plan.roots if root.live for each in root.diff.outputs),
+        tuple(each for root in plan.roots for each in root.diff.losses),
     )
 
 
@@ -77,18 +74,22 @@ def _all(plan: Plan) -> Diff:
 
 
 def _title(root: RootPlan) -> str:
-    """``euglena-prod-app is updated: 1 to change``."""
+    """``app (euglena-prod-app) is updated: 1 to change``."""
+    name = f"{root.target.root} ({root.target.stack})"
     counts = some(counted(root.diff.resources))
     if root.kind is Kind.LATER:
-        waits = (
-            f", as {', '.join(root.target.missing)} {_is(root.target.missing)} not known yet"
-            if root.target.missing
-            else ""
-        )
-        return f"{root.target.stack} predicted{waits}: {counts or 'no changes'}"
-    if root.kind is Kind.NOTHING:
-        return f"{root.target.stack}: no changes"
-    return f"{root.target.stack} {_DOES[root.kind]}: {counts or 'nothing but tags, parameters or metadata'}"
+        return f"{name} {_later(root)}: {counts or 'no changes'}"
+    return f"{name} {_DOES[root.kind]}: {counts or _NO_RESOURCES}"
+
+
+def _later(root: RootPlan) -> str:
+    missing = root.target.missing
+    does = "will be updated" if root.live else "will be created"
+    return f"{does}; {', '.join(missing)} {_is(missing)} not known yet" if missing else does
+
+
+def _unchanged(plan: Plan) -> str:
+    return ", ".join(f"{r.target.root} ({r.target.stack})" for r in plan.roots if r.kind is Kind.NOTHING)
 
 
 def _is(names: tuple[str, ...]) -> str:
@@ -111,7 +112,7 @@ def _remark(change: PlannedChange, root: RootPlan) -> str:
     if change.listed is Listed.CLOUDFORMATION:
         return "listed by CloudFormation, not predicted"
     if change.listed is Listed.PREDICTION:
-        return "predicted, not listed by CloudFormation"
+        return "follows from others, not listed by CloudFormation"
     return "stays, though CloudFormation lists a replacement" if keeps(change) else ""
 
 
@@ -136,14 +137,16 @@ def as_text(plan: Plan) -> str:
     if plan.secret_changes:
         lines = (f"  [yellow]~[/] {escaped(_secret(each))}" for each in plan.secret_changes)
         blocks.append("\n".join(["[bold]New secret versions[/]", *lines]))
+    if unchanged := _unchanged(plan):
+        blocks.append(f"[dim]# no changes: {escaped(unchanged)}[/]")
     for root in plan.roots:
-        blocks += _root_text(root)
+        if root.kind is not Kind.NOTHING:
+            blocks += _root_text(root)
     return "\n\n".join([*blocks, f"[bold]{escaped(total(plan))}[/]"])
 
 
 def _root_text(root: RootPlan) -> Iterator[str]:
-    style = "dim" if root.kind is Kind.NOTHING else "bold cyan"
-    yield f"[{style}]# {escaped(root.target.root)}: {escaped(_title(root))}[/]"
+    yield f"[bold cyan]# {escaped(_title(root))}[/]"
     if root.kind is Kind.CREATE or (root.kind is Kind.LATER and not root.live):
         yield "\n".join(_new_text(root.diff.resources))
     else:
@@ -152,7 +155,7 @@ def _root_text(root: RootPlan) -> Iterator[str]:
         yield outputs_text(root.diff.outputs)
     if phantoms := _phantoms(root):
         lines = (f"    [dim]{escaped(stack)}: {', '.join(names)}[/]" for stack, names in _by_stack(phantoms))
-        yield "\n".join([f"  [dim]{_PHANTOMS}[/]", *lines])
+        yield "\n".join([f"  [dim]{_PHANTOMS} ({len(phantoms)})[/]", *lines])
     if root.notes:
         yield "\n".join(f"  [yellow]![/] {escaped(note)}" for note in root.notes)
 
@@ -186,18 +189,21 @@ def _markdown(plan: Plan, properties: bool) -> str:
         lines = (f"- {inline(_secret(each))}" for each in plan.secret_changes)
         parts.append("\n".join(["#### New secret versions", *lines]))
     for root in plan.roots:
-        parts += _root_markdown(root, properties)
+        if root.kind is not Kind.NOTHING:
+            parts += _root_markdown(root, properties)
+    if unchanged := _unchanged(plan):
+        parts.append(f"No changes: {inline(unchanged)}")
     return "\n\n".join(parts) + "\n"
 
 
 def _root_markdown(root: RootPlan, properties: bool) -> Iterator[str]:
-    yield f"#### {inline(root.target.root)}: {inline(_title(root))}"
+    yield f"#### {inline(_title(root))}"
     yield from stacks_markdown(root.diff.resources, _remarks(root), properties=properties)
     if root.diff.outputs and root.live:
         yield outputs_markdown(root.diff.outputs)
     if phantoms := _phantoms(root):
         lines = "\n".join(f"  {stack}: {', '.join(names)}" for stack, names in _by_stack(phantoms))
-        yield folded(f"{_PHANTOMS}: {len(phantoms)}", lines)
+        yield folded(f"{_PHANTOMS} ({len(phantoms)})", lines)
     if root.notes:
         yield "\n".join(["> [!NOTE]", *(f"> - {inline(note)}" for note in root.notes)])
 

@@ -153,8 +153,8 @@ def test_containers_are_compared_by_name_and_environment_by_variable():
     )
     assert properties(found, "app/web:Task") == {
         'ContainerDefinitions["web"].Environment["LEVEL"].Value': ("info", "debug"),
-        'ContainerDefinitions["web"].Environment["OLD"]': ({"Name": "OLD", "Value": "x"}, None),
-        'ContainerDefinitions["web"].Environment["NEW"]': (None, {"Name": "NEW", "Value": "y"}),
+        'ContainerDefinitions["web"].Environment["OLD"].Value': ("x", None),
+        'ContainerDefinitions["web"].Environment["NEW"].Value': (None, "y"),
         'ContainerDefinitions["side"]': ({"Name": "side", "Image": "side:1"}, None),
         'ContainerDefinitions["more"]': (None, {"Name": "more", "Image": "more:1"}),
     }

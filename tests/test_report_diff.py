@@ -57,7 +57,7 @@ app/data
 app/web
     ~ Service  AWS::ECS::Service  only if a value known after apply differs
         ~ TaskDefinition: "${Task}" → (known after apply)  # follows Task
-        ~ Other: "x" → "${Task}" (known after apply)  # follows Task
+        ~ Other: "x" → (known after apply)  # follows Task
   -/+ Task  AWS::ECS::TaskDefinition
         ~ ContainerDefinitions["web"].Image: "a" → "b"  # forces replacement
         + Tags: [{"Key": "k"}]
@@ -126,7 +126,7 @@ def test_markdown_fits_into_a_comment():
 def test_json_holds_everything():
     data = json.loads(report(DIFF, "json"))
     assert data["summary"] == {"add": 1, "change": 2, "replace": 1, "remove": 1}
-    assert data["losses"][0] == {"address": "app/data:Files", "policy": "Delete", "kept": False}
+    assert data["losses"][0] == {"address": "app/data:Files", "physical_id": "", "policy": "Delete", "kept": False}
     task = data["resources"][-1]
     assert (task["address"], task["effect"]) == ("app/web:Task", "replace")
     assert task["properties"][0] == {
@@ -143,12 +143,45 @@ def test_json_holds_everything():
     assert data["outputs"][0] == {"stack": "app", "name": "Url", "before": "a", "after": "b"}
 
 
+def modified(before, after, **options):
+    change = PropertyDiff("P", before, after, **options)
+    return Diff((ResourceDiff("s", "R", "T", Effect.CHANGE, properties=(change,)),))
+
+
 def test_long_values_are_cut_in_text_and_whole_in_json():
     long = "x" * 300
-    one = Diff((ResourceDiff("s", "R", "T", Effect.CHANGE, properties=(PropertyDiff("P", "a", long),)),))
+    one = modified(None, long, exists_before=False)
     assert "(302 characters)" in report(one)
     assert long not in report(one)
     assert long in report(one, "json")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        ("p" * 90 + "one" + "s" * 90, "p" * 90 + "two" + "s" * 90, f'"…{"p" * 32}{{}}{"s" * 12}…"'),
+        ("p" * 10 + "one" + "s" * 190, "p" * 10 + "two" + "s" * 190, f'"{"p" * 10}{{}}{"s" * 12}…"'),
+        ("p" * 190 + "one", "p" * 190 + "two", f'"…{"p" * 32}{{}}"'),
+    ],
+    ids=["both sides", "near the start", "at the end"],
+)
+def test_of_two_long_values_what_differs_is_shown(before, after, line):
+    assert f"~ P: {line.format('one')} → {line.format('two')}\n" in shown(report(modified(before, after)))
+
+
+def test_a_long_difference_is_cut():
+    text = shown(report(modified("a" * 300, "b" * 300)))
+    assert f'P: "{"a" * 60}…" → "{"b" * 60}…"\n' in text
+
+
+def test_a_value_that_is_part_of_the_other_is_shown_by_what_it_lacks():
+    text = shown(report(modified("a" * 150, "a" * 150 + "b")))
+    assert f'P: "…{"a" * 32}" → "…{"a" * 32}b"\n' in text
+
+
+def test_markup_and_backslashes_stay_text():
+    text = shown(report(modified('[bold]x\\"', "[/] y")))
+    assert 'P: "[bold]x\\\\\\"" → "[/] y"' in text
 
 
 @pytest.mark.parametrize("style", FORMATS)
