@@ -33,6 +33,7 @@ class _Watched:
     arn: str
     since: datetime
     open: bool = True
+    closing: bool = False
     shown: tuple[int, ...] = ()
     seen: set[str] = field(default_factory=set)
     failures: Counter[str] = field(default_factory=Counter)
@@ -52,16 +53,18 @@ class Rollouts:
         self._aws, self._limit = aws, repeat_limit
         self._watched: dict[str, _Watched] = {}
         self._definitions: dict[str, Mapping[str, Any]] = {}
-        self._undoing = False
+        self._undone: datetime | None = None
         self._silent = False
 
     def observe(self, steps: Sequence[Step]) -> None:
         """Learn from the events which services change, and when the operation is undone."""
         for step in steps:
-            self._undoing = self._undoing or (step.of_stack and "ROLLBACK" in step.status)
+            if step.of_stack and "ROLLBACK" in step.status:
+                self._undone = self._undone or step.time
             if step.type == SERVICE and step.physical_id.count("/") == 2:
                 known = self._watched.setdefault(step.address, _Watched(step.address, step.physical_id, step.time))
-                known.arn, known.open = step.physical_id, step.under_way and not step.status.startswith("DELETE")
+                known.arn, known.closing = step.physical_id, not step.under_way
+                known.open = not step.status.startswith("DELETE")
 
     def details(self, address: str) -> tuple[str, ...]:
         """What ECS and the logs said of a service until it failed."""
@@ -73,7 +76,8 @@ class Rollouts:
         found: list[Progress] = []
         by_cluster: dict[str, list[_Watched]] = {}
         for watched in self._watched.values():
-            if watched.open:
+            if watched.open:  # one that is done by now is looked at once more
+                watched.open = not watched.closing
                 by_cluster.setdefault(watched.cluster, []).append(watched)
         try:
             for cluster, some in by_cluster.items():
@@ -89,28 +93,21 @@ class Rollouts:
 
     def _news(self, watched: _Watched, service: Service) -> Iterator[Progress]:
         newest = next((each for each in service.deployments if each.status == "PRIMARY"), None)
-        messages = [
-            (event_id, text)
-            for event_id, time, text in reversed(service.events)
-            if event_id not in watched.seen and time >= watched.since
-        ]
-        watched.seen.update(event_id for event_id, _ in messages)
-        counts = (
-            (newest.desired, newest.running, newest.pending, newest.failed) if newest else (service.desired, 0, 0, 0)
-        )
-        if counts == watched.shown and not messages:
+        new = [each for each in reversed(service.events) if each[0] not in watched.seen and each[1] >= watched.since]
+        watched.seen.update(event_id for event_id, _, _ in new)
+        counts = (service.desired, 0, 0, 0)
+        if newest:
+            counts = (newest.desired, newest.running, newest.pending, newest.failed)
+        if counts == watched.shown and not new:
             return
-        texts = [_unprefixed(text) for _, text in messages]
-        stops: list[str] = []
-        lines: list[str] = []
-        if newest and (messages or counts[3]):
-            for stop, log in self._stops(watched, newest):
-                stops.append(stop)
-                lines += log
         watched.shown = counts
-        if not self._undoing:
-            watched.told += [*texts, *stops, *(f"log: {line}" for line in lines)]
-        yield Rollout(watched.address, *counts, watched.since, tuple(texts), tuple(stops), tuple(lines))
+        found = list(self._stops(watched, newest)) if newest and (new or newest.failed) else []
+        stops, lines = [why for why, _ in found], [line for _, log in found for line in log]
+        watched.told += [_unprefixed(text) for _, time, text in new if not self._undone or time <= self._undone]
+        if not self._undone or watched.closing:  # what ends during a rollback is no cause of it
+            watched.told += [*stops, *(f"log: {line}" for line in lines)]
+        messages = tuple(_unprefixed(text) for _, _, text in new)
+        yield Rollout(watched.address, *counts, watched.since, messages, tuple(stops), tuple(lines))
         yield from self._given_up(watched, newest)
 
     def _stops(self, watched: _Watched, newest: Deployment) -> Iterator[tuple[str, list[str]]]:
@@ -146,7 +143,7 @@ class Rollouts:
     def _given_up(self, watched: _Watched, newest: Deployment | None) -> Iterator[Progress]:
         """Stop a deployment whose tasks all fail alike; ECS then fails it, and CloudFormation rolls back."""
         often = [(count, why) for why, count in watched.failures.items() if count >= self._limit]
-        if not often or watched.stopped or self._undoing or newest is None:
+        if not often or watched.stopped or self._undone or newest is None:
             return
         watched.stopped = True
         count, why = often[0]

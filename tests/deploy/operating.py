@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+import pytest
 
 from stackwright.apply import Following
 from stackwright.aws import Boto, ChangeSetRequest
+from stackwright.cfn.intrinsics import Pseudo
 from stackwright.comparison import Diff, Effect, ResourceDiff
 from stackwright.deployment import Certainty, Kind, Listed, PlannedChange, RootPlan, StackTarget
 from stackwright.emulator.engine import Engine
+from stackwright.emulator.server import Server
 from stackwright.polling import Polling
 from tests.deploy.conftest import REGION
 
@@ -68,6 +73,19 @@ class Account:
         held = {path: json.dumps(data) for path, data in texts.items()}
         target = StackTarget(root, name, held, {path: f"{URL}{path}" for path in held}, {}, {})
         return RootPlan(target, kind, Diff(), tuple(changes), arn, found.stack_id)
+
+
+@contextmanager
+def emulated(monkeypatch: pytest.MonkeyPatch, *, mirror: bool = False, **options: Any) -> Iterator[Account]:
+    """An account; each operation on a resource takes two seconds unless ``latency`` says otherwise. With ``mirror`` the
+    services behind CloudFormation are there too."""
+    time: Time = Time()
+    texts: dict[str, str] = {}
+    options = {"latency": lambda *_: 2.0, **options}
+    engine = Engine(Pseudo(region=REGION), source=time, fetch=texts.__getitem__, **options)
+    with Server(engine, mirror=mirror) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        yield Account(time, engine, texts)
 
 
 def nested(path: str, **more: Any) -> dict[str, Any]:

@@ -8,23 +8,18 @@ from itertools import pairwise
 import pytest
 
 from stackwright.apply import apply, attach, follow
-from stackwright.emulator.engine import Engine
 from stackwright.emulator.faults import RequestFault
 from stackwright.emulator.resources import Fault
-from stackwright.emulator.server import Server
 from stackwright.errors import AwsError, DeployError
 from stackwright.model import Location
 from stackwright.progress import Notice, Step
-from tests.deploy.operating import Account, Time, nested, resources, topic
+from tests.deploy.operating import emulated, nested, resources, topic
 
 
 @pytest.fixture
 def account(monkeypatch):
-    time, texts = Time(), {}
-    engine = Engine(source=time, fetch=texts.__getitem__, latency=lambda *_: 2.0)
-    with Server(engine, mirror=False) as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        yield Account(time, engine, texts)
+    with emulated(monkeypatch) as made:
+        yield made
 
 
 def tree(**display):

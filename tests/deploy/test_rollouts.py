@@ -1,0 +1,220 @@
+"""What is told of services while they change, and when a rollout is given up early."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from stackwright.apply import apply
+from stackwright.aws import Container, Deployment, Service, Task
+from stackwright.errors import AwsError
+from stackwright.progress import Notice, Rollout, Step
+from stackwright.rollouts import Rollouts
+from tests.deploy.conftest import ACCOUNT, REGION
+from tests.deploy.operating import emulated, resources
+
+ARN = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/cluster/web"
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+DEFINITION = {
+    "containerDefinitions": [
+        {"name": "web", "logConfiguration": {"options": {"awslogs-group": "g", "awslogs-stream-prefix": "p"}}},
+        {"name": "side"},
+    ]
+}
+
+
+def step(status, *, of_stack=False, name="Web"):
+    if of_stack:
+        return Step("app", "news-app", "AWS::CloudFormation::Stack", status, "", BEGAN, "arn", of_stack=True)
+    return Step("app/web", name, "AWS::ECS::Service", status, "", BEGAN, ARN)
+
+
+def stopped(number, exit_code=1, reason="Essential container in task exited", by="ecs-svc/2"):
+    containers = (Container("web", "STOPPED", exit_code), Container("side", "STOPPED", 0))
+    arn = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/cluster/{number:032x}"
+    return Task(arn, "STOPPED", "definition:2", reason, "EssentialContainerExited", "", containers, (), by)
+
+
+@dataclass
+class Ecs:
+    """ECS and logs, in memory; ``failure`` is raised by every call."""
+
+    events: list[tuple[str, datetime, str]] = field(default_factory=list)
+    ended: list[Task] = field(default_factory=list)
+    running: int = 0
+    lines: dict[str, list[str]] = field(default_factory=dict)
+    deployments: list[tuple[str, str]] = field(default_factory=lambda: [("d2", "IN_PROGRESS"), ("d1", "SUCCESSFUL")])
+    stopped: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    failure: AwsError | None = None
+    refuses_stop: AwsError | None = None
+
+    def services(self, cluster, names):
+        self.asked.append("services")
+        if self.failure:
+            raise self.failure
+        failed = len(self.ended)
+        new = Deployment("ecs-svc/2", "PRIMARY", "IN_PROGRESS", "", "definition:2", 2, 1, self.running, failed)
+        old = Deployment("ecs-svc/1", "ACTIVE", "COMPLETED", "", "definition:1", 2, 0, 2, 0)
+        events = tuple(reversed(self.events))
+        return [Service(ARN, "web", cluster, "ACTIVE", 2, 1, 2, "definition:2", (new, old), events)]
+
+    def tasks(self, cluster, service, *, stopped=False):
+        return self.ended
+
+    def task_definition(self, arn):
+        self.asked.append(arn)
+        return DEFINITION
+
+    def log_tail(self, group, stream, lines=10):
+        return self.lines.get(f"{group}:{stream}", [])
+
+    def service_deployments(self, cluster, service):
+        return self.deployments
+
+    def stop_service_deployment(self, arn):
+        if self.refuses_stop:
+            raise self.refuses_stop
+        self.stopped.append(arn)
+
+    def says(self, text, when=BEGAN):
+        self.events.append((f"e{len(self.events)}", when, f"(service web) {text}"))
+
+
+@pytest.fixture
+def ecs():
+    return Ecs()
+
+
+@pytest.fixture
+def rollouts(ecs):
+    made = Rollouts(ecs, repeat_limit=3)
+    made.observe([step("UPDATE_IN_PROGRESS")])
+    return made
+
+
+def test_counts_and_messages_are_told_when_they_are_new(ecs, rollouts):
+    ecs.says("before it began", BEGAN - timedelta(seconds=1))
+    ecs.says("has started 1 tasks: (task 1).")
+    (first,) = rollouts.look()
+    assert (first.address, first.desired, first.running, first.pending) == ("app/web:Web", 2, 0, 1)
+    assert first.messages == ("has started 1 tasks: (task 1).",)
+    assert rollouts.look() == []
+    ecs.running = 1
+    (second,) = rollouts.look()
+    assert (second.running, second.messages) == (1, ())
+    rollouts.observe([step("UPDATE_COMPLETE")])
+    ecs.running = 2
+    assert [each.running for each in rollouts.look()] == [2]
+    ecs.running = 3
+    assert rollouts.look() == []
+
+
+def test_why_tasks_stopped_and_what_they_logged_last(ecs, rollouts):
+    one = stopped(0xABC123 << 104)
+    ecs.ended = [one, stopped(2, by="ecs-svc/1"), stopped(3, reason="Scaling activity initiated by (deployment x)")]
+    ecs.lines = {f"g:p/web/{one.id}": ["Traceback", "KeyError: 'REDIS_URL'"]}
+    (told,) = rollouts.look()
+    assert told.stops == ("task abc12300 stopped: Essential container in task exited (web: exit code 1)",)
+    assert told.lines == ("web: Traceback", "web: KeyError: 'REDIS_URL'")
+    assert rollouts.details("app/web:Web") == (
+        told.stops[0], "log: web: Traceback", "log: web: KeyError: 'REDIS_URL'",
+    )  # fmt: skip
+    assert rollouts.details("app/web:Other") == ()
+
+
+def test_the_log_of_the_same_failure_is_read_once(ecs, rollouts):
+    ecs.ended = [stopped(1), stopped(2)]
+    ecs.lines = {f"g:p/web/{task.id}": [task.id] for task in ecs.ended}
+    (told,) = rollouts.look()
+    assert len(told.stops) == 2
+    assert told.lines == (f"web: {ecs.ended[0].id}",)
+    assert ecs.asked.count("definition:2") == 1
+
+
+def test_a_service_that_fails_the_same_way_is_stopped_once(ecs, rollouts):
+    ecs.ended = [stopped(1), stopped(2)]
+    rollouts.look()
+    assert ecs.stopped == []
+    ecs.ended.append(stopped(3))
+    told = [each for each in rollouts.look() if isinstance(each, Notice)]
+    assert ecs.stopped == ["d2"]
+    assert told[0].text.startswith("app/web:Web: 3 tasks failed the same way (Essential container in task exited")
+    ecs.ended.append(stopped(4))
+    rollouts.look()
+    assert ecs.stopped == ["d2"]
+
+
+def test_failures_of_different_kinds_are_not_the_same(ecs, rollouts):
+    ecs.ended = [stopped(1, 1), stopped(2, 2), stopped(3, 3)]
+    rollouts.look()
+    assert ecs.stopped == []
+    ecs.ended += [
+        stopped(n, reason=f"Task failed ELB health checks in (target-group arn:…/{n:016x})") for n in (4, 5, 6)
+    ]
+    rollouts.look()
+    assert ecs.stopped == ["d2"]
+
+
+def test_nothing_is_stopped_while_the_operation_is_undone(ecs, rollouts):
+    rollouts.observe([step("UPDATE_ROLLBACK_IN_PROGRESS", of_stack=True)])
+    ecs.ended = [stopped(1), stopped(2), stopped(3)]
+    rollouts.look()
+    assert ecs.stopped == []
+    assert rollouts.details("app/web:Web") == ()
+
+
+def test_a_rollout_that_cannot_be_stopped_is_said_to_be(ecs, rollouts):
+    ecs.refuses_stop = AwsError.of("SW403", "not allowed: ecs:StopServiceDeployment")
+    ecs.ended = [stopped(1), stopped(2), stopped(3)]
+    texts = [each.text for each in rollouts.look() if isinstance(each, Notice)]
+    assert len(texts) == 1
+    assert "cannot be stopped: not allowed: ecs:StopServiceDeployment" in texts[0]
+
+
+def test_that_ecs_may_not_be_read_is_told_once(ecs, rollouts):
+    ecs.failure = AwsError.of("SW407", "busy")
+    assert rollouts.look() == []
+    ecs.failure = AwsError.of("SW403", "not allowed: ecs:DescribeServices")
+    (told,) = rollouts.look()
+    assert "services cannot be shown: not allowed" in told.text
+    assert rollouts.look() == []
+
+
+# --- on the emulator ------------------------------------------------------------------------------------------
+
+HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+
+
+def service(image):
+    task = {"Family": "web", "ContainerDefinitions": [{"Name": "web", "Image": image, "Memory": 128}]}
+    breaker = {"DeploymentCircuitBreaker": {"Enable": True, "Rollback": True}}
+    shown = {"ServiceName": "web", "Cluster": {"Ref": "Cluster"}, "TaskDefinition": {"Ref": "Task"}, "DesiredCount": 2}
+    found = resources(
+        Cluster={"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": "cluster"}},
+        Task={"Type": "AWS::ECS::TaskDefinition", "Properties": task},
+        Service={"Type": "AWS::ECS::Service", "Properties": {**shown, "DeploymentConfiguration": breaker}},
+    )
+    return {"app": found}
+
+
+def test_a_rollout_and_one_that_fails(monkeypatch):
+    table = {("AWS::ECS::Task", "start"): 10.0, ("AWS::ECS::Task", "fail"): 5.0}
+    with emulated(monkeypatch, mirror=True, latency=lambda *key: table.get(key, 2.0)) as account:
+        plan = account.plan(service("docker.io/library/web:1"))
+        assert apply(plan, account.aws, token="1", following=account.following).ok
+        told = [each for each in account.told if isinstance(each, Rollout)]
+        assert [(each.running, each.pending) for each in told] == [(0, 2), (2, 0)]
+
+        account.told.clear()
+        plan = account.plan(service(f"{HOST}/web:nothing"))
+        how = replace(account.following, repeat_limit=100)
+        outcome = apply(plan, account.aws, token="2", following=how)
+        assert outcome.status == "UPDATE_ROLLBACK_COMPLETE"
+        assert outcome.cause.address == "app:Service"
+        details = "\n".join(outcome.cause.details)
+        assert "stopped: CannotPullContainerError: pull image manifest has been retried 1 time(s)" in details
+        assert "deployment failed: tasks failed to start." in details
+        assert any(each.failed for each in account.told if isinstance(each, Rollout))
