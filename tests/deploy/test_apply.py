@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from stackwright.apply import apply, attach, follow
+from stackwright.apply import apply, attach, follow, release_held
+from stackwright.comparison import Effect
 from stackwright.emulator.faults import RequestFault
 from stackwright.emulator.resources import Fault
 from stackwright.errors import AwsError, DeployError
 from stackwright.model import Location
 from stackwright.progress import Notice, Step
-from tests.deploy.operating import emulated, nested, resources, topic
+from tests.deploy.conftest import ACCOUNT
+from tests.deploy.operating import change, emulated, nested, resources, topic
 
 
 @pytest.fixture
@@ -209,3 +212,164 @@ def test_a_deletion_is_followed_to_its_end(account):
     account.aws.delete_stack(stack.id, "d")
     outcome = follow(stack.id, account.aws, "app", since=since.id, following=account.following)
     assert (outcome.status, outcome.ok) == ("DELETE_COMPLETE", True)
+
+
+# --- guards ---------------------------------------------------------------------------------------------------
+
+
+def bucketed(name="news-one", **more):
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}, "DeletionPolicy": "Retain"}
+    return {
+        "app": resources(A=topic(), Storage=nested("app/storage")),
+        "app/storage": resources(Bucket=bucket, T=topic(), **more),
+    }
+
+
+def denied(account, stack):
+    statements = json.loads(account.aws.stack_policy(stack) or '{"Statement": []}')["Statement"]
+    return [name for each in statements if each["Effect"] == "Deny" for name in each["Resource"]]
+
+
+def nested_id(account, logical_id="Storage"):
+    return next(each.physical_id for each in account.aws.resources("news-app") if each.logical_id == logical_id)
+
+
+def test_a_protected_stack_cannot_be_deleted_nor_lose_its_data(account):
+    assert deploy(account, bucketed(), protect=True).ok
+    assert account.aws.stack("news-app").protected
+    assert denied(account, "news-app") == ["LogicalResourceId/Storage"]
+    assert denied(account, nested_id(account)) == ["LogicalResourceId/Bucket"]
+    refused = deploy(account, bucketed("news-two"))
+    assert (refused.status, refused.cause.address) == ("UPDATE_ROLLBACK_COMPLETE", "app/storage:Bucket")
+    assert "denied by stack policy" in refused.cause.reason
+
+
+def test_what_the_plan_says_is_let_through_and_guarded_again(account):
+    assert deploy(account, bucketed(), protect=True).ok
+    replaced = change("AWS::S3::Bucket", "Bucket", Effect.REPLACE, "app/storage")
+    plan = account.plan(bucketed("news-two"), [replaced])
+    assert apply(plan, account.aws, token="t", following=account.following, protect=True).ok
+    assert denied(account, nested_id(account)) == ["LogicalResourceId/Bucket"]
+
+
+def test_what_fails_at_first_is_not_protected_and_can_be_deleted(account):
+    account.engine.fault(Fault("no room", operation="create", logical_id="T"))
+    assert not deploy(account, bucketed(), protect=True).ok
+    assert not account.aws.stack("news-app").protected
+
+
+def test_guards_that_cannot_be_set_after_all_is_done_are_told_of(account):
+    plan = account.plan(bucketed())
+    account.engine.fault(RequestFault("expired", service="cloudformation", action="SetStackPolicy"))
+    assert apply(plan, account.aws, token="t", following=account.following, protect=True).ok
+    assert next(each.text for each in account.told if isinstance(each, Notice)).startswith("the stack policy and")
+
+
+# --- holds ----------------------------------------------------------------------------------------------------
+
+
+class Functions:
+    """An account whose functions have a reserved concurrency, kept here; what it is set to is kept too."""
+
+    def __init__(self, aws, reserved):
+        self.aws, self.reserved, self.history = aws, dict(reserved), []
+
+    def __getattr__(self, name):
+        return getattr(self.aws, name)
+
+    def reserved_concurrency(self, function):
+        return self.reserved[function]
+
+    def reserve_concurrency(self, function, value):
+        self.history.append(value)
+        self.reserved[function] = value
+
+    def services(self, cluster, names):
+        return []
+
+
+def scaled(title="a", reserved=None):
+    role, code = f"arn:aws:iam::{ACCOUNT}:role/r", {"ZipFile": "x = 1"}
+    properties = {"FunctionName": "scaler", "Role": role, "Code": code, "Handler": "i.h", "Runtime": "python3.13"}
+    if reserved is not None:
+        properties["ReservedConcurrentExecutions"] = reserved
+    function = {"Type": "AWS::Lambda::Function", "Properties": properties, "Metadata": HOLD}
+    parameter = {"Reserved": {"Type": "Number", "Default": 3}}
+    return {
+        "app": resources(A=topic(title), AutoScaler=nested("app/auto-scaler")),
+        "app/auto-scaler": {"Parameters": parameter, **resources(Function=function)},
+    }
+
+
+HOLD = {"stackwright": {"hold": "deploy"}}
+SERVICE = change("AWS::ECS::Service", "Service", stack="app/web")
+
+
+@pytest.mark.parametrize(
+    ("declared", "before", "after"),
+    [(None, None, [0, None]), (1, 1, [0, 1]), (1, 5, [0, 5]), ({"Ref": "Reserved"}, 0, [0, 3]), (0, 0, [0])],
+    ids=["none", "as declared", "changed by hand", "left behind by a killed one", "off for good"],
+)
+def test_functions_are_held_while_services_change(account, declared, before, after):
+    assert deploy(account, scaled(reserved=declared)).ok
+    functions = Functions(account.aws, {"scaler": before})
+    plan = account.plan(scaled("b", declared), [SERVICE])
+    assert apply(plan, functions, token="t", following=account.following).ok
+    assert functions.history == after
+
+
+def test_functions_run_on_where_no_service_changes(account):
+    assert deploy(account, scaled()).ok
+    functions = Functions(account.aws, {"scaler": None})
+    for changes, hold in (([], True), ([SERVICE], False)):
+        plan = account.plan(scaled(f"b{hold}"), changes)
+        assert apply(plan, functions, token=f"t{hold}", following=account.following, hold=hold).ok
+    assert functions.history == []
+
+
+def test_functions_are_released_whatever_happens(account):
+    assert deploy(account, scaled()).ok
+    functions = Functions(account.aws, {"scaler": 2})
+    account.engine.fault(Fault("no room", operation="update", logical_id="A"))
+    plan = account.plan(scaled("b"), [SERVICE])
+    assert not apply(plan, functions, token="1", following=account.following).ok
+    assert functions.history == [0, 2]
+
+    def interrupted(_told):
+        raise KeyboardInterrupt
+
+    plan = account.plan(scaled("c"), [SERVICE])
+    how = replace(account.following, on_progress=lambda told: isinstance(told, Step) and interrupted(told))
+    with pytest.raises(KeyboardInterrupt):
+        apply(plan, functions, token="2", following=how)
+    assert functions.history == [0, 2, 0, 2]
+
+
+def test_what_a_killed_deployment_held_is_released_by_the_next(account):
+    texts = scaled(reserved={"Ref": "Reserved"})
+    assert deploy(account, texts).ok
+    templates = {path: json.dumps(data) for path, data in texts.items()}
+    functions = Functions(account.aws, {"scaler": 0})
+    release_held("news-app", templates, functions, account.told.append)
+    assert functions.history == [3]
+    assert account.told[-1] == Notice("scaler runs again")
+    release_held("news-app", templates, functions)
+    assert functions.history == [3]
+    release_held("news-app", {"app": templates["app"]}, functions)
+    release_held("news-other", {"app/other": templates["app"]}, functions)
+
+
+def test_a_function_that_cannot_be_held_does_not_stop_a_deployment(account):
+    assert deploy(account, scaled()).ok
+    functions = Functions(account.aws, {})
+    refusal = AwsError.of("SW403", "not allowed: lambda:GetFunctionConcurrency")
+
+    def refuse(_function):
+        raise refusal
+
+    functions.reserved_concurrency = refuse
+    plan = account.plan(scaled("b"), [SERVICE])
+    assert apply(plan, functions, token="t", following=account.following).ok
+    assert [each.text for each in account.told if isinstance(each, Notice)] == [
+        "not everything can be held still: not allowed: lambda:GetFunctionConcurrency"
+    ]
