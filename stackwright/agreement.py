@@ -36,20 +36,33 @@ class Agreement:
 
 
 def agree(
-    root: str, foresight: Foresight, described: Described | None, schemas: Schemas, *, drift: bool = False
+    root: str,
+    foresight: Foresight,
+    described: Described | None,
+    schemas: Schemas,
+    *,
+    blind: str = "",
+    drift: bool = False,
 ) -> Agreement:
     """Merge prediction and change set; ``described`` None: there is only the prediction.
 
-    ``drift``: the change set also takes back what was changed by hand, which nothing here can predict.
+    ``blind`` is why CloudFormation does not look into nested stacks; ``drift``: the change set also takes back what
+    was changed by hand, which nothing here can predict.
     """
-    return _Merge(root, foresight, described, schemas, drift).run()
+    return _Merge(root, foresight, described, schemas, blind, drift).run()
 
 
 class _Merge:
     def __init__(
-        self, root: str, foresight: Foresight, described: Described | None, schemas: Schemas, drift: bool
+        self,
+        root: str,
+        foresight: Foresight,
+        described: Described | None,
+        schemas: Schemas,
+        blind: str,
+        drift: bool,
     ) -> None:
-        self._foresight, self._schemas, self._drift = foresight, schemas, drift
+        self._foresight, self._schemas, self._blind, self._drift = foresight, schemas, blind, drift
         self._described, self._root = described, root
         self._unopened: list[str] = []
         self._covered: set[str] = set()
@@ -174,7 +187,9 @@ class _Merge:
         ]
         if unexplained and not self._foresight.problem and not self._drift:
             yield f"CloudFormation lists what the prediction does not know: {_names(unexplained)}"
-        if self._unopened:
+        if self._blind:
+            yield f"CloudFormation cannot look into the nested stacks, so they are predicted; it says: {self._blind}"
+        elif self._unopened:
             yield f"CloudFormation did not look into {_names(self._unopened)}: what changes there is predicted"
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from .aws import ChangeSet, ChangeSetRequest, Stacks
 from .errors import AwsError
 from .live import READERS
+from .model import Problem
 from .polling import Polling
 
 NOTHING = re.compile(r"didn't contain changes|No updates are to be performed|There are no changes to", re.IGNORECASE)
@@ -70,16 +71,17 @@ def make(
     made = _finished(_created(request, aws), aws, progress)
     if made.status == "CREATE_COMPLETE":
         return Made(made.id, made.stack_id)
-    own = _reason(made, aws)
-    inside = own != made.reason
-    nothing = bool(NOTHING.search(own))
+    cause = _cause(made, aws)
+    inside = cause.id != made.id
+    nothing = bool(NOTHING.search(cause.reason))
     if nothing and not (inside and expected()):
         return Made(made.id, made.stack_id, empty=True)
+    invalid = [] if nothing else aws.validation_errors(cause.id)
     aws.delete_change_set(made.id)
-    if inside and (nothing or _CANNOT_LOOK_INSIDE.search(own)):
+    if inside and (nothing or _CANNOT_LOOK_INSIDE.search(cause.reason)):
         again = replace(request, nested=False, token=f"{request.token}-flat", name=f"{request.name}-flat")
-        return replace(make(again, aws, expected, progress), blind=own)
-    raise _refused(request, made, own)
+        return replace(make(again, aws, expected, progress), blind=cause.reason)
+    raise _refused(made, cause, invalid)
 
 
 def _created(request: ChangeSetRequest, aws: Stacks) -> str:
@@ -112,23 +114,26 @@ def _finished(id_: str, aws: Stacks, progress: Callable[[str], None] | None = No
     raise AssertionError("polling without a deadline does not end")
 
 
-def _reason(made: ChangeSet, aws: Stacks) -> str:
-    """Why it failed: the reason of the nested change set that it names, and so on."""
-    reason = made.reason
-    while match := _NESTED.search(reason):
+def _cause(made: ChangeSet, aws: Stacks) -> ChangeSet:
+    """The change set that failed of itself: the nested one that the reason names, and so on."""
+    while match := _NESTED.search(made.reason):
         inner = _finished(match[1], aws)
         if not inner.reason:
             break
-        reason = inner.reason
-    return reason
+        made = inner
+    return made
 
 
-def _refused(request: ChangeSetRequest, made: ChangeSet, reason: str) -> AwsError:
-    match = _NESTED.search(made.reason)
-    inside = f" (in the nested change set {_name(match[1])})" if match and reason != made.reason else ""
-    said = reason.strip().rstrip(".") or f"no reason, status {made.status}"
+def _refused(made: ChangeSet, cause: ChangeSet, invalid: list[str] | None) -> AwsError:
+    """``invalid`` is what early validation says of single resources; None where nobody may read it."""
+    which = f" (in the nested stack {cause.stack_name})" if cause.id != made.id else ""
+    said = cause.reason.strip().rstrip(".") or f"no reason, status {cause.status}"
     hint = "nothing was changed; correct the templates or parameters, then run it again"
-    return AwsError.of("SW803", f"CloudFormation refuses the change to {request.stack}{inside}: {said}", hint=hint)
+    if invalid is None and "EarlyValidation" in cause.reason:
+        hint += "; the permission cloudformation:DescribeEvents would show which resource it is"
+    message = f"CloudFormation refuses the change to {made.stack_name}{which}: {said}"
+    problems = [Problem("SW803", message, hint=hint), *(Problem("SW803", each) for each in invalid or ())]
+    return AwsError(problems)
 
 
 def _name(arn: str) -> str:

@@ -66,7 +66,7 @@ def preview(
     request = _request(target, live, run, description, revert_drift, imports)
     left: RootPlan | None = RootPlan(target, Kind.CREATE, Diff(), made_stack=live is None)
     try:
-        made = change_sets.make(request, aws, foreseen.anything, progress)
+        made = _made(request, foreseen, aws, progress)
         left = RootPlan(target, Kind.CREATE, Diff(), (), made.id, made.stack_id, {}, live is None)
         if made.empty:
             return RootPlan(target, Kind.NOTHING, Diff(), stack_id=made.stack_id, live=identity(live))
@@ -76,6 +76,18 @@ def preview(
     finally:
         if left is not None:
             discard(left, aws)
+
+
+def _made(
+    request: ChangeSetRequest, foreseen: _Foreseen, aws: Stacks, progress: Callable[[str], None] | None
+) -> change_sets.Made:
+    try:
+        return change_sets.make(request, aws, foreseen.anything, progress)
+    except AwsError as error:
+        stack = aws.stack(request.stack) if error.code == "ValidationError" else None
+        if stack is not None:  # another operation may have begun since the stack was read
+            require_updatable(stack, aws)
+        raise
 
 
 def _request(
@@ -112,8 +124,8 @@ def _planned(
     made: change_sets.Made,
     request: ChangeSetRequest,
 ) -> RootPlan:
-    agreed = agree(target.root, foresight, described, Schemas(_region(made.stack_id)), drift=request.revert_drift)
-    blind = f"CloudFormation cannot preview the nested stacks, so they are predicted; it says: {made.blind}"
+    schemas = Schemas(_region(made.stack_id))
+    agreed = agree(target.root, foresight, described, schemas, blind=made.blind, drift=request.revert_drift)
     kinds = {"CREATE": Kind.CREATE, "UPDATE": Kind.UPDATE, "IMPORT": Kind.IMPORT}
     return RootPlan(
         target=target,
@@ -124,7 +136,7 @@ def _planned(
         stack_id=made.stack_id,
         live=identity(live),
         made_stack=live is None,
-        notes=(*([blind] if made.blind else []), *agreed.notes),
+        notes=agreed.notes,
     )
 
 
@@ -148,8 +160,7 @@ def predict(target: StackTarget, live: Live | None) -> RootPlan:
     Raises AwsError where the live stack cannot be read.
     """
     foresight = foresee(target, live)
-    region = live.stack.id.split(":")[3] if live else "us-east-1"
-    agreed = agree(target.root, foresight, None, Schemas(region))
+    agreed = agree(target.root, foresight, None, Schemas(_region(live.stack.id) if live else "us-east-1"))
     return RootPlan(
         target=target,
         kind=Kind.LATER,

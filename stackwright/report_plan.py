@@ -110,9 +110,9 @@ def _remark(change: PlannedChange, root: RootPlan) -> str:
     if root.change_set is None or change.certainty is Certainty.PHANTOM:
         return ""
     if change.listed is Listed.CLOUDFORMATION:
-        return "listed by CloudFormation, not predicted"
+        return "only listed by CloudFormation"
     if change.listed is Listed.PREDICTION:
-        return "follows from others, not listed by CloudFormation"
+        return "not listed by CloudFormation"
     return "stays, though CloudFormation lists a replacement" if keeps(change) else ""
 
 

@@ -190,8 +190,12 @@ class Stacks(Protocol):
     def set_termination_protection(self, stack: str, *, enabled: bool) -> None:
         """UpdateTerminationProtection."""
 
-    def failed_events(self, stack: str) -> list[StackEvent]:
-        """DescribeEvents of the last operation, FailedEvents only, nested stacks included; newest operation only."""
+    def validation_errors(self, change_set: str) -> list[str] | None:
+        """DescribeEvents of a change set: what early validation found, each a sentence; None where it is not allowed.
+
+        The call has a permission of its own, whose absence must not stand in the way of what else is known.
+        Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html
+        """
 
     def detect_drift(self, stack: str) -> str:
         """DetectStackDrift; the detection's id."""
@@ -348,15 +352,16 @@ class StackCalls(Session):
         """See `Stacks`."""
         self._cfn("update_termination_protection", StackName=stack, EnableTerminationProtection=enabled)
 
-    def failed_events(self, stack: str) -> list[StackEvent]:
+    def validation_errors(self, change_set: str) -> list[str] | None:
         """See `Stacks`."""
-        answer = self._cfn("describe_events", StackName=stack, Filters={"FailedEvents": True})
-        events = answer.get("OperationEvents") or []
-        latest = events[0].get("OperationId") if events else None
-        found = [
-            each for each in events if each.get("OperationId") == latest and each.get("EventType") == "STACK_EVENT"
-        ]
-        return [_event(each) for each in reversed(found)]
+        arguments = {"ChangeSetName": change_set, "Filters": {"FailedEvents": True}}
+        try:
+            found = self._pages("cloudformation", "describe_events", "OperationEvents", **arguments)
+        except AwsError as error:
+            if error.problems[0].code == "SW403":
+                return None
+            raise
+        return [_validation(each) for each in found if each.get("EventType") == "VALIDATION_ERROR"]
 
     def detect_drift(self, stack: str) -> str:
         """See `Stacks`."""
@@ -408,6 +413,13 @@ def _stack(data: Mapping[str, Any]) -> Stack:
         drift_checked=(data.get("DriftInformation") or {}).get("LastCheckTimestamp"),
         change_set=data.get("ChangeSetId"),
     )
+
+
+def _validation(data: Mapping[str, Any]) -> str:
+    """``Bucket (AWS::S3::Bucket): it exists already, at /Resources/Bucket``."""
+    where = f", at {data['ValidationPath']}" if data.get("ValidationPath") else ""
+    which = f"{data.get('LogicalResourceId', '')} ({data.get('ResourceType', '')})"
+    return f"{which}: {str(data.get('ValidationStatusReason', '')).rstrip('.')}{where}"
 
 
 def _event(data: Mapping[str, Any]) -> StackEvent:
