@@ -10,7 +10,7 @@ BIN    := $(VENV)/bin
 RENDER := $(BIN)/python render.py
 
 .DEFAULT_GOAL := help
-.PHONY: help render render-all check-build lint params explain diff graph package secrets images plan deploy rollback watch status verify outputs history drift destroy rehearse emulator-start emulator-stop init doctor docs test test-full coverage types \
+.PHONY: help render render-all check-build lint params explain diff graph package secrets images preflight plan deploy rollback watch status verify outputs history drift destroy rehearse emulator-start emulator-stop init doctor docs test test-full coverage types \
         format policy taskcat simulate bench lock install install-dev clean
 
 help: ## Show this help
@@ -49,6 +49,9 @@ secrets: $(VENV)/.installed ## Push ENV's keys.env to Secrets Manager (DO=status
 
 images: $(VENV)/.installed ## Show ENV's images in ECR (DO=build, DO=push or DO=mirror to bring them there)
 	@$(RENDER) images $(or $(DO),status) --env $(ENV) $(ARGS)
+
+preflight: $(VENV)/.installed ## Look whether ENV's account is ready for a deployment
+	@$(RENDER) preflight --env $(ENV) $(ARGS)
 
 plan: $(VENV)/.installed ## Show what a deployment of ENV would change; leaves nothing behind
 	@$(RENDER) plan --env $(ENV) $(ARGS)

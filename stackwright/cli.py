@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from . import __version__, cli_apply, cli_deploy, cli_local, cli_pipeline
+from . import __version__, cli_apply, cli_deploy, cli_local, cli_pipeline, cli_releases
 from .cli_options import (
     FORMAT,
     PROJECT,
@@ -66,10 +66,13 @@ main.add_command(cli_apply.deploy)
 main.add_command(cli_apply.rollback)
 main.add_command(cli_deploy.package)
 main.add_command(cli_deploy.secrets)
+for _verb in cli_releases.VERBS:
+    main.add_command(_verb)
 main.add_command(cli_local.emulator)
 main.add_command(cli_local.rehearse)
 main.add_command(cli_deploy.images)
 main.add_command(cli_pipeline.permissions)
+main.add_command(cli_pipeline.preflight)
 main.add_command(cli_pipeline.taskcat)
 
 

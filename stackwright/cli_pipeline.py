@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
 
-from .cli_options import Options, for_environment, load_config, make_rendering, show
+from .cli_deploy import connected
+from .cli_options import Options, console, for_environment, load_config, make_rendering, show
 from .model import Level, Problem, Report
 
 
@@ -64,3 +66,26 @@ def taskcat(options: Options, out: Path, bucket: str | None, roots: tuple[str, .
         if names and (not roots or root in roots):
             listed = f"{', '.join(names[:3])}{' …' if names[3:] else ''}"
             click.echo(f"{root} can be linted, but tested only with values for {listed}", err=True)
+
+
+@click.command(short_help="Look whether the account is ready for a deployment.")
+@for_environment
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def preflight(options: Options, style: str) -> None:
+    """Look at everything in the account that has to hold before a deployment, and change nothing.
+
+    Each check is ok, fail or skip, with its reason; exit 1 where one fails. `plan` and `deploy` look at the same.
+    """
+    from . import report_preflight as report
+    from .preflight import State
+    from .preflight import preflight as look
+
+    config = load_config(options)
+    found = look(config, make_rendering(config), connected(config), env_dir=options.env_dir)
+    if style == "json":
+        click.echo(json.dumps(report.as_data(found), indent=2))
+    else:
+        console().print(report.as_text(found))
+        click.echo(report.summary(found), err=True)
+    if any(each.state is State.FAIL for each in found):
+        sys.exit(1)

@@ -61,7 +61,6 @@ READ_CALLS = (
     "secretsmanager:GetSecretValue",
     "servicediscovery:ListInstances",
     "servicediscovery:ListNamespaces",
-    "servicequotas:GetAWSDefaultServiceQuota",
     "servicequotas:GetServiceQuota",
 )
 """What every verb that looks may call: plan, preflight, status, history."""
@@ -80,6 +79,7 @@ DEPLOY_CALLS = (
     "cloudformation:DetectStackDrift",
     "cloudformation:DetectStackResourceDrift",
     "cloudformation:ExecuteChangeSet",
+    "cloudformation:RollbackStack",
     "cloudformation:SetStackPolicy",
     "cloudformation:UntagResource",
     "cloudformation:UpdateTerminationProtection",

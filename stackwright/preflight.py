@@ -1,0 +1,569 @@
+"""Config, Rendering and the account -> [Check]: what has to hold before anything is changed. Reads, never writes.
+
+Only what needs the account is looked at; what templates alone can tell, `check` has said. What the deployment itself
+brings (a repository, an image, a secret's value) is no failure. All checks are made side by side, and one that is not
+allowed, or that something answers for which there is no answer, is skipped with its reason.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import AwsError, StackwrightError
+from .literals import Literals, Resource
+from .model import Config, Rendering
+from .permissions import service_linked
+
+if TYPE_CHECKING:
+    from .aws import Aws, Stack
+    from .aws.account import Subnet
+    from .images import Status, Store
+
+PARALLEL = 8
+FREE_ADDRESSES = 8
+"""Of each subnet of a load balancer; tasks and mount targets need some as well.
+Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html"""
+UNRESERVED = 100
+"""Concurrent executions that must stay unreserved.
+Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
+FARGATE_VCPU = ("fargate", "L-3032A538")
+"""Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html"""
+_ROLES = {
+    "autoscaling.amazonaws.com": "AutoScaling",
+    "ecs.amazonaws.com": "ECS",
+    "ecs.application-autoscaling.amazonaws.com": "ApplicationAutoScaling_ECSService",
+    "elasticache.amazonaws.com": "ElastiCache",
+    "elasticfilesystem.amazonaws.com": "AmazonElasticFileSystem",
+    "elasticloadbalancing.amazonaws.com": "ElasticLoadBalancing",
+    "opensearchservice.amazonaws.com": "AmazonOpenSearchService",
+    "rds.amazonaws.com": "RDS",
+}
+"""Service -> what follows AWSServiceRoleFor in the name of its service-linked role."""
+_FATAL = frozenset(("SW401", "SW402"))
+"""Without credentials nothing more can be found out."""
+_UNANSWERED = frozenset(("404", "405", "501", "NotImplemented", "InvalidAction", "UnknownOperationException"))
+"""Codes of an endpoint that does not know the call; AWS itself never gives them for these."""
+_WAYS_OUT = {
+    "ROLLBACK_COMPLETE": "its first creation failed; it can only be deleted",
+    "ROLLBACK_FAILED": "its first creation failed, and so did cleaning up",
+    "CREATE_FAILED": "its first creation failed",
+    "DELETE_FAILED": "its deletion failed",
+    "UPDATE_FAILED": "an update failed and was not rolled back",
+    "UPDATE_ROLLBACK_FAILED": "an update failed, and so did its rollback",
+    "IMPORT_ROLLBACK_FAILED": "an import failed, and so did its rollback",
+}
+_SERVICE = "AWS::ECS::Service"
+
+
+class State(StrEnum):
+    """What a check found."""
+
+    OK = "ok"
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at, what was found, and what to do about it."""
+
+    name: str
+    state: State
+    detail: str
+    hint: str = ""
+
+
+def preflight(
+    config: Config, rendering: Rendering, aws: Aws, *, env_dir: Path | None = None, registry: str | None = None
+) -> list[Check]:
+    """Look at everything; the checks in a fixed order.
+
+    ``env_dir`` holds keys.env where it is not in the project, ``registry`` stands in for ECR (``127.0.0.1:5000``;
+    default: STACKWRIGHT_REGISTRY). Raises AwsError where there are no valid credentials.
+    """
+    look = _Look(config, rendering, aws, env_dir, registry or os.environ.get("STACKWRIGHT_REGISTRY"))
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        found = pool.map(lambda each: _made(*each), look.checks())
+        return [check for checks in found for check in checks]
+
+
+_Looked = Callable[[], Iterable[Check]]
+
+
+def _made(name: str, look: _Looked) -> list[Check]:
+    """The checks of one kind; one that cannot be made says why."""
+    try:
+        return list(look())
+    except AwsError as error:
+        problem = error.problems[0]
+        if problem.code in _FATAL:
+            raise
+        unknown = problem.code == "SW403" or error.code in _UNANSWERED
+        reason = problem.message if problem.code == "SW403" else "nothing here answers that"
+        if unknown:
+            return [Check(name, State.SKIP, reason, problem.hint if problem.code == "SW403" else "")]
+        return [Check(name, State.FAIL, problem.message, problem.hint)]
+    except StackwrightError as error:
+        return [Check(name, State.FAIL, each.message, each.hint) for each in error.problems]
+
+
+class _Look:
+    """The checks of one environment."""
+
+    def __init__(
+        self, config: Config, rendering: Rendering, aws: Aws, env_dir: Path | None, registry: str | None
+    ) -> None:
+        self.config, self.rendering, self.aws, self.registry = config, rendering, aws, registry
+        self.env_dir = env_dir or config.project / "env" / config.environment
+        self.literals = Literals(rendering)
+        self._made = {each.type for each in self.literals.resources}
+
+    def checks(self) -> list[tuple[str, _Looked]]:
+        """Name and function of each that this environment gives a reason for."""
+        return [
+            ("account", self.account),
+            *((f"stack {root}", lambda root=root: self.stack(root)) for root in self._roots()),
+            ("network", self.network),
+            ("certificate", self.certificates),
+            ("namespace", self.namespaces),
+            ("images", self.images),
+            ("secrets", self.secrets),
+            ("service deployments", self.deployments),
+            ("rollback alarms", self.alarms),
+            ("Fargate quota", self.fargate),
+            ("Lambda concurrency", self.concurrency),
+            ("service-linked roles", self.linked_roles),
+        ]
+
+    def _roots(self) -> list[str]:
+        return [document.name for document in self.rendering.documents if "/" not in document.name]
+
+    def account(self) -> Iterator[Check]:
+        """Account and Region are those of the parameters."""
+        caller, wanted = self.aws.caller(), self.config.parameters.get("account_id")
+        detail = f"{caller.account} in {self.config.region}, as {caller.arn}"
+        if not wanted:
+            yield Check("account", State.SKIP, f"{detail}; nothing to compare with", "write account_id")
+        elif str(wanted) != caller.account:
+            hint = f"use credentials of {wanted} (AWS_PROFILE)"
+            yield Check("account", State.FAIL, f"{detail}; the parameters name {wanted}", hint)
+        else:
+            yield Check("account", State.OK, detail)
+
+    # --- stacks -----------------------------------------------------------------------------------------------
+
+    def stack(self, root: str) -> Iterator[Check]:
+        """The stack can be updated, or is not there yet."""
+        name = f"{self.config.prefix}-{root}"
+        found = self.aws.stack(name)
+        yield self._stack(f"stack {root}", name, found)
+
+    def _stack(self, check: str, name: str, found: Stack | None) -> Check:
+        if found is None or found.status == "DELETE_COMPLETE":
+            return Check(check, State.OK, f"{name} is not deployed yet")
+        environment = self.config.environment
+        if found.busy:
+            since = _since(found.updated or found.created)
+            hint = f"python render.py watch --env {environment}"
+            return Check(check, State.FAIL, f"{name} is {found.status}{since}", hint)
+        if found.status in _WAYS_OUT:
+            detail = f"{name} is {found.status}: {_WAYS_OUT[found.status]}"
+            return Check(check, State.FAIL, detail, f"python render.py repair --env {environment}")
+        return Check(check, State.OK, f"{name} is {found.status}")
+
+    # --- networks that are given ------------------------------------------------------------------------------
+
+    def network(self) -> Iterator[Check]:
+        """Subnets that the parameters give: in their VPC, in two zones, with routes and free addresses."""
+        uses = list(self._uses())
+        wanted = sorted({subnet for use in uses for subnet in use.subnets})
+        if not wanted:
+            return
+        found = {each.id: each for each in self.aws.subnets(wanted)}
+        missing = [each for each in wanted if each not in found]
+        if missing:
+            detail = f"there is no {', '.join(missing)} in {self.config.region}"
+            yield Check("subnets", State.FAIL, detail, "look at the subnets in the parameters or in aws.env")
+        yield from self._in_vpc(list(found.values()))
+        yield from _zones(uses, found)
+        yield from _mount_targets(uses, found)
+        routes = {vpc: self.aws.default_routes(vpc) for vpc in {each.vpc for each in found.values()}}
+        yield from _routes(uses, found, routes)
+        yield from _addresses(found.values())
+
+    def _uses(self) -> Iterator[_Use]:
+        """What is placed in subnets that are known by their ids."""
+        for each, subnets, way in self._placed():
+            ids = tuple(self.literals.texts(each.document, subnets)) if subnets is not None else ()
+            if ids and all(id_.startswith("subnet-") for id_ in ids):
+                group = str(each.properties.get("FileSystemId")) if way is _Way.NONE else ""
+                yield _Use(each.address, ids, way, f"{each.document.name} {group}")
+
+    def _placed(self) -> Iterator[tuple[Resource, object, _Way]]:
+        for each in self.literals.of("AWS::ElasticLoadBalancingV2::LoadBalancer"):
+            internal = self.literals.text(each.document, each.properties.get("Scheme")) == "internal"
+            yield each, each.properties.get("Subnets"), _Way.ANY if internal else _Way.IN
+        for each in self.literals.of(_SERVICE):
+            network = (each.properties.get("NetworkConfiguration") or {}).get("AwsvpcConfiguration") or {}
+            public = network.get("AssignPublicIp") == "ENABLED"
+            yield each, network.get("Subnets"), _Way.IN if public else _Way.OUT
+        for each in self.literals.of("AWS::Lambda::Function"):
+            yield each, (each.properties.get("VpcConfig") or {}).get("SubnetIds"), _Way.OUT
+        for each in self.literals.of("AWS::EFS::MountTarget"):
+            yield each, each.properties.get("SubnetId"), _Way.NONE
+
+    def _in_vpc(self, found: Sequence[Subnet]) -> Iterator[Check]:
+        given = {
+            text
+            for each in self.literals.resources
+            for key in ("VpcId", "Vpc")
+            for text in self.literals.texts(each.document, each.properties.get(key))
+            if text.startswith("vpc-")
+        }
+        vpcs = {each.vpc for each in found}
+        if len(vpcs | given) > 1:
+            elsewhere = [f"{each.id} is in {each.vpc}" for each in found if given and each.vpc not in given]
+            detail = ", ".join(elsewhere) or f"the subnets are in {', '.join(sorted(vpcs))}"
+            hint = f"all belong in {', '.join(sorted(given))}" if given else "take subnets of one VPC"
+            yield Check("subnets", State.FAIL, detail, hint)
+        elif found:
+            yield Check("subnets", State.OK, f"{len(found)} in {', '.join(vpcs)}")
+
+    # --- names and certificates -------------------------------------------------------------------------------
+
+    def certificates(self) -> Iterator[Check]:
+        """Certificates of listeners are issued, in the Region of the load balancer."""
+        for arn in sorted(set(self._certificates())):
+            region = arn.split(":")[3]
+            if region != self.config.region:
+                detail = f"{arn} is in {region}, the load balancer in {self.config.region}"
+                yield Check("certificate", State.FAIL, detail, "request one in the Region of the load balancer")
+                continue
+            status = self.aws.certificate(arn)
+            if status == "ISSUED":
+                yield Check("certificate", State.OK, f"{arn} is issued")
+            else:
+                detail = f"{arn} is {status}" if status else f"there is no {arn}"
+                yield Check("certificate", State.FAIL, detail, "aws acm list-certificates")
+
+    def _certificates(self) -> Iterator[str]:
+        for each in self.literals.of("AWS::ElasticLoadBalancingV2::Listener"):
+            for certificate in each.properties.get("Certificates") or ():
+                text = self.literals.text(each.document, certificate.get("CertificateArn"))
+                if text and text.startswith("arn:"):
+                    yield text
+
+    def namespaces(self) -> Iterator[Check]:
+        """Names of private DNS namespaces are free, or this environment's own."""
+        kind = "AWS::ServiceDiscovery::PrivateDnsNamespace"
+        wanted = [
+            (each, self.literals.text(each.document, each.properties.get("Name"))) for each in self.literals.of(kind)
+        ]
+        known = [(each, name) for each, name in wanted if name]
+        if not known:
+            return
+        held = self.aws.namespaces()
+        for each, name in known:
+            ids = {id_ for id_, held_name in held.items() if held_name == name}
+            others = sorted(ids - self._physical(each.document.root, kind)) if ids else []
+            if others:
+                detail = f"{name} is another namespace's name ({', '.join(others)})"
+                hint = "choose another name, or delete that one if nothing uses it"
+                yield Check("namespace", State.FAIL, detail, hint)
+            else:
+                yield Check("namespace", State.OK, f"{name} is {'ours' if ids else 'free'}")
+
+    def _physical(self, root: str, kind: str) -> set[str]:
+        """The physical ids of the resources of a type in a root stack that is deployed."""
+        from . import live
+
+        found = live.read(f"{self.config.prefix}-{root}", self.aws, root)
+        stacks = found.walk() if found else ()
+        return {each.physical_id for stack in stacks for each in stack.resources.values() if each.type == kind}
+
+    # --- what is brought --------------------------------------------------------------------------------------
+
+    def images(self) -> Iterator[Check]:
+        """Images are in the registry for the platform of the tasks, or the deployment can bring them."""
+        if not self.config.parameters.get("images"):
+            return
+        from . import images, local
+
+        store = images.Store(self.config, self.aws, self.registry)
+        stand_in = local.is_registry(store.registry.host)
+        for status in store.status(images.images(self.config)):
+            yield self._image(status, store, stand_in)
+
+    def _image(self, status: Status, store: Store, stand_in: bool) -> Check:
+        from .images import State as ImageState
+
+        image, name = status.image, f"image {status.image.name}"
+        if status.state is ImageState.OK:
+            return Check(name, State.OK, status.reference)
+        if status.state is ImageState.OTHER_PLATFORM:
+            detail = f"{status.reference} is for {', '.join(status.platforms)}, the tasks are {store.platform}"
+            return Check(name, State.FAIL, detail, f"build it for {store.platform} and give it a new tag")
+        if status.state is ImageState.NO_REPOSITORY:
+            if "AWS::ECR::Repository" in self._made:
+                return Check(name, State.SKIP, f"the deployment makes {image.repository} first")
+            return Check(name, State.FAIL, f"there is no repository {image.repository}", "make it, and push the image")
+        if stand_in or image.source or (self.config.project / (image.context or "-")).is_dir():
+            how = "stands in for it" if stand_in else "mirrors it" if image.source else "builds and pushes it"
+            return Check(name, State.SKIP, f"{status.reference} is not there yet: the deployment {how}")
+        hint = f"python render.py images push --env {self.config.environment} {image.name}, where it is built"
+        return Check(name, State.FAIL, f"{status.reference} does not exist", hint)
+
+    def secrets(self) -> Iterator[Check]:
+        """Secrets have a value for every key, or keys.env here has."""
+        if not self.config.parameters.get("secrets") or not self.config.dotenv.secret_names:
+            return
+        from . import secret_values
+
+        for status in secret_values.status(self.config, self.aws):
+            name = f"secret {status.name}"
+            bad = [key for key, state in status.keys.items() if str(state) in ("missing", "empty")]
+            if status.ready:
+                yield Check(name, State.OK, f"version {status.version} has every key")
+            elif (self.env_dir / secret_values.KEYS).is_file():
+                secret_values.read_keys(self.config, self.env_dir)  # raises where it lacks a key itself
+                yield Check(name, State.SKIP, "the deployment puts the values of keys.env")
+            elif not status.exists and "AWS::SecretsManager::Secret" in self._made:
+                hint = f"python render.py secrets push --env {self.config.environment}, once it is made"
+                yield Check(name, State.SKIP, "the deployment makes it first, and then needs its value", hint)
+            else:
+                lacks = f"lacks {', '.join(bad)}" if status.version else "has no value"
+                hint = f"python render.py secrets push --env {self.config.environment}"
+                yield Check(name, State.FAIL, lacks if status.exists else "does not exist", hint)
+
+    # --- what runs --------------------------------------------------------------------------------------------
+
+    def deployments(self) -> Iterator[Check]:
+        """No service is being deployed at this moment."""
+        wanted: dict[str, list[str]] = {}
+        for each in self.literals.of(_SERVICE):
+            cluster = self.literals.text(each.document, each.properties.get("Cluster"))
+            name = self.literals.text(each.document, each.properties.get("ServiceName"))
+            if cluster and name:
+                wanted.setdefault(cluster, []).append(name)
+        for cluster, names in wanted.items():
+            yield self._deployments(cluster, names)
+
+    def _deployments(self, cluster: str, names: Sequence[str]) -> Check:
+        try:
+            found = self.aws.services(cluster, names)
+        except AwsError as error:
+            if error.code != "ClusterNotFoundException":
+                raise
+            found = []
+        check = f"services of {cluster}"
+        moving = [
+            each.name
+            for each in found
+            if len(each.deployments) > 1 or any(d.rollout == "IN_PROGRESS" for d in each.deployments)
+        ]
+        if moving:
+            detail = f"{', '.join(moving)} {'is' if len(moving) == 1 else 'are'} being deployed"
+            return Check(check, State.FAIL, detail, "wait until they are stable, or stop that deployment")
+        return Check(check, State.OK, f"{len(found)} of {len(names)} are there, none is being deployed")
+
+    def alarms(self) -> Iterator[Check]:
+        """No alarm that rolls a deployment back is in ALARM already: it would fail at once."""
+        names: dict[str, None] = {}
+        for each in self.literals.of(_SERVICE):
+            alarms = (each.properties.get("DeploymentConfiguration") or {}).get("Alarms") or {}
+            if str(alarms.get("Enable")).lower() == "true":
+                names |= dict.fromkeys(self.literals.texts(each.document, alarms.get("AlarmNames")))
+        if not names:
+            return
+        found = self.aws.alarms(list(names))
+        ringing = [name for name in names if found.get(name) == "ALARM"]
+        if ringing:
+            detail = f"{', '.join(ringing)} in ALARM: a deployment would be rolled back at once"
+            yield Check("rollback alarms", State.FAIL, detail, "find out why, or let it recover first")
+        else:
+            yield Check("rollback alarms", State.OK, f"{len(found)} of {len(names)} are there, none in ALARM")
+
+    # --- quotas and roles -------------------------------------------------------------------------------------
+
+    def fargate(self) -> Iterator[Check]:
+        """The account's Fargate quota is enough for all services at their largest."""
+        needed = self._vcpu
+        if not needed:
+            return
+        held = self.aws.quota(*FARGATE_VCPU)
+        if held is None:
+            yield Check("Fargate quota", State.SKIP, f"no such quota here; at most {needed:g} vCPU are needed")
+        elif held < needed:
+            detail = f"{held:g} vCPU are allowed, at most {needed:g} are needed"
+            code = f"--service-code {FARGATE_VCPU[0]} --quota-code {FARGATE_VCPU[1]}"
+            hint = f"aws service-quotas request-service-quota-increase {code} --desired-value {needed:g}"
+            yield Check("Fargate quota", State.FAIL, detail, hint)
+        else:
+            yield Check("Fargate quota", State.OK, f"at most {needed:g} vCPU of {held:g}")
+
+    @cached_property
+    def _vcpu(self) -> float:
+        """vCPU of all services with as many tasks as scaling may want, and one of each more in a rollout."""
+        largest = {each.document.name: each.properties.get("MaxCapacity") for each in self._targets()}
+        definitions = {(e.document.name, e.logical_id): e for e in self.literals.of("AWS::ECS::TaskDefinition")}
+        total = 0.0
+        for each in self.literals.of(_SERVICE):
+            reference = each.properties.get("TaskDefinition")
+            name = reference.get("Ref") if isinstance(reference, Mapping) else None
+            definition = definitions.get((each.document.name, str(name)))
+            if definition is not None:
+                tasks = _number(largest.get(each.document.name)) or _number(each.properties.get("DesiredCount")) or 1
+                total += (tasks + 1) * _cpu(definition.properties.get("Cpu"))
+        return total
+
+    def _targets(self) -> Iterator[Resource]:
+        return self.literals.of("AWS::ApplicationAutoScaling::ScalableTarget")
+
+    def concurrency(self) -> Iterator[Check]:
+        """What functions reserve leaves the account enough."""
+        wanted: dict[str, int] = {}
+        for each in self.literals.of("AWS::Lambda::Function"):
+            name = self.literals.text(each.document, each.properties.get("FunctionName"))
+            value = _number(each.properties.get("ReservedConcurrentExecutions"))
+            if value:
+                wanted[name or each.address] = int(value)
+        if not wanted:
+            return
+        free = self.aws.unreserved_concurrency()
+        new = sum(value - self._reserved(name) for name, value in wanted.items())
+        detail = f"{free} are unreserved, {max(new, 0)} more are to be reserved"
+        if new > 0 and free - new < UNRESERVED:
+            hint = f"Lambda keeps {UNRESERVED} unreserved: ask for a higher quota, or reserve none"
+            yield Check("Lambda concurrency", State.FAIL, detail, hint)
+        else:
+            yield Check("Lambda concurrency", State.OK, detail)
+
+    def _reserved(self, function: str) -> int:
+        try:
+            return self.aws.reserved_concurrency(function) or 0
+        except AwsError as error:
+            if error.code == "ResourceNotFoundException":
+                return 0
+            raise
+
+    def linked_roles(self) -> Iterator[Check]:
+        """Service-linked roles are there, or are made at first use."""
+        services = sorted(service_linked((each.type, each.properties) for each in self.literals.resources))
+        wanted = {service: f"AWSServiceRoleFor{_ROLES[service]}" for service in services if service in _ROLES}
+        if not wanted:
+            return
+        missing = {service: role for service, role in wanted.items() if not self.aws.role_exists(role)}
+        if missing:
+            first = next(iter(missing))
+            hint = f"to be sure: aws iam create-service-linked-role --aws-service-name {first}"
+            detail = f"made at first use, with iam:CreateServiceLinkedRole: {', '.join(missing.values())}"
+            yield Check("service-linked roles", State.SKIP, detail, hint)
+        else:
+            yield Check("service-linked roles", State.OK, ", ".join(wanted.values()))
+
+
+class _Way(StrEnum):
+    """What a subnet's default route has to be."""
+
+    IN = "an internet gateway"
+    OUT = "a way out"
+    ANY = "any"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """A resource and the subnets that it is placed in; mount targets of one ``group`` share a file system."""
+
+    address: str
+    subnets: tuple[str, ...]
+    way: _Way
+    group: str
+
+
+def _zones(uses: Iterable[_Use], found: Mapping[str, Subnet]) -> Iterator[Check]:
+    """Everything that takes several subnets is in at least two zones."""
+    single = [
+        use.address
+        for use in uses
+        if use.way is not _Way.NONE and len({found[each].zone for each in use.subnets if each in found}) == 1
+    ]
+    zones = sorted({each.zone for each in found.values()})
+    if single:
+        detail = f"{', '.join(single)}: all subnets in one zone"
+        yield Check("zones", State.FAIL, detail, "take subnets in at least two availability zones")
+    elif zones:
+        yield Check("zones", State.OK, ", ".join(zones))
+
+
+def _mount_targets(uses: Iterable[_Use], found: Mapping[str, Subnet]) -> Iterator[Check]:
+    """A file system takes one mount target a zone."""
+    placed = [(use.group, found[each]) for use in uses if use.way is _Way.NONE for each in use.subnets if each in found]
+    twice = [zone for (_, zone), count in Counter((group, each.zone) for group, each in placed).items() if count > 1]
+    if twice:
+        detail = f"two mount targets of one file system in {', '.join(sorted(twice))}"
+        yield Check("mount targets", State.FAIL, detail, "give one private subnet a zone")
+    elif placed:
+        yield Check("mount targets", State.OK, "one a zone")
+
+
+def _routes(
+    uses: Iterable[_Use], found: Mapping[str, Subnet], routes: Mapping[str, Mapping[str, str]]
+) -> Iterator[Check]:
+    """Load balancers are reached, and tasks reach the registry."""
+    wrong, closed = [], []
+    for use in uses:
+        for subnet in (found[each] for each in use.subnets if each in found):
+            table = routes[subnet.vpc]
+            target = table.get(subnet.id, table.get("", ""))
+            if use.way is _Way.IN and not target.startswith("igw-"):
+                wrong.append(f"{use.address} needs an internet gateway, {subnet.id} has {target or 'no way out'}")
+            elif use.way is _Way.OUT and target.startswith("igw-"):
+                wrong.append(f"{use.address} has no public address, {subnet.id} leads to an internet gateway")
+            elif use.way is _Way.OUT and not target:
+                closed.append(subnet.id)
+    if wrong:
+        yield Check("routes", State.FAIL, "; ".join(wrong), "look at the route tables, or exchange the subnets")
+    elif closed:
+        detail = (
+            f"no way out of {', '.join(sorted(set(closed)))}: tasks need VPC endpoints for ECR, S3, logs and secrets"
+        )
+        yield Check("routes", State.SKIP, detail)
+    elif found:
+        yield Check("routes", State.OK, "load balancers are reached, and tasks have a way out")
+
+
+def _addresses(found: Iterable[Subnet]) -> Iterator[Check]:
+    few = [f"{each.id} has {each.free}" for each in found if each.free < FREE_ADDRESSES]
+    if few:
+        hint = f"{FREE_ADDRESSES} free addresses a subnet are needed"
+        yield Check("free addresses", State.FAIL, ", ".join(few), hint)
+    elif free := [each.free for each in found]:
+        yield Check("free addresses", State.OK, f"at least {min(free)} in each subnet")
+
+
+def _since(time: datetime | None) -> str:
+    return f" since {time:%Y-%m-%d %H:%M:%S} UTC" if time else ""
+
+
+def _number(value: object) -> float | None:
+    try:
+        return float(str(value))
+    except ValueError:
+        return None
+
+
+def _cpu(value: object) -> float:
+    """vCPU of a task definition: ``1024`` units, or ``1 vCPU``."""
+    text = str(value).lower().replace(" ", "")
+    number = _number(text.removesuffix("vcpu")) or 0.0
+    return number if text.endswith("vcpu") else number / 1024

@@ -1,0 +1,37 @@
+"""Checks of `preflight` as text and as data (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from .preflight import Check, State
+
+_COLOURS = {State.OK: "green", State.FAIL: "red", State.SKIP: "yellow"}
+
+
+def as_text(checks: Sequence[Check]) -> str:
+    """One line a check, its hint below, in rich's markup; empty for none."""
+    width = max((len(each.name) for each in checks), default=0)
+    return "\n".join(line for each in checks for line in _lines(each, width))
+
+
+def _lines(check: Check, width: int) -> list[str]:
+    from rich.markup import escape
+
+    colour = _COLOURS[check.state]
+    mark = f"\\[[{colour}]{check.state}[/{colour}]]{' ' * (5 - len(check.state))}"
+    first = f"{mark}{escape(check.name.ljust(width))}  {escape(check.detail)}"
+    return [first, *([f"{' ' * 7}[dim]-> {escape(check.hint)}[/dim]"] if check.hint else [])]
+
+
+def as_data(checks: Sequence[Check]) -> list[dict[str, Any]]:
+    """For JSON: ``name``, ``state``, ``detail`` and ``hint`` of each."""
+    return [asdict(each) for each in checks]
+
+
+def summary(checks: Sequence[Check]) -> str:
+    """``12 ok, 1 fail, 2 skip``."""
+    states = [each.state for each in checks]
+    return ", ".join(f"{states.count(state)} {state}" for state in State)
