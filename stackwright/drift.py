@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from .aws import Drift, Stacks
@@ -19,6 +19,7 @@ from .cfn.template import parse
 from .comparison import HIDDEN
 from .deployment import StackTarget
 from .errors import AwsError
+from .findings import StackDrift
 from .live import Live
 from .polling import Polling
 
@@ -28,20 +29,6 @@ DEADLINE = 1800.0
 """Seconds for one stack: a detection reads every resource, and large stacks take minutes."""
 INLINE_LIMIT = 51_200
 _DRIFTED = ("MODIFIED", "DELETED")
-
-
-@dataclass(frozen=True, slots=True)
-class StackDrift:
-    """Drift of one stack (``app/gateway``): the resources that differ, and how many were and were not compared.
-
-    ``failed`` says why the detection did not look at all of them.
-    """
-
-    stack: str
-    resources: tuple[Drift, ...]
-    compared: int
-    skipped: int
-    failed: str = ""
 
 
 def drift(

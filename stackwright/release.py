@@ -43,6 +43,11 @@ if TYPE_CHECKING:
     from .images import Store
     from .live import Live
 
+__all__ = [
+    "History", "Release", "Result", "begin", "finish", "history", "is_live", "keep", "live_release", "load", "missing",
+    "moved", "running", "targets",
+]  # fmt: skip
+
 PARALLEL = 8
 
 

@@ -4,66 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime
 
-from .aws import Metric, Service, Services
+from .aws import Service, Services
+from .findings import ServiceState, StackState, Status, complete
 from .live import Live
-from .watched import PARALLEL, MetricSource, Watched, services, watched
-
-
-@dataclass(frozen=True, slots=True)
-class StackState:
-    """A root stack; ``status`` is empty where it is not deployed. ``nested`` counts the stacks below it, and
-    ``unwell`` those of them that are not complete, with their status."""
-
-    root: str
-    name: str
-    status: str = ""
-    since: datetime | None = None
-    nested: int = 0
-    unwell: tuple[tuple[str, str], ...] = ()
-    drift: str = ""
-    drift_checked: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceState:
-    """An ECS service: tasks by count, healthy and all targets of its load balancers, None where it has none.
-
-    ``work`` is the metric that its template declares as what its tasks work off, and its newest value.
-    """
-
-    address: str
-    name: str
-    running: int
-    desired: int
-    pending: int
-    stable: bool
-    task_definition: str
-    healthy: int | None = None
-    targets: int | None = None
-    work: MetricSource | None = None
-    value: Metric | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """All root stacks in their order, and the services in them."""
-
-    stacks: tuple[StackState, ...]
-    services: tuple[ServiceState, ...]
-
-    @property
-    def well(self) -> bool:
-        """Whether every stack is deployed and complete, and every service stable."""
-        stacks = all(each.status and complete(each.status) and not each.unwell for each in self.stacks)
-        return stacks and all(each.stable for each in self.services)
-
-
-def complete(status: str) -> bool:
-    """Whether a stack's status is a good end."""
-    return status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
+from .watched import PARALLEL, Watched, services, watched
 
 
 def status(lives: Mapping[str, tuple[str, Live | None]], aws: Services, *, measured: bool = True) -> Status:

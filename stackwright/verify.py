@@ -7,52 +7,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import partial
 
 from .aws import Service, Services
 from .errors import AwsError
+from .findings import Check, State, Subject
 from .live import Live
 from .polling import Polling
 from .watched import ALARM, PARALLEL, SERVICE, MetricSource, Watched, services, watched
+
+__all__ = ["DEADLINE", "Check", "State", "Subject", "verify"]
 
 DEADLINE = 600.0
 """Seconds. A first reading of a metric, or a target's first checks, take minutes; an alarm five of them to recover."""
 _FATAL = frozenset(("SW401", "SW402"))
 """Without credentials nothing more can be found out."""
-
-
-class State(StrEnum):
-    """What a check found."""
-
-    OK = "ok"
-    FAIL = "fail"
-    SKIP = "skip"
-
-
-class Subject(StrEnum):
-    """What is looked at."""
-
-    SERVICE = "service"
-    TARGETS = "targets"
-    NAME = "name"
-    FUNCTION = "function"
-    METRIC = "metric"
-    ALARM = "alarm"
-
-
-SIMULATED = frozenset((Subject.TARGETS, Subject.NAME, Subject.FUNCTION, Subject.METRIC))
-"""What the local CloudFormation does not play: it checks no targets, runs no code, measures nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at: the resource's address (``app/agent:Service``), and what was found, in words."""
-
-    subject: Subject
-    address: str
-    state: State
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ import pytest
 
 from stackwright.aws import Deployment, Instance, Metric, Service, Stack, StackResource, Target, Task
 from stackwright.errors import AwsError
+from stackwright.findings import SIMULATED, Check, State, Subject
 from stackwright.live import Live
-from stackwright.verify import SIMULATED, Check, State, Subject, verify
+from stackwright.verify import verify
 
 ARN = "arn:aws:ecs:us-east-2:123456789012:service/news/web"
 GROUP = "arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/web/0123"

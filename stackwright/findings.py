@@ -1,0 +1,114 @@
+"""What is found of live stacks, as types: checks of a verification, the status at one look, drift."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from .aws import Drift, Metric
+from .watched import MetricSource
+
+
+class State(StrEnum):
+    """What a check found."""
+
+    OK = "ok"
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+class Subject(StrEnum):
+    """What is looked at."""
+
+    SERVICE = "service"
+    TARGETS = "targets"
+    NAME = "name"
+    FUNCTION = "function"
+    METRIC = "metric"
+    ALARM = "alarm"
+
+
+SIMULATED = frozenset((Subject.TARGETS, Subject.NAME, Subject.FUNCTION, Subject.METRIC))
+"""What the local CloudFormation does not play: it checks no targets, runs no code, measures nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at: the resource's address (``app/agent:Service``), and what was found, in words."""
+
+    subject: Subject
+    address: str
+    state: State
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.address}: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class StackState:
+    """A root stack; ``status`` is empty where it is not deployed. ``nested`` counts the stacks below it, and
+    ``unwell`` those of them that are not complete, with their status."""
+
+    root: str
+    name: str
+    status: str = ""
+    since: datetime | None = None
+    nested: int = 0
+    unwell: tuple[tuple[str, str], ...] = ()
+    drift: str = ""
+    drift_checked: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """An ECS service: tasks by count, healthy and all targets of its load balancers, None where it has none.
+
+    ``work`` is the metric that its template declares as what its tasks work off, and its newest value.
+    """
+
+    address: str
+    name: str
+    running: int
+    desired: int
+    pending: int
+    stable: bool
+    task_definition: str
+    healthy: int | None = None
+    targets: int | None = None
+    work: MetricSource | None = None
+    value: Metric | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All root stacks in their order, and the services in them."""
+
+    stacks: tuple[StackState, ...]
+    services: tuple[ServiceState, ...]
+
+    @property
+    def well(self) -> bool:
+        """Whether every stack is deployed and complete, and every service stable."""
+        stacks = all(each.status and complete(each.status) and not each.unwell for each in self.stacks)
+        return stacks and all(each.stable for each in self.services)
+
+
+def complete(status: str) -> bool:
+    """Whether a stack's status is a good end."""
+    return status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
+
+
+@dataclass(frozen=True, slots=True)
+class StackDrift:
+    """Drift of one stack (``app/gateway``): the resources that differ, and how many were and were not compared.
+
+    ``failed`` says why the detection did not look at all of them.
+    """
+
+    stack: str
+    resources: tuple[Drift, ...]
+    compared: int
+    skipped: int
+    failed: str = ""
