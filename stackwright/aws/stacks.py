@@ -181,6 +181,9 @@ class Stacks(Protocol):
     def continue_rollback(self, stack: str, token: str, skip: Sequence[str] = ()) -> None:
         """ContinueUpdateRollback; ``skip`` names resources, those of nested stacks as ``Stack.LogicalId``."""
 
+    def rollback(self, stack: str, token: str) -> None:
+        """RollbackStack, of a stack that stayed where its creation or update failed."""
+
     def stack_policy(self, stack: str) -> str | None:
         """GetStackPolicy; None where there is none."""
 
@@ -338,6 +341,10 @@ class StackCalls(Session):
         """See `Stacks`."""
         extra = {"ResourcesToSkip": list(skip)} if skip else {}
         self._cfn("continue_update_rollback", StackName=stack, ClientRequestToken=token, **extra)
+
+    def rollback(self, stack: str, token: str) -> None:
+        """See `Stacks`."""
+        self._cfn("rollback_stack", StackName=stack, ClientRequestToken=token)
 
     def stack_policy(self, stack: str) -> str | None:
         """See `Stacks`."""
