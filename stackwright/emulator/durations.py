@@ -23,7 +23,7 @@ _SECONDS: Mapping[str, Mapping[str, float]] = {
         "delete": 120,  # draining
         "stabilize": 10_800,  # CloudFormation gives up after three hours
     },
-    "AWS::ECS::Task": {"start": 45, "fail": 30},
+    "AWS::ECS::Task": {"start": 45, "fail": 30, "healthy": 0},  # what a service takes includes its checks
     "AWS::EFS::AccessPoint": {"create": 8},
     "AWS::EFS::FileSystem": {"create": 10},
     "AWS::EFS::MountTarget": {"create": 90, "delete": 60},
@@ -38,6 +38,7 @@ _SECONDS: Mapping[str, Mapping[str, float]] = {
 
 
 def typical(type_: str, operation: str) -> float:
-    """Seconds that ``create``, ``update`` or ``delete`` of a type takes, about; also ``start`` and ``fail`` of an ECS
-    task, ``stabilize`` of a service (until CloudFormation gives up) and ``drift`` detection of a stack."""
+    """Seconds that ``create``, ``update`` or ``delete`` of a type takes, about; also ``start``, ``healthy`` (once
+    started) and ``fail`` of an ECS task, ``stabilize`` of a service (until CloudFormation gives up) and ``drift``
+    detection of a stack."""
     return _SECONDS.get(type_, {}).get(operation, _OTHERS)

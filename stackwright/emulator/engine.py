@@ -24,7 +24,7 @@ from . import history, imports, policy
 from .clock import Clock
 from .drift import Drifts, ResourceDrift
 from .durations import typical
-from .faults import AnyFault, Kill, RequestFault, die
+from .faults import AnyFault, Kill, RequestFault, Unhealthy, die
 from .foreseen import foreseen, shown_parameters
 from .identity import Identities
 from .operations import Operations
@@ -138,6 +138,8 @@ class Engine:
             self.operations.faults.append(fault)
         elif isinstance(fault, Kill):
             self._kills.append(fault)
+        elif isinstance(fault, Unhealthy):
+            self.unhealthy.append(fault)
         else:
             self.request_faults.append(fault)
 
@@ -145,7 +147,12 @@ class Engine:
         """Forget all faults."""
         self.request_faults: list[RequestFault] = []
         self._kills: list[Kill] = []
+        self.unhealthy: list[Unhealthy] = []
         self.operations.faults.clear()
+
+    def is_unhealthy(self, service: str, images: list[str]) -> bool:
+        """Whether tasks of an ECS service with these images are to fail their health checks."""
+        return any(fault.strikes(service, images) for fault in self.unhealthy)
 
     def _watch(self, event: Event) -> None:
         if any([kill.strikes(event) for kill in self._kills]):

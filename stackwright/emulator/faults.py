@@ -1,5 +1,6 @@
 """Faults of the connection and the service rather than of a resource: throttling, errors, delays, lost answers, expired
-credentials, and the end of the server in the midst of an operation. Deterministic: equal seeds and requests fail alike.
+credentials, tasks that are not healthy, and the end of the server in the midst of an operation. Deterministic: equal
+seeds and requests fail alike.
 """
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from random import Random
 from typing import Any
@@ -64,7 +65,7 @@ class RequestFault:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"kind is {self.kind!r}, not one of {', '.join(KINDS)}, kill")
+            raise ValueError(f"kind is {self.kind!r}, not one of {', '.join(KINDS)}, kill, unhealthy")
         if self.every < 1 or not 0 <= self.probability <= 1 or self.seconds < 0:
             raise ValueError("every is at least 1, probability between 0 and 1, seconds at least 0")
         self._count, self._random = 0, Random(self.seed)  # noqa: S311 - reproducible, not secret
@@ -96,7 +97,20 @@ class Kill:
         return self.nth == 0
 
 
-AnyFault = Fault | RequestFault | Kill
+@dataclass
+class Unhealthy:
+    """Tasks of this ``service`` whose image's name contains ``image`` start, and then fail their health checks."""
+
+    service: str | None = None
+    image: str | None = None
+
+    def strikes(self, service: str, images: Iterable[str]) -> bool:
+        """Whether a task of this service with these images is meant."""
+        return self.service in (None, service) and (self.image is None or any(self.image in each for each in images))
+
+
+AnyFault = Fault | RequestFault | Kill | Unhealthy
+_MADE: Mapping[str | None, type[AnyFault]] = {None: Fault, "kill": Kill, "unhealthy": Unhealthy}
 
 
 def die() -> None:
@@ -113,10 +127,9 @@ def parsed(body: Any) -> AnyFault:
     if not isinstance(body, dict):
         raise ValueError("a fault is a JSON object")
     given = dict(body)
-    kind = given.get("kind")
-    made: type[AnyFault] = Fault if kind is None else Kill if given.pop("kind") == "kill" else RequestFault
-    if made is RequestFault:
-        given["kind"] = kind
+    made = _MADE.get(given.get("kind"), RequestFault)
+    if made is not RequestFault:
+        given.pop("kind", None)
     known = [each.name for each in fields(made)]
     wrong = sorted(set(given) - set(known))
     if wrong:
@@ -143,6 +156,17 @@ def answer(fault: RequestFault, service: str, request: Request, request_id: str)
     status, code, message = _ANSWERS[fault.kind, kind]
     if fault.kind == "error" and fault.status is not None:
         status = fault.status
+    return _error(kind, status, code, message, request_id)
+
+
+def unknown(request: Request, message: str, request_id: str) -> Response:
+    """The answer to an action that does not exist here, in the protocol of the request."""
+    form = "form-urlencoded" in (request.content_type or "")
+    code = "InvalidAction" if form else "UnknownOperationException"
+    return _error("query" if form else "json", 400, code, message, request_id)
+
+
+def _error(kind: str, status: int, code: str, message: str, request_id: str) -> Response:
     text = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
     if kind == "json":
         headers = {"x-amzn-ErrorType": code, "x-amzn-RequestId": request_id}

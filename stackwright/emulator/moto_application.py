@@ -21,6 +21,7 @@ class MotoApplication:
 
         _leave_conditions_out()
         _digest_manifests()
+        _tell_health()
         self._account_id = account_id
         self._services = DomainDispatcherApplication(_application_of)
         known: Any = cache(self._services.get_backend_for_host)  # moto looks through its folders for every request
@@ -93,6 +94,25 @@ def _digest_manifests() -> None:
         self._image_digest = f"sha256:{sha256(self.image_manifest.encode()).hexdigest()}"
 
     Image._create_digest = digest  # type: ignore[method-assign]
+
+
+def _tell_health() -> None:
+    """Let targets that have a state be in it; for this process, once. In moto all are healthy at once."""
+    from moto.elbv2.models import FakeHealthStatus, FakeTargetGroup
+
+    usual = FakeTargetGroup.health_for
+    if getattr(usual, "tells_states", False):
+        return
+
+    def health_for(self: Any, target: Any, ec2_backend: Any) -> Any:
+        held = self.targets.get(target["Id"], {})
+        if "State" not in held:
+            return usual(self, target, ec2_backend)
+        told = (held["State"], held["Reason"], held["Description"])
+        return FakeHealthStatus(held["Id"], held["Port"], self.health_check_port, *told)
+
+    health_for.tells_states = True  # type: ignore[attr-defined]
+    FakeTargetGroup.health_for = health_for  # type: ignore[method-assign]
 
 
 def _unconditional(policy: bytes | None) -> bytes | None:

@@ -14,13 +14,38 @@ from typing import Any
 from ..cfn.intrinsics import Pseudo
 from ..cfn.template import to_text
 from .clock import Clock
+from .network import Network
 from .services import Services
 from .tasks import obstacle
 
 SERVICE, TASK = "AWS::ECS::Service", "AWS::ECS::Task"
 _ATTEMPTS = 10  # failed tasks, at least, before CloudFormation gives up on a service without a circuit breaker
+_BREAKER, _ALARMS, _HALTED = "ECS Deployment Circuit Breaker", "ECS Deployment Alarm", "ECS Deployment Stop"
 _PAUSE = 5.0  # seconds between launches once that many failed, so that waiting ends even where tasks take no time
+ENDED = ("SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL")
 Over = Callable[[str | None], None]
+
+
+def _true(value: Any) -> bool:
+    return to_text(value or False) == "true"
+
+
+def _told(by: str) -> str:
+    """As ECS writes it within a sentence."""
+    return by[:4] + by[4:].lower()
+
+
+def _container(task: Any, definition: Any, given: Mapping[str, Any]) -> Any:
+    """moto makes a task's first container only, and lets it end before it begins."""
+    from moto.ecs import models
+
+    kind: Any = models.Container
+    made = kind(definition)
+    made.name, made.image, made.cpu = given.get("name"), given.get("image"), str(given.get("cpu", 0))
+    made.memory, made.task_arn, made.exitCode = given.get("memory"), task.task_arn, None
+    made.container_arn = f"{task.task_arn.replace(':task/', ':container/')}/{made.container_arn.rpartition('/')[2]}"
+    made.health_status, made.reason = "UNKNOWN", None
+    return made
 
 
 def handler_error(message: str, token: str, code: str) -> str:
@@ -40,10 +65,15 @@ class Rollouts:
         latency: Callable[[str, str], float],
         token: Callable[[], str],
         pulls: bool = True,
+        unhealthy: Callable[[str, list[str]], bool] = lambda _service, _images: False,
     ) -> None:
         self.clock, self.services, self.pseudo, self.latency, self.token = clock, services, pseudo, latency, token
-        self._pulls = pulls
+        self._pulls, self._unhealthy = pulls, unhealthy
+        self.network = Network(pseudo)
         self.current: dict[str, Rollout] = {}
+        self.history: dict[str, list[dict[str, Any]]] = {}
+        """Service deployments by the service's ARN, newest first, as DescribeServiceDeployments shows them."""
+        self._configured: dict[str, Mapping[str, Any]] = {}
 
     @property
     def backend(self) -> Any:
@@ -61,7 +91,8 @@ class Rollouts:
         if not found:
             self.clock.after(later, lambda: over(None))
             return
-        rollout = self.current[arn] = Rollout(self, found[0], properties, over)
+        configured = properties.get("DeploymentConfiguration") or {}
+        rollout = self._rollout(found[0], configured, over)
         if operation == "create":
             found[0].deployments, found[0].events = [], []
         if operation == "delete":
@@ -69,6 +100,41 @@ class Rollouts:
             return
         rollout.sync()
         self.clock.after(later, rollout.begin)
+
+    def _rollout(self, service: Any, configured: Mapping[str, Any], over: Over) -> Rollout:
+        self._configured[service.arn] = configured
+        made = self.current[service.arn] = Rollout(self, service, configured, over)
+        return made
+
+    def asked(self, service: Any, configured: Mapping[str, Any] | None, new: bool, force: bool = False) -> None:
+        """A client made a service or changed it through ECS itself. Whoever waits for it, waits for the outcome.
+
+        ``configured`` is its deployment configuration as in a template, where that was given.
+        """
+        waiting = self.current.get(service.arn)
+        if new:
+            service.deployments, service.events = [], []
+        given = self._configured.get(service.arn, {}) if configured is None else configured
+        rollout = self._rollout(service, given, waiting.over if waiting else lambda _reason: None)
+        rollout.sync()
+        self.clock.after(0, lambda: rollout.begin(force))
+
+    def drained(self, service: Any) -> None:
+        """A client deleted a service."""
+        self._rollout(service, {}, lambda _reason: None).drain()
+
+    def healthy(self, service: Any, task_definition: str) -> bool:
+        """Whether tasks of this definition pass their health checks."""
+        found = self.backend.describe_task_definition(task_definition)
+        images = [str(each.get("image", "")) for each in found.container_definitions]
+        return not self._unhealthy(service.name, images)
+
+    def alarmed(self, names: list[str]) -> bool:
+        """Whether one of the alarms is in the state ALARM."""
+        if not names:
+            return False
+        answer = self.services.call("cloudwatch", "describe_alarms", {"AlarmNames": names})
+        return any(each["StateValue"] == "ALARM" for each in answer.get("MetricAlarms", ()))
 
     def obstacle(self, task_definition: str) -> str | None:
         """Why a task of this definition does not start."""
@@ -81,12 +147,12 @@ class Rollouts:
 class Rollout:
     """One deployment of one service, until it is stable or has failed."""
 
-    def __init__(self, all_: Rollouts, service: Any, properties: Mapping[str, Any], over: Over) -> None:
-        self._all, self._service, self._over = all_, service, over
-        given = properties.get("DeploymentConfiguration") or {}
-        breaker = given.get("DeploymentCircuitBreaker") or {}
-        self._breaker = to_text(breaker.get("Enable", False)) == "true"
-        self._undo = to_text(breaker.get("Rollback", False)) == "true"
+    def __init__(self, all_: Rollouts, service: Any, given: Mapping[str, Any], over: Over) -> None:
+        self._all, self._service, self.over = all_, service, over
+        breaker, alarms = given.get("DeploymentCircuitBreaker") or {}, given.get("Alarms") or {}
+        self._breaker, self._undo = _true(breaker.get("Enable")), _true(breaker.get("Rollback"))
+        self._alarms = [str(each) for each in alarms.get("AlarmNames", ())] if _true(alarms.get("Enable")) else []
+        self._undo_alarmed = _true(alarms.get("Rollback"))
         self._minimum = int(to_text(given.get("MinimumHealthyPercent", 100)))
         self._maximum = int(to_text(given.get("MaximumPercent", 200)))
         self._began, self._failure, self._told = all_.clock.now, "", ""
@@ -94,19 +160,50 @@ class Rollout:
 
     # --- the deployment -----------------------------------------------------------------------------------------
 
-    def begin(self) -> None:
+    def begin(self, force: bool = False) -> None:
         """Make a new deployment where the task definition is another one; scale the present one otherwise."""
         service = self._service
         present = service.deployments[0] if service.deployments else None
-        if present and present["taskDefinition"] == service.task_definition and present["rolloutState"] != "FAILED":
+        same = present and present["taskDefinition"] == service.task_definition and present["rolloutState"] != "FAILED"
+        if present and same and not force:
             self._deployment = present
         else:
             for other in service.deployments:
                 other["status"] = "ACTIVE"
+            self._record("STOPPED")
             self._deployment = self._new()
             service.deployments.insert(0, self._deployment)
+            self._remember()
         self._deployment["desiredCount"] = service.desired_count
         self._step()
+
+    def _remember(self) -> None:
+        """The new deployment as a service deployment, which ECS keeps."""
+        arn, serial = self._service.arn, self._deployment["id"].partition("/")[2]
+        revision = f"{arn.replace(':service/', ':service-revision/')}/{serial}"
+        found = {
+            "serviceDeploymentArn": f"{arn.replace(':service/', ':service-deployment/')}/{serial}",
+            "serviceArn": arn,
+            "clusterArn": self._service.cluster_arn,
+            "createdAt": self._all.clock.now,
+            "startedAt": self._all.clock.now,
+            "status": "IN_PROGRESS",
+            "targetServiceRevision": {"arn": revision},
+        }
+        self._all.history.setdefault(arn, []).insert(0, found)
+
+    def _record(self, status: str, reason: str = "") -> None:
+        """The state of the newest service deployment, unless it has ended."""
+        for latest in self._all.history.get(self._service.arn, [])[:1]:
+            if "finishedAt" in latest:
+                return
+            if status == "SUCCESSFUL" and latest["status"].startswith("ROLLBACK"):
+                status = "ROLLBACK_SUCCESSFUL"
+            latest["status"] = status
+            if reason:
+                latest["statusReason"] = reason
+            if status in ENDED:
+                latest["finishedAt"] = self._all.clock.now
 
     def _new(self) -> dict[str, Any]:
         service, id_ = self._service, f"ecs-svc/{int(self._all.token().replace('-', ''), 16) % 10**19:019}"
@@ -119,7 +216,7 @@ class Rollout:
 
     def _step(self) -> None:
         """Launch as many tasks as the percentages allow, or end."""
-        if not self._live():
+        if not self._live() or self._alarm():
             return
         mine, desired = self._deployment, int(self._service.desired_count)
         missing = desired - mine["runningCount"]
@@ -145,13 +242,14 @@ class Rollout:
         if mine["rolloutState"] != "COMPLETED":
             self._state("COMPLETED", f"ECS deployment {mine['id']} completed.")
             self._event(f"(deployment {mine['id']}) deployment completed.")
+        self._record("SUCCESSFUL")
         self.sync()
         self._event("has reached a steady state.")
         self._end(self._failure or None)
 
     def _end(self, reason: str | None) -> None:
         self._all.current.pop(self._service.arn, None)
-        self._over(reason)
+        self.over(reason)
 
     # --- tasks --------------------------------------------------------------------------------------------------
 
@@ -178,6 +276,8 @@ class Rollout:
             definition.network_mode = mode
         task.id, task._transitions = self._all.token().replace("-", ""), []
         task.last_status, task.created_at = "PROVISIONING", self._now()
+        task.containers = [_container(task, definition, each) for each in definition.container_definitions]
+        self._all.network.attach(task, service, len(backend.tasks.get(cluster.name, ())))
         backend.tasks.setdefault(cluster.name, {})[task.task_arn] = task
         return task
 
@@ -192,26 +292,71 @@ class Rollout:
             self._all.clock.after(self._all.latency(TASK, "fail"), lambda: self._failed(tasks, reason))
             return
         for task in tasks:
-            task.last_status, task.started_at = "RUNNING", self._now()
+            task.last_status, task.started_at, task.health_status = "RUNNING", self._now(), "UNKNOWN"
+            for container in task.containers:
+                container.last_status = "RUNNING"
+            self._all.network.connect(task, self._service)
         mine["runningCount"] += len(tasks)
+        self.sync()
+        seconds = self._all.latency(TASK, "healthy")
+        if seconds:
+            self._all.clock.after(seconds, lambda: self._checked(tasks))
+        else:
+            self._checked(tasks)
+
+    def _checked(self, tasks: list[Any]) -> None:
+        """Only healthy tasks count: the old ones go for them, and unhealthy ones are replaced."""
+        mine = self._deployment
+        if not self._live():
+            mine["runningCount"] -= len(tasks)
+            self._stopped(tasks, f"Scaling activity initiated by (deployment {self._id()})")
+            self.sync()
+            return
+        healthy = self._all.healthy(self._service, mine["taskDefinition"])
+        for task in tasks:
+            self._all.network.judge(task, self._service, healthy)
+            task.health_status = "HEALTHY" if healthy else "UNHEALTHY"
+        if not healthy:
+            self._all.clock.after(self._all.latency(TASK, "fail"), lambda: self._unfit(tasks))
+            return
         self._stop_old(self._running() - int(self._service.desired_count))
         self.sync()
         self._step()
 
+    def _unfit(self, tasks: list[Any]) -> None:
+        """Tasks failed their health checks."""
+        self._deployment["runningCount"] -= len(tasks)
+        groups = [group.arn for group, _ in self._all.network.target_groups(self._service)]
+        checks = f"ELB health checks in (target-group {groups[0]})" if groups else "container health checks"
+        self._lost(tasks, f"Task failed {checks}", "ServiceSchedulerInitiated")
+        where = f" in (target-group {groups[0]}) due to (reason Health checks failed)" if groups else ""
+        self._tell(f"(task {tasks[0].id}) is unhealthy{where}.", checks)
+        self._again()
+
     def _failed(self, tasks: list[Any], reason: str) -> None:
-        """Tasks did not start: try again, unless the circuit breaker fires or CloudFormation has waited enough."""
-        mine = self._deployment
-        self._stopped(tasks, reason, "TaskFailedToStart")
-        mine["failedTasks"] += len(tasks)
+        """Tasks did not start."""
+        self._lost(tasks, reason, "TaskFailedToStart")
+        self._tell(f"was unable to place a task. Reason: {reason}.", reason)
+        self._again()
+
+    def _lost(self, tasks: list[Any], reason: str, code: str) -> None:
+        self._stopped(tasks, reason, code)
+        self._deployment["failedTasks"] += len(tasks)
         self.sync()
-        if reason != self._told:  # ECS leaves out messages that it has just given
-            self._event(f"was unable to place a task. Reason: {reason}.")
-            self._told = reason
-        if not self._live():
+
+    def _tell(self, text: str, subject: str) -> None:
+        if subject != self._told:  # ECS leaves out messages that it has just given
+            self._event(text)
+            self._told = subject
+
+    def _again(self) -> None:
+        """Try again, unless the circuit breaker fires or CloudFormation has waited enough."""
+        mine = self._deployment
+        if not self._live() or self._alarm():
             return
         # docs: at least 3 and at most 200 failures, else half of the desired count
         if self._breaker and mine["failedTasks"] >= max(3, min(200, ceil(int(self._service.desired_count) / 2))):
-            self._trip()
+            self._trip("tasks failed to start", _BREAKER, self._undo)
             return
         exhausted = mine["failedTasks"] >= _ATTEMPTS
         if exhausted and self._all.clock.now - self._began >= self._all.latency(SERVICE, "stabilize"):
@@ -224,22 +369,37 @@ class Rollout:
         self._event(f"{text} section of the Amazon ECS Developer Guide.")
         self._end(self._failure or handler_error("Exceeded attempts to wait", self._all.token(), "NotStabilized"))
 
-    # --- the circuit breaker ------------------------------------------------------------------------------------
+    # --- what ends a deployment ---------------------------------------------------------------------------------
 
-    def _trip(self) -> None:
+    def _alarm(self) -> bool:
+        """Fail a deployment, but no rollback, where one of its alarms says so."""
+        mine = self._deployment
+        if self._failure or mine["rolloutState"] != "IN_PROGRESS" or not self._all.alarmed(self._alarms):
+            return False
+        self._trip("alarm detected", _ALARMS, self._undo_alarmed)
+        return True
+
+    def halt(self, undo: bool) -> None:
+        """A client stops the deployment; with ``undo`` the service returns to the last one that was completed."""
+        self._record("ROLLBACK_REQUESTED" if undo else "STOP_REQUESTED")
+        self._trip("stopped on request", _HALTED, undo)
+
+    def _trip(self, why: str, by: str, undo: bool) -> None:
         mine, service = self._deployment, self._service
-        self._event(f"(deployment {mine['id']}) deployment failed: tasks failed to start.")
-        self._state("FAILED", "ECS deployment circuit breaker: tasks failed to start.")
-        text = "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'."
+        self._event(f"(deployment {mine['id']}) deployment failed: {why}.")
+        self._state("FAILED", f"{_told(by)}: {why}.")
+        text = f"Error occurred during operation '{by} was triggered'."
         again = bool(self._failure)
         self._failure = self._failure or handler_error(text, self._all.token(), "GeneralServiceException")
         good = [each for each in service.deployments[1:] if each["rolloutState"] == "COMPLETED"]
-        if not (self._undo and good) or again:
+        if not (undo and good) or again:
+            self._record("STOPPED", f"{_told(by)}: {why}.")
             self._end(self._failure)
             return
-        self._return_to(good[0])
+        self._record("ROLLBACK_IN_PROGRESS", f"{_told(by)}: {why}.")
+        self._return_to(good[0], by)
 
-    def _return_to(self, good: dict[str, Any]) -> None:
+    def _return_to(self, good: dict[str, Any], by: str) -> None:
         """Roll back to an earlier deployment, which is the primary one again."""
         failed, service = self._deployment, self._service
         self._event(f"rolling back to deployment {good['id']}.")
@@ -248,8 +408,7 @@ class Rollout:
         rest = [each for each in service.deployments if each is not good]
         service.deployments, service.task_definition = [good, *rest], good["taskDefinition"]
         self._deployment = good
-        text = f"ECS deployment circuit breaker: rolling back to deploymentId {good['id']}."
-        self._state("IN_PROGRESS", text)
+        self._state("IN_PROGRESS", f"{_told(by)}: rolling back to deploymentId {good['id']}.")
         self._all.clock.after(0, self._step)
 
     # --- what is seen -------------------------------------------------------------------------------------------
@@ -289,8 +448,14 @@ class Rollout:
 
     def _stopped(self, tasks: list[Any], reason: str, code: str = "ServiceSchedulerInitiated") -> None:
         for task in tasks:
+            ran = task.last_status == "RUNNING"
             task.last_status = task.desired_status = "STOPPED"
             task.stopped_reason, task.stop_code, task.stopped_at = reason, code, self._now()
+            for container in task.containers:
+                container.last_status = "STOPPED"
+                container.exitCode = 0 if ran else None
+                container.reason = None if ran else reason
+            self._all.network.disconnect(task, self._service)
 
     def _state(self, state: str, reason: str) -> None:
         self._deployment |= {"rolloutState": state, "rolloutStateReason": reason, "updatedAt": self._now()}

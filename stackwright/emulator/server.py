@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from io import BytesIO
 from typing import Any
@@ -25,6 +25,7 @@ from werkzeug.wrappers import Request, Response
 
 from . import faults, protocol
 from .drift import Drifts
+from .ecs import Ecs
 from .engine import ApiError, Engine
 from .journal import Journal, RememberingServices, settle
 from .moto_application import MotoApplication
@@ -48,6 +49,7 @@ class Application:
         self._engine, self._mirror, self._journal = engine, mirror, journal
         self._lock = threading.RLock()
         self._others: MotoApplication | None = None
+        self._rollouts: Rollouts | None = None
         self._clients: dict[str, Any] = {}
         self._blobs = Blobs(journal.folder / "blobs" if journal else None)
         self._registry = Registry(self._blobs, self._repositories)
@@ -64,8 +66,10 @@ class Application:
             engine.operations.dynamic = partial(looked_up, services)
             engine.stored = engine.operations.stored = StoredParameters(services)
             engine.drifts, token = Drifts(services), engine.identities.uuid
-            rollouts = Rollouts(engine.clock, services, engine.pseudo, engine.seconds, token, engine.pulls)
+            clock, place = engine.clock, engine.pseudo
+            rollouts = Rollouts(clock, services, place, engine.seconds, token, engine.pulls, engine.is_unhealthy)
             engine.operations.settling[SERVICE] = rollouts.settle
+            self._rollouts = rollouts
 
     def load(self) -> None:
         """Read what deployments need, one service at a time, between requests; nothing that can be seen changes."""
@@ -137,8 +141,28 @@ class Application:
             return self._registry.answer(request)
         with self._lock:
             self._engine.clock.advance()
-        environ = {**request.environ, "wsgi.input": BytesIO(request.get_data())}  # from its beginning
-        return Response.from_app(self._moto(), environ, buffered=True)
+        if service == "ecs" and self._rollouts is not None:
+            return self._ecs(self._rollouts, request)
+        return self._passed(request, request.get_data())
+
+    def _ecs(self, rollouts: Rollouts, request: Request) -> Response:
+        def passed(action: str, arguments: Mapping[str, Any]) -> Response:
+            target = request.headers["X-Amz-Target"].rpartition(".")[0]
+            return self._passed(request, json.dumps(arguments).encode(), HTTP_X_AMZ_TARGET=f"{target}.{action}")
+
+        arguments = request.get_json(force=True, silent=True)
+        if "X-Amz-Target" not in request.headers or not isinstance(arguments, dict):
+            return self._passed(request, request.get_data())
+        with self._lock:
+            return Ecs(rollouts, self._engine.page, passed).answer(faults.action_of(request), arguments)
+
+    def _passed(self, request: Request, body: bytes, **changed: str) -> Response:
+        """moto's answer; what it does not implement, no client can call."""
+        environ = {**request.environ, **changed, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        try:
+            return Response.from_app(self._moto(), environ, buffered=True)
+        except NotImplementedError as error:
+            return faults.unknown(request, str(error), str(uuid.uuid4()))
 
     def _admin(self, request: Request) -> Response:
         """``status`` (GET), ``reset``, ``fault`` (a fault's fields as JSON), ``clear`` (all faults), ``page``

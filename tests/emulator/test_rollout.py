@@ -6,9 +6,11 @@ import json
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.emulator.engine import Engine
+from stackwright.emulator.lifecycle import Running
 from stackwright.emulator.server import Server
 
 REGION = "us-east-2"
@@ -98,7 +100,9 @@ class Cluster:
         return [event["message"] for event in reversed(self.service()["events"])]
 
     def tasks(self):
-        arns = self("ecs").list_tasks(cluster="c")["taskArns"]
+        ecs, arns = self("ecs"), []
+        for status in ("STOPPED", "RUNNING"):
+            arns += ecs.list_tasks(cluster="c", desiredStatus=status)["taskArns"]
         return self("ecs").describe_tasks(cluster="c", tasks=arns)["tasks"] if arns else []
 
     def running_images(self):
@@ -278,3 +282,208 @@ def test_images_need_not_be_there_on_request():
         assert cluster.deploy(f"{HOST}/nothing:1", breaker=True) == "CREATE_COMPLETE"
         cluster("cloudformation").delete_stack(StackName="s")
         assert {task["lastStatus"] for task in cluster.tasks()} == {"STOPPED"}
+
+
+# --- what clients see and do through the services themselves --------------------------------------------------------
+
+
+class Connected(Cluster):
+    """A cluster whose service has a load balancer's target group and a service of Cloud Map."""
+
+    def network(self):
+        ec2, elb, discovery = self("ec2"), self("elbv2"), self("servicediscovery")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{i}.0/28")["Subnet"]["SubnetId"] for i in (1, 2)]
+        made = elb.create_target_group(Name="web", Protocol="HTTP", Port=80, VpcId=vpc, TargetType="ip")
+        self.group = made["TargetGroups"][0]["TargetGroupArn"]
+        discovery.create_private_dns_namespace(Name="a.local", Vpc=vpc)
+        namespace = discovery.list_namespaces()["Namespaces"][0]["Id"]
+        self.registry = discovery.create_service(Name="web", NamespaceId=namespace)["Service"]
+        security = ec2.create_security_group(GroupName="s", Description="s", VpcId=vpc)["GroupId"]
+        awsvpc = {"AwsvpcConfiguration": {"Subnets": subnets, "SecurityGroups": [security]}}
+        balancer = {"TargetGroupArn": self.group, "ContainerName": "web", "ContainerPort": 8080}
+        return {
+            "LaunchType": "FARGATE",
+            "NetworkConfiguration": awsvpc,
+            "LoadBalancers": [balancer],
+            "ServiceRegistries": [{"RegistryArn": self.registry["Arn"]}],
+        }
+
+    def targets(self):
+        found = self("elbv2").describe_target_health(TargetGroupArn=self.group)["TargetHealthDescriptions"]
+        return {each["Target"]["Id"]: (each["Target"]["Port"], each["TargetHealth"]["State"]) for each in found}
+
+    def instances(self):
+        found = self("servicediscovery").list_instances(ServiceId=self.registry["Id"])["Instances"]
+        return {each["Id"]: each["Attributes"]["AWS_INSTANCE_IPV4"] for each in found}
+
+    def addresses(self):
+        details = {
+            task["taskArn"].rpartition("/")[2]: {
+                each["name"]: each["value"] for each in task["attachments"][0]["details"]
+            }
+            for task in self.tasks()
+            if task["lastStatus"] == "RUNNING"
+        }
+        return {task: each["privateIPv4Address"] for task, each in details.items()}
+
+
+@pytest.fixture
+def connected():
+    table = {("AWS::ECS::Task", "healthy"): 20.0}
+    with Connected(latency=lambda type_, operation: table.get((type_, operation), 0.0)) as made:
+        yield made
+
+
+def test_running_tasks_are_targets_and_instances(connected):
+    network = connected.network()
+    connected.deploy(count=3, **network)
+    addresses = connected.addresses()
+    assert len(set(addresses.values())) == 3
+    assert connected.targets() == dict.fromkeys(addresses.values(), (8080, "initial"))
+    assert connected.instances() == addresses
+    assert connected.status() == "CREATE_IN_PROGRESS"
+    connected.time.now += 20
+    assert connected.targets() == dict.fromkeys(addresses.values(), (8080, "healthy"))
+    assert connected.status() == "CREATE_COMPLETE"
+
+    connected.deploy("docker.io/library/web:2", count=3, verb="update", **network)
+    assert len(connected.targets()) == 6  # the old ones serve until the new ones are healthy
+    connected.time.now += 20
+    after = connected.addresses()
+    assert len(after) == 3
+    assert after.keys().isdisjoint(addresses)
+    assert connected.targets() == dict.fromkeys(after.values(), (8080, "healthy"))
+    assert connected.instances() == after
+    connected("cloudformation").delete_stack(StackName="s")
+    assert (connected.targets(), connected.instances()) == ({}, {})
+
+
+def test_unhealthy_tasks_trip_the_breaker(connected):
+    network = connected.network()
+    connected.deploy(breaker=True, **network)
+    connected.time.now += 20
+    before = connected.addresses()
+    Running(0, connected.server.url).admin("fault", {"kind": "unhealthy", "service": "web", "image": "web:2"})
+    connected.deploy("docker.io/library/web:2", breaker=True, verb="update", **network)
+    connected.time.now += 20
+    assert connected.status() == "UPDATE_IN_PROGRESS"
+    connected.time.now += 20
+    assert connected.status() == "UPDATE_ROLLBACK_COMPLETE"
+    assert connected.addresses() == before
+    assert connected.targets() == dict.fromkeys(before.values(), (8080, "healthy"))
+    reason = f"Task failed ELB health checks in (target-group {connected.group})"
+    assert [task["stoppedReason"] for task in connected.tasks() if task["healthStatus"] == "UNHEALTHY"] == [reason] * 4
+    assert any(
+        f"is unhealthy in (target-group {connected.group}) due to (reason Health checks failed)." in message
+        for message in connected.messages()
+    )
+
+
+def test_tasks_are_listed_by_service_and_status(cluster):
+    cluster.deploy(count=2)
+    ecs = cluster("ecs")
+    ecs.create_service(cluster="c", serviceName="other", taskDefinition="web", desiredCount=1)
+    listed = {name: ecs.list_tasks(cluster="c", serviceName=name)["taskArns"] for name in ("web", "other")}
+    assert [len(each) for each in listed.values()] == [2, 1]
+    assert not set(listed["web"]) & set(listed["other"])
+    assert ecs.list_tasks(cluster="c", serviceName="web", desiredStatus="STOPPED")["taskArns"] == []
+    assert len(ecs.list_tasks(cluster="c", family="web")["taskArns"]) == 3
+    assert ecs.list_tasks(cluster="c", family="we")["taskArns"] == []
+    paged = ecs.get_paginator("list_tasks").paginate(cluster="c", PaginationConfig={"PageSize": 2})
+    assert [len(page["taskArns"]) for page in paged] == [2, 1]
+    for wrong in ({"cluster": "no"}, {"cluster": "c", "serviceName": "no"}):
+        with pytest.raises(ClientError, match="NotFoundException"):
+            ecs.list_tasks(**wrong)
+
+
+def test_stopped_tasks_say_why_by_container(cluster):
+    cluster.deploy(f"{HOST}/web:9", count=1, breaker=True)
+    task = cluster.tasks()[0]
+    (container,) = task["containers"]
+    assert (container["name"], container["image"], container["lastStatus"]) == ("web", f"{HOST}/web:9", "STOPPED")
+    assert container["reason"] == task["stoppedReason"]
+    assert "exitCode" not in container
+
+
+def test_clients_change_services_through_ecs(cluster):
+    cluster.deploy(count=1)
+    ecs, first = cluster("ecs"), cluster.deployments()[0]
+    changed = ecs.update_service(cluster="c", service="web", desiredCount=3)["service"]
+    assert changed["desiredCount"] == 3
+    assert cluster.counts() == (3, 0, 3)
+    before = cluster.service()["deployments"][0]["id"]
+    ecs.update_service(cluster="c", service="web", forceNewDeployment=True)
+    assert cluster.counts() == (3, 0, 3)
+    assert cluster.service()["deployments"][0]["id"] != before
+    ecs.update_service(cluster="c", service="web", desiredCount=0)
+    assert cluster.counts() == (0, 0, 0)
+    assert first[:2] == ("PRIMARY", "COMPLETED")
+    with pytest.raises(ClientError, match="ServiceNotFoundException"):
+        ecs.update_service(cluster="c", service="no", desiredCount=0)
+    ecs.delete_service(cluster="c", service="web", force=True)
+    assert ecs.list_tasks(cluster="c")["taskArns"] == []
+
+
+def test_a_client_that_scales_to_zero_lets_a_stack_go_on(slow):
+    slow.deploy(f"{HOST}/web:9", count=2)
+    slow.time.now += 15
+    assert slow.status() == "CREATE_IN_PROGRESS"
+    slow("ecs").update_service(cluster="c", service="web", desiredCount=0)
+    assert slow.status() == "CREATE_COMPLETE"
+
+
+def test_service_deployments_are_kept(slow):
+    slow.deploy()
+    slow.time.now += 10
+    slow.deploy(f"{HOST}/web:9", breaker=True, verb="update")
+    ecs = slow("ecs")
+    (running, first) = ecs.list_service_deployments(cluster="c", service="web")["serviceDeployments"]
+    assert (running["status"], first["status"]) == ("IN_PROGRESS", "SUCCESSFUL")
+    assert first["finishedAt"] > first["createdAt"]
+    for _ in range(3):
+        slow.time.now += 15
+    slow.status()
+    arns = [running["serviceDeploymentArn"], "arn:aws:ecs:x:1:service-deployment/c/web/none"]
+    told = ecs.describe_service_deployments(serviceDeploymentArns=arns)
+    assert told["failures"] == [{"arn": arns[1], "reason": "MISSING"}]
+    (found,) = told["serviceDeployments"]
+    assert found["status"] == "ROLLBACK_SUCCESSFUL"
+    assert found["statusReason"] == "ECS deployment circuit breaker: tasks failed to start."
+    only = ecs.list_service_deployments(cluster="c", service="web", status=["SUCCESSFUL"])["serviceDeployments"]
+    assert [each["serviceDeploymentArn"] for each in only][-1] == first["serviceDeploymentArn"]
+
+
+def test_a_stopped_service_deployment_rolls_back_and_fails_the_stack(slow):
+    slow.deploy()
+    slow.time.now += 10
+    slow.deploy("docker.io/library/web:2", verb="update")
+    ecs = slow("ecs")
+    arn = ecs.list_service_deployments(cluster="c", service="web")["serviceDeployments"][0]["serviceDeploymentArn"]
+    assert ecs.stop_service_deployment(serviceDeploymentArn=arn)["serviceDeploymentArn"] == arn
+    slow.time.now += 10
+    assert slow.status() == "UPDATE_ROLLBACK_COMPLETE"
+    assert slow.running_images() == ["docker.io/library/web:1"]
+    with pytest.raises(ClientError, match="ConflictException"):
+        ecs.stop_service_deployment(serviceDeploymentArn=arn)
+    with pytest.raises(ClientError, match="ServiceDeploymentNotFoundException"):
+        ecs.stop_service_deployment(serviceDeploymentArn=f"{arn}x")
+
+
+@pytest.mark.parametrize(("state", "status"), [("OK", "UPDATE_COMPLETE"), ("ALARM", "UPDATE_ROLLBACK_COMPLETE")])
+def test_an_alarm_of_the_deployment_rolls_it_back(slow, state, status):
+    percent = {"Alarms": {"AlarmNames": ["errors"], "Enable": True, "Rollback": True}}
+    alarm = {"MetricName": "m", "Namespace": "n", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1.0}
+    alarm |= {"ComparisonOperator": "GreaterThanThreshold", "Statistic": "Sum"}
+    slow("cloudwatch").put_metric_alarm(AlarmName="errors", **alarm)
+    slow.deploy(percent=percent)
+    slow.time.now += 10
+    slow.deploy("docker.io/library/web:2", percent=percent, verb="update")
+    slow("cloudwatch").set_alarm_state(AlarmName="errors", StateValue=state, StateReason="x")
+    for _ in range(3):
+        slow.time.now += 10
+        slow.counts()
+    assert slow.status() == status
+    failed = [message for message in slow.messages() if message.endswith("deployment failed: alarm detected.")]
+    assert len(failed) == (state == "ALARM")
+    assert slow.running_images() == ["docker.io/library/web:1" if failed else "docker.io/library/web:2"]
