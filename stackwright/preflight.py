@@ -22,11 +22,14 @@ from .errors import AwsError, StackwrightError
 from .literals import Literals, Resource
 from .model import Config, Rendering
 from .permissions import service_linked
+from .readiness import Check, State
 
 if TYPE_CHECKING:
     from .aws import Aws, Stack
     from .aws.account import Subnet
     from .images import Status, Store
+
+__all__ = ["Check", "State", "preflight"]
 
 PARALLEL = 8
 FREE_ADDRESSES = 8
@@ -62,24 +65,6 @@ _WAYS_OUT = {
     "IMPORT_ROLLBACK_FAILED": "an import failed, and so did its rollback",
 }
 _SERVICE = "AWS::ECS::Service"
-
-
-class State(StrEnum):
-    """What a check found."""
-
-    OK = "ok"
-    FAIL = "fail"
-    SKIP = "skip"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at, what was found, and what to do about it."""
-
-    name: str
-    state: State
-    detail: str
-    hint: str = ""
 
 
 def preflight(

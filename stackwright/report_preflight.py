@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from .preflight import Check, State
+from .readiness import Check, State
 
 _COLOURS = {State.OK: "green", State.FAIL: "red", State.SKIP: "yellow"}
 
