@@ -1,0 +1,470 @@
+"""The verbs that change what runs: plan, deploy, rollback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from . import __version__
+from .cli_deploy import connected
+from .cli_options import Options, checked, console, for_environment, load_config, make_rendering, show
+from .cli_session import Session, same_target, uses
+from .deployment import Kind, Outcome, Plan, RootPlan, StackTarget
+from .errors import DeployError, OutputError, StackwrightError
+from .model import Location, Problem, Rendering, SourceKind
+
+if TYPE_CHECKING:
+    from .gates import Danger
+    from .live import Live
+    from .release_record import Release
+
+LOCAL = "local"
+"""The environment whose build may be written by a deployment: nobody reviews it."""
+
+_STYLE = click.option(
+    "--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True
+)
+_YES = click.option("--yes", is_flag=True, help="Do not ask; what is dangerous still needs its own flag.")
+_REPLACE = click.option("--allow-replace", "replaced", multiple=True, metavar="LOGICAL_ID", help="May be replaced.")
+_LOSS = click.option(
+    "--allow-data-loss", "loss", is_flag=True, help="Data may be lost with what is replaced or removed."
+)
+_ACCESS = click.option("--allow-broader-access", "access", is_flag=True, help="Roles and security groups may open up.")
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    click.echo(text, err=True)
+
+
+@contextmanager
+def opened(options: Options) -> Iterator[Session]:
+    """The environment, rendered, checked and connected; its build is what the inputs render to."""
+    if options.environment == LOCAL:
+        from .local import make_keys
+
+        if make_keys(options.project):
+            say("made env/local/keys.env, with made-up values")
+    with checked(options.project, lambda: [make_rendering(load_config(options))]) as staged:
+        rendering, folder, report = staged[0]
+        show(report)
+        if report.failed:
+            sys.exit(1)
+        _require_build(rendering, folder)
+    aws = connected(rendering.config)
+    yield Session(options, rendering.config, aws, aws.caller(), say, rendering)
+
+
+def _require_build(rendering: Rendering, folder: Path) -> None:
+    """What is deployed is what was reviewed: the committed build."""
+    from . import output
+
+    environment = rendering.environment
+    if environment == LOCAL:
+        output.write(rendering, folder)
+    elif output.stale(rendering):
+        hint = f"make render ENV={environment}, and let the change of build/{environment} be reviewed"
+        raise OutputError.of("SW031", f"build/{environment} is not what the inputs render to", hint=hint)
+
+
+# --- plan -----------------------------------------------------------------------------------------------------------
+
+
+@click.command(short_help="Show what a deployment would change.")
+@for_environment
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Seal the plan into a file, for deploy.")
+@click.option("--keep", is_flag=True, help="Keep the change sets, so that deploy --plan executes these very ones.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there are changes.")
+@_STYLE
+def plan(options: Options, out: Path | None, keep: bool, detailed_exitcode: bool, style: str) -> None:
+    """Look at the account, make change sets, and show what they would do; then delete them again."""
+    from .plan_file import seal
+
+    with opened(options) as session:
+        ready = look(session)
+        made = session.plan()
+        try:
+            print_plan(made, style)
+            if out:
+                _write(out, seal(made if keep else _without_change_sets(made)))
+        except BaseException:
+            session.discard(made.roots)
+            raise
+        if not keep:
+            session.discard(made.roots)
+    if not ready:
+        sys.exit(1)
+    if detailed_exitcode and not made.empty:
+        sys.exit(2)
+
+
+def look(session: Session) -> bool:
+    """What has to be right in the account before anything is changed; False where something is not."""
+    from .preflight import preflight
+    from .readiness import State
+    from .report_preflight import as_text, summary
+
+    found = preflight(session.config, session.rendering, session.aws, env_dir=session.options.env_dir)
+    if shown := [each for each in found if each.state is State.FAIL]:
+        console(stderr=True).print(as_text(shown))
+    say(f"preflight: {summary(found)}")
+    return not shown
+
+
+def print_plan(made: Plan, style: str = "text") -> None:
+    """The plan on stdout."""
+    from .report_plan import report
+
+    text = report(made, style)
+    if style == "text":
+        console().print(text)
+    else:
+        click.echo(text)
+
+
+def _without_change_sets(made: Plan) -> Plan:
+    return replace(made, roots=tuple(replace(each, change_set=None, made_stack=False) for each in made.roots))
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError.of("SW885", f"cannot be written: {error.strerror}", Location(path.as_posix())) from error
+
+
+# --- deploy ---------------------------------------------------------------------------------------------------------
+
+
+@click.command(short_help="Take what was reviewed to a running system.")
+@for_environment
+@click.option("--plan", "sealed", type=click.Path(path_type=Path, dir_okay=False), help="Do what a sealed plan says.")
+@_YES
+@_REPLACE
+@_LOSS
+@_ACCESS
+def deploy(
+    options: Options, sealed: Path | None, yes: bool, replaced: tuple[str, ...], loss: bool, access: bool
+) -> None:
+    """Show what will change, ask, apply it root by root, verify it, and keep a release that can be restored."""
+    allowed = Allowed(yes, frozenset(replaced), loss, access)
+    with opened(options) as session:
+        if sealed is None:
+            session.bring_images()
+        if not look(session):
+            sys.exit(1)
+        made = unsealed(sealed, session) if sealed else session.plan()
+        try:
+            print_plan(made)
+            if made.empty:
+                say("nothing to do")
+                return
+            allowed = confirm(made, allowed, session)
+        except BaseException:
+            session.discard(made.roots)
+            raise
+        carry_out(session, made, allowed)
+
+
+def unsealed(path: Path, session: Session) -> Plan:
+    """The plan of a sealed file, if it still holds: the same inputs, and stacks that did not move since.
+
+    A root without a change set of its own (the plan was made without --keep) is planned again, and must change the
+    same. Raises DeployError with everything that does not hold.
+    """
+    from .plan_file import unseal
+
+    try:
+        sealed = unseal(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeployError.of("SW888", f"the plan cannot be read: {error}", Location(path.as_posix())) from None
+    places = (session.config.environment, session.caller.account, session.config.region)
+    if places != (sealed.environment, sealed.account, sealed.region):
+        message = f"the plan is for {sealed.environment} in account {sealed.account}, {sealed.region}"
+        raise DeployError.of("SW888", f"{message}, not for {', '.join(places)}", Location(path.as_posix()))
+    problems = [
+        Problem("SW888", f"the plan is stale: {each}", (), "make a new plan") for each in _moved(sealed, session)
+    ]
+    if problems:
+        raise DeployError(problems)
+    return replace(sealed, roots=tuple(_planned_again(each, session) for each in sealed.roots))
+
+
+def _moved(sealed: Plan, session: Session) -> Iterator[str]:
+    """What is no longer as it was when the plan was made."""
+    from . import plan as stage
+
+    now = {(e.name, e.before, e.added, e.changed, e.removed) for e in session.secret_changes()}
+    if now != {(e.name, e.before, e.added, e.changed, e.removed) for e in sealed.secret_changes}:
+        yield "keys.env or the secrets changed"
+    lives = session.lives()
+    wanted = session.targets(lives, sealed.images, sealed.secrets)
+    for root in sealed.roots:
+        if not same_target(root.target, wanted[root.target.root]):
+            yield f"the templates or parameters of {root.target.root} changed"
+        elif root.kind is not Kind.LATER:
+            reason = stage.stale(root, lives[root.target.root], session.aws)
+            if reason:
+                yield reason
+
+
+def _planned_again(root: RootPlan, session: Session) -> RootPlan:
+    if root.change_set is not None or root.kind not in (Kind.CREATE, Kind.UPDATE):
+        return root
+    fresh = session.root_plan(root.target, session.live(root.target.root))
+    if fresh.changes != root.changes:
+        session.discard([fresh])
+        message = f"the plan is stale: {root.target.stack} would change otherwise than it says"
+        raise DeployError.of("SW888", message, hint="make a new plan")
+    return fresh
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What the user allows beforehand, or typed when asked; ``typed`` holds names of stacks."""
+
+    yes: bool
+    replace: frozenset[str] = frozenset()
+    loss: bool = False
+    access: bool = False
+    typed: frozenset[str] = frozenset()
+
+    def missing(self, found: Sequence[Danger]) -> list[Danger]:
+        """The dangers that nothing allows."""
+        from .gates import refused
+
+        left = refused(found, replace=self.replace, data_loss=self.loss, broader_access=self.access)
+        return [each for each in left if each.root not in self.typed]
+
+
+def confirm(made: Plan, allowed: Allowed, session: Session) -> Allowed:
+    """Ask, unless --yes; what is dangerous needs its flag, or the name of its stack, typed. What is allowed then.
+
+    Raises click.Abort where the answer is no, and DeployError where nobody can be asked.
+    """
+    from . import gates
+
+    dangers = allowed.missing(gates.dangers(made))
+    if allowed.yes or not sys.stdin.isatty():
+        gates.require(dangers, locate=session.locate)
+        if not allowed.yes:
+            raise DeployError.of("SW883", "nobody can be asked whether to go on", hint="look at it, then add --yes")
+        return allowed
+    stacks = dict.fromkeys(each.root for each in dangers)
+    for stack in stacks:
+        for each in dangers:
+            if each.root == stack:
+                click.secho(each.text, fg="red", err=True)
+        if click.prompt(f"To allow this, type {stack}", default="", show_default=False, err=True) != stack:
+            raise click.Abort
+    where = f"account {made.account}, {made.region}"
+    if not click.confirm(f"Deploy {made.environment} ({where})?", err=True):
+        raise click.Abort
+    return replace(allowed, typed=allowed.typed | set(stacks))
+
+
+def carry_out(session: Session, made: Plan, allowed: Allowed, *, restores: int | None = None) -> None:
+    """Do what the plan says, root by root, verify it and keep the release; exit 1 where it did not get there."""
+    run = _Run(session, made, allowed, restores)
+    ok = run.roots() and run.verified()
+    run.finish()
+    if not ok:
+        sys.exit(1)
+    say(f"{made.environment} is deployed" + (f": release {run.release.number}" if run.release else ""))
+
+
+def _sentence(error: BaseException) -> str:
+    return str(error) if isinstance(error, StackwrightError) else "interrupted"
+
+
+class _Run:
+    """One deployment under way: the plan as it is by now, the outcomes so far, and the record of its release."""
+
+    def __init__(self, session: Session, made: Plan, allowed: Allowed, restores: int | None) -> None:
+        self._session, self._plan, self._allowed, self._restores = session, made, allowed, restores
+        self._outcomes: list[Outcome] = []
+        self._failed = ""
+        self._secrets_put = False
+        self.release: Release | None = None
+
+    def roots(self) -> bool:
+        """Apply the roots in order, up to the first that fails."""
+        try:
+            for index in range(len(self._plan.roots)):
+                self._begin()
+                root = self._ready(index)
+                if root.kind is not Kind.NOTHING and not self._applied(root):
+                    return False
+        except BaseException as error:
+            self._failed = self._failed or _sentence(error)
+            self._session.discard(self._plan.roots)
+            self.finish()
+            raise
+        return True
+
+    def _begin(self) -> None:
+        """Take a number for the release as soon as there is a bucket to keep it in."""
+        from . import release
+
+        if self.release is None and self._plan.bucket:
+            names = self._session.secret_names()
+            self.release = release.begin(
+                self._plan, self._session.aws, tool=__version__, secret_names=names, restores=self._restores
+            )
+
+    def _ready(self, index: int) -> RootPlan:
+        """The plan of a root by what is there now, with the secrets and images that it takes."""
+        root = self._plan.roots[index]
+        if self._restores is not None:
+            return root
+        name, rendering = root.target.root, self._session.rendering
+        if uses(rendering, name, SourceKind.SECRET) and not self._secrets_put:
+            self._session.put_secrets(self._plan)
+            self._secrets_put = True
+        if root.kind is Kind.LATER and uses(rendering, name, SourceKind.IMAGE):
+            self._session.bring_images()
+        self._plan, found = self._session.advanced(self._plan)
+        wanted = found[name]
+        same = root.kind is not Kind.LATER and same_target(root.target, wanted)
+        return root if same else self._again(index, wanted)
+
+    def _again(self, index: int, wanted: StackTarget) -> RootPlan:
+        """A root whose inputs came to be, or moved: planned by a change set, and shown where it was there before."""
+        if wanted.missing:
+            names = ", ".join(wanted.missing)
+            raise DeployError.of("SW886", f"nothing gives {names} of {wanted.root} a value yet")
+        session, old = self._session, self._plan.roots[index]
+        session.discard([old])
+        root = session.root_plan(wanted, session.live(wanted.root))
+        self._plan = replace(self._plan, roots=(*self._plan.roots[:index], root, *self._plan.roots[index + 1 :]))
+        if root.kind is Kind.UPDATE:
+            only = replace(self._plan, roots=(root,), secret_changes=())
+            print_plan(only)
+            self._allowed = confirm(only, self._allowed, session)
+        return root
+
+    def _applied(self, root: RootPlan) -> bool:
+        from . import apply, report_progress
+
+        session, name = self._session, root.target.stack
+        click.echo(f"{name}: {root.kind}", err=True)
+        with report_progress.shown(console(stderr=True), name) as progress:
+            outcome = apply.apply(
+                root, session.aws, token=session.token(root), on_progress=progress, locate=session.locate,
+                protect=session.protects(), allowed=self._allowed.replace,
+            )  # fmt: skip
+        self._outcomes.append(outcome)
+        console(stderr=True).print(report_progress.outcome(outcome))
+        return outcome.ok
+
+    def verified(self) -> bool:
+        """Whether what runs is well, by a deadline."""
+        from .cli_releases import verified
+
+        if not verified(self._session):
+            self._failed = "what runs is not well"
+        return not self._failed
+
+    def finish(self) -> None:
+        """Keep how it went, and what has to stay so that it can be restored."""
+        from . import release
+        from .release_record import Result
+
+        if self.release is None:
+            return
+        ended = release.finish(self.release, self._plan, self._outcomes, self._session.aws, failed=self._failed)
+        if ended.result is Result.DEPLOYED:
+            release.keep(ended, self._session.aws, self._session.store() if ended.images else None)
+        self.release = ended
+
+
+# --- rollback -------------------------------------------------------------------------------------------------------
+
+
+@click.command(short_help="Restore an earlier release.")
+@for_environment
+@click.argument("number", metavar="[RELEASE]", type=int, required=False)
+@_YES
+@_REPLACE
+@_LOSS
+@_ACCESS
+def rollback(
+    options: Options, number: int | None, yes: bool, replaced: tuple[str, ...], loss: bool, access: bool
+) -> None:
+    """Deploy the stored templates, parameters, image digests and secret versions of RELEASE, previewed like any other.
+
+    Without RELEASE: the last one that was deployed before what is live. See history for the numbers.
+    """
+    allowed = Allowed(yes, frozenset(replaced), loss, access)
+    config = load_config(options)
+    aws = connected(config)
+    session = Session(options, config, aws, aws.caller(), say)
+    wanted = _restorable(session, number)
+    say(f"release {wanted.number} of {wanted.started:%Y-%m-%d %H:%M}, by {wanted.by}, commit {wanted.commit or '-'}")
+    made = _restoring(session, wanted)
+    try:
+        print_plan(made)
+        if made.empty:
+            say(f"release {wanted.number} is what is live: nothing to do")
+            return
+        allowed = confirm(made, allowed, session)
+    except BaseException:
+        session.discard(made.roots)
+        raise
+    carry_out(session, made, allowed, restores=wanted.number)
+
+
+def _restorable(session: Session, number: int | None) -> Release:
+    """The release to go back to, of which everything still exists."""
+    from . import release
+
+    lives = session.lives()
+    bucket = session.bucket(lives)
+    if bucket is None:
+        raise DeployError.of("SW887", f"{session.config.environment} is not deployed: there is no release to restore")
+    place = (session.config.environment, bucket, session.caller.account, session.aws)
+    if number is None:
+        number = _before(release.history(*place, limit=None).releases, lives)
+    found = release.load(number, *place)
+    if problems := release.missing(found, session.aws):
+        raise DeployError(problems)
+    return found
+
+
+def _before(releases: Sequence[Release], lives: Mapping[str, Live | None]) -> int:
+    """The number of the last release that was deployed before what is live."""
+    from . import release
+    from .release_record import Result
+
+    good = [each for each in releases if each.result is Result.DEPLOYED]
+    live = release.live_release(good, lives)
+    earlier = [each for each in good if live is None or each.number < live.number]
+    if not earlier:
+        hint = "see: render.py history"
+        raise DeployError.of("SW887", "there is no earlier release to restore", hint=hint)
+    return earlier[0].number
+
+
+def _restoring(session: Session, wanted: Release) -> Plan:
+    from . import release
+
+    made: list[RootPlan] = []
+    try:
+        for each in release.targets(wanted, session.aws):
+            made.append(session.root_plan(each, session.live(each.root)))
+    except BaseException:
+        session.discard(made)
+        raise
+    versions = {key: version for key, (_, version) in wanted.secrets.items()}
+    names = tuple(each.rpartition("/")[2] for each in wanted.artifacts)
+    return session.planned(made, wanted.images, versions, artifacts=names, bucket=wanted.bucket)

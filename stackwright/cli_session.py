@@ -1,0 +1,317 @@
+"""What plan, deploy and rollback share: everything that is known of one environment, and its plan, root by root."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import targets
+from .cli_options import Options
+from .deployment import Plan, RootPlan, SecretChange, StackTarget
+from .errors import AwsError, InputError
+from .model import Bundle, Config, Location, Rendering, S3Folder, SourceKind
+
+if TYPE_CHECKING:
+    from .aws import Aws, Caller
+    from .images import Store
+    from .live import Live
+    from .secret_values import Keys
+
+Say = Callable[[str], None]
+"""What is done now, in a few words, for stderr."""
+
+
+@dataclass
+class Session:
+    """One environment, connected: what was rendered, and what the account holds of it.
+
+    ``images`` and ``secrets`` grow during a deployment, as repositories, images and secret versions come to be.
+    """
+
+    options: Options
+    config: Config
+    aws: Aws
+    caller: Caller
+    say: Say
+    rendered: Rendering | None = None
+    run: str = field(default_factory=lambda: f"stackwright-{uuid.uuid4().hex[:12]}")
+    _bundles: dict[str | None, Bundle] = field(default_factory=dict)
+
+    @property
+    def rendering(self) -> Rendering:
+        """The templates of the working tree; only what restores a release does without."""
+        if self.rendered is None:
+            raise ValueError("nothing was rendered")
+        return self.rendered
+
+    # --- what the account holds -------------------------------------------------------------------------------
+
+    def live(self, root: str) -> Live | None:
+        """The root stack as it is, with its nested stacks."""
+        from . import live
+
+        return live.read(targets.stack_name(self.config, root), self.aws, root)
+
+    def lives(self) -> dict[str, Live | None]:
+        """All root stacks as they are."""
+        names = [root.name for root in self.config.stacks]
+        with ThreadPoolExecutor(len(names)) as pool:
+            return dict(zip(names, pool.map(self.live, names), strict=True))
+
+    def bucket(self, lives: Mapping[str, Live | None]) -> str | None:
+        """The bucket of artifacts and releases; None as long as the stack that makes it is not deployed."""
+        outputs = (found.stack.outputs.get(targets.BUCKET_OUTPUT) for found in lives.values() if found)
+        return targets.bucket_given(self.config) or next(filter(None, outputs), None)
+
+    def bundle(self, bucket: str | None) -> Bundle:
+        """Templates and zips with addresses in the bucket, or relative ones."""
+        if bucket not in self._bundles:
+            from .package import package
+
+            self._bundles[bucket] = package(self.rendering, S3Folder(bucket, self.config.region) if bucket else None)
+        return self._bundles[bucket]
+
+    def images(self) -> dict[str, str]:
+        """References by digest of the images that are in the registry as they are needed."""
+        if not self.config.parameters.get("images"):
+            return {}
+        from . import images
+
+        found = self.store().status(images.images(self.config))
+        return {each.image.name: each.reference for each in found if each.state is images.State.OK}
+
+    def store(self) -> Store:
+        """The registry of the environment's images."""
+        from .images import Store
+
+        return Store(self.config, self.aws, os.environ.get("STACKWRIGHT_REGISTRY"))
+
+    def uses_secrets(self) -> bool:
+        """Whether the parameters name a secret for keys.env."""
+        given = self.config.parameters.get("secrets")
+        return bool(given) and bool(self.config.dotenv.secret_names)
+
+    def keys(self) -> Keys | None:
+        """The values of keys.env; None where there is no such file, as in a pipeline."""
+        from . import secret_values
+
+        folder = self.options.env_dir or self.options.project / "env" / self.options.environment
+        return secret_values.read_keys(self.config, folder) if (folder / secret_values.KEYS).is_file() else None
+
+    def secret_changes(self) -> tuple[SecretChange, ...]:
+        """What keys.env changes in the secrets, with the ids that the new versions will have."""
+        from . import secret_values
+
+        keys = self.keys() if self.uses_secrets() else None
+        if keys is None:
+            return ()
+        found = secret_values.compare(self.config, keys, self.aws, absent=True)
+        return tuple(
+            SecretChange(each.name, str(uuid.uuid4()), each.version, each.added, each.changed, each.removed)
+            for each in found
+            if not each.empty
+        )
+
+    def secret_versions(self, changes: Sequence[SecretChange]) -> dict[str, str]:
+        """The version that each secret will have, by its key under ``secrets``; a secret without one is left out."""
+        from . import secret_values
+
+        if not self.uses_secrets():
+            return {}
+        coming = {each.name: each.version for each in changes}
+        found: dict[str, str] = {}
+        for key, name in secret_values.names(self.config).items():
+            secret = None if name in coming else self.aws.secret(name)
+            version = coming.get(name) or (secret.current if secret and secret.deleted is None else None)
+            if version:
+                found[key] = version
+        return found
+
+    # --- planning ---------------------------------------------------------------------------------------------
+
+    def plan(self) -> Plan:
+        """The plan of all roots; roots whose inputs are not there yet are predicted.
+
+        Change sets that were made are discarded where a later root fails to be planned.
+        """
+        changes = self.secret_changes()
+        versions, images, lives = self.secret_versions(changes), self.images(), self.lives()
+        wanted = self.targets(lives, images, versions)
+        made: list[RootPlan] = []
+        try:
+            made += (self.root_plan(each, lives[root]) for root, each in wanted.items())
+        except BaseException:
+            self.discard(made)
+            raise
+        bucket = self.bucket(lives)
+        artifacts = tuple(artifact.name for artifact in self.bundle(bucket).artifacts)
+        return self.planned(made, images, versions, changes=changes, artifacts=artifacts, bucket=bucket)
+
+    def root_plan(self, wanted: StackTarget, found: Live | None) -> RootPlan:
+        """The plan of one root: by a change set where all its inputs are known."""
+        from . import plan
+
+        if wanted.missing:
+            return plan.predict(wanted, found)
+        self.say(f"change set of {wanted.stack}")
+        return plan.preview(wanted, found, self.aws, run=self.run, description=self.description())
+
+    def description(self) -> str:
+        """Who deploys what, for the change set: whoever meets it under way can read it."""
+        commit = git_commit(self.options.project)
+        return f"by {self.caller.arn}" + (f", commit {commit}" if commit else "")
+
+    def planned(
+        self,
+        roots: Sequence[RootPlan],
+        images: Mapping[str, str],
+        versions: Mapping[str, str],
+        *,
+        changes: tuple[SecretChange, ...] = (),
+        artifacts: tuple[str, ...] = (),
+        bucket: str | None = None,
+    ) -> Plan:
+        """The plan of the roots, made now and here."""
+        return Plan(
+            environment=self.config.environment,
+            account=self.caller.account,
+            region=self.config.region,
+            caller=self.caller.arn,
+            commit=git_commit(self.options.project),
+            made=datetime.now(UTC),
+            roots=tuple(roots),
+            images=images,
+            secrets=versions,
+            secret_changes=changes,
+            artifacts=artifacts,
+            bucket=bucket,
+        )
+
+    def secret_names(self) -> dict[str, str]:
+        """The secrets that hold keys.env, by their key under ``secrets``."""
+        from . import secret_values
+
+        return secret_values.names(self.config) if self.uses_secrets() else {}
+
+    def token(self, root: RootPlan) -> str:
+        """The ClientRequestToken of an operation: whoever meets its events sees whose they are, and a repeated call
+        does nothing. Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html
+        """
+        return f"{self.run}-{root.target.root}"
+
+    def protects(self) -> bool:
+        """Whether stacks get termination protection and a policy that keeps what holds data (``deploy.protect``)."""
+        return bool(targets.settings(self.config).get("protect"))
+
+    def locate(self, stack: str, logical_id: str) -> Location | None:
+        """The line of the template that makes a resource of ``app/gateway``; None where it was not rendered here."""
+        document = self.rendered.document(stack) if self.rendered else None
+        line = document.starts.get(("Resources", logical_id)) if document else None
+        return document.lines[line - 1].origin[0] if document and line else None
+
+    def discard(self, roots: Sequence[RootPlan]) -> None:
+        """Leave nothing behind of change sets that are not executed."""
+        from . import plan
+
+        for root in roots:
+            plan.discard(root, self.aws)
+
+    def upload(self, bundle: Bundle) -> None:
+        """Bring to the bucket what is not there."""
+        from .upload import Transfer, upload
+
+        found = upload(bundle, self.caller.account, self.aws)
+        if sent := len(found.transfers) - found.count(Transfer.PRESENT):
+            self.say(f"uploaded {sent} of {len(found.transfers)} artifacts")
+
+    # --- between the roots ------------------------------------------------------------------------------------
+
+    def targets(
+        self, lives: Mapping[str, Live | None], images: Mapping[str, str], versions: Mapping[str, str]
+    ) -> dict[str, StackTarget]:
+        """What every root is asked to become, by what is there now; what it refers to is in the bucket afterwards."""
+        bundle = self.bundle(self.bucket(lives))
+        if bundle.folder:
+            self.upload(bundle)
+        outputs = {root: found.stack.outputs for root, found in lives.items() if found}
+        known = targets.Known(outputs, images, versions)
+        found = targets.roots(self.rendering)
+        return {each.name: targets.target(each, self.rendering, bundle, known) for each in found}
+
+    def advanced(self, plan: Plan) -> tuple[Plan, dict[str, StackTarget]]:
+        """The plan with the images and the bucket that came to be since it was made, and the targets by them."""
+        lives = self.lives()
+        bucket = self.bucket(lives)
+        artifacts = tuple(artifact.name for artifact in self.bundle(bucket).artifacts)
+        moved = replace(plan, images={**self.images(), **plan.images}, artifacts=artifacts, bucket=bucket)
+        return moved, self.targets(lives, moved.images, moved.secrets)
+
+    def put_secrets(self, plan: Plan) -> None:
+        """Put the versions that the plan announces; those that are there already stay."""
+        from . import secret_values
+
+        keys = self.keys()
+        for change in plan.secret_changes:
+            secret = self.aws.secret(change.name)
+            if secret is not None and change.version in secret.versions:
+                continue  # put by a run that was interrupted
+            if keys is None:
+                raise InputError.of("SW420", f"there is no keys.env, and the plan puts a version of {change.name}")
+            # A secret that the deployment itself has made comes with a first, generated version.
+            if secret is not None and change.before is not None and secret.current != change.before:
+                hint = "make a new plan"
+                raise AwsError.of("SW884", f"the secret {change.name} has another version than planned", hint=hint)
+            secret_values.put(change.name, change.version, keys, self.aws)
+            self.say(f"secret {change.name}: version {change.version}")
+
+    def bring_images(self) -> None:
+        """Build, push and mirror what is not in the registry yet, where its repository is there.
+
+        Images for the local CloudFormation, which runs no containers, are stood in for. Raises ImageError.
+        """
+        from . import images
+        from .containers import Engine
+        from .local import is_registry
+
+        if not self.config.parameters.get("images"):
+            return
+        store = self.store()
+        absent = [e.image for e in store.status(images.images(self.config)) if e.state is images.State.MISSING]
+        if not absent:
+            return
+        self.say(f"images to bring: {', '.join(image.name for image in absent)}")
+        if is_registry(store.registry.host):
+            for image in absent:
+                images.stand_in(image, store)
+            return
+        engine = Engine.find()
+        images.build(self.config, [image for image in absent if image.context], engine)
+        images.push(absent, store, engine)
+        images.mirror(absent, store, engine)
+
+
+def git_commit(project: Path) -> str:
+    """The revision of the project, with ``-dirty`` where files differ from it; empty where there is none."""
+    command = ["git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def uses(rendering: Rendering, root: str, kind: SourceKind) -> bool:
+    """Whether a Parameter of the root takes its value from that kind of source."""
+    return any(source.kind is kind for source in rendering.wiring[root].sources.values())
+
+
+def same_target(one: StackTarget, other: StackTarget) -> bool:
+    """Whether both ask CloudFormation for the same."""
+    return (one.templates, one.parameters, one.tags) == (other.templates, other.parameters, other.tags)
