@@ -22,6 +22,7 @@ from werkzeug.wrappers import Request
 
 from ..cfn.intrinsics import Pseudo
 from . import faults
+from .functions import invoked
 from .moto_application import MotoApplication
 from .registry import changes_repository, is_registry
 from .services import Services
@@ -66,6 +67,8 @@ class Journal:
             )
         if is_registry(request):
             return changes_repository(request)
+        if invoked(request) is not None:  # what a function does, it asks for itself
+            return False
         action = faults.action_of(request)
         return action != "GET" and not action.startswith(_READS)
 

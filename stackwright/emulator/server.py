@@ -27,6 +27,7 @@ from . import faults, protocol
 from .drift import Drifts
 from .ecs import Ecs
 from .engine import ApiError, Engine
+from .functions import Functions, invoked
 from .journal import Journal, RememberingServices, settle
 from .moto_application import MotoApplication
 from .registry import Blobs, Registry, is_registry
@@ -53,6 +54,7 @@ class Application:
         self._clients: dict[str, Any] = {}
         self._blobs = Blobs(journal.folder / "blobs" if journal else None)
         self._registry = Registry(self._blobs, self._repositories)
+        self._functions = Functions(engine.pseudo)
         if engine.fetch is None:
             engine.fetch = self.fetch
         self._attach()
@@ -141,6 +143,10 @@ class Application:
             return self._registry.answer(request)
         with self._lock:
             self._engine.clock.advance()
+        function = invoked(request) if service == "lambda" else None
+        if function is not None:
+            self._moto()
+            return self._functions.invoke(request, function)
         if service == "ecs" and self._rollouts is not None:
             return self._ecs(self._rollouts, request)
         return self._passed(request, request.get_data())
