@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from . import __version__, cli_apply, cli_deploy, cli_local, cli_pipeline, cli_releases
+from . import __version__, cli_apply, cli_deploy, cli_local, cli_pipeline, cli_releases, cli_stacks
 from .cli_options import (
     FORMAT,
     PROJECT,
@@ -66,7 +66,7 @@ main.add_command(cli_apply.deploy)
 main.add_command(cli_apply.rollback)
 main.add_command(cli_deploy.package)
 main.add_command(cli_deploy.secrets)
-for _verb in cli_releases.VERBS:
+for _verb in (*cli_releases.VERBS, *cli_stacks.VERBS):
     main.add_command(_verb)
 main.add_command(cli_local.emulator)
 main.add_command(cli_local.rehearse)

@@ -199,3 +199,12 @@ def beginning(stack_id: str, aws: Stacks) -> tuple[str | None, StackEvent] | Non
             resting = not moving
         before = event
     return found
+
+
+def history(stack_id: str, path: str, aws: Stacks) -> list[Step]:
+    """The steps so far of the operation that a stack is in, or was in last, nested stacks included; none without any.
+
+    Raises AwsError.
+    """
+    found = beginning(stack_id, aws)
+    return Operation(stack_id, path, aws, found[0]).read() if found else []

@@ -1,4 +1,4 @@
-"""What is told of an operation while it runs: steps of stacks and resources, rollouts of services, notices."""
+"""What is told of an operation: steps of stacks and resources, rollouts of services, notices; what a deletion does."""
 
 from __future__ import annotations
 
@@ -73,6 +73,23 @@ class Notice:
     """Something about the following itself that the user should know."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What a deletion does to a resource. ``kept`` is Retain, Snapshot, or empty where it goes; ``stateful`` says that
+    it holds data."""
+
+    address: str
+    type: str
+    physical_id: str
+    kept: str
+    stateful: bool
+
+    @property
+    def lost(self) -> bool:
+        """Whether data goes with it."""
+        return self.stateful and not self.kept
 
 
 Progress = Step | Rollout | Notice

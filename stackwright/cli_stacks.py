@@ -1,0 +1,381 @@
+"""The verbs for stacks that are deployed: watch, events, repair, destroy."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from .cli_deploy import connected
+from .cli_options import Options, console, for_environment, load_config, make_rendering
+from .deployment import Outcome
+from .errors import DeployError, InputError, StackwrightError
+from .model import Config, Location, Rendering
+
+if TYPE_CHECKING:
+    from .aws import Aws, Stack
+    from .following import Following
+    from .repair import State
+
+_AGAIN = 5.0
+"""Seconds in which a second Ctrl-C asks whether to cancel."""
+
+_ROOT = click.option("--root", metavar="STACK", help="Only this root stack, as stacks: calls it.")
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    click.echo(text, err=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """The stacks of an environment. ``rendering`` is None where the inputs do not render now: what is deployed can be
+    looked after all the same, only without lines of templates."""
+
+    config: Config
+    aws: Aws
+    rendering: Rendering | None = field(repr=False)
+
+    def found(self, root: str | None = None) -> list[tuple[str, Stack]]:
+        """Root stacks that are there, in order, with their names in ``stacks:``. Raises InputError, AwsError."""
+        names = [each.name for each in self.config.stacks]
+        if root is not None and root not in names:
+            hint = f"one of: {', '.join(names)}"
+            raise InputError.of("SW032", f"{self.config.environment} has no root stack {root}", hint=hint)
+        wanted = [root] if root else names
+        pairs = ((name, self.aws.stack(f"{self.config.prefix}-{name}")) for name in wanted)
+        return [(name, stack) for name, stack in pairs if stack]
+
+    def locate(self, stack: str, logical_id: str) -> Location | None:
+        """The line of the template that makes a resource."""
+        document = self.rendering.document(stack) if self.rendering else None
+        line = document.starts.get(("Resources", logical_id)) if document else None
+        return document.lines[line - 1].origin[0] if document and line else None
+
+    def templates(self, root: str) -> Mapping[str, str]:
+        """Rendered templates of a root and its nested stacks, by path."""
+        documents = self.rendering.documents if self.rendering else ()
+        return {each.name: each.text for each in documents if each.name == root or each.name.startswith(f"{root}/")}
+
+    def follow(self, root: str, stack: str, operate: Callable[[Following], Outcome]) -> Outcome:
+        """Begin or attach to an operation, show it to its end, and say how it ended."""
+        from . import report_progress
+        from .following import Following
+
+        screen, environment = console(stderr=True), self.config.environment
+        with detachable(stack, environment, self.aws), report_progress.shown(screen, stack) as watcher:
+            outcome = operate(Following(watcher, self.locate, tuple(self.templates(root)), attach(environment)))
+        screen.print(report_progress.outcome(outcome))
+        return outcome
+
+    def release_held(self, root: str, stack: str) -> None:
+        """Let functions run again that a killed deployment held."""
+        from .apply import release_held
+
+        release_held(stack, self.templates(root), self.aws, lambda told: say(getattr(told, "text", "")))
+
+
+def opened(options: Options) -> Deployed:
+    """The environment, connected. Raises InputError, AwsError."""
+    config = load_config(options)
+    try:
+        rendering = make_rendering(config)
+    except StackwrightError:
+        rendering = None
+    return Deployed(config, connected(config), rendering)
+
+
+def attach(environment: str) -> str:
+    """The command that follows an operation again."""
+    return f"python render.py watch --env {environment}"
+
+
+# --- interruptions ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def detachable(stack: str, environment: str, aws: Aws) -> Iterator[None]:
+    """Ctrl-C leaves the operation to itself, and says how to follow it again; a second one within five seconds asks
+    whether to cancel an update. A closed terminal leaves it to itself too; what was held is released first.
+
+    Exits 130 where it was left.
+    """
+    before = [(each, signal.getsignal(each)) for each in (signal.SIGTERM, signal.SIGHUP)]
+    for each, _ in before:
+        signal.signal(each, _leave)
+    try:
+        yield
+    except KeyboardInterrupt:
+        _detach(stack, environment, aws)
+        raise click.exceptions.Exit(130) from None
+    finally:
+        for each, handler in before:
+            signal.signal(each, handler)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
+def _detach(stack: str, environment: str, aws: Aws) -> None:
+    say(f"\ndetached: what happens to {stack} goes on in CloudFormation; follow it again: {attach(environment)}")
+    if not sys.stdin.isatty():
+        return
+    say(f"press Ctrl-C again within {_AGAIN:.0f} s to cancel it instead")
+    try:
+        time.sleep(_AGAIN)
+    except KeyboardInterrupt:
+        _cancel(stack, environment, aws)
+
+
+def _cancel(stack: str, environment: str, aws: Aws) -> None:
+    """Cancel an update, if that is meant; nothing else can be cancelled.
+
+    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CancelUpdateStack.html
+    """
+    found = aws.stack(stack)
+    if found is None or found.status != "UPDATE_IN_PROGRESS":
+        status = found.status if found else "no longer there"
+        say(f"\n{stack} is {status}: only an update in progress can be cancelled. To give up a first creation, and")
+        say(f"remove what it has made so far: aws cloudformation delete-stack --stack-name {stack}")
+    elif click.confirm(f"\nCancel the update of {stack} and roll it back?", err=True):
+        aws.cancel_update(found.id, _token("cancel"))
+        say(f"the update is cancelled and is being rolled back; follow that: {attach(environment)}")
+
+
+def _token(verb: str) -> str:
+    return f"{verb}-{uuid.uuid4().hex[:12]}"
+
+
+# --- watch and events ---------------------------------------------------------------------------------------------
+
+
+@click.command(short_help="Follow what is under way, from its beginning.")
+@for_environment
+@_ROOT
+def watch(options: Options, root: str | None) -> None:
+    """Follow the operations that are under way on the stacks of an environment, whoever began them; exit 1 where one
+    does not end in the state that was asked for. Ctrl-C leaves them to themselves."""
+    deployed = opened(options)
+    found = deployed.found(root)
+    if not found:
+        raise DeployError.of("SW826", f"{options.environment} has no stacks yet", hint="python render.py deploy")
+    moving = [(name, stack) for name, stack in found if stack.busy]
+    failed = False
+    for name, stack in moving:
+        failed = not _attached(deployed, name, stack).ok or failed
+    for name, stack in found:
+        deployed.release_held(name, stack.name)
+    if not moving:
+        for _, stack in found:
+            since = stack.updated or stack.created
+            say(f"{stack.name}: {stack.status}" + (f" since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""))
+        say("nothing is under way")
+    if failed:
+        sys.exit(1)
+
+
+def _attached(deployed: Deployed, root: str, stack: Stack) -> Outcome:
+    from .following import attach as follow
+
+    return deployed.follow(root, stack.name, lambda how: follow(stack, deployed.aws, root, how))
+
+
+@click.command(short_help="Show what happened in the last operation.")
+@for_environment
+@_ROOT
+@click.option("--failed", is_flag=True, help="Failures only.")
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def events(options: Options, root: str | None, failed: bool, style: str) -> None:
+    """Show the events of the last operation on each root stack of an environment, nested stacks included, oldest
+    first."""
+    from . import report_stacks
+    from .events import history
+
+    deployed = opened(options)
+    steps = [step for name, stack in deployed.found(root) for step in history(stack.id, name, deployed.aws)]
+    shown = [step for step in steps if not step.nested and (step.failed or not failed)]
+    text = report_stacks.events(shown, style)
+    if style == "json":
+        click.echo(text)
+    elif text:
+        console().print(text)
+    else:
+        say("no failures" if failed and steps else f"{options.environment} has no stacks yet")
+
+
+# --- repair ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """What the user allows beforehand: everything that loses nothing, and deletions of stacks by name."""
+
+    yes: bool = False
+    delete: str | None = None
+    skip: tuple[str, ...] = ()
+    retain: tuple[str, ...] = ()
+
+
+@click.command(short_help="Bring stuck stacks back into a state that can be deployed to.")
+@for_environment
+@_ROOT
+@click.option("--yes", is_flag=True, help="Do not ask before what loses nothing.")
+@click.option("--yes-delete", "delete", metavar="NAME", help="Delete the stack of this name without asking.")
+@click.option("--skip", multiple=True, metavar="ADDRESS", help="Leave this resource out of a rollback; repeatable.")
+@click.option(
+    "--retain", multiple=True, metavar="LOGICAL_ID", help="Leave this resource out of a deletion; repeatable."
+)
+def repair(
+    options: Options, root: str | None, yes: bool, delete: str | None, skip: tuple[str, ...], retain: tuple[str, ...]
+) -> None:
+    """Look at each root stack of an environment, and offer the way out where no deployment can change it: a failed
+    first creation is deleted, a change set that was never executed discarded, a rollback that failed continued, a
+    deletion that failed tried again, and an operation under way followed."""
+    deployed = opened(options)
+    leave = Leave(yes, delete, skip, retain)
+    results = [mended(deployed, name, stack, leave) for name, stack in deployed.found(root)]
+    if not any(found for found in results):
+        say("nothing to repair")
+    if any(outcome is not None and not outcome.ok for outcome in results):
+        sys.exit(1)
+
+
+def mended(deployed: Deployed, root: str, stack: Stack, leave: Leave) -> Outcome | None:
+    """The way out of a stack's state, gone; None where it needs none. Raises DeployError (SW827) where that is not
+    confirmed."""
+    from . import repair as stage
+    from .repair import Way
+
+    aws = deployed.aws
+    state = stage.look(root, stack, aws)
+    if state.way is Way.NOTHING:
+        return None
+    say(f"{stack.name} is in {stack.status}: {state.text}")
+    for each in state.failed:
+        say(f"  {each.address} ({each.type}): {each.reason}")
+    if state.way is Way.WATCH:
+        return _attached(deployed, root, stack)
+    if state.way in (Way.DELETE, Way.RETRY):
+        return _deleted(deployed, state, leave)
+    if state.way is Way.DISCARD:
+        return _discarded(deployed, state, leave)
+    _confirm("Continue the rollback?", leave.yes, "--yes; what cannot be rolled back: --skip ADDRESS")
+    return deployed.follow(
+        root, stack.name,
+        lambda how: stage.continue_rollback(state, aws, token=_token("repair"), skip=leave.skip, following=how),
+    )  # fmt: skip
+
+
+def _deleted(deployed: Deployed, state: State, leave: Leave) -> Outcome:
+    _show_fates(deployed, [(state.root, state.stack)])
+    _typed(state.stack.name, leave.delete, f"delete {state.stack.name}", f"--yes-delete {state.stack.name}")
+    return _destroyed(deployed, state.root, state.stack, leave.retain)
+
+
+def _discarded(deployed: Deployed, state: State, leave: Leave) -> Outcome:
+    from datetime import UTC, datetime
+
+    from .destroy import discard_review
+
+    _confirm("Discard it?", leave.yes, "--yes")
+    discard_review(state.stack, deployed.aws)
+    say(f"{state.stack.name} is discarded")
+    now = datetime.now(UTC)
+    return Outcome(state.root, state.stack.name, "DELETE_COMPLETE", True, now, now)
+
+
+def _confirm(question: str, yes: bool, flag: str) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise DeployError.of("SW827", "nobody can be asked whether to go on", hint=f"look at it, then add {flag}")
+    if not click.confirm(question, err=True):
+        raise DeployError.of("SW827", "not confirmed: nothing was done")
+
+
+def _typed(name: str, given: str | None, deed: str, flag: str) -> None:
+    """Let nobody do it who has not typed the name."""
+    if given is None and sys.stdin.isatty():
+        given = click.prompt(f"To {deed}, type {name}", default="", show_default=False, err=True)
+    if given is None:
+        raise DeployError.of("SW827", "nobody can be asked whether to go on", hint=f"look at it, then add {flag}")
+    if given != name:
+        raise DeployError.of("SW827", f"not confirmed: {given!r} is not {name!r}; nothing was deleted")
+
+
+# --- destroy --------------------------------------------------------------------------------------------------------
+
+
+@click.command(short_help="Delete the stacks of an environment.")
+@for_environment
+@click.option("--yes-destroy", "given", metavar="NAME", help="The environment's name, in place of typing it.")
+def destroy(options: Options, given: str | None) -> None:
+    """List what is lost with the stacks of an environment and what stays, ask for the environment's name, and delete
+    them in reverse order. Nothing is emptied: what holds something that CloudFormation does not delete stops it."""
+    deployed = opened(options)
+    found = deployed.found()[::-1]
+    if not found:
+        say(f"{options.environment} has no stacks")
+        return
+    _show_fates(deployed, found)
+    environment = options.environment
+    _typed(environment, given, f"destroy {environment} in {deployed.config.region}", f"--yes-destroy {environment}")
+    for name, stack in found:
+        outcome = _destroyed(deployed, name, stack)
+        if not outcome.ok:
+            sys.exit(1)
+    say(f"{environment} is destroyed")
+
+
+def _show_fates(deployed: Deployed, found: Sequence[tuple[str, Stack]]) -> None:
+    from . import report_stacks
+    from .destroy import fates
+    from .live import read
+
+    screen = console(stderr=True)
+    for name, stack in found:
+        live = read(stack.id, deployed.aws, name)
+        screen.print(f"[bold]{stack.name}[/]  {stack.status}" + ("  (termination protection is on)" * stack.protected))
+        text = report_stacks.fates(fates(live)) if live else ""
+        screen.print("\n".join(f"  {line}" for line in text.splitlines()) if text else "  holds nothing")
+
+
+def _destroyed(deployed: Deployed, root: str, stack: Stack, retain: Sequence[str] = ()) -> Outcome:
+    from . import destroy as stage
+
+    if stack.status == "REVIEW_IN_PROGRESS":
+        return _discarded(deployed, _state(root, stack), Leave(yes=True))
+    outcome = deployed.follow(
+        root, stack.name,
+        lambda how: stage.destroy(
+            stack, deployed.aws, root, token=_token("destroy"), following=how, retain=retain
+        ),
+    )  # fmt: skip
+    if not outcome.ok:
+        way = stage.way_on(outcome)
+        again = f"python render.py repair --env {deployed.config.environment}"
+        say(
+            "\n".join(
+                filter(None, (way, f"then run the same command again, or leave it out: {again} --retain LOGICAL_ID"))
+            )
+        )
+    return outcome
+
+
+def _state(root: str, stack: Stack) -> State:
+    from .repair import State, Way
+
+    return State(root, stack, Way.DISCARD, "")
+
+
+VERBS = (watch, events, repair, destroy)

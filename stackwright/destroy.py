@@ -1,0 +1,117 @@
+"""A root stack -> what its templates retain, and nothing else.
+
+Nothing is emptied: a bucket with objects in it stops a deletion, as CloudFormation has it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .aws import Aws, Stack
+from .cfn.schema import STATEFUL
+from .cfn.template import Template, parse
+from .deployment import Outcome
+from .errors import AwsError, DeployError
+from .following import Following, follow
+from .live import Live
+from .progress import STACK, Fate
+
+_SNAPSHOT = frozenset(("AWS::RDS::DBCluster", "AWS::RDS::DBInstance"))
+"""What leaves a snapshot where its template says nothing (an instance of a cluster does not).
+
+Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+"""
+
+_WAYS: Sequence[tuple[str, str, str]] = (
+    (
+        "AWS::S3::Bucket",
+        "not empty",
+        "look at what is in it; if it may go: aws s3 rb s3://{id} --force (a versioned one: empty it in the console)",
+    ),
+    (
+        "AWS::ECR::Repository",
+        "not empty|contains images|force",
+        "if its images may go: aws ecr delete-repository --force --repository-name {id}",
+    ),
+    ("", "in use by|is imported|has a dependent object|dependency", "remove first what uses it"),
+)
+"""Type, what the reason says, and the way on."""
+
+
+def fates(live: Live) -> list[Fate]:
+    """What becomes of each resource of a root and its nested stacks: losses of data first, then what is kept.
+
+    Raises AwsError.
+    """
+    found = list(_fates(live, ""))
+    return sorted(found, key=lambda fate: (not fate.lost, not fate.kept))
+
+
+def _fates(live: Live, above: str) -> Iterator[Fate]:
+    template = parse(live.template)
+    for name, each in live.resources.items():
+        if not each.physical_id:
+            continue
+        kept = above or _kept(name, each.type, template, live.stack)
+        if each.type == STACK and name in live.nested:
+            yield from _fates(live.nested[name], kept)
+        else:
+            yield Fate(f"{live.name}:{name}", each.type, each.physical_id, kept, each.type in STATEFUL)
+
+
+def _kept(name: str, type_: str, template: Template, stack: Stack) -> str:
+    resource = template.resources.get(name)
+    policy: Any = resource.deletion_policy if resource else None
+    if policy is None and type_ in _SNAPSHOT:
+        return "" if resource and "DBClusterIdentifier" in resource.properties else "Snapshot"
+    if policy == "RetainExceptOnCreate":
+        return "" if stack.status.startswith("ROLLBACK") else "Retain"
+    return policy if policy in ("Retain", "Snapshot") else ""
+
+
+def destroy(
+    stack: Stack, aws: Aws, root: str, *, token: str, following: Following | None = None, retain: Sequence[str] = ()
+) -> Outcome:
+    """Delete a root stack, its termination protection included, and follow that to its end.
+
+    ``retain`` names resources of the root that stay, which is possible only after a deletion that failed.
+
+    Raises:
+        DeployError: SW802, another operation is under way.
+        AwsError: AWS refuses something; SW824 where the deletion goes on, but can no longer be followed.
+    """
+    if stack.busy and stack.status != "DELETE_IN_PROGRESS":
+        hint = "follow it with the verb watch, and run this again when it has ended"
+        raise DeployError.of("SW802", f"{stack.name} is in {stack.status}", hint=hint)
+    if stack.protected:
+        aws.set_termination_protection(stack.id, enabled=False)
+    last = aws.last_event(stack.id)
+    aws.delete_stack(stack.id, token, retain)
+    return follow(stack.id, aws, root, since=last.id if last else None, following=following)
+
+
+def way_on(outcome: Outcome) -> str:
+    """What to do about a deletion that failed; empty where nothing better is known than its reason."""
+    cause = outcome.cause
+    if cause is None:
+        return ""
+    name = cause.address.rpartition(":")[2]
+    physical = next((e.physical_id for e in outcome.events if e.logical_id == name and e.physical_id), "")
+    for type_, said, way in _WAYS:
+        if type_ in ("", cause.type) and re.search(said, cause.reason, re.IGNORECASE):
+            return way.format(id=physical)
+    return ""
+
+
+def discard_review(stack: Stack, aws: Aws) -> None:
+    """Delete a stack that holds change sets only (REVIEW_IN_PROGRESS). Raises AwsError."""
+    for change_set, _ in aws.change_sets(stack.id):
+        aws.delete_change_set(change_set)
+    found = aws.stack(stack.id)
+    if found is None or found.status == "DELETE_COMPLETE":
+        return
+    if found.status != "REVIEW_IN_PROGRESS":
+        raise AwsError.of("SW802", f"{stack.name} is in {found.status} by now", hint="look again")
+    aws.delete_stack(stack.id, f"discard-{stack.id.rpartition('/')[2]}")
