@@ -68,7 +68,12 @@ def make(
     ``expected`` tells whether changes are predicted: it is asked where a nested stack without changes failed all.
     Raises AwsError: SW803 CloudFormation refuses it (nothing is left behind), SW804 somebody deleted it meanwhile.
     """
-    made = _finished(_created(request, aws), aws, progress)
+    id_ = _created(request, aws)
+    try:
+        made = _finished(id_, aws, progress)
+    except BaseException:
+        aws.delete_change_set(id_)
+        raise
     if made.status == "CREATE_COMPLETE":
         return Made(made.id, made.stack_id)
     cause = _cause(made, aws)

@@ -112,10 +112,10 @@ class _Target:
         template = parse(self._target.body)
         given: dict[str, Any] = hidden(template, self._target.parameters)
         for name in template.parameters:
-            if name not in given and name in self._target.missing:
+            if name in self._target.missing:
                 given[name] = Unknown(f"${{{name}}}", (f"{PARAMETER}{name}",), fresh=True)
             elif live and name in _kept(template, self._target, live):
-                given |= hidden(template, {name: live.stack.parameters[name]})
+                given.setdefault(name, live.stack.parameters[name])
         return cfn.Stack(
             template,
             given,

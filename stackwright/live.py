@@ -98,13 +98,9 @@ class Live:
 
 
 def hidden(template: Template, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The given values of a template's parameters; those with NoEcho as unknown, whatever they are."""
-    return {
-        name: Unknown(HIDDEN, (f"NoEcho parameter {name}",))
-        if name in template.parameters and template.parameters[name].no_echo
-        else value
-        for name, value in parameters.items()
-    }
+    """The given values of a template's parameters; those with NoEcho as unknown, given or not."""
+    secret = [name for name, each in template.parameters.items() if each.no_echo]
+    return {**parameters, **{name: Unknown(HIDDEN, (f"NoEcho parameter {name}",)) for name in secret}}
 
 
 def pseudo_of(stack: Stack, base: Pseudo | None = None) -> Pseudo:

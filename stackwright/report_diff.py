@@ -22,7 +22,7 @@ _SYMBOL = {Effect.ADD: "+", Effect.CHANGE: "~", Effect.REPLACE: "-/+", Effect.RE
 _STYLE = {Effect.ADD: "green", Effect.CHANGE: "yellow", Effect.REPLACE: "bold red", Effect.REMOVE: "red"}
 _FORCES = {"yes": "  # forces replacement", "maybe": "  # may force replacement"}
 _WIDTH = 200  # of one value; JSON holds all of it
-_BEFORE, _AFTER, _CHANGED = 32, 12, 60  # characters around and in what differs between two long values
+_BEFORE, _AFTER, _CHANGED = 32, 12, 40  # characters around and in what differs between two long values
 
 _REFERENCE = re.compile(r"\$\{[^{}]+\}")
 

@@ -171,7 +171,7 @@ def test_of_two_long_values_what_differs_is_shown(before, after, line):
 
 def test_a_long_difference_is_cut():
     text = shown(report(modified("a" * 300, "b" * 300)))
-    assert f'P: "{"a" * 60}…" → "{"b" * 60}…"\n' in text
+    assert f'P: "{"a" * 40}…" → "{"b" * 40}…"\n' in text
 
 
 def test_a_value_that_is_part_of_the_other_is_shown_by_what_it_lacks():

@@ -1,0 +1,740 @@
+"""Plans of a root: change sets on an emulator and by hand, held against the prediction; none is left behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stackwright import plan
+from stackwright.aws import StackEvent, StackResource
+from stackwright.comparison import Effect
+from stackwright.deployment import Certainty, Kind, Listed, PlannedChange, RootPlan, SecretChange
+from stackwright.emulator.faults import RequestFault
+from stackwright.errors import AwsError, InputError
+from stackwright.live import Live
+from stackwright.report_plan import FORMATS, report
+from tests.deploy.conftest import REGION, client
+from tests.deploy.planning import (
+    ARN,
+    BEGAN,
+    BUCKET,
+    STACK,
+    Account,
+    FakeStacks,
+    account,
+    arn,
+    change_set,
+    changed,
+    stack,
+    target,
+    whole,
+)
+
+RECORDED = json.loads((Path(__file__).parents[1] / "cfn/recorded/change-sets.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    with account(page=2) as found:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
+        client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        client("secretsmanager").create_secret(Name="other", SecretString='{"user": "ada"}')
+        yield found
+
+
+def by_address(found: RootPlan) -> dict[str, PlannedChange]:
+    return {change.diff.address: change for change in found.changes}
+
+
+def short(found: RootPlan) -> dict[str, tuple[str, str, str]]:
+    return {
+        change.diff.address: (str(change.effect), str(change.listed), str(change.certainty)) for change in found.changes
+    }
+
+
+# --- kinds --------------------------------------------------------------------------------------------------
+
+
+def test_a_first_deployment_adds_everything_and_leaves_nothing_behind(aws: Account) -> None:
+    found = aws.preview(target())
+    assert (found.kind, found.made_stack, found.live) == (Kind.CREATE, True, {})
+    assert short(found) == {
+        f"app/{address}": ("add", "both", "certain")
+        for address in ("network:Files", "network:Group", "network:Vpc", "web:Login", "web:Rule", "web:Task")
+    }
+    assert found.changes[0].stateful
+    assert found.notes == ()
+    made = aws.aws.stack(STACK)
+    assert made is not None
+    assert (made.status, made.id) == ("REVIEW_IN_PROGRESS", found.stack_id)
+    plan.discard(found, aws.aws)
+    assert aws.aws.stacks() == []
+    plan.discard(found, aws.aws)
+
+
+def test_the_change_set_is_what_gets_executed(aws: Account) -> None:
+    assert aws.execute(aws.preview(target())) == "CREATE_COMPLETE"
+    again = aws.preview(target(changed(("app/web", "sha256:1111", "sha256:2222"))))
+    assert again.change_set
+    assert aws.execute(again) == "UPDATE_COMPLETE"
+
+
+def test_an_update_says_what_changes_where(aws: Account) -> None:
+    aws.deploy()
+    found = aws.preview(target(parameters={"Level": "debug"}))
+    assert short(found) == {"app/web:Task": ("replace", "both", "certain")}
+    (change,) = found.changes
+    assert (change.action, change.replacement, change.policy_action) == ("Modify", "True", "ReplaceAndDelete")
+    assert change.physical_id.endswith(":task-definition/web:1")
+    (leaf,) = change.diff.properties
+    assert leaf.path == 'ContainerDefinitions["web"].Environment["LEVEL"].Value'
+    assert (leaf.before, leaf.after, leaf.replaces) == ("info", "debug", "yes")
+    assert (found.kind, found.notes, found.diff.losses) == (Kind.UPDATE, (), ())
+    plan.discard(found, aws.aws)
+    assert aws.aws.change_sets(STACK) == []
+    assert aws.aws.stack(STACK) is not None
+
+
+def test_without_changes_nothing_is_left_and_the_tree_is_not_read(aws: Account) -> None:
+    aws.deploy()
+    aws.upload(target())
+    aws.aws.calls.clear()
+    found = plan.preview(target(), aws.live(), aws.aws, run="run", description="by tester")
+    assert (found.kind, found.changes, found.change_set, found.changes_anything) == (Kind.NOTHING, (), None, False)
+    assert dict(aws.aws.calls) == {
+        "describe_stacks": 1, "create_change_set": 1, "describe_change_set": 1, "delete_change_set": 1,
+    }  # fmt: skip
+    assert aws.aws.change_sets(STACK) == []
+
+
+def test_outputs_alone_are_a_change(aws: Account) -> None:
+    aws.deploy()
+    more = "Outputs:\n  Level: {Value: !Ref Level}"
+    found = aws.preview(target(changed(("app", "Outputs:", more))))
+    assert (found.kind, found.changes) == (Kind.UPDATE, ())
+    assert [each.name for each in found.diff.outputs] == ["Level"]
+
+
+def test_a_nested_stack_that_goes_takes_its_data_with_it(aws: Account) -> None:
+    aws.deploy(changed(("app/network", "DeletionPolicy: Retain", "DeletionPolicy: Delete")))
+    alone = {"app": "Resources: {Other: {Type: AWS::SNS::Topic}}\n"}
+    found = aws.preview(target(alone))
+    assert short(found)["app/network:Files"] == ("remove", "both", "certain")
+    assert short(found)["app:Other"] == ("add", "both", "certain")
+    losses = {loss.resource.address: loss for loss in found.diff.losses}
+    assert set(losses) == {"app/network:Files", "app/web:Login"}
+    loss = losses["app/network:Files"]
+    assert (loss.policy, loss.kept, loss.physical_id[:3]) == ("Delete", False, "fs-")
+    assert by_address(found)["app/network:Files"].policy_action == "Delete"
+    assert "ITS DATA IS DELETED" in report(whole(found))
+
+
+def test_an_inline_root_needs_no_bucket(aws: Account) -> None:
+    wanted = target({"app": "Resources: {Topic: {Type: AWS::SNS::Topic}}\n"}, inline=True)
+    found = plan.preview(replace(wanted, urls={}), None, aws.aws, run="run", description="by tester")
+    assert aws.execute(found) == "CREATE_COMPLETE"
+
+
+def test_tags_of_the_stack_reach_its_resources(aws: Account) -> None:
+    aws.deploy()
+    found = aws.preview(target(tags={"team": "news"}))
+    assert found.kind is Kind.UPDATE
+    assert {"app/network:Vpc", "app/web:Task"} <= set(by_address(found))
+    assert Listed.CLOUDFORMATION not in {change.listed for change in found.changes}
+
+
+# --- what the two do not agree on -----------------------------------------------------------------------------
+
+
+def test_a_sibling_that_keeps_its_output_makes_phantoms(aws: Account) -> None:
+    aws.deploy()
+    found = aws.preview(
+        target(changed(("app/network", "{CidrBlock: 10.0.0.0/16}", "{CidrBlock: 10.0.0.0/16, EnableDnsSupport: true}")))
+    )
+    assert short(found) == {
+        "app/network:Vpc": ("change", "both", "certain"),
+        "app/web:Rule": ("replace", "CloudFormation only", "phantom"),
+    }
+    assert [each.address for each in found.diff.resources] == ["app/network:Vpc"]
+    text = report(whole(found))
+    assert "Listed by CloudFormation, but will not happen: what they follow keeps its value (1)" in text
+    assert "app/web: Rule" in text
+    assert "Plan: 0 to add, 1 to change, 0 to replace, 0 to remove in 1 of 1 stacks." in text
+
+
+def test_a_sibling_that_is_replaced_makes_real_ones(aws: Account) -> None:
+    aws.deploy()
+    found = aws.preview(target(changed(("app/network", "GroupDescription: web", "GroupDescription: other"))))
+    assert short(found) == {
+        "app/network:Group": ("replace", "both", "certain"),
+        "app/web:Rule": ("replace", "both", "certain"),
+    }
+    (leaf,) = by_address(found)["app/web:Rule"].diff.properties
+    assert (leaf.path, leaf.after_apply, leaf.causes) == ("GroupId", True, ("Network.Outputs.GroupId",))
+
+
+FOLLOWING = """
+Resources:
+  First: {Type: AWS::SSM::Parameter, Properties: {Name: first, Type: String, Value: one}}
+  Second: {Type: AWS::SSM::Parameter, Properties: {Name: second, Type: String, Value: !GetAtt First.Value}}
+"""
+
+
+def test_what_only_follows_an_attribute_is_not_listed_but_happens(aws: Account) -> None:
+    aws.deploy({"app": FOLLOWING})
+    found = aws.preview(target({"app": FOLLOWING.replace("Value: one", "Value: two")}))
+    assert short(found) == {
+        "app:First": ("change", "both", "certain"),
+        "app:Second": ("change", "prediction only", "certain"),
+    }
+    assert "Second  [dim]AWS::SSM::Parameter[/]  [cyan]not listed by CloudFormation[/]" in report(whole(found))
+    assert len(found.diff.resources) == 2
+
+
+def described(resource: str, type_: str, **api: Any) -> dict[str, Any]:
+    return {"Action": "Modify", "LogicalResourceId": resource, "ResourceType": type_, "Details": [], **api}
+
+
+def detail(path: str, recreation: str = "Never", evaluation: str = "Static", **values: Any) -> dict[str, Any]:
+    name = path.split("/")[2]
+    known = {"Attribute": "Properties", "Name": name, "Path": path, "RequiresRecreation": recreation}
+    return {"Target": {**known, **values}, "Evaluation": evaluation, "ChangeSource": "DirectModification"}
+
+
+TOPIC = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: a}}}\n"
+
+
+def fake(*changes: Any, body: str = TOPIC, full: tuple[Any, ...] | None = None) -> FakeStacks:
+    """A stack whose next change set holds these changes; ``full`` are those with property values."""
+    made = FakeStacks(stack(), body, [StackResource("Topic", "arn:topic", "AWS::SNS::Topic", "CREATE_COMPLETE")])
+    made.replies.append(arn("one"))
+    made.answers[arn("one")] = [change_set("one", "CREATE_COMPLETE", "", *changes)]
+    if full is not None:
+        made.full[arn("one")] = change_set("one", "CREATE_COMPLETE", "", *full)
+    return made
+
+
+def preview(made: FakeStacks, wanted: str = TOPIC, **options: Any) -> RootPlan:
+    current = None
+    if made.found is not None:
+        known = {each.logical_id: each for each in made.listed}
+        current = Live.of("app", made.found, made.body, known)
+    return plan.preview(target({"app": wanted}), current, made, run="run", description="by tester", **options)
+
+
+def test_what_only_cloudformation_lists_is_shown_as_it_says() -> None:
+    api = described("Topic", "AWS::SNS::Topic", Replacement="True", PolicyAction="ReplaceAndDelete")
+    api["Details"] = [
+        detail("/Properties/TopicName", "Always", BeforeValue="a", AfterValue="b"),
+        detail("/Properties/Tags/0/Value", AfterValue="{{changeSet:KNOWN_AFTER_APPLY}}", AttributeChangeType="Add"),
+    ]
+    found = preview(fake(api))
+    assert short(found) == {"app:Topic": ("replace", "CloudFormation only", "certain")}
+    first, second = found.changes[0].diff.properties
+    assert (first.path, first.after_apply, first.exists_before) == ("Tags[0].Value", True, False)
+    assert (second.path, second.before, second.after, second.replaces) == ("TopicName", "a", "b", "yes")
+    assert found.notes == ("CloudFormation lists what the prediction does not know: app:Topic",)
+    assert "only listed by CloudFormation" in report(whole(found))
+
+
+def test_what_is_dynamic_is_conditional() -> None:
+    api = described("Topic", "AWS::SNS::Topic", Replacement="Conditional")
+    api["Details"] = [detail("/Properties/TopicName", "Always", "Dynamic")]
+    (change,) = preview(fake(api)).changes
+    assert (change.certainty, change.diff.may_replace, change.effect) == (Certainty.CONDITIONAL, True, Effect.CHANGE)
+
+
+def test_data_that_only_cloudformation_says_is_lost_is_lost() -> None:
+    body = "Resources: {Topic: {Type: AWS::EFS::FileSystem}}\n"
+    api = described("Topic", "AWS::EFS::FileSystem", Replacement="True", PhysicalResourceId="fs-1")
+    (loss,) = preview(fake(api, body=body), body).diff.losses
+    assert (loss.resource.address, loss.kept, loss.physical_id) == ("app:Topic", False, "fs-1")
+
+
+@pytest.mark.parametrize(
+    ("said", "effect", "may_replace", "noted"),
+    [
+        ("True", Effect.REPLACE, False, True),
+        ("Conditional", Effect.CHANGE, True, True),
+        ("False", Effect.CHANGE, False, False),
+    ],
+)
+def test_a_replacement_that_nothing_explains_is_believed(
+    said: str, effect: Effect, may_replace: bool, noted: bool
+) -> None:
+    api = described("Topic", "AWS::SNS::Topic", Replacement=said)
+    found = preview(fake(api), TOPIC.replace("DisplayName: a", "DisplayName: b"))
+    (change,) = found.changes
+    assert (change.effect, change.diff.may_replace, change.listed) == (effect, may_replace, Listed.BOTH)
+    assert found.notes == ((f"app:Topic: CloudFormation lists Replacement {said}, the prediction says False",) * noted)
+
+
+def test_a_replacement_that_cloudformation_does_not_see_stays_one() -> None:
+    api = described("Topic", "AWS::SNS::Topic", Replacement="False")
+    found = preview(fake(api), TOPIC.replace("DisplayName: a", "TopicName: b"))
+    assert found.changes[0].effect is Effect.REPLACE
+    assert "the prediction says True" in found.notes[0]
+
+
+def test_resources_that_only_one_of_the_two_descriptions_has_are_kept() -> None:
+    bare = [described("Topic", "AWS::SNS::Topic"), described("Other", "AWS::SNS::Topic", Action="Remove")]
+    bare[0]["Details"] = [detail("/Properties/DisplayName"), detail("/Properties/KmsMasterKeyId")]
+    with_values = described("Topic", "AWS::SNS::Topic")
+    with_values["Details"] = [detail("/Properties/DisplayName", BeforeValue="a", AfterValue="b")]
+    found = preview(fake(*bare, full=(with_values,)))
+    assert list(by_address(found)) == ["app:Other", "app:Topic"]
+    first, second = by_address(found)["app:Topic"].diff.properties
+    assert (first.path, first.before, first.after) == ("DisplayName", "a", "b")
+    assert (second.path, second.after_apply) == ("KmsMasterKeyId", True)
+
+
+def test_a_template_that_only_cloudformation_reads_is_planned_as_it_says() -> None:
+    macro = "Transform: Acme::Macro\n" + TOPIC
+    found = preview(fake(described("Topic", "AWS::SNS::Topic")), macro)
+    assert short(found) == {"app:Topic": ("change", "CloudFormation only", "conditional")}
+    (note,) = found.notes
+    assert note.startswith("Nothing could be predicted, all is as CloudFormation lists it: ")
+    assert "Acme::Macro" in note
+
+
+def recorded() -> list[Any]:
+    return [pytest.param(case, id=str(index)) for index, case in enumerate(RECORDED)]
+
+
+@pytest.mark.parametrize("case", recorded())
+def test_what_aws_was_recorded_to_list_is_agreed_on(case: Any) -> None:
+    """Every change that AWS listed is in the plan with AWS's action; none that the prediction cannot explain."""
+    before, after = case["before"], case["after"]
+    body = json.dumps(before["template"])
+    made = FakeStacks(stack(parameters=texts(before["parameters"])), body)
+    made.listed = [
+        StackResource(name, f"id-{name}", each["Type"], "CREATE_COMPLETE")
+        for name, each in before["template"]["Resources"].items()
+    ]
+    made.replies.append(arn("one"))
+    made.answers[arn("one")] = [change_set("one", "CREATE_COMPLETE", "", *case["changes"])]
+    current = Live.of("app", made.found, body, {each.logical_id: each for each in made.listed})  # type: ignore[arg-type]
+    wanted = target({"app": json.dumps(after["template"])}, texts(after["parameters"]))
+    found = plan.preview(wanted, current, made, run="run", description="by tester")
+    listed = {each.diff.logical_id: each for each in found.changes if each.listed is not Listed.PREDICTION}
+    assert {name: each.action for name, each in listed.items()} == {
+        change["LogicalResourceId"]: change["Action"] for change in case["changes"]
+    }
+    assert found.notes == ()
+
+
+def texts(parameters: Any) -> dict[str, str]:
+    return {name: str(value) for name, value in (parameters or {}).items()}
+
+
+# --- what fails -----------------------------------------------------------------------------------------------
+
+NESTED = f"Nested change set {arn('inner')} was not successfully created: Currently in FAILED."
+NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
+
+
+def failing(*reasons: str) -> FakeStacks:
+    """A change set that fails for the first reason, the nested one that it names for the second, and so on."""
+    made = fake()
+    names = ["one", "inner", "innermost"]
+    for name, reason in zip(names, reasons, strict=False):
+        made.answers[arn(name)] = [change_set(name, "CREATE_IN_PROGRESS"), change_set(name, "FAILED", reason)]
+        made.answers[arn(name)][1] = replace(made.answers[arn(name)][1], stack_name=f"{STACK}-{name}")  # type: ignore[type-var]
+    return made
+
+
+@pytest.mark.parametrize(
+    "reasons",
+    [
+        [NO_CHANGES],
+        ["No updates are to be performed."],
+        [NESTED, NO_CHANGES],
+        [NESTED, NESTED.replace("inner", "innermost"), "No updates are to be performed."],
+    ],
+    ids=["change set", "update", "nested", "nested in nested"],
+)
+def test_no_changes_in_all_their_words(reasons: list[str]) -> None:
+    made = failing(*reasons)
+    assert preview(made).kind is Kind.NOTHING
+    assert made.gone == [arn("one")]
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Template error: Fn::Select  cannot select nonexistent value at index 1",
+        f"ChangeSet limit exceeded for stack {ARN}",
+        NO_CHANGES,
+    ],
+)
+def test_where_nested_stacks_cannot_be_looked_into_they_are_predicted(reason: str) -> None:
+    made = failing(NESTED, reason)
+    made.replies.append(arn("flat"))
+    made.answers[arn("flat")] = [change_set("flat", "CREATE_COMPLETE", "", described("Topic", "AWS::SNS::Topic"))]
+    found = preview(made, TOPIC.replace("DisplayName: a", "DisplayName: b"))
+    assert [(request.nested, request.name) for request in made.requests] == [(True, "run-1"), (False, "run-flat-1")]
+    assert (found.change_set, short(found)["app:Topic"]) == (arn("flat"), ("change", "both", "certain"))
+    (note,) = found.notes
+    assert note == f"CloudFormation cannot look into the nested stacks, so they are predicted; it says: {reason}"
+    assert made.gone == [arn("one")]
+
+
+@pytest.mark.parametrize(
+    ("reasons", "message"),
+    [
+        (["Parameters: [X] must have values."], f"refuses the change to {STACK}-one: Parameters: [X] must have values"),
+        ([NESTED, "Template format error."], f"{STACK}-one (in the nested stack {STACK}-inner): Template format error"),
+        ([NESTED, ""], f"refuses the change to {STACK}-one: {NESTED}"[:-1]),
+        ([""], f"refuses the change to {STACK}-one: no reason, status FAILED"),
+    ],
+)
+def test_a_refusal_gives_the_reason_of_the_nested_change_set(reasons: list[str], message: str) -> None:
+    made = failing(*reasons)
+    with pytest.raises(AwsError) as caught:
+        preview(made)
+    (problem,) = caught.value.problems
+    assert problem.code == "SW803"
+    assert problem.message.endswith(message)
+    assert "nothing was changed" in problem.hint
+    assert made.gone == [arn("one")]
+
+
+def test_early_validation_names_the_resources() -> None:
+    made = failing("The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck].")
+    made.invalid = ["Bucket (AWS::S3::Bucket): it exists already"]
+    with pytest.raises(AwsError) as caught:
+        preview(made)
+    assert [each.message for each in caught.value.problems][1:] == ["Bucket (AWS::S3::Bucket): it exists already"]
+    made = failing("The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck].")
+    made.invalid = None
+    with pytest.raises(AwsError) as caught:
+        preview(made)
+    (problem,) = caught.value.problems
+    assert "EarlyValidation" in problem.message
+    assert "cloudformation:DescribeEvents would show which" in problem.hint
+
+
+def test_a_change_set_that_somebody_deletes_meanwhile() -> None:
+    made = fake()
+    made.answers[arn("one")] = [change_set("one", "CREATE_PENDING"), None]
+    with pytest.raises(AwsError, match="the change set one was deleted while it was being created") as caught:
+        preview(made)
+    assert caught.value.problems[0].code == "SW804"
+
+
+def test_a_first_creation_that_is_refused_leaves_no_stack() -> None:
+    made = failing("Template format error.")
+    made.found = None
+    with pytest.raises(AwsError, match="Template format error"):
+        preview(made)
+    assert made.gone[-1] == ARN
+    assert made.found is None
+
+
+def test_an_interruption_leaves_nothing() -> None:
+    made = fake()
+    made.found = None
+    made.answers[arn("one")] = [change_set("one", "CREATE_IN_PROGRESS")]
+
+    def interrupted(_text: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        preview(made, progress=interrupted)
+    assert made.gone == [arn("one"), ARN]
+
+
+def test_a_lost_answer_does_not_make_two_change_sets(aws: Account) -> None:
+    aws.deploy()
+    aws.engine.fault(RequestFault("drop", service="cloudformation", action="CreateChangeSet", times=1, after=True))
+    found = aws.preview(target(parameters={"Level": "debug"}))
+    assert [each for each, _ in aws.aws.change_sets(STACK)] == [found.change_set]
+
+
+def test_change_sets_of_one_run_get_numbers(aws: Account) -> None:
+    aws.deploy()
+    for _ in range(2):
+        aws.preview(target(parameters={"Level": "debug"}))
+    assert sorted(name for _, name in aws.aws.change_sets(STACK)) == ["run-1", "run-2"]
+
+
+# --- the state of the stack -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "status",
+    ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_FAILED",
+     "UPDATE_ROLLBACK_FAILED", "IMPORT_ROLLBACK_FAILED"],
+)  # fmt: skip
+def test_a_stuck_stack_is_refused_with_the_way_out(status: str) -> None:
+    made = fake()
+    made.found = stack(status)
+    with pytest.raises(AwsError, match=f"{STACK} is in {status}: ") as caught:
+        preview(made)
+    (problem,) = caught.value.problems
+    assert (problem.code, "repair" in problem.hint) == ("SW801", True)
+    assert made.requests == []
+
+
+@pytest.mark.parametrize(
+    "status",
+    ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"],
+)
+def test_a_sound_stack_is_planned(status: str) -> None:
+    made = fake(described("Topic", "AWS::SNS::Topic"))
+    made.found = stack(status)
+    assert preview(made).kind is Kind.UPDATE
+
+
+def test_who_runs_another_operation_and_since_when() -> None:
+    made = fake()
+    since = datetime(2026, 11, 3, 9, 31, 5, tzinfo=UTC)
+    made.found = stack("UPDATE_IN_PROGRESS", updated=since, change_set=arn("theirs"))
+    made.answers[arn("theirs")] = [change_set("theirs", description="by ada, commit 0123abc")]
+    with pytest.raises(AwsError) as caught:
+        preview(made)
+    (problem,) = caught.value.problems
+    expected = f"{STACK} is in UPDATE_IN_PROGRESS since 2026-11-03 09:31:05 UTC, by ada, commit 0123abc"
+    assert (problem.code, problem.message) == ("SW802", expected)
+    assert "watch" in problem.hint
+
+
+@pytest.mark.parametrize(("token", "who"), [("t-1", ", by the request t-1"), ("", "")])
+def test_an_operation_without_a_description_is_told_by_its_token(token: str, who: str) -> None:
+    made = fake()
+    made.found = stack("DELETE_IN_PROGRESS")
+    made.newest = StackEvent("e", ARN, STACK, STACK, ARN, "", "DELETE_IN_PROGRESS", "", BEGAN, token)
+    with pytest.raises(AwsError) as caught:
+        preview(made)
+    expected = f"{STACK} is in DELETE_IN_PROGRESS since 2026-11-03 09:30:00 UTC{who}"
+    assert caught.value.problems[0].message == expected
+
+
+def test_an_operation_that_began_after_the_stack_was_read(aws: Account) -> None:
+    aws.deploy()
+    before = aws.live()
+    first = aws.preview(target(parameters={"Level": "debug"}))
+    aws.engine.latency = lambda _type, _operation: 60.0
+    aws.execute(first)
+    with pytest.raises(AwsError, match=r"is in UPDATE_IN_PROGRESS since .*, by tester") as caught:
+        plan.preview(target(parameters={"Level": "warn"}), before, aws.aws, run="other", description="by other")
+    assert caught.value.problems[0].code == "SW802"
+
+
+def test_a_stack_under_review_by_somebody_else_survives_our_preview(aws: Account) -> None:
+    theirs = aws.preview(target(parameters={"Level": "debug"}))
+    ours = aws.preview(target())
+    assert ours.kind is Kind.CREATE
+    plan.discard(ours, aws.aws)
+    assert [arn for arn, _ in aws.aws.change_sets(STACK)] == [theirs.change_set]
+    plan.discard(theirs, aws.aws)
+    assert aws.aws.stack(STACK) is None
+
+
+# --- requests -------------------------------------------------------------------------------------------------
+
+
+def test_what_is_asked_for() -> None:
+    made = fake(described("Topic", "AWS::SNS::Topic"))
+    preview(made, revert_drift=True)
+    (request,) = made.requests
+    assert (request.stack, request.kind, request.revert_drift, request.nested) == (ARN, "UPDATE", True, True)
+    assert (request.description, request.name) == ("by tester", "run-1")
+    assert request.url is not None
+
+
+def test_drift_that_is_taken_back_needs_no_explanation() -> None:
+    api = described("Topic", "AWS::SNS::Topic", Action="SyncWithActual")
+    found = preview(fake(api), revert_drift=True)
+    assert found.notes == ()
+    assert "was changed by hand to what the template says" in report(whole(found))
+
+
+def test_an_import_adopts_what_exists() -> None:
+    made = fake(described("New", "AWS::SNS::Topic", Action="Import", PhysicalResourceId="arn:new"))
+    wanted = TOPIC.replace("{Topic:", "{New: {Type: AWS::SNS::Topic, DeletionPolicy: Retain}, Topic:")
+    imports = [{"ResourceType": "AWS::SNS::Topic", "LogicalResourceId": "New", "ResourceIdentifier": {"TopicArn": "x"}}]
+    found = preview(made, wanted, imports=imports)
+    assert (found.kind, made.requests[0].kind, made.requests[0].nested) == (Kind.IMPORT, "IMPORT", False)
+    assert found.changes[0].action == "Import"
+    text = report(whole(found))
+    assert "adopts what exists" in text
+    assert "adopted as it is: arn:new" in text
+
+
+def test_a_parameter_that_a_release_does_not_hold_keeps_its_value() -> None:
+    made = fake(described("Topic", "AWS::SNS::Topic"))
+    made.found = stack(parameters={"Password": "****", "Level": "info", "Other": "x"})
+    declared = """Parameters:
+  Password: {Type: String, NoEcho: true, Default: x}
+  Level: {Type: String}
+  Other: {Type: String, Default: y}
+"""
+    preview(made, declared + TOPIC)
+    assert made.requests[0].kept == ("Password", "Level")
+    assert made.requests[0].parameters == {}
+
+
+# --- what must not be seen ------------------------------------------------------------------------------------
+
+SECRET = "correct-horse-battery"
+
+
+def test_values_of_noecho_parameters_are_hidden_everywhere(aws: Account) -> None:
+    aws.deploy(parameters={"Password": f"{SECRET}-1"})
+    shown = changed(("app", "Outputs:", "Outputs:\n  Password: {Value: !Sub 'x ${Password}'}"))
+    found = aws.preview(target(shown, {"Password": f"{SECRET}-2", "Level": "debug"}))
+    assert short(found)["app/web:Login"] == ("change", "CloudFormation only", "certain")
+    (leaf,) = by_address(found)["app/web:Login"].diff.properties
+    assert (leaf.before, leaf.after) == ("(hidden)", "(hidden)")
+    (output,) = [each for each in found.diff.outputs if each.name == "Password"]
+    assert output.after == "x (hidden)"
+    later = plan.predict(target(shown, {"Password": f"{SECRET}-3"}), aws.live())
+    for made in (whole(found), whole(later)):
+        for text in [*(report(made, style) for style in FORMATS), plan.seal(made)]:
+            assert SECRET not in text
+    assert plan.unseal(plan.seal(whole(found))).roots[0].target.parameters == {"Level": "debug"}
+
+
+def test_dynamic_references_stay_references(aws: Account) -> None:
+    files = changed(("app/web", "${Password}", "none"))
+    aws.deploy(files)
+    found = aws.preview(target(changed(("app/web", "SecretString:user", "SecretString:name"), files=files)))
+    text = report(whole(found), "json")
+    assert "{{resolve:secretsmanager:other:SecretString:name}}" in text
+    assert "ada" not in text
+
+
+def test_a_template_that_cannot_be_read_seals_no_parameters() -> None:
+    wanted = target({"app": "Transform: Acme::Macro\n" + TOPIC}, {"Password": SECRET})
+    assert SECRET not in plan.seal(whole(plan.predict(wanted, None)))
+
+
+# --- without a change set -------------------------------------------------------------------------------------
+
+
+def test_a_root_whose_inputs_are_missing_is_predicted(aws: Account) -> None:
+    files = changed(("app", "{Type: String, Default: info}", "{Type: String}"))
+    first = plan.predict(target(files, missing=("Level",)), None)
+    assert (first.kind, len(first.changes), first.stack_id, first.change_set) == (Kind.LATER, 6, None, None)
+    assert {change.listed for change in first.changes} == {Listed.PREDICTION}
+    text = report(whole(first))
+    assert "app (news-dev-app) will be created; Level is not known yet: 6 to add" in text
+    assert "not listed by CloudFormation" not in text
+    aws.deploy(files, {"Level": "info"})
+    calls = dict(aws.aws.calls)
+    later = plan.predict(target(files, missing=("Level",)), aws.live())
+    assert short(later) == {"app/web:Task": ("change", "prediction only", "conditional")}
+    assert later.changes[0].diff.may_replace
+    assert aws.aws.calls["create_change_set"] == calls["create_change_set"]
+    assert "will be updated; Level is not known yet: 1 to change" in report(whole(later))
+
+
+# --- a plan that does not hold any more -------------------------------------------------------------------------
+
+
+def test_a_plan_holds_until_somebody_else_updates(aws: Account) -> None:
+    aws.deploy()
+    ours = aws.preview(target(parameters={"Level": "debug"}))
+    assert plan.stale(ours, aws.live(), aws.aws) is None
+    aws.execute(aws.preview(target(parameters={"Level": "warn"})))
+    reason = plan.stale(ours, aws.live(), aws.aws)
+    assert reason is not None
+    assert reason.startswith(f"{STACK} was updated meanwhile")
+
+
+def test_a_plan_of_a_first_creation_holds_while_nobody_creates_it(aws: Account) -> None:
+    ours = aws.preview(target())
+    assert plan.stale(ours, aws.live(), aws.aws) is None
+    aws.execute(aws.preview(target()))
+    assert plan.stale(ours, aws.live(), aws.aws) == f"{STACK} was created meanwhile"
+
+
+@pytest.mark.parametrize(
+    ("now", "answer", "reason"),
+    [
+        ({}, [], None),
+        ({"id": ARN[:-1] + "0"}, [], "was deleted and created again"),
+        ({"updated": BEGAN + timedelta(days=1)}, [], "was updated meanwhile (2026-11-04T09:30:00+00:00)"),
+        ({"status": "UPDATE_IN_PROGRESS"}, [], "was CREATE_COMPLETE and is UPDATE_IN_PROGRESS"),
+        ({"parameters": {"A": "b"}}, [], "the parameters of news-dev-app are not what they were"),
+        ({}, [None], "was deleted, by somebody or by another update"),
+        ({}, [change_set("one", execution="OBSOLETE")], "cannot be executed any more: it is OBSOLETE"),
+    ],
+)
+def test_why_a_plan_is_stale(now: dict[str, Any], answer: list[Any], reason: str | None) -> None:
+    made = fake(described("Topic", "AWS::SNS::Topic"))
+    found = preview(made)
+    made.answers[arn("one")] = answer or made.answers[arn("one")]
+    current = Live.of("app", replace(stack(), **now), TOPIC)
+    said = plan.stale(found, current, made)
+    assert said is None if reason is None else reason in str(said)
+    assert plan.stale(found, None, made) == f"{STACK} does not exist any more"
+
+
+# --- the sealed file --------------------------------------------------------------------------------------------
+
+
+def sealed() -> str:
+    api = described("Topic", "AWS::SNS::Topic", Replacement="True")
+    api["Details"] = [detail("/Properties/TopicName", "Always", BeforeValue="a", AfterValue="b")]
+    found = preview(fake(api), TOPIC.replace("DisplayName: a", "DisplayName: b"))
+    change = SecretChange("news/app", "v2", "v1", ("NEW",), ("OLD",), ())
+    return plan.seal(whole(found, images={"web": "host/web@sha256:1"}, secret_changes=(change,), bucket="b"))
+
+
+def test_a_sealed_plan_is_the_plan(aws: Account) -> None:
+    aws.deploy()
+    found = aws.preview(target(parameters={"Level": "debug"}, tags={"team": "news"}))
+    again = plan.unseal(plan.seal(whole(found)))
+    assert again == whole(found)
+    for style in FORMATS:
+        assert report(again, style) == report(whole(found), style)
+    assert plan.seal(again) == plan.seal(whole(found))
+    assert aws.execute(again.roots[0]) == "UPDATE_COMPLETE"
+
+
+def test_every_value_is_sealed() -> None:
+    made = plan.unseal(sealed())
+    assert made.secret_changes[0].before == "v1"
+    assert made.roots[0].changes[0].diff.properties[-1].after == "b"
+    assert made.roots[0].target.body.startswith("Resources:")
+
+
+@given(st.data())
+def test_nothing_of_a_sealed_plan_can_be_changed(data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(SEALED) - 1))
+    other = data.draw(st.characters(min_codepoint=33, max_codepoint=126).filter(lambda each: each != SEALED[at]))
+    with pytest.raises(InputError) as caught:
+        plan.unseal(SEALED[:at] + other + SEALED[at + 1 :])
+    assert caught.value.problems[0].code == "SW805"
+
+
+SEALED = sealed()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is not JSON"),
+        ("[]", "is not a plan"),
+        ('{"format": "other"}', "is not a plan"),
+        ("[" * 100_000, "is not JSON"),
+        (SEALED.replace('"version": 1', '"version": 2'), "is of version 2, and this tool reads version 1"),
+        (SEALED.replace("host/web@sha256:1", "host/web@sha256:2"), "was changed after it was sealed"),
+        (SEALED[:-100], "is not JSON"),
+    ],
+    ids=["empty", "list", "foreign", "deep", "version", "changed", "cut"],
+)
+def test_what_is_no_sealed_plan_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        plan.unseal(text)
+    assert caught.value.problems[0].code == "SW805"
