@@ -26,6 +26,8 @@ def permissions(options: Options, style: str, repository: str | None, branch: st
     """
     from . import report_permissions as report
     from .permissions import permissions as find
+    from .permissions import service_role_arn
+    from .targets import settings
 
     config = load_config(options)
     found = find(make_rendering(config), branch)
@@ -36,6 +38,13 @@ def permissions(options: Options, style: str, repository: str | None, branch: st
     else:
         account = config.parameters.get("account_id")
         click.echo(json.dumps(report.policies(found, str(account) if account else None, repository), indent=2))
+    if not settings(config).get("role_arn"):
+        message = "the stacks have no service role yet: the role that deploys would lack their resources' permissions"
+        arn = service_role_arn(config).replace(
+            "${AWS::AccountId}", str(config.parameters.get("account_id") or "ACCOUNT")
+        )
+        hint = f"once the roles are made: deploy.role_arn = {arn.replace('${AWS::Partition}', 'aws')}"
+        show(Report((Problem("SW863", message, (), hint, Level.WARNING),)))
     if found.uncovered:
         message = f"nobody says which permissions these types need: {', '.join(found.uncovered)}"
         hint = "add their permissions to the CloudFormation role by hand"

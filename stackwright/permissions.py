@@ -19,6 +19,7 @@ from typing import Any
 from .cfn.authorization import Kind, kinds
 from .cfn.schema import ResourceType, Schemas
 from .model import Config, Rendering
+from .targets import BUCKET_OUTPUT, bucket_given, settings
 
 POLICY_LIMIT = 6_144
 """Characters of a managed policy, without white space; ten policies fit on a role.
@@ -233,7 +234,7 @@ def permissions(rendering: Rendering, branch: str = "main") -> Permissions:
     """The roles that deploy an environment from a GitHub repository, whose plans are made on ``branch``."""
     scope, own = _Scope(rendering), _Scope(rendering, own=True)
     environment, prefix = rendering.environment, scope.prefix
-    service_role = f"{_ARN}:iam::${{AWS::AccountId}}:role/{PATH}/{prefix}-cloudformation"
+    service_role = str(settings(rendering.config).get("role_arn") or service_role_arn(rendering.config))
     passing = _passing([service_role], ["cloudformation.amazonaws.com"])
     looking = (*READ_CALLS, *PLAN_CALLS)
     made = [*scope.statements(scope.resource_calls()), *scope.nested(passing), *scope.roles()]
@@ -260,15 +261,20 @@ def permissions(rendering: Rendering, branch: str = "main") -> Permissions:
     return Permissions(environment, scope.region, roles, tuple(scope.uncovered()))
 
 
+def service_role_arn(config: Config) -> str:
+    """What ``deploy.role_arn`` names once the roles are made."""
+    return f"{_ARN}:iam::${{AWS::AccountId}}:role/{PATH}/{config.prefix}-cloudformation"
+
+
 def artifact_bucket(rendering: Rendering) -> str | None:
-    """The bucket of templates and zips: the parameter ``artifacts.bucket``, or the bucket that is given out as
+    """The bucket of templates and zips: the parameter ``deploy.bucket``, or the bucket that is given out as
     ArtifactBucketName; None where neither tells."""
-    given = rendering.config.parameters.get("artifacts")
-    if isinstance(given, Mapping) and given.get("bucket"):
-        return str(given["bucket"])
+    given = bucket_given(rendering.config)
+    if given:
+        return given
     for document in rendering.documents:
         outputs = document.body.get("Outputs") or {}
-        value = (outputs.get("ArtifactBucketName") or {}).get("Value")
+        value = (outputs.get(BUCKET_OUTPUT) or {}).get("Value")
         if isinstance(value, Mapping) and value.get("Ref") in document.resources():
             properties = document.resources()[value["Ref"]].get("Properties") or {}
             return _text(properties.get("BucketName"))

@@ -275,6 +275,31 @@ def test_types_that_nobody_describes_are_named(tmp_path: Path):
     assert "sns:CreateTopic" in run.stdout
 
 
+def test_a_missing_service_role_is_named_with_its_arn(tmp_path: Path):
+    project = small(
+        tmp_path, {"params/dev.yaml": f"project: news\naccount_id: '{ACCOUNT}'\n", "params/defaults.yaml": ""}
+    )
+    project.write(
+        {
+            "templates/main.yaml.j2": TOPIC.replace("title", "project").replace(
+                "Topic:", "# {{ account_id }}\n  Topic:", 1
+            )
+        }
+    )
+    run = project.run("permissions", "--env", "dev")
+    assert "SW863" in run.stderr
+    assert f"deploy.role_arn = arn:aws:iam::{ACCOUNT}:role/deploy/news-dev-cloudformation" in run.stderr
+
+
+def test_a_service_role_of_ones_own_is_the_one_that_is_passed(tmp_path: Path):
+    arn = f"arn:aws:iam::{ACCOUNT}:role/own"
+    project = small(tmp_path, {"params/dev.yaml": f"deploy: {{role_arn: '{arn}'}}\n"})
+    run = project.run("permissions", "--env", "dev")
+    assert run.returncode == 0
+    assert "SW863" not in run.stderr
+    assert arn in run.stdout
+
+
 def test_json_needs_an_account_and_a_repository(tmp_path: Path):
     project = small(tmp_path)
     run = project.run("permissions", "--env", "dev", "--format", "json", "--repository", "owner/name")

@@ -121,6 +121,7 @@ _STAGES = (
     Code("SW706", "A rollback that does not restore what was there"),
     Code("SW707", "A resource would be replaced", "The old one goes, with its name and what is in it."),
     Code("SW860", "An account or repository that policies need is not known"),
+    Code("SW863", "The stacks have no service role", "Then a deployment needs all permissions itself."),
     Code("SW862", "A root stack to test that there is not"),
     Code("SW861", "A resource type whose permissions nobody wrote down"),
     Code("SW801", "A stack in a state that is not updated", "Only its repair is possible."),

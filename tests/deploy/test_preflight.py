@@ -426,7 +426,7 @@ class Index(BaseHTTPRequestHandler):
         """Nothing: the test's output is not a log."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def index() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Index)
     thread = Thread(target=server.serve_forever, daemon=True)
