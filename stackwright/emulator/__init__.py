@@ -4,8 +4,9 @@
 - ``state``: stacks, resources, events and change sets as they are now; to and from JSON.
 - ``clock``: what happens when; time passes only while a request is answered.
 - ``resources``: makes, changes and deletes physical resources, or says why not.
-- ``services``: resources that also exist in moto; ``rollout`` and ``tasks``: what its ECS services do with time;
-  ``drift``: what it holds against what a template says.
+- ``services``: resources that also exist in moto; ``rollout``, ``network`` and ``tasks``: what its ECS services do with
+  time; ``ecs``: what clients ask of them; ``drift``: what moto holds against what a template says.
+- ``functions``, ``bootstrap``: Lambda functions that run; ``account``: quotas and the like.
 - ``moto_application``: moto's services as one application; ``registry``: ECR's, for podman and docker.
 - ``operations``: creating, updating, deleting and rolling back a stack, with the events and statuses of AWS.
 - ``policy``, ``imports``, ``history``: stack policies, change sets of existing resources, events by operation.

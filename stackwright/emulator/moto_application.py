@@ -4,6 +4,7 @@ that have their own digests."""
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from functools import cache
 from hashlib import sha256
@@ -17,11 +18,13 @@ class MotoApplication:
     """Every service of moto, for whoever asks in the one account; moto would take the account from the access key."""
 
     def __init__(self, account_id: str) -> None:
+        os.environ.setdefault("MOTO_ACM_VALIDATION_WAIT", "0")  # certificates are issued at once
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
         _leave_conditions_out()
         _digest_manifests()
         _tell_health()
+        _name_linked_roles()
         self._account_id = account_id
         self._services = DomainDispatcherApplication(_application_of)
         known: Any = cache(self._services.get_backend_for_host)  # moto looks through its folders for every request
@@ -113,6 +116,14 @@ def _tell_health() -> None:
 
     health_for.tells_states = True  # type: ignore[attr-defined]
     FakeTargetGroup.health_for = health_for  # type: ignore[method-assign]
+
+
+def _name_linked_roles() -> None:
+    """Give service-linked roles the names that AWS gives them; for this process."""
+    from moto.iam import models
+
+    names = {"ecs": "ECS", "elasticloadbalancing": "ElasticLoadBalancing"}
+    models.SERVICE_NAME_CONVERSION |= {**names, "elasticfilesystem": "AmazonElasticFileSystem"}
 
 
 def _unconditional(policy: bytes | None) -> bytes | None:

@@ -24,6 +24,7 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from . import faults, protocol
+from .account import Account
 from .drift import Drifts
 from .ecs import Ecs
 from .engine import ApiError, Engine
@@ -54,7 +55,7 @@ class Application:
         self._clients: dict[str, Any] = {}
         self._blobs = Blobs(journal.folder / "blobs" if journal else None)
         self._registry = Registry(self._blobs, self._repositories)
-        self._functions = Functions(engine.pseudo)
+        self._functions, self._account = Functions(engine.pseudo), Account(engine.pseudo)
         if engine.fetch is None:
             engine.fetch = self.fetch
         self._attach()
@@ -147,6 +148,9 @@ class Application:
         if function is not None:
             self._moto()
             return self._functions.invoke(request, function)
+        found = self._account.answer(service, faults.action_of(request), request)
+        if found is not None:
+            return found
         if service == "ecs" and self._rollouts is not None:
             return self._ecs(self._rollouts, request)
         return self._passed(request, request.get_data())
