@@ -11,7 +11,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,6 +31,9 @@ from .cli_options import (
 )
 from .errors import StackwrightError
 from .model import Leaf, Problem, Rendering, Report, dotted
+
+if TYPE_CHECKING:
+    from .comparison import Diff
 
 HERE = Path(__file__).resolve().parent.parent
 
@@ -249,22 +252,29 @@ def graph(options: Options, style: str) -> None:
 
 @main.command(name="diff", short_help="Tell what deploying the build would change.")
 @for_environment
-@click.option("--against", metavar="REF|DIR|ENV", required=True, help="Git revision, build folder, or environment.")
+@click.option(
+    "--against",
+    metavar="REF|DIR|ENV|deployed",
+    required=True,
+    help="Git revision, build folder, environment, or what is deployed.",
+)
 @click.option("--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there are changes.")
 def diff_(options: Options, against: str, style: str, detailed_exitcode: bool) -> None:
     """Render an environment and tell, resource by resource, what deploying it over another build would do.
 
-    Needs no credentials. Replacements, and what follows from them in other stacks, are predicted; losses of data come
-    first.
+    Needs credentials only for --against deployed, which reads the stacks and makes no change sets. Replacements, and
+    what follows from them in other stacks, are predicted; losses of data come first.
     """
     from .diff import diff
     from .report_diff import report
 
-    config = load_config(options)
-    after = {document.path: document.text for document in make_rendering(config).documents}
-    account = str(config.parameters.get("account_id") or "")
-    found = diff(_build(options, against), after, config.region, account)
+    rendering = make_rendering(load_config(options))
+    if against == "deployed":
+        found = _against_deployed(options, rendering)
+    else:
+        config, after = rendering.config, {document.path: document.text for document in rendering.documents}
+        found = diff(_build(options, against), after, config.region, str(config.parameters.get("account_id") or ""))
     text = report(found, style)
     if style == "text":
         console().print(text)
@@ -272,6 +282,22 @@ def diff_(options: Options, against: str, style: str, detailed_exitcode: bool) -
         click.echo(text)
     if detailed_exitcode and not found.empty:
         sys.exit(2)
+
+
+def _against_deployed(options: Options, rendering: Rendering) -> Diff:
+    """What the stacks as they are would become, root by root."""
+    from . import targets
+    from .cli_session import Session
+    from .comparison import merged
+    from .foresight import compared
+
+    aws = cli_deploy.connected(rendering.config)
+    session = Session(options, rendering.config, aws, aws.caller(), functools.partial(click.echo, err=True), rendering)
+    lives = session.lives()
+    known = targets.Known({root: live.stack.outputs for root, live in lives.items() if live})
+    bundle = session.bundle(session.bucket(lives))
+    wanted = [targets.target(root, rendering, bundle, known) for root in targets.roots(rendering)]
+    return merged(compared(each, lives[each.root]) for each in wanted)
 
 
 def _build(options: Options, against: str) -> dict[str, str]:

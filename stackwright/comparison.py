@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import zip_longest
@@ -116,6 +116,16 @@ class Diff:
         return not self.resources and not self.outputs
 
 
+def merged(diffs: Iterable[Diff]) -> Diff:
+    """Several as one, in their order."""
+    found = list(diffs)
+    return Diff(
+        tuple(each for diff in found for each in diff.resources),
+        tuple(each for diff in found for each in diff.outputs),
+        tuple(each for diff in found for each in diff.losses),
+    )
+
+
 # --- collecting ---------------------------------------------------------------------------------------------
 
 
@@ -212,6 +222,15 @@ def _loss(found: ResourceDiff, change: cfn.ResourceChange) -> Iterator[DataLoss]
     else:
         return
     yield DataLoss(found, policy, kept=policy != "Delete", physical_id=change.physical_id or "")
+
+
+def news(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> str:
+    """What is new in the declaration of a parameter that gets its value later, or nothing: `` (web:1.0 → web:1.1)``."""
+    if old.get(name) == new[name]:
+        return ""
+    texts = [str(side.get(name, {}).get("Description", "")).split() for side in (old, new)]
+    words = [" ".join(word for word in texts[i] if word not in texts[1 - i]) for i in (0, 1)]
+    return f" ({words[0]} → {words[1]})" if all(words) else " (declared anew)"
 
 
 # --- properties by meaning ----------------------------------------------------------------------------------

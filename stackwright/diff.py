@@ -19,7 +19,7 @@ from .cfn.intrinsics import Pseudo
 from .cfn.schema import Schemas
 from .cfn.template import Template, ValidationError, parse
 from .cfn.values import Traced, Unknown, plain
-from .comparison import PARAMETER, Collector, Diff
+from .comparison import PARAMETER, Collector, Diff, news
 from .errors import InputError, TemplateError
 from .model import Location
 
@@ -166,8 +166,8 @@ class _Build:
             if name in self.outputs:
                 given[name] = Traced(plain(self.outputs[name]))
             elif parameter.default is None:
-                news = _news(old, template.data["Parameters"], name) if old is not None else ""
-                given[name] = Unknown(f"${{{name}}}", (f"{PARAMETER}{name}{news}",), fresh=bool(news))
+                what = news(old, template.data["Parameters"], name) if old is not None else ""
+                given[name] = Unknown(f"${{{name}}}", (f"{PARAMETER}{name}{what}",), fresh=bool(what))
         nested = self._nested(self.roots[root], template)
         return cfn.Stack(template, given, self._pseudo, nested=nested)
 
@@ -185,12 +185,3 @@ class _Build:
         """The file that a local ``TemplateURL`` names, relative to the build folder."""
         beside = posixpath.dirname(path)
         return posixpath.normpath(posixpath.join(beside, url)) if isinstance(url, str) else ""
-
-
-def _news(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> str:
-    """What is new in the declaration of a parameter that gets its value later, or nothing."""
-    if old.get(name) == new[name]:
-        return ""
-    texts = [str(side.get(name, {}).get("Description", "")).split() for side in (old, new)]
-    words = [" ".join(word for word in texts[i] if word not in texts[1 - i]) for i in (0, 1)]
-    return f" ({words[0]} → {words[1]})" if all(words) else " (declared anew)"

@@ -10,7 +10,7 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .cfn import changes as cfn
@@ -18,8 +18,9 @@ from .cfn.intrinsics import Pseudo
 from .cfn.schema import Schemas
 from .cfn.template import Template, ValidationError, parse
 from .cfn.values import Unknown
-from .comparison import PARAMETER, Collector, Diff
+from .comparison import PARAMETER, Collector, Diff, news
 from .deployment import StackTarget
+from .errors import TemplateError
 from .live import Live, hidden, nested_name, pseudo_of
 
 Place = tuple[str, str]
@@ -79,6 +80,29 @@ def _kept(template: Template, target: StackTarget, live: Live) -> list[str]:
     return [name for name in without if name not in given and name in live.stack.parameters]
 
 
+def compared(target: StackTarget, live: Live | None) -> Diff:
+    """What making the live stack what the target says would do, without asking anything else of AWS.
+
+    Parameters that nothing gives a value keep the stack's, unless their declaration changed (an image's tag stands in
+    its description). Raises TemplateError where one of the templates has what only AWS understands.
+    """
+    found = foresee(_carried(target, live) if live else target, live)
+    if found.problem:
+        raise TemplateError.of("SW503", f"{target.root} cannot be compared with {target.stack}: {found.problem}")
+    return found.diff
+
+
+def _carried(target: StackTarget, live: Live) -> StackTarget:
+    try:
+        old, new = (parse(text).data.get("Parameters") or {} for text in (live.template, target.body))
+    except ValidationError:
+        return target
+    values = live.stack.parameters
+    same = {name: values[name] for name in target.missing if name in values and old.get(name) == new.get(name)}
+    missing = tuple(name for name in target.missing if name not in same)
+    return replace(target, parameters={**target.parameters, **same}, missing=missing)
+
+
 def _named(names: Mapping[Place, str], parent: str, logical_id: str) -> str:
     return names.get((parent, logical_id)) or nested_name(parent, logical_id)
 
@@ -90,6 +114,12 @@ def _flat(
         yield (name, change.logical_id), change
         if change.nested:
             yield from _flat(_named(names, name, change.logical_id), change.nested, names)
+
+
+def _news(template: Template, live: Live | None, name: str) -> str:
+    """What changed in the declaration of a parameter, for a reader who wonders what its value will be."""
+    old = (parse(live.template).data.get("Parameters") or {}) if live else {}
+    return news(old, template.data["Parameters"], name) if name in old and name in template.parameters else ""
 
 
 def _pseudo(target: StackTarget) -> Pseudo:
@@ -113,7 +143,7 @@ class _Target:
         given: dict[str, Any] = hidden(template, self._target.parameters)
         for name in template.parameters:
             if name in self._target.missing:
-                given[name] = Unknown(f"${{{name}}}", (f"{PARAMETER}{name}",), fresh=True)
+                given[name] = Unknown(f"${{{name}}}", (f"{PARAMETER}{name}{_news(template, live, name)}",), fresh=True)
             elif live and name in _kept(template, self._target, live):
                 given.setdefault(name, live.stack.parameters[name])
         return cfn.Stack(
