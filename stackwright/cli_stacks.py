@@ -130,8 +130,8 @@ def _detach(stack: str, environment: str, aws: Aws) -> None:
     say(f"\ndetached: what happens to {stack} goes on in CloudFormation; follow it again: {attach(environment)}")
     if not sys.stdin.isatty():
         return
-    say(f"press Ctrl-C again within {_AGAIN:.0f} s to cancel it instead")
     try:
+        say(f"press Ctrl-C again within {_AGAIN:.0f} s to cancel it instead")
         time.sleep(_AGAIN)
     except KeyboardInterrupt:
         _cancel(stack, environment, aws)

@@ -41,8 +41,9 @@ Wire = Callable[[Interface, Sequence[Interface], Mapping[str, Sequence[str]], Se
 SUFFIXES = (".yaml.j2", ".yml.j2", ".json.j2")
 BUILD = "build"
 ENGINE_PARAMETERS = frozenset(
-    ("stacks", "environment", "region", "account_id", "images", "secrets", "variables", "deploy", "imports")
-)
+    ("stacks", "environment", "region", "account_id", "images", "secrets", "variables", "deploy", "imports", "prefix",
+     "project")
+)  # fmt: skip
 """Top-level parameters that the engine reads itself."""
 
 

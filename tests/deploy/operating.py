@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -38,11 +39,21 @@ class Time:
         return Polling(clock=self, sleep=self.sleep)
 
 
+class Wall(Time):
+    """Time as it is, for a command line in a process of its own."""
+
+    def __call__(self) -> float:
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds / 100)
+
+
 class Account:
     """The emulator's account: ``texts`` are the nested templates by name, as their parents' TemplateURL names them."""
 
-    def __init__(self, time: Time, engine: Engine, texts: dict[str, str]) -> None:
-        self.time, self.engine, self.texts = time, engine, texts
+    def __init__(self, clock: Time, engine: Engine, texts: dict[str, str]) -> None:
+        self.time, self.engine, self.texts = clock, engine, texts
         self.aws = Boto(REGION)
         self.told: list[Any] = []
         self._serial = 0
@@ -76,16 +87,18 @@ class Account:
 
 
 @contextmanager
-def emulated(monkeypatch: pytest.MonkeyPatch, *, mirror: bool = False, **options: Any) -> Iterator[Account]:
+def emulated(
+    monkeypatch: pytest.MonkeyPatch, *, mirror: bool = False, clock: Time | None = None, **options: Any
+) -> Iterator[Account]:
     """An account; each operation on a resource takes two seconds unless ``latency`` says otherwise. With ``mirror`` the
     services behind CloudFormation are there too."""
-    time: Time = Time()
+    clock = clock or Time()
     texts: dict[str, str] = {}
     options = {"latency": lambda *_: 2.0, **options}
-    engine = Engine(Pseudo(region=REGION), source=time, fetch=texts.__getitem__, **options)
+    engine = Engine(Pseudo(region=REGION), source=clock, fetch=texts.__getitem__, **options)
     with Server(engine, mirror=mirror) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        yield Account(time, engine, texts)
+        yield Account(clock, engine, texts)
 
 
 def nested(path: str, **more: Any) -> dict[str, Any]:
