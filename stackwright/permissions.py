@@ -175,6 +175,7 @@ _GLOBAL = frozenset(("cloudfront", "iam", "organizations", "route53", "s3", "sts
 _TAGS = re.compile(r"((Tag|Untag)Resource|(Add|Create|Delete|List|Remove)Tags\w*)$")
 """Actions that name all kinds of a service, and are called for the resource in hand alone."""
 _REMOVES = re.compile(r"(Delete|Detach|Release|Terminate)(?!Tags)")
+_KEY = re.compile(r'"(KmsKeyId|KMSMasterKeyID)"')
 _READS = re.compile(r"(Describe|Get|List)")
 _BESIDE = frozenset(("cloudformation:changeset",))
 """Kinds without known names that an action needs beside one with a name."""
@@ -237,19 +238,21 @@ def permissions(rendering: Rendering, branch: str = "main") -> Permissions:
     service_role = str(settings(rendering.config).get("role_arn") or service_role_arn(rendering.config))
     passing = _passing([service_role], ["cloudformation.amazonaws.com"])
     looking = (*READ_CALLS, *PLAN_CALLS)
-    made = [*scope.statements(scope.resource_calls()), *scope.nested(passing), *scope.roles()]
+    keys = list(own.keys())
+    templates = own.statements([_Call("s3:GetObject")])  # nested ones are read by the service role
+    made = [*scope.statements(scope.resource_calls()), *scope.nested(passing), *scope.roles(), *templates]
     roles = (
         Role(
             f"{prefix}-plan",
             "plans: reads, uploads artifacts and makes change sets, executes none",
             _github(f"ref:refs/heads/{branch}"),
-            _split([*own.statements(map(_Call, looking)), passing]),
+            _split([*own.statements(map(_Call, looking)), *keys, passing]),
         ),
         Role(
             f"{prefix}-deploy",
             "deploys, after the approval of the environment",
             _github(f"environment:{environment}"),
-            _split([*own.statements(map(_Call, (*looking, *DEPLOY_CALLS))), passing]),
+            _split([*own.statements(map(_Call, (*looking, *DEPLOY_CALLS))), *keys, passing]),
         ),
         Role(
             f"{prefix}-cloudformation",
@@ -453,6 +456,17 @@ class _Scope:
         if self._nested:
             yield Statement(NESTED_CALLS, tuple(f"{stack}-{root}-*" for root in self._nested))
             yield passing
+
+    def keys(self) -> Iterator[Statement]:
+        """The use of customer keys, where secrets or the bucket are encrypted with one: by these services alone."""
+        kinds_ = ("AWS::SecretsManager::Secret", "AWS::S3::Bucket")
+        if any(
+            name in kinds_ and _KEY.search(json.dumps(properties, default=str)) for name, properties in self._resources
+        ):
+            services = [f"{service}.{self.region}.amazonaws.com" for service in ("s3", "secretsmanager")]
+            key = f"{_ARN}:kms:{self.region}:${{AWS::AccountId}}:key/*"
+            condition = {"StringEquals": {"kms:ViaService": services}}
+            yield Statement(("kms:Decrypt", "kms:GenerateDataKey"), (key,), condition)
 
     def roles(self) -> Iterator[Statement]:
         """PassRole to the services that the templates' roles trust, and the service-linked roles of first use."""

@@ -327,6 +327,39 @@ def test_names_that_only_aws_knows_are_patterns_of_the_stack(tmp_path: Path):
     assert not allows(statements, "sns:CreateTopic", f"arn:aws:sns:us-east-1:{ACCOUNT}:other-main-Topic-1X2Y")
 
 
+ENCRYPTED = """\
+# {{ project }}
+Resources:
+  Key:
+    Type: AWS::SecretsManager::Secret
+    Properties: {Name: news/app, KmsKeyId: alias/own}
+"""
+
+
+def test_customer_keys_are_used_through_their_services_alone(tmp_path: Path):
+    project = small(tmp_path, {"templates/main.yaml.j2": ENCRYPTED, "params/defaults.yaml": "project: news\n"})
+    roles = policies(permissions(project.render()), ACCOUNT, "o/n")["roles"]
+    deploy = [statement for policy in roles[1]["policies"] for statement in policy["Statement"]]
+    key = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1"
+    assert allows(deploy, "kms:Decrypt", key, **{"kms:ViaService": "secretsmanager.us-east-1.amazonaws.com"})
+    assert not allows(deploy, "kms:Decrypt", key, **{"kms:ViaService": "dynamodb.us-east-1.amazonaws.com"})
+    assert not allows(deploy, "kms:Decrypt", key)
+    assert "kms:Decrypt" not in json.dumps(documents("prod")["euglena-prod-deploy"])
+
+
+def test_the_service_role_reads_nested_templates_without_a_function_in_them(tmp_path: Path):
+    files = {
+        "params/defaults.yaml": "project: news\nstacks: [{app: [topic]}]\ndeploy: {bucket: artifacts}\n",
+        "templates/app.yaml.j2": "# {{ project }}\nResources:\n  {{ nested_stacks() }}\n",
+        "templates/app/topic.yaml.j2": "Resources:\n  T: {Type: AWS::SNS::Topic}\n",
+        "templates/main.yaml.j2": None,
+    }
+    roles = policies(permissions(small(tmp_path, files).render()), ACCOUNT, "o/n")["roles"]
+    statements = [statement for policy in roles[2]["policies"] for statement in policy["Statement"]]
+    assert allows(statements, "s3:GetObject", "arn:aws:s3:::artifacts/a.template.yaml")
+    assert not allows(statements, "s3:PutObject", "arn:aws:s3:::artifacts/a.template.yaml")
+
+
 def test_many_types_are_spread_over_policies(tmp_path: Path):
     names = [
         "AWS::S3::Bucket", "AWS::Lambda::Function", "AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::KMS::Key",
