@@ -137,7 +137,7 @@ class Engine:
         if isinstance(fault, Fault):
             self.operations.faults.append(fault)
         elif isinstance(fault, Kill):
-            self._kills.append(fault)
+            self.kills.append(fault)
         elif isinstance(fault, Unhealthy):
             self.unhealthy.append(fault)
         else:
@@ -146,7 +146,7 @@ class Engine:
     def clear_faults(self) -> None:
         """Forget all faults."""
         self.request_faults: list[RequestFault] = []
-        self._kills: list[Kill] = []
+        self.kills: list[Kill] = []
         self.unhealthy: list[Unhealthy] = []
         self.operations.faults.clear()
 
@@ -155,7 +155,7 @@ class Engine:
         return any(fault.strikes(service, images) for fault in self.unhealthy)
 
     def _watch(self, event: Event) -> None:
-        if any([kill.strikes(event) for kill in self._kills]):
+        if any([kill.strikes(event) for kill in self.kills]):
             self.die()
 
     # --- what is asked for --------------------------------------------------------------------------------------

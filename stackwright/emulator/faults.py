@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from random import Random
 from typing import Any
 from urllib.parse import parse_qs
@@ -69,6 +69,17 @@ class RequestFault:
         if self.every < 1 or not 0 <= self.probability <= 1 or self.seconds < 0:
             raise ValueError("every is at least 1, probability between 0 and 1, seconds at least 0")
         self._count, self._random = 0, Random(self.seed)  # noqa: S311 - reproducible, not secret
+
+    @property
+    def seen(self) -> int:
+        """How many requests have matched."""
+        return self._count
+
+    def resume(self, seen: int) -> None:
+        """Go on where so many requests have matched."""
+        self._count = seen
+        for _ in range(seen // self.every):
+            self._random.random()
 
     def strikes(self, service: str, action: str) -> bool:
         """Whether this request fails; counts."""
@@ -138,6 +149,26 @@ def parsed(body: Any) -> AnyFault:
         return made(**given)
     except TypeError as error:
         raise ValueError(str(error)) from None
+
+
+def as_data(faults: Iterable[RequestFault | Kill]) -> list[dict[str, Any]]:
+    """What :func:`restored` makes the same faults of, as JSON; without kills that have struck."""
+    found = []
+    for fault in faults:
+        if isinstance(fault, RequestFault):
+            found.append({**asdict(fault), "seen": fault.seen})
+        elif fault.nth > 0:
+            found.append({"kind": "kill", **asdict(fault)})
+    return found
+
+
+def restored(data: Iterable[Mapping[str, Any]]) -> Iterator[AnyFault]:
+    """The faults as they were."""
+    for each in data:
+        fault = parsed({key: value for key, value in each.items() if key != "seen"})
+        if isinstance(fault, RequestFault):
+            fault.resume(int(each.get("seen", 0)))
+        yield fault
 
 
 def action_of(request: Request) -> str:

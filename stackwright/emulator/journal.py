@@ -12,7 +12,7 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ class Journal:
     @property
     def folder(self) -> Path:
         """For what does not fit into the journal: beside it, and named like it."""
-        return self._file.with_suffix("")
+        return self._file.with_name(f"{self._file.stem}.files")
 
     def source(self) -> float:
         """The time in seconds since the epoch; it stands still while a change is made, now and when made again."""
@@ -63,7 +63,7 @@ class Journal:
             action = request.path.removeprefix(_OURS)
             body = request.get_json(silent=True) if request.method == "POST" else None
             return action in ("clear", "latency") or (
-                action == "fault" and isinstance(body, dict) and "kind" not in body
+                action == "fault" and isinstance(body, dict) and body.get("kind") in (None, "unhealthy")
             )
         if is_registry(request):
             return changes_repository(request)
@@ -105,6 +105,30 @@ class Journal:
         self._secrets.clear()
         if self.port:
             self._append({"port": self.port})
+
+    def keep_faults(self, data: Sequence[Mapping[str, Any]]) -> None:
+        """Remember faults that are no changes: of requests, and kills. They come after what is made again."""
+        if self._replaying:
+            return
+        if not data:
+            self._faults.unlink(missing_ok=True)
+            return
+        self._faults.parent.mkdir(exist_ok=True)
+        temporary = self._faults.with_suffix(".new")
+        temporary.write_text(json.dumps(data), encoding="utf-8")
+        temporary.replace(self._faults)
+
+    def faults(self) -> Sequence[Mapping[str, Any]]:
+        """What :meth:`keep_faults` was given last."""
+        try:
+            found: Sequence[Mapping[str, Any]] = json.loads(self._faults.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return []
+        return found
+
+    @property
+    def _faults(self) -> Path:
+        return self.folder / "faults.json"
 
     def secret(self, value: str) -> str:
         """A generated secret, or the one that was generated when this was done before."""

@@ -55,6 +55,7 @@ class Application:
         self._clients: dict[str, Any] = {}
         self._blobs = Blobs(journal.folder / "blobs" if journal else None)
         self._registry = Registry(self._blobs, self._repositories)
+        self._end, engine.die = engine.die, self._die
         self._functions, self._account = Functions(engine.pseudo), Account(engine.pseudo)
         if engine.fetch is None:
             engine.fetch = self.fetch
@@ -93,14 +94,34 @@ class Application:
         return RememberingServices(self._moto, self._engine.pseudo, self._clients, self._journal)
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        request = _whole(environ)
+        request, engine = _whole(environ), self._engine
         if request.path.startswith(ADMIN):
             return self._remembered(request, self._admin)(environ, start)
         scope = _SCOPE.search(request.headers.get("Authorization", ""))
         service = "registry" if is_registry(request) else scope.group(1) if scope else ""
         with self._lock:
             struck = self._struck(service, request)
-        return self._served(struck, service, request)(environ, start)
+        answer = self._served(struck, service, request)
+        if engine.request_faults or engine.kills:
+            self._keep_faults()
+        return answer(environ, start)
+
+    def _keep_faults(self) -> None:
+        """Write down what faults are still to come."""
+        if self._journal is not None:
+            with self._lock:
+                self._journal.keep_faults(faults.as_data([*self._engine.request_faults, *self._engine.kills]))
+
+    def _die(self) -> None:
+        """End as a kill asks, which is not to strike again."""
+        self._keep_faults()
+        self._end()
+
+    def restore(self) -> None:
+        """Take up the faults that an earlier server left."""
+        if self._journal is not None:
+            for fault in faults.restored(self._journal.faults()):
+                self._engine.fault(fault)
 
     def _struck(self, service: str, request: Request) -> list[faults.RequestFault]:
         waiting = self._engine.request_faults
@@ -188,6 +209,7 @@ class Application:
                     self._journal.forget()
                 self._engine.realistic = 0.0
                 self._engine.reset()
+                self._keep_faults()
                 self._blobs.forget()
                 Client(self._moto()).post("/moto-api/reset")
                 if self._journal:
@@ -200,6 +222,7 @@ class Application:
                 return self._latency(request)
             if action == "clear" and posted:
                 self._engine.clear_faults()
+                self._keep_faults()
                 return _json({})
             if action == "fault" and posted:
                 return self._fault(request)
@@ -224,6 +247,7 @@ class Application:
             self._engine.fault(faults.parsed(request.get_json(silent=True)))
         except ValueError as error:
             return _json({"error": str(error)}, 400)
+        self._keep_faults()
         return _json({})
 
     def _cloudformation(self, request: Request) -> Response:
@@ -352,6 +376,7 @@ class Server:
         if journal is not None:
             engine.clock.source = engine.source = journal.source
             journal.replay(application)
+            application.restore()
             port = port or _free(journal.port)
         self._server: BaseWSGIServer = make_server(
             "127.0.0.1", port, application, threaded=True, request_handler=_Handler

@@ -106,7 +106,7 @@ def test_requests_fail_until_that_is_cleared(made):
 
 def test_operations_take_time_on_request(made):
     variables = json.loads(made.run("emulator", "start", "--env", "dev", "--format", "json").stdout)["variables"]
-    assert made.run("emulator", "latency", "1").returncode == 0
+    assert made.run("emulator", "latency", "1000").returncode == 0
     look = DEPLOY + '\nprint(stacks.describe_stacks(StackName="s")["Stacks"][0]["StackStatus"])'
     command = [sys.executable, "-c", look, TEMPLATE]
     shown = subprocess.run(command, env={**os.environ, **variables}, check=True, capture_output=True, text=True)

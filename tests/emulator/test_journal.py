@@ -217,3 +217,56 @@ def test_reading_ahead_leaves_ids_as_they_are(begin):
     cloud.create(RESOURCES)
     before = cloud.everything()
     assert begin(pseudo=elsewhere).everything() == before
+
+
+def test_faults_to_come_still_come(begin):
+    throttle = {"kind": "throttle", "service": "cloudformation", "every": 3, "times": 2, "probability": 0.9}
+
+    def throttled(cloud, count):
+        found = []
+        for _ in range(count):
+            try:
+                cloud("cloudformation").list_stacks()
+                found.append(False)
+            except ClientError:
+                found.append(True)
+        return found
+
+    cloud = begin()
+    cloud.admin("fault", throttle)
+    whole = throttled(cloud, 12)
+    assert sum(whole) == 2
+    cloud.admin("clear")
+    cloud.admin("fault", throttle)
+    first = throttled(cloud, 4)
+    assert first + throttled(begin(), 8) == whole
+    cloud = begin()
+    cloud.admin("fault", {**throttle, "times": None})
+    cloud.admin("clear")
+    assert not any(throttled(begin(), 6))
+
+
+def test_a_kill_strikes_once(begin):
+    died = []
+    cloud = begin(die=lambda: died.append("first"))
+    cloud.admin("fault", {"kind": "kill", "status": "CREATE_COMPLETE", "nth": 3})
+    cloud.create({"A": {"Type": TOPIC}})
+    assert died == []
+    cloud = begin(die=lambda: died.append("second"))
+    cloud.create({"A": {"Type": TOPIC}}, "t")
+    assert died == ["second"]
+    begin(die=lambda: died.append("third")).create({"A": {"Type": TOPIC}}, "u")
+    assert died == ["second"]
+
+
+def test_tasks_that_were_unhealthy_were_so(begin):
+    cloud = begin()
+    cloud.admin("fault", {"kind": "unhealthy"})
+    cloud.create(RESOURCES)
+    before = cloud.everything()
+    assert cloud.status() == "ROLLBACK_COMPLETE"
+    again = begin()
+    assert again.everything() == before
+    again.admin("clear")
+    again.create({**RESOURCES}, "t")
+    assert again.status("t") == "CREATE_COMPLETE"
