@@ -69,7 +69,7 @@ class Session:
             hint = f"if the parameters are right: AWS_REGION={self._region}"
             raise AwsError.of("SW405", message, hint=hint)
 
-    def _call(self, service: str, operation: str, *, hidden: Sequence[str] = (), **arguments: Any) -> Any:
+    def _call(self, service: str, operation: str, /, *, hidden: Sequence[str] = (), **arguments: Any) -> Any:
         """One call; ``hidden`` texts are cut out of whatever is said about a failure."""
         from botocore.exceptions import BotoCoreError, ClientError
         from botocore.parsers import ResponseParserError
@@ -82,7 +82,7 @@ class Session:
         # Raised outside of the handler: a chained botocore error may hold the request, secret value included.
         raise _translated(failure, f"{service}:{_pascal(operation)}", hidden)
 
-    def _find(self, missing: str, service: str, operation: str, **arguments: Any) -> Any:
+    def _find(self, missing: str, service: str, operation: str, /, **arguments: Any) -> Any:
         """The answer, or None where AWS says that it does not exist, with the error code ``missing``."""
         try:
             return self._call(service, operation, **arguments)
@@ -91,7 +91,7 @@ class Session:
                 return None
             raise
 
-    def _pages(self, service: str, operation: str, key: str, **arguments: Any) -> list[Any]:
+    def _pages(self, service: str, operation: str, key: str, /, **arguments: Any) -> list[Any]:
         """The items under ``key`` of every page."""
         found: list[Any] = []
         token: dict[str, str] = {}
