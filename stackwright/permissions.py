@@ -93,11 +93,13 @@ DEPLOY_CALLS = (
     "lambda:DeleteFunctionConcurrency",
     "lambda:InvokeFunction",
     "lambda:PutFunctionConcurrency",
-    "s3:DeleteObject",
     "secretsmanager:PutSecretValue",
     "secretsmanager:UpdateSecretVersionStage",
 )
-"""What deploy, verify, rollback, drift, prune and the verbs for secrets and images call besides."""
+"""What deploy, verify, rollback, drift and the verbs for secrets and images call besides.
+
+Not what prune does: it reads all stacks of the account and deletes artifacts, which is a person's part.
+"""
 NESTED_CALLS = (
     "cloudformation:CreateChangeSet",
     "cloudformation:CreateStack",
@@ -174,9 +176,10 @@ _GLOBAL = frozenset(("cloudfront", "iam", "organizations", "route53", "s3", "sts
 """Services whose calls do not go to the stack's Region, so that a condition on it would refuse them."""
 _TAGS = re.compile(r"((Tag|Untag)Resource|(Add|Create|Delete|List|Remove)Tags\w*)$")
 """Actions that name all kinds of a service, and are called for the resource in hand alone."""
-_REMOVES = re.compile(r"(Delete|Detach|Release|Terminate)(?!Tags)")
+_OURS_ONLY = re.compile(r"(Delete|Detach|Release|Terminate)(?!Tags)|(Get|Put)SecretValue")
 _KEY = re.compile(r'"(KmsKeyId|KMSMasterKeyID)"')
-_READS = re.compile(r"(Describe|Get|List)")
+_READS = re.compile(r"Describe|List|Get(?!Object|SecretValue|Parameter|Item)")
+"""What tells how things are; what hands out data is narrowed like a change."""
 _BESIDE = frozenset(("cloudformation:changeset",))
 """Kinds without known names that an action needs beside one with a name."""
 _STACK_TAG = "aws:ResourceTag/aws:cloudformation:stack-name"
@@ -519,11 +522,11 @@ class _Scope:
         return self._arns_of("ecs:cluster", f"{_ARN}:ecs:{self.region}:${{AWS::AccountId}}:cluster/")
 
     def _condition(self, call: _Call, wanted: Sequence[Kind]) -> Condition:
-        """What has no name is deleted only where one of our stacks made it; keys are used through their service."""
+        """What has no name is deleted, or its secret read, only where one of our stacks made it; keys are used through their service."""
         service, _, action = call.action.partition(":")
         if service == "kms" and call.type is not None:
             return {"StringEquals": {"kms:ViaService": f"{_service(call.type)}.{self.region}.amazonaws.com"}}
-        if _REMOVES.match(action) and all(kind.tagged and _owner(kind) in self._owned for kind in wanted):
+        if _OURS_ONLY.match(action) and all(kind.tagged and _owner(kind) in self._owned for kind in wanted):
             return {"StringLike": {_STACK_TAG: f"{self.prefix}-*"}}
         return {}
 

@@ -158,6 +158,7 @@ prints the same for any environment. How a pipeline uses them is in [pipeline.md
 - `*` stands where IAM decides on nothing narrower (most `Describe` calls), bound to the Region.
 - `iam:PassRole` is bound to the services that the templates' roles trust.
 - The roles are under the path `/{PATH}/`, which no pattern here reaches: none of them can change itself.
+- `render.py prune` is not for these roles: it reads every stack of the account, and deletes artifacts.
 - What the service role may do to other roles (`{found.environment}`'s task roles) is bound by their names. Where
   that is not enough, set a permissions boundary in the account, or a service control policy.
 

@@ -197,7 +197,8 @@ IAM_ACTIONS = {
     "s3:ListObjectsV2": "s3:ListBucket",
     "lambda:Invoke": "lambda:InvokeFunction",
 }
-WITHOUT_PERMISSION = {"sts:GetCallerIdentity"}
+WITHOUT_PERMISSION = {"sts:GetCallerIdentity", "s3:DeleteObject"}
+"""The first needs none; the second is prune's, which a person runs."""
 
 
 def calls() -> set[str]:
@@ -345,6 +346,19 @@ def test_customer_keys_are_used_through_their_services_alone(tmp_path: Path):
     assert not allows(deploy, "kms:Decrypt", key, **{"kms:ViaService": "dynamodb.us-east-1.amazonaws.com"})
     assert not allows(deploy, "kms:Decrypt", key)
     assert "kms:Decrypt" not in json.dumps(documents("prod")["euglena-prod-deploy"])
+
+
+def test_a_secret_without_a_name_is_read_only_where_our_stack_made_it(tmp_path: Path):
+    text = ENCRYPTED.replace("Name: news/app, KmsKeyId: alias/own", "Description: x")
+    project = small(tmp_path, {"templates/main.yaml.j2": text, "params/defaults.yaml": "project: news\n"})
+    roles = policies(permissions(project.render()), ACCOUNT, "o/n")["roles"]
+    arn = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:other-AbCdEf"
+    key = "aws:ResourceTag/aws:cloudformation:stack-name"
+    for role in roles:
+        statements = [statement for policy in role["policies"] for statement in policy["Statement"]]
+        region = {"aws:RequestedRegion": "us-east-1"}
+        assert not allows(statements, "secretsmanager:GetSecretValue", arn, **region)
+        assert allows(statements, "secretsmanager:GetSecretValue", arn, **{key: "news-dev-main"})
 
 
 def test_the_service_role_reads_nested_templates_without_a_function_in_them(tmp_path: Path):
