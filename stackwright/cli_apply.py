@@ -16,6 +16,7 @@ from . import __version__
 from .cli_deploy import connected
 from .cli_options import Options, checked, console, for_environment, load_config, make_rendering, show
 from .cli_session import Session, same_target, uses
+from .cli_stacks import Deployed
 from .deployment import Kind, Outcome, Plan, RootPlan, StackTarget
 from .errors import DeployError, OutputError, StackwrightError
 from .model import Location, Problem, Rendering, SourceKind
@@ -159,6 +160,7 @@ def deploy(
     """Show what will change, ask, apply it root by root, verify it, and keep a release that can be restored."""
     allowed = Allowed(yes, frozenset(replaced), loss, access)
     with opened(options) as session:
+        Deployed(session.config, session.aws, session.rendered).release_all_held()
         if sealed is None:
             session.bring_images()
         if not look(session):
@@ -354,17 +356,18 @@ class _Run:
         return root
 
     def _applied(self, root: RootPlan) -> bool:
-        from . import apply, report_progress
+        from . import apply
 
         session, name = self._session, root.target.stack
         click.echo(f"{name}: {root.kind}", err=True)
-        with report_progress.shown(console(stderr=True), name) as progress:
-            outcome = apply.apply(
-                root, session.aws, token=session.token(root), on_progress=progress, locate=session.locate,
-                protect=session.protects(), allowed=self._allowed.replace,
-            )  # fmt: skip
+        outcome = Deployed(session.config, session.aws, session.rendered).follow(
+            root.target.root, name,
+            lambda how: apply.apply(
+                root, session.aws, token=session.token(root), following=how, protect=session.protects(),
+                allowed=self._allowed.replace,
+            ),
+        )  # fmt: skip
         self._outcomes.append(outcome)
-        console(stderr=True).print(report_progress.outcome(outcome))
         return outcome.ok
 
     def verified(self) -> bool:

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -77,11 +77,14 @@ class Deployed:
         screen.print(report_progress.outcome(outcome))
         return outcome
 
-    def release_held(self, root: str, stack: str) -> None:
-        """Let functions run again that a killed deployment held."""
+    def release_all_held(self, roots: Collection[str] | None = None) -> None:
+        """Let functions run again that a killed deployment held. Raises AwsError."""
         from .apply import release_held
 
-        release_held(stack, self.templates(root), self.aws, lambda told: say(getattr(told, "text", "")))
+        for each in self.config.stacks:
+            if roots is None or each.name in roots:
+                name = f"{self.config.prefix}-{each.name}"
+                release_held(name, self.templates(each.name), self.aws, lambda told: say(getattr(told, "text", "")))
 
 
 def opened(options: Options) -> Deployed:
@@ -173,8 +176,7 @@ def watch(options: Options, root: str | None) -> None:
     failed = False
     for name, stack in moving:
         failed = not _attached(deployed, name, stack).ok or failed
-    for name, stack in found:
-        deployed.release_held(name, stack.name)
+    deployed.release_all_held([name for name, _ in found])
     if not moving:
         for _, stack in found:
             since = stack.updated or stack.created
