@@ -45,6 +45,7 @@ def summary(diff: Diff) -> str:
     notes = [f"{maybe} of the changes may replace"] if maybe else []
     notes += [f"{uncertain} known only after apply"] if uncertain else []
     outputs = f"{len(diff.outputs)} outputs differ" if diff.outputs else ""
+    outputs = "1 output differs" if len(diff.outputs) == 1 else outputs
     rest = "; ".join([*notes, *([outputs] if outputs else [])])
     return f"Plan: {counts}." + (f" ({rest})" if rest else "")
 

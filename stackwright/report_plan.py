@@ -33,9 +33,9 @@ from .report_diff import (
 FORMATS = ("text", "markdown", "json")
 _LIMIT = 65_000  # GitHub refuses comments over 65,536 characters
 _DOES = {
-    Kind.CREATE: "is created",
-    Kind.UPDATE: "is updated",
-    Kind.IMPORT: "adopts what exists",
+    Kind.CREATE: "will be created",
+    Kind.UPDATE: "will be updated",
+    Kind.IMPORT: "will adopt what exists",
 }
 _NO_RESOURCES = "no resources, only tags, parameters or outputs"
 _PHANTOMS = "Listed by CloudFormation, but will not happen: what they follow keeps its value"
@@ -74,7 +74,7 @@ def _all(plan: Plan) -> Diff:
 
 
 def _title(root: RootPlan) -> str:
-    """``app (euglena-prod-app) is updated: 1 to change``."""
+    """``app (euglena-prod-app) will be updated: 1 to change``."""
     name = f"{root.target.root} ({root.target.stack})"
     counts = some(counted(root.diff.resources))
     if root.kind is Kind.LATER:
@@ -85,15 +85,12 @@ def _title(root: RootPlan) -> str:
 def _later(root: RootPlan) -> str:
     missing = root.target.missing
     does = "will be updated" if root.live else "will be created"
-    return f"{does}; {', '.join(missing)} {_is(missing)} not known yet" if missing else does
+    are = "is" if len(missing) == 1 else "are"
+    return f"{does} once {', '.join(missing)} {are} known" if missing else f"{does} (predicted)"
 
 
 def _unchanged(plan: Plan) -> str:
     return ", ".join(f"{r.target.root} ({r.target.stack})" for r in plan.roots if r.kind is Kind.NOTHING)
-
-
-def _is(names: tuple[str, ...]) -> str:
-    return "is" if len(names) == 1 else "are"
 
 
 def _remarks(root: RootPlan) -> dict[str, str]:
@@ -186,8 +183,8 @@ def _markdown(plan: Plan, properties: bool) -> str:
     if losses := _all(plan).losses:
         parts.append(losses_markdown(losses))
     if plan.secret_changes:
-        lines = (f"- {inline(_secret(each))}" for each in plan.secret_changes)
-        parts.append("\n".join(["#### New secret versions", *lines]))
+        lines = (f"- `{_secret(each)}`" for each in plan.secret_changes)
+        parts += ["#### New secret versions", "\n".join(lines)]
     for root in plan.roots:
         if root.kind is not Kind.NOTHING:
             parts += _root_markdown(root, properties)

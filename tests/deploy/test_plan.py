@@ -566,7 +566,7 @@ def test_an_import_adopts_what_exists() -> None:
     assert (found.kind, made.requests[0].kind, made.requests[0].nested) == (Kind.IMPORT, "IMPORT", False)
     assert found.changes[0].action == "Import"
     text = report(whole(found))
-    assert "adopts what exists" in text
+    assert "will adopt what exists" in text
     assert "adopted as it is: arn:new" in text
 
 
@@ -627,7 +627,7 @@ def test_a_root_whose_inputs_are_missing_is_predicted(aws: Account) -> None:
     assert (first.kind, len(first.changes), first.stack_id, first.change_set) == (Kind.LATER, 6, None, None)
     assert {change.listed for change in first.changes} == {Listed.PREDICTION}
     text = report(whole(first))
-    assert "app (news-dev-app) will be created; Level is not known yet: 6 to add" in text
+    assert "app (news-dev-app) will be created once Level is known: 6 to add" in text
     assert "not listed by CloudFormation" not in text
     aws.deploy(files, {"Level": "info"})
     calls = dict(aws.aws.calls)
@@ -635,7 +635,7 @@ def test_a_root_whose_inputs_are_missing_is_predicted(aws: Account) -> None:
     assert short(later) == {"app/web:Task": ("change", "prediction only", "conditional")}
     assert later.changes[0].diff.may_replace
     assert aws.aws.calls["create_change_set"] == calls["create_change_set"]
-    assert "will be updated; Level is not known yet: 1 to change" in report(whole(later))
+    assert "will be updated once Level is known: 1 to change" in report(whole(later))
 
 
 # --- a plan that does not hold any more -------------------------------------------------------------------------
