@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .helpers import REPOSITORY
+from .helpers import RENDER_PY, REPOSITORY, Project
 
 FOLDER = REPOSITORY / ".github/workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yaml"))
@@ -142,7 +142,7 @@ class Shell:
             env={"PATH": path, "LANG": "C.UTF-8", **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 
@@ -282,3 +282,38 @@ def test_options_that_are_named_exist(path: Path):
             continue  # test_docs holds the verbs
         known = {option for parameter in cli.main.commands[verb].params for option in parameter.opts}
         assert set(re.findall(r"(?<![\w-])--[a-z-]+", rest.partition("|")[0])) <= known, (path.name, verb)
+
+
+LOCAL = {
+    "params/local.yaml": "project: news\nregion: us-east-2\n",
+    "templates/main.yaml.j2": "# {{ project }} {{ region }}\nResources:\n  Topic: {Type: AWS::SNS::Topic}\n",
+}
+
+
+@pytest.fixture
+def checkout(shell: Shell) -> Iterator[Shell]:
+    """A folder with a project, this repository's tool, and the local CloudFormation."""
+    Project(shell.folder).write(LOCAL)
+    (shell.folder / "render.py").symlink_to(RENDER_PY)
+    (shell.folder / ".venv/bin/python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    render = "set +e; .venv/bin/python render.py"
+    assert shell.run(f"{render} render --env local", HOME=str(shell.folder)).returncode == 0
+    yield shell
+    shell.run(f"{render} emulator stop", HOME=str(shell.folder))
+
+
+def test_the_steps_deploy_what_was_planned_and_then_find_nothing_to_do(checkout: Shell):
+    given = {"ENVIRONMENT": "local", "HOME": str(checkout.folder)}
+    planned = checkout.run(script("environment", "plan", "plan"), **given)
+    assert planned.returncode == 0, planned.stderr
+    assert checkout.outputs()["changes"] == "true"
+    assert "Topic" in (checkout.folder / "GITHUB_STEP_SUMMARY").read_text()
+    check = script("environment", "apply", "The plan is the one that was approved")
+    assert checkout.run(check, SHA256=checkout.outputs()["sha256"]).returncode == 0
+    applied = checkout.run(script("environment", "apply", "Apply"), ALLOW="", **given)
+    assert applied.returncode == 0, applied.stderr
+    again = checkout.run(script("environment", "plan", "plan"), **given)
+    assert again.returncode == 0, again.stderr
+    assert checkout.outputs()["changes"] == "false"
+    refused = checkout.run(script("environment", "apply", "Apply"), ALLOW="--no-such-flag", **given)
+    assert refused.returncode != 0
