@@ -157,13 +157,18 @@ class _Look:
             return Check(check, State.OK, f"{name} is not deployed yet")
         environment = self.config.environment
         if found.busy:
-            since = _since(found.updated or found.created)
+            since = f"{_since(found.updated or found.created)}{self._who(found)}"
             hint = f"python render.py watch --env {environment}"
             return Check(check, State.FAIL, f"{name} is {found.status}{since}", hint)
         if found.status in _WAYS_OUT:
             detail = f"{name} is {found.status}: {_WAYS_OUT[found.status]}"
             return Check(check, State.FAIL, detail, f"python render.py repair --env {environment}")
         return Check(check, State.OK, f"{name} is {found.status}")
+
+    def _who(self, stack: Stack) -> str:
+        """What the change set that is being executed says of itself: who asked, and for what."""
+        running = self.aws.change_set(stack.change_set, values=False) if stack.change_set else None
+        return f", {running.description}" if running and running.description else ""
 
     # --- networks that are given ------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from stackwright.aws import Boto, Deployment, Service, Stack, StackResource
+from stackwright.aws import Boto, ChangeSet, Deployment, Service, Stack, StackResource
 from stackwright.aws.account import Subnet
 from stackwright.errors import AwsError
 from stackwright.model import Rendering
@@ -183,6 +183,10 @@ class Account(FakeAws):
     def stack(self, name: str) -> Stack | None:
         return self.stacks_.get(name)
 
+    def change_set(self, change_set: str, *, values: bool) -> ChangeSet | None:
+        assert change_set == "arn:c"
+        return ChangeSet("arn:c", "c", "s", "s", "CREATE_COMPLETE", "", "", (), {}, description="by ann")
+
     def template(self, stack: str) -> str:
         return "Resources: {}"
 
@@ -263,6 +267,7 @@ def changed(index: int, **change: Any) -> list[Subnet]:
 BAD: list[tuple[str, dict[str, Any], str]] = [
     ("account", {"account": "999999999999"}, "the parameters name 123456789012"),
     ("stack app", {"stacks_": {"shop-dev-app": stack("UPDATE_IN_PROGRESS")}}, "since 2026-11-24 04:05"),
+    ("stack app", {"stacks_": {"shop-dev-app": replace(stack("UPDATE_IN_PROGRESS"), change_set="arn:c")}}, ", by ann"),
     ("stack app", {"stacks_": {"shop-dev-app": stack("ROLLBACK_COMPLETE")}}, "it can only be deleted"),
     ("stack app", {"stacks_": {"shop-dev-app": stack("UPDATE_ROLLBACK_FAILED")}}, "so did its rollback"),
     ("stack app", {"stacks_": {"shop-dev-app": stack("DELETE_FAILED")}}, "its deletion failed"),
