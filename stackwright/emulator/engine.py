@@ -20,7 +20,7 @@ from ..cfn.schema import Schemas
 from ..cfn.template import Parameter, Template, ValidationError, parse, to_text
 from ..cfn.validation import validate
 from ..cfn.values import canonical
-from . import history, imports, policy
+from . import history, imports, policy, reverting
 from .clock import Clock
 from .drift import Drifts, ResourceDrift
 from .durations import typical
@@ -595,7 +595,9 @@ class Engine:
                     return {"Id": other.id, "StackId": stack.id}
                 raise ApiError("AlreadyExistsException", f"ChangeSet {name} already exists")
         prediction = predict(self._before(stack), self._side(stack, definition), self.schemas)
-        made = self._stored_change_set(stack, name, definition, kind, prediction)
+        reverts = arguments.get("DeploymentMode") == reverting.MODE and kind == "UPDATE"
+        drifted = reverting.drifted(stack, self.store, self._compared) if reverts else None
+        made = self._stored_change_set(stack, name, definition, kind, prediction, drifted)
         made.operation_id = self.identities.uuid()
         made.description, made.token = arguments.get("Description"), arguments.get("ClientToken")
         made.include_nested = _true(arguments.get("IncludeNestedStacks"))
@@ -605,13 +607,20 @@ class Engine:
         return {"Id": made.id, "StackId": stack.id}
 
     def _stored_change_set(
-        self, stack: StackState, name: str, definition: Definition, kind: str, prediction: Prediction
+        self,
+        stack: StackState,
+        name: str,
+        definition: Definition,
+        kind: str,
+        prediction: Prediction,
+        drifted: reverting.Drifted | None,
     ) -> ChangeSetState:
         p = self.pseudo
         mark = self.identities.uuid()
         id_ = f"arn:{p.partition}:cloudformation:{p.region}:{p.account_id}:changeSet/{name}/{mark}"
         made = ChangeSetState(name, id_, stack.id, kind, self.clock.now, definition, prediction=prediction)
-        if prediction.empty and kind != "CREATE":
+        made.drifted = drifted
+        if prediction.empty and not drifted and kind != "CREATE":
             made.status, made.execution, made.reason = "FAILED", "UNAVAILABLE", _NO_CHANGES
         self.store.change_sets[id_] = made
         return made
@@ -626,14 +635,28 @@ class Engine:
             if child is None:
                 child = self.operations.new_child(stack, change.logical_id, "REVIEW_IN_PROGRESS")
                 self.operations.stack_event(child, "REVIEW_IN_PROGRESS")
-            name = f"{made.name}-{change.logical_id}"
             wanted = foreseen(inner, change.after)
-            inside = self._stored_change_set(child, name, wanted, str(change.action), change.nested)
-            inside.status, inside.execution, inside.reason = "CREATE_COMPLETE", "AVAILABLE", None
-            inside.include_nested, inside.parent_id = True, made.id
-            inside.root_id = made.root_id or made.id
-            made.children[change.logical_id] = inside.id
-            self._child_change_sets(inside, child, change.nested)
+            self._child_change_set(made, child, change.logical_id, str(change.action), wanted, change.nested)
+        for name, child in reverting.affected(stack, self.store, made.drifted or {}).items():
+            if name not in made.children and child.definition is not None:
+                self._child_change_set(made, child, name, "Modify", child.definition, Prediction(()))
+
+    def _child_change_set(
+        self,
+        made: ChangeSetState,
+        child: StackState,
+        logical_id: str,
+        kind: str,
+        wanted: Definition,
+        prediction: Prediction,
+    ) -> None:
+        name = f"{made.name}-{logical_id}"
+        inside = self._stored_change_set(child, name, wanted, kind, prediction, made.drifted)
+        inside.status, inside.execution, inside.reason = "CREATE_COMPLETE", "AVAILABLE", None
+        inside.include_nested, inside.parent_id = True, made.id
+        inside.root_id = made.root_id or made.id
+        made.children[logical_id] = inside.id
+        self._child_change_sets(inside, child, prediction)
 
     def describe_change_set(self, arguments: Arguments) -> Result:
         found = self._change_set(arguments)
@@ -642,6 +665,9 @@ class Engine:
         changes = found.prediction.to_api(values) if found.prediction and found.status != "FAILED" else []
         if found.imports:
             changes = imports.to_api(found.imports, found.definition)
+        if found.drifted is not None:
+            nested = reverting.affected(stack, self.store, found.drifted)
+            changes = reverting.with_drift(changes, stack, found.drifted, nested, self.schemas)
         for change in changes:
             inner = found.children.get(change["ResourceChange"]["LogicalResourceId"])
             if inner:
@@ -656,6 +682,9 @@ class Engine:
         }
         if found.on_stack_failure:
             shown["OnStackFailure"] = found.on_stack_failure
+        if found.drifted is not None:
+            shown["DeploymentMode"] = reverting.MODE
+            shown["StackDriftStatus"] = "DRIFTED" if stack.id in found.drifted else "IN_SYNC"
         return shown | self._paged("Changes", changes, arguments)
 
     def _change_set_summary(self, found: ChangeSetState) -> Result:
@@ -726,7 +755,7 @@ class Engine:
         elif stack.status == "REVIEW_IN_PROGRESS":
             self.operations.create(stack, definition)
         else:
-            self.operations.update(stack, definition)
+            self.operations.update(stack, definition, drifted=found.drifted)
         return {}
 
     def _exists(self, type_: str, physical_id: str, properties: Mapping[str, Any]) -> bool:

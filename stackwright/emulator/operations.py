@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ from .clock import Clock
 from .identity import Identities, Identity
 from .policy import refusal
 from .resources import Fault, Provider, Refused, Request
+from .reverting import Drifted, affected
 from .state import STACK_TYPE, Definition, Event, Operation, OutputState, ResourceState, StackState, Store
 
 USER = "User Initiated"
@@ -106,6 +108,7 @@ class Work:
     touched: list[str] = field(default_factory=list)
     restored: set[str] = field(default_factory=set)
     policy: str | None = None
+    drifted: Drifted = field(default_factory=dict)
 
 
 @dataclass
@@ -544,14 +547,20 @@ class Operations:
     # --- updating -----------------------------------------------------------------------------------------------
 
     def update(
-        self, stack: StackState, definition: Definition, done: Done | None = None, policy: str | None = None
+        self,
+        stack: StackState,
+        definition: Definition,
+        done: Done | None = None,
+        policy: str | None = None,
+        drifted: Drifted | None = None,
     ) -> None:
         """Bring a stack to a new definition; on failure everything returns to what it was.
 
         A nested stack's clean-up waits for its root's, so that a failure elsewhere can still undo it. ``policy``
-        stands in for the stack's own while the update runs.
+        stands in for the stack's own while the update runs. What is ``drifted`` becomes again what the template says.
         """
         work = Work(stack.definition, dict(stack.resources), stack.outputs, policy=policy or stack.policy)
+        work.drifted = drifted or {}
         self.work[stack.id] = work
         stack.definition, stack.updated = definition, self.clock.now
         self.begin(stack, "UPDATE_STACK")
@@ -595,6 +604,10 @@ class Operations:
 
     def _change(self, stack: StackState, work: Work, name: str, end: Done) -> None:
         old = stack.resources.get(name)
+        drift = work.drifted.get(stack.id, {}).get(name)
+        if old is not None and drift is not None and drift.status == "DELETED":
+            self._forgotten(stack, old)
+            old = None
         if old is None or old.status in ("DELETE_COMPLETE", "DELETE_SKIPPED"):
             self._create(stack, work, name, end)
             return
@@ -605,7 +618,7 @@ class Operations:
                 self._change_child(stack, work, old, state, end)
                 return
             unequal = list(differences(old.resolved, state.resolved))
-            if not unequal:
+            if not unequal and drift is None:
                 stack.resources[name] = state
                 end(True)
                 return
@@ -622,6 +635,13 @@ class Operations:
             self._replace(stack, work, old, state, end)
         else:
             self._update(stack, work, state, end)
+
+    def _forgotten(self, stack: StackState, state: ResourceState) -> None:
+        """Somebody deleted what is behind a resource: its name is free again."""
+        identity = Identity(state.physical_id, state.attributes)
+        request = Request(self._type(state.type), state.logical_id, state.properties, self.pseudo_of(stack), identity)
+        with suppress(Refused):
+            self.provider.delete(request)
 
     def _update(self, stack: StackState, work: Work, state: ResourceState, end: Done) -> None:
         self._resource(stack, state, "UPDATE_IN_PROGRESS")
@@ -652,7 +672,8 @@ class Operations:
     def _change_child(self, stack: StackState, work: Work, old: ResourceState, state: ResourceState, end: Done) -> None:
         child, name = self.store.stacks[old.physical_id], state.logical_id
         definition = self.child_definition(stack, state)
-        if not _different(child, definition) and not list(differences(old.resolved, state.resolved)):
+        same = not _different(child, definition) and not list(differences(old.resolved, state.resolved))
+        if same and child.id not in work.drifted and not affected(child, self.store, work.drifted):
             end(True)
             return
         self._permit(work, "Update:Modify", old)
@@ -667,7 +688,7 @@ class Operations:
                 reason = f"Embedded stack {child.id} was not successfully updated. Currently in {child.status}"
                 self._failed(stack, work, state, "UPDATE", f"{reason} with reason: {child.reason}", end)
 
-        self.update(child, definition, ended)
+        self.update(child, definition, ended, drifted=work.drifted)
 
     def _clean_up(self, stack: StackState, work: Work, done: Callable[[], None]) -> None:
         """Delete what the update left behind: replaced resources, and those that left the template."""

@@ -165,6 +165,8 @@ class ChangeSetState:
     token: str | None = None
     operation_id: str = ""
     imports: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    drifted: Mapping[str, Mapping[str, ResourceDrift]] | None = None
+    """What has drifted, by stack and resource, where the change set is to revert it."""
 
 
 @dataclass

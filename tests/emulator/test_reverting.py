@@ -1,0 +1,116 @@
+"""Drift that a change set with DeploymentMode REVERT_DRIFT takes back, in a stack and below it."""
+
+import contextlib
+import json
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from stackwright.emulator.engine import Engine
+from stackwright.emulator.server import Server
+
+LOGS = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/kept", "RetentionInDays": 7}}
+GROUP = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/gone", "RetentionInDays": 7}}
+BUCKET = {
+    "Type": "AWS::S3::Bucket",
+    "Properties": {"BucketName": "versions", "VersioningConfiguration": {"Status": "Enabled"}},
+}
+
+
+class Cloud:
+    """Clients, and a root with a nested stack that holds a bucket."""
+
+    def __init__(self, url, stack):
+        self._url, self._stack = url, stack
+
+    def __call__(self, service):
+        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
+        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+        client = boto3.client(service, endpoint_url=self._url, config=config, **keys)
+        return self._stack.enter_context(contextlib.closing(client))
+
+    def template(self, **more):
+        child = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": f"{self._url}/templates/child"}}
+        return json.dumps({"Resources": {"Child": child, "Logs": LOGS, "Group": GROUP, **more}})
+
+    def create(self):
+        self("s3").create_bucket(Bucket="templates")
+        self("s3").put_object(Bucket="templates", Key="child", Body=json.dumps({"Resources": {"Bucket": BUCKET}}))
+        self("cloudformation").create_stack(StackName="s", TemplateBody=self.template())
+        assert self.status() == "CREATE_COMPLETE"
+
+    def status(self):
+        return self("cloudformation").describe_stacks(StackName="s")["Stacks"][0]["StackStatus"]
+
+    def change_set(self, mode="REVERT_DRIFT", **options):
+        given = {"TemplateBody": self.template(), "IncludeNestedStacks": True, **options}
+        mode = {"DeploymentMode": mode} if mode else {}
+        self("cloudformation").create_change_set(StackName="s", ChangeSetName="c", **given, **mode)
+        return self("cloudformation").describe_change_set(StackName="s", ChangeSetName="c")
+
+    def drift(self):
+        self("logs").put_retention_policy(logGroupName="/kept", retentionInDays=30)
+        self("s3").put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Suspended"})
+
+
+@pytest.fixture
+def cloud():
+    with Server(Engine()) as server, contextlib.ExitStack() as stack:
+        made = Cloud(server.url, stack)
+        made.create()
+        yield made
+
+
+def test_what_drifted_is_changed_back_also_in_nested_stacks(cloud):
+    cloud.drift()
+    found = cloud.change_set()
+    assert (found["Status"], found["DeploymentMode"], found["StackDriftStatus"]) == (
+        "CREATE_COMPLETE", "REVERT_DRIFT", "DRIFTED",
+    )  # fmt: skip
+    changes = {each["ResourceChange"]["LogicalResourceId"]: each["ResourceChange"] for each in found["Changes"]}
+    assert list(changes) == ["Child", "Logs"]
+    assert (changes["Logs"]["Action"], changes["Logs"]["ResourceDriftStatus"]) == ("Modify", "MODIFIED")
+    target = changes["Logs"]["Details"][0]["Target"]
+    assert (target["Path"], target["BeforeValue"], target["AfterValue"]) == ("/Properties/RetentionInDays", "30", "7")
+    assert (target["BeforeValueFrom"], target["Drift"]["ActualValue"]) == ("ACTUAL_STATE", "30")
+    inner = cloud("cloudformation").describe_change_set(ChangeSetName=changes["Child"]["ChangeSetId"])
+    assert [each["ResourceChange"]["LogicalResourceId"] for each in inner["Changes"]] == ["Bucket"]
+
+    cloud("cloudformation").execute_change_set(StackName="s", ChangeSetName="c")
+    assert cloud.status() == "UPDATE_COMPLETE"
+    assert cloud("logs").describe_log_groups(logGroupNamePrefix="/kept")["logGroups"][0]["retentionInDays"] == 7
+    assert cloud("s3").get_bucket_versioning(Bucket="versions")["Status"] == "Enabled"
+    events = cloud("cloudformation").describe_stack_events(StackName="s")["StackEvents"]
+    assert {each["LogicalResourceId"] for each in events if each["ResourceStatus"].startswith("UPDATE")} == {
+        "s", "Logs", "Child",
+    }  # fmt: skip
+
+
+def test_what_was_deleted_is_made_again(cloud):
+    cloud("logs").delete_log_group(logGroupName="/gone")
+    (change,) = cloud.change_set()["Changes"]
+    assert (change["ResourceChange"]["Action"], change["ResourceChange"]["ResourceDriftStatus"]) == ("Add", "DELETED")
+    cloud("cloudformation").execute_change_set(StackName="s", ChangeSetName="c")
+    assert cloud.status() == "UPDATE_COMPLETE"
+    assert cloud("logs").describe_log_groups(logGroupNamePrefix="/gone")["logGroups"] != []
+
+
+def test_without_drift_there_are_no_changes(cloud):
+    found = cloud.change_set()
+    assert found["Status"] == "FAILED"
+    assert found["StatusReason"].startswith("The submitted information didn't contain changes.")
+
+
+def test_other_change_sets_leave_drift_alone(cloud):
+    cloud.drift()
+    assert cloud.change_set(mode=None)["Status"] == "FAILED"
+    cloud("cloudformation").delete_change_set(StackName="s", ChangeSetName="c")
+    topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
+    found = cloud.change_set(TemplateBody=cloud.template(**topic))
+    names = [each["ResourceChange"]["LogicalResourceId"] for each in found["Changes"]]
+    assert names == ["Child", "Logs", "Topic"]
+    cloud("cloudformation").delete_change_set(StackName="s", ChangeSetName="c")
+    cloud.change_set(mode=None, TemplateBody=cloud.template(**topic))
+    cloud("cloudformation").execute_change_set(StackName="s", ChangeSetName="c")
+    assert cloud("logs").describe_log_groups(logGroupNamePrefix="/kept")["logGroups"][0]["retentionInDays"] == 30
