@@ -1,6 +1,7 @@
 """A plan as text for a terminal, Markdown for a pull request or a step summary, and JSON. Pure: strings out.
 
-Losses of data come first, the counts over all roots last. Text has Rich markup for the console that prints it.
+Losses of data come first, then what has to be allowed, the counts over all roots last. Text has Rich markup for the
+console that prints it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from .agreement import keeps
 from .comparison import Diff, ResourceDiff
 from .deployment import Certainty, Kind, Listed, Plan, PlannedChange, RootPlan, SecretChange
+from .gates import Danger, dangers
 from .report_diff import (
     as_data,
     counted,
@@ -38,6 +40,7 @@ _DOES = {
     Kind.IMPORT: "will adopt what exists",
 }
 _NO_RESOURCES = "no resources, only tags, parameters or outputs"
+_DANGERS = "To be allowed when it is deployed"
 _PHANTOMS = "Listed by CloudFormation, but will not happen: what they follow keeps its value"
 
 
@@ -93,6 +96,10 @@ def _unchanged(plan: Plan) -> str:
     return ", ".join(f"{r.target.root} ({r.target.stack})" for r in plan.roots if r.kind is Kind.NOTHING)
 
 
+def _danger(danger: Danger) -> str:
+    return f"{danger.text} ({danger.option})"
+
+
 def _remarks(root: RootPlan) -> dict[str, str]:
     """What to say of each change that is not plainly agreed on, by its address."""
     found = {change.diff.address: _remark(change, root) for change in root.changes}
@@ -131,6 +138,10 @@ def as_text(plan: Plan) -> str:
     """By root, stack and resource; a new root only by names, since all of it is new."""
     losses = _all(plan).losses
     blocks = [losses_text(losses)] if losses else []
+    if found := dangers(plan):
+        blocks.append(
+            "\n".join([f"[bold red]{_DANGERS}[/]", *(f"  [red]! {escaped(_danger(each))}[/]" for each in found)])
+        )
     if plan.secret_changes:
         lines = (f"  [yellow]~[/] {escaped(_secret(each))}" for each in plan.secret_changes)
         blocks.append("\n".join(["[bold]New secret versions[/]", *lines]))
@@ -182,6 +193,9 @@ def _markdown(plan: Plan, properties: bool) -> str:
     parts = [f"### Deploying `{plan.environment}`", f"**{inline(total(plan))}**  \n<sub>{where}</sub>"]
     if losses := _all(plan).losses:
         parts.append(losses_markdown(losses))
+    if found := dangers(plan):
+        lines = (f"> - {inline(each.text)} (`{each.option}`)" for each in found)
+        parts.append("\n".join(["> [!WARNING]", f"> **{_DANGERS}**", *lines]))
     if plan.secret_changes:
         lines = (f"- `{_secret(each)}`" for each in plan.secret_changes)
         parts += ["#### New secret versions", "\n".join(lines)]
@@ -219,6 +233,7 @@ def as_json(plan: Plan) -> str:
         "made": plan.made.isoformat(),
         "empty": plan.empty,
         "summary": {str(effect): count for effect, count in counted(_all(plan).resources).items()},
+        "dangers": [{"address": each.address, "text": each.text, "option": each.option} for each in dangers(plan)],
         "secrets": [
             {"name": each.name, "added": each.added, "changed": each.changed, "removed": each.removed}
             for each in plan.secret_changes

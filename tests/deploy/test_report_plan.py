@@ -189,6 +189,24 @@ def test_the_last_line_counts_everything(plan: Any, line: str) -> None:
     assert f"**{line}**" in report(plan, "markdown")
 
 
+def test_what_has_to_be_allowed_stands_on_top() -> None:
+    rule = PropertyDiff(
+        "SecurityGroupIngress[0]", None, {"CidrIp": "0.0.0.0/0", "IpProtocol": "-1"}, exists_before=False
+    )
+    diff = ResourceDiff("app/web", "Group", "AWS::EC2::SecurityGroup", Effect.CHANGE, properties=(rule,))
+    opened = whole(root(Kind.UPDATE, PlannedChange(diff, Listed.BOTH, Certainty.CERTAIN)))
+    text = shown(report(opened), color_system=None)
+    assert text.startswith("To be allowed when it is deployed\n  ! app/web:Group (AWS::EC2::SecurityGroup) ")
+    assert text.splitlines()[1].endswith("(--allow-broader-access)")
+    markdown = report(opened, "markdown")
+    assert "> [!WARNING]\n> **To be allowed when it is deployed**\n> - app/web:Group" in markdown
+    assert "(`--allow-broader-access`)\n\n####" in markdown
+    (danger,) = json.loads(report(opened, "json"))["dangers"]
+    assert (danger["address"], danger["option"]) == ("app/web:Group", "--allow-broader-access")
+    new = whole(root(Kind.CREATE, PlannedChange(diff, Listed.BOTH, Certainty.CERTAIN)))
+    assert "To be allowed" not in report(new)
+
+
 def test_outputs_of_a_new_stack_are_no_news() -> None:
     new = whole(root(Kind.CREATE, change("A", Effect.ADD), outputs=(OutputDiff("app", "Url", None, "b"),)))
     for style in ("text", "markdown"):
