@@ -16,7 +16,7 @@ from . import __version__
 from .cli_deploy import connected
 from .cli_options import Options, checked, console, for_environment, load_config, make_rendering, show
 from .cli_session import Session, same_target, uses
-from .cli_stacks import Deployed
+from .cli_stacks import Deployed, lead_out
 from .deployment import Kind, Outcome, Plan, RootPlan, StackTarget
 from .errors import DeployError, OutputError, StackwrightError
 from .model import Location, Problem, Rendering, SourceKind
@@ -160,7 +160,7 @@ def deploy(
     """Show what will change, ask, apply it root by root, verify it, and keep a release that can be restored."""
     allowed = Allowed(yes, frozenset(replaced), loss, access)
     with opened(options) as session:
-        Deployed(session.config, session.aws, session.rendered).release_all_held()
+        lead_out(Deployed(session.config, session.aws, session.rendered))
         if sealed is None:
             session.bring_images()
         if not look(session):

@@ -278,6 +278,26 @@ def mended(deployed: Deployed, root: str, stack: Stack, leave: Leave) -> Outcome
     )  # fmt: skip
 
 
+def lead_out(deployed: Deployed) -> None:
+    """Before a deployment: release what a killed one held, and at a terminal offer the way out of stuck states.
+
+    Elsewhere the deployment itself refuses, and names it. Raises DeployError (SW827), AwsError.
+    """
+    from .repair import Way, look
+
+    deployed.release_all_held()
+    if not sys.stdin.isatty():
+        return
+    for root, stack in deployed.found():
+        way = look(root, stack, deployed.aws).way
+        if way in (Way.NOTHING, Way.DISCARD):  # a plan copes with a stack under review
+            continue
+        if way is Way.WATCH:
+            say(f"{stack.name} is in {stack.status}: somebody else's operation is under way")
+            _confirm("Follow it to its end, and then go on?", False, "")
+        mended(deployed, root, stack, Leave())
+
+
 def _deleted(deployed: Deployed, state: State, leave: Leave) -> Outcome:
     _show_fates(deployed, [(state.root, state.stack)])
     _typed(state.stack.name, leave.delete, f"delete {state.stack.name}", f"--yes-delete {state.stack.name}")

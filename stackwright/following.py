@@ -189,4 +189,5 @@ def _failures(steps: Sequence[Step]) -> list[tuple[Step, bool]]:
             found.append((step, step.stack in undone))
     failed = [(step, undoing) for step, undoing in found if step.failed and "cancelled" not in step.reason]
     own = [(step, undoing) for step, undoing in failed if not step.of_stack and not step.nested]
-    return own or [(step, undoing) for step, undoing in failed if step.nested] or found
+    nested = [(step, undoing) for step, undoing in failed if step.nested]
+    return own or nested or [(step, False) for step, _ in found if step.of_stack and "cancelled" not in step.reason][:1]

@@ -215,6 +215,9 @@ def _cause(cause: Cause | None) -> Iterator[str]:
     if cause is None:
         yield "  CloudFormation gives no reason; its events: python render.py events"
         return
+    if cause.reason == "User Initiated":  # what CloudFormation says of CancelUpdateStack
+        yield f"  {escaped(cause.address)} was cancelled on request"
+        return
     where = f" at {cause.where}" if cause.where else ""
     yield f"  [bold]{escaped(cause.address)}[/] ({cause.type}){escaped(where)} was the first to fail ({cause.status}):"
     yield f"    {escaped(cause.reason or 'without a reason')}"

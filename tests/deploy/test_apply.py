@@ -374,3 +374,14 @@ def test_a_function_that_cannot_be_held_does_not_stop_a_deployment(account):
     assert [each.text for each in account.told if isinstance(each, Notice)] == [
         "not everything can be held still: not allowed: lambda:GetFunctionConcurrency"
     ]
+
+
+def test_an_update_that_was_cancelled_failed_of_nothing_else(account):
+    deploy(account, tree())
+    plan = account.plan(tree(a="new", c="new"))
+    account.aws.execute_change_set(plan.change_set, "t")
+    account.time.sleep(1)
+    account.aws.cancel_update("news-app", "c")
+    outcome = attach(account.aws.stack("news-app"), account.aws, "app", account.following)
+    assert (outcome.status, outcome.ok) == ("UPDATE_ROLLBACK_COMPLETE", False)
+    assert (outcome.cause.address, outcome.cause.reason) == ("app", "User Initiated")

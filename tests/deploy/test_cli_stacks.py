@@ -316,3 +316,25 @@ def test_a_name_is_typed_on_a_terminal(account, news):
             terminal.type(f"{typed}\n")
             assert terminal.end() == code
         assert status(account) == left
+
+
+# --- deploy, where a stack is stuck ---------------------------------------------------------------------------
+
+
+def test_deploy_leads_out_of_a_stuck_state_first(account, news):
+    account.engine.fault(Fault("no room", operation="create", logical_id="T"))
+    deploy(account, {"app": resources(T=topic())})
+    files = {"params/dev.yaml": "stacks: [app]\n", "templates/app.yaml.j2": FILES["templates/app/storage.yaml.j2"]}
+    assert news.write(files).run("render", "--env", "dev", "--no-lint").returncode == 0
+    refused = news.run("deploy", "--env", "dev", "--yes")
+    assert refused.returncode == 1
+    assert "news-app is ROLLBACK_COMPLETE" in refused.stderr
+    assert "python render.py repair --env dev" in refused.stderr
+    with Terminal(news, "deploy", "--env", "dev") as terminal:
+        terminal.until("To delete news-app, type news-app:")
+        terminal.type("news-app\n")
+        terminal.until("Deploy dev")
+        terminal.type("y\n")
+        terminal.until("CREATE_COMPLETE after")
+        assert terminal.end() == 0
+    assert status(account) == "CREATE_COMPLETE"

@@ -1,0 +1,161 @@
+"""What an operation looks like: lines where nobody looks, a tree on a terminal, and how it ended."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from rich.console import Console
+
+from stackwright.deployment import Cause, Outcome
+from stackwright.model import Location
+from stackwright.progress import Notice, Rollout, Step
+from stackwright.report_progress import Board, duration, lines, outcome, shown
+
+BEGAN = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def at(seconds):
+    return BEGAN + timedelta(seconds=seconds)
+
+
+def step(address, status, seconds=0, reason="", type_="AWS::SNS::Topic"):
+    stack, _, name = address.partition(":")
+    if not name:
+        return Step(stack, f"news-{stack}", "AWS::CloudFormation::Stack", status, reason, at(seconds), "arn", True)
+    return Step(stack, name, type_, status, reason, at(seconds), "arn")
+
+
+def nested(status, seconds=0):
+    return step("app:Web", status, seconds, type_="AWS::CloudFormation::Stack")
+
+
+ROLLOUT = Rollout("app/web:Service", 2, 1, 1, 3, BEGAN, ("has [started] 1 tasks",), ("task 1 stopped: x",), ("web: y",))
+
+
+def printed(text):
+    console = Console(file=io.StringIO(), width=120, soft_wrap=True, highlight=False)
+    console.print(text)
+    return console.file.getvalue()
+
+
+def tree(*told, seconds=10, width=100):
+    board = Board("news-app", clock=lambda: at(seconds))
+    for each in told:
+        board(each)
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    console.print(board)
+    return console.file.getvalue()
+
+
+def test_lines_tell_everything_once():
+    found = []
+    watch = lines(found.append)
+    for told in (
+        step("app", "UPDATE_IN_PROGRESS", reason="User Initiated"),
+        nested("UPDATE_IN_PROGRESS"),
+        step("app/web:T", "CREATE_IN_PROGRESS", 1),
+        step("app/web:T", "CREATE_IN_PROGRESS", 1, "Resource creation Initiated"),
+        step("app/web:T", "CREATE_FAILED", 2, "no [room]"),
+        ROLLOUT,
+        Notice("busy"),
+    ):
+        watch(told)
+    assert printed("\n".join(found)).splitlines() == [
+        "12:00:00  app  UPDATE_IN_PROGRESS  User Initiated",
+        "12:00:01  app/web:T  CREATE_IN_PROGRESS",
+        "12:00:02  app/web:T  CREATE_FAILED  no [room]",
+        "          app/web:Service  1 of 2 running, 1 starting, 3 failed",
+        "            has [started] 1 tasks",
+        "            task 1 stopped: x",
+        "            web: y",
+        "busy",
+    ]
+
+
+def test_the_tree_shows_what_is_under_way_and_folds_what_is_done():
+    text = tree(
+        step("app", "UPDATE_IN_PROGRESS"),
+        nested("UPDATE_IN_PROGRESS", 1),
+        step("app/web", "UPDATE_IN_PROGRESS", 1),
+        step("app/web:Done", "UPDATE_IN_PROGRESS", 1),
+        step("app/web:Done", "UPDATE_COMPLETE", 2),
+        step("app/web:Service", "UPDATE_IN_PROGRESS", 3, type_="AWS::ECS::Service"),
+        ROLLOUT,
+        step("app/other", "UPDATE_IN_PROGRESS", 2),
+        step("app/other:X", "UPDATE_IN_PROGRESS", 2),
+        step("app/other:X", "UPDATE_COMPLETE", 4),
+        step("app/other", "UPDATE_COMPLETE", 6),
+        Notice("held"),
+    )
+    lines_ = [line.rstrip() for line in text.splitlines()]
+    mark = lines_[0][0]
+    assert lines_ == [
+        f"{mark} news-app  UPDATE_IN_PROGRESS  10 s",
+        f"├── {mark} web  UPDATE_IN_PROGRESS  1 of 2 resources  9 s",
+        f"│   ├── {mark} Service  AWS::ECS::Service  7 s  1 of 2 running, 1 starting, 3 failed",
+        "│   ├──   has [started] 1 tasks",
+        "│   ├──   task 1 stopped: x",
+        "│   └──   web: y",
+        "└── ✓ other  UPDATE_COMPLETE  1 resource  4 s",
+        "held",
+    ]
+
+
+def test_the_tree_remembers_what_failed_through_the_rollback():
+    text = tree(
+        step("app", "CREATE_IN_PROGRESS"),
+        step("app:A", "CREATE_IN_PROGRESS", 1),
+        step("app:B", "CREATE_IN_PROGRESS", 1),
+        step("app:A", "CREATE_FAILED", 2, "no room"),
+        step("app:B", "CREATE_FAILED", 2, "Resource creation cancelled"),
+        step("app", "ROLLBACK_IN_PROGRESS", 2, "The following resource(s) failed to create: [A]."),
+        step("app:A", "DELETE_IN_PROGRESS", 3),
+        step("app:A", "DELETE_COMPLETE", 4),
+        step("app", "ROLLBACK_COMPLETE", 5),
+    )
+    assert [line.rstrip() for line in text.splitlines()] == [
+        "✗ news-app  ROLLBACK_COMPLETE  2 resources  5 s",
+        "└── ✗ A  AWS::SNS::Topic  no room",
+    ]
+
+
+def test_long_lines_are_cut_to_the_terminal():
+    text = tree(step("app", "CREATE_IN_PROGRESS"), step("app:A", "CREATE_FAILED", 2, "no room " * 50), width=60)
+    assert max(map(len, text.splitlines())) <= 60
+
+
+def test_a_terminal_gets_the_tree_and_anything_else_lines():
+    for terminal, wanted in ((True, "✓ news-app  UPDATE_COMPLETE"), (False, "12:00:00  app  UPDATE_COMPLETE")):
+        options = {"force_terminal": terminal, "width": 80, "color_system": None, "_environ": {"TERM": "xterm"}}
+        console = Console(file=io.StringIO(), **options)
+        with shown(console, "news-app") as watch:
+            watch(step("app", "UPDATE_COMPLETE"))
+        assert wanted in console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (59.4, "59 s"), (60, "1 min 00 s"), (3599, "59 min 59 s"), (3725, "1 h 02 min")]
+)
+def test_durations(seconds, text):
+    assert duration(BEGAN, at(seconds)) == text
+
+
+def ended(status, cause=None, ok=False):
+    return printed(outcome(Outcome("app", "news-app", status, ok, BEGAN, at(61), cause))).splitlines()
+
+
+def test_how_it_ended():
+    assert ended("UPDATE_COMPLETE", ok=True) == ["news-app: UPDATE_COMPLETE after 1 min 01 s"]
+    where = Location("templates/app/web.yaml.j2", 7)
+    cause = Cause("app/web:T", "AWS::SNS::Topic", "UPDATE_FAILED", "no [room]", where, ("log: web: x",))
+    assert ended("UPDATE_ROLLBACK_COMPLETE", cause) == [
+        "news-app: UPDATE_ROLLBACK_COMPLETE after 1 min 01 s",
+        "  app/web:T (AWS::SNS::Topic) at templates/app/web.yaml.j2:7 was the first to fail (UPDATE_FAILED):",
+        "    no [room]",
+        "    log: web: x",
+    ]
+    cancelled = Cause("app", "AWS::CloudFormation::Stack", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
+    assert ended("UPDATE_ROLLBACK_COMPLETE", cancelled)[1:] == ["  app was cancelled on request"]
+    assert "python render.py events" in ended("UPDATE_ROLLBACK_COMPLETE")[1]
