@@ -71,22 +71,29 @@ def make(
     id_ = _created(request, aws)
     try:
         made = _finished(id_, aws, progress)
+        if made.status == "CREATE_COMPLETE":
+            return Made(made.id, made.stack_id)
+        cause = _cause(made, aws)
+        inside, nothing = cause.id != made.id, bool(NOTHING.search(cause.reason))
+        if nothing and not (inside and expected()):
+            return Made(made.id, made.stack_id, empty=True)
+        invalid = [] if nothing else aws.validation_errors(cause.id)
     except BaseException:
         aws.delete_change_set(id_)
         raise
-    if made.status == "CREATE_COMPLETE":
-        return Made(made.id, made.stack_id)
-    cause = _cause(made, aws)
-    inside = cause.id != made.id
-    nothing = bool(NOTHING.search(cause.reason))
-    if nothing and not (inside and expected()):
-        return Made(made.id, made.stack_id, empty=True)
-    invalid = [] if nothing else aws.validation_errors(cause.id)
-    aws.delete_change_set(made.id)
+    aws.delete_change_set(id_)
     if inside and (nothing or _CANNOT_LOOK_INSIDE.search(cause.reason)):
         again = replace(request, nested=False, token=f"{request.token}-flat", name=f"{request.name}-flat")
         return replace(make(again, aws, expected, progress), blind=cause.reason)
     raise _refused(made, cause, invalid)
+
+
+def gone(id_: str, aws: Stacks, deadline: float = 60.0) -> bool:
+    """Wait until a deleted change set is gone with those of its nested stacks; False where that takes too long.
+
+    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteChangeSet.html
+    """
+    return any(aws.change_set(id_, values=False) is None for _ in Polling(deadline=deadline))
 
 
 def _created(request: ChangeSetRequest, aws: Stacks) -> str:

@@ -22,8 +22,9 @@ from .errors import AwsError
 from .foresight import Foresight, foresee, kept
 from .live import Live
 from .plan_file import seal, unseal
+from .unchanged import unchanged
 
-__all__ = ["discard", "identity", "predict", "preview", "require_updatable", "seal", "stale", "unseal"]
+__all__ = ["discard", "identity", "nothing", "predict", "preview", "require_updatable", "seal", "stale", "unseal"]
 
 _REVIEW = "REVIEW_IN_PROGRESS"
 _REPAIR = "the verb repair offers the way out; then run this again"
@@ -62,6 +63,8 @@ def preview(
     """
     if live is not None:
         require_updatable(live.stack, aws)
+        if not (revert_drift or imports) and unchanged(target, live.stack, aws):
+            return nothing(target, live)
     foreseen = _Foreseen(target, live)
     request = _request(target, live, run, description, revert_drift, imports)
     left: RootPlan | None = RootPlan(target, Kind.CREATE, Diff(), made_stack=live is None)
@@ -76,6 +79,11 @@ def preview(
     finally:
         if left is not None:
             discard(left, aws)
+
+
+def nothing(target: StackTarget, live: Live) -> RootPlan:
+    """The plan of a root that is what it is asked to become."""
+    return RootPlan(target, Kind.NOTHING, Diff(), stack_id=live.stack.id, live=identity(live))
 
 
 def _made(
@@ -183,7 +191,7 @@ def discard(plan: RootPlan, aws: Stacks) -> None:
     """
     if plan.change_set:
         aws.delete_change_set(plan.change_set)
-    if not plan.made_stack:
+    if not plan.made_stack or (plan.change_set and not change_sets.gone(plan.change_set, aws)):
         return
     stack = aws.stack(plan.stack_id or plan.target.stack)
     if stack is None or stack.status != _REVIEW:

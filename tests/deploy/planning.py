@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from stackwright.cfn.intrinsics import Pseudo
 from stackwright.deployment import Plan, RootPlan, StackTarget
 from stackwright.emulator.engine import Engine
 from stackwright.emulator.server import Server
+from stackwright.errors import AwsError
 from stackwright.live import Live
 from tests.deploy.conftest import ACCOUNT, REGION, client
 
@@ -105,14 +107,26 @@ def target(
 
 
 class Counting(Boto):
-    """`Boto` that counts its calls."""
+    """`Boto` that counts its calls, and refuses one of them if it is told to; ``refused`` is which."""
 
     def __init__(self, region: str) -> None:
         super().__init__(region)
         self.calls: Counter[str] = Counter()
+        self.counting = threading.Lock()
+        self.deny(0)
+
+    def deny(self, number: int) -> None:
+        """Refuse the call with this number, counted from now on; 0: none."""
+        self.calls.clear()
+        self.denied, self.refused = number, ""
 
     def _call(self, service: str, operation: str, *, hidden: Sequence[str] = (), **arguments: Any) -> Any:
-        self.calls[operation] += 1
+        with self.counting:
+            self.calls[operation] += 1
+            refused = self.calls.total() == self.denied
+        if refused:
+            self.refused = operation
+            raise AwsError.of("SW403", f"not allowed: {service}:{operation}")
         return super()._call(service, operation, hidden=hidden, **arguments)
 
 
@@ -217,6 +231,7 @@ class FakeStacks(Stacks):
 
     def delete_change_set(self, change_set: str) -> None:
         self.gone.append(change_set)
+        self.answers[change_set] = [None]
 
     def delete_stack(self, stack: str, token: str, retain: Sequence[str] = ()) -> None:
         self.gone.append(stack)

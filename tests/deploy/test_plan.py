@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackwright import plan
+from stackwright import live, plan
 from stackwright.aws import StackEvent, StackResource
 from stackwright.comparison import Effect
 from stackwright.deployment import Certainty, Kind, Listed, PlannedChange, RootPlan, SecretChange
@@ -457,6 +458,50 @@ def test_a_lost_answer_does_not_make_two_change_sets(aws: Account) -> None:
     aws.engine.fault(RequestFault("drop", service="cloudformation", action="CreateChangeSet", times=1, after=True))
     found = aws.preview(target(parameters={"Level": "debug"}))
     assert [each for each, _ in aws.aws.change_sets(STACK)] == [found.change_set]
+
+
+CALLS = range(1, 40)
+"""More than a preview makes: the loops below end where nothing is left to disturb."""
+
+
+def test_a_connection_dropped_at_each_call_in_turn_changes_nothing(
+    aws: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.deploy()
+    wanted = target(parameters={"Level": "debug"})
+    expected = short(aws.preview(wanted))
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)  # botocore waits between tries
+    for number in CALLS:
+        aws.aws.calls.clear()
+        aws.engine.fault(RequestFault("drop", service="cloudformation", every=number, times=1))
+        found = aws.preview(wanted)
+        assert short(found) == expected
+        plan.discard(found, aws.aws)
+        aws.engine.clear_faults()
+        if number > aws.aws.calls.total():
+            break
+    assert 15 < number < CALLS[-1]
+    assert [name for _, name in aws.aws.change_sets(STACK)] == ["run-1"]
+
+
+@pytest.mark.parametrize("exists", [False, True], ids=["create", "update"])
+def test_a_call_that_is_not_allowed_leaves_nothing_behind(aws: Account, exists: bool) -> None:
+    if exists:
+        aws.deploy()
+    wanted = target(parameters={"Level": "debug"})
+    aws.upload(wanted)
+    refused = []
+    for number in CALLS:
+        aws.aws.deny(number)
+        with suppress(AwsError):
+            plan.preview(wanted, live.read(STACK, aws.aws, "app"), aws.aws, run="run", description="by tester")
+        if not aws.aws.refused:
+            break
+        refused.append(aws.aws.refused)
+        aws.aws.deny(0)
+        assert aws.aws.change_sets(STACK) == [] if exists else aws.aws.stack(STACK) is None
+    assert {"describe_stacks", "create_change_set", "describe_change_set"} <= set(refused)
+    assert ("get_template" in refused) == exists
 
 
 def test_change_sets_of_one_run_get_numbers(aws: Account) -> None:
