@@ -351,7 +351,8 @@ def destroy(options: Options, given: str | None) -> None:
         return
     _show_fates(deployed, found)
     environment = options.environment
-    _typed(environment, given, f"destroy {environment} in {deployed.config.region}", f"--yes-destroy {environment}")
+    where = f"account {deployed.aws.caller().account}, {deployed.config.region}"
+    _typed(environment, given, f"destroy {environment} ({where})", f"--yes-destroy {environment}")
     for name, stack in found:
         outcome = _destroyed(deployed, name, stack)
         if not outcome.ok:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
 from .progress import Fate, Step
 from .report_progress import escaped, style
+
+_WIDTH = 100
 
 
 def fates(found: Sequence[Fate]) -> str:
@@ -27,7 +30,8 @@ def _fates(found: Sequence[Fate]) -> Iterator[str]:
         yield from (f"  {escaped(_named(each))}: {each.kept}" for each in kept)
     if rest:
         yield "[bold]Removed[/]"
-        yield "  " + ", ".join(f"{count} {type_}" for type_, count in sorted(rest.items()))
+        counted = ", ".join(f"{count} {type_}" for type_, count in sorted(rest.items()))
+        yield from (f"  {line}" for line in wrap(counted, _WIDTH, break_long_words=False))
 
 
 def _named(each: Fate) -> str:

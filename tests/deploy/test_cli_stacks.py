@@ -312,7 +312,7 @@ def test_a_name_is_typed_on_a_terminal(account, news):
     deploy(account, app())
     for typed, code, left in (("nothing", 1, "CREATE_COMPLETE"), ("dev", 0, None)):
         with Terminal(news, "destroy", "--env", "dev") as terminal:
-            terminal.until("To destroy dev in us-east-2, type dev:")
+            terminal.until("To destroy dev (account 123456789012, us-east-2), type dev:")
             terminal.type(f"{typed}\n")
             assert terminal.end() == code
         assert status(account) == left
