@@ -23,6 +23,7 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    gc.set_threshold(50_000, 20, 100)  # much is loaded, and little of it goes again
     file = Path(folder) / STATE_FILE
     journal = Journal(Path(folder) / f"state-{account}-{region}.jsonl")
     with Server(Engine(Pseudo(region=region, account_id=account)), journal=journal) as server:
@@ -40,7 +41,6 @@ def _load(server: Server) -> None:
     server.load()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,17 @@ from hashlib import sha256
 from importlib import import_module
 from typing import Any
 
+import botocore.session
+
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+@cache
+def session() -> botocore.session.Session:
+    """One session for every client and for moto, so that botocore's data is read once."""
+    made = botocore.session.Session()
+    made.set_credentials("emulator", "emulator")
+    return made
 
 
 class MotoApplication:
@@ -21,6 +31,7 @@ class MotoApplication:
         os.environ.setdefault("MOTO_ACM_VALIDATION_WAIT", "0")  # certificates are issued at once
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
+        _share_data()
         _leave_conditions_out()
         _digest_manifests()
         _tell_health()
@@ -63,6 +74,14 @@ def _application_of(service: Any) -> Any:
         return create_backend_app(service)
     finally:
         mock_random.setstate(state)
+
+
+def _share_data() -> None:
+    """Let moto read botocore's data where our clients do; for this process. It would read all of it once more."""
+    from moto.core import utils
+
+    module: Any = utils
+    module.create_loader = lambda: session().get_component("data_loader")
 
 
 def _leave_conditions_out() -> None:

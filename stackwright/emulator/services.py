@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 
-import botocore.session
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError
@@ -24,7 +23,7 @@ from ..cfn.intrinsics import Pseudo
 from ..cfn.template import to_text
 from . import steps
 from .identity import Identities, Identity
-from .moto_application import MotoApplication, read
+from .moto_application import MotoApplication, read, session
 from .resources import Refused, Request, SchemaProvider
 
 Arguments = dict[str, Any]
@@ -53,14 +52,6 @@ class Mirror:
     answer: Callable[[Services, Found], Found] = lambda _s, answer: answer
 
 
-@cache
-def _session() -> botocore.session.Session:
-    """One session for every client, so that botocore's data is read once."""
-    session = botocore.session.Session()
-    session.set_credentials("emulator", "emulator")
-    return session
-
-
 class Services:
     """Clients of moto's services in this process; those that were made are kept in ``clients``."""
 
@@ -83,13 +74,13 @@ class Services:
     @staticmethod
     def read(service: str) -> None:
         """Read what :meth:`load` needs, which takes most of its time and disturbs nobody."""
-        model = _session().get_service_model(service)
+        model = session().get_service_model(service)
         read(service, model.signing_name)
 
     def client(self, service: str) -> Any:
         """The client of a service; its requests never leave the process."""
         if service not in self._clients:
-            made = _session().create_client(
+            made = session().create_client(
                 service,
                 region_name=self._pseudo.region,
                 endpoint_url="http://127.0.0.1",
