@@ -69,6 +69,15 @@ def test_nothing_is_told_later_than_a_second_after_it_happened(account):
     assert max(late) <= 1.01
 
 
+def test_quick_steps_are_told_quickly(monkeypatch):
+    with emulated(monkeypatch, latency=lambda *_: 0.2) as account:
+        chain = {f"T{n}": topic(DependsOn=f"T{n - 1}") for n in range(1, 9)}
+        late = []
+        how = replace(account.following, on_progress=lambda told: late.append(account.time.now - told.time.timestamp()))
+        assert apply(account.plan({"app": resources(T0=topic(), **chain)}), account.aws, token="t", following=how).ok
+        assert max(late) < 0.3
+
+
 def test_an_update_tells_only_of_itself(account):
     deploy(account, tree())
     account.told.clear()
@@ -124,6 +133,22 @@ def test_a_change_set_is_executed_once_although_the_answer_is_lost(account):
     assert [each.status for each in steps(account) if each.of_stack and each.stack == "app"] == [
         "CREATE_IN_PROGRESS", "CREATE_COMPLETE",
     ]  # fmt: skip
+
+
+def test_a_change_set_that_was_executed_already_is_followed(account):
+    class Twice:
+        """AWS refuses the second of two calls, of which the first one's answer was lost."""
+
+        def __getattr__(self, name):
+            return getattr(account.aws, name)
+
+        def execute_change_set(self, change_set, token, **rest):
+            account.aws.execute_change_set(change_set, token, **rest)
+            refused = AwsError.of("SW408", "it is in its current status of EXECUTE_IN_PROGRESS")
+            refused.code = "InvalidChangeSetStatus"
+            raise refused
+
+    assert apply(account.plan(tree()), Twice(), token="t", following=account.following).ok
 
 
 def test_a_change_set_that_is_gone_is_said_to_be(account):

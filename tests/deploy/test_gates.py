@@ -95,6 +95,7 @@ def test_what_only_cloudformation_says_is_believed_unless_it_is_a_phantom():
     assert [each.flag for each in dangers(with_change(bare))] == [Flag.REPLACE]
     assert dangers(with_change(replace(bare, certainty=Certainty.PHANTOM))) == []
     assert dangers(with_change(replace(bare, certainty=Certainty.CONDITIONAL))) == []
+    assert dangers(with_change(replace(change, certainty=Certainty.PHANTOM, stateful=True))) == []
 
 
 def test_cloudformations_word_on_what_happens_to_the_old_one_decides():

@@ -121,6 +121,15 @@ def test_the_tree_remembers_what_failed_through_the_rollback():
     ]
 
 
+def test_what_is_under_way_again_counts_from_then():
+    text = tree(
+        step("app:A", "UPDATE_IN_PROGRESS", 1),
+        step("app:A", "UPDATE_COMPLETE", 2),
+        step("app:A", "UPDATE_IN_PROGRESS", 7),
+    )
+    assert "A  AWS::SNS::Topic  3 s" in text
+
+
 def test_long_lines_are_cut_to_the_terminal():
     text = tree(step("app", "CREATE_IN_PROGRESS"), step("app:A", "CREATE_FAILED", 2, "no room " * 50), width=60)
     assert max(map(len, text.splitlines())) <= 60
