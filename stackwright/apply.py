@@ -9,7 +9,7 @@ from .aws import Aws
 from .comparison import Effect
 from .deployment import Kind, Outcome, RootPlan
 from .errors import AwsError, DeployError
-from .following import PATIENCE, UNHEARD, Following, attach, follow, nowhere
+from .following import UNHEARD, Following, attach, follow, nowhere
 from .gates import Locate
 from .progress import Notice, Watcher, ignore
 from .rollouts import SERVICE
@@ -17,6 +17,8 @@ from .rollouts import SERVICE
 __all__ = ["Following", "apply", "attach", "follow", "release_held"]
 
 _GONE = frozenset(("InvalidChangeSetStatus", "ChangeSetNotFound"))
+_UNANSWERED = 120.0
+"""Seconds for which a change set is tried to be executed while nobody answers."""
 
 
 def apply(
@@ -89,14 +91,22 @@ def _execute(plan: RootPlan, stack: str, since: str | None, token: str, aws: Aws
         try:
             aws.execute_change_set(plan.change_set or "", token)
         except AwsError as error:
-            if any(event.token == token for event in aws.events(stack, since)):
+            if _begun(stack, since, token, aws):
                 return
             if error.code in _GONE:
                 raise _outdated(plan, error) from None
-            if error.problems[0].code not in UNHEARD or waited > PATIENCE:
+            if error.problems[0].code not in UNHEARD or waited > _UNANSWERED:
                 raise
         else:
             return
+
+
+def _begun(stack: str, since: str | None, token: str, aws: Aws) -> bool:
+    """Whether the operation of that token is under way, as far as anybody answers."""
+    try:
+        return any(event.token == token for event in aws.events(stack, since))
+    except AwsError:
+        return False
 
 
 def _outdated(plan: RootPlan, error: AwsError) -> DeployError:

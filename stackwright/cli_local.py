@@ -207,16 +207,14 @@ def _base(options: Options, against: str) -> dict[str, str]:
     return found
 
 
-_NEW_EACH_TIME = frozenset(("AWS::ECS::TaskDefinition", "AWS::Lambda::Version", "AWS::Lambda::LayerVersion"))
-"""Types whose resources are revisions: every change makes a new one, and nothing is lost with the old one."""
-
-
 def _replaced(preview: Diff) -> list[ResourceDiff]:
     """What is replaced by a change of its own; what only follows goes with it."""
+    from .gates import REVISIONS
+
     return [
         each
         for each in preview.resources
-        if each.effect == "replace" and each.type not in _NEW_EACH_TIME
+        if each.effect == "replace" and each.type not in REVISIONS
         if any(change.replaces == "yes" and not change.after_apply for change in each.properties)
     ]
 

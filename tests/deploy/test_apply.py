@@ -151,6 +151,18 @@ def test_a_change_set_that_was_executed_already_is_followed(account):
     assert apply(account.plan(tree()), Twice(), token="t", following=account.following).ok
 
 
+def test_nothing_is_begun_where_nobody_answers(account, monkeypatch):
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    plan = account.plan(tree())
+    account.engine.fault(RequestFault("drop", service="cloudformation", action="ExecuteChangeSet"))
+    began = account.time.now
+    with pytest.raises(AwsError, match="no answer to cloudformation:ExecuteChangeSet"):
+        apply(plan, account.aws, token="t", following=account.following)
+    assert account.time.now - began == pytest.approx(120, abs=2)
+    account.engine.clear_faults()
+    assert apply(plan, account.aws, token="t", following=account.following).ok
+
+
 def test_a_change_set_that_is_gone_is_said_to_be(account):
     plan = account.plan(tree())
     account.aws.delete_change_set(plan.change_set)
