@@ -39,6 +39,8 @@ class Ecs:
             found = handler(self, arguments)
         except EcsError as error:
             return _answer({"__type": error.code, "message": str(error)}, 400)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            return _answer({"__type": "InvalidParameterException", "message": f"malformed: {error}"}, 400)
         return found if isinstance(found, Response) else _answer(found)
 
     # --- tasks --------------------------------------------------------------------------------------------------

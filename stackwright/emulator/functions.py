@@ -73,6 +73,8 @@ class Functions:
         if str(function.reserved_concurrency) == "0":
             reason = {"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "Type": "User"}
             return _refused(429, "TooManyRequestsException", "Rate Exceeded.", **reason)
+        if not zipfile.is_zipfile(io.BytesIO(function.code_bytes)):
+            return _refused(502, "InvalidZipFileException", "Lambda could not unzip the deployment package.")
         kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
         if kind == "DryRun":
             return Response(status=204)

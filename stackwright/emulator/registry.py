@@ -225,18 +225,20 @@ def _image(repository: Any, reference: str) -> Any:
 
 
 def _document(data: bytes) -> Mapping[str, Any]:
+    """A manifest, whose descriptors all have a digest."""
     try:
-        found = json.loads(data)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or not ("config" in found or "manifests" in found):
+        found = json.loads(data.decode())
+        digests = [*_blobs_of(found), *(str(each["digest"]) for each in found.get("manifests") or ())]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        digests = []
+    if not digests:
         raise _RegistryError(400, "MANIFEST_INVALID", "this is no manifest of an image or an index")
-    return found
+    return dict(found)
 
 
 def _blobs_of(document: Mapping[str, Any]) -> Iterator[str]:
     for each in (document.get("config"), *(document.get("layers") or ())):
-        if each:
+        if each is not None:
             yield str(each["digest"])
 
 

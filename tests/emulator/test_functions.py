@@ -118,5 +118,8 @@ def test_what_is_not_run(site):
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         site.invoke("nothing")
     site("lambda").delete_function_concurrency(FunctionName="greet")
+    site.create("torn", Code={"ZipFile": b"PK"})
+    with pytest.raises(ClientError, match="InvalidZipFileException"):
+        site.invoke("torn")
     with pytest.raises(ClientError, match="InvalidRequestContentException"):
         site("lambda").invoke(FunctionName="greet", Payload=b"{")

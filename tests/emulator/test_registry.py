@@ -141,8 +141,8 @@ def test_what_is_wrong_is_refused_as_the_specification_says(site):
     assert site.error("POST", f"/v2/web/blobs/uploads/?digest={digest(b'x')}", b"y") == (400, "DIGEST_INVALID")
     assert site.error("PUT", f"/v2/web/manifests/{digest(b'x')}", manifest) == (400, "DIGEST_INVALID")
     assert site.error("PUT", "/v2/web/manifests/-", manifest) == (400, "TAG_INVALID")
-    assert site.error("PUT", "/v2/web/manifests/1", b"{}") == (400, "MANIFEST_INVALID")
-    assert site.error("PUT", "/v2/web/manifests/1", b"\xff") == (400, "MANIFEST_INVALID")
+    for nothing in (b"{}", b"[]", b"\xff", '{"config": {}}'.encode("utf-16"), b'{"config": 1}', b'{"manifests": [{}]}'):
+        assert site.error("PUT", "/v2/web/manifests/1", nothing) == (400, "MANIFEST_INVALID")
     lacking = json.dumps({"config": {"digest": digest(b"nowhere")}}).encode()
     assert site.error("PUT", "/v2/web/manifests/1", lacking) == (400, "MANIFEST_BLOB_UNKNOWN")
     empty = json.dumps({"manifests": [{"digest": digest(b"nowhere")}]}).encode()

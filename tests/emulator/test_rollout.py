@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import urllib.error
+import urllib.request
 
 import boto3
 import pytest
@@ -487,3 +489,26 @@ def test_an_alarm_of_the_deployment_rolls_it_back(slow, state, status):
     failed = [message for message in slow.messages() if message.endswith("deployment failed: alarm detected.")]
     assert len(failed) == (state == "ALARM")
     assert slow.running_images() == ["docker.io/library/web:1" if failed else "docker.io/library/web:2"]
+
+
+@pytest.mark.parametrize(
+    ("action", "body"),
+    [
+        ("ListTasks", {"cluster": "c", "maxResults": "x"}),
+        ("ListTasks", {"cluster": "c", "nextToken": "x"}),
+        ("CreateService", {"cluster": "c", "taskDefinition": "web"}),
+        ("UpdateService", {"cluster": ["c"], "service": {}}),
+        ("DescribeServiceDeployments", {"serviceDeploymentArns": 1}),
+    ],
+)
+def test_malformed_requests_are_refused(cluster, action, body):
+    cluster.deploy(count=0)
+    scope = f"AWS4-HMAC-SHA256 Credential=x/20260101/{REGION}/ecs/aws4_request, SignedHeaders=host, Signature=x"
+    target = f"AmazonEC2ContainerServiceV20141113.{action}"
+    headers = {"Authorization": scope, "X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"}
+    request = urllib.request.Request(cluster.server.url, json.dumps(body).encode(), headers)  # noqa: S310 - loopback
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request)  # noqa: S310 - loopback
+    with caught.value as error:
+        assert error.code == 400
+    assert cluster.counts() == (0, 0, 0)
