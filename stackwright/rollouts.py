@@ -21,6 +21,14 @@ SERVICE = "AWS::ECS::Service"
 REPEAT_LIMIT = 5
 """Tasks that fail the same way before a service is given up."""
 
+_ROUTINE = re.compile(
+    r"has (started|stopped|begun draining|reached|deregistered|registered)|rolling back|.*deployment completed"
+)
+"""Events of services that explain no failure.
+
+Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
+"""
+
 _LINES = 10
 _KEPT = 20  # details of one service
 
@@ -38,6 +46,8 @@ class _Watched:
     seen: set[str] = field(default_factory=set)
     failures: Counter[str] = field(default_factory=Counter)
     told: list[str] = field(default_factory=list)
+    stops: dict[str, list[str]] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
     stopped: bool = False
 
     @property
@@ -69,7 +79,11 @@ class Rollouts:
     def details(self, address: str) -> tuple[str, ...]:
         """What ECS and the logs said of a service until it failed."""
         found = self._watched.get(address)
-        return tuple(found.told[-_KEPT:]) if found else ()
+        if found is None:
+            return ()
+        stops = (each[0] if len(each) == 1 else f"{len(each)} times: {each[0]}" for each in found.stops.values())
+        told = {_signature(text): text for text in found.told[-_KEPT:]}.values()
+        return (*told, *stops, *(f"log: {line}" for line in found.lines))
 
     def look(self) -> list[Progress]:
         """What is new. Nothing here fails: the operation goes on whether or not ECS may be read."""
@@ -103,10 +117,13 @@ class Rollouts:
         watched.shown = counts
         found = list(self._stops(watched, newest)) if newest and (new or newest.failed) else []
         stops, lines = [why for why, _ in found], [line for _, log in found for line in log]
-        watched.told += [_unprefixed(text) for _, time, text in new if not self._undone or time <= self._undone]
-        if not self._undone or watched.closing:  # what ends during a rollback is no cause of it
-            watched.told += [*stops, *(f"log: {line}" for line in lines)]
         messages = tuple(_unprefixed(text) for _, _, text in new)
+        early = [text for text, (_, time, _) in zip(messages, new, strict=True) if time <= (self._undone or time)]
+        watched.told += [text for text in early if not _ROUTINE.match(text)]
+        if not self._undone or watched.closing:  # what ends during a rollback is no cause of it
+            watched.lines += lines
+            for why in stops:
+                watched.stops.setdefault(_signature(why.partition(" stopped: ")[2]), []).append(why)
         yield Rollout(watched.address, *counts, watched.since, messages, tuple(stops), tuple(lines))
         yield from self._given_up(watched, newest)
 

@@ -132,6 +132,20 @@ def test_the_log_of_the_same_failure_is_read_once(ecs, rollouts):
     assert len(told.stops) == 2
     assert told.lines == (f"web: {ecs.ended[0].id}",)
     assert ecs.asked.count("definition:2") == 1
+    assert rollouts.details("app/web:Web") == (f"2 times: {told.stops[0]}", f"log: {told.lines[0]}")
+
+
+def test_details_leave_out_what_explains_nothing_and_repetitions(ecs, rollouts):
+    ecs.says("has started 1 tasks: (task 1).")
+    for task in ("6a201bf2a2e64f88abcfa352ca9c8168", "9b791e5806924cf9a6c67a66983f1ee6"):
+        ecs.says(f"(task {task}) is unhealthy in (target-group x) due to (reason Health checks failed).")
+    ecs.says("(deployment ecs-svc/2) deployment failed: tasks failed to start.")
+    ecs.says("rolling back to deployment ecs-svc/1.")
+    ecs.says("(deployment ecs-svc/1) deployment completed.")
+    ecs.says("has reached a steady state.")
+    (told,) = rollouts.look()
+    assert len(told.messages) == 7
+    assert rollouts.details("app/web:Web") == (told.messages[2], told.messages[3])
 
 
 def test_a_service_that_fails_the_same_way_is_stopped_once(ecs, rollouts):
