@@ -64,12 +64,16 @@ def apply(
 
 
 def release_held(stack: str, templates: Mapping[str, str], aws: Aws, on_progress: Watcher = ignore) -> None:
-    """Let functions run again that a deployment held and, killed, could not release.
+    """Let functions run again that a deployment held and, killed, could not release; not while an operation is under
+    way, whose deployment may hold them.
 
     ``templates`` are those of the root ``stack`` and its nested stacks, by path (``app/autoscaler``): only functions
     that they mark are looked at. Raises AwsError.
     """
-    holds.release(holds.functions(stack, templates, aws), aws, on_progress)
+    found = holds.functions(stack, templates, aws)
+    root = aws.stack(stack) if found else None
+    if root and not root.busy:
+        holds.release(found, aws, on_progress)
 
 
 def _foreseen(plan: RootPlan) -> set[str]:
