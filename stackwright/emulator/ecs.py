@@ -43,6 +43,21 @@ class Ecs:
             return _answer({"__type": "InvalidParameterException", "message": f"malformed: {error}"}, 400)
         return found if isinstance(found, Response) else _answer(found)
 
+    def list_clusters(self, arguments: Arguments) -> Any:
+        """ListClusters: those that nobody deleted."""
+        clusters = self._rollouts.backend.clusters.values()
+        return self._paged("clusterArns", [each.arn for each in clusters if each.status == "ACTIVE"], arguments)
+
+    def list_services(self, arguments: Arguments) -> Any:
+        """ListServices: those that nobody deleted, by launch type and scheduling strategy where asked for."""
+        wanted = {"cluster_name": self._cluster(arguments).name, "status": "ACTIVE"}
+        for name, attribute in (("launchType", "launch_type"), ("schedulingStrategy", "scheduling_strategy")):
+            if name in arguments:
+                wanted[attribute] = arguments[name]
+        services = self._rollouts.backend.services.values()
+        found = [s.arn for s in services if all(getattr(s, name) == value for name, value in wanted.items())]
+        return self._paged("serviceArns", sorted(found), arguments, usual=10)
+
     # --- tasks --------------------------------------------------------------------------------------------------
 
     def list_tasks(self, arguments: Arguments) -> Any:
@@ -66,8 +81,8 @@ class Ecs:
         ]
         return self._paged("taskArns", found, arguments)
 
-    def _paged(self, key: str, found: list[Any], arguments: Arguments) -> Any:
-        size = min(int(arguments.get("maxResults", 100)), self._page)
+    def _paged(self, key: str, found: list[Any], arguments: Arguments, usual: int = 100) -> Any:
+        size = min(int(arguments.get("maxResults") or usual), self._page)
         start = int(arguments.get("nextToken") or 0)
         more = {"nextToken": str(start + size)} if start + size < len(found) else {}
         return {key: found[start : start + size], **more}
@@ -155,6 +170,8 @@ class Ecs:
 _BRIEF = ("serviceDeploymentArn", "serviceArn", "clusterArn", "startedAt", "createdAt", "finishedAt", "status",
           "statusReason")  # fmt: skip
 _ACTIONS: Mapping[str, Callable[[Ecs, Arguments], Any]] = {
+    "ListClusters": Ecs.list_clusters,
+    "ListServices": Ecs.list_services,
     "ListTasks": Ecs.list_tasks,
     "ListServiceDeployments": Ecs.list_service_deployments,
     "DescribeServiceDeployments": Ecs.describe_service_deployments,

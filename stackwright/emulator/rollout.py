@@ -19,6 +19,7 @@ from .services import Services
 from .tasks import obstacle
 
 SERVICE, TASK = "AWS::ECS::Service", "AWS::ECS::Task"
+SCALABLE = "AWS::ApplicationAutoScaling::ScalableTarget"
 _ATTEMPTS = 10  # failed tasks, at least, before CloudFormation gives up on a service without a circuit breaker
 _BREAKER, _ALARMS, _HALTED = "ECS Deployment Circuit Breaker", "ECS Deployment Alarm", "ECS Deployment Stop"
 _PAUSE = 5.0  # seconds between launches once that many failed, so that waiting ends even where tasks take no time
@@ -118,6 +119,19 @@ class Rollouts:
         rollout = self._rollout(service, given, waiting.over if waiting else lambda _reason: None)
         rollout.sync()
         self.clock.after(0, lambda: rollout.begin(force))
+
+    def bounded(self, operation: str, _id: str, properties: Mapping[str, Any], over: Over) -> None:
+        """Application Auto Scaling brings a service between the bounds of its scalable target once that is there."""
+        parts = str(properties.get("ResourceId", "")).split("/")
+        service = self.backend.services.get(":".join(parts[1:])) if len(parts) == 3 else None
+        wanted = properties.get("ScalableDimension") == "ecs:service:DesiredCount" and operation != "delete"
+        if service is not None and service.status == "ACTIVE" and wanted:
+            least, most = (int(to_text(properties[name])) for name in ("MinCapacity", "MaxCapacity"))
+            count = min(max(int(service.desired_count), least), most)
+            if count != service.desired_count:
+                service.desired_count = count
+                self.asked(service, None, new=False)
+        self.clock.after(self.latency(SCALABLE, operation), lambda: over(None))
 
     def drained(self, service: Any) -> None:
         """A client deleted a service."""

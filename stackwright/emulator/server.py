@@ -32,7 +32,7 @@ from .functions import Functions, invoked
 from .journal import Journal, RememberingServices, settle
 from .moto_application import MotoApplication
 from .registry import Blobs, Registry, is_registry
-from .rollout import SERVICE, Rollouts
+from .rollout import SCALABLE, SERVICE, Rollouts
 from .services import MIRRORS, MotoProvider, Services, StoredParameters, looked_up
 
 ADMIN = "/_stackwright/"
@@ -72,7 +72,7 @@ class Application:
             engine.drifts, token = Drifts(services), engine.identities.uuid
             clock, place = engine.clock, engine.pseudo
             rollouts = Rollouts(clock, services, place, engine.seconds, token, engine.pulls, engine.is_unhealthy)
-            engine.operations.settling[SERVICE] = rollouts.settle
+            engine.operations.settling |= {SERVICE: rollouts.settle, SCALABLE: rollouts.bounded}
             self._rollouts = rollouts
 
     def load(self) -> None:

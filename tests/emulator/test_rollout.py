@@ -359,6 +359,7 @@ def test_running_tasks_are_targets_and_instances(connected):
     assert connected.instances() == after
     connected("cloudformation").delete_stack(StackName="s")
     assert (connected.targets(), connected.instances()) == ({}, {})
+    assert connected("ecs").list_clusters()["clusterArns"] == []
 
 
 def test_unhealthy_tasks_trip_the_breaker(connected):
@@ -423,8 +424,34 @@ def test_clients_change_services_through_ecs(cluster):
     assert first[:2] == ("PRIMARY", "COMPLETED")
     with pytest.raises(ClientError, match="ServiceNotFoundException"):
         ecs.update_service(cluster="c", service="no", desiredCount=0)
+    assert len(ecs.list_services(cluster="c")["serviceArns"]) == 1
+    assert ecs.list_services(cluster="c", launchType="FARGATE")["serviceArns"] == []
     ecs.delete_service(cluster="c", service="web", force=True)
+    assert ecs.list_services(cluster="c")["serviceArns"] == []
     assert ecs.list_tasks(cluster="c")["taskArns"] == []
+
+
+def test_a_scalable_target_brings_its_service_into_its_bounds(cluster):
+    cluster.deploy(count=1)
+    target = {"ResourceId": "service/c/web", "MinCapacity": 3, "MaxCapacity": "4", "ServiceNamespace": "ecs"}
+    target["ScalableDimension"] = "ecs:service:DesiredCount"
+    cloudformation, resource = cluster("cloudformation"), {"Type": "AWS::ApplicationAutoScaling::ScalableTarget"}
+
+    def scale(verb, **bounds):
+        body = json.dumps({"Resources": {"Target": {**resource, "Properties": {**target, **bounds}}}})
+        getattr(cloudformation, f"{verb}_stack")(StackName="t", TemplateBody=body)
+        assert cloudformation.describe_stacks(StackName="t")["Stacks"][0]["StackStatus"].endswith(
+            f"{verb.upper()}_COMPLETE"
+        )
+
+    scale("create")
+    assert cluster.counts() == (3, 0, 3)
+    scale("update", MinCapacity=1, MaxCapacity=2)
+    assert cluster.counts() == (2, 0, 2)
+    scale("update", MinCapacity=1, MaxCapacity=9)
+    assert cluster.counts() == (2, 0, 2)
+    cloudformation.delete_stack(StackName="t")
+    assert cluster.counts() == (2, 0, 2)
 
 
 def test_a_client_that_scales_to_zero_lets_a_stack_go_on(slow):
