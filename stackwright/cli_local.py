@@ -136,6 +136,15 @@ def fault_request(project: Path, **body: Any) -> None:
     _ask(project, "fault", body)
 
 
+@fault.command(name="unhealthy", short_help="Let tasks fail their health checks.")
+@PROJECT
+@click.option("--service", metavar="NAME", help="Of which ECS service; without it, any.")
+@click.option("--image", metavar="TEXT", help="With an image whose name has this in it; without it, any.")
+def fault_unhealthy(project: Path, **body: Any) -> None:
+    """Let tasks start and then fail their health checks, until that is cleared."""
+    _ask(project, "fault", {"kind": "unhealthy", **body})
+
+
 @fault.command(name="kill", short_help="End the emulator at an event.")
 @PROJECT
 @click.option("--logical-id", help="Of which resource, by its name in the template.")

@@ -97,6 +97,8 @@ def test_requests_fail_until_that_is_cleared(made):
             command, env={**os.environ, **variables}, check=True, capture_output=True, text=True
         ).stdout
 
+    assert made.run("emulator", "fault", "unhealthy", "--service", "web", "--image", ":2").returncode == 0
+    assert ask() == "fine\n"
     service = ("--service", "cloudformation", "--action", "ListStacks")
     assert made.run("emulator", "fault", "request", "--kind", "throttle", *service).returncode == 0
     assert "(Throttling)" in ask()
