@@ -153,3 +153,13 @@ def test_keys_are_made_up_where_there_are_none(made):
     file.write_text("API_KEY=mine\n")
     assert not local.make_keys(made.folder)
     assert file.read_text() == "API_KEY=mine\n"
+
+
+def test_a_proxy_is_not_asked_for_this_machine(made, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "example.com")
+    with local.environment(made.load("local")) as started:
+        assert os.environ["NO_PROXY"] == os.environ["no_proxy"] == "example.com,127.0.0.1"
+        repositories(started.url)
+    assert os.environ["no_proxy"] == "example.com"
