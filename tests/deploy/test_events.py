@@ -1,0 +1,128 @@
+"""Events of a tree of stacks, however they come to light and however often AWS refuses to show them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stackwright.aws import StackEvent
+from stackwright.errors import AwsError
+from stackwright.events import Operation, beginning
+from stackwright.progress import STACK
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+ROOT = "arn:aws:cloudformation:us-east-2:123456789012:stack/root/1"
+
+
+class Story:
+    """Events in the order in which they happen; those up to ``shown`` can be seen."""
+
+    def __init__(self):
+        self.all, self.shown, self.refusals = [], 0, []
+        self.now = BEGAN
+
+    def tell(self, stack, status, physical=None, *, later=0):
+        self.now += timedelta(seconds=later)
+        of_stack = physical is None
+        type_ = STACK if of_stack or physical.startswith("arn:") else "AWS::SNS::Topic"
+        name = "Stack" if of_stack else f"N{len(physical)}"
+        event = StackEvent(f"e{len(self.all)}", stack, stack, name, physical or stack, type_, status, "", self.now)
+        self.all.append(event)
+
+    def events(self, stack, since=None):
+        if self.refusals and self.refusals.pop():
+            raise AwsError.of("SW407", "busy")
+        found = [each for each in self.all[: self.shown] if each.stack_id == stack]
+        if isinstance(since, datetime):
+            return [each for each in found if each.time >= since]
+        return found[1 + next((n for n, each in enumerate(found) if each.id == since), -1) :]
+
+
+@st.composite
+def stories(draw):
+    """An update of a root with nested stacks, some of them in others, after an earlier operation."""
+    story = Story()
+    pause = st.integers(0, 2)
+    story.tell(ROOT, "CREATE_IN_PROGRESS")
+    story.tell(f"{ROOT}0", "CREATE_COMPLETE")
+    story.tell(ROOT, "CREATE_COMPLETE")
+    before = len(story.all)
+    story.now += timedelta(seconds=1)
+
+    def stack(id_, depth):
+        story.tell(id_, "UPDATE_IN_PROGRESS", later=draw(pause))
+        for number in range(draw(st.integers(0, 3))):
+            if depth < 2 and draw(st.booleans()):
+                child = f"{id_}{number}"
+                story.tell(id_, "UPDATE_IN_PROGRESS", child, later=draw(pause))
+                stack(child, depth + 1)
+                story.tell(id_, "UPDATE_COMPLETE", child, later=draw(pause))
+            else:
+                story.tell(id_, "UPDATE_COMPLETE", f"topic{number}", later=draw(pause))
+        story.tell(id_, "UPDATE_COMPLETE", later=draw(pause))
+
+    stack(ROOT, 0)
+    return story, before
+
+
+@given(stories(), st.lists(st.integers(0, 6), max_size=20), st.lists(st.booleans(), max_size=30))
+def test_each_event_is_told_once_in_the_order_of_its_stack(told, rounds, refusals):
+    story, before = told
+    story.shown, story.refusals = before, list(refusals)
+    operation = Operation(ROOT, "app", story, since=story.all[before - 1].id)
+    steps = []
+    for more in [*rounds, *[len(story.all)] * 3]:
+        story.shown = min(len(story.all), story.shown + more)
+        if story.shown == len(story.all):
+            story.refusals.clear()
+        try:
+            steps += operation.read()
+        except AwsError:
+            assert refusals
+        if operation.ended:
+            break
+    assert operation.ended
+    assert operation.wanted == operation.last.status == "UPDATE_COMPLETE"
+    expected = [each.id for each in story.all[before:]]
+    assert sorted(each.id for each in operation.events) == sorted(expected)
+    assert len(steps) == len(expected)
+    by_stack = {}
+    for event in operation.events:
+        by_stack.setdefault(event.stack_id, []).append(int(event.id[1:]))
+    assert all(numbers == sorted(numbers) for numbers in by_stack.values())
+
+
+@given(stories())
+def test_read_at_once_the_order_is_that_in_which_it_happened(told):
+    story, before = told
+    story.shown = len(story.all)
+    operation = Operation(ROOT, "app", story, since=story.all[before - 1].id)
+    steps = operation.read()
+    assert [step.time for step in steps] == sorted(step.time for step in steps)
+    for _, some in groupby(steps, key=lambda step: step.time):
+        same = list(some)
+        for index, step in enumerate(same):  # nothing of a nested stack follows its parent's conclusion
+            if step.nested and not step.under_way:
+                below = f"{step.stack}/"
+                inner = [n for n, each in enumerate(same) if each.stack.startswith(below) and each.time == step.time]
+                own = [n for n in inner if same[n].physical_id == step.physical_id]
+                assert all(n < index for n in own)
+
+
+def test_an_operation_begins_after_the_stack_was_at_rest():
+    story = Story()
+    assert beginning(ROOT, story) is None
+    for status in ("REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_IN_PROGRESS"):
+        story.tell(ROOT, status)
+    story.shown = 1
+    assert beginning(ROOT, story) is None
+    story.shown = 2
+    assert beginning(ROOT, story) == ("e0", story.all[1])
+    story.tell(ROOT, "ROLLBACK_COMPLETE")
+    story.tell(ROOT, "DELETE_IN_PROGRESS")
+    story.shown = len(story.all)
+    since, first = beginning(ROOT, story)
+    assert (since, first.status) == ("e4", "DELETE_IN_PROGRESS")
