@@ -121,8 +121,15 @@ def test_an_operation_begins_after_the_stack_was_at_rest():
     assert beginning(ROOT, story) is None
     story.shown = 2
     assert beginning(ROOT, story) == ("e0", story.all[1])
+    story.shown = 4
+    assert beginning(ROOT, story)[1].status == "ROLLBACK_IN_PROGRESS"  # RollbackStack, of what stayed where it failed
     story.tell(ROOT, "ROLLBACK_COMPLETE")
     story.tell(ROOT, "DELETE_IN_PROGRESS")
     story.shown = len(story.all)
     since, first = beginning(ROOT, story)
     assert (since, first.status) == ("e4", "DELETE_IN_PROGRESS")
+    story.tell(ROOT, "DELETE_FAILED")
+    story.tell(ROOT, "UPDATE_IN_PROGRESS")
+    story.tell(ROOT, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+    story.shown = len(story.all)
+    assert beginning(ROOT, story)[1].status == "UPDATE_IN_PROGRESS"
