@@ -136,7 +136,7 @@ bench: $(VENV)/.installed-dev ## Measure rendering, prediction and deployment ag
 
 lock: ## Pin the dependencies again (needs uv)
 	@for name in requirements requirements-dev requirements-policy requirements-taskcat; do \
-	  uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  uv pip compile -q --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    $$name.in -o $$name.txt || exit 1; done
 
 install: $(VENV)/.installed ## Install what render.py needs into .venv
