@@ -4,7 +4,6 @@ that have their own digests."""
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable
 from functools import cache
 from hashlib import sha256
@@ -28,9 +27,10 @@ class MotoApplication:
     """Every service of moto, for whoever asks in the one account; moto would take the account from the access key."""
 
     def __init__(self, account_id: str) -> None:
-        os.environ.setdefault("MOTO_ACM_VALIDATION_WAIT", "0")  # certificates are issued at once
+        from moto import settings
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
+        settings.ACM_VALIDATION_WAIT = 0  # certificates are issued at once
         _share_data()
         _leave_conditions_out()
         _digest_manifests()
