@@ -161,21 +161,39 @@ def deploy(
     allowed = Allowed(yes, frozenset(replaced), loss, access)
     with opened(options) as session:
         lead_out(Deployed(session.config, session.aws, session.rendered))
-        if sealed is None:
-            session.bring_images()
-        if not look(session):
-            sys.exit(1)
-        made = unsealed(sealed, session) if sealed else session.plan()
+        made = _to_be_done(session, sealed)
         try:
             print_plan(made)
-            if made.empty:
+            if not made.empty:
+                allowed = confirm(made, allowed, session)
+            elif _recorded(made, session):
                 say("nothing to do")
                 return
-            allowed = confirm(made, allowed, session)
         except BaseException:
             session.discard(made.roots)
             raise
         carry_out(session, made, allowed)
+
+
+def _to_be_done(session: Session, sealed: Path | None) -> Plan:
+    """The plan, of a file or made now; where only reading tells that nothing is to be done, no more than that."""
+    if sealed is None and (idle := session.idle()):
+        return idle
+    if sealed is None:
+        session.bring_images()
+    if not look(session):
+        sys.exit(1)
+    return unsealed(sealed, session) if sealed else session.plan()
+
+
+def _recorded(made: Plan, session: Session) -> bool:
+    """Whether the last release says what is live: not where a deployment was killed before its end, or failed."""
+    from . import release
+
+    if release.is_recorded(made, session.aws):
+        return True
+    say("nothing to change; what is live is verified, and recorded as a release")
+    return False
 
 
 def unsealed(path: Path, session: Session) -> Plan:
@@ -337,8 +355,11 @@ class _Run:
             self._session.bring_images()
         self._plan, found = self._session.advanced(self._plan)
         wanted = found[name]
-        same = root.kind is not Kind.LATER and same_target(root.target, wanted)
-        return root if same else self._again(index, wanted)
+        if root.kind is Kind.LATER or not same_target(root.target, wanted):
+            return self._again(index, wanted)
+        if root.kind is not Kind.NOTHING:
+            self._session.upload()  # the plan may be of another day
+        return root
 
     def _again(self, index: int, wanted: StackTarget) -> RootPlan:
         """A root whose inputs came to be, or moved: planned by a change set, and shown where it was there before."""
@@ -470,4 +491,5 @@ def _restoring(session: Session, wanted: Release) -> Plan:
         raise
     versions = {key: version for key, (_, version) in wanted.secrets.items()}
     names = tuple(each.rpartition("/")[2] for each in wanted.artifacts)
-    return session.planned(made, wanted.images, versions, artifacts=names, bucket=wanted.bucket)
+    plan = session.planned(made, wanted.images, versions, {})
+    return replace(plan, artifacts=names, bucket=wanted.bucket)

@@ -116,21 +116,20 @@ def _checks(session: Session, lives: Sequence[Live], deadline: float | None = No
             spinner.update(f"verifying: {waiting[0]}{more}" if waiting else "verifying")
 
         seconds = DEADLINE if deadline is None else deadline
-        return stage(lives, session.aws, deadline=seconds, skip=_not_played(session), on_progress=tell)
+        return stage(lives, session.aws, deadline=seconds, skip=_not_played(), on_progress=tell)
 
 
-def _not_played(session: Session) -> Collection[Subject]:
+def _not_played() -> Collection[Subject]:
     from .findings import SIMULATED
 
-    return SIMULATED if _simulated(session) else ()
+    return SIMULATED if _simulated() else ()
 
 
-def _simulated(session: Session) -> bool:
-    """Whether it is the local CloudFormation: no AWS endpoint is on the loopback interface."""
-    from .containers import is_loopback
+def _simulated() -> bool:
+    """Whether it is the local CloudFormation that answers."""
+    from . import local
 
-    endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
-    return session.config.environment == cli_apply.LOCAL or (bool(endpoint.netloc) and is_loopback(endpoint.netloc))
+    return local.is_registry(urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).netloc)
 
 
 # --- status, outputs, history ---------------------------------------------------------------------------------------
@@ -173,7 +172,7 @@ def status(options: Options, style: str) -> None:
     session = _session(options)
     lives = session.lives()
     named = {root: (stack_name(session.config, root), live) for root, live in lives.items()}
-    found = stage(named, session.aws, measured=not _simulated(session))
+    found = stage(named, session.aws, measured=not _simulated())
     past = _past(session, lives)
     last = past.history.releases[0] if past and past.history.releases else None
     if style == "json":
@@ -349,7 +348,7 @@ def _stored(session: Session, live: Live) -> str | None:
 
 def _carry_out(session: Session, made: Sequence[RootPlan], *, yes: bool) -> None:
     """Show the plan, ask, and apply its roots in order, up to the first that fails."""
-    plan = session.planned(made, {}, {})
+    plan = session.planned(made, {}, {}, {})
     cli_apply.print_plan(plan)
     allowed = cli_apply.confirm(plan, cli_apply.Allowed(yes), session)
     for root in made:

@@ -43,6 +43,7 @@ class Session:
     rendered: Rendering | None = None
     run: str = field(default_factory=lambda: f"stackwright-{uuid.uuid4().hex[:12]}")
     _bundles: dict[str | None, Bundle] = field(default_factory=dict)
+    _uploaded: set[str] = field(default_factory=set)
 
     @property
     def rendering(self) -> Rendering:
@@ -136,6 +137,21 @@ class Session:
 
     # --- planning ---------------------------------------------------------------------------------------------
 
+    def idle(self) -> Plan | None:
+        """The plan where there is nothing to do, made by reading alone; None where only a change set can tell."""
+        from . import plan
+
+        with ThreadPoolExecutor(len(self.config.stacks) + 2) as pool:
+            reading, looking = pool.submit(self.lives), pool.submit(self.images)
+            changes = self.secret_changes()
+            versions, lives, images = self.secret_versions(changes), reading.result(), looking.result()
+            if changes or not all(lives.values()):
+                return None
+            wanted = self.targets(lives, images, versions)
+            found = list(pool.map(lambda each: plan.nothing(each, lives[each.root], self.aws), wanted.values()))
+        roots = [each for each in found if each is not None]
+        return self.planned(roots, images, versions, lives) if len(roots) == len(wanted) else None
+
     def plan(self) -> Plan:
         """The plan of all roots; roots whose inputs are not there yet are predicted.
 
@@ -150,16 +166,17 @@ class Session:
         except BaseException:
             self.discard(made)
             raise
-        bucket = self.bucket(lives)
-        artifacts = tuple(artifact.name for artifact in self.bundle(bucket).artifacts)
-        return self.planned(made, images, versions, changes=changes, artifacts=artifacts, bucket=bucket)
+        return self.planned(made, images, versions, lives, changes)
 
     def root_plan(self, wanted: StackTarget, found: Live | None) -> RootPlan:
-        """The plan of one root: by a change set where all its inputs are known."""
+        """The plan of one root: by a change set where all its inputs are known and something may change."""
         from . import plan
 
         if wanted.missing:
             return plan.predict(wanted, found)
+        if same := plan.nothing(wanted, found, self.aws):
+            return same
+        self.upload()
         self.say(f"change set of {wanted.stack}")
         return plan.preview(wanted, found, self.aws, run=self.run, description=self.description())
 
@@ -173,12 +190,11 @@ class Session:
         roots: Sequence[RootPlan],
         images: Mapping[str, str],
         versions: Mapping[str, str],
-        *,
+        lives: Mapping[str, Live | None],
         changes: tuple[SecretChange, ...] = (),
-        artifacts: tuple[str, ...] = (),
-        bucket: str | None = None,
     ) -> Plan:
         """The plan of the roots, made now and here."""
+        bucket = self.bucket(lives)
         return Plan(
             environment=self.config.environment,
             account=self.caller.account,
@@ -190,9 +206,13 @@ class Session:
             images=images,
             secrets=versions,
             secret_changes=changes,
-            artifacts=artifacts,
+            artifacts=self._artifacts(bucket),
             bucket=bucket,
         )
+
+    def _artifacts(self, bucket: str | None) -> tuple[str, ...]:
+        """Names of what is in the bucket for it; of a release that is restored, the record says it."""
+        return tuple(each.name for each in self.bundle(bucket).artifacts) if bucket and self.rendered else ()
 
     def secret_names(self) -> dict[str, str]:
         """The secrets that hold keys.env, by their key under ``secrets``."""
@@ -223,23 +243,25 @@ class Session:
         for root in roots:
             plan.discard(root, self.aws)
 
-    def upload(self, bundle: Bundle) -> None:
-        """Bring to the bucket what is not there."""
+    def upload(self) -> None:
+        """Bring to the bucket, where there is one, what it does not hold of the targets' artifacts; once in a run."""
         from .upload import Transfer, upload
 
-        found = upload(bundle, self.caller.account, self.aws)
-        if sent := len(found.transfers) - found.count(Transfer.PRESENT):
-            self.say(f"uploaded {sent} of {len(found.transfers)} artifacts")
+        for bucket, bundle in self._bundles.items():
+            if bucket is None or bucket in self._uploaded:
+                continue
+            found = upload(bundle, self.caller.account, self.aws)
+            self._uploaded.add(bucket)
+            if sent := len(found.transfers) - found.count(Transfer.PRESENT):
+                self.say(f"uploaded {sent} of {len(found.transfers)} artifacts")
 
     # --- between the roots ------------------------------------------------------------------------------------
 
     def targets(
         self, lives: Mapping[str, Live | None], images: Mapping[str, str], versions: Mapping[str, str]
     ) -> dict[str, StackTarget]:
-        """What every root is asked to become, by what is there now; what it refers to is in the bucket afterwards."""
+        """What every root is asked to become, by what is there now."""
         bundle = self.bundle(self.bucket(lives))
-        if bundle.folder:
-            self.upload(bundle)
         outputs = {root: found.stack.outputs for root, found in lives.items() if found}
         known = targets.Known(outputs, images, versions)
         found = targets.roots(self.rendering)
@@ -249,8 +271,8 @@ class Session:
         """The plan with the images and the bucket that came to be since it was made, and the targets by them."""
         lives = self.lives()
         bucket = self.bucket(lives)
-        artifacts = tuple(artifact.name for artifact in self.bundle(bucket).artifacts)
-        moved = replace(plan, images={**self.images(), **plan.images}, artifacts=artifacts, bucket=bucket)
+        images = {**self.images(), **plan.images}
+        moved = replace(plan, images=images, artifacts=self._artifacts(bucket), bucket=bucket)
         return moved, self.targets(lives, moved.images, moved.secrets)
 
     def put_secrets(self, plan: Plan) -> None:

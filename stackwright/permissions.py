@@ -522,7 +522,8 @@ class _Scope:
         return self._arns_of("ecs:cluster", f"{_ARN}:ecs:{self.region}:${{AWS::AccountId}}:cluster/")
 
     def _condition(self, call: _Call, wanted: Sequence[Kind]) -> Condition:
-        """What has no name is deleted, or its secret read, only where one of our stacks made it; keys are used through their service."""
+        """What has no name is deleted, or its secret read, only where one of our stacks made it; keys are used through
+        their service."""
         service, _, action = call.action.partition(":")
         if service == "kms" and call.type is not None:
             return {"StringEquals": {"kms:ViaService": f"{_service(call.type)}.{self.region}.amazonaws.com"}}

@@ -63,8 +63,6 @@ def preview(
     """
     if live is not None:
         require_updatable(live.stack, aws)
-        if not (revert_drift or imports) and unchanged(target, live.stack, aws):
-            return nothing(target, live)
     foreseen = _Foreseen(target, live)
     request = _request(target, live, run, description, revert_drift, imports)
     left: RootPlan | None = RootPlan(target, Kind.CREATE, Diff(), made_stack=live is None)
@@ -81,8 +79,11 @@ def preview(
             discard(left, aws)
 
 
-def nothing(target: StackTarget, live: Live) -> RootPlan:
-    """The plan of a root that is what it is asked to become."""
+def nothing(target: StackTarget, live: Live | None, aws: Stacks) -> RootPlan | None:
+    """The plan of a root that is what it is asked to become, made by reading alone; None where a change set has to
+    tell. Raises AwsError."""
+    if live is None or not unchanged(target, live.stack, aws):
+        return None
     return RootPlan(target, Kind.NOTHING, Diff(), stack_id=live.stack.id, live=identity(live))
 
 

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from .live import Live
 
 __all__ = [
-    "History", "Release", "Result", "begin", "finish", "history", "is_live", "keep", "live_release", "load", "missing",
-    "moved", "running", "targets",
+    "History", "Release", "Result", "begin", "finish", "history", "is_live", "is_recorded", "keep", "live_release",
+    "load", "missing", "moved", "running", "targets",
 ]  # fmt: skip
 
 PARALLEL = 8
@@ -187,6 +187,28 @@ def _result(outcomes: Sequence[Outcome], failed: str) -> Result:
 def _cause(outcomes: Sequence[Outcome]) -> str:
     causes = [each.cause for each in outcomes if each.cause is not None and not each.ok]
     return f"{causes[0].address}: {causes[0].reason}" if causes else ""
+
+
+def is_recorded(plan: Plan, aws: Storage) -> bool:
+    """Whether the last release deployed what the plan describes; also where there is no bucket to record it in.
+
+    Raises AwsError.
+    """
+    if plan.bucket is None:
+        return True
+    place = (plan.bucket, plan.account, aws)
+    numbers = _numbers(plan.environment, *place)
+    try:
+        last = _read(plan.environment, max(numbers), *place) if numbers else None
+    except InputError:
+        return False
+    if last is None or last.result is not Result.DEPLOYED:
+        return False
+    return _asked(last.roots) == _asked([_root(each) for each in plan.roots])
+
+
+def _asked(roots: Iterable[RootRelease]) -> dict[str, tuple[str, Mapping[str, str]]]:
+    return {each.root: (each.digest, each.parameters) for each in roots}
 
 
 # --- looking back ---------------------------------------------------------------------------------------------------

@@ -51,10 +51,14 @@ class Aws(Stacks, Storage, Services, Account, Protocol):
 class Boto(StackCalls, StorageCalls, ServiceCalls, AccountCalls):
     """`Aws` by boto3."""
 
+    _caller: Caller | None = None
+
     def caller(self) -> Caller:
-        """See `Aws`."""
-        answer = self._call("sts", "get_caller_identity")
-        return Caller(answer["Account"], answer["Arn"])
+        """See `Aws`. Asked once: a client keeps its credentials' identity."""
+        if self._caller is None:
+            answer = self._call("sts", "get_caller_identity")
+            self._caller = Caller(answer["Account"], answer["Arn"])
+        return self._caller
 
 
 def connect(account: str | None, region: str, aws: Aws | None = None) -> Aws:

@@ -150,12 +150,19 @@ class StorageCalls(Session):
 
     def repositories(self, names: Sequence[str]) -> Mapping[str, str]:
         """See `Storage`."""
-        found = {}
-        for name in names:  # one call for all would fail for all where one is missing
-            answer = self._find("RepositoryNotFoundException", "ecr", "describe_repositories", repositoryNames=[name])
-            if answer is not None:
-                found[name] = str(answer["repositories"][0]["repositoryUri"])
+        found: dict[str, str] = {}
+        for some in (names[start : start + 100] for start in range(0, len(names), 100)):
+            found |= self._repositories(some)
         return found
+
+    def _repositories(self, names: Sequence[str]) -> Mapping[str, str]:
+        """At most 100. One call fails for all where one is missing: then each is asked for by itself."""
+        answer = self._find("RepositoryNotFoundException", "ecr", "describe_repositories", repositoryNames=list(names))
+        if answer is not None:
+            return {each["repositoryName"]: str(each["repositoryUri"]) for each in answer["repositories"]}
+        if len(names) == 1:
+            return {}
+        return {key: uri for name in names for key, uri in self._repositories([name]).items()}
 
     def has_image(self, repository: str, digest: str) -> bool:
         """See `Storage`."""

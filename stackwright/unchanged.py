@@ -1,0 +1,74 @@
+"""Target and live stack -> whether there is anything to change, told without a change set: by one call at most.
+
+Only what is certain counts. Whatever CloudFormation resolves itself may have moved although the text is the same, and
+what cannot be compared may differ: a change set has to tell then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+
+from .aws import Stack, Stacks
+from .cfn.template import Template, ValidationError, parse
+from .deployment import StackTarget
+
+_AT_REST = frozenset(("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"))
+"""After a rollback resources may have been skipped, so that the stack is not what its template says."""
+
+_RESOLVED = re.compile(
+    r"AWS::SSM::Parameter::"  # a parameter whose value is looked up in each update
+    r"|(?:Fn::|!)GetAZs"
+    r"|^Transform\b|\"Transform\"|(?:Fn::|!)Transform"  # macros see more than the template
+    r"|\{\{resolve:ssm(?:-secure)?:(?![^}]*:\d+\}\})",
+    re.MULTILINE,
+)
+"""What the same text may resolve to otherwise. Dynamic references to secrets are not fetched again as long as the text
+that holds them stays (https://repost.aws/knowledge-center/cloudformation-stack-update-secrets), nor are those to a
+version of an SSM parameter."""
+
+_NESTED = re.compile(r"TemplateURL[\"']?\s*:\s*[\"']?([^\s\"',}]+)")
+
+
+def unchanged(target: StackTarget, stack: Stack, aws: Stacks) -> bool:
+    """Whether the live root stack is what the target asks for: template, parameters and tags are the same, and nothing
+    in them resolves outside. False where that is not certain. Raises AwsError."""
+    if target.missing or stack.status not in _AT_REST or target.role not in (None, stack.role):
+        return False
+    if dict(target.tags) != dict(stack.tags) or not _closed(target):
+        return False
+    try:
+        given = _same_parameters(parse(target.body), target.parameters, stack.parameters)
+    except ValidationError:
+        return False
+    return given and _same_template(target.body, aws.template(stack.id))
+
+
+def _closed(target: StackTarget) -> bool:
+    """Whether the root's text says all: nested templates are named by their content, and nothing is looked up."""
+    hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in target.templates.items()}
+    named = {url for name, url in target.urls.items() if hashes[name] in url}
+    return all(not _RESOLVED.search(text) and set(_NESTED.findall(text)) <= named for text in target.templates.values())
+
+
+def _same_parameters(template: Template, wanted: Mapping[str, str], live: Mapping[str, str]) -> bool:
+    """Values of NoEcho parameters cannot be compared; one that is not given keeps the value that it has."""
+    for name, each in template.parameters.items():
+        if name not in live or (each.no_echo and name in wanted):
+            return False
+        value = wanted.get(name, each.default)
+        if not each.no_echo and value is not None and value != live[name]:
+            return False
+    return live.keys() == template.parameters.keys()
+
+
+def _same_template(one: str, other: str) -> bool:
+    """The same text; of JSON the same content, since boto3 gives it parsed."""
+    if one == other:
+        return True
+    try:
+        return bool(json.loads(one) == json.loads(other))
+    except ValueError:
+        return False

@@ -1,0 +1,141 @@
+"""Whether nothing is to be done, told by reading alone: only where a change set could not tell otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stackwright import plan
+from stackwright.deployment import Kind, StackTarget
+from stackwright.live import Live
+from tests.deploy.conftest import REGION, client
+from tests.deploy.planning import BUCKET, FILES, Account, FakeStacks, account, changed, stack, target, whole
+
+PLAIN = {name: text.replace(", NoEcho: true", "") for name, text in FILES.items()}
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    with account() as found:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
+        client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        client("secretsmanager").create_secret(Name="other", SecretString='{"user": "ada"}')
+        yield found
+
+
+def test_one_call_tells_it_for_a_stack_that_is_known(aws: Account) -> None:
+    aws.deploy(PLAIN)
+    found = aws.live()
+    aws.aws.calls.clear()
+    made = plan.nothing(target(PLAIN), found, aws.aws)
+    assert made is not None
+    assert (made.kind, made.changes, made.change_set, made.changes_anything) == (Kind.NOTHING, (), None, False)
+    assert dict(aws.aws.calls) == {"get_template": 1}
+    assert plan.stale(made, aws.live(), aws.aws) is None
+
+
+def test_without_a_stack_only_a_change_set_tells() -> None:
+    assert plan.nothing(target(PLAIN), None, FakeStacks()) is None
+
+
+def test_json_is_compared_by_what_it_says(aws: Account) -> None:
+    spaced = {"app": '{"Resources":   {"Topic": {"Type": "AWS::SNS::Topic"}}}'}
+    aws.deploy(spaced)
+    assert plan.nothing(target({"app": spaced["app"].replace("   ", " ")}), aws.live(), aws.aws) is not None
+    assert plan.nothing(target({"app": spaced["app"].replace("Topic", "Other", 1)}), aws.live(), aws.aws) is None
+
+
+TOPIC = "Parameters:\n  Title: {Type: String, Default: a}\n  Count: {Type: Number, Default: 1}\nResources:\n  Topic:\n"
+ONE = {"app": f"{TOPIC}    Type: AWS::SNS::Topic\n    Properties: {{DisplayName: !Ref Title}}\n"}
+
+
+def one(files: Mapping[str, str] = ONE, parameters: Mapping[str, str] | None = None, **options: Any) -> StackTarget:
+    return target(files, parameters, **options)
+
+
+def as_live(wanted: StackTarget, **options: Any) -> tuple[Live, FakeStacks]:
+    """The stack that the target asks for, and CloudFormation that has its template."""
+    given = {"parameters": {"Title": "a", "Count": "1"}, "tags": dict(wanted.tags), **options}
+    return Live.of("app", stack(**given), wanted.body), FakeStacks(body=wanted.body)
+
+
+def test_it_is_as_it_is_asked_for() -> None:
+    live, aws = as_live(one())
+    assert plan.nothing(one(), live, aws) is not None
+    assert plan.nothing(one(parameters={"Title": "a"}), live, aws) is not None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "options"),
+    [
+        pytest.param(one(changed(("app", "DisplayName", "TopicName"), files=ONE)), {}, id="another template"),
+        pytest.param(one(parameters={"Title": "b"}), {}, id="another value"),
+        pytest.param(one(tags={"team": "news"}), {}, id="a tag more"),
+        pytest.param(one(role="arn:aws:iam::123456789012:role/other"), {}, id="another service role"),
+        pytest.param(one(missing=("Title",)), {}, id="a value that is not known yet"),
+        pytest.param(one(), {"parameters": {"Title": "b", "Count": "1"}}, id="the default is not what is live"),
+        pytest.param(one(), {"parameters": {"Title": "a"}}, id="a parameter more"),
+        pytest.param(one(), {"parameters": {"Title": "a", "Count": "1", "Old": "x"}}, id="a parameter less"),
+        pytest.param(one(), {"tags": {"team": "news"}}, id="a tag less"),
+        pytest.param(one(), {"status": "UPDATE_ROLLBACK_COMPLETE"}, id="after a rollback resources may be skipped"),
+        pytest.param(one(), {"status": "ROLLBACK_COMPLETE"}, id="stuck"),
+        pytest.param(one(), {"status": "UPDATE_IN_PROGRESS"}, id="under way"),
+    ],
+)
+def test_what_a_change_set_has_to_tell(wanted: StackTarget, options: dict[str, Any]) -> None:
+    live, aws = as_live(one(), **options)
+    assert plan.nothing(wanted, live, aws) is None
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "  Param: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /a}",
+        "Mappings: {A: {B: {C: !GetAZs ''}}}",
+        "Mappings: {A: {B: {C: {'Fn::GetAZs': ''}}}}",
+        "Transform: AWS::LanguageExtensions",
+        "Metadata: {A: '{{resolve:ssm:/name}}'}",
+        "Metadata: {A: '{{resolve:ssm-secure:/name}}'}",
+    ],
+)
+def test_what_resolves_outside_may_have_moved(more: str) -> None:
+    first, _, rest = ONE["app"].partition("\n")
+    text = f"{first}\n{more}\n{rest}" if more.startswith(" ") else f"{more}\n{ONE['app']}"
+    parameters = {"Param": "/a"} if more.startswith(" ") else {}
+    wanted = one({"app": text})
+    live, aws = as_live(wanted, parameters={"Title": "a", "Count": "1", **parameters})
+    assert plan.nothing(wanted, live, aws) is None
+
+
+def test_what_names_a_version_does_not_move() -> None:
+    wanted = one({"app": f"Metadata: {{A: '{{{{resolve:ssm:/name:3}}}}'}}\n{ONE['app']}"})
+    live, aws = as_live(wanted)
+    assert plan.nothing(wanted, live, aws) is not None
+
+
+def test_a_value_that_nobody_shows_cannot_be_compared() -> None:
+    hidden = {"app": ONE["app"].replace("{Type: String", "{Type: String, NoEcho: true")}
+    live, aws = as_live(one(hidden), parameters={"Title": "****", "Count": "1"})
+    assert plan.nothing(one(hidden, {"Title": "a"}), live, aws) is None
+    assert plan.nothing(one(hidden), live, aws) is not None  # it keeps what it has
+
+
+def test_nested_templates_are_known_by_their_names_only_where_these_are_their_hashes() -> None:
+    wanted = target(PLAIN)
+    live, aws = as_live(wanted, parameters={"Level": "info", "Password": "none"})
+    assert plan.nothing(wanted, live, aws) is not None
+    elsewhere = replace(wanted, urls={**wanted.urls, "app/network": "https://b.s3.amazonaws.com/network.yaml"})
+    assert plan.nothing(elsewhere, live, aws) is None
+    altered = replace(wanted, templates={**wanted.templates, "app/network": "Resources: {}"})
+    assert plan.nothing(altered, live, aws) is None
+
+
+def test_it_is_as_if_a_change_set_had_said_so(aws: Account) -> None:
+    aws.deploy(PLAIN)
+    told, read = aws.preview(target(PLAIN)), plan.nothing(target(PLAIN), aws.live(), aws.aws)
+    assert read is not None
+    assert (read.kind, read.stack_id, read.live) == (told.kind, told.stack_id, told.live)
+    assert whole(read).empty
