@@ -325,6 +325,9 @@ class _Run:
                 root = self._ready(index)
                 if root.kind is not Kind.NOTHING and not self._applied(root):
                     return False
+            if self.release is None:  # the last root made the bucket
+                self._learn()
+                self._begin()
         except BaseException as error:
             self._failed = self._failed or _sentence(error)
             self._session.discard(self._plan.roots)
@@ -353,13 +356,20 @@ class _Run:
             self._secrets_put = True
         if root.kind is Kind.LATER and uses(rendering, name, SourceKind.IMAGE):
             self._session.bring_images()
-        self._plan, found = self._session.advanced(self._plan)
-        wanted = found[name]
+        wanted = self._learn()[name]
+        self._begin()
         if root.kind is Kind.LATER or not same_target(root.target, wanted):
             return self._again(index, wanted)
         if root.kind is not Kind.NOTHING:
             self._session.upload()  # the plan may be of another day
         return root
+
+    def _learn(self) -> Mapping[str, StackTarget]:
+        """What the roots are asked to become by now; the plan knows the bucket and the images that came to be."""
+        if self._restores is not None:
+            return {}
+        self._plan, wanted = self._session.advanced(self._plan)
+        return wanted
 
     def _again(self, index: int, wanted: StackTarget) -> RootPlan:
         """A root whose inputs came to be, or moved: planned by a change set, and shown where it was there before."""

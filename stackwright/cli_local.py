@@ -121,7 +121,10 @@ def fault_resource(project: Path, **body: Any) -> None:
 
 @fault.command(name="request", short_help="Let requests fail, or be slow.")
 @PROJECT
-@click.option("--kind", type=click.Choice(["throttle", "error", "slow", "drop", "expired"]), required=True, help="How.")
+@click.option(
+    "--kind", required=True, help="How.",
+    type=click.Choice(["throttle", "error", "slow", "drop", "expired", "denied", "skewed"]),
+)  # fmt: skip
 @click.option("--service", help="Requests to which service, e.g. cloudformation; without it, any.")
 @click.option("--action", help="Which, e.g. DescribeStacks; without it, any.")
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Every nth that matches.")
@@ -132,7 +135,8 @@ def fault_resource(project: Path, **body: Any) -> None:
 @click.option("--status", type=click.IntRange(400, 599), help="HTTP status of an error.")
 @click.option("--after", is_flag=True, help="The request is served, and only its answer is lost, wrong or late.")
 def fault_request(project: Path, **body: Any) -> None:
-    """Throttle requests, answer them with an error or with expired credentials, slow them down, drop them."""
+    """Throttle requests, answer them with an error, as not allowed, as with expired credentials or from a machine whose
+    clock is off, slow them down, drop them."""
     _ask(project, "fault", body)
 
 

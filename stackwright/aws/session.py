@@ -7,6 +7,7 @@ imported at the first call.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +22,10 @@ _EXPIRED = "log in again (aws sso login, or renew the session), then run the sam
 _UNREACHABLE = "look at the network, HTTPS_PROXY and AWS_ENDPOINT_URL, then run it again"
 _INTERCEPTED = "look at AWS_ENDPOINT_URL and HTTPS_PROXY: a proxy or a sign-in page may stand in between"
 _EXPIRED_CODES = frozenset(("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"))
+_CLOCK = "set the clock of this machine (timedatectl set-ntp true), then run the same command; nothing is lost"
+_SKEWED = re.compile(r"Signature (expired|not yet current)|RequestTimeTooSkewed|RequestInTheFuture")
+"""In error codes and messages.
+Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html"""
 _UNKNOWN_CODES = frozenset(
     ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException")
 )
@@ -122,7 +127,9 @@ def _refused(error: Any, call: str, hidden: Sequence[str]) -> AwsError:
     aws_code = str(details.get("Code", ""))
     said = "" if hidden else str(details.get("Message", ""))  # AWS may repeat what it was given
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if aws_code in _EXPIRED_CODES:
+    if _SKEWED.search(f"{aws_code} {details.get('Message', '')}"):
+        code, message, hint = "SW411", f"the clock of this machine is not AWS's ({call}: {aws_code})", _CLOCK
+    elif aws_code in _EXPIRED_CODES:
         code, message, hint = "SW402", f"the credentials have expired ({call})", _EXPIRED
     elif aws_code in _UNKNOWN_CODES:
         code, message, hint = "SW401", f"AWS does not know the credentials ({call}: {aws_code})", _NO_CREDENTIALS

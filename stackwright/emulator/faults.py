@@ -20,8 +20,10 @@ from . import protocol
 from .resources import Fault
 from .state import Event
 
-KINDS = ("throttle", "error", "slow", "drop", "expired")
+KINDS = ("throttle", "error", "slow", "drop", "expired", "denied", "skewed")
 _EXPIRED = "The security token included in the request is expired"
+_DENIED = "User: arn:aws:iam::123456789012:user/emulator is not authorized to perform this action"
+_SKEWED = "Signature expired: 20261125T093000Z is now earlier than 20261125T094000Z (20261125T095500Z - 15 min.)"
 _ANSWERS: Mapping[tuple[str, str], tuple[int, str, str]] = {
     # docs.aws.amazon.com: CommonErrors of each API; AmazonS3 ErrorResponses; EC2 errors-overview
     ("throttle", "query"): (400, "Throttling", "Rate exceeded"),
@@ -36,6 +38,18 @@ _ANSWERS: Mapping[tuple[str, str], tuple[int, str, str]] = {
     ("expired", "json"): (400, "ExpiredTokenException", _EXPIRED),
     ("expired", "ec2"): (400, "RequestExpired", "Request has expired."),
     ("expired", "s3"): (400, "ExpiredToken", "The provided token has expired."),
+    ("denied", "query"): (403, "AccessDenied", _DENIED),
+    ("denied", "json"): (400, "AccessDeniedException", _DENIED),
+    ("denied", "ec2"): (403, "UnauthorizedOperation", "You are not authorized to perform this operation."),
+    ("denied", "s3"): (403, "AccessDenied", "Access Denied"),
+    ("skewed", "query"): (403, "SignatureDoesNotMatch", _SKEWED),
+    ("skewed", "json"): (400, "InvalidSignatureException", _SKEWED),
+    ("skewed", "ec2"): (400, "RequestExpired", "Request has expired. Timestamp date is 2026-11-25T09:30:00Z."),
+    ("skewed", "s3"): (
+        403,
+        "RequestTimeTooSkewed",
+        "The difference between the request time and the current time is too large.",
+    ),
 }
 
 

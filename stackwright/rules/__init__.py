@@ -85,6 +85,7 @@ _STAGES = (
     Code("SW408", "AWS refuses a call"),
     Code("SW409", "The AWS configuration is wrong"),
     Code("SW410", "The bucket of artifacts does not exist"),
+    Code("SW411", "The clock of this machine is off", "AWS refuses signatures that are minutes old, or of the future."),
     Code("SW420", "There is no keys.env"),
     Code("SW421", "A secret without a value in keys.env"),
     Code("SW422", "keys.env is larger than a secret may be"),

@@ -50,6 +50,7 @@ def test_a_fake_is_compared_like_the_real_one() -> None:
     [
         ("ExpiredTokenException", 400, "SW402", "have expired (secretsmanager:DescribeSecret)", "log in again"),
         ("UnrecognizedClientException", 400, "SW401", "does not know the credentials", "AWS_PROFILE"),
+        ("RequestTimeTooSkewed", 403, "SW411", "the clock of this machine", "set the clock"),
         ("AccessDeniedException", 400, "SW403", "not allowed: secretsmanager:DescribeSecret: no", "permission"),
         ("ThrottlingException", 400, "SW407", "busy or failing, secretsmanager:DescribeSecret", "run it again"),
         ("InternalServiceError", 500, "SW407", "busy or failing, secretsmanager:DescribeSecret", "run it again"),

@@ -81,6 +81,14 @@ def test_a_client_that_tries_again_gets_through(running, aws):
         ("sts", "get_caller_identity", "expired", ("ExpiredToken", 403)),
         ("secretsmanager", "list_secrets", "expired", ("ExpiredTokenException", 400)),
         ("s3", "list_buckets", "expired", ("ExpiredToken", 400)),
+        ("cloudformation", "list_stacks", "denied", ("AccessDenied", 403)),
+        ("ecs", "list_clusters", "denied", ("AccessDeniedException", 400)),
+        ("ec2", "describe_vpcs", "denied", ("UnauthorizedOperation", 403)),
+        ("s3", "list_buckets", "denied", ("AccessDenied", 403)),
+        ("cloudformation", "list_stacks", "skewed", ("SignatureDoesNotMatch", 403)),
+        ("secretsmanager", "list_secrets", "skewed", ("InvalidSignatureException", 400)),
+        ("ec2", "describe_vpcs", "skewed", ("RequestExpired", 400)),
+        ("s3", "list_buckets", "skewed", ("RequestTimeTooSkewed", 403)),
     ],
 )
 def test_each_service_fails_in_its_own_protocol(running, aws, service, call, kind, found):
@@ -183,7 +191,7 @@ def test_faults_are_read(body, made):
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        ({"kind": "flood"}, "kind is 'flood', not one of throttle, error, slow, drop, expired, kill"),
+        ({"kind": "flood"}, "kind is 'flood', not one of throttle, error, slow, drop, expired, denied, skewed, kill"),
         ({"kind": "slow", "colour": "red"}, "unknown: colour; known: kind, service"),
         ({"kind": "throttle", "every": 0}, "every is at least 1"),
         ({"kind": "throttle", "every": "x"}, "not supported between"),
