@@ -6,18 +6,16 @@ own for as long as the push takes.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +32,8 @@ _MEDIA_TYPES = (
 _STDERR = 2
 _TIMEOUT = 60
 """Seconds that a registry may take for one manifest."""
+_TRIES = 4
+"""Further tries of a request that is not answered, or by 429 or 5xx; what is sent is named by its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +161,13 @@ class Registry:
         document = json.loads(data)
         kind = document.get("mediaType", _MEDIA_TYPES[0 if "manifests" in document else 2])
         path = f"{repository}/manifests/{tag}"
-        if self._get(path, _MEDIA_TYPES) != data:  # ECR refuses to put the same again
+        if self._get(path, _MEDIA_TYPES) == data:
+            return
+        try:
             self._open(path, {"Content-Type": str(kind)}, data)
+        except ImageError:
+            if self._get(path, _MEDIA_TYPES) != data:  # ECR refuses to put the same again, and the answer may be lost
+                raise
 
     def push(self, repository: str, tag: str, blobs: Sequence[bytes], manifest: bytes) -> None:
         """Put an image of these blobs, each in one request, which not every registry takes. Raises ImageError."""
@@ -199,26 +204,40 @@ class Registry:
         self, path: str, headers: Mapping[str, str], data: bytes | None = None, sent: str = "PUT"
     ) -> bytes | None:
         """The answer to a GET, or where there is ``data`` to what sends it; None where a GET finds nothing."""
-        method = "GET" if data is None else sent
+        from requests import RequestException
+
         url = f"{'http' if self.insecure else 'https'}://{self.host}/v2/{path}"
-        request = urllib.request.Request(url, data, dict(headers), method=method)  # noqa: S310 - http on loopback only
-        if self._login is not None:
-            token = base64.b64encode(f"{self._login.username}:{self._login.password}".encode()).decode()
-            # ECR sends readers of blobs on to S3, which must not get it.
-            request.add_unredirected_header("Authorization", f"Basic {token}")
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310 - the same request
-                return bytes(answer.read())
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code == 404 and data is None:
+            method = "GET" if data is None else sent
+            answer = self._session.request(method, url, data=data, headers=dict(headers), timeout=_TIMEOUT)
+            if answer.ok:
+                return bytes(answer.content)
+            if answer.status_code == 404 and data is None:
                 return None
-            reason = f"{error.code} {error.reason}"
-        except OSError as error:
-            reason = str(getattr(error, "reason", error))
+            reason = f"{answer.status_code} {answer.reason}"
+        except RequestException as error:
+            reason = str(getattr(error.args[0], "reason", error) if error.args else error)
         hint = "look at the network and HTTPS_PROXY, or log in again, then run it again"
         verb = "give" if data is None else "take"
         raise ImageError.of("SW442", f"the registry {self.host} does not {verb} {path}: {reason}", hint=hint)
+
+    @cached_property
+    def _session(self) -> Any:
+        """Tries again where nothing answers. The login goes to the registry alone: ECR sends readers on to S3."""
+        import requests
+        from requests.adapters import HTTPAdapter
+        from urllib3.util import Retry
+
+        session = requests.Session()
+        session.trust_env = not self.insecure  # no proxy, no ~/.netrc for this machine
+        if self._login is not None:
+            session.auth = (self._login.username, self._login.password)
+        again = Retry(
+            _TRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None,
+            raise_on_status=False, redirect=10,
+        )  # fmt: skip
+        session.mount(f"{'http' if self.insecure else 'https'}://", HTTPAdapter(max_retries=again))
+        return session
 
 
 def _digest(data: bytes) -> str:

@@ -372,8 +372,15 @@ class Blobs(BaseHTTPRequestHandler):
 
     seen: list[tuple[str, str | None]] = []  # noqa: RUF012 - the handler is made anew for each request
     blob = CONFIG
+    failing: list[int] = []  # noqa: RUF012 - statuses of the next answers; 0 is none at all
 
     def do_GET(self) -> None:
+        if self.failing:
+            if status := self.failing.pop(0):
+                self.send_error(status)
+            else:
+                self.close_connection = True
+            return
         self.seen.append((self.path, self.headers.get("Authorization")))
         if "/blobs/" in self.path:
             self.send_response(307)
@@ -412,6 +419,13 @@ def test_the_password_is_not_sent_where_the_registry_points(blobs: str) -> None:
         ("sha256", True),
         ("bucket", False),
     ]
+
+
+@pytest.mark.parametrize("failing", [[0], [503, 0, 429]])
+def test_what_does_not_answer_is_asked_again(blobs: str, failing: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Blobs, "failing", failing)
+    assert Registry(blobs, LOGIN).manifest("team/web", "1") is not None
+    assert failing == []
 
 
 def test_a_blob_that_is_not_what_its_digest_says(blobs: str, monkeypatch: pytest.MonkeyPatch) -> None:
