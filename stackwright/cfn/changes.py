@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import Any
 
 from stackwright.cfn import graph
-from stackwright.cfn.difference import MISSING, Difference, differences
+from stackwright.cfn.difference import MISSING, Difference, at, differences
 from stackwright.cfn.intrinsics import Pseudo, Resolver, parameter_values
 from stackwright.cfn.schema import Recreation, ResourceType, Schemas
 from stackwright.cfn.template import Path, Resource, Template, ValidationError, to_text
@@ -497,7 +497,7 @@ class _Comparison:
         known = self.new.type(name)
         unequal = list(differences(before, after))
         found = [_property_change(item, known) for item in unequal]
-        details = [detail for item in unequal if item.listed for detail in self._details(item, known)]
+        details = list(self._listed(unequal, before, after, known))
         details += self._stack_tags(known)
         nested = self._nested(name, old)
         if self.new.resource(name).type == STACK_TYPE:
@@ -539,6 +539,22 @@ class _Comparison:
             before=before,
             after=after,
         )
+
+    def _listed(
+        self, unequal: list[Difference], before: Any, after: Any, known: ResourceType | None
+    ) -> Iterator[Detail]:
+        """The details of all that AWS sees differ; free-form JSON differs as a whole."""
+        documents = set()
+        for item in unequal:
+            document = known.document(item.path[1:]) if known and item.path[0] == "Properties" else None
+            if not item.listed or document in documents:
+                continue
+            if document is None:
+                yield from self._details(item, known)
+            else:
+                documents.add(document)
+                path = (item.path[0], *document)
+                yield from _document_details(Difference(path, at(before, path), at(after, path)), known)
 
     def _details(self, item: Difference, known: ResourceType | None) -> Iterator[Detail]:
         """One detail for each cause outside of the resource, and one ``DirectModification``, which is Dynamic
@@ -623,6 +639,21 @@ def _detail(item: Difference, known: ResourceType | None) -> Detail:
         before=None if item.before is MISSING else as_text(printed(item.before)),
         after=None if item.after is MISSING else as_text(printed(item.after, attributes=False)),
     )
+
+
+def _document_details(item: Difference, known: ResourceType | None) -> Iterator[Detail]:
+    """Recorded for policies (github.com/aws/aws-cdk, cloudformation-diff's recorded change sets, and change sets of
+    nested stacks): one static detail without causes; a key whose value holds something unknown is left out of it and
+    listed as an addition, even where it was there before."""
+    whole = _detail(item, known)
+    shown = printed(item.after, attributes=False) if isinstance(item.after, Mapping) else {}
+    unknown = [key for key in sorted(shown) if KNOWN_AFTER_APPLY in as_text(shown[key])]
+    if item.before is MISSING or not unknown:
+        yield whole
+        return
+    yield replace(whole, after=as_text({key: value for key, value in shown.items() if key not in unknown}))
+    for key in unknown:
+        yield replace(whole, path=f"{whole.path}/{key}", change="Add", before=None, after=as_text(shown[key]))
 
 
 def _stack_details(details: list[Detail], nested: Prediction | None) -> list[Detail]:

@@ -80,6 +80,17 @@ def differences(before: Any, after: Any, path: Path = ()) -> Iterator[Difference
             yield found
 
 
+def at(tree: Any, path: Path) -> Any:
+    """What stands at ``path`` in a resolved tree, or :data:`MISSING`, with the memory of functions around it."""
+    for part in path:
+        tree = _opened(tree)
+        if isinstance(tree, list) and isinstance(part, int):
+            tree = tree[part] if part < len(tree) else MISSING
+        else:
+            tree = tree.get(part, MISSING) if isinstance(tree, Mapping) else MISSING
+    return tree
+
+
 def _opened(value: Any) -> Any:
     """A container whose items carry the memory of the function that returned it."""
     if not isinstance(value, Traced) or not isinstance(value.value, list | Mapping):

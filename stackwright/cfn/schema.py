@@ -131,6 +131,20 @@ class ResourceType:
             return Recreation.CONDITIONALLY
         return Recreation.NEVER
 
+    def document(self, path: Path) -> Path | None:
+        """The start of ``path`` (below ``Properties``) that is free-form JSON, such as a policy; None where the schema
+        describes all of it."""
+        node: Mapping[str, Any] = self.definition
+        for position, part in enumerate(path):
+            node = self._step(self._resolve(node), part)
+            if _free_form(self._resolve(node)):
+                return path[: position + 1]
+        return None
+
+    def _step(self, node: Mapping[str, Any], part: str | int) -> Mapping[str, Any]:
+        found: Any = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
+        return found if isinstance(found, Mapping) else {}
+
     def has_attribute(self, name: str) -> bool:
         """Whether ``Fn::GetAtt`` may name it: any property of the model, also the ones that were given."""
         if self.custom or (self.name == "AWS::CloudFormation::Stack" and name.startswith("Outputs.")):
@@ -187,6 +201,14 @@ class ResourceType:
         """What CloudFormation would find wrong in resolved properties, in its words, e.g.
         ``#: required key [Value] not found``. Scalars may be text, as CloudFormation converts them."""
         return list(_validate(self, properties))
+
+
+def _free_form(node: Mapping[str, Any]) -> bool:
+    """Whether a schema takes any object: one that names no keys, or one that may be given as text instead."""
+    types = node.get("type", ())
+    if isinstance(types, str):
+        return types == "object" and not {"properties", "patternProperties", "oneOf", "anyOf", "allOf"} & set(node)
+    return {"object", "string"} <= set(types)
 
 
 def _touches(pattern: Path, path: Path) -> bool:

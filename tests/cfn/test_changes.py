@@ -201,6 +201,49 @@ def test_paths_into_lists_and_maps():
     assert {t["Name"] for t in made} == {"Environment", "Layers"}
 
 
+def policy(resource, **more):
+    statement = [{"Action": "s3:GetObject", "Effect": "Allow", "Resource": resource}]
+    document = {"Version": "2012-10-17", "Statement": statement, **more}
+    return {"Type": "AWS::IAM::Policy", "Properties": {"PolicyName": "p", "PolicyDocument": document}}
+
+
+def test_free_form_json_is_one_value():
+    before, after = stack({"A": policy("a")}), stack({"A": policy("b", Id="x")})
+    (detail,) = listed(before, after)["A"]["Details"]
+    assert (detail["Evaluation"], detail["ChangeSource"]) == ("Static", "DirectModification")
+    target = detail["Target"]
+    assert (target["Path"], target["AttributeChangeType"]) == ("/Properties/PolicyDocument", "Modify")
+    assert json.loads(target["BeforeValue"])["Statement"][0]["Resource"] == "a"
+    assert json.loads(target["AfterValue"])["Id"] == "x"
+    assert [item.path[2:] for item in changes(before, after)["A"].properties] == [
+        ("Id",),
+        ("Statement", 0, "Resource"),
+    ]
+
+
+def test_free_form_json_has_no_causes():
+    before, after = (stack({"A": policy({"Ref": "P"})}, Parameters=parameters(P=p)) for p in "xy")
+    (detail,) = listed(before, after)["A"]["Details"]
+    assert (detail["Evaluation"], detail["ChangeSource"]) == ("Static", "DirectModification")
+
+
+def test_unknown_parts_of_free_form_json_are_added():
+    before, after = (stack({"T": topic(TopicName=name), "A": policy({"Ref": "T"})}) for name in "ab")
+    whole, part = listed(before, after)["A"]["Details"]
+    assert whole["Target"]["AfterValue"] == '{"Version":"2012-10-17"}'
+    assert part["Target"] == {
+        "Attribute": "Properties",
+        "Name": "PolicyDocument",
+        "RequiresRecreation": "Never",
+        "Path": "/Properties/PolicyDocument/Statement",
+        "AttributeChangeType": "Add",
+        "AfterValue": json.dumps(
+            [{"Action": "s3:GetObject", "Effect": "Allow", "Resource": KNOWN_AFTER_APPLY}], separators=(",", ":")
+        ),
+    }
+    assert {detail["Evaluation"] for detail in (whole, part)} == {"Static"}
+
+
 def test_tags_are_their_own_scope():
     """The shapes of AWS's user guide, "View a change set"."""
     before = stack({"T": topic(DisplayName="")})
