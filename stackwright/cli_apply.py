@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -330,8 +330,9 @@ class _Run:
                 self._begin()
         except BaseException as error:
             self._failed = self._failed or _sentence(error)
-            self._session.discard(self._plan.roots)
-            self.finish()
+            with suppress(StackwrightError):  # what failed first is told; without an end it counts as interrupted
+                self._session.discard(self._plan.roots)
+                self.finish()
             raise
         return True
 
@@ -412,14 +413,17 @@ class _Run:
     def finish(self) -> None:
         """Keep how it went, and what has to stay so that it can be restored."""
         from . import release
-        from .release_record import Result
 
         if self.release is None:
             return
-        ended = release.finish(self.release, self._plan, self._outcomes, self._session.aws, failed=self._failed)
-        if ended.result is Result.DEPLOYED:
-            release.keep(ended, self._session.aws, self._session.store() if ended.images else None)
-        self.release = ended
+        session = self._session
+
+        def keep(ended: Release) -> None:
+            release.keep(ended, session.aws, session.store() if ended.images else None)
+
+        self.release = release.finish(
+            self.release, self._plan, self._outcomes, session.aws, failed=self._failed, first=keep
+        )
 
 
 # --- rollback -------------------------------------------------------------------------------------------------------

@@ -83,7 +83,8 @@ def functions(stack: str, templates: Mapping[str, str], aws: _Aws) -> list[Held]
         marked = [name for name, each in parse(text).resources.items() if _marked(each.type, each.metadata)]
         owner = _stack_of(stack, path, aws) if marked else None
         if owner:
-            ids = {each.logical_id: each.physical_id for each in aws.resources(owner)}
+            there = (each for each in aws.resources(owner) if each.status != "DELETE_COMPLETE")
+            ids = {each.logical_id: each.physical_id for each in there}
             found += [Held(owner, name, ids[name]) for name in marked if ids.get(name)]
     return found
 

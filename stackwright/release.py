@@ -83,10 +83,19 @@ def begin(
     return release
 
 
-def finish(release: Release, plan: Plan, outcomes: Sequence[Outcome], aws: Storage, *, failed: str = "") -> Release:
+def finish(
+    release: Release,
+    plan: Plan,
+    outcomes: Sequence[Outcome],
+    aws: Storage,
+    *,
+    failed: str = "",
+    first: Callable[[Release], None] = lambda _: None,
+) -> Release:
     """Keep how it went: ``plan`` as it was in the end, with the outcome of every root that was applied.
 
-    ``failed`` says what went wrong beside the stacks, verification for example. Raises AwsError.
+    ``failed`` says what went wrong beside the stacks, verification for example. ``first`` is done with a release that
+    was deployed before a record says so: nobody would do it later. Raises AwsError.
     """
     names = {key: name for key, (name, _) in release.secrets.items()}
     by_root = {each.root: each for each in outcomes}
@@ -102,6 +111,8 @@ def finish(release: Release, plan: Plan, outcomes: Sequence[Outcome], aws: Stora
         result=_result(outcomes, failed),
         cause=_cause(outcomes) or failed,
     )
+    if ended.result is Result.DEPLOYED:
+        first(ended)
     aws.create_object(*_place(ended, ENDED), to_json(ended), ended.account)
     return ended
 

@@ -135,7 +135,7 @@ class Services(Protocol):
         """Cloud Map ListInstances of a service (``srv-…``)."""
 
     def reserved_concurrency(self, function: str) -> int | None:
-        """Lambda GetFunctionConcurrency; None where nothing is reserved."""
+        """Lambda GetFunctionConcurrency; None where nothing is reserved, or there is no such function."""
 
     def reserve_concurrency(self, function: str, value: int | None) -> None:
         """Lambda PutFunctionConcurrency, or DeleteFunctionConcurrency for None."""
@@ -212,8 +212,8 @@ class ServiceCalls(Session):
 
     def reserved_concurrency(self, function: str) -> int | None:
         """See `Services`."""
-        found = self._call("lambda", "get_function_concurrency", FunctionName=function)
-        value = found.get("ReservedConcurrentExecutions")
+        found = self._find("ResourceNotFoundException", "lambda", "get_function_concurrency", FunctionName=function)
+        value = (found or {}).get("ReservedConcurrentExecutions")
         return None if value is None else int(value)
 
     def reserve_concurrency(self, function: str, value: int | None) -> None:

@@ -62,7 +62,8 @@ class Session:
 
         if self._session is None:
             self._session = boto3.Session()
-            self._require_region(self._session.region_name)
+            # boto3 itself passes AWS_REGION over, the other SDKs and version 2 of the AWS CLI go by it.
+            self._require_region(os.environ.get("AWS_REGION") or self._session.region_name)
         settings: dict[str, Any] = {"connect_timeout": 10, "read_timeout": 60, "user_agent_extra": "stackwright"}
         if "AWS_RETRY_MODE" not in os.environ and "AWS_MAX_ATTEMPTS" not in os.environ:
             settings["retries"] = {"mode": "standard", "total_max_attempts": ATTEMPTS}

@@ -93,6 +93,7 @@ class Engine:
             self.clock, self.store, self.identities, self.schemas, provider, self.pseudo, self.seconds, self.stored
         )
         self.operations.told = self._watch
+        self.operations.importers = self._importers
         self.clear_faults()
         self.drifts: Drifts | None = None
 

@@ -29,6 +29,11 @@ _ANSWERS: Mapping[tuple[str, str], tuple[int, str, str]] = {
     ("throttle", "query"): (400, "Throttling", "Rate exceeded"),
     ("throttle", "json"): (400, "ThrottlingException", "Rate exceeded"),
     ("throttle", "ec2"): (503, "RequestLimitExceeded", "Request limit exceeded."),
+    ("throttle", "registry"): (429, "TOOMANYREQUESTS", "Rate exceeded"),  # the distribution specification's codes
+    ("error", "registry"): (500, "UNKNOWN", "internal error"),
+    ("expired", "registry"): (403, "DENIED", "Your authorization token has expired. Reauthenticate and try again."),
+    ("denied", "registry"): (403, "DENIED", _DENIED),
+    ("skewed", "registry"): (403, "DENIED", _SKEWED),
     ("throttle", "s3"): (503, "SlowDown", "Please reduce your request rate."),
     ("error", "query"): (500, "InternalFailure", "An internal error has occurred. Please try again later."),
     ("error", "json"): (500, "InternalServerException", "An internal error has occurred. Please try again later."),
@@ -197,7 +202,7 @@ def action_of(request: Request) -> str:
 def answer(fault: RequestFault, service: str, request: Request, request_id: str) -> Response:
     """The error answer in the protocol of the service."""
     form = "form-urlencoded" in (request.content_type or "")
-    kind = service if service in ("s3", "ec2") else "query" if form else "json"
+    kind = service if service in ("s3", "ec2", "registry") else "query" if form else "json"
     status, code, message = _ANSWERS[fault.kind, kind]
     if fault.kind == "error" and fault.status is not None:
         status = fault.status
@@ -213,6 +218,10 @@ def unknown(request: Request, message: str, request_id: str) -> Response:
 
 def _error(kind: str, status: int, code: str, message: str, request_id: str) -> Response:
     text = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    if kind == "registry":
+        return Response(
+            json.dumps({"errors": [{"code": code, "message": message}]}), status, mimetype="application/json"
+        )
     if kind == "json":
         headers = {"x-amzn-ErrorType": code, "x-amzn-RequestId": request_id}
         body = json.dumps({"__type": code, "message": message})

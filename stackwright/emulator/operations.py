@@ -130,6 +130,8 @@ class Operations:
     """Types whose resources go on changing after their service accepted the request."""
     told: Callable[[Event], None] = lambda _event: None
     """Called with every event."""
+    importers: Callable[[str], list[str]] = lambda _export: []
+    """Names of the stacks that import an export."""
     work: dict[str, Work] = field(default_factory=dict)
     previewed: dict[tuple[str, str], StackState] = field(default_factory=dict)
     """Nested stacks that exist since a change set previewed them, by parent's id and logical id."""
@@ -366,7 +368,7 @@ class Operations:
             self.delete(stack, reason=reason, done=done)
             return
         self.begin(stack, "ROLLBACK")
-        self.stack_event(stack, "ROLLBACK_IN_PROGRESS", f"{reason} Rollback requested by user.")
+        self.stack_event(stack, "ROLLBACK_IN_PROGRESS", f"{reason.rstrip('.')}. Rollback requested by user.")
 
         def ended(ok: bool) -> None:
             self.stack_event(stack, "ROLLBACK_COMPLETE" if ok else "ROLLBACK_FAILED", None if ok else _failures(work))
@@ -386,11 +388,24 @@ class Operations:
         """Resolve the outputs; False, with the reason, where one cannot be."""
         work = self.work[stack.id]
         try:
-            stack.outputs = tuple(self._resolved_outputs(stack))
+            found = tuple(self._resolved_outputs(stack))
+            self._guard_exports(stack.outputs, found)
+            stack.outputs = found
         except ValidationError as error:
             work.failed["outputs"] = [error.message]
             return False
         return True
+
+    def _guard_exports(self, before: Iterable[OutputState], after: Iterable[OutputState]) -> None:
+        """An export that is imported can neither go nor become another value."""
+        values = {each.export: each.value for each in after}
+        for each in before:
+            if each.export is None or values.get(each.export) == each.value:
+                continue
+            if users := self.importers(each.export):
+                text = f"Export {each.export} cannot be updated as it is in use by {', '.join(users)}"
+                gone = each.export not in values
+                raise ValidationError(export_in_use(each.export, users) if gone else text, ("Outputs", each.key))
 
     def _resolved_outputs(self, stack: StackState) -> Iterable[OutputState]:
         resolver, taken = self.resolver(stack), self.store.exports()
@@ -997,6 +1012,11 @@ def _texts(definition: Definition | None) -> Any:
     if definition is None:
         return None
     return definition.template.data, {name: _texts(each) for name, each in definition.nested.items()}
+
+
+def export_in_use(export: str, users: Iterable[str]) -> str:
+    """Why an export cannot go, in CloudFormation's words."""
+    return f"Delete canceled. Cannot delete export {export} as it is in use by {', '.join(users)}."
 
 
 def _failures(work: Work) -> str:

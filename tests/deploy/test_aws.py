@@ -29,9 +29,10 @@ def test_the_callers_account_is_compared_first(moto: str) -> None:
     assert "arn:aws:" in problem.hint
 
 
-def test_the_region_is_compared_first(refusals: Refusals, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_the_region_is_compared_first(refusals: Refusals, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", refusals.url)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv(variable, "eu-west-1")
     with pytest.raises(AwsError, match="names the Region eu-west-1, the parameters us-east-2") as caught:
         connect(None, REGION)
     assert caught.value.problems[0].code == "SW405"

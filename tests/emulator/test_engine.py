@@ -598,6 +598,37 @@ def test_capabilities(cloud):
     assert found["CapabilitiesReason"] == "The following resource(s) require capabilities: [AWS::IAM::Role]"
 
 
+def test_transforms_need_their_capability(cloud):
+    body = json.dumps({"Transform": "AWS::LanguageExtensions", "Resources": {"A": topic("a")}})
+    text = "Requires capabilities : [CAPABILITY_AUTO_EXPAND]"
+    refused(lambda: cloud.call("CreateStack", StackName="s", TemplateBody=body),
+            "InsufficientCapabilitiesException", text)  # fmt: skip
+    cloud.call("CreateChangeSet", StackName="t", ChangeSetName="c", ChangeSetType="CREATE", TemplateBody=body)
+    cloud.call("CreateStack", StackName="s", TemplateBody=body, Capabilities=["CAPABILITY_AUTO_EXPAND"])
+    refused(lambda: cloud.call("UpdateStack", StackName="s", TemplateBody=body),
+            "InsufficientCapabilitiesException", text)  # fmt: skip
+
+
+def test_a_template_that_cannot_be_resolved_makes_no_stack(cloud):
+    body = json.dumps({"Resources": {"A": topic("a", DisplayName={"Fn::Select": [3, ["a"]]})}})
+    refused(lambda: cloud.call("CreateStack", StackName="s", TemplateBody=body), "ValidationError",
+            "Template error: Fn::Select  cannot select nonexistent value at index 3")  # fmt: skip
+    refused(lambda: cloud.call("DescribeStacks", StackName="s"), "ValidationError", "Stack with id s does not exist")
+
+
+def test_only_one_way_to_fail_can_be_chosen(cloud):
+    refused(lambda: cloud.create({"A": topic("a")}, options={"OnFailure": "DELETE", "DisableRollback": True}),
+            "ValidationError", "Either DisableRollback or OnFailure can be specified, not both.")  # fmt: skip
+
+
+def test_a_creation_that_was_to_do_nothing_cannot_go_on(cloud):
+    cloud.engine.fault(Fault("no", logical_id="A"))
+    assert cloud.create({"A": topic("a")}, options={"OnFailure": "DO_NOTHING"}) == "CREATE_FAILED"
+    text = "This stack cannot be updated from [CREATE_FAILED] state because it contains [on-failure: DO_NOTHING]. "
+    refused(lambda: cloud.update({"A": topic("b")}), "ValidationError",
+            f"{text}Please use disable-rollback option instead during stack creation.")  # fmt: skip
+
+
 def test_templates_come_back(cloud):
     declared = {"P": {"Type": "String", "Default": "x", "AllowedValues": ["x"]}}
     body = json.dumps({"Description": "d", "Parameters": declared, "Resources": {"A": topic("a")}})
@@ -614,14 +645,19 @@ def test_exports_are_guarded(cloud):
     user = {"B": topic("b", DisplayName={"Fn::ImportValue": "e"})}
     cloud.create(user, name="user")
     assert cloud.call("ListImports", ExportName="e")["Imports"] == ["user"]
+    gone = "Delete canceled. Cannot delete export e as it is in use by user."
+    other = "Export e cannot be updated as it is in use by user"
+    for outputs, text in (({}, gone), ({"O": {"Value": "w", "Export": {"Name": "e"}}}, other)):
+        assert cloud.update({"A": topic("a")}, Outputs=outputs) == "UPDATE_ROLLBACK_COMPLETE"
+        assert cloud.reason("s", "UPDATE_ROLLBACK_IN_PROGRESS") == text
     cloud.call("DeleteStack", StackName="s")
-    assert cloud.status() == "DELETE_FAILED"
-    assert cloud.stack()["StackStatusReason"] == "Cannot delete export e as it is in use by user."
+    assert cloud.status() == "UPDATE_ROLLBACK_COMPLETE"
+    assert cloud.stack()["StackStatusReason"] == gone
     assert cloud.create({"A": topic("x")}, name="two", Outputs={"O": {"Value": "v", "Export": {"Name": "e"}}}) == (
         "ROLLBACK_COMPLETE"
     )
     reason = cloud.reason("two", "ROLLBACK_IN_PROGRESS", "two")
-    assert reason == "Export with name e is already exported by stack s Rollback requested by user."
+    assert reason == "Export with name e is already exported by stack s. Rollback requested by user."
     refused(
         lambda: cloud.call("ListImports", ExportName="x"),
         "ValidationError",

@@ -1,0 +1,555 @@
+"""Bad days, on the emulator, through the real command line: the right exit status and sentence, nothing lost, and the
+same command afterwards succeeds.
+
+"Nothing lost" is a comparison of everything that is there, resource by resource, with what the same change leaves on a
+good day; and every release record says what is so.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stackwright.emulator.faults import RequestFault
+from stackwright.emulator.resources import Fault
+from tests.deploy.bad_days.project import FIRST_SECRET, PREFIX, SECOND_SECRET, SECRETS
+from tests.deploy.bad_days.world import BUCKET, SETTLED, Call, Run, World, encoded, losses, made, sample
+
+FULL = os.environ.get("HYPOTHESIS_PROFILE") == "full"
+CHUNKS = 4
+"""Into so many tests each loop is cut, so that workers share it."""
+QUICK = 2
+"""What each of them tries of its share without the full profile."""
+VERSIONS: Mapping[str, Mapping[str, Any]] = {
+    "first": {"title": "first", "secrets": SECRETS, "tag": "1.0"},
+    "second": {"title": "second", "secrets": {**SECRETS, "API_KEY": SECOND_SECRET}, "tag": "2.0"},
+}
+
+
+@dataclass
+class Days:
+    """A world in which two versions of the system are deployed by turns, and what each leaves on a good day."""
+
+    world: World
+    now: str = ""
+    files: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    good: dict[str, dict[str, Any]] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+    def prepare(self) -> None:
+        """Deploy each version, the second time as it is done from then on, and keep what is there."""
+        for name in ("first", "second"):
+            self.world.become(**VERSIONS[name])
+            self.files[name] = _files(self.world.project.folder)
+            assert self.world.deploy().code == 0
+        self.now = "second"
+        for _ in range(2):
+            wanted = self.turn()
+            done = self.world.deploy()
+            assert done.code == 0, done.said
+            self.calls, self.lines = list(self.world.tap.calls), done.err.splitlines()
+            self.good[wanted] = self.world.state()
+
+    def turn(self) -> str:
+        """Render the other version, which is to be deployed next; its name."""
+        self.world.calm()
+        if self.good and not all(self.world.status(root) in SETTLED for root in ("base", "app")):
+            self.rebuild()  # a test has failed half-way
+        self.now = "first" if self.now == "second" else "second"
+        for path, content in self.files[self.now].items():
+            (self.world.project.folder / path).write_bytes(content)
+        self._forget_releases()
+        self.world.tap.quiet()
+        return self.now
+
+    def _forget_releases(self) -> None:
+        s3 = self.world.client("s3")
+        listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="releases/").get("Contents", [])
+        for each in listed:
+            s3.delete_object(Bucket=BUCKET, Key=each["Key"])
+
+    def recover(self) -> list[str]:
+        """The same command again, on a good day; what is not as it should be then."""
+        self.world.calm()
+        done = self.world.again()
+        found = [] if done.code == 0 else [f"again: {done.code}: {done.err[-1500:]}"]
+        found += losses(self.world, self.good[self.now]) if self.good else []
+        if found:
+            self.rebuild()
+        return found
+
+    def rebuild(self) -> None:
+        """A new account, so that what one day broke does not break the next."""
+        self.world.reset()
+        self.now = ""
+        self.files, self.good = {}, {}
+        self.prepare()
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """What a version is made of, its build included."""
+    places = ("params", "templates", "lambda", "env", "build")
+    found = [path for place in places for path in (folder / place).rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
+    world, end = made(tmp_path_factory.mktemp("bad-days"))
+    found = Days(world)
+    try:
+        found.prepare()
+        yield found
+        _no_value_was_written(world)
+    finally:
+        end()
+
+
+def _no_value_was_written(world: World) -> None:
+    """Of no run, in no file, no message and no request but those that put or get values."""
+    folder = world.project.folder
+    texts = {f"{path}": path.read_bytes() for path in folder.parent.rglob("*") if path.is_file()}
+    texts = {name: text for name, text in texts.items() if not name.endswith("keys.env")}
+    for name, log in (("messages", world.said), ("requests", world.tap.log)):
+        log.seek(0)
+        texts[name] = log.read()
+    assert len(texts["requests"]) > 100_000
+    for value in {*SECRETS.values(), FIRST_SECRET, SECOND_SECRET}:
+        for form in encoded(value):
+            assert [name for name, text in texts.items() if form in text] == []
+
+
+# --- the loops: everywhere, one at a time ---------------------------------------------------------------------------
+
+
+def share(count: int, chunk: int) -> list[int]:
+    """The numbers from 1 that this chunk tries."""
+    mine = list(range(chunk + 1, count + 1, CHUNKS))
+    return mine if FULL else sample(mine, QUICK)
+
+
+def disturbed(days: Days, count: int, chunk: int, disturb: Callable[[int], Run]) -> list[str]:
+    """Turn and disturb once for each number of the share; everything that went wrong, by number."""
+    wrong = []
+    for number in share(count, chunk):
+        days.turn()
+        done = disturb(number)
+        found = [] if done.code in (0, 1, -signal.SIGKILL) else [f"exit {done.code}: {done.err[-1500:]}"]
+        if done.code == 1 and "error " not in done.err and "first to fail" not in done.err:
+            found.append(f"it does not say why: {done.err[-1500:]}")
+        wrong += [f"{number}: {each}" for each in (*found, *days.recover())]
+    return wrong
+
+
+chunks = pytest.mark.parametrize("chunk", range(CHUNKS))
+
+
+def _hang_up(_number: int, _call: Call) -> None:
+    raise ConnectionAbortedError
+
+
+@chunks
+@pytest.mark.parametrize("after", [False, True], ids=["unheard", "served"])
+def test_a_connection_dropped_at_any_call(days: Days, chunk: int, after: bool) -> None:
+    def disturb(number: int) -> Run:
+        def hook(at: int, call: Call) -> None:
+            if at == number:
+                _hang_up(at, call)
+
+        setattr(days.world.tap, "after" if after else "before", hook)
+        done = days.world.deploy()
+        assert done.code == 0, done.said  # one is tried again
+        return done
+
+    assert disturbed(days, len(days.calls), chunk, disturb) == []
+
+
+@chunks
+def test_a_network_that_is_gone_from_any_call_on_for_a_while(days: Days, chunk: int) -> None:
+    def disturb(number: int) -> Run:
+        days.world.tap.before = lambda at, call: _hang_up(at, call) if number <= at < number + 24 else None
+        return days.world.deploy()
+
+    assert disturbed(days, len(days.calls), chunk, disturb) == []
+
+
+@chunks
+def test_killed_at_any_line_that_it_prints(days: Days, chunk: int) -> None:
+    def disturb(number: int) -> Run:
+        seen: list[str] = []
+
+        def hook(pid: int, line: str) -> None:
+            seen.append(line)
+            if len(seen) == number:
+                os.kill(pid, signal.SIGKILL)
+
+        return days.world.deploy(on_line=hook)
+
+    assert disturbed(days, len(days.lines), chunk, disturb) == []
+
+
+@chunks
+def test_killed_at_any_call(days: Days, chunk: int) -> None:
+    def disturb(number: int) -> Run:
+        pids: list[int] = []
+
+        def hook(at: int, call: Call) -> None:
+            if at == number:
+                os.kill(pids[0], signal.SIGKILL)
+                _hang_up(at, call)
+
+        days.world.tap.before = hook
+        return days.world.deploy(on_start=pids.append)
+
+    assert disturbed(days, len(days.calls) if FULL else 8, chunk, disturb) == []
+
+
+@chunks
+def test_each_call_is_not_allowed(days: Days, chunk: int) -> None:
+    used = sorted({(call.service, call.action) for call in days.calls if call.service != "registry"})
+
+    def disturb(number: int) -> Run:
+        service, action = used[number - 1]
+        days.world.fault(RequestFault("denied", service=service, action=action))
+        done = days.world.deploy()
+        if done.code:
+            assert "not allowed" in done.err, (service, action, done.said)
+        return done
+
+    assert disturbed(days, len(used), chunk, disturb) == []
+
+
+# --- by name ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Day:
+    """One bad day: what happens before or during a deployment, and how that ends."""
+
+    name: str
+    happens: Callable[[World], None]
+    code: int
+    says: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    recorded: str | None = None
+    """The result in the release record."""
+
+
+def nothing(_world: World) -> None:
+    """The environment alone is bad."""
+
+
+def faults(*found: Any) -> Callable[[World], None]:
+    """Let these fail."""
+
+    def happens(world: World) -> None:
+        for each in found:
+            world.fault(each)
+
+    return happens
+
+
+def at(action: str, nth: int, deed: Callable[[World], None]) -> Callable[[World], None]:
+    """Do something when the deployment calls ``action`` for the nth time."""
+
+    def happens(world: World) -> None:
+        seen: list[Call] = []
+
+        def hook(_number: int, call: Call) -> None:
+            if call.action == action:
+                seen.append(call)
+                if len(seen) == nth:
+                    deed(world)
+
+        world.tap.before = hook
+
+    return happens
+
+
+def expire(world: World) -> None:
+    world.fault(RequestFault("expired"))
+
+
+def expire_while_it_is_followed(world: World) -> None:
+    def hook(_number: int, call: Call) -> None:
+        if call.action == "DescribeStackEvents" and world.status("app") == "UPDATE_IN_PROGRESS":
+            expire(world)
+
+    world.tap.before = hook
+
+
+def delete_secret(world: World) -> None:
+    world.client("secretsmanager").delete_secret(SecretId=f"{PREFIX}/app", RecoveryWindowInDays=7)
+
+
+def restore_secret(world: World) -> None:
+    world.client("secretsmanager").restore_secret(SecretId=f"{PREFIX}/app")
+
+
+FAILING = Fault("no room", operation="update", logical_id="Service")
+BROKEN_ROLLBACK = (
+    Fault("no room", operation="update", logical_id="Scaler"),
+    Fault("still no room", operation="update", logical_id="Topic", nth=2),
+)
+
+DAYS = [
+    Day(
+        "no credentials", nothing, 1, "SW401 no AWS credentials", {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    ),
+    Day(
+        "another Region",
+        nothing,
+        1,
+        "SW405 the AWS configuration names the Region eu-west-1",
+        {"AWS_REGION": "eu-west-1"},
+    ),
+    Day("an unknown profile", nothing, 1, "SW409 the AWS configuration is wrong", {"AWS_PROFILE": "nobody"}),
+    Day(
+        "nobody listens",
+        nothing,
+        1,
+        "SW406 no answer to sts:GetCallerIdentity",
+        {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
+    ),
+    Day("expired from the start", faults(RequestFault("expired")), 1, "SW402 the credentials have expired"),
+    Day("expired while it is followed", expire_while_it_is_followed, 1, "cannot be followed any longer"),
+    Day("expired after the first root", at("PutSecretValue", 1, expire), 1, "SW402 the credentials have expired"),
+    Day("throttled at every third call", faults(RequestFault("throttle", every=3)), 0, "is deployed"),
+    Day("5xx in bursts", faults(RequestFault("error", every=2, times=30)), 0, "is deployed"),
+    Day("answers that come late", faults(RequestFault("slow", every=5, seconds=0.2)), 0, "is deployed"),
+    Day("S3 is down", faults(RequestFault("error", service="s3")), 1, "SW407 AWS is busy or failing, s3:"),
+    Day("the clock is off", faults(RequestFault("skewed")), 1, "SW411 the clock of this machine is not AWS's"),
+    Day("a nested resource fails", faults(FAILING), 1, "app/web:Service (AWS::ECS::Service)", recorded="rolled back"),
+    Day(
+        "a resource of the first root fails",
+        faults(Fault("no room", operation="update", logical_id="Secret")),
+        1,
+        "base:Secret (AWS::SecretsManager::Secret)",
+        recorded="rolled back",
+    ),
+    Day(
+        "what is replaced cannot be deleted",
+        faults(Fault("in use", operation="delete", logical_id="TaskDefinition")),
+        0,
+        "is deployed",
+    ),
+    Day("the secret is deleted", delete_secret, 1, "SW425 the secret news-dev/app is to be deleted on"),
+]
+
+
+@pytest.mark.parametrize("day", DAYS, ids=lambda day: day.name)
+def test_a_bad_day(days: Days, day: Day) -> None:
+    world = days.world
+    days.turn()
+    day.happens(world)
+    done = world.deploy(environment=day.environment)
+    assert done.code == day.code, done.said
+    assert day.says in done.said
+    if day.recorded:
+        records = world.records()
+        assert records[max(records)]["result"] == day.recorded
+    world.calm()
+    if day.happens is delete_secret:
+        restore_secret(world)
+    assert days.recover() == []
+
+
+def test_another_account(days: Days) -> None:
+    days.turn()
+    done = days.world.deploy("--set", "account_id=999999999999")
+    assert (done.code, "SW404 the credentials are for account 123456789012" in done.err) == (1, True), done.said
+    assert days.recover() == []
+
+
+def test_a_rollback_that_fails_is_repaired(days: Days) -> None:
+    world = days.world
+    days.turn()
+    faults(*BROKEN_ROLLBACK)(world)
+    done = world.deploy()
+    assert done.code == 1
+    assert "UPDATE_ROLLBACK_FAILED" in done.err
+    assert world.status("app") == "UPDATE_ROLLBACK_FAILED"
+    world.calm()
+    again = world.deploy()
+    assert (again.code, "repair" in again.err) == (1, True), again.said
+    assert world.run("repair", "--yes").code == 0
+    assert days.recover() == []
+
+
+def test_a_first_creation_that_fails_is_deleted_and_made_again(days: Days) -> None:
+    world = days.world
+    world.reset()
+    faults(Fault("no room", operation="create", logical_id="Service"))(world)
+    done = world.deploy()
+    assert (done.code, world.status("app")) == (1, "ROLLBACK_COMPLETE")
+    assert "app/web:Service (AWS::ECS::Service)" in done.err
+    assert "repair" in world.deploy().err
+    world.calm()
+    assert world.run("repair", "--yes-delete", f"{PREFIX}-app").code == 0
+    days.rebuild()
+
+
+def test_interrupted_and_hung_up(days: Days) -> None:
+    for number, code in ((signal.SIGINT, 130), (signal.SIGHUP, 129), (signal.SIGTERM, 143)):
+        days.turn()
+
+        def hook(pid: int, line: str, number: int = number) -> None:
+            if "app/data:Topic  UPDATE_IN_PROGRESS" in line:
+                os.kill(pid, number)
+
+        done = days.world.deploy(on_line=hook)
+        assert done.code == code, done.said
+        if number == signal.SIGINT:
+            assert "detached: what happens to news-dev-app goes on" in done.err
+            assert "watch --env dev" in done.err
+        assert days.recover() == []
+
+
+def sealed(days: Days, *options: str) -> Path:
+    """The plan of the other version, in a file."""
+    days.turn()
+    path = days.world.project.folder.parent / "plan.json"
+    done = days.world.run("plan", "--out", str(path), *options)
+    assert done.code == 0, done.said
+    return path
+
+
+def test_a_plan_whose_change_set_somebody_deleted(days: Days) -> None:
+    path = sealed(days, "--keep")
+    cloud = days.world.client("cloudformation")
+    stack = f"{PREFIX}-app"
+    for each in cloud.list_change_sets(StackName=stack)["Summaries"]:
+        cloud.delete_change_set(StackName=stack, ChangeSetName=each["ChangeSetName"])
+    done = days.world.deploy("--plan", str(path))
+    assert (done.code, "SW888 the plan is stale: the change set of news-dev-app was deleted" in done.err) == (1, True)
+    assert days.recover() == []
+
+
+def test_a_plan_that_another_deployment_overtook(days: Days) -> None:
+    path = sealed(days, "--keep")
+    assert days.world.deploy().code == 0
+    done = days.world.deploy("--plan", str(path))
+    assert (done.code, "SW888 the plan is stale" in done.err) == (1, True), done.said
+    assert days.recover() == []
+
+
+def test_an_image_that_is_deleted_between_plan_and_apply(days: Days) -> None:
+    path = sealed(days)
+    ecr = days.world.client("ecr")
+    tag = str(VERSIONS[days.now]["tag"])
+    digest = ecr.describe_images(repositoryName=f"{PREFIX}/web", imageIds=[{"imageTag": tag}])["imageDetails"][0]
+    ecr.batch_delete_image(repositoryName=f"{PREFIX}/web", imageIds=[{"imageDigest": digest["imageDigest"]}])
+    done = days.world.deploy("--plan", str(path))
+    assert done.code == 1, done.said
+    assert f"{PREFIX}/web" in done.err
+    assert days.recover() == []
+
+
+def test_a_template_that_is_altered_between_plan_and_apply(days: Days) -> None:
+    path = sealed(days, "--keep")
+    s3 = days.world.client("s3")
+    keys = [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+    for key in keys:
+        if key.endswith((".yaml", ".zip")):
+            s3.put_object(Bucket=BUCKET, Key=key, Body=b"altered")
+    done = days.world.deploy("--plan", str(path))
+    assert done.code == 0, done.said
+    assert days.recover() == []
+
+
+def test_two_deployments_at_once(days: Days) -> None:
+    world = days.world
+    days.turn()
+    world.seconds.append(60.0)
+
+    def leave(pid: int, line: str) -> None:
+        if "app/data:Topic  UPDATE_IN_PROGRESS" in line:
+            os.kill(pid, signal.SIGKILL)
+
+    assert world.deploy(on_line=leave).code == -signal.SIGKILL
+    second = world.deploy()
+    assert second.code == 1, second.said
+    assert f"{PREFIX}-app is UPDATE_IN_PROGRESS since" in second.err
+    assert "by arn:aws:" in second.err
+    assert days.recover() == []
+
+
+def test_a_full_disk(days: Days) -> None:
+    world = days.world
+    days.turn()
+    path = world.project.folder.parent / "full.json"
+    done = world.run("plan", "--out", str(path), file_size=8192)
+    assert (done.code, "SW885 cannot be written: File too large" in done.err) == (1, True), done.said
+    assert list(path.parent.glob("*full.json*")) == []
+    assert world.client("cloudformation").list_change_sets(StackName=f"{PREFIX}-app")["Summaries"] == []
+    done = world.deploy(file_size=0)
+    assert (done.code, "SW030 cannot write: File too large" in done.err) == (1, True), done.said
+    assert days.recover() == []
+
+
+def test_a_stack_that_is_deleted_while_it_is_created(days: Days) -> None:
+    world = days.world
+    world.reset()
+    cloud = world.client("cloudformation")
+
+    def hook(_pid: int, line: str) -> None:
+        if "app/data:Topic  CREATE_IN_PROGRESS" in line:
+            cloud.delete_stack(StackName=f"{PREFIX}-app")
+
+    done = world.deploy(on_line=hook)
+    assert done.code == 1, done.said
+    assert "DELETE_COMPLETE" in done.err
+    assert world.again().code == 0
+    days.rebuild()
+
+
+def test_protected_stacks_are_deleted_once_that_is_confirmed(days: Days) -> None:
+    world = days.world
+    cloud = world.client("cloudformation")
+    for root in ("base", "app"):
+        cloud.update_termination_protection(StackName=f"{PREFIX}-{root}", EnableTerminationProtection=True)
+    refused = world.run("destroy")
+    assert (refused.code, "SW827" in refused.err, world.status("app") != "") == (1, True, True)
+    assert world.run("destroy", "--yes-destroy", "dev").code == 0
+    assert [world.status(root) for root in ("base", "app")] == ["", ""]
+    days.rebuild()
+
+
+def test_an_export_that_is_in_use(days: Days) -> None:
+    world = days.world
+    template = "templates/base.yaml.j2"
+    whole = (world.project.folder / template).read_text(encoding="utf-8")
+    exported = whole.replace("    Value: !Ref Secret\n", "    Value: !Ref Secret\n    Export: {Name: news-secret}\n")
+    world.write({template: exported})
+    assert world.deploy().code == 0
+    body = "Resources: {T: {Type: AWS::SNS::Topic, Properties: {DisplayName: !ImportValue news-secret}}}"
+    world.client("cloudformation").create_stack(StackName="other", TemplateBody=body)
+    world.settle()
+    world.write({template: whole})
+    done = world.deploy()
+    assert done.code == 1, done.said
+    assert "news-secret" in done.err
+    world.client("cloudformation").delete_stack(StackName="other")
+    world.settle()
+    assert world.deploy().code == 0
+    days.rebuild()
+
+
+def test_a_change_set_that_fails(days: Days) -> None:
+    world = days.world
+    template = "templates/app.yaml.j2"
+    whole = (world.project.folder / template).read_text(encoding="utf-8")
+    world.write({template: f"{whole}  Missing:\n    Value: !ImportValue nobody-exports-this\n"})
+    done = world.deploy()
+    assert done.code == 1, done.said
+    assert "No export named nobody-exports-this found" in done.err
+    assert world.client("cloudformation").list_change_sets(StackName=f"{PREFIX}-app")["Summaries"] == []
+    world.write({template: whole})
+    days.rebuild()
