@@ -33,6 +33,8 @@ def validate(template: Template, schemas: Schemas) -> None:
     try:
         _types(template, schemas)
         _conditions(template)
+        for section in ("Resources", "Outputs", "Conditions"):
+            _functions(template, template.data.get(section), (section,))
         for name, resource in template.resources.items():
             parts = (resource.properties, resource.metadata, resource.creation_policy, resource.update_policy)
             _references(template, schemas, parts, ("Resources", name))
@@ -75,6 +77,42 @@ def _tested(value: Any) -> Iterator[str]:
             if key == "Fn::If" and isinstance(item, list) and item and isinstance(item[0], str):
                 yield item[0]
             yield from _tested(item)
+
+
+_EXTENSIONS = frozenset(("Fn::Length", "Fn::ToJsonString"))
+_FUNCTIONS = (
+    *("Fn::Base64", "Fn::GetAtt", "Fn::GetAZs", "Fn::ImportValue", "Fn::Join", "Fn::Split", "Fn::FindInMap"),
+    *("Fn::Select", "Ref", "Fn::Equals", "Fn::If", "Fn::Not", "Condition", "Fn::And", "Fn::Or", "Fn::Contains"),
+    *("Fn::EachMemberEquals", "Fn::EachMemberIn", "Fn::ValueOf", "Fn::ValueOfAll", "Fn::RefAll", "Fn::Sub", "Fn::Cidr"),
+)
+"""As CloudFormation enumerates them when it refuses another one."""
+
+
+def _functions(template: Template, value: Any, path: Path) -> None:
+    if isinstance(value, Mapping):
+        if len(value) == 1:
+            name, argument = next(iter(value.items()))
+            _function(template, str(name), argument, path)
+        for key, item in value.items():
+            _functions(template, item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _functions(template, item, (*path, index))
+
+
+def _function(template: Template, name: str, argument: Any, path: Path) -> None:
+    if name == "Fn::Transform":
+        raise ValidationError("Fn::Transform is not supported: only AWS can run a macro.", path)
+    if template.language_extensions:
+        known = name in _FUNCTIONS or name in _EXTENSIONS
+    else:
+        known = name in _FUNCTIONS
+        if name == "Fn::FindInMap" and isinstance(argument, list) and len(argument) > 3:
+            text = "Template error: every Fn::FindInMap object requires three parameters, the map name, map key and the"
+            raise ValidationError(f"{text} attribute for return value", path)
+    if name.startswith("Fn::") and not known:
+        text = f"Template Error: Encountered unsupported function: {name} Supported functions are:"
+        raise ValidationError(f"{text} [{', '.join(_FUNCTIONS)}]", path)
 
 
 def _references(template: Template, schemas: Schemas, value: Any, path: Path) -> None:

@@ -27,7 +27,7 @@ from .durations import typical
 from .faults import AnyFault, Kill, RequestFault, Unhealthy, die
 from .foreseen import foreseen, shown_parameters
 from .identity import Identities
-from .operations import Operations
+from .operations import Operations, export_in_use
 from .resources import Fault, Provider, SchemaProvider
 from .state import STACK_TYPE, ChangeSetState, Definition, Event, ResourceState, StackDrift, StackState, Store
 
@@ -251,6 +251,8 @@ class Engine:
         if found is None:
             if operation == "DescribeStackEvents":
                 raise _invalid(f"Stack [{name}] does not exist")
+            if operation == "DescribeStackResource":
+                raise _invalid(f"Stack '{name}' does not exist")
             raise _invalid(f"Stack with id {name} does not exist")
         return found
 
@@ -276,7 +278,11 @@ class Engine:
         existing = self.store.stack(name)
         if existing is not None:
             raise ApiError("AlreadyExistsException", f"Stack [{name}] already exists")
+        if _true(arguments.get("DisableRollback")) and "OnFailure" in arguments:
+            raise _invalid("Either DisableRollback or OnFailure can be specified, not both.")
         definition, protection = self.definition(arguments, None), self._policy(arguments, "StackPolicy")
+        _expandable(definition)
+        self._resolvable(name, definition)
         stack = self.operations.new_stack(name)
         stack.on_failure = arguments.get("OnFailure", "ROLLBACK")
         stack.disable_rollback = _true(arguments.get("DisableRollback"))
@@ -289,6 +295,7 @@ class Engine:
         stack = self.stack(arguments)
         _updatable(stack)
         definition = self.definition(arguments, stack)
+        _expandable(definition)
         prediction = predict(self._before(stack), self._side(stack, definition), self.schemas)
         if not any(change.real or change.listed for change in prediction.changes) and not prediction.outputs:
             raise _invalid("No updates are to be performed.")
@@ -301,6 +308,12 @@ class Engine:
         protection = self._policy(arguments, "StackPolicyDuringUpdate")
         self.operations.update(stack, definition, policy=protection)
         return {"StackId": stack.id}
+
+    def _resolvable(self, name: str, definition: Definition) -> None:
+        """Resolve what can be before anything exists: what is wrong there is refused. What is wrong in a nested stack
+        fails that stack."""
+        side = self._side(StackState("", name, 0, ""), replace(definition, nested={}))
+        predict(None, side, self.schemas)
 
     def _policy(self, arguments: Arguments, name: str) -> str | None:
         """The stack policy of a request, validated; nothing where there is none."""
@@ -328,7 +341,7 @@ class Engine:
             return {}
         used = self._imported(stack)
         if used:
-            self.operations.stack_event(stack, "DELETE_FAILED", used)
+            self.operations.stack_event(stack, stack.status, used)
         elif not stack.busy:
             stack.token = arguments.get("ClientRequestToken")
             self.operations.delete(stack, arguments.get("RetainResources", ()))
@@ -339,7 +352,7 @@ class Engine:
         for output in stack.outputs:
             users = self._importers(output.export) if output.export else []
             if users:
-                return f"Cannot delete export {output.export} as it is in use by {', '.join(users)}."
+                return export_in_use(output.export or "", users)
         return None
 
     def _importers(self, export: str) -> list[str]:
@@ -497,7 +510,7 @@ class Engine:
         }  # fmt: skip
 
     def describe_stack_resource(self, arguments: Arguments) -> Result:
-        stack, name = self.stack(arguments), arguments["LogicalResourceId"]
+        stack, name = self.stack(arguments, "DescribeStackResource"), arguments["LogicalResourceId"]
         state = stack.resources.get(name)
         if state is None:
             raise _invalid(f"Resource {name} does not exist for stack {stack.name}")
@@ -989,6 +1002,9 @@ def _named(arguments: Arguments) -> str:
 def _updatable(stack: StackState) -> None:
     good = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED", "IMPORT_COMPLETE",
             "IMPORT_ROLLBACK_COMPLETE"}  # fmt: skip
+    if stack.status == "CREATE_FAILED" and stack.on_failure == "DO_NOTHING":
+        text = "This stack cannot be updated from [CREATE_FAILED] state because it contains [on-failure: DO_NOTHING]."
+        raise _invalid(f"{text} Please use disable-rollback option instead during stack creation.")
     if stack.status not in good:
         raise _invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
 
@@ -1028,6 +1044,13 @@ def _capabilities(template: Template, given: Sequence[str]) -> None:
     }
     if needed and not enough[needed] & set(given):
         raise ApiError("InsufficientCapabilitiesException", f"Requires capabilities : [{needed}]")
+
+
+def _expandable(definition: Definition) -> None:
+    """A stack is made of what macros make of a template only where that is acknowledged; a change set shows it
+    first."""
+    if definition.template.transforms and "CAPABILITY_AUTO_EXPAND" not in definition.capabilities:
+        raise ApiError("InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_AUTO_EXPAND]")
 
 
 def _imports(operations: Operations, stack: StackState) -> set[str]:

@@ -111,3 +111,31 @@ def test_refused(old, new, message, line):
     with pytest.raises(ValidationError) as caught:
         validate(parse(VALID.replace(old, new)), Schemas())
     assert (caught.value.message, caught.value.line) == (message, line)
+
+
+@pytest.mark.parametrize("name", ["Fn::Foo", "Fn::Length", "Fn::ToJsonString"])
+def test_unsupported_functions_are_refused(name):
+    text = (
+        rf"Template Error: Encountered unsupported function: {name} Supported functions are: \[Fn::Base64, Fn::GetAtt,"
+    )
+    with pytest.raises(ValidationError, match=text):
+        validate(topics(A={"DisplayName": {"Fn::Join": ["", [{name: ["x"]}]]}}), Schemas())
+
+
+def test_functions_of_the_language_extensions_are_supported_with_them():
+    data = {"Type": TOPIC, "Properties": {"DisplayName": {"Fn::ToJsonString": {"a": 1}}}}
+    validate(template.from_data({"Transform": "AWS::LanguageExtensions", "Resources": {"A": data}}), Schemas())
+
+
+def test_macros_and_defaults_of_mappings_are_refused():
+    with pytest.raises(ValidationError, match="Fn::Transform is not supported: only AWS can run a macro"):
+        validate(topics(A={"DisplayName": {"Fn::Transform": {"Name": "x"}}}), Schemas())
+    with pytest.raises(ValidationError, match="every Fn::FindInMap object requires three parameters"):
+        validate(topics(A={"DisplayName": {"Fn::FindInMap": ["M", "a", "b", {"DefaultValue": 1}]}}), Schemas())
+
+
+def test_functions_in_outputs_and_conditions_are_checked():
+    resources = {"A": {"Type": TOPIC}}
+    for section in ({"Outputs": {"O": {"Value": {"Fn::Foo": 1}}}}, {"Conditions": {"C": {"Fn::Foo": [1, 1]}}}):
+        with pytest.raises(ValidationError, match="unsupported function: Fn::Foo"):
+            validate(template.from_data({"Resources": resources, **section}), Schemas())

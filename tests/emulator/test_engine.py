@@ -718,6 +718,8 @@ def test_resources_by_id(cloud):
     [
         ("Fly", {}, "InvalidAction", "Could not find operation Fly for version 2010-05-15"),
         ("DescribeStackEvents", {"StackName": "x"}, "ValidationError", "Stack [x] does not exist"),
+        ("DescribeStackResource", {"StackName": "x", "LogicalResourceId": "A"}, "ValidationError",
+         "Stack 'x' does not exist"),
         ("CreateStack", {"StackName": "s"}, "ValidationError",
          "Either Template URL or Template Body must be specified."),
         ("CreateStack", {"StackName": "s", "TemplateBody": "a: ["}, "ValidationError",
