@@ -286,6 +286,7 @@ class Engine:
         stack = self.operations.new_stack(name)
         stack.on_failure = arguments.get("OnFailure", "ROLLBACK")
         stack.disable_rollback = _true(arguments.get("DisableRollback"))
+        stack.retain_except_on_create = _true(arguments.get("RetainExceptOnCreate"))
         stack.termination_protection = _true(arguments.get("EnableTerminationProtection"))
         stack.policy, stack.token = protection, arguments.get("ClientRequestToken")
         self.operations.create(stack, definition)
@@ -300,6 +301,7 @@ class Engine:
         if not any(change.real or change.listed for change in prediction.changes) and not prediction.outputs:
             raise _invalid("No updates are to be performed.")
         stack.disable_rollback = _true(arguments.get("DisableRollback"))
+        stack.retain_except_on_create = _true(arguments.get("RetainExceptOnCreate"))
         for other in self.store.change_sets.values():
             if other.stack_id == stack.id and other.execution == "AVAILABLE":
                 other.execution = "OBSOLETE"
@@ -332,7 +334,7 @@ class Engine:
         if root.termination_protection:
             text = f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
             raise _invalid(text)
-        if stack.busy and stack.status != "DELETE_IN_PROGRESS":
+        if stack.busy and stack.status not in ("CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS"):
             text = f"Stack [{stack.name}] cannot be deleted while in status {stack.status}"
             raise _invalid(text)
         if stack.status == "REVIEW_IN_PROGRESS":
@@ -342,7 +344,7 @@ class Engine:
         used = self._imported(stack)
         if used:
             self.operations.stack_event(stack, stack.status, used)
-        elif not stack.busy:
+        elif stack.status != "DELETE_IN_PROGRESS":
             stack.token = arguments.get("ClientRequestToken")
             self.operations.delete(stack, arguments.get("RetainResources", ()))
         return {}
@@ -757,6 +759,7 @@ class Engine:
             raise _invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
         stack.executed_change_set = found.id
         stack.disable_rollback = _true(arguments.get("DisableRollback"))
+        stack.retain_except_on_create = _true(arguments.get("RetainExceptOnCreate"))
         if found.on_stack_failure:
             stack.on_failure = found.on_stack_failure
         definition = found.definition
@@ -828,6 +831,7 @@ class Engine:
             text = f"Stack:{stack.id} is in {stack.status} state and can not be rolled back."
             raise _invalid(text)
         stack.token = arguments.get("ClientRequestToken")
+        stack.retain_except_on_create = _true(arguments.get("RetainExceptOnCreate"))
         self.operations.roll_back_failed(stack)
         return {"StackId": stack.id}
 

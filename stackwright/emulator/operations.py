@@ -72,9 +72,7 @@ class Pass:
             return
         del self._running[name]
         if not ok:
-            for other in list(self._running):
-                if self._cancel:
-                    self._cancel(other)
+            self._cancel_running()
             self._end(False)
             return
         for needs in self._waiting.values():
@@ -88,10 +86,18 @@ class Pass:
 
     def stop(self) -> None:
         """End as failed: somebody cancelled."""
+        self._cancel_running()
+        self._end(False)
+
+    def abandon(self) -> None:
+        """End without a word to who waits for it: something else takes over."""
+        self._ended = True
+        self._cancel_running()
+
+    def _cancel_running(self) -> None:
         for other in list(self._running):
             if self._cancel:
                 self._cancel(other)
-        self._end(False)
 
 
 @dataclass
@@ -480,7 +486,11 @@ class Operations:
         reason: str | None = USER,
         done: Done | None = None,
     ) -> None:
-        """Delete a stack's resources, dependents first, but for those that are retained."""
+        """Delete a stack's resources, dependents first, but for those that are retained; what is being made is
+        cancelled."""
+        making = self.work.get(stack.id)
+        if making and making.current and stack.status == "CREATE_IN_PROGRESS":
+            making.current.abandon()
         work = self.work[stack.id] = Work()
         self.begin(stack, "DELETE_STACK")
         self.stack_event(stack, "DELETE_IN_PROGRESS", reason)
@@ -520,7 +530,8 @@ class Operations:
         self, stack: StackState, work: Work, state: ResourceState, end: Done, keep: bool = False, rollback: bool = False
     ) -> None:
         """Delete one physical resource. One that was never made is gone already."""
-        retained = keep or (state.deletion_policy == "Retain" and not (rollback and not state.physical_id))
+        retained = self._kept_on_rollback(stack, state) if rollback else state.deletion_policy == "Retain"
+        retained = retained or keep
         if retained and state.physical_id:
             self._resource(stack, state, "DELETE_SKIPPED")
             end(True)
@@ -531,6 +542,12 @@ class Operations:
             return
         self._resource(stack, state, "DELETE_IN_PROGRESS")
         self._deleted(stack, state, lambda reason: self._delete_ended(stack, work, state, reason, end))
+
+    def _kept_on_rollback(self, stack: StackState, state: ResourceState) -> bool:
+        """Whether a resource outlives the rollback of the operation that made it."""
+        root = self.store.stacks.get(stack.root_id or "", stack)
+        transient = root.retain_except_on_create or state.resolved.get("DeletionPolicy") == "RetainExceptOnCreate"
+        return state.deletion_policy == "Retain" and not transient
 
     def _delete_ended(self, stack: StackState, work: Work, state: ResourceState, reason: str | None, end: Done) -> None:
         if reason is not None:
@@ -929,10 +946,12 @@ class Operations:
 
         def begin(key: str, end: Done) -> None:
             state = steps[key]
-            if state.logical_id not in work.resources:
+            made = state.logical_id not in work.resources
+            if made:
                 stack.resources.pop(state.logical_id, None)
-            if not state.physical_id:
-                self._tell(stack, state, "DELETE_COMPLETE")
+            kept = made and state.physical_id and self._kept_on_rollback(stack, state)
+            if kept or not state.physical_id:
+                self._tell(stack, state, "DELETE_SKIPPED" if kept else "DELETE_COMPLETE")
                 end(True)
                 return
             self._tell(stack, state, "DELETE_IN_PROGRESS")

@@ -123,6 +123,7 @@ class StackState:
     parent_id: str | None = None
     root_id: str | None = None
     disable_rollback: bool = False
+    retain_except_on_create: bool = False
     on_failure: str = "ROLLBACK"
     termination_protection: bool = False
     policy: str | None = None

@@ -198,6 +198,30 @@ def test_retained_resources_stay(cloud):
     assert cloud.create({"B": topic("b")}, name="free") == "CREATE_COMPLETE"
 
 
+@pytest.mark.parametrize(
+    ("policy", "options", "kept"),
+    [
+        ("Retain", {}, True),
+        ("Retain", {"RetainExceptOnCreate": True}, False),
+        ("RetainExceptOnCreate", {}, False),
+        ("Delete", {}, False),
+    ],
+)
+def test_what_a_rollback_keeps(cloud, policy, options, kept):
+    """docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html"""
+    new = {"A": topic("a", DeletionPolicy=policy), "B": topic("b", DependsOn="A")}
+    end = ("A", "DELETE_SKIPPED" if kept else "DELETE_COMPLETE")
+    cloud.engine.fault(Fault("no", operation="create", logical_id="B"))
+    assert cloud.create(new, options=options) == "ROLLBACK_COMPLETE"
+    assert end in cloud.events()
+    cloud.create({"C": topic("c", DeletionPolicy=policy)}, name="t")
+    cloud.engine.fault(Fault("no", operation="create", logical_id="B"))
+    more = new | {"A": topic("other", DeletionPolicy=policy), "C": topic("c", DeletionPolicy=policy)}
+    assert cloud.update(more, "t", options) == "UPDATE_ROLLBACK_COMPLETE"
+    assert end in cloud.events("t")
+    assert set(cloud.resources("t")) == {"C"}
+
+
 def test_a_deletion_that_fails_can_be_repeated_or_skipped(cloud):
     cloud.create({"A": topic("a"), "B": topic("b")})
     stack_id = cloud.stack()["StackId"]
@@ -217,16 +241,33 @@ def test_time_passes_by_latency():
     assert cloud.status() == "CREATE_IN_PROGRESS"
     text = f"Stack:{cloud.stack()['StackId']} is in CREATE_IN_PROGRESS state and can not be updated."
     refused(lambda: cloud.update({"A": topic("x")}), "ValidationError", text)
-    refused(
-        lambda: cloud.call("DeleteStack", StackName="s"),
-        "ValidationError",
-        "Stack [s] cannot be deleted while in status CREATE_IN_PROGRESS",
-    )
     cloud.time.now += 10
     assert cloud.status() == "CREATE_COMPLETE"
     seconds = [e["Timestamp"].timestamp() for e in cloud.call("DescribeStackEvents", StackName="s")["StackEvents"]]
     assert seconds == sorted(seconds, reverse=True)
     assert seconds[0] - seconds[-1] == 20
+
+
+def test_a_stack_can_be_deleted_while_it_is_made():
+    cloud = Cloud(latency=10)
+    cloud.create({"A": topic("a"), "B": topic("b", DependsOn="A")})
+    id_ = cloud.stack()["StackId"]
+    cloud.time.now += 15
+    cloud.call("DeleteStack", StackName="s")
+    assert cloud.status(id_) == "DELETE_IN_PROGRESS"
+    assert cloud.reason("B", "CREATE_FAILED", id_) == "Resource creation cancelled"
+    cloud.time.now += 30
+    assert cloud.status(id_) == "DELETE_COMPLETE"
+    assert [name for name, status in cloud.events(id_) if status == "DELETE_COMPLETE"] == ["B", "A", "s"]
+
+
+def test_a_stack_cannot_be_deleted_while_it_is_updated():
+    cloud = Cloud(latency=10)
+    cloud.create({"A": topic("a")})
+    cloud.time.now += 10
+    assert cloud.update({"A": topic("a", DisplayName="x")}) == "UPDATE_IN_PROGRESS"
+    refused(lambda: cloud.call("DeleteStack", StackName="s"), "ValidationError",
+            "Stack [s] cannot be deleted while in status UPDATE_IN_PROGRESS")  # fmt: skip
 
 
 # --- updating
