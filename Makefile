@@ -10,7 +10,7 @@ BIN    := $(VENV)/bin
 RENDER := $(BIN)/python render.py
 
 .DEFAULT_GOAL := help
-.PHONY: help render render-all check-build lint params explain diff graph package secrets images preflight plan deploy rollback watch status verify outputs history drift destroy rehearse emulator-start emulator-stop init doctor docs test test-full coverage types \
+.PHONY: help render render-all check-build lint params explain diff graph package secrets images preflight plan deploy rollback watch status verify outputs history drift destroy rehearse emulator-start emulator-stop init doctor docs transcripts test test-full coverage types \
         format policy taskcat simulate bench lock install install-dev clean
 
 help: ## Show this help
@@ -97,6 +97,9 @@ init: $(VENV)/.installed ## Make the files of a new environment ENV
 
 doctor: $(VENV)/.installed ## Look at what is installed and configured
 	@$(RENDER) doctor $(ARGS)
+
+transcripts: $(VENV)/.installed-dev ## Play the scenes of docs/transcripts again (needs tmux)
+	@$(BIN)/python docs/transcripts/record.py
 
 docs: $(VENV)/.installed ## Write the generated pages of docs/
 	@$(RENDER) docs --write $(ARGS)

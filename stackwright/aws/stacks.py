@@ -170,7 +170,8 @@ class Stacks(Protocol):
         """DeleteChangeSet, with those of nested stacks; one that is gone already is no error."""
 
     def execute_change_set(self, change_set: str, token: str, *, keep_failed: bool = False) -> None:
-        """ExecuteChangeSet; ``keep_failed`` is DisableRollback."""
+        """ExecuteChangeSet; ``keep_failed`` is DisableRollback. Without it a rollback deletes what it had created,
+        also with the policy Retain: nothing holds data yet, and would be in the way of the next try."""
 
     def delete_stack(self, stack: str, token: str, retain: Sequence[str] = ()) -> None:
         """DeleteStack; ``retain`` may name resources only where a deletion failed."""
@@ -325,7 +326,7 @@ class StackCalls(Session):
     def execute_change_set(self, change_set: str, token: str, *, keep_failed: bool = False) -> None:
         """See `Stacks`."""
         # RetainExceptOnCreate may not stand beside DisableRollback.
-        extra = {"DisableRollback": True} if keep_failed else {}
+        extra = {"DisableRollback": True} if keep_failed else {"RetainExceptOnCreate": True}
         self._cfn("execute_change_set", ChangeSetName=change_set, ClientRequestToken=token, **extra)
 
     def delete_stack(self, stack: str, token: str, retain: Sequence[str] = ()) -> None:

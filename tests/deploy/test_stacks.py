@@ -208,7 +208,7 @@ def test_a_json_template_is_text_too(aws: Stubbed) -> None:
     ("call", "operation", "sent"),
     [
         (lambda aws: aws.execute_change_set(arn("a"), "t"), "execute_change_set",
-         {"ChangeSetName": arn("a"), "ClientRequestToken": "t"}),
+         {"ChangeSetName": arn("a"), "ClientRequestToken": "t", "RetainExceptOnCreate": True}),
         (lambda aws: aws.execute_change_set(arn("a"), "t", keep_failed=True), "execute_change_set",
          {"ChangeSetName": arn("a"), "ClientRequestToken": "t", "DisableRollback": True}),
         (lambda aws: aws.delete_stack(STACK, "t", ["A"]), "delete_stack",
