@@ -72,12 +72,15 @@ def for_environment(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def console(*, stderr: bool = False) -> Any:
-    """rich's console for text that is laid out already: nothing is wrapped, nothing but markup coloured."""
+def console(*, stderr: bool = False, width: int | None = None) -> Any:
+    """rich's console for text that is laid out already: nothing is wrapped, nothing but markup coloured. ``width`` in
+    columns, by default the terminal's."""
     from rich.console import Console
 
     colours: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"  # https://no-color.org
-    return Console(stderr=stderr, soft_wrap=True, highlight=False, emoji=False, color_system=colours)
+    return Console(
+        stderr=stderr, width=width, soft_wrap=True, highlight=False, emoji=False, color_system=colours
+    )  # fmt: skip
 
 
 def show(report: Report, style: str = "text", *, verbose: bool = False) -> None:

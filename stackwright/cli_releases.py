@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from .live import Live
     from .release_record import History, Release
 
+_WIDE = 2000
+"""Columns that a table may take."""
 _STYLE = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
-_WIDE = 400
-"""Columns of a table: a narrow terminal wraps its lines rather than losing what stands at their ends."""
 
 
 def _session(options: Options) -> Session:
@@ -54,8 +54,13 @@ def _required(session: Session) -> dict[str, Live | None]:
     return lives
 
 
-def _table(table: Any) -> None:
-    console().print(table, width=_WIDE, no_wrap=True, crop=False, overflow="ignore")
+def _table(table: Any, *, stderr: bool = False) -> None:
+    """A table as wide as it is: a narrow terminal wraps its lines, and loses nothing that stands at their ends."""
+    screen = console(stderr=stderr, width=_WIDE)
+    with screen.capture() as captured:
+        screen.print(table)
+    text = re.sub(r" +$", "", captured.get(), flags=re.MULTILINE)  # rich fills up the last column
+    click.echo(text, nl=False, err=stderr)
 
 
 def _now() -> datetime:
@@ -96,7 +101,7 @@ def verified(session: Session) -> bool:
     found = _checks(session, _present(session.lives()))
     bad = [each for each in found if each.state == "fail"]
     if bad:
-        console(stderr=True).print(report.checks(bad), width=_WIDE, no_wrap=True, crop=False, overflow="ignore")
+        _table(report.checks(bad), stderr=True)
     click.echo(report.checks_summary(found), err=True)
     return not bad
 

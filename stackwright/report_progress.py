@@ -208,7 +208,18 @@ def outcome(found: Outcome) -> str:
     head = f"[{style(found.status) if found.ok else 'bold red'}]{escaped(found.stack)}: {found.status}[/] after {took}"
     if found.ok:
         return head
-    return "\n".join([head, *_cause(found.cause)])
+    return "\n".join([head, *_cause(found.cause), *_next(found.status)])
+
+
+def _next(status: str) -> Iterator[str]:
+    """The way out, where nothing but it is possible."""
+    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"):
+        yield "  the stack can only be deleted now: python render.py repair"
+    elif status in ("UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"):
+        yield "  the way out: python render.py repair"
+
+
+_ADOPT = "what an earlier stack has left is adopted by the verb import, once imports: of the parameters names it"
 
 
 def _cause(cause: Cause | None) -> Iterator[str]:
@@ -222,3 +233,5 @@ def _cause(cause: Cause | None) -> Iterator[str]:
     yield f"  [bold]{escaped(cause.address)}[/] ({cause.type}){escaped(where)} was the first to fail ({cause.status}):"
     yield f"    {escaped(cause.reason or 'without a reason')}"
     yield from (f"    [dim]{escaped(detail)}[/]" for detail in cause.details)
+    if cause.status == "CREATE_FAILED" and "already exists" in cause.reason:
+        yield f"    {_ADOPT}"

@@ -142,7 +142,7 @@ def disturbed(days: Days, count: int, chunk: int, disturb: Callable[[int], Run],
         days.turn()
         done = disturb(number)
         found = [] if done.code in (0, 1, -signal.SIGKILL) else [f"exit {done.code}: {done.err[-1500:]}"]
-        if done.code == 1 and not any(mark in done.err for mark in ("error ", "first to fail", "[fail]")):
+        if done.code == 1 and not any(mark in done.err for mark in ("error ", "first to fail", "[fail]  ")):
             found.append(f"it does not say why: {done.err[-1500:]}")
         wrong += [f"{number}: {each}" for each in (*found, *days.recover())]
     return wrong
@@ -359,6 +359,16 @@ def test_a_bad_day(days: Days, day: Day) -> None:
     if day.happens is delete_secret:
         restore_secret(world)
     assert days.recover() == []
+
+
+def test_what_a_check_says_is_not_cut_off(days: Days) -> None:
+    days.turn()
+    days.world.fault(RequestFault("denied", service="ecs", action="DescribeServices"))
+    done = days.world.run("verify", "--deadline", "0")
+    assert done.code == 1
+    (line,) = done.out.splitlines()
+    assert line.startswith("[fail]  service  all  not allowed"), line
+    assert line.endswith("is not authorized to perform this action"), line
 
 
 def test_another_account(days: Days) -> None:
