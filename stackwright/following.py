@@ -84,7 +84,9 @@ def follow(stack: str, aws: Aws, root: str, *, since: str | None = None, followi
         if steps:
             polling.changed()
         rollouts.observe(steps)
-        for told in (*steps, *rollouts.look()):
+        for step in steps:
+            how.on_progress(step)
+        for told in rollouts.look():
             how.on_progress(told)
         if operation.ended:
             break

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -101,7 +102,8 @@ class Store:
     def status(self, wanted: Sequence[Image]) -> list[Status]:
         """Whether each image is there, for the platform of the tasks."""
         existing = self._aws.repositories(sorted({image.repository for image in wanted}))
-        return [self._status(image, image.repository in existing) for image in wanted]
+        with ThreadPoolExecutor(max(len(wanted), 1)) as pool:
+            return list(pool.map(lambda image: self._status(image, image.repository in existing), wanted))
 
     def _status(self, image: Image, exists: bool) -> Status:
         by_tag = f"{self._host}/{image.repository}:{image.tag}"

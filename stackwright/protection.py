@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .aws import Stacks
 from .cfn.schema import STATEFUL
-from .live import Live, read
+from .live import READERS, Live, read
 
 _EVERYTHING = {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}
 
@@ -26,8 +27,8 @@ def guard(stack: str, aws: Stacks, allowed: Collection[str] = ()) -> None:
     live = read(stack, aws)
     if live is None:
         return
-    for each in live.walk():
-        _set_policy(each, aws, allowed)
+    with ThreadPoolExecutor(READERS) as pool:
+        list(pool.map(lambda each: _set_policy(each, aws, allowed), live.walk()))
     if not live.stack.protected:
         aws.set_termination_protection(live.stack.id, enabled=True)
 

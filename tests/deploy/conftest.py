@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 import pytest
+from moto import settings
 from moto.server import ThreadedMotoServer
 
 REGION = "us-east-2"
@@ -45,7 +46,9 @@ def moto_url() -> Iterator[str]:
 
 @pytest.fixture
 def moto(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty account behind AWS_ENDPOINT_URL."""
+    """An empty account behind AWS_ENDPOINT_URL, in which nobody validates certificates, whatever an emulator in this
+    process has set."""
+    monkeypatch.setattr(settings, "ACM_VALIDATION_WAIT", 60)
     request = urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST")  # noqa: S310 - loopback
     urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
