@@ -136,6 +136,7 @@ simulate: $(VENV)/.installed-dev ## Simulate ENV's autoscaling (TRACE=file.csv f
 bench: $(VENV)/.installed-dev ## Measure rendering, prediction and deployment against targets and peers
 	@$(BIN)/python -m benchmarks.rendering $(ARGS)
 	@$(BIN)/python -m benchmarks.cloudformation
+	@$(BIN)/python -m benchmarks.deployment
 
 lock: ## Pin the dependencies again (needs uv)
 	@for name in requirements requirements-dev requirements-policy requirements-taskcat; do \
