@@ -11,8 +11,11 @@ ratio is the median of the pairwise ratios.
 - **API calls** are requests as they arrive, those for images to the registry included; ours against those of
   `aws cloudformation deploy` for each root.
 - **Beyond the operations** of a first deployment is all but the time from the first to the last event of each root
-  stack by the emulator's clock. Templates are rendered, and what the functions require is fetched, before.
-- **Noticed**: from the root stack's last event by the emulator's clock until the process says that it is done.
+  stack by the emulator's clock. Templates are rendered, and what the functions require is fetched, before. It hardly
+  depends on how slow resources are, so it is a larger part of operations that are scaled down: `--realistic 1` has
+  the operations of AWS (a quarter of an hour for each of two runs).
+- **Noticed**: from the root stack's last event by the emulator's clock until the process shows that status; and for
+  us until it says how the operation ended, after functions run and the stack is protected again.
 
 sceptre is installed into a virtual environment of its own; where it or the AWS CLI is missing, so are its rows.
 """
@@ -61,10 +64,12 @@ SERVICE, TAGS = "agent", ("1.0.0", "1.0.1")
 """Which service updates roll, and its image's tags in turn."""
 LATENCY = 0.1
 """Seconds that each API call takes on top, in the rows that say so."""
-FIRST, UPDATE = 0.005, 0.05
-"""How slow resources are in first deployments and in updates, as a part of what they take in AWS."""
+FIRST, UPDATE = 0.075, 0.05
+"""How slow resources are in first deployments (a minute of operations) and in updates, as a part of what they take in
+AWS."""
 MORE_CALLS = 20
-"""Calls that a deployment may make beyond the peer's: what it looks at beforehand, however many roots there are."""
+"""Calls that a deployment may make beyond the peer's: what it looks at besides the roots. A choice, of which two for
+each of five images."""
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/")
 Call = tuple[str, str]
 
@@ -74,15 +79,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5, help="rounds of runs")
     parser.add_argument("--calls", action="store_true", help="list the API calls of a deployment that changes nothing")
+    parser.add_argument("--realistic", type=float, default=FIRST, help="of first deployments; 1: as slow as in AWS")
     options = parser.parse_args()
     console = Console(width=160)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         with Cloud() as cloud:
-            rows = list(first_deployment(Ours(folder / "first", cloud), cloud, 0.0))
+            rows = list(first_deployment(Ours(folder / "first", cloud), cloud, 0.0, options.realistic))
         with Cloud() as cloud:
             ours = Ours(folder / "second", cloud)
-            rows += first_deployment(ours, cloud, LATENCY)
+            rows += first_deployment(ours, cloud, LATENCY, options.realistic)
             peers = found_peers(cloud, folder)
             rows += no_change(ours, peers, cloud, options.runs)
             listed, counted = calls(ours, peers, cloud)
@@ -140,10 +146,10 @@ def against(what: str, peer: str, pairs: Sequence[tuple[float, float]], bound: f
 # --- what is measured ---------------------------------------------------------------------------------------------
 
 
-def first_deployment(ours: Ours, cloud: Cloud, latency: float) -> Iterator[Row]:
+def first_deployment(ours: Ours, cloud: Cloud, latency: float, realistic: float) -> Iterator[Row]:
     """A first deployment of everything on a fresh emulator: what it adds to the operations (percent of their seconds),
     and when it sees their ends (seconds)."""
-    cloud.set(latency, FIRST)
+    cloud.set(latency, realistic)
     done = run(ours.deploy(), cloud)
     cloud.set()
     spans = {root: cloud.span(root) for root in ROOTS}
@@ -202,7 +208,8 @@ def noticing(ours: Ours, peers: Sequence[Contender], cloud: Cloud, runs: int) ->
         yield Row(what, mine, peer.name, theirs, mine / theirs)
     latest = max(late[ours.name])
     yield Row(f"{what}, the latest", latest, target="≤ 1.5", met=latest <= 1.5)
-    yield Row(f"{what}, and protected again", statistics.median(over))
+    told = max(over)
+    yield Row("update: end told as the result, s, the latest", told, target="≤ 1.5", met=told <= 1.5)
 
 
 def _taking(latency: float) -> str:
