@@ -331,6 +331,11 @@ def _change(leaf: PropertyDiff) -> str:
 def _short(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_short, value))
+    match value:
+        case {"Ref": str(name)} | {"Fn::GetAtt": str(name)}:
+            return f"${{{name}}}"
+        case {"Fn::GetAtt": [*parts]}:
+            return f"${{{'.'.join(map(str, parts))}}}"
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {_short(item)}" for key, item in value.items())
     text = str(value)

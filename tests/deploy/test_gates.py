@@ -199,6 +199,12 @@ def test_new_resources_that_grant_need_leave_and_say_what():
     assert [(each.logical_id, each.flag) for each in found] == [(name, Flag.ACCESS) for name in "IPR"]
     assert "lets in or out: tcp 443 0.0.0.0/0" in found[0].text
     assert "lets * invoke a function" in found[1].text
+    rule = {key: value for key, value in WORLD.items() if key != "CidrIp"}
+    group = {"Fn::GetAtt": ["Agents", "GroupId"]}
+    for peer, text in ((group, "${Agents.GroupId}"), ({"Fn::GetAtt": "A.B"}, "${A.B}"), ({"Ref": "Group"}, "${Group}")):
+        ingress = {"Type": "AWS::EC2::SecurityGroupIngress", "Properties": {**rule, "SourceSecurityGroupId": peer}}
+        (danger,) = dangers(plan_of({"T": TOPIC}, {"T": TOPIC, "I": ingress}))
+        assert f"lets in or out: tcp 443 {text}" in danger.text
     assert "allows s3:GetObject" in found[2].text
 
 
