@@ -200,8 +200,12 @@ def test_new_resources_that_grant_need_leave_and_say_what():
     assert "lets in or out: tcp 443 0.0.0.0/0" in found[0].text
     assert "lets * invoke a function" in found[1].text
     rule = {key: value for key, value in WORLD.items() if key != "CidrIp"}
-    group = {"Fn::GetAtt": ["Agents", "GroupId"]}
-    for peer, text in ((group, "${Agents.GroupId}"), ({"Fn::GetAtt": "A.B"}, "${A.B}"), ({"Ref": "Group"}, "${Group}")):
+    attribute = {"Fn::GetAtt": ["T", "TopicName"]}
+    for peer, text in (
+        (attribute, "${T.TopicName}"),
+        ({"Fn::GetAtt": "T.TopicArn"}, "${T.TopicArn}"),
+        ({"Ref": "T"}, "${T}"),
+    ):
         ingress = {"Type": "AWS::EC2::SecurityGroupIngress", "Properties": {**rule, "SourceSecurityGroupId": peer}}
         (danger,) = dangers(plan_of({"T": TOPIC}, {"T": TOPIC, "I": ingress}))
         assert f"lets in or out: tcp 443 {text}" in danger.text
