@@ -195,7 +195,7 @@ def noticing(ours: Ours, peers: Sequence[Contender], cloud: Cloud, runs: int) ->
     for number in range(runs):
         for each in (ours, *peers):
             turn += 1
-            cloud.set(LATENCY, UPDATE * (1 + number / runs))  # so that ends fall anywhere between two looks
+            cloud.set(LATENCY, UPDATE * (1 + 0.618 * number % 1))  # so that ends fall anywhere between two looks
             done = run(each.update(TAGS[turn % 2]), cloud)
             cloud.set()
             ended = cloud.span("app")[1]
