@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -160,7 +161,6 @@ def deploy(
     """Show what will change, ask, apply it root by root, verify it, and keep a release that can be restored."""
     allowed = Allowed(yes, frozenset(replaced), loss, access)
     with opened(options) as session:
-        lead_out(Deployed(session.config, session.aws, session.rendered))
         made = _to_be_done(session, sealed)
         try:
             print_plan(made)
@@ -176,8 +176,14 @@ def deploy(
 
 
 def _to_be_done(session: Session, sealed: Path | None) -> Plan:
-    """The plan, of a file or made now; where only reading tells that nothing is to be done, no more than that."""
-    if sealed is None and (idle := session.idle()):
+    """The plan, of a file or made now; where only reading tells that nothing is to be done, no more than that.
+
+    That is read while stuck stacks are led out: one that is stuck is not idle.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        reading = None if sealed else pool.submit(session.idle)
+        lead_out(Deployed(session.config, session.aws, session.rendered))
+    if reading and (idle := reading.result()):
         return idle
     if sealed is None:
         session.bring_images()

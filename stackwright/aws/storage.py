@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from ..errors import AwsError
 from .session import Session
+
+_PARALLEL = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +159,15 @@ class StorageCalls(Session):
         return found
 
     def _repositories(self, names: Sequence[str]) -> Mapping[str, str]:
-        """At most 100. One call fails for all where one is missing: then each is asked for by itself."""
+        """At most 100. One call fails for all where one is missing: then each is asked for by itself, side by side."""
         answer = self._find("RepositoryNotFoundException", "ecr", "describe_repositories", repositoryNames=list(names))
         if answer is not None:
             return {each["repositoryName"]: str(each["repositoryUri"]) for each in answer["repositories"]}
         if len(names) == 1:
             return {}
-        return {key: uri for name in names for key, uri in self._repositories([name]).items()}
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            found = pool.map(self._repositories, [[name] for name in names])
+            return {key: uri for each in found for key, uri in each.items()}
 
     def has_image(self, repository: str, digest: str) -> bool:
         """See `Storage`."""
