@@ -26,6 +26,8 @@ CHUNKS = 4
 """Into so many tests each loop is cut, so that workers share it."""
 QUICK = 2
 """What each of them tries of its share without the full profile."""
+EVERY = int(os.environ.get("BAD_DAYS_EVERY", "2"))
+"""With the full profile, every which call and line is disturbed; 1 for each, which takes some minutes more."""
 VERSIONS: Mapping[str, Mapping[str, Any]] = {
     "first": {"title": "first", "secrets": SECRETS, "tag": "1.0"},
     "second": {"title": "second", "secrets": {**SECRETS, "API_KEY": SECOND_SECRET}, "tag": "2.0"},
@@ -168,7 +170,7 @@ def test_a_connection_dropped_at_any_call(days: Days, chunk: int, after: bool) -
         assert done.code == 0, done.said  # one is tried again
         return done
 
-    assert disturbed(days, len(days.calls), chunk, disturb, every=3 if after else 1) == []
+    assert disturbed(days, len(days.calls), chunk, disturb, every=4 * EVERY if after else EVERY) == []
 
 
 @chunks
@@ -177,7 +179,7 @@ def test_a_network_that_is_gone_from_any_call_on_for_a_while(days: Days, chunk: 
         days.world.tap.before = lambda at, call: _hang_up(at, call) if number <= at < number + 24 else None
         return days.world.deploy()
 
-    assert disturbed(days, len(days.calls), chunk, disturb, every=10) == []
+    assert disturbed(days, len(days.calls), chunk, disturb, every=10 * EVERY) == []
 
 
 @chunks
@@ -192,7 +194,7 @@ def test_killed_at_any_line_that_it_prints(days: Days, chunk: int) -> None:
 
         return days.world.deploy(on_line=hook)
 
-    assert disturbed(days, len(days.lines), chunk, disturb) == []
+    assert disturbed(days, len(days.lines), chunk, disturb, every=EVERY) == []
 
 
 @chunks
@@ -208,7 +210,7 @@ def test_killed_at_any_call(days: Days, chunk: int) -> None:
         days.world.tap.before = hook
         return days.world.deploy(on_start=pids.append)
 
-    assert disturbed(days, len(days.calls), chunk, disturb, every=10) == []
+    assert disturbed(days, len(days.calls), chunk, disturb, every=5 * EVERY) == []
 
 
 @chunks
@@ -323,7 +325,7 @@ DAYS = [
     Day("expired after the first root", at("PutSecretValue", 1, expire), 1, "SW402 the credentials have expired"),
     Day("throttled at every third call", faults(RequestFault("throttle", every=3)), 0, "is deployed"),
     Day("5xx in bursts", faults(RequestFault("error", every=2, times=30)), 0, "is deployed"),
-    Day("answers that come late", faults(RequestFault("slow", every=10, seconds=0.2)), 0, "is deployed"),
+    Day("answers that come late", faults(RequestFault("slow", every=5, seconds=0.2)), 0, "is deployed"),
     Day("S3 is down", faults(RequestFault("error", service="s3")), 1, "SW407 AWS is busy or failing, s3:"),
     Day("the clock is off", faults(RequestFault("skewed")), 1, "SW411 the clock of this machine is not AWS's"),
     Day("a nested resource fails", faults(FAILING), 1, "app/web:Service (AWS::ECS::Service)", recorded="rolled back"),
