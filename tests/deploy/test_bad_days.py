@@ -26,7 +26,7 @@ CHUNKS = 4
 """Into so many tests each loop is cut, so that workers share it."""
 QUICK = 2
 """What each of them tries of its share without the full profile."""
-EVERY = int(os.environ.get("BAD_DAYS_EVERY", "2"))
+EVERY = int(os.environ.get("BAD_DAYS_EVERY", "4"))
 """With the full profile, every which call and line is disturbed; 1 for each, which takes some minutes more."""
 VERSIONS: Mapping[str, Mapping[str, Any]] = {
     "first": {"title": "first", "secrets": SECRETS, "tag": "1.0"},
