@@ -365,12 +365,10 @@ def _applied(session: Session, root: RootPlan, allowed: cli_apply.Allowed) -> bo
     from . import apply, report_progress
 
     with report_progress.shown(console(stderr=True), root.target.stack) as progress:
-        outcome = apply.apply(
+        return apply.apply(
             root, session.aws, token=session.token(root), on_progress=progress, locate=session.locate,
             protect=session.protects(), allowed=allowed.replace,
-        )  # fmt: skip
-    console(stderr=True).print(report_progress.outcome(outcome))
-    return outcome.ok
+        ).ok  # fmt: skip
 
 
 # --- import ---------------------------------------------------------------------------------------------------------

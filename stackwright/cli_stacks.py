@@ -73,9 +73,7 @@ class Deployed:
 
         screen, environment = console(stderr=True), self.config.environment
         with detachable(stack, environment, self.aws), report_progress.shown(screen, stack) as watcher:
-            outcome = operate(Following(watcher, self.locate, tuple(self.templates(root)), attach(environment)))
-        screen.print(report_progress.outcome(outcome))
-        return outcome
+            return operate(Following(watcher, self.locate, tuple(self.templates(root)), attach(environment)))
 
     def release_all_held(self, roots: Collection[str] | None = None) -> None:
         """Let functions run again that a killed deployment held. Raises AwsError."""

@@ -90,7 +90,9 @@ def follow(stack: str, aws: Aws, root: str, *, since: str | None = None, followi
             how.on_progress(told)
         if operation.ended:
             break
-    return _outcome(root, operation, rollouts, how.locate)
+    outcome = _outcome(root, operation, rollouts, how.locate)
+    how.on_progress(outcome)  # at once: the caller may have more to do before it returns
+    return outcome
 
 
 class _Patience:

@@ -1,4 +1,5 @@
-"""What is told of an operation: steps of stacks and resources, rollouts of services, notices; what a deletion does."""
+"""What is told of an operation: steps of stacks and resources, rollouts of services, notices, how it ended; and what a
+deletion does."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from .deployment import Outcome
 from .live import nested_name
 from .model import logical_id
 
@@ -92,7 +94,7 @@ class Fate:
         return self.stateful and not self.kept
 
 
-Progress = Step | Rollout | Notice
+Progress = Step | Rollout | Notice | Outcome
 Watcher = Callable[[Progress], None]
 
 

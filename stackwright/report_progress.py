@@ -16,15 +16,23 @@ from .progress import Notice, Progress, Rollout, Step, Watcher
 @contextmanager
 def shown(console: Any, title: str) -> Iterator[Watcher]:
     """Show an operation on rich's ``console`` while the block runs: as a live tree where that is a terminal, whose last
-    state stays there; else line by line. ``title`` stands at its top (the stack's name)."""
+    state stays there; else line by line. ``title`` stands at its top (the stack's name). How it ended, and what is told
+    after that, stands below."""
+    plain = lines(console.print)
     if not console.is_terminal or console.is_dumb_terminal:
-        yield lines(console.print)
+        yield plain
         return
     from rich.live import Live
 
     board = Board(title)
-    with Live(board, console=console, refresh_per_second=8, vertical_overflow="ellipsis"):
-        yield board
+    with Live(board, console=console, refresh_per_second=8, vertical_overflow="ellipsis") as live:
+
+        def watch(told: Progress) -> None:
+            if isinstance(told, Outcome):
+                live.stop()
+            (board if live.is_started else plain)(told)
+
+        yield watch
 
 
 def lines(write: Callable[[str], object]) -> Watcher:
@@ -46,6 +54,8 @@ def lines(write: Callable[[str], object]) -> Watcher:
 def _lines(told: Progress) -> Iterator[str]:
     if isinstance(told, Notice):
         yield f"[yellow]{escaped(told.text)}[/]"
+    elif isinstance(told, Outcome):
+        yield outcome(told)
     elif isinstance(told, Rollout):
         yield f"          {escaped(told.address)}  {counts(told)}"
         yield from (f"            {escaped(text)}" for text in (*told.messages, *told.stops))
@@ -126,7 +136,7 @@ class Board:
             elif isinstance(told, Rollout):
                 self._rollouts[told.address] = told
                 self._messages.setdefault(told.address, []).extend((*told.messages, *told.stops, *told.lines))
-            elif not told.nested:
+            elif isinstance(told, Step) and not told.nested:
                 items = self._stacks if told.of_stack else self._resources.setdefault(told.stack, {})
                 _advance(items, told.stack if told.of_stack else told.logical_id, told)
 

@@ -10,6 +10,7 @@ import pytest
 
 from stackwright.apply import apply, attach, follow, release_held
 from stackwright.comparison import Effect
+from stackwright.deployment import Outcome
 from stackwright.emulator.faults import RequestFault
 from stackwright.emulator.resources import Fault
 from stackwright.errors import AwsError, DeployError
@@ -61,8 +62,9 @@ def test_nothing_is_told_later_than_a_second_after_it_happened(account):
     late = []
 
     def watch(told):
+        time = told.ended if isinstance(told, Outcome) else told.time
         if told.status != "REVIEW_IN_PROGRESS":  # of nested stacks, as old as the change set
-            late.append(account.time.now - told.time.timestamp())
+            late.append(account.time.now - time.timestamp())
 
     plan = account.plan(tree())
     apply(plan, account.aws, token="t", following=replace(account.following, on_progress=watch))
@@ -73,7 +75,12 @@ def test_quick_steps_are_told_quickly(monkeypatch):
     with emulated(monkeypatch, latency=lambda *_: 0.2) as account:
         chain = {f"T{n}": topic(DependsOn=f"T{n - 1}") for n in range(1, 9)}
         late = []
-        how = replace(account.following, on_progress=lambda told: late.append(account.time.now - told.time.timestamp()))
+
+        def watch(told):
+            time = told.ended if isinstance(told, Outcome) else told.time
+            late.append(account.time.now - time.timestamp())
+
+        how = replace(account.following, on_progress=watch)
         assert apply(account.plan({"app": resources(T0=topic(), **chain)}), account.aws, token="t", following=how).ok
         assert max(late) < 0.3
 
@@ -302,6 +309,18 @@ def test_guards_that_cannot_be_set_after_all_is_done_are_told_of(account):
     assert next(each.text for each in account.told if isinstance(each, Notice)).startswith("the stack policy and")
 
 
+def test_how_it_ended_is_told_before_the_stack_is_guarded(account):
+    seen = []
+    how = replace(account.following, on_progress=lambda told: isinstance(told, Outcome) and seen.append(guards()))
+
+    def guards():
+        return account.aws.stack("news-app").protected, denied(account, "news-app")
+
+    assert apply(account.plan(bucketed()), account.aws, token="t", following=how, protect=True).ok
+    assert seen == [(False, [])]
+    assert guards() == (True, ["LogicalResourceId/Storage"])
+
+
 # --- holds ----------------------------------------------------------------------------------------------------
 
 
@@ -400,6 +419,16 @@ def test_what_a_killed_deployment_held_is_released_by_the_next(account):
     release_held("news-app", {"app": templates["app"]}, functions)
     release_held("news-other", templates, functions)
     assert functions.history == [3]
+
+
+def test_how_it_ended_is_told_before_functions_run_again(account):
+    assert deploy(account, scaled()).ok
+    functions, seen = Functions(account.aws, {"scaler": 3}), []
+    how = replace(
+        account.following, on_progress=lambda told: isinstance(told, Outcome) and seen.append(functions.history[:])
+    )
+    assert apply(account.plan(scaled("b"), [SERVICE]), functions, token="t", following=how).ok
+    assert (seen, functions.history) == ([[0]], [0, 3])
 
 
 def test_a_function_that_cannot_be_held_does_not_stop_a_deployment(account):

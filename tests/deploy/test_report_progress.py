@@ -144,6 +144,18 @@ def test_a_terminal_gets_the_tree_and_anything_else_lines():
         assert wanted in console.file.getvalue()
 
 
+def test_how_it_ended_stands_below_the_tree_and_what_is_told_after_it_below_that():
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None, _environ={"TERM": "xterm"})
+    with shown(console, "news-app") as watch:
+        watch(step("app", "UPDATE_COMPLETE"))
+        watch(Outcome("app", "news-app", "UPDATE_COMPLETE", True, BEGAN, at(61)))
+        told = console.file.getvalue()
+        watch(Notice("scaler runs again"))
+    assert told.rstrip().endswith("news-app: UPDATE_COMPLETE after 1 min 01 s")
+    assert told.index("✓ news-app") < told.index("news-app: UPDATE_COMPLETE after")
+    assert console.file.getvalue()[len(told) :].strip() == "scaler runs again"
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0, "0 s"), (59.4, "59 s"), (60, "1 min 00 s"), (3599, "59 min 59 s"), (3725, "1 h 02 min")]
 )
