@@ -1,4 +1,4 @@
-"""The verbs and the order of the stages: the only place that prints or exits.
+"""The command line: which module has which verb, and how a command ends.
 
 Data goes to stdout, everything else to stderr. Exit 0: success; 1: any problem; 2: changes, where
 --detailed-exitcode asks; 130: interrupted.
@@ -6,40 +6,46 @@ Data goes to stdout, everything else to stderr. Exit 0: success; 1: any problem;
 
 from __future__ import annotations
 
-import functools
-import json
 import sys
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
 
 import click
 
-from . import __version__, cli_apply, cli_deploy, cli_local, cli_pipeline, cli_releases, cli_stacks
-from .cli_options import (
-    FORMAT,
-    PROJECT,
-    Options,
-    checked,
-    console,
-    for_environment,
-    joined,
-    load_config,
-    make_rendering,
-    problems_as,
-    show,
-)
+from . import __version__
+from .cli_options import show
 from .errors import StackwrightError
-from .model import Leaf, Problem, Rendering, Report, dotted
+from .model import Report
 
-if TYPE_CHECKING:
-    from .comparison import Diff
-
-HERE = Path(__file__).resolve().parent.parent
+_VERBS: Mapping[str, Sequence[str]] = {
+    "cli_render": ("render", "lint", "params", "explain", "graph", "diff"),
+    "cli_project": ("init", "doctor", "docs", "completion"),
+    "cli_deploy": ("package", "secrets", "images"),
+    "cli_apply": ("plan", "deploy", "rollback"),
+    "cli_releases": ("verify", "status", "outputs", "history", "drift", "import", "prune"),
+    "cli_stacks": ("watch", "events", "repair", "destroy"),
+    "cli_local": ("emulator", "rehearse"),
+    "cli_pipeline": ("permissions", "preflight", "taskcat"),
+}
+"""Module -> the verbs in its ``VERBS``; it is imported when one of them is asked for."""
 
 
 class _Group(click.Group):
-    """Turns our errors into messages and exit code 1; a traceback is never the user's to read."""
+    """Imports a verb when it is asked for, and turns our errors into messages and exit code 1; a traceback is never the
+    user's to read."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """All verbs, in the order of the alphabet."""
+        return sorted(name for names in _VERBS.values() for name in names)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The verb, if there is one of that name."""
+        module = next((module for module, names in _VERBS.items() if cmd_name in names), None)
+        if module is None:
+            return None
+        verbs: Sequence[click.Command] = import_module(f".{module}", __package__).VERBS
+        return next(each for each in verbs if each.name == cmd_name)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; click's own mistakes (a wrong option) exit 1 too."""
@@ -62,342 +68,3 @@ class _Group(click.Group):
 @click.version_option(__version__, prog_name="stackwright")
 def main() -> None:
     """Jinja-templated CloudFormation: render it, check it, review it, deploy it."""
-
-
-main.add_command(cli_apply.plan)
-main.add_command(cli_apply.deploy)
-main.add_command(cli_apply.rollback)
-main.add_command(cli_deploy.package)
-main.add_command(cli_deploy.secrets)
-for _verb in (*cli_releases.VERBS, *cli_stacks.VERBS):
-    main.add_command(_verb)
-main.add_command(cli_local.emulator)
-main.add_command(cli_local.rehearse)
-main.add_command(cli_deploy.images)
-main.add_command(cli_pipeline.permissions)
-main.add_command(cli_pipeline.preflight)
-main.add_command(cli_pipeline.taskcat)
-
-
-def _renderings(options: Options, *, every: bool) -> list[Rendering]:
-    """The rendering of one environment or of all; the problems of all are shown together."""
-    from .load import environments
-
-    names = environments(options.project) if every else [options.environment]
-    made: list[Rendering] = []
-    problems: list[Problem] = []
-    for name in names:
-        try:
-            made.append(make_rendering(load_config(replace(options, environment=name))))
-        except StackwrightError as error:
-            problems += error.problems
-    if problems:
-        raise StackwrightError(problems)
-    return made
-
-
-_ALL = click.option("--all", "every", is_flag=True, help="All environments.")
-
-
-@main.command(short_help="Render and check; write build/<env>/.")
-@for_environment
-@_ALL
-@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 with a diff if build/ is stale.")
-@click.option("--no-lint", is_flag=True, help="Skip cfn-lint and the rules.")
-@FORMAT
-def render(options: Options, every: bool, only_check: bool, no_lint: bool, style: str) -> None:
-    """Render and check an environment, and replace build/<env>/ if all is well."""
-    made = functools.partial(_renderings, options, every=every)
-    with problems_as(style), checked(options.project, made, no_lint=no_lint) as staged:
-        report = joined([each for _, _, each in staged])
-        show(report, style)
-        if report.failed:
-            sys.exit(1)
-        stale = [_finish(*each, only_check=only_check) for each in staged]
-    if any(stale):
-        sys.exit(1)
-
-
-def _finish(rendering: Rendering, folder: Path, report: Report, *, only_check: bool) -> bool:
-    """Write, or compare; True where the build is stale."""
-    from . import output
-    from .report import summary
-
-    target = f"build/{rendering.environment}"
-    counted = f"{target}: {len(rendering.documents)} templates, {summary(report)}"
-    if not only_check:
-        changed = output.write(rendering, folder)
-        click.echo(f"{counted}, {'written' if changed else 'unchanged'}", err=True)
-        return False
-    diff = output.stale(rendering)
-    if diff:
-        click.echo(diff, nl=False)
-        hint = f"run: make render ENV={rendering.environment}, and commit the result"
-        show(Report(StackwrightError.of("SW031", f"{target} is not what the inputs render to", hint=hint).problems))
-        return True
-    click.echo(f"{counted}, up to date", err=True)
-    return False
-
-
-@main.command(short_help="Check without writing.")
-@for_environment
-@_ALL
-@FORMAT
-@click.option("--waivers", is_flag=True, help="List the waivers in force and their reasons.")
-def lint(options: Options, every: bool, style: str, waivers: bool) -> None:
-    """Render in memory, run cfn-lint and the rules, and show what they find."""
-    from .report import summary
-
-    made = functools.partial(_renderings, options, every=every)
-    with problems_as(style), checked(options.project, made) as staged:
-        report = joined([each for _, _, each in staged])
-    show(report, style, verbose=waivers)
-    click.echo(summary(report), err=True)
-    if report.failed:
-        sys.exit(1)
-
-
-@main.command(short_help="Show the merged parameters.")
-@for_environment
-@click.option("--origin", is_flag=True, help="One line a value, with the file and line that gives it.")
-@click.option("--format", "style", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
-def params(options: Options, origin: bool, style: str) -> None:
-    """Show the parameters of an environment after merging."""
-    config = load_config(options)
-    if style == "json":
-        data = [_leaf_data(leaf) for leaf in config.leaves.values()] if origin else config.parameters
-        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
-    elif origin:
-        for leaf in sorted(config.leaves.values(), key=lambda each: dotted(each.path)):
-            if not isinstance(leaf.value, list):
-                click.echo(f"{_leaf(leaf)}{_overrode(leaf)}")
-    else:
-        import yaml
-
-        from .emit import BlockDumper
-
-        click.echo(yaml.dump(config.parameters, Dumper=BlockDumper, sort_keys=False, allow_unicode=True), nl=False)
-
-
-def _leaf(leaf: Leaf) -> str:
-    return f"{dotted(leaf.path)} = {json.dumps(leaf.value, ensure_ascii=False)}  # {leaf.location}"
-
-
-def _overrode(leaf: Leaf) -> str:
-    return (
-        f", overrides {json.dumps(leaf.overrode.value, ensure_ascii=False)} at {leaf.overrode.location}"
-        if leaf.overrode
-        else ""
-    )
-
-
-def _leaf_data(leaf: Leaf) -> dict[str, Any]:
-    return {
-        "path": dotted(leaf.path),
-        "value": leaf.value,
-        "where": str(leaf.location),
-        "overrode": _leaf_data(leaf.overrode) if leaf.overrode else None,
-    }
-
-
-@main.command(short_help="Tell where a value comes from.")
-@for_environment
-@click.argument("what")
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def explain(options: Options, what: str, style: str) -> None:
-    """Tell where WHAT comes from: a parameter such as gateway.cpu, or a property such as
-    app/gateway:TaskDefinition.Properties.Cpu."""
-    from .explain import explain as find
-
-    config = load_config(options)
-    found = find(what, config, make_rendering(config) if ":" in what else None)
-    if style == "json":
-        data = {
-            "what": found.what,
-            "value": found.value,
-            "output": str(found.output) if found.output else None,
-            "template": [str(at) for at in found.template],
-            "parameters": [_leaf_data(leaf) for leaf in found.leaves],
-        }
-        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
-        return
-    click.echo(f"{found.what} = {json.dumps(found.value, ensure_ascii=False)}")
-    if found.output:
-        click.echo(f"  output     {found.output}")
-    for index, at in enumerate(found.template):
-        click.echo(f"  {'template' if not index else 'called at':9}  {at}")
-    for leaf in found.leaves:
-        click.echo(f"  parameter  {_leaf(leaf)}")
-        previous = leaf.overrode
-        while previous:
-            click.echo(f"  overrode   {_leaf(previous)}")
-            previous = previous.overrode
-
-
-@main.command(short_help="Draw the stacks and what connects them.")
-@for_environment
-@click.option("--format", "style", type=click.Choice(["mermaid", "svg"]), default="mermaid", show_default=True)
-def graph(options: Options, style: str) -> None:
-    """Draw the stacks of an environment and the values they hand on."""
-    rendering = make_rendering(load_config(options))
-    if style == "svg":
-        from .diagram import svg
-
-        click.echo(svg(rendering), nl=False)
-    else:
-        from .report import mermaid
-
-        click.echo(mermaid(rendering), nl=False)
-
-
-@main.command(name="diff", short_help="Tell what deploying the build would change.")
-@for_environment
-@click.option(
-    "--against",
-    metavar="REF|DIR|ENV|deployed",
-    required=True,
-    help="Git revision, build folder, environment, or what is deployed.",
-)
-@click.option("--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
-@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there are changes.")
-def diff_(options: Options, against: str, style: str, detailed_exitcode: bool) -> None:
-    """Render an environment and tell, resource by resource, what deploying it over another build would do.
-
-    Needs credentials only for --against deployed, which reads the stacks and makes no change sets. Replacements, and
-    what follows from them in other stacks, are predicted; losses of data come first.
-    """
-    from .diff import diff
-    from .report_diff import report
-
-    rendering = make_rendering(load_config(options))
-    if against == "deployed":
-        found = _against_deployed(options, rendering)
-    else:
-        config, after = rendering.config, {document.path: document.text for document in rendering.documents}
-        found = diff(_build(options, against), after, config.region, str(config.parameters.get("account_id") or ""))
-    text = report(found, style)
-    if style == "text":
-        console().print(text)
-    else:
-        click.echo(text)
-    if detailed_exitcode and not found.empty:
-        sys.exit(2)
-
-
-def _against_deployed(options: Options, rendering: Rendering) -> Diff:
-    """What the stacks as they are would become, root by root."""
-    from . import targets
-    from .cli_session import Session
-    from .comparison import merged
-    from .foresight import compared
-
-    aws = cli_deploy.connected(rendering.config)
-    session = Session(options, rendering.config, aws, aws.caller(), functools.partial(click.echo, err=True), rendering)
-    lives = session.lives()
-    known = targets.Known({root: live.stack.outputs for root, live in lives.items() if live})
-    bundle = session.bundle(session.bucket(lives))
-    wanted = [targets.target(root, rendering, bundle, known) for root in targets.roots(rendering)]
-    return merged(compared(each, lives[each.root]) for each in wanted)
-
-
-def _build(options: Options, against: str) -> dict[str, str]:
-    """The build to compare with: a folder, another environment under this one's name, or a git revision."""
-    from .diff import folder, renamed, revision
-    from .load import environments
-
-    if Path(against).is_dir():
-        return folder(Path(against))
-    if against in environments(options.project):
-        other = make_rendering(load_config(replace(options, environment=against)))
-        files = {document.path: document.text for document in other.documents}
-        return renamed(files, against, options.environment)
-    return revision(options.project, against, f"build/{options.environment}")
-
-
-@main.command(short_help="Make the files of a new environment.")
-@click.argument("environment")
-@PROJECT
-def init(environment: str, project: Path) -> None:
-    """Make params/ENVIRONMENT.yaml, commented, and examples of its dotenv files."""
-    from .scaffold import new_environment
-
-    folder = project.resolve()
-    for path in new_environment(folder, environment, _schema(folder)):
-        click.echo(path.as_posix())
-    click.echo(f"next: edit params/{environment}.yaml, then make render ENV={environment}", err=True)
-
-
-def _schema(project: Path) -> Any:
-    from . import schema as schemas
-
-    path = project / "params/schema.json"
-    return schemas.parse(path.read_text(encoding="utf-8"), "params/schema.json") if path.is_file() else None
-
-
-@main.command(short_help="Look at what is installed and configured.")
-@PROJECT
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def doctor(project: Path, style: str) -> None:
-    """Say what is installed and configured, what is missing, and how to get it."""
-    from .scaffold import doctor as look
-
-    found = list(look(project.resolve(), HERE / "requirements.txt"))
-    if style == "json":
-        click.echo(json.dumps([{"name": f.name, "state": f.state, "detail": f.detail} for f in found], indent=2))
-    else:
-        colours = {"ok": "green", "missing": "red", "optional": "yellow"}
-        for each in found:
-            state = click.style(each.state, fg=colours[each.state]) + "]"
-            click.echo(f"[{state}{' ' * (11 - len(each.state))}{each.name}  {each.detail}".rstrip())
-    if any(each.state == "missing" for each in found):
-        sys.exit(1)
-
-
-@main.command(short_help="List the rules, or write the generated pages of docs/.")
-@PROJECT
-@click.option("--write", is_flag=True, help="Write the generated pages.")
-def docs(project: Path, write: bool) -> None:
-    """Print the rules and messages; with --write, write the generated pages of docs/."""
-    from . import reference
-
-    folder = project.resolve()
-    if not write:
-        click.echo(reference.rules(), nl=False)
-        return
-    for name, text in _pages(folder).items():
-        (folder / "docs").mkdir(exist_ok=True)
-        (folder / "docs" / name).write_text(text, encoding="utf-8")
-        click.echo(f"docs/{name}")
-
-
-def _pages(project: Path) -> dict[str, str]:
-    from . import reference, report_permissions
-    from .diagram import svg
-    from .load import environments
-    from .permissions import permissions
-    from .yamltext import ParameterData, compose
-
-    pages = {"rules.md": reference.rules()}
-    schema = _schema(project)
-    defaults = project / "params/defaults.yaml"
-    if schema is not None:
-        text = defaults.read_text(encoding="utf-8") if defaults.is_file() else ""
-        data = ParameterData(compose(text, "params/defaults.yaml"), "params/defaults.yaml").data
-        pages["parameters.md"] = reference.parameters(schema, data)
-    if "prod" in environments(project):
-        rendering = make_rendering(load_config(Options(project, "prod")))
-        pages["stacks.svg"] = svg(rendering)
-        pages["deploy-policy.md"] = report_permissions.page(permissions(rendering))
-    return pages
-
-
-@main.command(short_help="Print the completion script of a shell.")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
-    """Print a completion script; for example: ./render.py completion bash >> ~/.bashrc"""
-    from click.shell_completion import get_completion_class
-
-    found = get_completion_class(shell)
-    if found is None:
-        raise click.ClickException(f"no completion for {shell}")
-    click.echo(found(main, {}, "render.py", "_RENDER_PY_COMPLETE").source())

@@ -513,3 +513,6 @@ def _restoring(session: Session, wanted: Release) -> Plan:
     names = tuple(each.rpartition("/")[2] for each in wanted.artifacts)
     plan = session.planned(made, wanted.images, versions, {})
     return replace(plan, artifacts=names, bucket=wanted.bucket)
+
+
+VERBS = (plan, deploy, rollback)

@@ -338,3 +338,6 @@ def _image_data(each: Status) -> dict[str, Any]:
         "tag": each.image.tag,
         "platforms": each.platforms,
     }
+
+
+VERBS = (package, secrets, images)

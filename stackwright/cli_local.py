@@ -247,3 +247,6 @@ def _verdict(found: Rehearsal, refused: Sequence[ResourceDiff]) -> None:
         problems.append(Problem("SW707", f"refused: {each.address} ({each.type}) would be replaced", where, hint))
     if problems:
         raise EmulatorError(problems)
+
+
+VERBS = (emulator, rehearse)

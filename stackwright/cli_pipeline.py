@@ -98,3 +98,6 @@ def preflight(options: Options, style: str) -> None:
         click.echo(report.summary(found), err=True)
     if any(each.state is State.FAIL for each in found):
         sys.exit(1)
+
+
+VERBS = (permissions, preflight, taskcat)

@@ -107,7 +107,7 @@ def _packages(requirements: Path) -> Iterator[Finding]:
     for key, versions in pinned.items():
         name = key.rstrip(";")
         try:
-            found = metadata.version(name)
+            found = metadata.version(name.partition("[")[0])  # without extras: moto[server]
         except metadata.PackageNotFoundError:
             if not key.endswith(";"):  # a package of another platform is not missed
                 yield Finding(name, "missing", "make install")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
 from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
@@ -108,6 +109,13 @@ def small(folder: Path, changes: Mapping[str, str | bytes | None] | None = None)
     """The project `SMALL` with some files replaced, added, or (None) left out."""
     merged = {**SMALL, **(changes or {})}
     return Project(folder).write({name: content for name, content in merged.items() if content is not None})
+
+
+def commands(group: click.Group) -> dict[str, click.Command]:
+    """The verbs of a group, by name."""
+    context = click.Context(group)
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
 
 
 def places(problem: Problem) -> list[str]:

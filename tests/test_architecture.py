@@ -41,6 +41,8 @@ OWNERS = {
     "click": {
         "cli",
         "cli_options",
+        "cli_render",
+        "cli_project",
         "cli_deploy",
         "cli_local",
         "cli_apply",

@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 import pytest
 
-from stackwright import cli, schema
+from stackwright import cli, cli_project, schema
 from stackwright.model import dotted
 from stackwright.rules import ALL, catalogue
 from stackwright.yamltext import ParameterData, compose
+from tests.helpers import commands
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,7 +25,7 @@ def read(name: str) -> str:
 
 def verbs(group: click.Group, before: str = "") -> list[str]:
     found = []
-    for name, command in group.commands.items():
+    for name, command in commands(group).items():
         found += verbs(command, f"{before}{name} ") if isinstance(command, click.Group) else [f"{before}{name}"]
     return found
 
@@ -38,7 +39,7 @@ def test_every_verb_is_in_the_readme_and_helps(verb):
     command = cli.main
     for part in verb.split():
         assert isinstance(command, click.Group)
-        command = command.commands[part]
+        command = commands(command)[part]
     assert command.help
     assert all(option.help for option in command.params if isinstance(option, click.Option) and option.name != "style")
 
@@ -108,7 +109,7 @@ def test_every_rule_has_a_reason_and_a_source(rule):
 
 
 def test_the_generated_pages_are_fresh():
-    assert {name: text for name, text in cli._pages(ROOT).items() if read(f"docs/{name}") != text} == {}
+    assert {name: text for name, text in cli_project._pages(ROOT).items() if read(f"docs/{name}") != text} == {}
 
 
 def test_links_between_pages_lead_somewhere():
@@ -124,7 +125,7 @@ def test_workflows_call_what_exists():
         targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
         for line in re.findall(r"run: make (.*)", text):
             assert {word for word in line.split() if "=" not in word} <= targets
-        assert set(re.findall(r"render\.py ([a-z]+)", text)) <= set(cli.main.commands)
+        assert set(re.findall(r"render\.py ([a-z]+)", text)) <= set(commands(cli.main))
 
 
 def test_the_schema_names_its_dialect():

@@ -428,6 +428,7 @@ def test_doctor(project: Make) -> None:
         "state": "optional",
         "detail": "copy env/dev/keys.env.example and fill it in before pushing secrets",
     }
+    assert [name for name, each in data.items() if each["state"] == "missing"] == []  # packages are installed as pinned
     text = made.invoke("doctor").stdout
     assert "[ok]" in text
     assert "[optional]   env/dev/keys.env  copy" in text

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .helpers import RENDER_PY, REPOSITORY, Project
+from .helpers import RENDER_PY, REPOSITORY, Project, commands
 
 FOLDER = REPOSITORY / ".github/workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yaml"))
@@ -277,10 +277,11 @@ VERBS = re.compile(r"render\.py (\w+)((?:[^\n\\]|\\\n)*)")
 def test_options_that_are_named_exist(path: Path):
     from stackwright import cli
 
+    verbs = commands(cli.main)
     for verb, rest in VERBS.findall(path.read_text("utf-8")):
-        if verb not in cli.main.commands:
+        if verb not in verbs:
             continue  # test_docs holds the verbs
-        known = {option for parameter in cli.main.commands[verb].params for option in parameter.opts}
+        known = {option for parameter in verbs[verb].params for option in parameter.opts}
         assert set(re.findall(r"(?<![\w-])--[a-z-]+", rest.partition("|")[0])) <= known, (path.name, verb)
 
 
