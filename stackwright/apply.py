@@ -70,7 +70,7 @@ def release_held(stack: str, templates: Mapping[str, str], aws: Aws, on_progress
     ``templates`` are those of the root ``stack`` and its nested stacks, by path (``app/autoscaler``): only functions
     that they mark are looked at. Raises AwsError.
     """
-    found = holds.functions(stack, templates, aws)
+    found = [each for each in holds.functions(stack, templates, aws) if aws.reserved_concurrency(each.name) == 0]
     root = aws.stack(stack) if found else None
     if root and not root.busy:
         holds.release(found, aws, on_progress)

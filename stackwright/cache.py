@@ -17,7 +17,8 @@ _ENTRIES = 2000
 class Cache:
     """One kind of results of one project."""
 
-    def __init__(self, project: Path, kind: str) -> None:
+    def __init__(self, project: Path, kind: str, entries: int = _ENTRIES) -> None:
+        self._entries = entries
         self._top = project / FOLDER
         self.folder = self._top / kind
 
@@ -56,7 +57,7 @@ class Cache:
 
     def _trim(self) -> None:
         entries = list(self.folder.iterdir())
-        if len(entries) > _ENTRIES:
+        if len(entries) > self._entries:
             entries.sort(key=lambda path: path.stat().st_mtime)
-            for old in entries[: -_ENTRIES // 2]:
+            for old in entries[: -self._entries // 2]:
                 old.unlink(missing_ok=True)

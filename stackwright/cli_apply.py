@@ -161,22 +161,25 @@ def deploy(
     """Show what will change, ask, apply it root by root, verify it, and keep a release that can be restored."""
     allowed = Allowed(yes, frozenset(replaced), loss, access)
     with opened(options) as session:
-        made = _to_be_done(session, sealed)
+        made, recorded = _to_be_done(session, sealed)
         try:
             print_plan(made)
             if not made.empty:
                 allowed = confirm(made, allowed, session)
-            elif _recorded(made, session):
+            elif recorded:
                 say("nothing to do")
                 return
+            else:
+                say("nothing to change; what is live is verified, and recorded as a release")
         except BaseException:
             session.discard(made.roots)
             raise
         carry_out(session, made, allowed)
 
 
-def _to_be_done(session: Session, sealed: Path | None) -> Plan:
-    """The plan, of a file or made now; where only reading tells that nothing is to be done, no more than that.
+def _to_be_done(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
+    """The plan, of a file or made now, and whether the last release did what it says; where only reading tells that
+    nothing is to be done, no more than that.
 
     That is read while stuck stacks are led out: one that is stuck is not idle.
     """
@@ -184,22 +187,22 @@ def _to_be_done(session: Session, sealed: Path | None) -> Plan:
         reading = None if sealed else pool.submit(session.idle)
         lead_out(Deployed(session.config, session.aws, session.rendered))
     if reading and (idle := reading.result()):
-        return idle
+        return idle.plan, idle.recorded
     if sealed is None:
         session.bring_images()
     if not look(session):
         sys.exit(1)
-    return unsealed(sealed, session) if sealed else session.plan()
+    made = unsealed(sealed, session) if sealed else session.plan()
+    return made, made.empty and _recorded(made, session)
 
 
 def _recorded(made: Plan, session: Session) -> bool:
-    """Whether the last release says what is live: not where a deployment was killed before its end, or failed."""
+    """Whether the last release did what the plan says, or there is no bucket to record it in."""
     from . import release
 
-    if release.is_recorded(made, session.aws):
+    if made.bucket is None:
         return True
-    say("nothing to change; what is live is verified, and recorded as a release")
-    return False
+    return release.records(release.last(made.environment, made.bucket, made.account, session.aws), made)
 
 
 def unsealed(path: Path, session: Session) -> Plan:
@@ -230,7 +233,8 @@ def _moved(sealed: Plan, session: Session) -> Iterator[str]:
     """What is no longer as it was when the plan was made."""
     from . import plan as stage
 
-    now = {(e.name, e.before, e.added, e.changed, e.removed) for e in session.secret_changes()}
+    changes, _ = session.secrets()
+    now = {(e.name, e.before, e.added, e.changed, e.removed) for e in changes}
     if now != {(e.name, e.before, e.added, e.changed, e.removed) for e in sealed.secret_changes}:
         yield "keys.env or the secrets changed"
     lives = session.lives()

@@ -117,7 +117,14 @@ def load_config(options: Options) -> Config:
 
 
 def make_rendering(config: Config) -> Rendering:
-    """The stages `render` and `wire`; raises TemplateError or WiringError."""
+    """The stages `render` and `wire`, or what they made of the same inputs before; raises TemplateError or
+    WiringError."""
+    from .render_cache import rendering
+
+    return rendering(config, _rendered)
+
+
+def _rendered(config: Config) -> Rendering:
     from .render import render
     from .wire import wire
 

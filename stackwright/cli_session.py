@@ -28,6 +28,15 @@ Say = Callable[[str], None]
 """What is done now, in a few words, for stderr."""
 
 
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """The plan of a deployment that has nothing to do; ``recorded`` says that the last release deployed just that, and
+    ended well: not where a deployment was killed before its end, or failed."""
+
+    plan: Plan
+    recorded: bool
+
+
 @dataclass
 class Session:
     """One environment, connected: what was rendered, and what the account holds of it.
@@ -88,11 +97,22 @@ class Session:
         found = self.store().status(images.images(self.config))
         return {each.image.name: each.reference for each in found if each.state is images.State.OK}
 
+    def tagged(self) -> dict[str, str]:
+        """The same for images whose platform need not be looked at, since what they are compared with is deployed."""
+        from . import images
+        from .local import REGISTRY, is_endpoint
+
+        if not self.config.parameters.get("images"):
+            return {}
+        instead = os.environ.get(REGISTRY)
+        return images.tagged(self.config, self.aws) if not instead or is_endpoint(instead) else self.images()
+
     def store(self) -> Store:
         """The registry of the environment's images."""
         from .images import Store
+        from .local import REGISTRY
 
-        return Store(self.config, self.aws, os.environ.get("STACKWRIGHT_REGISTRY"))
+        return Store(self.config, self.aws, os.environ.get(REGISTRY))
 
     def uses_secrets(self) -> bool:
         """Whether the parameters name a secret for keys.env."""
@@ -106,59 +126,64 @@ class Session:
         folder = self.options.env_dir or self.options.project / "env" / self.options.environment
         return secret_values.read_keys(self.config, folder) if (folder / secret_values.KEYS).is_file() else None
 
-    def secret_changes(self) -> tuple[SecretChange, ...]:
-        """What keys.env changes in the secrets, with the ids that the new versions will have."""
-        from . import secret_values
-
-        keys = self.keys() if self.uses_secrets() else None
-        if keys is None:
-            return ()
-        found = secret_values.compare(self.config, keys, self.aws, absent=True)
-        return tuple(
-            SecretChange(each.name, str(uuid.uuid4()), each.version, each.added, each.changed, each.removed)
-            for each in found
-            if not each.empty
-        )
-
-    def secret_versions(self, changes: Sequence[SecretChange]) -> dict[str, str]:
-        """The version that each secret will have, by its key under ``secrets``; a secret without one is left out."""
+    def secrets(self) -> tuple[tuple[SecretChange, ...], dict[str, str]]:
+        """What keys.env changes in the secrets, with the ids that the new versions will have; and the version that each
+        secret will have then, by its key under ``secrets``. A secret without a version is left out."""
         from . import secret_values
 
         if not self.uses_secrets():
-            return {}
-        coming = {each.name: each.version for each in changes}
-        found: dict[str, str] = {}
-        for key, name in secret_values.names(self.config).items():
-            secret = None if name in coming else self.aws.secret(name)
-            version = coming.get(name) or (secret.current if secret and secret.deleted is None else None)
-            if version:
-                found[key] = version
-        return found
+            return (), {}
+        names, keys = secret_values.names(self.config), self.keys()
+        if keys is None:
+            held = {key: self.aws.secret(name) for key, name in names.items()}
+            return (), {key: each.current for key, each in held.items() if each and each.current and not each.deleted}
+        compared = {each.name: each for each in secret_values.compare(self.config, keys, self.aws, absent=True)}
+        changes = {
+            each.name: SecretChange(each.name, str(uuid.uuid4()), each.version, each.added, each.changed, each.removed)
+            for each in compared.values()
+            if not each.empty
+        }
+        versions = {
+            key: changes[name].version if name in changes else str(compared[name].version)
+            for key, name in names.items()
+        }
+        return tuple(changes.values()), versions
 
     # --- planning ---------------------------------------------------------------------------------------------
 
-    def idle(self) -> Plan | None:
-        """The plan where there is nothing to do, made by reading alone; None where only a change set can tell."""
-        from . import plan
+    def idle(self) -> Idle | None:
+        """The plan where there is nothing to do, made by reading alone, all side by side; None where only a change set
+        can tell."""
+        from . import plan, release
 
-        with ThreadPoolExecutor(len(self.config.stacks) + 2) as pool:
-            reading, looking = pool.submit(self.lives), pool.submit(self.images)
-            changes = self.secret_changes()
-            versions, lives, images = self.secret_versions(changes), reading.result(), looking.result()
-            if changes or not all(lives.values()):
+        with ThreadPoolExecutor(len(self.config.stacks) + 3) as pool:
+            asking, looking = pool.submit(self.secrets), pool.submit(self.tagged)
+            lives = self.lives()
+            if not all(lives.values()):
+                return None
+            bucket = self.bucket(lives)
+            environment, account = self.config.environment, self.caller.account
+            reading = pool.submit(release.last, environment, bucket, account, self.aws) if bucket else None
+            texts = pool.map(lambda live: live.template if live else "", lives.values())
+            (changes, versions), images = asking.result(), looking.result()
+            if changes:
                 return None
             wanted = self.targets(lives, images, versions)
-            found = list(pool.map(lambda each: plan.nothing(each, lives[each.root], self.aws), wanted.values()))
-        roots = [each for each in found if each is not None]
-        return self.planned(roots, images, versions, lives) if len(roots) == len(wanted) else None
+            list(texts)
+            roots = [plan.nothing(each, lives[root]) for root, each in wanted.items()]
+            last = reading.result() if reading else None
+        found = [each for each in roots if each is not None]
+        if len(found) < len(wanted):
+            return None
+        made = self.planned(found, images, versions, lives)
+        return Idle(made, bucket is None or release.records(last, made))
 
     def plan(self) -> Plan:
         """The plan of all roots; roots whose inputs are not there yet are predicted.
 
         Change sets that were made are discarded where a later root fails to be planned.
         """
-        changes = self.secret_changes()
-        versions, images, lives = self.secret_versions(changes), self.images(), self.lives()
+        (changes, versions), images, lives = self.secrets(), self.images(), self.lives()
         wanted = self.targets(lives, images, versions)
         made: list[RootPlan] = []
         try:
@@ -174,7 +199,7 @@ class Session:
 
         if wanted.missing:
             return plan.predict(wanted, found)
-        if same := plan.nothing(wanted, found, self.aws):
+        if same := plan.nothing(wanted, found):
             return same
         self.upload()
         self.say(f"change set of {wanted.stack}")

@@ -100,13 +100,13 @@ def _marked(type_: str, metadata: Any) -> bool:
 
 def _stack_of(stack: str, path: str, aws: Stacks) -> str | None:
     """The stack of a template (``app/autoscaler``), found from its root; None where it is not there yet."""
-    owner = stack if aws.stack(stack) else ""
+    owner = stack
     for part in path.split("/")[1:]:
-        if not owner:
-            return None
         children = {each.logical_id: each.physical_id for each in aws.resources(owner) if each.type == STACK}
         owner = children.get(logical_id(part), "")
-    return owner or None
+        if not owner:
+            return None
+    return owner
 
 
 def _declared(function: Held, aws: Stacks) -> int | None:

@@ -127,6 +127,21 @@ class Store:
             yield logins
 
 
+def tagged(config: Config, aws: Storage) -> dict[str, str]:
+    """Each image's name -> its reference by digest, where its repository in ECR has the tag.
+
+    The images themselves are not looked at, as by `resolve`: it is enough to tell whether what is deployed is what the
+    tags hold. Raises AwsError.
+    """
+    wanted = images(config)
+    with ThreadPoolExecutor(len(wanted) + 1) as pool:
+        repositories = pool.submit(aws.repositories, sorted({image.repository for image in wanted}))
+        digests = list(pool.map(lambda image: aws.image_digest(image.repository, image.tag), wanted))
+        uris = repositories.result()
+    found = zip(wanted, digests, strict=True)
+    return {each.name: f"{uris[each.repository]}@{digest}" for each, digest in found if digest}
+
+
 def resolve(config: Config, store: Store) -> dict[str, str]:
     """Each image's name -> its reference by digest; raises ImageError with all that cannot be deployed."""
     found = store.status(images(config))

@@ -1,7 +1,7 @@
 """A root stack as it is in AWS, with its nested stacks: what a plan is made against.
 
-DescribeStacks is called at once, all the rest (templates, resources, nested stacks) only where it is looked at, and
-then for the whole tree side by side: a deployment without changes needs none of it.
+DescribeStacks is called at once, GetTemplate where the template is looked at, and all the rest (resources, nested
+stacks with theirs) where that is, for the whole tree side by side: a deployment without changes needs none of it.
 """
 
 from __future__ import annotations
@@ -28,19 +28,20 @@ _GONE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """What a stack is made of: its template's text, resources and nested stacks by logical ID."""
+    """What a stack is made of: its resources and nested stacks by logical ID."""
 
-    template: str
     resources: Mapping[str, StackResource]
     nested: Mapping[str, Live]
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A stack as it is. ``name`` is ``app`` or ``app/network``; ``inside`` reads the rest when first asked."""
+    """A stack as it is. ``name`` is ``app`` or ``app/network``; ``text`` reads its template, ``inside`` the rest, when
+    first asked."""
 
     name: str
     stack: Stack
+    text: Callable[[], str] = field(repr=False, compare=False)
     inside: Callable[[], Inside] = field(repr=False, compare=False)
 
     @classmethod
@@ -53,13 +54,13 @@ class Live:
         nested: Mapping[str, Live] | None = None,
     ) -> Live:
         """A stack of which everything is known already."""
-        held = Inside(template, resources or {}, nested or {})
-        return cls(name, stack, lambda: held)
+        held = Inside(resources or {}, nested or {})
+        return cls(name, stack, lambda: template, lambda: held)
 
     @property
     def template(self) -> str:
         """The template as it was submitted. Raises AwsError."""
-        return self.inside().template
+        return self.text()
 
     @property
     def resources(self) -> Mapping[str, StackResource]:
@@ -128,14 +129,15 @@ def read(stack: str, aws: Stacks, name: str | None = None) -> Live | None:
     found = aws.stack(stack)
     if found is None or found.status in _GONE:
         return None
-    return Live(name or stack, found, functools.cache(_Reader(name or stack, found, aws).read))
+    text = functools.cache(lambda: aws.template(found.id))
+    return Live(name or stack, found, text, functools.cache(_Reader(name or stack, found, text, aws).read))
 
 
 class _Reader:
     """Reads the tree below one stack, level by level, each level side by side."""
 
-    def __init__(self, name: str, root: Stack, aws: Stacks) -> None:
-        self._name, self._root, self._aws = name, root, aws
+    def __init__(self, name: str, root: Stack, text: Callable[[], str], aws: Stacks) -> None:
+        self._name, self._root, self._text, self._aws = name, root, text, aws
 
     def read(self) -> Inside:
         with ThreadPoolExecutor(READERS) as pool:
@@ -144,7 +146,7 @@ class _Reader:
             stacks: dict[str, Stack] = {self._root.id: self._root}
             while levels[-1]:
                 ids = [stack.id for _, stack in levels[-1]]
-                texts, lists = pool.map(self._aws.template, ids), pool.map(self._aws.resources, ids)
+                texts, lists = pool.map(self._template, ids), pool.map(self._aws.resources, ids)
                 found |= dict(zip(ids, zip(texts, lists, strict=True), strict=True))
                 children = [
                     (name, id_) for name, stack in levels[-1] for name, id_ in _children(name, found[stack.id][1])
@@ -153,6 +155,9 @@ class _Reader:
                 levels.append([(n, s) for (n, _), s in zip(children, read, strict=True) if s and s.status not in _GONE])
                 stacks |= {stack.id: stack for _, stack in levels[-1]}
         return _inside(self._name, self._root.id, found, stacks)
+
+    def _template(self, id_: str) -> str:
+        return self._text() if id_ == self._root.id else self._aws.template(id_)
 
 
 def _children(name: str, resources: list[StackResource]) -> Iterator[tuple[str, str]]:
@@ -164,12 +169,12 @@ def _children(name: str, resources: list[StackResource]) -> Iterator[tuple[str, 
 def _inside(
     name: str, id_: str, found: Mapping[str, tuple[str, list[StackResource]]], stacks: Mapping[str, Stack]
 ) -> Inside:
-    text, resources = found[id_]
+    _, resources = found[id_]
     kept = {each.logical_id: each for each in resources if each.status != "DELETE_COMPLETE"}
     nested = {}
     for logical_id, each in kept.items():
         if each.type == cfn.STACK_TYPE and each.physical_id in stacks:
             child = nested_name(name, logical_id)
-            below = _inside(child, each.physical_id, found, stacks)
-            nested[logical_id] = Live.of(child, stacks[each.physical_id], below.template, below.resources, below.nested)
-    return Inside(text, kept, nested)
+            text, below = found[each.physical_id][0], _inside(child, each.physical_id, found, stacks)
+            nested[logical_id] = Live.of(child, stacks[each.physical_id], text, below.resources, below.nested)
+    return Inside(kept, nested)

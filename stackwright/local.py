@@ -87,11 +87,17 @@ def unset(variables: Mapping[str, str]) -> list[str]:
 def is_registry(host: str, variables: Mapping[str, str] | None = None) -> bool:
     """Whether a registry is that of the emulator to which the variables point."""
     url = (os.environ if variables is None else variables).get(_ENDPOINT, "")
-    if not host or urlsplit(url).netloc != host:
+    if not is_endpoint(host, variables):
         return False
     with suppress(lifecycle.LifecycleError):
         return "stacks" in lifecycle.Running(0, url).admin("status")
     return False
+
+
+def is_endpoint(host: str, variables: Mapping[str, str] | None = None) -> bool:
+    """Whether a host is the one that the variables name as AWS's endpoint."""
+    url = (os.environ if variables is None else variables).get(_ENDPOINT, "")
+    return bool(host) and urlsplit(url).netloc == host
 
 
 @contextmanager

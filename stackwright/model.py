@@ -267,6 +267,8 @@ class Rendering:
     documents: tuple[Document, ...]
     wiring: Mapping[str, Wiring]
     problems: tuple[Problem, ...] = ()
+    local_paths: tuple[str, ...] = ()
+    """Files and folders of the project that its templates name by ``local_path``."""
 
     @property
     def environment(self) -> str:

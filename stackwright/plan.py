@@ -79,10 +79,10 @@ def preview(
             discard(left, aws)
 
 
-def nothing(target: StackTarget, live: Live | None, aws: Stacks) -> RootPlan | None:
+def nothing(target: StackTarget, live: Live | None) -> RootPlan | None:
     """The plan of a root that is what it is asked to become, made by reading alone; None where a change set has to
     tell. Raises AwsError."""
-    if live is None or not unchanged(target, live.stack, aws):
+    if live is None or not unchanged(target, live):
         return None
     return RootPlan(target, Kind.NOTHING, Diff(), stack_id=live.stack.id, live=identity(live))
 

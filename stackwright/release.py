@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from .live import Live
 
 __all__ = [
-    "History", "Release", "Result", "begin", "finish", "history", "is_live", "is_recorded", "keep", "live_release",
-    "load", "missing", "moved", "running", "targets",
+    "History", "Release", "Result", "begin", "finish", "history", "is_live", "keep", "last", "live_release",
+    "load", "missing", "moved", "records", "running", "targets",
 ]  # fmt: skip
 
 PARALLEL = 8
@@ -200,22 +200,20 @@ def _cause(outcomes: Sequence[Outcome]) -> str:
     return f"{causes[0].address}: {causes[0].reason}" if causes else ""
 
 
-def is_recorded(plan: Plan, aws: Storage) -> bool:
-    """Whether the last release deployed what the plan describes; also where there is no bucket to record it in.
-
-    Raises AwsError.
-    """
-    if plan.bucket is None:
-        return True
-    place = (plan.bucket, plan.account, aws)
-    numbers = _numbers(plan.environment, *place)
+def last(environment: str, bucket: str, account: str, aws: Storage) -> Release | None:
+    """The newest release; None where there is none, or its record cannot be read. Raises AwsError."""
+    numbers = _numbers(environment, bucket, account, aws)
     try:
-        last = _read(plan.environment, max(numbers), *place) if numbers else None
+        return _read(environment, max(numbers), bucket, account, aws) if numbers else None
     except InputError:
+        return None
+
+
+def records(release: Release | None, plan: Plan) -> bool:
+    """Whether the release deployed what the plan describes."""
+    if release is None or release.result is not Result.DEPLOYED:
         return False
-    if last is None or last.result is not Result.DEPLOYED:
-        return False
-    return _asked(last.roots) == _asked([_root(each) for each in plan.roots])
+    return _asked(release.roots) == _asked([_root(each) for each in plan.roots])
 
 
 def _asked(roots: Iterable[RootRelease]) -> dict[str, tuple[str, Mapping[str, str]]]:

@@ -69,7 +69,8 @@ def render(config: Config, wire: Wire) -> Rendering:
     problems = [*engine.problems, *engine.unused()]
     if has_errors(problems):
         raise TemplateError(problems)
-    return Rendering(config, tuple(documents), MappingProxyType(wirings), tuple(problems))
+    local_paths = tuple(dict.fromkeys(engine.local_paths))
+    return Rendering(config, tuple(documents), MappingProxyType(wirings), tuple(problems), local_paths)
 
 
 class _Engine:
@@ -78,6 +79,7 @@ class _Engine:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.problems: list[Problem] = list(config.problems)
+        self.local_paths: list[str] = []
         self._parameters = ParameterMap(config.parameters, ())
         self._context: dict[str, Any] = {
             **{name: self._parameters[name] for name in config.parameters},
@@ -175,6 +177,7 @@ class _Engine:
             raise RuntimeMistake(f"local_path: {path} is outside of the project")
         if not target.exists():
             raise RuntimeMistake(f"local_path: the project has no {path}")
+        self.local_paths.append(path)
         folder = (self.config.project / BUILD / self.config.environment / self._output).parent
         return Path(os.path.relpath(self.config.project / path, folder)).as_posix()
 

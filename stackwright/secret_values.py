@@ -174,11 +174,12 @@ def compare(config: Config, keys: Keys, aws: Storage, *, absent: bool = False) -
     problems: list[Problem] = []
     found: list[Difference] = []
     for name in names(config).values():
-        if absent and aws.secret(name) is None:
+        secret = aws.secret(name)
+        if absent and secret is None:
             found.append(Difference(name, None, tuple(sorted(keys.values)), (), ()))
             continue
         try:
-            found.append(_difference(_usable(name, aws), name, keys, aws))
+            found.append(_difference(_require_usable(name, secret), name, keys, aws))
         except InputError as error:
             problems += error.problems
     if problems:
@@ -187,7 +188,10 @@ def compare(config: Config, keys: Keys, aws: Storage, *, absent: bool = False) -
 
 
 def _usable(name: str, aws: Storage) -> Secret:
-    secret = aws.secret(name)
+    return _require_usable(name, aws.secret(name))
+
+
+def _require_usable(name: str, secret: Secret | None) -> Secret:
     if secret is None:
         hint = "deploy the stack that makes it; its value is put afterwards"
         raise InputError.of("SW424", f"there is no secret {name}", hint=hint)

@@ -11,9 +11,9 @@ import json
 import re
 from collections.abc import Mapping
 
-from .aws import Stack, Stacks
 from .cfn.template import Template, ValidationError, parse
 from .deployment import StackTarget
+from .live import Live
 
 _AT_REST = frozenset(("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"))
 """After a rollback resources may have been skipped, so that the stack is not what its template says."""
@@ -32,9 +32,10 @@ version of an SSM parameter."""
 _NESTED = re.compile(r"TemplateURL[\"']?\s*:\s*[\"']?([^\s\"',}]+)")
 
 
-def unchanged(target: StackTarget, stack: Stack, aws: Stacks) -> bool:
+def unchanged(target: StackTarget, live: Live) -> bool:
     """Whether the live root stack is what the target asks for: template, parameters and tags are the same, and nothing
     in them resolves outside. False where that is not certain. Raises AwsError."""
+    stack = live.stack
     if target.missing or stack.status not in _AT_REST or target.role not in (None, stack.role):
         return False
     if dict(target.tags) != dict(stack.tags) or not _closed(target):
@@ -43,7 +44,7 @@ def unchanged(target: StackTarget, stack: Stack, aws: Stacks) -> bool:
         given = _same_parameters(parse(target.body), target.parameters, stack.parameters)
     except ValidationError:
         return False
-    return given and _same_template(target.body, aws.template(stack.id))
+    return given and _same_template(target.body, live.template)
 
 
 def _closed(target: StackTarget) -> bool:

@@ -152,7 +152,7 @@ class Stacks(Protocol):
         """DescribeStackEvents, the newest; None where the stack has none yet."""
 
     def resources(self, stack: str) -> list[StackResource]:
-        """ListStackResources, all pages."""
+        """ListStackResources, all pages; nothing where there is no such stack."""
 
     def template(self, stack: str) -> str:
         """GetTemplate, stage Original, as text."""
@@ -219,7 +219,7 @@ class StackCalls(Session):
         try:
             answer = self._cfn("describe_stacks", StackName=stack)
         except AwsError as error:
-            if error.code == "ValidationError" and _MISSING in str(error):
+            if _is_missing(error):
                 return None
             raise
         return _stack(answer["Stacks"][0]) if answer["Stacks"] else None
@@ -254,7 +254,12 @@ class StackCalls(Session):
 
     def resources(self, stack: str) -> list[StackResource]:
         """See `Stacks`."""
-        found = self._pages("cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=stack)
+        try:
+            found = self._pages("cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=stack)
+        except AwsError as error:
+            if _is_missing(error):
+                return []
+            raise
         return [
             StackResource(
                 each["LogicalResourceId"],
@@ -400,6 +405,10 @@ class StackCalls(Session):
 
     def _cfn(self, operation: str, **arguments: Any) -> Any:
         return self._call("cloudformation", operation, **arguments)
+
+
+def _is_missing(error: AwsError) -> bool:
+    return error.code == "ValidationError" and _MISSING in str(error)
 
 
 def _stack(data: Mapping[str, Any]) -> Stack:

@@ -84,6 +84,9 @@ class Storage(Protocol):
     def has_image(self, repository: str, digest: str) -> bool:
         """ECR DescribeImages: whether the repository has what has the digest ``sha256:…``."""
 
+    def image_digest(self, repository: str, tag: str) -> str | None:
+        """ECR DescribeImages: the digest (``sha256:…``) of what has the tag; None where nothing has."""
+
     def read_object(self, bucket: str, key: str, account: str) -> bytes | None:
         """S3 GetObject; None where there is no object."""
 
@@ -171,13 +174,21 @@ class StorageCalls(Session):
 
     def has_image(self, repository: str, digest: str) -> bool:
         """See `Storage`."""
-        arguments: dict[str, Any] = {"repositoryName": repository, "imageIds": [{"imageDigest": digest}]}
+        return bool(self._images(repository, {"imageDigest": digest}))
+
+    def image_digest(self, repository: str, tag: str) -> str | None:
+        """See `Storage`."""
+        return next((str(each["imageDigest"]) for each in self._images(repository, {"imageTag": tag})), None)
+
+    def _images(self, repository: str, image: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
+        arguments: dict[str, Any] = {"repositoryName": repository, "imageIds": [image]}
         try:
-            return bool(self._call("ecr", "describe_images", **arguments)["imageDetails"])
+            found: Sequence[Mapping[str, Any]] = self._call("ecr", "describe_images", **arguments)["imageDetails"]
         except AwsError as error:
             if error.code not in ("ImageNotFoundException", "RepositoryNotFoundException"):
                 raise
-        return False
+            return ()
+        return found
 
     def read_object(self, bucket: str, key: str, account: str) -> bytes | None:
         """See `Storage`."""
