@@ -17,8 +17,8 @@ from .cfn.schema import Schemas
 from .cfn.template import to_text
 from .cfn.values import KNOWN_AFTER_APPLY, plain
 from .change_sets import Described
-from .comparison import HIDDEN, DataLoss, Diff, Effect, PropertyDiff, ResourceDiff
 from .deployment import Certainty, Listed, PlannedChange
+from .differences import HIDDEN, DataLoss, Diff, Effect, PropertyDiff, ResourceDiff
 from .foresight import Foresight, Place
 
 _Api = Mapping[str, Any]

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 
 from . import holds, protection
 from .aws import Aws
-from .comparison import Effect
 from .deployment import Kind, Outcome, RootPlan
+from .differences import Effect
 from .errors import AwsError, DeployError
 from .following import UNHEARD, Following, attach, follow, nowhere
 from .gates import Locate
@@ -70,7 +70,7 @@ def release_held(stack: str, templates: Mapping[str, str], aws: Aws, on_progress
     ``templates`` are those of the root ``stack`` and its nested stacks, by path (``app/autoscaler``): only functions
     that they mark are looked at. Raises AwsError.
     """
-    found = [each for each in holds.functions(stack, templates, aws) if aws.reserved_concurrency(each.name) == 0]
+    found = holds.now_held(stack, templates, aws)
     root = aws.stack(stack) if found else None
     if root and not root.busy:
         holds.release(found, aws, on_progress)

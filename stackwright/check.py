@@ -22,6 +22,7 @@ from typing import IO, Any, Self
 from .cache import Cache
 from .errors import StackwrightError
 from .model import Document, Level, Line, Location, ParameterPath, Problem, Rendering, Report, Waiver
+from .render_cache import LINT_CONFIG
 from .rules import ALL, Finding
 from .yamltext import line_of
 
@@ -29,7 +30,6 @@ TIME_LIMIT = 60
 """Seconds for one template: cfn-lint can take minutes where many Conditions combine."""
 _SETTINGS = "2 W3002"
 """What the workers do beside the project's own configuration; changes with it."""
-_CONFIG_FILES = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")
 _Work = tuple[str, str, str, str, int]
 """Key, path, region, folder of the project, seconds: one template for the process that lints."""
 _FIELDS = ("code", "level", "message", "line")
@@ -76,7 +76,7 @@ class _Task:
         self.key = self._key()
 
     def _key(self) -> str:
-        settings = [path.read_bytes() for name in _CONFIG_FILES if (path := self.project / name).is_file()]
+        settings = [path.read_bytes() for name in LINT_CONFIG if (path := self.project / name).is_file()]
         children = [d for d in self.rendering.documents if d.name.startswith(f"{self.document.name}/")]
         texts = [part for each in (self.document, *children) for part in (each.path, each.text)]
         return Cache.key(_version(), self.region, _SETTINGS, *settings, *texts)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +13,12 @@ from typing import TYPE_CHECKING
 import click
 
 from . import __version__
-from .cli_deploy import connected
-from .cli_options import Options, checked, console, for_environment, load_config, make_rendering, show
-from .cli_session import Session, same_target, uses
+from .cli_deploy import connected, reached
+from .cli_options import Options, console, for_environment, load_config, make_rendering, make_report, show
+from .cli_session import Idle, Session, same_target, uses
 from .cli_stacks import Deployed, lead_out
 from .deployment import Kind, Outcome, Plan, RootPlan, StackTarget
-from .errors import DeployError, OutputError, StackwrightError
+from .errors import AwsError, DeployError, OutputError, StackwrightError
 from .model import Location, Problem, Rendering, SourceKind
 
 if TYPE_CHECKING:
@@ -48,30 +47,33 @@ def say(text: str) -> None:
 
 @contextmanager
 def opened(options: Options) -> Iterator[Session]:
-    """The environment, rendered, checked and connected; its build is what the inputs render to."""
+    """The environment, rendered, checked and within reach; its build is what the inputs render to. Whose account it is
+    in, `Session.caller` tells, and is looked at before anything is changed."""
     if options.environment == LOCAL:
         from .local import make_keys
 
         if make_keys(options.project):
             say("made env/local/keys.env, with made-up values")
-    with checked(options.project, lambda: [make_rendering(load_config(options))]) as staged:
-        rendering, folder, report = staged[0]
-        show(report)
-        if report.failed:
-            sys.exit(1)
-        _require_build(rendering, folder)
-    aws = connected(rendering.config)
-    yield Session(options, rendering.config, aws, aws.caller(), say, rendering)
+    rendering = make_rendering(load_config(options))
+    report = make_report(rendering)
+    show(report)
+    if report.failed:
+        sys.exit(1)
+    _require_build(rendering)
+    yield Session(options, rendering.config, reached(rendering.config), say, rendering)
 
 
-def _require_build(rendering: Rendering, folder: Path) -> None:
+def _require_build(rendering: Rendering) -> None:
     """What is deployed is what was reviewed: the committed build."""
     from . import output
 
     environment = rendering.environment
+    if not output.stale(rendering):
+        return
     if environment == LOCAL:
-        output.write(rendering, folder)
-    elif output.stale(rendering):
+        with output.staged(rendering) as folder:
+            output.write(rendering, folder)
+    else:
         hint = f"make render ENV={environment}, and let the change of build/{environment} be reviewed"
         raise OutputError.of("SW031", f"build/{environment} is not what the inputs render to", hint=hint)
 
@@ -90,6 +92,7 @@ def plan(options: Options, out: Path | None, keep: bool, detailed_exitcode: bool
     from .plan_file import seal
 
     with opened(options) as session:
+        session.require_account()
         ready = look(session)
         made = session.plan()
         try:
@@ -162,15 +165,17 @@ def deploy(
     allowed = Allowed(yes, frozenset(replaced), loss, access)
     with opened(options) as session:
         made, recorded = _to_be_done(session, sealed)
-        try:
-            print_plan(made)
-            if not made.empty:
-                allowed = confirm(made, allowed, session)
-            elif recorded:
+        if made.empty:
+            click.echo("No changes: " + ", ".join(f"{each.target.root} ({each.target.stack})" for each in made.roots))
+            if recorded:
                 say("nothing to do")
                 return
-            else:
-                say("nothing to change; what is live is verified, and recorded as a release")
+            say("what is live is verified, and recorded as a release")
+            made = replace(made, caller=session.caller.arn)
+        try:
+            if not made.empty:
+                print_plan(made)
+                allowed = confirm(made, allowed, session)
         except BaseException:
             session.discard(made.roots)
             raise
@@ -179,21 +184,27 @@ def deploy(
 
 def _to_be_done(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
     """The plan, of a file or made now, and whether the last release did what it says; where only reading tells that
-    nothing is to be done, no more than that.
-
-    That is read while stuck stacks are led out: one that is stuck is not idle.
-    """
-    with ThreadPoolExecutor(1) as pool:
-        reading = None if sealed else pool.submit(session.idle)
-        lead_out(Deployed(session.config, session.aws, session.rendered))
-    if reading and (idle := reading.result()):
+    nothing is to be done, no more than that."""
+    if sealed is None and (idle := _idle(session)):
         return idle.plan, idle.recorded
+    session.require_account()
+    lead_out(Deployed(session.config, session.aws, session.rendered))
     if sealed is None:
         session.bring_images()
     if not look(session):
         sys.exit(1)
     made = unsealed(sealed, session) if sealed else session.plan()
     return made, made.empty and _recorded(made, session)
+
+
+def _idle(session: Session) -> Idle | None:
+    """What `Session.idle` reads; in another account it may be refused, and then that is told."""
+    try:
+        return session.idle()
+    except AwsError as error:
+        if error.problems[0].code in ("SW403", "SW408"):
+            session.require_account()
+        raise
 
 
 def _recorded(made: Plan, session: Session) -> bool:
@@ -456,7 +467,7 @@ def rollback(
     allowed = Allowed(yes, frozenset(replaced), loss, access)
     config = load_config(options)
     aws = connected(config)
-    session = Session(options, config, aws, aws.caller(), say)
+    session = Session(options, config, aws, say)
     wanted = _restorable(session, number)
     say(f"release {wanted.number} of {wanted.started:%Y-%m-%d %H:%M}, by {wanted.by}, commit {wanted.commit or '-'}")
     made = _restoring(session, wanted)

@@ -70,11 +70,11 @@ def _upload(bundle: Bundle, config: Config) -> str:
     from .upload import Transfer, upload
 
     aws = connected(config)
-    account = aws.caller().account
+    owner = aws.caller().account
     screen = console(stderr=True)
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
         task = progress.add_task("uploading", total=sum(artifact.size for artifact in bundle.artifacts))
-        found = upload(bundle, account, aws, lambda artifact: progress.advance(task, artifact.size))
+        found = upload(bundle, owner, aws, lambda artifact: progress.advance(task, artifact.size))
     return "".join(f", {count} {transfer}" for transfer in Transfer if (count := found.count(transfer)))
 
 
@@ -96,16 +96,30 @@ def _listing(bundle: Bundle, style: str) -> str:
 
 
 def connected(config: Config) -> Aws:
-    """AWS, after the account and the Region were compared with the parameters; for the environment `local` the local
-    CloudFormation, which is started unless it runs, until the command ends."""
+    """AWS, after the account and the Region were compared with the parameters; see `reached`."""
+    from .aws import require_account
+
+    aws = reached(config)
+    require_account(account(config), aws)
+    return aws
+
+
+def reached(config: Config) -> Aws:
+    """AWS, not asked anything yet; for the environment `local` the local CloudFormation, which is started unless it
+    runs, until the command ends."""
     from . import local
-    from .aws import connect
+    from .aws import Boto
 
     started = click.get_current_context().with_resource(local.environment(config))
     if started:
         click.echo(f"started the local CloudFormation at {started.url}", err=True)
-    account = config.parameters.get("account_id")
-    return connect(str(account) if account else None, config.region)
+    return Boto(config.region)
+
+
+def account(config: Config) -> str | None:
+    """The account of the parameters, if they name one."""
+    found = config.parameters.get("account_id")
+    return str(found) if found else None
 
 
 def _print(text: str, data: Any, style: str) -> None:

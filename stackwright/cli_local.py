@@ -15,7 +15,7 @@ from .errors import EmulatorError
 from .model import Location, Problem
 
 if TYPE_CHECKING:
-    from .comparison import Diff, ResourceDiff
+    from .differences import Diff, ResourceDiff
     from .rehearsal import Rehearsal
 
 _STYLE = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)

@@ -131,6 +131,18 @@ def _rendered(config: Config) -> Rendering:
     return render(config, wire)
 
 
+def make_report(rendering: Rendering) -> Report:
+    """The stage `check`, or what it found in the same rendering before."""
+    from .render_cache import report
+
+    return report(rendering, _checked)
+
+
+def _checked(rendering: Rendering) -> Report:
+    with checked(rendering.config.project, lambda: [rendering]) as ((_, _, report),):
+        return report
+
+
 @contextlib.contextmanager
 def checked(
     project: Path, renderings: Callable[[], Sequence[Rendering]], *, no_lint: bool = False

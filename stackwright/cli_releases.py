@@ -37,7 +37,7 @@ def _session(options: Options) -> Session:
     """The environment, connected; nothing is rendered."""
     config = load_config(options)
     aws = connected(config)
-    return Session(options, config, aws, aws.caller(), cli_apply.say)
+    return Session(options, config, aws, cli_apply.say)
 
 
 def _present(lives: Mapping[str, Live | None]) -> list[Live]:
@@ -386,6 +386,7 @@ def import_(options: Options, yes: bool) -> None:
     from . import resource_import
 
     with cli_apply.opened(options) as session:
+        session.require_account()
         entries = resource_import.roots(session.config)
         lives = session.lives()
         wanted = session.targets(lives, {}, {})

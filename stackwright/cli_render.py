@@ -27,7 +27,7 @@ from .errors import StackwrightError
 from .model import Leaf, Problem, Rendering, Report, dotted
 
 if TYPE_CHECKING:
-    from .comparison import Diff
+    from .differences import Diff
 
 
 def _renderings(options: Options, *, every: bool) -> list[Rendering]:
@@ -240,11 +240,11 @@ def _against_deployed(options: Options, rendering: Rendering) -> Diff:
     from . import targets
     from .cli_deploy import connected
     from .cli_session import Session
-    from .comparison import merged
+    from .differences import merged
     from .foresight import compared
 
     aws = connected(rendering.config)
-    session = Session(options, rendering.config, aws, aws.caller(), functools.partial(click.echo, err=True), rendering)
+    session = Session(options, rendering.config, aws, functools.partial(click.echo, err=True), rendering)
     lives = session.lives()
     known = targets.Known({root: live.stack.outputs for root, live in lives.items() if live})
     bundle = session.bundle(session.bucket(lives))

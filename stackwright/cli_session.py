@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import targets
+from .cli_deploy import account
 from .cli_options import Options
 from .deployment import Plan, RootPlan, SecretChange, StackTarget
 from .errors import AwsError, InputError
@@ -47,7 +48,6 @@ class Session:
     options: Options
     config: Config
     aws: Aws
-    caller: Caller
     say: Say
     rendered: Rendering | None = None
     run: str = field(default_factory=lambda: f"stackwright-{uuid.uuid4().hex[:12]}")
@@ -60,6 +60,17 @@ class Session:
         if self.rendered is None:
             raise ValueError("nothing was rendered")
         return self.rendered
+
+    def require_account(self) -> Caller:
+        """Who deploys; raises AwsError (SW404) where that is in another account than the parameters name."""
+        from .aws import require_account
+
+        return require_account(account(self.config), self.aws)
+
+    @property
+    def caller(self) -> Caller:
+        """The same."""
+        return self.require_account()
 
     # --- what the account holds -------------------------------------------------------------------------------
 
@@ -152,31 +163,43 @@ class Session:
     # --- planning ---------------------------------------------------------------------------------------------
 
     def idle(self) -> Idle | None:
-        """The plan where there is nothing to do, made by reading alone, all side by side; None where only a change set
-        can tell."""
-        from . import plan, release
+        """The plan where there is nothing to do, made by reading alone, all side by side; None where that cannot tell,
+        or where a killed deployment has left functions that do not run.
 
-        with ThreadPoolExecutor(len(self.config.stacks) + 3) as pool:
-            asking, looking = pool.submit(self.secrets), pool.submit(self.tagged)
-            lives = self.lives()
-            if not all(lives.values()):
+        The account is not looked at before: stacks tell theirs.
+        """
+        from . import release, unchanged
+        from .aws import Caller
+
+        with ThreadPoolExecutor(len(self.config.stacks) + 4) as pool:
+            asking, looking, holding = pool.submit(self.secrets), pool.submit(self.tagged), pool.submit(self.held)
+            lives = {root: live for root, live in self.lives().items() if live}
+            owner = _owner(lives.values())
+            if len(lives) < len(self.config.stacks) or owner is None or account(self.config) not in (None, owner):
                 return None
             bucket = self.bucket(lives)
-            environment, account = self.config.environment, self.caller.account
-            reading = pool.submit(release.last, environment, bucket, account, self.aws) if bucket else None
-            texts = pool.map(lambda live: live.template if live else "", lives.values())
+            reading = pool.submit(release.last, self.config.environment, bucket, owner, self.aws) if bucket else None
+            templates = pool.map(lambda live: live.template, lives.values())
             (changes, versions), images = asking.result(), looking.result()
             if changes:
                 return None
             wanted = self.targets(lives, images, versions)
-            list(texts)
-            roots = [plan.nothing(each, lives[root]) for root, each in wanted.items()]
-            last = reading.result() if reading else None
+            list(templates)
+            roots = [unchanged.nothing(each, lives[root]) for root, each in wanted.items()]
+            last, held = reading.result() if reading else None, holding.result()
         found = [each for each in roots if each is not None]
-        if len(found) < len(wanted):
+        if len(found) < len(wanted) or held:
             return None
-        made = self.planned(found, images, versions, lives)
+        made = self.planned(found, images, versions, lives, by=Caller(owner, ""))
         return Idle(made, bucket is None or release.records(last, made))
+
+    def held(self) -> bool:
+        """Whether a function that a deployment holds still does not run."""
+        from . import holds
+
+        roots = [root.name for root in self.config.stacks]
+        texts = {root: {d.name: d.text for d in self.rendering.documents if d.root == root} for root in roots}
+        return any(holds.now_held(targets.stack_name(self.config, root), texts[root], self.aws) for root in roots)
 
     def plan(self) -> Plan:
         """The plan of all roots; roots whose inputs are not there yet are predicted.
@@ -195,11 +218,11 @@ class Session:
 
     def root_plan(self, wanted: StackTarget, found: Live | None) -> RootPlan:
         """The plan of one root: by a change set where all its inputs are known and something may change."""
-        from . import plan
+        from . import plan, unchanged
 
         if wanted.missing:
             return plan.predict(wanted, found)
-        if same := plan.nothing(wanted, found):
+        if same := unchanged.nothing(wanted, found):
             return same
         self.upload()
         self.say(f"change set of {wanted.stack}")
@@ -217,14 +240,16 @@ class Session:
         versions: Mapping[str, str],
         lives: Mapping[str, Live | None],
         changes: tuple[SecretChange, ...] = (),
+        by: Caller | None = None,
     ) -> Plan:
         """The plan of the roots, made now and here."""
         bucket = self.bucket(lives)
+        by = by or self.caller
         return Plan(
             environment=self.config.environment,
-            account=self.caller.account,
+            account=by.account,
             region=self.config.region,
-            caller=self.caller.arn,
+            caller=by.arn,
             commit=git_commit(self.options.project),
             made=datetime.now(UTC),
             roots=tuple(roots),
@@ -342,6 +367,12 @@ class Session:
         images.build(self.config, [image for image in absent if image.context], engine)
         images.push(absent, store, engine)
         images.mirror(absent, store, engine)
+
+
+def _owner(lives: Iterable[Live]) -> str | None:
+    """The account of all stacks, by their ids (``arn:aws:cloudformation:<region>:<account>:stack/…``)."""
+    accounts = {live.stack.id.split(":")[4] for live in lives}
+    return accounts.pop() if len(accounts) == 1 else None
 
 
 def git_commit(project: Path) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from .aws import StackEvent
-from .comparison import Diff, Effect, ResourceDiff
+from .differences import Diff, Effect, ResourceDiff
 from .model import Location
 
 

@@ -15,8 +15,8 @@ from .cfn.template import Template, parse
 from .deployment import Outcome
 from .errors import AwsError, DeployError
 from .following import Following, follow
-from .live import Live
-from .progress import STACK, Fate
+from .live import STACK, Live
+from .progress import Fate
 
 _SNAPSHOT = frozenset(("AWS::RDS::DBCluster", "AWS::RDS::DBInstance"))
 """What leaves a snapshot where its template says nothing (an instance of a cluster does not).

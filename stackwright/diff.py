@@ -19,7 +19,8 @@ from .cfn.intrinsics import Pseudo
 from .cfn.schema import Schemas
 from .cfn.template import Template, ValidationError, parse
 from .cfn.values import Traced, Unknown, plain
-from .comparison import PARAMETER, Collector, Diff, news
+from .comparison import Collector, news
+from .differences import PARAMETER, Diff
 from .errors import InputError, TemplateError
 from .model import Location
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from .aws import Drift, Stacks
 from .cfn.template import parse
-from .comparison import HIDDEN
 from .deployment import StackTarget
+from .differences import HIDDEN
 from .errors import AwsError
 from .findings import StackDrift
 from .live import Live

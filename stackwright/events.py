@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 from .aws import Stack, StackEvent, Stacks
 from .errors import AwsError
-from .progress import STACK, Step, nested_path
+from .live import STACK
+from .progress import Step, nested_path
 
 _AT_ONCE = 5
 """Stacks read in one round, the root always among them; with `polling.CALLS_A_SECOND` that is a round a second."""

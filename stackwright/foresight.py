@@ -18,8 +18,9 @@ from .cfn.intrinsics import Pseudo
 from .cfn.schema import Schemas
 from .cfn.template import Template, ValidationError, parse
 from .cfn.values import Unknown
-from .comparison import PARAMETER, Collector, Diff, news
+from .comparison import Collector, news
 from .deployment import StackTarget
+from .differences import PARAMETER, Diff
 from .errors import TemplateError
 from .live import Live, hidden, nested_name, pseudo_of
 

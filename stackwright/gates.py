@@ -13,8 +13,8 @@ from ipaddress import ip_network
 from typing import Any
 
 from .cfn.template import parse
-from .comparison import Effect, PropertyDiff
 from .deployment import Certainty, Kind, Plan, PlannedChange, RootPlan
+from .differences import Effect, PropertyDiff
 from .errors import DeployError
 from .model import Location, Problem
 

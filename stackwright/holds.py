@@ -18,9 +18,9 @@ from .cfn.intrinsics import Resolver
 from .cfn.template import ValidationError, parse, to_text
 from .cfn.values import plain
 from .errors import AwsError
-from .live import pseudo_of
+from .live import STACK, pseudo_of
 from .model import logical_id
-from .progress import STACK, Notice, Watcher
+from .progress import Notice, Watcher
 
 FUNCTION = "AWS::Lambda::Function"
 _MAY_MARK = re.compile(r"\bhold\b")
@@ -76,6 +76,11 @@ def release(found: Sequence[Held], aws: _Aws, tell: Watcher, before: Mapping[str
         if wanted != 0:
             aws.reserve_concurrency(each.name, wanted)
             tell(Notice(f"{each.name} runs again"))
+
+
+def now_held(stack: str, templates: Mapping[str, str], aws: _Aws) -> list[Held]:
+    """Those that the templates mark and that do not run. Raises AwsError."""
+    return [each for each in functions(stack, templates, aws) if aws.reserved_concurrency(each.name) == 0]
 
 
 def functions(stack: str, templates: Mapping[str, str], aws: _Aws) -> list[Held]:

@@ -7,22 +7,27 @@ stacks with theirs) where that is, for the whole tree side by side: a deployment
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .aws import Stack, StackResource, Stacks
-from .cfn import changes as cfn
 from .cfn.intrinsics import Pseudo
 from .cfn.template import Template, parse
 from .cfn.values import Unknown
-from .comparison import HIDDEN
+from .differences import HIDDEN
+
+if TYPE_CHECKING:
+    from .cfn import changes as cfn
 
 READERS = 8
 """Stacks that are read at the same time."""
 
+STACK = "AWS::CloudFormation::Stack"
 _GONE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
 
 
@@ -87,6 +92,8 @@ class Live:
         return self._as_cfn(pseudo or pseudo_of(self.stack), self.stack.tags)
 
     def _as_cfn(self, pseudo: Pseudo, tags: Mapping[str, str]) -> cfn.Stack:
+        from .cfn import changes as cfn
+
         template = parse(self.template)
         return cfn.Stack(
             template,
@@ -133,6 +140,20 @@ def read(stack: str, aws: Stacks, name: str | None = None) -> Live | None:
     return Live(name or stack, found, text, functools.cache(_Reader(name or stack, found, text, aws).read))
 
 
+def identity(live: Live | None) -> dict[str, str]:
+    """What a plan is made against: id, status, time of the last update, and a hash of the parameters."""
+    if live is None:
+        return {}
+    stack = live.stack
+    values = json.dumps(dict(sorted(stack.parameters.items())))
+    return {
+        "id": stack.id,
+        "status": stack.status,
+        "updated": stack.updated.isoformat() if stack.updated else "",
+        "parameters": hashlib.sha256(values.encode()).hexdigest(),
+    }
+
+
 class _Reader:
     """Reads the tree below one stack, level by level, each level side by side."""
 
@@ -162,7 +183,7 @@ class _Reader:
 
 def _children(name: str, resources: list[StackResource]) -> Iterator[tuple[str, str]]:
     for each in resources:
-        if each.type == cfn.STACK_TYPE and each.physical_id and each.status != "DELETE_COMPLETE":
+        if each.type == STACK and each.physical_id and each.status != "DELETE_COMPLETE":
             yield nested_name(name, each.logical_id), each.physical_id
 
 
@@ -173,7 +194,7 @@ def _inside(
     kept = {each.logical_id: each for each in resources if each.status != "DELETE_COMPLETE"}
     nested = {}
     for logical_id, each in kept.items():
-        if each.type == cfn.STACK_TYPE and each.physical_id in stacks:
+        if each.type == STACK and each.physical_id in stacks:
             child = nested_name(name, logical_id)
             text, below = found[each.physical_id][0], _inside(child, each.physical_id, found, stacks)
             nested[logical_id] = Live.of(child, stacks[each.physical_id], text, below.resources, below.nested)

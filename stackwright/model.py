@@ -269,6 +269,8 @@ class Rendering:
     problems: tuple[Problem, ...] = ()
     local_paths: tuple[str, ...] = ()
     """Files and folders of the project that its templates name by ``local_path``."""
+    inputs: str = ""
+    """The hash of all that it was made of; empty where nobody took it."""
 
     @property
     def environment(self) -> str:

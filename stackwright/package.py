@@ -203,6 +203,8 @@ def _unzipped(data: bytes) -> int | None:
 def _local_paths(document: Document) -> Iterator[tuple[str, Mapping[str, Any], yaml.ScalarNode]]:
     """Logical ID, resource and node of every property that is a local path, in the order of the text."""
     resources = document.resources()
+    if not any(each.get("Type") in _LOCAL for each in resources.values()):
+        return  # parsing takes much longer
     root = compose(document.text, document.path)
     for name, node in _entries(_child(root, "Resources")):
         wanted = _LOCAL.get(str(resources.get(name, {}).get("Type")))

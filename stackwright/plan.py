@@ -6,8 +6,6 @@ CloudFormation for `apply` until `discard` removes it and what it made.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -16,15 +14,14 @@ from . import change_sets
 from .agreement import agree
 from .aws import ChangeSetRequest, Stack, Stacks
 from .cfn.schema import Schemas
-from .comparison import Diff
 from .deployment import Kind, RootPlan, StackTarget
+from .differences import Diff
 from .errors import AwsError
 from .foresight import Foresight, foresee, kept
-from .live import Live
+from .live import Live, identity
 from .plan_file import seal, unseal
-from .unchanged import unchanged
 
-__all__ = ["discard", "identity", "nothing", "predict", "preview", "require_updatable", "seal", "stale", "unseal"]
+__all__ = ["discard", "identity", "predict", "preview", "require_updatable", "seal", "stale", "unseal"]
 
 _REVIEW = "REVIEW_IN_PROGRESS"
 _REPAIR = "the verb repair offers the way out; then run this again"
@@ -77,14 +74,6 @@ def preview(
     finally:
         if left is not None:
             discard(left, aws)
-
-
-def nothing(target: StackTarget, live: Live | None) -> RootPlan | None:
-    """The plan of a root that is what it is asked to become, made by reading alone; None where a change set has to
-    tell. Raises AwsError."""
-    if live is None or not unchanged(target, live):
-        return None
-    return RootPlan(target, Kind.NOTHING, Diff(), stack_id=live.stack.id, live=identity(live))
 
 
 def _made(
@@ -226,20 +215,6 @@ def _who(stack: Stack, aws: Stacks) -> str:
         return f", {running.description}"
     last = aws.last_event(stack.id)
     return f", by the request {last.token}" if last and last.token else ""
-
-
-def identity(live: Live | None) -> dict[str, str]:
-    """What a plan is made against: id, status, time of the last update, and a hash of the parameters."""
-    if live is None:
-        return {}
-    stack = live.stack
-    values = json.dumps(dict(sorted(stack.parameters.items())))
-    return {
-        "id": stack.id,
-        "status": stack.status,
-        "updated": stack.updated.isoformat() if stack.updated else "",
-        "parameters": hashlib.sha256(values.encode()).hexdigest(),
-    }
 
 
 def stale(plan: RootPlan, live: Live | None, aws: Stacks) -> str | None:

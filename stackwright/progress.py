@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .deployment import Outcome
-from .live import nested_name
+from .live import STACK, nested_name
 from .model import logical_id
-
-STACK = "AWS::CloudFormation::Stack"
 
 
 @dataclass(frozen=True, slots=True)

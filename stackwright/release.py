@@ -18,9 +18,9 @@ from uuid import uuid4
 from . import images, secret_values
 from .aws import Storage
 from .cfn.template import parse
-from .comparison import Effect
 from .containers import Registry, is_loopback
 from .deployment import Kind, Outcome, Plan, RootPlan, StackTarget
+from .differences import Effect
 from .errors import AwsError, InputError
 from .model import Level, Problem
 from .release_record import (

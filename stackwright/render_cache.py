@@ -1,8 +1,9 @@
-"""Config and templates -> the Rendering that they gave the last time, where nothing that it depends on has changed.
+"""Config and templates -> the Rendering that they gave the last time, and what was found in it, where nothing that they
+depend on has changed.
 
 Most runs of a pipeline, and every second command of a user, render what was rendered before. What a rendering depends
-on is small: the merged parameters, the templates, and this program; so it is read and hashed instead. Losing an entry
-only costs time.
+on is small: the merged parameters, the templates, and this program; so that is hashed instead. Losing an entry only
+costs time.
 """
 
 from __future__ import annotations
@@ -10,55 +11,74 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from .cache import Cache
-from .model import Config, Rendering
+from .model import Config, Rendering, Report
 
+LINT_CONFIG = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")
+"""Files of the project that cfn-lint reads."""
 _ENTRIES = 40
 """Each takes up some hundred KiB."""
-_PACKAGES = ("jinja2", "yaml")
-"""What renders besides this program; each has its version in its ``__init__.py``."""
+_VERSIONS = {"jinja2": "__init__.py", "yaml": "__init__.py", "cfnlint": "version.py"}
+"""Packages that render and check besides this program, and the file that holds their version: reading it takes much
+less than asking for the metadata."""
 
 
 def rendering(config: Config, render: Callable[[Config], Rendering]) -> Rendering:
     """What ``render`` makes of the Config, or made of it before. Raises what ``render`` raises, which is not kept."""
     cache = Cache(config.project, "renderings", _ENTRIES)
     key = cache.key(*_inputs(config))
-    found = _loaded(cache.get(key), config)
-    if found is None:
-        found = render(config)
-        parts = (found.documents, dict(found.wiring), found.problems, found.local_paths)
-        cache.put(key, pickle.dumps(parts, pickle.HIGHEST_PROTOCOL))
-    return found
+    parts = _loaded(cache.get(key))
+    if parts is not None and all((config.project / path).exists() for path in parts[-1]):
+        documents, wiring, problems, local_paths = parts
+        return Rendering(config, documents, MappingProxyType(wiring), problems, local_paths, key)
+    made = render(config)
+    parts = (made.documents, dict(made.wiring), made.problems, made.local_paths)
+    cache.put(key, pickle.dumps(parts, pickle.HIGHEST_PROTOCOL))
+    return replace(made, inputs=key)
+
+
+def report(found: Rendering, check: Callable[[Rendering], Report]) -> Report:
+    """What ``check`` finds in a rendering, or found in it before; what took too long to lint is not kept."""
+    project = found.config.project
+    settings = [path.read_bytes() for name in LINT_CONFIG if (path := project / name).is_file()]
+    cache = Cache(project, "reports", _ENTRIES)
+    key = cache.key(found.inputs, *settings)
+    kept = _loaded(cache.get(key)) if found.inputs else None
+    if isinstance(kept, Report):
+        return kept
+    made = check(found)
+    if found.inputs and all(each.code != "SW390" for each in made.problems):
+        cache.put(key, pickle.dumps(made, pickle.HIGHEST_PROTOCOL))
+    return made
 
 
 def _inputs(config: Config) -> Iterator[str | bytes]:
-    """All that decides what is rendered, but for whether its local paths exist."""
+    """All that decides what is rendered and found in it, but for whether local paths exist."""
     yield sys.version
     yield repr(config)
-    for name in _PACKAGES:
+    for name, file in _VERSIONS.items():
         spec = find_spec(name)
-        yield Path(spec.origin).read_bytes() if spec and spec.origin else b""
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        yield path.name
-        yield path.read_bytes()
+        path = Path(spec.origin).with_name(file) if spec and spec.origin else None
+        yield path.read_bytes() if path and path.is_file() else b""
+    package = Path(__file__).parent
+    for path in sorted(package.rglob("*.py")):  # by time and size, as Python itself knows what it has compiled
+        stat = path.stat()
+        yield f"{path.relative_to(package)} {stat.st_mtime_ns} {stat.st_size}"
     templates = config.project / "templates"
     for path in sorted(each for each in templates.rglob("*") if each.is_file()):
         yield path.relative_to(templates).as_posix()
         yield path.read_bytes()
 
 
-def _loaded(data: bytes | None, config: Config) -> Rendering | None:
-    """An entry of the cache, whose folder is as trusted as the project's code; None where it does not hold."""
-    if data is None:
-        return None
+def _loaded(data: bytes | None) -> Any:
+    """An entry of the cache, whose folder is as trusted as the project's code; None where it is damaged."""
     try:
-        documents, wiring, problems, local_paths = pickle.loads(data)  # noqa: S301
+        return None if data is None else pickle.loads(data)  # noqa: S301
     except Exception:  # whatever a damaged entry raises
         return None
-    if not all((config.project / path).exists() for path in local_paths):
-        return None
-    return Rendering(config, documents, MappingProxyType(wiring), problems, local_paths)

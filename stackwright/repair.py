@@ -13,8 +13,7 @@ from enum import StrEnum
 from .aws import Aws, Stack
 from .deployment import Outcome
 from .following import Following, follow
-from .live import Live, read
-from .progress import STACK
+from .live import STACK, Live, read
 
 
 class Way(StrEnum):

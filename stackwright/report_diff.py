@@ -13,7 +13,7 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from .comparison import DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
+from .differences import DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
 
 FORMATS = ("text", "markdown", "json")
 KNOWN_AFTER_APPLY = "(known after apply)"

@@ -13,8 +13,8 @@ from itertools import groupby
 from typing import Any
 
 from .agreement import keeps
-from .comparison import Diff, ResourceDiff
 from .deployment import Certainty, Kind, Listed, Plan, PlannedChange, RootPlan, SecretChange
+from .differences import Diff, ResourceDiff
 from .gates import Danger, dangers
 from .report_diff import (
     as_data,

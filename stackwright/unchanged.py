@@ -12,8 +12,9 @@ import re
 from collections.abc import Mapping
 
 from .cfn.template import Template, ValidationError, parse
-from .deployment import StackTarget
-from .live import Live
+from .deployment import Kind, RootPlan, StackTarget
+from .differences import Diff
+from .live import Live, identity
 
 _AT_REST = frozenset(("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"))
 """After a rollback resources may have been skipped, so that the stack is not what its template says."""
@@ -32,7 +33,15 @@ version of an SSM parameter."""
 _NESTED = re.compile(r"TemplateURL[\"']?\s*:\s*[\"']?([^\s\"',}]+)")
 
 
-def unchanged(target: StackTarget, live: Live) -> bool:
+def nothing(target: StackTarget, live: Live | None) -> RootPlan | None:
+    """The plan of a root that is what it is asked to become, made by reading alone; None where a change set has to
+    tell. Raises AwsError."""
+    if live is None or not _unchanged(target, live):
+        return None
+    return RootPlan(target, Kind.NOTHING, Diff(), stack_id=live.stack.id, live=identity(live))
+
+
+def _unchanged(target: StackTarget, live: Live) -> bool:
     """Whether the live root stack is what the target asks for: template, parameters and tags are the same, and nothing
     in them resolves outside. False where that is not certain. Raises AwsError."""
     stack = live.stack

@@ -5,8 +5,8 @@ import textwrap
 
 import pytest
 
-from stackwright.comparison import Effect
 from stackwright.diff import diff, folder, renamed, revision
+from stackwright.differences import Effect
 from stackwright.errors import InputError, TemplateError
 
 APP = """

@@ -6,7 +6,7 @@ import json
 import pytest
 from rich.console import Console
 
-from stackwright.comparison import DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
+from stackwright.differences import DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
 from stackwright.report_diff import FORMATS, as_markdown, report, summary
 
 TASK = ResourceDiff(

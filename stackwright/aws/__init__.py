@@ -29,7 +29,7 @@ from .storage import Login, Secret, Storage, StorageCalls, StoredObject
 __all__ = [
     "ATTEMPTS", "Account", "Aws", "Boto", "Caller", "ChangeSet", "ChangeSetRequest", "Container", "Deployment", "Drift",
     "Instance", "Login", "Metric", "Secret", "Service", "Services", "Session", "Stack", "StackEvent", "StackResource",
-    "Stacks", "Storage", "StoredObject", "Target", "Task", "connect",
+    "Stacks", "Storage", "StoredObject", "Target", "Task", "require_account",
 ]  # fmt: skip
 
 
@@ -61,16 +61,14 @@ class Boto(StackCalls, StorageCalls, ServiceCalls, AccountCalls):
         return self._caller
 
 
-def connect(account: str | None, region: str, aws: Aws | None = None) -> Aws:
-    """AWS, once account and region are known to be those of the parameters; ``account`` None is not compared.
+def require_account(account: str | None, aws: Aws) -> Caller:
+    """Who is calling, in the account of the parameters; None is not compared.
 
-    Raises AwsError before anything was read or changed: SW401 no credentials, SW404 another account, SW405 another
-    Region.
+    Raises AwsError: SW401 no credentials, SW404 another account, SW405 another Region than is configured.
     """
-    made = aws if aws is not None else Boto(region)
-    caller = made.caller()
+    caller = aws.caller()
     if account is not None and caller.account != account:
         message = f"the credentials are for account {caller.account}, the parameters for {account}"
         hint = f"use credentials of {account} (AWS_PROFILE); now: {caller.arn}"
         raise AwsError.of("SW404", message, hint=hint)
-    return made
+    return caller

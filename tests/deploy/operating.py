@@ -13,8 +13,8 @@ import pytest
 from stackwright.apply import Following
 from stackwright.aws import Boto, ChangeSetRequest
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.comparison import Diff, Effect, ResourceDiff
 from stackwright.deployment import Certainty, Kind, Listed, PlannedChange, RootPlan, StackTarget
+from stackwright.differences import Diff, Effect, ResourceDiff
 from stackwright.emulator.engine import Engine
 from stackwright.emulator.server import Server
 from stackwright.polling import Polling

@@ -11,8 +11,8 @@ from uuid import uuid4
 
 from stackwright.aws import Boto, ChangeSetRequest
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.comparison import Diff
 from stackwright.deployment import Kind, Outcome, Plan, RootPlan, StackTarget
+from stackwright.differences import Diff
 from stackwright.emulator.engine import Engine
 from stackwright.emulator.server import Server
 from stackwright.model import S3Folder

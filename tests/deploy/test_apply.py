@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 
 from stackwright.apply import apply, attach, follow, release_held
-from stackwright.comparison import Effect
 from stackwright.deployment import Outcome
+from stackwright.differences import Effect
 from stackwright.emulator.faults import RequestFault
 from stackwright.emulator.resources import Fault
 from stackwright.errors import AwsError, DeployError

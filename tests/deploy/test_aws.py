@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stackwright.aws import Boto, connect
+from stackwright.aws import Boto, require_account
 from stackwright.errors import AwsError
 from tests.deploy.conftest import ACCOUNT, REGION, Refusals, client
 from tests.fakes import FakeAws
@@ -20,10 +20,10 @@ def failure(aws: Boto, name: str = "secret") -> AwsError:
 
 
 def test_the_callers_account_is_compared_first(moto: str) -> None:
-    assert connect(ACCOUNT, REGION).caller().account == ACCOUNT
-    assert connect(None, REGION).caller().account == ACCOUNT
+    assert require_account(ACCOUNT, Boto(REGION)).account == ACCOUNT
+    assert require_account(None, Boto(REGION)).account == ACCOUNT
     with pytest.raises(AwsError, match="for account 123456789012, the parameters for 999988887777") as caught:
-        connect("999988887777", REGION)
+        require_account("999988887777", Boto(REGION))
     (problem,) = caught.value.problems
     assert problem.code == "SW404"
     assert "arn:aws:" in problem.hint
@@ -34,16 +34,16 @@ def test_the_region_is_compared_first(refusals: Refusals, monkeypatch: pytest.Mo
     monkeypatch.setenv("AWS_ENDPOINT_URL", refusals.url)
     monkeypatch.setenv(variable, "eu-west-1")
     with pytest.raises(AwsError, match="names the Region eu-west-1, the parameters us-east-2") as caught:
-        connect(None, REGION)
+        require_account(None, Boto(REGION))
     assert caught.value.problems[0].code == "SW405"
     assert "AWS_REGION=us-east-2" in caught.value.problems[0].hint
     assert refusals.requests == []
 
 
 def test_a_fake_is_compared_like_the_real_one() -> None:
-    assert connect("1" * 12, REGION, FakeAws("1" * 12)).caller().account == "1" * 12
+    assert require_account("1" * 12, FakeAws("1" * 12)).account == "1" * 12
     with pytest.raises(AwsError, match="the parameters for 222222222222"):
-        connect("2" * 12, REGION, FakeAws("1" * 12))
+        require_account("2" * 12, FakeAws("1" * 12))
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from stackwright import live, plan
 from stackwright.aws import StackEvent, StackResource
-from stackwright.comparison import Effect
 from stackwright.deployment import Certainty, Kind, Listed, PlannedChange, RootPlan, SecretChange
+from stackwright.differences import Effect
 from stackwright.emulator.faults import RequestFault
 from stackwright.errors import AwsError, InputError
 from stackwright.live import Live

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from stackwright.comparison import DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
 from stackwright.deployment import Certainty, Kind, Listed, PlannedChange, RootPlan, SecretChange
+from stackwright.differences import DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
 from stackwright.report_plan import FORMATS, report, total
 from tests.deploy.planning import arn, target, whole
 
