@@ -282,7 +282,9 @@ class Cloud:
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Handler)
         self._server.daemon_threads = True  # type: ignore[attr-defined]  # an idle client must not hold the exit
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+        # Peers are compiled when they are installed; Python by itself keeps what it compiles of ours too.
+        dropped = ("AWS_", "PYTHONDONTWRITEBYTECODE")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
         self.variables = {**kept, **settings(self.url, REGION), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
 
     def __enter__(self) -> Cloud:

@@ -171,9 +171,11 @@ class Session:
         from . import release, unchanged
         from .aws import Caller
 
-        with ThreadPoolExecutor(len(self.config.stacks) + 4) as pool:
+        with ThreadPoolExecutor(len(self.config.stacks) + 6) as pool:
+            standing = pool.submit(self.lives)
             asking, looking, holding = pool.submit(self.secrets), pool.submit(self.tagged), pool.submit(self.held)
-            lives = {root: live for root, live in self.lives().items() if live}
+            pool.submit(self.aws.prepare, "s3", "lambda")
+            lives = {root: live for root, live in standing.result().items() if live}
             owner = _owner(lives.values())
             if len(lives) < len(self.config.stacks) or owner is None or account(self.config) not in (None, owner):
                 return None

@@ -36,7 +36,8 @@ PURE = {"model": set(), "errors": {"model"}, "cache": set(), "wire": {"model"}}
 """Modules whose imports of ours are named one by one."""
 OWNERS = {
     "jinja2": {"templating"},
-    "boto3": {"aws"},
+    "boto3": set(),
+    "botocore": {"aws", "emulator"},
     "cfnlint": {"lint_worker"},
     "click": {
         "cli",
@@ -122,8 +123,8 @@ def test_only_the_command_line_imports_stages(path):
 
 
 def test_heavy_packages_are_imported_late():
-    """cfn-lint, boto3, moto, jsonschema and rich cost more than a rendering: no module imports them at start-up."""
-    heavy = {"cfnlint", "boto3", "moto", "jsonschema", "rich"}
+    """cfn-lint, botocore, moto, jsonschema and rich cost more than a rendering: no module imports them at start-up."""
+    heavy = {"cfnlint", "boto3", "botocore", "moto", "jsonschema", "rich"}
     for path in FILES:
         if name_of(path) in ("lint_worker", "emulator"):
             continue  # imported in processes of their own

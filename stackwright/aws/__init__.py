@@ -1,4 +1,4 @@
-"""Typed calls to AWS: the only importer of boto3, and the Protocols that stages depend on and fakes implement.
+"""Typed calls to AWS: the only importer of botocore, and the Protocols that stages depend on and fakes implement.
 
 ``session`` makes calls and says what went wrong, ``stacks`` speaks to CloudFormation, ``storage`` to Secrets Manager,
 S3 and ECR, ``services`` to what runs (ECS, load balancers, Cloud Map, Lambda, CloudWatch), ``account`` to what is
@@ -46,6 +46,9 @@ class Aws(Stacks, Storage, Services, Account, Protocol):
 
     def caller(self) -> Caller:
         """STS GetCallerIdentity, which needs no permission."""
+
+    def prepare(self, *services: str) -> None:
+        """Make clients ahead of their first use, for example while other calls are waited for."""
 
 
 class Boto(StackCalls, StorageCalls, ServiceCalls, AccountCalls):

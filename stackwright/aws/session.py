@@ -1,7 +1,8 @@
-"""One session of boto3: clients, one way to call, and what AWS refuses as AwsError.
+"""One session of boto3's core, botocore: clients, one way to call, and what AWS refuses as AwsError.
 
-Credentials, profile, endpoint and proxies come from where boto3 takes them; nothing here changes them. boto3 is
-imported at the first call.
+Credentials, profile, endpoint and proxies come from where boto3 takes them; nothing here changes them. Only clients are
+used, which boto3 takes from botocore; its resources and transfers would be loaded for nothing. botocore is imported at
+the first call.
 """
 
 from __future__ import annotations
@@ -50,6 +51,11 @@ class Session:
         self._lock = threading.Lock()
         self._session: Any = None
 
+    def prepare(self, *services: str) -> None:
+        """Make clients ahead of their first use, for example while other calls are waited for."""
+        for service in services:
+            self._client(service)
+
     def _client(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:
@@ -57,17 +63,17 @@ class Session:
             return self._clients[service]
 
     def _make(self, service: str) -> Any:
-        import boto3
+        import botocore.session
         from botocore.config import Config
 
         if self._session is None:
-            self._session = boto3.Session()
-            # boto3 itself passes AWS_REGION over, the other SDKs and version 2 of the AWS CLI go by it.
-            self._require_region(os.environ.get("AWS_REGION") or self._session.region_name)
+            self._session = botocore.session.get_session()
+            # botocore itself passes AWS_REGION over, the other SDKs and version 2 of the AWS CLI go by it.
+            self._require_region(os.environ.get("AWS_REGION") or self._session.get_config_variable("region"))
         settings: dict[str, Any] = {"connect_timeout": 10, "read_timeout": 60, "user_agent_extra": "stackwright"}
         if "AWS_RETRY_MODE" not in os.environ and "AWS_MAX_ATTEMPTS" not in os.environ:
             settings["retries"] = {"mode": "standard", "total_max_attempts": ATTEMPTS}
-        return self._session.client(service, region_name=self._region, config=Config(**settings))
+        return self._session.create_client(service, region_name=self._region, config=Config(**settings))
 
     def _require_region(self, configured: str | None) -> None:
         if configured is not None and configured != self._region:

@@ -43,7 +43,6 @@ def load() -> None:
     """Read what a deployment needs, so that runs need not."""
     import importlib
 
-    import boto3
     import botocore.loaders
     import botocore.session
     import jinja2  # noqa: F401
@@ -58,18 +57,17 @@ def load() -> None:
         name = ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
         if name != "stackwright.lint_worker":  # it loads cfn-lint, which runs of their own do where they must
             importlib.import_module(name)
-    loader = botocore.loaders.create_loader()
+    loader, get_session = botocore.loaders.create_loader(), botocore.session.get_session
 
-    class Session(boto3.session.Session):
-        def __init__(self, *arguments: Any, **settings: Any) -> None:
-            session = botocore.session.get_session()
-            session.register_component("data_loader", loader)
-            super().__init__(*arguments, botocore_session=session, **settings)
+    def sharing(*arguments: Any) -> Any:
+        session = get_session(*arguments)
+        session.register_component("data_loader", loader)
+        return session
 
-    boto3.Session = Session
-    made = Session(aws_access_key_id="x", aws_secret_access_key="x", region_name="us-east-2")
+    botocore.session.get_session = sharing
+    made, keys = sharing(), {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
     for service in _SERVICES:
-        made.client(service)
+        made.create_client(service, region_name="us-east-2", **keys)
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
