@@ -172,9 +172,13 @@ class Session:
         from .aws import Caller
 
         with ThreadPoolExecutor(len(self.config.stacks) + 6) as pool:
-            standing = pool.submit(self.lives)
-            asking, looking, holding = pool.submit(self.secrets), pool.submit(self.tagged), pool.submit(self.held)
-            pool.submit(self.aws.prepare, "s3", "lambda")
+            self.aws.prepare("cloudformation")
+            standing, holding = pool.submit(self.lives), pool.submit(self.held)
+            self.aws.prepare("secretsmanager")  # making clients takes time, of which others make use
+            asking = pool.submit(self.secrets)
+            self.aws.prepare("ecr")
+            looking = pool.submit(self.tagged)
+            self.aws.prepare("s3", "lambda")
             lives = {root: live for root, live in standing.result().items() if live}
             owner = _owner(lives.values())
             if len(lives) < len(self.config.stacks) or owner is None or account(self.config) not in (None, owner):

@@ -48,7 +48,7 @@ class Aws(Stacks, Storage, Services, Account, Protocol):
         """STS GetCallerIdentity, which needs no permission."""
 
     def prepare(self, *services: str) -> None:
-        """Make clients ahead of their first use, for example while other calls are waited for."""
+        """Make clients ahead of their first use, while other calls are waited for. Raises AwsError: SW405."""
 
 
 class Boto(StackCalls, StorageCalls, ServiceCalls, AccountCalls):

@@ -11,6 +11,7 @@ import os
 import re
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..errors import AwsError
@@ -52,9 +53,12 @@ class Session:
         self._session: Any = None
 
     def prepare(self, *services: str) -> None:
-        """Make clients ahead of their first use, for example while other calls are waited for."""
-        for service in services:
-            self._client(service)
+        """Make clients ahead of their first use, while other calls are waited for; what fails is told at that use."""
+        from botocore.exceptions import BotoCoreError
+
+        with suppress(BotoCoreError, ValueError):
+            for service in services:
+                self._client(service)
 
     def _client(self, service: str) -> Any:
         with self._lock:
