@@ -15,8 +15,8 @@ import click
 
 from . import __version__
 from .cli_options import show
-from .errors import StackwrightError
-from .model import Report
+from .errors import OutputError, StackwrightError
+from .model import Location, Report
 
 _VERBS: Mapping[str, Sequence[str]] = {
     "cli_render": ("render", "lint", "params", "explain", "graph", "diff"),
@@ -61,6 +61,13 @@ class _Group(click.Group):
             sys.exit(130)
         except BrokenPipeError:  # the reader of our output has gone: nothing to report
             sys.stdout = None
+        except OSError as error:  # of the output: all else that may fail is told where it is done
+            sys.stdout = None
+            where = [Location(str(error.filename))] if error.filename else []
+            hint = "free some space, or write elsewhere; then run it again"
+            show(
+                Report(OutputError.of("SW030", f"cannot write: {error.strerror or error}", *where, hint=hint).problems)
+            )
         sys.exit(1)
 
 

@@ -538,6 +538,17 @@ def test_a_reader_that_goes_away_is_no_error(project: Make) -> None:
     assert result.stderr == ""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+def test_what_cannot_be_written_is_told(project: Make) -> None:
+    made = project({"params/dev.yaml": "k: 1\n"})
+    command = f"{sys.executable} {RENDER_PY} params --env dev --project {made.folder} > /dev/full"
+    result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr.splitlines()[0]) == (
+        1,
+        "error SW030 cannot write: No space left on device",
+    )
+
+
 def test_colours_only_where_they_are_wanted(project: Make) -> None:
     made = project({"params/dev.yaml": "a: [\n"})
     assert "\x1b[" not in made.run("render", "--env", "dev").stderr

@@ -126,6 +126,9 @@ def test_an_answer_that_is_not_of_aws(refusals: Refusals, monkeypatch: pytest.Mo
 def test_what_does_not_exist_is_none(moto: str) -> None:
     aws = Boto(REGION)
     assert aws.secret("absent") is None
+    assert aws.stack("absent") is None
+    assert aws.resources("absent") == []
+    assert aws.image_digest("absent", "1") is None
     assert aws.repositories(["absent"]) == {}
     client("ecr").create_repository(repositoryName="team/here")
     assert aws.repositories(["absent", "team/here"]) == {

@@ -317,7 +317,7 @@ DAYS = [
         "nobody listens",
         nothing,
         1,
-        "SW406 no answer to sts:GetCallerIdentity",
+        "SW406 no answer to cloudformation:",
         {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
     ),
     Day("expired from the start", faults(RequestFault("expired")), 1, "SW402 the credentials have expired"),
