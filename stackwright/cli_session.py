@@ -327,7 +327,8 @@ class Session:
         """The plan with the images and the bucket that came to be since it was made, and the targets by them."""
         lives = self.lives()
         bucket = self.bucket(lives)
-        images = {**self.images(), **plan.images}
+        wanted = self.config.parameters.get("images") or {}
+        images = plan.images if wanted.keys() <= plan.images.keys() else {**self.images(), **plan.images}
         moved = replace(plan, images=images, artifacts=self._artifacts(bucket), bucket=bucket)
         return moved, self.targets(lives, moved.images, moved.secrets)
 

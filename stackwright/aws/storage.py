@@ -6,12 +6,14 @@ import base64
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from ..errors import AwsError
 from .session import Session
 
+_RENEWAL = timedelta(hours=1)
+"""What a login to the registry must hold yet to be used again."""
 _PARALLEL = 8
 
 
@@ -103,6 +105,9 @@ class Storage(Protocol):
 class StorageCalls(Session):
     """`Storage` by boto3."""
 
+    _login: Login | None = None
+    _expires: datetime
+
     def secret(self, name: str) -> Secret | None:
         """See `Storage`."""
         answer = self._find("ResourceNotFoundException", "secretsmanager", "describe_secret", SecretId=name)
@@ -149,10 +154,12 @@ class StorageCalls(Session):
         raise AwsError.of("SW410", f"there is no bucket {bucket}", hint=hint)
 
     def registry_login(self) -> Login:
-        """See `Storage`."""
-        data = self._call("ecr", "get_authorization_token")["authorizationData"][0]
-        username, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
-        return Login(username, password, data["proxyEndpoint"])
+        """See `Storage`. Asked for again when it is about to expire: a login holds for twelve hours."""
+        if self._login is None or self._expires - datetime.now(UTC) < _RENEWAL:
+            data = self._call("ecr", "get_authorization_token")["authorizationData"][0]
+            username, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
+            self._login, self._expires = Login(username, password, data["proxyEndpoint"]), data["expiresAt"]
+        return self._login
 
     def repositories(self, names: Sequence[str]) -> Mapping[str, str]:
         """See `Storage`."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from botocore.stub import Stubber
 
 from stackwright.aws import Boto, require_account
 from stackwright.errors import AwsError
@@ -134,6 +137,21 @@ def test_what_does_not_exist_is_none(moto: str) -> None:
     assert aws.repositories(["absent", "team/here"]) == {
         "team/here": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/team/here"
     }
+
+
+def test_a_login_is_asked_for_again_before_it_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    aws = Boto(REGION)
+    stub, now = Stubber(aws._client("ecr")), datetime.now(UTC)
+    for name, hours in (("first", 12), ("second", 0.5), ("third", 12)):
+        token = b64encode(f"AWS:{name}".encode()).decode()
+        data = {"authorizationToken": token, "expiresAt": now + timedelta(hours=hours), "proxyEndpoint": "https://ecr"}
+        stub.add_response("get_authorization_token", {"authorizationData": [data]})
+    with stub:
+        assert [aws.registry_login().password for _ in range(3)] == ["first"] * 3
+        aws._login = None  # another command
+        assert [aws.registry_login().password for _ in range(3)] == ["second", "third", "third"]
 
 
 def test_a_secret_through_its_versions(moto: str) -> None:
