@@ -212,7 +212,9 @@ class Session:
 
         Change sets that were made are discarded where a later root fails to be planned.
         """
-        (changes, versions), images, lives = self.secrets(), self.images(), self.lives()
+        with ThreadPoolExecutor(3) as pool:
+            asking, looking, standing = pool.submit(self.secrets), pool.submit(self.images), pool.submit(self.lives)
+            (changes, versions), images, lives = asking.result(), looking.result(), standing.result()
         wanted = self.targets(lives, images, versions)
         made: list[RootPlan] = []
         try:

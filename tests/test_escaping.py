@@ -163,13 +163,6 @@ def test_any_key(tmp_path: Path, value: str) -> None:
     check_key(tmp_path, value)
 
 
-@pytest.mark.slow
-@settings(settings.get_profile("full"))
-@given(hostile().filter(lambda text: text not in ("F", "Ref") and not text.startswith("Fn::") and len(text) < 100))
-def test_any_key_at_length(tmp_path: Path, value: str) -> None:
-    check_key(tmp_path, value)
-
-
 def test_a_key_too_long_for_yaml_is_refused_at_its_line(tmp_path: Path) -> None:
     with pytest.raises(StackwrightError) as caught:
         rendered(tmp_path, RESOURCE + "    a: 1\n    {{ v }}: 1\n", {"v": "k" * 2000})
@@ -245,13 +238,6 @@ def test_any_text_in_sub(tmp_path: Path, value: str) -> None:
     check_subs(tmp_path, value)
 
 
-@pytest.mark.slow
-@settings(settings.get_profile("full"))
-@given(st.one_of(SUB_TEXT, hostile()))
-def test_any_text_in_sub_at_length(tmp_path: Path, value: str) -> None:
-    check_subs(tmp_path, value)
-
-
 # --- comments ---
 
 
@@ -315,13 +301,6 @@ def test_any_data(tmp_path: Path, value: Any) -> None:
     check_data(tmp_path, value)
 
 
-@pytest.mark.slow
-@settings(settings.get_profile("full"))
-@given(DATA)
-def test_any_data_at_length(tmp_path: Path, value: Any) -> None:
-    check_data(tmp_path, value)
-
-
 @given(st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False)))
 def test_a_number_in_quotes_or_in_a_text_is_text(tmp_path: Path, value: Any) -> None:
     template = RESOURCE + "    Q: \"{{ v }}\"\n    S: '{{ v }}'\n    E: a{{ v }}\n    T: !Sub {{ v }}\n"
@@ -368,13 +347,6 @@ def check_json(folder: Path, value: str, data: Any) -> None:
 
 @given(hostile(), DATA)
 def test_any_value_in_a_json_template(tmp_path: Path, value: str, data: Any) -> None:
-    check_json(tmp_path, value, data)
-
-
-@pytest.mark.slow
-@settings(settings.get_profile("full"))
-@given(hostile(), DATA)
-def test_any_value_in_a_json_template_at_length(tmp_path: Path, value: str, data: Any) -> None:
     check_json(tmp_path, value, data)
 
 

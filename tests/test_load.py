@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stackwright.errors import InputError
@@ -89,13 +89,6 @@ def empty_maps(layers: list[Layer], leaf: Leaf) -> set[Location]:
 
 @given(st.lists(TREES, min_size=1, max_size=4))
 def test_merge(trees: list[dict[str, Any]]) -> None:
-    check_merge(trees)
-
-
-@pytest.mark.slow
-@settings(settings.get_profile("full"))
-@given(st.lists(TREES, min_size=1, max_size=4))
-def test_merge_at_length(trees: list[dict[str, Any]]) -> None:
     check_merge(trees)
 
 

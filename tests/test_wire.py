@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stackwright.model import Config, Declaration, Dotenv, Interface, Line, Location, Source, SourceKind, Wiring
@@ -128,13 +128,6 @@ def check_unused(world: World, wiring: Wiring) -> None:
 
 @given(worlds())
 def test_every_parameter_has_one_source_or_a_problem(world: World) -> None:
-    check_world(world)
-
-
-@pytest.mark.slow
-@settings(settings.get_profile("full"))
-@given(worlds())
-def test_every_parameter_has_one_source_or_a_problem_at_length(world: World) -> None:
     check_world(world)
 
 

@@ -123,6 +123,9 @@ def _xml(shape: Any, value: Any) -> str:
     return escape(_legal(str(value)))
 
 
+_ILLEGAL = dict.fromkeys(code for code in range(32) if chr(code) not in "\t\n\r")
+
+
 def _legal(text: str) -> str:
     """Without the control characters that XML cannot hold."""
-    return "".join(char for char in text if char >= " " or char in "\t\n\r")
+    return text.translate(_ILLEGAL)

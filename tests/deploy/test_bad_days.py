@@ -26,8 +26,8 @@ CHUNKS = 4
 """Into so many tests each loop is cut, so that workers share it."""
 QUICK = 2
 """What each of them tries of its share without the full profile."""
-EVERY = int(os.environ.get("BAD_DAYS_EVERY", "4"))
-"""With the full profile, every which call and line is disturbed; 1 for each, which takes some minutes more."""
+EVERY = int(os.environ.get("BAD_DAYS_EVERY", "1"))
+"""With the full profile, every which call and line is disturbed."""
 VERSIONS: Mapping[str, Mapping[str, Any]] = {
     "first": {"title": "first", "secrets": SECRETS, "tag": "1.0"},
     "second": {"title": "second", "secrets": {**SECRETS, "API_KEY": SECOND_SECRET}, "tag": "2.0"},
@@ -170,7 +170,7 @@ def test_a_connection_dropped_at_any_call(days: Days, chunk: int, after: bool) -
         assert done.code == 0, done.said  # one is tried again
         return done
 
-    assert disturbed(days, len(days.calls), chunk, disturb, every=4 * EVERY if after else EVERY) == []
+    assert disturbed(days, len(days.calls), chunk, disturb, every=EVERY) == []
 
 
 @chunks
@@ -179,7 +179,7 @@ def test_a_network_that_is_gone_from_any_call_on_for_a_while(days: Days, chunk: 
         days.world.tap.before = lambda at, call: _hang_up(at, call) if number <= at < number + 24 else None
         return days.world.deploy()
 
-    assert disturbed(days, len(days.calls), chunk, disturb, every=10 * EVERY) == []
+    assert disturbed(days, len(days.calls), chunk, disturb, every=5 * EVERY) == []
 
 
 @chunks
@@ -210,7 +210,7 @@ def test_killed_at_any_call(days: Days, chunk: int) -> None:
         days.world.tap.before = hook
         return days.world.deploy(on_start=pids.append)
 
-    assert disturbed(days, len(days.calls), chunk, disturb, every=5 * EVERY) == []
+    assert disturbed(days, len(days.calls), chunk, disturb, every=2 * EVERY) == []
 
 
 @chunks
