@@ -10,8 +10,9 @@ The pipeline, one public function a stage, nothing mutated on the way:
 5. ``package.package``  local paths become addresses named by content: a `Bundle` of function zips and templates.
 6. ``upload.upload``  what the bucket does not have yet is brought there.
 
-``render_cache`` keeps what 2 and 3 made of the same inputs before. Beside it, ``secret_values`` puts the values of keys.env into Secrets Manager, and ``images`` brings container images
-to the registry; both resolve what a deployment binds, version ids and digests. ``aws`` is all that calls AWS.
+``render_cache`` keeps what 2 and 3 made of the same inputs before. Beside it, ``secret_values`` puts the values of
+keys.env into Secrets Manager, and ``images`` brings container images to the registry; both resolve what a deployment
+binds, version ids and digests. ``aws`` is all that calls AWS.
 
 A deployment goes on with what is in the account, unless ``unchanged.nothing`` tells that nothing is to be done:
 

@@ -20,7 +20,7 @@ from .deployment import StackTarget
 from .differences import HIDDEN
 from .errors import AwsError
 from .findings import StackDrift
-from .live import Live
+from .live import Live, walked
 from .polling import Polling
 
 PARALLEL = 4
@@ -50,7 +50,7 @@ def drift(
         on_progress(live.name)
         return found
 
-    stacks = [live for root in lives for live in root.walk()]
+    stacks = walked(lives)
     with ThreadPoolExecutor(PARALLEL) as pool:
         return list(pool.map(look, stacks))
 

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -152,6 +152,12 @@ def identity(live: Live | None) -> dict[str, str]:
         "updated": stack.updated.isoformat() if stack.updated else "",
         "parameters": hashlib.sha256(values.encode()).hexdigest(),
     }
+
+
+def walked(lives: Iterable[Live]) -> list[Live]:
+    """All of them and all below, parents first, the trees read side by side. Raises AwsError."""
+    with ThreadPoolExecutor(READERS) as pool:
+        return [each for tree in pool.map(lambda live: list(live.walk()), lives) for each in tree]
 
 
 class _Reader:

@@ -15,7 +15,7 @@ from .aws import Service, Services
 from .cfn.intrinsics import Ignorant, Resolver
 from .cfn.template import Template, ValidationError, parse
 from .cfn.values import Traced, plain
-from .live import Live, pseudo_of
+from .live import Live, pseudo_of, walked
 
 SERVICE = "AWS::ECS::Service"
 TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
@@ -63,7 +63,7 @@ class _Physical(Ignorant):
 
 def watched(lives: Iterable[Live]) -> list[Watched]:
     """The resources of these root stacks and their nested stacks that can be looked at. Raises AwsError."""
-    return [found for root in lives for live in root.walk() for found in _of(live)]
+    return [found for live in walked(lives) for found in _of(live)]
 
 
 def _of(live: Live) -> Iterator[Watched]:
