@@ -14,7 +14,7 @@ from stackwright.aws import Boto
 from stackwright.deployment import Cause, Kind, Plan
 from stackwright.errors import AwsError, InputError
 from stackwright.release_record import Release, Result, from_json, number_of, to_json
-from tests.deploy.conftest import ACCOUNT, REGION, client
+from tests.deploy.conftest import ACCOUNT, REGION, client, put_image
 from tests.deploy.releasing import BEGAN, BUCKET, FILES, deploy, emulator, outcome, plan, targets
 from tests.helpers import Project
 
@@ -327,13 +327,7 @@ def test_what_is_missing_for_a_restoration(aws: Boto, bucket: str) -> None:
 
 
 def test_nothing_is_missing_where_all_is_there(aws: Boto, bucket: str) -> None:
-    kind = "application/vnd.oci.image.manifest.v1+json"
-    manifest = json.dumps(
-        {"schemaVersion": 2, "mediaType": kind, "config": {"digest": f"sha256:{'2' * 64}"}, "layers": []}
-    )
-    client("ecr").create_repository(repositoryName="web")
-    put = client("ecr").put_image(repositoryName="web", imageManifest=manifest, imageTag="1")["image"]
-    image = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/web@{put['imageId']['imageDigest']}"
+    image = put_image("web", "1")
     version = client("secretsmanager").create_secret(Name="news/app", SecretString="{}")["VersionId"]
     begun = begin(plan([], images={"web": image}, secrets={"app": version}), aws)
     assert release.missing(begun, aws) == []
