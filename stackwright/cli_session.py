@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import targets
+from .cache import Cache
 from .cli_deploy import account
 from .cli_options import Options
 from .deployment import Plan, RootPlan, SecretChange, StackTarget
@@ -184,7 +185,10 @@ class Session:
             if len(lives) < len(self.config.stacks) or owner is None or account(self.config) not in (None, owner):
                 return None
             bucket = self.bucket(lives)
-            reading = pool.submit(release.last, self.config.environment, bucket, owner, self.aws) if bucket else None
+            kept = Cache(self.config.project, "releases")
+            reading = (
+                pool.submit(release.last, self.config.environment, bucket, owner, self.aws, kept) if bucket else None
+            )
             templates = pool.map(lambda live: live.template, lives.values())
             (changes, versions), images = asking.result(), looking.result()
             if changes:
@@ -205,7 +209,7 @@ class Session:
 
         roots = [root.name for root in self.config.stacks]
         texts = {root: {d.name: d.text for d in self.rendering.documents if d.root == root} for root in roots}
-        return any(holds.now_held(targets.stack_name(self.config, root), texts[root], self.aws) for root in roots)
+        return any(holds.any_held(targets.stack_name(self.config, root), texts[root], self.aws) for root in roots)
 
     def plan(self) -> Plan:
         """The plan of all roots; roots whose inputs are not there yet are predicted.

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from .aws import Services, Stacks
 from .cfn.intrinsics import Resolver
-from .cfn.template import ValidationError, parse, to_text
+from .cfn.template import Resource, ValidationError, parse, to_text
 from .cfn.values import plain
 from .errors import AwsError
 from .live import STACK, pseudo_of
@@ -83,19 +83,38 @@ def now_held(stack: str, templates: Mapping[str, str], aws: _Aws) -> list[Held]:
     return [each for each in functions(stack, templates, aws) if aws.reserved_concurrency(each.name) == 0]
 
 
+def any_held(stack: str, templates: Mapping[str, str], aws: _Aws) -> bool:
+    """Whether one of those that the templates mark does not run; where they give the names too, no stack is asked.
+
+    Raises AwsError.
+    """
+    marked = [each for _, found in _marks(templates) for each in found.values()]
+    names = [name for each in marked if isinstance(name := each.properties.get("FunctionName"), str)]
+    if len(names) < len(marked):
+        return bool(now_held(stack, templates, aws))
+    return any(aws.reserved_concurrency(name) == 0 for name in names)
+
+
 def functions(stack: str, templates: Mapping[str, str], aws: _Aws) -> list[Held]:
     """Those that the templates mark and that exist; without a mark nothing is asked. Raises AwsError."""
     found: list[Held] = []
-    for path, text in templates.items():
-        if not _MAY_MARK.search(text):
-            continue  # parsing takes much longer
-        marked = [name for name, each in parse(text).resources.items() if _marked(each.type, each.metadata)]
-        owner = _stack_of(stack, path, aws) if marked else None
+    for path, marked in _marks(templates):
+        owner = _stack_of(stack, path, aws)
         if owner:
             there = (each for each in aws.resources(owner) if each.status != "DELETE_COMPLETE")
             ids = {each.logical_id: each.physical_id for each in there}
             found += [Held(owner, name, ids[name]) for name in marked if ids.get(name)]
     return found
+
+
+def _marks(templates: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str, Resource]]]:
+    """Paths of the templates that mark functions, and those by logical ID."""
+    for path, text in templates.items():
+        if _MAY_MARK.search(text):  # parsing takes much longer
+            resources = parse(text).resources
+            marked = {name: each for name, each in resources.items() if _marked(each.type, each.metadata)}
+            if marked:
+                yield path, marked
 
 
 def _marked(type_: str, metadata: Any) -> bool:

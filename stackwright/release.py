@@ -6,7 +6,7 @@ The records are an aid: no deployment depends on them, and CloudFormation is ask
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from . import images, secret_values
-from .aws import Storage
+from .aws import Storage, StoredObject
+from .cache import Cache
 from .cfn.template import parse
 from .containers import Registry, is_loopback
 from .deployment import Kind, Outcome, Plan, RootPlan, StackTarget
@@ -200,12 +201,29 @@ def _cause(outcomes: Sequence[Outcome]) -> str:
     return f"{causes[0].address}: {causes[0].reason}" if causes else ""
 
 
-def last(environment: str, bucket: str, account: str, aws: Storage) -> Release | None:
-    """The newest release; None where there is none, or its record cannot be read. Raises AwsError."""
-    numbers = _numbers(environment, bucket, account, aws)
+def last(environment: str, bucket: str, account: str, aws: Storage, kept: Cache | None = None) -> Release | None:
+    """The newest release; None where there is none, or its record cannot be read.
+
+    ``kept`` has records that were read before: none is ever written twice. Raises AwsError.
+    """
+    listed = {(number, each.key.endswith(ENDED)): each for number, each in _records(environment, bucket, account, aws)}
+    if not listed:
+        return None
+    newest = listed[max(listed)]
+    name = Cache.key(bucket, newest.key, newest.etag)
+    found = _parsed(kept.get(name)) if kept else None
+    if found is None:
+        data = aws.read_object(bucket, newest.key, account)
+        found = _parsed(data)
+        if kept and data and found:
+            kept.put(name, data)
+    return found
+
+
+def _parsed(data: bytes | None) -> Release | None:
     try:
-        return _read(environment, max(numbers), bucket, account, aws) if numbers else None
-    except InputError:
+        return from_json(data) if data else None
+    except ValueError:
         return None
 
 
@@ -251,8 +269,14 @@ def load(number: int, environment: str, bucket: str, account: str, aws: Storage)
 
 
 def _numbers(environment: str, bucket: str, account: str, aws: Storage) -> set[int]:
-    found = (number_of(each.key) for each in aws.objects(bucket, folder(environment), account))
-    return {number for number in found if number is not None}
+    return {number for number, _ in _records(environment, bucket, account, aws)}
+
+
+def _records(environment: str, bucket: str, account: str, aws: Storage) -> Iterator[tuple[int, StoredObject]]:
+    for each in aws.objects(bucket, folder(environment), account):
+        number = number_of(each.key)
+        if number is not None:
+            yield number, each
 
 
 def _read(environment: str, number: int, bucket: str, account: str, aws: Storage) -> Release | None:

@@ -43,11 +43,12 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object in S3: its key, bytes, and when it was last written."""
+    """An object in S3: its key, bytes, when it was last written, and what stands for its content (ETag)."""
 
     key: str
     size: int
     modified: datetime
+    etag: str = ""
 
 
 class Storage(Protocol):
@@ -221,7 +222,10 @@ class StorageCalls(Session):
         found: list[StoredObject] = []
         while True:
             answer = self._call("s3", "list_objects_v2", **arguments)
-            found += [StoredObject(o["Key"], o["Size"], o["LastModified"]) for o in answer.get("Contents") or ()]
+            found += [
+                StoredObject(o["Key"], o["Size"], o["LastModified"], o.get("ETag", ""))
+                for o in answer.get("Contents") or ()
+            ]
             if not answer.get("NextContinuationToken"):
                 return found
             arguments["ContinuationToken"] = answer["NextContinuationToken"]

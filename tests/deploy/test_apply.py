@@ -14,6 +14,7 @@ from stackwright.differences import Effect
 from stackwright.emulator.faults import RequestFault
 from stackwright.emulator.resources import Fault
 from stackwright.errors import AwsError, DeployError
+from stackwright.holds import any_held
 from stackwright.model import Location
 from stackwright.progress import Notice, Step
 from tests.deploy.conftest import ACCOUNT
@@ -419,6 +420,17 @@ def test_what_a_killed_deployment_held_is_released_by_the_next(account):
     release_held("news-app", {"app": templates["app"]}, functions)
     release_held("news-other", templates, functions)
     assert functions.history == [3]
+
+
+def test_a_function_that_does_not_run_is_found_by_its_name_or_through_its_stack(account):
+    assert deploy(account, scaled()).ok
+    texts = {path: json.dumps(body) for path, body in scaled().items()}
+    unnamed = {path: text.replace('"scaler"', '{"Ref": "Name"}') for path, text in texts.items()}
+    assert unnamed != texts
+    for templates in (texts, unnamed):
+        for reserved, held in ((3, False), (0, True), (None, False)):
+            functions = Functions(account.aws, {"scaler": reserved})
+            assert any_held("news-app", templates, functions) is held
 
 
 def test_how_it_ended_is_told_before_functions_run_again(account):

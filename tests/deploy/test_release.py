@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from stackwright import live, release
 from stackwright.aws import Boto
+from stackwright.cache import Cache
 from stackwright.deployment import Cause, Kind, Plan
 from stackwright.errors import AwsError, InputError
 from stackwright.release_record import Release, Result, from_json, number_of, to_json
@@ -96,6 +98,36 @@ def test_what_is_live_is_recorded_by_the_last_release_that_deployed_it(project: 
     assert not recorded(made)
     client("s3").put_object(Bucket=BUCKET, Key="releases/dev/000007/ended.json", Body=b"{")
     assert not recorded(made)
+
+
+def test_a_record_that_was_read_is_not_read_again(project: Make, aws: Boto, bucket: str, tmp_path: Path) -> None:
+    made = plan(targets(project(FILES), {"app": {"Image": "a"}}), Kind.NOTHING)
+    place = (made.environment, BUCKET, made.account)
+    kept = Cache(tmp_path, "releases")
+
+    class Counted(Boto):
+        read = 0
+
+        def read_object(self, bucket: str, key: str, account: str) -> bytes | None:
+            self.read += 1
+            return super().read_object(bucket, key, account)
+
+    counted = Counted(REGION)
+    assert release.last(*place, counted, kept) is None
+    begun = begin(made, aws)
+    for _ in range(2):
+        assert release.last(*place, counted, kept) == begun
+    assert counted.read == 1
+    ended = release.finish(begun, made, [], aws)
+    for _ in range(2):
+        assert release.last(*place, counted, kept) == ended
+    assert counted.read == 2
+    (entry,) = (path for path in kept.folder.iterdir() if b'"result": "deployed"' in path.read_bytes())
+    entry.write_bytes(b"{")
+    assert release.last(*place, counted, kept) == ended
+    key = f"releases/{made.environment}/000001/ended.json"
+    client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"altered")
+    assert release.last(*place, counted, kept) is None
 
 
 def test_numbers_are_given_once(project: Make, aws: Boto, bucket: str) -> None:
