@@ -285,7 +285,7 @@ class Cloud:
         # Peers are compiled when they are installed; Python by itself keeps what it compiles of ours too.
         dropped = ("AWS_", "PYTHONDONTWRITEBYTECODE")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
-        self.variables = {**kept, **settings(self.url, REGION), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
+        self.variables = {**kept, **settings(self.url, REGION, ACCOUNT), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
 
     def __enter__(self) -> Cloud:
         Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()

@@ -15,10 +15,10 @@ import click
 from . import __version__
 from .cli_deploy import connected, reached
 from .cli_options import Options, console, for_environment, load_config, make_rendering, make_report, show
-from .cli_session import Idle, Session, same_target, uses
+from .cli_session import Session, same_target, uses
 from .cli_stacks import Deployed, lead_out
 from .deployment import Kind, Outcome, Plan, RootPlan, StackTarget
-from .errors import AwsError, DeployError, OutputError, StackwrightError
+from .errors import DeployError, OutputError, StackwrightError
 from .model import Location, Problem, Rendering, SourceKind
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def deploy(
 def _to_be_done(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
     """The plan, of a file or made now, and whether the last release did what it says; where only reading tells that
     nothing is to be done, no more than that."""
-    if sealed is None and (idle := _idle(session)):
+    if sealed is None and (idle := session.idle()):
         return idle.plan, idle.recorded
     session.require_account()
     lead_out(Deployed(session.config, session.aws, session.rendered))
@@ -195,16 +195,6 @@ def _to_be_done(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
         sys.exit(1)
     made = unsealed(sealed, session) if sealed else session.plan()
     return made, made.empty and _recorded(made, session)
-
-
-def _idle(session: Session) -> Idle | None:
-    """What `Session.idle` reads; in another account it may be refused, and then that is told."""
-    try:
-        return session.idle()
-    except AwsError as error:
-        if error.problems[0].code in ("SW403", "SW408"):
-            session.require_account()
-        raise
 
 
 def _recorded(made: Plan, session: Session) -> bool:

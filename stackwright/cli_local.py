@@ -37,7 +37,7 @@ def start(options: Options, style: str) -> None:
 
     config = load_config(options)
     found = local.start(config)
-    variables, unset = local.settings(found.url, config.region), local.UNSET
+    variables, unset = local.settings(found.url, config.region, local.account(config)), local.UNSET
     if style == "json":
         data = {"pid": found.pid, "url": found.url, "variables": variables, "unset": unset}
         click.echo(json.dumps(data, indent=2))

@@ -165,13 +165,16 @@ class Session:
 
     def idle(self) -> Idle | None:
         """The plan where there is nothing to do, made by reading alone, all side by side; None where that cannot tell,
-        or where a killed deployment has left functions that do not run.
+        or where a killed deployment has left functions that do not run. Raises AwsError as `require_account`.
 
-        The account is not looked at before: stacks tell theirs.
+        Who deploys is asked for only where the credentials do not say of themselves that they are of the account.
         """
         from . import release, unchanged
         from .aws import Caller
 
+        wanted_account = account(self.config)
+        if wanted_account is not None and wanted_account != self.aws.credentials_account():
+            self.require_account()
         with ThreadPoolExecutor(len(self.config.stacks) + 6) as pool:
             self.aws.prepare("cloudformation")
             standing, holding = pool.submit(self.lives), pool.submit(self.held)
@@ -182,7 +185,7 @@ class Session:
             self.aws.prepare("s3", "lambda")
             lives = {root: live for root, live in standing.result().items() if live}
             owner = _owner(lives.values())
-            if len(lives) < len(self.config.stacks) or owner is None or account(self.config) not in (None, owner):
+            if len(lives) < len(self.config.stacks) or owner is None or wanted_account not in (None, owner):
                 return None
             bucket = self.bucket(lives)
             kept = Cache(self.config.project, "releases")

@@ -44,7 +44,7 @@ def environment(
         return
     found = lifecycle.running(folder(config.project))
     running = start(config)
-    given = {**settings(running.url, config.region), **_past_proxies(held)}
+    given = {**settings(running.url, config.region, account(config)), **_past_proxies(held)}
     before = {name: held.pop(name, None) for name in (*unset(held), *given)}
     held.update(given)
     try:
@@ -61,9 +61,13 @@ def start(config: Config) -> lifecycle.Running:
 
     Raises EmulatorError: it does not start, or runs for another account or Region.
     """
-    account = str(config.parameters.get("account_id") or _ACCOUNT)
     with told():
-        return lifecycle.start(Cache(config.project, "emulator").prepare(), config.region, account)
+        return lifecycle.start(Cache(config.project, "emulator").prepare(), config.region, account(config))
+
+
+def account(config: Config) -> str:
+    """The account that the emulator plays for an environment."""
+    return str(config.parameters.get("account_id") or _ACCOUNT)
 
 
 def folder(project: Path) -> Path:
@@ -71,10 +75,14 @@ def folder(project: Path) -> Path:
     return Cache(project.resolve(), "emulator").folder
 
 
-def settings(url: str, region: str) -> dict[str, str]:
+def settings(url: str, region: str, account: str) -> dict[str, str]:
     """The variables that point every AWS client, and `images`, at the emulator at ``url``."""
     place = {_ENDPOINT: url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, REGISTRY: urlsplit(url).netloc}
-    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}  # no credentials: real ones stay out of it
+    keys = {
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_ACCOUNT_ID": account,
+    }  # no credentials: real ones stay out of it
     files = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     return {**place, **keys, **files, "AWS_EC2_METADATA_DISABLED": "true"}
 

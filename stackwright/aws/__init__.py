@@ -47,6 +47,9 @@ class Aws(Stacks, Storage, Services, Account, Protocol):
     def caller(self) -> Caller:
         """STS GetCallerIdentity, which needs no permission."""
 
+    def credentials_account(self) -> str | None:
+        """The account that the credentials say they are of, told without a call; None where they do not."""
+
     def prepare(self, *services: str) -> None:
         """Make clients ahead of their first use, while other calls are waited for. Raises AwsError: SW405."""
 

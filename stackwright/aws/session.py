@@ -60,6 +60,21 @@ class Session:
             for service in services:
                 self._client(service)
 
+    def credentials_account(self) -> str | None:
+        """The account that the credentials say they are of; None where they do not, or cannot be had. Raises AwsError:
+        SW405.
+
+        Those of a role and of a login by SSO say so, others by AWS_ACCOUNT_ID or ``aws_account_id`` of the profile.
+        Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-account-endpoints.html
+        """
+        from botocore.exceptions import BotoCoreError
+
+        with self._lock, suppress(BotoCoreError, ValueError):
+            credentials = self._own().get_credentials()
+            found = credentials.get_frozen_credentials().account_id if credentials else None
+            return str(found) if found else None
+        return None
+
     def _client(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:
@@ -67,17 +82,22 @@ class Session:
             return self._clients[service]
 
     def _make(self, service: str) -> Any:
-        import botocore.session
         from botocore.config import Config
+
+        settings: dict[str, Any] = {"connect_timeout": 10, "read_timeout": 60, "user_agent_extra": "stackwright"}
+        if "AWS_RETRY_MODE" not in os.environ and "AWS_MAX_ATTEMPTS" not in os.environ:
+            settings["retries"] = {"mode": "standard", "total_max_attempts": ATTEMPTS}
+        return self._own().create_client(service, region_name=self._region, config=Config(**settings))
+
+    def _own(self) -> Any:
+        """botocore's session. Raises AwsError, SW405, for another Region than is configured."""
+        import botocore.session
 
         if self._session is None:
             self._session = botocore.session.get_session()
             # botocore itself passes AWS_REGION over, the other SDKs and version 2 of the AWS CLI go by it.
             self._require_region(os.environ.get("AWS_REGION") or self._session.get_config_variable("region"))
-        settings: dict[str, Any] = {"connect_timeout": 10, "read_timeout": 60, "user_agent_extra": "stackwright"}
-        if "AWS_RETRY_MODE" not in os.environ and "AWS_MAX_ATTEMPTS" not in os.environ:
-            settings["retries"] = {"mode": "standard", "total_max_attempts": ATTEMPTS}
-        return self._session.create_client(service, region_name=self._region, config=Config(**settings))
+        return self._session
 
     def _require_region(self, configured: str | None) -> None:
         if configured is not None and configured != self._region:

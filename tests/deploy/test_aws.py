@@ -126,6 +126,20 @@ def test_an_answer_that_is_not_of_aws(refusals: Refusals, monkeypatch: pytest.Mo
     assert "sign-in page" in caught.value.problems[0].hint
 
 
+def test_credentials_may_say_whose_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    assert Boto(REGION).credentials_account() is None
+    monkeypatch.setenv("AWS_ACCOUNT_ID", "999988887777")
+    assert Boto(REGION).credentials_account() == "999988887777"
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    assert Boto(REGION).credentials_account() is None  # the first call tells what is wrong
+    monkeypatch.delenv("AWS_PROFILE")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    with pytest.raises(AwsError, match="names the Region eu-west-1"):
+        Boto(REGION).credentials_account()
+
+
 def test_what_does_not_exist_is_none(moto: str) -> None:
     aws = Boto(REGION)
     assert aws.secret("absent") is None

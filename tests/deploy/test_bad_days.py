@@ -18,7 +18,7 @@ import pytest
 
 from stackwright.emulator.faults import RequestFault
 from stackwright.emulator.resources import Fault
-from tests.deploy.bad_days.project import FIRST_SECRET, PREFIX, SECOND_SECRET, SECRETS
+from tests.deploy.bad_days.project import ACCOUNT, FIRST_SECRET, PREFIX, SECOND_SECRET, SECRETS
 from tests.deploy.bad_days.world import BUCKET, SETTLED, Call, Run, World, encoded, losses, made, sample
 
 FULL = os.environ.get("HYPOTHESIS_PROFILE") == "full"
@@ -317,7 +317,7 @@ DAYS = [
         "nobody listens",
         nothing,
         1,
-        "SW406 no answer to cloudformation:",
+        "SW406 no answer to sts:GetCallerIdentity",
         {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
     ),
     Day("expired from the start", faults(RequestFault("expired")), 1, "SW402 the credentials have expired"),
@@ -378,6 +378,17 @@ def test_another_account(days: Days) -> None:
     done = days.world.deploy("--set", "account_id=999999999999")
     assert (done.code, "SW404 the credentials are for account 123456789012" in done.err) == (1, True), done.said
     assert days.recover() == []
+
+
+def test_who_deploys_is_asked_before_anything_else_unless_the_credentials_say_it(days: Days) -> None:
+    world, asked = days.world, Call("sts", "GetCallerIdentity")
+    assert world.deploy().code == 0
+    for account, first in (("", True), ("999999999999", True), (ACCOUNT, False)):
+        world.tap.quiet()
+        assert "nothing to do" in world.deploy(environment={"AWS_ACCOUNT_ID": account}).err
+        assert (world.tap.calls[0] == asked, world.tap.calls.count(asked)) == (first, int(first))
+    liar = world.deploy("--set", "account_id=999999999999", environment={"AWS_ACCOUNT_ID": "999999999999"})
+    assert (liar.code, "SW404 the credentials are for account 123456789012" in liar.err) == (1, True), liar.said
 
 
 def test_a_rollback_that_fails_is_repaired(days: Days) -> None:
