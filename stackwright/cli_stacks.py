@@ -110,12 +110,13 @@ def detachable(stack: str, environment: str, aws: Aws) -> Iterator[None]:
 
     Exits 130 where it was left.
     """
-    before = [(each, signal.getsignal(each)) for each in (signal.SIGTERM, signal.SIGHUP)]
-    for each, _ in before:
+    before = [(each, signal.getsignal(each)) for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)]
+    for each in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, _leave)
     try:
         yield
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed twice at once it is one
         _detach(stack, environment, aws)
         raise click.exceptions.Exit(130) from None
     finally:
@@ -133,6 +134,7 @@ def _detach(stack: str, environment: str, aws: Aws) -> None:
         return
     try:
         say(f"press Ctrl-C again within {_AGAIN:.0f} s to cancel it instead")
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         time.sleep(_AGAIN)
     except KeyboardInterrupt:
         _cancel(stack, environment, aws)

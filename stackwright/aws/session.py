@@ -12,6 +12,7 @@ import re
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from ..errors import AwsError
@@ -95,6 +96,8 @@ class Session:
 
         if self._session is None:
             self._session = botocore.session.get_session()
+            parsers = self._session.get_component("response_parser_factory")
+            parsers.set_parser_defaults(timestamp_parser=_time)
             # botocore itself passes AWS_REGION over, the other SDKs and version 2 of the AWS CLI go by it.
             self._require_region(os.environ.get("AWS_REGION") or self._session.get_config_variable("region"))
         return self._session
@@ -138,6 +141,21 @@ class Session:
             if name is None:
                 return found
             token = {_TOKENS[name]: answer[name]}
+
+
+def _time(value: Any) -> datetime:
+    """A time of an answer. Python reads the usual form of ISO 8601 in a fraction of the time that botocore takes, which
+    is a sixth of a deployment's own: every event has one."""
+    try:
+        found = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        found = None
+    if found is not None and found.tzinfo is not None:
+        return found
+    from botocore.utils import parse_timestamp
+
+    made: datetime = parse_timestamp(value)
+    return made
 
 
 def _pascal(operation: str) -> str:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from botocore.stub import Stubber
+from botocore.utils import parse_timestamp
 
 from stackwright.aws import Boto, require_account
+from stackwright.aws.session import _time
 from stackwright.errors import AwsError
 from tests.deploy.conftest import ACCOUNT, REGION, Refusals, client
 from tests.fakes import FakeAws
@@ -138,6 +140,19 @@ def test_credentials_may_say_whose_they_are(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     with pytest.raises(AwsError, match="names the Region eu-west-1"):
         Boto(REGION).credentials_account()
+
+
+@pytest.mark.parametrize(
+    "value", ["2026-11-25T10:20:30.123Z", "2026-11-25T12:20:30.123+02:00", 1795602030.123, "1795602030.123"]
+)
+def test_times_are_those_that_botocore_reads(value: object) -> None:
+    found = _time(value)
+    assert found == parse_timestamp(value) == datetime(2026, 11, 25, 10, 20, 30, 123000, UTC)
+    assert found.utcoffset() is not None
+
+
+def test_a_day_without_a_time_zone_is_left_to_botocore() -> None:
+    assert _time("20261125") == parse_timestamp("20261125")
 
 
 def test_what_does_not_exist_is_none(moto: str) -> None:
