@@ -170,7 +170,7 @@ def test_a_connection_dropped_at_any_call(days: Days, chunk: int, after: bool) -
         assert done.code == 0, done.said  # one is tried again
         return done
 
-    assert disturbed(days, len(days.calls), chunk, disturb, every=EVERY) == []
+    assert disturbed(days, len(days.calls), chunk, disturb, every=2 * EVERY if after else EVERY) == []
 
 
 @chunks
@@ -179,7 +179,7 @@ def test_a_network_that_is_gone_from_any_call_on_for_a_while(days: Days, chunk: 
         days.world.tap.before = lambda at, call: _hang_up(at, call) if number <= at < number + 24 else None
         return days.world.deploy()
 
-    assert disturbed(days, len(days.calls), chunk, disturb, every=5 * EVERY) == []
+    assert disturbed(days, len(days.calls), chunk, disturb, every=10 * EVERY) == []
 
 
 @chunks
@@ -210,7 +210,7 @@ def test_killed_at_any_call(days: Days, chunk: int) -> None:
         days.world.tap.before = hook
         return days.world.deploy(on_start=pids.append)
 
-    assert disturbed(days, len(days.calls), chunk, disturb, every=2 * EVERY) == []
+    assert disturbed(days, len(days.calls), chunk, disturb, every=4 * EVERY) == []
 
 
 @chunks
