@@ -67,8 +67,8 @@ LATENCY = 0.1
 FIRST, UPDATE = 0.075, 0.05
 """How slow resources are in first deployments (a minute of operations) and in updates, as a part of what they take in
 AWS."""
-MORE_CALLS = 20
-"""Calls that a deployment may make beyond the peer's: what it looks at besides the roots. A choice, of which two for
+MORE_CALLS = 10
+"""Calls that a deployment may make beyond the peer's: what it looks at besides the roots. A choice, of which one for
 each of five images."""
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/")
 Call = tuple[str, str]
