@@ -303,7 +303,7 @@ def _with_certificate(file: Path, arn: str) -> bytes:
 
 def _client(name: str, url: str) -> Any:
     keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": PSEUDO.region}
-    return closing(boto3.client(name, endpoint_url=url, **keys))  # type: ignore[call-overload]
+    return closing(boto3.client(name, endpoint_url=url, **keys))  # type: ignore[call-overload]  # typed for literal names
 
 
 def _started(runs: int) -> Iterator[float]:

@@ -280,7 +280,8 @@ class Cloud:
         self._application = Application(self._engine)
         self._application.load()
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Handler)
-        self._server.daemon_threads = True  # type: ignore[attr-defined]  # an idle client must not hold the exit
+        # An idle client must not hold the exit. threaded=True makes a ThreadedWSGIServer, typed as its base class.
+        self._server.daemon_threads = True  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         # Peers are compiled when they are installed; Python by itself keeps what it compiles of ours too.
         dropped = ("AWS_", "PYTHONDONTWRITEBYTECODE")
@@ -315,7 +316,7 @@ class Cloud:
     def client(self, service: str) -> Any:
         """boto3's client, as a context manager."""
         keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": REGION}
-        return closing(boto3.client(service, endpoint_url=self.url, **keys))  # type: ignore[call-overload]
+        return closing(boto3.client(service, endpoint_url=self.url, **keys))  # type: ignore[call-overload]  # typed for literal names
 
     def stack(self, root: str) -> Mapping[str, Any]:
         """What DescribeStacks says of a root stack."""

@@ -39,7 +39,7 @@ class _Group(click.Group):
         """All verbs, in the order of the alphabet."""
         return sorted(name for names in _VERBS.values() for name in names)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
         """The verb, if there is one of that name."""
         module = next((module for module, names in _VERBS.items() if cmd_name in names), None)
         if module is None:

@@ -75,7 +75,7 @@ def _same_parameters(template: Template, wanted: Mapping[str, str], live: Mappin
 
 
 def _same_template(one: str, other: str) -> bool:
-    """The same text; of JSON the same content, since boto3 gives it parsed."""
+    """The same text; of JSON the same content, since botocore gives it parsed."""
     if one == other:
         return True
     try:

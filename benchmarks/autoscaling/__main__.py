@@ -49,7 +49,7 @@ def environment_of(env: str) -> tuple[Config, str]:
         raise click.ClickException(
             f"{path.relative_to(PROJECT)} does not exist; run make render ENV={env}, or use one of: {', '.join(known)}"
         )
-    resources = yaml.load(path.read_text(), Loader)["Resources"]  # noqa: S506 - a SafeLoader
+    resources = yaml.load(path.read_text(), Loader)["Resources"]  # noqa: S506 - Loader is a subclass of SafeLoader
     variables, metrics = (
         resources[name]["Properties"].get("Environment", {}).get("Variables", {})
         for name in ("Autoscaler", "QueueMetrics")

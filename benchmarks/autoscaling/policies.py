@@ -193,7 +193,7 @@ class Fixed:
     every: float = 30.0
     on_reading: bool = False
 
-    def want(self, view: View) -> int:  # noqa: ARG002 - the protocol's
+    def want(self, view: View) -> int:  # noqa: ARG002 - Policy passes it to all
         return self.bounds.maximum
 
 

@@ -55,7 +55,7 @@ class Aws(Stacks, Storage, Services, Account, Protocol):
 
 
 class Boto(StackCalls, StorageCalls, ServiceCalls, AccountCalls):
-    """`Aws` by boto3."""
+    """`Aws` by botocore."""
 
     _caller: Caller | None = None
 

@@ -52,7 +52,7 @@ class Account(Protocol):
 
 
 class AccountCalls(Session):
-    """`Account` by boto3."""
+    """`Account` by botocore."""
 
     def subnets(self, ids: Sequence[str]) -> list[Subnet]:
         """See `Account`."""

@@ -151,7 +151,7 @@ class Services(Protocol):
 
 
 class ServiceCalls(Session):
-    """`Services` by boto3."""
+    """`Services` by botocore."""
 
     def services(self, cluster: str, names: Sequence[str]) -> list[Service]:
         """See `Services`."""

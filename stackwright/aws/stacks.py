@@ -212,7 +212,7 @@ class Stacks(Protocol):
 
 
 class StackCalls(Session):
-    """`Stacks` by boto3."""
+    """`Stacks` by botocore."""
 
     def stack(self, stack: str) -> Stack | None:
         """See `Stacks`."""

@@ -104,7 +104,7 @@ class Storage(Protocol):
 
 
 class StorageCalls(Session):
-    """`Storage` by boto3."""
+    """`Storage` by botocore."""
 
     _login: Login | None = None
     _expires: datetime

@@ -192,7 +192,7 @@ class Application:
         environ = {**request.environ, **changed, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         try:
             return Response.from_app(self._moto(), environ, buffered=True)
-        except NotImplementedError as error:
+        except NotImplementedError as error:  # raised by moto
             return faults.unknown(request, str(error), str(uuid.uuid4()))
 
     def _admin(self, request: Request) -> Response:

@@ -14,7 +14,7 @@ from stackwright.events import Operation, beginning
 from stackwright.progress import STACK
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-ROOT = "arn:aws:cloudformation:us-east-2:123456789012:stack/root/1"
+ROOT = "arn:aws:cloudformation:us-east-2:123456789012:stack/news-app/1"
 
 
 class Story:
