@@ -100,7 +100,7 @@ def connected(config: Config) -> Aws:
     from .aws import require_account
 
     aws = reached(config)
-    require_account(account(config), aws)
+    require_account(config.account, aws)
     return aws
 
 
@@ -114,12 +114,6 @@ def reached(config: Config) -> Aws:
     if started:
         click.echo(f"started the local CloudFormation at {started.url}", err=True)
     return Boto(config.region)
-
-
-def account(config: Config) -> str | None:
-    """The account of the parameters, if they name one."""
-    found = config.parameters.get("account_id")
-    return str(found) if found else None
 
 
 def _print(text: str, data: Any, style: str) -> None:

@@ -194,7 +194,7 @@ def rehearse(options: Options, against: str, allowed: tuple[str, ...], style: st
 
     config = load_config(options)
     after = {document.path: document.text for document in make_rendering(config).documents}
-    account = str(config.parameters.get("account_id") or "")
+    account = config.account or ""
     before = _base(options, against)
     preview = diff.diff(before, after, config.region, account)
     found = rehearsal.rehearse(before, after, config.region, account)

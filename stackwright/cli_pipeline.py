@@ -36,13 +36,10 @@ def permissions(options: Options, style: str, repository: str | None, branch: st
     elif style == "markdown":
         click.echo(report.page(found), nl=False)
     else:
-        account = config.parameters.get("account_id")
-        click.echo(json.dumps(report.policies(found, str(account) if account else None, repository), indent=2))
+        click.echo(json.dumps(report.policies(found, config.account, repository), indent=2))
     if not settings(config).get("role_arn"):
         message = "the stacks have no service role yet: the role that deploys would lack their resources' permissions"
-        arn = service_role_arn(config).replace(
-            "${AWS::AccountId}", str(config.parameters.get("account_id") or "ACCOUNT")
-        )
+        arn = service_role_arn(config).replace("${AWS::AccountId}", config.account or "ACCOUNT")
         hint = f"once the roles are made: deploy.role_arn = {arn.replace('${AWS::Partition}', 'aws')}"
         show(Report((Problem("SW863", message, (), hint, Level.WARNING),)))
     if found.uncovered:

@@ -225,7 +225,7 @@ def diff_(options: Options, against: str, style: str, detailed_exitcode: bool) -
         found = _against_deployed(options, rendering)
     else:
         config, after = rendering.config, {document.path: document.text for document in rendering.documents}
-        found = diff(_build(options, against), after, config.region, str(config.parameters.get("account_id") or ""))
+        found = diff(_build(options, against), after, config.region, config.account or "")
     text = report(found, style)
     if style == "text":
         console().print(text)

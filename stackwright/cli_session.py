@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from . import targets
 from .cache import Cache
-from .cli_deploy import account
 from .cli_options import Options
 from .deployment import Plan, RootPlan, SecretChange, StackTarget
 from .errors import AwsError, InputError
@@ -66,7 +65,7 @@ class Session:
         """Who deploys; raises AwsError (SW404) where that is in another account than the parameters name."""
         from .aws import require_account
 
-        return require_account(account(self.config), self.aws)
+        return require_account(self.config.account, self.aws)
 
     @property
     def caller(self) -> Caller:
@@ -172,8 +171,7 @@ class Session:
         from . import release, unchanged
         from .aws import Caller
 
-        wanted_account = account(self.config)
-        if wanted_account is not None and wanted_account != self.aws.credentials_account():
+        if self.config.account is not None and self.config.account != self.aws.credentials_account():
             self.require_account()
         with ThreadPoolExecutor(len(self.config.stacks) + 6) as pool:
             self.aws.prepare("cloudformation")
@@ -185,7 +183,7 @@ class Session:
             self.aws.prepare("s3", "lambda")
             lives = {root: live for root, live in standing.result().items() if live}
             owner = _owner(lives.values())
-            if len(lives) < len(self.config.stacks) or owner is None or wanted_account not in (None, owner):
+            if len(lives) < len(self.config.stacks) or owner is None or self.config.account not in (None, owner):
                 return None
             bucket = self.bucket(lives)
             kept = Cache(self.config.project, "releases")

@@ -34,9 +34,8 @@ class Literals:
     def __init__(self, rendering: Rendering) -> None:
         self._rendering = rendering
         self._pseudo = {"AWS::Region": rendering.config.region}
-        account = rendering.config.parameters.get("account_id")
-        if account:
-            self._pseudo["AWS::AccountId"] = str(account)
+        if rendering.config.account:
+            self._pseudo["AWS::AccountId"] = rendering.config.account
         self.resources = [
             Resource(document, name, str(body.get("Type")), body.get("Properties") or {})
             for document in rendering.documents

@@ -67,7 +67,7 @@ def start(config: Config) -> lifecycle.Running:
 
 def account(config: Config) -> str:
     """The account that the emulator plays for an environment."""
-    return str(config.parameters.get("account_id") or _ACCOUNT)
+    return config.account or _ACCOUNT
 
 
 def folder(project: Path) -> Path:
@@ -78,11 +78,8 @@ def folder(project: Path) -> Path:
 def settings(url: str, region: str, account: str) -> dict[str, str]:
     """The variables that point every AWS client, and `images`, at the emulator at ``url``."""
     place = {_ENDPOINT: url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, REGISTRY: urlsplit(url).netloc}
-    keys = {
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_ACCOUNT_ID": account,
-    }  # no credentials: real ones stay out of it
+    # No credentials: real ones stay out of it.
+    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_ACCOUNT_ID": account}
     files = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     return {**place, **keys, **files, "AWS_EC2_METADATA_DISABLED": "true"}
 

@@ -154,6 +154,12 @@ class Config:
         return str(self.parameters.get("region") or "us-east-1")
 
     @property
+    def account(self) -> str | None:
+        """The twelve digits of the account that the parameters name (``account_id``), if they do."""
+        found = self.parameters.get("account_id")
+        return str(found) if found else None
+
+    @property
     def prefix(self) -> str:
         """What the names of its stacks begin with: the parameter ``prefix``, or ``<project>-<environment>``."""
         parts = (self.parameters.get("project"), self.environment)

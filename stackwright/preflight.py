@@ -134,11 +134,11 @@ class _Look:
 
     def account(self) -> Iterator[Check]:
         """Account and Region are those of the parameters."""
-        caller, wanted = self.aws.caller(), self.config.parameters.get("account_id")
+        caller, wanted = self.aws.caller(), self.config.account
         detail = f"{caller.account} in {self.config.region}, as {caller.arn}"
         if not wanted:
             yield Check("account", State.SKIP, f"{detail}; nothing to compare with", "write account_id")
-        elif str(wanted) != caller.account:
+        elif wanted != caller.account:
             hint = f"use credentials of {wanted} (AWS_PROFILE)"
             yield Check("account", State.FAIL, f"{detail}; the parameters name {wanted}", hint)
         else:
