@@ -183,7 +183,8 @@ class Session:
             self.aws.prepare("s3", "lambda")
             lives = {root: live for root, live in standing.result().items() if live}
             owner = _owner(lives.values())
-            if len(lives) < len(self.config.stacks) or owner is None or self.config.account not in (None, owner):
+            here = all(root.name in lives for root in targets.roots(self.rendering))
+            if not here or owner is None or self.config.account not in (None, owner):
                 return None
             bucket = self.bucket(lives)
             kept = Cache(self.config.project, "releases")

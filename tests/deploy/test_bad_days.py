@@ -391,6 +391,27 @@ def test_who_deploys_is_asked_before_anything_else_unless_the_credentials_say_it
     assert (liar.code, "SW404 the credentials are for account 123456789012" in liar.err) == (1, True), liar.said
 
 
+def test_a_root_that_is_switched_off_is_not_waited_for(days: Days) -> None:
+    world = days.world
+    assert world.deploy().code == 0
+    defaults = (world.project.folder / "params/defaults.yaml").read_text(encoding="utf-8")
+    extra = "Resources:\n  Extra: {Type: AWS::SNS::Topic}\n"
+    try:
+        world.write(
+            {
+                "params/defaults.yaml": defaults.replace(
+                    "  - app: [data, web]\n", "  - app: [data, web]\n  - {name: extra, when: 'false'}\n"
+                ),
+                "templates/extra.yaml.j2": extra,
+            }
+        )
+        done = world.deploy()
+        assert ("nothing to do" in done.err, "preflight" in done.err) == (True, False), done.said
+    finally:
+        (world.project.folder / "templates/extra.yaml.j2").unlink(missing_ok=True)
+        world.write({"params/defaults.yaml": defaults})
+
+
 def test_a_rollback_that_fails_is_repaired(days: Days) -> None:
     world = days.world
     days.turn()
