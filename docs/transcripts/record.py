@@ -153,7 +153,8 @@ class Terminal:
     def __init__(self, folder: Path, socket: Path) -> None:
         self._tmux = ["tmux", "-S", str(socket), "-f", "/dev/null"]
         path = f"{folder / '.venv/bin'}:$PATH"
-        shell = f"env PS1='{PROMPT}' PATH={path} TERM=xterm-256color bash --norc --noprofile"
+        outside = "-u MAKELEVEL -u MAKEFLAGS -u MFLAGS"  # make would tell of its folders
+        shell = f"env {outside} PS1='{PROMPT}' PATH={path} TERM=xterm-256color bash --norc --noprofile"
         size = ["-x", str(WIDTH), "-y", "400"]
         self._run("new-session", "-d", "-s", "s", *size, "-c", str(folder), shell)
 
@@ -202,7 +203,7 @@ def play(terminal: Terminal, scene: Scene) -> str:
 def as_svg(screen: str, title: str) -> str:
     """A picture of the screen."""
     with Console(record=True, width=WIDTH, file=Path("/dev/null").open("w"), force_terminal=True) as console:
-        console.print(Text.from_ansi(screen))
+        console.print(Text.from_ansi(screen), end="\n\n")  # the picture ends within the last line
     return console.export_svg(title=title, theme=MONOKAI, code_format=_SVG, unique_id="t")
 
 
