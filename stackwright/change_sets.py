@@ -13,9 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .aws import ChangeSet, ChangeSetRequest, Stacks
+from .aws import PARALLEL, ChangeSet, ChangeSetRequest, Stacks
 from .errors import AwsError
-from .live import READERS
 from .model import Problem
 from .polling import Polling
 
@@ -159,7 +158,7 @@ def describe(id_: str, aws: Stacks) -> Described:
     With values whole resources may be left out (https://github.com/aws/aws-cdk-cli/issues/1780), so both are read.
     Raises AwsError.
     """
-    with ThreadPoolExecutor(READERS) as pool:
+    with ThreadPoolExecutor(PARALLEL) as pool:
         found: dict[str, tuple[ChangeSet, dict[str, _Api]]] = {}
         level = [id_]
         while level:

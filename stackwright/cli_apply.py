@@ -337,7 +337,7 @@ class _Run:
                 if root.kind is not Kind.NOTHING and not self._applied(root):
                     return False
             if self.release is None:  # the last root made the bucket
-                self._learn()
+                self._learn(images=False)
                 self._begin()
         except BaseException as error:
             self._failed = self._failed or _sentence(error)
@@ -363,12 +363,13 @@ class _Run:
         if self._restores is not None:
             return root
         name, rendering = root.target.root, self._session.rendering
+        runs_images = uses(rendering, name, SourceKind.IMAGE)
         if uses(rendering, name, SourceKind.SECRET) and not self._secrets_put:
             self._session.put_secrets(self._plan)
             self._secrets_put = True
-        if root.kind is Kind.LATER and uses(rendering, name, SourceKind.IMAGE):
+        if root.kind is Kind.LATER and runs_images:
             self._session.bring_images()
-        wanted = self._learn()[name]
+        wanted = self._learn(images=runs_images)[name]
         self._begin()
         if root.kind is Kind.LATER or not same_target(root.target, wanted):
             return self._again(index, wanted)
@@ -376,11 +377,12 @@ class _Run:
             self._session.upload()  # the plan may be of another day
         return root
 
-    def _learn(self) -> Mapping[str, StackTarget]:
-        """What the roots are asked to become by now; the plan knows the bucket and the images that came to be."""
+    def _learn(self, *, images: bool) -> Mapping[str, StackTarget]:
+        """What the roots are asked to become by now; the plan knows the bucket that came to be, and where asked for
+        the images."""
         if self._restores is not None:
             return {}
-        self._plan, wanted = self._session.advanced(self._plan)
+        self._plan, wanted = self._session.advanced(self._plan, images=images)
         return wanted
 
     def _again(self, index: int, wanted: StackTarget) -> RootPlan:

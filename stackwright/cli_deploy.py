@@ -310,9 +310,9 @@ def _or_stand_in(config: Config, wanted: Sequence[Image], store: Store, program:
     from . import images as stage
 
     reasons = stage.missing(config, wanted, store, program)
+    stage.stand_in([image for image, reason in reasons.items() if reason], store)
     for image, reason in reasons.items():
         if reason:
-            stage.stand_in(image, store)
             text = "stand-in: the local CloudFormation runs no containers"
             click.echo(f"{image.name}: {text} ({reason})", err=True)
     return [image for image, reason in reasons.items() if not reason]

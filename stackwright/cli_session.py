@@ -331,13 +331,16 @@ class Session:
         found = targets.roots(self.rendering)
         return {each.name: targets.target(each, self.rendering, bundle, known) for each in found}
 
-    def advanced(self, plan: Plan) -> tuple[Plan, dict[str, StackTarget]]:
-        """The plan with the images and the bucket that came to be since it was made, and the targets by them."""
-        lives = self.lives()
-        bucket = self.bucket(lives)
+    def advanced(self, plan: Plan, *, images: bool) -> tuple[Plan, dict[str, StackTarget]]:
+        """The plan with the bucket, and where asked for the images, that came to be since it was made; and the targets
+        by them."""
         wanted = self.config.parameters.get("images") or {}
-        images = plan.images if wanted.keys() <= plan.images.keys() else {**self.images(), **plan.images}
-        moved = replace(plan, images=images, artifacts=self._artifacts(bucket), bucket=bucket)
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(self.images) if images and not wanted.keys() <= plan.images.keys() else None
+            lives = self.lives()
+            found = {**asking.result(), **plan.images} if asking else plan.images
+        bucket = self.bucket(lives)
+        moved = replace(plan, images=found, artifacts=self._artifacts(bucket), bucket=bucket)
         return moved, self.targets(lives, moved.images, moved.secrets)
 
     def put_secrets(self, plan: Plan) -> None:
@@ -375,8 +378,7 @@ class Session:
             return
         self.say(f"images to bring: {', '.join(image.name for image in absent)}")
         if is_registry(store.registry.host):
-            for image in absent:
-                images.stand_in(image, store)
+            images.stand_in(absent, store)
             return
         engine = Engine.find()
         images.build(self.config, [image for image in absent if image.context], engine)

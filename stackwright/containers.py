@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .aws import Login
+from .aws import PARALLEL, Login
 from .errors import ImageError
 
 PROGRAMS = ("podman", "docker")
@@ -236,7 +236,8 @@ class Registry:
             _TRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None,
             raise_on_status=False, redirect=10,
         )  # fmt: skip
-        session.mount(f"{'http' if self.insecure else 'https'}://", HTTPAdapter(max_retries=again))
+        adapter = HTTPAdapter(pool_maxsize=PARALLEL, max_retries=again)
+        session.mount(f"{'http' if self.insecure else 'https'}://", adapter)
         return session
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from .aws import Storage
+from .aws import PARALLEL, Storage
 from .containers import Engine, Manifest, Registry, is_loopback
 from .errors import ImageError, InputError
 from .local import is_registry
@@ -149,11 +149,10 @@ def resolve(config: Config, store: Store) -> dict[str, str]:
     return {status.image.name: status.reference for status in found}
 
 
-def keep(references: Iterable[str], tag: str, store: Store) -> None:
+def keep(reference: str, tag: str, store: Store) -> None:
     """Tag what a release runs (``host/repository@sha256:…``), so that lifecycle rules do not remove it."""
-    for reference in references:
-        name, _, digest = reference.partition("@")
-        store.registry.keep(name.partition("/")[2], digest, tag)
+    name, _, digest = reference.partition("@")
+    store.registry.keep(name.partition("/")[2], digest, tag)
 
 
 def require_ok(found: Sequence[Status], store: Store) -> None:
@@ -300,16 +299,19 @@ def _lack(config: Config, image: Image, store: Store, engine: Engine) -> str:
     return ""
 
 
-def stand_in(image: Image, store: Store) -> bool:
-    """Push a valid image without content under the image's tag, unless the tag is there; whether it was pushed.
+def stand_in(wanted: Sequence[Image], store: Store) -> None:
+    """Push valid images without content under the images' tags, side by side, except under tags that are there.
 
-    Only for a registry whose images nobody runs. Its digest depends on repository, tag and platform alone; its label
-    ``org.opencontainers.image.ref.name`` tells what it stands for. Raises ImageError.
+    Only for a registry whose images nobody runs. A digest depends on repository, tag and platform alone; the label
+    ``org.opencontainers.image.ref.name`` tells what an image stands for. Raises ImageError.
     https://github.com/opencontainers/image-spec/blob/main/manifest.md
     """
-    (status,) = _in_repositories([image], store)
-    if status.state is not State.MISSING:
-        return False
+    absent = [status.image for status in _in_repositories(wanted, store) if status.state is State.MISSING]
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        list(pool.map(lambda image: _push_nothing(image, store), absent))
+
+
+def _push_nothing(image: Image, store: Store) -> None:
     system, _, architecture = store.platform.partition("/")
     labels = {"org.opencontainers.image.ref.name": f"{image.repository}:{image.tag}"}
     layers = {"type": "layers", "diff_ids": [_described(_LAYER, "")["digest"]]}
@@ -321,7 +323,6 @@ def stand_in(image: Image, store: Store) -> bool:
         "layers": [_described(_LAYER, "layer.v1.tar")],
     }
     store.registry.push(image.repository, image.tag, (config, _LAYER), _json(manifest))
-    return True
 
 
 def _described(data: bytes, kind: str) -> dict[str, Any]:

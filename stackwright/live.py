@@ -10,12 +10,13 @@ import functools
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from .aws import Stack, StackResource, Stacks
+from .aws import PARALLEL, Stack, StackResource, Stacks
 from .cfn.intrinsics import Pseudo
 from .cfn.template import Template, parse
 from .cfn.values import Unknown
@@ -24,10 +25,8 @@ from .differences import HIDDEN
 if TYPE_CHECKING:
     from .cfn import changes as cfn
 
-READERS = 8
-"""Stacks that are read at the same time."""
-
 STACK = "AWS::CloudFormation::Stack"
+_T = TypeVar("_T")
 _GONE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
 
 
@@ -136,8 +135,19 @@ def read(stack: str, aws: Stacks, name: str | None = None) -> Live | None:
     found = aws.stack(stack)
     if found is None or found.status in _GONE:
         return None
-    text = functools.cache(lambda: aws.template(found.id))
-    return Live(name or stack, found, text, functools.cache(_Reader(name or stack, found, text, aws).read))
+    text = _once(lambda: aws.template(found.id))
+    return Live(name or stack, found, text, _once(_Reader(name or stack, found, text, aws).read))
+
+
+def _once(read: Callable[[], _T]) -> Callable[[], _T]:
+    """The same, which reads once, however many threads ask."""
+    lock, kept = threading.Lock(), functools.cache(read)
+
+    def asked() -> _T:
+        with lock:
+            return kept()
+
+    return asked
 
 
 def identity(live: Live | None) -> dict[str, str]:
@@ -156,7 +166,7 @@ def identity(live: Live | None) -> dict[str, str]:
 
 def walked(lives: Iterable[Live]) -> list[Live]:
     """All of them and all below, parents first, the trees read side by side. Raises AwsError."""
-    with ThreadPoolExecutor(READERS) as pool:
+    with ThreadPoolExecutor(PARALLEL) as pool:
         return [each for tree in pool.map(lambda live: list(live.walk()), lives) for each in tree]
 
 
@@ -167,7 +177,7 @@ class _Reader:
         self._name, self._root, self._text, self._aws = name, root, text, aws
 
     def read(self) -> Inside:
-        with ThreadPoolExecutor(READERS) as pool:
+        with ThreadPoolExecutor(PARALLEL) as pool:
             levels = [[(self._name, self._root)]]
             found: dict[str, tuple[str, list[StackResource]]] = {}
             stacks: dict[str, Stack] = {self._root.id: self._root}

@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .aws import PARALLEL
 from .errors import AwsError, StackwrightError
 from .literals import Literals, Resource
 from .model import Config, Rendering
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Check", "State", "preflight"]
 
-PARALLEL = 8
 FREE_ADDRESSES = 8
 """Of each subnet of a load balancer; tasks and mount targets need some as well.
 Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html"""
@@ -428,8 +428,10 @@ class _Look:
                 wanted[name or each.address] = int(value)
         if not wanted:
             return
-        free = self.aws.unreserved_concurrency()
-        new = sum(value - self._reserved(name) for name, value in wanted.items())
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            asking = pool.submit(self.aws.unreserved_concurrency)
+            new = sum(wanted.values()) - sum(pool.map(self._reserved, wanted))
+            free = asking.result()
         detail = f"{free} are unreserved, {max(new, 0)} more are to be reserved"
         if new > 0 and free - new < UNRESERVED:
             hint = f"Lambda keeps {UNRESERVED} unreserved: ask for a higher quota, or reserve none"
@@ -451,7 +453,9 @@ class _Look:
         wanted = {service: f"AWSServiceRoleFor{_ROLES[service]}" for service in services if service in _ROLES}
         if not wanted:
             return
-        missing = {service: role for service, role in wanted.items() if not self.aws.role_exists(role)}
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            there = dict(zip(wanted, pool.map(self.aws.role_exists, wanted.values()), strict=True))
+        missing = {service: role for service, role in wanted.items() if not there[service]}
         if missing:
             first = next(iter(missing))
             hint = f"to be sure: aws iam create-service-linked-role --aws-service-name {first}"

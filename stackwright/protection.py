@@ -12,9 +12,9 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from .aws import Stacks
+from .aws import PARALLEL, Stacks
 from .cfn.schema import STATEFUL
-from .live import READERS, Live, read
+from .live import Live, read
 
 _EVERYTHING = {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}
 
@@ -27,8 +27,13 @@ def guard(stack: str, aws: Stacks, allowed: Collection[str] = ()) -> None:
     live = read(stack, aws)
     if live is None:
         return
-    with ThreadPoolExecutor(READERS) as pool:
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        protecting = pool.submit(_set_termination_protection, live, aws)
         list(pool.map(lambda each: _set_policy(each, aws, allowed), live.walk()))
+        protecting.result()
+
+
+def _set_termination_protection(live: Live, aws: Stacks) -> None:
     if not live.stack.protected:
         aws.set_termination_protection(live.stack.id, enabled=True)
 

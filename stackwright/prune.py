@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from .aws import Stacks, Storage, StoredObject
+from .aws import PARALLEL, Stacks, Storage, StoredObject
 from .errors import AwsError, StackwrightError
 from .model import Problem
 from .release_record import Release, Result
 
-PARALLEL = 8
 GRACE = timedelta(days=1)
 """What was written since may belong to a deployment that has not taken its number yet."""
 _ARTIFACT = re.compile(r"(?:[^/]+/)*([0-9a-f]{64})\.(?:zip|template\.(?:yaml|yml|json))")

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from . import images, secret_values
-from .aws import Storage, StoredObject
+from .aws import PARALLEL, Storage, StoredObject
 from .cache import Cache
 from .cfn.template import parse
 from .containers import Registry, is_loopback
@@ -48,8 +48,6 @@ __all__ = [
     "History", "Release", "Result", "begin", "finish", "history", "is_live", "keep", "last", "live_release",
     "load", "missing", "moved", "records", "running", "targets",
 ]  # fmt: skip
-
-PARALLEL = 8
 
 
 def now() -> datetime:
@@ -123,12 +121,12 @@ def keep(release: Release, aws: Storage, store: Store | None) -> None:
 
     Both are named by what they keep, not by the release: an image can have 1,000 tags, a version 20 labels.
     """
-    for name, version in release.secrets.values():
-        if version:
-            secret_values.keep(name, version, aws)
+    todo = [partial(secret_values.keep, name, version, aws) for name, version in release.secrets.values() if version]
     if store is not None:
-        for reference in release.images.values():
-            images.keep([reference], f"kept-{reference.rpartition(':')[2][:12]}", store)
+        tags = {reference: f"kept-{reference.rpartition(':')[2][:12]}" for reference in release.images.values()}
+        todo += [partial(images.keep, reference, tag, store) for reference, tag in tags.items()]
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        list(pool.map(lambda action: action(), todo))
 
 
 def _place(release: Release, name: str) -> tuple[str, str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from .aws import Service, Services
+from .aws import PARALLEL, Service, Services
 from .findings import ServiceState, StackState, Status, complete
 from .live import Live
-from .watched import PARALLEL, Watched, services, watched
+from .watched import Watched, services, watched
 
 
 def status(lives: Mapping[str, tuple[str, Live | None]], aws: Services, *, measured: bool = True) -> Status:

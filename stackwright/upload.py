@@ -11,11 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .aws import Storage
+from .aws import PARALLEL, Storage
 from .errors import AwsError, StackwrightError
 from .model import Artifact, Bundle, Problem, S3Folder
-
-PARALLEL = 8
 
 
 class Transfer(StrEnum):

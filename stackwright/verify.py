@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from .aws import Service, Services
+from .aws import PARALLEL, Service, Services
 from .errors import AwsError
 from .findings import Check, State, Subject
 from .live import Live
 from .polling import Polling
-from .watched import ALARM, PARALLEL, SERVICE, MetricSource, Watched, services, watched
+from .watched import ALARM, SERVICE, MetricSource, Watched, services, watched
 
 __all__ = ["DEADLINE", "Check", "State", "Subject", "verify"]
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from .aws import Service, Services
+from .aws import PARALLEL, Service, Services
 from .cfn.intrinsics import Ignorant, Resolver
 from .cfn.template import Template, ValidationError, parse
 from .cfn.values import Traced, plain
@@ -22,7 +22,6 @@ TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
 FUNCTION = "AWS::Lambda::Function"
 ALARM = "AWS::CloudWatch::Alarm"
 TYPES = frozenset((SERVICE, TARGET_GROUP, FUNCTION, ALARM))
-PARALLEL = 8
 
 
 @dataclass(frozen=True, slots=True)

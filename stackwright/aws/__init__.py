@@ -13,7 +13,7 @@ from typing import Protocol
 from ..errors import AwsError
 from .account import Account, AccountCalls
 from .services import Container, Deployment, Instance, Metric, Service, ServiceCalls, Services, Target, Task
-from .session import ATTEMPTS, Session
+from .session import ATTEMPTS, PARALLEL, Session
 from .stacks import (
     ChangeSet,
     ChangeSetRequest,
@@ -27,9 +27,9 @@ from .stacks import (
 from .storage import Login, Secret, Storage, StorageCalls, StoredObject
 
 __all__ = [
-    "ATTEMPTS", "Account", "Aws", "Boto", "Caller", "ChangeSet", "ChangeSetRequest", "Container", "Deployment", "Drift",
-    "Instance", "Login", "Metric", "Secret", "Service", "Services", "Session", "Stack", "StackEvent", "StackResource",
-    "Stacks", "Storage", "StoredObject", "Target", "Task", "require_account",
+    "ATTEMPTS", "PARALLEL", "Account", "Aws", "Boto", "Caller", "ChangeSet", "ChangeSetRequest", "Container",
+    "Deployment", "Drift", "Instance", "Login", "Metric", "Secret", "Service", "Services", "Session", "Stack",
+    "StackEvent", "StackResource", "Stacks", "Storage", "StoredObject", "Target", "Task", "require_account",
 ]  # fmt: skip
 
 

@@ -20,6 +20,9 @@ from ..errors import AwsError
 ATTEMPTS = 8
 """Tries of one call in botocore's standard mode: with its back-off about a minute of throttling or 5xx is absorbed."""
 
+PARALLEL = 16
+"""Calls at the same time; a client keeps as many connections."""
+
 _NO_CREDENTIALS = "log in (aws sso login), or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _EXPIRED = "log in again (aws sso login, or renew the session), then run the same command; nothing is lost"
 _UNREACHABLE = "look at the network, HTTPS_PROXY and AWS_ENDPOINT_URL, then run it again"
@@ -85,7 +88,8 @@ class Session:
     def _make(self, service: str) -> Any:
         from botocore.config import Config
 
-        settings: dict[str, Any] = {"connect_timeout": 10, "read_timeout": 60, "user_agent_extra": "stackwright"}
+        settings: dict[str, Any] = {"connect_timeout": 10, "read_timeout": 60, "max_pool_connections": PARALLEL}
+        settings["user_agent_extra"] = "stackwright"
         if "AWS_RETRY_MODE" not in os.environ and "AWS_MAX_ATTEMPTS" not in os.environ:
             settings["retries"] = {"mode": "standard", "total_max_attempts": ATTEMPTS}
         return self._own().create_client(service, region_name=self._region, config=Config(**settings))

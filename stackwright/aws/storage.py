@@ -10,11 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from ..errors import AwsError
-from .session import Session
+from .session import PARALLEL, Session
 
 _RENEWAL = timedelta(hours=1)
 """What a login to the registry must hold yet to be used again."""
-_PARALLEL = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +175,7 @@ class StorageCalls(Session):
             return {each["repositoryName"]: str(each["repositoryUri"]) for each in answer["repositories"]}
         if len(names) == 1:
             return {}
-        with ThreadPoolExecutor(_PARALLEL) as pool:
+        with ThreadPoolExecutor(PARALLEL) as pool:
             found = pool.map(self._repositories, [[name] for name in names])
             return {key: uri for each in found for key, uri in each.items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
 from importlib import import_module
@@ -36,6 +37,7 @@ class MotoApplication:
         _digest_manifests()
         _tell_health()
         _name_linked_roles()
+        _let_tokens_hold()
         self._account_id = account_id
         self._services = DomainDispatcherApplication(_application_of)
         known: Any = cache(self._services.get_backend_for_host)  # moto looks through its folders for every request
@@ -143,6 +145,24 @@ def _name_linked_roles() -> None:
 
     names = {"ecs": "ECS", "elasticloadbalancing": "ElasticLoadBalancing"}
     models.SERVICE_NAME_CONVERSION |= {**names, "elasticfilesystem": "AmazonElasticFileSystem"}
+
+
+def _let_tokens_hold() -> None:
+    """Let logins to the registry hold for twelve hours, as ECR's do; for this process, once. moto's expired in 2015."""
+    from moto.ecr.responses import ECRResponse
+
+    usual = ECRResponse.get_authorization_token
+    if getattr(usual, "lets_tokens_hold", False):
+        return
+
+    def get_authorization_token(self: Any) -> Any:
+        answer: Any = usual(self)
+        for each in answer.result["authorizationData"]:
+            each["expiresAt"] = datetime.now(UTC) + timedelta(hours=12)
+        return answer
+
+    get_authorization_token.lets_tokens_hold = True  # type: ignore[attr-defined]
+    ECRResponse.get_authorization_token = get_authorization_token  # type: ignore[method-assign]
 
 
 def _unconditional(policy: bytes | None) -> bytes | None:

@@ -321,14 +321,14 @@ def test_what_a_release_runs_keeps_a_tag(site: Site) -> None:
     index = site.digest("web", "2.0")
     store = stage.Store(site.project.load(), FakeAws(login=LOGIN), site.host)
     for _ in range(2):
-        stage.keep([f"{site.host}/{site.team}/web@{digest}"], "release-1", store)
-    stage.keep([f"{site.host}/{site.team}/web@{index}"], "release-2", store)
+        stage.keep(f"{site.host}/{site.team}/web@{digest}", "release-1", store)
+    stage.keep(f"{site.host}/{site.team}/web@{index}", "release-2", store)
     assert [site.digest("web", tag) for tag in ("release-1", "release-2")] == [digest, index]
     with pytest.raises(ImageError, match=f"{site.team}/web@sha256:0+ does not exist"):
-        stage.keep([f"{site.host}/{site.team}/web@sha256:{'0' * 64}"], "release-3", store)
+        stage.keep(f"{site.host}/{site.team}/web@sha256:{'0' * 64}", "release-3", store)
     wrong = stage.Store(site.project.load(), FakeAws(login=Login("AWS", "wrong", "")), site.host)
     with pytest.raises(ImageError, match="401"):
-        stage.keep([f"{site.host}/{site.team}/web@{digest}"], "release-4", wrong)
+        stage.keep(f"{site.host}/{site.team}/web@{digest}", "release-4", wrong)
 
 
 def test_what_tags_hold_is_told_by_ecr_alone(moto: str, project: Make) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -53,6 +55,24 @@ def test_the_tree_is_read_when_it_is_looked_at(aws: Account) -> None:
     assert "GroupDescription: web" in found.nested["Network"].template
     assert found.nested["Web"].stack.parent_id == found.stack.id
     assert aws.aws.calls["get_template"] == 3
+
+
+def test_the_tree_is_read_once_by_however_many_threads() -> None:
+    class Slow(FakeStacks):
+        calls = 0
+
+        def resources(self, stack: str) -> list[StackResource]:
+            self.calls += 1
+            time.sleep(0.05)
+            return self.listed
+
+    aws = Slow(stack(), "Resources: {}", [StackResource("Here", "arn:here", "AWS::SNS::Topic", "CREATE_COMPLETE")])
+    found = live.read(STACK, aws, "app")
+    assert found is not None
+    with ThreadPoolExecutor(4) as pool:
+        read = list(pool.map(lambda _: set(found.resources), range(4)))
+    assert read == [{"Here"}] * 4
+    assert aws.calls == 1
 
 
 def test_what_is_not_there_is_none(aws: Account) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
@@ -97,6 +98,12 @@ def site(serve):
     made.ecr.create_repository(repositoryName="web")
     made.ecr.create_repository(repositoryName="fixed", imageTagMutability="IMMUTABLE")
     return made
+
+
+def test_a_login_holds_for_twelve_hours(site):
+    for _ in range(2):
+        (login,) = site.ecr.get_authorization_token()["authorizationData"]
+        assert timedelta(hours=11) < login["expiresAt"] - datetime.now(UTC) <= timedelta(hours=12)
 
 
 def test_an_image_is_pushed_and_read_back(site):
