@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import click
 from . import __version__
 from .cli_deploy import connected, reached
 from .cli_options import Options, console, for_environment, load_config, make_rendering, make_report, show
-from .cli_session import Session, same_target, uses
+from .cli_session import Advanced, Session, Standing, same_target, uses
 from .cli_stacks import Deployed, lead_out
 from .deployment import Kind, Outcome, Plan, RootPlan, StackTarget
 from .errors import DeployError, OutputError, StackwrightError
@@ -93,8 +94,8 @@ def plan(options: Options, out: Path | None, keep: bool, detailed_exitcode: bool
 
     with opened(options) as session:
         session.require_account()
-        ready = look(session)
-        made = session.plan()
+        ready, standing = _looked(session)
+        made = session.plan(standing.result())
         try:
             print_plan(made, style)
             if out:
@@ -121,6 +122,13 @@ def look(session: Session) -> bool:
         console(stderr=True).print(as_text(shown))
     say(f"preflight: {summary(found)}")
     return not shown
+
+
+def _looked(session: Session) -> tuple[bool, Future[Standing]]:
+    """`look`, and side by side with it what a plan starts from, or what kept that from being read."""
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(session.standing)
+        return look(session), reading
 
 
 def print_plan(made: Plan, style: str = "text") -> None:
@@ -191,9 +199,10 @@ def _to_be_done(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
     lead_out(Deployed(session.config, session.aws, session.rendered))
     if sealed is None:
         session.bring_images()
-    if not look(session):
+    ready, standing = _looked(session)
+    if not ready:
         sys.exit(1)
-    made = unsealed(sealed, session) if sealed else session.plan()
+    made = unsealed(sealed, session) if sealed else session.plan(standing.result())
     return made, made.empty and _recorded(made, session)
 
 
@@ -336,7 +345,7 @@ class _Run:
                 root = self._ready(index)
                 if root.kind is not Kind.NOTHING and not self._applied(root):
                     return False
-            if self.release is None:  # the last root made the bucket
+            if self.release is None and self._restores is None:  # the last root made the bucket
                 self._learn(images=False)
                 self._begin()
         except BaseException as error:
@@ -362,37 +371,44 @@ class _Run:
         root = self._plan.roots[index]
         if self._restores is not None:
             return root
-        name, rendering = root.target.root, self._session.rendering
-        runs_images = uses(rendering, name, SourceKind.IMAGE)
-        if uses(rendering, name, SourceKind.SECRET) and not self._secrets_put:
-            self._session.put_secrets(self._plan)
-            self._secrets_put = True
-        if root.kind is Kind.LATER and runs_images:
-            self._session.bring_images()
-        wanted = self._learn(images=runs_images)[name]
-        self._begin()
-        if root.kind is Kind.LATER or not same_target(root.target, wanted):
-            return self._again(index, wanted)
-        if root.kind is not Kind.NOTHING:
-            self._session.upload()  # the plan may be of another day
+        name = root.target.root
+        images = uses(self._session.rendering, name, SourceKind.IMAGE)
+        self._bring(name, images=images and root.kind is Kind.LATER)
+        now = self._learn(images=images)
+        with ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(self._session.upload) if root.kind is not Kind.NOTHING else None
+            self._begin()
+            if sending:
+                sending.result()
+        if root.kind is Kind.LATER or not same_target(root.target, now.targets[name]):
+            return self._again(index, now.targets[name], now.lives[name])
         return root
 
-    def _learn(self, *, images: bool) -> Mapping[str, StackTarget]:
-        """What the roots are asked to become by now; the plan knows the bucket that came to be, and where asked for
-        the images."""
-        if self._restores is not None:
-            return {}
-        self._plan, wanted = self._session.advanced(self._plan, images=images)
-        return wanted
+    def _bring(self, name: str, *, images: bool) -> None:
+        """Put the secrets that the root takes, and where asked for send the images, side by side."""
+        secrets = uses(self._session.rendering, name, SourceKind.SECRET) and not self._secrets_put
+        with ThreadPoolExecutor(1) as pool:
+            putting = pool.submit(self._session.put_secrets, self._plan) if secrets else None
+            if images:
+                self._session.bring_images()
+            if putting:
+                putting.result()
+                self._secrets_put = True
 
-    def _again(self, index: int, wanted: StackTarget) -> RootPlan:
+    def _learn(self, *, images: bool) -> Advanced:
+        """What is there by now; the plan knows the bucket that came to be, and where asked for the images."""
+        now = self._session.advanced(self._plan, images=images)
+        self._plan = now.plan
+        return now
+
+    def _again(self, index: int, wanted: StackTarget, live: Live | None) -> RootPlan:
         """A root whose inputs came to be, or moved: planned by a change set, and shown where it was there before."""
         if wanted.missing:
             names = ", ".join(wanted.missing)
             raise DeployError.of("SW886", f"nothing gives {names} of {wanted.root} a value yet")
         session, old = self._session, self._plan.roots[index]
         session.discard([old])
-        root = session.root_plan(wanted, session.live(wanted.root))
+        root = session.root_plan(wanted, live)
         self._plan = replace(self._plan, roots=(*self._plan.roots[:index], root, *self._plan.roots[index + 1 :]))
         if root.kind is Kind.UPDATE:
             only = replace(self._plan, roots=(root,), secret_changes=())

@@ -38,6 +38,26 @@ class Idle:
     recorded: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a plan starts from: the stacks that are live, references to images and the versions that secrets will have,
+    by their names in the parameters, and what keys.env changes in the secrets."""
+
+    lives: Mapping[str, Live | None]
+    images: Mapping[str, str]
+    secret_changes: tuple[SecretChange, ...]
+    secrets: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """A plan as it is between two roots, what the roots are asked to become by it, and the stacks that are live."""
+
+    plan: Plan
+    targets: Mapping[str, StackTarget]
+    lives: Mapping[str, Live | None]
+
+
 @dataclass
 class Session:
     """One environment, connected: what was rendered, and what the account holds of it.
@@ -213,22 +233,25 @@ class Session:
         texts = {root: {d.name: d.text for d in self.rendering.documents if d.root == root} for root in roots}
         return any(holds.any_held(targets.stack_name(self.config, root), texts[root], self.aws) for root in roots)
 
-    def plan(self) -> Plan:
+    def standing(self) -> Standing:
+        """What a plan starts from, as it is now, read side by side."""
+        with ThreadPoolExecutor(3) as pool:
+            asking, looking, standing = pool.submit(self.secrets), pool.submit(self.images), pool.submit(self.lives)
+            return Standing(standing.result(), looking.result(), *asking.result())
+
+    def plan(self, found: Standing) -> Plan:
         """The plan of all roots; roots whose inputs are not there yet are predicted.
 
         Change sets that were made are discarded where a later root fails to be planned.
         """
-        with ThreadPoolExecutor(3) as pool:
-            asking, looking, standing = pool.submit(self.secrets), pool.submit(self.images), pool.submit(self.lives)
-            (changes, versions), images, lives = asking.result(), looking.result(), standing.result()
-        wanted = self.targets(lives, images, versions)
+        wanted = self.targets(found.lives, found.images, found.secrets)
         made: list[RootPlan] = []
         try:
-            made += (self.root_plan(each, lives[root]) for root, each in wanted.items())
+            made += (self.root_plan(each, found.lives[root]) for root, each in wanted.items())
         except BaseException:
             self.discard(made)
             raise
-        return self.planned(made, images, versions, lives, changes)
+        return self.planned(made, found.images, found.secrets, found.lives, found.secret_changes)
 
     def root_plan(self, wanted: StackTarget, found: Live | None) -> RootPlan:
         """The plan of one root: by a change set where all its inputs are known and something may change."""
@@ -331,9 +354,8 @@ class Session:
         found = targets.roots(self.rendering)
         return {each.name: targets.target(each, self.rendering, bundle, known) for each in found}
 
-    def advanced(self, plan: Plan, *, images: bool) -> tuple[Plan, dict[str, StackTarget]]:
-        """The plan with the bucket, and where asked for the images, that came to be since it was made; and the targets
-        by them."""
+    def advanced(self, plan: Plan, *, images: bool) -> Advanced:
+        """The plan with the bucket, and where asked for the images, that came to be since it was made."""
         wanted = self.config.parameters.get("images") or {}
         with ThreadPoolExecutor(1) as pool:
             asking = pool.submit(self.images) if images and not wanted.keys() <= plan.images.keys() else None
@@ -341,7 +363,7 @@ class Session:
             found = {**asking.result(), **plan.images} if asking else plan.images
         bucket = self.bucket(lives)
         moved = replace(plan, images=found, artifacts=self._artifacts(bucket), bucket=bucket)
-        return moved, self.targets(lives, moved.images, moved.secrets)
+        return Advanced(moved, self.targets(lives, moved.images, moved.secrets), lives)
 
     def put_secrets(self, plan: Plan) -> None:
         """Put the versions that the plan announces; those that are there already stay."""
@@ -349,16 +371,16 @@ class Session:
 
         keys = self.keys()
         for change in plan.secret_changes:
-            secret = self.aws.secret(change.name)
-            if secret is not None and change.version in secret.versions:
+            secret = secret_values.usable(change.name, self.aws)
+            if change.version in secret.versions:
                 continue  # put by a run that was interrupted
             if keys is None:
                 raise InputError.of("SW420", f"there is no keys.env, and the plan puts a version of {change.name}")
             # A secret that the deployment itself has made comes with a first, generated version.
-            if secret is not None and change.before is not None and secret.current != change.before:
+            if change.before is not None and secret.current != change.before:
                 hint = "make a new plan"
                 raise AwsError.of("SW884", f"the secret {change.name} has another version than planned", hint=hint)
-            secret_values.put(change.name, change.version, keys, self.aws)
+            secret_values.put(secret, change.version, keys, self.aws)
             self.say(f"secret {change.name}: version {change.version}")
 
     def bring_images(self) -> None:

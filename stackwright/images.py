@@ -299,14 +299,13 @@ def _lack(config: Config, image: Image, store: Store, engine: Engine) -> str:
     return ""
 
 
-def stand_in(wanted: Sequence[Image], store: Store) -> None:
-    """Push valid images without content under the images' tags, side by side, except under tags that are there.
+def stand_in(absent: Sequence[Image], store: Store) -> None:
+    """Push valid images without content under the tags of images that the registry does not have, side by side.
 
     Only for a registry whose images nobody runs. A digest depends on repository, tag and platform alone; the label
     ``org.opencontainers.image.ref.name`` tells what an image stands for. Raises ImageError.
     https://github.com/opencontainers/image-spec/blob/main/manifest.md
     """
-    absent = [status.image for status in _in_repositories(wanted, store) if status.state is State.MISSING]
     with ThreadPoolExecutor(PARALLEL) as pool:
         list(pool.map(lambda image: _push_nothing(image, store), absent))
 

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from .cfn import changes as cfn
 
 STACK = "AWS::CloudFormation::Stack"
+GONE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
+"""Status of a stack that holds nothing."""
 _T = TypeVar("_T")
-_GONE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def read(stack: str, aws: Stacks, name: str | None = None) -> Live | None:
     ``name`` is what it is called in ``stacks:`` (``app``). Raises AwsError.
     """
     found = aws.stack(stack)
-    if found is None or found.status in _GONE:
+    if found is None or found.status in GONE:
         return None
     text = _once(lambda: aws.template(found.id))
     return Live(name or stack, found, text, _once(_Reader(name or stack, found, text, aws).read))
@@ -189,7 +190,7 @@ class _Reader:
                     (name, id_) for name, stack in levels[-1] for name, id_ in _children(name, found[stack.id][1])
                 ]
                 read = pool.map(self._aws.stack, (id_ for _, id_ in children))
-                levels.append([(n, s) for (n, _), s in zip(children, read, strict=True) if s and s.status not in _GONE])
+                levels.append([(n, s) for (n, _), s in zip(children, read, strict=True) if s and s.status not in GONE])
                 stacks |= {stack.id: stack for _, stack in levels[-1]}
         return _inside(self._name, self._root.id, found, stacks)
 
@@ -197,10 +198,13 @@ class _Reader:
         return self._text() if id_ == self._root.id else self._aws.template(id_)
 
 
+def is_nested(resource: StackResource) -> bool:
+    """Whether it is a nested stack that is there, or was."""
+    return resource.type == STACK and bool(resource.physical_id) and resource.status != "DELETE_COMPLETE"
+
+
 def _children(name: str, resources: list[StackResource]) -> Iterator[tuple[str, str]]:
-    for each in resources:
-        if each.type == STACK and each.physical_id and each.status != "DELETE_COMPLETE":
-            yield nested_name(name, each.logical_id), each.physical_id
+    return ((nested_name(name, each.logical_id), each.physical_id) for each in resources if is_nested(each))
 
 
 def _inside(

@@ -8,15 +8,28 @@ the root's, and holds for all nested in it.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
-from .aws import PARALLEL, Stacks
+from .aws import PARALLEL, StackResource, Stacks
 from .cfn.schema import STATEFUL
-from .live import Live, read
+from .live import GONE, is_nested
 
 _EVERYTHING = {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """A stack's resources, and its stack policy, if it has one."""
+
+    resources: Sequence[StackResource]
+    policy: str | None
+
+    def there(self) -> Iterator[StackResource]:
+        """Those that are not deleted."""
+        return (each for each in self.resources if each.status != "DELETE_COMPLETE")
 
 
 def guard(stack: str, aws: Stacks, allowed: Collection[str] = ()) -> None:
@@ -24,32 +37,43 @@ def guard(stack: str, aws: Stacks, allowed: Collection[str] = ()) -> None:
 
     What is so already is left alone. Raises AwsError.
     """
-    live = read(stack, aws)
-    if live is None:
-        return
     with ThreadPoolExecutor(PARALLEL) as pool:
-        protecting = pool.submit(_set_termination_protection, live, aws)
-        list(pool.map(lambda each: _set_policy(each, aws, allowed), live.walk()))
+        protecting = pool.submit(_protect, stack, aws)
+        tree = _tree(stack, aws, pool)
+        names = {id_: sorted(_guarded(id_, tree, allowed)) for id_ in tree}
+        list(pool.map(lambda id_: _set_policy(id_, names[id_], tree[id_].policy, aws), names))
         protecting.result()
 
 
-def _set_termination_protection(live: Live, aws: Stacks) -> None:
-    if not live.stack.protected:
-        aws.set_termination_protection(live.stack.id, enabled=True)
+def _protect(stack: str, aws: Stacks) -> None:
+    root = aws.stack(stack)
+    if root is not None and root.status not in GONE and not root.protected:
+        aws.set_termination_protection(root.id, enabled=True)
 
 
-def _set_policy(live: Live, aws: Stacks, allowed: Collection[str]) -> None:
-    names = sorted(_guarded(live, allowed))
-    present = aws.stack_policy(live.stack.id)
+def _tree(root: str, aws: Stacks, pool: ThreadPoolExecutor) -> Mapping[str, _Inside]:
+    """A stack and all that are nested in it, by id, read level by level; without those that do not exist any more."""
+    found: dict[str, _Inside] = {}
+    level = [root]
+    while level:
+        listed, policies = pool.map(aws.resources, level), pool.map(aws.stack_policy, level)
+        read = {id_: _Inside(inside, held) for id_, inside, held in zip(level, listed, policies, strict=True)}
+        found |= {id_: each for id_, each in read.items() if any(each.there())}
+        level = [each.physical_id for inside in read.values() for each in inside.resources if is_nested(each)]
+    return found
+
+
+def _set_policy(stack: str, names: Sequence[str], present: str | None, aws: Stacks) -> None:
     wanted = policy(names)
     if (names or present) and (present is None or json.loads(present) != wanted):
-        aws.set_stack_policy(live.stack.id, json.dumps(wanted))
+        aws.set_stack_policy(stack, json.dumps(wanted))
 
 
-def _guarded(live: Live, allowed: Collection[str]) -> set[str]:
+def _guarded(stack: str, tree: Mapping[str, _Inside], allowed: Collection[str]) -> set[str]:
     """What holds data: resources, and nested stacks with such resources, which would go with them."""
-    own = {each.logical_id for each in live.resources.values() if each.type in STATEFUL} - set(allowed)
-    return own | {name for name, child in live.nested.items() if _guarded(child, allowed)}
+    own = {each.logical_id for each in tree[stack].there() if each.type in STATEFUL} - set(allowed)
+    inner = [each for each in tree[stack].there() if each.physical_id in tree]
+    return own | {each.logical_id for each in inner if _guarded(each.physical_id, tree, allowed)}
 
 
 def policy(names: Collection[str]) -> Mapping[str, Any]:

@@ -142,7 +142,7 @@ def keep(name: str, version: str, aws: Storage) -> None:
     made of the version, so that any number of releases share it: a version can have 20.
     Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
     """
-    secret = _usable(name, aws)
+    secret = usable(name, aws)
     label = f"kept-{version}"
     if label not in secret.versions.get(version, ()):
         aws.label_secret_version(name, version, label)
@@ -187,7 +187,8 @@ def compare(config: Config, keys: Keys, aws: Storage, *, absent: bool = False) -
     return found
 
 
-def _usable(name: str, aws: Storage) -> Secret:
+def usable(name: str, aws: Storage) -> Secret:
+    """The secret; raises InputError where there is none, or it is being deleted."""
     return _require_usable(name, aws.secret(name))
 
 
@@ -230,12 +231,11 @@ def push(differences: Sequence[Difference], keys: Keys, aws: Storage) -> dict[st
     for each in differences:
         pushed[each.name] = each.version or ""
         if not each.empty:
-            pushed[each.name] = put(each.name, str(uuid.uuid4()), keys, aws)
+            pushed[each.name] = put(usable(each.name, aws), str(uuid.uuid4()), keys, aws)
     return pushed
 
 
-def put(name: str, version: str, keys: Keys, aws: Storage) -> str:
-    """Put the values under a version id (a UUID), which becomes current; raises InputError for no such secret."""
-    _usable(name, aws)
-    aws.put_secret_value(name, version, keys.text())
+def put(secret: Secret, version: str, keys: Keys, aws: Storage) -> str:
+    """Put the values under a version id (a UUID), which becomes current."""
+    aws.put_secret_value(secret.name, version, keys.text())
     return version

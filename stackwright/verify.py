@@ -87,8 +87,10 @@ def _checked(probe: _Probe, skip: Collection[Subject]) -> Check:
 def _probes(resources: Sequence[Watched], aws: Services) -> Iterator[_Probe]:
     """Everything that can be looked at, in the order of the stacks; services and alarms are read together."""
     try:
-        found = services(resources, aws)
-        alarms = aws.alarms([each.physical_id for each in resources if each.type == ALARM])
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(aws.alarms, [each.physical_id for each in resources if each.type == ALARM])
+            found = services(resources, aws)
+            alarms = asking.result()
     except AwsError as error:
         yield _Probe(Subject.SERVICE, "all", partial(_raise, error))
         return

@@ -186,7 +186,7 @@ class Stacks(Protocol):
         """RollbackStack, of a stack that stayed where its creation or update failed."""
 
     def stack_policy(self, stack: str) -> str | None:
-        """GetStackPolicy; None where there is none."""
+        """GetStackPolicy; None where there is none, or no such stack."""
 
     def set_stack_policy(self, stack: str, policy: str) -> None:
         """SetStackPolicy, JSON text."""
@@ -354,7 +354,12 @@ class StackCalls(Session):
 
     def stack_policy(self, stack: str) -> str | None:
         """See `Stacks`."""
-        found = self._cfn("get_stack_policy", StackName=stack).get("StackPolicyBody")
+        try:
+            found = self._cfn("get_stack_policy", StackName=stack).get("StackPolicyBody")
+        except AwsError as error:
+            if _is_missing(error):
+                return None
+            raise
         return str(found) if found else None
 
     def set_stack_policy(self, stack: str, policy: str) -> None:
