@@ -8,7 +8,7 @@ CloudFormation says.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -81,14 +81,14 @@ class _Merge:
         return Agreement(diff, tuple(changes), tuple([*self._notes, *self._summaries(changes)]))
 
     def _flat(self, name: str, described: Described) -> Iterator[tuple[Place, _Api]]:
-        """Every change by its place; a nested stack stands for itself only where nobody looks into it."""
+        """Every change by its place; a nested stack stands for itself only where neither side looks into it."""
         for logical_id, change in described.changes.items():
             child = self._foresight.name(name, logical_id)
             if change.get("ResourceType") != cfn.STACK_TYPE:
                 yield (name, logical_id), change
             elif logical_id in described.nested:
                 yield from self._flat(child, described.nested[logical_id])
-            elif change.get("Action") in ("Add", "Remove"):
+            elif change.get("Action") in ("Add", "Remove") and not self._foresight.problem:
                 self._covered.add(child)
             elif (name, logical_id) not in self._foresight.changes:
                 yield (name, logical_id), change
@@ -108,11 +108,23 @@ class _Merge:
         if api is None and diff is not None:
             return self._predicted(place, diff, foreseen)
         api = api or {}
+        more = _unforeseen(api, foreseen) if foreseen else ()
         if diff is None:
-            phantom = foreseen is not None and foreseen.listed and not foreseen.real
+            phantom = foreseen is not None and foreseen.listed and not foreseen.real and not more
             return self._only_listed(place, api, phantom=phantom)
-        held, certainty = self._held(diff, api, foreseen)
+        held, certainty = self._held(self._widened(diff, more), api, foreseen)
         return self._with(held, Listed.BOTH, certainty, api, foreseen)
+
+    def _widened(self, diff: ResourceDiff, more: tuple[PropertyDiff, ...]) -> ResourceDiff:
+        """The diff with the properties that only CloudFormation lists."""
+        known = {each.path for each in diff.properties}
+        added = tuple(each for each in more if each.path not in known)
+        if not added:
+            return diff
+        if not self._drift:
+            names = _names([each.path for each in added])
+            self._notes.append(f"{diff.address}: CloudFormation also lists {names}, which nothing here predicts")
+        return replace(diff, properties=(*diff.properties, *added))
 
     def _predicted(self, place: Place, diff: ResourceDiff, foreseen: cfn.ResourceChange | None) -> PlannedChange:
         """What the change set does not list. In a nested stack that goes or comes as a whole, it lists that stack."""
@@ -142,7 +154,7 @@ class _Merge:
             replacement=str(api.get("Replacement", "")),
             physical_id=str(api.get("PhysicalResourceId") or (foreseen.physical_id if foreseen else "") or ""),
             policy_action=_policy(diff, api, foreseen),
-            stateful=known is not None and known.stateful,
+            stateful=(known is not None and known.stateful) or diff.type == cfn.STACK_TYPE,
         )
 
     def _held(
@@ -220,6 +232,26 @@ def _policy(diff: ResourceDiff, api: _Api, foreseen: cfn.ResourceChange | None) 
 
 
 # --- as CloudFormation says it ------------------------------------------------------------------------------------
+
+
+def _unforeseen(api: _Api, foreseen: cfn.ResourceChange) -> tuple[PropertyDiff, ...]:
+    """The properties of a modification that CloudFormation lists, and that nobody foresaw it would."""
+    if api.get("Action") != "Modify" or foreseen.action is not cfn.Action.MODIFY:
+        return ()
+    known = [(each.attribute, each.name, each.path or "") for each in foreseen.details]
+    details = [each for each in api.get("Details") or () if not _foreseen(each.get("Target") or {}, known)]
+    return _properties({"Details": details})
+
+
+def _foreseen(target: _Api, known: Sequence[tuple[str, str | None, str]]) -> bool:
+    """Whether one of the foreseen targets is this one, lies in it, or holds it; without a path the name decides."""
+    attribute, name, path = target.get("Attribute"), target.get("Name"), str(target.get("Path") or "")
+    same = [where for what, called, where in known if (what, called) == (attribute, name)]
+    return any(not path or not where or _within(path, where) or _within(where, path) for where in same)
+
+
+def _within(path: str, other: str) -> bool:
+    return f"{path}/".startswith(f"{other}/")
 
 
 def _resource(place: Place, api: _Api) -> ResourceDiff:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .aws import Aws, Stack
 from .cfn.schema import STATEFUL
-from .cfn.template import Template, parse
+from .cfn.template import Template, declared
 from .deployment import Outcome
 from .errors import AwsError, DeployError
 from .following import Following, follow
@@ -50,7 +50,7 @@ def fates(live: Live) -> list[Fate]:
 
 
 def _fates(live: Live, above: str) -> Iterator[Fate]:
-    template = parse(live.template)
+    template = declared(live.template)
     for name, each in live.resources.items():
         if not each.physical_id:
             continue

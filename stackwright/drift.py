@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from .aws import Drift, Stacks
-from .cfn.template import parse
+from .cfn.template import declared
 from .deployment import StackTarget
 from .differences import HIDDEN
 from .errors import AwsError
@@ -76,7 +76,7 @@ class _Secrets:
     """Which properties of a template are made of NoEcho parameters or secrets."""
 
     def __init__(self, live: Live) -> None:
-        self._template = parse(live.template)
+        self._template = declared(live.template)
         names = [name for name, each in self._template.parameters.items() if each.no_echo]
         marks = [mark for name in names for mark in (f'{{"Ref": "{name}"}}', f"${{{name}}}")]
         self._marks = (*marks, "{{resolve:secretsmanager", "{{resolve:ssm-secure")
@@ -140,5 +140,5 @@ def revert_target(live: Live, url: str | None) -> StackTarget:
 
 def _parameters(live: Live) -> dict[str, str]:
     """The live values without NoEcho ones, which nobody can read: the plan keeps them."""
-    declared = parse(live.template).parameters
-    return {name: text for name, text in live.stack.parameters.items() if not declared[name].no_echo}
+    secret = {name for name, each in declared(live.template).parameters.items() if each.no_echo}
+    return {name: text for name, text in live.stack.parameters.items() if name not in secret}

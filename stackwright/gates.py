@@ -12,10 +12,11 @@ from enum import StrEnum
 from ipaddress import ip_network
 from typing import Any
 
-from .cfn.template import parse
+from .cfn.template import declared
 from .deployment import Certainty, Kind, Plan, PlannedChange, RootPlan
 from .differences import Effect, PropertyDiff
 from .errors import DeployError
+from .live import STACK
 from .model import Location, Problem
 
 REVISIONS = frozenset(("AWS::ECS::TaskDefinition", "AWS::Lambda::Version", "AWS::Lambda::LayerVersion"))
@@ -183,13 +184,15 @@ def _openings(root: RootPlan, change: PlannedChange) -> Iterator[tuple[Flag, str
 def _properties(root: RootPlan, change: PlannedChange) -> Mapping[str, Any]:
     """A new resource's properties as its template gives them, intrinsic functions unresolved."""
     text = root.target.templates.get(change.diff.stack)
-    resource = parse(text).resources.get(change.diff.logical_id) if text else None
+    resource = declared(text).resources.get(change.diff.logical_id) if text else None
     return resource.properties if resource else {}
 
 
 def _granted(type_: str, properties: Mapping[str, Any]) -> Iterator[str]:
     """What a new resource opens."""
-    if type_ in _RULES:
+    if type_ == STACK:
+        yield "is a nested stack of which neither CloudFormation nor the prediction tells what it holds"
+    elif type_ in _RULES:
         yield f"lets in or out: {_rule(properties)}"
     elif type_ == _GROUP:
         for name in ("SecurityGroupIngress", "SecurityGroupEgress"):

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from .aws import Services, Stacks
 from .cfn.intrinsics import Resolver
-from .cfn.template import Resource, ValidationError, parse, to_text
+from .cfn.template import Resource, ValidationError, declared, to_text
 from .cfn.values import plain
 from .errors import AwsError
 from .live import STACK, pseudo_of
@@ -111,7 +111,7 @@ def _marks(templates: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str, Res
     """Paths of the templates that mark functions, and those by logical ID."""
     for path, text in templates.items():
         if _MAY_MARK.search(text):  # parsing takes much longer
-            resources = parse(text).resources
+            resources = declared(text).resources
             marked = {name: each for name, each in resources.items() if _marked(each.type, each.metadata)}
             if marked:
                 yield path, marked
@@ -138,7 +138,7 @@ def _declared(function: Held, aws: Stacks) -> int | None:
     stack = aws.stack(function.stack)
     if stack is None:
         return None
-    template = parse(aws.template(function.stack))
+    template = declared(aws.template(function.stack))
     try:
         resolver = Resolver(template, stack.parameters, pseudo_of(stack))
         properties = template.resources[function.logical_id].properties

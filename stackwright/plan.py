@@ -149,7 +149,7 @@ class _Foreseen:
         return foresee(self._target, self._live)
 
     def anything(self) -> bool:
-        return not self.value.diff.empty
+        return bool(self.value.problem) or not self.value.diff.empty
 
 
 def predict(target: StackTarget, live: Live | None) -> RootPlan:

@@ -17,7 +17,7 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from .cfn.template import ValidationError, parse
+from .cfn.template import ValidationError, declared
 from .deployment import Plan, RootPlan
 from .errors import InputError
 
@@ -66,10 +66,10 @@ def _hash(data: Mapping[str, Any]) -> str:
 
 def _without_secrets(root: RootPlan) -> RootPlan:
     try:
-        declared = parse(root.target.body).parameters
-    except ValidationError:  # a template that only CloudFormation understands: its raw declarations are not at hand
+        parameters = declared(root.target.body).parameters
+    except ValidationError:
         return replace(root, target=replace(root.target, parameters={}))
-    shown = {k: v for k, v in root.target.parameters.items() if k not in declared or not declared[k].no_echo}
+    shown = {k: v for k, v in root.target.parameters.items() if k in parameters and not parameters[k].no_echo}
     return replace(root, target=replace(root.target, parameters=shown))
 
 

@@ -18,7 +18,7 @@ from uuid import uuid4
 from . import images, secret_values
 from .aws import PARALLEL, Storage, StoredObject
 from .cache import Cache
-from .cfn.template import parse
+from .cfn.template import declared
 from .containers import Registry, is_loopback
 from .deployment import Kind, Outcome, Plan, RootPlan, StackTarget
 from .differences import Effect
@@ -161,7 +161,7 @@ def _prefix(plan: Plan) -> str:
 
 def _root(planned: RootPlan) -> RootRelease:
     target = planned.target
-    hidden = [name for name, each in parse(target.body).parameters.items() if each.no_echo]
+    hidden = [name for name, each in declared(target.body).parameters.items() if each.no_echo]
     return RootRelease(
         root=target.root,
         stack=target.stack,

@@ -13,7 +13,7 @@ from typing import Any
 
 from .aws import PARALLEL, Service, Services
 from .cfn.intrinsics import Ignorant, Resolver
-from .cfn.template import Template, ValidationError, parse
+from .cfn.template import Template, ValidationError, declared
 from .cfn.values import Traced, plain
 from .live import Live, pseudo_of, walked
 
@@ -66,7 +66,7 @@ def watched(lives: Iterable[Live]) -> list[Watched]:
 
 
 def _of(live: Live) -> Iterator[Watched]:
-    template = parse(live.template)
+    template = declared(live.template)
     ids = {name: each.physical_id for name, each in live.resources.items()}
     resolver = Resolver(template, live.stack.parameters, pseudo_of(live.stack), _Physical(ids))
     for name, resource in live.resources.items():

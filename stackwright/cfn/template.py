@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -192,6 +193,37 @@ def parse(text: str) -> Template:
             raise
         found = _nearest(lines, error.path)
         raise ValidationError(error.message, error.path, found) from None
+
+
+def declared(text: str) -> Template:
+    """What a template that AWS has taken declares, as far as that can be read: macros are not run, and a resource or
+    parameter that only they understand is left out. Of the sections, it has ``parameters`` and ``resources``.
+
+    Raises:
+        ValidationError: the text is no template at all.
+    """
+    try:
+        return parse(text)
+    except ValidationError:
+        data, lines = _read(text)
+    if not isinstance(data, Mapping):
+        raise ValidationError("Template format error: unsupported structure.")
+    parameters, resources = _readable(data, "Parameters", _parameter), _readable(data, "Resources", _known)
+    return Template(data, parameters, {}, {}, resources, {}, lines=lines)
+
+
+def _readable(data: Mapping[str, Any], section: str, make: Callable[[str, Any], _T]) -> dict[str, _T]:
+    found = {}
+    for name, value in _section(data, section).items():
+        with suppress(ValidationError):
+            found[str(name)] = make(str(name), value)
+    return found
+
+
+def _known(name: str, value: Any) -> Resource:
+    """A resource without the attributes that only a macro reads (``Connectors`` of AWS SAM)."""
+    kept = {key: each for key, each in value.items() if key in _RESOURCE_KEYS} if isinstance(value, Mapping) else value
+    return _resource(name, kept)
 
 
 def _nearest(lines: Mapping[Path, int], path: Path) -> int:

@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 from stackwright.cfn import template
-from stackwright.cfn.template import ValidationError, parse, to_text
+from stackwright.cfn.template import ValidationError, declared, parse, to_text
 
 
 def doc(text):
@@ -291,6 +291,31 @@ def test_refused(text, message, line):
     with pytest.raises(ValidationError) as caught:
         parse(text)
     assert (caught.value.message, caught.value.line) == (message, line)
+
+
+SAM = doc("""
+    Transform: AWS::Serverless-2016-10-31
+    Globals: {Function: {Timeout: 3}}
+    Parameters:
+      Password: {Type: String, NoEcho: true}
+    Resources:
+      Hello:
+        Type: AWS::Serverless::Function
+        DeletionPolicy: Retain
+        Connectors: {Table: {Properties: {Destination: {Id: Table}}}}
+      Fn::ForEach::Topics: [Name, [a, b], {}]
+    Outputs: {Lost: {}}
+""")
+
+
+def test_what_aws_has_taken_is_read_without_its_macros():
+    found = declared(SAM)
+    assert found.parameters["Password"].no_echo
+    assert {name: each.deletion_policy for name, each in found.resources.items()} == {"Hello": "Retain"}
+    assert declared(SHORT_FORMS) == parse(SHORT_FORMS)
+    for text in ("[]", "a: {", ""):
+        with pytest.raises(ValidationError):
+            declared(text)
 
 
 @pytest.mark.parametrize(

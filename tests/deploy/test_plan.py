@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackwright import live, plan
-from stackwright.aws import StackEvent, StackResource
+from stackwright.aws import ChangeSet, StackEvent, StackResource
 from stackwright.deployment import Certainty, Kind, Listed, PlannedChange, RootPlan, SecretChange
 from stackwright.differences import Effect
 from stackwright.emulator.faults import RequestFault
 from stackwright.errors import AwsError, InputError
+from stackwright.gates import Flag, dangers
 from stackwright.live import Live
 from stackwright.report_plan import FORMATS, report
 from tests.deploy.conftest import REGION, client
@@ -29,6 +30,7 @@ from tests.deploy.planning import (
     BUCKET,
     STACK,
     Account,
+    Counting,
     FakeStacks,
     account,
     arn,
@@ -283,6 +285,67 @@ def test_a_replacement_that_cloudformation_does_not_see_stays_one() -> None:
     found = preview(fake(api), TOPIC.replace("DisplayName: a", "TopicName: b"))
     assert found.changes[0].effect is Effect.REPLACE
     assert "the prediction says True" in found.notes[0]
+
+
+GROUP = """
+Resources:
+  Topic:
+    Type: AWS::EC2::SecurityGroup
+    Properties:
+      GroupDescription: a
+      SecurityGroupIngress: [{IpProtocol: tcp, FromPort: 443, ToPort: 443, CidrIp: 10.0.0.0/16}]
+      Tags: [{Key: team, Value: a}]
+"""
+
+
+@pytest.mark.parametrize("predicted", [True, False], ids=["beside a predicted change", "alone"])
+def test_properties_that_only_cloudformation_lists_are_shown_and_gated(predicted: bool) -> None:
+    api = described("Topic", "AWS::EC2::SecurityGroup", Replacement="False")
+    ranges = {"BeforeValue": "10.0.0.0/16", "AfterValue": "0.0.0.0/0"}  # from Systems Manager, for example
+    api["Details"] = [detail("/Properties/SecurityGroupIngress/0/CidrIp", **ranges)]
+    if predicted:
+        api["Details"].append(detail("/Properties/Tags/0/Value", BeforeValue="a", AfterValue="b"))
+    wanted = GROUP.replace("Value: a", "Value: b") if predicted else GROUP
+    found = preview(fake(api, body=GROUP), wanted)
+    (change,) = found.changes
+    opened = next(each for each in change.diff.properties if each.path == "SecurityGroupIngress[0].CidrIp")
+    assert (opened.before, opened.after) == ("10.0.0.0/16", "0.0.0.0/0")
+    assert [each.flag for each in dangers(whole(found))] == [Flag.ACCESS]
+    (note,) = found.notes
+    assert "SecurityGroupIngress[0].CidrIp" in note or not predicted
+
+
+class AlsoOpened(Counting):
+    """What CloudFormation would list where the rule also takes its range from Systems Manager."""
+
+    def change_set(self, change_set: str, *, values: bool) -> ChangeSet | None:
+        found = super().change_set(change_set, values=values)
+        for each in found.changes if found else ():
+            if each["LogicalResourceId"] == "Rule":
+                opened = detail("/Properties/CidrIp", BeforeValue="10.0.0.0/16", AfterValue="0.0.0.0/0")
+                each["Details"].append(opened)  # type: ignore[attr-defined]  # the list of botocore's answer
+        return found
+
+
+def test_a_phantom_is_one_as_far_as_it_was_foreseen(aws: Account) -> None:
+    aws.deploy()
+    aws.aws = AlsoOpened(REGION)
+    vpc = "{CidrBlock: 10.0.0.0/16}"
+    found = aws.preview(target(changed(("app/network", vpc, f"{vpc[:-1]}, EnableDnsSupport: true}}"))))
+    assert short(found)["app/web:Rule"] == ("replace", "CloudFormation only", "certain")
+    assert "CidrIp" in [each.path for each in by_address(found)["app/web:Rule"].diff.properties]
+    assert Flag.ACCESS in [each.flag for each in dangers(whole(found))]
+
+
+def test_a_nested_stack_that_goes_is_shown_where_nothing_can_be_predicted() -> None:
+    """A macro keeps everything from being predicted; what CloudFormation lists of the nested stack is all there is."""
+    api = {"Action": "Remove", "LogicalResourceId": "Data", "ResourceType": "AWS::CloudFormation::Stack"}
+    found = preview(fake({**api, "PolicyAction": "Delete", "PhysicalResourceId": ARN}), "Transform: Acme\n" + TOPIC)
+    assert short(found) == {"app:Data": ("remove", "CloudFormation only", "certain")}
+    assert [(each.flag, each.logical_id) for each in dangers(whole(found))] == [(Flag.DATA_LOSS, "Data")]
+    added = preview(fake({**api, "Action": "Add"}), "Transform: Acme\n" + TOPIC)
+    assert short(added) == {"app:Data": ("add", "CloudFormation only", "certain")}
+    assert [each.flag for each in dangers(whole(added))] == [Flag.ACCESS]
 
 
 def test_resources_that_only_one_of_the_two_descriptions_has_are_kept() -> None:

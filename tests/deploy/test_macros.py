@@ -1,0 +1,61 @@
+"""Templates with macros, which only AWS can run: what a deployment reads of them itself is what they state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stackwright.aws import StackResource
+from stackwright.deployment import Kind, RootPlan, StackTarget
+from stackwright.destroy import fates
+from stackwright.differences import Diff
+from stackwright.live import Live
+from stackwright.plan_file import seal, unseal
+from stackwright.release import begin
+from stackwright.watched import watched
+from tests.deploy.conftest import ACCOUNT, REGION, client
+from tests.deploy.planning import account, stack, whole
+
+MACRO = """
+Transform: AWS::Serverless-2016-10-31
+Globals: {Function: {Timeout: 3}}
+Parameters:
+  Password: {Type: String, NoEcho: true}
+Resources:
+  Files: {Type: AWS::EFS::FileSystem, DeletionPolicy: Retain}
+  Hello:
+    Type: AWS::Serverless::Function
+    Metadata: {stackwright: {verify: {invoke: {}}}}
+    Connectors: {Files: {Properties: {Destination: {Id: Files}}}}
+"""
+RESOURCES = {
+    "Files": StackResource("Files", "fs-1", "AWS::EFS::FileSystem", "CREATE_COMPLETE"),
+    "Hello": StackResource("Hello", "hello-1", "AWS::Lambda::Function", "CREATE_COMPLETE"),
+    "HelloRole": StackResource("HelloRole", "role-1", "AWS::IAM::Role", "CREATE_COMPLETE"),
+}
+LIVE = Live.of("app", stack(parameters={"Password": "****"}), MACRO, RESOURCES)
+TARGET = StackTarget("app", "news-dev-app", {"app": MACRO}, {}, {"Password": "hunter2"}, {})
+
+
+def test_what_is_verified() -> None:
+    assert [(each.address, each.invoke) for each in watched([LIVE])] == [("app:Hello", {})]
+
+
+def test_what_becomes_of_each_resource() -> None:
+    assert {each.address: each.kept for each in fates(LIVE)} == {
+        "app:Files": "Retain",
+        "app:Hello": "",
+        "app:HelloRole": "",
+    }
+
+
+def test_no_value_of_a_noecho_parameter_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = whole(RootPlan(TARGET, Kind.UPDATE, Diff()))
+    assert "hunter2" not in seal(made)
+    assert unseal(seal(made)).roots[0].target.templates == TARGET.templates
+    with account() as found:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
+        client("s3").create_bucket(Bucket="releases", CreateBucketConfiguration={"LocationConstraint": REGION})
+        release = begin(replace(made, bucket="releases", account=ACCOUNT), found.aws, tool="1", secret_names={})
+    assert (release.roots[0].hidden, dict(release.roots[0].parameters)) == (("Password",), {})
