@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from . import holds, protection
 from .aws import Aws
-from .deployment import Kind, Outcome, RootPlan
+from .deployment import Certainty, Kind, Outcome, RootPlan
 from .differences import Effect
 from .errors import AwsError, DeployError
 from .following import UNHEARD, Following, attach, follow, nowhere
@@ -79,7 +79,8 @@ def release_held(stack: str, templates: Mapping[str, str], aws: Aws, on_progress
 def _foreseen(plan: RootPlan) -> set[str]:
     """What the plan says is replaced or removed: allowed, as the plan was."""
     gone = (Effect.REPLACE, Effect.REMOVE)
-    return {each.diff.logical_id for each in plan.changes if each.effect in gone or each.diff.may_replace}
+    real = (each for each in plan.changes if each.certainty is not Certainty.PHANTOM)
+    return {each.diff.logical_id for each in real if each.effect in gone or each.diff.may_replace}
 
 
 def _guard_again(stack: str, aws: Aws, on_progress: Watcher) -> None:

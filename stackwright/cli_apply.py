@@ -271,20 +271,20 @@ def _planned_again(root: RootPlan, session: Session) -> RootPlan:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What the user allows beforehand, or typed when asked; ``typed`` holds names of stacks."""
+    """What the user allows beforehand, or by typing when asked; ``typed`` holds the dangers that were shown then."""
 
     yes: bool
     replace: frozenset[str] = frozenset()
     loss: bool = False
     access: bool = False
-    typed: frozenset[str] = frozenset()
+    typed: frozenset[Danger] = frozenset()
 
     def missing(self, found: Sequence[Danger]) -> list[Danger]:
         """The dangers that nothing allows."""
         from .gates import refused
 
         left = refused(found, replace=self.replace, data_loss=self.loss, broader_access=self.access)
-        return [each for each in left if each.root not in self.typed]
+        return [each for each in left if each not in self.typed]
 
 
 def confirm(made: Plan, allowed: Allowed, session: Session) -> Allowed:
@@ -310,7 +310,7 @@ def confirm(made: Plan, allowed: Allowed, session: Session) -> Allowed:
     where = f"account {made.account}, {made.region}"
     if not click.confirm(f"Deploy {made.environment} ({where})?", err=True):
         raise click.Abort
-    return replace(allowed, typed=allowed.typed | set(stacks))
+    return replace(allowed, typed=allowed.typed | set(dangers))
 
 
 def carry_out(session: Session, made: Plan, allowed: Allowed, *, restores: int | None = None) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import ip_network
 from typing import Any
@@ -175,14 +175,15 @@ def _openings(root: RootPlan, change: PlannedChange) -> Iterator[tuple[Flag, str
     elif diff.effect is Effect.REMOVE:
         found = ["no longer denies anything"] if diff.type in _POLICIES else []
     else:
-        found = [text for each in diff.properties for text in _opened(diff.type, each)]
+        now = _properties(root, change)
+        found = [text for each in diff.properties for text in _opened(diff.type, each, now)]
     if found:
         more = f" (and {len(found) - _SHOWN} more)" if len(found) > _SHOWN else ""
         yield Flag.ACCESS, "; ".join(found[:_SHOWN]) + more
 
 
 def _properties(root: RootPlan, change: PlannedChange) -> Mapping[str, Any]:
-    """A new resource's properties as its template gives them, intrinsic functions unresolved."""
+    """A resource's properties as its new template gives them, intrinsic functions unresolved."""
     text = root.target.templates.get(change.diff.stack)
     resource = declared(text).resources.get(change.diff.logical_id) if text else None
     return resource.properties if resource else {}
@@ -206,12 +207,12 @@ def _granted(type_: str, properties: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"attaches {_short(arn)}" for arn in _list(properties.get("ManagedPolicyArns")))
 
 
-def _opened(type_: str, leaf: PropertyDiff) -> Iterator[str]:
-    """What a changed property opens."""
+def _opened(type_: str, leaf: PropertyDiff, now: Mapping[str, Any]) -> Iterator[str]:
+    """What a changed property opens; ``now`` are all properties as they will be."""
     if leaf.after_apply and leaf.exists_before and leaf.exists_after:
         return  # it names the same thing, under another identifier
     wider = {_GROUP: _wider_group, _PERMISSION: _wider_permission, **dict.fromkeys(_RULES, _wider_rule)}
-    if wider.get(type_, _wider_policy)(leaf):
+    if wider[type_](leaf) if type_ in wider else _wider_policy(leaf, now):
         yield f"{leaf.path}: {_change(leaf)}"
 
 
@@ -263,7 +264,7 @@ def _wider_permission(leaf: PropertyDiff) -> bool:
 _NEGATIVE = ("NotAction", "NotResource", "NotPrincipal")
 
 
-def _wider_policy(leaf: PropertyDiff) -> bool:
+def _wider_policy(leaf: PropertyDiff, now: Mapping[str, Any]) -> bool:
     """Any policy document, wherever a type holds it."""
     if leaf.path.startswith("ManagedPolicyArns"):
         return leaf.exists_after and not leaf.path.endswith("[order]")
@@ -273,7 +274,31 @@ def _wider_policy(leaf: PropertyDiff) -> bool:
     if inside is None or not inside.group(1):
         gains = leaf.exists_after and any(_statements(leaf.after, "Allow"))
         return gains or (leaf.exists_before and any(_statements(leaf.before, "Deny")))
-    return _wider_statement(inside.group(1), leaf)
+    if inside.group(1) == "Effect":
+        return bool(leaf.after != "Deny")
+    effect = _effect(leaf.path[: inside.start(1)], now)
+    narrower = replace(
+        leaf, before=leaf.after, after=leaf.before, exists_before=leaf.exists_after, exists_after=leaf.exists_before
+    )
+    allows = effect != "Deny" and _wider_statement(inside.group(1), leaf)
+    return allows or (effect != "Allow" and _wider_statement(inside.group(1), narrower))
+
+
+_STEP = re.compile(r'\["([^"]*)"\]|\[(\d+)\]|([^.\[\]]+)')
+
+
+def _effect(path: str, properties: Mapping[str, Any]) -> str:
+    """``Allow`` or ``Deny``, as the statement at the path says; empty where it is not found."""
+    place: Any = properties
+    for key, index, name in _STEP.findall(path):
+        if name:
+            place = place.get(name) if isinstance(place, Mapping) else None
+        elif isinstance(place, list) and index:
+            place = place[int(index)] if int(index) < len(place) else None
+        elif isinstance(place, list):  # named by what distinguishes it, PolicyName for example
+            place = next((each for each in place if isinstance(each, Mapping) and key in each.values()), None)
+    found = place.get("Effect") if isinstance(place, Mapping) else None
+    return found if isinstance(found, str) else ""
 
 
 def _wider_statement(element: str, leaf: PropertyDiff) -> bool:
@@ -281,8 +306,6 @@ def _wider_statement(element: str, leaf: PropertyDiff) -> bool:
     name = re.split(r"[.\[]", element)[0]
     if name in ("Sid", "Version") or element.endswith("[order]"):
         return False
-    if name == "Effect":
-        return bool(leaf.after != "Deny")
     if not leaf.exists_before:  # one more that is meant: wider; one more condition or exception: narrower
         return name not in ("Condition", *_NEGATIVE)
     if not leaf.exists_after:

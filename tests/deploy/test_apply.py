@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from stackwright.apply import apply, attach, follow, release_held
-from stackwright.deployment import Outcome
+from stackwright.deployment import Certainty, Outcome
 from stackwright.differences import Effect
 from stackwright.emulator.faults import RequestFault
 from stackwright.emulator.resources import Fault
@@ -295,6 +295,14 @@ def test_what_the_plan_says_is_let_through_and_guarded_again(account):
     plan = account.plan(bucketed("news-two"), [replaced])
     assert apply(plan, account.aws, token="t", following=account.following, protect=True).ok
     assert denied(account, nested_id(account)) == ["LogicalResourceId/Bucket"]
+
+
+def test_what_is_said_not_to_happen_is_not_let_through(account):
+    assert deploy(account, bucketed(), protect=True).ok
+    phantom = replace(change("AWS::S3::Bucket", "Bucket", Effect.REPLACE, "app/storage"), certainty=Certainty.PHANTOM)
+    plan = account.plan(bucketed("news-two"), [phantom])
+    refused = apply(plan, account.aws, token="t", following=account.following, protect=True)
+    assert (refused.status, refused.cause.address) == ("UPDATE_ROLLBACK_COMPLETE", "app/storage:Bucket")
 
 
 def test_what_fails_at_first_is_not_protected_and_can_be_deleted(account):

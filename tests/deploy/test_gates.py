@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from stackwright.cfn.schema import Schemas
+from stackwright.cli_apply import Allowed
 from stackwright.deployment import Certainty, Kind, Listed, Plan, PlannedChange, RootPlan, StackTarget
 from stackwright.diff import diff
 from stackwright.errors import DeployError
@@ -128,6 +129,18 @@ def allow(action="s3:GetObject", resource="arn:aws:s3:::a/*", **more):
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
+def deny(action="s3:*", **more):
+    return {"Effect": "Deny", "Action": action, "Resource": "*", **more}
+
+
+def bucket_policy(statement):
+    """One statement need not be in a list."""
+    return {
+        "Type": "AWS::S3::BucketPolicy",
+        "Properties": {"Bucket": "b", "PolicyDocument": {"Statement": {**statement, "Principal": "*"}}},
+    }
+
+
 IF = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
 ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
 
@@ -149,6 +162,16 @@ ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
         (role(allow()), role(allow(Condition=IF)), False),
         (role(allow()), role({**allow(), "Effect": "Deny"}), False),
         (role({**allow(), "Effect": "Deny"}), role(allow()), True),
+        (role(allow(), deny()), role(allow(), deny("s3:PutObject")), True),
+        (role(allow(), deny("s3:PutObject")), role(allow(), deny()), False),
+        (role(deny()), role(deny(Condition=IF)), True),
+        (role(deny(Condition=IF)), role(deny()), False),
+        (role(deny(["s3:Get*", "s3:Put*"])), role(deny(["s3:Get*"])), True),
+        (role(deny(), allow()), role(deny(), allow("s3:Get*")), True),
+        (role(deny(), allow("s3:Get*")), role(deny(), allow()), False),
+        (role(deny(NotResource="arn:aws:s3:::a/*")), role(deny(NotResource=["arn:aws:s3:::a/*", "b"])), True),
+        (bucket_policy(deny()), bucket_policy(deny("s3:Get*")), True),
+        (bucket_policy(deny("s3:Get*")), bucket_policy(deny()), False),
         (role(allow()), role(allow(), ManagedPolicyArns=[ARN]), True),
         (role(allow(), ManagedPolicyArns=[ARN]), role(allow()), False),
         (role(allow(), PermissionsBoundary=ARN), role(allow()), True),
@@ -248,3 +271,10 @@ def test_require_refuses_each_with_its_option_and_line():
         require(found, replace=["Y"], data_loss=True, broader_access=True)
     require(found, replace=["app:X"], data_loss=True, broader_access=True)
     require([])
+
+
+def test_typing_a_name_allows_what_was_shown_and_no_more():
+    replaced, lost = dangers(plan_of({"X": BUCKET}, {"X": with_properties(BUCKET, BucketName="two")}))
+    allowed = Allowed(yes=False, typed=frozenset([replaced]))
+    assert allowed.missing([replaced, lost]) == [lost]
+    assert allowed.missing([replace(replaced, text="and more")]) != []
