@@ -10,6 +10,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -78,13 +79,37 @@ def make(
             return Made(made.id, made.stack_id, empty=True)
         invalid = [] if nothing else aws.validation_errors(cause.id)
     except BaseException:
-        aws.delete_change_set(id_)
+        with suppress(AwsError):  # what happened first is told
+            delete(id_, aws)
         raise
-    aws.delete_change_set(id_)
+    delete(id_, aws)
     if inside and (nothing or _CANNOT_LOOK_INSIDE.search(cause.reason)):
         again = replace(request, nested=False, token=f"{request.token}-flat", name=f"{request.name}-flat")
         return replace(make(again, aws, expected, progress), blind=cause.reason)
     raise _refused(made, cause, invalid)
+
+
+def delete(id_: str, aws: Stacks, deadline: float = 300.0) -> bool:
+    """Delete a change set with those of its nested stacks; False for one that is executed, which stays.
+
+    CloudFormation deletes none that is still being created (InvalidChangeSetStatus), so its end is waited for, at most
+    ``deadline`` seconds. Raises AwsError.
+    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteChangeSet.html
+    """
+    refused: AwsError | None = None
+    for _ in Polling(longest=2.0, deadline=deadline):
+        try:
+            aws.delete_change_set(id_)
+        except AwsError as error:
+            if error.code != "InvalidChangeSetStatus":
+                raise
+            refused = error
+        else:
+            return True
+        found = aws.change_set(id_, values=False)
+        if found is None or found.status not in _UNFINISHED:
+            return found is None
+    raise refused or AssertionError("polling asks at least once")
 
 
 def gone(id_: str, aws: Stacks, deadline: float = 60.0) -> bool:

@@ -96,14 +96,11 @@ def plan(options: Options, out: Path | None, keep: bool, detailed_exitcode: bool
         session.require_account()
         ready, standing = _looked(session)
         made = session.plan(standing.result())
-        try:
+        with session.discarding(made.roots):
             print_plan(made, style)
             if out:
-                _write(out, seal(made if keep else _without_change_sets(made)))
-        except BaseException:
-            session.discard(made.roots)
-            raise
-        if not keep:
+                _write(out, seal(made if keep and ready else _without_change_sets(made)))
+        if not (keep and ready):
             session.discard(made.roots)
     if not ready:
         sys.exit(1)
@@ -180,13 +177,10 @@ def deploy(
                 return
             say("what is live is verified, and recorded as a release")
             made = replace(made, caller=session.caller.arn)
-        try:
+        with session.discarding(made.roots):
             if not made.empty:
                 print_plan(made)
                 allowed = confirm(made, allowed, session)
-        except BaseException:
-            session.discard(made.roots)
-            raise
         carry_out(session, made, allowed)
 
 
@@ -236,7 +230,10 @@ def unsealed(path: Path, session: Session) -> Plan:
     ]
     if problems:
         raise DeployError(problems)
-    return replace(sealed, roots=tuple(_planned_again(each, session) for each in sealed.roots))
+    fresh: list[RootPlan] = []
+    with session.discarding(fresh):
+        roots = [_planned_again(each, session, fresh) for each in sealed.roots]
+    return replace(sealed, roots=tuple(roots))
 
 
 def _moved(sealed: Plan, session: Session) -> Iterator[str]:
@@ -258,15 +255,16 @@ def _moved(sealed: Plan, session: Session) -> Iterator[str]:
                 yield reason
 
 
-def _planned_again(root: RootPlan, session: Session) -> RootPlan:
+def _planned_again(root: RootPlan, session: Session, fresh: list[RootPlan]) -> RootPlan:
+    """The root with a change set, which is among ``fresh`` then where it has none of its own."""
     if root.change_set is not None or root.kind not in (Kind.CREATE, Kind.UPDATE):
         return root
-    fresh = session.root_plan(root.target, session.live(root.target.root))
-    if fresh.changes != root.changes:
-        session.discard([fresh])
+    again = session.root_plan(root.target, session.live(root.target.root))
+    fresh.append(again)
+    if again.changes != root.changes:
         message = f"the plan is stale: {root.target.stack} would change otherwise than it says"
         raise DeployError.of("SW888", message, hint="make a new plan")
-    return fresh
+    return again
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,25 +333,33 @@ class _Run:
         self._outcomes: list[Outcome] = []
         self._failed = ""
         self._secrets_put = False
+        self._done = 0
         self.release: Release | None = None
 
     def roots(self) -> bool:
-        """Apply the roots in order, up to the first that fails."""
+        """Apply the roots in order, up to the first that fails; nothing is left of what was planned of the others."""
         try:
-            for index in range(len(self._plan.roots)):
-                self._begin()
-                root = self._ready(index)
-                if root.kind is not Kind.NOTHING and not self._applied(root):
-                    return False
-            if self.release is None and self._restores is None:  # the last root made the bucket
-                self._learn(images=False)
-                self._begin()
+            return self._in_order()
         except BaseException as error:
             self._failed = self._failed or _sentence(error)
             with suppress(StackwrightError):  # what failed first is told; without an end it counts as interrupted
-                self._session.discard(self._plan.roots)
                 self.finish()
             raise
+        finally:
+            with suppress(StackwrightError):
+                self._session.discard(self._plan.roots[self._done :])
+
+    def _in_order(self) -> bool:
+        for index in range(len(self._plan.roots)):
+            self._begin()
+            root = self._ready(index)
+            ok = root.kind is Kind.NOTHING or self._applied(root)
+            self._done = index + 1
+            if not ok:
+                return False
+        if self.release is None and self._restores is None:  # the last root made the bucket
+            self._learn(images=False)
+            self._begin()
         return True
 
     def _begin(self) -> None:
@@ -479,15 +485,12 @@ def rollback(
     wanted = _restorable(session, number)
     say(f"release {wanted.number} of {wanted.started:%Y-%m-%d %H:%M}, by {wanted.by}, commit {wanted.commit or '-'}")
     made = _restoring(session, wanted)
-    try:
+    with session.discarding(made.roots):
         print_plan(made)
         if made.empty:
             say(f"release {wanted.number} is what is live: nothing to do")
             return
         allowed = confirm(made, allowed, session)
-    except BaseException:
-        session.discard(made.roots)
-        raise
     carry_out(session, made, allowed, restores=wanted.number)
 
 
@@ -526,12 +529,9 @@ def _restoring(session: Session, wanted: Release) -> Plan:
     from . import release
 
     made: list[RootPlan] = []
-    try:
+    with session.discarding(made):
         for each in release.targets(wanted, session.aws):
             made.append(session.root_plan(each, session.live(each.root)))
-    except BaseException:
-        session.discard(made)
-        raise
     versions = {key: version for key, (_, version) in wanted.secrets.items()}
     names = tuple(each.rpartition("/")[2] for each in wanted.artifacts)
     plan = session.planned(made, wanted.images, versions, {})

@@ -314,7 +314,7 @@ def _revert(session: Session, lives: Sequence[Live], *, yes: bool) -> None:
     from .drift import revert_target
 
     made: list[RootPlan] = []
-    try:
+    with session.discarding(made):
         for live in lives:
             target = revert_target(live, _stored(session, live))
             describes = session.description()
@@ -323,9 +323,6 @@ def _revert(session: Session, lives: Sequence[Live], *, yes: bool) -> None:
             )
         _require_changes(made)
         _carry_out(session, made, yes=yes)
-    except BaseException:
-        session.discard(made)
-        raise
 
 
 def _require_changes(made: Sequence[RootPlan]) -> None:
@@ -391,7 +388,7 @@ def import_(options: Options, yes: bool) -> None:
         lives = session.lives()
         wanted = session.targets(lives, {}, {})
         made: list[RootPlan] = []
-        try:
+        with session.discarding(made):
             for root, resources in entries.items():
                 found = resource_import.import_target(wanted[root], lives[root], resources, session.config)
                 if found is None:
@@ -400,9 +397,6 @@ def import_(options: Options, yes: bool) -> None:
                 made.append(_import_plan(session, found, lives[root]))
             if made:
                 _carry_out(session, made, yes=yes)
-        except BaseException:
-            session.discard(made)
-            raise
     if made:
         click.echo(f"next: python render.py deploy --env {options.environment}", err=True)
 

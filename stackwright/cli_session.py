@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from .cache import Cache
 from .cli_options import Options
 from .deployment import Plan, RootPlan, SecretChange, StackTarget
 from .errors import AwsError, InputError
-from .model import Bundle, Config, Location, Rendering, S3Folder, SourceKind
+from .model import Bundle, Config, Location, Problem, Rendering, S3Folder, SourceKind
 
 if TYPE_CHECKING:
     from .aws import Aws, Caller
@@ -246,11 +247,8 @@ class Session:
         """
         wanted = self.targets(found.lives, found.images, found.secrets)
         made: list[RootPlan] = []
-        try:
+        with self.discarding(made):
             made += (self.root_plan(each, found.lives[root]) for root, each in wanted.items())
-        except BaseException:
-            self.discard(made)
-            raise
         return self.planned(made, found.images, found.secrets, found.lives, found.secret_changes)
 
     def root_plan(self, wanted: StackTarget, found: Live | None) -> RootPlan:
@@ -323,12 +321,35 @@ class Session:
         line = document.starts.get(("Resources", logical_id)) if document else None
         return document.lines[line - 1].origin[0] if document and line else None
 
-    def discard(self, roots: Sequence[RootPlan]) -> None:
-        """Leave nothing behind of change sets that are not executed."""
+    def discard(self, roots: Iterable[RootPlan]) -> None:
+        """Leave nothing behind of change sets that are not executed. Raises AwsError with all that cannot be removed;
+        empty stacks that must not be deleted are told of."""
         from . import plan
 
+        problems: list[Problem] = []
         for root in roots:
-            plan.discard(root, self.aws)
+            try:
+                plan.discard(root, self.aws)
+            except AwsError as error:
+                problems += error.problems
+        for each in problems:
+            if each.code == "SW806":
+                self.say(f"left behind: {each.message}; {each.hint}")
+        if hard := [each for each in problems if each.code != "SW806"]:
+            raise AwsError(hard)
+
+    @contextmanager
+    def discarding(self, roots: Iterable[RootPlan]) -> Iterator[None]:
+        """Where the block fails or is interrupted, `discard` what is in ``roots`` then; what cannot be removed is told
+        of, and what failed first is raised."""
+        try:
+            yield
+        except BaseException:
+            try:
+                self.discard(roots)
+            except AwsError as error:
+                self.say(f"left behind: {error}")
+            raise
 
     def upload(self) -> None:
         """Bring to the bucket, where there is one, what it does not hold of the targets' artifacts; once in a run."""

@@ -19,7 +19,7 @@ from .cfn.template import Resource, ValidationError, declared, to_text
 from .cfn.values import plain
 from .errors import AwsError
 from .live import STACK, pseudo_of
-from .model import logical_id
+from .model import Problem, logical_id
 from .progress import Notice, Watcher
 
 FUNCTION = "AWS::Lambda::Function"
@@ -48,14 +48,14 @@ def held(stack: str, templates: Mapping[str, str], aws: _Aws, tell: Watcher) -> 
     found = []
     before: dict[str, int | None] = {}
     try:
-        for each in functions(stack, templates, aws):
-            before[each.name] = aws.reserved_concurrency(each.name)
-            found.append(each)
-            aws.reserve_concurrency(each.name, 0)
-            tell(Notice(f"{each.name} does not run while services change"))
-    except AwsError as error:
-        tell(Notice(f"not everything can be held still: {error}"))
-    try:
+        try:
+            for each in functions(stack, templates, aws):
+                before[each.name] = aws.reserved_concurrency(each.name)
+                found.append(each)
+                aws.reserve_concurrency(each.name, 0)
+                tell(Notice(f"{each.name} does not run while services change"))
+        except AwsError as error:
+            tell(Notice(f"not everything can be held still: {error}"))
         yield
     finally:
         try:
@@ -67,15 +67,24 @@ def held(stack: str, templates: Mapping[str, str], aws: _Aws, tell: Watcher) -> 
 
 def release(found: Sequence[Held], aws: _Aws, tell: Watcher, before: Mapping[str, int | None] | None = None) -> None:
     """Let functions run again that are held: with what they had ``before``, where that is known, or else with what
-    their template says by now. Raises AwsError."""
+    their template says by now. Raises AwsError with all that cannot be released."""
+    problems: list[Problem] = []
     for each in found:
-        if aws.reserved_concurrency(each.name) != 0:
-            continue  # an update gave it another value meanwhile
-        known = (before or {}).get(each.name, 0)
-        wanted = _declared(each, aws) if known == 0 else known
-        if wanted != 0:
-            aws.reserve_concurrency(each.name, wanted)
-            tell(Notice(f"{each.name} runs again"))
+        try:
+            _release(each, aws, tell, (before or {}).get(each.name, 0))
+        except AwsError as error:
+            problems += error.problems
+    if problems:
+        raise AwsError(problems)
+
+
+def _release(function: Held, aws: _Aws, tell: Watcher, known: int | None) -> None:
+    if aws.reserved_concurrency(function.name) != 0:
+        return  # an update gave it another value meanwhile
+    wanted = _declared(function, aws) if known == 0 else known
+    if wanted != 0:
+        aws.reserve_concurrency(function.name, wanted)
+        tell(Notice(f"{function.name} runs again"))
 
 
 def now_held(stack: str, templates: Mapping[str, str], aws: _Aws) -> list[Held]:

@@ -7,6 +7,7 @@ CloudFormation for `apply` until `discard` removes it and what it made.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -62,18 +63,26 @@ def preview(
         require_updatable(live.stack, aws)
     foreseen = _Foreseen(target, live)
     request = _request(target, live, run, description, revert_drift, imports)
-    left: RootPlan | None = RootPlan(target, Kind.CREATE, Diff(), made_stack=live is None)
+    left = RootPlan(target, Kind.CREATE, Diff(), made_stack=live is None)
     try:
         made = _made(request, foreseen, aws, progress)
-        left = RootPlan(target, Kind.CREATE, Diff(), (), made.id, made.stack_id, {}, live is None)
-        if made.empty:
-            return RootPlan(target, Kind.NOTHING, Diff(), stack_id=made.stack_id, live=identity(live))
-        found = _planned(target, live, foreseen.value, change_sets.describe(made.id, aws), made, request)
-        left = None
-        return found
-    finally:
-        if left is not None:
-            discard(left, aws)
+        left = replace(left, change_set=made.id, stack_id=made.stack_id)
+        if not made.empty:
+            return _planned(target, live, foreseen.value, change_sets.describe(made.id, aws), made, request)
+    except BaseException as error:
+        _clean_up(left, aws, error)
+        raise
+    discard(left, aws)
+    return RootPlan(target, Kind.NOTHING, Diff(), stack_id=made.stack_id, live=identity(live))
+
+
+def _clean_up(left: RootPlan, aws: Stacks, error: BaseException) -> None:
+    """Discard what a preview that failed has made; where that fails too, it is told after what failed first."""
+    try:
+        discard(left, aws)
+    except AwsError as second:
+        if isinstance(error, AwsError) and error.problems != second.problems:
+            raise AwsError([*error.problems, *second.problems]) from None
 
 
 def _made(
@@ -177,17 +186,22 @@ def _region(arn: str) -> str:
 def discard(plan: RootPlan, aws: Stacks) -> None:
     """Remove the change set of a plan that is not executed, and the stack under review that it made; may be repeated.
 
-    Such a stack stays as long as it holds change sets of others. Raises AwsError.
+    A change set that is executed stays, and so does such a stack as long as it holds change sets of others. Raises
+    AwsError: SW806, the stack under review cannot be deleted.
     """
-    if plan.change_set:
-        aws.delete_change_set(plan.change_set)
+    if plan.change_set and not change_sets.delete(plan.change_set, aws):
+        return
     if not plan.made_stack or (plan.change_set and not change_sets.gone(plan.change_set, aws)):
         return
     stack = aws.stack(plan.stack_id or plan.target.stack)
     if stack is None or stack.status != _REVIEW:
         return
     if all(arn == plan.change_set for arn, _ in aws.change_sets(stack.id)):
-        aws.delete_stack(stack.id, change_sets.token())
+        try:
+            aws.delete_stack(stack.id, change_sets.token())
+        except AwsError as error:
+            message = f"{stack.name}, which holds nothing, stays in REVIEW_IN_PROGRESS: {error}"
+            raise AwsError.of("SW806", message, hint="it is in nobody's way; the verb repair removes it") from None
 
 
 # --- the state of the stack ---------------------------------------------------------------------------------------

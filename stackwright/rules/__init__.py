@@ -129,6 +129,7 @@ _STAGES = (
     Code("SW802", "Another operation on the stack is under way"),
     Code("SW803", "CloudFormation refuses a change set"),
     Code("SW804", "A change set was deleted by somebody else"),
+    Code("SW806", "An empty stack of a preview is left", "A preview leaves nothing behind, where it may delete."),
     Code("SW805", "Not a plan file, or one that was changed", "What is executed is what was approved."),
     Code("SW820", "A replacement or removal without leave", "The old one goes, with its name and what is in it."),
     Code("SW821", "A loss of data without leave"),

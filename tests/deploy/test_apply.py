@@ -410,6 +410,44 @@ def test_functions_are_released_whatever_happens(account):
     assert functions.history == [0, 2, 0, 2]
 
 
+def two(title="a"):
+    texts = scaled(title)
+    inner = texts["app/auto-scaler"]["Resources"]
+    properties = {**inner["Function"]["Properties"], "FunctionName": "second"}
+    inner["Second"] = {**inner["Function"], "Properties": properties}
+    return texts
+
+
+def test_an_interruption_while_functions_are_being_held_releases_them(account):
+    assert deploy(account, two()).ok
+
+    class Interrupted(Functions):
+        def reserved_concurrency(self, function):
+            if function == "second":
+                raise KeyboardInterrupt
+            return super().reserved_concurrency(function)
+
+    functions = Interrupted(account.aws, {"scaler": 2, "second": 2})
+    with pytest.raises(KeyboardInterrupt):
+        apply(account.plan(two("b"), [SERVICE]), functions, token="t", following=account.following)
+    assert functions.history == [0, 2]
+
+
+def test_one_function_that_cannot_be_released_does_not_keep_the_others(account):
+    assert deploy(account, two()).ok
+
+    class Refusing(Functions):
+        def reserve_concurrency(self, function, value):
+            if function == "scaler" and value is None:
+                raise AwsError.of("SW403", "not allowed: lambda:DeleteFunctionConcurrency")
+            super().reserve_concurrency(function, value)
+
+    functions = Refusing(account.aws, {"scaler": None, "second": 1})
+    assert apply(account.plan(two("b"), [SERVICE]), functions, token="t", following=account.following).ok
+    assert functions.reserved == {"scaler": 0, "second": 1}
+    assert any("may still be held" in each.text for each in account.told if isinstance(each, Notice))
+
+
 def test_what_a_killed_deployment_held_is_released_by_the_next(account):
     texts = scaled(reserved={"Ref": "Reserved"})
     assert deploy(account, texts).ok

@@ -478,6 +478,16 @@ def sealed(days: Days, *options: str) -> Path:
     return path
 
 
+def test_nothing_is_left_of_what_was_planned_of_later_roots(days: Days) -> None:
+    days.turn()
+    days.world.fault(Fault("no room", operation="update", logical_id="Secret"))
+    done = days.world.deploy()
+    assert done.code == 1, done.said
+    assert "was the first to fail (UPDATE_FAILED):\n    no room" in done.err
+    assert days.world.client("cloudformation").list_change_sets(StackName=f"{PREFIX}-app")["Summaries"] == []
+    assert days.recover() == []
+
+
 def test_a_plan_whose_change_set_somebody_deleted(days: Days) -> None:
     path = sealed(days, "--keep")
     cloud = days.world.client("cloudformation")

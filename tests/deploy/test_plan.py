@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from stackwright import live, plan
 from stackwright.aws import ChangeSet, StackEvent, StackResource
 from stackwright.deployment import Certainty, Kind, Listed, PlannedChange, RootPlan, SecretChange
-from stackwright.differences import Effect
+from stackwright.differences import Diff, Effect
 from stackwright.emulator.faults import RequestFault
 from stackwright.errors import AwsError, InputError
 from stackwright.gates import Flag, dangers
@@ -514,6 +514,59 @@ def test_an_interruption_leaves_nothing() -> None:
     with pytest.raises(KeyboardInterrupt):
         preview(made, progress=interrupted)
     assert made.gone == [arn("one"), ARN]
+
+
+@dataclass
+class Refusing(FakeStacks):
+    """Change sets that CloudFormation does not delete while they are being created, as AWS does not."""
+
+    interrupted: bool = False
+
+    def change_set(self, change_set: str, *, values: bool) -> ChangeSet | None:
+        if not self.interrupted:
+            self.interrupted = True
+            raise KeyboardInterrupt
+        return super().change_set(change_set, values=values)
+
+    def delete_change_set(self, change_set: str) -> None:
+        now = self.answers[change_set][0]
+        if now and (now.status == "CREATE_IN_PROGRESS" or now.execution != "AVAILABLE"):
+            error = AwsError.of("SW408", f"Cannot delete ChangeSet in status {now.status}")
+            error.code = "InvalidChangeSetStatus"
+            raise error
+        super().delete_change_set(change_set)
+
+
+def test_an_interruption_while_a_change_set_is_created_leaves_nothing() -> None:
+    made = Refusing(replies=[arn("one")])
+    made.answers[arn("one")] = [change_set("one", status) for status in ("CREATE_IN_PROGRESS", "CREATE_COMPLETE")]
+    with pytest.raises(KeyboardInterrupt):
+        preview(made)
+    assert made.gone == [arn("one"), ARN]
+
+
+def test_a_change_set_that_is_executed_stays() -> None:
+    made = Refusing(found=stack("CREATE_IN_PROGRESS"), interrupted=True)
+    made.answers[arn("one")] = [change_set("one", execution="EXECUTE_IN_PROGRESS")]
+    plan.discard(RootPlan(target({"app": TOPIC}), Kind.CREATE, Diff(), (), arn("one"), ARN, {}, True), made)
+    assert made.gone == []
+
+
+@dataclass
+class Undeletable(FakeStacks):
+    """Where the role that plans may not delete stacks."""
+
+    def delete_stack(self, stack: str, token: str, retain: Sequence[str] = ()) -> None:
+        raise AwsError.of("SW403", "not allowed: cloudformation:DeleteStack")
+
+
+def test_a_stack_that_must_not_be_deleted_is_told_of_after_what_failed_first() -> None:
+    made = Undeletable(replies=[arn("one")])
+    made.answers[arn("one")] = [change_set("one", "FAILED", "Parameters: [X] must have values.")]
+    with pytest.raises(AwsError) as caught:
+        preview(made)
+    assert [each.code for each in caught.value.problems] == ["SW803", "SW806"]
+    assert f"{STACK}, which holds nothing, stays in REVIEW_IN_PROGRESS" in caught.value.problems[1].message
 
 
 def test_a_lost_answer_does_not_make_two_change_sets(aws: Account) -> None:
