@@ -185,10 +185,10 @@ def deploy(
 
 
 def _to_be_done(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
-    """The plan, of a file or made now, and whether the last release did what it says; where only reading tells that
-    nothing is to be done, no more than that."""
+    """The plan, of a file or made now, and whether all that it says was done by the last release; where only reading
+    tells that nothing is to be done, no more than that."""
     if sealed is None and (idle := session.idle()):
-        return idle.plan, idle.recorded
+        return idle.plan, idle.done
     session.require_account()
     lead_out(Deployed(session.config, session.aws, session.rendered))
     if sealed is None:
@@ -197,7 +197,7 @@ def _to_be_done(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
     if not ready:
         sys.exit(1)
     made = unsealed(sealed, session) if sealed else session.plan(standing.result())
-    return made, made.empty and _recorded(made, session)
+    return made, made.empty and session.protected(standing.result().lives) and _recorded(made, session)
 
 
 def _recorded(made: Plan, session: Session) -> bool:
@@ -225,9 +225,11 @@ def unsealed(path: Path, session: Session) -> Plan:
     if places != (sealed.environment, sealed.account, sealed.region):
         message = f"the plan is for {sealed.environment} in account {sealed.account}, {sealed.region}"
         raise DeployError.of("SW888", f"{message}, not for {', '.join(places)}", Location(path.as_posix()))
-    problems = [
-        Problem("SW888", f"the plan is stale: {each}", (), "make a new plan") for each in _moved(sealed, session)
-    ]
+    lives = session.lives()
+    wanted = session.targets(lives, sealed.images, sealed.secrets)
+    sealed = replace(sealed, roots=tuple(_completed(each, wanted[each.target.root]) for each in sealed.roots))
+    moved = _moved(sealed, session, lives, wanted)
+    problems = [Problem("SW888", f"the plan is stale: {each}", (), "make a new plan") for each in moved]
     if problems:
         raise DeployError(problems)
     fresh: list[RootPlan] = []
@@ -236,7 +238,21 @@ def unsealed(path: Path, session: Session) -> Plan:
     return replace(sealed, roots=tuple(roots))
 
 
-def _moved(sealed: Plan, session: Session) -> Iterator[str]:
+def _completed(root: RootPlan, wanted: StackTarget) -> RootPlan:
+    """The root with the values of its NoEcho parameters, which no file holds, as they are asked for now."""
+    from .cfn.template import ValidationError, declared
+
+    try:
+        secret = {name for name, each in declared(root.target.body).parameters.items() if each.no_echo}
+    except ValidationError:
+        return root
+    values = {name: value for name, value in wanted.parameters.items() if name in secret}
+    return replace(root, target=replace(root.target, parameters={**values, **root.target.parameters}))
+
+
+def _moved(
+    sealed: Plan, session: Session, lives: Mapping[str, Live | None], wanted: Mapping[str, StackTarget]
+) -> Iterator[str]:
     """What is no longer as it was when the plan was made."""
     from . import plan as stage
 
@@ -244,8 +260,6 @@ def _moved(sealed: Plan, session: Session) -> Iterator[str]:
     now = {(e.name, e.before, e.added, e.changed, e.removed) for e in changes}
     if now != {(e.name, e.before, e.added, e.changed, e.removed) for e in sealed.secret_changes}:
         yield "keys.env or the secrets changed"
-    lives = session.lives()
-    wanted = session.targets(lives, sealed.images, sealed.secrets)
     for root in sealed.roots:
         if not same_target(root.target, wanted[root.target.root]):
             yield f"the templates or parameters of {root.target.root} changed"
@@ -353,7 +367,7 @@ class _Run:
         for index in range(len(self._plan.roots)):
             self._begin()
             root = self._ready(index)
-            ok = root.kind is Kind.NOTHING or self._applied(root)
+            ok = self._as_it_is(root) if root.kind is Kind.NOTHING else self._applied(root)
             self._done = index + 1
             if not ok:
                 return False
@@ -421,6 +435,14 @@ class _Run:
             print_plan(only)
             self._allowed = confirm(only, self._allowed, session)
         return root
+
+    def _as_it_is(self, root: RootPlan) -> bool:
+        """A root that stays: protected all the same, which a deployment that was interrupted could not do any more."""
+        from . import protection
+
+        if self._session.protects() and root.stack_id:
+            protection.guard(root.stack_id, self._session.aws)
+        return True
 
     def _applied(self, root: RootPlan) -> bool:
         from . import apply

@@ -6,11 +6,12 @@ import os
 import subprocess
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from . import targets
@@ -32,11 +33,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """The plan of a deployment that has nothing to do; ``recorded`` says that the last release deployed just that, and
-    ended well: not where a deployment was killed before its end, or failed."""
+    """The plan of a deployment that has nothing to do; ``done`` says that the last release deployed just that and ended
+    well, the stacks protected: not where a deployment was killed before its end, or failed."""
 
     plan: Plan
-    recorded: bool
+    done: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class Session:
     run: str = field(default_factory=lambda: f"stackwright-{uuid.uuid4().hex[:12]}")
     _bundles: dict[str | None, Bundle] = field(default_factory=dict)
     _uploaded: set[str] = field(default_factory=set)
+    _uploading: Lock = field(default_factory=Lock)
 
     @property
     def rendering(self) -> Rendering:
@@ -224,7 +226,7 @@ class Session:
         if len(found) < len(wanted) or held:
             return None
         made = self.planned(found, images, versions, lives, by=Caller(owner, ""))
-        return Idle(made, bucket is None or release.records(last, made))
+        return Idle(made, self.protected(lives) and (bucket is None or release.records(last, made)))
 
     def held(self) -> bool:
         """Whether a function that a deployment holds still does not run."""
@@ -241,14 +243,22 @@ class Session:
             return Standing(standing.result(), looking.result(), *asking.result())
 
     def plan(self, found: Standing) -> Plan:
-        """The plan of all roots; roots whose inputs are not there yet are predicted.
+        """The plan of all roots, made side by side; roots whose inputs are not there yet are predicted.
 
-        Change sets that were made are discarded where a later root fails to be planned.
+        Change sets that were made are discarded where another root fails to be planned, or where this is interrupted:
+        then the others are waited for, as CloudFormation deletes none that it is still creating.
         """
         wanted = self.targets(found.lives, found.images, found.secrets)
+        planning: list[Future[RootPlan]] = []
         made: list[RootPlan] = []
         with self.discarding(made):
-            made += (self.root_plan(each, found.lives[root]) for root, each in wanted.items())
+            try:
+                with ThreadPoolExecutor(len(wanted)) as pool:
+                    planning += (pool.submit(self.root_plan, each, found.lives[root]) for root, each in wanted.items())
+            finally:
+                made += (each.result() for each in planning if each.done() and not each.exception())
+            for each in planning:
+                each.result()
         return self.planned(made, found.images, found.secrets, found.lives, found.secret_changes)
 
     def root_plan(self, wanted: StackTarget, found: Live | None) -> RootPlan:
@@ -315,6 +325,10 @@ class Session:
         """Whether stacks get termination protection and a policy that keeps what holds data (``deploy.protect``)."""
         return bool(targets.settings(self.config).get("protect"))
 
+    def protected(self, lives: Mapping[str, Live | None]) -> bool:
+        """Whether the stacks have termination protection, which is set after their policies, where they are to."""
+        return not self.protects() or all(live.stack.protected for live in lives.values() if live)
+
     def locate(self, stack: str, logical_id: str) -> Location | None:
         """The line of the template that makes a resource of ``app/gateway``; None where it was not rendered here."""
         document = self.rendered.document(stack) if self.rendered else None
@@ -355,13 +369,14 @@ class Session:
         """Bring to the bucket, where there is one, what it does not hold of the targets' artifacts; once in a run."""
         from .upload import Transfer, upload
 
-        for bucket, bundle in self._bundles.items():
-            if bucket is None or bucket in self._uploaded:
-                continue
-            found = upload(bundle, self.caller.account, self.aws)
-            self._uploaded.add(bucket)
-            if sent := len(found.transfers) - found.count(Transfer.PRESENT):
-                self.say(f"uploaded {sent} of {len(found.transfers)} artifacts")
+        with self._uploading:
+            for bucket, bundle in self._bundles.items():
+                if bucket is None or bucket in self._uploaded:
+                    continue
+                found = upload(bundle, self.caller.account, self.aws)
+                self._uploaded.add(bucket)
+                if sent := len(found.transfers) - found.count(Transfer.PRESENT):
+                    self.say(f"uploaded {sent} of {len(found.transfers)} artifacts")
 
     # --- between the roots ------------------------------------------------------------------------------------
 

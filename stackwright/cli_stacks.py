@@ -133,8 +133,8 @@ def _detach(stack: str, environment: str, aws: Aws) -> None:
     if not sys.stdin.isatty():
         return
     try:
-        say(f"press Ctrl-C again within {_AGAIN:.0f} s to cancel it instead")
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        say(f"press Ctrl-C again within {_AGAIN:.0f} s to cancel it instead")
         time.sleep(_AGAIN)
     except KeyboardInterrupt:
         _cancel(stack, environment, aws)

@@ -14,7 +14,7 @@ from .cfn.schema import STATEFUL
 from .cfn.template import Template, declared
 from .deployment import Outcome
 from .errors import AwsError, DeployError
-from .following import Following, follow
+from .following import Following, attach, follow
 from .live import STACK, Live
 from .progress import Fate
 
@@ -76,13 +76,16 @@ def destroy(
 ) -> Outcome:
     """Delete a root stack, its termination protection included, and follow that to its end.
 
-    ``retain`` names resources of the root that stay, which is possible only after a deletion that failed.
+    ``retain`` names resources of the root that stay, which is possible only after a deletion that failed. A deletion
+    that is under way is followed.
 
     Raises:
         DeployError: SW802, another operation is under way.
         AwsError: AWS refuses something; SW824 where the deletion goes on, but can no longer be followed.
     """
-    if stack.busy and stack.status != "DELETE_IN_PROGRESS":
+    if stack.status == "DELETE_IN_PROGRESS":
+        return attach(stack, aws, root, following)
+    if stack.busy:
         hint = "follow it with the verb watch, and run this again when it has ended"
         raise DeployError.of("SW802", f"{stack.name} is in {stack.status}", hint=hint)
     if stack.protected:

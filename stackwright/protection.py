@@ -35,18 +35,15 @@ class _Inside:
 def guard(stack: str, aws: Stacks, allowed: Collection[str] = ()) -> None:
     """Let no update replace or delete what holds data, except the logical IDs ``allowed``, nor anyone delete the stack.
 
-    What is so already is left alone. Raises AwsError.
+    What is so already is left alone. Termination protection comes last: a stack that has it has its policies too.
+    Raises AwsError.
     """
     with ThreadPoolExecutor(PARALLEL) as pool:
-        protecting = pool.submit(_protect, stack, aws)
+        reading = pool.submit(aws.stack, stack)
         tree = _tree(stack, aws, pool)
         names = {id_: sorted(_guarded(id_, tree, allowed)) for id_ in tree}
         list(pool.map(lambda id_: _set_policy(id_, names[id_], tree[id_].policy, aws), names))
-        protecting.result()
-
-
-def _protect(stack: str, aws: Stacks) -> None:
-    root = aws.stack(stack)
+    root = reading.result()
     if root is not None and root.status not in GONE and not root.protected:
         aws.set_termination_protection(root.id, enabled=True)
 

@@ -10,6 +10,7 @@ import pytest
 
 from stackwright.apply import apply, attach, follow, release_held
 from stackwright.deployment import Certainty, Outcome
+from stackwright.destroy import destroy
 from stackwright.differences import Effect
 from stackwright.emulator.faults import RequestFault
 from stackwright.emulator.resources import Fault
@@ -514,3 +515,11 @@ def test_an_update_that_was_cancelled_failed_of_nothing_else(account):
     outcome = attach(account.aws.stack("news-app"), account.aws, "app", account.following)
     assert (outcome.status, outcome.ok) == ("UPDATE_ROLLBACK_COMPLETE", False)
     assert (outcome.cause.address, outcome.cause.reason) == ("app", "User Initiated")
+
+
+def test_a_deletion_that_is_under_way_is_followed_to_its_end(account):
+    deploy(account, tree())
+    account.aws.delete_stack("news-app", "somebody's")
+    account.time.sleep(1)
+    outcome = destroy(account.aws.stack("news-app"), account.aws, "app", token="t", following=account.following)
+    assert (outcome.status, outcome.ok) == ("DELETE_COMPLETE", True)

@@ -507,6 +507,24 @@ def test_a_plan_that_another_deployment_overtook(days: Days) -> None:
     assert days.recover() == []
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_sealed_plan_of_a_stack_with_a_noecho_parameter(days: Days, keep: bool) -> None:
+    world, template = days.world, "templates/app.yaml.j2"
+    whole = (world.project.folder / template).read_text(encoding="utf-8")
+    names = ("AppSecretArn", "AppSecretVersionId", "WebImage")
+    hidden = "".join(f"  {name}: {{Type: String, NoEcho: {str(name == names[-1]).lower()}}}\n" for name in names)
+    world.write({template: whole.replace("  {{ wired_parameters() }}\n", hidden)})
+    assert world.deploy().code == 0
+    world.become("third", tag=str(VERSIONS[days.now]["tag"]))
+    path = world.project.folder.parent / "plan.json"
+    assert world.run("plan", "--out", str(path), *(["--keep"] * keep)).code == 0
+    done = world.deploy("--plan", str(path))
+    assert done.code == 0, done.said
+    assert "change set of news-dev-app" not in done.err or not keep
+    world.write({template: whole})
+    days.rebuild()
+
+
 def test_an_image_that_is_deleted_between_plan_and_apply(days: Days) -> None:
     path = sealed(days)
     ecr = days.world.client("ecr")
@@ -574,6 +592,24 @@ def test_a_stack_that_is_deleted_while_it_is_created(days: Days) -> None:
     assert done.code == 1, done.said
     assert "DELETE_COMPLETE" in done.err
     assert world.again().code == 0
+    days.rebuild()
+
+
+def test_stacks_that_were_not_protected_in_time_are_by_the_next_deployment(days: Days) -> None:
+    """Those of a deployment that was interrupted, or where protection is asked for later: nothing else changes."""
+    world, params = days.world, "params/defaults.yaml"
+    whole = (world.project.folder / params).read_text(encoding="utf-8")
+    world.write({params: f"{whole}deploy: {{protect: true}}\n"})
+    for said in ("what is live is verified, and recorded as a release", "nothing to do"):
+        done = world.deploy()
+        assert done.code == 0, done.said
+        assert said in done.err
+        cloud = world.client("cloudformation")
+        for root in ("base", "app"):
+            (found,) = cloud.describe_stacks(StackName=f"{PREFIX}-{root}")["Stacks"]
+            assert found["EnableTerminationProtection"]
+        assert "LogicalResourceId/Bucket" in cloud.get_stack_policy(StackName=f"{PREFIX}-base")["StackPolicyBody"]
+    world.write({params: whole})
     days.rebuild()
 
 
