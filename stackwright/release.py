@@ -119,9 +119,10 @@ def finish(
 def keep(release: Release, aws: Storage, store: Store | None) -> None:
     """Label the release's secret versions and tag its images, so that neither expires; ``store`` None has no images.
 
-    Both are named by what they keep, not by the release: an image can have 1,000 tags, a version 20 labels.
+    An image's tag is named by what it keeps, so that any number of releases share it: an image can have 1,000.
     """
-    todo = [partial(secret_values.keep, name, version, aws) for name, version in release.secrets.values() if version]
+    pairs = [pair for pair in release.secrets.values() if pair[1]]
+    todo = [partial(secret_values.keep, name, version, release.number, aws) for name, version in pairs]
     if store is not None:
         tags = {reference: f"kept-{reference.rpartition(':')[2][:12]}" for reference in release.images.values()}
         todo += [partial(images.keep, reference, tag, store) for reference, tag in tags.items()]

@@ -17,6 +17,10 @@ from .errors import InputError, StackwrightError
 from .model import Config, Location, Problem
 from .variables import read_dotenv
 
+KEPT = 15
+"""Versions of a secret that releases can be restored with. Five of the 20 labels are left to AWS, which uses three,
+and to others."""
+_LABEL = "kept-"
 KEYS = "keys.env"
 SIZE_LIMIT = 65_536
 """Bytes of one secret. Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"""
@@ -135,17 +139,29 @@ def _unready(each: Status, environment: str) -> Iterator[Problem]:
             yield Problem("SW426", f"{key} is {state} in the secret {each.name}", (), hint)
 
 
-def keep(name: str, version: str, aws: Storage) -> None:
+def keep(name: str, version: str, release: int, aws: Storage) -> None:
     """Label a version so that Secrets Manager keeps it when newer ones come: a release can then be restored.
 
-    A version without a label is deprecated, and deleted once a secret has more than about 100 of them. The label is
-    made of the version, so that any number of releases share it: a version can have 20.
-    Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
+    A version without a label is deprecated, and deleted once a secret has more than about 100 of them. The label has
+    the number of the first release with the version, so that any number of releases share it. A secret can have 20
+    labels in all: beyond ``KEPT`` of ours the versions that were released first lose theirs. Raises InputError,
+    AwsError.
+    Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
     """
     secret = usable(name, aws)
-    label = f"kept-{version}"
-    if label not in secret.versions.get(version, ()):
-        aws.label_secret_version(name, version, label)
+    held = {label: id_ for id_, labels in secret.versions.items() for label in labels if label.startswith(_LABEL)}
+    if version in held.values():
+        return
+    ours = f"{_LABEL}{release:06}"
+    before = held.pop(ours, None)  # of an environment that was made anew
+    for label in sorted(held, key=_number)[: max(len(held) - KEPT + 1, 0)]:
+        aws.label_secret_version(name, None, label, holder=held[label])
+    aws.label_secret_version(name, version, ours, holder=before)
+
+
+def _number(label: str) -> int:
+    found = label.removeprefix(_LABEL)
+    return int(found) if found.isdecimal() else 0
 
 
 def _status(name: str, needed: Sequence[str], aws: Storage) -> Status:

@@ -65,8 +65,8 @@ class Storage(Protocol):
         The same version and value may be put again: the call is idempotent.
         """
 
-    def label_secret_version(self, name: str, version: str, label: str) -> None:
-        """Secrets Manager UpdateSecretVersionStage: give a label that no other version has."""
+    def label_secret_version(self, name: str, version: str | None, label: str, *, holder: str | None = None) -> None:
+        """Secrets Manager UpdateSecretVersionStage: give a version, or none, the label that ``holder`` has so far."""
 
     def object_checksum(self, bucket: str, key: str, account: str) -> str | None:
         """S3 HeadObject: the object's SHA-256 in hex, empty where it has none; None where there is no object.
@@ -126,9 +126,10 @@ class StorageCalls(Session):
         arguments = {"SecretId": name, "ClientRequestToken": version, "SecretString": value}
         self._call("secretsmanager", "put_secret_value", hidden=[value], **arguments)
 
-    def label_secret_version(self, name: str, version: str, label: str) -> None:
+    def label_secret_version(self, name: str, version: str | None, label: str, *, holder: str | None = None) -> None:
         """See `Storage`."""
-        arguments = {"SecretId": name, "VersionStage": label, "MoveToVersionId": version}
+        ids = {"MoveToVersionId": version, "RemoveFromVersionId": holder}
+        arguments = {"SecretId": name, "VersionStage": label, **{key: id_ for key, id_ in ids.items() if id_}}
         self._call("secretsmanager", "update_secret_version_stage", **arguments)
 
     def object_checksum(self, bucket: str, key: str, account: str) -> str | None:

@@ -38,6 +38,7 @@ class MotoApplication:
         _tell_health()
         _name_linked_roles()
         _let_tokens_hold()
+        _keep_labels()
         self._account_id = account_id
         self._services = DomainDispatcherApplication(_application_of)
         known: Any = cache(self._services.get_backend_for_host)  # moto looks through its folders for every request
@@ -163,6 +164,26 @@ def _let_tokens_hold() -> None:
 
     get_authorization_token.lets_tokens_hold = True  # type: ignore[attr-defined]
     ECRResponse.get_authorization_token = get_authorization_token  # type: ignore[method-assign]
+
+
+def _keep_labels() -> None:
+    """Let versions of secrets keep their labels when another becomes current; for this process, once. In moto the one
+    that was current loses all of them."""
+    from moto.secretsmanager.models import FakeSecret
+
+    usual = FakeSecret.reset_default_version
+    if getattr(usual, "keeps_labels", False):
+        return
+
+    def reset_default_version(self: Any, secret_version: dict[str, Any], version_id: str) -> None:
+        before = self.versions.get(self.default_version_id or "")
+        kept = [each for each in before["version_stages"] if not each.startswith("AWS")] if before else []
+        usual(self, secret_version, version_id)
+        if before:
+            before["version_stages"] += kept
+
+    reset_default_version.keeps_labels = True  # type: ignore[attr-defined]
+    FakeSecret.reset_default_version = reset_default_version  # type: ignore[method-assign]
 
 
 def _unconditional(policy: bytes | None) -> bytes | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stackwright import live, release
+from stackwright import live, release, secret_values
 from stackwright.aws import Boto
 from stackwright.cache import Cache
 from stackwright.deployment import Cause, Kind, Plan
@@ -365,7 +365,20 @@ def test_nothing_is_missing_where_all_is_there(aws: Boto, bucket: str) -> None:
     assert release.missing(begun, aws) == []
     release.keep(begun, aws, None)
     labels = client("secretsmanager").describe_secret(SecretId="news/app")["VersionIdsToStages"][version]
-    assert f"kept-{version}" in labels
+    assert "kept-000001" in labels
+
+
+def test_a_version_keeps_its_label_when_newer_ones_come(aws: Boto, bucket: str) -> None:
+    first = client("secretsmanager").create_secret(Name="news/app", SecretString="{}")["VersionId"]
+    secret_values.keep("news/app", first, 1, aws)
+    newer = [f"{number}" * 32 for number in (2, 3)]
+    for version in newer:
+        aws.put_secret_value("news/app", version, "{}")
+    found = client("secretsmanager").describe_secret(SecretId="news/app")["VersionIdsToStages"]
+    assert found == {first: ["kept-000001"], newer[0]: ["AWSPREVIOUS"], newer[1]: ["AWSCURRENT"]}
+    secret_values.keep("news/app", newer[1], 1, aws)  # of an environment that was made anew
+    found = client("secretsmanager").describe_secret(SecretId="news/app")["VersionIdsToStages"]
+    assert found == {newer[0]: ["AWSPREVIOUS"], newer[1]: ["AWSCURRENT", "kept-000001"]}
 
 
 def test_a_secret_that_is_being_deleted_is_missing(aws: Boto, bucket: str) -> None:

@@ -276,20 +276,30 @@ def test_a_kept_version_has_a_label_of_its_own(ready: Project) -> None:
     aws = Boto(REGION)
     first = stage.push([stage.Difference("team/app", None, (), (), ())], Keys({"A": "1"}), aws)["team/app"]
     for _ in range(2):
-        stage.keep("team/app", first, aws)
-    assert versions() == {first: ["AWSCURRENT", f"kept-{first}"]}
+        stage.keep("team/app", first, 7, aws)
+    assert versions() == {first: ["AWSCURRENT", "kept-000007"]}
     with pytest.raises(StackwrightError, match="there is no secret team/absent"):
-        stage.keep("team/absent", first, aws)
+        stage.keep("team/absent", first, 7, aws)
 
 
 def test_a_version_is_kept_once_however_many_releases_run_it() -> None:
     aws = FakeAws(secrets={"app": FakeSecret({"v1": "1"})})
     for value in ("2", "3"):
-        stage.keep("app", "v1", aws)
+        stage.keep("app", "v1", int(value), aws)
         aws.put_secret_value("app", f"v{value}", value)
-    assert aws.secrets["app"].versions == {"v3": ["AWSCURRENT"], "v2": ["AWSPREVIOUS"], "v1": ["kept-v1"]}
+    assert aws.secrets["app"].versions == {"v3": ["AWSCURRENT"], "v2": ["AWSPREVIOUS"], "v1": ["kept-000002"]}
     aws.label_secret_version = None  # type: ignore[assignment,method-assign] # a further call would fail
-    stage.keep("app", "v1", aws)
+    stage.keep("app", "v1", 4, aws)
+
+
+def test_the_first_of_many_versions_lose_their_labels() -> None:
+    """A secret can have 20 labels in all, which `FakeAws` holds every call against."""
+    aws = FakeAws(secrets={"app": FakeSecret({"v0": "0"}, labels={"kept-of-old": "v0", "AWSPENDING": "v0"})})
+    for number in range(1, 41):
+        aws.put_secret_value("app", f"v{number}", "x")
+        stage.keep("app", f"v{number}", number, aws)
+    kept = {f"kept-{number:06}": f"v{number}" for number in range(26, 41)}
+    assert aws.secrets["app"].labels == {"AWSPENDING": "v0", **kept}
 
 
 def test_values_are_not_in_a_repr() -> None:
