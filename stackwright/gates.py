@@ -154,7 +154,12 @@ def _of_its_own(change: PlannedChange) -> bool:
     causes = [each for each in change.diff.properties if each.replaces != "no"]
     if not causes:  # only CloudFormation says so, and not why
         return change.replacement == "True" and change.certainty is Certainty.CERTAIN
-    return any(each.replaces == "yes" and not each.after_apply for each in causes)
+    return any(each.replaces == "yes" and not _follows(each) for each in causes)
+
+
+def _follows(leaf: PropertyDiff) -> bool:
+    """Whether a property says what it said, and only what that names gets another identifier."""
+    return leaf.after_apply and leaf.exists_before and leaf.exists_after and leaf.before == leaf.after
 
 
 # --- access ---------------------------------------------------------------------------------------------------
@@ -209,8 +214,8 @@ def _granted(type_: str, properties: Mapping[str, Any]) -> Iterator[str]:
 
 def _opened(type_: str, leaf: PropertyDiff, now: Mapping[str, Any]) -> Iterator[str]:
     """What a changed property opens; ``now`` are all properties as they will be."""
-    if leaf.after_apply and leaf.exists_before and leaf.exists_after:
-        return  # it names the same thing, under another identifier
+    if _follows(leaf):
+        return
     wider = {_GROUP: _wider_group, _PERMISSION: _wider_permission, **dict.fromkeys(_RULES, _wider_rule)}
     if wider[type_](leaf) if type_ in wider else _wider_policy(leaf, now):
         yield f"{leaf.path}: {_change(leaf)}"

@@ -248,6 +248,26 @@ def test_what_follows_another_resource_is_not_wider():
     assert [each.option for each in found] == ["--allow-replace T"]
 
 
+def test_what_names_another_resource_is_a_change_of_its_own():
+    def rule(source):
+        peer = {"Fn::GetAtt": [source, "GroupId"]}
+        properties = {**OFFICE, "GroupId": "sg-1", "SourceSecurityGroupId": peer}
+        del properties["CidrIp"]
+        return {"Type": "AWS::EC2::SecurityGroupIngress", "Properties": properties}
+
+    def access(resource):
+        return role(allow(resource={"Fn::Sub": f"arn:aws:s3:::${{{resource}}}/*"}))
+
+    one, two = group([]), group([])
+    found = dangers(plan_of({"A": one, "X": rule("A")}, {"A": one, "B": two, "X": rule("B")}))
+    assert [(each.logical_id, each.flag) for each in found] == [("X", Flag.REPLACE), ("X", Flag.ACCESS)]
+    found = dangers(plan_of({"A": BUCKET, "X": access("A")}, {"A": BUCKET, "B": TOPIC, "X": access("B")}))
+    assert [(each.logical_id, each.flag) for each in found] == [("X", Flag.ACCESS)]
+    renamed = group([], GroupName="other")
+    found = dangers(plan_of({"A": one, "X": rule("A")}, {"A": renamed, "X": rule("A")}))
+    assert "X" not in [each.logical_id for each in found]
+
+
 # --- leave ------------------------------------------------------------------------------------------------------
 
 

@@ -378,7 +378,7 @@ def test_a_version_keeps_its_label_when_newer_ones_come(aws: Boto, bucket: str) 
     assert found == {first: ["kept-000001"], newer[0]: ["AWSPREVIOUS"], newer[1]: ["AWSCURRENT"]}
     secret_values.keep("news/app", newer[1], 1, aws)  # of an environment that was made anew
     found = client("secretsmanager").describe_secret(SecretId="news/app")["VersionIdsToStages"]
-    assert found == {newer[0]: ["AWSPREVIOUS"], newer[1]: ["AWSCURRENT", "kept-000001"]}
+    assert found == {first: [], newer[0]: ["AWSPREVIOUS"], newer[1]: ["AWSCURRENT", "kept-000001"]}
 
 
 def test_a_secret_that_is_being_deleted_is_missing(aws: Boto, bucket: str) -> None:
