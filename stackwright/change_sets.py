@@ -68,7 +68,16 @@ def make(
     ``expected`` tells whether changes are predicted: it is asked where a nested stack without changes failed all.
     Raises AwsError: SW803 CloudFormation refuses it (nothing is left behind), SW804 somebody deleted it meanwhile.
     """
-    id_ = _created(request, aws)
+    try:
+        id_ = _created(request, aws)
+    except AwsError:
+        raise
+    except BaseException:
+        with suppress(AwsError):  # it may have been made all the same
+            for arn, name in aws.change_sets(request.stack):
+                if name.startswith(f"{request.name}-"):
+                    delete(arn, aws)
+        raise
     try:
         made = _finished(id_, aws, progress)
         if made.status == "CREATE_COMPLETE":

@@ -6,9 +6,12 @@ Data goes to stdout, everything else to stderr. Exit 0: success; 1: any problem;
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from types import FrameType
 from typing import Any
 
 import click
@@ -50,14 +53,15 @@ class _Group(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; click's own mistakes (a wrong option) exit 1 too."""
         try:
-            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+            with _ended_in_order():
+                code = super().main(*args, **{**kwargs, "standalone_mode": False})
             sys.exit(code if isinstance(code, int) else 0)
         except StackwrightError as error:
             show(Report(error.problems))
         except click.ClickException as error:
             error.show()
         except click.Abort:
-            click.echo("interrupted: build/ is as it was; run it again", err=True)
+            click.echo("interrupted: nothing is left half-done; run it again", err=True)
             sys.exit(130)
         except BrokenPipeError:  # the reader of our output has gone: nothing to report
             sys.stdout = None
@@ -69,6 +73,25 @@ class _Group(click.Group):
                 Report(OutputError.of("SW030", f"cannot write: {error.strerror or error}", *where, hint=hint).problems)
             )
         sys.exit(1)
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let a run that is told to end (SIGTERM), or whose terminal is closed (SIGHUP), clean up as an interrupted one
+    does; what ignores a signal, as under nohup, goes on ignoring it."""
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    ours = [each for each, handler in before.items() if handler == signal.SIG_DFL]
+    for each in ours:
+        signal.signal(each, _end)
+    try:
+        yield
+    finally:
+        for each in ours:
+            signal.signal(each, before[each])
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

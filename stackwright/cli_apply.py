@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -187,6 +187,7 @@ def deploy(
 def _to_be_done(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
     """The plan, of a file or made now, and whether all that it says was done by the last release; where only reading
     tells that nothing is to be done, no more than that."""
+    session.keys()  # what keys.env lacks is told before anything is done
     if sealed is None and (idle := session.idle()):
         return idle.plan, idle.done
     session.require_account()
@@ -302,7 +303,7 @@ class Allowed:
 def confirm(made: Plan, allowed: Allowed, session: Session) -> Allowed:
     """Ask, unless --yes; what is dangerous needs its flag, or the name of its stack, typed. What is allowed then.
 
-    Raises click.Abort where the answer is no, and DeployError where nobody can be asked.
+    Exits 1 where the answer is no; raises DeployError where nobody can be asked.
     """
     from . import gates
 
@@ -318,11 +319,16 @@ def confirm(made: Plan, allowed: Allowed, session: Session) -> Allowed:
             if each.root == stack:
                 click.secho(each.text, fg="red", err=True)
         if click.prompt(f"To allow this, type {stack}", default="", show_default=False, err=True) != stack:
-            raise click.Abort
+            _refuse()
     where = f"account {made.account}, {made.region}"
     if not click.confirm(f"Deploy {made.environment} ({where})?", err=True):
-        raise click.Abort
+        _refuse()
     return replace(allowed, typed=allowed.typed | set(dangers))
+
+
+def _refuse() -> NoReturn:
+    say("not confirmed: nothing more is changed")
+    sys.exit(1)
 
 
 def carry_out(session: Session, made: Plan, allowed: Allowed, *, restores: int | None = None) -> None:
@@ -526,25 +532,15 @@ def _restorable(session: Session, number: int | None) -> Release:
         raise DeployError.of("SW887", f"{session.config.environment} is not deployed: there is no release to restore")
     place = (session.config.environment, bucket, session.caller.account, session.aws)
     if number is None:
-        number = _before(release.history(*place, limit=None).releases, lives)
+        earlier = release.before_live(release.history(*place, limit=None).releases, lives)
+        if earlier is None:
+            hint = f"see: python render.py history --env {session.config.environment}"
+            raise DeployError.of("SW887", "there is no earlier release to restore", hint=hint)
+        number = earlier.number
     found = release.load(number, *place)
     if problems := release.missing(found, session.aws):
         raise DeployError(problems)
     return found
-
-
-def _before(releases: Sequence[Release], lives: Mapping[str, Live | None]) -> int:
-    """The number of the last release that was deployed before what is live."""
-    from . import release
-    from .release_record import Result
-
-    good = [each for each in releases if each.result is Result.DEPLOYED]
-    live = release.live_release(good, lives)
-    earlier = [each for each in good if live is None or each.number < live.number]
-    if not earlier:
-        hint = "see: render.py history"
-        raise DeployError.of("SW887", "there is no earlier release to restore", hint=hint)
-    return earlier[0].number
 
 
 def _restoring(session: Session, wanted: Release) -> Plan:

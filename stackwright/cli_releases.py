@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .live import Live
     from .release_record import History, Release
 
+LOOKED_AT = 20
+"""The last releases that what is live is compared with."""
 _WIDE = 2000
 """Columns that a table may take."""
 _STYLE = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -150,14 +152,15 @@ class _Past:
     problems: tuple[Problem, ...]
 
 
-def _past(session: Session, lives: Mapping[str, Live | None], limit: int | None = 20) -> _Past | None:
+def _past(session: Session, lives: Mapping[str, Live | None], limit: int = 1) -> _Past | None:
     """None where there is no bucket yet, and so no release."""
     from . import release
 
     bucket = session.bucket(lives)
     if bucket is None:
         return None
-    found = release.history(session.config.environment, bucket, session.caller.account, session.aws, limit)
+    count = max(limit, LOOKED_AT)
+    found = release.history(session.config.environment, bucket, session.caller.account, session.aws, count)
     busy = {live.stack.name for live in _present(lives) if live.stack.busy}
     moved = release.moved(found.releases, lives)
     live = release.live_release([each for each in found.releases if each.result is not None], lives)
@@ -262,7 +265,7 @@ def history(options: Options, limit: int, style: str) -> None:
 
     session = _session(options)
     past = _past(session, session.lives(), limit)
-    releases = past.history.releases if past else ()
+    releases = past.history.releases[:limit] if past else ()
     live = past.live.number if past and past.live else None
     running = past.running.number if past and past.running else None
     if style == "json":

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -110,9 +109,7 @@ def detachable(stack: str, environment: str, aws: Aws) -> Iterator[None]:
 
     Exits 130 where it was left.
     """
-    before = [(each, signal.getsignal(each)) for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)]
-    for each in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, _leave)
+    before = signal.getsignal(signal.SIGINT)
     try:
         yield
     except KeyboardInterrupt:
@@ -120,12 +117,7 @@ def detachable(stack: str, environment: str, aws: Aws) -> Iterator[None]:
         _detach(stack, environment, aws)
         raise click.exceptions.Exit(130) from None
     finally:
-        for each, handler in before:
-            signal.signal(each, handler)
-
-
-def _leave(number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + number)
+        signal.signal(signal.SIGINT, before)
 
 
 def _detach(stack: str, environment: str, aws: Aws) -> None:

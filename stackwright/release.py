@@ -40,13 +40,22 @@ from .release_record import (
     to_json,
 )
 
+_IN_USE = (
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_COMPLETE",
+)
+"""Status of a stack that is at rest as somebody asked for it, or as it was before."""
+
 if TYPE_CHECKING:
     from .images import Store
     from .live import Live
 
 __all__ = [
-    "History", "Release", "Result", "begin", "finish", "history", "is_live", "keep", "last", "live_release",
-    "load", "missing", "moved", "records", "running", "targets",
+    "History", "Release", "Result", "before_live", "begin", "finish", "history", "is_live", "keep", "last",
+    "live_release", "load", "missing", "moved", "records", "running", "targets",
 ]  # fmt: skip
 
 
@@ -314,28 +323,53 @@ def live_release(releases: Iterable[Release], live: Mapping[str, Live | None]) -
     )
 
 
+def before_live(releases: Iterable[Release], live: Mapping[str, Live | None]) -> Release | None:
+    """The last release that was deployed before what is live, and is not that: the one that a rollback restores.
+
+    A release that restored another counts as that one, so that rolling back twice goes back twice.
+    """
+    good = {each.number: each for each in releases if each.result is Result.DEPLOYED}
+    now = live_release(good.values(), live)
+    while now and now.restores in good:
+        now = good[now.restores]
+    earlier = (each for number, each in sorted(good.items(), reverse=True) if now is None or number < now.number)
+    return next((each for each in earlier if live_release([each], live) is None), None)
+
+
 def is_live(root: RootRelease, live: Live | None) -> bool:
-    """Whether a root stack is as a release asked for it. The root's text holds the hashes of its nested templates."""
-    if live is None:
+    """Whether a root stack is as a release asked for it, and at rest. The root's text holds the hashes of its nested
+    templates."""
+    if live is None or live.stack.status not in _IN_USE:
         return False
     same = all(live.stack.parameters.get(name) == value for name, value in root.parameters.items())
     return same and template_digest(live.template) == root.digest
 
 
-def moved(releases: Iterable[Release], live: Mapping[str, Live | None]) -> list[Problem]:
-    """A warning for every root stack that is not as the last release left it, but somebody else."""
+def moved(releases: Collection[Release], live: Mapping[str, Live | None]) -> list[Problem]:
+    """A warning for every root stack at rest that is not as the last release left it: somebody else changed it, or the
+    deployment that did has not come to its end."""
     ordered = sorted(releases, key=lambda each: each.number, reverse=True)
     found: list[Problem] = []
     for name, stack in live.items():
-        made = [(each.number, root) for each in ordered for root in each.roots if root.root == name and root.ok]
-        if not made or stack is None or is_live(made[0][1], stack):
-            continue
-        match = next((number for number, root in made if is_live(root, stack)), None)
-        state = f"as release {match} made it" if match else "as no release made it"
-        message = f"{stack.stack.name} is {state}, not as release {made[0][0]}: it was changed outside of this tool"
-        hint = "what is live is what a plan starts from; the next deployment changes it to what is rendered"
-        found.append(Problem("SW848", message, (), hint, Level.WARNING))
+        if stack is not None and stack.stack.status in _IN_USE:
+            asked = [(each, root) for each in ordered for root in each.roots if root.root == name]
+            found += _moved(stack, asked, ordered[-1].number)
     return found
+
+
+def _moved(stack: Live, asked: Sequence[tuple[Release, RootRelease]], first: int) -> Iterator[Problem]:
+    left = next(((each, root) for each, root in asked if root.ok), None)
+    if left is None or is_live(left[1], stack):
+        return
+    match = next(((each, root) for each, root in asked if is_live(root, stack)), None)
+    if match and not match[1].ok:
+        message = f"{stack.stack.name} is as release {match[0].number} asked for, which did not come to its end"
+        hint = "the next deployment goes on from there: it verifies what is live, and records it"
+    else:
+        state = f"as release {match[0].number} made it" if match else f"as no release since {first} made it"
+        message = f"{stack.stack.name} is {state}, not as release {left[0].number}: it was changed outside of this tool"
+        hint = "what is live is what a plan starts from; the next deployment changes it to what is rendered"
+    yield Problem("SW848", message, (), hint, Level.WARNING)
 
 
 # --- restoring ------------------------------------------------------------------------------------------------------

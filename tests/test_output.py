@@ -182,7 +182,7 @@ def test_a_render_that_is_ended_leaves_the_old_build(name: str, stage: str, proj
     assert output == ""
     assert "Traceback" not in errors
     if name == "SIGINT":
-        assert (process.returncode, errors.lstrip()) == (130, "interrupted: build/ is as it was; run it again\n")
+        assert (process.returncode, errors.lstrip()) == (130, "interrupted: nothing is left half-done; run it again\n")
         assert leftovers(made) == []
     made.write({"templates/main.yaml.j2": "A: {{ title }}{{ n }}\n"})
     assert made.invoke("render", "--env", "dev", "--no-lint").exit_code == 0

@@ -286,7 +286,7 @@ def test_a_parameter_changed_elsewhere_is_recognised(project: Make, aws: Boto) -
     client("cloudformation").update_stack(StackName="news-dev-app", UsePreviousTemplate=True, Parameters=changed)
     assert release.live_release(history(aws), lives(aws)) is None
     (problem,) = release.moved(history(aws), lives(aws))
-    assert "news-dev-app is as no release made it, not as release 1" in problem.message
+    assert "news-dev-app is as no release since 1 made it, not as release 1" in problem.message
 
 
 def test_a_root_that_failed_in_a_release_is_not_expected_of_it(project: Make, aws: Boto) -> None:
@@ -296,6 +296,41 @@ def test_a_root_that_failed_in_a_release_is_not_expected_of_it(project: Make, aw
     failed = plan(roots)
     release.finish(begin(failed, aws), failed, [outcome(roots[1], "UPDATE_ROLLBACK_COMPLETE")], aws)
     assert release.moved(history(aws), lives(aws)) == []
+
+
+def test_what_did_not_come_to_its_end_is_told_apart_from_what_others_changed(project: Make, aws: Boto) -> None:
+    made = project(FILES)
+    released(made, aws)
+    roots = targets(made.write({"params/dev.yaml": "title: second\n"}))
+    interrupted = plan(roots)
+    begin(interrupted, aws)
+    deploy(roots[1])
+    (problem,) = release.moved(history(aws), lives(aws))
+    assert "news-dev-app is as release 2 asked for, which did not come to its end" in problem.message
+    assert problem.hint.startswith("the next deployment goes on from there")
+    moving = lives(aws)
+    for found in moving.values():
+        assert found
+        object.__setattr__(found, "stack", replace(found.stack, status="UPDATE_IN_PROGRESS"))
+    assert release.moved(history(aws), moving) == []
+    assert release.live_release(history(aws), moving) is None
+
+
+def test_rolling_back_twice_goes_back_twice(project: Make, aws: Boto) -> None:
+    made = project(FILES)
+    first = released(made, aws)
+    second = released(made.write({"params/dev.yaml": "title: second\n"}), aws)
+    released(made.write({"params/dev.yaml": "title: third\n"}), aws)
+    for wanted in (second, first):
+        found = release.before_live(history(aws), lives(aws))
+        assert found is not None
+        assert found.number == wanted.number
+        roots = release.targets(found, aws)
+        ends = [deploy(each) for each in roots]
+        again = plan(roots)
+        restoring = release.begin(again, aws, tool="1", secret_names=NAMES, restores=found.number)
+        release.finish(restoring, again, ends, aws)
+    assert release.before_live(history(aws), lives(aws)) is None
 
 
 # --- restoring ------------------------------------------------------------------------------------------------------
