@@ -18,7 +18,8 @@ from .cli_deploy import connected, reached
 from .cli_options import Options, console, for_environment, load_config, make_rendering, make_report, show
 from .cli_session import Advanced, Session, Standing, same_target, uses
 from .cli_stacks import Deployed, lead_out
-from .deployment import Kind, Outcome, Plan, RootPlan, StackTarget
+from .deployment import Certainty, Kind, Outcome, Plan, PlannedChange, RootPlan, StackTarget
+from .differences import Effect
 from .errors import DeployError, OutputError, StackwrightError
 from .model import Location, Problem, Rendering, SourceKind
 
@@ -94,11 +95,12 @@ def plan(options: Options, out: Path | None, keep: bool, detailed_exitcode: bool
 
     with opened(options) as session:
         session.require_account()
-        ready, standing = _looked(session)
+        ready, standing = _looked(session, skipped=True)
         made = session.plan(standing.result())
         with session.discarding(made.roots):
             print_plan(made, style)
             if out:
+                _tell_unbound(made)
                 _write(out, seal(made if keep and ready else _without_change_sets(made)))
         if not (keep and ready):
             session.discard(made.roots)
@@ -108,24 +110,34 @@ def plan(options: Options, out: Path | None, keep: bool, detailed_exitcode: bool
         sys.exit(2)
 
 
-def look(session: Session) -> bool:
-    """What has to be right in the account before anything is changed; False where something is not."""
+def _tell_unbound(made: Plan) -> None:
+    """Which values a sealed plan does not hold, of stacks that exist: what is approved is what changes by them."""
+    for root in made.roots:
+        if root.kind is Kind.LATER and root.live:
+            names = ", ".join(root.target.missing)
+            say(f"not bound by the plan: {names} of {root.target.stack}, not known before the deployment")
+
+
+def look(session: Session, *, skipped: bool = False) -> bool:
+    """What has to be right in the account before anything is changed; False where something is not. It is shown, and
+    where asked for what was ``skipped``, with the reason."""
     from .preflight import preflight
     from .readiness import State
     from .report_preflight import as_text, summary
 
     found = preflight(session.config, session.rendering, session.aws, env_dir=session.options.env_dir)
-    if shown := [each for each in found if each.state is State.FAIL]:
+    states = (State.FAIL, State.SKIP) if skipped else (State.FAIL,)
+    if shown := [each for each in found if each.state in states]:
         console(stderr=True).print(as_text(shown))
     say(f"preflight: {summary(found)}")
-    return not shown
+    return all(each.state is not State.FAIL for each in found)
 
 
-def _looked(session: Session) -> tuple[bool, Future[Standing]]:
+def _looked(session: Session, *, skipped: bool = False) -> tuple[bool, Future[Standing]]:
     """`look`, and side by side with it what a plan starts from, or what kept that from being read."""
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(session.standing)
-        return look(session), reading
+        return look(session, skipped=skipped), reading
 
 
 def print_plan(made: Plan, style: str = "text") -> None:
@@ -181,7 +193,7 @@ def deploy(
             if not made.empty:
                 print_plan(made)
                 allowed = confirm(made, allowed, session)
-        carry_out(session, made, allowed)
+        carry_out(session, made, allowed, sealed=sealed is not None)
 
 
 def _to_be_done(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
@@ -331,14 +343,44 @@ def _refuse() -> NoReturn:
     sys.exit(1)
 
 
-def carry_out(session: Session, made: Plan, allowed: Allowed, *, restores: int | None = None) -> None:
-    """Do what the plan says, root by root, verify it and keep the release; exit 1 where it did not get there."""
-    run = _Run(session, made, allowed, restores)
+def carry_out(
+    session: Session, made: Plan, allowed: Allowed, *, restores: int | None = None, sealed: bool = False
+) -> None:
+    """Do what the plan says, root by root, verify it and keep the release; exit 1 where it did not get there.
+
+    Where it is ``sealed``, what exists is not changed otherwise than it says: it is what was approved.
+    """
+    run = _Run(session, made, allowed, restores, sealed)
     ok = run.roots() and run.verified()
     run.finish()
     if not ok:
         sys.exit(1)
     say(f"{made.environment} is deployed" + (f": release {run.release.number}" if run.release else ""))
+
+
+def _require_approved(sealed: RootPlan, now: RootPlan) -> None:
+    """Refuse what a sealed plan does not say of a root whose inputs came to be; their values it could not know."""
+    if sealed.kind is not Kind.LATER:
+        message = f"the plan is stale: the parameters of {now.target.stack} moved while it was carried out"
+        raise DeployError.of("SW888", message, hint="make a new plan")
+    known = {each.diff.address: each for each in sealed.changes}
+    beyond = [each for each in now.changes if _beyond(each, known.get(each.diff.address))]
+    if beyond:
+        said = ", ".join(f"{each.diff.address} ({each.effect})" for each in beyond)
+        hint = "make a new plan: what it did not know is there by now"
+        raise DeployError.of("SW888", f"the plan does not say that {now.target.stack} changes so: {said}", hint=hint)
+
+
+def _beyond(change: PlannedChange, known: PlannedChange | None) -> bool:
+    """Whether a change is more than what was known of it. A revision is always made anew."""
+    from .gates import REVISIONS
+
+    if change.certainty is Certainty.PHANTOM:
+        return False
+    if known is None:
+        return True
+    grave = change.effect in (Effect.REPLACE, Effect.REMOVE) and change.diff.type not in REVISIONS
+    return grave and not (known.effect is change.effect or known.diff.may_replace)
 
 
 def _sentence(error: BaseException) -> str:
@@ -348,8 +390,9 @@ def _sentence(error: BaseException) -> str:
 class _Run:
     """One deployment under way: the plan as it is by now, the outcomes so far, and the record of its release."""
 
-    def __init__(self, session: Session, made: Plan, allowed: Allowed, restores: int | None) -> None:
-        self._session, self._plan, self._allowed, self._restores = session, made, allowed, restores
+    def __init__(self, session: Session, made: Plan, allowed: Allowed, restores: int | None, sealed: bool) -> None:
+        self._session, self._plan, self._allowed = session, made, allowed
+        self._restores, self._sealed = restores, sealed
         self._outcomes: list[Outcome] = []
         self._failed = ""
         self._secrets_put = False
@@ -436,7 +479,9 @@ class _Run:
         session.discard([old])
         root = session.root_plan(wanted, live)
         self._plan = replace(self._plan, roots=(*self._plan.roots[:index], root, *self._plan.roots[index + 1 :]))
-        if root.kind is Kind.UPDATE:
+        if root.kind is Kind.UPDATE and self._sealed:
+            _require_approved(old, root)
+        elif root.kind is Kind.UPDATE:
             only = replace(self._plan, roots=(root,), secret_changes=())
             print_plan(only)
             self._allowed = confirm(only, self._allowed, session)

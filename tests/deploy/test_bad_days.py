@@ -8,9 +8,10 @@ good day; and every release record says what is so.
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 
 from stackwright.emulator.faults import RequestFault
 from stackwright.emulator.resources import Fault
+from stackwright.plan_file import seal, unseal
 from tests.deploy.bad_days.project import ACCOUNT, FIRST_SECRET, PREFIX, SECOND_SECRET, SECRETS
 from tests.deploy.bad_days.world import BUCKET, SETTLED, Call, Run, World, encoded, losses, made, sample
 
@@ -488,6 +490,38 @@ def test_nothing_is_left_of_what_was_planned_of_later_roots(days: Days) -> None:
     assert days.recover() == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_plan_that_is_told_to_end_leaves_nothing(days: Days, number: signal.Signals) -> None:
+    days.turn()
+
+    def hook(pid: int, line: str) -> None:
+        if "change set of news-dev-app" in line:
+            os.kill(pid, number)
+
+    done = days.world.run("plan", on_line=hook)
+    assert done.code == 128 + number, done.said
+    cloud = days.world.client("cloudformation")
+    assert [cloud.list_change_sets(StackName=f"{PREFIX}-{root}")["Summaries"] for root in ("base", "app")] == [[], []]
+    assert days.recover() == []
+
+
+def test_a_key_without_a_value_is_told_of_before_anything_is_done(days: Days) -> None:
+    days.turn()
+    file = days.world.project.folder / "env/dev/keys.env"
+    whole = file.read_text(encoding="utf-8")
+    file.write_text(re.sub("(?m)^API_KEY=.*", "API_KEY=", whole), encoding="utf-8")
+    params = days.world.project.folder / "params/defaults.yaml"
+    before = params.read_text(encoding="utf-8")
+    days.world.write({"params/defaults.yaml": re.sub("tag: '[^']*'", "tag: '9.9'", before)})
+    days.world.tap.quiet()
+    done = days.world.deploy()
+    assert (done.code, "SW421 API_KEY is missing or empty" in done.err) == (1, True), done.said
+    assert days.world.tap.calls == []
+    file.write_text(whole, encoding="utf-8")
+    days.world.write({"params/defaults.yaml": before})
+    assert days.recover() == []
+
+
 def test_a_plan_whose_change_set_somebody_deleted(days: Days) -> None:
     path = sealed(days, "--keep")
     cloud = days.world.client("cloudformation")
@@ -522,6 +556,33 @@ def test_a_sealed_plan_of_a_stack_with_a_noecho_parameter(days: Days, keep: bool
     assert done.code == 0, done.said
     assert "change set of news-dev-app" not in done.err or not keep
     world.write({template: whole})
+    days.rebuild()
+
+
+def test_a_sealed_plan_that_could_not_know_everything_binds_what_changes(days: Days) -> None:
+    """The image is not in the registry when it is planned: the deployment sends it, and finds out more."""
+    world = days.world
+    days.turn()
+    assert world.deploy().code == 0
+    params = (world.project.folder / "params/defaults.yaml").read_text(encoding="utf-8")
+    world.write({"params/defaults.yaml": re.sub("tag: '[^']*'", "tag: '8.0'", params)})
+    path = world.project.folder.parent / "plan.json"
+    done = world.run("plan", "--out", str(path))
+    assert done.code == 0, done.said
+    assert "not bound by the plan: WebImage of news-dev-app" in done.err
+    assert "[skip] image web" in done.err
+    done = world.deploy("--plan", str(path))
+    assert done.code == 0, done.said
+
+    world.write({"params/defaults.yaml": re.sub("tag: '[^']*'", "tag: '8.1'", params)})
+    assert world.run("plan", "--out", str(path)).code == 0
+    made = unseal(path.read_text(encoding="utf-8"))  # as if less had been foreseen
+    without = [tuple(each for each in root.changes if each.diff.logical_id != "Service") for root in made.roots]
+    roots = tuple(replace(root, changes=fewer) for root, fewer in zip(made.roots, without, strict=True))
+    path.write_text(seal(replace(made, roots=roots)), encoding="utf-8")
+    done = world.deploy("--plan", str(path))
+    assert done.code == 1, done.said
+    assert "SW888 the plan does not say that news-dev-app changes so: app/web:Service (change)" in done.err
     days.rebuild()
 
 
