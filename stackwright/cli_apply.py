@@ -140,13 +140,13 @@ def _looked(session: Session, *, skipped: bool = False) -> tuple[bool, Future[St
         return look(session, skipped=skipped), reading
 
 
-def print_plan(made: Plan, style: str = "text") -> None:
-    """The plan on stdout."""
+def print_plan(made: Plan, style: str = "text", *, aside: bool = False) -> None:
+    """The plan on stdout; ``aside``, as text on stderr, where stdout holds something else for a machine."""
     from .report_plan import report
 
     text = report(made, style)
     if style == "text":
-        console().print(text)
+        console(stderr=aside).print(text)
     else:
         click.echo(text)
 

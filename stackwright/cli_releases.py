@@ -306,12 +306,13 @@ def drift(options: Options, revert: bool, yes: bool, style: str) -> None:
         console().print(report.drift(found))
     drifted = {each.stack.partition("/")[0] for each in found if each.resources}
     if revert and drifted:
-        _revert(session, [live for live in _present(lives) if live.name in drifted], yes=yes)
+        changed = [live for live in _present(lives) if live.name in drifted]
+        _revert(session, changed, yes=yes, aside=style == "json")
     elif drifted:
         sys.exit(2)
 
 
-def _revert(session: Session, lives: Sequence[Live], *, yes: bool) -> None:
+def _revert(session: Session, lives: Sequence[Live], *, yes: bool, aside: bool) -> None:
     """Plan, show, ask, and go back to what the templates say."""
     from . import plan
     from .drift import revert_target
@@ -325,7 +326,7 @@ def _revert(session: Session, lives: Sequence[Live], *, yes: bool) -> None:
                 plan.preview(target, live, session.aws, run=session.run, description=describes, revert_drift=True)
             )
         _require_changes(made)
-        _carry_out(session, made, yes=yes)
+        _carry_out(session, made, yes=yes, aside=aside)
 
 
 def _require_changes(made: Sequence[RootPlan]) -> None:
@@ -351,10 +352,10 @@ def _stored(session: Session, live: Live) -> str | None:
     return None
 
 
-def _carry_out(session: Session, made: Sequence[RootPlan], *, yes: bool) -> None:
+def _carry_out(session: Session, made: Sequence[RootPlan], *, yes: bool, aside: bool = False) -> None:
     """Show the plan, ask, and apply its roots in order, up to the first that fails."""
     plan = session.planned(made, {}, {}, {})
-    cli_apply.print_plan(plan)
+    cli_apply.print_plan(plan, aside=aside)
     allowed = cli_apply.confirm(plan, cli_apply.Allowed(yes), session)
     for root in made:
         if root.changes_anything and not _applied(session, root, allowed):

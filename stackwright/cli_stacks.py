@@ -163,7 +163,11 @@ def watch(options: Options, root: str | None) -> None:
     deployed = opened(options)
     found = deployed.found(root)
     if not found:
-        raise DeployError.of("SW826", f"{options.environment} has no stacks yet", hint="python render.py deploy")
+        raise DeployError.of(
+            "SW826",
+            f"{options.environment} has no stacks yet",
+            hint=f"python render.py deploy --env {options.environment}",
+        )
     moving = [(name, stack) for name, stack in found if stack.busy]
     failed = False
     for name, stack in moving:

@@ -224,17 +224,18 @@ def outcome(found: Outcome) -> str:
 def _next(status: str) -> Iterator[str]:
     """The way out, where nothing but it is possible."""
     if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"):
-        yield "  the stack can only be deleted now: python render.py repair"
+        yield "  the stack can only be deleted now, by the verb repair"
     elif status in ("UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"):
-        yield "  the way out: python render.py repair"
+        yield "  the way out: the verb repair"
 
 
 _ADOPT = "what an earlier stack has left is adopted by the verb import, once imports: of the parameters names it"
+_LEFT = "what an earlier stack has left of a nested one cannot be adopted: delete it, or take another name"
 
 
 def _cause(cause: Cause | None) -> Iterator[str]:
     if cause is None:
-        yield "  CloudFormation gives no reason; its events: python render.py events"
+        yield "  CloudFormation gives no reason; the verb events lists what happened"
         return
     if cause.reason == "User Initiated":  # what CloudFormation says of CancelUpdateStack
         yield f"  {escaped(cause.address)} was cancelled on request"
@@ -244,4 +245,4 @@ def _cause(cause: Cause | None) -> Iterator[str]:
     yield f"    {escaped(cause.reason or 'without a reason')}"
     yield from (f"    [dim]{escaped(detail)}[/]" for detail in cause.details)
     if cause.status == "CREATE_FAILED" and "already exists" in cause.reason:
-        yield f"    {_ADOPT}"
+        yield f"    {_LEFT if '/' in cause.address else _ADOPT}"

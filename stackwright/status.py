@@ -29,11 +29,12 @@ def _stack(root: str, name: str, live: Live | None) -> StackState:
     if live is None:
         return StackState(root, name)
     below = [each for each in live.walk() if each is not live]
+    drifted = any(each.stack.drift == "DRIFTED" for each in below)
     unwell = tuple((each.name, each.stack.status) for each in below if not complete(each.stack.status))
     stack = live.stack
     since = stack.updated or stack.created
     return StackState(
-        root, name, stack.status, since, len(below), unwell, stack.drift, stack.drift_checked
+        root, name, stack.status, since, len(below), unwell, "DRIFTED" if drifted else stack.drift, stack.drift_checked
     )  # fmt: skip
 
 

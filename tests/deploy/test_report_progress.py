@@ -180,8 +180,10 @@ def test_how_it_ended():
     exists = Cause("app:B", "AWS::S3::Bucket", "CREATE_FAILED", "news already exists in stack arn:aws:x")
     assert ended("ROLLBACK_COMPLETE", exists)[3:] == [
         "    what an earlier stack has left is adopted by the verb import, once imports: of the parameters names it",
-        "  the stack can only be deleted now: python render.py repair",
+        "  the stack can only be deleted now, by the verb repair",
     ]
+    inner = Cause("app/base:S", "AWS::SecretsManager::Secret", "CREATE_FAILED", "the secret a already exists")
+    assert "cannot be adopted: delete it, or take another name" in ended("ROLLBACK_COMPLETE", inner)[3]
     cancelled = Cause("app", "AWS::CloudFormation::Stack", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
     assert ended("UPDATE_ROLLBACK_COMPLETE", cancelled)[1:] == ["  app was cancelled on request"]
-    assert "python render.py events" in ended("UPDATE_ROLLBACK_COMPLETE")[1]
+    assert "the verb events" in ended("UPDATE_ROLLBACK_COMPLETE")[1]

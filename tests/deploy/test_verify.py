@@ -14,11 +14,13 @@ from stackwright.aws import Deployment, Instance, Metric, Service, Stack, StackR
 from stackwright.errors import AwsError
 from stackwright.findings import SIMULATED, Check, State, Subject
 from stackwright.live import Live
+from stackwright.status import status
 from stackwright.verify import verify
 
 ARN = "arn:aws:ecs:us-east-2:123456789012:service/news/web"
 GROUP = "arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/web/0123"
 REGISTRY = "arn:aws:servicediscovery:us-east-2:123456789012:service/srv-1"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STACK_ID = "arn:aws:cloudformation:us-east-2:123456789012:stack/news-app/0123"
 TEMPLATE = """\
 Parameters:
@@ -276,3 +278,12 @@ def test_nested_stacks_are_looked_at() -> None:
     assert {each.address for each in run(FakeServices(), [root])} == {
         "app/inner:Service", "app/inner:Function", "app/inner:Alarm",
     }  # fmt: skip
+
+
+def test_drift_of_a_nested_stack_is_drift_of_its_root() -> None:
+    root = Stack(STACK_ID, "news", "UPDATE_COMPLETE", drift="IN_SYNC", drift_checked=NOW)
+    for inner, told in (("IN_SYNC", "IN_SYNC"), ("DRIFTED", "DRIFTED")):
+        child = Live.of("app/inner", replace(root, drift=inner), "Resources: {T: {Type: AWS::SNS::Topic}}")
+        found = Live.of("app", root, child.template, {}, {"Inner": child})
+        (state,) = status({"app": ("news", found)}, FakeServices()).stacks
+        assert (state.drift, state.drift_checked) == (told, NOW)
