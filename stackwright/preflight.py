@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .aws import Aws, Stack
     from .aws.account import Subnet
     from .images import Status, Store
+    from .live import Live
 
 __all__ = ["Check", "State", "preflight"]
 
@@ -65,6 +66,12 @@ _WAYS_OUT = {
     "IMPORT_ROLLBACK_FAILED": "an import failed, and so did its rollback",
 }
 _SERVICE = "AWS::ECS::Service"
+_LASTING = {
+    "AWS::S3::Bucket": "BucketName",
+    "AWS::ECR::Repository": "RepositoryName",
+    "AWS::SecretsManager::Secret": "Name",
+}
+"""Types that templates name and keep when a stack is deleted -> the property with the name."""
 
 
 def preflight(
@@ -120,6 +127,7 @@ class _Look:
             ("network", self.network),
             ("certificate", self.certificates),
             ("namespace", self.namespaces),
+            ("names", self.names),
             ("images", self.images),
             ("secrets", self.secrets),
             ("service deployments", self.deployments),
@@ -272,11 +280,57 @@ class _Look:
             else:
                 yield Check("namespace", State.OK, f"{name} is {'ours' if ids else 'free'}")
 
-    def _physical(self, root: str, kind: str) -> set[str]:
-        """The physical ids of the resources of a type in a root stack that is deployed."""
+    def names(self) -> Iterator[Check]:
+        """Names that stacks to be made give what outlives a stack are free: not what an earlier one has left."""
+        given = [(each, each.properties.get(_LASTING[each.type])) for each in self.literals.of(*_LASTING)]
+        named = [(each, name) for each, value in given if (name := self.literals.text(each.document, value))]
+        roots = {each.document.root for each, _ in named}
+        new = {root for root in roots if self._live(root) is None}
+        wanted = [(each, name) for each, name in named if each.document.root in new]
+        if not wanted:
+            return
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            held = list(pool.map(lambda pair: self._identifier(*pair), wanted))
+        taken = [(each, name, found) for (each, name), found in zip(wanted, held, strict=True) if found]
+        if taken:
+            detail = f"{', '.join(name for _, name, _ in taken)}: there already, so that no stack can make them"
+            yield Check("names", State.FAIL, detail, self._way_in([(each, found) for each, _, found in taken]))
+        else:
+            yield Check("names", State.OK, f"{len(wanted)} of buckets, repositories and secrets are free")
+
+    def _identifier(self, each: Resource, name: str) -> Mapping[str, str]:
+        """By what an import would know the resource of that name; empty where there is none."""
+        if each.type == "AWS::S3::Bucket":
+            return {"BucketName": name} if self.aws.bucket_exists(name) else {}
+        if each.type == "AWS::ECR::Repository":
+            return {"RepositoryName": name} if self.aws.repositories([name]) else {}
+        secret = self.aws.secret(name)
+        return {"Id": secret.arn} if secret else {}
+
+    def _way_in(self, taken: Sequence[tuple[Resource, Mapping[str, str]]]) -> str:
+        """How a stack comes to have what is there: by an import, of roots only."""
+        import yaml
+
+        adopted: dict[str, dict[str, Mapping[str, str]]] = {}
+        for each, identifier in taken:
+            if "/" not in each.document.name:
+                adopted.setdefault(each.document.name, {})[each.logical_id] = identifier
+        given = self.config.parameters.get("imports") or {}
+        if adopted and all(set(found) <= set(given.get(root) or ()) for root, found in adopted.items()):
+            return f"python render.py import --env {self.config.environment}"
+        text = yaml.safe_dump({"imports": adopted}, default_flow_style=True, width=10_000, sort_keys=False).strip()
+        inner = ", ".join(each.address for each, _ in taken if "/" in each.document.name)
+        ways = [f"adopt them by the verb import, with the parameters {text[1:-1]}"] if adopted else []
+        return "; ".join([*ways, *([f"delete those of {inner}, or take other names"] if inner else [])])
+
+    def _live(self, root: str) -> Live | None:
         from . import live
 
-        found = live.read(f"{self.config.prefix}-{root}", self.aws, root)
+        return live.read(f"{self.config.prefix}-{root}", self.aws, root)
+
+    def _physical(self, root: str, kind: str) -> set[str]:
+        """The physical ids of the resources of a type in a root stack that is deployed."""
+        found = self._live(root)
         stacks = found.walk() if found else ()
         return {each.physical_id for stack in stacks for each in stack.resources.values() if each.type == kind}
 

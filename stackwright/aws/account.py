@@ -50,6 +50,9 @@ class Account(Protocol):
     def role_exists(self, name: str) -> bool:
         """IAM GetRole."""
 
+    def bucket_exists(self, name: str) -> bool:
+        """S3 HeadBucket; also for one of another account, whose name is taken."""
+
 
 class AccountCalls(Session):
     """`Account` by botocore."""
@@ -97,6 +100,10 @@ class AccountCalls(Session):
     def role_exists(self, name: str) -> bool:
         """See `Account`."""
         return self._find("NoSuchEntity", "iam", "get_role", RoleName=name) is not None
+
+    def bucket_exists(self, name: str) -> bool:
+        """See `Account`."""
+        return self._find("404", "s3", "head_bucket", Bucket=name) is not None
 
 
 def _way_out(routes: Sequence[Mapping[str, Any]]) -> str:

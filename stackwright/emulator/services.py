@@ -366,7 +366,7 @@ MIRRORS: Mapping[str, Mirror] = {
     "AWS::SecretsManager::Secret": Mirror(
         "secretsmanager",
         "create_secret",
-        lambda i, _p: {"SecretId": i.id},
+        lambda i, _p: {"SecretId": i.id, "ForceDeleteWithoutRecovery": True},  # as CloudFormation deletes one
         lambda i, p: {"Name": i.id.rpartition(":")[2][:-7], **_secret(i, p)},
         id="ARN",
         delete="delete_secret",

@@ -172,6 +172,7 @@ class Account(FakeAws):
     roles: Sequence[str] = LINKED
     running: list[Service] = field(default_factory=list)
     ringing: dict[str, str] = field(default_factory=dict)
+    buckets: set[str] = field(default_factory=set)
     refused: dict[str, AwsError] = field(default_factory=dict)
 
     def __getattribute__(self, name: str) -> Any:
@@ -215,6 +216,9 @@ class Account(FakeAws):
     def reserved_concurrency(self, function: str) -> int | None:
         assert function == "shop-resize"
         raise refusal("ResourceNotFoundException")
+
+    def bucket_exists(self, name: str) -> bool:
+        return name in self.buckets
 
     def role_exists(self, name: str) -> bool:
         return name in self.roles
@@ -304,6 +308,43 @@ def test_what_is_wrong_fails_its_check_alone_and_says_what_to_do(project: Projec
 def test_every_kind_of_check_was_seen_to_fail(project: Project):
     seen = {name for name, _, _ in BAD} | {"service-linked roles"}  # nothing there can fail a deployment
     assert seen == set(looked(project, Account()))
+
+
+LASTING = """\
+Resources:
+  Bucket: {Type: AWS::S3::Bucket, DeletionPolicy: Retain, Properties: {BucketName: shop-files}}
+  Images: {Type: AWS::ECR::Repository, DeletionPolicy: Retain, Properties: {RepositoryName: shop/web}}
+  Secret: {Type: AWS::SecretsManager::Secret, DeletionPolicy: Retain, Properties: {Name: shop/app}}
+  Unnamed: {Type: AWS::S3::Bucket, DeletionPolicy: Retain}
+"""
+
+
+def test_what_an_earlier_stack_has_left_fails_with_the_way_to_adopt_it(project: Project):
+    inner = LASTING.replace("shop-files", "shop-inner").split("  Images")[0]
+    files = {
+        "templates/store.yaml.j2": f"{LASTING}  {{{{ nested_stacks() }}}}\n",
+        "templates/store/deep.yaml.j2": inner,
+    }
+    stacks = PARAMS.replace("[{app: [base, web]}]", "[{store: [deep]}, {app: [base, web]}]")
+    project.write({**files, "params/defaults.yaml": stacks})
+    left = Account(existing={"shop/web": "uri"}, buckets={"shop-files", "shop-inner"})
+    found = looked(project, left)["names"]
+    assert found.state is State.FAIL
+    assert found.detail.startswith("shop-files, shop/web, shop/app, shop-inner: there already")
+    assert found.hint == (
+        "adopt them by the verb import, with the parameters imports: {store: {Bucket: {BucketName: shop-files}, "
+        "Images: {RepositoryName: shop/web}, Secret: {Id: 'arn:shop/app'}}}; "
+        "delete those of store/deep:Bucket, or take other names"
+    )
+    some = Account(buckets={"shop-files"}, secrets={})
+    assert looked(project, some)["names"].detail.startswith("shop-files: there already")
+    imports = "imports: {store: {Bucket: {BucketName: shop-files}}}\n"
+    project.write({"params/defaults.yaml": stacks + imports})
+    assert looked(project, some)["names"].hint == "python render.py import --env dev"
+    free = looked(project, Account(secrets={}))["names"]
+    assert (free.state, free.detail) == (State.OK, "4 of buckets, repositories and secrets are free")
+    deployed = Account(buckets={"shop-files"}, stacks_={"shop-dev-store": stack("CREATE_COMPLETE", "shop-dev-store")})
+    assert "names" not in looked(project, deployed)
 
 
 def test_subnets_that_do_not_exist_are_named(project: Project):
