@@ -14,7 +14,7 @@ from .watched import Watched, services, watched
 def status(lives: Mapping[str, tuple[str, Live | None]], aws: Services, *, measured: bool = True) -> Status:
     """The root stacks by their name in ``stacks:``: name in CloudFormation and what is live. Raises AwsError.
 
-    ``measured`` False leaves out targets and metrics, which the local CloudFormation does not play.
+    ``measured`` False leaves out metrics, which the local CloudFormation does not play.
     """
     stacks = tuple(_stack(root, name, live) for root, (name, live) in lives.items())
     resources = watched(live for _, live in lives.values() if live)
@@ -39,7 +39,7 @@ def _stack(root: str, name: str, live: Live | None) -> StackState:
 
 
 def _service(each: Watched, service: Service, aws: Services, measured: bool) -> ServiceState:
-    healthy = list(_healthy(service, aws)) if measured and service.target_groups else None
+    healthy = list(_healthy(service, aws)) if service.target_groups else None
     source = each.metric if measured else None
     return ServiceState(
         address=each.address,

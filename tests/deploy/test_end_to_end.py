@@ -112,6 +112,7 @@ def test_the_whole_life_of_an_environment(machine: Machine) -> None:
     first = machine.running()
     assert len(first) == 5
     assert "euglena-local-app" in machine.run("status")
+    assert "app/gateway:Service                       1 of 1 targets healthy" in machine.run("verify")
     _the_aws_cli_sees_it(machine)
 
     assert "nothing to do" in machine.run("deploy", "--yes")
