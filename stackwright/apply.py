@@ -87,7 +87,7 @@ def _guard_again(stack: str, aws: Aws, on_progress: Watcher) -> None:
     try:
         protection.guard(stack, aws)
     except AwsError as error:
-        on_progress(Notice(f"the stack policy and termination protection are not as they should be: {error}"))
+        on_progress(Notice(f"{protection.UNGUARDED}: {error}"))
 
 
 def _execute(plan: RootPlan, stack: str, since: str | None, token: str, aws: Aws, how: Following) -> None:

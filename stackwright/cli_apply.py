@@ -20,7 +20,7 @@ from .cli_session import Advanced, Session, Standing, same_target, uses
 from .cli_stacks import Deployed, lead_out
 from .deployment import Certainty, Kind, Outcome, Plan, PlannedChange, RootPlan, StackTarget
 from .differences import Effect
-from .errors import DeployError, OutputError, StackwrightError
+from .errors import AwsError, DeployError, OutputError, StackwrightError
 from .model import Location, Problem, Rendering, SourceKind
 
 if TYPE_CHECKING:
@@ -479,9 +479,9 @@ class _Run:
         session.discard([old])
         root = session.root_plan(wanted, live)
         self._plan = replace(self._plan, roots=(*self._plan.roots[:index], root, *self._plan.roots[index + 1 :]))
-        if root.kind is Kind.UPDATE and self._sealed:
-            _require_approved(old, root)
-        elif root.kind is Kind.UPDATE:
+        if root.kind is Kind.UPDATE:
+            if self._sealed:
+                _require_approved(old, root)
             only = replace(self._plan, roots=(root,), secret_changes=())
             print_plan(only)
             self._allowed = confirm(only, self._allowed, session)
@@ -492,7 +492,10 @@ class _Run:
         from . import protection
 
         if self._session.protects() and root.stack_id:
-            protection.guard(root.stack_id, self._session.aws)
+            try:
+                protection.guard(root.stack_id, self._session.aws)
+            except AwsError as error:
+                say(f"{root.target.stack}: {protection.UNGUARDED}: {error}")
         return True
 
     def _applied(self, root: RootPlan) -> bool:

@@ -180,6 +180,8 @@ def watch(options: Options, root: str | None) -> None:
         say("nothing is under way")
     if failed:
         sys.exit(1)
+    if moving:
+        say(f"a deployment verifies and records it: python render.py deploy --env {options.environment}")
 
 
 def _attached(deployed: Deployed, root: str, stack: Stack) -> Outcome:

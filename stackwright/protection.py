@@ -17,6 +17,7 @@ from .aws import PARALLEL, StackResource, Stacks
 from .cfn.schema import STATEFUL
 from .live import GONE, is_nested
 
+UNGUARDED = "the stack policy and termination protection are not as they should be"
 _EVERYTHING = {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}
 
 
