@@ -6,7 +6,7 @@ import os
 import subprocess
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -255,6 +255,10 @@ class Session:
             try:
                 with ThreadPoolExecutor(len(wanted)) as pool:
                     planning += (pool.submit(self.root_plan, each, found.lives[root]) for root, each in wanted.items())
+            except BaseException:
+                self.say("stopped: change sets that are being made are waited for, and deleted")
+                wait(planning)
+                raise
             finally:
                 made += (each.result() for each in planning if each.done() and not each.exception())
             for each in planning:

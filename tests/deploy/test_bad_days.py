@@ -493,6 +493,7 @@ def test_nothing_is_left_of_what_was_planned_of_later_roots(days: Days) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_plan_that_is_told_to_end_leaves_nothing(days: Days, number: signal.Signals) -> None:
     days.turn()
+    days.world.fault(RequestFault("slow", service="cloudformation", action="CreateChangeSet", seconds=1.0))
 
     def hook(pid: int, line: str) -> None:
         if "change set of news-dev-app" in line:
