@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stackwright.errors import StackwrightError
@@ -43,6 +44,7 @@ def hostile(*, size: int = 40) -> st.SearchStrategy[str]:
     return st.one_of(known, anything, joined).filter(lambda text: "{{resolve:" not in text)
 
 
+LONGEST = 400 if os.environ.get("HYPOTHESIS_PROFILE") == "full" else 40
 NO_DOTENV = Dotenv({}, (), {}, {}, {})
 
 
@@ -115,15 +117,8 @@ def test_hostile_text(value: str, tmp_path: Path) -> None:
     check_texts(tmp_path, value)
 
 
-@given(hostile())
+@given(hostile(size=LONGEST))
 def test_any_text(tmp_path: Path, value: str) -> None:
-    check_texts(tmp_path, value)
-
-
-@pytest.mark.slow
-@settings(settings.get_profile("full"))
-@given(hostile(size=400))
-def test_any_text_at_length(tmp_path: Path, value: str) -> None:
     check_texts(tmp_path, value)
 
 

@@ -195,6 +195,7 @@ IAM_NAMES = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
 IAM_ACTIONS = {
     "s3:HeadObject": "s3:GetObject",
     "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:HeadBucket": "s3:ListBucket",
     "lambda:Invoke": "lambda:InvokeFunction",
 }
 WITHOUT_PERMISSION = {"sts:GetCallerIdentity", "s3:DeleteObject"}
