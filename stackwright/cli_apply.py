@@ -459,7 +459,8 @@ class _Run:
         with ThreadPoolExecutor(1) as pool:
             putting = pool.submit(self._session.put_secrets, self._plan) if secrets else None
             if images:
-                self._session.bring_images()
+                brought = self._session.bring_images()
+                self._plan = replace(self._plan, images={**brought, **self._plan.images})
             if putting:
                 putting.result()
                 self._secrets_put = True

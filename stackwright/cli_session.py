@@ -208,6 +208,7 @@ class Session:
             owner = _owner(lives.values())
             here = all(root.name in lives for root in targets.roots(self.rendering))
             if not here or owner is None or self.config.account not in (None, owner):
+                pool.submit(self.aws.caller)  # is needed next, and the other answers take as long
                 return None
             bucket = self.bucket(lives)
             kept = Cache(self.config.project, "releases")
@@ -423,8 +424,9 @@ class Session:
             secret_values.put(secret, change.version, keys, self.aws)
             self.say(f"secret {change.name}: version {change.version}")
 
-    def bring_images(self) -> None:
-        """Build, push and mirror what is not in the registry yet, where its repository is there.
+    def bring_images(self) -> dict[str, str]:
+        """Build, push and mirror what is not in the registry yet, where its repository is there; the references by
+        digest of what is there then.
 
         Images for the local CloudFormation, which runs no containers, are stood in for. Raises ImageError.
         """
@@ -433,19 +435,19 @@ class Session:
         from .local import is_registry
 
         if not self.config.parameters.get("images"):
-            return
+            return {}
         store = self.store()
-        absent = [e.image for e in store.status(images.images(self.config)) if e.state is images.State.MISSING]
-        if not absent:
-            return
-        self.say(f"images to bring: {', '.join(image.name for image in absent)}")
-        if is_registry(store.registry.host):
-            images.stand_in(absent, store)
-            return
-        engine = Engine.find()
-        images.build(self.config, [image for image in absent if image.context], engine)
-        images.push(absent, store, engine)
-        images.mirror(absent, store, engine)
+        found = store.status(images.images(self.config))
+        absent = [each.image for each in found if each.state is images.State.MISSING]
+        if absent:
+            self.say(f"images to bring: {', '.join(image.name for image in absent)}")
+            if is_registry(store.registry.host):
+                found += images.stand_in(absent, store)
+            else:
+                engine = Engine.find()
+                images.build(self.config, [image for image in absent if image.context], engine)
+                found += [*images.push(absent, store, engine), *images.mirror(absent, store, engine)]
+        return {each.image.name: each.reference for each in found if each.state is images.State.OK}
 
 
 def _owner(lives: Iterable[Live]) -> str | None:

@@ -113,8 +113,11 @@ class Store:
         if found is None:
             return Status(image, State.MISSING, by_tag)
         state = State.OK if self.platform in found.platforms else State.OTHER_PLATFORM
-        reference = f"{self._host}/{image.repository}@{found.digest}"
-        return Status(image, state, reference, tuple(sorted(found.platforms)))
+        return Status(image, state, self.reference(image, found.digest), tuple(sorted(found.platforms)))
+
+    def reference(self, image: Image, digest: str) -> str:
+        """What a task definition names: ``host/repository@sha256:…``."""
+        return f"{self._host}/{image.repository}@{digest}"
 
     def manifest(self, image: Image) -> Manifest | None:
         """What the image's tag holds."""
@@ -299,7 +302,7 @@ def _lack(config: Config, image: Image, store: Store, engine: Engine) -> str:
     return ""
 
 
-def stand_in(absent: Sequence[Image], store: Store) -> None:
+def stand_in(absent: Sequence[Image], store: Store) -> list[Status]:
     """Push valid images without content under the tags of images that the registry does not have, side by side.
 
     Only for a registry whose images nobody runs. A digest depends on repository, tag and platform alone; the label
@@ -307,10 +310,10 @@ def stand_in(absent: Sequence[Image], store: Store) -> None:
     https://github.com/opencontainers/image-spec/blob/main/manifest.md
     """
     with ThreadPoolExecutor(PARALLEL) as pool:
-        list(pool.map(lambda image: _push_nothing(image, store), absent))
+        return list(pool.map(lambda image: _push_nothing(image, store), absent))
 
 
-def _push_nothing(image: Image, store: Store) -> None:
+def _push_nothing(image: Image, store: Store) -> Status:
     system, _, architecture = store.platform.partition("/")
     labels = {"org.opencontainers.image.ref.name": f"{image.repository}:{image.tag}"}
     layers = {"type": "layers", "diff_ids": [_described(_LAYER, "")["digest"]]}
@@ -321,7 +324,10 @@ def _push_nothing(image: Image, store: Store) -> None:
         "config": _described(config, "config.v1+json"),
         "layers": [_described(_LAYER, "layer.v1.tar")],
     }
-    store.registry.push(image.repository, image.tag, (config, _LAYER), _json(manifest))
+    text = _json(manifest)
+    store.registry.push(image.repository, image.tag, (config, _LAYER), text)
+    digest = _described(text, "manifest.v1+json")["digest"]
+    return Status(image, State.OK, store.reference(image, digest), (store.platform,))
 
 
 def _described(data: bytes, kind: str) -> dict[str, Any]:

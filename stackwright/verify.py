@@ -143,9 +143,11 @@ class _Looks:
         return State.FAIL, detail + why
 
     def _name(self, registry: str, service: Service) -> tuple[State, str]:
-        instances = self._aws.instances(registry.rpartition("/")[2])
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(self._aws.instances, registry.rpartition("/")[2])
+            tasks = self._aws.tasks(service.cluster, service.name)
+            instances = asking.result()
         known = {each.attributes.get("AWS_INSTANCE_IPV4", each.id) for each in instances}
-        tasks = self._aws.tasks(service.cluster, service.name)
         running = {address for each in tasks if each.status == "RUNNING" for address in each.addresses}
         if known == running:
             return State.OK, f"resolves to {len(running)} running {'task' if len(running) == 1 else 'tasks'}"

@@ -20,8 +20,9 @@ from ..errors import AwsError
 ATTEMPTS = 8
 """Tries of one call in botocore's standard mode: with its back-off about a minute of throttling or 5xx is absorbed."""
 
-PARALLEL = 16
-"""Calls at the same time; a client keeps as many connections."""
+PARALLEL = 24
+"""Calls at the same time, and connections that a client keeps: a dozen nested stacks are read at once. Rounds that are
+repeated are spaced by `polling`."""
 
 _NO_CREDENTIALS = "log in (aws sso login), or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _EXPIRED = "log in again (aws sso login, or renew the session), then run the same command; nothing is lost"
