@@ -5,6 +5,7 @@ A new deployment endangers nothing: only what exists can be lost, or be opened w
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -108,7 +109,7 @@ def _exists(root: RootPlan) -> bool:
 def _of(root: RootPlan, change: PlannedChange) -> Iterator[Danger]:
     if change.certainty is Certainty.PHANTOM:
         return
-    found = [*_losses(root, change), *_replacements(change), *_openings(root, change)]
+    found = [*_losses(root, change), *_replacements(root, change), *_openings(root, change)]
     diff = change.diff
     for flag, text in found:
         yield Danger(flag, root.target.stack, diff.stack, diff.logical_id, f"{diff.address} ({diff.type}) {text}")
@@ -138,28 +139,45 @@ def _kept(root: RootPlan, change: PlannedChange) -> str:
     return next((word for word in ("Retain", "Snapshot") if word in policy), "")
 
 
-def _replacements(change: PlannedChange) -> Iterator[tuple[Flag, str]]:
+def _replacements(root: RootPlan, change: PlannedChange) -> Iterator[tuple[Flag, str]]:
     diff = change.diff
     if diff.type in REVISIONS:
         return
-    if diff.effect is Effect.REPLACE and (change.stateful or _of_its_own(change)):
+    if diff.effect is Effect.REPLACE and (change.stateful or _of_its_own(root, change)):
         causes = ", ".join(each.path for each in diff.properties if each.replaces == "yes")
         yield Flag.REPLACE, "is replaced by a new one" + (f": {causes} cannot change in place" if causes else "")
     elif diff.effect is Effect.CHANGE and diff.may_replace and change.stateful:
         yield Flag.REPLACE, "may be replaced by an empty one"
 
 
-def _of_its_own(change: PlannedChange) -> bool:
+def _of_its_own(root: RootPlan, change: PlannedChange) -> bool:
     """Whether a change of its own replaces it, not one that only follows another resource's."""
     causes = [each for each in change.diff.properties if each.replaces != "no"]
     if not causes:  # only CloudFormation says so, and not why
         return change.replacement == "True" and change.certainty is Certainty.CERTAIN
-    return any(each.replaces == "yes" and not _follows(each) for each in causes)
+    return any(each.replaces == "yes" and not _follows(each, root) for each in causes)
 
 
-def _follows(leaf: PropertyDiff) -> bool:
-    """Whether a property says what it said, and only what that names gets another identifier."""
-    return leaf.after_apply and leaf.exists_before and leaf.exists_after and leaf.before == leaf.after
+_NAMED = re.compile(r"\$\{([A-Za-z0-9]+)(?:\.[^}]*)?\}")
+
+
+def _follows(leaf: PropertyDiff, root: RootPlan) -> bool:
+    """Whether a property names what it named, which only gets another identifier: the text is the same, or it was the
+    identifier of the very resource that is named now."""
+    if not (leaf.after_apply and leaf.exists_before and leaf.exists_after):
+        return False
+    before, after = json.dumps(leaf.before), json.dumps(leaf.after)
+    return before == after or re.fullmatch(_with_identifiers(after, root), before) is not None
+
+
+def _with_identifiers(text: str, root: RootPlan) -> str:
+    """A pattern of the text in which every ``${Namespace.Id}`` is what the resource that changes is called so far."""
+    pattern, end = "", 0
+    for match in _NAMED.finditer(text):
+        known = {e.physical_id for e in root.changes if e.diff.logical_id == match[1] and e.physical_id}
+        pattern += re.escape(text[end : match.start()]) + f"(?:{'|'.join(map(re.escape, sorted(known))) or '(?!)'})"
+        end = match.end()
+    return pattern + re.escape(text[end:])
 
 
 # --- access ---------------------------------------------------------------------------------------------------
@@ -181,7 +199,7 @@ def _openings(root: RootPlan, change: PlannedChange) -> Iterator[tuple[Flag, str
         found = ["no longer denies anything"] if diff.type in _POLICIES else []
     else:
         now = _properties(root, change)
-        found = [text for each in diff.properties for text in _opened(diff.type, each, now)]
+        found = [text for each in diff.properties for text in _opened(diff.type, each, now, root)]
     if found:
         more = f" (and {len(found) - _SHOWN} more)" if len(found) > _SHOWN else ""
         yield Flag.ACCESS, "; ".join(found[:_SHOWN]) + more
@@ -212,9 +230,9 @@ def _granted(type_: str, properties: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"attaches {_short(arn)}" for arn in _list(properties.get("ManagedPolicyArns")))
 
 
-def _opened(type_: str, leaf: PropertyDiff, now: Mapping[str, Any]) -> Iterator[str]:
+def _opened(type_: str, leaf: PropertyDiff, now: Mapping[str, Any], root: RootPlan) -> Iterator[str]:
     """What a changed property opens; ``now`` are all properties as they will be."""
-    if _follows(leaf):
+    if _follows(leaf, root):
         return
     wider = {_GROUP: _wider_group, _PERMISSION: _wider_permission, **dict.fromkeys(_RULES, _wider_rule)}
     if wider[type_](leaf) if type_ in wider else _wider_policy(leaf, now):

@@ -263,6 +263,21 @@ def test_what_names_another_resource_is_a_change_of_its_own():
     assert [(each.logical_id, each.flag) for each in found] == [("X", Flag.REPLACE), ("X", Flag.ACCESS)]
     found = dangers(plan_of({"A": BUCKET, "X": access("A")}, {"A": BUCKET, "B": TOPIC, "X": access("B")}))
     assert [(each.logical_id, each.flag) for each in found] == [("X", Flag.ACCESS)]
+    cluster = with_properties(CLUSTER, ClusterName="two")  # whose Ref is known: it is its identifier
+    service = {"Type": "AWS::ECS::Service", "Properties": {"Cluster": {"Ref": "A"}, "TaskDefinition": "t"}}
+    (follower,) = [each for each in plan_of({"A": CLUSTER, "X": service}, {"A": cluster, "X": service}).roots[0].changes
+                   if each.diff.logical_id == "X"]  # fmt: skip
+    (leaf,) = follower.diff.properties
+    for before, physical, own in (("one", "one", False), ("other", "one", True)):
+        plan = plan_of({"A": CLUSTER, "X": service}, {"A": cluster, "X": service}, physical_id=physical)
+        said = replace(leaf, before=before, after="${A}", after_apply=True)
+        root = plan.roots[0]
+        changes = tuple(
+            replace(each, diff=replace(each.diff, properties=(said,))) if each.diff.logical_id == "X" else each
+            for each in root.changes
+        )
+        found = dangers(replace(plan, roots=(replace(root, changes=changes),)))
+        assert ("X" in [each.logical_id for each in found]) is own
     renamed = group([], GroupName="other")
     found = dangers(plan_of({"A": one, "X": rule("A")}, {"A": renamed, "X": rule("A")}))
     assert "X" not in [each.logical_id for each in found]

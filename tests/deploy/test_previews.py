@@ -12,6 +12,7 @@ import pytest
 from stackwright import live, plan, targets
 from stackwright.cfn.template import parse
 from stackwright.deployment import Certainty, Kind, Listed, RootPlan
+from stackwright.gates import dangers
 from stackwright.load import load
 from stackwright.model import Rendering, S3Folder
 from stackwright.package import package
@@ -161,6 +162,7 @@ def test_another_namespace_replaces_what_stands_in_it(production: Production) ->
     replaced = {address for address, effect in happens(found).items() if effect == "replace"}
     assert {"app/base:Namespace", "app/state:RedisName", "app/gateway:Name", "app/agent:Name"} <= replaced
     assert happens(found)["app/gateway:Service"] == "change"
+    assert [each.address for each in dangers(whole(found))] == ["app/base:Namespace"]  # what stands in it follows
     phantoms = {each.diff.address for each in found.changes if each.certainty is Certainty.PHANTOM}
     assert "app/state:RedisTaskDefinition" in phantoms
     assert found.diff.losses == ()
