@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .cfn.schema import Schemas
-from .cfn.template import Template, parse
+from .cfn.template import Template, ValidationError, parse
 from .deployment import StackTarget
 from .errors import InputError
 from .live import Live
@@ -55,7 +55,7 @@ def import_target(
     ``wanted`` is what the root will be asked to become afterwards. Raises InputError with everything that keeps
     entries from being imported.
     """
-    rendered = parse(wanted.body)
+    rendered = _parsed(wanted.body, wanted.root)
     absent = {name: dict(found) for name, found in entries.items() if live is None or name not in live.resources}
     problems = [
         problem for name, found in absent.items() for problem in _problems(wanted.root, name, found, rendered, config)
@@ -64,7 +64,7 @@ def import_target(
         raise InputError(problems)
     if not absent:
         return None
-    body = _merged(rendered, parse(live.template) if live else None, list(absent))
+    body = _merged(rendered, _parsed(live.template, live.stack.name) if live else None, list(absent))
     declared = parse(body).parameters
     target = StackTarget(
         root=wanted.root,
@@ -81,6 +81,15 @@ def import_target(
         for name, found in absent.items()
     ]
     return ImportTarget(target, tuple(resources))
+
+
+def _parsed(text: str, whose: str) -> Template:
+    """Raises InputError for a template with macros: what it comes to is known to CloudFormation alone."""
+    try:
+        return parse(text)
+    except ValidationError as error:
+        hint = "import with the AWS CLI, by a template in which the macros are expanded"
+        raise InputError.of("SW845", f"{whose} cannot adopt anything: {error.message}", hint=hint) from None
 
 
 def _problems(

@@ -38,10 +38,11 @@ class Machine:
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def data(self, *arguments: str) -> Any:
+    def data(self, *arguments: str, code: int = 0) -> Any:
         """What a verb prints as JSON."""
         command = [sys.executable, "render.py", *arguments, "--format", "json"]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == code, done.stderr
         return json.loads(done.stdout)
 
     def asked(self, answers: bytes, *arguments: str) -> tuple[int, str]:
@@ -125,6 +126,7 @@ def test_the_whole_life_of_an_environment(machine: Machine) -> None:
     assert _bound(machine.running()) == _bound(first)
     assert [each["result"] for each in machine.data("history")] == ["deployed"] * 4
     _everything_goes_but_what_is_retained(machine)
+    _what_is_retained_is_adopted_again(machine)
     for text in machine.written:
         assert FIRST not in text
         assert SECOND not in text
@@ -185,3 +187,15 @@ def _everything_goes_but_what_is_retained(machine: Machine) -> None:
     assert len(machine.client("ecr").describe_repositories()["repositories"]) == 5  # retained
     assert machine.client("s3").list_buckets()["Buckets"] != []  # retained
     assert "Stays, outside of any stack\n    app/storage:FileSystem (AWS::EFS::FileSystem) fs-" in out
+
+
+def _what_is_retained_is_adopted_again(machine: Machine) -> None:
+    """With what preflight writes, copied into the parameters."""
+    (names,) = [each for each in machine.data("preflight", code=1) if each["name"] == "names"]
+    assert names["state"] == "fail"
+    entries = names["hint"].partition("with the parameters ")[2]
+    with (machine.folder / "params/local.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"{entries}\n")
+    machine.run("import", "--yes")
+    assert "local is deployed: release" in machine.run("deploy", "--yes")
+    assert len(machine.running()) == 5
