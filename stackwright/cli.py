@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from threading import current_thread, main_thread
 from types import FrameType
 from typing import Any
 
@@ -79,7 +80,8 @@ class _Group(click.Group):
 def _ended_in_order() -> Iterator[None]:
     """Let a run that is told to end (SIGTERM), or whose terminal is closed (SIGHUP), clean up as an interrupted one
     does; what ignores a signal, as under nohup, goes on ignoring it."""
-    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    there = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {each: signal.getsignal(each) for each in there if current_thread() is main_thread()}
     ours = [each for each, handler in before.items() if handler == signal.SIG_DFL]
     for each in ours:
         signal.signal(each, _end)
