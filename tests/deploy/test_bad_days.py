@@ -7,6 +7,7 @@ good day; and every release record says what is so.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -685,6 +686,24 @@ def test_protected_stacks_are_deleted_once_that_is_confirmed(days: Days) -> None
     assert world.run("destroy", "--yes-destroy", "dev").code == 0
     assert [world.status(root) for root in ("base", "app")] == ["", ""]
     days.rebuild()
+
+
+def test_what_was_changed_by_hand_is_found_and_taken_back(days: Days) -> None:
+    days.turn()
+    assert days.world.deploy().code == 0
+    logs = days.world.client("logs")
+    logs.put_retention_policy(logGroupName=f"/{PREFIX}/web", retentionInDays=1)
+    found = days.world.run("drift", "--format", "json")
+    assert (found.code, [each["stack"] for each in json.loads(found.out) if each["resources"]]) == (2, ["app/data"])
+    told = days.world.run("status", "--format", "json")
+    assert {each["root"]: each["drift"] for each in json.loads(told.out)["stacks"]}["app"] == "DRIFTED"
+    done = days.world.run("drift", "--format", "json", "--revert", "--yes")
+    assert done.code == 0, done.said
+    assert [each["stack"] for each in json.loads(done.out) if each["resources"]] == ["app/data"]
+    assert "news-dev-app" in done.err  # the plan, which is not for a machine
+    (group,) = logs.describe_log_groups(logGroupNamePrefix=f"/{PREFIX}/web")["logGroups"]
+    assert group["retentionInDays"] == 7
+    assert days.recover() == []
 
 
 def test_an_export_that_is_in_use(days: Days) -> None:
