@@ -197,6 +197,10 @@ def drifts(cloud, *statuses):
     return {each["LogicalResourceId"]: each for each in found}
 
 
+def difference(path, expected, actual, kind):
+    return [{"PropertyPath": path, "ExpectedValue": expected, "ActualValue": actual, "DifferenceType": kind}]
+
+
 def test_drift_is_what_the_services_hold_against_what_the_template_says(cloud):
     bucket = {
         "BucketName": "held",
@@ -204,13 +208,13 @@ def test_drift_is_what_the_services_hold_against_what_the_template_says(cloud):
         "Tags": [{"Key": "b", "Value": "2"}, {"Key": "a", "Value": "1"}],
     }
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}]}
-    role = {"RoleName": "r", "AssumeRolePolicyDocument": trust, "ManagedPolicyArns": ["arn:aws:iam::aws:policy/A"]}
+    role = {"RoleName": "r", "AssumeRolePolicyDocument": trust, "ManagedPolicyArns": []}
     resources = {
         "B": {"Type": BUCKET, "Properties": bucket},
         "G": group("g", RetentionInDays="30"),
         "T": topic("t", DisplayName="d"),
         "U": topic("u"),
-        "R": {"Type": "AWS::IAM::Role", "Properties": role | {"ManagedPolicyArns": []}},
+        "R": {"Type": "AWS::IAM::Role", "Properties": role},
         "W": {"Type": "AWS::CloudFormation::WaitConditionHandle"},
     }
     cloud.create(resources, Capabilities=["CAPABILITY_NAMED_IAM"])
@@ -228,10 +232,6 @@ def test_drift_is_what_the_services_hold_against_what_the_template_says(cloud):
     found = detect(cloud)
     assert (found["DetectionStatus"], found["DriftedStackResourceCount"]) == ("DETECTION_COMPLETE", 4)
     modified = {name: each["PropertyDifferences"] for name, each in drifts(cloud, "MODIFIED").items()}
-
-    def difference(path, expected, actual, kind):
-        return [{"PropertyPath": path, "ExpectedValue": expected, "ActualValue": actual, "DifferenceType": kind}]
-
     assert modified == {
         "B": difference("/VersioningConfiguration/Status", "Enabled", "Suspended", "NOT_EQUAL"),
         "G": difference("/RetentionInDays", "30", "null", "REMOVE"),
