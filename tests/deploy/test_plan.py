@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackwright import live, plan
-from stackwright.aws import ChangeSet, StackEvent, StackResource
+from stackwright.aws import ChangeSet, ChangeSetRequest, StackEvent, StackResource
 from stackwright.deployment import Certainty, Kind, Listed, PlannedChange, RootPlan, SecretChange
 from stackwright.differences import Diff, Effect
 from stackwright.emulator.faults import RequestFault
@@ -514,6 +514,26 @@ def test_an_interruption_leaves_nothing() -> None:
     with pytest.raises(KeyboardInterrupt):
         preview(made, progress=interrupted)
     assert made.gone == [arn("one"), ARN]
+
+
+class Unheard(FakeStacks):
+    """A change set is made, and the answer that names it is still awaited."""
+
+    def create_change_set(self, request: ChangeSetRequest) -> str:
+        super().create_change_set(request)
+        self.others = [(arn("one"), request.name), (arn("theirs"), "somebody-else-1")]
+        raise KeyboardInterrupt
+
+    def delete_change_set(self, change_set: str) -> None:
+        super().delete_change_set(change_set)
+        self.others = [each for each in self.others if each[0] != change_set]
+
+
+def test_an_interruption_before_the_answer_leaves_nothing_of_ours() -> None:
+    made = Unheard(stack(), TOPIC, replies=[arn("one")])
+    with pytest.raises(KeyboardInterrupt):
+        preview(made)
+    assert (made.gone, made.others) == ([arn("one")], [(arn("theirs"), "somebody-else-1")])
 
 
 @dataclass
