@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stackwright.aws import StackResource
 from stackwright.deployment import StackTarget
 from stackwright.errors import InputError
 from stackwright.live import Live
@@ -80,8 +81,6 @@ def test_a_later_import_leaves_what_is_live_as_it_is(project: Make) -> None:
 
 
 def test_what_is_adopted_already_is_not_asked_for(project: Make) -> None:
-    from stackwright.aws import StackResource
-
     there = {"Files": StackResource("Files", "news-files", "AWS::S3::Bucket", "IMPORT_COMPLETE")}
     live = Live.of("store", stack(), yaml.safe_dump({"Resources": {"Files": {"Type": "AWS::S3::Bucket"}}}), there)
     assert wanted(project, "{store: {Files: {BucketName: news-files}}}", live) is None
