@@ -181,10 +181,10 @@ def deploy(
     """Show what will change, ask, apply it root by root, verify it, and keep a release that can be restored."""
     allowed = Allowed(yes, frozenset(replaced), loss, access)
     with opened(options) as session:
-        made, recorded = _to_be_done(session, sealed)
+        made, done = _to_be_done(session, sealed)
         if made.empty:
             click.echo("No changes: " + ", ".join(f"{each.target.root} ({each.target.stack})" for each in made.roots))
-            if recorded:
+            if done:
                 say("nothing to do")
                 return
             say("what is live is verified, and recorded as a release")
