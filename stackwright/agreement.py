@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .cfn import changes as cfn
 from .cfn.schema import Schemas
@@ -26,11 +28,10 @@ _EFFECTS = {"Add": Effect.ADD, "Remove": Effect.REMOVE, "Import": Effect.ADD}
 _REPLACES = {"Always": "yes", "Conditionally": "maybe"}
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Struct, frozen=True):
     """What is shown (``diff``), all changes with phantoms, and sentences on what the two do not agree on."""
 
-    diff: Diff = field(default_factory=Diff)
+    diff: Diff = Diff()
     changes: tuple[PlannedChange, ...] = ()
     notes: tuple[str, ...] = ()
 

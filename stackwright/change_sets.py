@@ -11,8 +11,10 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .aws import PARALLEL, ChangeSet, ChangeSetRequest, Stacks
 from .errors import AwsError
@@ -35,19 +37,17 @@ _UNFINISHED = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
 _Api = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(Struct, frozen=True):
     """A change set as it was read. ``changes`` are ``ResourceChange`` objects by logical ID, ``nested`` the change
     sets of nested stacks by the logical ID of the stack."""
 
     id: str
     stack_id: str
-    changes: Mapping[str, _Api] = field(default_factory=dict)
-    nested: Mapping[str, Described] = field(default_factory=dict)
+    changes: Mapping[str, _Api] = {}
+    nested: Mapping[str, Described] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """A change set that is there: ``empty`` where CloudFormation found nothing to change, ``blind`` is the reason why
     it does not look into nested stacks, if it does not."""
 

@@ -13,11 +13,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import IO, Any, Self
+
+from msgspec import Struct
 
 from .cache import Cache
 from .errors import StackwrightError
@@ -35,8 +36,7 @@ _Work = tuple[str, str, str, str, int]
 _FIELDS = ("code", "level", "message", "line")
 
 
-@dataclass(frozen=True, slots=True)
-class LintFinding:
+class LintFinding(Struct, frozen=True):
     """One finding of cfn-lint in one document."""
 
     code: str

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from . import __version__
 from .cli_deploy import connected, reached
@@ -188,7 +189,7 @@ def deploy(
                 say("nothing to do")
                 return
             say("what is live is verified, and recorded as a release")
-            made = replace(made, caller=session.caller.arn)
+            made = session.signed(made)
         with session.discarding(made.roots):
             if not made.empty:
                 print_plan(made)
@@ -294,8 +295,7 @@ def _planned_again(root: RootPlan, session: Session, fresh: list[RootPlan]) -> R
     return again
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(Struct, frozen=True):
     """What the user allows beforehand, or by typing when asked; ``typed`` holds the dangers that were shown then."""
 
     yes: bool

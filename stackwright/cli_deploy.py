@@ -6,12 +6,13 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import to_builtins
 
+from .cache import Cache
 from .cli_options import Options, checked, console, for_environment, joined, load_config, make_rendering, show
 from .model import Bundle, Config, S3Folder
 
@@ -113,7 +114,7 @@ def reached(config: Config) -> Aws:
     started = click.get_current_context().with_resource(local.environment(config))
     if started:
         click.echo(f"started the local CloudFormation at {started.url}", err=True)
-    return Boto(config.region)
+    return Boto(config.region, Cache(config.project, "botocore"))
 
 
 def _print(text: str, data: Any, style: str) -> None:
@@ -138,7 +139,7 @@ def secrets_status(options: Options, style: str) -> None:
     for each in found:
         version = f"version {each.version}" if each.version else "no value yet" if each.exists else "does not exist"
         lines += [f"{each.name}: {version}", *(f"  {state.ljust(7)}  {key}" for key, state in each.keys.items())]
-    data = [{**asdict(each), "ready": each.ready} for each in found]
+    data = [{**to_builtins(each), "ready": each.ready} for each in found]
     _print("\n".join(lines), data, style)
     if not all(each.ready for each in found):
         push = f"python render.py secrets push --env {options.environment}"

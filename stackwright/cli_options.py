@@ -7,18 +7,18 @@ import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .errors import StackwrightError
 from .model import Config, Rendering, Report
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """What every verb takes that reads one environment."""
 
     project: Path

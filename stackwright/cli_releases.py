@@ -8,12 +8,13 @@ import re
 import shlex
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from . import cli_apply
 from .cli_deploy import connected
@@ -142,8 +143,7 @@ def _simulated() -> bool:
 # --- status, outputs, history ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Past:
+class _Past(Struct, frozen=True):
     """The releases, and which of them is live and running."""
 
     history: History
@@ -186,7 +186,7 @@ def status(options: Options, style: str) -> None:
     if style == "json":
         live = past.live.number if past and past.live else None
         last_data = replace(last, roots=()) if last else None
-        click.echo(report.as_json({**report.data(found), "well": found.well, "last": last_data, "live": live}))
+        click.echo(report.as_json({**to_builtins(found), "well": found.well, "last": last_data, "live": live}))
     else:
         _print_status(session, found, past)
     if past:
@@ -269,7 +269,7 @@ def history(options: Options, limit: int, style: str) -> None:
     live = past.live.number if past and past.live else None
     running = past.running.number if past and past.running else None
     if style == "json":
-        rows = [{**report.data(each), "live": each.number == live} for each in releases]
+        rows = [{**to_builtins(each), "live": each.number == live} for each in releases]
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     elif releases:
         _table(report.history(releases, live, running, _now()))

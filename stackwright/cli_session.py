@@ -8,11 +8,15 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from . import targets
 from .cache import Cache
@@ -31,8 +35,7 @@ Say = Callable[[str], None]
 """What is done now, in a few words, for stderr."""
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(Struct, frozen=True):
     """The plan of a deployment that has nothing to do; ``done`` says that the last release deployed just that and ended
     well, the stacks protected: not where a deployment was killed before its end, or failed."""
 
@@ -40,8 +43,7 @@ class Idle:
     done: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """What a plan starts from: the stacks that are live, references to images and the versions that secrets will have,
     by their names in the parameters, and what keys.env changes in the secrets."""
 
@@ -51,8 +53,7 @@ class Standing:
     secrets: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Advanced:
+class Advanced(Struct, frozen=True):
     """A plan as it is between two roots, what the roots are asked to become by it, and the stacks that are live."""
 
     plan: Plan
@@ -192,7 +193,6 @@ class Session:
         Who deploys is asked for only where the credentials do not say of themselves that they are of the account.
         """
         from . import release, unchanged
-        from .aws import Caller
 
         if self.config.account is not None and self.config.account != self.aws.credentials_account():
             self.require_account()
@@ -226,7 +226,7 @@ class Session:
         found = [each for each in roots if each is not None]
         if len(found) < len(wanted) or held:
             return None
-        made = self.planned(found, images, versions, lives, by=Caller(owner, ""))
+        made = self._unsigned(found, images, versions, lives, (), owner)
         return Idle(made, self.protected(lives) and (bucket is None or release.records(last, made)))
 
     def held(self) -> bool:
@@ -280,8 +280,11 @@ class Session:
 
     def description(self) -> str:
         """Who deploys what, for the change set: whoever meets it under way can read it."""
-        commit = git_commit(self.options.project)
-        return f"by {self.caller.arn}" + (f", commit {commit}" if commit else "")
+        return f"by {self.caller.arn}" + (f", commit {self._commit}" if self._commit else "")
+
+    @cached_property
+    def _commit(self) -> str:
+        return git_commit(self.options.project)
 
     def planned(
         self,
@@ -290,17 +293,30 @@ class Session:
         versions: Mapping[str, str],
         lives: Mapping[str, Live | None],
         changes: tuple[SecretChange, ...] = (),
-        by: Caller | None = None,
     ) -> Plan:
         """The plan of the roots, made now and here."""
+        return self.signed(self._unsigned(roots, images, versions, lives, changes, self.caller.account))
+
+    def signed(self, plan: Plan) -> Plan:
+        """The plan with whom it is made by, and of which git revision; both take time to tell."""
+        return replace(plan, caller=self.caller.arn, commit=self._commit)
+
+    def _unsigned(
+        self,
+        roots: Sequence[RootPlan],
+        images: Mapping[str, str],
+        versions: Mapping[str, str],
+        lives: Mapping[str, Live | None],
+        changes: tuple[SecretChange, ...],
+        account: str,
+    ) -> Plan:
         bucket = self.bucket(lives)
-        by = by or self.caller
         return Plan(
             environment=self.config.environment,
-            account=by.account,
+            account=account,
             region=self.config.region,
-            caller=by.arn,
-            commit=git_commit(self.options.project),
+            caller="",
+            commit="",
             made=datetime.now(UTC),
             roots=tuple(roots),
             images=images,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from .cli_deploy import connected
 from .cli_options import Options, console, for_environment, load_config, make_rendering
@@ -216,8 +217,7 @@ def events(options: Options, root: str | None, failed: bool, style: str) -> None
 # --- repair ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(Struct, frozen=True):
     """What the user allows beforehand: everything that loses nothing, and deletions of stacks by name."""
 
     yes: bool = False

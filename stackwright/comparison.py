@@ -10,9 +10,12 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .cfn import changes as cfn
 from .cfn.difference import MISSING
@@ -161,8 +164,7 @@ def _properties(
             yield _described(leaf, recreation, wires)
 
 
-@dataclass(frozen=True, slots=True)
-class _Leaf:
+class _Leaf(Struct, frozen=True):
     shown: str
     path: tuple[str | int, ...]
     before: Any

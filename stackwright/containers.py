@@ -14,10 +14,11 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from .aws import PARALLEL, Login
 from .errors import ImageError
@@ -36,8 +37,7 @@ _TRIES = 4
 """Further tries of a request that is not answered, or by 429 or 5xx; what is sent is named by its content."""
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """What a tag holds: its digest, and for each platform (``linux/amd64``) the digests of manifest and config."""
 
     digest: str

@@ -6,17 +6,17 @@ A target says what a root stack is asked to become, whoever asks: a new deployme
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from .aws import StackEvent
 from .differences import Diff, Effect, ResourceDiff
 from .model import Location
 
 
-@dataclass(frozen=True, slots=True)
-class StackTarget:
+class StackTarget(Struct, frozen=True):
     """What one root stack is asked to become.
 
     ``root`` is its name in ``stacks:`` (``app``), ``stack`` its name in CloudFormation (``euglena-prod-app``).
@@ -72,8 +72,7 @@ class Certainty(StrEnum):
     """CloudFormation lists it because a sibling's output may change; that output keeps its value."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedChange:
+class PlannedChange(Struct, frozen=True):
     """One resource of a root or nested stack. ``diff`` describes it as people read it.
 
     ``action`` (Add, Modify, Remove, Import, Dynamic) and ``replacement`` (True, False, Conditional, or empty) are
@@ -96,8 +95,7 @@ class PlannedChange:
         return self.diff.effect
 
 
-@dataclass(frozen=True, slots=True)
-class RootPlan:
+class RootPlan(Struct, frozen=True):
     """What happens to one root. ``change_set`` is its ARN; None where nothing changes or it is only predicted.
 
     ``live`` identifies what it was made against (stack id, status, last update): a plan is stale where that moved.
@@ -111,7 +109,7 @@ class RootPlan:
     changes: tuple[PlannedChange, ...] = ()
     change_set: str | None = None
     stack_id: str | None = None
-    live: Mapping[str, str] = field(default_factory=dict)
+    live: Mapping[str, str] = {}
     made_stack: bool = False
     notes: tuple[str, ...] = ()
 
@@ -121,8 +119,7 @@ class RootPlan:
         return self.kind is not Kind.NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class SecretChange:
+class SecretChange(Struct, frozen=True):
     """A new version of a secret, by the names of its keys; ``version`` will be its id, ``before`` is current now."""
 
     name: str
@@ -133,8 +130,7 @@ class SecretChange:
     removed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What a deployment does: the roots in order, and the secret versions that are put before them.
 
     ``images`` are references by digest, by name; ``secrets`` version ids, by the key under ``secrets``;
@@ -150,8 +146,8 @@ class Plan:
     commit: str
     made: datetime
     roots: tuple[RootPlan, ...]
-    images: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = {}
+    secrets: Mapping[str, str] = {}
     secret_changes: tuple[SecretChange, ...] = ()
     artifacts: tuple[str, ...] = ()
     bucket: str | None = None
@@ -162,8 +158,7 @@ class Plan:
         return not self.secret_changes and not any(root.changes_anything for root in self.roots)
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """Why an operation failed: the first resource that failed of itself.
 
     ``address`` is ``app/gateway:Service``; ``where`` its line in the template; ``details`` what ECS and the log said
@@ -178,8 +173,7 @@ class Cause:
     details: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How one root's operation ended. ``ok`` is True only where it ended in the state that was asked for."""
 
     root: str

@@ -6,9 +6,10 @@ They stand on nothing, so that a command which finds no difference need not load
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 HIDDEN = "(hidden)"
 """What stands for a value that came from a parameter with NoEcho."""
@@ -25,8 +26,7 @@ class Effect(StrEnum):
     REMOVE = "remove"
 
 
-@dataclass(frozen=True, slots=True)
-class PropertyDiff:
+class PropertyDiff(Struct, frozen=True):
     """One value that differs. ``path`` reads like ``ContainerDefinitions["gateway"].Image``; a side that does
     not exist is None. ``replaces``: ``no``, ``yes`` or ``maybe``; ``after_apply``: the new value is only
     known then."""
@@ -42,8 +42,7 @@ class PropertyDiff:
     causes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceDiff:
+class ResourceDiff(Struct, frozen=True):
     """What happens to one resource of one stack (``app`` or ``app/gateway``).
 
     ``certain`` is False where it depends on values known after apply. ``causes`` name what a change merely
@@ -65,8 +64,7 @@ class ResourceDiff:
         return f"{self.stack}:{self.logical_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class DataLoss:
+class DataLoss(Struct, frozen=True):
     """A stateful resource that goes away or is made anew. ``policy`` is what the template says of the old
     one; ``kept`` whether its data survives (somewhere nothing uses it any more). ``physical_id`` is empty where
     AWS was not asked."""
@@ -77,8 +75,7 @@ class DataLoss:
     physical_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OutputDiff:
+class OutputDiff(Struct, frozen=True):
     """An output of a root stack that differs; a side that does not exist is None."""
 
     stack: str
@@ -87,8 +84,7 @@ class OutputDiff:
     after: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Diff:
+class Diff(Struct, frozen=True):
     """Everything that differs, in the order of stacks and, in each, of logical ids."""
 
     resources: tuple[ResourceDiff, ...] = ()

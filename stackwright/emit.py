@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from .errors import InputError, TemplateError
 from .model import Line, Location, ParameterPath, Problem, dotted
@@ -36,8 +37,7 @@ INTRINSIC_HINT = "write intrinsic functions in the template; a parameter is data
 _RESOLVERS = yaml.SafeLoader.yaml_implicit_resolvers
 
 
-@dataclass(frozen=True, slots=True)
-class Emitted:
+class Emitted(Struct, frozen=True):
     """A finished template: its text, its data, and where each line came from."""
 
     text: str
@@ -46,16 +46,14 @@ class Emitted:
     starts: Mapping[tuple[str, str], int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Replacement:
+class _Replacement(Struct, frozen=True):
     start: int
     end: int
     text: str
     parameters: tuple[ParameterPath, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """What surrounds a scalar: Fn::Sub, flow style, the column of its key, whether it is a key or a list item."""
 
     substituted: bool = False

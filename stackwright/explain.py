@@ -5,16 +5,16 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .errors import InputError
 from .model import Config, Document, Leaf, Location, ParameterPath, Rendering, dotted
 from .yamltext import line_of
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """A value, the output and template lines that show it, and the parameters that supplied it."""
 
     what: str

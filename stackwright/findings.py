@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from .aws import Drift, Metric
 from .watched import MetricSource
@@ -34,8 +35,7 @@ SIMULATED = frozenset((Subject.FUNCTION, Subject.METRIC))
 fail, and there is nothing to measure."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One thing that was looked at: the resource's address (``app/agent:Service``), and what was found, in words."""
 
     subject: Subject
@@ -47,8 +47,7 @@ class Check:
         return f"{self.subject} {self.address}: {self.detail}"
 
 
-@dataclass(frozen=True, slots=True)
-class StackState:
+class StackState(Struct, frozen=True):
     """A root stack; ``status`` is empty where it is not deployed. ``nested`` counts the stacks below it, and
     ``unwell`` those of them that are not complete, with their status."""
 
@@ -62,8 +61,7 @@ class StackState:
     drift_checked: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceState:
+class ServiceState(Struct, frozen=True):
     """An ECS service: tasks by count, healthy and all targets of its load balancers, None where it has none.
 
     ``work`` is the metric that its template declares as what its tasks work off, and its newest value.
@@ -82,8 +80,7 @@ class ServiceState:
     value: Metric | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """All root stacks in their order, and the services in them."""
 
     stacks: tuple[StackState, ...]
@@ -101,8 +98,7 @@ def complete(status: str) -> bool:
     return status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 
 
-@dataclass(frozen=True, slots=True)
-class StackDrift:
+class StackDrift(Struct, frozen=True):
     """Drift of one stack (``app/gateway``): the resources that differ, and how many were and were not compared.
 
     ``failed`` says why the detection did not look at all of them.

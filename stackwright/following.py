@@ -6,8 +6,9 @@ CloudFormation carries on whether or not anyone follows, so following may be int
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from .aws import Aws, Stack
 from .deployment import Cause, Outcome
@@ -35,8 +36,7 @@ def nowhere(_stack: str, _logical_id: str) -> None:
     """No template is at hand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Following:
+class Following(Struct, frozen=True):
     """How an operation is followed.
 
     ``locate`` finds a resource's line, ``known`` holds the paths of nested stacks, ``watch`` is the command that

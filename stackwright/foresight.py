@@ -10,8 +10,10 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .cfn import changes as cfn
 from .cfn.intrinsics import Pseudo
@@ -30,14 +32,13 @@ Place = tuple[str, str]
 _REGION = re.compile(r"https://[^/]+\.s3\.([a-z0-9-]+)\.amazonaws\.com")
 
 
-@dataclass(frozen=True, slots=True)
-class Foresight:
+class Foresight(Struct, frozen=True):
     """What is predicted. ``changes`` holds the changes of all stacks, also those that only CloudFormation will list;
     ``names`` the name of each nested stack by its parent's and its logical ID; ``problem`` is why nothing is."""
 
-    diff: Diff = field(default_factory=Diff)
-    changes: Mapping[Place, cfn.ResourceChange] = field(default_factory=dict)
-    names: Mapping[Place, str] = field(default_factory=dict)
+    diff: Diff = Diff()
+    changes: Mapping[Place, cfn.ResourceChange] = {}
+    names: Mapping[Place, str] = {}
     problem: str = ""
 
     def name(self, parent: str, logical_id: str) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import ip_network
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .cfn.template import declared
 from .deployment import Certainty, Kind, Plan, PlannedChange, RootPlan
@@ -38,8 +40,7 @@ class Flag(StrEnum):
 _CODES = {Flag.REPLACE: "SW820", Flag.DATA_LOSS: "SW821", Flag.ACCESS: "SW822"}
 
 
-@dataclass(frozen=True, slots=True)
-class Danger:
+class Danger(Struct, frozen=True):
     """One thing that needs leave. ``root`` is the stack's name in CloudFormation, which a user may type instead;
     ``stack`` the path of the (nested) stack that holds ``logical_id``; ``text`` a sentence without a full stop."""
 

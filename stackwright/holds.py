@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from .aws import Services, Stacks
 from .cfn.intrinsics import Resolver
@@ -30,8 +31,7 @@ class _Aws(Stacks, Services, Protocol):
     """What this module calls."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """A function that is, or can be, held: ``stack`` is the id of the stack that has it, ``name`` its physical id."""
 
     stack: str

@@ -10,10 +10,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from .aws import PARALLEL, Storage
 from .containers import Engine, Manifest, Registry, is_loopback
@@ -22,8 +23,7 @@ from .local import is_registry
 from .model import Config, Location, Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Struct, frozen=True):
     """An entry of ``images``: built from ``context`` (a folder of the project) or mirrored from ``source``."""
 
     name: str
@@ -48,8 +48,7 @@ class State(StrEnum):
     OTHER_PLATFORM = "other platform"
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """An image in the registry; ``reference`` is ``host/repository@sha256:…`` where it is there, else by tag."""
 
     image: Image

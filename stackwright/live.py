@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from msgspec import Struct
+
 from .aws import PARALLEL, Stack, StackResource, Stacks
 from .cfn.intrinsics import Pseudo
 from .cfn.template import Template, parse
@@ -31,8 +33,7 @@ GONE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Inside:
+class Inside(Struct, frozen=True):
     """What a stack is made of: its resources and nested stacks by logical ID."""
 
     resources: Mapping[str, StackResource]

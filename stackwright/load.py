@@ -12,9 +12,10 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from . import schema as schemas
 from .cache import Cache
@@ -43,8 +44,7 @@ MAX_BYTES = 10_000_000
 """A larger input is refused: it is not a parameters file, and reading it would look like a hang."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """Parameters from one place, with the location of each key."""
 
     data: Mapping[str, Any]

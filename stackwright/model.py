@@ -12,6 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 ParameterPath = tuple[str | int, ...]
 """Keys and indexes from the root of the merged parameters, e.g. ``("gateway", "cpu")``."""
 
@@ -40,8 +42,7 @@ class Level(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Location:
+class Location(Struct, frozen=True, order=True):
     """A place in a file of the project: POSIX path relative to the project, lines from 1 (0: the whole file)."""
 
     path: str
@@ -52,8 +53,7 @@ class Location:
         return f"{self.path}:{self.line}" if self.line else self.path
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong, or worth a look.
 
     ``where`` lists the places to edit, best first; ``output`` is the generated line that shows it.
@@ -67,8 +67,7 @@ class Problem:
     output: Location | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Waiver:
+class Waiver(Struct, frozen=True):
     """A rule switched off for one resource, with the reason its author gave."""
 
     code: str
@@ -77,8 +76,7 @@ class Waiver:
     where: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(Struct, frozen=True):
     """One merged parameter value, where it was given, and the leaf it overrode (newest first)."""
 
     path: ParameterPath
@@ -96,8 +94,7 @@ class Variable:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Dotenv:
+class Dotenv(Struct, frozen=True):
     """The dotenv files of one environment after classification; secrets are names only, never values."""
 
     plain: Mapping[str, str]
@@ -107,8 +104,7 @@ class Dotenv:
     locations: Mapping[str, Location]
 
 
-@dataclass(frozen=True, slots=True)
-class NestedStack:
+class NestedStack(Struct, frozen=True):
     """One entry below a root in ``stacks:``.
 
     ``template`` is the file's stem in the root's folder, ``when`` a Jinja expression over the parameters that
@@ -124,8 +120,7 @@ class NestedStack:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class RootStack:
+class RootStack(Struct, frozen=True):
     """One root stack and its nested stacks, in the order in which they depend on one another."""
 
     name: str
@@ -136,8 +131,7 @@ class RootStack:
     nested: tuple[NestedStack, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """Everything that was read for one environment, merged and checked."""
 
     project: Path
@@ -166,8 +160,7 @@ class Config:
         return str(self.parameters.get("prefix") or "-".join(str(part) for part in parts if part))
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """Where one line of output came from.
 
     ``origin`` is the template line, followed by the lines that called or included it, innermost first;
@@ -178,8 +171,7 @@ class Line:
     parameters: tuple[ParameterPath, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(Struct, frozen=True):
     """A template Parameter or Output: its logical ID, its body in long form, and its line of output."""
 
     name: str
@@ -187,8 +179,7 @@ class Declaration:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """One rendered template.
 
     ``name`` is ``app`` or ``app/network``; ``path`` is relative to ``build/<env>``; ``body`` holds the parsed
@@ -201,7 +192,7 @@ class Document:
     text: str
     body: Mapping[str, Any]
     lines: tuple[Line, ...]
-    starts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    starts: Mapping[tuple[str, str], int] = {}
     """Section and logical ID -> line of output (from 1)."""
 
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
@@ -226,8 +217,7 @@ class SourceKind(StrEnum):
     SECRET = "secret version"  # noqa: S105 - the name of a kind, not a secret
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """The one place a Parameter takes its value from.
 
     ``stack`` and ``name`` identify it: a sibling's logical ID and Output, a root's name and Output, the root's own
@@ -239,8 +229,7 @@ class Source:
     stack: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+class Interface(Struct, frozen=True):
     """What a stack takes and offers: its Parameters, its Outputs, and which Outputs of its nested stacks it reads."""
 
     name: str
@@ -250,8 +239,7 @@ class Interface:
     lines: tuple[Line, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Wiring:
+class Wiring(Struct, frozen=True):
     """How one root and its nested stacks are connected.
 
     ``nested`` maps a nested stack's name to its Parameters' sources; ``parameters`` are the declarations the root
@@ -259,14 +247,13 @@ class Wiring:
     is bound by hand or has a Default).
     """
 
-    nested: Mapping[str, Mapping[str, Source]] = field(default_factory=dict)
-    parameters: Mapping[str, Declaration] = field(default_factory=dict)
-    sources: Mapping[str, Source] = field(default_factory=dict)
+    nested: Mapping[str, Mapping[str, Source]] = {}
+    parameters: Mapping[str, Declaration] = {}
+    sources: Mapping[str, Source] = {}
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Rendering:
+class Rendering(Struct, frozen=True):
     """All templates of one environment: roots in deployment order, each followed by its nested stacks."""
 
     config: Config
@@ -288,8 +275,7 @@ class Rendering:
         return next((each for each in self.documents if each.name == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What ``check`` found: problems sorted by place, and the waivers in force."""
 
     problems: tuple[Problem, ...]
@@ -308,8 +294,7 @@ def has_errors(problems: Sequence[Problem]) -> bool:
     return any(problem.level is Level.ERROR for problem in problems)
 
 
-@dataclass(frozen=True, slots=True)
-class S3Folder:
+class S3Folder(Struct, frozen=True):
     """Where artifacts are uploaded: a bucket, its Region, and a prefix without slashes at its ends."""
 
     bucket: str
@@ -343,8 +328,7 @@ class Artifact:
         return len(self.data)
 
 
-@dataclass(frozen=True, slots=True)
-class PackagedTemplate:
+class PackagedTemplate(Struct, frozen=True):
     """A template whose local paths have become the addresses of artifacts; ``address`` is its own."""
 
     stack: str
@@ -357,8 +341,7 @@ class PackagedTemplate:
         return self.artifact.data.decode()
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
+class Bundle(Struct, frozen=True):
     """Everything to upload for one environment.
 
     ``artifacts`` holds each file once, what others refer to first; ``templates`` has the stacks ``app`` and

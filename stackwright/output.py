@@ -5,7 +5,6 @@ A crash, a full disk or Ctrl-C leaves the old folder; what it left beside is rem
 
 from __future__ import annotations
 
-import ctypes
 import difflib
 import errno
 import os
@@ -70,7 +69,7 @@ def stale(rendering: Rendering) -> str:
     old = {name: data.decode(errors="replace") for name, data in contents(target).items()}
     new = {document.path: document.text for document in rendering.documents}
     diff: list[str] = []
-    for name in sorted(old.keys() | new.keys()):
+    for name in sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name)):
         shown = f"build/{rendering.environment}/{name}"
         diff += difflib.unified_diff(
             old.get(name, "").splitlines(keepends=True),
@@ -102,6 +101,8 @@ def _alive(process: int) -> bool:
 def _exchange(new: Path, old: Path) -> None:
     """Swap two folders in one step where the system can (Linux: renameat2(2)), else in two."""
     if sys.platform == "linux":
+        import ctypes
+
         library = ctypes.CDLL(None, use_errno=True)
         done = library.renameat2(_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(old), _RENAME_EXCHANGE)
         if done == 0:

@@ -13,8 +13,9 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from .cfn.authorization import Kind, kinds
 from .cfn.schema import ResourceType, Schemas
@@ -194,13 +195,12 @@ REPOSITORY = "${Repository}"
 Condition = Mapping[str, Mapping[str, Sequence[str] | str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Struct, frozen=True):
     """One Allow of a policy; ARNs hold ``${AWS::Partition}`` and ``${AWS::AccountId}``."""
 
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    condition: Condition = field(default_factory=dict)
+    condition: Condition = {}
 
     def document(self) -> dict[str, Any]:
         """As IAM's JSON has it."""
@@ -214,8 +214,7 @@ class Statement:
         return len(text.replace("${AWS::Partition}", "aws-us-gov").replace("${AWS::AccountId}", "123456789012")) + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(Struct, frozen=True):
     """A role: whom it trusts, and its policies, each small enough for a managed policy."""
 
     name: str
@@ -224,8 +223,7 @@ class Role:
     policies: tuple[tuple[Statement, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Permissions:
+class Permissions(Struct, frozen=True):
     """The roles of one environment; ``uncovered`` are types whose schema does not say what they need."""
 
     environment: str
@@ -332,8 +330,7 @@ def _halves(actions: Sequence[str], half: int) -> tuple[tuple[str, ...], tuple[s
     return tuple(actions[:half]), tuple(actions[half:])
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(Struct, frozen=True):
     """An action, and the type of the resource it is made for; None: one of our own calls."""
 
     action: str

@@ -7,9 +7,10 @@ CloudFormation for `apply` until `discard` removes it and what it made.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
+
+from msgspec.structs import replace
 
 from . import change_sets
 from .agreement import agree

@@ -11,12 +11,13 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from .aws import PARALLEL
 from .errors import AwsError, StackwrightError
@@ -528,8 +529,7 @@ class _Way(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
+class _Use(Struct, frozen=True):
     """A resource and the subnets that it is placed in; mount targets of one ``group`` share a file system."""
 
     address: str

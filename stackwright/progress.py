@@ -4,16 +4,16 @@ deletion does."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from .deployment import Outcome
 from .live import STACK, nested_name
 from .model import logical_id
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """A status that a stack or a resource of it has reached.
 
     ``stack`` is the stack's path (``app/gateway``), ``of_stack`` says that the step is the stack's own, not a
@@ -50,8 +50,7 @@ class Step:
         return self.status.endswith("_IN_PROGRESS")
 
 
-@dataclass(frozen=True, slots=True)
-class Rollout:
+class Rollout(Struct, frozen=True):
     """An ECS service while it changes: tasks as counted by its newest deployment, and what is new since last time.
 
     ``messages`` are events of the service, ``stops`` why tasks ended, ``lines`` the ends of their logs.
@@ -68,15 +67,13 @@ class Rollout:
     lines: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """Something about the following itself that the user should know."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
+class Fate(Struct, frozen=True):
     """What a deletion does to a resource. ``kept`` is Retain, Snapshot, or empty where it goes; ``stateful`` says that
     it holds data."""
 

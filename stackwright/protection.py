@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .aws import PARALLEL, StackResource, Stacks
 from .cfn.schema import STATEFUL
@@ -21,8 +22,7 @@ UNGUARDED = "the stack policy and termination protection are not as they should 
 _EVERYTHING = {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Inside:
+class _Inside(Struct, frozen=True):
     """A stack's resources, and its stack policy, if it has one."""
 
     resources: Sequence[StackResource]

@@ -11,9 +11,12 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .cfn.intrinsics import Pseudo
 from .cfn.template import Parameter, Template, ValidationError, parse
@@ -37,8 +40,7 @@ _GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 _CHANGED = ("create", "update")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One operation on one resource of a stack (``app/gateway``), in seconds from the start of its root's update."""
 
     stack: str
@@ -56,8 +58,7 @@ class Step:
         return f"{self.stack}:{self.logical_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(Struct, frozen=True):
     """One operation on one root: how it ended, after how many seconds, and every step, in the order of their start."""
 
     root: str
@@ -91,8 +92,7 @@ class Phase:
         return tuple(reversed(found))
 
 
-@dataclass(frozen=True, slots=True)
-class Rollback:
+class Rollback(Struct, frozen=True):
     """What followed the injected failure of ``failed``. ``differences`` name what is not as it was before."""
 
     failed: Step
@@ -106,8 +106,7 @@ class Rollback:
         return self.phase.status in ("UPDATE_ROLLBACK_COMPLETE", "ROLLBACK_COMPLETE") and not self.differences
 
 
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
+class Rehearsal(Struct, frozen=True):
     """The updates of the roots that change, and the rollback of the one with the slowest changed resource."""
 
     phases: tuple[Phase, ...]

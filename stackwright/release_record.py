@@ -10,10 +10,10 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+
+from msgspec import Struct, ValidationError, convert, to_builtins
 
 from .model import Problem
 
@@ -33,16 +33,14 @@ class Result(StrEnum):
     RUNNING = "running"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTemplate:
+class StoredTemplate(Struct, frozen=True):
     """A template in the bucket: its address, and the SHA-256 of its text in hex."""
 
     url: str
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class RootRelease:
+class RootRelease(Struct, frozen=True):
     """What a release made of one root stack.
 
     ``templates`` holds the root (``app``) and its nested stacks (``app/network``); ``body`` the root's own text where
@@ -67,8 +65,7 @@ class RootRelease:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(Struct, frozen=True):
     """One deployment of an environment: who, when, of what, with which result (None: its record has no end).
 
     ``images`` are references by digest, by name; ``secrets`` (name, version id) by key; ``artifacts`` keys of zips
@@ -87,10 +84,10 @@ class Release:
     commit: str
     tool: str
     roots: tuple[RootRelease, ...] = ()
-    images: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    images: Mapping[str, str] = {}
+    secrets: Mapping[str, tuple[str, str]] = {}
     artifacts: tuple[str, ...] = ()
-    changes: Mapping[str, int] = field(default_factory=dict)
+    changes: Mapping[str, int] = {}
     restores: int | None = None
     run: str = ""
     ended: datetime | None = None
@@ -103,8 +100,7 @@ class Release:
         return (self.ended - self.started).total_seconds() if self.ended else None
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     """Releases, newest first, and what is wrong with records that cannot be read."""
 
     releases: tuple[Release, ...]
@@ -137,9 +133,7 @@ def number_of(object_key: str) -> int | None:
 
 def to_json(release: Release) -> bytes:
     """A record; the same release gives the same bytes."""
-    data = {"version": VERSION, **asdict(release)}
-    for name in ("started", "ended"):
-        data[name] = data[name] and data[name].isoformat()
+    data = {"version": VERSION, **to_builtins(release)}
     return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False).encode()
 
 
@@ -151,28 +145,6 @@ def from_json(data: bytes) -> Release:
     if found["version"] > VERSION:
         raise ValueError("a newer version of this tool wrote it")
     try:
-        return _release(found)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"it is no release record ({error!r})") from error
-
-
-def _release(data: Mapping[str, Any]) -> Release:
-    given = {each.name: data[each.name] for each in fields(Release) if each.name in data}
-    ended, result = data.get("ended"), data.get("result")
-    return Release(
-        **{
-            **given,
-            "started": datetime.fromisoformat(data["started"]),
-            "ended": datetime.fromisoformat(ended) if ended else None,
-            "result": Result(result) if result else None,
-            "roots": tuple(_root(each) for each in data["roots"]),
-            "secrets": {name: (pair[0], pair[1]) for name, pair in data["secrets"].items()},
-            "artifacts": tuple(data["artifacts"]),
-        }
-    )
-
-
-def _root(data: Mapping[str, Any]) -> RootRelease:
-    given = {each.name: data[each.name] for each in fields(RootRelease) if each.name in data}
-    templates = {name: StoredTemplate(each["url"], each["sha256"]) for name, each in data["templates"].items()}
-    return RootRelease(**{**given, "templates": templates, "hidden": tuple(data["hidden"])})
+        return convert(found, Release)
+    except ValidationError as error:
+        raise ValueError(f"it is no release record ({error})") from error

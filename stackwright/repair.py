@@ -7,8 +7,9 @@ Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stac
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from .aws import Aws, Stack
 from .deployment import Outcome
@@ -39,8 +40,7 @@ _WAYS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """A resource that keeps a stack from moving: its address, type and reason, and how a call names it."""
 
     address: str
@@ -49,8 +49,7 @@ class Failed:
     call: str
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """A stack, the way out of its state, why in words, and the resources that failed."""
 
     root: str

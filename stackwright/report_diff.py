@@ -9,9 +9,10 @@ import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from itertools import groupby
 from typing import Any
+
+from msgspec import to_builtins
 
 from .differences import DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
 
@@ -277,8 +278,8 @@ def as_data(diff: Diff) -> dict[str, Any]:
     return {
         "summary": {str(effect): count for effect, count in counted(diff.resources).items()},
         "losses": [_loss_data(each) for each in diff.losses],
-        "resources": [{"address": each.address, **asdict(each)} for each in diff.resources],
-        "outputs": [asdict(each) for each in diff.outputs],
+        "resources": [{"address": each.address, **to_builtins(each)} for each in diff.resources],
+        "outputs": [to_builtins(each) for each in diff.outputs],
     }
 
 

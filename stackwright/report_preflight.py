@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
+
+from msgspec import to_builtins
 
 from .readiness import Check, State
 
@@ -28,7 +29,7 @@ def _lines(check: Check, width: int) -> list[str]:
 
 def as_data(checks: Sequence[Check]) -> list[dict[str, Any]]:
     """For JSON: ``name``, ``state``, ``detail`` and ``hint`` of each."""
-    return [asdict(each) for each in checks]
+    return [to_builtins(each) for each in checks]
 
 
 def summary(checks: Sequence[Check]) -> str:

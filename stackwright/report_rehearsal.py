@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from typing import Any
+
+from msgspec import to_builtins
 
 from .emulator.state import STACK_TYPE
 from .rehearsal import Phase, Rehearsal, Rollback, Step
@@ -93,7 +94,7 @@ def _escaped(text: str) -> str:
 
 def as_data(found: Rehearsal) -> dict[str, Any]:
     """``{"ok": …, "phases": […], "rollback": …}``; times in seconds."""
-    phases = [{**asdict(each), "critical_path": [s.address for s in each.critical_path]} for each in found.phases]
-    rollback = {**asdict(found.rollback), "ok": found.rollback.ok} if found.rollback else None
+    phases = [{**to_builtins(each), "critical_path": [s.address for s in each.critical_path]} for each in found.phases]
+    rollback = {**to_builtins(found.rollback), "ok": found.rollback.ok} if found.rollback else None
     data: dict[str, Any] = json.loads(json.dumps({"ok": found.ok, "phases": phases, "rollback": rollback}))
     return data

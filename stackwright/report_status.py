@@ -5,11 +5,11 @@ Tables are rich's; a console prints them.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from .findings import Check, ServiceState, StackDrift, StackState, Status
 from .release_record import Release, Result
@@ -42,19 +42,8 @@ def duration(seconds: float | None) -> str:
 
 
 def as_json(value: Any) -> str:
-    """`data` as text."""
-    return json.dumps(data(value), indent=2, ensure_ascii=False)
-
-
-def data(value: Any) -> Any:
-    """Dataclasses and containers of them as what JSON has; times in ISO 8601."""
-    if hasattr(value, "__dataclass_fields__"):
-        return data(asdict(value))
-    if isinstance(value, Mapping):
-        return {str(key): data(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [data(item) for item in value]
-    return value.isoformat() if isinstance(value, datetime) else value
+    """A frozen type, or a container of them, as JSON; times in RFC 3339."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
 def _table(*headers: str) -> Any:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .cfn.schema import Schemas
 from .cfn.template import Template, ValidationError, parse
@@ -23,8 +24,7 @@ _SECTIONS = ("Parameters", "Mappings", "Conditions")
 """What a resource of the rendered template may refer to."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImportTarget:
+class ImportTarget(Struct, frozen=True):
     """What a root is asked to become, and the ResourcesToImport of its change set."""
 
     target: StackTarget

@@ -7,10 +7,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from . import schema as schemas
 from .errors import OutputError
@@ -66,8 +67,7 @@ def _dotenv(name: str, schema: schemas.JsonSchema | None) -> dict[Path, str]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One line of ``doctor``: what was looked at, whether it is there, its version or how to get it."""
 
     name: str

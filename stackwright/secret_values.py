@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from msgspec import Struct
+
 from .aws import Secret, Storage
 from .errors import InputError, StackwrightError
 from .model import Config, Location, Problem
@@ -47,8 +49,7 @@ class KeyState(StrEnum):
     """In the secret, but not among the names of keys.env.example."""
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """One secret as it is: its current version (None: no value yet), and the state of each key."""
 
     name: str
@@ -62,8 +63,7 @@ class Status:
         return self.version is not None and not {KeyState.MISSING, KeyState.EMPTY} & set(self.keys.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """What pushing would change in one secret, by the names of keys; ``version`` is the current one."""
 
     name: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from .deployment import StackTarget
 from .errors import InputError
@@ -19,14 +20,13 @@ Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudform
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """What a deployment knows outside of the templates: outputs of root stacks by root and name, images by name as
     ``host/repository@sha256:…``, secret version ids by their key under ``secrets``."""
 
-    outputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    images: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, Mapping[str, str]] = {}
+    images: Mapping[str, str] = {}
+    secrets: Mapping[str, str] = {}
 
 
 def stack_name(config: Config, root: str) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, SupportsIndex
 
+from msgspec import Struct
+
 from .model import Location, ParameterPath
 
 OPEN, CLOSE, EMPTY = "\ue000", "\ue001", "\ue002"
@@ -21,8 +23,7 @@ RESERVED = re.compile(f"[{OPEN}{CLOSE}{EMPTY}]")
 Origin = tuple[Location, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Printed:
+class Printed(Struct, frozen=True):
     """A value that a template printed: the parameters that supplied it, and where it was printed.
 
     ``live`` text was made by the engine (a dynamic reference, a variable of Fn::Sub) and is not escaped in Fn::Sub.
@@ -34,8 +35,7 @@ class Printed:
     live: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Struct, frozen=True):
     """Author's text and the template line on which it starts, followed by the calls that led there."""
 
     text: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from .aws import PARALLEL, Storage
 from .errors import AwsError, StackwrightError
@@ -24,8 +25,7 @@ class Transfer(StrEnum):
     REPAIRED = "was altered in the bucket, uploaded again"
 
 
-@dataclass(frozen=True, slots=True)
-class Uploaded:
+class Uploaded(Struct, frozen=True):
     """Artifact names by what became of them."""
 
     transfers: dict[str, Transfer]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+
+from msgspec import Struct
 
 from .aws import PARALLEL, Service, Services
 from .errors import AwsError
@@ -24,8 +25,7 @@ _FATAL = frozenset(("SW401", "SW402"))
 """Without credentials nothing more can be found out."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Probe:
+class _Probe(Struct, frozen=True):
     """A check that can be made again; ``part`` tells several of one subject and address apart."""
 
     subject: Subject

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from .aws import PARALLEL, Service, Services
 from .cfn.intrinsics import Ignorant, Resolver
@@ -24,18 +25,16 @@ ALARM = "AWS::CloudWatch::Alarm"
 TYPES = frozenset((SERVICE, TARGET_GROUP, FUNCTION, ALARM))
 
 
-@dataclass(frozen=True, slots=True)
-class MetricSource:
+class MetricSource(Struct, frozen=True):
     """A metric that a template names; it is fresh while its newest value is at most ``max_age`` seconds old."""
 
     namespace: str
     name: str
-    dimensions: Mapping[str, str] = field(default_factory=dict)
+    dimensions: Mapping[str, str] = {}
     max_age: int = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(Struct, frozen=True):
     """One live resource: its address (``app/agent:Service``), and what its template asks to be verified.
 
     ``invoke`` is the payload with which a function is tried, None where it is not; ``wrong`` says what is wrong with
@@ -50,11 +49,10 @@ class Watched:
     wrong: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Physical(Ignorant):
+class _Physical(Ignorant, Struct, frozen=True):
     """The world of a live stack as far as metadata can refer to it: physical ids."""
 
-    ids: Mapping[str, str] = field(default_factory=dict)
+    ids: Mapping[str, str] = {}
 
     def reference(self, logical_id: str) -> Traced:
         return Traced(self.ids.get(logical_id, ""))

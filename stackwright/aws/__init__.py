@@ -7,8 +7,9 @@ looked at before a deployment.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from ..errors import AwsError
 from .account import Account, AccountCalls
@@ -33,8 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """Who is calling: the account's twelve digits, and the ARN of the user or role."""
 
     account: str

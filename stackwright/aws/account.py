@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from .session import Session
 
@@ -15,8 +16,7 @@ _TARGETS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Subnet:
+class Subnet(Struct, frozen=True):
     """A subnet: its VPC, its availability zone, and how many addresses are free."""
 
     id: str

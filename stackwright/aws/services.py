@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from .session import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
+class Deployment(Struct, frozen=True):
     """One deployment of an ECS service; ``status`` is PRIMARY, ACTIVE or INACTIVE, ``rollout`` IN_PROGRESS, COMPLETED
     or FAILED."""
 
@@ -27,8 +27,7 @@ class Deployment:
     failed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """An ECS service; ``events`` are (id, time, message), newest first."""
 
     arn: str
@@ -50,8 +49,7 @@ class Service:
         return len(self.deployments) == 1 and self.running == self.desired
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     """A container of a task, and why it ended, if it did."""
 
     name: str
@@ -61,8 +59,7 @@ class Container:
     image: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     """An ECS task. ``started_by`` is the id of the deployment that launched it."""
 
     arn: str
@@ -81,8 +78,7 @@ class Task:
         return self.arn.rpartition("/")[2]
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """A target of a load balancer; ``state`` is healthy, unhealthy, initial, draining, unused or unavailable."""
 
     id: str
@@ -91,16 +87,14 @@ class Target:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(Struct, frozen=True):
     """An instance registered in Cloud Map, with its attributes (``AWS_INSTANCE_IPV4``)."""
 
     id: str
     attributes: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(Struct, frozen=True):
     """The newest value of a metric."""
 
     time: datetime

@@ -15,6 +15,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+from ..cache import Cache
 from ..errors import AwsError
 
 ATTEMPTS = 8
@@ -49,10 +50,12 @@ _TOKENS = {"NextToken": "NextToken", "nextToken": "nextToken", "NextMarker": "Ma
 
 
 class Session:
-    """Clients are made at their first use, once, and may be shared by threads."""
+    """Clients are made at their first use, once, and may be shared by threads. ``kept`` holds what botocore's data
+    files say, see `data_loader`."""
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, kept: Cache | None = None) -> None:
         self._region = region
+        self._kept = kept
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._session: Any = None
@@ -100,7 +103,11 @@ class Session:
         import botocore.session
 
         if self._session is None:
+            from .data_loader import FastLoader
+
             self._session = botocore.session.get_session()
+            loader = FastLoader(self._session.get_component("data_loader"), self._kept)
+            self._session.register_component("data_loader", loader)
             parsers = self._session.get_component("response_parser_factory")
             parsers.set_parser_defaults(timestamp_parser=_time)
             # botocore itself passes AWS_REGION over, the other SDKs and version 2 of the AWS CLI go by it.

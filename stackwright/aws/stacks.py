@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
+
+from msgspec import Struct
 
 from ..errors import AwsError
 from .session import Session
@@ -15,17 +16,16 @@ _MISSING = "does not exist"
 CAPABILITIES = ("CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
+class Stack(Struct, frozen=True):
     """One stack as DescribeStacks gives it; values of NoEcho parameters are ``****``."""
 
     id: str
     name: str
     status: str
     reason: str = ""
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    outputs: Mapping[str, str] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = {}
+    outputs: Mapping[str, str] = {}
+    tags: Mapping[str, str] = {}
     parent_id: str | None = None
     root_id: str | None = None
     created: datetime | None = None
@@ -44,8 +44,7 @@ class Stack:
         return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
 
 
-@dataclass(frozen=True, slots=True)
-class StackEvent:
+class StackEvent(Struct, frozen=True):
     """One event of a stack; ``token`` is the ClientRequestToken of the operation that it belongs to."""
 
     id: str
@@ -65,8 +64,7 @@ class StackEvent:
         return self.physical_id == self.stack_id
 
 
-@dataclass(frozen=True, slots=True)
-class StackResource:
+class StackResource(Struct, frozen=True):
     """One resource of a stack; ``physical_id`` is empty where it was not made."""
 
     logical_id: str
@@ -77,8 +75,7 @@ class StackResource:
     changed: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeSet:
+class ChangeSet(Struct, frozen=True):
     """A change set, all pages of it. ``changes`` are the ``ResourceChange`` objects of the API.
 
     Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html
@@ -97,8 +94,7 @@ class ChangeSet:
     created: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeSetRequest:
+class ChangeSetRequest(Struct, frozen=True):
     """What CreateChangeSet is asked for. Exactly one of ``body`` (at most 51,200 bytes) and ``url`` is given.
 
     ``kept`` names parameters whose previous value stays (UsePreviousValue). ``imports`` are ResourcesToImport;
@@ -111,9 +107,9 @@ class ChangeSetRequest:
     token: str
     body: str | None = None
     url: str | None = None
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = {}
     kept: tuple[str, ...] = ()
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = {}
     description: str = ""
     nested: bool = True
     imports: tuple[Mapping[str, Any], ...] = ()
@@ -121,8 +117,7 @@ class ChangeSetRequest:
     role: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
+class Drift(Struct, frozen=True):
     """Drift of one resource: ``status`` is IN_SYNC, MODIFIED, DELETED or NOT_CHECKED.
 
     ``differences`` are (property path, expected, actual, ADD | REMOVE | NOT_EQUAL).

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from ..errors import AwsError
 from .session import PARALLEL, Session
 
@@ -16,8 +18,7 @@ _RENEWAL = timedelta(hours=1)
 """What a login to the registry must hold yet to be used again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(Struct, frozen=True):
     """A secret in Secrets Manager: version id -> staging labels, and since when it is scheduled for deletion."""
 
     arn: str
@@ -40,8 +41,7 @@ class Login:
     endpoint: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoredObject:
+class StoredObject(Struct, frozen=True):
     """An object in S3: its key, bytes, when it was last written, and what stands for its content (ETag)."""
 
     key: str

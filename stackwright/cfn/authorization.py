@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from msgspec import Struct
 
 from stackwright.cfn.schema import data_folder
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """A kind of resource in IAM: ``name`` such as ``log-group``; ``arn`` up to where the resource's name begins."""
 
     service: str

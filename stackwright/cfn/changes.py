@@ -16,9 +16,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from stackwright.cfn import graph
 from stackwright.cfn.difference import MISSING, Difference, at, differences
@@ -59,16 +62,14 @@ class Replacement(StrEnum):
     CONDITIONAL = "Conditional"
 
 
-@dataclass(frozen=True, slots=True)
-class Physical:
+class Physical(Struct, frozen=True):
     """What is known of a physical resource: its id (what ``Ref`` gives) and attributes by name."""
 
     id: str
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
+class Stack(Struct, frozen=True):
     """One side of a comparison: a template with everything that gives it its values.
 
     ``parameters``: the given values, defaults left out. ``physical``: by logical id; empty where nothing is
@@ -78,17 +79,16 @@ class Stack:
     """
 
     template: Template
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    pseudo: Pseudo = field(default_factory=Pseudo)
-    physical: Mapping[str, Physical] = field(default_factory=dict)
-    nested: Mapping[str, Stack] = field(default_factory=dict)
-    exports: Mapping[str, str] = field(default_factory=dict)
-    stored: Mapping[str, str] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = {}
+    pseudo: Pseudo = Pseudo()
+    physical: Mapping[str, Physical] = {}
+    nested: Mapping[str, Stack] = {}
+    exports: Mapping[str, str] = {}
+    stored: Mapping[str, str] = {}
+    tags: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class PropertyChange:
+class PropertyChange(Struct, frozen=True):
     """One leaf of a resource that differs. ``path`` starts with the attribute (``Properties``, ``Metadata``
     …); ``before`` and ``after`` are plain trees, :class:`Unknown` or ``MISSING``."""
 
@@ -103,8 +103,7 @@ class PropertyChange:
     secret: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
+class Detail(Struct, frozen=True):
     """One ``ResourceChangeDetail``. ``path`` is empty where AWS gives only the attribute."""
 
     attribute: str

@@ -4,9 +4,11 @@ key, lists by index, scalars as text."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from stackwright.cfn.template import Path
 from stackwright.cfn.values import Reference, Traced, Unknown, canonical, plain, traces
@@ -20,8 +22,7 @@ MISSING: Final = _Missing.MISSING
 """Stands for the side on which a value does not exist."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One leaf that differs; ``before`` and ``after`` are resolved trees or :data:`MISSING`."""
 
     path: Path

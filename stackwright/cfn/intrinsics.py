@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from stackwright.cfn.template import Parameter, Path, Template, ValidationError, to_text
 from stackwright.cfn.values import NO_VALUE, Reference, Source, Traced, Unknown, canonical, plain
 
@@ -24,8 +26,7 @@ _SUB_VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _SUB_NAME = re.compile(r"[A-Za-z0-9_.:]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Pseudo:
+class Pseudo(Struct, frozen=True):
     """The pseudo parameters of one stack. ``zones``: the Region's Availability Zones, for ``Fn::GetAZs``."""
 
     stack_name: str = "stack"
@@ -77,8 +78,7 @@ class World(Protocol):
         """The value of an SSM parameter; an :class:`Unknown` where it is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ignorant:
+class Ignorant(Struct, frozen=True):
     """A world in which nothing outside of the template is known."""
 
     def reference(self, logical_id: str) -> Traced:

@@ -12,9 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import yaml
+from msgspec import Struct
 
 _T = TypeVar("_T")
 
@@ -92,8 +94,7 @@ class ValidationError(Exception):
         self.message, self.path, self.line = message, path, line
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """A declared parameter; ``default`` is None where there is none."""
 
     name: str
@@ -124,13 +125,12 @@ class Parameter:
         return match.group(1) if match else None
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(Struct, frozen=True):
     """A declared resource; ``properties`` and the attributes hold unresolved intrinsic functions."""
 
     logical_id: str
     type: str
-    properties: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = {}
     depends_on: tuple[str, ...] = ()
     condition: str | None = None
     metadata: Mapping[str, Any] | None = None
@@ -140,8 +140,7 @@ class Resource:
     update_replace_policy: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """A declared output; ``value``, ``export`` and ``description`` hold unresolved intrinsic functions."""
 
     name: str
@@ -179,8 +178,9 @@ class Template:
         return "AWS::LanguageExtensions" in self.transforms
 
 
+@lru_cache(maxsize=64)
 def parse(text: str) -> Template:
-    """Read a template.
+    """Read a template; the same one for the same text, which is asked for in many places.
 
     Raises:
         ValidationError: with CloudFormation's text, where it would refuse it, and the line.

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any, Final
+
+from msgspec import Struct
 
 from stackwright.cfn.template import to_text
 
@@ -37,8 +38,7 @@ class Source(StrEnum):
     ATTRIBUTE = "ResourceAttribute"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Reference:
+class Reference(Struct, frozen=True, order=True):
     """One dependency of a value: ``entity`` is a parameter, ``LogicalId`` or ``LogicalId.Attribute``."""
 
     source: Source
@@ -50,8 +50,7 @@ class Reference:
         return self.entity.partition(".")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """A value that is known only after apply.
 
     ``text`` shows it as an expression (``arn:${Topic}``), ``causes`` say why it is not known. ``fresh`` tells
@@ -69,8 +68,7 @@ class Unknown:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class Traced:
+class Traced(Struct, frozen=True):
     """The result of an intrinsic function with what it depends on.
 
     ``unseen`` and ``stale`` are what AWS's change sets make of it: ``unseen``, AWS prints

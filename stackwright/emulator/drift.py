@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from msgspec import Struct
+
 from ..cfn.template import to_text
 from .resources import Refused
 from .services import Services
@@ -38,8 +40,7 @@ class Reader:
     unset: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One property that differs: ``kind`` is ADD, REMOVE or NOT_EQUAL, the values are text (JSON for structures)."""
 
     path: str
@@ -48,8 +49,7 @@ class Difference:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceDrift:
+class ResourceDrift(Struct, frozen=True):
     """What was found of one resource; ``status`` as the API has it."""
 
     logical_id: str

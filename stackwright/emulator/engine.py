@@ -10,9 +10,11 @@ import posixpath
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from ..cfn.changes import Physical, Prediction, Stack, predict
 from ..cfn.intrinsics import Pseudo, parameter_values

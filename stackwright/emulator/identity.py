@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
 from random import Random
 from typing import Any
+
+from msgspec import Struct
 
 from ..cfn.intrinsics import Pseudo
 from ..cfn.schema import ResourceType
@@ -21,8 +22,7 @@ _ALPHANUMERIC = string.ascii_letters + string.digits
 _UPPER = string.ascii_uppercase + string.digits
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """A physical id (what ``Ref`` gives) and the attributes that ``Fn::GetAtt`` gives besides the properties."""
 
     id: str

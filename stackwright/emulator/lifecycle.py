@@ -11,9 +11,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 STATE_FILE = "emulator.json"
 _LOG_FILE = "emulator.log"
@@ -24,8 +25,7 @@ class LifecycleError(Exception):
     """The emulator does not start, or does not answer; the text says where its log is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     """A running emulator; ``url`` is for ``AWS_ENDPOINT_URL``."""
 
     pid: int

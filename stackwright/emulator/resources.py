@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from ..cfn.intrinsics import Pseudo
 from ..cfn.schema import ResourceType
 from .identity import Identities, Identity
@@ -15,8 +17,7 @@ class Refused(Exception):
     """The service refuses; the text is the resource's status reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """One thing to do: ``properties`` are resolved, ``identity`` is that of an existing resource."""
 
     type: ResourceType

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from ..cfn.changes import Prediction
 from ..cfn.template import Template
 from .drift import ResourceDrift
@@ -13,8 +15,7 @@ from .drift import ResourceDrift
 STACK_TYPE = "AWS::CloudFormation::Stack"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One stack event; ``timestamp`` in seconds since the epoch, ``properties`` as JSON."""
 
     id: str
@@ -44,8 +45,7 @@ class Operation:
     end: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceState:
+class ResourceState(Struct, frozen=True):
     """One resource of a stack as it is. ``properties`` are resolved; ``resolved`` holds all attributes of it
     (``Properties``, ``Metadata`` …) as text, for comparison."""
 
@@ -54,29 +54,27 @@ class ResourceState:
     physical_id: str
     status: str
     timestamp: float
-    properties: Mapping[str, Any] = field(default_factory=dict)
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    resolved: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = {}
+    attributes: Mapping[str, Any] = {}
+    resolved: Mapping[str, Any] = {}
     reason: str | None = None
     deletion_policy: str = "Delete"
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(Struct, frozen=True):
     """What a stack is asked to be. ``nested``: logical id -> the definition of that nested stack's template."""
 
     text: str
     template: Template
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
-    nested: Mapping[str, Definition] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = {}
+    tags: Mapping[str, str] = {}
+    nested: Mapping[str, Definition] = {}
     capabilities: tuple[str, ...] = ()
     notification_arns: tuple[str, ...] = ()
     role_arn: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OutputState:
+class OutputState(Struct, frozen=True):
     """One output of a stack, resolved."""
 
     key: str
@@ -85,8 +83,7 @@ class OutputState:
     export: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StackDrift:
+class StackDrift(Struct, frozen=True):
     """What a drift detection found, by logical id; ``ready`` is when it ends."""
 
     id: str

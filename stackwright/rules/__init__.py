@@ -6,7 +6,8 @@ A new rule is a class in one of these modules and its name in that module's ``RU
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from . import ecs, others
 from .base import Finding, Rule
@@ -17,8 +18,7 @@ _CLASSES: tuple[type[Rule], ...] = (*ecs.RULES, *others.RULES)
 ALL: tuple[Rule, ...] = tuple(rule() for rule in sorted(_CLASSES, key=lambda each: each.id))
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(Struct, frozen=True):
     """A code that a problem can carry, for the documentation and for SARIF."""
 
     id: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from msgspec import Struct
 
 from ..model import Document, Level, Rendering
 
@@ -13,8 +14,7 @@ Path = tuple[str | int, ...]
 Properties = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """What a rule found: the document, the path of the value in it, and what to do."""
 
     document: Document

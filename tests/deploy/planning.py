@@ -7,9 +7,11 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from stackwright import live, plan
 from stackwright.aws import Boto, ChangeSet, ChangeSetRequest, Stack, StackEvent, StackResource, Stacks

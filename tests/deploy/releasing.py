@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
+
+from msgspec.structs import replace
 
 from stackwright.aws import Boto, ChangeSetRequest
 from stackwright.cfn.intrinsics import Pseudo

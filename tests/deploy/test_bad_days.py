@@ -12,11 +12,12 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from stackwright.emulator.faults import RequestFault
 from stackwright.emulator.resources import Fault

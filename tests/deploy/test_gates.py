@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from stackwright.cfn.schema import Schemas
 from stackwright.cli_apply import Allowed

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from stackwright.aws import StackResource
 from stackwright.deployment import Kind, RootPlan, StackTarget

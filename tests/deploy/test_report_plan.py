@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from stackwright.deployment import Certainty, Kind, Listed, PlannedChange, RootPlan, SecretChange
