@@ -136,12 +136,9 @@ def tagged(config: Config, aws: Storage) -> dict[str, str]:
     tags hold. Raises AwsError.
     """
     wanted = images(config)
-    with ThreadPoolExecutor(len(wanted) + 1) as pool:
-        repositories = pool.submit(aws.repositories, sorted({image.repository for image in wanted}))
-        digests = list(pool.map(lambda image: aws.image_digest(image.repository, image.tag), wanted))
-        uris = repositories.result()
-    found = zip(wanted, digests, strict=True)
-    return {each.name: f"{uris[each.repository]}@{digest}" for each, digest in found if digest}
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        found = pool.map(lambda image: aws.image(image.repository, image.tag), wanted)
+        return {each.name: reference for each, reference in zip(wanted, found, strict=True) if reference}
 
 
 def resolve(config: Config, store: Store) -> dict[str, str]:

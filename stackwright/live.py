@@ -23,6 +23,7 @@ from .cfn.intrinsics import Pseudo
 from .cfn.template import Template, parse
 from .cfn.values import Unknown
 from .differences import HIDDEN
+from .model import url_suffix
 
 if TYPE_CHECKING:
     from .cfn import changes as cfn
@@ -118,9 +119,8 @@ def pseudo_of(stack: Stack, base: Pseudo | None = None) -> Pseudo:
     ``base`` gives the Availability Zones.
     """
     _, partition, _, region, account, _ = stack.id.split(":", 5)
-    suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
     zones = base.zones if base else ()
-    return Pseudo(stack.name, stack.id, region, account, partition, suffix, zones=zones)
+    return Pseudo(stack.name, stack.id, region, account, partition, url_suffix(region), zones=zones)
 
 
 def nested_name(parent: str, logical_id: str) -> str:

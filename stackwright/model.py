@@ -310,8 +310,15 @@ class S3Folder(Struct, frozen=True):
 
         Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
         """
-        suffix = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
-        return f"https://{self.bucket}.s3.{self.region}.{suffix}/{self.key(name)}"
+        return f"https://{self.bucket}.s3.{self.region}.{url_suffix(self.region)}/{self.key(name)}"
+
+
+def url_suffix(region: str) -> str:
+    """The domain of AWS's addresses in a Region, which ``AWS::URLSuffix`` holds.
+
+    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/pseudo-parameter-reference.html
+    """
+    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
 
 
 @dataclass(frozen=True, slots=True)

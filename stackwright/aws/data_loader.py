@@ -8,10 +8,12 @@ into some 900 folders to know which services there are. Here the files are kept 
 from __future__ import annotations
 
 import gzip
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from botocore import __version__
 from botocore.loaders import JSONFileLoader, Loader
 
 from ..cache import Cache
@@ -24,7 +26,7 @@ _WORTH = 20_000
 
 class FastLoader(Loader):
     """A data loader for a session of botocore, with the folders that ``like`` searches; ``kept`` holds what was read
-    before, by the path, size and time of each file.
+    before, by botocore's version and the path, size and time of each file.
 
     Source: https://docs.aws.amazon.com/botocore/latest/reference/loaders.html
     """
@@ -53,12 +55,13 @@ class _Files(JSONFileLoader):
         stat = path.stat()
         if self._kept is None or stat.st_size < _WORTH:
             return _decoded(path)
-        key = Cache.key(path.as_posix(), f"{stat.st_mtime_ns} {stat.st_size}")
-        found = self._kept.get(key)
-        if found is None:
-            found = msgspec.json.encode(_undocumented(_decoded(path)))
-            self._kept.put(key, found)
-        return msgspec.json.decode(found)
+        key = Cache.key(__version__, path.as_posix(), f"{stat.st_mtime_ns} {stat.st_size}")
+        if (kept := self._kept.get(key)) is not None:
+            with suppress(msgspec.DecodeError):  # damaged: as good as none
+                return msgspec.json.decode(kept)
+        found = _undocumented(_decoded(path))
+        self._kept.put(key, msgspec.json.encode(found))
+        return found
 
 
 def _decoded(path: Path) -> Any:

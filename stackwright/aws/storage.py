@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from ..errors import AwsError
+from ..model import url_suffix
 from .session import PARALLEL, Session
 
 _RENEWAL = timedelta(hours=1)
@@ -86,8 +87,9 @@ class Storage(Protocol):
     def has_image(self, repository: str, digest: str) -> bool:
         """ECR DescribeImages: whether the repository has what has the digest ``sha256:…``."""
 
-    def image_digest(self, repository: str, tag: str) -> str | None:
-        """ECR DescribeImages: the digest (``sha256:…``) of what has the tag; None where nothing has."""
+    def image(self, repository: str, tag: str) -> str | None:
+        """ECR DescribeImages: the reference by digest (``host/repository@sha256:…``) of what has the tag; None where
+        nothing has."""
 
     def read_object(self, bucket: str, key: str, account: str) -> bytes | None:
         """S3 GetObject; None where there is no object."""
@@ -184,9 +186,15 @@ class StorageCalls(Session):
         """See `Storage`."""
         return bool(self._images(repository, {"imageDigest": digest}))
 
-    def image_digest(self, repository: str, tag: str) -> str | None:
-        """See `Storage`."""
-        return next((str(each["imageDigest"]) for each in self._images(repository, {"imageTag": tag})), None)
+    def image(self, repository: str, tag: str) -> str | None:
+        """See `Storage`. The host is that of private registries.
+
+        Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html
+        """
+        for each in self._images(repository, {"imageTag": tag}):
+            host = f"{each['registryId']}.dkr.ecr.{self._region}.{url_suffix(self._region)}"
+            return f"{host}/{repository}@{each['imageDigest']}"
+        return None
 
     def _images(self, repository: str, image: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
         arguments: dict[str, Any] = {"repositoryName": repository, "imageIds": [image]}

@@ -160,7 +160,7 @@ def test_what_does_not_exist_is_none(moto: str) -> None:
     assert aws.secret("absent") is None
     assert aws.stack("absent") is None
     assert aws.resources("absent") == []
-    assert aws.image_digest("absent", "1") is None
+    assert aws.image("absent", "1") is None
     assert aws.repositories(["absent"]) == {}
     client("ecr").create_repository(repositoryName="team/here")
     assert aws.repositories(["absent", "team/here"]) == {
