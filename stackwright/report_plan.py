@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
+from msgspec import to_builtins
+
 from .agreement import keeps
 from .deployment import Certainty, Kind, Listed, Plan, PlannedChange, RootPlan, SecretChange
 from .differences import Diff, ResourceDiff
@@ -230,7 +232,7 @@ def as_json(plan: Plan) -> str:
         "region": plan.region,
         "caller": plan.caller,
         "commit": plan.commit,
-        "made": plan.made.isoformat(),
+        "made": to_builtins(plan.made),
         "empty": plan.empty,
         "summary": {str(effect): count for effect, count in counted(_all(plan).resources).items()},
         "dangers": [{"address": each.address, "text": each.text, "option": each.option} for each in dangers(plan)],

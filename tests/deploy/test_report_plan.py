@@ -140,7 +140,7 @@ def test_markdown_fits_into_a_comment() -> None:
 def test_json() -> None:
     data = json.loads(report(PLAN, "json"))
     assert data["summary"] == {"add": 3, "change": 3, "replace": 1, "remove": 0}
-    assert (data["environment"], data["empty"], data["made"]) == ("dev", False, "2026-11-03T09:30:00+00:00")
+    assert (data["environment"], data["empty"], data["made"]) == ("dev", False, "2026-11-03T09:30:00Z")
     assert data["secrets"] == [{"name": "news/app", "added": ["NEW"], "changed": ["OLD_KEY"], "removed": ["GONE"]}]
     kinds = {each["root"]: each["kind"] for each in data["roots"]}
     assert kinds == {

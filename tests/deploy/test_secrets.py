@@ -173,7 +173,7 @@ def traced(ready: Project, *arguments: str, **environment: str) -> subprocess.Co
 def test_no_value_is_written_anywhere(ready: Project, refusals: Refusals, tmp_path: Path) -> None:
     """Each verb, where it succeeds and where it fails, with all that it printed and every file that it left."""
     outputs = [traced(ready, "secrets", verb) for verb in ("diff", "push", "status", "diff")]
-    ready.write({"env/dev/keys.env": FILES["env/dev/keys.env"].replace("0001", "0009")})
+    ready.write({"env/dev/keys.env": FILES["env/dev/keys.env"].replace("0001", "0009Qz7kT4")})
     refusals.echo = True  # AWS that repeats the request in its message
     for code, status in (("InvalidParameterException", 400), ("InternalServiceError", 500)):
         refusals.code, refusals.status = code, status
@@ -182,7 +182,7 @@ def test_no_value_is_written_anywhere(ready: Project, refusals: Refusals, tmp_pa
         refusals.answers = {"DescribeSecret": {"ARN": "arn", "Name": "team/app", "VersionIdsToStages": {}}}
         service = {"AWS_ENDPOINT_URL_SECRETS_MANAGER": refusals.url, "AWS_MAX_ATTEMPTS": "1"}
         outputs.append(traced(ready, "secrets", "push", **service))
-    assert sum(b"0009" in request for request in refusals.requests) == 2
+    assert sum(b"0009Qz7kT4" in request for request in refusals.requests) == 2
     ready.write({"env/dev/keys.env": FILES["env/dev/keys.env"] + "OPENAI_API_KEY=twice-VALUE-0004\n"})
     outputs.append(traced(ready, "secrets", "push"))
     ready.write({"env/dev/keys.env": FILES["env/dev/keys.env"] + f"{OPENAI} {SEARCH}\n"})
@@ -195,7 +195,7 @@ def test_no_value_is_written_anywhere(ready: Project, refusals: Refusals, tmp_pa
     assert [each.stderr for each in outputs if "Traceback" in each.stderr] == []
     (ready.folder / "env/dev/keys.env").unlink()
     written = b"".join([*files(tmp_path).values(), *(each.stdout.encode() + each.stderr.encode() for each in outputs)])
-    for value in (OPENAI, "0009", SEARCH, "search-Wx9VALUE", "twice-VALUE-0004", "VALUE"):
+    for value in (OPENAI, "0009Qz7kT4", SEARCH, "search-Wx9VALUE", "twice-VALUE-0004", "VALUE"):
         assert value.encode() not in written
 
 

@@ -65,10 +65,10 @@ SERVICE = Service(
 )
 
 
-def live(template: str = TEMPLATE, resources: Mapping[str, tuple[str, str]] = RESOURCES) -> Live:
+def live(template: str = TEMPLATE, resources: Mapping[str, tuple[str, str]] = RESOURCES, name: str = "app") -> Live:
     stack = Stack(STACK_ID, "news-app", "UPDATE_COMPLETE", parameters={"Queue": "jobs"})
     found = {n: StackResource(n, id_, type_, "CREATE_COMPLETE") for n, (id_, type_) in resources.items()}
-    return Live.of("app", stack, template, found)
+    return Live.of(name, stack, template, found)
 
 
 @dataclass
@@ -272,8 +272,7 @@ def test_nested_stacks_are_looked_at() -> None:
     inner = {"Inner": ("arn:inner", "AWS::CloudFormation::Stack")}
     body = json.dumps({"Resources": {"Inner": {"Type": "AWS::CloudFormation::Stack", "Properties": {}}}})
     resources = {n: StackResource(n, id_, type_, "CREATE_COMPLETE") for n, (id_, type_) in inner.items()}
-    child = replace(live(), name="app/inner")
-    root = Live.of("app", stack, body, resources, {"Inner": child})
+    root = Live.of("app", stack, body, resources, {"Inner": live(name="app/inner")})
     assert {each.address for each in run(FakeServices(), [root])} == {
         "app/inner:Service", "app/inner:Function", "app/inner:Alarm",
     }  # fmt: skip
