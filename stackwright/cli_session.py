@@ -216,6 +216,7 @@ class Session:
                 pool.submit(release.last, self.config.environment, bucket, owner, self.aws, kept) if bucket else None
             )
             templates = pool.map(lambda live: live.template, lives.values())
+            self.bundle(bucket)  # is needed below, and AWS takes its time
             (changes, versions), images = asking.result(), looking.result()
             if changes:
                 return None

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .cache import Cache
@@ -54,7 +54,8 @@ def source_files(folder: Path) -> dict[str, bytes]:
         parts = path.relative_to(folder).parts
         if any(part.startswith(".") or part == "__pycache__" for part in parts) or not path.is_file():
             continue
-        names = {path.name, path.resolve().name}  # a link must not bring in what its own name hides
+        # a link must not bring in what its own name hides
+        names = {path.name, path.resolve().name} if path.is_symlink() else {path.name}
         if not any(name.endswith((".env", ".pyc")) for name in names) and parts != (REQUIREMENTS,):
             found["/".join(parts)] = path.read_bytes()
     return found
@@ -240,10 +241,10 @@ def _zip(files: Files, compression: int) -> bytes:
     return buffer.getvalue()
 
 
-def require_limits(data: bytes, unzipped: int, at: Sequence[Location]) -> None:
-    """Raise InputError where Lambda would refuse the zip."""
+def require_limits(data: bytes, unzipped: int, at: Callable[[], Sequence[Location]]) -> None:
+    """Raise InputError where Lambda would refuse the zip, with where it is asked for; to find that takes longer."""
     for size, limit, what in ((len(data), ZIPPED_LIMIT, "zipped"), (unzipped, UNZIPPED_LIMIT, "unzipped")):
         if size > limit:
             message = f"the function takes {size / 2**20:.1f} MB {what}; Lambda allows {limit // 2**20}"
             hint = "leave packages out, move data to S3, or use a container image"
-            raise InputError.of("SW604", message, *at, hint=hint)
+            raise InputError.of("SW604", message, *at(), hint=hint)

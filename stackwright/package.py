@@ -163,7 +163,7 @@ class _Packager:
             unzipped = _unzipped(data)
             if unzipped is None:
                 raise self._error(document, place, "SW605", f"{path}, the code of {name}, is a damaged zip")
-            function_zip.require_limits(data, unzipped, self._at(document, place))
+            function_zip.require_limits(data, unzipped, lambda: self._at(document, place))
             self._zips[key] = self._artifact(data, ".zip")
         return self._zips[key]
 
