@@ -15,10 +15,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from . import __version__
-from .cli_deploy import connected, reached
-from .cli_options import Options, console, for_environment, load_config, make_rendering, make_report, show
+from .cli_options import (
+    Options,
+    connected,
+    console,
+    for_environment,
+    load_config,
+    make_rendering,
+    make_report,
+    reached,
+    show,
+)
 from .cli_session import Advanced, Session, Standing, same_target, uses
-from .cli_stacks import Deployed, lead_out
 from .deployment import Certainty, Kind, Outcome, Plan, PlannedChange, RootPlan, StackTarget
 from .differences import Effect
 from .errors import AwsError, DeployError, OutputError, StackwrightError
@@ -203,6 +211,13 @@ def _to_be_done(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
     session.keys()  # what keys.env lacks is told before anything is done
     if sealed is None and (idle := session.idle()):
         return idle.plan, idle.done
+    return _by_change_sets(session, sealed)
+
+
+def _by_change_sets(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
+    """The same where reading does not tell, by change sets."""
+    from .cli_stacks import Deployed, lead_out
+
     session.require_account()
     lead_out(Deployed(session.config, session.aws, session.rendered))
     if sealed is None:
@@ -501,6 +516,7 @@ class _Run:
 
     def _applied(self, root: RootPlan) -> bool:
         from . import apply
+        from .cli_stacks import Deployed
 
         session, name = self._session, root.target.stack
         click.echo(f"{name}: {root.kind}", err=True)

@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import to_builtins
 
-from .cache import Cache
-from .cli_options import Options, checked, console, for_environment, joined, load_config, make_rendering, show
+from .cli_options import (
+    Options,
+    checked,
+    connected,
+    console,
+    for_environment,
+    joined,
+    load_config,
+    make_rendering,
+    show,
+)
 from .model import Bundle, Config, S3Folder
 
 if TYPE_CHECKING:
-    from .aws import Aws
     from .containers import Engine
     from .images import Image, Status, Store
     from .secret_values import Difference
@@ -94,27 +102,6 @@ def _listing(bundle: Bundle, style: str) -> str:
         "artifacts": [{"name": each.name, "sha256": each.sha256, "size": each.size} for each in bundle.artifacts],
     }
     return json.dumps(data, indent=2)
-
-
-def connected(config: Config) -> Aws:
-    """AWS, after the account and the Region were compared with the parameters; see `reached`."""
-    from .aws import require_account
-
-    aws = reached(config)
-    require_account(config.account, aws)
-    return aws
-
-
-def reached(config: Config) -> Aws:
-    """AWS, not asked anything yet; for the environment `local` the local CloudFormation, which is started unless it
-    runs, until the command ends."""
-    from . import local
-    from .aws import Boto
-
-    started = click.get_current_context().with_resource(local.environment(config))
-    if started:
-        click.echo(f"started the local CloudFormation at {started.url}", err=True)
-    return Boto(config.region, Cache(config.project, "botocore"))
 
 
 def _print(text: str, data: Any, style: str) -> None:

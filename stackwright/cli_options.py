@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from msgspec import Struct
@@ -16,6 +16,9 @@ from msgspec.structs import replace
 
 from .errors import StackwrightError
 from .model import Config, Rendering, Report
+
+if TYPE_CHECKING:
+    from .aws import Aws
 
 
 class Options(Struct, frozen=True):
@@ -169,3 +172,25 @@ def joined(reports: Sequence[Report]) -> Report:
         tuple(problem for report in reports for problem in report.problems),
         tuple(waiver for report in reports for waiver in report.waivers),
     )
+
+
+def connected(config: Config) -> Aws:
+    """AWS, after the account and the Region were compared with the parameters; see `reached`."""
+    from .aws import require_account
+
+    aws = reached(config)
+    require_account(config.account, aws)
+    return aws
+
+
+def reached(config: Config) -> Aws:
+    """AWS, not asked anything yet; for the environment `local` the local CloudFormation, which is started unless it
+    runs, until the command ends."""
+    from . import local
+    from .aws import Boto
+    from .cache import Cache
+
+    started = click.get_current_context().with_resource(local.environment(config))
+    if started:
+        click.echo(f"started the local CloudFormation at {started.url}", err=True)
+    return Boto(config.region, Cache(config.project, "botocore"))

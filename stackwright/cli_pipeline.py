@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from .cli_deploy import connected
-from .cli_options import Options, console, for_environment, load_config, make_rendering, show
+from .cli_options import Options, connected, console, for_environment, load_config, make_rendering, show
 from .model import Level, Problem, Report
 
 

@@ -17,8 +17,7 @@ from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from . import cli_apply
-from .cli_deploy import connected
-from .cli_options import Options, console, for_environment, load_config, show
+from .cli_options import Options, connected, console, for_environment, load_config, show
 from .cli_session import Session
 from .errors import DeployError, InputError, StackwrightError
 from .model import Level, Problem, Report

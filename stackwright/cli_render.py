@@ -15,6 +15,7 @@ from .cli_options import (
     FORMAT,
     Options,
     checked,
+    connected,
     console,
     for_environment,
     joined,
@@ -238,7 +239,6 @@ def diff_(options: Options, against: str, style: str, detailed_exitcode: bool) -
 def _against_deployed(options: Options, rendering: Rendering) -> Diff:
     """What the stacks as they are would become, root by root."""
     from . import targets
-    from .cli_deploy import connected
     from .cli_session import Session
     from .differences import merged
     from .foresight import compared

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
-from .cli_deploy import connected
-from .cli_options import Options, console, for_environment, load_config, make_rendering
+from .cli_options import Options, connected, console, for_environment, load_config, make_rendering
 from .deployment import Outcome
 from .errors import DeployError, InputError, StackwrightError
 from .model import Config, Location, Rendering
