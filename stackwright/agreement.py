@@ -113,7 +113,7 @@ class _Merge:
         if diff is None:
             phantom = foreseen is not None and foreseen.listed and not foreseen.real and not more
             return self._only_listed(place, api, phantom=phantom)
-        held, certainty = self._held(self._widened(diff, more), api, foreseen)
+        held, certainty = self._held(self._widened(diff, more), more, api, foreseen)
         return self._with(held, Listed.BOTH, certainty, api, foreseen)
 
     def _widened(self, diff: ResourceDiff, more: tuple[PropertyDiff, ...]) -> ResourceDiff:
@@ -159,19 +159,23 @@ class _Merge:
         )
 
     def _held(
-        self, diff: ResourceDiff, api: _Api, foreseen: cfn.ResourceChange | None
+        self, diff: ResourceDiff, more: Sequence[PropertyDiff], api: _Api, foreseen: cfn.ResourceChange | None
     ) -> tuple[ResourceDiff, Certainty]:
-        """The diff with what CloudFormation says of a replacement, where the prediction does not explain it."""
+        """The diff with what CloudFormation says of a replacement, where the prediction does not explain it: all of it,
+        or one of the properties that it lists of its own (``more``)."""
         said = str(api.get("Replacement") or "False")
         if api.get("Action") != "Modify" or foreseen is None or foreseen.action is not cfn.Action.MODIFY:
             return diff, _certainty(diff)
         truth, expected = str(foreseen.replacement), str(foreseen.aws_replacement)
-        if said in (truth, expected):
+        unforeseen = {each.replaces for each in more} - {"no"} if said != "False" else set()
+        explained = said in (truth, expected)
+        if explained and not unforeseen:
             return diff, _certainty(diff)
-        self._notes.append(f"{diff.address}: CloudFormation lists Replacement {said}, the prediction says {truth}")
-        if said == "True":
+        if not explained:
+            self._notes.append(f"{diff.address}: CloudFormation lists Replacement {said}, the prediction says {truth}")
+        if said == "True" and (not explained or "yes" in unforeseen):
             diff = replace(diff, effect=Effect.REPLACE, may_replace=False)
-        elif said == "Conditional" and diff.effect is Effect.CHANGE:
+        elif said != "False" and diff.effect is Effect.CHANGE:
             diff = replace(diff, may_replace=True)
         return diff, _certainty(diff)
 
@@ -200,7 +204,12 @@ class _Merge:
         ]
         if unexplained and not self._foresight.problem and not self._drift:
             yield f"CloudFormation lists what the prediction does not know: {_names(unexplained)}"
-        if self._blind:
+        if self._blind and self._foresight.problem:
+            yield (
+                "CloudFormation cannot look into the nested stacks, and nothing could be predicted: what changes in "
+                f"them cannot be seen; it says: {self._blind}"
+            )
+        elif self._blind:
             yield f"CloudFormation cannot look into the nested stacks, so they are predicted; it says: {self._blind}"
         elif self._unopened:
             yield f"CloudFormation did not look into {_names(self._unopened)}: what changes there is predicted"

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .cfn.template import declared
-from .deployment import Certainty, Kind, Plan, PlannedChange, RootPlan
+from .deployment import Certainty, Kind, Listed, Plan, PlannedChange, RootPlan
 from .differences import Effect, PropertyDiff
 from .errors import DeployError
 from .live import STACK
@@ -121,6 +121,8 @@ def _of(root: RootPlan, change: PlannedChange) -> Iterator[Danger]:
 
 def _losses(root: RootPlan, change: PlannedChange) -> Iterator[tuple[Flag, str]]:
     removed = change.effect is Effect.REMOVE
+    if _unseen(change):
+        yield Flag.DATA_LOSS, "changes in a way that cannot be seen: what holds data in it may be replaced or removed"
     if not change.stateful or not (removed or change.effect is Effect.REPLACE or change.diff.may_replace):
         return
     kept = _kept(root, change)
@@ -129,6 +131,12 @@ def _losses(root: RootPlan, change: PlannedChange) -> Iterator[tuple[Flag, str]]
     elif not kept:
         fate = "is removed" if removed else "may be replaced" if change.diff.may_replace else "is replaced"
         yield Flag.DATA_LOSS, f"{fate}, and its data is deleted"
+
+
+def _unseen(change: PlannedChange) -> bool:
+    """Whether it is a nested stack that CloudFormation lists as changed, and into which neither side looks."""
+    nested = change.diff.type == STACK and change.effect is Effect.CHANGE
+    return nested and change.listed is Listed.CLOUDFORMATION and not change.diff.may_replace
 
 
 def _kept(root: RootPlan, change: PlannedChange) -> str:

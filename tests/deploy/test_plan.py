@@ -288,6 +288,30 @@ def test_a_replacement_that_cloudformation_does_not_see_stays_one() -> None:
     assert "the prediction says True" in found.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("requires", "effect", "may_replace"), [("Always", Effect.REPLACE, False), ("Conditionally", Effect.CHANGE, True)]
+)
+def test_an_unforeseen_property_that_replaces_is_believed(
+    aws: Account, requires: str, effect: Effect, may_replace: bool
+) -> None:
+    """Beside a change in place, and a replacement that is foreseen not to happen: CloudFormation's answer for the whole
+    resource is the expected one."""
+    aws.deploy()
+    aws.aws = AlsoReplaced(REGION, requires)
+    vpc = "{CidrBlock: 10.0.0.0/16}"
+    found = aws.preview(
+        target(
+            changed(
+                ("app/network", vpc, f"{vpc[:-1]}, EnableDnsSupport: true}}"),
+                ("app/web", "CidrIp: 10.0.0.0/16", "CidrIp: 10.0.0.0/16, Description: web"),
+            )
+        )
+    )
+    change = by_address(found)["app/web:Rule"]
+    assert (change.effect, change.diff.may_replace, change.replacement) == (effect, may_replace, "True")
+    assert any("SourcePrefixListId" in note for note in found.notes)
+
+
 GROUP = """
 Resources:
   Topic:
@@ -316,6 +340,22 @@ def test_properties_that_only_cloudformation_lists_are_shown_and_gated(predicted
     assert "SecurityGroupIngress[0].CidrIp" in note or not predicted
 
 
+class AlsoReplaced(Counting):
+    """What CloudFormation would list where the rule also takes a property that replaces it from Systems Manager."""
+
+    def __init__(self, region: str, requires: str) -> None:
+        super().__init__(region)
+        self._requires = requires
+
+    def change_set(self, change_set: str, *, values: bool) -> ChangeSet | None:
+        found = super().change_set(change_set, values=values)
+        for each in found.changes if found else ():
+            if each["LogicalResourceId"] == "Rule":
+                more = detail("/Properties/SourcePrefixListId", self._requires, BeforeValue="pl-1", AfterValue="pl-2")
+                each["Details"].append(more)  # type: ignore[attr-defined]  # the list of botocore's answer
+        return found
+
+
 class AlsoOpened(Counting):
     """What CloudFormation would list where the rule also takes its range from Systems Manager."""
 
@@ -336,6 +376,24 @@ def test_a_phantom_is_one_as_far_as_it_was_foreseen(aws: Account) -> None:
     assert short(found)["app/web:Rule"] == ("replace", "CloudFormation only", "certain")
     assert "CidrIp" in [each.path for each in by_address(found)["app/web:Rule"].diff.properties]
     assert Flag.ACCESS in [each.flag for each in dangers(whole(found))]
+
+
+def test_a_nested_stack_that_nobody_looks_into_needs_leave() -> None:
+    """A macro keeps everything from being predicted, and a nested stack without changes CloudFormation from looking."""
+    said = described("Data", "AWS::CloudFormation::Stack", Replacement="False", PhysicalResourceId=ARN)
+    inner = f"Nested change set {arn('inner')} was not successfully created: Currently in FAILED."
+    made = FakeStacks(stack(), TOPIC, replies=[arn("one"), arn("flat")])
+    made.answers[arn("one")] = [change_set("one", "FAILED", inner)]
+    made.answers[arn("inner")] = [change_set("inner", "FAILED", "The submitted information didn't contain changes.")]
+    made.answers[arn("flat")] = [change_set("flat", "CREATE_COMPLETE", "", said)]
+    found = preview(made, "Transform: Acme\n" + TOPIC)
+    assert [each.nested for each in made.requests] == [True, False]
+    assert short(found) == {"app:Data": ("change", "CloudFormation only", "conditional")}
+    (danger,) = dangers(whole(found))
+    assert danger.flag is Flag.DATA_LOSS
+    assert "changes in a way that cannot be seen" in danger.text
+    assert not any("so they are predicted" in note for note in found.notes)
+    assert any("cannot look into the nested stacks, and nothing could be predicted" in note for note in found.notes)
 
 
 def test_a_nested_stack_that_goes_is_shown_where_nothing_can_be_predicted() -> None:
