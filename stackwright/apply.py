@@ -52,7 +52,7 @@ def apply(
     update = plan.kind is not Kind.CREATE
     moving = hold and update and any(change.diff.type == SERVICE for change in plan.changes)
     if protect and update:
-        protection.guard(stack, aws, {*_foreseen(plan), *allowed})
+        protection.guard(stack, aws, _let_through(plan, allowed))
     with holds.held(stack, plan.target.templates if moving else {}, aws, how.on_progress):
         before = aws.last_event(stack)
         since = before.id if before else None
@@ -76,11 +76,14 @@ def release_held(stack: str, templates: Mapping[str, str], aws: Aws, on_progress
         holds.release(found, aws, on_progress)
 
 
-def _foreseen(plan: RootPlan) -> set[str]:
-    """What the plan says is replaced or removed: allowed, as the plan was."""
+def _let_through(plan: RootPlan, allowed: Collection[str]) -> set[str]:
+    """What the plan says is replaced or removed, as the plan was allowed, by physical ids: nested stacks may share
+    logical IDs. Of the names that the user allows, those that the plan does not know: where nobody looks inside."""
     gone = (Effect.REPLACE, Effect.REMOVE)
     real = (each for each in plan.changes if each.certainty is not Certainty.PHANTOM)
-    return {each.diff.logical_id for each in real if each.effect in gone or each.diff.may_replace}
+    known = {name for each in plan.changes for name in (each.diff.logical_id, each.diff.address)}
+    going = (each for each in real if each.effect in gone or each.diff.may_replace)
+    return {each.physical_id or each.diff.logical_id for each in going} | (set(allowed) - known)
 
 
 def _guard_again(stack: str, aws: Aws, on_progress: Watcher) -> None:

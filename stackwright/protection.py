@@ -34,7 +34,8 @@ class _Inside(Struct, frozen=True):
 
 
 def guard(stack: str, aws: Stacks, allowed: Collection[str] = ()) -> None:
-    """Let no update replace or delete what holds data, except the logical IDs ``allowed``, nor anyone delete the stack.
+    """Let no update replace or delete what holds data, except what is ``allowed`` by its physical id or, in every stack
+    that has it, its logical ID; nor anyone delete the stack.
 
     What is so already is left alone. Termination protection comes last: a stack that has it has its policies too.
     Raises AwsError.
@@ -69,7 +70,8 @@ def _set_policy(stack: str, names: Sequence[str], present: str | None, aws: Stac
 
 def _guarded(stack: str, tree: Mapping[str, _Inside], allowed: Collection[str]) -> set[str]:
     """What holds data: resources, and nested stacks with such resources, which would go with them."""
-    own = {each.logical_id for each in tree[stack].there() if each.type in STATEFUL} - set(allowed)
+    holding = (each for each in tree[stack].there() if each.type in STATEFUL)
+    own = {each.logical_id for each in holding if not {each.logical_id, each.physical_id} & set(allowed)}
     inner = [each for each in tree[stack].there() if each.physical_id in tree]
     return own | {each.logical_id for each in inner if _guarded(each.physical_id, tree, allowed)}
 

@@ -306,6 +306,26 @@ def test_what_is_said_not_to_happen_is_not_let_through(account):
     assert (refused.status, refused.cause.address) == ("UPDATE_ROLLBACK_COMPLETE", "app/storage:Bucket")
 
 
+@pytest.mark.parametrize("names", [(), ("Bucket",)], ids=["by the plan", "by name too"])
+def test_one_of_a_name_is_let_through_and_the_others_are_not(account, names):
+    """Two nested stacks have a bucket of the same logical ID: the plan replaces one, the other is a phantom."""
+
+    def twice(one, two):
+        app = resources(A=topic(), Storage=nested("app/storage"), Other=nested("app/other"))
+        return {**bucketed(one), "app": app, "app/other": bucketed(two)["app/storage"]}
+
+    assert deploy(account, twice("news-one", "news-two"), protect=True).ok
+    ids = {name: nested_id(account, name) for name in ("Storage", "Other")}
+    real = replace(change("AWS::S3::Bucket", "Bucket", Effect.REPLACE, "app/storage"), physical_id="news-one")
+    phantom = replace(
+        real, diff=replace(real.diff, stack="app/other"), certainty=Certainty.PHANTOM, physical_id="news-two"
+    )
+    plan = account.plan(twice("news-three", "news-four"), [real, phantom])
+    refused = apply(plan, account.aws, token="t", following=account.following, protect=True, allowed=names)
+    assert (refused.status, refused.cause.address) == ("UPDATE_ROLLBACK_COMPLETE", "app/other:Bucket")
+    assert [denied(account, id_) for id_ in ids.values()] == [["LogicalResourceId/Bucket"]] * 2
+
+
 def test_what_fails_at_first_is_not_protected_and_can_be_deleted(account):
     account.engine.fault(Fault("no room", operation="create", logical_id="T"))
     assert not deploy(account, bucketed(), protect=True).ok
