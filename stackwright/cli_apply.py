@@ -268,14 +268,14 @@ def unsealed(path: Path, session: Session) -> Plan:
 
 
 def _completed(root: RootPlan, wanted: StackTarget) -> RootPlan:
-    """The root with the values of its NoEcho parameters, which no file holds, as they are asked for now."""
+    """The root with the values that no file holds, as they are asked for now: of parameters that may be NoEcho."""
     from .cfn.template import ValidationError, declared
 
     try:
-        secret = {name for name, each in declared(root.target.body).parameters.items() if each.no_echo}
+        known = {name for name, each in declared(root.target.body).parameters.items() if not each.no_echo}
     except ValidationError:
         return root
-    values = {name: value for name, value in wanted.parameters.items() if name in secret}
+    values = {name: value for name, value in wanted.parameters.items() if name not in known}
     return replace(root, target=replace(root.target, parameters={**values, **root.target.parameters}))
 
 

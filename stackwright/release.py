@@ -172,7 +172,7 @@ def _prefix(plan: Plan) -> str:
 
 def _root(planned: RootPlan) -> RootRelease:
     target = planned.target
-    hidden = [name for name, each in declared(target.body).parameters.items() if each.no_echo]
+    known = {name for name, each in declared(target.body).parameters.items() if not each.no_echo}
     return RootRelease(
         root=target.root,
         stack=target.stack,
@@ -180,10 +180,10 @@ def _root(planned: RootPlan) -> RootRelease:
             name: StoredTemplate(target.urls.get(name, ""), hashlib.sha256(text.encode()).hexdigest())
             for name, text in target.templates.items()
         },
-        parameters={name: value for name, value in target.parameters.items() if name not in hidden},
+        parameters={name: value for name, value in target.parameters.items() if name in known},
         tags=dict(target.tags),
         kind=str(planned.kind),
-        hidden=tuple(name for name in hidden if name in target.parameters),
+        hidden=tuple(name for name in target.parameters if name not in known),
         inline=target.inline,
         body="" if target.urls else target.body,
         digest=template_digest(target.body),
@@ -327,14 +327,22 @@ def live_release(releases: Iterable[Release], live: Mapping[str, Live | None]) -
 def before_live(releases: Iterable[Release], live: Mapping[str, Live | None]) -> Release | None:
     """The last release that was deployed before what is live, and is not that: the one that a rollback restores.
 
-    A release that restored another counts as that one, so that rolling back twice goes back twice.
+    A release that restored another counts as that one, so that rolling back twice goes back twice. One that may be what
+    is live, but is not for certain, is taken: going back one too many would be worse than changing nothing.
     """
     good = {each.number: each for each in releases if each.result is Result.DEPLOYED}
     now = live_release(good.values(), live)
     while now and now.restores in good:
         now = good[now.restores]
     earlier = (each for number, each in sorted(good.items(), reverse=True) if now is None or number < now.number)
-    return next((each for each in earlier if live_release([each], live) is None), None)
+    return next((each for each in earlier if not _is_all(each, live)), None)
+
+
+def _is_all(release: Release, live: Mapping[str, Live | None]) -> bool:
+    """Whether just what a release deployed is live, tags and root stacks included, and nothing of it is unknown."""
+    there = {name: each.stack.tags for name, each in live.items() if each is not None}
+    same = {each.root: each.tags for each in release.roots} == there
+    return same and all(is_live(each, live[each.root]) and not each.hidden for each in release.roots)
 
 
 def is_live(root: RootRelease, live: Live | None) -> bool:

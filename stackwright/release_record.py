@@ -44,10 +44,10 @@ class RootRelease(Struct, frozen=True):
     """What a release made of one root stack.
 
     ``templates`` holds the root (``app``) and its nested stacks (``app/network``); ``body`` the root's own text where
-    it was deployed before there was a bucket. ``parameters`` are without those that are NoEcho, which ``hidden`` names.
-    ``kind`` is what was planned (create, update, nothing …), ``status`` the stack's at the end, empty where it was not
-    reached; ``ok`` whether it ended as asked for; ``seconds`` what it took. ``digest`` is the root's
-    `template_digest`.
+    it was deployed before there was a bucket. ``parameters`` are those that are known not to be NoEcho,
+    ``hidden`` names the others. ``kind`` is what was planned (create, update, nothing …), ``status`` the stack's at the
+    end, empty where it was not reached; ``ok`` whether it ended as asked for; ``seconds`` what it took. ``digest`` is
+    the root's `template_digest`.
     """
 
     root: str

@@ -433,7 +433,7 @@ def _parameter(name: str, value: Any) -> Parameter:
         maximum_length=_number(value.get("MaxLength"), int, "MaxLength", path),
         minimum=_number(value.get("MinValue"), float, "MinValue", path),
         maximum=_number(value.get("MaxValue"), float, "MaxValue", path),
-        no_echo=to_text(value.get("NoEcho", False)) == "true",
+        no_echo=to_text(value.get("NoEcho", False)).lower() != "false",  # in doubt it is secret
         description=value.get("Description"),
     )
 

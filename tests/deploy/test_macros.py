@@ -49,10 +49,16 @@ def test_what_becomes_of_each_resource() -> None:
     }
 
 
-def test_no_value_of_a_noecho_parameter_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = whole(RootPlan(TARGET, Kind.UPDATE, Diff()))
+@pytest.mark.parametrize(
+    "declared",
+    ["{Type: String, NoEcho: true}", "{Type: String, NoEcho: 'True'}", "{Type: 'Vault::Secret', NoEcho: true}"],
+    ids=["as usual", "as a text", "of a type that only the macro knows"],
+)
+def test_no_value_of_a_noecho_parameter_is_kept(declared: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = MACRO.replace("{Type: String, NoEcho: true}", declared)
+    made = whole(RootPlan(replace(TARGET, templates={"app": body}), Kind.UPDATE, Diff()))
     assert "hunter2" not in seal(made)
-    assert unseal(seal(made)).roots[0].target.templates == TARGET.templates
+    assert unseal(seal(made)).roots[0].target.templates == {"app": body}
     with account() as found:
         monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
         client("s3").create_bucket(Bucket="releases", CreateBucketConfiguration={"LocationConstraint": REGION})

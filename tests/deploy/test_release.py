@@ -11,11 +11,12 @@ import pytest
 from msgspec.structs import replace
 
 from stackwright import live, release, secret_values
-from stackwright.aws import Boto
+from stackwright.aws import Boto, Stack
 from stackwright.cache import Cache
 from stackwright.deployment import Cause, Kind, Plan
 from stackwright.errors import AwsError, InputError
-from stackwright.release_record import Release, Result, from_json, number_of, to_json
+from stackwright.live import Live
+from stackwright.release_record import Release, Result, RootRelease, from_json, number_of, template_digest, to_json
 from tests.deploy.conftest import ACCOUNT, REGION, client, put_image
 from tests.deploy.releasing import BEGAN, BUCKET, FILES, deploy, emulator, outcome, plan, targets
 from tests.helpers import Project
@@ -331,6 +332,48 @@ def test_rolling_back_twice_goes_back_twice(project: Make, aws: Boto) -> None:
         restoring = release.begin(again, aws, tool="1", secret_names=NAMES, restores=found.number)
         release.finish(restoring, again, ends, aws)
     assert release.before_live(history(aws), lives(aws)) is None
+
+
+def bodies(number: int) -> str:
+    return f"Resources: {{A: {{Type: 'AWS::SNS::Topic', Properties: {{DisplayName: v{number}}}}}}}\n"
+
+
+def past(number: int, *roots: tuple[str, int], tags: str = "", hidden: tuple[str, ...] = ()) -> Release:
+    """A release that deployed the roots, each in its version."""
+    made = tuple(
+        RootRelease(
+            name, f"news-{name}", {}, {}, {"cost": tags}, "update", hidden,
+            digest=template_digest(bodies(version)), ok=True,
+        )
+        for name, version in roots
+    )  # fmt: skip
+    return Release(number, "dev", "1", "r", "b", BEGAN, "me", "", "0", made, result=Result.DEPLOYED)
+
+
+@pytest.mark.parametrize(
+    ("releases", "restored"),
+    [
+        ([past(1, ("app", 1)), past(2, ("app", 2)), past(3, ("app", 2))], 1),
+        ([past(1, ("app", 1)), past(2, ("app", 2), tags="a"), past(3, ("app", 2), tags="b")], 2),
+        ([past(1, ("app", 1)), past(2, ("app", 2)), past(3, ("app", 2), ("web", 7))], 2),
+        ([past(1, ("app", 1)), past(2, ("app", 2), hidden=("Token",)), past(3, ("app", 2), hidden=("Token",))], 2),
+    ],
+    ids=["the same again", "other tags", "another root", "a NoEcho parameter that may differ"],
+)
+def test_the_release_before_what_is_live(releases: list[Release], restored: int) -> None:
+    """Of what cannot be told apart from what is live, the next one back is taken: not one too many."""
+    *_, last = releases
+    there = {
+        each.root: Live.of(
+            each.root,
+            Stack(f"arn:aws:cloudformation:r:1:stack/{each.stack}/x", each.stack, "UPDATE_COMPLETE", tags=each.tags),
+            bodies({"app": 2, "web": 7}[each.root]),
+        )
+        for each in last.roots
+    }
+    found = release.before_live(releases, there)
+    assert found is not None
+    assert found.number == restored
 
 
 # --- restoring ------------------------------------------------------------------------------------------------------
