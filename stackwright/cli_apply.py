@@ -256,6 +256,12 @@ def unsealed(path: Path, session: Session) -> Plan:
         raise DeployError.of("SW888", f"{message}, not for {', '.join(places)}", Location(path.as_posix()))
     lives = session.lives()
     wanted = session.targets(lives, sealed.images, sealed.secrets)
+    roots = [each.target.root for each in sealed.roots]
+    if roots != list(wanted):
+        message = (
+            f"the plan is stale: its root stacks are {', '.join(roots)}, those of the parameters {', '.join(wanted)}"
+        )
+        raise DeployError.of("SW888", message, hint="make a new plan")
     sealed = replace(sealed, roots=tuple(_completed(each, wanted[each.target.root]) for each in sealed.roots))
     moved = _moved(sealed, session, lives, wanted)
     problems = [Problem("SW888", f"the plan is stale: {each}", (), "make a new plan") for each in moved]

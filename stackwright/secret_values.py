@@ -143,20 +143,24 @@ def keep(name: str, version: str, release: int, aws: Storage) -> None:
     """Label a version so that Secrets Manager keeps it when newer ones come: a release can then be restored.
 
     A version without a label is deprecated, and deleted once a secret has more than about 100 of them. The label has
-    the number of the first release with the version, so that any number of releases share it. A secret can have 20
-    labels in all: beyond ``KEPT`` of ours the versions that were released first lose theirs. Raises InputError,
-    AwsError.
+    the number of the first of the releases that use the version one after the other; one that comes back, by a
+    rollback, gets another. A secret can have 20 labels in all: beyond ``KEPT`` of ours the versions that were in use
+    longest ago lose theirs. Raises InputError, AwsError.
     Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
     """
     secret = usable(name, aws)
     held = {label: id_ for id_, labels in secret.versions.items() for label in labels if label.startswith(_LABEL)}
-    if version in held.values():
+    earlier = [label for label, id_ in held.items() if id_ == version]
+    if earlier and max(held, key=_number) in earlier:
         return
     ours = f"{_LABEL}{release:06}"
     before = held.pop(ours, None)  # of an environment that was made anew
-    for label in sorted(held, key=_number)[: max(len(held) - KEPT + 1, 0)]:
+    others = sorted(held.keys() - set(earlier), key=_number)
+    for label in others[: max(len(others) - KEPT + 1, 0)]:
         aws.label_secret_version(name, None, label, holder=held[label])
     aws.label_secret_version(name, version, ours, holder=before)
+    for label in set(earlier) - {ours}:
+        aws.label_secret_version(name, None, label, holder=version)
 
 
 def _number(label: str) -> int:

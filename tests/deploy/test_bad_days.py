@@ -544,6 +544,26 @@ def test_a_plan_that_another_deployment_overtook(days: Days) -> None:
     assert days.recover() == []
 
 
+@pytest.mark.parametrize("gone", [False, True], ids=["one that came", "one that went"])
+def test_a_plan_of_other_root_stacks(days: Days, gone: bool) -> None:
+    days.turn()
+    file = days.world.project.folder / "params/defaults.yaml"
+    text = file.read_text(encoding="utf-8")
+    more = {"params/defaults.yaml": text.replace("  - base\n", "  - base\n  - extra\n")}
+    extra = {"templates/extra.yaml.j2": "Resources: {Topic: {Type: AWS::SNS::Topic}}\n"}
+    if gone:
+        days.world.write({**more, **extra})
+    path = days.world.project.folder.parent / "plan.json"
+    assert days.world.run("plan", "--out", str(path)).code == 0
+    days.world.write({"params/defaults.yaml": text} if gone else {**more, **extra})
+    done = days.world.deploy("--plan", str(path))
+    assert (done.code, "SW888 the plan is stale: its root stacks are base, " in done.err) == (1, True), done.said
+    (days.world.project.folder / "templates/extra.yaml.j2").unlink()
+    days.world.write({"params/defaults.yaml": text})
+    assert days.world.deploy().code == 0
+    days.rebuild()  # the bucket has a template more than a version has
+
+
 @pytest.mark.parametrize("keep", [True, False])
 def test_a_sealed_plan_of_a_stack_with_a_noecho_parameter(days: Days, keep: bool) -> None:
     world, template = days.world, "templates/app.yaml.j2"

@@ -292,6 +292,20 @@ def test_a_version_is_kept_once_however_many_releases_run_it() -> None:
     stage.keep("app", "v1", 4, aws)
 
 
+def test_a_version_that_comes_back_is_not_the_first_to_go() -> None:
+    """As many versions as are kept, a rollback to the first of them, and a new one: the first is still in use."""
+    aws = FakeAws(secrets={"app": FakeSecret()})
+    for number in range(1, stage.KEPT + 1):
+        aws.put_secret_value("app", f"v{number}", "x")
+        stage.keep("app", f"v{number}", number, aws)
+    stage.keep("app", "v1", stage.KEPT + 1, aws)
+    aws.put_secret_value("app", "new", "x")
+    stage.keep("app", "new", stage.KEPT + 2, aws)
+    labels = {each for each in aws.secrets["app"].labels if each.startswith("kept-")}
+    kept = {aws.secrets["app"].labels[each] for each in labels}
+    assert (len(labels), "v1" in kept, "v2" in kept, "v3" in kept) == (stage.KEPT, True, False, True)
+
+
 def test_the_first_of_many_versions_lose_their_labels() -> None:
     """A secret can have 20 labels in all, which `FakeAws` holds every call against."""
     aws = FakeAws(secrets={"app": FakeSecret({"v0": "0"}, labels={"kept-of-old": "v0", "AWSPENDING": "v0"})})
