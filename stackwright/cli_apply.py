@@ -256,11 +256,9 @@ def unsealed(path: Path, session: Session) -> Plan:
         raise DeployError.of("SW888", f"{message}, not for {', '.join(places)}", Location(path.as_posix()))
     lives = session.lives()
     wanted = session.targets(lives, sealed.images, sealed.secrets)
-    roots = [each.target.root for each in sealed.roots]
-    if roots != list(wanted):
-        message = (
-            f"the plan is stale: its root stacks are {', '.join(roots)}, those of the parameters {', '.join(wanted)}"
-        )
+    if [each.target.root for each in sealed.roots] != list(wanted):
+        were = ", ".join(each.target.root for each in sealed.roots)
+        message = f"the plan is stale: its root stacks are {were}, those of the parameters {', '.join(wanted)}"
         raise DeployError.of("SW888", message, hint="make a new plan")
     sealed = replace(sealed, roots=tuple(_completed(each, wanted[each.target.root]) for each in sealed.roots))
     moved = _moved(sealed, session, lives, wanted)
@@ -404,10 +402,6 @@ def _beyond(change: PlannedChange, known: PlannedChange | None) -> bool:
     return grave and not (known.effect is change.effect or known.diff.may_replace)
 
 
-def _sentence(error: BaseException) -> str:
-    return str(error) if isinstance(error, StackwrightError) else "interrupted"
-
-
 class _Run:
     """One deployment under way: the plan as it is by now, the outcomes so far, and the record of its release."""
 
@@ -424,9 +418,9 @@ class _Run:
         """Apply the roots in order, up to the first that fails; nothing is left of what was planned of the others."""
         try:
             return self._in_order()
-        except BaseException as error:
-            self._failed = self._failed or _sentence(error)
-            with suppress(StackwrightError):  # what failed first is told; without an end it counts as interrupted
+        except StackwrightError as error:  # one that is interrupted has no end in its record
+            self._failed = self._failed or str(error)
+            with suppress(StackwrightError):  # what failed first is told
                 self.finish()
             raise
         finally:
@@ -583,11 +577,14 @@ def rollback(
     session = Session(options, config, aws, say)
     wanted = _restorable(session, number)
     say(f"release {wanted.number} of {wanted.started:%Y-%m-%d %H:%M}, by {wanted.by}, commit {wanted.commit or '-'}")
+    for root in wanted.roots:
+        if root.hidden:
+            say(f"not in any record, and kept as they are live: {', '.join(root.hidden)} of {root.stack}")
     made = _restoring(session, wanted)
     with session.discarding(made.roots):
         print_plan(made)
         if made.empty:
-            say(f"release {wanted.number} is what is live: nothing to do")
+            say(f"release {wanted.number} is what is live: nothing to do; an earlier one has to be named, see history")
             return
         allowed = confirm(made, allowed, session)
     carry_out(session, made, allowed, restores=wanted.number)

@@ -268,7 +268,10 @@ def history(options: Options, limit: int, style: str) -> None:
     live = past.live.number if past and past.live else None
     running = past.running.number if past and past.running else None
     if style == "json":
-        rows = [{**to_builtins(each), "live": each.number == live} for each in releases]
+        rows = [
+            {**to_builtins(each), "result": report.result_of(each, running), "live": each.number == live}
+            for each in releases
+        ]
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     elif releases:
         _table(report.history(releases, live, running, _now()))

@@ -157,11 +157,17 @@ def history(releases: Sequence[Release], live: int | None, running: int | None, 
 
 def result_text(release: Release, live: int | None, running: int | None) -> str:
     """How a release ended, whether it is live, and what it restores."""
-    result = release.result or (Result.RUNNING if release.number == running else Result.INTERRUPTED)
+    result = result_of(release, running)
     text = _styled(result, _RESULTS.get(result, "red"))
     text += ", [bold]live[/]" if release.number == live else ""
     text += f", restores {release.restores}" if release.restores else ""
     return text + (f": {_escaped(release.cause)}" if release.cause else "")
+
+
+def result_of(release: Release, running: int | None) -> Result:
+    """How a release ended; without an end in its record it is ``running``, the number of the one under way, or was
+    interrupted."""
+    return release.result or (Result.RUNNING if release.number == running else Result.INTERRUPTED)
 
 
 def who(arn: str) -> str:

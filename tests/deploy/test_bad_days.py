@@ -470,6 +470,8 @@ def test_interrupted_and_hung_up(days: Days) -> None:
         if number == signal.SIGINT:
             assert "detached: what happens to news-dev-app goes on" in done.err
             assert "watch --env dev" in done.err
+        newest, *_ = json.loads(days.world.run("history", "--format", "json").out)
+        assert newest["result"] in ("interrupted", "running"), newest
         assert days.recover() == []
 
 
@@ -578,6 +580,8 @@ def test_a_sealed_plan_of_a_stack_with_a_noecho_parameter(days: Days, keep: bool
     done = world.deploy("--plan", str(path))
     assert done.code == 0, done.said
     assert "change set of news-dev-app" not in done.err or not keep
+    done = world.run("rollback", "--yes")
+    assert "not in any record, and kept as they are live: WebImage of news-dev-app" in done.err, done.said
     world.write({template: whole})
     days.rebuild()
 
