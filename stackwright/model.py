@@ -313,12 +313,25 @@ class S3Folder(Struct, frozen=True):
         return f"https://{self.bucket}.s3.{self.region}.{url_suffix(self.region)}/{self.key(name)}"
 
 
+_URL_SUFFIXES = {
+    "cn": "amazonaws.com.cn",
+    "eusc": "amazonaws.eu",
+    "us-iso": "c2s.ic.gov",
+    "us-isob": "sc2s.sgov.gov",
+    "eu-isoe": "cloud.adc-e.uk",
+    "us-isof": "csp.hci.ic.gov",
+}
+"""How the names of Regions of a partition begin -> its domain, where that is not amazonaws.com; as botocore knows them
+(data/partitions.json), which takes long to ask."""
+
+
 def url_suffix(region: str) -> str:
     """The domain of AWS's addresses in a Region, which ``AWS::URLSuffix`` holds.
 
     Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/pseudo-parameter-reference.html
     """
-    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    found = (suffix for start, suffix in _URL_SUFFIXES.items() if region.startswith(f"{start}-"))
+    return next(found, "amazonaws.com")
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def _same_template(one: str, other: str) -> bool:
     """The same text; of JSON the same content, since botocore gives it parsed."""
     if one == other:
         return True
-    try:
-        return bool(json.loads(one) == json.loads(other))
+    try:  # true and 1 are equal in Python, and not to CloudFormation
+        return json.dumps(json.loads(one), sort_keys=True) == json.dumps(json.loads(other), sort_keys=True)
     except ValueError:
         return False

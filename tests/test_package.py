@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from botocore.loaders import Loader
 from dotenv import dotenv_values
 
 from stackwright import function_zip
 from stackwright.errors import InputError
-from stackwright.model import Bundle, Dotenv, Problem, S3Folder
+from stackwright.model import Bundle, Dotenv, Problem, S3Folder, url_suffix
 from stackwright.package import package
 from tests.helpers import TOPIC, Project, files, yaml_1_1
 
@@ -464,3 +465,10 @@ def test_what_is_no_bucket(project: Make, name: str) -> None:
 
 def test_regions_of_china_have_their_own_domain() -> None:
     assert S3Folder("b", "cn-north-1").url("k") == "https://b.s3.cn-north-1.amazonaws.com.cn/k"
+
+
+def test_addresses_have_the_domain_of_their_partition() -> None:
+    for partition in Loader().load_data("partitions")["partitions"]:
+        for region in partition["regions"]:
+            if not region.endswith("global"):
+                assert url_suffix(region) == partition["outputs"]["dnsSuffix"], region

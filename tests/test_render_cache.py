@@ -81,6 +81,20 @@ def test_what_changes_is_rendered_again(made: Project, path: str, text: str) -> 
     assert again.documents == Renderer(made)._render(made.load()).documents
 
 
+def test_links_below_templates_are_followed_once(made: Project, tmp_path: Path) -> None:
+    render, shared = Renderer(made), tmp_path / "shared"
+    shared.mkdir()
+    (shared / "macros.j2").write_text("{# one #}")
+    (made.folder / "templates/shared").symlink_to(shared)
+    (made.folder / "templates/again").symlink_to(".")
+    render()
+    render()
+    assert render.count == 1
+    (shared / "macros.j2").write_text("{# two #}")
+    render()
+    assert render.count == 2
+
+
 def test_a_local_path_that_is_gone_is_told(made: Project) -> None:
     render = Renderer(made)
     render()

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 from botocore import __version__
+from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import JSONFileLoader, Loader
 
 from ..cache import Cache
@@ -34,11 +35,20 @@ class FastLoader(Loader):
     def __init__(self, like: Loader, kept: Cache | None) -> None:
         super().__init__(list(like.search_paths), _Files(kept), include_default_search_paths=False)
         folders = (Path(each) for each in self.search_paths)
-        self._services = sorted(entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir())
+        self._names = sorted({entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir()})
 
-    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - every folder is a service's
-        """The names of all folders."""
-        return self._services
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - what each has is not looked into
+        """The names of all services, and of files beside them."""
+        return self._names
+
+    def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
+        """What a service has of a type of data. Raises UnknownServiceError where it has none, which botocore knows from
+        the list that is shorter here."""
+        try:
+            return super().load_service_model(service_name, type_name, api_version)
+        except DataNotFoundError:
+            known = ", ".join(super().list_available_services(type_name))
+            raise UnknownServiceError(service_name=service_name, known_service_names=known) from None
 
 
 class _Files(JSONFileLoader):

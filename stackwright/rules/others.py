@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
+from ..cfn.schema import STATEFUL
 from ..model import Document
 from ..variables import FUNCTION_LIMIT, looks_secret
 from .base import Finding, Path, Properties, ResourceRule, Rule, listed, mapping, number, properties, texts
@@ -221,26 +222,7 @@ class StatefulPolicies(ResourceRule):
     title = "Stateful resource without DeletionPolicy and UpdateReplacePolicy"
     reason = "By default a removed or replaced resource is deleted with its data."
     source = f"{_REFERENCE}aws-attribute-updatereplacepolicy.html"
-    types = (
-        "AWS::S3::Bucket",
-        "AWS::EFS::FileSystem",
-        "AWS::SecretsManager::Secret",
-        "AWS::ECR::Repository",
-        "AWS::Logs::LogGroup",
-        "AWS::KMS::Key",
-        "AWS::RDS::DBInstance",
-        "AWS::RDS::DBCluster",
-        "AWS::DynamoDB::Table",
-        "AWS::DynamoDB::GlobalTable",
-        "AWS::ElastiCache::ReplicationGroup",
-        "AWS::ElastiCache::CacheCluster",
-        "AWS::AmazonMQ::Broker",
-        "AWS::OpenSearchService::Domain",
-        "AWS::EC2::Volume",
-        "AWS::SQS::Queue",
-        "AWS::Cognito::UserPool",
-        "AWS::Backup::BackupVault",
-    )
+    types = tuple(sorted(STATEFUL))
 
     def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[Finding]:
         """Both attributes."""

@@ -85,5 +85,6 @@ def test_services_are_botocores() -> None:
     assert set(theirs.list_available_services("service-2")) <= set(
         FastLoader(theirs, None).list_available_services("service-2")
     )
-    with pytest.raises(UnknownServiceError):
-        FastLoader(theirs, None).load_service_model("no-service", "service-2")
+    for service, kind in (("no-service", "service-2"), ("ecr", "no-kind")):
+        with pytest.raises(UnknownServiceError, match=f"Unknown service: '{service}'"):
+            FastLoader(theirs, None).load_service_model(service, kind)

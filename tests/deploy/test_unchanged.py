@@ -48,6 +48,14 @@ def test_json_is_compared_by_what_it_says(aws: Account) -> None:
     assert unchanged.nothing(target({"app": spaced["app"].replace("Topic", "Other", 1)}), aws.live()) is None
 
 
+def test_true_is_not_one() -> None:
+    yes, one = (
+        f'{{"Resources": {{"T": {{"Type": "A::B::C", "Properties": {{"P": {each}}}}}}}}}' for each in ("true", "1")
+    )
+    assert unchanged.nothing(target({"app": yes}), Live.of("app", stack(), yes)) is not None
+    assert unchanged.nothing(target({"app": one}), Live.of("app", stack(), yes)) is None
+
+
 TOPIC = "Parameters:\n  Title: {Type: String, Default: a}\n  Count: {Type: Number, Default: 1}\nResources:\n  Topic:\n"
 ONE = {"app": f"{TOPIC}    Type: AWS::SNS::Topic\n    Properties: {{DisplayName: !Ref Title}}\n"}
 
