@@ -23,6 +23,7 @@ from .cfn.schema import Recreation, ResourceType, Schemas
 from .cfn.template import to_text
 from .cfn.values import Reference, Source, Traced, Unknown, canonical, plain, traces
 from .differences import HIDDEN, PARAMETER, DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
+from .policies import EFFECTS
 
 # --- collecting ---------------------------------------------------------------------------------------------
 
@@ -169,6 +170,7 @@ class _Leaf(Struct, frozen=True):
     path: tuple[str | int, ...]
     before: Any
     after: Any
+    statement: str = ""
 
 
 def _described(leaf: _Leaf, recreation: Recreation, wires: Mapping[str, str]) -> PropertyDiff:
@@ -188,6 +190,7 @@ def _described(leaf: _Leaf, recreation: Recreation, wires: Mapping[str, str]) ->
         after_apply=bool(unknown),
         certain=certain,
         causes=tuple(sorted(bound or {_cause(reference, wires) for reference in references})),
+        statement=leaf.statement,
     )
 
 
@@ -219,22 +222,31 @@ def _shown(value: Any) -> Any:
     return value.text if isinstance(value, Unknown) else value
 
 
-def _leaves(before: Any, after: Any, shown: str, path: tuple[str | int, ...]) -> Iterator[_Leaf]:
-    """The differing leaves of two resolved trees, lists of named things compared by name."""
+def _leaves(before: Any, after: Any, shown: str, path: tuple[str | int, ...], statement: str = "") -> Iterator[_Leaf]:
+    """The differing leaves of two resolved trees, lists of named things compared by name.
+
+    ``statement`` is the effect of the policy statement around them.
+    """
     if canonical(before) == canonical(after):
         return
     before, after = _opened(before), _opened(after)
     if isinstance(before, Mapping) and isinstance(after, Mapping):
+        statement = _statement(after) if path[-1:] == ("Statement",) or path[-2:] == ("Statement", 0) else statement
         for key in sorted({**before, **after}):
             name = f"{shown}.{key}" if shown else str(key)
-            yield from _leaves(before.get(key, MISSING), after.get(key, MISSING), name, (*path, key))
+            yield from _leaves(before.get(key, MISSING), after.get(key, MISSING), name, (*path, key), statement)
     elif isinstance(before, list) and isinstance(after, list):
         if _reordered(before, after):
-            yield _Leaf(f"{shown}[order]", path, before, after)
+            yield _Leaf(f"{shown}[order]", path, before, after, statement)
         for label, old, new in _paired(before, after):
-            yield from _leaves(old, new, f"{shown}[{label}]", (*path, 0))
+            yield from _leaves(old, new, f"{shown}[{label}]", (*path, 0), statement)
     else:
-        yield _Leaf(shown, path, before, after)
+        yield _Leaf(shown, path, before, after, statement)
+
+
+def _statement(after: Mapping[str, Any]) -> str:
+    effect = _shown(after.get("Effect"))
+    return effect if effect in EFFECTS else ""
 
 
 def _opened(value: Any) -> Any:

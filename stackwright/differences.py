@@ -29,7 +29,8 @@ class Effect(StrEnum):
 class PropertyDiff(Struct, frozen=True):
     """One value that differs. ``path`` reads like ``ContainerDefinitions["gateway"].Image``; a side that does
     not exist is None. ``replaces``: ``no``, ``yes`` or ``maybe``; ``after_apply``: the new value is only
-    known then."""
+    known then. ``statement``: what the policy statement around it will do, ``Allow`` or ``Deny``; empty where there is
+    none, or that is not known."""
 
     path: str
     before: Any
@@ -40,6 +41,7 @@ class PropertyDiff(Struct, frozen=True):
     after_apply: bool = False
     certain: bool = True
     causes: tuple[str, ...] = ()
+    statement: str = ""
 
 
 class ResourceDiff(Struct, frozen=True):

@@ -21,6 +21,7 @@ from .differences import Effect, PropertyDiff
 from .errors import DeployError
 from .live import STACK
 from .model import Location, Problem
+from .policies import statements
 
 REVISIONS = frozenset(("AWS::ECS::TaskDefinition", "AWS::Lambda::Version", "AWS::Lambda::LayerVersion"))
 """Types whose resources are revisions: every change makes a new one, and nothing is lost with the old one."""
@@ -207,8 +208,7 @@ def _openings(root: RootPlan, change: PlannedChange) -> Iterator[tuple[Flag, str
     elif diff.effect is Effect.REMOVE:
         found = ["no longer denies anything"] if diff.type in _POLICIES else []
     else:
-        now = _properties(root, change)
-        found = [text for each in diff.properties for text in _opened(diff.type, each, now, root)]
+        found = [text for each in diff.properties for text in _opened(diff.type, each, root)]
     if found:
         more = f" (and {len(found) - _SHOWN} more)" if len(found) > _SHOWN else ""
         yield Flag.ACCESS, "; ".join(found[:_SHOWN]) + more
@@ -234,17 +234,17 @@ def _granted(type_: str, properties: Mapping[str, Any]) -> Iterator[str]:
     elif type_ == _PERMISSION:
         yield f"lets {_short(properties.get('Principal'))} invoke a function"
     else:
-        allowed = list(_statements(properties, "Allow"))
+        allowed = list(statements(properties, "Allow"))
         yield from (f"allows {_short(each.get('Action', each.get('NotAction')))}" for each in allowed)
         yield from (f"attaches {_short(arn)}" for arn in _list(properties.get("ManagedPolicyArns")))
 
 
-def _opened(type_: str, leaf: PropertyDiff, now: Mapping[str, Any], root: RootPlan) -> Iterator[str]:
-    """What a changed property opens; ``now`` are all properties as they will be."""
+def _opened(type_: str, leaf: PropertyDiff, root: RootPlan) -> Iterator[str]:
+    """What a changed property opens."""
     if _follows(leaf, root):
         return
     wider = {_GROUP: _wider_group, _PERMISSION: _wider_permission, **dict.fromkeys(_RULES, _wider_rule)}
-    if wider[type_](leaf) if type_ in wider else _wider_policy(leaf, now):
+    if wider.get(type_, _wider_policy)(leaf):
         yield f"{leaf.path}: {_change(leaf)}"
 
 
@@ -296,41 +296,23 @@ def _wider_permission(leaf: PropertyDiff) -> bool:
 _NEGATIVE = ("NotAction", "NotResource", "NotPrincipal")
 
 
-def _wider_policy(leaf: PropertyDiff, now: Mapping[str, Any]) -> bool:
-    """Any policy document, wherever a type holds it."""
+def _wider_policy(leaf: PropertyDiff) -> bool:
+    """Any policy document, wherever a type holds it; what may be an ``Allow`` or a ``Deny`` is taken for both."""
     if leaf.path.startswith("ManagedPolicyArns"):
         return leaf.exists_after and not leaf.path.endswith("[order]")
     if leaf.path == "PermissionsBoundary":
         return leaf.exists_before
     inside = re.search(r"(?:^|\.)Statement(?:\[[^\]]*\])?(?:\.(.+))?$", leaf.path)
     if inside is None or not inside.group(1):
-        gains = leaf.exists_after and any(_statements(leaf.after, "Allow"))
-        return gains or (leaf.exists_before and any(_statements(leaf.before, "Deny")))
+        gains = leaf.exists_after and any(statements(leaf.after, "Allow"))
+        return gains or (leaf.exists_before and any(statements(leaf.before, "Deny")))
     if inside.group(1) == "Effect":
         return bool(leaf.after != "Deny")
-    effect = _effect(leaf.path[: inside.start(1)], now)
     narrower = replace(
         leaf, before=leaf.after, after=leaf.before, exists_before=leaf.exists_after, exists_after=leaf.exists_before
     )
-    allows = effect != "Deny" and _wider_statement(inside.group(1), leaf)
-    return allows or (effect != "Allow" and _wider_statement(inside.group(1), narrower))
-
-
-_STEP = re.compile(r'\["([^"]*)"\]|\[(\d+)\]|([^.\[\]]+)')
-
-
-def _effect(path: str, properties: Mapping[str, Any]) -> str:
-    """``Allow`` or ``Deny``, as the statement at the path says; empty where it is not found."""
-    place: Any = properties
-    for key, index, name in _STEP.findall(path):
-        if name:
-            place = place.get(name) if isinstance(place, Mapping) else None
-        elif isinstance(place, list) and index:
-            place = place[int(index)] if int(index) < len(place) else None
-        elif isinstance(place, list):  # named by what distinguishes it, PolicyName for example
-            place = next((each for each in place if isinstance(each, Mapping) and key in each.values()), None)
-    found = place.get("Effect") if isinstance(place, Mapping) else None
-    return found if isinstance(found, str) else ""
+    allows = leaf.statement != "Deny" and _wider_statement(inside.group(1), leaf)
+    return allows or (leaf.statement != "Allow" and _wider_statement(inside.group(1), narrower))
 
 
 def _wider_statement(element: str, leaf: PropertyDiff) -> bool:
@@ -357,18 +339,6 @@ def _matches(value: Any, pattern: Any) -> bool:
         return bool(value == pattern)
     wild = "".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in pattern)
     return re.fullmatch(wild, value, re.IGNORECASE | re.DOTALL) is not None
-
-
-def _statements(value: Any, effect: str) -> Iterator[Mapping[str, Any]]:
-    """All statements with that effect, at any depth."""
-    if isinstance(value, Mapping):
-        if value.get("Effect") == effect:
-            yield value
-        for each in value.values():
-            yield from _statements(each, effect)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _statements(each, effect)
 
 
 def _rule(rule: Mapping[str, Any]) -> str:

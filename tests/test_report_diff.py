@@ -139,6 +139,7 @@ def test_json_holds_everything():
         "after_apply": False,
         "certain": True,
         "causes": [],
+        "statement": "",
     }
     assert data["outputs"][0] == {"stack": "app", "name": "Url", "before": "a", "after": "b"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +13,7 @@ from stackwright.cfn.schema import Schemas
 from stackwright.cli_apply import Allowed
 from stackwright.deployment import Certainty, Kind, Listed, Plan, PlannedChange, RootPlan, StackTarget
 from stackwright.diff import diff
+from stackwright.differences import PropertyDiff
 from stackwright.errors import DeployError
 from stackwright.gates import Flag, dangers, require
 from stackwright.model import Location
@@ -23,7 +25,8 @@ CLUSTER = {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": "one"}}
 
 
 def template(resources):
-    return yaml.safe_dump({"Resources": {"Keep": {"Type": "AWS::SQS::Queue"}, **resources}}, sort_keys=False)
+    held = {"Keep": {"Type": "AWS::SQS::Queue"}, **resources}
+    return yaml.safe_dump({"Conditions": {"Never": {"Fn::Equals": ["a", "b"]}}, "Resources": held}, sort_keys=False)
 
 
 def plan_of(before, after, kind=Kind.UPDATE, **changes):
@@ -181,6 +184,60 @@ ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
 )
 def test_wider_policies_need_leave(before, after, wider):
     assert [flag for _, flag in flags(before, after)] == [Flag.ACCESS] * wider
+
+
+NONE = {"Ref": "AWS::NoValue"}
+
+
+def chosen(otherwise, then=NONE):
+    """The first, by a condition that does not hold."""
+    return {"Fn::If": ["Never", then, otherwise]}
+
+
+def document(value):
+    """A role with one policy, whose document is given as it is."""
+    return {"Type": "AWS::IAM::Role", "Properties": {"Policies": [{"PolicyName": "p", "PolicyDocument": value}]}}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda one, other: role(chosen(NONE, other), other, one),
+        lambda one, other: role(other, chosen(one, other)),
+        lambda one, other: role({**other, "Sid": "A"}, chosen(NONE, {**other, "Sid": "S"}), {**one, "Sid": "S"}),
+        lambda one, other: document({"Statement": chosen([other, one], [one, other])}),
+        lambda one, other: document({"Statement": chosen(one, other)}),
+        lambda one, other: document(chosen({"Statement": [other, one]}, {"Statement": [one, other]})),
+        lambda one, other: document({"Fn::Sub": json.dumps({"Statement": [other, one]})}),
+    ],
+    ids=["after one that is dropped", "in a branch", "by name", "list", "no list", "document", "text"],
+)
+def test_a_statement_means_what_it_is_resolved_to(make):
+    few, more = ["s3:GetObject"], ["s3:GetObject", "s3:PutObject"]
+    for kind, other, wider, narrower in ((allow, deny, few, more), (deny, allow, more, few)):
+        before, after = make(kind(wider), other("sns:Publish")), make(kind(narrower), other("sns:Publish"))
+        assert [flag for _, flag in flags(before, after)] == [Flag.ACCESS], kind.__name__
+        assert flags(after, before) == [], kind.__name__
+
+
+@pytest.mark.parametrize("effect", [{"Fn::ImportValue": "effect"}, {"Fn::Sub": "${Keep.QueueName}"}])
+def test_a_statement_of_which_nobody_knows_what_it_does_may_open(effect):
+    def said(*actions):
+        return role({**allow(list(actions)), "Effect": effect})
+
+    assert flags(said("s3:Get*"), said("s3:Get*", "s3:Put*")) == [("X", Flag.ACCESS)]
+    assert flags(said("s3:Get*", "s3:Put*"), said("s3:Get*")) == [("X", Flag.ACCESS)]
+    assert flags(role(), said("s3:Get*")) == [("X", Flag.ACCESS)]
+    assert flags(said("s3:Get*"), role()) == [("X", Flag.ACCESS)]
+
+
+def test_what_only_cloudformation_lists_of_a_statement_may_open():
+    found = plan_of({"X": role(allow(["s3:Get*"]))}, {"X": role(allow(["s3:Get*", "s3:Put*"]))})
+    root = found.roots[0]
+    (change,) = root.changes
+    leaf = PropertyDiff("Policies[0].PolicyDocument.Statement[0].Action[1]", "s3:Put*", None, exists_after=False)
+    bare = replace(change, diff=replace(change.diff, properties=(leaf,)), listed=Listed.CLOUDFORMATION)
+    assert [each.flag for each in dangers(replace(found, roots=(replace(root, changes=(bare,)),)))] == [Flag.ACCESS]
 
 
 WORLD = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "0.0.0.0/0"}
