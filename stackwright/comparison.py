@@ -23,7 +23,7 @@ from .cfn.schema import Recreation, ResourceType, Schemas
 from .cfn.template import to_text
 from .cfn.values import Reference, Source, Traced, Unknown, canonical, plain, traces
 from .differences import HIDDEN, PARAMETER, DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
-from .policies import EFFECTS
+from .policies import EFFECTS, statements
 
 # --- collecting ---------------------------------------------------------------------------------------------
 
@@ -81,6 +81,7 @@ class Collector:
             may_replace=change.replacement is cfn.Replacement.CONDITIONAL,
             properties=properties,
             line=stack.template.line(("Resources", change.logical_id)) if stack else 0,
+            denies=_denies(change) if effect is Effect.REMOVE else None,
         )
         self.resources.append(found)
         if known is not None and known.stateful:
@@ -111,6 +112,10 @@ def _effect(change: cfn.ResourceChange) -> Effect:
     if change.action is cfn.Action.MODIFY:
         return Effect.REPLACE if change.replacement is cfn.Replacement.TRUE else Effect.CHANGE
     return Effect.REMOVE if change.action is cfn.Action.REMOVE else Effect.ADD
+
+
+def _denies(change: cfn.ResourceChange) -> bool:
+    return any(statements(_shown(change.before.get("Properties", {})), "Deny"))
 
 
 def _loss(found: ResourceDiff, change: cfn.ResourceChange) -> Iterator[DataLoss]:

@@ -48,7 +48,7 @@ class ResourceDiff(Struct, frozen=True):
     """What happens to one resource of one stack (``app`` or ``app/gateway``).
 
     ``certain`` is False where it depends on values known after apply. ``causes`` name what a change merely
-    follows.
+    follows. ``denies``: whether a policy in what is removed may deny something; None where that is not known.
     """
 
     stack: str
@@ -59,6 +59,7 @@ class ResourceDiff(Struct, frozen=True):
     may_replace: bool = False
     properties: tuple[PropertyDiff, ...] = ()
     line: int = 0
+    denies: bool | None = None
 
     @property
     def address(self) -> str:

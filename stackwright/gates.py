@@ -195,9 +195,11 @@ def _with_identifiers(text: str, root: RootPlan) -> str:
 _GROUP = "AWS::EC2::SecurityGroup"
 _RULES = frozenset(("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress"))
 _PERMISSION = "AWS::Lambda::Permission"
-_POLICIES = frozenset(("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy",
-                       "AWS::SecretsManager::ResourcePolicy"))  # fmt: skip
-"""Types that may deny: what they denied is allowed once they are gone."""
+_POLICIES = frozenset(("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SQS::QueueInlinePolicy",
+                       "AWS::SNS::TopicPolicy", "AWS::SNS::TopicInlinePolicy", "AWS::SecretsManager::ResourcePolicy",
+                       "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy", "AWS::IAM::UserPolicy",
+                       "AWS::IAM::GroupPolicy"))  # fmt: skip
+"""Types that deny others something: what they denied is allowed once they are gone."""
 _SHOWN = 3
 
 
@@ -206,7 +208,7 @@ def _openings(root: RootPlan, change: PlannedChange) -> Iterator[tuple[Flag, str
     if diff.effect is Effect.ADD:
         found = list(_granted(diff.type, _properties(root, change)))
     elif diff.effect is Effect.REMOVE:
-        found = ["no longer denies anything"] if diff.type in _POLICIES else []
+        found = ["no longer denies anything"] if diff.type in _POLICIES and diff.denies is not False else []
     else:
         found = [text for each in diff.properties for text in _opened(diff.type, each, root)]
     if found:
@@ -304,8 +306,9 @@ def _wider_policy(leaf: PropertyDiff) -> bool:
         return leaf.exists_before
     inside = re.search(r"(?:^|\.)Statement(?:\[[^\]]*\])?(?:\.(.+))?$", leaf.path)
     if inside is None or not inside.group(1):
-        gains = leaf.exists_after and any(statements(leaf.after, "Allow"))
-        return gains or (leaf.exists_before and any(statements(leaf.before, "Deny")))
+        name = leaf.path.rpartition(".")[2].partition("[")[0]
+        gains = leaf.exists_after and any(statements({name: leaf.after}, "Allow"))
+        return gains or (leaf.exists_before and any(statements({name: leaf.before}, "Deny")))
     if inside.group(1) == "Effect":
         return bool(leaf.after != "Deny")
     narrower = replace(

@@ -13,7 +13,7 @@ from stackwright.cfn.schema import Schemas
 from stackwright.cli_apply import Allowed
 from stackwright.deployment import Certainty, Kind, Listed, Plan, PlannedChange, RootPlan, StackTarget
 from stackwright.diff import diff
-from stackwright.differences import PropertyDiff
+from stackwright.differences import Effect, PropertyDiff, ResourceDiff
 from stackwright.errors import DeployError
 from stackwright.gates import Flag, dangers, require
 from stackwright.model import Location
@@ -292,10 +292,65 @@ def test_new_resources_that_grant_need_leave_and_say_what():
     assert "allows s3:GetObject" in found[2].text
 
 
-def test_a_policy_that_denied_leaves_an_opening():
-    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*"}]}
-    bucket = {"Type": "AWS::S3::BucketPolicy", "Properties": {"Bucket": "b", "PolicyDocument": policy}}
-    assert [each.flag for each in dangers(plan_of({"X": bucket}, {}))] == [Flag.ACCESS]
+def policy(type_, *statements, **more):
+    return {"Type": type_, "Properties": {"PolicyDocument": {"Statement": list(statements)}, **more}}
+
+
+HIDDEN_DOCUMENT = {"Fn::ImportValue": "document"}
+
+
+@pytest.mark.parametrize(
+    ("held", "opens"),
+    [
+        ([allow(), deny()], True),
+        ([allow()], False),
+        ([allow(), chosen(NONE, deny())], False),
+        ([allow(), chosen(deny())], True),
+        ([{**allow(), "Effect": {"Fn::ImportValue": "effect"}}], True),
+        (HIDDEN_DOCUMENT, True),
+        ([allow(), HIDDEN_DOCUMENT], True),
+    ],
+    ids=["denies", "allows", "dropped", "in a branch", "unknown", "nothing known", "one not known"],
+)
+@pytest.mark.parametrize(
+    "type_",
+    [
+        "AWS::IAM::Policy",
+        "AWS::IAM::ManagedPolicy",
+        "AWS::IAM::RolePolicy",
+        "AWS::IAM::UserPolicy",
+        "AWS::IAM::GroupPolicy",
+        "AWS::S3::BucketPolicy",
+        "AWS::SQS::QueuePolicy",
+        "AWS::SNS::TopicPolicy",
+    ],
+)
+def test_a_policy_that_denied_leaves_an_opening(type_, held, opens):
+    gone = {"Type": type_, "Properties": {"PolicyDocument": {"Statement": held}}}
+    assert [each.flag for each in dangers(plan_of({"X": gone}, {}))] == [Flag.ACCESS] * opens
+
+
+def test_a_policy_that_cannot_be_read_may_allow_and_deny():
+    one = {"Type": "AWS::SQS::QueuePolicy", "Properties": {"PolicyDocument": HIDDEN_DOCUMENT}}
+    for known in (policy("AWS::SQS::QueuePolicy"), policy("AWS::SQS::QueuePolicy", deny())):
+        assert flags(known, one) == [("X", Flag.ACCESS)]
+        assert flags(one, known) == [("X", Flag.ACCESS)]
+    (danger,) = dangers(plan_of({}, {"X": one}))
+    assert "allows Fn::ImportValue: document" in danger.text
+    text = json.dumps({"Statement": allow("logs:*")})
+    (danger,) = dangers(
+        plan_of({}, {"X": {"Type": "AWS::Logs::ResourcePolicy", "Properties": {"PolicyDocument": text}}})
+    )
+    assert "allows logs:*" in danger.text
+
+
+def test_a_removed_policy_of_which_only_cloudformation_tells_may_have_denied():
+    found = plan_of({"X": policy("AWS::SQS::QueuePolicy", allow())}, {})
+    root = found.roots[0]
+    bare = replace(root.changes[0], diff=ResourceDiff("app", "X", "AWS::SQS::QueuePolicy", Effect.REMOVE))
+    assert dangers(found) == []
+    (danger,) = dangers(replace(found, roots=(replace(root, changes=(bare,)),)))
+    assert "no longer denies anything" in danger.text
 
 
 def test_what_follows_another_resource_is_not_wider():
