@@ -195,11 +195,15 @@ def _with_identifiers(text: str, root: RootPlan) -> str:
 _GROUP = "AWS::EC2::SecurityGroup"
 _RULES = frozenset(("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress"))
 _PERMISSION = "AWS::Lambda::Permission"
-_POLICIES = frozenset(("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SQS::QueueInlinePolicy",
-                       "AWS::SNS::TopicPolicy", "AWS::SNS::TopicInlinePolicy", "AWS::SecretsManager::ResourcePolicy",
-                       "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy", "AWS::IAM::UserPolicy",
+_ATTACHED = frozenset(("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy", "AWS::IAM::UserPolicy",
                        "AWS::IAM::GroupPolicy"))  # fmt: skip
+"""Types of policies that are attached to others, which their properties name."""
+_POLICIES = _ATTACHED | {"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SQS::QueueInlinePolicy",
+                         "AWS::SNS::TopicPolicy", "AWS::SNS::TopicInlinePolicy",
+                         "AWS::SecretsManager::ResourcePolicy"}  # fmt: skip
 """Types that deny others something: what they denied is allowed once they are gone."""
+_HOLDER = re.compile(r"(?:Roles|Users|Groups)(?:\[\d+\])?|(?:Role|User|Group)Name")
+"""Whom a policy is attached to."""
 _SHOWN = 3
 
 
@@ -210,7 +214,8 @@ def _openings(root: RootPlan, change: PlannedChange) -> Iterator[tuple[Flag, str
     elif diff.effect is Effect.REMOVE:
         found = ["no longer denies anything"] if diff.type in _POLICIES and diff.denies is not False else []
     else:
-        found = [text for each in diff.properties for text in _opened(diff.type, each, root)]
+        now = _properties(root, change)
+        found = [text for each in diff.properties for text in _opened(diff.type, each, now, root)]
     if found:
         more = f" (and {len(found) - _SHOWN} more)" if len(found) > _SHOWN else ""
         yield Flag.ACCESS, "; ".join(found[:_SHOWN]) + more
@@ -241,12 +246,13 @@ def _granted(type_: str, properties: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"attaches {_short(arn)}" for arn in _list(properties.get("ManagedPolicyArns")))
 
 
-def _opened(type_: str, leaf: PropertyDiff, root: RootPlan) -> Iterator[str]:
-    """What a changed property opens."""
+def _opened(type_: str, leaf: PropertyDiff, now: Mapping[str, Any], root: RootPlan) -> Iterator[str]:
+    """What a changed property opens; ``now`` are all properties as they will be."""
     if _follows(leaf, root):
         return
     wider = {_GROUP: _wider_group, _PERMISSION: _wider_permission, **dict.fromkeys(_RULES, _wider_rule)}
-    if wider.get(type_, _wider_policy)(leaf):
+    attaches = type_ in _ATTACHED and _HOLDER.fullmatch(leaf.path)
+    if _wider_holders(leaf, now) if attaches else wider.get(type_, _wider_policy)(leaf):
         yield f"{leaf.path}: {_change(leaf)}"
 
 
@@ -293,6 +299,13 @@ def _wider_permission(leaf: PropertyDiff) -> bool:
             return restricts and leaf.exists_before
         return not _covered(leaf.after, leaf.before)
     return False
+
+
+def _wider_holders(leaf: PropertyDiff, now: Mapping[str, Any]) -> bool:
+    """Who comes gains what the policy allows, who goes is no longer denied anything; what it no longer does is a change
+    of its own."""
+    gains = leaf.exists_after and any(statements(now, "Allow"))
+    return not now or gains or (leaf.exists_before and any(statements(now, "Deny")))
 
 
 _NEGATIVE = ("NotAction", "NotResource", "NotPrincipal")

@@ -297,6 +297,7 @@ def policy(type_, *statements, **more):
 
 
 HIDDEN_DOCUMENT = {"Fn::ImportValue": "document"}
+READ = allow()
 
 
 @pytest.mark.parametrize(
@@ -328,6 +329,34 @@ HIDDEN_DOCUMENT = {"Fn::ImportValue": "document"}
 def test_a_policy_that_denied_leaves_an_opening(type_, held, opens):
     gone = {"Type": type_, "Properties": {"PolicyDocument": {"Statement": held}}}
     assert [each.flag for each in dangers(plan_of({"X": gone}, {}))] == [Flag.ACCESS] * opens
+
+
+@pytest.mark.parametrize("type_", ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"])
+@pytest.mark.parametrize("name", ["Roles", "Users", "Groups"])
+def test_whoever_a_policy_is_attached_to_gains_what_it_allows(type_, name):
+    def attached(*names, held=(READ,)):
+        return policy(type_, *held, **{name: list(names)})
+
+    new = {"Ref": "Keep"}
+    for before, after in ((["A"], ["A", "B"]), (["A"], ["B"]), (["A", "B"], ["A", new]), ([], ["A"])):
+        assert flags(attached(*before), attached(*after)) == [("X", Flag.ACCESS)], after
+    assert flags(policy(type_, allow()), attached("A")) == [("X", Flag.ACCESS)]
+    for before, after in ((["A", "B"], ["B"]), (["A", "B"], ["B", "A"])):
+        assert flags(attached(*before), attached(*after)) == [], after
+    assert flags(attached("A", held=(deny(),)), attached("A", "B", held=(deny(),))) == []
+    denies, unread = (allow(), chosen(deny())), (HIDDEN_DOCUMENT,)
+    assert flags(attached("A", "B", held=denies), attached("B", held=denies)) == [("X", Flag.ACCESS)]
+    assert flags(attached("A", "B", held=unread), attached("B", held=unread)) == [("X", Flag.ACCESS)]
+
+
+@pytest.mark.parametrize("name", ["Role", "User", "Group"])
+def test_a_policy_that_goes_to_another_opens(name):
+    def attached(to):
+        return policy(f"AWS::IAM::{name}Policy", allow(), PolicyName="p", **{f"{name}Name": to})
+
+    assert ("X", Flag.ACCESS) in flags(attached("a"), attached("b"))
+    role_ = {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "a", "AssumeRolePolicyDocument": {}}}
+    assert flags(role_, with_properties(role_, RoleName="b")) == [("X", Flag.REPLACE)]
 
 
 def test_a_policy_that_cannot_be_read_may_allow_and_deny():
