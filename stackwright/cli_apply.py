@@ -331,25 +331,27 @@ class Allowed(Struct, frozen=True):
         return [each for each in left if each not in self.typed]
 
 
-def confirm(made: Plan, allowed: Allowed, session: Session) -> Allowed:
+def confirm(made: Plan, allowed: Allowed, session: Session, *, stack: str | None = None) -> Allowed:
     """Ask, unless --yes; what is dangerous needs its flag, or the name of its stack, typed. What is allowed then.
+
+    ``stack``: the name in CloudFormation of the only root that is asked about; all of the plan tells names apart.
 
     Exits 1 where the answer is no; raises DeployError where nobody can be asked.
     """
     from . import gates
 
-    dangers = allowed.missing(gates.dangers(made))
+    dangers = allowed.missing([each for each in gates.dangers(made) if stack in (None, each.root)])
     if allowed.yes or not sys.stdin.isatty():
         gates.require(dangers, locate=session.locate)
         if not allowed.yes:
             raise DeployError.of("SW883", "nobody can be asked whether to go on", hint="look at it, then add --yes")
         return allowed
     stacks = dict.fromkeys(each.root for each in dangers)
-    for stack in stacks:
+    for name in stacks:
         for each in dangers:
-            if each.root == stack:
+            if each.root == name:
                 click.secho(each.text, fg="red", err=True)
-        if click.prompt(f"To allow this, type {stack}", default="", show_default=False, err=True) != stack:
+        if click.prompt(f"To allow this, type {name}", default="", show_default=False, err=True) != name:
             _refuse()
     where = f"account {made.account}, {made.region}"
     if not click.confirm(f"Deploy {made.environment} ({where})?", err=True):
@@ -500,7 +502,7 @@ class _Run:
                 _require_approved(old, root)
             only = replace(self._plan, roots=(root,), secret_changes=())
             print_plan(only)
-            self._allowed = confirm(only, self._allowed, session)
+            self._allowed = confirm(self._plan, self._allowed, session, stack=root.target.stack)
         return root
 
     def _as_it_is(self, root: RootPlan) -> bool:

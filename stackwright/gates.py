@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from ipaddress import ip_network
@@ -43,13 +44,15 @@ _CODES = {Flag.REPLACE: "SW820", Flag.DATA_LOSS: "SW821", Flag.ACCESS: "SW822"}
 
 class Danger(Struct, frozen=True):
     """One thing that needs leave. ``root`` is the stack's name in CloudFormation, which a user may type instead;
-    ``stack`` the path of the (nested) stack that holds ``logical_id``; ``text`` a sentence without a full stop."""
+    ``stack`` the path of the (nested) stack that holds ``logical_id``; ``text`` a sentence without a full stop.
+    ``name`` is what `--allow-replace` calls it: its logical ID, or its address where another one has that too."""
 
     flag: Flag
     root: str
     stack: str
     logical_id: str
     text: str
+    name: str
 
     @property
     def address(self) -> str:
@@ -59,18 +62,20 @@ class Danger(Struct, frozen=True):
     @property
     def option(self) -> str:
         """What allows it, as it is typed."""
-        return f"{self.flag} {self.logical_id}" if self.flag is Flag.REPLACE else str(self.flag)
+        return f"{self.flag} {self.name}" if self.flag is Flag.REPLACE else str(self.flag)
 
 
 def dangers(plan: Plan) -> list[Danger]:
     """All dangers of a plan, in the order of its changes."""
-    return [danger for root in plan.roots if _exists(root) for change in root.changes for danger in _of(root, change)]
+    found = [danger for root in plan.roots if _exists(root) for change in root.changes for danger in _of(root, change)]
+    holders = Counter(logical_id for _, logical_id in {(each.stack, each.logical_id) for each in found})
+    return [replace(each, name=each.address) if holders[each.logical_id] > 1 else each for each in found]
 
 
 def refused(
     found: Sequence[Danger], *, replace: Collection[str] = (), data_loss: bool = False, broader_access: bool = False
 ) -> list[Danger]:
-    """The dangers that nothing allows; ``replace`` holds logical IDs, or addresses."""
+    """The dangers that nothing allows; ``replace`` holds names (see `Danger`), or addresses."""
     allowed = {Flag.DATA_LOSS: data_loss, Flag.ACCESS: broader_access}
     return [each for each in found if not allowed.get(each.flag) and not _named(each, replace)]
 
@@ -94,7 +99,7 @@ def require(
 
 
 def _named(danger: Danger, names: Collection[str]) -> bool:
-    return danger.flag is Flag.REPLACE and bool({danger.logical_id, danger.address} & set(names))
+    return danger.flag is Flag.REPLACE and bool({danger.name, danger.address} & set(names))
 
 
 def _problem(danger: Danger, locate: Locate | None) -> Problem:
@@ -114,7 +119,8 @@ def _of(root: RootPlan, change: PlannedChange) -> Iterator[Danger]:
     found = [*_losses(root, change), *_replacements(root, change), *_openings(root, change)]
     diff = change.diff
     for flag, text in found:
-        yield Danger(flag, root.target.stack, diff.stack, diff.logical_id, f"{diff.address} ({diff.type}) {text}")
+        said = f"{diff.address} ({diff.type}) {text}"
+        yield Danger(flag, root.target.stack, diff.stack, diff.logical_id, said, name=diff.logical_id)
 
 
 # --- data and replacements ----------------------------------------------------------------------------------

@@ -449,6 +449,35 @@ def test_require_refuses_each_with_its_option_and_line():
     require([])
 
 
+def test_a_logical_id_that_several_stacks_have_is_allowed_by_address_only():
+    one = plan_of({"X": TOPIC, "Y": TOPIC}, {each: with_properties(TOPIC, TopicName="two") for each in "XY"})
+    root = one.roots[0]
+
+    def named(stack):
+        changes = tuple(replace(each, diff=replace(each.diff, stack=stack)) for each in root.changes)
+        target = replace(root.target, root=stack, stack=f"news-prod-{stack}")
+        return replace(root, target=target, changes=changes)
+
+    both = replace(one, roots=(named("app"), replace(named("web"), changes=named("web").changes[:1])))
+    found = dangers(both)
+    assert [each.option for each in found] == [
+        "--allow-replace app:X",
+        "--allow-replace Y",
+        "--allow-replace web:X",
+    ]
+    with pytest.raises(DeployError) as refused:
+        require(found, replace=["X", "Y"])
+    assert [each.hint for each in refused.value.problems] == [
+        "if that is meant: --allow-replace app:X",
+        "if that is meant: --allow-replace web:X",
+    ]
+    (left,) = Allowed(yes=True, replace=frozenset(["app:X", "Y"])).missing(found)
+    with pytest.raises(DeployError) as refused:
+        require([left], replace=["X"])
+    assert [each.hint for each in refused.value.problems] == ["if that is meant: --allow-replace web:X"]
+    require(found, replace=["app:X", "web:X", "app:Y"])
+
+
 def test_typing_a_name_allows_what_was_shown_and_no_more():
     replaced, lost = dangers(plan_of({"X": BUCKET}, {"X": with_properties(BUCKET, BucketName="two")}))
     allowed = Allowed(yes=False, typed=frozenset([replaced]))
