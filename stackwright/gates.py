@@ -210,6 +210,7 @@ _POLICIES = _ATTACHED | {"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS:
 """Types that deny others something: what they denied is allowed once they are gone."""
 _HOLDER = re.compile(r"(?:Roles|Users|Groups)(?:\[\d+\])?|(?:Role|User|Group)Name")
 """Whom a policy is attached to."""
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SHOWN = 3
 
 
@@ -256,9 +257,10 @@ def _opened(type_: str, leaf: PropertyDiff, now: Mapping[str, Any], root: RootPl
     """What a changed property opens; ``now`` are all properties as they will be."""
     if _follows(leaf, root):
         return
+    bare = replace(leaf, path=_QUOTED.sub('""', leaf.path))  # a name may look like the rest of a path
     wider = {_GROUP: _wider_group, _PERMISSION: _wider_permission, **dict.fromkeys(_RULES, _wider_rule)}
     attaches = type_ in _ATTACHED and _HOLDER.fullmatch(leaf.path)
-    if _wider_holders(leaf, now) if attaches else wider.get(type_, _wider_policy)(leaf):
+    if _wider_holders(leaf, now) if attaches else wider.get(type_, _wider_policy)(bare):
         yield f"{leaf.path}: {_change(leaf)}"
 
 

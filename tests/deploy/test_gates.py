@@ -231,6 +231,17 @@ def test_a_statement_of_which_nobody_knows_what_it_does_may_open(effect):
     assert flags(said("s3:Get*"), role()) == [("X", Flag.ACCESS)]
 
 
+@pytest.mark.parametrize("name", ["a.Statement.b", 'a"].Statement["b', "a]b", "a.Statement[0]"])
+def test_no_name_of_a_policy_or_statement_hides_what_opens(name):
+    def called(statement):
+        held = role({**statement, "Sid": name})
+        return with_properties(held, Policies=[{**held["Properties"]["Policies"][0], "PolicyName": name}])
+
+    for before, after in ((allow(Condition=IF), allow()), (deny(), deny(Condition=IF)), (allow("s3:Get*"), allow("*"))):
+        assert flags(called(before), called(after)) == [("X", Flag.ACCESS)]
+        assert flags(called(after), called(before)) == []
+
+
 def test_what_only_cloudformation_lists_of_a_statement_may_open():
     found = plan_of({"X": role(allow(["s3:Get*"]))}, {"X": role(allow(["s3:Get*", "s3:Put*"]))})
     root = found.roots[0]
