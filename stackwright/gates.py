@@ -243,8 +243,7 @@ def _granted(type_: str, properties: Mapping[str, Any]) -> Iterator[str]:
         yield f"lets in or out: {_rule(properties)}"
     elif type_ == _GROUP:
         for name in ("SecurityGroupIngress", "SecurityGroupEgress"):
-            rules = properties.get(name) or []
-            yield from (f"lets in or out: {_rule(rule)}" for rule in rules if isinstance(rule, Mapping))
+            yield from (f"lets in or out: {_rule(rule)}" for rule in _list(properties.get(name)))
     elif type_ == _PERMISSION:
         yield f"lets {_short(properties.get('Principal'))} invoke a function"
     else:
@@ -365,8 +364,10 @@ def _matches(value: Any, pattern: Any) -> bool:
     return re.fullmatch(wild, value, re.IGNORECASE | re.DOTALL) is not None
 
 
-def _rule(rule: Mapping[str, Any]) -> str:
-    """``tcp 443 0.0.0.0/0``."""
+def _rule(rule: Any) -> str:
+    """``tcp 443 0.0.0.0/0``; a function that gives one, or several, as it is."""
+    if not isinstance(rule, Mapping) or any(key.startswith("Fn::") for key in rule):
+        return _short(rule)
     ports = "-".join(dict.fromkeys(str(rule[key]) for key in ("FromPort", "ToPort") if key in rule))
     peers = [value for key, value in rule.items() if key.startswith(("Cidr", "Source", "Destination"))]
     return " ".join(part for part in (str(rule.get("IpProtocol", "")), ports, *map(_short, peers)) if part)

@@ -280,6 +280,12 @@ def test_wider_security_groups_need_leave(before, after, wider):
     assert [flag for _, flag in flags(before, after)] == [Flag.ACCESS] * wider
 
 
+@pytest.mark.parametrize("rules", [chosen([WORLD], []), [chosen(WORLD)], [WORLD]], ids=["list", "item", "plain"])
+def test_rules_of_a_new_group_open_wherever_a_condition_stands(rules):
+    (danger,) = dangers(plan_of({}, {"X": group(rules)}))
+    assert (danger.flag, "0.0.0.0/0" in danger.text) == (Flag.ACCESS, True)
+
+
 def test_new_resources_that_grant_need_leave_and_say_what():
     ingress = {"Type": "AWS::EC2::SecurityGroupIngress", "Properties": {**WORLD, "GroupId": "sg-1"}}
     permission = {
