@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent.parent
 @click.argument("environment")
 @PROJECT
 def init(environment: str, project: Path) -> None:
-    """Make params/ENVIRONMENT.yaml, commented, and examples of its dotenv files."""
+    """Make params/ENVIRONMENT.yaml, commented, and examples of its dotenv files; let git ignore keys.env."""
     from .scaffold import new_environment
 
     folder = project.resolve()

@@ -17,9 +17,13 @@ from . import schema as schemas
 from .errors import OutputError
 from .model import Location
 
+_IGNORED = ("keys.env", ".stackwright/", "/dist/", "/build/.staging-*/")
+"""Values of secrets, what the engine keeps, packages, and what a render that was killed leaves."""
+
 
 def new_environment(project: Path, name: str, schema: schemas.JsonSchema | None) -> list[Path]:
-    """Write ``params/<name>.yaml`` and ``env/<name>/*.example``; returns the files made.
+    """Write ``params/<name>.yaml`` and ``env/<name>/*.example``, and let git ignore what must not be committed; returns
+    the files made or extended.
 
     Raises OutputError where the name is not a plain word or the parameters file exists already.
     """
@@ -34,7 +38,18 @@ def new_environment(project: Path, name: str, schema: schemas.JsonSchema | None)
     for path in new:
         (project / path).parent.mkdir(parents=True, exist_ok=True)
         (project / path).write_text(files[path], encoding="utf-8")
-    return new
+    return [*new, Path(".gitignore")] if _ignore(project / ".gitignore") else new
+
+
+def _ignore(file: Path) -> bool:
+    """Add to a .gitignore what it lacks of `_IGNORED`; whether that was anything."""
+    text = file.read_bytes().decode("utf-8", "replace") if file.exists() else ""
+    held = {line.strip().lstrip("/").rstrip("/").removeprefix("**/") for line in text.splitlines()}
+    missing = [line for line in _IGNORED if not held & {line.strip("/"), f"env/*/{line}"}]
+    if missing:
+        with file.open("a", encoding="utf-8", newline="\n") as stream:
+            stream.write("\n" * bool(text and not text.endswith("\n")) + "\n".join(missing) + "\n")
+    return bool(missing)
 
 
 def _parameters(name: str, schema: schemas.JsonSchema | None) -> str:

@@ -6,6 +6,7 @@ Values are read here, compared here, and handed to AWS; what leaves this module 
 from __future__ import annotations
 
 import json
+import subprocess
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ KEPT = 15
 and to others."""
 _LABEL = "kept-"
 KEYS = "keys.env"
+_IGNORED = {0: "; git ignores it", 1: f", after adding {KEYS} to .gitignore: git does not ignore it"}
 SIZE_LIMIT = 65_536
 """Bytes of one secret. Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"""
 
@@ -85,7 +87,7 @@ def read_keys(config: Config, folder: Path) -> Keys:
     path = folder / KEYS
     shown = path.relative_to(config.project).as_posix() if path.is_relative_to(config.project) else path.as_posix()
     if not path.is_file():
-        hint = f"copy {shown}.example to {shown} and fill it in; git ignores it"
+        hint = f"copy {shown}.example to {shown} and fill it in{_IGNORED.get(_ignored(path), '')}"
         raise InputError.of("SW420", f"there is no {shown}, so there are no values to compare or push", hint=hint)
     found, problems = read_dotenv(path.read_text(encoding="utf-8-sig"), shown)
     needed = config.dotenv.secret_names
@@ -102,6 +104,15 @@ def read_keys(config: Config, folder: Path) -> Keys:
         message = f"{KEYS} is larger than the {SIZE_LIMIT:,} bytes that a secret may have"
         raise InputError.of("SW422", message, Location(shown), hint="keep files and certificates elsewhere")
     return keys
+
+
+def _ignored(path: Path) -> int:
+    """git's exit status: 0 where it ignores a file, 1 where it does not; anything else where nobody can tell."""
+    command = ["git", "check-ignore", "-q", path.name]
+    try:
+        return subprocess.run(command, cwd=path.parent, capture_output=True, timeout=20, check=False).returncode
+    except (OSError, subprocess.SubprocessError):
+        return 128
 
 
 def names(config: Config) -> dict[str, str]:

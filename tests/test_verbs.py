@@ -382,6 +382,7 @@ def test_init_makes_an_environment_that_renders(project: Make) -> None:
         "env/qa-2/aws.env.example",
         "env/qa-2/.env.example",
         "env/qa-2/keys.env.example",
+        ".gitignore",
     ]
     assert "next: edit params/qa-2.yaml, then make render ENV=qa-2" in result.stderr
     text = (made.folder / "params/qa-2.yaml").read_text()
@@ -396,6 +397,39 @@ def test_init_without_a_schema(project: Make) -> None:
     made = project()
     assert made.invoke("init", "qa").exit_code == 0
     assert "schema" not in (made.folder / "params/qa.yaml").read_text()
+
+
+def git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_init_keeps_secrets_out_of_git(project: Make) -> None:
+    made = project()
+    made.invoke("init", "qa")
+    made.write({"env/qa/keys.env": "A=1\n", ".stackwright/lint/x": "x", "dist/qa/x.zip": "x"})
+    git(made.folder, "init", "-q")
+    listed = git(made.folder, "ls-files", "--others", "--exclude-standard").stdout.splitlines()
+    assert ".gitignore" in listed
+    assert "env/qa/keys.env.example" in listed
+    assert [name for name in listed if name.endswith(("keys.env", ".zip")) or "stackwright" in name] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("*.pyc\n", "*.pyc\nkeys.env\n.stackwright/\n/dist/\n/build/.staging-*/\n"),
+        ("*.pyc", "*.pyc\nkeys.env\n.stackwright/\n/dist/\n/build/.staging-*/\n"),
+        ("env/*/keys.env\n/.stackwright\n", "env/*/keys.env\n/.stackwright\n/dist/\n/build/.staging-*/\n"),
+        ("dist\nbuild/.staging-*\n.stackwright/\n**/keys.env  \n", None),
+        ("# keys.env\n/env/prod/keys.env\n.stackwright/\ndist/\n/build/.staging-*/\n", "+keys.env\n"),
+    ],
+)
+def test_init_extends_a_gitignore(before: str, after: str | None, project: Make) -> None:
+    made = project({".gitignore": before})
+    listed = made.invoke("init", "qa").stdout.splitlines()
+    assert (".gitignore" in listed) == (after is not None)
+    wanted = before if after is None else after.replace("+", before)
+    assert (made.folder / ".gitignore").read_text() == wanted
 
 
 @pytest.mark.parametrize("name", ["dev", "defaults", "Prod", "../x", "a b", "1a", "é", "schema.json", ""])

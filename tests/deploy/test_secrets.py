@@ -117,6 +117,22 @@ def test_status_without_the_secret(project: Make, moto: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("ignored", "said"),
+    [
+        (None, "-> copy env/dev/keys.env.example to env/dev/keys.env and fill it in\n"),
+        ("", "and fill it in, after adding keys.env to .gitignore: git does not ignore it\n"),
+        ("keys.env\n", "and fill it in; git ignores it\n"),
+    ],
+)
+def test_only_what_git_ignores_is_said_to_be_ignored(project: Make, moto: str, ignored: str | None, said: str) -> None:
+    made = project({**FILES, "env/dev/keys.env": None})
+    if ignored is not None:
+        made.write({".gitignore": ignored})
+        subprocess.run(["git", "init", "-q"], cwd=made.folder, check=True)
+    assert said in made.invoke("secrets", "push", "--env", "dev").stderr
+
+
+@pytest.mark.parametrize(
     ("changes", "code", "words"),
     [
         ({"env/dev/keys.env": None}, "SW420", "there is no env/dev/keys.env"),
