@@ -157,7 +157,8 @@ class Linter:
                 expected.discard(key)
                 yield key, [LintFinding(*each) for each in findings]
         if expected:
-            raise StackwrightError.of("SW391", f"cfn-lint ended early: {self._last_message()}", hint="make install")
+            hint = "python render.py doctor says what is missing"
+            raise StackwrightError.of("SW391", f"cfn-lint ended early: {self._last_message()}", hint=hint)
 
     def _last_message(self) -> str:
         if self._messages is None:

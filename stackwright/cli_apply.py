@@ -85,7 +85,7 @@ def _require_build(rendering: Rendering) -> None:
         with output.staged(rendering) as folder:
             output.write(rendering, folder)
     else:
-        hint = f"make render ENV={environment}, and let the change of build/{environment} be reviewed"
+        hint = f"python render.py render --env {environment}, and let the change of build/{environment} be reviewed"
         raise OutputError.of("SW031", f"build/{environment} is not what the inputs render to", hint=hint)
 
 

@@ -24,7 +24,7 @@ def init(environment: str, project: Path) -> None:
     folder = project.resolve()
     for path in new_environment(folder, environment, _schema(folder)):
         click.echo(path.as_posix())
-    click.echo(f"next: edit params/{environment}.yaml, then make render ENV={environment}", err=True)
+    click.echo(f"next: edit params/{environment}.yaml, then python render.py render --env {environment}", err=True)
 
 
 def _schema(project: Path) -> Any:

@@ -84,7 +84,7 @@ def _finish(rendering: Rendering, folder: Path, report: Report, *, only_check: b
     diff = output.stale(rendering)
     if diff:
         click.echo(diff, nl=False)
-        hint = f"run: make render ENV={rendering.environment}, and commit the result"
+        hint = f"run: python render.py render --env {rendering.environment}, and commit the result"
         show(Report(StackwrightError.of("SW031", f"{target} is not what the inputs render to", hint=hint).problems))
         return True
     click.echo(f"{counted}, up to date", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -130,3 +131,12 @@ def test_workflows_call_what_exists():
 
 def test_the_schema_names_its_dialect():
     assert json.loads(read("params/schema.json"))["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_no_message_names_a_target_of_this_makefile():
+    """A project that ``init`` made has none; where the engine is installed there is one, which ``doctor`` names."""
+    targets = "|".join(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    for path in sorted((ROOT / "stackwright").rglob("*.py")):
+        strings = [n.value for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Constant)]
+        found = [text for text in strings if isinstance(text, str) and re.search(rf"\bmake ({targets})(?![\w-])", text)]
+        assert [text for text in found if path.name != "scaffold.py" or "make install" not in text] == [], path
