@@ -148,20 +148,21 @@ def _checked(rendering: Rendering) -> Report:
 
 @contextlib.contextmanager
 def checked(
-    project: Path, renderings: Callable[[], Sequence[Rendering]], *, no_lint: bool = False
+    project: Path, renderings: Callable[[], Sequence[Rendering]], *, no_lint: bool = False, to_write: bool = False
 ) -> Iterator[list[tuple[Rendering, Path, Report]]]:
-    """What ``renderings()`` makes, each in a folder beside its build, with its report."""
+    """What ``renderings()`` makes, each in a folder, with its report; where it is ``to_write``, beside its build."""
     from . import output
 
+    place = output.staged if to_write else output.apart
     with ExitStack() as stack:
         if no_lint:
-            staged = [(each, stack.enter_context(output.staged(each))) for each in renderings()]
+            staged = [(each, stack.enter_context(place(each))) for each in renderings()]
             reports = [Report(rendering.problems) for rendering, _ in staged]
         else:
             from .check import Linter, check
 
             linter = stack.enter_context(Linter(project))  # before rendering: it may begin to load cfn-lint
-            staged = [(each, stack.enter_context(output.staged(each))) for each in renderings()]
+            staged = [(each, stack.enter_context(place(each))) for each in renderings()]
             reports = check(staged, linter)
         yield [(*pair, report) for pair, report in zip(staged, reports, strict=True)]
 

@@ -60,7 +60,8 @@ _ALL = click.option("--all", "every", is_flag=True, help="All environments.")
 def render(options: Options, every: bool, only_check: bool, no_lint: bool, style: str) -> None:
     """Render and check an environment, and replace build/<env>/ if all is well."""
     made = functools.partial(_renderings, options, every=every)
-    with problems_as(style), checked(options.project, made, no_lint=no_lint) as staged:
+    looked = checked(options.project, made, no_lint=no_lint, to_write=not only_check)
+    with problems_as(style), looked as staged:
         report = joined([each for _, _, each in staged])
         show(report, style)
         if report.failed:

@@ -1,6 +1,7 @@
 """Rendering to ``build/<env>``: written beside it, checked there, and swapped in as a whole.
 
-A crash, a full disk or Ctrl-C leaves the old folder; what it left beside is removed by the next run.
+A crash, a full disk or Ctrl-C leaves the old folder; what it left beside is removed by the next run. What is only
+checked is written outside of the project.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import errno
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,15 +33,42 @@ def staged(rendering: Rendering) -> Iterator[Path]:
     folder = build / f"{_STAGING}{rendering.environment}-{os.getpid()}"
     try:
         _sweep(build)
-        for document in rendering.documents:
-            path = folder / document.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(document.text, encoding="utf-8", newline="\n")
+        _fill(folder, rendering)
         yield folder
     except OSError as error:
         raise _unwritable(error, "build") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def apart(rendering: Rendering) -> Iterator[Path]:
+    """The rendering in a temporary folder outside of the project, for what is only looked at: build/ need not be
+    writable, and stays as it is.
+
+    The folder is gone afterwards. Raises OutputError where it cannot be written.
+    """
+    top: str | None = None
+    try:
+        try:
+            top = tempfile.mkdtemp(prefix="stackwright-")
+            folder = Path(top).resolve() / rendering.environment
+            _fill(folder, rendering)
+        except OSError as error:
+            hint = "free some space, or set TMPDIR to a folder that can be written"
+            message = f"cannot write: {error.strerror or error}"
+            raise OutputError.of("SW030", message, Location(tempfile.gettempdir()), hint=hint) from error
+        yield folder
+    finally:
+        if top is not None:
+            shutil.rmtree(top, ignore_errors=True)
+
+
+def _fill(folder: Path, rendering: Rendering) -> None:
+    for document in rendering.documents:
+        path = folder / document.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(document.text, encoding="utf-8", newline="\n")
 
 
 def write(rendering: Rendering, folder: Path) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from stackwright.errors import OutputError
-from stackwright.output import contents, staged, stale, write
+from stackwright.output import apart, contents, staged, stale, write
 from tests.helpers import RENDER_PY, Project, small
 
 Make = Callable[..., Project]
@@ -76,6 +79,9 @@ def test_remains_of_dead_runs_are_removed(project: Make) -> None:
     assert leftovers(made) == sorted([f".staging-dev-{os.getppid()}", ".staging-dev-word"])
 
 
+BAD = (
+    "Resources:\n  T:\n    Type: AWS::SNS::Topic\n    Properties:\n      {{ title }}: x\n      FifoTopic: {{ fifo }}\n"
+)
 BLOCKED = "build is a file where the folder would be"
 
 
@@ -85,6 +91,42 @@ def test_a_build_that_cannot_be_written(project: Make) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("build: error SW030 cannot write: ")
     assert (made.folder / "build").read_text() == BLOCKED
+
+
+@pytest.mark.parametrize("arguments", [["lint"], ["render", "--check"], ["render", "--check", "--no-lint"]])
+def test_what_only_checks_leaves_build_alone(arguments: list[str], project: Make) -> None:
+    made = project({"build": BLOCKED})
+    verb, *rest = arguments
+    assert "SW030" not in made.invoke(verb, "--env", "dev", *rest).stderr
+    (made.folder / "build").unlink()
+    result = made.invoke(verb, "--env", "dev", *rest)
+    assert result.exit_code == (verb == "render"), result.stderr
+    assert not (made.folder / "build").exists()
+
+
+def test_a_project_that_cannot_be_written_is_checked(project: Make) -> None:
+    made = project({"templates/main.yaml.j2": BAD, "params/dev.yaml": "fifo: false\n"})
+    build = made.folder / "build"
+    build.mkdir()
+    build.chmod(0o555)
+    watched = build.stat().st_mtime_ns
+    result = made.invoke("lint", "--env", "dev")
+    assert re.match(r"templates/main\.yaml\.j2:\d+: error E\d+ ", result.stderr), result.stderr
+    assert "/tmp" not in result.output
+    assert build.stat().st_mtime_ns == watched
+
+
+def test_no_room_for_what_is_only_checked(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: str) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    with pytest.raises(OutputError) as caught, apart(project().render()):
+        pass
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.message) == ("SW030", "cannot write: No space left on device")
+    assert problem.hint == "free some space, or set TMPDIR to a folder that can be written"
+    assert str(problem.where[0]) == tempfile.gettempdir()
 
 
 def test_a_target_that_cannot_be_replaced(project: Make) -> None:

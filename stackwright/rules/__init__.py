@@ -51,7 +51,7 @@ _STAGES = (
     Code("SW023", "Variables for functions above 4 KB"),
     Code("SW024", "keys.env and keys.env.example disagree", "Everyone must render the same names."),
     Code("SW025", "A value in keys.env.example", "The example is committed."),
-    Code("SW030", "build/ cannot be written"),
+    Code("SW030", "build/, or the temporary folder, cannot be written"),
     Code("SW031", "The committed build is not what the inputs render to"),
     Code("SW032", "Nothing has that name"),
     Code("SW033", "The file exists already"),
