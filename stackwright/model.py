@@ -26,6 +26,17 @@ def dotted(path: ParameterPath) -> str:
     return text
 
 
+def key_with_dot(path: ParameterPath) -> tuple[str, str] | None:
+    """What to say, and what to do, where a key of a path is itself written like a path, ``worker.memory: 5``."""
+    for index, key in enumerate(path):
+        parts = str(key).split(".")
+        if len(parts) > 1 and all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", part) for part in parts):
+            owner = f" of {dotted(path[:index])}" if index else ""
+            message = f"{key!r}{owner}: with a dot in it, that is one key, not {parts[-1]} in {'.'.join(parts[:-1])}"
+            return message, f"write {' below '.join(f'{part}:' for part in reversed(parts))}"
+    return None
+
+
 def logical_id(name: str) -> str:
     """``url-secrets`` as ``UrlSecrets``: a logical ID is alphanumeric.
 

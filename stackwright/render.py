@@ -5,6 +5,7 @@ Roots are rendered twice: once alone, to learn their interface, and once with th
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from .model import (
     Declaration,
     Document,
     Interface,
+    Leaf,
     Location,
     NestedStack,
     ParameterPath,
@@ -30,9 +32,10 @@ from .model import (
     Wiring,
     dotted,
     has_errors,
+    key_with_dot,
     logical_id,
 )
-from .templating import Environment, Failure, ParameterMap, RuntimeMistake, dynref, sub_var, template_problems
+from .templating import Environment, Failure, Mentions, ParameterMap, RuntimeMistake, dynref, sub_var, template_problems
 from .text import Chunk, Text, lines_of
 
 Wire = Callable[[Interface, Sequence[Interface], Mapping[str, Sequence[str]], Sequence[Interface], Config], Wiring]
@@ -188,17 +191,30 @@ class _Engine:
         candidates = [leaf for leaf in self.config.leaves.values() if not self._is_used(leaf.path)]
         roots = self.config.stacks
         conditions = [*(root.when for root in roots), *(each.when for root in roots for each in root.nested)]
-        mentioned = self._environment.mentioned(filter(None, conditions)) if candidates else set()
-        return [
-            Problem(
-                "SW110",
-                f"no template uses the parameter {dotted(leaf.path)}",
-                (leaf.location,),
-                "remove it, or print it in a template",
-            )
-            for leaf in candidates
-            if not any(part in mentioned for part in leaf.path[-1:])
-        ]
+        if not candidates:
+            return []
+        mentions = self._environment.mentioned(filter(None, conditions))
+        found = ((leaf, self._unnamed(leaf.path, mentions)) for leaf in candidates)
+        return [_unused(leaf, key_with_dot(leaf.path), near) for leaf, near in found if near is not None]
+
+    def _unnamed(self, path: ParameterPath, mentions: Mentions) -> list[str] | None:
+        """None where templates name each part of a path; or else what they name beside the first that they do not."""
+        place: Any = self._parameters
+        for index, part in enumerate(path):
+            named = [str(key) for key in dict.keys(place) if mentions.has(str(key))]
+            last = index == len(path) - 1
+            if not mentions.has(str(part)) and (last or self._is_stray(str(part), place, mentions, named)):
+                return named
+            place = place[part]
+        return None
+
+    def _is_stray(self, key: str, owner: ParameterMap, mentions: Mentions, named: Sequence[str]) -> bool:
+        """Whether a map's key would be named if it were used: others of it are, and none is read by a name that is
+        worked out, which may also happen in a branch that was not taken."""
+        name = str(owner.path[-1]) if owner.path else "params"
+        unnamed = [(*owner.path, each) for each in dict.keys(owner) if not mentions.has(str(each))]
+        computed = name in mentions.open or any(path in self._environment.read for path in unnamed)
+        return bool(named) and not computed and not key[:1].isdigit()
 
     def _is_used(self, path: ParameterPath) -> bool:
         if path[0] in ENGINE_PARAMETERS or isinstance(path[-1], int) or path in self._environment.read:
@@ -209,6 +225,13 @@ class _Engine:
                 return True
             place = place[part]
         return len(path) > 1 and any(isinstance(part, int) for part in path)
+
+
+def _unused(leaf: Leaf, flat: tuple[str, str] | None, near: Sequence[str]) -> Problem:
+    message, hint = flat or (dotted(leaf.path), "remove it, or print it in a template")
+    close = [] if flat else [c for part in leaf.path for c in difflib.get_close_matches(str(part), near, 1, 0.7)]
+    hint = f"did you mean {close[0]}? If not, {hint}" if close and close[0] not in leaf.path else hint
+    return Problem("SW110", f"no template uses the parameter {message}", (leaf.location,), hint)
 
 
 class _RootFunctions:

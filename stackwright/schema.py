@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .errors import InputError
-from .model import Location, ParameterPath, Problem, dotted
+from .model import Location, ParameterPath, Problem, dotted, key_with_dot
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
@@ -195,6 +195,10 @@ def _unknown(error: Any, path: ParameterPath) -> Iterator[tuple[Problem, Paramet
     patterns = list(error.schema.get("patternProperties", {}))
     for name in error.instance:
         if name in known or any(re.search(p, name) for p in patterns):
+            continue
+        flat = key_with_dot((*path, name))
+        if flat:
+            yield Problem("SW010", f"unknown parameter {flat[0]}", (), flat[1]), (*path, name)
             continue
         close = difflib.get_close_matches(name, known, 1, 0.6)
         full = dotted((*path, name))

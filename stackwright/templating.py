@@ -23,6 +23,7 @@ from jinja2.bccache import Bucket
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.idtracking import VAR_LOAD_RESOLVE
 from jinja2.runtime import Macro
+from msgspec import Struct
 
 from .cache import Cache
 from .emit import INTRINSIC_HINT, REFERENCE, REFERENCE_HINT, is_intrinsic, plain
@@ -32,6 +33,11 @@ from .text import CLOSE, OPEN, RESERVED, Chunk, Origin, Printed, Statement, Text
 
 _TAG = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+_KEY = re.compile(r"""(?:\[|\.get\()\s*(['"])(.*?)\1""")
+_ITEM = re.compile(r"""\[\s*(['"])(.*?)\1\s*\]""")
+_QUOTED = re.compile(r"""(['"]).*?\1""")
+_OPEN = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)\b(?![\w-]|\s*\.(?!items\b|keys\b|values\b|get\b))")
 
 RuntimeMistake = jinja2.TemplateRuntimeError
 """What a function called by a template raises to be shown at the template's line."""
@@ -339,14 +345,16 @@ class Environment(jinja2.Environment):
         except Exception as error:  # whatever an expression of the project's author raises
             raise RuntimeMistake(f"{type(error).__name__}: {error}") from None
 
-    def mentioned(self, conditions: Iterable[str]) -> set[str]:
-        """Every word in a condition, and in a tag or expression of any template of the project."""
-        found = {word for condition in conditions for word in _WORD.findall(condition)}
+    def mentioned(self, conditions: Iterable[str]) -> Mentions:
+        """What conditions, and the tags and expressions of any template of the project, name."""
+        found = list(conditions)
         for name in self.list_templates(filter_func=lambda each: each.endswith(".j2")):
             source = self.loader.get_source(self, name)[0]  # type: ignore[union-attr]
-            for tag in _TAG.findall(source):
-                found.update(_WORD.findall(tag))
-        return found
+            found += _TAG.findall(source)
+        text = "\n".join(found)
+        keys = frozenset(key for _, key in _KEY.findall(text))
+        code = _QUOTED.sub("", _ITEM.sub(r".\2", text))
+        return Mentions(frozenset(_WORD.findall(text)), keys, frozenset(_OPEN.findall(code)))
 
     def _chunks(self, part: Any, origin: Origin) -> Iterable[Chunk]:
         if isinstance(part, Text):
@@ -375,6 +383,19 @@ class Environment(jinja2.Environment):
         if name in ("items", "keys", "values", "get"):
             return getattr(obj, name)
         return self.undefined(obj=obj, name=name)
+
+
+class Mentions(Struct, frozen=True):
+    """What the text of templates names: ``words``, keys in quotes as ``a["b"]``, and in ``open`` what stands somewhere
+    without a key of its own: ``a[name]`` and ``a.items()``, or ``a`` as an argument, may read any key of it."""
+
+    words: frozenset[str]
+    keys: frozenset[str]
+    open: frozenset[str]
+
+    def has(self, name: str) -> bool:
+        """Whether a parameter or key of that name is read somewhere, in a branch that was not taken too."""
+        return name in self.words or name in self.keys
 
 
 class _Bytecode(jinja2.BytecodeCache):

@@ -680,6 +680,73 @@ TEMPLATES = [
         "params/dev.yaml:3",
         "no template uses the parameter a.c",
     ),
+    Case(
+        "misspelt block",
+        {
+            "params/defaults.yaml": "title: news\nworker: {memory: 1}\n",
+            "params/dev.yaml": "workr:\n  memory: 5\n",
+            "templates/main.yaml.j2": "A: {{ worker.memory }}{{ title }}\n",
+        },
+        "SW110",
+        "params/dev.yaml:2",
+        "no template uses the parameter workr.memory",
+        "did you mean worker?",
+    ),
+    Case(
+        "misspelt block in a block",
+        {
+            "params/dev.yaml": "a:\n  worker: {memory: 1}\n  workr: {memory: 5}\n",
+            "templates/main.yaml.j2": "A: {{ a.worker.memory }}{{ title }}\n",
+        },
+        "SW110",
+        "params/dev.yaml:3",
+        "no template uses the parameter a.workr.memory",
+        "did you mean worker?",
+    ),
+    Case(
+        "a dot in a key",
+        {
+            "params/defaults.yaml": "title: news\nworker: {memory: 1}\n",
+            "params/dev.yaml": "worker.memory: 5\n",
+            "templates/main.yaml.j2": "A: {{ worker.memory }}{{ title }}\n",
+        },
+        "SW110",
+        "params/dev.yaml:1",
+        "no template uses the parameter 'worker.memory': with a dot in it, that is one key, not memory in worker",
+        "write memory: below worker:",
+    ),
+    Case(
+        "dots in a key of a block",
+        {
+            "params/defaults.yaml": "title: news\na: {b: {c: {d: 1}}}\n",
+            "params/dev.yaml": "a:\n  b.c.d: 5\n",
+            "templates/main.yaml.j2": "A: {{ a.b.c.d }}{{ title }}\n",
+        },
+        "SW110",
+        "params/dev.yaml:2",
+        "no template uses the parameter 'b.c.d' of a: with a dot in it, that is one key, not d in b.c",
+        "write d: below c: below b:",
+    ),
+    Case(
+        "a block below a key with a dot",
+        {
+            "params/defaults.yaml": "title: news\na: {b: {c: 1}}\n",
+            "params/dev.yaml": "a.b:\n  c: 5\n",
+            "templates/main.yaml.j2": "A: {{ a.b.c }}{{ title }}\n",
+        },
+        "SW110",
+        "params/dev.yaml:2",
+        "no template uses the parameter 'a.b': with a dot in it, that is one key, not b in a",
+        "write b: below a:",
+    ),
+    schema(
+        "a dot in a key, with a schema",
+        "network: {cidr: 10.0.0.0/16}\ntask.cpu: 5\n",
+        "SW010",
+        ":2",
+        "unknown parameter 'task.cpu': with a dot in it, that is one key, not cpu in task",
+        "write cpu: below task:",
+    ),
 ]
 
 STACKS = [
