@@ -100,7 +100,7 @@ def _finding(code: object, level: object, message: object, line: object) -> Lint
 
 
 def _keep(task: _Task, found: Sequence[LintFinding]) -> None:
-    if all(each.code != "SW390" for each in found):
+    if all(each.code not in ("SW390", "SW392") for each in found):
         data = json.dumps([{name: getattr(each, name) for name in _FIELDS} for each in found])
         Cache(task.project, "lint").put(task.key, data.encode())
 
@@ -193,8 +193,18 @@ def _report(
 
 
 def _lint_problem(task: _Task, found: LintFinding) -> Problem:
+    if found.code == "SW392":
+        return _no_region(task.rendering, found.message)
     level = {"error": Level.ERROR, "warning": Level.WARNING}.get(found.level, Level.NOTE)
     return _problem(task.rendering, task.document, found.line, found.code, found.message, level)
+
+
+def _no_region(rendering: Rendering, near: str) -> Problem:
+    """The Region that cfn-lint does not know, at its parameter; ``near`` is one that it does, or nothing."""
+    message = f"region is {rendering.config.region}, which is no Region that cfn-lint knows"
+    hint = f"did you mean {near}? " if near else "name one of AWS, for example us-east-1. "
+    hint += "One that is newer than cfn-lint needs a newer cfn-lint"
+    return Problem("SW392", message, parameter_locations(rendering, [("region",)]), hint)
 
 
 def located(rendering: Rendering, finding: Finding, code: str, level: Level) -> Problem:

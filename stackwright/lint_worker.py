@@ -2,11 +2,13 @@
 
 It loads cfn-lint and its rules, which takes longer than linting a template, while the command still renders; reads one
 line of JSON, ``{"jobs": …, "batches": [[[key, path, region, project, seconds], …], …]}``, from stdin; and writes a
-line for each batch, ``[[key, [[code, severity, message, line], …]], …]``. It ends when the command does.
+line for each batch, ``[[key, [[code, severity, message, line], …]], …]``. Of a Region that it does not know (SW392),
+the message is the nearest one that it does. It ends when the command does.
 """
 
 from __future__ import annotations
 
+import difflib
 import gc
 import json
 import multiprocessing
@@ -21,6 +23,8 @@ from typing import Any, TextIO
 gc.disable()  # millions of small objects that all live until the end: collecting them takes an eighth of the time
 
 from cfnlint.config import ConfigMixIn, ManualArgs  # noqa: E402 - after the collector is off
+from cfnlint.exceptions import InvalidRegionException  # noqa: E402
+from cfnlint.helpers import REGIONS  # noqa: E402
 from cfnlint.rules import Rules  # noqa: E402
 from cfnlint.runner import Runner  # noqa: E402
 from cfnlint.runner.template import run_template_by_file_path  # noqa: E402
@@ -38,7 +42,7 @@ Rules.create_from_module("cfnlint.rules")  # loads the modules of all rules
 
 def lint(batch: Sequence[Work]) -> list[tuple[str, list[Finding]]]:
     """Key and findings of each template of a batch."""
-    return [(key, _lint(path, _runner(region, project), limit)) for key, path, region, project, limit in batch]
+    return [(key, _lint(path, region, _runner(region, project), limit)) for key, path, region, project, limit in batch]
 
 
 @cache
@@ -56,7 +60,7 @@ class _OutOfTimeError(BaseException):
     """Not an Exception, because cfn-lint catches those."""
 
 
-def _lint(path: str, runner: Any, limit: int) -> list[Finding]:
+def _lint(path: str, region: str, runner: Any, limit: int) -> list[Finding]:
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.alarm(limit)
     os.chdir(Path(path).parent)  # where cfn-lint looks for the Outputs of nested templates
@@ -65,6 +69,11 @@ def _lint(path: str, runner: Any, limit: int) -> list[Finding]:
     except _OutOfTimeError:
         message = f"cfn-lint did not finish within {limit} seconds; its checks are missing for this template"
         return [("SW390", "warning", message, 1)]
+    except InvalidRegionException:
+        if region in REGIONS:  # then the project's configuration of cfn-lint names another
+            raise
+        swapped = [each for each in REGIONS if sorted(each) == sorted(region)]  # letters: the usual slip
+        return [("SW392", "error", "".join((swapped or difflib.get_close_matches(region, REGIONS, 1))[:1]), 1)]
     finally:
         signal.alarm(0)
     return [

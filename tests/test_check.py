@@ -390,6 +390,32 @@ def test_summary(levels: list[Level], text: str) -> None:
     assert reports.summary(Report(tuple(Problem("A", "m", level=level) for level in levels))) == text
 
 
+@pytest.mark.parametrize(
+    ("files", "arguments", "where"),
+    [
+        ({"params/dev.yaml": "\nregion: us-esat-1\n"}, [], "params/dev.yaml:2"),
+        ({"params/defaults.yaml": "title: x\nregion: us-esat-1\n"}, [], "params/defaults.yaml:2"),
+        ({}, ["--set", "region=us-esat-1"], "--set region=us-esat-1"),
+    ],
+)
+def test_a_misspelt_region(files: dict[str, str], arguments: list[str], where: str, project: Make) -> None:
+    made = project({**files, "templates/other.yaml.j2": "Resources:\n  T: {Type: AWS::SNS::Topic}\n"})
+    for verb in ("lint", "render"):
+        result = made.invoke(verb, "--env", "dev", *arguments)
+        assert result.exit_code == 1
+        problem, hint = result.stderr.splitlines()[:2]
+        assert problem == f"{where}: error SW392 region is us-esat-1, which is no Region that cfn-lint knows"
+        assert hint == "    -> did you mean us-east-1? One that is newer than cfn-lint needs a newer cfn-lint"
+        assert result.stderr.count("SW39") == 1
+    assert not (made.folder / "build").exists() or not list((made.folder / "build").iterdir())
+
+
+def test_a_region_like_no_other(project: Make) -> None:
+    result = project({"params/dev.yaml": "region: atlantis\n"}).invoke("lint", "--env", "dev")
+    assert "params/dev.yaml:1: error SW392 region is atlantis, which is no Region" in result.stderr
+    assert "    -> name one of AWS, for example us-east-1" in result.stderr
+
+
 def test_a_linter_that_dies_is_one_message(project: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     broken = tmp_path / "broken" / "cfnlint"
     broken.mkdir(parents=True)

@@ -75,6 +75,7 @@ _STAGES = (
     Code("SW381", "A waiver that waives nothing"),
     Code("SW390", "cfn-lint did not finish in time"),
     Code("SW391", "cfn-lint ended early"),
+    Code("SW392", "A Region that cfn-lint does not know", "Most likely a misspelt name."),
     Code("SW401", "No AWS credentials, or unknown ones"),
     Code("SW402", "AWS credentials that have expired"),
     Code("SW403", "A call to AWS that is not allowed"),
