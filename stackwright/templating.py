@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,16 @@ class _Joined(str):
         return self
 
 
+for _kind, _base in (
+    (_Int, int),
+    (_Float, float),
+    (_Str, str),
+    (_Joined, str),
+    (ParameterMap, dict),
+    (ParameterList, list),
+):
+    _kind.__name__ = _base.__name__  # what Python calls it in a message to the template's author
+
 _LEAVES: Mapping[type, type] = {str: _Str, int: _Int, float: _Float}
 
 
@@ -124,10 +134,23 @@ class _Live(str):
     __slots__ = ()
 
 
+class NoSuchKeyError(jinja2.UndefinedError):
+    """Something is read of a parameter that is no map; ``path`` is the parameter's."""
+
+    def __init__(self, path: ParameterPath, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 def _undefined(known: Callable[[], Iterable[str]]) -> type[jinja2.Undefined]:
     """StrictUndefined with the nearest known name in its message."""
 
     class Undefined(jinja2.StrictUndefined):
+        def __init__(self, hint: str | None = None, obj: Any = jinja2.utils.missing, name: Any = None) -> None:
+            paths = () if isinstance(obj, _Joined) else _path(obj)
+            path = obj.path if isinstance(obj, ParameterList) else next(iter(paths), None)
+            super().__init__(hint, obj, name, partial(NoSuchKeyError, path) if path else jinja2.UndefinedError)  # type: ignore[arg-type]
+
         @property
         def _undefined_message(self) -> str:
             name = str(self._undefined_name)
@@ -136,9 +159,31 @@ def _undefined(known: Callable[[], Iterable[str]]) -> type[jinja2.Undefined]:
                 return f"{dotted((*self._undefined_obj.path, name))} is not defined{near}"
             if self._undefined_obj is jinja2.utils.missing and self._undefined_hint is None:
                 return f"{name} is not defined{_close(name, known())}"
+            if self._undefined_hint is None and _kind_of(self._undefined_obj):
+                return _lacking(self._undefined_obj, self._undefined_name)
             return str(super()._undefined_message)
 
     return Undefined
+
+
+def _lacking(value: Any, name: str | int | None) -> str:
+    """What to say, and after a semicolon what to do, where something is read of what is no map of parameters."""
+    lacks = f"has no element {name}" if isinstance(name, int) else f"has no {name}"
+    if isinstance(value, _Joined) or not hasattr(value, "path"):
+        return f"{_kind_of(value)} {lacks}"
+    hint = "" if isinstance(name, int) else f"; make {dotted(value.path)} a map with {name} in it"
+    return f"{dotted(value.path)} is {_kind_of(value)}, which {lacks}{hint}"
+
+
+def _kind_of(value: Any) -> str:
+    """A value in words, numbers with what they are; empty for what no parameter can be."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int | float):
+        return f"{value}, a number"
+    return next(
+        (text for kind, text in ((str, "a text"), (list, "a list"), (dict, "a map")) if isinstance(value, kind)), ""
+    )
 
 
 def _close(name: str, known: Iterable[str]) -> str:
@@ -570,8 +615,11 @@ def sub_var(name: str) -> str:
 
 
 @contextmanager
-def template_problems() -> Iterator[None]:
-    """Turn whatever a template raises into a TemplateError at its line, called from the lines that led there."""
+def template_problems(given: Callable[[ParameterPath], Sequence[Location]]) -> Iterator[None]:
+    """Turn whatever a template raises into a TemplateError at its line, called from the lines that led there.
+
+    ``given`` tells where a parameter was given: the place to edit where the parameter is at fault.
+    """
     try:
         yield
     except StackwrightError:
@@ -584,7 +632,8 @@ def template_problems() -> Iterator[None]:
         raise TemplateError.of("SW016", message, *_call_lines(error)) from None
     except jinja2.UndefinedError as error:
         message, _, hint = str(error.message).partition("; ")
-        raise TemplateError.of("SW102", message, *_call_lines(error), hint=hint) from None
+        where = given(error.path) if isinstance(error, NoSuchKeyError) else ()
+        raise TemplateError.of("SW102", message, *where, *_call_lines(error), hint=hint) from None
     except Failure as error:
         raise TemplateError.of("SW017", error.message, *error.where, *_call_lines(error)) from None
     except RecursionError as error:
