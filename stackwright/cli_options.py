@@ -38,9 +38,7 @@ PROJECT = click.option(
     help="Folder that holds templates/ and params/.",
 )
 SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a parameter; repeatable.")
-ENV_DIR = click.option(
-    "--env-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder of aws.env, .env and keys.env."
-)
+ENV_DIR = click.option("--env-dir", type=click.Path(path_type=Path), help="Folder of aws.env, .env and keys.env.")
 
 
 def _complete_environment(ctx: click.Context, _parameter: click.Parameter, start: str) -> list[str]:

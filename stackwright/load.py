@@ -63,6 +63,7 @@ def load(project: Path, environment: str, overrides: Sequence[str] = (), env_dir
     every problem found; warnings are in the result.
     """
     _require_environment(project, environment)
+    _require_folder(env_dir)
     inputs = _Inputs(project, env_dir or project / "env" / environment)
     schema = inputs.schema()
     defaults = inputs.parameters(DEFAULTS)
@@ -111,6 +112,14 @@ def _require_environment(project: Path, environment: str) -> None:
         raise InputError.of(
             "SW001", f"no environment {environment!r}", Location(f"params/{environment}.yaml"), hint=hint
         )
+
+
+def _require_folder(env_dir: Path | None) -> None:
+    """A misspelt --env-dir would render without any variable of the services."""
+    if env_dir is not None and not env_dir.is_dir():
+        said = "not a folder" if env_dir.exists() else "there is no such folder"
+        hint = "name the folder that holds aws.env, .env and keys.env.example; it is relative to the working folder"
+        raise InputError.of("SW018", f"{said}, but --env-dir names it", Location(env_dir.as_posix()), hint=hint)
 
 
 class _Inputs:

@@ -614,6 +614,19 @@ def test_env_dir_relative_to_the_working_folder(project: Make, tmp_path: Path) -
     assert b"A: elsewherenews" in made.built()["main.yaml"]
 
 
+@pytest.mark.parametrize("verb", ["render", "params", "plan"])
+@pytest.mark.parametrize(("name", "said"), [("nowhere", "there is no such folder"), ("file", "not a folder")])
+def test_an_env_dir_that_is_none(name: str, said: str, verb: str, project: Make, tmp_path: Path) -> None:
+    made = project()
+    (tmp_path / "file").write_text("NAME=x\n")
+    result = made.invoke(verb, "--env", "dev", "--env-dir", str(tmp_path / name))
+    assert (result.exit_code, result.stdout) == (1, "")
+    problem, hint = result.stderr.splitlines()
+    assert problem == f"{tmp_path / name}: error SW018 {said}, but --env-dir names it"
+    assert hint.startswith("    -> name the folder that holds aws.env, .env and keys.env.example")
+    assert not (made.folder / "build").exists()
+
+
 # --- the same bytes ---
 
 

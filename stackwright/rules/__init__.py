@@ -45,6 +45,7 @@ _STAGES = (
     Code("SW015", "An entry of stacks: is wrong"),
     Code("SW016", "A template does not exist"),
     Code("SW017", "A check of the project itself: fail() in a template"),
+    Code("SW018", "--env-dir is no folder", "Nothing would be read, and nobody told."),
     Code("SW020", "A variable that would replace a role's credentials", "The SDKs prefer it to the role."),
     Code("SW021", "A variable that is computed", "The value in the file has no effect."),
     Code("SW022", "A secret in a file of plain variables", "It would be printed into the templates."),
