@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -205,7 +205,8 @@ def rehearse(options: Options, against: str, allowed: tuple[str, ...], style: st
         click.echo(json.dumps({"preview": preview_data, "refused": names, **report_rehearsal.as_data(found)}, indent=2))
     else:
         console().print(f"{report_diff.report(preview)}\n\n{report_rehearsal.as_text(found)}")
-    _verdict(found, refused)
+    files = {Path(path).with_suffix("").as_posix(): f"build/{options.environment}/{path}" for path in after}
+    _verdict(found, refused, files)
 
 
 def _base(options: Options, against: str) -> dict[str, str]:
@@ -232,7 +233,7 @@ def _replaced(preview: Diff) -> list[ResourceDiff]:
     ]
 
 
-def _verdict(found: Rehearsal, refused: Sequence[ResourceDiff]) -> None:
+def _verdict(found: Rehearsal, refused: Sequence[ResourceDiff], files: Mapping[str, str]) -> None:
     problems = []
     for phase in found.phases:
         if not phase.ok:
@@ -242,7 +243,7 @@ def _verdict(found: Rehearsal, refused: Sequence[ResourceDiff]) -> None:
         text = f"the rollback of {found.rollback.phase.root} does not restore the base"
         problems.append(Problem("SW706", f"{text}: {found.rollback.phase.status}"))
     for each in refused:
-        where = (Location(f"{each.stack}.yaml", each.line),) if each.line else ()
+        where = (Location(files[each.stack], each.line or 0),) if each.stack in files else ()
         hint = f"if that is meant: --allow-replace {each.logical_id}"
         problems.append(Problem("SW707", f"refused: {each.address} ({each.type}) would be replaced", where, hint))
     if problems:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 
 import pytest
@@ -178,10 +180,26 @@ def test_a_replacement_is_refused_unless_it_is_named(committed):
     committed.write({"params/defaults.yaml": "topic: {TopicName: old, DisplayName: one}\n"})
     refused = committed.run("rehearse", "--env", "dev", "--against", "HEAD")
     assert refused.returncode == 1
-    assert "main.yaml:3: error SW707 refused: main:T (AWS::SNS::Topic) would be replaced" in refused.stderr
+    assert "build/dev/main.yaml:3: error SW707 refused: main:T (AWS::SNS::Topic) would be replaced" in refused.stderr
     assert "--allow-replace T" in refused.stderr
     allowed = committed.run("rehearse", "--env", "dev", "--against", "HEAD", "--allow-replace", "T")
     assert (allowed.returncode, allowed.stderr) == (0, "")
+
+
+def test_the_refused_resource_is_found_in_a_build_of_another_form(project):
+    text = '{"Resources": {"T": {"Type": "AWS::SNS::Topic", "Properties": {{ topic }}}}}\n'
+    made = project(
+        {
+            "params/defaults.yaml": "topic: {TopicName: a}\n",
+            "templates/main.yaml.j2": None,
+            "templates/main.json.j2": text,
+        }
+    )
+    made.run("render", "--env", "dev", "--no-lint")
+    shutil.copytree(made.folder / "build/dev", made.folder / "old")
+    made.write({"params/defaults.yaml": "topic: {TopicName: b}\n"})
+    refused = made.run("rehearse", "--env", "dev", "--against", "old")
+    assert re.match(r"build/dev/main\.json(:\d+)?: error SW707 refused: main:T", refused.stderr), refused.stderr
 
 
 def test_an_update_that_does_not_go_through_says_why(committed):
