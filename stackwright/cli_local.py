@@ -52,9 +52,10 @@ def start(options: Options, style: str) -> None:
 def stop(project: Path) -> None:
     """Stop it, if it runs."""
     from .emulator import lifecycle
-    from .local import folder
+    from .local import folder, told
 
-    stopped = lifecycle.stop(folder(project))
+    with told():
+        stopped = lifecycle.stop(folder(project))
     click.echo("stopped" if stopped else "no local CloudFormation runs for this project", err=True)
 
 

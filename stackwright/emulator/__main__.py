@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..cfn.intrinsics import Pseudo
 from .engine import Engine
 from .journal import Journal
-from .lifecycle import STATE_FILE
+from .lifecycle import LifecycleError, serving
 from .server import Server
 
 
@@ -24,16 +25,21 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     gc.set_threshold(50_000, 20, 100)  # much is loaded, and little of it goes again
-    file = Path(folder) / STATE_FILE
-    journal = Journal(Path(folder) / f"state-{account}-{region}.jsonl")
+    try:
+        with serving(Path(folder)) as tell:
+            _serve(Path(folder), region, account, stop, tell)
+    except LifecycleError as error:
+        sys.exit(str(error))
+
+
+def _serve(
+    folder: Path, region: str, account: str, stop: threading.Event, tell: Callable[[Mapping[str, Any]], None]
+) -> None:
+    journal = Journal(folder / f"state-{account}-{region}.jsonl")
     with Server(Engine(Pseudo(region=region, account_id=account)), journal=journal) as server:
-        temporary = file.with_suffix(f".{os.getpid()}")
-        found = {"pid": os.getpid(), "url": server.url, "region": region, "account": account}
-        temporary.write_text(json.dumps(found), encoding="utf-8")
-        temporary.replace(file)
+        tell({"pid": os.getpid(), "url": server.url, "region": region, "account": account})
         threading.Thread(target=_load, args=(server,), daemon=True).start()
         stop.wait()
-    file.unlink(missing_ok=True)
 
 
 def _load(server: Server) -> None:

@@ -1,4 +1,8 @@
-"""Starting, finding and stopping the emulator in the background; loopback only, one for each folder."""
+"""Starting, finding and stopping the emulator in the background; loopback only, one for each folder.
+
+Two on a folder would write into one journal. So a serving process locks a file of the folder for its life, however it
+ends, and writes into it where it is found, too.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,20 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from msgspec import Struct
 
 STATE_FILE = "emulator.json"
 _LOG_FILE = "emulator.log"
 _LOCK_FILE = "emulator.lock"
+_SERVING_FILE = "emulator.serving"
+_ANSWER = 10.0
+_GOES = 3.0
+"""Seconds in which it answers, and in which one that was told to stop, or was killed, is gone."""
 
 
 class LifecycleError(Exception):
@@ -42,7 +51,7 @@ class Running(Struct, frozen=True):
             f"{self.url}/_stackwright/{action}", data, {"Content-Type": "application/json"}
         )
         try:
-            with _direct().open(request, timeout=10) as answer:
+            with _direct().open(request, timeout=_ANSWER) as answer:
                 found: dict[str, Any] = json.load(answer)
                 return found
         except urllib.error.HTTPError as error:
@@ -58,19 +67,100 @@ def _direct() -> urllib.request.OpenerDirector:
 
 
 def running(folder: Path) -> Running | None:
-    """The emulator of this folder, if one runs; what a dead one left behind is removed."""
-    file = folder / STATE_FILE
+    """The emulator of this folder, if one runs and answers; what a dead one left behind is removed, and the file of a
+    living one made whole."""
+    file, serving_file = folder / STATE_FILE, folder / _SERVING_FILE
+    held, known = _read(file), _read(serving_file)
+    found = _answering(held)
+    if found is None and _is_served(folder):
+        found = _answering(known) if known != held else None
+        if found is not None:
+            _write(file, known)
+    elif found is None:
+        file.unlink(missing_ok=True)
+    return found
+
+
+def _read(file: Path) -> str:
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _write(file: Path, text: str) -> None:
+    temporary = file.with_suffix(f".{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(file)
+
+
+def _answering(text: str) -> Running | None:
+    """The emulator that a file tells of, if it is the one that answers there."""
+    try:
+        data = json.loads(text)
         found = Running(int(data["pid"]), str(data["url"]))
-        if found.admin("status")["pid"] == found.pid:
-            return found
-    except FileNotFoundError:
-        return None
+        return found if found.admin("status")["pid"] == found.pid else None
     except (LifecycleError, ValueError, KeyError, TypeError):
-        pass
-    file.unlink(missing_ok=True)
-    return None
+        return None
+
+
+def _is_served(folder: Path) -> bool:
+    """Whether a process serves the folder, answering or not."""
+    try:
+        with (folder / _SERVING_FILE).open() as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _served_by(folder: Path) -> int | None:
+    """The process that serves the folder, which only it can tell."""
+    try:
+        return int(json.loads(_read(folder / _SERVING_FILE))["pid"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _in_the_way(folder: Path) -> LifecycleError:
+    pid = _served_by(folder)
+    who, what = ("another process", "say where") if pid is None else (f"process {pid}", "answer")
+    return LifecycleError(f"{who} serves {folder} but does not {what}; end it, then start again")
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Be the one process that serves a folder, until the end; gives what tells the others where it is found.
+
+    Raises:
+        LifecycleError: another one serves it, and does not end within some seconds.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _SERVING_FILE).open("a", encoding="utf-8") as stream:
+        deadline = time.monotonic() + _GOES
+        while not _locked(stream):
+            if time.monotonic() > deadline:
+                raise _in_the_way(folder)
+            time.sleep(0.02)
+        stream.truncate(0)
+
+        def tell(place: Mapping[str, Any]) -> None:
+            stream.write(json.dumps(place))
+            stream.flush()
+            _write(folder / STATE_FILE, json.dumps(place))
+
+        yield tell
+        (folder / STATE_FILE).unlink(missing_ok=True)
+
+
+def _locked(stream: IO[str]) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def start(folder: Path, region: str | None = None, account_id: str | None = None, timeout: float = 60) -> Running:
@@ -80,13 +170,16 @@ def start(folder: Path, region: str | None = None, account_id: str | None = None
     else one for us-east-1 or the account of AWS's documentation.
 
     Raises:
-        LifecycleError: it does not come up, or runs for another Region or account.
+        LifecycleError: it does not come up, or runs for another Region or account, or one serves the folder that does
+            not answer.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         found = running(folder)
         if found is None:
+            if not _gone(folder, _GOES):
+                raise _in_the_way(folder)
             return _started(folder, region or "us-east-1", account_id or "123456789012", timeout)
     _require(folder, region, account_id)
     return found
@@ -131,12 +224,30 @@ def _spawned(command: list[str], environment: Mapping[str, str], log: Path) -> i
 
 
 def stop(folder: Path, timeout: float = 10) -> bool:
-    """Stop the emulator of this folder; False where none runs. Its state is kept for the next; ``reset`` forgets it."""
+    """Stop the emulator of this folder, also where it does not answer; False where none runs. Its state is kept for the
+    next; ``reset`` forgets it.
+
+    Raises:
+        LifecycleError: it is not known which process it is, or it does not end.
+    """
     found = running(folder)
-    if found is None:
+    if found is None and not _is_served(folder):
         return False
-    os.kill(found.pid, signal.SIGTERM)
+    pid = found.pid if found else _served_by(folder)
+    if pid is None:
+        raise _in_the_way(folder)
+    with suppress(ProcessLookupError):  # it ended by itself meanwhile
+        os.kill(pid, signal.SIGTERM)
+    if not _gone(folder, timeout):
+        raise _in_the_way(folder)
+    return True
+
+
+def _gone(folder: Path, timeout: float) -> bool:
+    """Wait until nothing serves the folder; False where something still does."""
     deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline and (folder / STATE_FILE).exists():
+    while _is_served(folder):
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.02)
     return True

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import boto3
@@ -79,6 +81,61 @@ def test_a_broken_file_is_removed(tmp_path, text):
     (tmp_path / STATE_FILE).write_text(text, encoding="utf-8")
     assert lifecycle.running(tmp_path) is None
     assert not (tmp_path / STATE_FILE).exists()
+
+
+@pytest.mark.parametrize("text", ["xx\n", "", "{}", None, '{"pid": 1, "url": "http://127.0.0.1:9"}'])
+def test_one_whose_file_is_damaged_is_found_and_stopped(folder, text):
+    first = lifecycle.start(folder, "eu-west-1")
+    if text is None:
+        (folder / STATE_FILE).unlink()
+    else:
+        (folder / STATE_FILE).write_text(text, encoding="utf-8")
+    assert lifecycle.running(folder) == first
+    assert lifecycle.start(folder) == first
+    with pytest.raises(LifecycleError, match="runs for 123456789012 in eu-west-1"):
+        lifecycle.start(folder, "us-east-1")
+    assert lifecycle.stop(folder)
+    with pytest.raises(LifecycleError, match="does not answer"):
+        first.admin("status")
+
+
+def test_no_second_one_serves_a_folder(folder):
+    first = lifecycle.start(folder)
+    for file in folder.glob("emulator*"):
+        file.write_text("xx\n", encoding="utf-8")
+    with pytest.raises(LifecycleError, match=r"another process serves .* but does not say where; end it"):
+        lifecycle.start(folder)
+    assert first.admin("status")["pid"] == first.pid
+    command = [sys.executable, "-m", "stackwright.emulator", str(folder)]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert second.returncode == 1
+    assert "another process serves" in second.stderr
+    assert "Traceback" not in second.stderr
+    os.kill(first.pid, signal.SIGTERM)
+    os.waitpid(first.pid, 0)
+    assert lifecycle.start(folder).pid != first.pid
+
+
+def test_one_that_does_not_answer_is_not_replaced(folder, monkeypatch):
+    first = lifecycle.start(folder)
+    os.kill(first.pid, signal.SIGSTOP)
+    try:
+        monkeypatch.setattr(lifecycle, "_ANSWER", 0.2)
+        with pytest.raises(LifecycleError, match=rf"process {first.pid} serves .* but does not answer; end it"):
+            lifecycle.start(folder)
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+    monkeypatch.undo()
+    assert lifecycle.running(folder) == first
+
+
+def test_started_again_at_once(folder):
+    for _ in range(3):
+        first = lifecycle.start(folder)
+        assert lifecycle.stop(folder)
+        assert lifecycle.running(folder) is None
+        assert lifecycle.start(folder).pid != first.pid
+        assert lifecycle.stop(folder)
 
 
 def test_somebody_else_on_its_port_is_not_it(folder, tmp_path):
