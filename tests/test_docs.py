@@ -11,7 +11,9 @@ import click
 import pytest
 
 from stackwright import cli, cli_project, schema
+from stackwright.errors import InputError
 from stackwright.model import dotted
+from stackwright.plan_file import unseal
 from stackwright.rules import ALL, catalogue
 from stackwright.yamltext import ParameterData, compose
 from tests.helpers import commands
@@ -140,3 +142,12 @@ def test_no_message_names_a_target_of_this_makefile():
         strings = [n.value for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Constant)]
         found = [text for text in strings if isinstance(text, str) and re.search(rf"\bmake ({targets})(?![\w-])", text)]
         assert [text for text in found if path.name != "scaffold.py" or "make install" not in text] == [], path
+
+
+def test_the_code_of_a_changed_plan_file_is_the_one_it_gets():
+    text = json.dumps({"format": "stackwright-plan", "version": 1, "plan": {}, "sha256": "of another text"})
+    with pytest.raises(InputError) as caught:
+        unseal(text)
+    (problem,) = caught.value.problems
+    assert problem.message == "the plan file was changed after it was sealed"
+    assert f"where a byte of the file was changed ({problem.code})" in " ".join(read("docs/deploying.md").split())
