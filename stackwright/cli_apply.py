@@ -33,6 +33,7 @@ from .errors import AwsError, DeployError, OutputError, StackwrightError
 from .model import Location, Problem, Rendering, SourceKind
 
 if TYPE_CHECKING:
+    from .aws import Stack
     from .gates import Danger
     from .live import Live
     from .release_record import Release
@@ -108,6 +109,7 @@ def plan(options: Options, out: Path | None, keep: bool, detailed_exitcode: bool
         made = session.plan(standing.result())
         with session.discarding(made.roots):
             print_plan(made, style)
+            _tell_left(session, session.left(made))
             if out:
                 _tell_unbound(made)
                 _write(out, seal(made if keep and ready else _without_change_sets(made)))
@@ -164,6 +166,13 @@ def _without_change_sets(made: Plan) -> Plan:
     return replace(made, roots=tuple(replace(each, change_set=None, made_stack=False) for each in made.roots))
 
 
+def _tell_left(session: Session, left: Mapping[str, Stack]) -> None:
+    """Root stacks that no deployment changes any more, and which nobody may miss."""
+    for root, stack in left.items():
+        text = f"{stack.name} is deployed, but {root} is no root stack of {session.config.environment} any more"
+        say(f"note: {text}; to remove it: aws cloudformation delete-stack --stack-name {stack.name}")
+
+
 def _write(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -210,8 +219,11 @@ def _to_be_done(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
     tells that nothing is to be done, no more than that."""
     session.keys()  # what keys.env lacks is told before anything is done
     if sealed is None and (idle := session.idle()):
+        _tell_left(session, session.left_by((idle.last,) if idle.last else ()))
         return idle.plan, idle.done
-    return _by_change_sets(session, sealed)
+    made, done = _by_change_sets(session, sealed)
+    _tell_left(session, session.left(made))
+    return made, done
 
 
 def _by_change_sets(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
@@ -449,8 +461,9 @@ class _Run:
         if self.release is None and self._plan.bucket:
             names = self._session.secret_names()
             self.release = release.begin(
-                self._plan, self._session.aws, tool=__version__, secret_names=names, restores=self._restores
-            )
+                self._plan, self._session.aws, tool=__version__, secret_names=names, restores=self._restores,
+                left={root: stack.name for root, stack in self._session.left(self._plan).items()},
+            )  # fmt: skip
 
     def _ready(self, index: int) -> RootPlan:
         """The plan of a root by what is there now, with the secrets and images that it takes."""

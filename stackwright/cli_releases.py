@@ -179,8 +179,9 @@ def status(options: Options, style: str) -> None:
     session = _session(options)
     lives = session.lives()
     named = {root: (stack_name(session.config, root), live) for root, live in lives.items()}
-    found = stage(named, session.aws, measured=not _simulated())
     past = _past(session, lives)
+    left = session.left_by(past.history.releases if past else (), everywhere=past is None)
+    found = stage(named, session.aws, measured=not _simulated(), left=left)
     last = past.history.releases[0] if past and past.history.releases else None
     if style == "json":
         live = past.live.number if past and past.live else None
@@ -198,7 +199,10 @@ def _print_status(session: Session, found: Status, past: _Past | None) -> None:
     screen, now = console(), _now()
     where = f"account {session.caller.account}, {session.config.region}"
     screen.print(f"[bold]{session.config.environment}[/]  {where}\n")
-    _table(report.stacks(found, now))
+    _table(report.stacks(found.stacks, now))
+    if found.left:
+        screen.print(f"\nNo root stacks of {session.config.environment} any more; destroy takes them along")
+        _table(report.stacks(found.left, now))
     if found.services:
         screen.print()
         _table(report.services(found, now))

@@ -21,14 +21,15 @@ from msgspec.structs import replace
 from . import targets
 from .cache import Cache
 from .cli_options import Options
-from .deployment import Plan, RootPlan, SecretChange, StackTarget
+from .deployment import RUN, Plan, RootPlan, SecretChange, StackTarget
 from .errors import AwsError, InputError
 from .model import Bundle, Config, Location, Problem, Rendering, S3Folder, SourceKind
 
 if TYPE_CHECKING:
-    from .aws import Aws, Caller
+    from .aws import Aws, Caller, Stack
     from .images import Store
     from .live import Live
+    from .release_record import Release
     from .secret_values import Keys
 
 Say = Callable[[str], None]
@@ -36,11 +37,12 @@ Say = Callable[[str], None]
 
 
 class Idle(Struct, frozen=True):
-    """The plan of a deployment that has nothing to do; ``done`` says that the last release deployed just that and ended
-    well, the stacks protected: not where a deployment was killed before its end, or failed."""
+    """The plan of a deployment that has nothing to do; ``done`` says that the ``last`` release deployed just that and
+    ended well, the stacks protected: not where a deployment was killed before its end, or failed."""
 
     plan: Plan
     done: bool
+    last: Release | None = None
 
 
 class Standing(Struct, frozen=True):
@@ -73,7 +75,7 @@ class Session:
     aws: Aws
     say: Say
     rendered: Rendering | None = None
-    run: str = field(default_factory=lambda: f"stackwright-{uuid.uuid4().hex[:12]}")
+    run: str = field(default_factory=lambda: f"{RUN}{uuid.uuid4().hex[:12]}")
     _bundles: dict[str | None, Bundle] = field(default_factory=dict)
     _uploaded: set[str] = field(default_factory=set)
     _uploading: Lock = field(default_factory=Lock)
@@ -228,7 +230,26 @@ class Session:
         if len(found) < len(wanted) or held:
             return None
         made = self._unsigned(found, images, versions, lives, (), owner)
-        return Idle(made, self.protected(lives) and (bucket is None or release.records(last, made)))
+        return Idle(made, self.protected(lives) and (bucket is None or release.records(last, made)), last)
+
+    def left(self, plan: Plan) -> dict[str, Stack]:
+        """Root stacks that are deployed and no part of the environment any more, by the last release; where there is no
+        bucket to keep releases in, by all stacks of the account. Raises AwsError."""
+        from . import release
+
+        if plan.bucket is None:
+            return self.left_by((), everywhere=any(root.live for root in plan.roots))
+        kept = Cache(self.config.project, "releases")
+        last = release.last(self.config.environment, plan.bucket, self.caller.account, self.aws, kept)
+        return self.left_by((last,) if last else ())
+
+    def left_by(self, releases: Sequence[Release], *, everywhere: bool = False) -> dict[str, Stack]:
+        """The same by these releases."""
+        from .leftover import leftovers
+
+        here = [each.name for each in targets.roots(self.rendering)] if self.rendered else None
+        roots = here or [each.name for each in self.config.stacks]
+        return leftovers(self.config, roots, releases, self.aws, everywhere=everywhere)
 
     def held(self) -> bool:
         """Whether a function that a deployment holds still does not run."""

@@ -7,7 +7,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,13 @@ from msgspec import Struct
 
 from .cli_options import Options, connected, console, for_environment, load_config, make_rendering
 from .deployment import Outcome
-from .errors import DeployError, InputError, StackwrightError
+from .errors import AwsError, DeployError, InputError, StackwrightError
 from .model import Config, Location, Rendering
 
 if TYPE_CHECKING:
     from .aws import Aws, Stack
     from .following import Following
+    from .live import Live
     from .repair import State
 
 _AGAIN = 5.0
@@ -53,6 +54,21 @@ class Deployed:
         wanted = [root] if root else names
         pairs = ((name, self.aws.stack(f"{self.config.prefix}-{name}")) for name in wanted)
         return [(name, stack) for name, stack in pairs if stack]
+
+    def left(self, found: Collection[Stack]) -> list[tuple[str, Stack]]:
+        """Root stacks that are there and no part of the environment any more, with what ``stacks:`` called them;
+        ``found`` are those that are. Raises AwsError."""
+        from . import release
+        from .leftover import leftovers
+        from .targets import BUCKET_OUTPUT, bucket_given
+
+        config, last = self.config, None
+        outputs = (stack.outputs.get(BUCKET_OUTPUT) for stack in found)
+        if bucket := bucket_given(config) or next(filter(None, outputs), None):
+            with suppress(AwsError):  # the stacks themselves tell most of it
+                last = release.last(config.environment, bucket, self.aws.caller().account, self.aws)
+        roots = [each.name for each in config.stacks]
+        return list(leftovers(config, roots, (last,) if last else (), self.aws, everywhere=True).items())
 
     def locate(self, stack: str, logical_id: str) -> Location | None:
         """The line of the template that makes a resource."""
@@ -296,7 +312,7 @@ def lead_out(deployed: Deployed) -> None:
 
 
 def _deleted(deployed: Deployed, state: State, leave: Leave) -> Outcome:
-    _show_fates(deployed, [(state.root, state.stack)])
+    _show_fates([_read(deployed, state.root, state.stack)])
     _typed(state.stack.name, leave.delete, f"delete {state.stack.name}", f"--yes-delete {state.stack.name}")
     return _destroyed(deployed, state.root, state.stack, leave.retain)
 
@@ -340,32 +356,55 @@ def _typed(name: str, given: str | None, deed: str, flag: str) -> None:
 @click.option("--yes-destroy", "given", metavar="NAME", help="The environment's name, in place of typing it.")
 def destroy(options: Options, given: str | None) -> None:
     """List what is lost with the stacks of an environment and what stays, ask for the environment's name, and delete
-    them in reverse order. Nothing is emptied: what holds something that CloudFormation does not delete stops it."""
+    them in reverse order, those too that are no root stacks of it any more. What is imported goes after what imports
+    it. Nothing is emptied: what holds something that CloudFormation does not delete stops it."""
     deployed = opened(options)
     found = deployed.found()[::-1]
-    if not found:
+    left = deployed.left([stack for _, stack in found])
+    if not found and not left:
         say(f"{options.environment} has no stacks")
         return
-    _show_fates(deployed, found)
     environment = options.environment
+    ordered = _in_order(deployed, [*left, *found])
+    told = dict.fromkeys((name for name, _ in left), f"  (no longer a root stack of {environment})")
+    _show_fates(ordered, told)
     where = f"account {deployed.aws.caller().account}, {deployed.config.region}"
     _typed(environment, given, f"destroy {environment} ({where})", f"--yes-destroy {environment}")
-    for name, stack in found:
+    for name, stack, _ in ordered:
         outcome = _destroyed(deployed, name, stack)
         if not outcome.ok:
             sys.exit(1)
     say(f"{environment} is destroyed")
 
 
-def _show_fates(deployed: Deployed, found: Sequence[tuple[str, Stack]]) -> None:
-    from . import report_stacks
-    from .destroy import fates
+_Found = tuple[str, "Stack", "Live | None"]
+"""A root stack's name in ``stacks:``, it, and what is in it; None where that is nothing."""
+
+
+def _read(deployed: Deployed, root: str, stack: Stack) -> _Found:
     from .live import read
 
+    return root, stack, read(stack.id, deployed.aws, root)
+
+
+def _in_order(deployed: Deployed, found: Sequence[tuple[str, Stack]]) -> list[_Found]:
+    """The root stacks in an order in which they can be deleted. Raises DeployError (SW828), AwsError."""
+    from .destroy import in_order
+
+    held = [_read(deployed, *each) for each in found]
+    ordered = in_order([live for _, _, live in held if live], deployed.aws)
+    places = {live.stack.id: place for place, live in enumerate(ordered)}
+    return sorted(held, key=lambda each: places.get(each[1].id, -1))
+
+
+def _show_fates(found: Sequence[_Found], told: Mapping[str, str] | None = None) -> None:
+    from . import report_stacks
+    from .destroy import fates
+
     screen = console(stderr=True)
-    for name, stack in found:
-        live = read(stack.id, deployed.aws, name)
-        screen.print(f"[bold]{stack.name}[/]  {stack.status}" + ("  (termination protection is on)" * stack.protected))
+    for name, stack, live in found:
+        notes = "  (termination protection is on)" * stack.protected + (told or {}).get(name, "")
+        screen.print(f"[bold]{stack.name}[/]  {stack.status}{notes}")
         text = report_stacks.fates(fates(live)) if live else ""
         screen.print("\n".join(f"  {line}" for line in text.splitlines()) if text else "  holds nothing")
 

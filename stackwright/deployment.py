@@ -15,6 +15,9 @@ from .aws import StackEvent
 from .differences import Diff, Effect, ResourceDiff
 from .model import Location
 
+RUN = "stackwright-"
+"""What the names of our change sets begin with."""
+
 
 class StackTarget(Struct, frozen=True):
     """What one root stack is asked to become.

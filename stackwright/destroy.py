@@ -1,4 +1,4 @@
-"""A root stack -> what its templates retain, and nothing else.
+"""Root stacks -> what their templates retain, and nothing else.
 
 Nothing is emptied: a bucket with objects in it stops a deletion, as CloudFormation has it.
 """
@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from .aws import Aws, Stack
+from .aws import PARALLEL, Aws, Stack
 from .cfn.schema import STATEFUL
 from .cfn.template import Template, declared
 from .deployment import Outcome
 from .errors import AwsError, DeployError
 from .following import Following, attach, follow
 from .live import STACK, Live
+from .model import Problem
 from .progress import Fate
 
 _SNAPSHOT = frozenset(("AWS::RDS::DBCluster", "AWS::RDS::DBInstance"))
@@ -93,6 +95,52 @@ def destroy(
     last = aws.last_event(stack.id)
     aws.delete_stack(stack.id, token, retain)
     return follow(stack.id, aws, root, since=last.id if last else None, following=following)
+
+
+def in_order(lives: Sequence[Live], aws: Aws) -> list[Live]:
+    """The root stacks in an order in which they can be deleted: as given, but what imports an export goes before what
+    exports it.
+
+    Raises:
+        DeployError: SW828, stacks that are not among them import something.
+        AwsError: as ever; who may not ask what imports an export is told nothing.
+    """
+    owners = {stack.stack.name: root.name for root in lives for stack in root.walk()}
+    users: dict[str, set[str]] = {root.name: set() for root in lives}
+    problems: list[Problem] = []
+    for root, stack, export, importer in _imports(lives, aws):
+        if importer in owners:
+            users[root].add(owners[importer])
+        else:
+            message = f"{stack} exports {export}, which {importer} imports: it cannot be deleted"
+            problems.append(
+                Problem("SW828", message, (), f"take the import out of {importer} first; nothing was deleted")
+            )
+    if problems:
+        raise DeployError(problems)
+    left, ordered = list(lives), list[Live]()
+    while left:
+        there = {each.name for each in left}
+        free = next((each for each in left if not users[each.name] & (there - {each.name})), left[0])
+        left.remove(free)
+        ordered.append(free)
+    return ordered
+
+
+def _imports(lives: Sequence[Live], aws: Aws) -> Iterator[tuple[str, str, str, str]]:
+    """Root, stack, export, and who imports it; nothing where that may not be asked."""
+    exports = [
+        (root.name, each.stack.name, name) for root in lives for each in root.walk() for name in each.stack.exports
+    ]
+    try:
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            found = list(pool.map(aws.importers, (name for _, _, name in exports)))
+    except AwsError as error:
+        if error.problems[0].code == "SW403":
+            return
+        raise
+    for export, importers in zip(exports, found, strict=True):
+        yield from ((*export, each) for each in importers)
 
 
 def way_on(outcome: Outcome) -> str:

@@ -81,10 +81,12 @@ class ServiceState(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """All root stacks in their order, and the services in them."""
+    """All root stacks in their order, and the services in them; ``left`` are those that are deployed and no part of the
+    environment any more, as they are without what is nested in them."""
 
     stacks: tuple[StackState, ...]
     services: tuple[ServiceState, ...]
+    left: tuple[StackState, ...] = ()
 
     @property
     def well(self) -> bool:

@@ -81,6 +81,7 @@ DEPLOY_CALLS = (
     "cloudformation:DetectStackDrift",
     "cloudformation:DetectStackResourceDrift",
     "cloudformation:ExecuteChangeSet",
+    "cloudformation:ListImports",
     "cloudformation:RollbackStack",
     "cloudformation:SetStackPolicy",
     "cloudformation:UntagResource",
@@ -97,7 +98,7 @@ DEPLOY_CALLS = (
     "secretsmanager:PutSecretValue",
     "secretsmanager:UpdateSecretVersionStage",
 )
-"""What deploy, verify, rollback, drift and the verbs for secrets and images call besides.
+"""What deploy, verify, rollback, drift, destroy and the verbs for secrets and images call besides.
 
 Not what prune does: it reads all stacks of the account and deletes artifacts, which is a person's part.
 """

@@ -75,18 +75,21 @@ def begin(
     tool: str,
     secret_names: Mapping[str, str],
     restores: int | None = None,
+    left: Mapping[str, str] | None = None,
     started: datetime | None = None,
 ) -> Release:
     """Take the next number and keep what is going to be done; ``plan.bucket`` must exist by now.
 
-    ``secret_names`` are the secrets by their key under ``secrets``. Two deployments never get the same number: the
+    ``secret_names`` are the secrets by their key under ``secrets``, ``left`` the root stacks that are there and no part
+    of it. Two deployments never get the same number: the
     record is only written where there is none. Raises AwsError.
     """
     if plan.bucket is None:
         raise ValueError("there is no bucket yet: begin the release once the stack that makes it is deployed")
     number = max(_numbers(plan.environment, plan.bucket, plan.account, aws), default=0) + 1
     planned = _planned(plan, number, secret_names)
-    release = replace(planned, tool=tool, restores=restores, run=uuid4().hex, started=started or now())
+    mine = {root: stack for root, stack in (left or {}).items() if all(each.stack != stack for each in planned.roots)}
+    release = replace(planned, tool=tool, restores=restores, left=mine, run=uuid4().hex, started=started or now())
     while not aws.create_object(*_place(release, STARTED), to_json(release), release.account):
         release = replace(release, number=release.number + 1)
     return release
@@ -114,6 +117,7 @@ def finish(
         started=release.started,
         tool=release.tool,
         restores=release.restores,
+        left=release.left,
         run=release.run,
         roots=tuple(_applied(each, by_root.get(each.root)) for each in planned.roots),
         ended=now(),

@@ -71,7 +71,8 @@ class Release(Struct, frozen=True):
     ``images`` are references by digest, by name; ``secrets`` (name, version id) by key; ``artifacts`` keys of zips
     and templates in ``bucket``. ``changes`` counts resources by add, change, replace and remove, and new secret
     versions. ``restores`` is the release that it went back to, ``run`` a random name, by which two runs of the same at
-    the same time differ; ``cause`` why it failed, in a sentence.
+    the same time differ; ``cause`` why it failed, in a sentence. ``left`` are root stacks of earlier releases that were
+    still there and are no part of it, by what ``stacks:`` called them.
     """
 
     number: int
@@ -93,6 +94,7 @@ class Release(Struct, frozen=True):
     ended: datetime | None = None
     result: Result | None = None
     cause: str = ""
+    left: Mapping[str, str] = {}
 
     @property
     def seconds(self) -> float | None:

@@ -68,10 +68,10 @@ def _escaped(text: str) -> str:
 # --- status ---------------------------------------------------------------------------------------------------------
 
 
-def stacks(found: Status, now: datetime) -> Any:
-    """The root stacks as a table."""
+def stacks(found: Sequence[StackState], now: datetime) -> Any:
+    """Root stacks as a table."""
     table = _table("STACK", "STATUS", "SINCE", "NESTED", "DRIFT")
-    for each in found.stacks:
+    for each in found:
         since = ago(each.since, now) if each.since else ""
         status = _styled(each.status or "not deployed", _status_style(each.status))
         table.add_row(_escaped(each.name), status, since, str(each.nested or ""), _drift(each, now))

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from .aws import PARALLEL, Service, Services
+from .aws import PARALLEL, Service, Services, Stack
 from .findings import ServiceState, StackState, Status, complete
 from .live import Live
 from .watched import Watched, services, watched
 
 
-def status(lives: Mapping[str, tuple[str, Live | None]], aws: Services, *, measured: bool = True) -> Status:
+def status(
+    lives: Mapping[str, tuple[str, Live | None]],
+    aws: Services,
+    *,
+    measured: bool = True,
+    left: Mapping[str, Stack] | None = None,
+) -> Status:
     """The root stacks by their name in ``stacks:``: name in CloudFormation and what is live. Raises AwsError.
 
+    ``left`` are stacks that are no root stacks of the environment any more, by what ``stacks:`` called them.
     ``measured`` False leaves out metrics, which the local CloudFormation does not play.
     """
     stacks = tuple(_stack(root, name, live) for root, (name, live) in lives.items())
@@ -22,7 +29,12 @@ def status(lives: Mapping[str, tuple[str, Live | None]], aws: Services, *, measu
     wanted = [each for each in resources if each.address in found]
     with ThreadPoolExecutor(PARALLEL) as pool:
         states = pool.map(lambda each: _service(each, found[each.address], aws, measured), wanted)
-        return Status(stacks, tuple(states))
+        return Status(stacks, tuple(states), tuple(_left(root, stack) for root, stack in (left or {}).items()))
+
+
+def _left(root: str, stack: Stack) -> StackState:
+    since = stack.updated or stack.created
+    return StackState(root, stack.name, stack.status, since, drift=stack.drift, drift_checked=stack.drift_checked)
 
 
 def _stack(root: str, name: str, live: Live | None) -> StackState:

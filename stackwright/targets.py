@@ -73,7 +73,7 @@ def target(root: Document, rendering: Rendering, bundle: Bundle, known: Known) -
         templates={name: bundle.templates[name].text for name in names},
         urls={name: bundle.templates[name].address for name in names} if bundle.folder else {},
         parameters={name: value for name, value in sorted(values.items()) if value is not None},
-        tags=_tags(config),
+        tags=tags(config),
         inline=inline,
         missing=_missing(root, bundle, values),
         role=settings(config).get("role_arn") or None,
@@ -113,7 +113,8 @@ def _given(root: Document, config: Config, sources: Mapping[str, Source]) -> Ite
             )
 
 
-def _tags(config: Config) -> dict[str, str]:
+def tags(config: Config) -> dict[str, str]:
+    """The tags of every root stack: environment, project, and those of the parameters."""
     extra = config.parameters.get("tags") or {}
     project = config.parameters.get("project")
     own = {"environment": config.environment, **({"project": str(project)} if project else {})}

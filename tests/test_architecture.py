@@ -30,7 +30,7 @@ HELPERS = {
 """What a stage may use besides the standard library and its own third-party package."""
 STAGES = {
     "load", "render", "wire", "check", "output", "diff", "package", "preflight", "plan", "apply", "verify", "release",
-    "status", "drift", "repair", "destroy",
+    "status", "drift", "repair", "destroy", "leftover",
 }  # fmt: skip
 PURE = {"model": set(), "errors": {"model"}, "cache": set(), "wire": {"model"}}
 """Modules whose imports of ours are named one by one."""

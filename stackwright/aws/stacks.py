@@ -13,6 +13,7 @@ from ..errors import AwsError
 from .session import Session
 
 _MISSING = "does not exist"
+_UNUSED = "is not imported by any stack"
 CAPABILITIES = ("CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
 
 
@@ -37,6 +38,8 @@ class Stack(Struct, frozen=True):
     drift: str = ""
     """What the last detection found: IN_SYNC, DRIFTED, UNKNOWN or NOT_CHECKED."""
     drift_checked: datetime | None = None
+    exports: tuple[str, ...] = ()
+    """Names under which other stacks import its outputs."""
 
     @property
     def busy(self) -> bool:
@@ -148,6 +151,9 @@ class Stacks(Protocol):
 
     def resources(self, stack: str) -> list[StackResource]:
         """ListStackResources, all pages; nothing where there is no such stack."""
+
+    def importers(self, export: str) -> list[str]:
+        """ListImports, all pages: names of the stacks, nested ones included, that import an export."""
 
     def template(self, stack: str) -> str:
         """GetTemplate, stage Original, as text."""
@@ -266,6 +272,15 @@ class StackCalls(Session):
             )
             for each in found
         ]
+
+    def importers(self, export: str) -> list[str]:
+        """See `Stacks`."""
+        try:
+            return [str(each) for each in self._pages("cloudformation", "list_imports", "Imports", ExportName=export)]
+        except AwsError as error:
+            if error.code == "ValidationError" and _UNUSED in str(error):
+                return []
+            raise
 
     def template(self, stack: str) -> str:
         """See `Stacks`."""
@@ -429,6 +444,7 @@ def _stack(data: Mapping[str, Any]) -> Stack:
         drift=(data.get("DriftInformation") or {}).get("StackDriftStatus", ""),
         drift_checked=(data.get("DriftInformation") or {}).get("LastCheckTimestamp"),
         change_set=data.get("ChangeSetId"),
+        exports=tuple(o["ExportName"] for o in data.get("Outputs") or () if o.get("ExportName")),
     )
 
 

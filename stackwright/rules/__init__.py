@@ -140,6 +140,7 @@ _STAGES = (
     Code("SW825", "A change set that cannot be executed any more"),
     Code("SW826", "Nothing is under way"),
     Code("SW827", "A deletion that is not confirmed"),
+    Code("SW828", "An export that stacks of others import", "Its stack cannot be deleted."),
     Code("SW840", "There is no such release"),
     Code("SW841", "A release record that cannot be read", "The stacks do not depend on it; restoring it does."),
     Code("SW842", "A release that cannot be restored", "A template, zip, image or secret version is gone or altered."),

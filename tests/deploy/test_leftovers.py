@@ -1,0 +1,212 @@
+"""Root stacks that left ``stacks:``: noted, listed, and destroyed with their environment; by the real command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from stackwright.cfn.intrinsics import Pseudo
+from stackwright.emulator.engine import ApiError, Engine
+from stackwright.emulator.server import Server
+from tests.deploy.conftest import ACCOUNT, REGION, client
+from tests.helpers import Project
+
+PARAMS = f"project: shop\nregion: {REGION}\nstacks: [base, app, extra]\n"
+LEFT = PARAMS.replace(", extra", "")
+TOPIC = "Resources:\n  Topic:\n    Type: AWS::SNS::Topic\n"
+FILES = {
+    "params/defaults.yaml": PARAMS,
+    "templates/base.yaml.j2": """\
+Resources:
+  Bucket:
+    Type: AWS::S3::Bucket
+    DeletionPolicy: Retain
+    UpdateReplacePolicy: Retain
+    Properties: {BucketName: shop-artifacts}
+  Topic:
+    Type: AWS::SNS::Topic
+Outputs:
+  ArtifactBucketName:
+    Value: !Ref Bucket
+  TopicArn:
+    Value: !Ref Topic
+    Export: {Name: shop-topic}
+""",
+    "templates/app.yaml.j2": f"{TOPIC}Outputs:\n  Arn: {{Value: !Ref Topic, Export: {{Name: shop-app}}}}\n",
+    "templates/extra.yaml.j2": f"{TOPIC}    Properties: {{DisplayName: !ImportValue shop-topic}}\n",
+}
+NOTE = "note: shop-dev-extra is deployed, but extra is no root stack of dev any more"
+
+
+class Counting(Engine):
+    """Keeps the actions that it was asked for; ``narrow`` refuses what only a role for all stacks may call."""
+
+    narrow = False
+
+    def __init__(self) -> None:
+        super().__init__(Pseudo(region=REGION, account_id=ACCOUNT))
+        self.asked: list[str] = []
+
+    def call(self, action: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        self.asked.append(action)
+        if self.narrow and (action == "ListImports" or (action == "DescribeStacks" and "StackName" not in arguments)):
+            raise ApiError("AccessDenied", "no")
+        return super().call(action, arguments)
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counting]:
+    engine = Counting()
+    with Server(engine) as running:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
+        yield engine
+
+
+@pytest.fixture
+def shop(account: Counting, project: Callable[..., Project]) -> Project:
+    """Three root stacks, deployed; the last one leaves the parameters, or what a test writes itself."""
+    made = project({**FILES, "templates/main.yaml.j2": None})
+    deployed(made)
+    return made
+
+
+def deployed(project: Project) -> str:
+    """What a deployment says on stderr."""
+    assert project.run("render", "--env", "dev", "--no-lint").returncode == 0
+    done = project.run("deploy", "--env", "dev", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stderr
+
+
+def leave(shop: Project, parameters: str = LEFT) -> None:
+    """The last root stack leaves."""
+    shop.write({"params/defaults.yaml": parameters})
+    assert shop.run("render", "--env", "dev", "--no-lint").returncode == 0
+
+
+def names() -> list[str]:
+    return sorted(each["StackName"] for each in client("cloudformation").describe_stacks()["Stacks"])
+
+
+OFF = PARAMS.replace("extra]", "{name: extra, when: 'more'}]") + "more: false\n"
+
+
+@pytest.mark.parametrize("parameters", [LEFT, OFF], ids=["gone", "switched off"])
+def test_a_root_stack_that_left_is_noted(shop: Project, parameters: str) -> None:
+    leave(shop, parameters)
+    planned = shop.run("plan", "--env", "dev", "--detailed-exitcode")
+    assert planned.returncode == 0
+    assert planned.stderr.count(NOTE) == 1
+    assert "aws cloudformation delete-stack --stack-name shop-dev-extra" in planned.stderr
+    for _ in range(3):  # also once the last release knows nothing of it
+        assert deployed(shop).count(NOTE) == 1
+    client("cloudformation").delete_stack(StackName="shop-dev-extra")
+    assert NOTE not in deployed(shop)
+
+
+def test_status_lists_what_left(shop: Project) -> None:
+    leave(shop)
+    for _ in range(2):
+        text = shop.run("status", "--env", "dev")
+        assert text.returncode == 0, text.stderr
+        head = "No root stacks of dev any more"
+        assert text.stdout.index("shop-dev-app") < text.stdout.index(head) < text.stdout.index("shop-dev-extra")
+        found = json.loads(shop.run("status", "--env", "dev", "--format", "json").stdout)
+        assert [(each["name"], each["status"]) for each in found["left"]] == [("shop-dev-extra", "CREATE_COMPLETE")]
+        assert [each["root"] for each in found["stacks"]] == ["base", "app"]
+        deployed(shop)
+
+
+def test_destroying_an_environment_takes_what_left_too_and_first_what_imports(shop: Project) -> None:
+    leave(shop)
+    refused = shop.run("destroy", "--env", "dev")
+    assert refused.returncode == 1
+    assert "shop-dev-extra  CREATE_COMPLETE  (no longer a root stack of dev)" in refused.stderr
+    assert names() == ["shop-dev-app", "shop-dev-base", "shop-dev-extra"]
+    done = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
+    assert done.returncode == 0, done.stderr
+    assert names() == []
+
+
+def test_what_is_imported_of_a_stack_that_left_is_deleted_after_what_imports_it(shop: Project) -> None:
+    shop.write({"templates/extra.yaml.j2": FILES["templates/app.yaml.j2"].replace("shop-app", "shop-extra")})
+    deployed(shop)
+    shop.write({"templates/app.yaml.j2": FILES["templates/extra.yaml.j2"].replace("shop-topic", "shop-extra")})
+    leave(shop)
+    deployed(shop)
+    done = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
+    assert (done.returncode, names()) == (0, []), done.stderr
+    assert done.stderr.index("shop-dev-app: DELETE") < done.stderr.index("shop-dev-extra: DELETE")
+
+
+def test_without_a_bucket_for_releases_all_stacks_are_looked_at(
+    account: Counting, project: Callable[..., Project]
+) -> None:
+    files = {"templates/main.yaml.j2": None, "templates/app.yaml.j2": TOPIC, "templates/extra.yaml.j2": TOPIC}
+    shop = project({**files, "params/defaults.yaml": PARAMS.replace("base, ", "")})
+    deployed(shop)
+    leave(shop, LEFT.replace("base, ", ""))
+    assert NOTE in shop.run("plan", "--env", "dev").stderr
+    assert "shop-dev-extra" in shop.run("status", "--env", "dev").stdout
+    assert shop.run("destroy", "--env", "dev", "--yes-destroy", "dev").returncode == 0
+    assert names() == []
+
+
+def test_where_nothing_else_is_left_it_is_destroyed_all_the_same(shop: Project) -> None:
+    """Its releases are in a bucket that nothing names any more."""
+    shop.write({"templates/extra.yaml.j2": TOPIC})
+    deployed(shop)
+    leave(shop)
+    for name in ("shop-dev-app", "shop-dev-base"):
+        client("cloudformation").delete_stack(StackName=name)
+    assert names() == ["shop-dev-extra"]
+    assert "shop-dev-extra" in shop.run("status", "--env", "dev").stdout
+    done = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
+    assert (done.returncode, names()) == (0, []), done.stderr
+
+
+def test_stacks_of_others_stay(shop: Project) -> None:
+    """Those of another environment whose name begins the same, and what others made, whatever it is called."""
+    cloud = client("cloudformation")
+    for name, environment, project in (
+        ("shop-dev-two-app", "dev-two", "shop"),
+        ("shop-dev-gone", "dev-two", "shop"),
+        ("shop-dev-monitoring", "dev", "shop"),  # by another tool, tagged alike
+        ("shop-dev-other", "dev", "other"),
+        ("elsewhere", "dev", "shop"),
+    ):
+        made = [{"Key": "environment", "Value": environment}, {"Key": "project", "Value": project}]
+        cloud.create_stack(StackName=name, TemplateBody=TOPIC, Tags=made)
+    leave(shop)
+    assert deployed(shop).count("note:") == 1
+    done = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
+    assert done.returncode == 0, done.stderr
+    assert set(names()) >= {"shop-dev-two-app", "shop-dev-gone", "shop-dev-monitoring", "shop-dev-other", "elsewhere"}
+    assert not {"shop-dev-base", "shop-dev-app", "shop-dev-extra"} & set(names())
+
+
+def test_an_export_that_others_import_refuses_before_anything_is_deleted(shop: Project) -> None:
+    body = f"{TOPIC}    Properties: {{DisplayName: !ImportValue shop-topic}}\n"
+    client("cloudformation").create_stack(StackName="billing", TemplateBody=body)
+    refused = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
+    assert refused.returncode == 1
+    assert "SW828 shop-dev-base exports shop-topic, which billing imports" in refused.stderr
+    assert names() == ["billing", "shop-dev-app", "shop-dev-base", "shop-dev-extra"]
+
+
+def test_without_leave_to_list_stacks_the_releases_tell(shop: Project, account: Counting) -> None:
+    leave(shop)
+    deployed(shop)
+    account.narrow = True
+    done = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
+    account.narrow = False
+    assert (done.returncode, names()) == (0, []), done.stderr
+
+
+def test_a_deployment_that_changes_nothing_asks_for_nothing_more(shop: Project, account: Counting) -> None:
+    account.asked.clear()
+    deployed(shop)
+    assert sorted(account.asked) == ["DescribeStacks"] * 3 + ["GetTemplate"] * 3
