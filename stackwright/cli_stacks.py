@@ -421,14 +421,18 @@ def _destroyed(deployed: Deployed, root: str, stack: Stack, retain: Sequence[str
         ),
     )  # fmt: skip
     if not outcome.ok:
-        way = stage.way_on(outcome)
-        again = f"python render.py repair --env {deployed.config.environment}"
-        say(
-            "\n".join(
-                filter(None, (way, f"then run the same command again, or leave it out: {again} --retain LOGICAL_ID"))
-            )
-        )
+        again = "then run the same command again"
+        if outcome.status == "DELETE_FAILED":  # only then may resources be left out
+            again += f", or leave it out: {_leaving_out(deployed, root, stack)} LOGICAL_ID"
+        say("\n".join(filter(None, (stage.way_on(outcome), again))))
     return outcome
+
+
+def _leaving_out(deployed: Deployed, root: str, stack: Stack) -> str:
+    """The command that deletes a stack without a resource; `repair` knows the root stacks of now."""
+    if any(each.name == root for each in deployed.config.stacks):
+        return f"python render.py repair --env {deployed.config.environment} --retain"
+    return f"aws cloudformation delete-stack --stack-name {stack.name} --retain-resources"
 
 
 def _state(root: str, stack: Stack) -> State:

@@ -155,7 +155,7 @@ def _outcome(root: str, operation: Operation, rollouts: Rollouts, locate: Locate
         ok=ok,
         began=first.time if first else now,
         ended=last.time if last else now,
-        cause=None if ok else _cause(operation.steps, rollouts, locate),
+        cause=None if ok else _cause(operation.steps, rollouts, locate) or _refusal(last),
         events=tuple(operation.events),
     )
 
@@ -176,6 +176,12 @@ def _cause(steps: Sequence[Step], rollouts: Rollouts, locate: Locate) -> Cause |
     )
     where = locate(first.stack, first.logical_id)
     return Cause(first.address, first.type, first.status, first.reason, where, details)
+
+
+def _refusal(last: Step | None) -> Cause | None:
+    """What the stack itself says where no resource failed: a deletion that CloudFormation gives up before it begins
+    leaves the stack in the status that it had."""
+    return Cause(last.stack, last.type, last.status, last.reason) if last and last.reason else None
 
 
 def _failures(steps: Sequence[Step]) -> list[tuple[Step, bool]]:

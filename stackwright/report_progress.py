@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any
 
 from .deployment import Cause, Outcome
+from .live import STACK
 from .progress import Notice, Progress, Rollout, Step, Watcher
 
 
@@ -239,6 +240,9 @@ def _cause(cause: Cause | None) -> Iterator[str]:
         return
     if cause.reason == "User Initiated":  # what CloudFormation says of CancelUpdateStack
         yield f"  {escaped(cause.address)} was cancelled on request"
+        return
+    if cause.type == STACK and cause.status.endswith("_COMPLETE") and "ROLLBACK" not in cause.status:
+        yield f"  CloudFormation did not do it: {escaped(cause.reason)}"
         return
     where = f" at {cause.where}" if cause.where else ""
     yield f"  [bold]{escaped(cause.address)}[/] ({cause.type}){escaped(where)} was the first to fail ({cause.status}):"

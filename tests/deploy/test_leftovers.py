@@ -10,6 +10,7 @@ import pytest
 
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.emulator.engine import ApiError, Engine
+from stackwright.emulator.resources import Fault
 from stackwright.emulator.server import Server
 from tests.deploy.conftest import ACCOUNT, REGION, client
 from tests.helpers import Project
@@ -210,3 +211,30 @@ def test_a_deployment_that_changes_nothing_asks_for_nothing_more(shop: Project, 
     account.asked.clear()
     deployed(shop)
     assert sorted(account.asked) == ["DescribeStacks"] * 3 + ["GetTemplate"] * 3
+
+
+def test_a_deletion_that_is_refused_says_why_and_what_helps_there(shop: Project, account: Counting) -> None:
+    """Who may not ask beforehand what imports an export learns it then; the stack stays as it was."""
+    body = f"{TOPIC}    Properties: {{DisplayName: !ImportValue shop-topic}}\n"
+    client("cloudformation").create_stack(StackName="billing", TemplateBody=body)
+    account.narrow = True
+    stopped = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
+    assert stopped.returncode == 1
+    said = stopped.stderr.partition("shop-dev-base: CREATE_COMPLETE after")[2].splitlines()[1:]
+    assert said == [
+        "  CloudFormation did not do it: Delete canceled. Cannot delete export shop-topic as it is in use by billing.",
+        "remove first what uses it",
+        "then run the same command again",
+    ]
+    assert shop.run("repair", "--env", "dev").stderr == "nothing to repair\n"
+
+
+def test_what_cannot_be_deleted_of_a_stack_that_left_is_left_out_by_cloudformation(
+    shop: Project, account: Counting
+) -> None:
+    leave(shop)
+    account.fault(Fault("in use by something", operation="delete", logical_id="Topic"))
+    stopped = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
+    assert stopped.returncode == 1
+    hint = "aws cloudformation delete-stack --stack-name shop-dev-extra --retain-resources LOGICAL_ID"
+    assert stopped.stderr.splitlines()[-1] == f"then run the same command again, or leave it out: {hint}"
