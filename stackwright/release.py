@@ -364,7 +364,7 @@ def moved(releases: Collection[Release], live: Mapping[str, Live | None]) -> lis
     ordered = sorted(releases, key=lambda each: each.number, reverse=True)
     found: list[Problem] = []
     for name, stack in live.items():
-        if stack is not None and stack.stack.status in _IN_USE:
+        if ordered and stack is not None and stack.stack.status in _IN_USE:
             asked = [(each, root) for each in ordered for root in each.roots if root.root == name]
             found += _moved(stack, asked, ordered[-1].number)
     return found

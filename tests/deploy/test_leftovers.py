@@ -238,3 +238,12 @@ def test_what_cannot_be_deleted_of_a_stack_that_left_is_left_out_by_cloudformati
     assert stopped.returncode == 1
     hint = "aws cloudformation delete-stack --stack-name shop-dev-extra --retain-resources LOGICAL_ID"
     assert stopped.stderr.splitlines()[-1] == f"then run the same command again, or leave it out: {hint}"
+
+
+def test_without_a_release_nothing_was_released(account: Counting, project: Callable[..., Project]) -> None:
+    made = project(
+        {**FILES, "templates/main.yaml.j2": None, "params/defaults.yaml": f"{PARAMS}deploy: {{bucket: own}}\n"}
+    )
+    client("cloudformation").create_stack(StackName="shop-dev-app", TemplateBody=TOPIC)
+    client("s3").create_bucket(Bucket="own", CreateBucketConfiguration={"LocationConstraint": REGION})
+    assert made.run("history", "--env", "dev").stderr == "nothing of dev was released yet\n"
