@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from . import cli_apply
 from .cli_options import Options, connected, console, for_environment, load_config, show
 from .cli_session import Session
-from .errors import DeployError, InputError, StackwrightError
+from .errors import AwsError, DeployError, InputError, StackwrightError
 from .model import Level, Problem, Report
 
 if TYPE_CHECKING:
@@ -151,11 +151,13 @@ class _Past(Struct, frozen=True):
     problems: tuple[Problem, ...]
 
 
-def _past(session: Session, lives: Mapping[str, Live | None], limit: int = 1) -> _Past | None:
-    """None where there is no bucket yet, and so no release."""
+def _past(
+    session: Session, lives: Mapping[str, Live | None], limit: int = 1, bucket: str | None = None
+) -> _Past | None:
+    """The releases in the ``bucket``, or in that of the live stacks; None where there is none, and so no release."""
     from . import release
 
-    bucket = session.bucket(lives)
+    bucket = bucket or session.bucket(lives)
     if bucket is None:
         return None
     count = max(limit, LOOKED_AT)
@@ -267,7 +269,10 @@ def history(options: Options, limit: int, style: str) -> None:
     from . import report_status as report
 
     session = _session(options)
-    past = _past(session, session.lives(), limit)
+    lives = session.lives()
+    gone = not _present(lives)
+    bucket = session.bucket(lives) or (_retained(session) if gone else None)
+    past = _kept(session, bucket, limit) if gone else _past(session, lives, limit)
     releases = past.history.releases[:limit] if past else ()
     live = past.live.number if past and past.live else None
     running = past.running.number if past and past.running else None
@@ -279,10 +284,50 @@ def history(options: Options, limit: int, style: str) -> None:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     elif releases:
         _table(report.history(releases, live, running, _now()))
-    else:
+    if gone:
+        click.echo(f"{options.environment} is not deployed{_whereabouts(bucket, past)}", err=True)
+    elif not releases and style != "json":
         click.echo(f"nothing of {options.environment} was released yet", err=True)
     if past:
         show(Report(past.problems))
+
+
+def _retained(session: Session) -> str | None:
+    """The bucket as the templates name it, whose stack is not there; None where they do not, or do not render now."""
+    from .cli_options import make_rendering
+    from .literals import Literals
+    from .targets import BUCKET_OUTPUT
+
+    try:
+        return Literals(make_rendering(session.config), session.caller.account).output(BUCKET_OUTPUT)
+    except StackwrightError:
+        return None
+
+
+def _kept(session: Session, bucket: str | None, limit: int) -> _Past | None:
+    """The releases in a bucket that a stack has left; None where there is no such bucket."""
+    if bucket is None:
+        return None
+    try:
+        return _past(session, {}, limit, bucket)
+    except AwsError as error:
+        if error.code == "NoSuchBucket":
+            return None
+        raise
+
+
+def _whereabouts(bucket: str | None, past: _Past | None) -> str:
+    """Where the releases of an environment without stacks are, or would be."""
+    if bucket is None:
+        return (
+            ": its releases, if it had any, are in its artifact bucket where that was retained; "
+            "only the parameters (deploy.bucket) or the templates could name it"
+        )
+    if past is None:
+        return f", and there is no bucket {bucket} that would hold its releases"
+    if not past.history.releases:
+        return f", and s3://{bucket} holds no releases of it"
+    return f": these are its releases of before, kept in s3://{bucket}"
 
 
 # --- drift ----------------------------------------------------------------------------------------------------------

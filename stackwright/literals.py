@@ -31,11 +31,12 @@ class Resource:
 class Literals:
     """The resources of a rendering, and the texts that their properties come to, as far as templates tell."""
 
-    def __init__(self, rendering: Rendering) -> None:
+    def __init__(self, rendering: Rendering, account: str | None = None) -> None:
+        """``account`` is the one of the credentials, where the parameters name none."""
         self._rendering = rendering
         self._pseudo = {"AWS::Region": rendering.config.region}
-        if rendering.config.account:
-            self._pseudo["AWS::AccountId"] = rendering.config.account
+        if account := rendering.config.account or account:
+            self._pseudo["AWS::AccountId"] = account
         self.resources = [
             Resource(document, name, str(body.get("Type")), body.get("Properties") or {})
             for document in rendering.documents
@@ -63,6 +64,11 @@ class Literals:
         """The one text of a value; None where it is not known, or not one."""
         found = self.texts(document, value)
         return found[0] if len(found) == 1 else None
+
+    def output(self, name: str) -> str | None:
+        """The text of a root stack's Output; None where none has one of that name, or AWS alone will know it."""
+        roots = (each.name for each in self._rendering.documents if "/" not in each.name)
+        return next((found[0] for root in roots if len(found := self._output(root, name)) == 1), None)
 
     def _ref(self, document: Document, name: str) -> list[str]:
         if name in self._pseudo:

@@ -240,6 +240,52 @@ def test_what_cannot_be_deleted_of_a_stack_that_left_is_left_out_by_cloudformati
     assert stopped.stderr.splitlines()[-1] == f"then run the same command again, or leave it out: {hint}"
 
 
+# --- history after a destroy ----------------------------------------------------------------------------------
+
+
+def destroyed(shop: Project) -> None:
+    assert shop.run("destroy", "--env", "dev", "--yes-destroy", "dev").returncode == 0
+
+
+def test_the_history_of_what_was_destroyed_is_read_where_the_templates_name_the_bucket(shop: Project) -> None:
+    destroyed(shop)
+    told = shop.run("history", "--env", "dev")
+    assert told.returncode == 0
+    assert "deployed" in told.stdout
+    assert told.stderr == "dev is not deployed: these are its releases of before, kept in s3://shop-artifacts\n"
+    (row,) = json.loads(shop.run("history", "--env", "dev", "--format", "json").stdout)
+    assert (row["number"], row["live"]) == (1, False)
+
+
+def test_the_bucket_may_be_named_by_the_account(shop: Project) -> None:
+    name = f"shop-artifacts-{ACCOUNT}"
+    client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    destroyed(shop)
+    base = FILES["templates/base.yaml.j2"].replace("shop-artifacts", "!Sub 'shop-artifacts-${AWS::AccountId}'")
+    shop.write({"templates/base.yaml.j2": base})
+    told = shop.run("history", "--env", "dev")
+    assert (told.stdout, told.stderr) == ("", f"dev is not deployed, and s3://{name} holds no releases of it\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("shop-gone", "dev is not deployed, and there is no bucket shop-gone that would hold its releases\n"),
+        (
+            "!ImportValue elsewhere",
+            "dev is not deployed: its releases, if it had any, are in its artifact bucket where that was retained; "
+            "only the parameters (deploy.bucket) or the templates could name it\n",
+        ),
+    ],
+)
+def test_history_says_where_releases_would_be(shop: Project, name: str, said: str) -> None:
+    destroyed(shop)
+    shop.write({"templates/base.yaml.j2": FILES["templates/base.yaml.j2"].replace("shop-artifacts", name)})
+    told = shop.run("history", "--env", "dev")
+    assert (told.returncode, told.stdout, told.stderr) == (0, "", said)
+    assert json.loads(shop.run("history", "--env", "dev", "--format", "json").stdout) == []
+
+
 def test_without_a_release_nothing_was_released(account: Counting, project: Callable[..., Project]) -> None:
     made = project(
         {**FILES, "templates/main.yaml.j2": None, "params/defaults.yaml": f"{PARAMS}deploy: {{bucket: own}}\n"}
