@@ -433,7 +433,7 @@ def import_(options: Options, yes: bool) -> None:
     """Adopt the resources that imports: of the parameters names into the root stacks whose templates describe them,
     by import change sets: nothing else changes. The next deploy brings the rest.
 
-    After a destroy, for example, for the buckets, repositories and secrets that were retained.
+    After a destroy, for example, for what was retained: preflight names it.
     """
     from . import resource_import
 

@@ -66,6 +66,14 @@ READ_CALLS = (
     "servicequotas:GetServiceQuota",
 )
 """What every verb that looks may call: plan, preflight, status, history."""
+NAMED_CALLS = {
+    "AWS::DynamoDB::Table": "dynamodb:DescribeTable",
+    "AWS::Kinesis::Stream": "kinesis:DescribeStreamSummary",
+    "AWS::Logs::LogGroup": "logs:DescribeLogStreams",
+    "AWS::SQS::Queue": "sqs:GetQueueUrl",
+    "AWS::SSM::Parameter": "ssm:ListTagsForResource",
+}
+"""What preflight calls to learn whether the name of such a resource is free: of the types that the templates have."""
 PLAN_CALLS = (
     "cloudformation:CreateChangeSet",
     "cloudformation:DeleteChangeSet",
@@ -239,7 +247,7 @@ def permissions(rendering: Rendering, branch: str = "main") -> Permissions:
     environment, prefix = rendering.environment, scope.prefix
     service_role = str(settings(rendering.config).get("role_arn") or service_role_arn(rendering.config))
     passing = _passing([service_role], ["cloudformation.amazonaws.com"])
-    looking = (*READ_CALLS, *PLAN_CALLS)
+    looking = [*map(_Call, (*READ_CALLS, *PLAN_CALLS)), *own.names()]
     keys = list(own.keys())
     templates = own.statements([_Call("s3:GetObject")])  # nested ones are read by the service role
     made = [*scope.statements(scope.resource_calls()), *scope.nested(passing), *scope.roles(), *templates]
@@ -248,13 +256,13 @@ def permissions(rendering: Rendering, branch: str = "main") -> Permissions:
             f"{prefix}-plan",
             "plans: reads, uploads artifacts and makes change sets, executes none",
             _github(f"ref:refs/heads/{branch}"),
-            _split([*own.statements(map(_Call, looking)), *keys, passing]),
+            _split([*own.statements(looking), *keys, passing]),
         ),
         Role(
             f"{prefix}-deploy",
             "deploys, after the approval of the environment",
             _github(f"environment:{environment}"),
-            _split([*own.statements(map(_Call, (*looking, *DEPLOY_CALLS))), *keys, passing]),
+            _split([*own.statements([*looking, *map(_Call, DEPLOY_CALLS)]), *keys, passing]),
         ),
         Role(
             f"{prefix}-cloudformation",
@@ -414,6 +422,8 @@ class _Scope:
 
     def _pattern(self, kind: str, name: str) -> str:
         """``/ecs/<prefix>/web`` as ``/ecs/<prefix>/*``: a new name of the same form needs no new policy."""
+        if kind == "ssm:parameter":  # parameter/a/b is the ARN of /a/b
+            name = name.removeprefix("/")
         begin = re.match(rf"(.*?\b{re.escape(self.prefix)}[-/_.])", name)
         return f"{begin.group(1)}*" if begin else f"{name}{_AFTER.get(kind, '*')}"
 
@@ -437,6 +447,12 @@ class _Scope:
                 if (type_name, action) not in seen:
                     seen.add((type_name, action))
                     yield _Call(action, known)
+
+    def names(self) -> Iterator[_Call]:
+        """What asks whether names are free."""
+        for name, known in self._types.items():
+            if name in NAMED_CALLS:
+                yield _Call(NAMED_CALLS[name], known)
 
     def _wanted(self, known: ResourceType, properties: Mapping[str, Any]) -> Iterator[str]:
         if known.custom:

@@ -68,11 +68,17 @@ _WAYS_OUT = {
 }
 _SERVICE = "AWS::ECS::Service"
 _LASTING = {
-    "AWS::S3::Bucket": "BucketName",
-    "AWS::ECR::Repository": "RepositoryName",
-    "AWS::SecretsManager::Secret": "Name",
+    "AWS::DynamoDB::Table": ("TableName", "TableName"),
+    "AWS::ECR::Repository": ("RepositoryName", "RepositoryName"),
+    "AWS::Kinesis::Stream": ("Name", "Name"),
+    "AWS::Logs::LogGroup": ("LogGroupName", "LogGroupName"),
+    "AWS::S3::Bucket": ("BucketName", "BucketName"),
+    "AWS::SQS::Queue": ("QueueName", "QueueUrl"),
+    "AWS::SSM::Parameter": ("Name", "Name"),
+    "AWS::SecretsManager::Secret": ("Name", "Id"),
 }
-"""Types that templates name and keep when a stack is deleted -> the property with the name."""
+"""Types that templates name and keep when a stack is deleted -> the property with the name, and by what an import knows
+them. Others are missing where AWS tells them apart by an id (file systems, user pools)."""
 
 
 def preflight(
@@ -100,13 +106,22 @@ def _made(name: str, look: _Looked) -> list[Check]:
         problem = error.problems[0]
         if problem.code in _FATAL:
             raise
-        unknown = problem.code == "SW403" or error.code in _UNANSWERED
-        reason = problem.message if problem.code == "SW403" else "nothing here answers that"
-        if unknown:
-            return [Check(name, State.SKIP, reason, problem.hint if problem.code == "SW403" else "")]
+        if _is_unknown(error):
+            return [Check(name, State.SKIP, *_unknown(error))]
         return [Check(name, State.FAIL, problem.message, problem.hint)]
     except StackwrightError as error:
         return [Check(name, State.FAIL, each.message, each.hint) for each in error.problems]
+
+
+def _is_unknown(error: AwsError) -> bool:
+    """Whether it says only that something may not, or cannot be asked here."""
+    return error.problems[0].code == "SW403" or error.code in _UNANSWERED
+
+
+def _unknown(error: AwsError) -> tuple[str, str]:
+    """Why something is not to be known, and what to do about it."""
+    problem = error.problems[0]
+    return (problem.message, problem.hint) if problem.code == "SW403" else ("nothing here answers that", "")
 
 
 class _Look:
@@ -283,7 +298,7 @@ class _Look:
 
     def names(self) -> Iterator[Check]:
         """Names that stacks to be made give what outlives a stack are free: not what an earlier one has left."""
-        given = [(each, each.properties.get(_LASTING[each.type])) for each in self.literals.of(*_LASTING)]
+        given = [(each, each.properties.get(_LASTING[each.type][0])) for each in self.literals.of(*_LASTING)]
         named = [(each, name) for each, value in given if (name := self.literals.text(each.document, value))]
         roots = {each.document.root for each, _ in named}
         new = {root for root in roots if self._live(root) is None}
@@ -292,21 +307,41 @@ class _Look:
             return
         with ThreadPoolExecutor(PARALLEL) as pool:
             held = list(pool.map(lambda pair: self._identifier(*pair), wanted))
-        taken = [(each, name, found) for (each, name), found in zip(wanted, held, strict=True) if found]
+        taken = [
+            (each, name, found) for (each, name), found in zip(wanted, held, strict=True) if isinstance(found, str)
+        ]
         if taken:
+            ways = [(each, {_LASTING[each.type][1]: found}) for each, _, found in taken]
             detail = f"{', '.join(name for _, name, _ in taken)}: there already, so that no stack can make them"
-            yield Check("names", State.FAIL, detail, self._way_in([(each, found) for each, _, found in taken]))
+            yield Check("names", State.FAIL, detail, self._way_in(ways))
+            return
+        unknown = {name: found for (_, name), found in zip(wanted, held, strict=True) if isinstance(found, AwsError)}
+        if unknown:
+            said = dict.fromkeys(_unknown(error) for error in unknown.values())
+            detail = f"{', '.join(unknown)} could not be looked for: {'; '.join(reason for reason, _ in said)}"
+            yield Check("names", State.SKIP, detail, next(filter(None, (hint for _, hint in said)), ""))
         else:
-            yield Check("names", State.OK, f"{len(wanted)} of buckets, repositories and secrets are free")
+            yield Check("names", State.OK, f"{len(wanted)} names of what outlives a stack are free")
 
-    def _identifier(self, each: Resource, name: str) -> Mapping[str, str]:
-        """By what an import would know the resource of that name; empty where there is none."""
+    def _identifier(self, each: Resource, name: str) -> str | AwsError | None:
+        """By what an import would know the resource of that name, None where there is none; or why that is not to be
+        known. A role that was made before a type was looked for hides no other."""
+        try:
+            return self._holder(each, name)
+        except AwsError as error:
+            if _is_unknown(error):
+                return error
+            raise
+
+    def _holder(self, each: Resource, name: str) -> str | None:
         if each.type == "AWS::S3::Bucket":
-            return {"BucketName": name} if self.aws.bucket_exists(name) else {}
+            return name if self.aws.bucket_exists(name) else None
         if each.type == "AWS::ECR::Repository":
-            return {"RepositoryName": name} if self.aws.repositories([name]) else {}
-        secret = self.aws.secret(name)
-        return {"Id": secret.arn} if secret else {}
+            return name if self.aws.repositories([name]) else None
+        if each.type == "AWS::SecretsManager::Secret":
+            secret = self.aws.secret(name)
+            return secret.arn if secret else None
+        return self.aws.held_by(each.type, name)
 
     def _way_in(self, taken: Sequence[tuple[Resource, Mapping[str, str]]]) -> str:
         """How a stack comes to have what is there: by an import, of roots only."""

@@ -19,7 +19,7 @@ import yaml
 from stackwright.cfn.schema import Schemas
 from stackwright.load import environments, load
 from stackwright.model import Rendering
-from stackwright.permissions import POLICIES_LIMIT, POLICY_LIMIT, Permissions, permissions
+from stackwright.permissions import NAMED_CALLS, POLICIES_LIMIT, POLICY_LIMIT, Permissions, permissions
 from stackwright.render import render
 from stackwright.report_permissions import policies, template
 from stackwright.wire import wire
@@ -227,6 +227,7 @@ def iam(service: str, operation: str) -> str:
 
 def test_every_call_of_ours_is_allowed():
     allowed = {action.lower() for s in documents("prod")["euglena-prod-deploy"] for action in s["Action"]}
+    allowed |= {action.lower() for action in NAMED_CALLS.values()}  # only where templates have such a type
     assert {call for call in calls() if call.lower() not in allowed} == set()
     assert len(calls()) > 40
 
@@ -266,6 +267,34 @@ Resources:
   Topic:
     Type: AWS::SNS::Topic
 """
+
+
+NAMED = """\
+Resources:
+  Table: {Type: AWS::DynamoDB::Table, Properties: {TableName: news-dev-orders, KeySchema: []}}
+  Logs: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: /news-dev/web}}
+  Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: news-dev-jobs}}
+  Stream: {Type: AWS::Kinesis::Stream, Properties: {Name: news-dev-clicks}}
+  Setting: {Type: AWS::SSM::Parameter, Properties: {Name: /news-dev/url, Type: String, Value: x}}
+"""
+
+
+def test_preflight_may_ask_whether_the_names_of_the_templates_are_free(tmp_path: Path):
+    files = {"templates/main.yaml.j2": NAMED, "params/defaults.yaml": "project: news\nregion: us-east-2\n"}
+    made = permissions(small(tmp_path, files).render())
+    roles = {role["name"]: role for role in policies(made, ACCOUNT, "owner/name")["roles"]}
+    for role in ("news-dev-plan", "news-dev-deploy"):
+        statements = [each for policy in roles[role]["policies"] for each in policy["Statement"]]
+        for action, arn in (
+            ("dynamodb:DescribeTable", "dynamodb:us-east-2:{a}:table/news-dev-"),
+            ("logs:DescribeLogStreams", "logs:us-east-2:{a}:log-group:/news-dev/"),
+            ("sqs:GetQueueUrl", "sqs:us-east-2:{a}:news-dev-"),
+            ("kinesis:DescribeStreamSummary", "kinesis:us-east-2:{a}:stream/news-dev-"),
+            ("ssm:ListTagsForResource", "ssm:us-east-2:{a}:parameter/news-dev/"),
+        ):
+            whole = f"arn:aws:{arn.format(a=ACCOUNT)}"
+            assert allows(statements, action, f"{whole}x", **REGION), action
+            assert not allows(statements, action, whole.replace("news", "other"), **REGION), action
 
 
 def test_types_that_nobody_describes_are_named(tmp_path: Path):

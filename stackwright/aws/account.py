@@ -53,6 +53,12 @@ class Account(Protocol):
     def bucket_exists(self, name: str) -> bool:
         """S3 HeadBucket; also for one of another account, whose name is taken."""
 
+    def held_by(self, type_: str, name: str) -> str | None:
+        """What has a name that a template gives a table, log group, queue, stream or SSM parameter: its primary
+        identifier in CloudFormation; None where the name is free, or not of these types. DynamoDB DescribeTable, Logs
+        DescribeLogStreams, SQS GetQueueUrl, Kinesis DescribeStreamSummary, SSM ListTagsForResource (which, unlike
+        GetParameter, hands out no value)."""
+
 
 class AccountCalls(Session):
     """`Account` by botocore."""
@@ -104,6 +110,25 @@ class AccountCalls(Session):
     def bucket_exists(self, name: str) -> bool:
         """See `Account`."""
         return self._find("404", "s3", "head_bucket", Bucket=name) is not None
+
+    def held_by(self, type_: str, name: str) -> str | None:
+        """See `Account`."""
+        found: Any = None
+        if type_ == "AWS::SQS::Queue":
+            found = self._find("AWS.SimpleQueueService.NonExistentQueue", "sqs", "get_queue_url", QueueName=name)
+            return str(found["QueueUrl"]) if found else None
+        if type_ == "AWS::DynamoDB::Table":
+            found = self._find("ResourceNotFoundException", "dynamodb", "describe_table", TableName=name)
+        elif type_ == "AWS::Kinesis::Stream":
+            found = self._find("ResourceNotFoundException", "kinesis", "describe_stream_summary", StreamName=name)
+        elif type_ == "AWS::Logs::LogGroup":
+            # Not DescribeLogGroups, which IAM allows for all groups or none.
+            asked: Any = {"logGroupName": name, "limit": 1}
+            found = self._find("ResourceNotFoundException", "logs", "describe_log_streams", **asked)
+        elif type_ == "AWS::SSM::Parameter":
+            which = {"ResourceType": "Parameter", "ResourceId": name}
+            found = self._find("InvalidResourceId", "ssm", "list_tags_for_resource", **which)
+        return None if found is None else name
 
 
 def _way_out(routes: Sequence[Mapping[str, Any]]) -> str:

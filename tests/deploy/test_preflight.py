@@ -18,6 +18,7 @@ from stackwright.aws import Boto, ChangeSet, Deployment, Service, Stack, StackRe
 from stackwright.aws.account import Subnet
 from stackwright.errors import AwsError
 from stackwright.model import Rendering
+from stackwright.permissions import NAMED_CALLS
 from stackwright.preflight import Check, State, preflight
 from tests.deploy.conftest import ACCOUNT, REGION, client
 from tests.fakes import FakeAws, FakeSecret
@@ -174,6 +175,7 @@ class Account(FakeAws):
     running: list[Service] = field(default_factory=list)
     ringing: dict[str, str] = field(default_factory=dict)
     buckets: set[str] = field(default_factory=set)
+    held: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     refused: dict[str, AwsError] = field(default_factory=dict)
 
     def __getattribute__(self, name: str) -> Any:
@@ -220,6 +222,10 @@ class Account(FakeAws):
 
     def bucket_exists(self, name: str) -> bool:
         return name in self.buckets
+
+    def held_by(self, type_: str, name: str) -> str | None:
+        known, identifier = self.held.get(name, ("", ""))
+        return identifier if known == type_ else None
 
     def role_exists(self, name: str) -> bool:
         return name in self.roles
@@ -343,7 +349,7 @@ def test_what_an_earlier_stack_has_left_fails_with_the_way_to_adopt_it(project: 
     project.write({"params/defaults.yaml": stacks + imports})
     assert looked(project, some)["names"].hint == "python render.py import --env dev"
     free = looked(project, Account(secrets={}))["names"]
-    assert (free.state, free.detail) == (State.OK, "4 of buckets, repositories and secrets are free")
+    assert (free.state, free.detail) == (State.OK, "4 names of what outlives a stack are free")
     deployed = Account(buckets={"shop-files"}, stacks_={"shop-dev-store": stack("CREATE_COMPLETE", "shop-dev-store")})
     assert "names" not in looked(project, deployed)
 
@@ -395,6 +401,53 @@ def test_roles_that_are_made_at_first_use_are_no_failure(project: Project):
     assert found.state is State.SKIP
     assert "AWSServiceRoleForECS" in found.detail
     assert "ecs.amazonaws.com" in found.hint
+
+
+MORE = """\
+Resources:
+  Table: {Type: AWS::DynamoDB::Table, DeletionPolicy: Retain, Properties: {TableName: shop-orders}}
+  Logs: {Type: AWS::Logs::LogGroup, DeletionPolicy: Retain, Properties: {LogGroupName: /shop/web}}
+  Queue: {Type: AWS::SQS::Queue, DeletionPolicy: Retain, Properties: {QueueName: shop-jobs}}
+  Stream: {Type: AWS::Kinesis::Stream, DeletionPolicy: Retain, Properties: {Name: shop-clicks}}
+  Setting: {Type: AWS::SSM::Parameter, DeletionPolicy: Retain, Properties: {Name: /shop/url, Type: String, Value: x}}
+  Bucket: {Type: AWS::S3::Bucket, DeletionPolicy: Retain, Properties: {BucketName: shop-files}}
+"""
+HELD = {
+    "shop-orders": ("AWS::DynamoDB::Table", "shop-orders"),
+    "/shop/web": ("AWS::Logs::LogGroup", "/shop/web"),
+    "shop-jobs": ("AWS::SQS::Queue", "https://sqs/shop-jobs"),
+    "shop-clicks": ("AWS::Kinesis::Stream", "shop-clicks"),
+    "/shop/url": ("AWS::SSM::Parameter", "/shop/url"),
+}
+
+
+def test_tables_log_groups_queues_streams_and_parameters_are_found_too(project: Project):
+    stacks = PARAMS.replace("[{app: [base, web]}]", "[more, {app: [base, web]}]")
+    project.write({"templates/more.yaml.j2": MORE, "params/defaults.yaml": stacks})
+    found = looked(project, Account(held=HELD, buckets={"shop-files"}))["names"]
+    assert found.state is State.FAIL
+    assert found.detail.startswith(f"{', '.join(HELD)}, shop-files: there already")
+    assert found.hint == (
+        "adopt them by the verb import, with the parameters imports: {more: {Table: {TableName: shop-orders}, "
+        "Logs: {LogGroupName: /shop/web}, Queue: {QueueUrl: 'https://sqs/shop-jobs'}, Stream: {Name: shop-clicks}, "
+        "Setting: {Name: /shop/url}, Bucket: {BucketName: shop-files}}}"
+    )
+    free = looked(project, Account())["names"]
+    assert (free.state, free.detail) == (State.OK, "6 names of what outlives a stack are free")
+
+
+def test_a_name_that_may_not_be_asked_for_hides_no_other(project: Project):
+    """A role that was made before a type was looked for lacks its permission."""
+    stacks = PARAMS.replace("[{app: [base, web]}]", "[more, {app: [base, web]}]")
+    project.write({"templates/more.yaml.j2": MORE, "params/defaults.yaml": stacks})
+    denied = {"held_by": refusal("AccessDenied", "SW403")}
+    found = looked(project, Account(refused=denied, buckets={"shop-files"}))["names"]
+    assert found.state is State.FAIL
+    assert found.detail.startswith("shop-files: there already")
+    skipped = looked(project, Account(refused=denied))["names"]
+    assert skipped.state is State.SKIP
+    assert skipped.detail == f"{', '.join(HELD)} could not be looked for: not allowed: AccessDenied"
+    assert skipped.hint == "ask for it"
 
 
 def test_without_an_account_in_the_parameters_there_is_nothing_to_compare(project: Project):
@@ -562,6 +615,25 @@ def test_certificates_namespaces_and_roles(moto: str):
     assert not aws.role_exists("AWSServiceRoleForECS")
     client("iam").create_role(RoleName="AWSServiceRoleForECS", AssumeRolePolicyDocument="{}")
     assert aws.role_exists("AWSServiceRoleForECS")
+
+
+@pytest.mark.filterwarnings("ignore:Exception.QueueDoesNotExist")  # moto's own, once an emulator ran in the process
+def test_what_holds_a_name(moto: str):
+    aws = Boto(REGION)
+    assert [aws.held_by(type_, name) for name, (type_, _) in HELD.items()] == [None] * 5
+    keys: Any = [{"AttributeName": "id", "KeyType": "HASH"}]
+    kinds: Any = [{"AttributeName": "id", "AttributeType": "S"}]
+    client("dynamodb").create_table(
+        TableName="shop-orders", KeySchema=keys, AttributeDefinitions=kinds, BillingMode="PAY_PER_REQUEST"
+    )
+    client("logs").create_log_group(logGroupName="/shop/web")
+    url = client("sqs").create_queue(QueueName="shop-jobs")["QueueUrl"]
+    client("kinesis").create_stream(StreamName="shop-clicks", ShardCount=1)
+    client("ssm").put_parameter(Name="/shop/url", Value="x", Type="String")
+    found = {name: aws.held_by(type_, name) for name, (type_, _) in HELD.items()}
+    assert found == {name: name for name in HELD} | {"shop-jobs": url}
+    assert aws.held_by("AWS::Logs::LogGroup", "/shop") is None
+    assert set(NAMED_CALLS) == {type_ for type_, _ in HELD.values()}
 
 
 def test_a_quota_that_is_unknown_is_none(moto: str):
