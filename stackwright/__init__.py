@@ -22,7 +22,8 @@ A deployment goes on with what is in the account, unless ``unchanged.nothing`` t
    keeps it for a later ``deploy --plan``. ``gates.dangers`` says what of it nobody may do by accident.
 10. ``apply.apply``     executes it and follows it to its end, rollback included: an `Outcome` with the first cause.
 11. ``verify.verify``   whether what runs is well.
-12. ``release.finish``  keeps a numbered record, from which ``release.targets`` restores it.
+12. ``release.finish``  keeps a numbered record, from which ``release.targets`` restores it, and what
+    ``leftover.leftovers`` finds of root stacks that left the parameters.
 
 ``cli*`` are the only places that know the order, print, or exit. Up to 4 nothing needs credentials or a network; 5
 only what pip fetches.
