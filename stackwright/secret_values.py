@@ -16,7 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from .aws import Secret, Storage
-from .errors import InputError, StackwrightError
+from .errors import AwsError, InputError, StackwrightError
 from .model import Config, Location, Problem
 from .variables import read_dotenv
 
@@ -168,10 +168,25 @@ def keep(name: str, version: str, release: int, aws: Storage) -> None:
     before = held.pop(ours, None)  # of an environment that was made anew
     others = sorted(held.keys() - set(earlier), key=_number)
     for label in others[: max(len(others) - KEPT + 1, 0)]:
-        aws.label_secret_version(name, None, label, holder=held[label])
-    aws.label_secret_version(name, version, ours, holder=before)
+        _label(name, None, label, aws, held[label])
+    _label(name, version, ours, aws, before)
     for label in set(earlier) - {ours}:
-        aws.label_secret_version(name, None, label, holder=version)
+        _label(name, None, label, aws, version)
+
+
+def _label(name: str, version: str | None, label: str, aws: Storage, holder: str | None) -> None:
+    """Give a version, or none, the label that ``holder`` has. Where the answer is lost and the call tried again, the
+    holder does not have it any more, which Secrets Manager refuses. Raises AwsError."""
+    try:
+        aws.label_secret_version(name, version, label, holder=holder)
+    except AwsError as error:
+        if error.code != "InvalidParameterException" or _holder(label, aws.secret(name)) != version:
+            raise
+
+
+def _holder(label: str, secret: Secret | None) -> str | None:
+    found = secret.versions.items() if secret else ()
+    return next((version for version, labels in found if label in labels), None)
 
 
 def _number(label: str) -> int:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stackwright import secret_values as stage
 from stackwright.aws import Boto
-from stackwright.errors import StackwrightError
+from stackwright.errors import AwsError, StackwrightError
 from stackwright.secret_values import Keys, KeyState
 from tests.deploy.conftest import ACCOUNT, REGION, Refusals, client
 from tests.fakes import FakeAws, FakeSecret
@@ -306,6 +306,32 @@ def test_a_version_is_kept_once_however_many_releases_run_it() -> None:
     assert aws.secrets["app"].versions == {"v3": ["AWSCURRENT"], "v2": ["AWSPREVIOUS"], "v1": ["kept-000002"]}
     aws.label_secret_version = None  # type: ignore[assignment,method-assign] # a further call would fail
     stage.keep("app", "v1", 4, aws)
+
+
+class Unheard(FakeAws):
+    """Labels are moved, and the answer is lost: the call is tried again, and refused then as Secrets Manager does."""
+
+    refusal = "InvalidParameterException"
+
+    def label_secret_version(self, name: str, version: str | None, label: str, *, holder: str | None = None) -> None:
+        super().label_secret_version(name, version, label, holder=holder)
+        if holder is not None:
+            error = AwsError.of("SW408", f"Version stage {label} not found in version {holder}")
+            error.code = self.refusal
+            raise error
+
+
+def test_a_label_that_was_moved_unheard_is_where_it_should_be() -> None:
+    aws = Unheard(
+        secrets={"app": FakeSecret({"v1": "1", "v2": "2"}, labels={"kept-000001": "v1", "kept-000002": "v2"})}
+    )
+    stage.keep("app", "v1", 3, aws)
+    assert aws.secrets["app"].labels == {"kept-000002": "v2", "kept-000003": "v1"}
+    stage.keep("app", "v2", 3, aws)  # of an environment that was made anew
+    assert aws.secrets["app"].labels == {"kept-000003": "v2"}
+    aws.refusal = "AccessDeniedException"
+    with pytest.raises(AwsError):
+        stage.keep("app", "v1", 3, aws)
 
 
 def test_a_version_that_comes_back_is_not_the_first_to_go() -> None:
