@@ -109,7 +109,7 @@ def plan(options: Options, out: Path | None, keep: bool, detailed_exitcode: bool
         made = session.plan(standing.result())
         with session.discarding(made.roots):
             print_plan(made, style)
-            _tell_left(session, session.left(made))
+            _tell_left(session.left(made.bucket, deployed=any(root.live for root in made.roots)), session)
             if out:
                 _tell_unbound(made)
                 _write(out, seal(made if keep and ready else _without_change_sets(made)))
@@ -166,7 +166,7 @@ def _without_change_sets(made: Plan) -> Plan:
     return replace(made, roots=tuple(replace(each, change_set=None, made_stack=False) for each in made.roots))
 
 
-def _tell_left(session: Session, left: Mapping[str, Stack]) -> None:
+def _tell_left(left: Mapping[str, Stack], session: Session) -> None:
     """Root stacks that no deployment changes any more, and which nobody may miss."""
     for root, stack in left.items():
         text = f"{stack.name} is deployed, but {root} is no root stack of {session.config.environment} any more"
@@ -219,11 +219,9 @@ def _to_be_done(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
     tells that nothing is to be done, no more than that."""
     session.keys()  # what keys.env lacks is told before anything is done
     if sealed is None and (idle := session.idle()):
-        _tell_left(session, session.left_by((idle.last,) if idle.last else ()))
+        _tell_left(session.left_by((idle.last,) if idle.last else ()), session)
         return idle.plan, idle.done
-    made, done = _by_change_sets(session, sealed)
-    _tell_left(session, session.left(made))
-    return made, done
+    return _by_change_sets(session, sealed)
 
 
 def _by_change_sets(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
@@ -237,8 +235,10 @@ def _by_change_sets(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
     ready, standing = _looked(session)
     if not ready:
         sys.exit(1)
+    lives = standing.result().lives  # what is told of them comes before change sets are made, which it would leave
+    _tell_left(session.left(session.bucket(lives), deployed=any(lives.values())), session)
     made = unsealed(sealed, session) if sealed else session.plan(standing.result())
-    return made, made.empty and session.protected(standing.result().lives) and _recorded(made, session)
+    return made, made.empty and session.protected(lives) and _recorded(made, session)
 
 
 def _recorded(made: Plan, session: Session) -> bool:
@@ -460,9 +460,10 @@ class _Run:
 
         if self.release is None and self._plan.bucket:
             names = self._session.secret_names()
+            left = self._session.left(self._plan.bucket, deployed=True)
             self.release = release.begin(
                 self._plan, self._session.aws, tool=__version__, secret_names=names, restores=self._restores,
-                left={root: stack.name for root, stack in self._session.left(self._plan).items()},
+                left={root: stack.name for root, stack in left.items()},
             )  # fmt: skip
 
     def _ready(self, index: int) -> RootPlan:

@@ -77,6 +77,7 @@ class Session:
     rendered: Rendering | None = None
     run: str = field(default_factory=lambda: f"{RUN}{uuid.uuid4().hex[:12]}")
     _bundles: dict[str | None, Bundle] = field(default_factory=dict)
+    _left: dict[str | None, dict[str, Stack]] = field(default_factory=dict)
     _uploaded: set[str] = field(default_factory=set)
     _uploading: Lock = field(default_factory=Lock)
 
@@ -232,16 +233,18 @@ class Session:
         made = self._unsigned(found, images, versions, lives, (), owner)
         return Idle(made, self.protected(lives) and (bucket is None or release.records(last, made)), last)
 
-    def left(self, plan: Plan) -> dict[str, Stack]:
-        """Root stacks that are deployed and no part of the environment any more, by the last release; where there is no
-        bucket to keep releases in, by all stacks of the account. Raises AwsError."""
+    def left(self, bucket: str | None, *, deployed: bool) -> dict[str, Stack]:
+        """Root stacks that are deployed and no part of the environment any more, by the last release in the bucket;
+        where there is none, by all stacks of the account, if the environment is ``deployed``. Read once. Raises
+        AwsError."""
         from . import release
 
-        if plan.bucket is None:
-            return self.left_by((), everywhere=any(root.live for root in plan.roots))
-        kept = Cache(self.config.project, "releases")
-        last = release.last(self.config.environment, plan.bucket, self.caller.account, self.aws, kept)
-        return self.left_by((last,) if last else ())
+        if bucket not in self._left:
+            kept = Cache(self.config.project, "releases")
+            place = (self.config.environment, bucket, self.caller.account, self.aws, kept) if bucket else None
+            last = release.last(*place) if place else None
+            self._left[bucket] = self.left_by((last,) if last else (), everywhere=place is None and deployed)
+        return self._left[bucket]
 
     def left_by(self, releases: Sequence[Release], *, everywhere: bool = False) -> dict[str, Stack]:
         """The same by these releases."""

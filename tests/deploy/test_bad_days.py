@@ -625,6 +625,22 @@ def test_an_image_that_is_deleted_between_plan_and_apply(days: Days) -> None:
     assert days.recover() == []
 
 
+def test_releases_that_cannot_be_listed_once_change_sets_are_made(days: Days) -> None:
+    days.turn()
+
+    def hook(_at: int, call: Call) -> None:
+        if call.action == "CreateChangeSet":
+            days.world.fault(RequestFault("denied", service="s3", action="GET"))
+
+    days.world.tap.before = hook
+    done = days.world.deploy()
+    assert (done.code, "not allowed: s3:ListObjectsV2" in done.err) == (1, True), done.said
+    cloud = days.world.client("cloudformation")
+    for root in ("base", "app"):
+        assert cloud.list_change_sets(StackName=f"{PREFIX}-{root}")["Summaries"] == []
+    assert days.recover() == []
+
+
 def test_a_template_that_is_altered_between_plan_and_apply(days: Days) -> None:
     path = sealed(days, "--keep")
     s3 = days.world.client("s3")
