@@ -636,7 +636,7 @@ def _restoring(session: Session, wanted: Release) -> Plan:
             made.append(session.root_plan(each, session.live(each.root)))
     versions = {key: version for key, (_, version) in wanted.secrets.items()}
     names = tuple(each.rpartition("/")[2] for each in wanted.artifacts)
-    plan = session.planned(made, wanted.images, versions, {})
+    plan = session.signed(session.planned(made, wanted.images, versions, {}))
     return replace(plan, artifacts=names, bucket=wanted.bucket)
 
 

@@ -405,7 +405,7 @@ def _stored(session: Session, live: Live) -> str | None:
 
 def _carry_out(session: Session, made: Sequence[RootPlan], *, yes: bool, aside: bool = False) -> None:
     """Show the plan, ask, and apply its roots in order, up to the first that fails."""
-    plan = session.planned(made, {}, {}, {})
+    plan = session.signed(session.planned(made, {}, {}, {}))
     cli_apply.print_plan(plan, aside=aside)
     allowed = cli_apply.confirm(plan, cli_apply.Allowed(yes), session)
     for root in made:

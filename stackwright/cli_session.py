@@ -230,7 +230,7 @@ class Session:
         found = [each for each in roots if each is not None]
         if len(found) < len(wanted) or held:
             return None
-        made = self._unsigned(found, images, versions, lives, (), owner)
+        made = self.planned(found, images, versions, lives)
         return Idle(made, self.protected(lives) and (bucket is None or release.records(last, made)), last)
 
     def left(self, bucket: str | None, *, deployed: bool) -> dict[str, Stack]:
@@ -289,7 +289,7 @@ class Session:
                 made += (each.result() for each in planning if each.done() and not each.exception())
             for each in planning:
                 each.result()
-        return self.planned(made, found.images, found.secrets, found.lives, found.secret_changes)
+        return self.signed(self.planned(made, found.images, found.secrets, found.lives, found.secret_changes))
 
     def root_plan(self, wanted: StackTarget, found: Live | None) -> RootPlan:
         """The plan of one root: by a change set where all its inputs are known and something may change."""
@@ -319,26 +319,11 @@ class Session:
         lives: Mapping[str, Live | None],
         changes: tuple[SecretChange, ...] = (),
     ) -> Plan:
-        """The plan of the roots, made now and here."""
-        return self.signed(self._unsigned(roots, images, versions, lives, changes, self.caller.account))
-
-    def signed(self, plan: Plan) -> Plan:
-        """The plan with whom it is made by, and of which git revision; both take time to tell."""
-        return replace(plan, caller=self.caller.arn, commit=self._commit)
-
-    def _unsigned(
-        self,
-        roots: Sequence[RootPlan],
-        images: Mapping[str, str],
-        versions: Mapping[str, str],
-        lives: Mapping[str, Live | None],
-        changes: tuple[SecretChange, ...],
-        account: str,
-    ) -> Plan:
+        """The plan of the roots, made now; it is not `signed`."""
         bucket = self.bucket(lives)
         return Plan(
             environment=self.config.environment,
-            account=account,
+            account="",
             region=self.config.region,
             caller="",
             commit="",
@@ -350,6 +335,11 @@ class Session:
             artifacts=self._artifacts(bucket),
             bucket=bucket,
         )
+
+    def signed(self, plan: Plan) -> Plan:
+        """The plan with whom it is made by, in which account, and of which git revision: all of it takes time to
+        tell."""
+        return replace(plan, account=self.caller.account, caller=self.caller.arn, commit=self._commit)
 
     def _artifacts(self, bucket: str | None) -> tuple[str, ...]:
         """Names of what is in the bucket for it; of a release that is restored, the record says it."""
