@@ -115,8 +115,7 @@ class Session:
 
     def bucket(self, lives: Mapping[str, Live | None]) -> str | None:
         """The bucket of artifacts and releases; None as long as the stack that makes it is not deployed."""
-        outputs = (found.stack.outputs.get(targets.BUCKET_OUTPUT) for found in lives.values() if found)
-        return targets.bucket_given(self.config) or next(filter(None, outputs), None)
+        return targets.bucket(self.config, (found.stack for found in lives.values() if found))
 
     def bundle(self, bucket: str | None) -> Bundle:
         """Templates and zips with addresses in the bucket, or relative ones."""

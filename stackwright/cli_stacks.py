@@ -60,13 +60,12 @@ class Deployed:
         ``found`` are those that are. Raises AwsError."""
         from . import release
         from .leftover import leftovers
-        from .targets import BUCKET_OUTPUT, bucket_given
+        from .targets import bucket
 
         config, last = self.config, None
-        outputs = (stack.outputs.get(BUCKET_OUTPUT) for stack in found)
-        if bucket := bucket_given(config) or next(filter(None, outputs), None):
+        if place := bucket(config, found):
             with suppress(AwsError):  # the stacks themselves tell most of it
-                last = release.last(config.environment, bucket, self.aws.caller().account, self.aws)
+                last = release.last(config.environment, place, self.aws.caller().account, self.aws)
         roots = [each.name for each in config.stacks]
         return list(leftovers(config, roots, (last,) if last else (), self.aws, everywhere=True).items())
 

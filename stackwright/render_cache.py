@@ -77,11 +77,11 @@ def _inputs(config: Config) -> Iterator[str | bytes]:
         yield Path(entry).read_bytes()
 
 
-def _files(folder: Path, prefix: str = "", above: tuple[str, ...] = ()) -> Iterator[tuple[str, os.DirEntry[str]]]:
+def _files(folder: Path, prefix: str = "", above: tuple[Path, ...] = ()) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """All files below a folder by their relative POSIX paths, sorted; in a third of the time of `Path.rglob`. Links are
     followed, as Jinja follows them, but none to a folder ``above``."""
-    real = os.path.realpath(folder)
-    if real in above or not os.path.isdir(real):  # noqa: PTH112 - a path as text, for time
+    real = folder.resolve()
+    if real in above or not real.is_dir():
         return
     with os.scandir(folder) as entries:
         found = sorted(entries, key=lambda each: each.name)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
 
+from .aws import Stack
 from .deployment import StackTarget
 from .errors import InputError
 from .model import Bundle, Config, Document, Rendering, Source, SourceKind
@@ -49,6 +50,12 @@ def roots(rendering: Rendering) -> list[Document]:
 def bucket_given(config: Config) -> str | None:
     """The bucket that the parameters name (``deploy.bucket``), for projects without a stack that makes one."""
     return settings(config).get("bucket") or None
+
+
+def bucket(config: Config, stacks: Iterable[Stack]) -> str | None:
+    """The bucket of artifacts and releases, as the parameters or the root stacks name it; None as long as neither
+    does."""
+    return bucket_given(config) or next(filter(None, (each.outputs.get(BUCKET_OUTPUT) for each in stacks)), None)
 
 
 def bucket_root(rendering: Rendering) -> str | None:

@@ -149,7 +149,7 @@ def _undefined(known: Callable[[], Iterable[str]]) -> type[jinja2.Undefined]:
         def __init__(self, hint: str | None = None, obj: Any = jinja2.utils.missing, name: Any = None) -> None:
             paths = () if isinstance(obj, _Joined) else _path(obj)
             path = obj.path if isinstance(obj, ParameterList) else next(iter(paths), None)
-            super().__init__(hint, obj, name, partial(NoSuchKeyError, path) if path else jinja2.UndefinedError)  # type: ignore[arg-type]
+            super().__init__(hint, obj, name, partial(NoSuchKeyError, path) if path else jinja2.UndefinedError)  # type: ignore[arg-type]  # typed as a class, only called
 
         @property
         def _undefined_message(self) -> str:
