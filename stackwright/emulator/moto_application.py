@@ -9,11 +9,16 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
 from importlib import import_module
+from threading import RLock
 from typing import Any
 
 import botocore.session
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+_IMPORTING = RLock()
+"""Held while moto's code is imported: a reset goes through the classes that imports add, and threads that import at
+once could find each other's modules half made."""
 
 
 @cache
@@ -28,17 +33,18 @@ class MotoApplication:
     """Every service of moto, for whoever asks in the one account; moto would take the account from the access key."""
 
     def __init__(self, account_id: str) -> None:
-        from moto import settings
-        from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+        with _IMPORTING:
+            from moto import settings
+            from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
-        settings.ACM_VALIDATION_WAIT = 0  # certificates are issued at once
-        _share_data()
-        _leave_conditions_out()
-        _digest_manifests()
-        _tell_health()
-        _name_linked_roles()
-        _let_tokens_hold()
-        _keep_labels()
+            settings.ACM_VALIDATION_WAIT = 0  # certificates are issued at once
+            _share_data()
+            _leave_conditions_out()
+            _digest_manifests()
+            _tell_health()
+            _name_linked_roles()
+            _let_tokens_hold()
+            _keep_labels()
         self._account_id = account_id
         self._services = DomainDispatcherApplication(_application_of)
         known: Any = cache(self._services.get_backend_for_host)  # moto looks through its folders for every request
@@ -48,20 +54,38 @@ class MotoApplication:
         found: Iterable[bytes] = self._services({**environ, "HTTP_X_MOTO_ACCOUNT_ID": self._account_id}, start)
         return found
 
+    def reset(self) -> None:
+        """Forget all that moto holds, which is the process's."""
+        with _IMPORTING:
+            from moto.moto_api._internal.models import moto_api_backend
+
+            moto_api_backend.reset()
+
     def load(self, signing_name: str, region: str) -> None:
         """Make a service's application, as its first request would."""
         scope = f"AWS4-HMAC-SHA256 Credential=x/x/{region}/{signing_name}/aws4_request,"
-        self._services.get_application({"PATH_INFO": "/", "HTTP_HOST": "127.0.0.1", "HTTP_AUTHORIZATION": scope})
+        self.prepare({"PATH_INFO": "/", "HTTP_HOST": "127.0.0.1", "HTTP_AUTHORIZATION": scope})
+
+    def prepare(self, environ: dict[str, Any]) -> None:
+        """Make the application that a request is for, where there is none yet."""
+        self._services.get_application(environ)
+
+
+def read_server() -> None:
+    """Import what moto's services are served by."""
+    with _IMPORTING:
+        import moto.moto_server.werkzeug_app  # noqa: F401
 
 
 def read(service: str, signing_name: str) -> None:
     """Import moto's code for a service, and botocore's model of it for moto."""
-    from moto.backend_index import backend_url_patterns
-    from moto.core.utils import get_service_model
+    with _IMPORTING:
+        from moto.backend_index import backend_url_patterns
+        from moto.core.utils import get_service_model
 
-    host = f"https://{signing_name}.us-east-1.amazonaws.com"
-    for name in {name for name, pattern in backend_url_patterns if pattern.match(host)}:
-        import_module(f"moto.{name}.urls")
+        host = f"https://{signing_name}.us-east-1.amazonaws.com"
+        for name in {name for name, pattern in backend_url_patterns if pattern.match(host)}:
+            import_module(f"moto.{name}.urls")
     get_service_model(service)
 
 
@@ -74,7 +98,8 @@ def _application_of(service: Any) -> Any:
     state = mock_random.getstate()
     mock_random.seed(f"application {service}")
     try:
-        return create_backend_app(service)
+        with _IMPORTING:
+            return create_backend_app(service)
     finally:
         mock_random.setstate(state)
 

@@ -20,7 +20,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
-from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from . import faults, protocol
@@ -30,7 +29,7 @@ from .ecs import Ecs
 from .engine import ApiError, Engine
 from .functions import Functions, invoked
 from .journal import Journal, RememberingServices, settle
-from .moto_application import MotoApplication
+from .moto_application import MotoApplication, read_server
 from .registry import Blobs, Registry, is_registry
 from .rollout import SCALABLE, SERVICE, Rollouts
 from .services import MIRRORS, MotoProvider, Services, StoredParameters, looked_up
@@ -77,8 +76,7 @@ class Application:
 
     def load(self) -> None:
         """Read what deployments need, one service at a time, between requests; nothing that can be seen changes."""
-        import moto.moto_server.werkzeug_app  # noqa: F401 - before the lock is taken, so that nobody waits for it
-
+        read_server()  # before the lock is taken, so that nobody waits for it
         for name in MIRRORS:
             self._engine.schemas.get(name)
         services = Services(self._moto, self._engine.pseudo, self._clients)
@@ -190,8 +188,11 @@ class Application:
     def _passed(self, request: Request, body: bytes, **changed: str) -> Response:
         """moto's answer; what it does not implement, no client can call."""
         environ = {**request.environ, **changed, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        moto = self._moto()
+        with self._lock:  # not beside a change, whose randomness its making would disturb
+            moto.prepare(environ)
         try:
-            return Response.from_app(self._moto(), environ, buffered=True)
+            return Response.from_app(moto, environ, buffered=True)
         except NotImplementedError as error:  # raised by moto
             return faults.unknown(request, str(error), str(uuid.uuid4()))
 
@@ -211,7 +212,7 @@ class Application:
                 self._engine.reset()
                 self._keep_faults()
                 self._blobs.forget()
-                Client(self._moto()).post("/moto-api/reset")
+                self._moto().reset()
                 if self._journal:
                     settle(self._engine.pseudo)
                 self._attach()
@@ -271,7 +272,7 @@ class Application:
         with self._lock:
             if self._others is None:
                 self._others = MotoApplication(self._engine.pseudo.account_id)
-                Client(self._others).post("/moto-api/reset")  # its state is the process's, an earlier server's too
+                self._others.reset()  # its state is the process's, an earlier server's too
                 if self._journal:
                     settle(self._engine.pseudo)
             return self._others

@@ -1,5 +1,7 @@
 """The server as clients see it: CloudFormation ours, the rest moto's, errors always CloudFormation's XML."""
 
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 
@@ -144,3 +146,23 @@ def test_requests_are_parsed_by_the_shapes_of_the_service():
             "Parameters": [{"ParameterKey": "p", "UsePreviousValue": False}],
         },
     )
+
+
+WHILE_IT_READS = """
+import sys, threading
+from stackwright.emulator.engine import Engine
+from stackwright.emulator.moto_application import MotoApplication
+from stackwright.emulator.server import Server
+
+sys.setswitchinterval(1e-6)
+reading = threading.Thread(target=Server(Engine()).load)
+reading.start()
+while reading.is_alive():
+    MotoApplication("123456789012").reset()
+"""
+
+
+def test_it_can_be_reset_while_it_reads_ahead():
+    """A process of its own, as moto's code is read once in a process."""
+    done = subprocess.run([sys.executable, "-c", WHILE_IT_READS], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
