@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from .cfn.template import declared
 from .deployment import Certainty, Kind, Listed, Plan, PlannedChange, RootPlan
-from .differences import Effect, PropertyDiff
+from .differences import Effect, PropertyDiff, ResourceDiff
 from .errors import DeployError
 from .live import STACK
 from .model import Location, Problem
@@ -210,6 +210,13 @@ _POLICIES = _ATTACHED | {"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS:
 """Types that deny others something: what they denied is allowed once they are gone."""
 _HOLDER = re.compile(r"(?:Roles|Users|Groups)(?:\[\d+\])?|(?:Role|User|Group)Name")
 """Whom a policy is attached to."""
+_USER, _ADDITION, _PROFILE = "AWS::IAM::User", "AWS::IAM::UserToGroupAddition", "AWS::IAM::InstanceProfile"
+_MEMBERS = {
+    _USER: re.compile(r"Groups(?:\[\d+\])?"),
+    _ADDITION: re.compile(r"Users(?:\[\d+\])?|GroupName"),
+    _PROFILE: re.compile(r"Roles(?:\[\d+\])?"),
+}
+"""Which properties make somebody a member of what has policies, which are not read here."""
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SHOWN = 3
 
@@ -219,7 +226,7 @@ def _openings(root: RootPlan, change: PlannedChange) -> Iterator[tuple[Flag, str
     if diff.effect is Effect.ADD:
         found = list(_granted(diff.type, _properties(root, change)))
     elif diff.effect is Effect.REMOVE:
-        found = ["no longer denies anything"] if diff.type in _POLICIES and diff.denies is not False else []
+        found = list(_released(diff))
     else:
         now = _properties(root, change)
         found = [text for each in diff.properties for text in _opened(diff.type, each, now, root)]
@@ -235,6 +242,14 @@ def _properties(root: RootPlan, change: PlannedChange) -> Mapping[str, Any]:
     return resource.properties if resource else {}
 
 
+def _released(diff: ResourceDiff) -> Iterator[str]:
+    """What opens when a resource goes."""
+    if diff.type in _POLICIES and diff.denies is not False:
+        yield "no longer denies anything"
+    elif diff.type == _ADDITION:
+        yield "takes users out of a group, whose policies may deny them something"
+
+
 def _granted(type_: str, properties: Mapping[str, Any]) -> Iterator[str]:
     """What a new resource opens."""
     if type_ == STACK:
@@ -246,7 +261,11 @@ def _granted(type_: str, properties: Mapping[str, Any]) -> Iterator[str]:
             yield from (f"lets in or out: {_rule(rule)}" for rule in _list(properties.get(name)))
     elif type_ == _PERMISSION:
         yield f"lets {_short(properties.get('Principal'))} invoke a function"
+    elif type_ == _ADDITION:
+        yield f"adds {_short(properties.get('Users'))} to the group {_short(properties.get('GroupName'))}"
     else:
+        if type_ == _USER and properties.get("Groups"):
+            yield f"joins the groups {_short(properties['Groups'])}"
         allowed = list(statements(properties, "Allow"))
         yield from (f"allows {_short(each.get('Action', each.get('NotAction')))}" for each in allowed)
         yield from (f"attaches {_short(arn)}" for arn in _list(properties.get("ManagedPolicyArns")))
@@ -258,8 +277,13 @@ def _opened(type_: str, leaf: PropertyDiff, now: Mapping[str, Any], root: RootPl
         return
     bare = replace(leaf, path=_QUOTED.sub('""', leaf.path))  # a name may look like the rest of a path
     wider = {_GROUP: _wider_group, _PERMISSION: _wider_permission, **dict.fromkeys(_RULES, _wider_rule)}
-    attaches = type_ in _ATTACHED and _HOLDER.fullmatch(leaf.path)
-    if _wider_holders(leaf, now) if attaches else wider.get(type_, _wider_policy)(bare):
+    if type_ in _MEMBERS and _MEMBERS[type_].fullmatch(leaf.path):
+        opens = leaf.exists_after or type_ != _PROFILE  # instances without a role are left with nothing
+    elif type_ in _ATTACHED and _HOLDER.fullmatch(leaf.path):
+        opens = _wider_holders(leaf, now)
+    else:
+        opens = wider.get(type_, _wider_policy)(bare)
+    if opens:
         yield f"{leaf.path}: {_change(leaf)}"
 
 

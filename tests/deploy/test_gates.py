@@ -376,6 +376,44 @@ def test_a_policy_that_goes_to_another_opens(name):
     assert flags(role_, with_properties(role_, RoleName="b")) == [("X", Flag.REPLACE)]
 
 
+@pytest.mark.parametrize(
+    ("type_", "name", "others"),
+    [
+        ("AWS::IAM::User", "Groups", {"UserName": "u"}),
+        ("AWS::IAM::UserToGroupAddition", "Users", {"GroupName": "g"}),
+        ("AWS::IAM::InstanceProfile", "Roles", {}),
+    ],
+)
+def test_whoever_joins_gains_what_is_allowed_there(type_, name, others):
+    """And who leaves is no longer denied anything, which a role of instances is not: they are left with nothing."""
+
+    def members(*names):
+        return {"Type": type_, "Properties": {name: list(names), **others}}
+
+    for before, after in ((["A"], ["A", "B"]), (["A"], ["B"]), ([], ["A"])):
+        assert flags(members(*before), members(*after)) == [("X", Flag.ACCESS)], after
+    assert flags(members("A", "B"), members("B", "A")) == []
+    leaves = [] if name == "Roles" else [("X", Flag.ACCESS)]
+    assert flags(members("A", "B"), members("B")) == leaves
+
+
+def test_members_of_groups_come_and_go():
+    def addition(group="g"):
+        return {"Type": "AWS::IAM::UserToGroupAddition", "Properties": {"GroupName": group, "Users": ["u"]}}
+
+    assert flags(addition(), addition("h")) == [("X", Flag.ACCESS)]
+    (came,) = dangers(plan_of({}, {"X": addition()}))
+    assert "adds u to the group g" in came.text
+    (went,) = dangers(plan_of({"X": addition()}, {}))
+    assert "takes users out of a group" in went.text
+    user = {"Type": "AWS::IAM::User", "Properties": {"Groups": ["g", "h"]}}
+    (joined,) = dangers(plan_of({}, {"X": user}))
+    assert "joins the groups g, h" in joined.text
+    assert dangers(plan_of({"X": user}, {})) == []
+    profile = {"Type": "AWS::IAM::InstanceProfile", "Properties": {"Roles": ["r"]}}
+    assert dangers(plan_of({}, {"X": profile})) == []
+
+
 def test_a_policy_that_cannot_be_read_may_allow_and_deny():
     one = {"Type": "AWS::SQS::QueuePolicy", "Properties": {"PolicyDocument": HIDDEN_DOCUMENT}}
     for known in (policy("AWS::SQS::QueuePolicy"), policy("AWS::SQS::QueuePolicy", deny())):
