@@ -67,9 +67,12 @@ READ_CALLS = (
 )
 """What every verb that looks may call: plan, preflight, status, history."""
 NAMED_CALLS = {
+    "AWS::DynamoDB::GlobalTable": "dynamodb:DescribeTable",
     "AWS::DynamoDB::Table": "dynamodb:DescribeTable",
     "AWS::Kinesis::Stream": "kinesis:DescribeStreamSummary",
     "AWS::Logs::LogGroup": "logs:DescribeLogStreams",
+    "AWS::RDS::DBCluster": "rds:DescribeDBClusters",
+    "AWS::RDS::DBInstance": "rds:DescribeDBInstances",
     "AWS::SQS::Queue": "sqs:GetQueueUrl",
     "AWS::SSM::Parameter": "ssm:ListTagsForResource",
 }

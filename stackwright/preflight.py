@@ -68,10 +68,13 @@ _WAYS_OUT = {
 }
 _SERVICE = "AWS::ECS::Service"
 _LASTING = {
+    "AWS::DynamoDB::GlobalTable": ("TableName", "TableName"),
     "AWS::DynamoDB::Table": ("TableName", "TableName"),
     "AWS::ECR::Repository": ("RepositoryName", "RepositoryName"),
     "AWS::Kinesis::Stream": ("Name", "Name"),
     "AWS::Logs::LogGroup": ("LogGroupName", "LogGroupName"),
+    "AWS::RDS::DBCluster": ("DBClusterIdentifier", "DBClusterIdentifier"),
+    "AWS::RDS::DBInstance": ("DBInstanceIdentifier", "DBInstanceIdentifier"),
     "AWS::S3::Bucket": ("BucketName", "BucketName"),
     "AWS::SQS::Queue": ("QueueName", "QueueUrl"),
     "AWS::SSM::Parameter": ("Name", "Name"),

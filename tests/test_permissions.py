@@ -272,6 +272,8 @@ Resources:
 NAMED = """\
 Resources:
   Table: {Type: AWS::DynamoDB::Table, Properties: {TableName: news-dev-orders, KeySchema: []}}
+  Data: {Type: AWS::RDS::DBInstance, Properties: {DBInstanceIdentifier: news-dev-data}}
+  Cluster: {Type: AWS::RDS::DBCluster, Properties: {DBClusterIdentifier: news-dev-cluster, Engine: x}}
   Logs: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: /news-dev/web}}
   Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: news-dev-jobs}}
   Stream: {Type: AWS::Kinesis::Stream, Properties: {Name: news-dev-clicks}}
@@ -295,6 +297,8 @@ def test_preflight_may_ask_whether_the_names_of_the_templates_are_free(tmp_path:
             whole = f"arn:aws:{arn.format(a=ACCOUNT)}"
             assert allows(statements, action, f"{whole}x", **REGION), action
             assert not allows(statements, action, whole.replace("news", "other"), **REGION), action
+        for action, kind in (("rds:DescribeDBInstances", "db"), ("rds:DescribeDBClusters", "cluster")):
+            assert allows(statements, action, f"arn:aws:rds:us-east-2:{ACCOUNT}:{kind}:news-dev-x", **REGION)
 
 
 def test_types_that_nobody_describes_are_named(tmp_path: Path):

@@ -54,10 +54,10 @@ class Account(Protocol):
         """S3 HeadBucket; also for one of another account, whose name is taken."""
 
     def held_by(self, type_: str, name: str) -> str | None:
-        """What has a name that a template gives a table, log group, queue, stream or SSM parameter: its primary
-        identifier in CloudFormation; None where the name is free, or not of these types. DynamoDB DescribeTable, Logs
-        DescribeLogStreams, SQS GetQueueUrl, Kinesis DescribeStreamSummary, SSM ListTagsForResource (which, unlike
-        GetParameter, hands out no value)."""
+        """What has a name that a template gives a table, database, log group, queue, stream or SSM parameter: its
+        primary identifier in CloudFormation; None where the name is free, or not of these types. DynamoDB
+        DescribeTable, RDS DescribeDBInstances and DescribeDBClusters, Logs DescribeLogStreams, SQS GetQueueUrl, Kinesis
+        DescribeStreamSummary, SSM ListTagsForResource (which, unlike GetParameter, hands out no value)."""
 
 
 class AccountCalls(Session):
@@ -117,7 +117,13 @@ class AccountCalls(Session):
         if type_ == "AWS::SQS::Queue":
             found = self._find("AWS.SimpleQueueService.NonExistentQueue", "sqs", "get_queue_url", QueueName=name)
             return str(found["QueueUrl"]) if found else None
-        if type_ == "AWS::DynamoDB::Table":
+        if type_ == "AWS::RDS::DBInstance":
+            found = self._find("DBInstanceNotFound", "rds", "describe_db_instances", DBInstanceIdentifier=name)
+            return str(found["DBInstances"][0]["DBInstanceIdentifier"]) if found else None  # in lower case
+        if type_ == "AWS::RDS::DBCluster":
+            found = self._find("DBClusterNotFoundFault", "rds", "describe_db_clusters", DBClusterIdentifier=name)
+            return str(found["DBClusters"][0]["DBClusterIdentifier"]) if found else None
+        if type_ in ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable"):
             found = self._find("ResourceNotFoundException", "dynamodb", "describe_table", TableName=name)
         elif type_ == "AWS::Kinesis::Stream":
             found = self._find("ResourceNotFoundException", "kinesis", "describe_stream_summary", StreamName=name)

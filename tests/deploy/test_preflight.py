@@ -406,6 +406,9 @@ def test_roles_that_are_made_at_first_use_are_no_failure(project: Project):
 MORE = """\
 Resources:
   Table: {Type: AWS::DynamoDB::Table, DeletionPolicy: Retain, Properties: {TableName: shop-orders}}
+  World: {Type: AWS::DynamoDB::GlobalTable, DeletionPolicy: Retain, Properties: {TableName: shop-world}}
+  Data: {Type: AWS::RDS::DBInstance, DeletionPolicy: Retain, Properties: {DBInstanceIdentifier: shop-data}}
+  Cluster: {Type: AWS::RDS::DBCluster, DeletionPolicy: Retain, Properties: {DBClusterIdentifier: shop-cluster}}
   Logs: {Type: AWS::Logs::LogGroup, DeletionPolicy: Retain, Properties: {LogGroupName: /shop/web}}
   Queue: {Type: AWS::SQS::Queue, DeletionPolicy: Retain, Properties: {QueueName: shop-jobs}}
   Stream: {Type: AWS::Kinesis::Stream, DeletionPolicy: Retain, Properties: {Name: shop-clicks}}
@@ -414,6 +417,9 @@ Resources:
 """
 HELD = {
     "shop-orders": ("AWS::DynamoDB::Table", "shop-orders"),
+    "shop-world": ("AWS::DynamoDB::GlobalTable", "shop-world"),
+    "shop-data": ("AWS::RDS::DBInstance", "shop-data"),
+    "shop-cluster": ("AWS::RDS::DBCluster", "shop-cluster"),
     "/shop/web": ("AWS::Logs::LogGroup", "/shop/web"),
     "shop-jobs": ("AWS::SQS::Queue", "https://sqs/shop-jobs"),
     "shop-clicks": ("AWS::Kinesis::Stream", "shop-clicks"),
@@ -421,7 +427,7 @@ HELD = {
 }
 
 
-def test_tables_log_groups_queues_streams_and_parameters_are_found_too(project: Project):
+def test_tables_databases_log_groups_queues_streams_and_parameters_are_found_too(project: Project):
     stacks = PARAMS.replace("[{app: [base, web]}]", "[more, {app: [base, web]}]")
     project.write({"templates/more.yaml.j2": MORE, "params/defaults.yaml": stacks})
     found = looked(project, Account(held=HELD, buckets={"shop-files"}))["names"]
@@ -429,11 +435,13 @@ def test_tables_log_groups_queues_streams_and_parameters_are_found_too(project: 
     assert found.detail.startswith(f"{', '.join(HELD)}, shop-files: there already")
     assert found.hint == (
         "adopt them by the verb import, with the parameters imports: {more: {Table: {TableName: shop-orders}, "
-        "Logs: {LogGroupName: /shop/web}, Queue: {QueueUrl: 'https://sqs/shop-jobs'}, Stream: {Name: shop-clicks}, "
+        "World: {TableName: shop-world}, Data: {DBInstanceIdentifier: shop-data}, "
+        "Cluster: {DBClusterIdentifier: shop-cluster}, Logs: {LogGroupName: /shop/web}, "
+        "Queue: {QueueUrl: 'https://sqs/shop-jobs'}, Stream: {Name: shop-clicks}, "
         "Setting: {Name: /shop/url}, Bucket: {BucketName: shop-files}}}"
     )
     free = looked(project, Account())["names"]
-    assert (free.state, free.detail) == (State.OK, "6 names of what outlives a stack are free")
+    assert (free.state, free.detail) == (State.OK, "9 names of what outlives a stack are free")
 
 
 def test_a_name_that_may_not_be_asked_for_hides_no_other(project: Project):
@@ -620,12 +628,17 @@ def test_certificates_namespaces_and_roles(moto: str):
 @pytest.mark.filterwarnings("ignore:Exception.QueueDoesNotExist")  # moto's own, once an emulator ran in the process
 def test_what_holds_a_name(moto: str):
     aws = Boto(REGION)
-    assert [aws.held_by(type_, name) for name, (type_, _) in HELD.items()] == [None] * 5
+    assert [aws.held_by(type_, name) for name, (type_, _) in HELD.items()] == [None] * len(HELD)
     keys: Any = [{"AttributeName": "id", "KeyType": "HASH"}]
     kinds: Any = [{"AttributeName": "id", "AttributeType": "S"}]
-    client("dynamodb").create_table(
-        TableName="shop-orders", KeySchema=keys, AttributeDefinitions=kinds, BillingMode="PAY_PER_REQUEST"
+    table = {"KeySchema": keys, "AttributeDefinitions": kinds, "BillingMode": "PAY_PER_REQUEST"}
+    for name in ("shop-orders", "shop-world"):
+        client("dynamodb").create_table(TableName=name, **table)
+    login = {"MasterUsername": "shop", "MasterUserPassword": "not-a-secret"}
+    client("rds").create_db_instance(
+        DBInstanceIdentifier="shop-data", DBInstanceClass="db.t4g.micro", Engine="postgres", **login
     )
+    client("rds").create_db_cluster(DBClusterIdentifier="shop-cluster", Engine="aurora-postgresql", **login)
     client("logs").create_log_group(logGroupName="/shop/web")
     url = client("sqs").create_queue(QueueName="shop-jobs")["QueueUrl"]
     client("kinesis").create_stream(StreamName="shop-clicks", ShardCount=1)
