@@ -344,8 +344,10 @@ _NEGATIVE = ("NotAction", "NotResource", "NotPrincipal")
 
 def _wider_policy(leaf: PropertyDiff) -> bool:
     """Any policy document, wherever a type holds it; what may be an ``Allow`` or a ``Deny`` is taken for both."""
+    if leaf.path.endswith("[order]"):
+        return False
     if leaf.path.startswith("ManagedPolicyArns"):
-        return leaf.exists_after and not leaf.path.endswith("[order]")
+        return leaf.exists_after
     if leaf.path == "PermissionsBoundary":
         return leaf.exists_before
     inside = re.search(r"(?:^|\.)Statement(?:\[[^\]]*\])?(?:\.(.+))?$", leaf.path)
@@ -365,7 +367,7 @@ def _wider_policy(leaf: PropertyDiff) -> bool:
 def _wider_statement(element: str, leaf: PropertyDiff) -> bool:
     """Whether a leaf inside of a statement widens it, taken that the statement allows."""
     name = re.split(r"[.\[]", element)[0]
-    if name in ("Sid", "Version") or element.endswith("[order]"):
+    if name in ("Sid", "Version"):
         return False
     if not leaf.exists_before:  # one more that is meant: wider; one more condition or exception: narrower
         return name not in ("Condition", *_NEGATIVE)

@@ -153,6 +153,8 @@ ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
     [
         (role(allow()), role(allow(), allow("s3:PutObject")), True),
         (role(allow(), allow("s3:PutObject")), role(allow()), False),
+        (role(allow(), deny(), allow("s3:PutObject")), role(allow("s3:PutObject"), allow(), deny()), False),
+        (role(allow(), deny()), role(allow("s3:PutObject"), deny(), allow()), True),
         (role(allow()), role(allow(), {"Effect": "Deny", "Action": "*", "Resource": "*"}), False),
         (role(allow(), {"Effect": "Deny", "Action": "*", "Resource": "*"}), role(allow()), True),
         (role(allow("s3:GetObject")), role(allow("s3:*")), True),
