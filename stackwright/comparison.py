@@ -115,7 +115,9 @@ def _effect(change: cfn.ResourceChange) -> Effect:
 
 
 def _denies(change: cfn.ResourceChange) -> bool:
-    return any(statements(_shown(change.before.get("Properties", {})), "Deny"))
+    """Whether something is no longer denied; a policy that is retained goes on denying it."""
+    deleted = (change.policy_action or "Delete") == "Delete"
+    return deleted and any(statements(_shown(change.before.get("Properties", {})), "Deny"))
 
 
 def _loss(found: ResourceDiff, change: cfn.ResourceChange) -> Iterator[DataLoss]:

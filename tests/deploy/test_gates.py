@@ -348,6 +348,7 @@ READ = allow()
 def test_a_policy_that_denied_leaves_an_opening(type_, held, opens):
     gone = {"Type": type_, "Properties": {"PolicyDocument": {"Statement": held}}}
     assert [each.flag for each in dangers(plan_of({"X": gone}, {}))] == [Flag.ACCESS] * opens
+    assert dangers(plan_of({"X": kept(gone)}, {})) == []
 
 
 @pytest.mark.parametrize("type_", ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"])
