@@ -199,9 +199,9 @@ def rehearse(options: Options, against: str, allowed: tuple[str, ...], style: st
     before = _base(options, against)
     preview = diff.diff(before, after, config.region, account)
     found = rehearsal.rehearse(before, after, config.region, account)
-    refused = [each for each in _replaced(preview) if each.logical_id not in allowed]
+    refused = [(each, name) for each, name in _replaced(preview) if not {name, each.address} & set(allowed)]
     if style == "json":
-        names = [each.address for each in refused]
+        names = [each.address for each, _ in refused]
         preview_data = json.loads(report_diff.report(preview, "json"))
         click.echo(json.dumps({"preview": preview_data, "refused": names, **report_rehearsal.as_data(found)}, indent=2))
     else:
@@ -222,19 +222,21 @@ def _base(options: Options, against: str) -> dict[str, str]:
     return found
 
 
-def _replaced(preview: Diff) -> list[ResourceDiff]:
-    """What is replaced by a change of its own; what only follows goes with it."""
-    from .gates import REVISIONS
+def _replaced(preview: Diff) -> list[tuple[ResourceDiff, str]]:
+    """What is replaced by a change of its own, and what --allow-replace calls it; what only follows goes with it."""
+    from .gates import REVISIONS, names
 
-    return [
+    found = [
         each
         for each in preview.resources
         if each.effect == "replace" and each.type not in REVISIONS
         if any(change.replaces == "yes" and not change.after_apply for change in each.properties)
     ]
+    called = names((each.stack, each.logical_id) for each in found)
+    return [(each, called[each.stack, each.logical_id]) for each in found]
 
 
-def _verdict(found: Rehearsal, refused: Sequence[ResourceDiff], files: Mapping[str, str]) -> None:
+def _verdict(found: Rehearsal, refused: Sequence[tuple[ResourceDiff, str]], files: Mapping[str, str]) -> None:
     problems = []
     for phase in found.phases:
         if not phase.ok:
@@ -243,9 +245,9 @@ def _verdict(found: Rehearsal, refused: Sequence[ResourceDiff], files: Mapping[s
     if found.rollback and not found.rollback.ok:
         text = f"the rollback of {found.rollback.phase.root} does not restore the base"
         problems.append(Problem("SW706", f"{text}: {found.rollback.phase.status}"))
-    for each in refused:
+    for each, name in refused:
         where = (Location(files[each.stack], each.line or 0),) if each.stack in files else ()
-        hint = f"if that is meant: --allow-replace {each.logical_id}"
+        hint = f"if that is meant: --allow-replace {name}"
         problems.append(Problem("SW707", f"refused: {each.address} ({each.type}) would be replaced", where, hint))
     if problems:
         raise EmulatorError(problems)

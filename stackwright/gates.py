@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from ipaddress import ip_network
 from typing import Any
@@ -68,8 +68,16 @@ class Danger(Struct, frozen=True):
 def dangers(plan: Plan) -> list[Danger]:
     """All dangers of a plan, in the order of its changes."""
     found = [danger for root in plan.roots if _exists(root) for change in root.changes for danger in _of(root, change)]
-    holders = Counter(logical_id for _, logical_id in {(each.stack, each.logical_id) for each in found})
-    return [replace(each, name=each.address) if holders[each.logical_id] > 1 else each for each in found]
+    called = names((each.stack, each.logical_id) for each in found)
+    return [replace(each, name=called[each.stack, each.logical_id]) for each in found]
+
+
+def names(resources: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+    """What `--allow-replace` calls each resource (path of its stack and logical ID): its logical ID, or its address
+    where another of them has that too."""
+    found = set(resources)
+    holders = Counter(logical_id for _, logical_id in found)
+    return {each: each[1] if holders[each[1]] == 1 else ":".join(each) for each in found}
 
 
 def refused(

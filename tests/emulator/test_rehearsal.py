@@ -186,6 +186,23 @@ def test_a_replacement_is_refused_unless_it_is_named(committed):
     assert (allowed.returncode, allowed.stderr) == (0, "")
 
 
+def test_a_logical_id_of_several_is_allowed_by_its_address(committed):
+    other = TOPIC.replace("{{ topic }}", "{TopicName: {{ other }}}")
+    defaults = "topic: {TopicName: old}\nother: %s\n"
+    committed.write({"templates/second.yaml.j2": other, "params/defaults.yaml": defaults % "one"})
+    committed.run("render", "--env", "dev", "--no-lint")
+    shutil.copytree(committed.folder / "build/dev", committed.folder / "base")
+    committed.write({"params/defaults.yaml": "topic: {TopicName: new}\nother: two\n"})
+    command = ("rehearse", "--env", "dev", "--against", "base", "--allow-replace")
+    for names in (("T",), ("main:T",)):
+        refused = committed.run(*command, *names)
+        assert refused.returncode == 1
+        assert refused.stderr.count("SW707") == 3 - len(names[0].split(":"))
+        assert "if that is meant: --allow-replace second:T" in refused.stderr
+    allowed = committed.run(*command, "main:T", "--allow-replace", "second:T")
+    assert (allowed.returncode, allowed.stderr) == (0, "")
+
+
 def test_the_refused_resource_is_found_in_a_build_of_another_form(project):
     text = '{"Resources": {"T": {"Type": "AWS::SNS::Topic", "Properties": {{ topic }}}}}\n'
     made = project(
