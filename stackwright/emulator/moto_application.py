@@ -64,11 +64,7 @@ class MotoApplication:
     def load(self, signing_name: str, region: str) -> None:
         """Make a service's application, as its first request would."""
         scope = f"AWS4-HMAC-SHA256 Credential=x/x/{region}/{signing_name}/aws4_request,"
-        self.prepare({"PATH_INFO": "/", "HTTP_HOST": "127.0.0.1", "HTTP_AUTHORIZATION": scope})
-
-    def prepare(self, environ: dict[str, Any]) -> None:
-        """Make the application that a request is for, where there is none yet."""
-        self._services.get_application(environ)
+        self._services.get_application({"PATH_INFO": "/", "HTTP_HOST": "127.0.0.1", "HTTP_AUTHORIZATION": scope})
 
 
 def read_server() -> None:

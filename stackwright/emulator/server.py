@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from io import BytesIO
 from typing import Any
@@ -188,11 +190,9 @@ class Application:
     def _passed(self, request: Request, body: bytes, **changed: str) -> Response:
         """moto's answer; what it does not implement, no client can call."""
         environ = {**request.environ, **changed, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-        moto = self._moto()
-        with self._lock:  # not beside a change, whose randomness its making would disturb
-            moto.prepare(environ)
         try:
-            return Response.from_app(moto, environ, buffered=True)
+            with self._lock:  # moto's services are not safe between threads, and share a source of randomness
+                return Response.from_app(self._moto(), environ, buffered=True)
         except NotImplementedError as error:  # raised by moto
             return faults.unknown(request, str(error), str(uuid.uuid4()))
 
@@ -355,15 +355,16 @@ class _Handler(WSGIRequestHandler):
         """Nothing: stderr is the command line's."""
 
 
-def _free(port: int) -> int:
-    """The port, or 0 (any) where somebody else has it."""
-    with socket.socket() as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+def _free(wanted: int) -> int:
+    """The port of the last server, or another one below those that the kernel hands out to clients at any moment, so
+    that the next server finds it free."""
+    for port in (wanted, *(20_000 + secrets.randbelow(12_000) for _ in range(20))):
+        with socket.socket() as tried, suppress(OSError):
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             tried.bind(("127.0.0.1", port))
-        except OSError:
-            return 0
-    return port
+            if port:
+                return port
+    return 0
 
 
 class Server:

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -189,6 +190,8 @@ def test_a_port_that_is_taken_is_no_hindrance(tmp_path):
         Server(Engine(), journal=Journal(tmp_path / "a")) as other,
     ):
         assert one.url != other.url
+        ports = [urlsplit(each.url).port for each in (one, other)]
+    assert max(ports) < 32_768, "a client may have it when the next server comes"
 
 
 def test_stopped_and_killed_processes(tmp_path):

@@ -162,7 +162,29 @@ while reading.is_alive():
 """
 
 
-def test_it_can_be_reset_while_it_reads_ahead():
-    """A process of its own, as moto's code is read once in a process."""
-    done = subprocess.run([sys.executable, "-c", WHILE_IT_READS], capture_output=True, text=True, check=False)
+AT_ONCE = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from werkzeug.test import Client
+from stackwright.emulator.engine import Engine
+from stackwright.emulator.server import Application
+
+sys.setswitchinterval(1e-6)
+application, scope = Application(Engine()), "Credential=x/20260101/us-east-1/s3/aws4_request"
+signed = {"Authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=x"}
+Client(application).put("/bucket", headers=signed)
+
+def put(key):
+    return Client(application).put(f"/bucket/{key}", headers={**signed, "If-None-Match": "*"}, data=b"x").status_code
+
+with ThreadPoolExecutor(8) as pool:
+    for key in range(40):
+        assert list(pool.map(put, [key] * 8)).count(200) == 1
+"""
+
+
+@pytest.mark.parametrize("script", [WHILE_IT_READS, AT_ONCE], ids=["reset while it reads ahead", "one key put at once"])
+def test_threads_do_not_meet_within_moto(script):
+    """A process of its own, as moto's code is read, and its state held, once in a process."""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
