@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import secrets
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +41,16 @@ SMALL: Mapping[str, str] = {
     "templates/main.yaml.j2": TOPIC,
 }
 """The smallest project that renders and checks without a finding."""
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 for a server that cannot choose one itself, and takes it some time later: below those that
+    the kernel hands out, to clients at any moment."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass(frozen=True)

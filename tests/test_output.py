@@ -196,6 +196,15 @@ def test_a_full_disk(tiny_disk: Path) -> None:
 SLOW = "Resources:\n{% for i in range(n) %}\n  {{ title }}{{ i }}: {Type: AWS::SNS::Topic}\n{% endfor %}\n"
 
 
+def takes_signals(pid: int) -> bool:
+    """Whether the command has begun, however slow the machine is: before, a signal ends Python as it starts."""
+    try:
+        caught = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    except OSError:
+        return True  # there is no such file, or the process has ended
+    return caught is None or bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
 def started(project: Project, stage: str) -> subprocess.Popen[str]:
     """A render that lasts some seconds, begun as far as rendering or checking."""
     project.write(
@@ -203,6 +212,8 @@ def started(project: Project, stage: str) -> subprocess.Popen[str]:
     )
     command = [sys.executable, str(RENDER_PY), "render", "--env", "dev", "--project", str(project.folder)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    while not takes_signals(process.pid):
+        time.sleep(0.01)
     time.sleep(0.5)
     while stage == "checking" and not leftovers(project):
         time.sleep(0.01)

@@ -6,7 +6,6 @@ import difflib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ import yaml
 
 from stackwright.load import environments
 from stackwright.yamltext import template_data
-from tests.helpers import RENDER_PY, REPOSITORY, Project, files, yaml_1_1, yaml_1_2
+from tests.helpers import RENDER_PY, REPOSITORY, Project, files, free_port, yaml_1_1, yaml_1_2
 
 ENVIRONMENTS = environments(REPOSITORY)
 ROOTS = ("bootstrap", "foundation", "app")
@@ -208,9 +207,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
         pytest.skip(
             "install the AWS CLI: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
         )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     home = tmp_path_factory.mktemp("home")
     log = (home / "moto.log").open("w")
     command = [str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", str(port)]

@@ -161,7 +161,7 @@ class StorageCalls(Session):
         if self._login is None or self._expires - datetime.now(UTC) < _RENEWAL:
             data = self._call("ecr", "get_authorization_token")["authorizationData"][0]
             username, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
-            self._login, self._expires = Login(username, password, data["proxyEndpoint"]), data["expiresAt"]
+            self._expires, self._login = data["expiresAt"], Login(username, password, data["proxyEndpoint"])
         return self._login
 
     def repositories(self, names: Sequence[str]) -> Mapping[str, str]:

@@ -40,10 +40,12 @@ class Time:
 
 
 class Wall(Time):
-    """Time as it is, for a command line in a process of its own."""
+    """Time as it is, and ``ahead`` seconds more, for a command line in a process of its own."""
+
+    ahead = 0.0
 
     def __call__(self) -> float:
-        return time.time()
+        return time.time() + self.ahead
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds / 100)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -15,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.helpers import free_port
 
 TOKEN = "123456789012-auth-token"
 """The password that moto's ECR hands out; HASH is its bcrypt hash, for the registry's htpasswd file."""
@@ -41,9 +42,7 @@ def need(program: str, package: str) -> None:
 def registry(folder: Path, *, locked: bool) -> Iterator[str]:
     """Debian's docker-registry; ``locked`` asks for ECR's login. Gives its host and port."""
     need("docker-registry", "docker-registry")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder.mkdir()
     text = _CONFIG.format(folder=folder, port=port)
     if locked:

@@ -458,6 +458,7 @@ def test_a_first_creation_that_fails_leaves_nothing_that_would_be_in_the_way(day
 def test_interrupted_and_hung_up(days: Days) -> None:
     for number, code in ((signal.SIGINT, 130), (signal.SIGHUP, 129), (signal.SIGTERM, 143)):
         days.turn()
+        days.world.seconds.append(60.0)  # still under way, however late the signal is sent
         signals = [number] * (2 if number == signal.SIGINT else 1)  # Ctrl-C as people press it
 
         def hook(pid: int, line: str, signals: list[signal.Signals] = signals) -> None:
@@ -497,7 +498,7 @@ def test_nothing_is_left_of_what_was_planned_of_later_roots(days: Days) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_plan_that_is_told_to_end_leaves_nothing(days: Days, number: signal.Signals) -> None:
     days.turn()
-    days.world.fault(RequestFault("slow", service="cloudformation", action="CreateChangeSet", seconds=1.0))
+    days.world.fault(RequestFault("slow", service="cloudformation", action="CreateChangeSet", seconds=3.0))
 
     def hook(pid: int, line: str) -> None:
         if "change set of news-dev-app" in line:
@@ -686,11 +687,13 @@ def test_a_full_disk(days: Days) -> None:
 def test_a_stack_that_is_deleted_while_it_is_created(days: Days) -> None:
     world = days.world
     world.reset()
+    world.seconds.append(60.0)  # still under way, however late it is deleted
     cloud = world.client("cloudformation")
 
     def hook(_pid: int, line: str) -> None:
         if "app/data:Topic  CREATE_IN_PROGRESS" in line:
             cloud.delete_stack(StackName=f"{PREFIX}-app")
+            del world.seconds[1:]
 
     done = world.deploy(on_line=hook)
     assert done.code == 1, done.said

@@ -106,7 +106,7 @@ def test_a_status_can_be_chosen_and_an_action_of_every_service(running, aws):
 
 
 def test_slow_answers_run_into_timeouts(running, aws):
-    running.admin("fault", {"kind": "slow", "seconds": 0.5, "times": 1})
+    running.admin("fault", {"kind": "slow", "seconds": 5, "times": 1})
     with pytest.raises(ReadTimeoutError):
         aws("cloudformation", read_timeout=0.1).list_stacks()
 

@@ -8,6 +8,7 @@ from botocore.config import Config
 
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.emulator.engine import Engine
+from stackwright.emulator.lifecycle import Running
 from stackwright.emulator.server import Server
 from stackwright.emulator.services import MIRRORS
 
@@ -276,7 +277,7 @@ class Aws:
     """boto3's clients of one emulator."""
 
     def __init__(self, url):
-        self.url, self.clients = url, {}
+        self.url, self.clients, self.whole = url, {}, False
 
     def __call__(self, service):
         if service not in self.clients:
@@ -311,11 +312,15 @@ def aws():
         made.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def stack(aws):
+    """Made anew where another test has changed it or taken it away: a worker may run them in any order."""
     assert {f"AWS::{r['Type'][5:]}" for r in EVERYTHING.values()} >= set(MIRRORS), "a mirrored type is not tried"
-    found = aws.deploy(EVERYTHING)
-    assert found["StackStatus"] == "CREATE_COMPLETE", aws.reasons()
+    if not aws.whole:
+        Running(0, aws.url).admin("reset")
+        found = aws.deploy(EVERYTHING)
+        assert found["StackStatus"] == "CREATE_COMPLETE", aws.reasons()
+        aws.whole = True
     resources = aws("cloudformation").describe_stack_resources(StackName="all")["StackResources"]
     return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
 
@@ -454,6 +459,7 @@ def test_scaling_and_watching_are_there(aws, stack):
 
 
 def test_an_update_reaches_the_service_and_a_refusal_fails_it(aws, stack):
+    aws.whole = False
     container = {**TASK["ContainerDefinitions"][0], "Image": "web:2"}
     changed = EVERYTHING | {
         "Task": resource("ECS::TaskDefinition", {**TASK, "ContainerDefinitions": [container]}),
@@ -488,6 +494,7 @@ def test_an_update_reaches_the_service_and_a_refusal_fails_it(aws, stack):
 
 
 def test_nothing_is_left_after_deletion(aws, stack):
+    aws.whole = False
     aws("cloudformation").delete_stack(StackName="all")
     alive = [s["StackName"] for s in aws("cloudformation").describe_stacks()["Stacks"]]
     assert alive == []
@@ -501,17 +508,18 @@ def test_nothing_is_left_after_deletion(aws, stack):
     assert aws("servicediscovery").list_namespaces()["Namespaces"] == []
     assert aws("cloudwatch").list_dashboards()["DashboardEntries"] == []
     assert aws("sns").list_subscriptions()["Subscriptions"] == []
-    assert [r["repositoryName"] for r in aws("ecr").describe_repositories()["repositories"]] == ["taken"]
+    assert [r["repositoryName"] for r in aws("ecr").describe_repositories()["repositories"]] == []
 
 
-def test_everyone_is_in_the_emulators_account():
+def test_everyone_is_in_the_emulators_account(aws):
+    aws.whole = False  # moto's state is the process's, and another emulator begins with none
     with Server(Engine(Pseudo(region=REGION, account_id="777788889999"))) as server:
-        aws = Aws(server.url)
-        aws.deploy({"Logs": resource("Logs::LogGroup"), "Topic": resource("SNS::Topic")})
-        assert aws("sts").get_caller_identity()["Account"] == "777788889999"
-        assert aws("sns").list_topics()["Topics"][0]["TopicArn"].split(":")[4] == "777788889999"
-        assert len(aws("logs").describe_log_groups()["logGroups"]) == 1
-        aws.close()
+        other = Aws(server.url)
+        other.deploy({"Logs": resource("Logs::LogGroup"), "Topic": resource("SNS::Topic")})
+        assert other("sts").get_caller_identity()["Account"] == "777788889999"
+        assert other("sns").list_topics()["Topics"][0]["TopicArn"].split(":")[4] == "777788889999"
+        assert len(other("logs").describe_log_groups()["logGroups"]) == 1
+        other.close()
 
 
 def test_values_come_from_the_parameter_store_and_secrets(aws):

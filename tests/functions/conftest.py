@@ -6,7 +6,6 @@ import importlib.util
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests.helpers import free_port
 
 PROJECT = Path(__file__).parents[2]
 FUNCTIONS = PROJECT / "lambda"
@@ -71,12 +72,6 @@ def queue_metrics() -> ModuleType:
 def logged(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]:
     """The JSON lines that the function wrote since the last call."""
     return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

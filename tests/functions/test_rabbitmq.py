@@ -20,7 +20,7 @@ NOT_FOUND = b'{"error":"Object Not Found","reason":"Not Found"}'
 VHOSTS = [{"name": "/", "cluster_state": {"rabbit@localhost": "running"}}]
 
 
-def read_from(port: int, timeout: int = 2, scheme: str = "http", **more: Any) -> Reading:
+def read_from(port: int, timeout: int = 10, scheme: str = "http", **more: Any) -> Reading:
     queue = Queue(f"{scheme}://rabbitmq.example:{port}", "/", "agent.mandates", timeout, **more)
     return read(queue, "127.0.0.1", "Basic c2VjcmV0")
 
