@@ -213,6 +213,9 @@ def _log_group(services: Services, id_: str) -> Found:
     return next((each for each in found if each["logGroupName"] == id_), {})
 
 
+_THROUGHPUT = frozenset({"ThroughputMode", "ProvisionedThroughputInMibps"})
+_OF_FUNCTIONS = frozenset({"Architectures", "EphemeralStorage", "KmsKeyArn", "Layers", "SnapStart", "TracingConfig"})
+"""What moto takes when it makes a file system or a function, but not when it updates one, or tells in another shape."""
 _TAGS = frozenset({"Tags"})  # EC2 takes them in a shape of its own (TagSpecifications)
 
 READERS: Mapping[str, Reader] = {
@@ -255,9 +258,11 @@ READERS: Mapping[str, Reader] = {
     "AWS::ElasticLoadBalancingV2::TargetGroup": Reader(
         "elbv2", "describe_target_groups", _ids("TargetGroupArns"), "TargetGroups.0"
     ),
-    "AWS::EFS::FileSystem": Reader("efs", "describe_file_systems", _id("FileSystemId"), "FileSystems.0"),
+    "AWS::EFS::FileSystem": Reader(
+        "efs", "describe_file_systems", _id("FileSystemId"), "FileSystems.0", unset=_THROUGHPUT
+    ),
     "AWS::EFS::AccessPoint": Reader("efs", "describe_access_points", _id("AccessPointId"), "AccessPoints.0"),
     "AWS::Events::Rule": Reader("events", "describe_rule", _id("Name"), optional=frozenset({"Description"})),
     "AWS::CloudWatch::Alarm": Reader("cloudwatch", "describe_alarms", _ids("AlarmNames"), "MetricAlarms.0"),
-    "AWS::Lambda::Function": Reader("lambda", "get_function_configuration", _id("FunctionName")),
+    "AWS::Lambda::Function": Reader("lambda", "get_function_configuration", _id("FunctionName"), unset=_OF_FUNCTIONS),
 }

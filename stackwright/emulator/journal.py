@@ -168,11 +168,15 @@ class RememberingServices(Services):
 
 
 def settle(pseudo: Pseudo) -> None:
-    """Let moto make now what it makes by itself, so that its ids do not depend on who asks first: the default VPC."""
+    """Let moto make now what it makes by itself, so that its ids do not depend on who asks first: the default VPC, and
+    AWS's own managed policies."""
     from moto.ec2.models import ec2_backends
+    from moto.iam.models import iam_backends
 
     _seed("default VPC")
     _ = ec2_backends[pseudo.account_id][pseudo.region]
+    _seed("managed policies")
+    _ = iam_backends[pseudo.account_id][pseudo.partition]
 
 
 def _seed(text: str, request: Request | None = None) -> None:

@@ -35,9 +35,11 @@ class MotoApplication:
     def __init__(self, account_id: str) -> None:
         with _IMPORTING:
             from moto import settings
+            from moto.core.config import default_user_config
             from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
             settings.ACM_VALIDATION_WAIT = 0  # certificates are issued at once
+            default_user_config["iam"]["load_aws_managed_policies"] = True  # roles attach them
             _share_data()
             _leave_conditions_out()
             _digest_manifests()

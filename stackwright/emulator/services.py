@@ -147,6 +147,8 @@ def shaped(shape: Any, value: Any) -> Any:
         return found
     if shape.type_name == "list" and isinstance(value, list):
         return [shaped(shape.member, item) for item in value]
+    if shape.type_name == "map" and isinstance(value, list):  # tags, as some services take them
+        value = {item["Key"]: item.get("Value", "") for item in value if isinstance(item, Mapping) and "Key" in item}
     if shape.type_name == "map" and isinstance(value, Mapping):
         return {key: shaped(shape.value, item) for key, item in value.items()}
     if shape.type_name == "string":
@@ -303,26 +305,13 @@ def _bucket(services: Services, identity: Identity, properties: Found) -> None:
         ]
         configuration = {"ServerSideEncryptionConfiguration": {"Rules": rules}}
         services.call("s3", "put_bucket_encryption", {**name, **configuration})
-    if _tags(properties):
-        services.call("s3", "put_bucket_tagging", {**name, "Tagging": {"TagSet": _tags(properties)}})
+    verb = "put_bucket_tagging" if _tags(properties) else "delete_bucket_tagging"
+    services.call("s3", verb, {**name, "Tagging": {"TagSet": _tags(properties)}})
 
 
 def _bucket_arguments(identity: Identity, _properties: Found) -> Arguments:
     region = identity.attributes["RegionalDomainName"].split(".s3.")[1].split(".")[0]
     return {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-
-
-def _retention(services: Services, identity: Identity, properties: Found) -> None:
-    if "RetentionInDays" in properties:
-        arguments = {"logGroupName": identity.id, "retentionInDays": properties["RetentionInDays"]}
-        services.call("logs", "put_retention_policy", arguments)
-
-
-def _role(services: Services, identity: Identity, properties: Found) -> None:
-    for policy in properties.get("Policies", ()):
-        services.call("iam", "put_role_policy", {"RoleName": identity.id, **policy})
-    for arn in properties.get("ManagedPolicyArns", ()):
-        services.call("iam", "attach_role_policy", {"RoleName": identity.id, "PolicyArn": arn})
 
 
 def _secret(_identity: Identity, properties: Found) -> Arguments:
@@ -362,6 +351,7 @@ MIRRORS: Mapping[str, Mirror] = {
         _named("repositoryName"),
         attributes={"Arn": "repository.repositoryArn", "RepositoryUri": "repository.repositoryUri"},
         delete="delete_repository",
+        updated=(steps.repository,),
     ),
     "AWS::SecretsManager::Secret": Mirror(
         "secretsmanager",
@@ -370,6 +360,7 @@ MIRRORS: Mapping[str, Mirror] = {
         lambda i, p: {"Name": i.id.rpartition(":")[2][:-7], **_secret(i, p)},
         id="ARN",
         delete="delete_secret",
+        updated=(steps.secret_itself,),
     ),
     "AWS::IAM::Role": Mirror(
         "iam",
@@ -378,7 +369,8 @@ MIRRORS: Mapping[str, Mirror] = {
         attributes={"Arn": "Role.Arn", "RoleId": "Role.RoleId"},
         update="update_assume_role_policy",
         arguments=lambda _i, p: {"PolicyDocument": p["AssumeRolePolicyDocument"]},
-        after=(_role,),
+        after=(steps.policies,),
+        updated=(steps.role_itself,),
         before_delete=(steps.strip_role,),
         delete="delete_role",
     ),
@@ -386,9 +378,8 @@ MIRRORS: Mapping[str, Mirror] = {
         "logs",
         "create_log_group",
         _named("logGroupName"),
-        lambda _i, _p: {"tags": None},
         delete="delete_log_group",
-        after=(_retention,),
+        after=(steps.retention,),
     ),
     "AWS::SNS::Topic": Mirror(
         "sns",
@@ -428,6 +419,7 @@ MIRRORS: Mapping[str, Mirror] = {
         id="Subnet.SubnetId",
         attributes={"SubnetId": "Subnet.SubnetId"},
         delete="delete_subnet",
+        after=(steps.public_addresses,),
     ),
     "AWS::EC2::RouteTable": Mirror(
         "ec2",
@@ -528,6 +520,7 @@ MIRRORS: Mapping[str, Mirror] = {
         },
         delete="delete_load_balancer",
         after=(steps.balancer_attributes,),
+        updated=(steps.balancer_network,),
     ),
     "AWS::ElasticLoadBalancingV2::TargetGroup": Mirror(
         "elbv2",

@@ -141,13 +141,94 @@ def remove_targets(services: Services, identity: Identity, kept: Iterable[str]) 
         services.call("events", "remove_targets", {**rule, "Ids": gone})
 
 
+def policies(services: Services, identity: Identity, properties: Found) -> None:
+    """The policies of a role, inline and attached; those that left the template go."""
+    role, inline = {"RoleName": identity.id}, list(properties.get("Policies", ()))
+    attached = list(properties.get("ManagedPolicyArns", ()))
+    _strip(services, role, {each["PolicyName"] for each in inline}, set(attached))
+    for policy in inline:
+        services.call("iam", "put_role_policy", {**role, **policy})
+    for arn in attached:
+        services.call("iam", "attach_role_policy", {**role, "PolicyArn": arn})
+
+
+def role_itself(services: Services, identity: Identity, properties: Found) -> None:
+    """A role's description, duration and tags."""
+    role = {"RoleName": identity.id}
+    services.call("iam", "update_role", {"Description": "", **properties, **role})
+    held = services.call("iam", "list_role_tags", role).get("Tags", ())
+    _retag(services, "iam", ("tag_role", "untag_role"), role, held, properties)
+
+
 def strip_role(services: Services, identity: Identity, _properties: Found) -> None:
     """A role with policies cannot be deleted."""
-    role = {"RoleName": identity.id}
+    _strip(services, {"RoleName": identity.id}, set(), set())
+
+
+def _strip(services: Services, role: Arguments, inline: set[str], attached: set[str]) -> None:
+    """Policies but for those that are kept."""
     for name in services.call("iam", "list_role_policies", role).get("PolicyNames", ()):
-        services.call("iam", "delete_role_policy", {**role, "PolicyName": name})
+        if name not in inline:
+            services.call("iam", "delete_role_policy", {**role, "PolicyName": name})
     for policy in services.call("iam", "list_attached_role_policies", role).get("AttachedPolicies", ()):
-        services.call("iam", "detach_role_policy", {**role, "PolicyArn": policy["PolicyArn"]})
+        if policy["PolicyArn"] not in attached:
+            services.call("iam", "detach_role_policy", {**role, "PolicyArn": policy["PolicyArn"]})
+
+
+def _retag(
+    services: Services, service: str, verbs: tuple[str, str], key: Arguments, held: Iterable[Found], properties: Found
+) -> None:
+    """Bring tags to what the template says."""
+    wanted = list(properties.get("Tags", ()))
+    gone = sorted({each["Key"] for each in held} - {each["Key"] for each in wanted})
+    if gone:
+        services.call(service, verbs[1], {**key, "TagKeys": gone})
+    if wanted:
+        services.call(service, verbs[0], {**key, "Tags": wanted})
+
+
+def secret_value(services: Services, identity: Identity, properties: Found) -> Arguments:
+    """A given value that is another than the secret has; a generated one stays."""
+    given = properties.get("SecretString")
+    held = services.call("secretsmanager", "get_secret_value", {"SecretId": identity.id}).get("SecretString")
+    return {} if given in (None, held) else {"SecretString": given}
+
+
+def secret_itself(services: Services, identity: Identity, properties: Found) -> None:
+    """A secret's value where it is given, its description, key and tags."""
+    key, without_value = {"SecretId": identity.id}, {k: v for k, v in properties.items() if k != "SecretString"}
+    value = secret_value(services, identity, properties)
+    services.call("secretsmanager", "update_secret", {**without_value, **value, **key})
+    held = services.call("secretsmanager", "describe_secret", key).get("Tags", ())
+    _retag(services, "secretsmanager", ("tag_resource", "untag_resource"), key, held, properties)
+
+
+def repository(services: Services, identity: Identity, properties: Found) -> None:
+    """Whether a repository's tags may move, and whether it scans."""
+    name = {"repositoryName": identity.id}
+    services.call("ecr", "put_image_tag_mutability", {"ImageTagMutability": "MUTABLE", **properties, **name})
+    scanning = {"ImageScanningConfiguration": {"ScanOnPush": False}}
+    services.call("ecr", "put_image_scanning_configuration", {**scanning, **properties, **name})
+
+
+def public_addresses(services: Services, identity: Identity, properties: Found) -> None:
+    """Whether what starts in a subnet gets a public address."""
+    given = properties.get("MapPublicIpOnLaunch", False)
+    arguments = {"SubnetId": identity.id, "MapPublicIpOnLaunch": {"Value": given}}
+    services.call("ec2", "modify_subnet_attribute", arguments)
+
+
+def retention(services: Services, identity: Identity, properties: Found) -> None:
+    """How long a log group keeps events, for ever where the template does not say."""
+    verb = "put" if "RetentionInDays" in properties else "delete"
+    services.call("logs", f"{verb}_retention_policy", {"LogGroupName": identity.id, **properties})
+
+
+def balancer_network(services: Services, identity: Identity, properties: Found) -> None:
+    """A load balancer's security groups and subnets."""
+    for verb, name in (("set_security_groups", "SecurityGroups"), ("set_subnets", "Subnets")):
+        if name in properties:
+            services.call("elbv2", verb, {"LoadBalancerArn": identity.id, name: properties[name]})
 
 
 def balancer_attributes(services: Services, identity: Identity, properties: Found) -> None:

@@ -106,8 +106,15 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
+@pytest.fixture(name="days")
+def on_a_calm_day(shared_days: Days) -> Days:
+    """Whatever the test before left to happen does not."""
+    shared_days.world.calm()
+    return shared_days
+
+
 @pytest.fixture(scope="module")
-def days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
+def shared_days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
     world, end = made(tmp_path_factory.mktemp("bad-days"))
     found = Days(world)
     try:

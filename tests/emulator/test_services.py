@@ -288,12 +288,12 @@ class Aws:
             )
         return self.clients[service]
 
-    def deploy(self, resources, verb="create"):
+    def deploy(self, resources, verb="create", name="all"):
         body = json.dumps({"Resources": resources})
         getattr(self("cloudformation"), f"{verb}_stack")(
-            StackName="all", TemplateBody=body, Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
+            StackName=name, TemplateBody=body, Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
         )
-        return self("cloudformation").describe_stacks(StackName="all")["Stacks"][0]
+        return self("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
 
     def close(self):
         for client in self.clients.values():
@@ -523,6 +523,7 @@ def test_everyone_is_in_the_emulators_account(aws):
 
 
 def test_values_come_from_the_parameter_store_and_secrets(aws):
+    aws.whole = False
     aws("ssm").put_parameter(Name="/image", Value="web:9", Type="String")
     aws("ssm").put_parameter(Name="/list", Value="a,b", Type="StringList")
     arn = aws("secretsmanager").create_secret(Name="key", SecretString='{"user": "u", "n": 5}')["ARN"]

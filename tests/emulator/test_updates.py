@@ -1,0 +1,195 @@
+"""What an update through CloudFormation changes, the services have too: it is no drift."""
+
+import pytest
+
+from stackwright.cfn.intrinsics import Pseudo
+from stackwright.emulator.drift import READERS
+from stackwright.emulator.engine import Engine
+from stackwright.emulator.server import Server
+from tests.emulator.test_services import LAMBDA, READ, TASK, TRUST, Aws, att, ref, resource
+
+REGION = "us-east-2"
+READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+
+
+def network(first, tags):
+    """Two groups and subnets; which of them are used differs."""
+    rule = {"IpProtocol": "tcp", "FromPort": 80 if first else 81, "ToPort": 90, "CidrIp": "10.0.0.0/8"}
+    group = {"GroupDescription": "d", "VpcId": ref("Vpc")}
+    subnet = {"VpcId": ref("Vpc"), "MapPublicIpOnLaunch": first, **tags}
+    return {
+        "Vpc": resource("EC2::VPC", {"CidrBlock": "10.0.0.0/16", "EnableDnsHostnames": first, **tags}),
+        "A": resource("EC2::Subnet", {**subnet, "CidrBlock": "10.0.1.0/24", "AvailabilityZone": "us-east-2a"}),
+        "B": resource("EC2::Subnet", {**subnet, "CidrBlock": "10.0.2.0/24", "AvailabilityZone": "us-east-2b"}),
+        "Routes": resource("EC2::RouteTable", {"VpcId": ref("Vpc"), **tags}),
+        "One": resource("EC2::SecurityGroup", {**group, "SecurityGroupIngress": [rule], **tags}),
+        "Two": resource("EC2::SecurityGroup", group),
+        "Balancer": resource(
+            "ElasticLoadBalancingV2::LoadBalancer",
+            {
+                "Name": "front",
+                "Subnets": [ref("A"), ref("B")],
+                "SecurityGroups": [att("One" if first else "Two", "GroupId")],
+                **tags,
+            },
+        ),
+        "Targets": resource(
+            "ElasticLoadBalancingV2::TargetGroup",
+            {
+                "Name": "web",
+                "Port": 80,
+                "Protocol": "HTTP",
+                "VpcId": ref("Vpc"),
+                "TargetType": "ip",
+                "HealthCheckPath": f"/{first}",
+                "Matcher": {"HttpCode": "200" if first else "204"},
+                **tags,
+            },
+        ),
+    }
+
+
+def containers(first, tags):
+    placed = {"Subnets": [ref("A")], "SecurityGroups": [att("One" if first else "Two", "GroupId")]}
+    insights = [{"Name": "containerInsights", "Value": "enabled" if first else "disabled"}]
+    return {
+        "Images": resource(
+            "ECR::Repository",
+            {
+                "RepositoryName": "web",
+                "ImageTagMutability": "IMMUTABLE" if first else "MUTABLE",
+                "ImageScanningConfiguration": {"ScanOnPush": first},
+                **tags,
+            },
+        ),
+        "Cluster": resource("ECS::Cluster", {"ClusterName": "c", "ClusterSettings": insights, **tags}),
+        "Task": resource("ECS::TaskDefinition", {**TASK, "Cpu": 256 if first else 512, **tags}),
+        "Service": resource(
+            "ECS::Service",
+            {
+                "ServiceName": "web",
+                "Cluster": ref("Cluster"),
+                "TaskDefinition": ref("Task"),
+                "DesiredCount": 1 if first else 2,
+                "LaunchType": "FARGATE",
+                "EnableExecuteCommand": first,
+                "NetworkConfiguration": {"AwsvpcConfiguration": placed},
+                **tags,
+            },
+        ),
+        "Function": resource(
+            "Lambda::Function",
+            {
+                **LAMBDA,
+                "MemorySize": 128 if first else 256,
+                "Environment": {"Variables": {"FIRST": str(first)}},
+                "TracingConfig": {"Mode": "Active" if first else "PassThrough"},
+                **tags,
+            },
+        ),
+    }
+
+
+def everything(first):
+    """One resource of each type that drift is found of; hardly a property is the same on both sides."""
+    said = {"Description": f"{first}"}
+    tags = {"Tags": [{"Key": "k", "Value": f"{first}"}, {"Key": "a" if first else "b", "Value": "v"}]}
+    sleeping = {"ThroughputMode": "bursting" if first else "elastic"}
+    role = {"RoleName": "r", "AssumeRolePolicyDocument": TRUST, "MaxSessionDuration": 3600 if first else 7200}
+    inline = [{"PolicyName": f"{first}", "PolicyDocument": READ}]
+    alarm = {"AlarmName": "hot", "ComparisonOperator": "GreaterThanThreshold", "MetricName": "m", "Namespace": "n"}
+    return {
+        **network(first, tags),
+        **containers(first, tags),
+        "Bucket": resource(
+            "S3::Bucket",
+            {
+                "BucketName": "things",
+                "VersioningConfiguration": {"Status": "Enabled" if first else "Suspended"},
+                "PublicAccessBlockConfiguration": {"BlockPublicAcls": first},
+                **tags,
+            },
+        ),
+        "Policy": resource("S3::BucketPolicy", {"Bucket": ref("Bucket"), "PolicyDocument": {**READ, "Id": f"{first}"}}),
+        "Secret": resource(
+            "SecretsManager::Secret", {"Name": "made", "GenerateSecretString": {"PasswordLength": 20}, **said, **tags}
+        ),
+        "Given": resource("SecretsManager::Secret", {"Name": "given", "SecretString": f"{first}"}),
+        "Role": resource(
+            "IAM::Role",
+            {**role, "Policies": inline, "ManagedPolicyArns": [READ_ONLY] if first else [], **said, **tags},
+        ),
+        "Logs": resource("Logs::LogGroup", {"LogGroupName": "/web", "RetentionInDays": 7 if first else 14, **tags}),
+        "Topic": resource("SNS::Topic", {"TopicName": "t", "DisplayName": f"{first}", **tags}),
+        "Files": resource("EFS::FileSystem", {"Encrypted": True, **sleeping}),
+        "Access": resource("EFS::AccessPoint", {"FileSystemId": ref("Files")}),
+        "Rule": resource(
+            "Events::Rule", {"Name": "tick", "ScheduleExpression": f"rate({3 if first else 2} minutes)", **said}
+        ),
+        "Alarm": resource(
+            "CloudWatch::Alarm",
+            {
+                **alarm,
+                "EvaluationPeriods": 1 if first else 2,
+                "Period": 60,
+                "Statistic": "Sum",
+                "Threshold": 1 if first else 2,
+                "AlarmActions": [ref("Topic")] if first else [],
+            },
+        ),
+    }
+
+
+@pytest.fixture(scope="module")
+def aws():
+    with Server(Engine(Pseudo(region=REGION))) as running:
+        made = Aws(running.url)
+        yield made
+        made.close()
+
+
+def drifted(aws):
+    cloudformation = aws("cloudformation")
+    detection = cloudformation.detect_stack_drift(StackName="all")["StackDriftDetectionId"]
+    cloudformation.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
+    found = cloudformation.describe_stack_resource_drifts(StackName="all")["StackResourceDrifts"]
+    assert {each["ResourceType"] for each in found} == set(READERS)
+    return [
+        (each["LogicalResourceId"], difference["PropertyPath"])
+        for each in found
+        for difference in each["PropertyDifferences"]
+    ]
+
+
+def test_neither_a_creation_nor_an_update_is_drift(aws):
+    assert aws.deploy(everything(True))["StackStatus"] == "CREATE_COMPLETE", aws.reasons()
+    assert drifted(aws) == []
+    secrets = aws("secretsmanager")
+    made = secrets.get_secret_value(SecretId="made")
+    for first in (False, True):
+        assert aws.deploy(everything(first), "update")["StackStatus"] == "UPDATE_COMPLETE", aws.reasons()
+        assert drifted(aws) == []
+        assert secrets.get_secret_value(SecretId="given")["SecretString"] == f"{first}"
+        again = secrets.get_secret_value(SecretId="made")
+        assert [again[key] for key in ("VersionId", "SecretString")] == [
+            made[key] for key in ("VersionId", "SecretString")
+        ]
+        attached = aws("iam").list_attached_role_policies(RoleName="r")["AttachedPolicies"]
+        assert [each["PolicyArn"] for each in attached] == ([READ_ONLY] if first else [])
+    fewer = everything(True) | {
+        "Logs": resource("Logs::LogGroup", {"LogGroupName": "/web"}),
+        "Bucket": resource("S3::Bucket", {"BucketName": "things"}),
+    }
+    assert aws.deploy(fewer, "update")["StackStatus"] == "UPDATE_COMPLETE", aws.reasons()
+    assert "retentionInDays" not in aws("logs").describe_log_groups(logGroupNamePrefix="/web")["logGroups"][0]
+    with pytest.raises(aws("s3").exceptions.ClientError, match="NoSuchTagSet"):
+        aws("s3").get_bucket_tagging(Bucket="things")
+
+
+def test_what_aws_does_not_manage_cannot_be_attached(aws):
+    role = {"AssumeRolePolicyDocument": TRUST, "ManagedPolicyArns": ["arn:aws:iam::aws:policy/NoSuchPolicy"]}
+    cloudformation = aws("cloudformation")
+    aws.deploy({"Role": resource("IAM::Role", role)}, name="wrong")
+    events = cloudformation.describe_stack_events(StackName="wrong")["StackEvents"]
+    reasons = [each.get("ResourceStatusReason", "") for each in events]
+    assert any("Policy arn:aws:iam::aws:policy/NoSuchPolicy does not exist" in each for each in reasons), reasons
