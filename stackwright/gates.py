@@ -377,6 +377,8 @@ def _wider_statement(element: str, leaf: PropertyDiff) -> bool:
     name = re.split(r"[.\[]", element)[0]
     if name in ("Sid", "Version"):
         return False
+    if name == "Condition" and (leaf.path.endswith("]") or leaf.exists_before == leaf.exists_after):
+        return _wider_condition(element, leaf)
     if not leaf.exists_before:  # one more that is meant: wider; one more condition or exception: narrower
         return name not in ("Condition", *_NEGATIVE)
     if not leaf.exists_after:
@@ -384,6 +386,16 @@ def _wider_statement(element: str, leaf: PropertyDiff) -> bool:
     if name in _NEGATIVE:
         return not _covered(leaf.before, leaf.after)
     return not _covered(leaf.after, leaf.before)
+
+
+def _wider_condition(element: str, leaf: PropertyDiff) -> bool:
+    """Values of one condition are alternatives: one more lets more through; of a negated one, one less does."""
+    operator = element.split(".")[1] if element.count(".") else ""
+    if "Not" in operator:
+        leaf = replace(
+            leaf, before=leaf.after, after=leaf.before, exists_before=leaf.exists_after, exists_after=leaf.exists_before
+        )
+    return leaf.exists_after and not (leaf.exists_before and _covered(leaf.after, leaf.before))
 
 
 def _covered(inner: Any, outer: Any) -> bool:

@@ -144,6 +144,11 @@ def bucket_policy(statement):
     }
 
 
+def when(operator, *values):
+    """A list, so that one value is compared with several item by item."""
+    return {operator: {"aws:SourceAccount": list(values)}}
+
+
 IF = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
 ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
 
@@ -163,6 +168,22 @@ ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
         (role(allow(["s3:Get*", "s3:PutObject"])), role(allow(["s3:GetObject"])), False),
         (role(allow(resource="arn:aws:s3:::a/*")), role(allow(resource="*")), True),
         (role(allow(resource="*")), role(allow(resource="arn:aws:s3:::a/*")), False),
+        (role(allow(Condition=when("StringEquals", "1"))), role(allow(Condition=when("StringEquals", "1", "2"))), True),
+        (
+            role(allow(Condition=when("StringEquals", "1", "2"))),
+            role(allow(Condition=when("StringEquals", "1"))),
+            False,
+        ),
+        (role(allow(Condition=when("StringLike", "a*"))), role(allow(Condition=when("StringLike", "ab"))), False),
+        (role(allow(Condition=when("StringNotLike", "a*"))), role(allow(Condition=when("StringNotLike", "ab"))), True),
+        (
+            role(allow(Condition=when("StringNotEquals", "1"))),
+            role(allow(Condition=when("StringNotEquals", "1", "2"))),
+            False,
+        ),
+        (role(deny(Condition=when("StringEquals", "1", "2"))), role(deny(Condition=when("StringEquals", "1"))), True),
+        (role(deny(Condition=when("StringEquals", "1"))), role(deny(Condition=when("StringEquals", "1", "2"))), False),
+        (role(deny(Condition=when("NotIpAddress", "1"))), role(deny(Condition=when("NotIpAddress", "1", "2"))), True),
         (role(allow(Condition=IF)), role(allow()), True),
         (role(allow()), role(allow(Condition=IF)), False),
         (role(allow()), role({**allow(), "Effect": "Deny"}), False),
