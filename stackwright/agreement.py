@@ -15,12 +15,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .cfn import changes as cfn
+from .cfn.difference import unknowns
 from .cfn.schema import Schemas
 from .cfn.template import to_text
-from .cfn.values import KNOWN_AFTER_APPLY, plain
+from .cfn.values import KNOWN_AFTER_APPLY, plain, printed
 from .change_sets import Described
 from .deployment import Certainty, Listed, PlannedChange
-from .differences import HIDDEN, DataLoss, Diff, Effect, PropertyDiff, ResourceDiff
+from .differences import HIDDEN, DataLoss, Diff, Effect, PropertyDiff, ResourceDiff, masked
 from .foresight import Foresight, Place
 
 _Api = Mapping[str, Any]
@@ -248,9 +249,18 @@ def _unforeseen(api: _Api, foreseen: cfn.ResourceChange) -> tuple[PropertyDiff, 
     """The properties of a modification that CloudFormation lists, and that nobody foresaw it would."""
     if api.get("Action") != "Modify" or foreseen.action is not cfn.Action.MODIFY:
         return ()
-    known = [(each.attribute, each.name, each.path or "") for each in foreseen.details]
+    moving = {"/" + "/".join(map(str, each.path)) for each in foreseen.properties if not each.real and _moves(each)}
+    known = [(each.attribute, each.name, each.path or "") for each in foreseen.details if each.path not in moving]
     details = [each for each in api.get("Details") or () if not _foreseen(each.get("Target") or {}, known)]
     return _properties({"Details": details})
+
+
+def _moves(change: cfn.PropertyChange) -> bool:
+    """Whether a value that is the same text on both sides comes from outside, where it may have moved meanwhile: an
+    SSM parameter, or a NoEcho parameter that is given anew."""
+    causes = {cause for each in unknowns(change.after) for cause in each.causes}
+    text = json.dumps(printed(change.after))
+    return any(cause.startswith(("SSM parameter ", "NoEcho parameter ")) for cause in causes) or "{{resolve:ssm" in text
 
 
 def _foreseen(target: _Api, known: Sequence[tuple[str, str | None, str]]) -> bool:
@@ -302,8 +312,8 @@ def _property(path: str, target: _Api) -> PropertyDiff:
     before, after = _value(target.get("BeforeValue")), _value(target.get("AfterValue"))
     return PropertyDiff(
         path=path,
-        before=before,
-        after=after,
+        before=masked(path, before),
+        after=masked(path, after),
         exists_before=change != "Add",
         exists_after=change != "Remove",
         replaces=_REPLACES.get(str(target.get("RequiresRecreation")), "no"),

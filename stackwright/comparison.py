@@ -22,7 +22,7 @@ from .cfn.difference import MISSING
 from .cfn.schema import Recreation, ResourceType, Schemas
 from .cfn.template import to_text
 from .cfn.values import Reference, Source, Traced, Unknown, canonical, plain, traces
-from .differences import HIDDEN, PARAMETER, DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
+from .differences import HIDDEN, PARAMETER, DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff, masked
 from .policies import EFFECTS, statements
 
 # --- collecting ---------------------------------------------------------------------------------------------
@@ -189,8 +189,8 @@ def _described(leaf: _Leaf, recreation: Recreation, wires: Mapping[str, str]) ->
     replaces = {Recreation.ALWAYS: "yes" if certain else "maybe", Recreation.CONDITIONALLY: "maybe"}
     return PropertyDiff(
         path=leaf.shown,
-        before=None if leaf.before is MISSING else _shown(leaf.before),
-        after=None if leaf.after is MISSING else _shown(leaf.after),
+        before=None if leaf.before is MISSING else masked(leaf.shown, _shown(leaf.before)),
+        after=None if leaf.after is MISSING else masked(leaf.shown, _shown(leaf.after)),
         exists_before=leaf.before is not MISSING,
         exists_after=leaf.after is not MISSING,
         replaces=replaces.get(recreation, "no"),

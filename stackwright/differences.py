@@ -5,6 +5,7 @@ They stand on nothing, so that a command which finds no difference need not load
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
@@ -112,3 +113,13 @@ def merged(diffs: Iterable[Diff]) -> Diff:
         tuple(each for diff in found for each in diff.outputs),
         tuple(each for diff in found for each in diff.losses),
     )
+
+
+_CONFIDENTIAL = re.compile(r"(?:Password|SecretString|AuthToken|SecretAccessKey|PrivateKey)$")
+"""Properties that hold a secret, whatever gives it."""
+
+
+def masked(path: str, value: Any) -> Any:
+    """What may be shown of a property: of a secret nothing but that it refers to one."""
+    text = isinstance(value, str) and "{{resolve:" not in value and "${" not in value
+    return HIDDEN if text and _CONFIDENTIAL.search(path) else value

@@ -527,7 +527,7 @@ class _Comparison:
             physical_id=physical.id if physical else None,
             real=real,
             listed=bool(details),
-            replacement=_replacement(properties),
+            replacement=self._replaced(properties, known),
             aws_replacement=replacement,
             policy_action=_policy_action(self.new, name) if replacement is Replacement.TRUE else None,
             properties=properties,
@@ -538,6 +538,12 @@ class _Comparison:
             before=before,
             after=after,
         )
+
+    def _replaced(self, properties: tuple[PropertyChange, ...], known: ResourceType | None) -> Replacement:
+        """The truth of a replacement: by a property, or by tags of the stack that the type cannot change in place."""
+        if any(detail.recreation is Recreation.ALWAYS for detail in self._stack_tags(known)):
+            return Replacement.TRUE
+        return _replacement(properties)
 
     def _listed(
         self, unequal: list[Difference], before: Any, after: Any, known: ResourceType | None

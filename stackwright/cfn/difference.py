@@ -52,16 +52,17 @@ class Difference(Struct, frozen=True):
     @property
     def certain(self) -> bool:
         """Whether the value surely differs: both are known, or the new one cannot be the old one."""
-        return self.real and not any(not found.certain and found.fresh for found in _leaves(self.after))
+        return self.real and not any(not found.certain and found.fresh for found in unknowns(self.after))
 
 
-def _leaves(value: Any) -> Iterator[Unknown]:
+def unknowns(value: Any) -> Iterator[Unknown]:
+    """The values in a tree that are only known after apply."""
     value = plain(value)
     if isinstance(value, Unknown):
         yield value
     elif isinstance(value, Mapping | list):
         for item in value.values() if isinstance(value, Mapping) else value:
-            yield from _leaves(item)
+            yield from unknowns(item)
 
 
 def differences(before: Any, after: Any, path: Path = ()) -> Iterator[Difference]:

@@ -21,6 +21,7 @@ from stackwright.cfn.template import Path, to_text
 _ANY = "*"
 STATEFUL = frozenset(
     (
+        "AWS::ACMPCA::CertificateAuthority",
         "AWS::AmazonMQ::Broker",
         "AWS::APS::Workspace",
         "AWS::Backup::BackupVault",
@@ -44,6 +45,8 @@ STATEFUL = frozenset(
         "AWS::Elasticsearch::Domain",
         "AWS::FSx::FileSystem",
         "AWS::FSx::Volume",
+        "AWS::HealthLake::FHIRDatastore",
+        "AWS::Kendra::Index",
         "AWS::Kinesis::Stream",
         "AWS::KMS::Key",
         "AWS::Lightsail::Bucket",
@@ -62,6 +65,7 @@ STATEFUL = frozenset(
         "AWS::RDS::GlobalCluster",
         "AWS::Redshift::Cluster",
         "AWS::RedshiftServerless::Namespace",
+        "AWS::Route53::HostedZone",
         "AWS::S3::Bucket",
         "AWS::S3Express::DirectoryBucket",
         "AWS::S3Tables::Table",

@@ -155,6 +155,14 @@ def test_tags_of_the_stack_reach_its_resources(aws: Account) -> None:
     assert Listed.CLOUDFORMATION not in {change.listed for change in found.changes}
 
 
+def test_tags_that_a_type_cannot_change_replace_it(aws: Account) -> None:
+    vectors = {"app": "Resources: {X: {Type: AWS::OpenSearchServerless::Collection, Properties: {Name: vectors}}}"}
+    aws.deploy(vectors)
+    found = aws.preview(target(vectors, tags={"team": "news"}))
+    assert found.diff.resources[0].effect is Effect.REPLACE
+    assert [each.flag for each in dangers(whole(found))] == [Flag.DATA_LOSS, Flag.REPLACE]
+
+
 # --- what the two do not agree on -----------------------------------------------------------------------------
 
 
@@ -376,6 +384,58 @@ def test_a_phantom_is_one_as_far_as_it_was_foreseen(aws: Account) -> None:
     assert short(found)["app/web:Rule"] == ("replace", "CloudFormation only", "certain")
     assert "CidrIp" in [each.path for each in by_address(found)["app/web:Rule"].diff.properties]
     assert Flag.ACCESS in [each.flag for each in dangers(whole(found))]
+
+
+MOVING_DATA = """
+Parameters: {{Snap: {{Type: "AWS::SSM::Parameter::Value<String>", Default: /snap}}}}
+Resources:
+  Topic: {{Type: AWS::SNS::Topic, Properties: {{DisplayName: {name}}}}}
+Outputs:
+  Name: {{Value: abc}}
+  Snap: {{Value: !Ref Snap}}
+"""
+MOVING_WEB = """
+Parameters: {User: {Type: String, NoEcho: true}, Name: {Type: String}, Snap: {Type: String}}
+Resources:
+  Db:
+    Type: AWS::RDS::DBInstance
+    UpdateReplacePolicy: Delete
+    Properties: {DBName: !Sub "${User}${Name}", DBInstanceClass: db.t4g.micro, Engine: postgres}
+  Table:
+    Type: AWS::DynamoDB::Table
+    UpdateReplacePolicy: Delete
+    Properties:
+      TableName: !Sub "x-${Snap}"
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      BillingMode: PAY_PER_REQUEST
+"""
+MOVING_APP = """
+Parameters: {User: {Type: String, NoEcho: true}}
+Resources:
+  Data: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: app/data}}
+  Web:
+    Type: AWS::CloudFormation::Stack
+    Properties:
+      TemplateURL: app/web
+      Parameters: {User: !Ref User, Name: !GetAtt Data.Outputs.Name, Snap: !GetAtt Data.Outputs.Snap}
+"""
+
+
+@pytest.mark.parametrize(("user", "snap", "lost"), [("bob", "one", "Db"), ("alice", "two", "Table")])
+def test_values_from_outside_that_may_have_moved_make_no_phantoms(
+    aws: Account, user: str, snap: str, lost: str
+) -> None:
+    """A NoEcho parameter and an SSM parameter read the same on both sides, whatever they are."""
+
+    def files(name: str) -> dict[str, str]:
+        return {"app": MOVING_APP, "app/data": MOVING_DATA.format(name=name), "app/web": MOVING_WEB}
+
+    client("ssm").put_parameter(Name="/snap", Value="one", Type="String")
+    aws.deploy(files("one"), {"User": "alice"})
+    client("ssm").put_parameter(Name="/snap", Value=snap, Type="String", Overwrite=True)
+    found = aws.preview(target(files("two"), {"User": user}))
+    assert (lost, Flag.DATA_LOSS) in {(each.logical_id, each.flag) for each in dangers(whole(found))}
 
 
 def test_a_nested_stack_that_nobody_looks_into_needs_leave() -> None:
