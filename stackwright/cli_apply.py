@@ -199,7 +199,7 @@ def deploy(
     """Show what will change, ask, apply it root by root, verify it, and keep a release that can be restored."""
     allowed = Allowed(yes, frozenset(replaced), loss, access)
     with opened(options) as session:
-        made, done = _to_be_done(session, sealed)
+        made, done, ours = _to_be_done(session, sealed)
         if made.empty:
             click.echo("No changes: " + ", ".join(f"{each.target.root} ({each.target.stack})" for each in made.roots))
             if done:
@@ -207,24 +207,25 @@ def deploy(
                 return
             say("what is live is verified, and recorded as a release")
             made = session.signed(made)
-        with session.discarding(made.roots):
+        with session.discarding(ours):
             if not made.empty:
                 print_plan(made)
                 allowed = confirm(made, allowed, session)
         carry_out(session, made, allowed, sealed=sealed is not None)
 
 
-def _to_be_done(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
-    """The plan, of a file or made now, and whether all that it says was done by the last release; where only reading
-    tells that nothing is to be done, no more than that."""
+def _to_be_done(session: Session, sealed: Path | None) -> tuple[Plan, bool, Sequence[RootPlan]]:
+    """The plan, of a file or made now, whether all that it says was done by the last release, and the roots whose
+    change sets this run made: those of a file stay where it is refused. Where only reading tells that nothing is to be
+    done, no more than that."""
     session.keys()  # what keys.env lacks is told before anything is done
     if sealed is None and (idle := session.idle()):
         _tell_left(session.left_by((idle.last,) if idle.last else ()), session)
-        return idle.plan, idle.done
+        return idle.plan, idle.done, ()
     return _by_change_sets(session, sealed)
 
 
-def _by_change_sets(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
+def _by_change_sets(session: Session, sealed: Path | None) -> tuple[Plan, bool, Sequence[RootPlan]]:
     """The same where reading does not tell, by change sets."""
     from .cli_stacks import Deployed, lead_out
 
@@ -237,8 +238,12 @@ def _by_change_sets(session: Session, sealed: Path | None) -> tuple[Plan, bool]:
         sys.exit(1)
     lives = standing.result().lives  # what is told of them comes before change sets are made, which it would leave
     _tell_left(session.left(session.bucket(lives), deployed=any(lives.values())), session)
-    made = unsealed(sealed, session) if sealed else session.plan(standing.result())
-    return made, made.empty and session.protected(lives) and _recorded(made, session)
+    if sealed is not None:
+        made, ours = unsealed(sealed, session)
+    else:
+        made = session.plan(standing.result())
+        ours = made.roots
+    return made, made.empty and session.protected(lives) and _recorded(made, session), ours
 
 
 def _recorded(made: Plan, session: Session) -> bool:
@@ -250,11 +255,11 @@ def _recorded(made: Plan, session: Session) -> bool:
     return release.records(release.last(made.environment, made.bucket, made.account, session.aws), made)
 
 
-def unsealed(path: Path, session: Session) -> Plan:
+def unsealed(path: Path, session: Session) -> tuple[Plan, Sequence[RootPlan]]:
     """The plan of a sealed file, if it still holds: the same inputs, and stacks that did not move since.
 
     A root without a change set of its own (the plan was made without --keep) is planned again, and must change the
-    same. Raises DeployError with everything that does not hold.
+    same; these are told besides. Raises DeployError with everything that does not hold.
     """
     from .plan_file import unseal
 
@@ -280,7 +285,7 @@ def unsealed(path: Path, session: Session) -> Plan:
     fresh: list[RootPlan] = []
     with session.discarding(fresh):
         roots = [_planned_again(each, session, fresh) for each in sealed.roots]
-    return replace(sealed, roots=tuple(roots))
+    return replace(sealed, roots=tuple(roots)), fresh
 
 
 def _completed(root: RootPlan, wanted: StackTarget) -> RootPlan:
@@ -596,6 +601,9 @@ def rollback(
     for root in wanted.roots:
         if root.hidden:
             say(f"not in any record, and kept as they are live: {', '.join(root.hidden)} of {root.stack}")
+    kept = {root.root for root in wanted.roots}
+    if others := [live.stack.name for root, live in session.lives().items() if live and root not in kept]:
+        say(f"not in release {wanted.number}, and left as they are: {', '.join(others)}")
     made = _restoring(session, wanted)
     with session.discarding(made.roots):
         print_plan(made)
@@ -616,7 +624,8 @@ def _restorable(session: Session, number: int | None) -> Release:
         raise DeployError.of("SW887", f"{session.config.environment} is not deployed: there is no release to restore")
     place = (session.config.environment, bucket, session.caller.account, session.aws)
     if number is None:
-        earlier = release.before_live(release.history(*place, limit=None).releases, lives)
+        past = release.history(*place, limit=None).releases
+        earlier = release.before_live(past, session.with_left(lives, past))
         if earlier is None:
             hint = f"see: python render.py history --env {session.config.environment}"
             raise DeployError.of("SW887", "there is no earlier release to restore", hint=hint)

@@ -164,7 +164,8 @@ def _past(
     found = release.history(session.config.environment, bucket, session.caller.account, session.aws, count)
     busy = {live.stack.name for live in _present(lives) if live.stack.busy}
     moved = release.moved(found.releases, lives)
-    live = release.live_release([each for each in found.releases if each.result is not None], lives)
+    ended = [each for each in found.releases if each.result is not None]
+    live = release.live_release(ended, session.with_left(lives, ended))
     return _Past(found, live, release.running(found.releases, busy), (*found.problems, *moved))
 
 

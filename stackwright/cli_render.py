@@ -247,7 +247,7 @@ def _against_deployed(options: Options, rendering: Rendering) -> Diff:
     aws = connected(rendering.config)
     session = Session(options, rendering.config, aws, functools.partial(click.echo, err=True), rendering)
     lives = session.lives()
-    known = targets.Known({root: live.stack.outputs for root, live in lives.items() if live})
+    known = targets.known({root: live.stack for root, live in lives.items() if live})
     bundle = session.bundle(session.bucket(lives))
     wanted = [targets.target(root, rendering, bundle, known) for root in targets.roots(rendering)]
     return merged(compared(each, lives[each.root]) for each in wanted)

@@ -105,7 +105,15 @@ class Session:
         """The root stack as it is, with its nested stacks."""
         from . import live
 
-        return live.read(targets.stack_name(self.config, root), self.aws, root)
+        found = live.read(targets.stack_name(self.config, root), self.aws, root)
+        if found:
+            targets.require_own(self.config, found.stack)
+        return found
+
+    def with_left(self, lives: Mapping[str, Live | None], releases: Iterable[Release]) -> dict[str, Live | None]:
+        """The root stacks, and those that releases had and the parameters have no more, as they are."""
+        there = dict.fromkeys(root.root for each in releases for root in each.roots if root.root not in lives)
+        return {**lives, **{root: self.live(root) for root in there}}
 
     def lives(self) -> dict[str, Live | None]:
         """All root stacks as they are."""
@@ -420,8 +428,7 @@ class Session:
     ) -> dict[str, StackTarget]:
         """What every root is asked to become, by what is there now."""
         bundle = self.bundle(self.bucket(lives))
-        outputs = {root: found.stack.outputs for root, found in lives.items() if found}
-        known = targets.Known(outputs, images, versions)
+        known = targets.known({root: found.stack for root, found in lives.items() if found}, images, versions)
         found = targets.roots(self.rendering)
         return {each.name: targets.target(each, self.rendering, bundle, known) for each in found}
 

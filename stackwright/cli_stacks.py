@@ -47,13 +47,18 @@ class Deployed:
 
     def found(self, root: str | None = None) -> list[tuple[str, Stack]]:
         """Root stacks that are there, in order, with their names in ``stacks:``. Raises InputError, AwsError."""
+        from .targets import require_own
+
         names = [each.name for each in self.config.stacks]
         if root is not None and root not in names:
             hint = f"one of: {', '.join(names)}"
             raise InputError.of("SW032", f"{self.config.environment} has no root stack {root}", hint=hint)
         wanted = [root] if root else names
         pairs = ((name, self.aws.stack(f"{self.config.prefix}-{name}")) for name in wanted)
-        return [(name, stack) for name, stack in pairs if stack]
+        found = [(name, stack) for name, stack in pairs if stack]
+        for _, stack in found:
+            require_own(self.config, stack)
+        return found
 
     def left(self, found: Collection[Stack]) -> list[tuple[str, Stack]]:
         """Root stacks that are there and no part of the environment any more, with what ``stacks:`` called them;

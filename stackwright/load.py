@@ -224,10 +224,11 @@ def _override(text: str) -> Layer:
     key, equals, value = text.partition("=")
     parts = key.split(".")
     if not _is_utf8(text):
-        raise InputError.of("SW009", f"--set {text.encode('utf-8', 'replace').decode()}: not UTF-8 text")
-    at = Location(f"--set {text}")
+        raise InputError.of("SW009", f"--set {key.encode('utf-8', 'replace').decode()}: not UTF-8 text")
+    at = Location(f"--set {key}")  # the value may be a secret
     if not equals or not all(part.isidentifier() or part.replace("-", "_").isidentifier() for part in parts):
-        raise InputError.of("SW009", f"--set {text}: write key.path=value", hint="for example --set gateway.cpu=1024")
+        said = f"--set {key}{'=…' if equals else ''}: write key.path=value"
+        raise InputError.of("SW009", said, hint="for example --set gateway.cpu=1024")
     wrapped = ParameterData(compose(f"value: {value}", at.path), at.path).data
     data: Any = wrapped["value"] if set(wrapped) == {"value"} else value
     locations: dict[ParameterPath, Location] = {}

@@ -45,7 +45,7 @@ SUFFIXES = (".yaml.j2", ".yml.j2", ".json.j2")
 BUILD = "build"
 ENGINE_PARAMETERS = frozenset(
     ("stacks", "environment", "region", "account_id", "images", "secrets", "variables", "deploy", "imports", "prefix",
-     "project")
+     "project", "tags")
 )  # fmt: skip
 """Top-level parameters that the engine reads itself."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -21,6 +21,10 @@ Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudform
 """
 
 
+_MADE_ANEW = frozenset(("REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"))
+"""Statuses of stacks that cannot be updated."""
+
+
 class Known(Struct, frozen=True):
     """What a deployment knows outside of the templates: outputs of root stacks by root and name, images by name as
     ``host/repository@sha256:…``, secret version ids by their key under ``secrets``."""
@@ -28,12 +32,37 @@ class Known(Struct, frozen=True):
     outputs: Mapping[str, Mapping[str, str]] = {}
     images: Mapping[str, str] = {}
     secrets: Mapping[str, str] = {}
+    parameters: Mapping[str, Collection[str]] = {}
+    """Names of the Parameters that each live root stack has: a NoEcho one keeps its value where none is given."""
 
 
 def stack_name(config: Config, root: str) -> str:
     """The name of a root stack in CloudFormation: ``<prefix>-<root>``."""
     prefix = config.parameters.get("prefix") or f"{config.parameters['project']}-{config.environment}"
     return f"{prefix}-{root}"
+
+
+def known(
+    stacks: Mapping[str, Stack], images: Mapping[str, str] | None = None, secrets: Mapping[str, str] | None = None
+) -> Known:
+    """What the root stacks that are there give; one that has to be made anew keeps no values."""
+    kept = {root: each.parameters.keys() for root, each in stacks.items() if each.status not in _MADE_ANEW}
+    return Known({root: each.outputs for root, each in stacks.items()}, images or {}, secrets or {}, kept)
+
+
+def require_own(config: Config, stack: Stack) -> None:
+    """Let nobody update or destroy a root stack that another environment made, by its tag.
+
+    Raises:
+        InputError: SW889.
+    """
+    wanted = tags(config)["environment"]
+    other = stack.tags.get("environment", wanted)
+    if other != wanted:
+        leaf = config.leaves.get(("prefix",))
+        message = f"{stack.name} is of the environment {other}, by its tag, not of {wanted}"
+        hint = f"give each environment a prefix of its own; if {other} was renamed, change the tag of its stacks first"
+        raise InputError.of("SW889", message, *((leaf.location,) if leaf else ()), hint=hint)
 
 
 def settings(config: Config) -> Mapping[str, Any]:
@@ -72,7 +101,9 @@ def target(root: Document, rendering: Rendering, bundle: Bundle, known: Known) -
     config = rendering.config
     names = [name for name in bundle.templates if name == root.name or name.startswith(f"{root.name}/")]
     sources = rendering.wiring[root.name].sources
-    values = {name: _value(source, known) for name, source in sources.items()} | dict(_given(root, config, sources))
+    values = {name: _value(source, known) for name, source in sources.items()} | dict(
+        _given(root, config, sources, known)
+    )
     inline = bundle.folder is None or root.name == bucket_root(rendering)
     made = StackTarget(
         root=root.name,
@@ -100,7 +131,7 @@ def _value(source: Source, known: Known) -> str | None:
     return found.get(source.kind, {}).get(source.name)
 
 
-def _given(root: Document, config: Config, sources: Mapping[str, Source]) -> Iterator[tuple[str, str]]:
+def _given(root: Document, config: Config, sources: Mapping[str, Source], known: Known) -> Iterator[tuple[str, str]]:
     """Values of ``deploy.parameters`` for the root's own Parameters; each must be needed, and each needed be there."""
     declared = root.body.get("Parameters") or {}
     entries = settings(config).get("parameters") or {}
@@ -112,8 +143,14 @@ def _given(root: Document, config: Config, sources: Mapping[str, Source]) -> Ite
     for name, body in declared.items():
         if name in values:
             yield name, str(values[name])
-        elif name not in sources and "Default" not in body:
+            continue
+        hidden = str(body.get("NoEcho")).lower() == "true"
+        if hidden and name in known.parameters.get(root.name, ()):
+            continue
+        if name not in sources and "Default" not in body:
             hint = f"give it a Default, or write deploy: {{parameters: {{{root.name}: {{{name}: …}}}}}} in params/"
+            if hidden:
+                hint = f"give it once: --set deploy.parameters.{root.name}.{name}=…; later plans keep its value"
             line = root.lines[root.starts.get(("Parameters", name), 1) - 1]
             raise InputError.of(
                 "SW882", f"nothing gives the Parameter {name} of {root.name} a value", *line.origin, hint=hint

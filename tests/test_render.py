@@ -174,6 +174,7 @@ def test_variables_of_functions_and_secrets_are_seen(project: Make) -> None:
         ("a: {b: {c: {x: 1}, d: {x: 1}}}\n", "{{ a.b.c.x }}{% if false %}{{ params['a']['b'][y].x }}{% endif %}", []),
         ("b: {c: 1}\n", "{% if false %}{{ params[title].c }}{% endif %}", []),
         ("b: {c: 1}\nd: {c: 2}\n", "{{ b.c }}", ["d.c"]),
+        ("tags: {team: news}\n", "of the stacks, not of a template", []),
         ("b: {c: 1}\nd: {c: {e: 2, f: 3}}\n", "{{ b.c }}", ["d.c.e", "d.c.f"]),
     ],
 )

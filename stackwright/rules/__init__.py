@@ -157,6 +157,7 @@ _STAGES = (
     Code("SW886", "A root stack lacks a value that an earlier one should have given"),
     Code("SW887", "There is no release to restore"),
     Code("SW888", "A sealed plan that does not hold any more", "What was approved is what is executed, or nothing."),
+    Code("SW889", "A stack of another environment", "Two environments with one prefix would undo each other's stacks."),
 )
 
 

@@ -220,7 +220,7 @@ LOADING = [
         "not a JSON Schema",
     ),
     Case("set without a value", {}, "SW009", "", "--set size: write key.path=value", arguments=("--set", "size")),
-    Case("set without a key", {}, "SW009", "", "--set =1: write key.path=value", arguments=("--set", "=1")),
+    Case("set without a key", {}, "SW009", "", "--set =…: write key.path=value", arguments=("--set", "=1")),
     Case("set with an empty part", {}, "SW009", "", "write key.path=value", arguments=("--set", "a..b=1")),
     Case("set with broken YAML", {}, "SW003", "--set", "not valid YAML", arguments=("--set", "title=[1")),
     Case("set with a tag", {}, "SW005", "--set", "the tag !Ref", arguments=("--set", "title=!Ref x")),

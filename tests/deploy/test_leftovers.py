@@ -189,6 +189,54 @@ def test_stacks_of_others_stay(shop: Project) -> None:
     assert not {"shop-dev-base", "shop-dev-app", "shop-dev-extra"} & set(names())
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("plan",),
+        ("deploy", "--yes"),
+        ("destroy", "--yes-destroy", "qa"),
+        ("status",),
+        ("rollback", "--yes"),
+        ("drift",),
+    ],
+    ids=lambda command: command[0],
+)
+def test_two_environments_with_one_prefix_do_not_meet(shop: Project, command: tuple[str, ...]) -> None:
+    """A new environment was copied from another one, its prefix too."""
+    shop.write({"params/qa.yaml": "prefix: shop-dev\n"})
+    shop.run("render", "--env", "qa", "--no-lint")
+    before = client("cloudformation").describe_stacks()["Stacks"]
+    refused = shop.run(command[0], "--env", "qa", *command[1:])
+    assert refused.returncode == 1
+    assert "params/qa.yaml:1: error SW889 shop-dev-base is of the environment dev" in refused.stderr
+    assert client("cloudformation").describe_stacks()["Stacks"] == before
+
+
+def test_a_release_with_a_root_that_left_can_be_live_and_what_was_before_it_is_restored(shop: Project) -> None:
+    first = FILES["templates/app.yaml.j2"]
+    for name in ("two", "three"):
+        properties = f"SNS::Topic\n    Properties: {{DisplayName: {name}}}\n"
+        shop.write({"templates/app.yaml.j2": first.replace("SNS::Topic\n", properties)})
+        deployed(shop)
+    leave(shop)
+    deployed(shop)
+    back = shop.run("rollback", "2", "--env", "dev", "--yes")
+    assert back.returncode == 0, back.stderr
+    shown = json.loads(shop.run("history", "--env", "dev", "--format", "json").stdout)
+    assert [each["number"] for each in shown if each["live"]] == [5]
+    again = shop.run("rollback", "--env", "dev", "--yes")
+    assert "release 1 of" in again.stderr, again.stderr
+    assert again.returncode == 0
+
+
+def test_what_a_restored_release_did_not_have_is_told_of(shop: Project) -> None:
+    more = PARAMS.replace("extra]", "extra, more]")
+    shop.write({"params/defaults.yaml": more, "templates/more.yaml.j2": TOPIC})
+    deployed(shop)
+    back = shop.run("rollback", "1", "--env", "dev", "--yes")
+    assert "not in release 1, and left as they are: shop-dev-more" in back.stderr
+
+
 def test_an_export_that_others_import_refuses_before_anything_is_deleted(shop: Project) -> None:
     body = f"{TOPIC}    Properties: {{DisplayName: !ImportValue shop-topic}}\n"
     client("cloudformation").create_stack(StackName="billing", TemplateBody=body)
