@@ -61,7 +61,7 @@ def require_own(config: Config, stack: Stack) -> None:
     if other != wanted:
         leaf = config.leaves.get(("prefix",))
         message = f"{stack.name} is of the environment {other}, by its tag, not of {wanted}"
-        hint = f"give each environment a prefix of its own; if {other} was renamed, change the tag of its stacks first"
+        hint = f"give each environment a prefix of its own; or, if {wanted} is {other}: tags: {{environment: {other}}}"
         raise InputError.of("SW889", message, *((leaf.location,) if leaf else ()), hint=hint)
 
 

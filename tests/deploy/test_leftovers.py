@@ -210,6 +210,10 @@ def test_two_environments_with_one_prefix_do_not_meet(shop: Project, command: tu
     assert refused.returncode == 1
     assert "params/qa.yaml:1: error SW889 shop-dev-base is of the environment dev" in refused.stderr
     assert client("cloudformation").describe_stacks()["Stacks"] == before
+    assert "or, if qa is dev: tags: {environment: dev}" in refused.stderr
+    shop.write({"params/qa.yaml": "prefix: shop-dev\ntags: {environment: dev}\n"})
+    shop.run("render", "--env", "qa", "--no-lint")
+    assert "SW889" not in shop.run("status", "--env", "qa").stderr
 
 
 def test_a_release_with_a_root_that_left_can_be_live_and_what_was_before_it_is_restored(shop: Project) -> None:
