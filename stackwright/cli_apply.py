@@ -596,13 +596,14 @@ def rollback(
     config = load_config(options)
     aws = connected(config)
     session = Session(options, config, aws, say)
-    wanted = _restorable(session, number)
+    lives = session.lives()
+    wanted = _restorable(session, lives, number)
     say(f"release {wanted.number} of {wanted.started:%Y-%m-%d %H:%M}, by {wanted.by}, commit {wanted.commit or '-'}")
     for root in wanted.roots:
         if root.hidden:
             say(f"not in any record, and kept as they are live: {', '.join(root.hidden)} of {root.stack}")
     kept = {root.root for root in wanted.roots}
-    if others := [live.stack.name for root, live in session.lives().items() if live and root not in kept]:
+    if others := [live.stack.name for root, live in lives.items() if live and root not in kept]:
         say(f"not in release {wanted.number}, and left as they are: {', '.join(others)}")
     made = _restoring(session, wanted)
     with session.discarding(made.roots):
@@ -614,11 +615,10 @@ def rollback(
     carry_out(session, made, allowed, restores=wanted.number)
 
 
-def _restorable(session: Session, number: int | None) -> Release:
+def _restorable(session: Session, lives: Mapping[str, Live | None], number: int | None) -> Release:
     """The release to go back to, of which everything still exists."""
     from . import release
 
-    lives = session.lives()
     bucket = session.bucket(lives)
     if bucket is None:
         raise DeployError.of("SW887", f"{session.config.environment} is not deployed: there is no release to restore")
