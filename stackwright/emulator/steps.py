@@ -187,7 +187,7 @@ def _retag(
         services.call(service, verbs[0], {**key, "Tags": wanted})
 
 
-def secret_value(services: Services, identity: Identity, properties: Found) -> Arguments:
+def _secret_value(services: Services, identity: Identity, properties: Found) -> Arguments:
     """A given value that is another than the secret has; a generated one stays."""
     given = properties.get("SecretString")
     held = services.call("secretsmanager", "get_secret_value", {"SecretId": identity.id}).get("SecretString")
@@ -197,7 +197,7 @@ def secret_value(services: Services, identity: Identity, properties: Found) -> A
 def secret_itself(services: Services, identity: Identity, properties: Found) -> None:
     """A secret's value where it is given, its description, key and tags."""
     key, without_value = {"SecretId": identity.id}, {k: v for k, v in properties.items() if k != "SecretString"}
-    value = secret_value(services, identity, properties)
+    value = _secret_value(services, identity, properties)
     services.call("secretsmanager", "update_secret", {**without_value, **value, **key})
     held = services.call("secretsmanager", "describe_secret", key).get("Tags", ())
     _retag(services, "secretsmanager", ("tag_resource", "untag_resource"), key, held, properties)

@@ -6,7 +6,7 @@ from stackwright.cfn.intrinsics import Pseudo
 from stackwright.emulator.drift import READERS
 from stackwright.emulator.engine import Engine
 from stackwright.emulator.server import Server
-from tests.emulator.test_services import LAMBDA, READ, TASK, TRUST, Aws, att, ref, resource
+from tests.emulator.test_services import EVERYTHING, LAMBDA, READ, TASK, TRUST, Aws, att, ref, resource
 
 REGION = "us-east-2"
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
@@ -36,11 +36,7 @@ def network(first, tags):
         "Targets": resource(
             "ElasticLoadBalancingV2::TargetGroup",
             {
-                "Name": "web",
-                "Port": 80,
-                "Protocol": "HTTP",
-                "VpcId": ref("Vpc"),
-                "TargetType": "ip",
+                **EVERYTHING["Targets"]["Properties"],
                 "HealthCheckPath": f"/{first}",
                 "Matcher": {"HttpCode": "200" if first else "204"},
                 **tags,
@@ -90,17 +86,41 @@ def containers(first, tags):
     }
 
 
+def others(first, tags):
+    sleeping = {"ThroughputMode": "bursting" if first else "elastic"}
+    alarm = {"AlarmName": "hot", "ComparisonOperator": "GreaterThanThreshold", "MetricName": "m", "Namespace": "n"}
+    return {
+        "Topic": resource("SNS::Topic", {"TopicName": "t", "DisplayName": f"{first}", **tags}),
+        "Files": resource("EFS::FileSystem", {"Encrypted": True, **sleeping}),
+        "Access": resource("EFS::AccessPoint", {"FileSystemId": ref("Files")}),
+        "Rule": resource(
+            "Events::Rule",
+            {"Name": "tick", "ScheduleExpression": f"rate({3 if first else 2} minutes)", "Description": f"{first}"},
+        ),
+        "Alarm": resource(
+            "CloudWatch::Alarm",
+            {
+                **alarm,
+                "EvaluationPeriods": 1 if first else 2,
+                "Period": 60,
+                "Statistic": "Sum",
+                "Threshold": 1 if first else 2,
+                "AlarmActions": [ref("Topic")] if first else [],
+            },
+        ),
+    }
+
+
 def everything(first):
     """One resource of each type that drift is found of; hardly a property is the same on both sides."""
     said = {"Description": f"{first}"}
     tags = {"Tags": [{"Key": "k", "Value": f"{first}"}, {"Key": "a" if first else "b", "Value": "v"}]}
-    sleeping = {"ThroughputMode": "bursting" if first else "elastic"}
     role = {"RoleName": "r", "AssumeRolePolicyDocument": TRUST, "MaxSessionDuration": 3600 if first else 7200}
     inline = [{"PolicyName": f"{first}", "PolicyDocument": READ}]
-    alarm = {"AlarmName": "hot", "ComparisonOperator": "GreaterThanThreshold", "MetricName": "m", "Namespace": "n"}
     return {
         **network(first, tags),
         **containers(first, tags),
+        **others(first, tags),
         "Bucket": resource(
             "S3::Bucket",
             {
@@ -120,23 +140,6 @@ def everything(first):
             {**role, "Policies": inline, "ManagedPolicyArns": [READ_ONLY] if first else [], **said, **tags},
         ),
         "Logs": resource("Logs::LogGroup", {"LogGroupName": "/web", "RetentionInDays": 7 if first else 14, **tags}),
-        "Topic": resource("SNS::Topic", {"TopicName": "t", "DisplayName": f"{first}", **tags}),
-        "Files": resource("EFS::FileSystem", {"Encrypted": True, **sleeping}),
-        "Access": resource("EFS::AccessPoint", {"FileSystemId": ref("Files")}),
-        "Rule": resource(
-            "Events::Rule", {"Name": "tick", "ScheduleExpression": f"rate({3 if first else 2} minutes)", **said}
-        ),
-        "Alarm": resource(
-            "CloudWatch::Alarm",
-            {
-                **alarm,
-                "EvaluationPeriods": 1 if first else 2,
-                "Period": 60,
-                "Statistic": "Sum",
-                "Threshold": 1 if first else 2,
-                "AlarmActions": [ref("Topic")] if first else [],
-            },
-        ),
     }
 
 
