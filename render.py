@@ -11,7 +11,7 @@ if __name__ == "__main__":
     # takes a third of its time.
     gc.set_threshold(200_000, 20, 100)
 
-    from stackwright.cli import main
+    from stackwright.cli.main import main
 
     try:
         main(prog_name="render.py")

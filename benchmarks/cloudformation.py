@@ -26,13 +26,9 @@ from typing import Any
 
 import boto3
 
-from stackwright.cfn.changes import Stack, predict
-from stackwright.cfn.intrinsics import Pseudo
-from stackwright.cfn.schema import Schemas
-from stackwright.cfn.template import parse
-from stackwright.diff import diff, folder
-from stackwright.emulator import lifecycle
-from stackwright.rehearsal import Build, World
+from stackwright.cfn import Pseudo, Schemas, StackSide, parse_template, predict_changes
+from stackwright.diff import diff_builds, read_build_folder
+from stackwright.emulator import RehearsalBuild, RehearsalWorld, start, stop
 
 HERE = Path(__file__).resolve().parent.parent
 BUCKET, ROOTS = "packaged", ("bootstrap", "foundation", "app")
@@ -56,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=7)
     runs = parser.parse_args().runs
-    before = folder(HERE / "build/prod")
+    before = read_build_folder(HERE / "build/prod")
     after = {**before, "app.yaml": before["app.yaml"].replace("gateway:1.0.0", "gateway:1.1.0")}
     after["app/network.yaml"] = before["app/network.yaml"].replace("10.0.0.0/16", "10.1.0.0/16")
     print("| what | target, s | median, s | worst, s |\n|---|---|---|---|")
@@ -101,7 +97,7 @@ def _run(command: list[str]) -> str:
 
 
 def _predict(before: Mapping[str, str], after: Mapping[str, str]) -> None:
-    found = diff(before, after, PSEUDO.region, PSEUDO.account_id)
+    found = diff_builds(before, after, PSEUDO.region, PSEUDO.account_id)
     assert not found.empty
 
 
@@ -133,7 +129,11 @@ def _chain(count: int) -> Callable[[], None]:
     old, new = text("a"), text("b")
 
     def act() -> None:
-        found = predict(Stack(parse(old), {}, PSEUDO), Stack(parse(new), {}, PSEUDO), Schemas(PSEUDO.region))
+        found = predict_changes(
+            StackSide(parse_template(old), {}, PSEUDO),
+            StackSide(parse_template(new), {}, PSEUDO),
+            Schemas(PSEUDO.region),
+        )
         assert not found.empty
 
     return act
@@ -158,7 +158,9 @@ def _cdk(before: Mapping[str, str], after: Mapping[str, str], runs: int) -> list
 def _written(files: Mapping[str, str], to: Path) -> Path:
     to.mkdir()
     for path, text in files.items():
-        (to / f"{path.replace('/', '-')}.json").write_text(json.dumps(parse(text).data, default=str), encoding="utf-8")
+        (to / f"{path.replace('/', '-')}.json").write_text(
+            json.dumps(parse_template(text).data, default=str), encoding="utf-8"
+        )
     return to
 
 
@@ -166,7 +168,7 @@ def _written(files: Mapping[str, str], to: Path) -> Path:
 
 
 def _deploy(files: Mapping[str, str]) -> None:
-    world, build = World(PSEUDO), Build(files)
+    world, build = RehearsalWorld(PSEUDO), RehearsalBuild(files)
     for root in build.order:
         phase = world.deploy(build, root)
         assert phase is not None
@@ -190,7 +192,7 @@ class _Emulator:
 
     def parameters(self, root: str) -> dict[str, str]:
         """The values of a root's parameters; images and the secret's value are put where there are some."""
-        wanted = parse((self._packaged / f"{root}.template.yaml").read_text(encoding="utf-8")).parameters
+        wanted = parse_template((self._packaged / f"{root}.template.yaml").read_text(encoding="utf-8")).parameters
         if any(name.endswith("Image") for name in wanted):
             self.outputs |= self._images() | {"AppSecretVersionId": self._secret()}
         return {name: self.outputs[name] for name in wanted}
@@ -244,7 +246,7 @@ class _Emulator:
 def _served(packaged: Path, wait: float) -> tuple[float, float]:
     """The first deployment on a fresh emulator, and one after it has forgotten everything."""
     with tempfile.TemporaryDirectory() as temporary:
-        running = lifecycle.start(Path(temporary), PSEUDO.region, PSEUDO.account_id)
+        running = start(Path(temporary), PSEUDO.region, PSEUDO.account_id)
         time.sleep(wait)
         seconds = []
         for _ in range(2):
@@ -252,7 +254,7 @@ def _served(packaged: Path, wait: float) -> tuple[float, float]:
             emulator.prepare()
             seconds.append(sum(emulator.deploy(root) for root in ROOTS))
             running.admin("reset")
-        lifecycle.stop(Path(temporary))
+        stop(Path(temporary))
     return seconds[0], seconds[1]
 
 
@@ -262,7 +264,7 @@ def _by_cli(packaged: Path) -> list[float]:
     if aws is None:
         return []
     with tempfile.TemporaryDirectory() as temporary:
-        running = lifecycle.start(Path(temporary), PSEUDO.region, PSEUDO.account_id)
+        running = start(Path(temporary), PSEUDO.region, PSEUDO.account_id)
         time.sleep(3)
         emulator, seconds = _Emulator(running.url, packaged), 0.0
         emulator.prepare()
@@ -283,7 +285,7 @@ def _by_cli(packaged: Path) -> list[float]:
             seconds += time.perf_counter() - began
             with _client("cloudformation", running.url) as client:
                 emulator.read(client, root)
-        lifecycle.stop(Path(temporary))
+        stop(Path(temporary))
     return [seconds]
 
 
@@ -310,11 +312,11 @@ def _started(runs: int) -> Iterator[float]:
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as temporary:
             began = time.perf_counter()
-            running = lifecycle.start(Path(temporary))
+            running = start(Path(temporary))
             with _client("cloudformation", running.url) as client:
                 client.list_stacks()
                 yield time.perf_counter() - began
-            lifecycle.stop(Path(temporary))
+            stop(Path(temporary))
 
 
 if __name__ == "__main__":

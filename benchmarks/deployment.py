@@ -50,11 +50,8 @@ from rich.table import Table
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request
 
-from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.engine import Engine
-from stackwright.emulator.faults import RequestFault, action_of
-from stackwright.emulator.server import ADMIN, Application
-from stackwright.local import settings
+from stackwright.cfn import Pseudo
+from stackwright.emulator import ADMIN, Application, LocalCloudFormation, RequestFault, action_of, local_settings
 
 HERE = Path(__file__).resolve().parent.parent
 REGION, ACCOUNT, ENVIRONMENT, PREFIX = "us-east-2", "777788889999", "prod", "euglena-prod"
@@ -276,7 +273,7 @@ class Cloud:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
-        self._engine = Engine(Pseudo(region=REGION, account_id=ACCOUNT))
+        self._engine = LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT))
         self._application = Application(self._engine)
         self._application.load()
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Handler)
@@ -286,7 +283,12 @@ class Cloud:
         # Peers are compiled when they are installed; Python by itself keeps what it compiles of ours too.
         dropped = ("AWS_", "PYTHONDONTWRITEBYTECODE")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
-        self.variables = {**kept, **settings(self.url, REGION, ACCOUNT), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
+        self.variables = {
+            **kept,
+            **local_settings(self.url, REGION, ACCOUNT),
+            "PYTHONUNBUFFERED": "1",
+            "COLUMNS": "200",
+        }
 
     def __enter__(self) -> Cloud:
         Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()

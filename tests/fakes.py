@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stackwright.aws import Caller, Login, Secret
-from stackwright.errors import AwsError
+from stackwright.core.errors import AwsError
 
 
 @dataclass

@@ -18,12 +18,12 @@ import yaml
 from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
 
-from stackwright import cli
-from stackwright.errors import StackwrightError
-from stackwright.load import load
-from stackwright.model import Config, Document, Location, Problem, Rendering
-from stackwright.render import render
-from stackwright.wire import wire
+from stackwright.cli import main
+from stackwright.config.load import load_config
+from stackwright.core.errors import StackwrightError
+from stackwright.core.model import Config, Document, Location, Problem, Rendering
+from stackwright.render.render import render_templates
+from stackwright.render.wire import wire_root
 
 REPOSITORY = Path(__file__).parents[1]
 RENDER_PY = REPOSITORY / "render.py"
@@ -69,11 +69,11 @@ class Project:
 
     def load(self, environment: str = "dev", *overrides: str) -> Config:
         """The stage ``load``."""
-        return load(self.folder, environment, overrides)
+        return load_config(self.folder, environment, overrides)
 
     def render(self, environment: str = "dev", *overrides: str) -> Rendering:
         """The stages ``load``, ``render`` and ``wire``."""
-        return render(self.load(environment, *overrides), wire)
+        return render_templates(self.load(environment, *overrides), wire_root)
 
     def document(self, name: str = "main", environment: str = "dev", *overrides: str) -> Document:
         """One rendered template."""
@@ -90,7 +90,7 @@ class Project:
 
     def invoke(self, verb: str, *arguments: str) -> Result:
         """The command line in this process."""
-        result = CliRunner().invoke(cli.main, [verb, *arguments, "--project", str(self.folder)])
+        result = CliRunner().invoke(main.main, [verb, *arguments, "--project", str(self.folder)])
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from stackwright import check as checks
-from stackwright import report as reports
-from stackwright.errors import StackwrightError
-from stackwright.model import Level, Location, Problem, Rendering, Report, Waiver
-from stackwright.output import staged
+from stackwright.core.errors import StackwrightError
+from stackwright.core.model import Level, Location, Problem, Rendering, Report, Waiver
+from stackwright.lint.check import Linter, check_rendering_folders
+from stackwright.render.build_folder import stage_build
+from stackwright.report.problems import format_problems, sort_problems, summarize_problems
 from tests.helpers import Project, places, small
 
 Make = Callable[..., Project]
@@ -31,8 +31,8 @@ Resources:
 
 
 def report(rendering: Rendering, **options: int) -> Report:
-    with staged(rendering) as folder, checks.Linter(rendering.config.project) as linter:
-        return checks.check([(rendering, folder)], linter, **options)[0]
+    with stage_build(rendering) as folder, Linter(rendering.config.project) as linter:
+        return check_rendering_folders([(rendering, folder)], linter, **options)[0]
 
 
 def found(made: Report, code: str) -> Problem:
@@ -284,15 +284,15 @@ def test_several_renderings_are_told_apart(project: Make) -> None:
         {"params/prod.yaml": "fifo: maybe\n", "params/dev.yaml": "fifo: false\n", "templates/main.yaml.j2": BAD}
     )
     renderings = [made.render("dev"), made.render("prod")]
-    with both(renderings) as pairs, checks.Linter(renderings[0].config.project) as linter:
-        dev, prod = checks.check(pairs, linter, jobs=1)
+    with both(renderings) as pairs, Linter(renderings[0].config.project) as linter:
+        dev, prod = check_rendering_folders(pairs, linter, jobs=1)
     assert not any(each.code == "E3012" for each in dev.problems)
     assert places(found(prod, "E3012"))[1] == "params/prod.yaml:1"
 
 
 @contextmanager
 def both(renderings: list[Rendering]) -> Iterator[list[tuple[Rendering, Path]]]:
-    with staged(renderings[0]) as one, staged(renderings[1]) as two:
+    with stage_build(renderings[0]) as one, stage_build(renderings[1]) as two:
         yield list(zip(renderings, (one, two), strict=True))
 
 
@@ -309,7 +309,7 @@ PROBLEMS = Report(
 
 
 def test_json() -> None:
-    data = json.loads(reports.problems(PROBLEMS, "json"))
+    data = json.loads(format_problems(PROBLEMS, "json"))
     assert data["problems"][0] == {
         "code": "SW110",
         "level": "error",
@@ -329,7 +329,7 @@ def test_sarif() -> None:
 
     Source: https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning
     """
-    log = json.loads(reports.problems(PROBLEMS, "sarif"))
+    log = json.loads(format_problems(PROBLEMS, "sarif"))
     assert (log["version"], set(log)) == ("2.1.0", {"$schema", "version", "runs"})
     (run,) = log["runs"]
     rules = {rule["id"]: rule["shortDescription"]["text"] for rule in run["tool"]["driver"]["rules"]}
@@ -347,13 +347,13 @@ def test_sarif() -> None:
 
 
 def test_github_annotations() -> None:
-    assert reports.problems(PROBLEMS, "github").splitlines() == [
+    assert format_problems(PROBLEMS, "github").splitlines() == [
         "::error file=params/dev.yaml,line=3,title=SW110::a [b] %25 c%0Asee templates/a,b.j2:4%0Ado: this",
         "::warning file=params,line=1,title=SW999::no place",
         "::notice file=templates/x.j2,line=1,title=E1::out%0Ain build/dev/x.yaml:7",
     ]
     odd = Report((Problem("A:B", "x\ry", (Location("a:b,c%", 2),)),))
-    assert reports.problems(odd, "github") == "::error file=a%3Ab%2Cc%25,line=2,title=A%3AB::x%0Dy"
+    assert format_problems(odd, "github") == "::error file=a%3Ab%2Cc%25,line=2,title=A%3AB::x%0Dy"
 
 
 def test_text_names_calls_and_the_next_step(project: Make) -> None:
@@ -374,7 +374,7 @@ def test_problems_are_sorted_and_shown_once() -> None:
     two = Problem("A", "m", (Location("b", 10),))
     three = Problem("C", "m", (Location("a", 1),), level=Level.WARNING)
     nowhere = Problem("D", "m")
-    assert reports.sorted_problems([three, two, one, two, nowhere]) == (nowhere, one, two, three)
+    assert sort_problems([three, two, one, two, nowhere]) == (nowhere, one, two, three)
 
 
 @pytest.mark.parametrize(
@@ -387,7 +387,7 @@ def test_problems_are_sorted_and_shown_once() -> None:
     ],
 )
 def test_summary(levels: list[Level], text: str) -> None:
-    assert reports.summary(Report(tuple(Problem("A", "m", level=level) for level in levels))) == text
+    assert summarize_problems(Report(tuple(Problem("A", "m", level=level) for level in levels))) == text
 
 
 @pytest.mark.parametrize(

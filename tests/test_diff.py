@@ -5,9 +5,9 @@ import textwrap
 
 import pytest
 
-from stackwright.diff import diff, folder, renamed, revision
-from stackwright.differences import Effect
-from stackwright.errors import InputError, TemplateError
+from stackwright.core.errors import InputError, TemplateError
+from stackwright.diff.diff import diff_builds, read_build_folder, read_build_revision, rename_environment
+from stackwright.diff.model import Effect
 
 APP = """
 Parameters: {Image: {Type: String, Description: "Image from web:1.0"}}
@@ -65,7 +65,7 @@ def changed(*replacements):
     for path, old, new in replacements:
         assert old in files[path]
         files[path] = files[path].replace(old, new)
-    return diff(BUILD, files)
+    return diff_builds(BUILD, files)
 
 
 def effects(found):
@@ -78,13 +78,13 @@ def properties(found, address):
 
 
 def test_equal_builds():
-    found = diff(BUILD, dict(BUILD))
+    found = diff_builds(BUILD, dict(BUILD))
     assert found.empty
     assert (found.resources, found.outputs, found.losses) == ((), (), ())
 
 
 def test_a_first_build_adds_everything_but_the_stacks_themselves():
-    found = diff({}, BUILD)
+    found = diff_builds({}, BUILD)
     assert effects(found) == {
         "app/network:Files": "add",
         "app/network:Vpc": "add",
@@ -99,7 +99,7 @@ def test_a_first_build_adds_everything_but_the_stacks_themselves():
 
 
 def test_a_removed_root_removes_everything_and_tells_what_is_kept():
-    found = diff(BUILD, {})
+    found = diff_builds(BUILD, {})
     assert set(effects(found).values()) == {"remove"}
     assert len(found.resources) == 6
     assert [(loss.resource.address, loss.policy, loss.kept) for loss in found.losses] == [
@@ -114,7 +114,7 @@ Resources:
     Type: AWS::CloudFormation::Stack
     Properties: {TemplateURL: ./app/web.yaml, Parameters: {VpcId: vpc-1, Image: "web:1"}}
 """
-    found = diff(BUILD, {"app.yaml": web, "app/web.yaml": WEB})
+    found = diff_builds(BUILD, {"app.yaml": web, "app/web.yaml": WEB})
     assert effects(found)["app/network:Files"] == "remove"
     assert effects(found)["app/network:Vpc"] == "remove"
     assert [(loss.resource.address, loss.kept) for loss in found.losses] == [("app/network:Files", True)]
@@ -135,7 +135,7 @@ def test_consequences_cross_roots():
     user = "Parameters: {Store: {Type: String, Default: none}}\nResources: {P: {Type: AWS::SNS::Topic,"
     user += " Properties: {TopicName: !Ref Store}}}"
     before, after = ({"zebra.yaml": bucket % name, "app.yaml": user} for name in ("a", "b"))
-    found = diff(before, after)
+    found = diff_builds(before, after)
     assert effects(found) == {"zebra:B": "replace", "app:P": "replace"}
     assert [resource.stack for resource in found.resources] == ["zebra", "app"]
     assert found.losses[0].policy == "Delete"
@@ -176,20 +176,20 @@ def test_lists_without_names_are_compared_by_content():
     two = vpc.replace("}", ", Tags: [{Key: b, Value: 2}, {Key: a, Value: 1}]}")
     before = BUILD | {"app/network.yaml": NETWORK.replace(vpc, one)}
     after = BUILD | {"app/network.yaml": NETWORK.replace(vpc, two)}
-    assert list(properties(diff(before, after), "app/network:Vpc")) == ["Tags[order]"]
+    assert list(properties(diff_builds(before, after), "app/network:Vpc")) == ["Tags[order]"]
     rule = "{GroupDescription: d, SecurityGroupEgress: [%s]}"
     egress = ["{CidrIp: 1.0.0.0/8, IpProtocol: '-1'}", "{CidrIp: 2.0.0.0/8, IpProtocol: '-1'}"]
     before, after = (
         BUILD | {"app/web.yaml": WEB.replace("{GroupDescription: d, VpcId: !Ref VpcId}", rule % ", ".join(items))}
         for items in ([egress[0], egress[1]], [egress[1], egress[0].replace("1.0", "3.0")])
     )
-    assert properties(diff(before, after), "app/web:Group") == {
+    assert properties(diff_builds(before, after), "app/web:Group") == {
         "SecurityGroupEgress[1].CidrIp": ("1.0.0.0/8", "3.0.0.0/8")
     }
     swapped = BUILD | {
         "app/web.yaml": WEB.replace("{GroupDescription: d, VpcId: !Ref VpcId}", rule % ", ".join(reversed(egress)))
     }
-    assert list(properties(diff(before, swapped), "app/web:Group")) == ["SecurityGroupEgress[order]"]
+    assert list(properties(diff_builds(before, swapped), "app/web:Group")) == ["SecurityGroupEgress[order]"]
 
 
 def test_json_in_text_is_compared_by_content():
@@ -224,7 +224,7 @@ def test_losses_of_data():
     kept = NETWORK.replace("DeletionPolicy: Retain", "DeletionPolicy: Retain, UpdateReplacePolicy: Snapshot")
     before = BUILD | {"app/network.yaml": kept}
     after = BUILD | {"app/network.yaml": kept.replace("true", "false")}
-    assert [(loss.policy, loss.kept) for loss in diff(before, after).losses] == [("Snapshot", True)]
+    assert [(loss.policy, loss.kept) for loss in diff_builds(before, after).losses] == [("Snapshot", True)]
 
 
 def test_environments_are_compared_by_meaning():
@@ -233,30 +233,30 @@ def test_environments_are_compared_by_meaning():
         "Encrypted: true", "Encrypted: true, FileSystemTags: [{Key: e, Value: x-staging}]"
     )
     prod = {path: text.replace("x-staging", "x-prod") for path, text in staging.items()}
-    assert not diff(staging, prod).empty
-    assert diff(renamed(staging, "staging", "prod"), prod).empty
-    assert renamed({"a": "restaging staging"}, "staging", "prod") == {"a": "restaging prod"}
+    assert not diff_builds(staging, prod).empty
+    assert diff_builds(rename_environment(staging, "staging", "prod"), prod).empty
+    assert rename_environment({"a": "restaging staging"}, "staging", "prod") == {"a": "restaging prod"}
 
 
 def test_a_broken_template_is_shown_with_its_line():
     with pytest.raises(TemplateError) as caught:
-        diff(BUILD, BUILD | {"app/web.yaml": "Resources:\n  A: {}\n"})
+        diff_builds(BUILD, BUILD | {"app/web.yaml": "Resources:\n  A: {}\n"})
     (problem,) = caught.value.problems
     assert "Every Resources object must contain a Type member" in problem.message
     assert (problem.where[0].path, problem.where[0].line) == ("app/web.yaml", 2)
     with pytest.raises(TemplateError, match="Unresolved resource dependencies"):
-        diff({}, {"a.yaml": "Resources: {A: {Type: AWS::SNS::Topic, Properties: {TopicName: !Ref X}}}"})
+        diff_builds({}, {"a.yaml": "Resources: {A: {Type: AWS::SNS::Topic, Properties: {TopicName: !Ref X}}}"})
 
 
 def test_roots_in_a_circle_are_taken_by_name():
     one = "Parameters: {B: {Type: String}}\nResources: {T: {Type: AWS::SNS::Topic}}\nOutputs: {A: {Value: a}}"
     two = "Parameters: {A: {Type: String}}\nResources: {T: {Type: AWS::SNS::Topic}}\nOutputs: {B: {Value: b}}"
-    assert effects(diff({}, {"one.yaml": one, "two.yaml": two})) == {"one:T": "add", "two:T": "add"}
+    assert effects(diff_builds({}, {"one.yaml": one, "two.yaml": two})) == {"one:T": "add", "two:T": "add"}
 
 
 def test_nested_stacks_without_a_known_template_are_skipped():
     files = {"app.yaml": APP.replace("./app/", "https://bucket/")}
-    assert diff(files, files).empty
+    assert diff_builds(files, files).empty
 
 
 def test_folder_reads_what_is_there(tmp_path):
@@ -264,11 +264,11 @@ def test_folder_reads_what_is_there(tmp_path):
     (tmp_path / "app.yaml").write_text("a", encoding="utf-8")
     (tmp_path / "app" / "web.yaml").write_text("b", encoding="utf-8")
     (tmp_path / "notes.txt").write_text("c", encoding="utf-8")
-    assert folder(tmp_path) == {"app.yaml": "a", "app/web.yaml": "b"}
-    assert folder(tmp_path / "nothing") == {}
+    assert read_build_folder(tmp_path) == {"app.yaml": "a", "app/web.yaml": "b"}
+    assert read_build_folder(tmp_path / "nothing") == {}
     (tmp_path / "bad.yaml").write_bytes(b"\xff")
     with pytest.raises(InputError, match="cannot be read"):
-        folder(tmp_path)
+        read_build_folder(tmp_path)
 
 
 @pytest.fixture
@@ -291,25 +291,25 @@ def repository(tmp_path):
 
 def test_revision_reads_a_commit_even_below_the_repository(repository):
     (repository / "build" / "prod" / "app.yaml").write_text("later", encoding="utf-8")
-    assert revision(repository, "one", "build/prod") == {"app.yaml": "a", "app/web.yaml": "b"}
-    assert revision(repository, "HEAD", "build/dev") == {}
+    assert read_build_revision(repository, "one", "build/prod") == {"app.yaml": "a", "app/web.yaml": "b"}
+    assert read_build_revision(repository, "HEAD", "build/dev") == {}
 
 
 @pytest.mark.parametrize("ref", ["nowhere", "", "--help"])
 def test_an_unknown_revision_is_refused(repository, ref):
     with pytest.raises(InputError, match="revision"):
-        revision(repository, ref, "build/prod")
+        read_build_revision(repository, ref, "build/prod")
 
 
 def test_a_folder_without_git_is_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be read: fatal: not a git repository"):
-        revision(tmp_path, "HEAD", "build/prod")
+        read_build_revision(tmp_path, "HEAD", "build/prod")
 
 
 def test_git_may_be_missing(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="git is not installed"):
-        revision(tmp_path, "HEAD", "build/prod")
+        read_build_revision(tmp_path, "HEAD", "build/prod")
 
 
 def test_lines_of_resources_are_known():

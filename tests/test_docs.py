@@ -10,12 +10,13 @@ from pathlib import Path
 import click
 import pytest
 
-from stackwright import cli, cli_project, schema
-from stackwright.errors import InputError
-from stackwright.model import dotted
-from stackwright.plan_file import unseal
-from stackwright.rules import ALL, catalogue
-from stackwright.yamltext import ParameterData, compose
+from stackwright.cli import main, project
+from stackwright.config import schema
+from stackwright.core.errors import InputError
+from stackwright.core.model import dotted
+from stackwright.core.yaml_nodes import ParameterData, compose_yaml
+from stackwright.lint.rules import RULES, catalogue
+from stackwright.plan.plan_file import read_plan
 from tests.helpers import commands
 
 ROOT = Path(__file__).parent.parent
@@ -33,13 +34,13 @@ def verbs(group: click.Group, before: str = "") -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("verb", verbs(cli.main))
+@pytest.mark.parametrize("verb", verbs(main.main))
 def test_every_verb_is_in_the_readme_and_helps(verb):
     first, _, second = verb.partition(" ")
     row = next((line for line in README.splitlines() if re.match(rf"\| `{first}\b", line)), "")
     assert row, f"README's table of verbs has no row for {first}"
     assert second in row
-    command = cli.main
+    command = main.main
     for part in verb.split():
         assert isinstance(command, click.Group)
         command = commands(command)[part]
@@ -63,8 +64,8 @@ def test_every_make_target_helps():
 
 
 def properties() -> list[str]:
-    parsed = schema.parse(read("params/schema.json"), "params/schema.json")
-    return [dotted(path) for path, node in schema.properties(parsed) if not node.get("properties")]
+    parsed = schema.parse_schema(read("params/schema.json"), "params/schema.json")
+    return [dotted(path) for path, node in schema.schema_properties(parsed) if not node.get("properties")]
 
 
 def test_every_parameter_is_in_the_reference():
@@ -74,15 +75,17 @@ def test_every_parameter_is_in_the_reference():
 
 
 def test_every_parameter_says_what_it_is():
-    parsed = schema.parse(read("params/schema.json"), "params/schema.json")
-    untitled = [dotted(path) for path, node in schema.properties(parsed) if not node.get("title")]
+    parsed = schema.parse_schema(read("params/schema.json"), "params/schema.json")
+    untitled = [dotted(path) for path, node in schema.schema_properties(parsed) if not node.get("title")]
     assert untitled == []
 
 
 def test_defaults_of_the_schema_and_of_the_file_agree():
-    parsed = schema.parse(read("params/schema.json"), "params/schema.json")
-    data = ParameterData(compose(read("params/defaults.yaml"), "params/defaults.yaml"), "params/defaults.yaml").data
-    for path, node in schema.properties(parsed):
+    parsed = schema.parse_schema(read("params/schema.json"), "params/schema.json")
+    data = ParameterData(
+        compose_yaml(read("params/defaults.yaml"), "params/defaults.yaml"), "params/defaults.yaml"
+    ).data
+    for path, node in schema.schema_properties(parsed):
         place = data
         for part in path:
             place = place.get(part) if isinstance(place, dict) else None
@@ -104,7 +107,7 @@ def test_every_code_is_in_the_reference_and_in_use():
     assert {code for code in listed if f'"{code}"' not in others} == set()
 
 
-@pytest.mark.parametrize("rule", ALL, ids=lambda rule: rule.id)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_every_rule_has_a_reason_and_a_source(rule):
     assert rule.title
     assert rule.reason.endswith(".")
@@ -112,7 +115,7 @@ def test_every_rule_has_a_reason_and_a_source(rule):
 
 
 def test_the_generated_pages_are_fresh():
-    assert {name: text for name, text in cli_project._pages(ROOT).items() if read(f"docs/{name}") != text} == {}
+    assert {name: text for name, text in project._pages(ROOT).items() if read(f"docs/{name}") != text} == {}
 
 
 def test_links_between_pages_lead_somewhere():
@@ -128,7 +131,7 @@ def test_workflows_call_what_exists():
         targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
         for line in re.findall(r"run: make (.*)", text):
             assert {word for word in line.split() if "=" not in word} <= targets
-        assert set(re.findall(r"render\.py ([a-z]+)", text)) <= set(commands(cli.main))
+        assert set(re.findall(r"render\.py ([a-z]+)", text)) <= set(commands(main.main))
 
 
 def test_the_schema_names_its_dialect():
@@ -147,7 +150,7 @@ def test_no_message_names_a_target_of_this_makefile():
 def test_the_code_of_a_changed_plan_file_is_the_one_it_gets():
     text = json.dumps({"format": "stackwright-plan", "version": 1, "plan": {}, "sha256": "of another text"})
     with pytest.raises(InputError) as caught:
-        unseal(text)
+        read_plan(text)
     (problem,) = caught.value.problems
     assert problem.message == "the plan file was changed after it was sealed"
     assert f"where a byte of the file was changed ({problem.code})" in " ".join(read("docs/deploying.md").split())

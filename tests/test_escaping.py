@@ -14,11 +14,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stackwright.errors import StackwrightError
-from stackwright.load import load
-from stackwright.model import Config, Dotenv, Location, RootStack
-from stackwright.render import render
-from stackwright.wire import wire
+from stackwright.config.load import load_config
+from stackwright.core.errors import StackwrightError
+from stackwright.core.model import Config, Dotenv, Location, RootStack
+from stackwright.render.render import render_templates
+from stackwright.render.wire import wire_root
 from tests.helpers import Project, yaml_1_1, yaml_1_2
 
 HOSTILE = (
@@ -54,7 +54,7 @@ def rendered(folder: Path, template: str, values: Mapping[str, Any], kind: str =
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(template, encoding="utf-8")
     root = RootStack("main", "main", None, {}, Location("params/dev.yaml"))
-    return render(Config(folder, "dev", values, {}, (root,), NO_DOTENV), wire).documents[0].text
+    return render_templates(Config(folder, "dev", values, {}, (root,), NO_DOTENV), wire_root).documents[0].text
 
 
 def properties(text: str) -> list[Any]:
@@ -354,7 +354,7 @@ def test_from_the_parameters_file_to_the_template(tmp_path: Path, values: dict[s
     project = Project(tmp_path).write(
         {"params/dev.yaml": as_yaml({"v": values}), "templates/main.yaml.j2": RESOURCE + lines}
     )
-    text = render(load(project.folder, "dev"), wire).documents[0].text
+    text = render_templates(load_config(project.folder, "dev"), wire_root).documents[0].text
     for found in properties(text):
         assert same(found, values)
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackwright.errors import InputError
-from stackwright.load import Layer, environments, load, merge
-from stackwright.model import Leaf, Level, Location, ParameterPath
+from stackwright.config.load import Layer, list_environments, load_config, merge_layers
+from stackwright.core.errors import InputError
+from stackwright.core.model import Leaf, Level, Location, ParameterPath
 from tests.helpers import Project, places
 
 Make = Callable[..., Project]
@@ -51,7 +51,7 @@ def naive(base: Any, over: Any) -> Any:
 
 def check_merge(trees: list[dict[str, Any]]) -> None:
     layers = [layer(number, tree) for number, tree in enumerate(trees)]
-    data, leaves = merge(layers)
+    data, leaves = merge_layers(layers)
     expected: dict[str, Any] = {}
     for tree in trees:
         expected = naive(expected, tree)
@@ -94,7 +94,7 @@ def test_merge(trees: list[dict[str, Any]]) -> None:
 
 @given(st.lists(st.tuples(LEAVES), min_size=1, max_size=5))
 def test_the_chain_of_overrides_is_complete(values: list[tuple[Any]]) -> None:
-    _, leaves = merge([layer(number, {"a": {"b": value}}) for number, (value,) in enumerate(values)])
+    _, leaves = merge_layers([layer(number, {"a": {"b": value}}) for number, (value,) in enumerate(values)])
     leaf: Leaf | None = leaves["a", "b"]
     for number, (value,) in reversed(list(enumerate(values))):
         assert leaf is not None
@@ -104,7 +104,7 @@ def test_the_chain_of_overrides_is_complete(values: list[tuple[Any]]) -> None:
 
 
 def test_what_replaces_a_map_overrides_nothing_of_its_own_path() -> None:
-    _, leaves = merge([layer(0, {"a": {"b": 1}}), layer(1, {"a": 2}), layer(2, {"a": {"c": 3}})])
+    _, leaves = merge_layers([layer(0, {"a": {"b": 1}}), layer(1, {"a": 2}), layer(2, {"a": {"c": 3}})])
     leaf = leaves["a", "c"]
     assert (leaf.value, leaf.overrode and leaf.overrode.value) == (3, 2)
     assert set(leaves) == {("a", "c")}
@@ -225,7 +225,7 @@ def test_the_file_names_the_environment(project: Make) -> None:
 
 def test_environments_are_the_files_of_params(project: Make) -> None:
     made = project({"params/prod.yaml": "", "params/schema.json": "{}", "params/a.yaml": ""})
-    assert environments(made.folder) == ["a", "dev", "prod"]
+    assert list_environments(made.folder) == ["a", "dev", "prod"]
 
 
 def test_a_byte_order_mark_and_dos_line_ends(project: Make) -> None:
@@ -277,7 +277,7 @@ def test_values_of_secrets_are_not_kept(project: Make) -> None:
 def test_dotenv_files_elsewhere(project: Make, tmp_path: Path) -> None:
     made = project()
     elsewhere = Project(tmp_path / "services").write({".env": "A=1\n", "aws.env": "B=2\n"})
-    config = load(made.folder, "dev", (), elsewhere.folder)
+    config = load_config(made.folder, "dev", (), elsewhere.folder)
     assert (dict(config.dotenv.plain), dict(config.dotenv.aws)) == ({"A": "1"}, {"B": "2"})
     assert config.dotenv.locations["A"].path == f"{elsewhere.folder.as_posix()}/.env"
 

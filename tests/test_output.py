@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from stackwright.errors import OutputError
-from stackwright.output import apart, contents, staged, stale, write
+from stackwright.core.errors import OutputError
+from stackwright.render.build_folder import find_stale, read_contents, stage_apart, stage_build, write_build
 from tests.helpers import RENDER_PY, Project, small
 
 Make = Callable[..., Project]
@@ -26,8 +26,8 @@ Make = Callable[..., Project]
 
 def build(project: Project, *overrides: str) -> bool:
     rendering = project.render("dev", *overrides)
-    with staged(rendering) as folder:
-        return write(rendering, folder)
+    with stage_build(rendering) as folder:
+        return write_build(rendering, folder)
 
 
 def leftovers(project: Project) -> list[str]:
@@ -51,19 +51,19 @@ def test_a_build_is_replaced_as_a_whole(project: Make) -> None:
 
 def test_staged_templates_lie_as_deep_as_the_build(project: Make) -> None:
     rendering = project().render()
-    with staged(rendering) as folder:
+    with stage_build(rendering) as folder:
         assert folder.parent == rendering.config.project / "build"
-        assert contents(folder) == {"main.yaml": rendering.documents[0].text.encode()}
+        assert read_contents(folder) == {"main.yaml": rendering.documents[0].text.encode()}
     assert not folder.exists()
 
 
 def test_the_diff_of_a_stale_build(project: Make) -> None:
     made = project()
-    assert stale(made.render()).startswith("--- /dev/null\n+++ build/dev/main.yaml\n")
+    assert find_stale(made.render()).startswith("--- /dev/null\n+++ build/dev/main.yaml\n")
     build(made)
-    assert stale(made.render()) == ""
+    assert find_stale(made.render()) == ""
     made.write({"build/dev/gone.yaml": "a: 1\n"})
-    diff = stale(made.render("dev", "title=other"))
+    diff = find_stale(made.render("dev", "title=other"))
     assert "--- build/dev/gone.yaml\n+++ /dev/null\n" in diff
     assert "-      DisplayName: news\n+      DisplayName: other\n" in diff
 
@@ -121,7 +121,7 @@ def test_no_room_for_what_is_only_checked(project: Make, monkeypatch: pytest.Mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(tempfile, "mkdtemp", full)
-    with pytest.raises(OutputError) as caught, apart(project().render()):
+    with pytest.raises(OutputError) as caught, stage_apart(project().render()):
         pass
     (problem,) = caught.value.problems
     assert (problem.code, problem.message) == ("SW030", "cannot write: No space left on device")
@@ -134,10 +134,10 @@ def test_a_target_that_cannot_be_replaced(project: Make) -> None:
     build(made)
     before = made.built()
     rendering = made.render("dev", "title=other")
-    with staged(rendering) as folder:
+    with stage_build(rendering) as folder:
         shutil.rmtree(folder)
         with pytest.raises(OutputError) as caught:
-            write(rendering, folder)
+            write_build(rendering, folder)
     assert [(each.code, str(each.where[0])) for each in caught.value.problems] == [("SW030", "build/dev")]
     assert made.built() == before
 

@@ -15,10 +15,10 @@ import pytest
 from botocore.loaders import Loader
 from dotenv import dotenv_values
 
-from stackwright import function_zip
-from stackwright.errors import InputError
-from stackwright.model import Bundle, Dotenv, Problem, S3Folder, url_suffix
-from stackwright.package import package
+from stackwright.artifacts import function_zip
+from stackwright.artifacts.package import package_rendering
+from stackwright.core.errors import InputError
+from stackwright.core.model import Bundle, Dotenv, Problem, S3Folder, url_suffix
 from tests.helpers import TOPIC, Project, files, yaml_1_1
 
 S3 = S3Folder("artifacts", "us-east-2", "news")
@@ -84,7 +84,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def bundle(made: Project, folder: S3Folder | None = S3) -> Bundle:
-    return package(made.render(), folder)
+    return package_rendering(made.render(), folder)
 
 
 def entries(found: Bundle, name: str = "main:Function") -> dict[str, bytes]:
@@ -293,7 +293,7 @@ def test_secret_and_forbidden_variables_never_reach_a_packed_file() -> None:
         "PEM": "-----BEGIN PRIVATE KEY-----",
     }
     dotenv = Dotenv({**variables, "FINE": "1"}, ("A_KEY",), {}, variables, {})
-    assert function_zip.env_files(dotenv, ["aws.env", ".env"]) == {"aws.env": b"", ".env": b"FINE='1'\n"}
+    assert function_zip.dotenv_files(dotenv, ["aws.env", ".env"]) == {"aws.env": b"", ".env": b"FINE='1'\n"}
 
 
 @pytest.mark.parametrize("asked", ["[keys.env]", "[aws.env, keys.env]", "[../.env]", "keys.env"])
@@ -315,7 +315,7 @@ NESTED: Mapping[str, str | None] = {
 def test_addresses_are_content_hashes_and_everything_else_stays(project: Make) -> None:
     made = project(NESTED)
     rendering = made.render()
-    found = package(rendering, S3)
+    found = package_rendering(rendering, S3)
     zip_name = found.functions["main/first:Function"].name
     names = {stack: template.artifact.name for stack, template in found.templates.items()}
     assert list(names) == ["main", "main/first", "main/second"]

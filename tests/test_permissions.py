@@ -17,33 +17,33 @@ import pytest
 import yaml
 
 from stackwright.cfn.schema import Schemas
-from stackwright.load import environments, load
-from stackwright.model import Rendering
-from stackwright.permissions import NAMED_CALLS, POLICIES_LIMIT, POLICY_LIMIT, Permissions, permissions
-from stackwright.render import render
-from stackwright.report_permissions import policies, template
-from stackwright.wire import wire
+from stackwright.config.load import list_environments, load_config
+from stackwright.core.model import Rendering
+from stackwright.preflight.permissions import NAMED_CALLS, POLICIES_LIMIT, POLICY_LIMIT, Permissions, derive_permissions
+from stackwright.render.render import render_templates
+from stackwright.render.wire import wire_root
+from stackwright.report.permissions import roles_json, roles_template
 
 from .helpers import REPOSITORY, TOPIC, small
 
 ACCOUNT = "123456789012"
-ENVIRONMENTS = environments(REPOSITORY)
+ENVIRONMENTS = list_environments(REPOSITORY)
 
 
 @cache
 def rendering(environment: str) -> Rendering:
-    return render(load(REPOSITORY, environment), wire)
+    return render_templates(load_config(REPOSITORY, environment), wire_root)
 
 
 @cache
 def found(environment: str) -> Permissions:
-    return permissions(rendering(environment))
+    return derive_permissions(rendering(environment))
 
 
 @cache
 def documents(environment: str) -> Mapping[str, list[Any]]:
     """Role -> the statements of its policies, as IAM gets them."""
-    data = policies(found(environment), ACCOUNT, "owner/name")
+    data = roles_json(found(environment), ACCOUNT, "owner/name")
     return {
         role["name"]: [statement for policy in role["policies"] for statement in policy["Statement"]]
         for role in data["roles"]
@@ -130,7 +130,7 @@ def needed(environment: str) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_every_resource_type_is_covered(environment):
-    from stackwright.cfn.authorization import kinds
+    from stackwright.cfn.authorization import read_arn_kinds
 
     assert found(environment).uncovered == ()
     role = next(name for name in documents(environment) if name.endswith("-cloudformation"))
@@ -139,7 +139,7 @@ def test_every_resource_type_is_covered(environment):
     missing = {
         (name, action)
         for name, action in needed(environment)
-        if action not in allowed | optional and kinds(action) is not None
+        if action not in allowed | optional and read_arn_kinds(action) is not None
     }
     assert missing == set()
     assert len(list(needed(environment))) > 150
@@ -147,7 +147,7 @@ def test_every_resource_type_is_covered(environment):
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_policies_fit(environment):
-    for role in policies(found(environment), ACCOUNT, "owner/name")["roles"]:
+    for role in roles_json(found(environment), ACCOUNT, "owner/name")["roles"]:
         sizes = [len(json.dumps(document, separators=(",", ":"))) for document in role["policies"]]
         assert max(sizes) <= POLICY_LIMIT
         assert len(sizes) <= POLICIES_LIMIT
@@ -233,7 +233,7 @@ def test_every_call_of_ours_is_allowed():
 
 
 def test_tokens_are_taken_from_one_branch_and_one_environment():
-    trust = {role["name"]: role["trust"] for role in policies(found("prod"), ACCOUNT, "owner/name")["roles"]}
+    trust = {role["name"]: role["trust"] for role in roles_json(found("prod"), ACCOUNT, "owner/name")["roles"]}
     subject = "token.actions.githubusercontent.com:sub"
     plan = trust["euglena-prod-plan"]["Statement"][0]
     deploy = trust["euglena-prod-deploy"]["Statement"][0]
@@ -245,14 +245,14 @@ def test_tokens_are_taken_from_one_branch_and_one_environment():
 
 def test_cfn_lint_finds_nothing_in_the_template(tmp_path):
     path = tmp_path / "roles.yaml"
-    path.write_text(template(found("prod")), encoding="utf-8")
+    path.write_text(roles_template(found("prod")), encoding="utf-8")
     command = [str(Path(sys.executable).with_name("cfn-lint")), "--format", "parseable", str(path)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (run.stdout, run.returncode) == ("", 0)
 
 
 def test_the_template_leaves_the_account_to_cloudformation():
-    text = template(found("prod"), "owner/name")
+    text = roles_template(found("prod"), "owner/name")
     body = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - plain texts only
     assert body["Parameters"]["Repository"]["Default"] == "owner/name"
     assert not re.search(r"\d{12}", text)
@@ -283,8 +283,8 @@ Resources:
 
 def test_preflight_may_ask_whether_the_names_of_the_templates_are_free(tmp_path: Path):
     files = {"templates/main.yaml.j2": NAMED, "params/defaults.yaml": "project: news\nregion: us-east-2\n"}
-    made = permissions(small(tmp_path, files).render())
-    roles = {role["name"]: role for role in policies(made, ACCOUNT, "owner/name")["roles"]}
+    made = derive_permissions(small(tmp_path, files).render())
+    roles = {role["name"]: role for role in roles_json(made, ACCOUNT, "owner/name")["roles"]}
     for role in ("news-dev-plan", "news-dev-deploy"):
         statements = [each for policy in roles[role]["policies"] for each in policy["Statement"]]
         for action, arn in (
@@ -355,7 +355,7 @@ def test_names_that_only_aws_knows_are_patterns_of_the_stack(tmp_path: Path):
     )
     statements = [
         statement
-        for policy in policies(permissions(project.render()), ACCOUNT, "o/n")["roles"][2]["policies"]
+        for policy in roles_json(derive_permissions(project.render()), ACCOUNT, "o/n")["roles"][2]["policies"]
         for statement in policy["Statement"]
     ]
     assert allows(statements, "sns:CreateTopic", f"arn:aws:sns:us-east-1:{ACCOUNT}:news-dev-main-Topic-1X2Y")
@@ -373,7 +373,7 @@ Resources:
 
 def test_customer_keys_are_used_through_their_services_alone(tmp_path: Path):
     project = small(tmp_path, {"templates/main.yaml.j2": ENCRYPTED, "params/defaults.yaml": "project: news\n"})
-    roles = policies(permissions(project.render()), ACCOUNT, "o/n")["roles"]
+    roles = roles_json(derive_permissions(project.render()), ACCOUNT, "o/n")["roles"]
     deploy = [statement for policy in roles[1]["policies"] for statement in policy["Statement"]]
     key = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1"
     assert allows(deploy, "kms:Decrypt", key, **{"kms:ViaService": "secretsmanager.us-east-1.amazonaws.com"})
@@ -385,7 +385,7 @@ def test_customer_keys_are_used_through_their_services_alone(tmp_path: Path):
 def test_a_secret_without_a_name_is_read_only_where_our_stack_made_it(tmp_path: Path):
     text = ENCRYPTED.replace("Name: news/app, KmsKeyId: alias/own", "Description: x")
     project = small(tmp_path, {"templates/main.yaml.j2": text, "params/defaults.yaml": "project: news\n"})
-    roles = policies(permissions(project.render()), ACCOUNT, "o/n")["roles"]
+    roles = roles_json(derive_permissions(project.render()), ACCOUNT, "o/n")["roles"]
     arn = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:other-AbCdEf"
     key = "aws:ResourceTag/aws:cloudformation:stack-name"
     for role in roles:
@@ -402,7 +402,7 @@ def test_the_service_role_reads_nested_templates_without_a_function_in_them(tmp_
         "templates/app/topic.yaml.j2": "Resources:\n  T: {Type: AWS::SNS::Topic}\n",
         "templates/main.yaml.j2": None,
     }
-    roles = policies(permissions(small(tmp_path, files).render()), ACCOUNT, "o/n")["roles"]
+    roles = roles_json(derive_permissions(small(tmp_path, files).render()), ACCOUNT, "o/n")["roles"]
     statements = [statement for policy in roles[2]["policies"] for statement in policy["Statement"]]
     assert allows(statements, "s3:GetObject", "arn:aws:s3:::artifacts/a.template.yaml")
     assert not allows(statements, "s3:PutObject", "arn:aws:s3:::artifacts/a.template.yaml")
@@ -417,7 +417,7 @@ def test_many_types_are_spread_over_policies(tmp_path: Path):
     ]  # fmt: skip
     resources = "".join(f"  R{n}:\n    Type: {name}\n    Properties: {{}}\n" for n, name in enumerate(names))
     project = small(tmp_path, {"templates/main.yaml.j2": f"Resources:\n{resources}", "params/defaults.yaml": ""})
-    role = policies(permissions(project.render()), ACCOUNT, "o/n")["roles"][2]
+    role = roles_json(derive_permissions(project.render()), ACCOUNT, "o/n")["roles"][2]
     sizes = [len(json.dumps(document, separators=(",", ":"))) for document in role["policies"]]
     assert 1 < len(sizes) <= POLICIES_LIMIT
     assert max(sizes) <= POLICY_LIMIT

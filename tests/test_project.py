@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stackwright.load import environments
-from stackwright.yamltext import template_data
+from stackwright.config.load import list_environments
+from stackwright.core.yaml_nodes import template_data
 from tests.helpers import RENDER_PY, REPOSITORY, Project, files, free_port, yaml_1_1, yaml_1_2
 
-ENVIRONMENTS = environments(REPOSITORY)
+ENVIRONMENTS = list_environments(REPOSITORY)
 ROOTS = ("bootstrap", "foundation", "app")
 HERE = Project(REPOSITORY)
 
@@ -154,17 +154,17 @@ def test_subnets_that_do_not_fit_are_errors(given: str, message: str) -> None:
 
 
 def test_explain_answers_for_every_property_that_a_parameter_touches() -> None:
-    from stackwright.explain import explain
+    from stackwright.render.explain import explain_value
 
     rendering = HERE.render("prod")
     for document in rendering.documents:
         for name, resource in document.resources().items():
             for key in resource.get("Properties") or ():
-                found = explain(f"{document.name}:{name}.Properties.{key}", rendering.config, rendering)
+                found = explain_value(f"{document.name}:{name}.Properties.{key}", rendering.config, rendering)
                 assert found.template
                 assert found.output is not None
                 assert key in document.text.splitlines()[found.output.line - 1]
-    cpu = explain("app/gateway:TaskDefinition.Properties.Cpu", rendering.config, rendering)
+    cpu = explain_value("app/gateway:TaskDefinition.Properties.Cpu", rendering.config, rendering)
     assert [str(leaf.location).partition(":")[0] for leaf in cpu.leaves] == ["params/prod.yaml"]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from stackwright import render_cache
-from stackwright.model import Config, Level, Problem, Rendering, Report
+from stackwright.core.model import Config, Level, Problem, Rendering, Report
+from stackwright.render import memo
 from tests.helpers import Project
 
 FILES = {
@@ -42,14 +42,14 @@ class Renderer:
         self.project, self.count = project, 0
 
     def __call__(self) -> Rendering:
-        return render_cache.rendering(self.project.load(), self._render)
+        return memo.cached_rendering(self.project.load(), self._render)
 
     def _render(self, config: Config) -> Rendering:
         self.count += 1
-        from stackwright.render import render
-        from stackwright.wire import wire
+        from stackwright.render.render import render_templates
+        from stackwright.render.wire import wire_root
 
-        return render(config, wire)
+        return render_templates(config, wire_root)
 
 
 def test_the_same_inputs_are_rendered_once(made: Project) -> None:
@@ -129,15 +129,15 @@ def test_reports_are_kept_with_what_cfn_lint_reads(made: Project) -> None:
         return Report((Problem("E1", f"number {len(found)}", level=Level.WARNING),))
 
     rendering = Renderer(made)()
-    first = render_cache.report(rendering, check)
-    assert render_cache.report(Renderer(made)(), check) == first
+    first = memo.cached_report(rendering, check)
+    assert memo.cached_report(Renderer(made)(), check) == first
     made.write({".cfnlintrc.yaml": "ignore_checks: [W1]\n"})
-    assert render_cache.report(rendering, check) != first
+    assert memo.cached_report(rendering, check) != first
     assert len(found) == 2
 
 
 def test_what_took_too_long_is_tried_again(made: Project) -> None:
     rendering = Renderer(made)()
     slow = Report((Problem("SW390", "too long"),))
-    assert render_cache.report(rendering, lambda _: slow) == slow
-    assert render_cache.report(rendering, lambda _: Report(())) == Report(())
+    assert memo.cached_report(rendering, lambda _: slow) == slow
+    assert memo.cached_report(rendering, lambda _: Report(())) == Report(())

@@ -6,8 +6,8 @@ import json
 import pytest
 from rich.console import Console
 
-from stackwright.differences import DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
-from stackwright.report_diff import FORMATS, as_markdown, report, summary
+from stackwright.diff.model import DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
+from stackwright.report.diff import DIFF_FORMATS, diff_as_markdown, format_diff, summarize_diff
 
 TASK = ResourceDiff(
     "app/web",
@@ -81,23 +81,23 @@ def shown(markup, **options):
 
 
 def test_text():
-    assert shown(report(DIFF), color_system=None) == TEXT
+    assert shown(format_diff(DIFF), color_system=None) == TEXT
 
 
 def test_losses_are_red_and_what_is_kept_is_not():
-    lines = shown(report(DIFF), color_system="standard", force_terminal=True, no_color=False).splitlines()
+    lines = shown(format_diff(DIFF), color_system="standard", force_terminal=True, no_color=False).splitlines()
     assert lines[1].startswith("  \x1b[1;31m! app/data:Files")
     assert lines[2].startswith("  \x1b[33m! app/data:Table")
 
 
 def test_no_changes():
-    assert summary(Diff()) == "No changes."
-    assert shown(report(Diff()), color_system=None) == "No changes.\n"
-    assert report(Diff(), "markdown") == "**No changes.**\n"
+    assert summarize_diff(Diff()) == "No changes."
+    assert shown(format_diff(Diff()), color_system=None) == "No changes.\n"
+    assert format_diff(Diff(), "markdown") == "**No changes.**\n"
 
 
 def test_markdown():
-    text = report(DIFF, "markdown")
+    text = format_diff(DIFF, "markdown")
     assert text.startswith("**Plan: 1 to add, 2 to change, 1 to replace, 1 to remove.")
     assert "> [!CAUTION]\n> **Loss of data**\n> - app/data:Files (AWS::EFS::FileSystem) is removed" in text
     assert "<summary><code>app/data</code>: 1 to add, 1 to change, 1 to remove</summary>" in text
@@ -111,20 +111,20 @@ def test_markdown():
 
 def test_markdown_cannot_be_broken_out_of():
     evil = PropertyDiff("X", "a", "```\n</details><script>*x*")
-    text = as_markdown(Diff((ResourceDiff("s", "R", "T", Effect.CHANGE, properties=(evil,)),)))
+    text = diff_as_markdown(Diff((ResourceDiff("s", "R", "T", Effect.CHANGE, properties=(evil,)),)))
     assert "````diff" in text
     assert text.rstrip().endswith("````\n\n</details>")
 
 
 def test_markdown_fits_into_a_comment():
     many = tuple(PropertyDiff(f"P{i}", "a" * 60, "b" * 60) for i in range(600))
-    text = as_markdown(Diff((ResourceDiff("s", "R", "T", Effect.CHANGE, properties=many),)))
+    text = diff_as_markdown(Diff((ResourceDiff("s", "R", "T", Effect.CHANGE, properties=many),)))
     assert len(text) < 1000
     assert "! ~ R T" in text
 
 
 def test_json_holds_everything():
-    data = json.loads(report(DIFF, "json"))
+    data = json.loads(format_diff(DIFF, "json"))
     assert data["summary"] == {"add": 1, "change": 2, "replace": 1, "remove": 1}
     assert data["losses"][0] == {"address": "app/data:Files", "physical_id": "", "policy": "Delete", "kept": False}
     task = data["resources"][-1]
@@ -152,9 +152,9 @@ def modified(before, after, **options):
 def test_long_values_are_cut_in_text_and_whole_in_json():
     long = "x" * 300
     one = modified(None, long, exists_before=False)
-    assert "(302 characters)" in report(one)
-    assert long not in report(one)
-    assert long in report(one, "json")
+    assert "(302 characters)" in format_diff(one)
+    assert long not in format_diff(one)
+    assert long in format_diff(one, "json")
 
 
 @pytest.mark.parametrize(
@@ -167,24 +167,24 @@ def test_long_values_are_cut_in_text_and_whole_in_json():
     ids=["both sides", "near the start", "at the end"],
 )
 def test_of_two_long_values_what_differs_is_shown(before, after, line):
-    assert f"~ P: {line.format('one')} → {line.format('two')}\n" in shown(report(modified(before, after)))
+    assert f"~ P: {line.format('one')} → {line.format('two')}\n" in shown(format_diff(modified(before, after)))
 
 
 def test_a_long_difference_is_cut():
-    text = shown(report(modified("a" * 300, "b" * 300)))
+    text = shown(format_diff(modified("a" * 300, "b" * 300)))
     assert f'P: "{"a" * 40}…" → "{"b" * 40}…"\n' in text
 
 
 def test_a_value_that_is_part_of_the_other_is_shown_by_what_it_lacks():
-    text = shown(report(modified("a" * 150, "a" * 150 + "b")))
+    text = shown(format_diff(modified("a" * 150, "a" * 150 + "b")))
     assert f'P: "…{"a" * 32}" → "…{"a" * 32}b"\n' in text
 
 
 def test_markup_and_backslashes_stay_text():
-    text = shown(report(modified('[bold]x\\"', "[/] y")))
+    text = shown(format_diff(modified('[bold]x\\"', "[/] y")))
     assert 'P: "[bold]x\\\\\\"" → "[/] y"' in text
 
 
-@pytest.mark.parametrize("style", FORMATS)
+@pytest.mark.parametrize("style", DIFF_FORMATS)
 def test_every_format_is_text(style):
-    assert isinstance(report(DIFF, style), str)
+    assert isinstance(format_diff(DIFF, style), str)

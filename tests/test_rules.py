@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from stackwright.check import located
-from stackwright.model import Level, Problem, Rendering
-from stackwright.rules import ALL
+from stackwright.core.model import Level, Problem, Rendering
+from stackwright.lint.check import locate_finding
+from stackwright.lint.rules import RULES
 from tests.helpers import Project
 
 Make = Callable[..., Project]
-RULES = {rule.id: rule for rule in ALL}
+RULES = {rule.id: rule for rule in RULES}
 
 
 def task(container: str, more: str = "") -> str:
@@ -449,7 +449,7 @@ GOOD = [
 
 
 def found(rule: str, rendering: Rendering) -> list[Problem]:
-    return [located(rendering, each, rule, RULES[rule].level) for each in RULES[rule].check(rendering)]
+    return [locate_finding(rendering, each, rule, RULES[rule].level) for each in RULES[rule].check(rendering)]
 
 
 def rendered(project: Make, text: str) -> Rendering:
@@ -479,12 +479,12 @@ def test_every_rule_has_a_bad_and_a_good_template() -> None:
 
 
 def test_every_rule_says_what_why_and_where_from() -> None:
-    for rule in ALL:
+    for rule in RULES:
         assert rule.title
         assert rule.reason.endswith(".")
         assert rule.source.startswith("https://")
         assert rule.level in (Level.ERROR, Level.WARNING)
-    assert len(RULES) == len(ALL)
+    assert len(RULES) == len(RULES)
 
 
 @pytest.mark.parametrize(
@@ -506,6 +506,6 @@ def test_every_rule_says_what_why_and_where_from() -> None:
 )
 def test_no_rule_stumbles_over_unusual_shapes(text: str, project: Make) -> None:
     rendering = rendered(project, text)
-    for rule in ALL:
+    for rule in RULES:
         for finding in rule.check(rendering):
-            assert located(rendering, finding, rule.id, rule.level).where
+            assert locate_finding(rendering, finding, rule.id, rule.level).where

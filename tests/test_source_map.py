@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from stackwright.model import dotted
+from stackwright.core.model import dotted
 from tests.helpers import Project, line_with, origin
 
 Make = Callable[..., Project]

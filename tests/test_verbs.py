@@ -485,7 +485,7 @@ def test_doctor_misses_what_is_not_there(tmp_path: Path) -> None:
 
 
 def test_doctor_compares_the_packages_with_the_pins(tmp_path: Path) -> None:
-    from stackwright.scaffold import doctor
+    from stackwright.config.scaffold import run_doctor
 
     requirements = tmp_path / "requirements.txt"
     requirements.write_text(
@@ -493,7 +493,7 @@ def test_doctor_compares_the_packages_with_the_pins(tmp_path: Path) -> None:
         "other-platform==1.0 ; sys_platform == 'nowhere'\n"
         "click==0.1 ; python_version < '3'\nclick==999 ; python_version > '2'\n"
     )
-    found = {each.name: each for each in doctor(tmp_path, requirements)}
+    found = {each.name: each for each in run_doctor(tmp_path, requirements)}
     assert found["jinja2"].state == "missing"
     assert found["jinja2"].detail.endswith("is installed, 0.0.1 is pinned: make install")
     assert found["no-such-package"].detail == "make install"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackwright.model import Config, Declaration, Dotenv, Interface, Line, Location, Source, SourceKind, Wiring
-from stackwright.wire import wire
+from stackwright.core.model import Config, Declaration, Dotenv, Interface, Line, Location, Source, SourceKind, Wiring
+from stackwright.render.wire import wire_root
 
 NAMES = ("VpcId", "Url", "WebImage", "AppSecretVersionId", "Subnets")
 
@@ -35,7 +35,7 @@ def config(images: Iterable[str] = (), secrets: Iterable[str] = ()) -> Config:
 def wired(
     root: Interface, nested: Iterable[Interface], earlier: Iterable[Interface] = (), **given: tuple[str, ...]
 ) -> Wiring:
-    return wire(root, list(nested), given, list(earlier), config(["web"], ["app"]))
+    return wire_root(root, list(nested), given, list(earlier), config(["web"], ["app"]))
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def outside(world: World, name: str) -> list[Source]:
 
 
 def check_world(world: World) -> None:
-    wiring = wire(world.root, world.nested, world.given, world.earlier, config(["web"], ["app"]))
+    wiring = wire_root(world.root, world.nested, world.given, world.earlier, config(["web"], ["app"]))
     codes: dict[str, set[str]] = {}
     for problem in wiring.problems:
         codes.setdefault(str(problem.where[0]), set()).add(problem.code)
@@ -140,8 +140,8 @@ def shuffled(stack: Interface) -> Interface:
 @given(worlds())
 def test_the_order_of_names_does_not_matter(world: World) -> None:
     settings_ = config(["web"], ["app"])
-    one = wire(world.root, world.nested, world.given, world.earlier, settings_)
-    two = wire(
+    one = wire_root(world.root, world.nested, world.given, world.earlier, settings_)
+    two = wire_root(
         shuffled(world.root),
         [shuffled(each) for each in world.nested],
         {name: tuple(reversed(names)) for name, names in reversed(list(world.given.items()))},

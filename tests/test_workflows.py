@@ -275,9 +275,9 @@ VERBS = re.compile(r"render\.py (\w+)((?:[^\n\\]|\\\n)*)")
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, REPOSITORY / "docs/pipeline.md"], ids=lambda path: path.name)
 def test_options_that_are_named_exist(path: Path):
-    from stackwright import cli
+    from stackwright.cli import main
 
-    verbs = commands(cli.main)
+    verbs = commands(main.main)
     for verb, rest in VERBS.findall(path.read_text("utf-8")):
         if verb not in verbs:
             continue  # test_docs holds the verbs

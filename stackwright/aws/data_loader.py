@@ -17,7 +17,7 @@ from botocore import __version__
 from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import JSONFileLoader, Loader
 
-from ..cache import Cache
+from ..core import Cache
 
 _SUFFIXES = (".json", ".json.gz")
 """In the order in which botocore looks for them."""

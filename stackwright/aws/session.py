@@ -15,8 +15,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from ..cache import Cache
-from ..errors import AwsError
+from ..core import AwsError, Cache
 
 ATTEMPTS = 8
 """Tries of one call in botocore's standard mode: with its back-off about a minute of throttling or 5xx is absorbed."""

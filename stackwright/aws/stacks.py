@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
-from ..errors import AwsError
+from ..core import AwsError
 from .session import Session
 
 _MISSING = "does not exist"

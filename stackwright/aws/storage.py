@@ -11,8 +11,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from ..errors import AwsError
-from ..model import url_suffix
+from ..core import AwsError, url_suffix
 from .session import PARALLEL, Session
 
 _RENEWAL = timedelta(hours=1)

@@ -11,3 +11,90 @@ In the order in which the modules build on one another:
 - ``changes``: a stack before and after -> the changes, as ``DescribeChangeSet`` lists them and as they will
   happen.
 """
+
+from .authorization import ArnKind, read_arn_kinds
+from .changes import (
+    STACK_TYPE,
+    Action,
+    PhysicalResource,
+    Prediction,
+    PropertyChange,
+    Replacement,
+    ResourceChange,
+    StackSide,
+    deletion_policy,
+    output_values,
+    predict_changes,
+    predict_removal,
+)
+from .difference import MISSING, diff_values, find_unknowns
+from .graph import find_dependencies, order_resources
+from .intrinsics import Pseudo, Resolver, UnknownWorld, parameter_values, resolve_dynamic
+from .policy_statements import EFFECTS, read_statements
+from .schema import STATEFUL, Recreation, ResourceType, Schemas
+from .static_references import RenderedResource, StaticReferences
+from .template import Parameter, Resource, Template, ValidationError, declared_keys, parse_template, template_to_text
+from .validation import validate_template
+from .values import (
+    KNOWN_AFTER_APPLY,
+    ChangeSource,
+    Traced,
+    Unknown,
+    ValueReference,
+    canonical_value,
+    find_traces,
+    plain_data,
+    print_value,
+)
+
+__all__ = [
+    "EFFECTS",
+    "KNOWN_AFTER_APPLY",
+    "MISSING",
+    "STACK_TYPE",
+    "STATEFUL",
+    "Action",
+    "ArnKind",
+    "ChangeSource",
+    "Parameter",
+    "PhysicalResource",
+    "Prediction",
+    "PropertyChange",
+    "Pseudo",
+    "Recreation",
+    "RenderedResource",
+    "Replacement",
+    "Resolver",
+    "Resource",
+    "ResourceChange",
+    "ResourceType",
+    "Schemas",
+    "StackSide",
+    "StaticReferences",
+    "Template",
+    "Traced",
+    "Unknown",
+    "UnknownWorld",
+    "ValidationError",
+    "ValueReference",
+    "canonical_value",
+    "declared_keys",
+    "deletion_policy",
+    "diff_values",
+    "find_dependencies",
+    "find_traces",
+    "find_unknowns",
+    "order_resources",
+    "output_values",
+    "parameter_values",
+    "parse_template",
+    "plain_data",
+    "predict_changes",
+    "predict_removal",
+    "print_value",
+    "read_arn_kinds",
+    "read_statements",
+    "resolve_dynamic",
+    "template_to_text",
+    "validate_template",
+]

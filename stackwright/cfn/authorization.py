@@ -13,10 +13,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from stackwright.cfn.schema import data_folder
+from .schema import data_folder
 
 
-class Kind(Struct, frozen=True):
+class ArnKind(Struct, frozen=True):
     """A kind of resource in IAM: ``name`` such as ``log-group``; ``arn`` up to where the resource's name begins."""
 
     service: str
@@ -28,7 +28,7 @@ class Kind(Struct, frozen=True):
     """Whether ``aws:ResourceTag`` can be asked for."""
 
 
-def kinds(action: str) -> tuple[Kind, ...] | None:
+def read_arn_kinds(action: str) -> tuple[ArnKind, ...] | None:
     """The kinds that an action (``ecs:UpdateService``) names; none: only ``*``. None: there is no such action."""
     service, _, name = action.partition(":")
     known = _reference().get(service, {})
@@ -40,9 +40,9 @@ def kinds(action: str) -> tuple[Kind, ...] | None:
     return tuple(_kind(service, each, text, formats[each]) for each in named for text in formats[each]["ARNFormats"])
 
 
-def _kind(service: str, name: str, text: str, entry: Mapping[str, Any]) -> Kind:
+def _kind(service: str, name: str, text: str, entry: Mapping[str, Any]) -> ArnKind:
     tagged = "aws:ResourceTag/${TagKey}" in entry.get("ConditionKeys", ())
-    return Kind(service, name, text.removesuffix(".*"), text.endswith(".*"), tagged)
+    return ArnKind(service, name, text.removesuffix(".*"), text.endswith(".*"), tagged)
 
 
 @cache

@@ -23,23 +23,23 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stackwright.cfn import graph
-from stackwright.cfn.difference import MISSING, Difference, at, differences
-from stackwright.cfn.intrinsics import Pseudo, Resolver, parameter_values
-from stackwright.cfn.schema import Recreation, ResourceType, Schemas
-from stackwright.cfn.template import Path, Resource, Template, ValidationError, to_text
-from stackwright.cfn.values import (
+from . import graph
+from .difference import MISSING, LeafDifference, diff_values, value_at
+from .intrinsics import Pseudo, Resolver, parameter_values
+from .schema import Recreation, ResourceType, Schemas
+from .template import Path, Resource, Template, ValidationError, template_to_text
+from .values import (
     KNOWN_AFTER_APPLY,
-    Reference,
-    Source,
+    ChangeSource,
     Traced,
     Unknown,
-    as_text,
-    canonical,
-    plain,
-    printed,
-    traces,
+    ValueReference,
+    canonical_value,
+    find_traces,
+    plain_data,
+    print_value,
     uses_attributes,
+    value_text,
 )
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
@@ -62,14 +62,14 @@ class Replacement(StrEnum):
     CONDITIONAL = "Conditional"
 
 
-class Physical(Struct, frozen=True):
+class PhysicalResource(Struct, frozen=True):
     """What is known of a physical resource: its id (what ``Ref`` gives) and attributes by name."""
 
     id: str
     attributes: Mapping[str, Any] = {}
 
 
-class Stack(Struct, frozen=True):
+class StackSide(Struct, frozen=True):
     """One side of a comparison: a template with everything that gives it its values.
 
     ``parameters``: the given values, defaults left out. ``physical``: by logical id; empty where nothing is
@@ -81,8 +81,8 @@ class Stack(Struct, frozen=True):
     template: Template
     parameters: Mapping[str, Any] = {}
     pseudo: Pseudo = Pseudo()
-    physical: Mapping[str, Physical] = {}
-    nested: Mapping[str, Stack] = {}
+    physical: Mapping[str, PhysicalResource] = {}
+    nested: Mapping[str, StackSide] = {}
     exports: Mapping[str, str] = {}
     stored: Mapping[str, str] = {}
     tags: Mapping[str, str] = {}
@@ -174,7 +174,7 @@ class ResourceChange:
         }
         if include_property_values:
             contexts = {"BeforeContext": self.before_context, "AfterContext": self.after_context}
-            optional |= {key: as_text(value) for key, value in contexts.items() if value is not None}
+            optional |= {key: value_text(value) for key, value in contexts.items() if value is not None}
         return found | {key: value for key, value in optional.items() if value is not None}
 
     def _api_details(self, include_property_values: bool) -> list[dict[str, Any]]:
@@ -207,7 +207,7 @@ class Prediction:
         ]
 
 
-def predict(before: Stack | None, after: Stack, schemas: Schemas | None = None) -> Prediction:
+def predict_changes(before: StackSide | None, after: StackSide, schemas: Schemas | None = None) -> Prediction:
     """What updating ``before`` to ``after`` does; ``before=None``: the stack is created.
 
     Raises:
@@ -216,14 +216,14 @@ def predict(before: Stack | None, after: Stack, schemas: Schemas | None = None) 
     return _Comparison(before, after, schemas or Schemas(after.pseudo.region)).run()
 
 
-def removal(before: Stack, schemas: Schemas | None = None) -> Prediction:
+def predict_removal(before: StackSide, schemas: Schemas | None = None) -> Prediction:
     """What deleting a stack does."""
     known = schemas or Schemas(before.pseudo.region)
     side = _Side(before, known)
     return Prediction(tuple(_removed(side, name) for name in sorted(side.active)))
 
 
-def output_values(stack: Stack, schemas: Schemas | None = None) -> Mapping[str, Traced]:
+def output_values(stack: StackSide, schemas: Schemas | None = None) -> Mapping[str, Traced]:
     """The outputs of a stack, by name, as far as they are known."""
     return _Side(stack, schemas or Schemas(stack.pseudo.region)).outputs()
 
@@ -243,7 +243,7 @@ _ATTRIBUTES = (
 class _Side:
     """One stack, resolved lazily. It is also the world of its own resolver: what exists in AWS already."""
 
-    def __init__(self, stack: Stack, schemas: Schemas) -> None:
+    def __init__(self, stack: StackSide, schemas: Schemas) -> None:
         self.stack, self.schemas = stack, schemas
         self.parameters = parameter_values(stack.template, stack.parameters)
         self.resolver = Resolver(stack.template, self.parameters, stack.pseudo, self)
@@ -288,11 +288,11 @@ class _Side:
         self._require(logical_id)
         known = self.stack.physical.get(logical_id)
         value: Any = known.id if known else Unknown(f"${{{logical_id}}}", (logical_id,))
-        return Traced(value, frozenset((Reference(Source.RESOURCE, logical_id),)))
+        return Traced(value, frozenset((ValueReference(ChangeSource.RESOURCE, logical_id),)))
 
     def attribute(self, logical_id: str, name: str) -> Traced:
         self._require(logical_id)
-        references = frozenset((Reference(Source.ATTRIBUTE, f"{logical_id}.{name}"),))
+        references = frozenset((ValueReference(ChangeSource.ATTRIBUTE, f"{logical_id}.{name}"),))
         known = self.stack.physical.get(logical_id)
         if known and name in known.attributes:
             return Traced(known.attributes[name], references)
@@ -303,10 +303,10 @@ class _Side:
         if name.startswith("Outputs."):
             output = self.child_outputs(logical_id).get(name.removeprefix("Outputs."))
             if output is not None:
-                return plain(output)
+                return plain_data(output)
         value = self.resolved(logical_id)["Properties"].get(name, MISSING)
         if value is not MISSING:
-            return plain(value)
+            return plain_data(value)
         return Unknown(f"${{{logical_id}.{name}}}", (f"{logical_id}.{name}",))
 
     def child_outputs(self, logical_id: str) -> Mapping[str, Traced]:
@@ -315,7 +315,7 @@ class _Side:
             self._outputs[logical_id] = _Side(child, self.schemas).outputs() if child else {}
         return self._outputs[logical_id]
 
-    def child(self, logical_id: str) -> Stack | None:
+    def child(self, logical_id: str) -> StackSide | None:
         """The nested stack with the parameters that this stack gives it, None where its template is not
         known."""
         child = self.stack.nested.get(logical_id)
@@ -345,14 +345,14 @@ def _attributes(resource: Resource) -> tuple[Any, ...]:
 class _After(_Side):
     """The new side: references go to what the update makes of a resource, which is compared first."""
 
-    def __init__(self, stack: Stack, schemas: Schemas, comparison: _Comparison) -> None:
+    def __init__(self, stack: StackSide, schemas: Schemas, comparison: _Comparison) -> None:
         self._comparison = comparison
         super().__init__(stack, schemas)
 
     def reference(self, logical_id: str) -> Traced:
         self._require(logical_id)
         change, old = self._comparison.outcome(logical_id)
-        references = frozenset((Reference(Source.RESOURCE, logical_id),))
+        references = frozenset((ValueReference(ChangeSource.RESOURCE, logical_id),))
         if change is None or old is None:
             return old.reference(logical_id) if old else self._new(logical_id, "", True)
         if change.replacement is Replacement.FALSE:
@@ -386,18 +386,18 @@ class _After(_Side):
 
     def _output(self, nested: Prediction, old: _Side, logical_id: str, name: str) -> Traced:
         """A sibling stack's output: AWS does not look into it once the stack is modified."""
-        references = frozenset((Reference(Source.ATTRIBUTE, f"{logical_id}.{name}"),))
+        references = frozenset((ValueReference(ChangeSource.ATTRIBUTE, f"{logical_id}.{name}"),))
         value = nested.output_values.get(name.removeprefix("Outputs."))
-        plain_value = plain(value) if value is not None else old.attribute(logical_id, name).value
+        plain_value = plain_data(value) if value is not None else old.attribute(logical_id, name).value
         return Traced(plain_value, references, unseen=bool(nested.listed))
 
     def _new(self, logical_id: str, name: str, certain: bool) -> Traced:
         """The id or an attribute of a physical resource that does not exist yet."""
         if not name:
-            reference = Reference(Source.RESOURCE, logical_id)
+            reference = ValueReference(ChangeSource.RESOURCE, logical_id)
             value: Any = Unknown(f"${{{logical_id}}}", (logical_id,), True, certain)
             return Traced(value, frozenset((reference,)), unseen=True)
-        reference = Reference(Source.ATTRIBUTE, f"{logical_id}.{name}")
+        reference = ValueReference(ChangeSource.ATTRIBUTE, f"{logical_id}.{name}")
         value = self.model_value(logical_id, name)
         if isinstance(value, Unknown) and value.text == f"${{{logical_id}.{name}}}":
             sure = certain and (name in ("Arn", "Id") or name.endswith(("Arn", "Id")))
@@ -411,9 +411,9 @@ class _After(_Side):
 class _Comparison:
     """Compares resource by resource in the order of dependence, so that consequences follow their causes."""
 
-    def __init__(self, before: Stack | None, after: Stack, schemas: Schemas) -> None:
+    def __init__(self, before: StackSide | None, after: StackSide, schemas: Schemas) -> None:
         self.schemas = schemas
-        self.order = graph.order(after.template)
+        self.order = graph.order_resources(after.template)
         self.old = _Side(before, schemas) if before else None
         self._changes: dict[str, ResourceChange | None] = {}
         self.new = _After(after, schemas, self)
@@ -453,7 +453,7 @@ class _Comparison:
         old = self.old.parameters if self.old else {}
         return {
             name: name not in old
-            or canonical(old[name]) != canonical(value)
+            or canonical_value(old[name]) != canonical_value(value)
             or (isinstance(value, Traced) and value.unseen)
             for name, value in self.new.parameters.items()
         }
@@ -462,8 +462,8 @@ class _Comparison:
         before = self.old.outputs() if self.old else {}
         for name in sorted({**before, **outputs}):
             values = before.get(name, MISSING), outputs.get(name, MISSING)
-            if canonical(values[0]) != canonical(values[1]) or self._export(name):
-                yield name, (plain(values[0]), plain(values[1]))
+            if canonical_value(values[0]) != canonical_value(values[1]) or self._export(name):
+                yield name, (plain_data(values[0]), plain_data(values[1]))
 
     def _export(self, name: str) -> bool:
         old = self.old.stack.template.outputs.get(name) if self.old else None
@@ -479,7 +479,7 @@ class _Comparison:
             type=self.new.resource(name).type,
             # Recorded: "True" for an addition to a stack that goes on, nothing where no resource is kept.
             aws_replacement=Replacement.TRUE if kept else None,
-            after_context=printed(after, attributes=False),
+            after_context=print_value(after, attributes=False),
             nested=self._nested(name, None),
             after=after,
         )
@@ -489,12 +489,12 @@ class _Comparison:
         if child is None:
             return None
         before = old.child(name) if old else None
-        return predict(before, child, self.schemas)
+        return predict_changes(before, child, self.schemas)
 
     def _modified(self, name: str, old: _Side) -> ResourceChange | None:
         before, after = old.resolved(name), self.new.resolved(name)
         known = self.new.type(name)
-        unequal = list(differences(before, after))
+        unequal = list(diff_values(before, after))
         found = [_property_change(item, known) for item in unequal]
         details = list(self._listed(unequal, before, after, known))
         details += self._stack_tags(known)
@@ -532,7 +532,7 @@ class _Comparison:
             policy_action=_policy_action(self.new, name) if replacement is Replacement.TRUE else None,
             properties=properties,
             details=details,
-            before_context=printed(before),
+            before_context=print_value(before),
             after_context=_context(before, after),
             nested=nested,
             before=before,
@@ -546,7 +546,7 @@ class _Comparison:
         return _replacement(properties)
 
     def _listed(
-        self, unequal: list[Difference], before: Any, after: Any, known: ResourceType | None
+        self, unequal: list[LeafDifference], before: Any, after: Any, known: ResourceType | None
     ) -> Iterator[Detail]:
         """The details of all that AWS sees differ; free-form JSON differs as a whole."""
         documents = set()
@@ -559,37 +559,37 @@ class _Comparison:
             else:
                 documents.add(document)
                 path = (item.path[0], *document)
-                yield from _document_details(Difference(path, at(before, path), at(after, path)), known)
+                yield from _document_details(LeafDifference(path, value_at(before, path), value_at(after, path)), known)
 
-    def _details(self, item: Difference, known: ResourceType | None) -> Iterator[Detail]:
+    def _details(self, item: LeafDifference, known: ResourceType | None) -> Iterator[Detail]:
         """One detail for each cause outside of the resource, and one ``DirectModification``, which is Dynamic
         where the value comes from elsewhere. AWS's own order is that of a hash; ours is parameters, direct,
         resources."""
         base = _detail(item, known)
         causes = sorted(reference for reference in item.references if self._moves(reference))
-        own = [cause for cause in causes if cause.source is Source.PARAMETER]
-        others = [cause for cause in causes if cause.source is not Source.PARAMETER]
+        own = [cause for cause in causes if cause.source is ChangeSource.PARAMETER]
+        others = [cause for cause in causes if cause.source is not ChangeSource.PARAMETER]
         for cause in own:
             yield replace(base, source=str(cause.source), cause=cause.entity)
-        hidden = bool(causes) or any(uses_attributes(node) for node in traces(item.after))
+        hidden = bool(causes) or any(uses_attributes(node) for node in find_traces(item.after))
         yield replace(base, evaluation="Dynamic" if hidden else "Static")
         for cause in others:
             evaluation = "Static" if self._settled(cause) else "Dynamic"
             yield replace(base, source=str(cause.source), cause=cause.entity, evaluation=evaluation)
 
-    def _moves(self, reference: Reference) -> bool:
+    def _moves(self, reference: ValueReference) -> bool:
         """Whether AWS takes what is referred to for changed."""
         name = reference.logical_id
-        if reference.source is Source.PARAMETER:
+        if reference.source is ChangeSource.PARAMETER:
             return self._changed_parameters.get(name, False)
         change, old = self.outcome(name)
         if change is None or old is None:
             return old is None
         if change.nested is not None or change.type == STACK_TYPE:
-            return change.listed and reference.source is Source.ATTRIBUTE
+            return change.listed and reference.source is ChangeSource.ATTRIBUTE
         return change.aws_replacement is not Replacement.FALSE
 
-    def _settled(self, reference: Reference) -> bool:
+    def _settled(self, reference: ValueReference) -> bool:
         """Whether the referenced value surely changes: its resource is new or replaced."""
         change, old = self.outcome(reference.logical_id)
         return old is None or (change is not None and change.aws_replacement is Replacement.TRUE)
@@ -612,21 +612,21 @@ def _recreation(path: Path, known: ResourceType | None) -> Recreation:
     return known.recreation(path[1:])
 
 
-def _property_change(item: Difference, known: ResourceType | None) -> PropertyChange:
+def _property_change(item: LeafDifference, known: ResourceType | None) -> PropertyChange:
     return PropertyChange(
         path=item.path,
-        before=MISSING if item.before is MISSING else plain(item.before),
-        after=MISSING if item.after is MISSING else plain(item.after),
+        before=MISSING if item.before is MISSING else plain_data(item.before),
+        after=MISSING if item.after is MISSING else plain_data(item.after),
         recreation=_recreation(item.path, known),
         causes=tuple(sorted(reference.entity for reference in item.references)),
         real=item.real,
         certain=item.certain,
         listed=item.listed,
-        secret=any(node.secret for side in (item.before, item.after) for node in traces(side)),
+        secret=any(node.secret for side in (item.before, item.after) for node in find_traces(side)),
     )
 
 
-def _detail(item: Difference, known: ResourceType | None) -> Detail:
+def _detail(item: LeafDifference, known: ResourceType | None) -> Detail:
     attribute, name = str(item.path[0]), str(item.path[1]) if len(item.path) > 1 else None
     if attribute != "Properties":
         name = None
@@ -641,24 +641,24 @@ def _detail(item: Difference, known: ResourceType | None) -> Detail:
         name=name,
         path="/" + "/".join(str(part) for part in item.path),
         change=change,
-        before=None if item.before is MISSING else as_text(printed(item.before)),
-        after=None if item.after is MISSING else as_text(printed(item.after, attributes=False)),
+        before=None if item.before is MISSING else value_text(print_value(item.before)),
+        after=None if item.after is MISSING else value_text(print_value(item.after, attributes=False)),
     )
 
 
-def _document_details(item: Difference, known: ResourceType | None) -> Iterator[Detail]:
+def _document_details(item: LeafDifference, known: ResourceType | None) -> Iterator[Detail]:
     """Recorded for policies (github.com/aws/aws-cdk, cloudformation-diff's recorded change sets, and change sets of
     nested stacks): one static detail without causes; a key whose value holds something unknown is left out of it and
     listed as an addition, even where it was there before."""
     whole = _detail(item, known)
-    shown = printed(item.after, attributes=False) if isinstance(item.after, Mapping) else {}
-    unknown = [key for key in sorted(shown) if KNOWN_AFTER_APPLY in as_text(shown[key])]
+    shown = print_value(item.after, attributes=False) if isinstance(item.after, Mapping) else {}
+    unknown = [key for key in sorted(shown) if KNOWN_AFTER_APPLY in value_text(shown[key])]
     if item.before is MISSING or not unknown:
         yield whole
         return
-    yield replace(whole, after=as_text({key: value for key, value in shown.items() if key not in unknown}))
+    yield replace(whole, after=value_text({key: value for key, value in shown.items() if key not in unknown}))
     for key in unknown:
-        yield replace(whole, path=f"{whole.path}/{key}", change="Add", before=None, after=as_text(shown[key]))
+        yield replace(whole, path=f"{whole.path}/{key}", change="Add", before=None, after=value_text(shown[key]))
 
 
 def _stack_details(details: list[Detail], nested: Prediction | None) -> list[Detail]:
@@ -690,17 +690,17 @@ def _context(before: Any, after: Any) -> Any:
     """The tree after the update as AWS prints it: what it does not see changing keeps its old value."""
     if isinstance(after, Traced):
         if after.unseen:
-            return printed(after)
-        if before is not MISSING and (after.stale or canonical(before) == canonical(after)):
-            return printed(before)
-        return printed(after, attributes=False)
+            return print_value(after)
+        if before is not MISSING and (after.stale or canonical_value(before) == canonical_value(after)):
+            return print_value(before)
+        return print_value(after, attributes=False)
     if isinstance(after, Mapping):
         old = before if isinstance(before, Mapping) else {}
         return {key: _context(old.get(key, MISSING), item) for key, item in after.items()}
     if isinstance(after, list):
         items = before if isinstance(before, list) else []
         return [_context(items[i] if i < len(items) else MISSING, item) for i, item in enumerate(after)]
-    return printed(after)
+    return print_value(after)
 
 
 def deletion_policy(resource: Resource, resolved: Mapping[str, Any]) -> str:
@@ -709,16 +709,16 @@ def deletion_policy(resource: Resource, resolved: Mapping[str, Any]) -> str:
     Databases default to a snapshot:
     docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html.
     """
-    given = plain(resolved.get("DeletionPolicy"))
+    given = plain_data(resolved.get("DeletionPolicy"))
     if given is not None:
-        return to_text(given).removesuffix("ExceptOnCreate")
+        return template_to_text(given).removesuffix("ExceptOnCreate")
     single = resource.type == "AWS::RDS::DBInstance" and "DBClusterIdentifier" not in resource.properties
     return "Snapshot" if single or resource.type == "AWS::RDS::DBCluster" else "Delete"
 
 
 def _policy_action(side: _Side, name: str) -> str:
-    given = plain(side.resolved(name).get("UpdateReplacePolicy", "Delete"))
-    return f"ReplaceAnd{to_text(given)}"
+    given = plain_data(side.resolved(name).get("UpdateReplacePolicy", "Delete"))
+    return f"ReplaceAnd{template_to_text(given)}"
 
 
 def _removed(side: _Side, name: str) -> ResourceChange:
@@ -730,7 +730,7 @@ def _removed(side: _Side, name: str) -> ResourceChange:
         type=resource.type,
         physical_id=physical.id if physical else None,
         policy_action=deletion_policy(resource, side.resolved(name)),
-        before_context=printed(side.resolved(name), attributes=False),
-        nested=removal(child, side.schemas) if child else None,
+        before_context=print_value(side.resolved(name), attributes=False),
+        nested=predict_removal(child, side.schemas) if child else None,
         before=side.resolved(name),
     )

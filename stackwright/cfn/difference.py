@@ -10,8 +10,8 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stackwright.cfn.template import Path
-from stackwright.cfn.values import Reference, Traced, Unknown, canonical, plain, traces
+from .template import Path
+from .values import Traced, Unknown, ValueReference, canonical_value, find_traces, plain_data
 
 
 class _Missing(Enum):
@@ -22,7 +22,7 @@ MISSING: Final = _Missing.MISSING
 """Stands for the side on which a value does not exist."""
 
 
-class Difference(Struct, frozen=True):
+class LeafDifference(Struct, frozen=True):
     """One leaf that differs; ``before`` and ``after`` are resolved trees or :data:`MISSING`."""
 
     path: Path
@@ -30,59 +30,59 @@ class Difference(Struct, frozen=True):
     after: Any
 
     @property
-    def references(self) -> frozenset[Reference]:
+    def references(self) -> frozenset[ValueReference]:
         """What the new value depends on."""
-        return frozenset(reference for node in traces(self.after) for reference in node.references)
+        return frozenset(reference for node in find_traces(self.after) for reference in node.references)
 
     @property
     def real(self) -> bool:
         """Whether the values differ, or may: not only AWS's knowledge of them."""
-        return bool(canonical(self.before) != canonical(self.after))
+        return bool(canonical_value(self.before) != canonical_value(self.after))
 
     @property
     def unseen(self) -> bool:
         """Whether a change set shows ``KNOWN_AFTER_APPLY`` because of what the value depends on."""
-        return any(node.unseen for node in traces(self.after))
+        return any(node.unseen for node in find_traces(self.after))
 
     @property
     def listed(self) -> bool:
         """Whether AWS's change sets tell of it."""
-        return self.unseen or (self.real and not any(node.stale for node in traces(self.after)))
+        return self.unseen or (self.real and not any(node.stale for node in find_traces(self.after)))
 
     @property
     def certain(self) -> bool:
         """Whether the value surely differs: both are known, or the new one cannot be the old one."""
-        return self.real and not any(not found.certain and found.fresh for found in unknowns(self.after))
+        return self.real and not any(not found.certain and found.fresh for found in find_unknowns(self.after))
 
 
-def unknowns(value: Any) -> Iterator[Unknown]:
+def find_unknowns(value: Any) -> Iterator[Unknown]:
     """The values in a tree that are only known after apply."""
-    value = plain(value)
+    value = plain_data(value)
     if isinstance(value, Unknown):
         yield value
     elif isinstance(value, Mapping | list):
         for item in value.values() if isinstance(value, Mapping) else value:
-            yield from unknowns(item)
+            yield from find_unknowns(item)
 
 
-def differences(before: Any, after: Any, path: Path = ()) -> Iterator[Difference]:
+def diff_values(before: Any, after: Any, path: Path = ()) -> Iterator[LeafDifference]:
     """Every differing leaf, by sorted path; also those that only AWS takes for different."""
     before, after = _opened(before), _opened(after)
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in sorted({**before, **after}):
-            yield from differences(before.get(key, MISSING), after.get(key, MISSING), (*path, key))
+            yield from diff_values(before.get(key, MISSING), after.get(key, MISSING), (*path, key))
     elif isinstance(before, list) and isinstance(after, list):
         for index in range(max(len(before), len(after))):
             old = before[index] if index < len(before) else MISSING
             new = after[index] if index < len(after) else MISSING
-            yield from differences(old, new, (*path, index))
+            yield from diff_values(old, new, (*path, index))
     else:
-        found = Difference(path, before, after)
+        found = LeafDifference(path, before, after)
         if found.real or found.unseen:
             yield found
 
 
-def at(tree: Any, path: Path) -> Any:
+def value_at(tree: Any, path: Path) -> Any:
     """What stands at ``path`` in a resolved tree, or :data:`MISSING`, with the memory of functions around it."""
     for part in path:
         tree = _opened(tree)

@@ -11,16 +11,16 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from stackwright.cfn.template import Resource, Template, ValidationError
+from .template import Resource, Template, ValidationError
 
 _SUB_NAME = re.compile(r"\$\{([^!}][^}]*)\}")
 
 
-def references(value: Any) -> Iterator[tuple[str, str | None]]:
+def find_references(value: Any) -> Iterator[tuple[str, str | None]]:
     """Every (name, attribute or None) that an unresolved value names by Ref, GetAtt or Sub."""
     if isinstance(value, list):
         for item in value:
-            yield from references(item)
+            yield from find_references(item)
     if not isinstance(value, Mapping):
         return
     for key, item in value.items():
@@ -31,7 +31,7 @@ def references(value: Any) -> Iterator[tuple[str, str | None]]:
         elif key == "Fn::Sub":
             yield from _sub(item)
         else:
-            yield from references(item)
+            yield from find_references(item)
 
 
 def _get_att(argument: Any) -> Iterator[tuple[str, str | None]]:
@@ -41,7 +41,7 @@ def _get_att(argument: Any) -> Iterator[tuple[str, str | None]]:
     elif isinstance(argument, list) and argument and isinstance(argument[0], str):
         rest = argument[1:]
         yield argument[0], ".".join(rest) if all(isinstance(part, str) for part in rest) else ""
-        yield from references(rest)
+        yield from find_references(rest)
 
 
 def _sub(argument: Any) -> Iterator[tuple[str, str | None]]:
@@ -54,10 +54,10 @@ def _sub(argument: Any) -> Iterator[tuple[str, str | None]]:
         name, _, attribute = match.group(1).strip().partition(".")
         if match.group(1).strip() not in variables:
             yield name, attribute or None
-    yield from references(list(variables.values()))
+    yield from find_references(list(variables.values()))
 
 
-def dependencies(template: Template) -> dict[str, frozenset[str]]:
+def find_dependencies(template: Template) -> dict[str, frozenset[str]]:
     """Logical id -> the logical ids it needs first.
 
     Raises:
@@ -73,18 +73,18 @@ def _needs(template: Template, resource: Resource) -> Iterator[str]:
             text = f"Template format error: Unresolved resource dependencies [{name}] in the Resources block of the"
             raise ValidationError(f"{text} template", (*path, "DependsOn"))
         yield name
-    for name, _ in references(resource.properties):
+    for name, _ in find_references(resource.properties):
         if name in template.resources:
             yield name
 
 
-def order(template: Template) -> list[str]:
+def order_resources(template: Template) -> list[str]:
     """The logical ids, each after what it depends on; ties in the order of the template.
 
     Raises:
         ValidationError: the resources depend on one another in a circle; all of its members are named.
     """
-    needs = dependencies(template)
+    needs = find_dependencies(template)
     sorter = TopologicalSorter({name: sorted(needs[name]) for name in needs})
     try:
         sorter.prepare()

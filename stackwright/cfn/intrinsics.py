@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from stackwright.cfn.template import Parameter, Path, Template, ValidationError, to_text
-from stackwright.cfn.values import NO_VALUE, Reference, Source, Traced, Unknown, canonical, plain
+from .template import Parameter, Path, Template, ValidationError, template_to_text
+from .values import NO_VALUE, ChangeSource, Traced, Unknown, ValueReference, canonical_value, plain_data
 
 DYNAMIC_REFERENCE = re.compile(r"\{\{resolve:(ssm|ssm-secure|secretsmanager):([^{}]+)\}\}")
 """A dynamic reference; group 1 the service, group 2 its arguments joined by colons."""
@@ -62,7 +62,7 @@ class Pseudo(Struct, frozen=True):
         return list(self.zones) or [f"{self.region}{letter}" for letter in "abc"]
 
 
-class World(Protocol):
+class ResolverWorld(Protocol):
     """What a resolver asks about things outside of the template's text."""
 
     def reference(self, logical_id: str) -> Traced:
@@ -78,16 +78,18 @@ class World(Protocol):
         """The value of an SSM parameter; an :class:`Unknown` where it is not known."""
 
 
-class Ignorant(Struct, frozen=True):
+class UnknownWorld(Struct, frozen=True):
     """A world in which nothing outside of the template is known."""
 
     def reference(self, logical_id: str) -> Traced:
-        reference = Reference(Source.RESOURCE, logical_id)
+        reference = ValueReference(ChangeSource.RESOURCE, logical_id)
         return Traced(Unknown(f"${{{logical_id}}}", (logical_id,)), frozenset((reference,)))
 
     def attribute(self, logical_id: str, name: str) -> Traced:
         entity = f"{logical_id}.{name}"
-        return Traced(Unknown(f"${{{entity}}}", (entity,)), frozenset((Reference(Source.ATTRIBUTE, entity),)))
+        return Traced(
+            Unknown(f"${{{entity}}}", (entity,)), frozenset((ValueReference(ChangeSource.ATTRIBUTE, entity),))
+        )
 
     def exported(self, name: str) -> Any:
         return Unknown(f"${{ImportValue {name}}}", (f"export {name}",))
@@ -117,14 +119,14 @@ def parameter_values(template: Template, given: Mapping[str, Any]) -> dict[str, 
 
 def _given(parameter: Parameter, value: Any) -> Any:
     if isinstance(value, Traced):  # from a parent stack, whose own references mean nothing here
-        return Traced(_given(parameter, plain(value)), frozenset(), value.unseen, value.stale, value.secret)
+        return Traced(_given(parameter, plain_data(value)), frozenset(), value.unseen, value.stale, value.secret)
     if isinstance(value, Unknown):
         return value
     if isinstance(value, list | tuple):
         if any(isinstance(item, Unknown) for item in value):
             return _joined(list(value), ",")
-        value = ",".join(to_text(item) for item in value)
-    text = to_text(value)
+        value = ",".join(template_to_text(item) for item in value)
+    text = template_to_text(value)
     problem = _constraint(parameter, text)
     if problem:
         if parameter.constraint_description:
@@ -147,9 +149,9 @@ def _constraint(parameter: Parameter, text: str) -> str | None:
     if parameter.maximum_length is not None and len(text) > parameter.maximum_length:
         return f"{name} must contain at most {parameter.maximum_length} characters"
     if numeric and parameter.minimum is not None and any(float(i) < parameter.minimum for i in items):
-        return f"{name} must be a number not less than {to_text(parameter.minimum)}"
+        return f"{name} must be a number not less than {template_to_text(parameter.minimum)}"
     if numeric and parameter.maximum is not None and any(float(i) > parameter.maximum for i in items):
-        return f"{name} must be a number not greater than {to_text(parameter.maximum)}"
+        return f"{name} must be a number not greater than {template_to_text(parameter.maximum)}"
     pattern = parameter.allowed_pattern
     if pattern is not None and not all(_matches(pattern, item) for item in items):
         return f"{name} must match pattern {pattern}"
@@ -179,7 +181,7 @@ class Resolver:
     template: Template
     parameters: Mapping[str, Any]
     pseudo: Pseudo = field(default_factory=Pseudo)
-    world: World = field(default_factory=Ignorant)
+    world: ResolverWorld = field(default_factory=UnknownWorld)
     _conditions: dict[str, bool | None] = field(default_factory=dict, repr=False)
 
     def resolve(self, value: Any, path: Path = ()) -> Any:
@@ -262,7 +264,7 @@ def _combine(value: Any, parts: Iterable[Any]) -> Traced:
 def _joined(parts: Sequence[Any], delimiter: str) -> str | Unknown:
     """Text of the parts; one unknown part makes the whole unknown, and keeps the expression readable."""
     missing = [part for part in parts if isinstance(part, Unknown)]
-    text = delimiter.join(part.text if isinstance(part, Unknown) else to_text(part) for part in parts)
+    text = delimiter.join(part.text if isinstance(part, Unknown) else template_to_text(part) for part in parts)
     if not missing:
         return text
     causes = tuple(dict.fromkeys(cause for part in missing for cause in part.causes))
@@ -278,7 +280,7 @@ def _first_unknown(value: Any) -> Unknown | None:
     if isinstance(value, Unknown):
         return value
     items = value if isinstance(value, list) else list(value.values()) if isinstance(value, Mapping) else []
-    return next((found for item in items if (found := _first_unknown(plain(item)))), None)
+    return next((found for item in items if (found := _first_unknown(plain_data(item)))), None)
 
 
 # --- functions ----------------------------------------------------------------------------------------------
@@ -306,9 +308,9 @@ def _named(resolver: Resolver, name: str, path: Path) -> Any:
 
 def _parameter_value(resolver: Resolver, parameter: Parameter) -> Traced:
     given = resolver.parameters[parameter.name]
-    reference = frozenset((Reference(Source.PARAMETER, parameter.name),))
+    reference = frozenset((ValueReference(ChangeSource.PARAMETER, parameter.name),))
     held = given if isinstance(given, Traced) else Traced(given)
-    value = plain(held)
+    value = plain_data(held)
     if parameter.ssm_type and not isinstance(value, Unknown):
         value = resolver.world.stored(value)
     if parameter.is_list and isinstance(value, str):
@@ -331,7 +333,7 @@ def _get_att(resolver: Resolver, argument: Any, path: Path) -> Any:
     wrong = "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and the"
     if not isinstance(argument, list) or len(argument) < 2 or not isinstance(argument[0], str) or not argument[0]:
         raise ValidationError(f"{wrong} resource attribute", path)
-    names = [plain(resolver.resolve(item, path)) for item in argument[1:]]
+    names = [plain_data(resolver.resolve(item, path)) for item in argument[1:]]
     if not all(isinstance(name, str) and name for name in names):
         raise ValidationError(f"{wrong} resource attribute", path)
     return _attribute(resolver, argument[0], ".".join(names), path)
@@ -379,7 +381,7 @@ def _sub_part(resolver: Resolver, name: str, variables: Mapping[str, Any], path:
 
 
 def _text_of(part: Any, function: str, path: Path) -> Any:
-    value = plain(part)
+    value = plain_data(part)
     if isinstance(value, list | Mapping) or value is NO_VALUE:
         raise ValidationError(f"Template error: {function} needs strings, not lists or objects.", path)
     return value
@@ -412,7 +414,7 @@ def _split(resolver: Resolver, argument: Any, path: Path) -> Any:
     value = _text_of(source, "Fn::Split", path)
     if isinstance(value, Unknown):
         return _combine(_derived("Split", value, repr(argument[0])), (source,))
-    return _combine(to_text(value).split(argument[0]), (source,))
+    return _combine(template_to_text(value).split(argument[0]), (source,))
 
 
 def _select(resolver: Resolver, argument: Any, path: Path) -> Any:
@@ -420,7 +422,7 @@ def _select(resolver: Resolver, argument: Any, path: Path) -> Any:
         text = "Template error: Fn::Select requires a list argument with two elements: an integer index and a list"
         raise ValidationError(text, path)
     index, items = resolver.resolve(argument[0], (*path, 0)), resolver.resolve(argument[1], (*path, 1))
-    value, number = items.value if isinstance(items, Traced) else items, to_text(plain(index))
+    value, number = items.value if isinstance(items, Traced) else items, template_to_text(plain_data(index))
     if isinstance(value, Unknown):
         return _combine(_derived("Select", value, number), (index, items))
     if not isinstance(value, list) or not number.isdigit():
@@ -429,7 +431,7 @@ def _select(resolver: Resolver, argument: Any, path: Path) -> Any:
     if int(number) >= len(value):
         raise ValidationError(f"Template error: Fn::Select  cannot select nonexistent value at index {number}", path)
     chosen = value[int(number)]
-    return _combine(plain(chosen), (index, items, chosen))
+    return _combine(plain_data(chosen), (index, items, chosen))
 
 
 def _if(resolver: Resolver, argument: Any, path: Path) -> Any:
@@ -453,11 +455,11 @@ def _find_in_map(resolver: Resolver, argument: Any, path: Path) -> Any:
     if missing:
         return _combine(_derived("FindInMap", missing), keys)
     found: Any = resolver.template.mappings
-    for name in map(to_text, names):
+    for name in map(template_to_text, names):
         if not isinstance(found, Mapping) or name not in found:
             if default is not NO_VALUE:
-                return _combine(plain(default), (*keys, default))
-            shown = "::".join(map(to_text, names))
+                return _combine(plain_data(default), (*keys, default))
+            shown = "::".join(map(template_to_text, names))
             raise ValidationError(f"Template error: Unable to get mapping for {shown}", path)
         found = found[name]
     return _combine(found, keys)
@@ -481,7 +483,7 @@ def _needs_extensions(resolver: Resolver, what: str, path: Path) -> None:
 
 def _base64(resolver: Resolver, argument: Any, path: Path) -> Any:
     source = resolver.resolve(argument, path)
-    value = plain(source)
+    value = plain_data(source)
     if isinstance(value, Unknown):
         return _combine(_derived("Base64", value), (source,))
     if not isinstance(value, str):
@@ -496,14 +498,14 @@ def _cidr(resolver: Resolver, argument: Any, path: Path) -> Any:
         )
         raise ValidationError(text, path)
     parts = [resolver.resolve(item, (*path, index)) for index, item in enumerate(argument)]
-    values = [plain(part) for part in parts]
+    values = [plain_data(part) for part in parts]
     missing = _first_unknown(values)
     if missing:
         return _combine(_derived("Cidr", missing, *values[1:]), parts)
     try:
-        network = ipaddress.ip_network(to_text(values[0]))
-        count = int(to_text(values[1]))
-        bits = int(to_text(values[2])) if len(values) == 3 else 8 if network.version == 4 else 64
+        network = ipaddress.ip_network(template_to_text(values[0]))
+        count = int(template_to_text(values[1]))
+        bits = int(template_to_text(values[2])) if len(values) == 3 else 8 if network.version == 4 else 64
         if not 1 <= count <= 256:
             raise ValueError("the count must be between 1 and 256")
         subnets = network.subnets(new_prefix=network.max_prefixlen - bits)
@@ -517,9 +519,9 @@ def _cidr(resolver: Resolver, argument: Any, path: Path) -> Any:
 
 def _get_azs(resolver: Resolver, argument: Any, path: Path) -> Any:
     region = resolver.resolve(argument, path)
-    value = plain(region)
+    value = plain_data(region)
     if value not in ("", resolver.pseudo.region):
-        return _combine([f"{to_text(value)}{letter}" for letter in "abc"], (region,))
+        return _combine([f"{template_to_text(value)}{letter}" for letter in "abc"], (region,))
     return _combine(resolver.pseudo.availability_zones, (region,))
 
 
@@ -528,13 +530,13 @@ def _import_value(resolver: Resolver, argument: Any, path: Path) -> Any:
     value = _text_of(name, "Fn::ImportValue", path)
     if isinstance(value, Unknown):
         return _combine(_derived("ImportValue", value), (name,))
-    return _combine(resolver.world.exported(to_text(value)), (name,))
+    return _combine(resolver.world.exported(template_to_text(value)), (name,))
 
 
 def _length(resolver: Resolver, argument: Any, path: Path) -> Any:
     _needs_extensions(resolver, "Fn::Length", path)
     items = resolver.resolve(argument, path)
-    value = plain(items)
+    value = plain_data(items)
     if isinstance(value, Unknown):
         return _combine(_derived("Length", value), (items,))
     if not isinstance(value, list):
@@ -547,14 +549,14 @@ def _to_json_string(resolver: Resolver, argument: Any, path: Path) -> Any:
     if not isinstance(argument, list | Mapping):
         raise ValidationError("Template error: Fn::ToJsonString needs an object or a list.", path)
     tree = resolver.resolve(argument, path)
-    value = plain(tree)
+    value = plain_data(tree)
     missing = _first_unknown(value)
     if missing:
         return Traced(_derived("ToJsonString", missing), _references(tree))
     return Traced(json.dumps(value, separators=(",", ":"), ensure_ascii=False), _references(tree))
 
 
-def _references(tree: Any) -> frozenset[Reference]:
+def _references(tree: Any) -> frozenset[ValueReference]:
     if isinstance(tree, Traced):
         return tree.references | _references(tree.value)
     items = tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, list) else ()
@@ -598,7 +600,7 @@ _FUNCTIONS: Mapping[str, Callable[[Resolver, Any, Path], Any]] = {
 def _equals(resolver: Resolver, argument: Any, path: Path) -> bool:
     if not isinstance(argument, list) or len(argument) != 2:
         raise ValidationError("Template error: every Fn::Equals object requires a list of two string parameters.", path)
-    left, right = (canonical(resolver.resolve(item, (*path, i))) for i, item in enumerate(argument))
+    left, right = (canonical_value(resolver.resolve(item, (*path, i))) for i, item in enumerate(argument))
     return bool(left == right)
 
 

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path as FilePath
 from typing import Any
 
-from stackwright.cfn.template import Path, to_text
+from .template import Path, template_to_text
 
 _ANY = "*"
 STATEFUL = frozenset(
@@ -359,13 +359,13 @@ def _texts(error: Any) -> Iterator[str]:
 
 
 _KEYWORD_TEXTS: Mapping[str, Any] = {
-    "enum": lambda value, _: f"{to_text(value)} is not a valid enum value",
+    "enum": lambda value, _: f"{template_to_text(value)} is not a valid enum value",
     "minLength": lambda value, bound: f"expected minLength: {bound}, actual: {len(value)}",
     "maxLength": lambda value, bound: f"expected maxLength: {bound}, actual: {len(value)}",
     "minItems": lambda value, bound: f"expected minimum item count: {bound}, found: {len(value)}",
     "maxItems": lambda value, bound: f"expected maximum item count: {bound}, found: {len(value)}",
-    "minimum": lambda value, bound: f"{to_text(value)} is not greater or equal to {to_text(bound)}",
-    "maximum": lambda value, bound: f"{to_text(value)} is not less or equal to {to_text(bound)}",
+    "minimum": lambda value, bound: f"{template_to_text(value)} is not greater or equal to {template_to_text(bound)}",
+    "maximum": lambda value, bound: f"{template_to_text(value)} is not less or equal to {template_to_text(bound)}",
     "uniqueItems": lambda _value, _: "array items are not unique",
 }
 
@@ -384,7 +384,7 @@ def _validator_class() -> Any:
         return check
 
     def enum(_validator: Any, allowed: Sequence[Any], instance: Any, _schema: Any) -> Iterator[Any]:
-        if not isinstance(instance, list | dict) and to_text(instance) not in map(to_text, allowed):
+        if not isinstance(instance, list | dict) and template_to_text(instance) not in map(template_to_text, allowed):
             yield ValidationError("not in enum")
 
     def pattern(_validator: Any, expression: str, instance: Any, _schema: Any) -> Iterator[Any]:

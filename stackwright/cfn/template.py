@@ -179,7 +179,7 @@ class Template:
 
 
 @lru_cache(maxsize=64)
-def parse(text: str) -> Template:
+def parse_template(text: str) -> Template:
     """Read a template; the same one for the same text, which is asked for in many places.
 
     Raises:
@@ -187,7 +187,7 @@ def parse(text: str) -> Template:
     """
     data, lines = _read(text)
     try:
-        return from_data(data, lines)
+        return template_from_data(data, lines)
     except ValidationError as error:
         if error.line or not error.path:
             raise
@@ -195,7 +195,7 @@ def parse(text: str) -> Template:
         raise ValidationError(error.message, error.path, found) from None
 
 
-def declared(text: str) -> Template:
+def declared_keys(text: str) -> Template:
     """What a template that AWS has taken declares, as far as that can be read: macros are not run, and a resource or
     parameter that only they understand is left out. Of the sections, it has ``parameters`` and ``resources``.
 
@@ -203,7 +203,7 @@ def declared(text: str) -> Template:
         ValidationError: the text is no template at all.
     """
     try:
-        return parse(text)
+        return parse_template(text)
     except ValidationError:
         data, lines = _read(text)
     if not isinstance(data, Mapping):
@@ -324,7 +324,7 @@ class _Reader:
         return {long: self._scalar(plain)}
 
 
-def from_data(data: Any, lines: Mapping[Path, int] | None = None) -> Template:
+def template_from_data(data: Any, lines: Mapping[Path, int] | None = None) -> Template:
     """A template from a document that was already read (JSON shapes).
 
     Raises:
@@ -425,15 +425,15 @@ def _parameter(name: str, value: Any) -> Parameter:
     return Parameter(
         name=name,
         type=value["Type"],
-        default=None if default is None else to_text(default),
-        allowed_values=tuple(to_text(item) for item in value.get("AllowedValues") or ()),
+        default=None if default is None else template_to_text(default),
+        allowed_values=tuple(template_to_text(item) for item in value.get("AllowedValues") or ()),
         allowed_pattern=value.get("AllowedPattern"),
         constraint_description=value.get("ConstraintDescription"),
         minimum_length=_number(value.get("MinLength"), int, "MinLength", path),
         maximum_length=_number(value.get("MaxLength"), int, "MaxLength", path),
         minimum=_number(value.get("MinValue"), float, "MinValue", path),
         maximum=_number(value.get("MaxValue"), float, "MaxValue", path),
-        no_echo=to_text(value.get("NoEcho", False)).lower() != "false",  # in doubt it is secret
+        no_echo=template_to_text(value.get("NoEcho", False)).lower() != "false",  # in doubt it is secret
         description=value.get("Description"),
     )
 
@@ -448,7 +448,7 @@ def _mapping_table(name: str, value: Any) -> Mapping[str, Mapping[str, Any]]:
             if isinstance(cell, Mapping) or cell is None:
                 text = "Template format error: Every Mappings attribute must be a String or a List."
                 raise ValidationError(text, ("Mappings", name, top, second))
-    return {to_text(top): {to_text(k): v for k, v in row.items()} for top, row in value.items()}
+    return {template_to_text(top): {template_to_text(k): v for k, v in row.items()} for top, row in value.items()}
 
 
 def _resource(name: str, value: Any) -> Resource:
@@ -510,7 +510,7 @@ def _output(name: str, value: Any) -> Output:
     )
 
 
-def to_text(value: Any) -> str:
+def template_to_text(value: Any) -> str:
     """A scalar as CloudFormation writes it: ``true`` and ``false``, whole numbers without a point."""
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stackwright.cfn import graph
-from stackwright.cfn.schema import Schemas
-from stackwright.cfn.template import Path, Template, ValidationError
+from . import graph
+from .schema import Schemas
+from .template import Path, Template, ValidationError
 
 _PSEUDO = frozenset(
     f"AWS::{name}"
@@ -24,7 +24,7 @@ _PSEUDO = frozenset(
 )
 
 
-def validate(template: Template, schemas: Schemas) -> None:
+def validate_template(template: Template, schemas: Schemas) -> None:
     """Check a template on its own, as ``ValidateTemplate`` and ``CreateChangeSet`` do first.
 
     Raises:
@@ -40,7 +40,7 @@ def validate(template: Template, schemas: Schemas) -> None:
             _references(template, schemas, parts, ("Resources", name))
         for name, output in template.outputs.items():
             _references(template, schemas, (output.value, output.export), ("Outputs", name))
-        graph.order(template)
+        graph.order_resources(template)
     except ValidationError as error:
         raise ValidationError(error.message, error.path, error.line or template.line(error.path)) from None
 
@@ -117,7 +117,7 @@ def _function(template: Template, name: str, argument: Any, path: Path) -> None:
 
 def _references(template: Template, schemas: Schemas, value: Any, path: Path) -> None:
     known = {*template.resources, *template.parameters, *_PSEUDO}
-    for name, attribute in graph.references(list(value) if isinstance(value, tuple) else value):
+    for name, attribute in graph.find_references(list(value) if isinstance(value, tuple) else value):
         if attribute is None and name not in known:
             text = f"Template format error: Unresolved resource dependencies [{name}] in the {path[0]} block of the"
             raise ValidationError(f"{text} template", path)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from stackwright.cfn.template import to_text
+from .template import template_to_text
 
 KNOWN_AFTER_APPLY: Final = "{{changeSet:KNOWN_AFTER_APPLY}}"
 """What ``DescribeChangeSet`` prints for a value that only exists once the change set was executed."""
@@ -30,7 +30,7 @@ NO_VALUE: Final = NoValue.NO_VALUE
 """``!Ref AWS::NoValue``: the property or list item that holds it does not exist."""
 
 
-class Source(StrEnum):
+class ChangeSource(StrEnum):
     """What kind of thing a value depends on; the names of ``ResourceChangeDetail.ChangeSource``."""
 
     PARAMETER = "ParameterReference"
@@ -38,10 +38,10 @@ class Source(StrEnum):
     ATTRIBUTE = "ResourceAttribute"
 
 
-class Reference(Struct, frozen=True, order=True):
+class ValueReference(Struct, frozen=True, order=True):
     """One dependency of a value: ``entity`` is a parameter, ``LogicalId`` or ``LogicalId.Attribute``."""
 
-    source: Source
+    source: ChangeSource
     entity: str
 
     @property
@@ -77,48 +77,48 @@ class Traced(Struct, frozen=True):
     """
 
     value: Any
-    references: frozenset[Reference] = frozenset()
+    references: frozenset[ValueReference] = frozenset()
     unseen: bool = False
     stale: bool = False
     secret: bool = False
 
 
-def plain(value: Any) -> Any:
+def plain_data(value: Any) -> Any:
     """The tree without :class:`Traced` nodes; :class:`Unknown` values stay."""
     if isinstance(value, Traced):
-        return plain(value.value)
+        return plain_data(value.value)
     if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: plain_data(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [plain(item) for item in value]
+        return [plain_data(item) for item in value]
     return value
 
 
-def traces(value: Any) -> Iterator[Traced]:
+def find_traces(value: Any) -> Iterator[Traced]:
     """Every :class:`Traced` node in the tree, outermost first."""
     if isinstance(value, Traced):
         yield value
-        yield from traces(value.value)
+        yield from find_traces(value.value)
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from traces(item)
+            yield from find_traces(item)
     elif isinstance(value, list):
         for item in value:
-            yield from traces(item)
+            yield from find_traces(item)
 
 
-def canonical(value: Any) -> Any:
+def canonical_value(value: Any) -> Any:
     """The plain tree with every scalar as text: CloudFormation compares ``5`` and ``"5"`` as equal."""
     if isinstance(value, Traced):
-        return canonical(value.value)
+        return canonical_value(value.value)
     if isinstance(value, Mapping):
-        return {key: canonical(item) for key, item in value.items()}
+        return {key: canonical_value(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [canonical(item) for item in value]
-    return value if isinstance(value, Unknown) else to_text(value)
+        return [canonical_value(item) for item in value]
+    return value if isinstance(value, Unknown) else template_to_text(value)
 
 
-def printed(value: Any, attributes: bool = True) -> Any:
+def print_value(value: Any, attributes: bool = True) -> Any:
     """The tree as ``DescribeChangeSet`` prints it: scalars as text, unknown values and secrets masked.
 
     With ``attributes=False`` everything that an ``Fn::GetAtt`` takes part in is masked too: CloudFormation
@@ -126,19 +126,19 @@ def printed(value: Any, attributes: bool = True) -> Any:
     """
     if isinstance(value, Traced):
         hidden = value.unseen or (not attributes and uses_attributes(value))
-        return "****" if value.secret else KNOWN_AFTER_APPLY if hidden else printed(value.value, attributes)
+        return "****" if value.secret else KNOWN_AFTER_APPLY if hidden else print_value(value.value, attributes)
     if isinstance(value, Mapping):
-        return {key: printed(item, attributes) for key, item in value.items()}
+        return {key: print_value(item, attributes) for key, item in value.items()}
     if isinstance(value, list):
-        return [printed(item, attributes) for item in value]
-    return KNOWN_AFTER_APPLY if isinstance(value, Unknown) else to_text(value)
+        return [print_value(item, attributes) for item in value]
+    return KNOWN_AFTER_APPLY if isinstance(value, Unknown) else template_to_text(value)
 
 
 def uses_attributes(value: Traced) -> bool:
     """Whether an ``Fn::GetAtt`` takes part in the value."""
-    return any(reference.source is Source.ATTRIBUTE for reference in value.references)
+    return any(reference.source is ChangeSource.ATTRIBUTE for reference in value.references)
 
 
-def as_text(shown: Any) -> str:
+def value_text(shown: Any) -> str:
     """A printed tree as one string, the form of ``BeforeValue`` and ``AfterValue``."""
     return shown if isinstance(shown, str) else json.dumps(shown, separators=(",", ":"), sort_keys=True)

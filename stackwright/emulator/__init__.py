@@ -17,3 +17,94 @@
 
 What a change does is decided in :mod:`stackwright.cfn`; nothing here knows templates' semantics.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .engine import LocalCloudFormation
+    from .faults import RequestFault, action_of
+    from .lifecycle import running, start, stop
+    from .local import (
+        REGISTRY,
+        UNSET,
+        describe_local,
+        is_local_endpoint,
+        is_local_registry,
+        local_account,
+        local_environment,
+        local_folder,
+        local_settings,
+        make_local_keys,
+        start_local,
+    )
+    from .rehearsal import Phase, Rehearsal, RehearsalBuild, RehearsalStep, RehearsalWorld, Rollback, rehearse
+    from .server import ADMIN, Application
+    from .state import STACK_TYPE
+
+__all__ = [
+    "ADMIN",
+    "REGISTRY",
+    "STACK_TYPE",
+    "UNSET",
+    "Application",
+    "LocalCloudFormation",
+    "Phase",
+    "Rehearsal",
+    "RehearsalBuild",
+    "RehearsalStep",
+    "RehearsalWorld",
+    "RequestFault",
+    "Rollback",
+    "action_of",
+    "describe_local",
+    "is_local_endpoint",
+    "is_local_registry",
+    "local_account",
+    "local_environment",
+    "local_folder",
+    "local_settings",
+    "make_local_keys",
+    "rehearse",
+    "running",
+    "start",
+    "start_local",
+    "stop",
+]
+
+_HOMES = {
+    "LocalCloudFormation": "engine",
+    "RequestFault": "faults",
+    "action_of": "faults",
+    "running": "lifecycle",
+    "start": "lifecycle",
+    "stop": "lifecycle",
+    "REGISTRY": "local",
+    "UNSET": "local",
+    "describe_local": "local",
+    "is_local_endpoint": "local",
+    "is_local_registry": "local",
+    "local_account": "local",
+    "local_environment": "local",
+    "local_folder": "local",
+    "local_settings": "local",
+    "make_local_keys": "local",
+    "start_local": "local",
+    "Phase": "rehearsal",
+    "Rehearsal": "rehearsal",
+    "RehearsalBuild": "rehearsal",
+    "RehearsalStep": "rehearsal",
+    "RehearsalWorld": "rehearsal",
+    "Rollback": "rehearsal",
+    "rehearse": "rehearsal",
+    "ADMIN": "server",
+    "Application": "server",
+    "STACK_TYPE": "state",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use: moto, which most of them need, takes a second."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..cfn.intrinsics import Pseudo
-from .engine import Engine
+from ..cfn import Pseudo
+from .engine import LocalCloudFormation
 from .journal import Journal
 from .lifecycle import LifecycleError, serving
 from .server import Server
@@ -36,7 +36,7 @@ def _serve(
     folder: Path, region: str, account: str, stop: threading.Event, tell: Callable[[Mapping[str, Any]], None]
 ) -> None:
     journal = Journal(folder / f"state-{account}-{region}.jsonl")
-    with Server(Engine(Pseudo(region=region, account_id=account)), journal=journal) as server:
+    with Server(LocalCloudFormation(Pseudo(region=region, account_id=account)), journal=journal) as server:
         tell({"pid": os.getpid(), "url": server.url, "region": region, "account": account})
         threading.Thread(target=_load, args=(server,), daemon=True).start()
         stop.wait()

@@ -8,7 +8,7 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
-from ..cfn.intrinsics import Pseudo
+from ..cfn import Pseudo
 
 CONCURRENCY = 1000
 _QUOTAS: Mapping[str, Mapping[str, tuple[str, float]]] = {
@@ -25,7 +25,7 @@ _RAISED: Mapping[str, float] = {"L-3032A538": 1000}
 """Quotas that this account has got: with the default of a new one no more than a few tasks would run."""
 
 
-class Account:
+class EmulatedAccount:
     """The account in one Region."""
 
     def __init__(self, pseudo: Pseudo) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 
-class Context:
+class LambdaContext:
     """What a handler is told of its invocation."""
 
     function_version = "$LATEST"
@@ -39,7 +39,7 @@ class Context:
 
 def outcome() -> dict[str, Any]:
     """``payload``, the JSON of what the handler returned; or ``error``, as Lambda answers one."""
-    context, event = Context(), json.load(sys.stdin)
+    context, event = LambdaContext(), json.load(sys.stdin)
     module, _, name = os.environ["_HANDLER"].rpartition(".")
     try:
         handler = getattr(importlib.import_module(module.replace("/", ".")), name)

@@ -15,16 +15,16 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from ..cfn.template import to_text
+from ..cfn import template_to_text
 from .resources import Refused
-from .services import Services
+from .services import MotoServices
 
 Found = Mapping[str, Any]
-Extra = Callable[[Services, str], Found]
+Extra = Callable[[MotoServices, str], Found]
 
 
 @dataclass(frozen=True)
-class Reader:
+class LiveReader:
     """How a type is read: ``answer`` is the path to it, ``key`` makes the arguments from the physical id.
 
     ``optional`` are properties that the service leaves out once somebody removed them; ``rest`` reads the others,
@@ -40,7 +40,7 @@ class Reader:
     unset: frozenset[str] = frozenset()
 
 
-class Difference(Struct, frozen=True):
+class DriftedProperty(Struct, frozen=True):
     """One property that differs: ``kind`` is ADD, REMOVE or NOT_EQUAL, the values are text (JSON for structures)."""
 
     path: str
@@ -49,7 +49,7 @@ class Difference(Struct, frozen=True):
     kind: str
 
 
-class ResourceDrift(Struct, frozen=True):
+class DriftedResource(Struct, frozen=True):
     """What was found of one resource; ``status`` as the API has it."""
 
     logical_id: str
@@ -57,13 +57,13 @@ class ResourceDrift(Struct, frozen=True):
     timestamp: float
     expected: Found
     actual: Found
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[DriftedProperty, ...] = ()
 
 
 class Drifts:
     """Reads resources from moto's services."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: MotoServices) -> None:
         self._services = services
 
     def read(self, type_: str, physical_id: str, properties: Found) -> Found | None:
@@ -84,7 +84,7 @@ class Drifts:
         more = reader.rest(self._services, physical_id) if reader.rest else {}
         return {**answer, **more}
 
-    def compare(self, logical_id: str, type_: str, physical_id: str, properties: Found, now: float) -> ResourceDrift:
+    def compare(self, logical_id: str, type_: str, physical_id: str, properties: Found, now: float) -> DriftedResource:
         """The drift of one resource.
 
         Raises:
@@ -92,13 +92,13 @@ class Drifts:
         """
         found = self.read(type_, physical_id, properties)
         if found is None:
-            return ResourceDrift(logical_id, "DELETED", now, properties, {})
+            return DriftedResource(logical_id, "DELETED", now, properties, {})
         optional = READERS[type_].optional
         properties = {name: value for name, value in properties.items() if name not in READERS[type_].unset}
         actual = {name: _actual(value, name, found, optional) for name, value in properties.items()}
         actual = {name: value for name, value in actual.items() if value is not None}
         differing = tuple(_differences("", properties, actual))
-        return ResourceDrift(logical_id, "MODIFIED" if differing else "IN_SYNC", now, properties, actual, differing)
+        return DriftedResource(logical_id, "MODIFIED" if differing else "IN_SYNC", now, properties, actual, differing)
 
 
 def _actual(expected: Any, name: str, found: Found, optional: frozenset[str]) -> Any:
@@ -131,11 +131,11 @@ def _sorted(items: list[Any]) -> list[Any]:
     return items
 
 
-def _differences(path: str, expected: Any, actual: Any) -> Iterator[Difference]:
+def _differences(path: str, expected: Any, actual: Any) -> Iterator[DriftedProperty]:
     if isinstance(expected, Mapping) and isinstance(actual, Mapping):
         for name, value in expected.items():
             if name not in actual:
-                yield Difference(f"{path}/{name}", _text(value), "null", "REMOVE")
+                yield DriftedProperty(f"{path}/{name}", _text(value), "null", "REMOVE")
             else:
                 yield from _differences(f"{path}/{name}", value, actual[name])
         return
@@ -143,22 +143,22 @@ def _differences(path: str, expected: Any, actual: Any) -> Iterator[Difference]:
         yield from _in_lists(path, _sorted(expected), _sorted(actual))
         return
     if "{{resolve:" not in _text(expected) and _text(expected) != _text(actual):
-        yield Difference(path, _text(expected), _text(actual), "NOT_EQUAL")
+        yield DriftedProperty(path, _text(expected), _text(actual), "NOT_EQUAL")
 
 
-def _in_lists(path: str, expected: list[Any], actual: list[Any]) -> Iterator[Difference]:
+def _in_lists(path: str, expected: list[Any], actual: list[Any]) -> Iterator[DriftedProperty]:
     if not any(isinstance(item, Mapping | list) for item in [*expected, *actual]):
         expected, actual = sorted(expected, key=_text), sorted(actual, key=_text)
     for index, (want, have) in enumerate(zip(expected, actual, strict=False)):
         yield from _differences(f"{path}/{index}", want, have)
     for index, want in enumerate(expected[len(actual) :], len(actual)):
-        yield Difference(f"{path}/{index}", _text(want), "null", "REMOVE")
+        yield DriftedProperty(f"{path}/{index}", _text(want), "null", "REMOVE")
     for index, have in enumerate(actual[len(expected) :], len(expected)):
-        yield Difference(f"{path}/{index}", "null", _text(have), "ADD")
+        yield DriftedProperty(f"{path}/{index}", "null", _text(have), "ADD")
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str) if isinstance(value, dict | list) else to_text(value)
+    return json.dumps(value, sort_keys=True, default=str) if isinstance(value, dict | list) else template_to_text(value)
 
 
 # --- the types ------------------------------------------------------------------------------------------------------
@@ -172,14 +172,14 @@ def _id(argument: str) -> Callable[[str, Found], dict[str, Any]]:
     return lambda id_, _p: {argument: id_}
 
 
-def _maybe(services: Services, service: str, operation: str, arguments: Found) -> Found:
+def _maybe(services: MotoServices, service: str, operation: str, arguments: Found) -> Found:
     try:
         return services.call(service, operation, arguments)
     except Refused:
         return {}
 
 
-def _bucket(services: Services, id_: str) -> Found:
+def _bucket(services: MotoServices, id_: str) -> Found:
     name = {"Bucket": id_}
     versioning = _maybe(services, "s3", "get_bucket_versioning", name)
     block = _maybe(services, "s3", "get_public_access_block", name).get("PublicAccessBlockConfiguration")
@@ -193,7 +193,7 @@ def _bucket(services: Services, id_: str) -> Found:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _role(services: Services, id_: str) -> Found:
+def _role(services: MotoServices, id_: str) -> Found:
     name = {"RoleName": id_}
     names = services.call("iam", "list_role_policies", name).get("PolicyNames", ())
     inline = [services.call("iam", "get_role_policy", {**name, "PolicyName": each}) for each in names]
@@ -208,7 +208,7 @@ def _in_cluster(argument: str) -> Callable[[str, Found], dict[str, Any]]:
     return lambda id_, p: {argument: [id_], "cluster": p.get("Cluster", "default")}
 
 
-def _log_group(services: Services, id_: str) -> Found:
+def _log_group(services: MotoServices, id_: str) -> Found:
     found = services.call("logs", "describe_log_groups", {"logGroupNamePrefix": id_}).get("logGroups", ())
     return next((each for each in found if each["logGroupName"] == id_), {})
 
@@ -218,21 +218,21 @@ _OF_FUNCTIONS = frozenset({"Architectures", "EphemeralStorage", "KmsKeyArn", "La
 """What moto takes when it makes a file system or a function, but not when it updates one, or tells in another shape."""
 _TAGS = frozenset({"Tags"})  # EC2 takes them in a shape of its own (TagSpecifications)
 
-READERS: Mapping[str, Reader] = {
-    "AWS::S3::Bucket": Reader(
+READERS: Mapping[str, LiveReader] = {
+    "AWS::S3::Bucket": LiveReader(
         "s3",
         "head_bucket",
         _id("Bucket"),
         optional=frozenset({"VersioningConfiguration", "PublicAccessBlockConfiguration", "Tags"}),
         rest=_bucket,
     ),
-    "AWS::S3::BucketPolicy": Reader("s3", "get_bucket_policy", lambda _i, p: {"Bucket": p["Bucket"]}),
-    "AWS::ECR::Repository": Reader("ecr", "describe_repositories", _ids("repositoryNames"), "repositories.0"),
-    "AWS::SecretsManager::Secret": Reader(
+    "AWS::S3::BucketPolicy": LiveReader("s3", "get_bucket_policy", lambda _i, p: {"Bucket": p["Bucket"]}),
+    "AWS::ECR::Repository": LiveReader("ecr", "describe_repositories", _ids("repositoryNames"), "repositories.0"),
+    "AWS::SecretsManager::Secret": LiveReader(
         "secretsmanager", "describe_secret", _id("SecretId"), optional=frozenset({"Description", "Tags"})
     ),
-    "AWS::IAM::Role": Reader("iam", "get_role", _id("RoleName"), "Role", rest=_role),
-    "AWS::Logs::LogGroup": Reader(
+    "AWS::IAM::Role": LiveReader("iam", "get_role", _id("RoleName"), "Role", rest=_role),
+    "AWS::Logs::LogGroup": LiveReader(
         "logs",
         "describe_log_groups",
         _id("logGroupNamePrefix"),
@@ -240,29 +240,33 @@ READERS: Mapping[str, Reader] = {
         frozenset({"RetentionInDays"}),
         _log_group,
     ),
-    "AWS::SNS::Topic": Reader(
+    "AWS::SNS::Topic": LiveReader(
         "sns", "get_topic_attributes", _id("TopicArn"), "Attributes", unset=frozenset({"DisplayName", "KmsMasterKeyId"})
     ),
-    "AWS::ECS::Cluster": Reader("ecs", "describe_clusters", _ids("clusters"), "clusters.0"),
-    "AWS::ECS::TaskDefinition": Reader("ecs", "describe_task_definition", _id("taskDefinition"), "taskDefinition"),
-    "AWS::ECS::Service": Reader("ecs", "describe_services", _in_cluster("services"), "services.0"),
-    "AWS::EC2::VPC": Reader("ec2", "describe_vpcs", _ids("VpcIds"), "Vpcs.0", unset=_TAGS),
-    "AWS::EC2::Subnet": Reader("ec2", "describe_subnets", _ids("SubnetIds"), "Subnets.0", unset=_TAGS),
-    "AWS::EC2::RouteTable": Reader("ec2", "describe_route_tables", _ids("RouteTableIds"), "RouteTables.0", unset=_TAGS),
-    "AWS::EC2::SecurityGroup": Reader(
+    "AWS::ECS::Cluster": LiveReader("ecs", "describe_clusters", _ids("clusters"), "clusters.0"),
+    "AWS::ECS::TaskDefinition": LiveReader("ecs", "describe_task_definition", _id("taskDefinition"), "taskDefinition"),
+    "AWS::ECS::Service": LiveReader("ecs", "describe_services", _in_cluster("services"), "services.0"),
+    "AWS::EC2::VPC": LiveReader("ec2", "describe_vpcs", _ids("VpcIds"), "Vpcs.0", unset=_TAGS),
+    "AWS::EC2::Subnet": LiveReader("ec2", "describe_subnets", _ids("SubnetIds"), "Subnets.0", unset=_TAGS),
+    "AWS::EC2::RouteTable": LiveReader(
+        "ec2", "describe_route_tables", _ids("RouteTableIds"), "RouteTables.0", unset=_TAGS
+    ),
+    "AWS::EC2::SecurityGroup": LiveReader(
         "ec2", "describe_security_groups", _ids("GroupIds"), "SecurityGroups.0", unset=_TAGS
     ),
-    "AWS::ElasticLoadBalancingV2::LoadBalancer": Reader(
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": LiveReader(
         "elbv2", "describe_load_balancers", _ids("LoadBalancerArns"), "LoadBalancers.0"
     ),
-    "AWS::ElasticLoadBalancingV2::TargetGroup": Reader(
+    "AWS::ElasticLoadBalancingV2::TargetGroup": LiveReader(
         "elbv2", "describe_target_groups", _ids("TargetGroupArns"), "TargetGroups.0"
     ),
-    "AWS::EFS::FileSystem": Reader(
+    "AWS::EFS::FileSystem": LiveReader(
         "efs", "describe_file_systems", _id("FileSystemId"), "FileSystems.0", unset=_THROUGHPUT
     ),
-    "AWS::EFS::AccessPoint": Reader("efs", "describe_access_points", _id("AccessPointId"), "AccessPoints.0"),
-    "AWS::Events::Rule": Reader("events", "describe_rule", _id("Name"), optional=frozenset({"Description"})),
-    "AWS::CloudWatch::Alarm": Reader("cloudwatch", "describe_alarms", _ids("AlarmNames"), "MetricAlarms.0"),
-    "AWS::Lambda::Function": Reader("lambda", "get_function_configuration", _id("FunctionName"), unset=_OF_FUNCTIONS),
+    "AWS::EFS::AccessPoint": LiveReader("efs", "describe_access_points", _id("AccessPointId"), "AccessPoints.0"),
+    "AWS::Events::Rule": LiveReader("events", "describe_rule", _id("Name"), optional=frozenset({"Description"})),
+    "AWS::CloudWatch::Alarm": LiveReader("cloudwatch", "describe_alarms", _ids("AlarmNames"), "MetricAlarms.0"),
+    "AWS::Lambda::Function": LiveReader(
+        "lambda", "get_function_configuration", _id("FunctionName"), unset=_OF_FUNCTIONS
+    ),
 }

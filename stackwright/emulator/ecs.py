@@ -11,7 +11,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from .rollout import ENDED, Rollouts
+from .rollout import ENDED, ServiceRollouts
 
 Arguments = Mapping[str, Any]
 
@@ -27,7 +27,7 @@ class EcsError(Exception):
 class Ecs:
     """ECS of one account and Region, for one request; ``passed`` lets moto answer an action."""
 
-    def __init__(self, rollouts: Rollouts, page: int, passed: Callable[[str, Arguments], Response]) -> None:
+    def __init__(self, rollouts: ServiceRollouts, page: int, passed: Callable[[str, Arguments], Response]) -> None:
         self._rollouts, self._page, self._passed = rollouts, page, passed
 
     def answer(self, action: str, arguments: Arguments) -> Response:

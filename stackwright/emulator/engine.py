@@ -16,22 +16,41 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ..cfn.changes import Physical, Prediction, Stack, predict
-from ..cfn.intrinsics import Pseudo, parameter_values
-from ..cfn.schema import Schemas
-from ..cfn.template import Parameter, Template, ValidationError, parse, to_text
-from ..cfn.validation import validate
-from ..cfn.values import canonical
+from ..cfn import (
+    Parameter,
+    PhysicalResource,
+    Prediction,
+    Pseudo,
+    Schemas,
+    StackSide,
+    Template,
+    ValidationError,
+    canonical_value,
+    parameter_values,
+    parse_template,
+    predict_changes,
+    template_to_text,
+    validate_template,
+)
 from . import history, imports, policy, reverting
 from .clock import Clock
-from .drift import Drifts, ResourceDrift
+from .drift import DriftedResource, Drifts
 from .durations import typical
 from .faults import AnyFault, Kill, RequestFault, Unhealthy, die
-from .foreseen import foreseen, shown_parameters
+from .foreseen import predicted_changes, shown_parameters
 from .identity import Identities
 from .operations import Operations, export_in_use
 from .resources import Fault, Provider, SchemaProvider
-from .state import STACK_TYPE, ChangeSetState, Definition, Event, ResourceState, StackDrift, StackState, Store
+from .state import (
+    STACK_TYPE,
+    ChangeSetState,
+    Definition,
+    EmulatorState,
+    Event,
+    ResourceState,
+    StackDriftState,
+    StackState,
+)
 
 Arguments = Mapping[str, Any]
 Result = dict[str, Any]
@@ -59,7 +78,7 @@ def _invalid(message: str) -> ApiError:
 
 
 @dataclass
-class Engine:
+class LocalCloudFormation:
     """A local CloudFormation for one account and Region.
 
     ``fetch`` reads a ``TemplateURL`` (raises OSError), ``source`` is the time in seconds since the epoch, ``page``
@@ -86,7 +105,7 @@ class Engine:
     def reset(self) -> None:
         """Forget everything."""
         self.clock = Clock(self.source)
-        self.store = Store()
+        self.store = EmulatorState()
         self._tokens: dict[tuple[str, str], tuple[tuple[str, Arguments], Result]] = {}
         self.identities = Identities(self.seed)
         self.schemas = Schemas(self.pseudo.region)
@@ -120,7 +139,9 @@ class Engine:
         finally:
             self.clock.advance()
 
-    def _once(self, action: str, handler: Callable[[Engine, Arguments], Result], arguments: Arguments) -> Result:
+    def _once(
+        self, action: str, handler: Callable[[LocalCloudFormation, Arguments], Result], arguments: Arguments
+    ) -> Result:
         """Answer a repeated request with the same ``ClientRequestToken`` as before, without doing it again."""
         token = arguments.get("ClientRequestToken")
         if token is None:
@@ -167,8 +188,8 @@ class Engine:
         """The template with its nested ones, parameters and tags of a request, validated."""
         old = stack.definition if stack else None
         text = self._text(arguments, old)
-        template = parse(text)
-        validate(template, self.schemas)
+        template = parse_template(text)
+        validate_template(template, self.schemas)
         parameters = _parameters(arguments.get("Parameters", ()), template, old)
         parameter_values(template, parameters)
         tags = {tag["Key"]: tag["Value"] for tag in arguments.get("Tags", ())}
@@ -211,15 +232,15 @@ class Engine:
             if resource.type != STACK_TYPE or not isinstance(url, str):
                 continue
             text = self._fetched(url)
-            inner = parse(text)
-            validate(inner, self.schemas)
+            inner = parse_template(text)
+            validate_template(inner, self.schemas)
             found[name] = Definition(text, inner, nested=self._nested(inner, posixpath.dirname(base)))
         return found
 
-    def _side(self, stack: StackState, definition: Definition) -> Stack:
+    def _side(self, stack: StackState, definition: Definition) -> StackSide:
         """A stack as the prediction of changes wants it."""
         physical = {
-            state.logical_id: Physical(state.physical_id, state.attributes)
+            state.logical_id: PhysicalResource(state.physical_id, state.attributes)
             for state in stack.resources.values()
             if state.physical_id
         }
@@ -229,7 +250,7 @@ class Engine:
             child = self.store.stacks.get(known.physical_id) if known else None
             nested[name] = self._side(child or StackState("", "", 0, ""), inner)
         exports = {name: value for name, (value, _) in self.store.exports().items()}
-        return Stack(
+        return StackSide(
             definition.template, definition.parameters, self._pseudo(stack), physical, nested, exports, self.stored,
             definition.tags,
         )  # fmt: skip
@@ -237,7 +258,7 @@ class Engine:
     def _pseudo(self, stack: StackState) -> Pseudo:
         return replace(self.pseudo, stack_name=stack.name or "nested", stack_id=stack.id or None)
 
-    def _before(self, stack: StackState) -> Stack | None:
+    def _before(self, stack: StackState) -> StackSide | None:
         return self._side(stack, stack.definition) if stack.definition else None
 
     # --- finding ------------------------------------------------------------------------------------------------
@@ -299,7 +320,7 @@ class Engine:
         _updatable(stack)
         definition = self.definition(arguments, stack)
         _expandable(definition)
-        prediction = predict(self._before(stack), self._side(stack, definition), self.schemas)
+        prediction = predict_changes(self._before(stack), self._side(stack, definition), self.schemas)
         if not any(change.real or change.listed for change in prediction.changes) and not prediction.outputs:
             raise _invalid("No updates are to be performed.")
         stack.disable_rollback = _true(arguments.get("DisableRollback"))
@@ -317,7 +338,7 @@ class Engine:
         """Resolve what can be before anything exists: what is wrong there is refused. What is wrong in a nested stack
         fails that stack."""
         side = self._side(StackState("", name, 0, ""), replace(definition, nested={}))
-        predict(None, side, self.schemas)
+        predict_changes(None, side, self.schemas)
 
     def _policy(self, arguments: Arguments, name: str) -> str | None:
         """The stack policy of a request, validated; nothing where there is none."""
@@ -444,11 +465,11 @@ class Engine:
             if found:
                 kept[state.logical_id] = found
         ready = self.clock.now + self.seconds(STACK_TYPE, "drift")
-        stack.drift = StackDrift(self.identities.uuid(), stack.id, ready, kept)
+        stack.drift = StackDriftState(self.identities.uuid(), stack.id, ready, kept)
         self.store.drifts[stack.drift.id] = stack.drift
         return {"StackDriftDetectionId": stack.drift.id}
 
-    def _compared(self, state: ResourceState) -> ResourceDrift | None:
+    def _compared(self, state: ResourceState) -> DriftedResource | None:
         """The drift of one resource; nothing where its type is not read."""
         if self.drifts is None or not state.physical_id:
             return None
@@ -535,8 +556,8 @@ class Engine:
         return {"TemplateBody": definition.text, "StagesAvailable": ["Original", "Processed"]}
 
     def validate_template(self, arguments: Arguments) -> Result:
-        template = parse(self._text(arguments, None))
-        validate(template, self.schemas)
+        template = parse_template(self._text(arguments, None))
+        validate_template(template, self.schemas)
         needed = _needed(template)
         found: Result = {"Parameters": [_template_parameter(p) for p in template.parameters.values()]}
         if needed:
@@ -545,13 +566,13 @@ class Engine:
 
     def get_template_summary(self, arguments: Arguments) -> Result:
         old = self.stack(arguments).definition if "StackName" in arguments else None
-        template = parse(old.text if old else self._text(arguments, None))
-        validate(template, self.schemas)
+        template = parse_template(old.text if old else self._text(arguments, None))
+        validate_template(template, self.schemas)
         needed = _needed(template)
         found: Result = {
             "Parameters": [_declaration(each) for each in template.parameters.values()],
             "ResourceTypes": list(dict.fromkeys(r.type for r in template.resources.values())),
-            "Version": to_text(template.data.get("AWSTemplateFormatVersion", "2010-09-09")),
+            "Version": template_to_text(template.data.get("AWSTemplateFormatVersion", "2010-09-09")),
             "ResourceIdentifierSummaries": list(self._identifiers(template)),
         }
         found |= {"Metadata": json.dumps(template.data["Metadata"])} if template.data.get("Metadata") else {}
@@ -600,7 +621,7 @@ class Engine:
     ) -> Mapping[str, Mapping[str, str]]:
         found = imports.wanted(arguments.get("ResourcesToImport", ()), definition, self.schemas)
         known = stack or StackState(arguments["StackName"], "", 0, "")
-        prediction = predict(self._before(known), self._side(known, definition), self.schemas)
+        prediction = predict_changes(self._before(known), self._side(known, definition), self.schemas)
         imports.check(found, known, definition, prediction)
         return found
 
@@ -612,7 +633,7 @@ class Engine:
                 if token is not None and other.token == token:
                     return {"Id": other.id, "StackId": stack.id}
                 raise ApiError("AlreadyExistsException", f"ChangeSet {name} already exists")
-        prediction = predict(self._before(stack), self._side(stack, definition), self.schemas)
+        prediction = predict_changes(self._before(stack), self._side(stack, definition), self.schemas)
         reverts = arguments.get("DeploymentMode") == reverting.MODE and kind == "UPDATE"
         drifted = reverting.drifted(stack, self.store, self._compared) if reverts else None
         made = self._stored_change_set(stack, name, definition, kind, prediction, drifted)
@@ -653,7 +674,7 @@ class Engine:
             if child is None:
                 child = self.operations.new_child(stack, change.logical_id, "REVIEW_IN_PROGRESS")
                 self.operations.stack_event(child, "REVIEW_IN_PROGRESS")
-            wanted = foreseen(inner, change.after)
+            wanted = predicted_changes(inner, change.after)
             self._child_change_set(made, child, change.logical_id, str(change.action), wanted, change.nested)
         for name, child in reverting.affected(stack, self.store, made.drifted or {}).items():
             if name not in made.children and child.definition is not None:
@@ -893,7 +914,7 @@ def _true(value: Any) -> bool:
 
 
 def _pairs(values: Mapping[str, Any], key: str, value: str) -> list[Result]:
-    return [{key: name, value: to_text(held)} for name, held in values.items()]
+    return [{key: name, value: template_to_text(held)} for name, held in values.items()]
 
 
 def _event(event: Event) -> Result:
@@ -939,13 +960,13 @@ def _resource_drift(stack: StackState, logical_id: str) -> Result:
     return {"StackResourceDriftStatus": found.status, "LastCheckTimestamp": _time(found.timestamp)}
 
 
-def _drift(stack_id: str, state: ResourceState, found: ResourceDrift) -> Result:
+def _drift(stack_id: str, state: ResourceState, found: DriftedResource) -> Result:
     shown: Result = {
         "StackId": stack_id,
         "LogicalResourceId": found.logical_id,
         "PhysicalResourceId": state.physical_id,
         "ResourceType": state.type,
-        "ExpectedProperties": json.dumps(canonical(found.expected), sort_keys=True),
+        "ExpectedProperties": json.dumps(canonical_value(found.expected), sort_keys=True),
         "StackResourceDriftStatus": found.status,
         "Timestamp": _time(found.timestamp),
         "PropertyDifferences": [
@@ -1067,7 +1088,7 @@ def _imports(operations: Operations, stack: StackState) -> set[str]:
     for name in operations.active(stack):
         for argument in _import_arguments(definition.template.resources[name].properties):
             try:
-                found.add(to_text(resolver.resolve(argument)))
+                found.add(template_to_text(resolver.resolve(argument)))
             except ValidationError:
                 continue
     return found
@@ -1084,35 +1105,35 @@ def _import_arguments(value: Any) -> Iterable[Any]:
             yield from _import_arguments(item)
 
 
-_ACTIONS: Mapping[str, Callable[[Engine, Arguments], Result]] = {
-    "CancelUpdateStack": Engine.cancel_update_stack,
-    "ContinueUpdateRollback": Engine.continue_update_rollback,
-    "CreateChangeSet": Engine.create_change_set,
-    "CreateStack": Engine.create_stack,
-    "DeleteChangeSet": Engine.delete_change_set,
-    "DeleteStack": Engine.delete_stack,
-    "DescribeChangeSet": Engine.describe_change_set,
-    "DescribeEvents": Engine.describe_events,
-    "DescribeStackDriftDetectionStatus": Engine.describe_stack_drift_detection_status,
-    "DescribeStackEvents": Engine.describe_stack_events,
-    "DescribeStackResource": Engine.describe_stack_resource,
-    "DescribeStackResourceDrifts": Engine.describe_stack_resource_drifts,
-    "DescribeStackResources": Engine.describe_stack_resources,
-    "DescribeStacks": Engine.describe_stacks,
-    "DetectStackDrift": Engine.detect_stack_drift,
-    "DetectStackResourceDrift": Engine.detect_stack_resource_drift,
-    "ExecuteChangeSet": Engine.execute_change_set,
-    "GetStackPolicy": Engine.get_stack_policy,
-    "GetTemplate": Engine.get_template,
-    "GetTemplateSummary": Engine.get_template_summary,
-    "ListChangeSets": Engine.list_change_sets,
-    "ListExports": Engine.list_exports,
-    "ListImports": Engine.list_imports,
-    "ListStackResources": Engine.list_stack_resources,
-    "ListStacks": Engine.list_stacks,
-    "RollbackStack": Engine.rollback_stack,
-    "SetStackPolicy": Engine.set_stack_policy,
-    "UpdateStack": Engine.update_stack,
-    "UpdateTerminationProtection": Engine.update_termination_protection,
-    "ValidateTemplate": Engine.validate_template,
+_ACTIONS: Mapping[str, Callable[[LocalCloudFormation, Arguments], Result]] = {
+    "CancelUpdateStack": LocalCloudFormation.cancel_update_stack,
+    "ContinueUpdateRollback": LocalCloudFormation.continue_update_rollback,
+    "CreateChangeSet": LocalCloudFormation.create_change_set,
+    "CreateStack": LocalCloudFormation.create_stack,
+    "DeleteChangeSet": LocalCloudFormation.delete_change_set,
+    "DeleteStack": LocalCloudFormation.delete_stack,
+    "DescribeChangeSet": LocalCloudFormation.describe_change_set,
+    "DescribeEvents": LocalCloudFormation.describe_events,
+    "DescribeStackDriftDetectionStatus": LocalCloudFormation.describe_stack_drift_detection_status,
+    "DescribeStackEvents": LocalCloudFormation.describe_stack_events,
+    "DescribeStackResource": LocalCloudFormation.describe_stack_resource,
+    "DescribeStackResourceDrifts": LocalCloudFormation.describe_stack_resource_drifts,
+    "DescribeStackResources": LocalCloudFormation.describe_stack_resources,
+    "DescribeStacks": LocalCloudFormation.describe_stacks,
+    "DetectStackDrift": LocalCloudFormation.detect_stack_drift,
+    "DetectStackResourceDrift": LocalCloudFormation.detect_stack_resource_drift,
+    "ExecuteChangeSet": LocalCloudFormation.execute_change_set,
+    "GetStackPolicy": LocalCloudFormation.get_stack_policy,
+    "GetTemplate": LocalCloudFormation.get_template,
+    "GetTemplateSummary": LocalCloudFormation.get_template_summary,
+    "ListChangeSets": LocalCloudFormation.list_change_sets,
+    "ListExports": LocalCloudFormation.list_exports,
+    "ListImports": LocalCloudFormation.list_imports,
+    "ListStackResources": LocalCloudFormation.list_stack_resources,
+    "ListStacks": LocalCloudFormation.list_stacks,
+    "RollbackStack": LocalCloudFormation.rollback_stack,
+    "SetStackPolicy": LocalCloudFormation.set_stack_policy,
+    "UpdateStack": LocalCloudFormation.update_stack,
+    "UpdateTerminationProtection": LocalCloudFormation.update_termination_protection,
+    "ValidateTemplate": LocalCloudFormation.validate_template,
 }

@@ -25,7 +25,7 @@ from urllib.parse import unquote
 
 from werkzeug.wrappers import Request, Response
 
-from ..cfn.intrinsics import Pseudo
+from ..cfn import Pseudo
 
 _PATH = re.compile(r"/\d{4}-\d\d-\d\d/functions/([^/]+)/invocations")
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
@@ -39,7 +39,7 @@ def invoked(request: Request) -> str | None:
 
 
 @dataclass
-class _Run:
+class FunctionRun:
     """One run of a function: ``payload`` is the JSON that it answered, ``failed`` whether that is an error."""
 
     payload: str
@@ -84,7 +84,7 @@ class Functions:
             return Response(status=202)
         return _answer(self._run(*run), request.headers.get("X-Amz-Log-Type") == "Tail")
 
-    def _run(self, function: Any, event: Any, url: str) -> _Run:
+    def _run(self, function: Any, event: Any, url: str) -> FunctionRun:
         request_id = str(uuid.uuid4())
         stream = f"{time.strftime('%Y/%m/%d')}/[$LATEST]{uuid.uuid4().hex}"
         began = time.monotonic()
@@ -98,7 +98,7 @@ class Functions:
         self._write(function, stream, done.log)
         return done
 
-    def _ran(self, function: Any, event: Any, variables: dict[str, str], request_id: str) -> _Run:
+    def _ran(self, function: Any, event: Any, variables: dict[str, str], request_id: str) -> FunctionRun:
         seconds = float(function.timeout)
         with TemporaryDirectory(prefix="stackwright-") as temporary:
             code, result = Path(temporary, "task"), Path(temporary, "result")
@@ -119,7 +119,7 @@ class Functions:
                 return _error("Runtime.ExitError", text, request_id, log)
             found = json.loads(result.read_text(encoding="utf-8"))
         failed = "error" in found
-        return _Run(json.dumps(found["error"]) if failed else found["payload"], failed, _text(log))
+        return FunctionRun(json.dumps(found["error"]) if failed else found["payload"], failed, _text(log))
 
     def _variables(self, function: Any, url: str, request_id: str, stream: str) -> dict[str, str]:
         """docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
@@ -163,12 +163,12 @@ def _text(log: bytes) -> str:
     return text if text.endswith("\n") or not text else f"{text}\n"
 
 
-def _error(kind: str, message: str, request_id: str, log: bytes = b"") -> _Run:
+def _error(kind: str, message: str, request_id: str, log: bytes = b"") -> FunctionRun:
     told = {"errorType": kind, "errorMessage": message, "requestId": request_id}
-    return _Run(json.dumps(told), failed=True, log=f"{_text(log)}{message}\n")
+    return FunctionRun(json.dumps(told), failed=True, log=f"{_text(log)}{message}\n")
 
 
-def _answer(done: _Run, with_log: bool) -> Response:
+def _answer(done: FunctionRun, with_log: bool) -> Response:
     headers = {"X-Amz-Executed-Version": "$LATEST"}
     if done.failed:
         headers["X-Amz-Function-Error"] = "Unhandled"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .state import ChangeSetState, Operation, StackState
+from .state import ChangeSetState, OperationState, StackState
 
 Shown = dict[str, Any]
 
@@ -38,13 +38,13 @@ def of_operation(stacks: Mapping[str, StackState], operation_id: str) -> list[Sh
 def of_change_set(found: ChangeSetState) -> Shown:
     """The one event of the creation of a change set."""
     failed = found.status == "FAILED"
-    operation = Operation(found.operation_id, "CREATE_CHANGESET", found.created, found.token)
+    operation = OperationState(found.operation_id, "CREATE_CHANGESET", found.created, found.token)
     operation.status, operation.end = "FAILED" if failed else "SUCCEEDED", found.created
     reason = {"ResourceStatusReason": found.reason} if found.reason else {}
     return {"EventId": found.operation_id, "StackId": found.stack_id, **_summary(operation), **reason}
 
 
-def _events(stack: StackState, operation: Operation) -> Iterator[Shown]:
+def _events(stack: StackState, operation: OperationState) -> Iterator[Shown]:
     yield {"EventId": operation.id, "StackId": stack.id, **_summary(operation)}
     for event in reversed(stack.events):
         if event.operation_id != operation.id:
@@ -67,7 +67,7 @@ def _events(stack: StackState, operation: Operation) -> Iterator[Shown]:
         yield {key: value for key, value in shown.items() if value is not None}
 
 
-def _summary(operation: Operation) -> Shown:
+def _summary(operation: OperationState) -> Shown:
     found: Shown = {
         "OperationId": operation.id,
         "OperationType": operation.type,

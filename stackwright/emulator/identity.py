@@ -13,9 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..cfn.intrinsics import Pseudo
-from ..cfn.schema import ResourceType
-from ..cfn.template import to_text
+from ..cfn import Pseudo, ResourceType, template_to_text
 
 _HEX = "0123456789abcdef"
 _ALPHANUMERIC = string.ascii_letters + string.digits
@@ -254,7 +252,7 @@ class _Filler:
     def name(self, name: str, style: str = "") -> str:
         """The given property, or ``<stack>-<logical id>-<random>`` as CloudFormation names things."""
         if self._properties.get(name) not in (None, ""):
-            return to_text(self._properties[name])
+            return template_to_text(self._properties[name])
         if name not in self._names:
             prefix = style or self._pseudo.stack_name
             self._names[name] = f"{prefix}-{self._logical_id}-{self._made.characters(_ALPHANUMERIC, 12)}"

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..cfn.changes import Prediction
-from ..cfn.schema import Schemas
-from ..cfn.template import ValidationError
+from ..cfn import Prediction, Schemas, ValidationError
 from .state import Definition, StackState
 
 _ELSEWHERE = "that are not being imported. Update, create or delete operations cannot be executed during import"

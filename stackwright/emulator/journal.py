@@ -20,12 +20,12 @@ from typing import Any
 from werkzeug.test import Client
 from werkzeug.wrappers import Request
 
-from ..cfn.intrinsics import Pseudo
+from ..cfn import Pseudo
 from . import faults
 from .functions import invoked
 from .moto_application import MotoApplication
 from .registry import changes_repository, is_registry
-from .services import Services
+from .services import MotoServices
 
 _READS = ("Batch", "Describe", "Estimate", "Filter", "Get", "HEAD", "Head", "List", "Lookup", "Simulate", "Validate")
 _OURS = "/_stackwright/"
@@ -149,7 +149,7 @@ class Journal:
             stream.write(json.dumps(entry) + "\n")
 
 
-class RememberingServices(Services):
+class RememberingServices(MotoServices):
     """Services whose answers to changes are the same when they are made again."""
 
     def __init__(

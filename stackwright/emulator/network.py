@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
-from ..cfn.intrinsics import Pseudo
+from ..cfn import Pseudo
 
 _INITIAL = {"Reason": "Elb.RegistrationInProgress", "Description": "Target registration is in progress"}
 _HEALTHY = {"State": "healthy", "Reason": None, "Description": None}

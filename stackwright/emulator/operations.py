@@ -15,19 +15,33 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ..cfn import graph
-from ..cfn.changes import deletion_policy
-from ..cfn.difference import differences
-from ..cfn.intrinsics import Pseudo, Resolver, parameter_values, resolve_dynamic
-from ..cfn.schema import Recreation, ResourceType, Schemas
-from ..cfn.template import Resource, ValidationError, to_text
-from ..cfn.values import Reference, Source, Traced, canonical, plain
+from ..cfn import (
+    ChangeSource,
+    Pseudo,
+    Recreation,
+    Resolver,
+    Resource,
+    ResourceType,
+    Schemas,
+    Traced,
+    ValidationError,
+    ValueReference,
+    canonical_value,
+    deletion_policy,
+    diff_values,
+    find_dependencies,
+    order_resources,
+    parameter_values,
+    plain_data,
+    resolve_dynamic,
+    template_to_text,
+)
 from .clock import Clock
 from .identity import Identities, Identity
 from .policy import refusal
 from .resources import Fault, Provider, Refused, Request
 from .reverting import Drifted, affected
-from .state import STACK_TYPE, Definition, Event, Operation, OutputState, ResourceState, StackState, Store
+from .state import STACK_TYPE, Definition, EmulatorState, Event, OperationState, OutputState, ResourceState, StackState
 
 USER = "User Initiated"
 Exists = Callable[[str, str, Mapping[str, Any]], bool]
@@ -124,7 +138,7 @@ class Operations:
     """Runs operations on stacks. ``latency`` gives the seconds that an operation on a type takes."""
 
     clock: Clock
-    store: Store
+    store: EmulatorState
     identities: Identities
     schemas: Schemas
     provider: Provider
@@ -150,7 +164,7 @@ class Operations:
         """A new operation on the stack, to which all events belong from now on; one under way has failed."""
         self._ended(stack, "FAILED")
         token = self.store.stacks.get(stack.root_id or "", stack).token
-        stack.operations.append(Operation(self.identities.uuid(), type_, self.clock.now, token))
+        stack.operations.append(OperationState(self.identities.uuid(), type_, self.clock.now, token))
 
     def _ended(self, stack: StackState, status: str) -> None:
         if stack.operations and stack.operations[-1].end is None:
@@ -187,7 +201,7 @@ class Operations:
                 status=status,
                 timestamp=self.clock.now,
                 reason=reason,
-                properties=None if properties is None else json.dumps(canonical(properties), sort_keys=True),
+                properties=None if properties is None else json.dumps(canonical_value(properties), sort_keys=True),
                 operation_id=operation.id if operation else None,
                 token=operation.token if operation else None,
             )
@@ -215,7 +229,7 @@ class Operations:
         """Resolves a stack's template against what exists now."""
         definition = _defined(stack)
         values = parameter_values(definition.template, definition.parameters)
-        return Resolver(definition.template, values, self.pseudo_of(stack), Live(self, stack))
+        return Resolver(definition.template, values, self.pseudo_of(stack), PhysicalWorld(self, stack))
 
     def active(self, stack: StackState) -> set[str]:
         """The logical ids whose conditions hold."""
@@ -225,8 +239,8 @@ class Operations:
     def needs(self, stack: StackState) -> dict[str, frozenset[str]]:
         """Logical id -> what it needs first, for the active resources, in the template's order of dependence."""
         active, template = self.active(stack), _defined(stack).template
-        found = graph.dependencies(template)
-        return {name: found[name] & active for name in graph.order(template) if name in active}
+        found = find_dependencies(template)
+        return {name: found[name] & active for name in order_resources(template) if name in active}
 
     # --- creating -----------------------------------------------------------------------------------------------
 
@@ -336,7 +350,7 @@ class Operations:
         given = (resource.properties, resource.metadata, resource.creation_policy, resource.update_policy,
                  resource.deletion_policy, resource.update_replace_policy)  # fmt: skip
         resolved = {
-            name: plain(resolver.resolve(value, (*path, name)))
+            name: plain_data(resolver.resolve(value, (*path, name)))
             for name, value in zip(_ATTRIBUTES, given, strict=True)
             if value is not None
         }
@@ -421,18 +435,22 @@ class Operations:
             if not resolver.active(output.condition):
                 continue
             path = ("Outputs", name)
-            value = plain(resolver.resolve(output.value, (*path, "Value")))
+            value = plain_data(resolver.resolve(output.value, (*path, "Value")))
             if isinstance(value, dict | list):
                 text = "Template format error: The Value field of every Outputs member must evaluate to a String."
                 raise ValidationError(text, path)
             export = None
             if output.export is not None:
-                export = to_text(plain(resolver.resolve(output.export, (*path, "Export"))))
+                export = template_to_text(plain_data(resolver.resolve(output.export, (*path, "Export"))))
                 if export in taken and taken[export][1] is not stack:
                     text = f"Export with name {export} is already exported by stack {taken[export][1].name}"
                     raise ValidationError(text, path)
-            description = None if output.description is None else to_text(plain(resolver.resolve(output.description)))
-            yield OutputState(name, to_text(value), description, export)
+            description = (
+                None
+                if output.description is None
+                else template_to_text(plain_data(resolver.resolve(output.description)))
+            )
+            yield OutputState(name, template_to_text(value), description, export)
 
     # --- nested stacks ------------------------------------------------------------------------------------------
 
@@ -442,7 +460,7 @@ class Operations:
         if nested is None:
             raise Refused(f"S3 error: the template {state.properties.get('TemplateURL')} cannot be read")
         parameters = state.properties.get("Parameters", {})
-        own = {tag["Key"]: to_text(tag["Value"]) for tag in state.properties.get("Tags", ())}
+        own = {tag["Key"]: template_to_text(tag["Value"]) for tag in state.properties.get("Tags", ())}
         return replace(nested, parameters=parameters, tags={**_defined(stack).tags, **own})
 
     def _create_child(self, stack: StackState, work: Work, state: ResourceState, end: Done) -> None:
@@ -519,7 +537,7 @@ class Operations:
         rollback: bool = False,
     ) -> None:
         states = {state.logical_id: state for state in gone if state.status != "DELETE_COMPLETE"}
-        needs = graph.dependencies(_defined(stack).template)
+        needs = find_dependencies(_defined(stack).template)
         dependents = {name: {o for o in states if name in needs.get(o, ())} for name in states}
 
         def begin(name: str, end: Done) -> None:
@@ -651,7 +669,7 @@ class Operations:
             if resource.type == STACK_TYPE:
                 self._change_child(stack, work, old, state, end)
                 return
-            unequal = list(differences(old.resolved, state.resolved))
+            unequal = list(diff_values(old.resolved, state.resolved))
             if not unequal and drift is None:
                 stack.resources[name] = state
                 end(True)
@@ -697,7 +715,7 @@ class Operations:
         except Refused as error:
             self._failed(stack, work, state, "UPDATE", str(error), end)
             return
-        policy = to_text(old.resolved.get("UpdateReplacePolicy", "Delete"))
+        policy = template_to_text(old.resolved.get("UpdateReplacePolicy", "Delete"))
         work.obsolete.append(replace(old, deletion_policy=policy))
         state = replace(state, physical_id=identity.id, attributes=identity.attributes)
         self._resource(stack, state, "UPDATE_IN_PROGRESS", "Resource creation Initiated")
@@ -706,7 +724,7 @@ class Operations:
     def _change_child(self, stack: StackState, work: Work, old: ResourceState, state: ResourceState, end: Done) -> None:
         child, name = self.store.stacks[old.physical_id], state.logical_id
         definition = self.child_definition(stack, state)
-        same = not _different(child, definition) and not list(differences(old.resolved, state.resolved))
+        same = not _different(child, definition) and not list(diff_values(old.resolved, state.resolved))
         if same and child.id not in work.drifted and not affected(child, self.store, work.drifted):
             end(True)
             return
@@ -730,7 +748,7 @@ class Operations:
         removed = [state for name, state in stack.resources.items() if name not in active]
         old = [state for state in work.obsolete if state.deletion_policy != "Retain"]
         steps: dict[str, ResourceState] = {f"{s.logical_id} {s.physical_id}": s for s in [*old, *removed]}
-        before = graph.dependencies(work.before.template) if work.before else {}
+        before = find_dependencies(work.before.template) if work.before else {}
         needs = {
             key: {other for other, s in steps.items() if state.logical_id in before.get(s.logical_id, ())}
             for key, state in reversed(steps.items())
@@ -968,7 +986,7 @@ class Operations:
         self.clock.after(0, work.current.start)
 
 
-class Live:
+class PhysicalWorld:
     """What exists now, as the values of ``Ref``, ``GetAtt`` and imports."""
 
     def __init__(self, operations: Operations, stack: StackState) -> None:
@@ -983,11 +1001,11 @@ class Live:
 
     def reference(self, logical_id: str) -> Traced:
         value = self._state(logical_id).physical_id
-        return Traced(value, frozenset((Reference(Source.RESOURCE, logical_id),)))
+        return Traced(value, frozenset((ValueReference(ChangeSource.RESOURCE, logical_id),)))
 
     def attribute(self, logical_id: str, name: str) -> Traced:
         state = self._state(logical_id)
-        references = frozenset((Reference(Source.ATTRIBUTE, f"{logical_id}.{name}"),))
+        references = frozenset((ValueReference(ChangeSource.ATTRIBUTE, f"{logical_id}.{name}"),))
         if state.type == STACK_TYPE and name.startswith("Outputs."):
             child = self._operations.store.stacks[state.physical_id]
             values = {output.key: output.value for output in child.outputs}
@@ -1023,7 +1041,7 @@ def _different(child: StackState, definition: Definition) -> bool:
     old = _defined(child)
     if old.template.data != definition.template.data or dict(old.tags) != dict(definition.tags):
         return True
-    if canonical(dict(old.parameters)) != canonical(dict(definition.parameters)):
+    if canonical_value(dict(old.parameters)) != canonical_value(dict(definition.parameters)):
         return True
     names = old.nested.keys() | definition.nested.keys()
     return any(_texts(old.nested.get(name)) != _texts(definition.nested.get(name)) for name in names)

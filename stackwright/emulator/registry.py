@@ -88,7 +88,7 @@ class Blobs:
             self._own.cleanup()
 
 
-class Registry:
+class LocalRegistry:
     """Answers requests; ``backend`` gives moto's ECR of the account and Region."""
 
     def __init__(self, blobs: Blobs, backend: Callable[[], Any]) -> None:
@@ -208,13 +208,13 @@ class Registry:
 
 
 _HANDLERS: Mapping[tuple[str, str], Callable[..., Response]] = {
-    ("manifest", "GET"): Registry._manifest,
-    ("manifest", "PUT"): Registry._put,
-    ("blob", "GET"): Registry._blob,
-    ("begin", "POST"): Registry._begin,
-    ("upload", "PATCH"): Registry._append,
-    ("upload", "PUT"): Registry._end,
-    ("tags", "GET"): Registry._tags,
+    ("manifest", "GET"): LocalRegistry._manifest,
+    ("manifest", "PUT"): LocalRegistry._put,
+    ("blob", "GET"): LocalRegistry._blob,
+    ("begin", "POST"): LocalRegistry._begin,
+    ("upload", "PATCH"): LocalRegistry._append,
+    ("upload", "PUT"): LocalRegistry._end,
+    ("tags", "GET"): LocalRegistry._tags,
 }
 
 

@@ -8,8 +8,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from ..cfn.intrinsics import Pseudo
-from ..cfn.schema import ResourceType
+from ..cfn import Pseudo, ResourceType
 from .identity import Identities, Identity
 
 

@@ -9,21 +9,21 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ..cfn.schema import Schemas
-from .drift import Difference, ResourceDrift
-from .state import STACK_TYPE, ResourceState, StackState, Store
+from ..cfn import Schemas
+from .drift import DriftedProperty, DriftedResource
+from .state import STACK_TYPE, EmulatorState, ResourceState, StackState
 
 MODE = "REVERT_DRIFT"
-Drifted = Mapping[str, Mapping[str, ResourceDrift]]
+Drifted = Mapping[str, Mapping[str, DriftedResource]]
 """What has drifted, by the id of the stack and the logical id."""
-Compared = Callable[[ResourceState], ResourceDrift | None]
+Compared = Callable[[ResourceState], DriftedResource | None]
 _KINDS = {"REMOVE": "Add", "ADD": "Remove", "NOT_EQUAL": "Modify"}
 """What undoes a difference."""
 
 
-def drifted(stack: StackState, store: Store, compared: Compared) -> Drifted:
+def drifted(stack: StackState, store: EmulatorState, compared: Compared) -> Drifted:
     """What has drifted in a stack and in those nested in it, as far as it can be read."""
-    found: dict[str, Mapping[str, ResourceDrift]] = {}
+    found: dict[str, Mapping[str, DriftedResource]] = {}
     drifts = [compared(state) for state in stack.resources.values() if state.type != STACK_TYPE]
     mine = {each.logical_id: each for each in drifts if each and each.status != "IN_SYNC"}
     if mine:
@@ -33,7 +33,7 @@ def drifted(stack: StackState, store: Store, compared: Compared) -> Drifted:
     return found
 
 
-def affected(stack: StackState, store: Store, found: Drifted) -> dict[str, StackState]:
+def affected(stack: StackState, store: EmulatorState, found: Drifted) -> dict[str, StackState]:
     """The nested stacks of a stack, by logical id, in which something drifted, or below which."""
     return {
         name: child
@@ -42,7 +42,7 @@ def affected(stack: StackState, store: Store, found: Drifted) -> dict[str, Stack
     }
 
 
-def _children(stack: StackState, store: Store) -> dict[str, StackState]:
+def _children(stack: StackState, store: EmulatorState) -> dict[str, StackState]:
     named = {name: state.physical_id for name, state in stack.resources.items() if state.type == STACK_TYPE}
     return {name: store.stacks[id_] for name, id_ in named.items() if id_ in store.stacks}
 
@@ -67,7 +67,7 @@ def _change(state: ResourceState, gone: bool) -> dict[str, Any]:
     return {"Type": "Resource", "ResourceChange": {**place, **kind, "ResourceType": state.type, "Details": []}}
 
 
-def _detail(state: ResourceState, drift: ResourceDrift, each: Difference, schemas: Schemas) -> dict[str, Any]:
+def _detail(state: ResourceState, drift: DriftedResource, each: DriftedProperty, schemas: Schemas) -> dict[str, Any]:
     parts = tuple(part for part in each.path.split("/") if part)
     known = schemas.get(state.type)
     target = {

@@ -11,11 +11,10 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import Any
 
-from ..cfn.intrinsics import Pseudo
-from ..cfn.template import to_text
+from ..cfn import Pseudo, template_to_text
 from .clock import Clock
 from .network import Network
-from .services import Services
+from .services import MotoServices
 from .tasks import obstacle
 
 SERVICE, TASK = "AWS::ECS::Service", "AWS::ECS::Task"
@@ -28,7 +27,7 @@ Over = Callable[[str | None], None]
 
 
 def _true(value: Any) -> bool:
-    return to_text(value or False) == "true"
+    return template_to_text(value or False) == "true"
 
 
 def _told(by: str) -> str:
@@ -54,14 +53,14 @@ def handler_error(message: str, token: str, code: str) -> str:
     return f'Resource handler returned message: "{message}" (RequestToken: {token}, HandlerErrorCode: {code})'
 
 
-class Rollouts:
+class ServiceRollouts:
     """The deployments under way. ``latency`` gives the seconds that a task takes to ``start``, to ``fail`` and that
     CloudFormation waits for a service (``stabilize``; three hours in AWS). Without ``pulls`` every task starts."""
 
     def __init__(
         self,
         clock: Clock,
-        services: Services,
+        services: MotoServices,
         pseudo: Pseudo,
         latency: Callable[[str, str], float],
         token: Callable[[], str],
@@ -71,7 +70,7 @@ class Rollouts:
         self.clock, self.services, self.pseudo, self.latency, self.token = clock, services, pseudo, latency, token
         self._pulls, self._unhealthy = pulls, unhealthy
         self.network = Network(pseudo)
-        self.current: dict[str, Rollout] = {}
+        self.current: dict[str, ServiceRollout] = {}
         self.history: dict[str, list[dict[str, Any]]] = {}
         """Service deployments by the service's ARN, newest first, as DescribeServiceDeployments shows them."""
         self._configured: dict[str, Mapping[str, Any]] = {}
@@ -102,9 +101,9 @@ class Rollouts:
         rollout.sync()
         self.clock.after(later, rollout.begin)
 
-    def _rollout(self, service: Any, configured: Mapping[str, Any], over: Over) -> Rollout:
+    def _rollout(self, service: Any, configured: Mapping[str, Any], over: Over) -> ServiceRollout:
         self._configured[service.arn] = configured
-        made = self.current[service.arn] = Rollout(self, service, configured, over)
+        made = self.current[service.arn] = ServiceRollout(self, service, configured, over)
         return made
 
     def asked(self, service: Any, configured: Mapping[str, Any] | None, new: bool, force: bool = False) -> None:
@@ -126,7 +125,7 @@ class Rollouts:
         service = self.backend.services.get(":".join(parts[1:])) if len(parts) == 3 else None
         wanted = properties.get("ScalableDimension") == "ecs:service:DesiredCount" and operation != "delete"
         if service is not None and service.status == "ACTIVE" and wanted:
-            least, most = (int(to_text(properties[name])) for name in ("MinCapacity", "MaxCapacity"))
+            least, most = (int(template_to_text(properties[name])) for name in ("MinCapacity", "MaxCapacity"))
             count = min(max(int(service.desired_count), least), most)
             if count != service.desired_count:
                 service.desired_count = count
@@ -158,17 +157,17 @@ class Rollouts:
         return obstacle(self.services, self.pseudo, found.container_definitions)
 
 
-class Rollout:
+class ServiceRollout:
     """One deployment of one service, until it is stable or has failed."""
 
-    def __init__(self, all_: Rollouts, service: Any, given: Mapping[str, Any], over: Over) -> None:
+    def __init__(self, all_: ServiceRollouts, service: Any, given: Mapping[str, Any], over: Over) -> None:
         self._all, self._service, self.over = all_, service, over
         breaker, alarms = given.get("DeploymentCircuitBreaker") or {}, given.get("Alarms") or {}
         self._breaker, self._undo = _true(breaker.get("Enable")), _true(breaker.get("Rollback"))
         self._alarms = [str(each) for each in alarms.get("AlarmNames", ())] if _true(alarms.get("Enable")) else []
         self._undo_alarmed = _true(alarms.get("Rollback"))
-        self._minimum = int(to_text(given.get("MinimumHealthyPercent", 100)))
-        self._maximum = int(to_text(given.get("MaximumPercent", 200)))
+        self._minimum = int(template_to_text(given.get("MinimumHealthyPercent", 100)))
+        self._maximum = int(template_to_text(given.get("MaximumPercent", 200)))
         self._began, self._failure, self._told = all_.clock.now, "", ""
         self._deployment: dict[str, Any] = {}
 

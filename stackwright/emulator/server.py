@@ -25,16 +25,16 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from . import faults, protocol
-from .account import Account
+from .account import EmulatedAccount
 from .drift import Drifts
 from .ecs import Ecs
-from .engine import ApiError, Engine
+from .engine import ApiError, LocalCloudFormation
 from .functions import Functions, invoked
 from .journal import Journal, RememberingServices, settle
 from .moto_application import MotoApplication, read_server
-from .registry import Blobs, Registry, is_registry
-from .rollout import SCALABLE, SERVICE, Rollouts
-from .services import MIRRORS, MotoProvider, Services, StoredParameters, looked_up
+from .registry import Blobs, LocalRegistry, is_registry
+from .rollout import SCALABLE, SERVICE, ServiceRollouts
+from .services import MIRRORS, MotoProvider, MotoServices, StoredParameters, looked_up
 
 ADMIN = "/_stackwright/"
 _TURN = 0.01
@@ -48,16 +48,16 @@ class Application:
     With ``mirror``, resources also exist in moto; without it, only in their stacks.
     """
 
-    def __init__(self, engine: Engine, mirror: bool = True, journal: Journal | None = None) -> None:
+    def __init__(self, engine: LocalCloudFormation, mirror: bool = True, journal: Journal | None = None) -> None:
         self._engine, self._mirror, self._journal = engine, mirror, journal
         self._lock = threading.RLock()
         self._others: MotoApplication | None = None
-        self._rollouts: Rollouts | None = None
+        self._rollouts: ServiceRollouts | None = None
         self._clients: dict[str, Any] = {}
         self._blobs = Blobs(journal.folder / "blobs" if journal else None)
-        self._registry = Registry(self._blobs, self._repositories)
+        self._registry = LocalRegistry(self._blobs, self._repositories)
         self._end, engine.die = engine.die, self._die
-        self._functions, self._account = Functions(engine.pseudo), Account(engine.pseudo)
+        self._functions, self._account = Functions(engine.pseudo), EmulatedAccount(engine.pseudo)
         if engine.fetch is None:
             engine.fetch = self.fetch
         self._attach()
@@ -72,7 +72,7 @@ class Application:
             engine.stored = engine.operations.stored = StoredParameters(services)
             engine.drifts, token = Drifts(services), engine.identities.uuid
             clock, place = engine.clock, engine.pseudo
-            rollouts = Rollouts(clock, services, place, engine.seconds, token, engine.pulls, engine.is_unhealthy)
+            rollouts = ServiceRollouts(clock, services, place, engine.seconds, token, engine.pulls, engine.is_unhealthy)
             engine.operations.settling |= {SERVICE: rollouts.settle, SCALABLE: rollouts.bounded}
             self._rollouts = rollouts
 
@@ -81,16 +81,16 @@ class Application:
         read_server()  # before the lock is taken, so that nobody waits for it
         for name in MIRRORS:
             self._engine.schemas.get(name)
-        services = Services(self._moto, self._engine.pseudo, self._clients)
+        services = MotoServices(self._moto, self._engine.pseudo, self._clients)
         for service in sorted({mirror.service for mirror in MIRRORS.values()}):
             services.read(service)
             with self._lock:
                 services.load(service)
             time.sleep(_TURN)
 
-    def _services(self) -> Services:
+    def _services(self) -> MotoServices:
         if self._journal is None:
-            return Services(self._moto, self._engine.pseudo, self._clients)
+            return MotoServices(self._moto, self._engine.pseudo, self._clients)
         return RememberingServices(self._moto, self._engine.pseudo, self._clients, self._journal)
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -176,7 +176,7 @@ class Application:
             return self._ecs(self._rollouts, request)
         return self._passed(request, request.get_data())
 
-    def _ecs(self, rollouts: Rollouts, request: Request) -> Response:
+    def _ecs(self, rollouts: ServiceRollouts, request: Request) -> Response:
         def passed(action: str, arguments: Mapping[str, Any]) -> Response:
             target = request.headers["X-Amz-Target"].rpartition(".")[0]
             return self._passed(request, json.dumps(arguments).encode(), HTTP_X_AMZ_TARGET=f"{target}.{action}")
@@ -373,7 +373,9 @@ class Server:
     With a ``journal`` it begins with what an earlier one left, on its port where that is free.
     """
 
-    def __init__(self, engine: Engine, port: int = 0, mirror: bool = True, journal: Journal | None = None) -> None:
+    def __init__(
+        self, engine: LocalCloudFormation, port: int = 0, mirror: bool = True, journal: Journal | None = None
+    ) -> None:
         self._application = application = Application(engine, mirror, journal)
         if journal is not None:
             engine.clock.source = engine.source = journal.source

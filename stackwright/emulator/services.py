@@ -19,8 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError
 from werkzeug.test import Client
 
-from ..cfn.intrinsics import Pseudo
-from ..cfn.template import to_text
+from ..cfn import Pseudo, template_to_text
 from . import steps
 from .identity import Identities, Identity
 from .moto_application import MotoApplication, read, session
@@ -28,7 +27,7 @@ from .resources import Refused, Request, SchemaProvider
 
 Arguments = dict[str, Any]
 Found = Mapping[str, Any]
-Step = Callable[["Services", Identity, Found], None]
+MirrorStep = Callable[["MotoServices", Identity, Found], None]
 
 
 @dataclass(frozen=True)
@@ -46,13 +45,13 @@ class Mirror:
     attributes: Mapping[str, str] | None = None
     delete: str | None = None
     update: str | None = None
-    after: tuple[Step, ...] = ()
-    updated: tuple[Step, ...] = ()
-    before_delete: tuple[Step, ...] = ()
-    answer: Callable[[Services, Found], Found] = lambda _s, answer: answer
+    after: tuple[MirrorStep, ...] = ()
+    updated: tuple[MirrorStep, ...] = ()
+    before_delete: tuple[MirrorStep, ...] = ()
+    answer: Callable[[MotoServices, Found], Found] = lambda _s, answer: answer
 
 
-class Services:
+class MotoServices:
     """Clients of moto's services in this process; those that were made are kept in ``clients``."""
 
     def __init__(
@@ -152,18 +151,18 @@ def shaped(shape: Any, value: Any) -> Any:
     if shape.type_name == "map" and isinstance(value, Mapping):
         return {key: shaped(shape.value, item) for key, item in value.items()}
     if shape.type_name == "string":
-        return json.dumps(value) if isinstance(value, dict | list) else to_text(value)
+        return json.dumps(value) if isinstance(value, dict | list) else template_to_text(value)
     if shape.type_name in ("integer", "long"):
-        return int(to_text(value))
+        return int(template_to_text(value))
     if shape.type_name in ("double", "float"):
-        return float(to_text(value))
-    return to_text(value) == "true" if shape.type_name == "boolean" else value
+        return float(template_to_text(value))
+    return template_to_text(value) == "true" if shape.type_name == "boolean" else value
 
 
 class StoredParameters(Mapping[str, str]):
     """The parameters in moto's Parameter Store by name, read when they are asked for."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: MotoServices) -> None:
         self._services = services
 
     def __getitem__(self, name: str) -> str:
@@ -184,7 +183,7 @@ class StoredParameters(Mapping[str, str]):
         return len(list(iter(self)))
 
 
-def looked_up(services: Services, service: str, arguments: str) -> str:
+def looked_up(services: MotoServices, service: str, arguments: str) -> str:
     """The value of a dynamic reference.
 
     docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html
@@ -206,7 +205,7 @@ def looked_up(services: Services, service: str, arguments: str) -> str:
     if not rest[1]:
         return text
     try:
-        return to_text(json.loads(text)[rest[1]])
+        return template_to_text(json.loads(text)[rest[1]])
     except (ValueError, KeyError, TypeError):
         raise Refused("Could not find a value associated with JSONKey in SecretString") from None
 
@@ -214,7 +213,7 @@ def looked_up(services: Services, service: str, arguments: str) -> str:
 class MotoProvider:
     """Validates and shapes as :class:`SchemaProvider` does, then makes it in moto, whose ids win."""
 
-    def __init__(self, identities: Identities, services: Services) -> None:
+    def __init__(self, identities: Identities, services: MotoServices) -> None:
         self._schema, self._services = SchemaProvider(identities), services
 
     def create(self, request: Request) -> Identity:
@@ -289,7 +288,7 @@ def _tags(properties: Found) -> list[Any]:
 # --- what one call does not do ------------------------------------------------------------------------------------
 
 
-def _bucket(services: Services, identity: Identity, properties: Found) -> None:
+def _bucket(services: MotoServices, identity: Identity, properties: Found) -> None:
     name = {"Bucket": identity.id}
     calls: Iterable[tuple[str, str, str]] = (
         ("put_bucket_versioning", "VersioningConfiguration", "VersioningConfiguration"),
@@ -322,7 +321,7 @@ def _secret(_identity: Identity, properties: Found) -> Arguments:
     from secrets import choice
 
     alphabet = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-    value = "".join(choice(alphabet) for _ in range(int(to_text(generate.get("PasswordLength", 32)))))
+    value = "".join(choice(alphabet) for _ in range(int(template_to_text(generate.get("PasswordLength", 32)))))
     if "GenerateStringKey" not in generate:
         return {"SecretString": value}
     body = json.loads(generate.get("SecretStringTemplate", "{}"))

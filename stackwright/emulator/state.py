@@ -8,9 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..cfn.changes import Prediction
-from ..cfn.template import Template
-from .drift import ResourceDrift
+from ..cfn import Prediction, Template
+from .drift import DriftedResource
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 
@@ -33,7 +32,7 @@ class Event(Struct, frozen=True):
 
 
 @dataclass
-class Operation:
+class OperationState:
     """One operation on a stack, ``type`` and ``status`` as DescribeEvents has them; times in seconds since the epoch,
     ``token`` the client's of the request that began it."""
 
@@ -83,13 +82,13 @@ class OutputState(Struct, frozen=True):
     export: str | None = None
 
 
-class StackDrift(Struct, frozen=True):
+class StackDriftState(Struct, frozen=True):
     """What a drift detection found, by logical id; ``ready`` is when it ends."""
 
     id: str
     stack_id: str
     ready: float
-    resources: Mapping[str, ResourceDrift]
+    resources: Mapping[str, DriftedResource]
 
     @property
     def status(self) -> str:
@@ -126,8 +125,8 @@ class StackState:
     policy: str | None = None
     executed_change_set: str | None = None
     token: str | None = None
-    operations: list[Operation] = field(default_factory=list)
-    drift: StackDrift | None = None
+    operations: list[OperationState] = field(default_factory=list)
+    drift: StackDriftState | None = None
 
     @property
     def alive(self) -> bool:
@@ -163,17 +162,17 @@ class ChangeSetState:
     token: str | None = None
     operation_id: str = ""
     imports: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    drifted: Mapping[str, Mapping[str, ResourceDrift]] | None = None
+    drifted: Mapping[str, Mapping[str, DriftedResource]] | None = None
     """What has drifted, by stack and resource, where the change set is to revert it."""
 
 
 @dataclass
-class Store:
+class EmulatorState:
     """Everything the emulator knows, stacks and change sets by id (deleted ones stay, as in AWS)."""
 
     stacks: dict[str, StackState] = field(default_factory=dict)
     change_sets: dict[str, ChangeSetState] = field(default_factory=dict)
-    drifts: dict[str, StackDrift] = field(default_factory=dict)
+    drifts: dict[str, StackDriftState] = field(default_factory=dict)
 
     def stack(self, name: str) -> StackState | None:
         """The stack with this id (also a deleted one), or the living one with this name."""

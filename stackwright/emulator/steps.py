@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .identity import Identity
 
 if TYPE_CHECKING:
-    from .services import Services
+    from .services import MotoServices
 
 Arguments = dict[str, Any]
 Found = Mapping[str, Any]
@@ -48,7 +48,7 @@ def rule_key(identity: Identity, properties: Found) -> Arguments:
     return {"GroupId": properties["GroupId"], "SecurityGroupRuleIds": [identity.id]}
 
 
-def inline_rules(services: Services, identity: Identity, properties: Found) -> None:
+def inline_rules(services: MotoServices, identity: Identity, properties: Found) -> None:
     """Bring a group's inline rules to what the template says; rules of other resources stay.
 
     Which rules are inline is remembered beside the client: EC2 knows no difference.
@@ -70,7 +70,7 @@ def inline_rules(services: Services, identity: Identity, properties: Found) -> N
 # --- Cloud Map ----------------------------------------------------------------------------------------------------
 
 
-def namespace(services: Services, answer: Found) -> Found:
+def namespace(services: MotoServices, answer: Found) -> Found:
     """The namespace that an operation made: Cloud Map answers with the operation only."""
     operation = services.call("servicediscovery", "get_operation", {"OperationId": answer.get("OperationId")})
     made = operation.get("Operation", {}).get("Targets", {}).get("NAMESPACE")
@@ -96,12 +96,12 @@ def _code(properties: Found) -> Arguments:
     return code
 
 
-def function_code(services: Services, identity: Identity, properties: Found) -> None:
+def function_code(services: MotoServices, identity: Identity, properties: Found) -> None:
     """Configuration and code of a function change by calls of their own."""
     services.call("lambda", "update_function_code", {"FunctionName": identity.id, **_code(properties)})
 
 
-def concurrency(services: Services, identity: Identity, properties: Found) -> None:
+def concurrency(services: MotoServices, identity: Identity, properties: Found) -> None:
     """Reserved concurrent executions."""
     name = {"FunctionName": identity.id}
     if "ReservedConcurrentExecutions" in properties:
@@ -124,7 +124,7 @@ def scaling_policy(_identity: Identity, properties: Found) -> Arguments:
     return dict(zip(names, properties["ScalingTargetId"].split("|"), strict=True))
 
 
-def targets(services: Services, identity: Identity, properties: Found) -> None:
+def targets(services: MotoServices, identity: Identity, properties: Found) -> None:
     """The targets of an EventBridge rule; those that left the template go."""
     wanted = list(properties.get("Targets", ()))
     remove_targets(services, identity, {each["Id"] for each in wanted})
@@ -132,7 +132,7 @@ def targets(services: Services, identity: Identity, properties: Found) -> None:
         services.call("events", "put_targets", {"Rule": identity.id.rpartition("|")[2], "Targets": wanted})
 
 
-def remove_targets(services: Services, identity: Identity, kept: Iterable[str]) -> None:
+def remove_targets(services: MotoServices, identity: Identity, kept: Iterable[str]) -> None:
     """Targets but for those that are kept; a rule with targets cannot be deleted."""
     rule = {"Rule": identity.id.rpartition("|")[2]}
     present = [each["Id"] for each in services.call("events", "list_targets_by_rule", rule).get("Targets", ())]
@@ -141,7 +141,7 @@ def remove_targets(services: Services, identity: Identity, kept: Iterable[str]) 
         services.call("events", "remove_targets", {**rule, "Ids": gone})
 
 
-def policies(services: Services, identity: Identity, properties: Found) -> None:
+def policies(services: MotoServices, identity: Identity, properties: Found) -> None:
     """The policies of a role, inline and attached; those that left the template go."""
     role, inline = {"RoleName": identity.id}, list(properties.get("Policies", ()))
     attached = list(properties.get("ManagedPolicyArns", ()))
@@ -152,7 +152,7 @@ def policies(services: Services, identity: Identity, properties: Found) -> None:
         services.call("iam", "attach_role_policy", {**role, "PolicyArn": arn})
 
 
-def role_itself(services: Services, identity: Identity, properties: Found) -> None:
+def role_itself(services: MotoServices, identity: Identity, properties: Found) -> None:
     """A role's description, duration and tags."""
     role = {"RoleName": identity.id}
     services.call("iam", "update_role", {"Description": "", **properties, **role})
@@ -160,12 +160,12 @@ def role_itself(services: Services, identity: Identity, properties: Found) -> No
     _retag(services, "iam", ("tag_role", "untag_role"), role, held, properties)
 
 
-def strip_role(services: Services, identity: Identity, _properties: Found) -> None:
+def strip_role(services: MotoServices, identity: Identity, _properties: Found) -> None:
     """A role with policies cannot be deleted."""
     _strip(services, {"RoleName": identity.id}, set(), set())
 
 
-def _strip(services: Services, role: Arguments, inline: set[str], attached: set[str]) -> None:
+def _strip(services: MotoServices, role: Arguments, inline: set[str], attached: set[str]) -> None:
     """Policies but for those that are kept."""
     for name in services.call("iam", "list_role_policies", role).get("PolicyNames", ()):
         if name not in inline:
@@ -176,7 +176,12 @@ def _strip(services: Services, role: Arguments, inline: set[str], attached: set[
 
 
 def _retag(
-    services: Services, service: str, verbs: tuple[str, str], key: Arguments, held: Iterable[Found], properties: Found
+    services: MotoServices,
+    service: str,
+    verbs: tuple[str, str],
+    key: Arguments,
+    held: Iterable[Found],
+    properties: Found,
 ) -> None:
     """Bring tags to what the template says."""
     wanted = list(properties.get("Tags", ()))
@@ -187,14 +192,14 @@ def _retag(
         services.call(service, verbs[0], {**key, "Tags": wanted})
 
 
-def _secret_value(services: Services, identity: Identity, properties: Found) -> Arguments:
+def _secret_value(services: MotoServices, identity: Identity, properties: Found) -> Arguments:
     """A given value that is another than the secret has; a generated one stays."""
     given = properties.get("SecretString")
     held = services.call("secretsmanager", "get_secret_value", {"SecretId": identity.id}).get("SecretString")
     return {} if given in (None, held) else {"SecretString": given}
 
 
-def secret_itself(services: Services, identity: Identity, properties: Found) -> None:
+def secret_itself(services: MotoServices, identity: Identity, properties: Found) -> None:
     """A secret's value where it is given, its description, key and tags."""
     key, without_value = {"SecretId": identity.id}, {k: v for k, v in properties.items() if k != "SecretString"}
     value = _secret_value(services, identity, properties)
@@ -203,7 +208,7 @@ def secret_itself(services: Services, identity: Identity, properties: Found) -> 
     _retag(services, "secretsmanager", ("tag_resource", "untag_resource"), key, held, properties)
 
 
-def repository(services: Services, identity: Identity, properties: Found) -> None:
+def repository(services: MotoServices, identity: Identity, properties: Found) -> None:
     """Whether a repository's tags may move, and whether it scans."""
     name = {"repositoryName": identity.id}
     services.call("ecr", "put_image_tag_mutability", {"ImageTagMutability": "MUTABLE", **properties, **name})
@@ -211,37 +216,37 @@ def repository(services: Services, identity: Identity, properties: Found) -> Non
     services.call("ecr", "put_image_scanning_configuration", {**scanning, **properties, **name})
 
 
-def public_addresses(services: Services, identity: Identity, properties: Found) -> None:
+def public_addresses(services: MotoServices, identity: Identity, properties: Found) -> None:
     """Whether what starts in a subnet gets a public address."""
     given = properties.get("MapPublicIpOnLaunch", False)
     arguments = {"SubnetId": identity.id, "MapPublicIpOnLaunch": {"Value": given}}
     services.call("ec2", "modify_subnet_attribute", arguments)
 
 
-def retention(services: Services, identity: Identity, properties: Found) -> None:
+def retention(services: MotoServices, identity: Identity, properties: Found) -> None:
     """How long a log group keeps events, for ever where the template does not say."""
     verb = "put" if "RetentionInDays" in properties else "delete"
     services.call("logs", f"{verb}_retention_policy", {"LogGroupName": identity.id, **properties})
 
 
-def balancer_network(services: Services, identity: Identity, properties: Found) -> None:
+def balancer_network(services: MotoServices, identity: Identity, properties: Found) -> None:
     """A load balancer's security groups and subnets."""
     for verb, name in (("set_security_groups", "SecurityGroups"), ("set_subnets", "Subnets")):
         if name in properties:
             services.call("elbv2", verb, {"LoadBalancerArn": identity.id, name: properties[name]})
 
 
-def balancer_attributes(services: Services, identity: Identity, properties: Found) -> None:
+def balancer_attributes(services: MotoServices, identity: Identity, properties: Found) -> None:
     """Attributes of a load balancer."""
     _attributes(services, "load_balancer", "LoadBalancer", identity, properties)
 
 
-def target_group_attributes(services: Services, identity: Identity, properties: Found) -> None:
+def target_group_attributes(services: MotoServices, identity: Identity, properties: Found) -> None:
     """Attributes of a target group."""
     _attributes(services, "target_group", "TargetGroup", identity, properties)
 
 
-def _attributes(services: Services, words: str, name: str, identity: Identity, properties: Found) -> None:
+def _attributes(services: MotoServices, words: str, name: str, identity: Identity, properties: Found) -> None:
     given = properties.get(f"{name}Attributes")
     if given:
         services.call("elbv2", f"modify_{words}_attributes", {f"{name}Arn": identity.id, "Attributes": given})

@@ -11,16 +11,16 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..cfn.intrinsics import Pseudo
+from ..cfn import Pseudo
 from .resources import Refused
-from .services import Services
+from .services import MotoServices
 
 _RESOURCE = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed:"
 _ASM = f"{_RESOURCE} unable to retrieve secret from asm: service call has been retried 1 time(s):"
 _SSM = f"{_RESOURCE} unable to retrieve secrets from ssm: service call has been retried 1 time(s):"
 
 
-def obstacle(services: Services, pseudo: Pseudo, containers: Iterable[Mapping[str, Any]]) -> str | None:
+def obstacle(services: MotoServices, pseudo: Pseudo, containers: Iterable[Mapping[str, Any]]) -> str | None:
     """The stopped reason of a task with these container definitions (as ECS shows them); None where it starts.
 
     Secrets come first, as on Fargate, which fetches them before it pulls images.
@@ -32,7 +32,7 @@ def obstacle(services: Services, pseudo: Pseudo, containers: Iterable[Mapping[st
     return next((reason for each in (reasons, images) for reason in each if reason), None)
 
 
-def _image_missing(services: Services, pseudo: Pseudo, image: str) -> str | None:
+def _image_missing(services: MotoServices, pseudo: Pseudo, image: str) -> str | None:
     host = f"{pseudo.account_id}.dkr.ecr.{pseudo.region}.{pseudo.url_suffix}"
     found = re.fullmatch(rf"{re.escape(host)}/([^:@]+)(?::([^@]+))?(?:@(.+))?", image)
     if found is None:
@@ -47,7 +47,7 @@ def _image_missing(services: Services, pseudo: Pseudo, image: str) -> str | None
     return None
 
 
-def _secret_missing(services: Services, value_from: str) -> str | None:
+def _secret_missing(services: MotoServices, value_from: str) -> str | None:
     if ":secretsmanager:" not in value_from:
         return _parameter_missing(services, value_from)
     parts = value_from.split(":")
@@ -66,7 +66,7 @@ def _secret_missing(services: Services, value_from: str) -> str | None:
     return f"{_ASM} retrieved secret from Secrets Manager did not contain json key {key}"
 
 
-def _parameter_missing(services: Services, value_from: str) -> str | None:
+def _parameter_missing(services: MotoServices, value_from: str) -> str | None:
     name = value_from.partition(":parameter")[2] or value_from
     try:
         services.call("ssm", "get_parameter", {"Name": name, "WithDecryption": True})

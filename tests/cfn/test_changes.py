@@ -5,7 +5,7 @@ import json
 import pytest
 
 from stackwright.cfn import template
-from stackwright.cfn.changes import Physical, Stack, predict, removal
+from stackwright.cfn.changes import PhysicalResource, StackSide, predict_changes, predict_removal
 from stackwright.cfn.difference import MISSING
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.cfn.template import ValidationError
@@ -22,17 +22,18 @@ def topic(**properties):
 def stack(resources, parameters=None, physical=None, **sections):
     data = {"Resources": resources, **{name: value for name, value in sections.items() if name[0].isupper()}}
     others = {name: value for name, value in sections.items() if not name[0].isupper()}
-    known = {name: Physical(id_) if isinstance(id_, str) else id_ for name, id_ in (physical or {}).items()}
-    return Stack(template.from_data(data), parameters or {}, PSEUDO, known, **others)
+    known = {name: PhysicalResource(id_) if isinstance(id_, str) else id_ for name, id_ in (physical or {}).items()}
+    return StackSide(template.template_from_data(data), parameters or {}, PSEUDO, known, **others)
 
 
 def changes(before, after):
-    return {change.logical_id: change for change in predict(before, after).changes}
+    return {change.logical_id: change for change in predict_changes(before, after).changes}
 
 
 def listed(before, after):
     return {
-        item["ResourceChange"]["LogicalResourceId"]: item["ResourceChange"] for item in predict(before, after).to_api()
+        item["ResourceChange"]["LogicalResourceId"]: item["ResourceChange"]
+        for item in predict_changes(before, after).to_api()
     }
 
 
@@ -56,8 +57,8 @@ def test_creation_lists_every_resource_without_replacement():
 def test_nothing_changes():
     same = stack({"A": topic(TopicName="a", Tags=[{"Key": "k", "Value": 1}])})
     other = stack({"A": topic(TopicName="a", Tags=[{"Key": "k", "Value": "1"}])})
-    assert predict(same, other).changes == ()
-    assert predict(same, other).empty
+    assert predict_changes(same, other).changes == ()
+    assert predict_changes(same, other).empty
 
 
 def test_a_replaced_resource_gives_its_dependents_a_new_id():
@@ -264,7 +265,7 @@ def test_tags_are_their_own_scope():
 def test_without_property_values_details_name_only_the_property():
     one = {"F": {"Type": "AWS::Lambda::Function", "Properties": {"Environment": {"Variables": {"A": 1, "B": 1}}}}}
     two = {"F": {"Type": "AWS::Lambda::Function", "Properties": {"Environment": {"Variables": {"A": 2, "B": 2}}}}}
-    (change,) = predict(stack(one), stack(two)).to_api(include_property_values=False)
+    (change,) = predict_changes(stack(one), stack(two)).to_api(include_property_values=False)
     assert change["ResourceChange"] == {
         "Action": "Modify",
         "LogicalResourceId": "F",
@@ -303,7 +304,7 @@ def test_attributes_of_resources(attribute, old, new, path):
 def test_depends_on_and_description_are_no_changes():
     before = {"A": topic(TopicName="a"), "B": topic(TopicName="b")}
     after = {"A": topic(TopicName="a"), "B": topic(TopicName="b") | {"DependsOn": "A"}}
-    assert predict(stack(before, Description="x"), stack(after, Description="y")).empty
+    assert predict_changes(stack(before, Description="x"), stack(after, Description="y")).empty
 
 
 @pytest.mark.parametrize(
@@ -326,12 +327,12 @@ def test_policy_actions(type_name, policies, removed, replaced):
     before, after = ({"K": topic(), "T": {"Type": type_name, "Properties": {name: v}, **policies}} for v in "ab")
     assert listed(stack(before), stack(after))["T"]["PolicyAction"] == replaced
     assert listed(stack(before), stack({"K": topic()}))["T"]["PolicyAction"] == removed
-    assert [change.policy_action for change in removal(stack(before)).changes] == ["Delete", removed]
+    assert [change.policy_action for change in predict_removal(stack(before)).changes] == ["Delete", removed]
 
 
 def test_an_instance_of_a_cluster_is_deleted():
     member = {"M": {"Type": "AWS::RDS::DBInstance", "Properties": {"DBClusterIdentifier": "c"}}}
-    assert [change.policy_action for change in removal(stack(member)).changes] == ["Delete"]
+    assert [change.policy_action for change in predict_removal(stack(member)).changes] == ["Delete"]
 
 
 def parameters(**defaults):
@@ -387,7 +388,7 @@ def test_an_unchanged_parameter_newly_used_is_a_direct_change():
 def test_a_changed_parameter_that_gives_the_same_value_changes_nothing():
     value = {"Fn::Select": [0, {"Fn::Split": ["-", {"Ref": "P"}]}]}
     before, after = (stack({"A": topic(DisplayName=value)}, Parameters=parameters(P=p)) for p in ("a-1", "a-2"))
-    assert predict(before, after).empty
+    assert predict_changes(before, after).empty
 
 
 def test_list_parameters_are_compared_item_by_item():
@@ -404,7 +405,7 @@ def test_secrets_are_masked():
     before, after = (
         stack({"A": topic(DisplayName={"Ref": "P"})}, {"P": p}, Parameters=declared) for p in ("one", "two")
     )
-    prediction = predict(before, after)
+    prediction = predict_changes(before, after)
     assert "one" not in json.dumps(prediction.to_api())
     assert "two" not in json.dumps(prediction.to_api())
     assert prediction.to_api()[0]["ResourceChange"]["Details"][0]["Target"]["AfterValue"] == "****"
@@ -418,7 +419,7 @@ def test_conditions_add_and_remove_resources():
         "Outputs": {"O": {"Condition": "C", "Value": {"Ref": "A"}}, "Q": {"Condition": "D", "Value": "q"}},
     }
     resources = {"A": topic() | {"Condition": "C"}, "B": topic() | {"Condition": "D"}, "K": topic()}
-    prediction = predict(stack(resources, {"P": "x"}, **sections), stack(resources, {"P": "y"}, **sections))
+    prediction = predict_changes(stack(resources, {"P": "x"}, **sections), stack(resources, {"P": "y"}, **sections))
     assert [(str(c.action), c.logical_id) for c in prediction.changes] == [("Remove", "A"), ("Add", "B")]
     assert [str(c.aws_replacement) for c in prediction.changes] == ["None", "True"]
     assert set(prediction.outputs) == {"O", "Q"}
@@ -431,27 +432,27 @@ def test_a_resource_whose_condition_fails_cannot_be_named():
     for value in ({"Ref": "A"}, {"Fn::GetAtt": ["A", "TopicName"]}):
         resources["B"] = topic(DisplayName=value)
         with pytest.raises(ValidationError, match=r"Unresolved resource dependencies \[A\] in the Resources block"):
-            predict(None, stack(resources, **sections))
+            predict_changes(None, stack(resources, **sections))
 
 
 def test_types_cannot_change():
     before = stack({"A": topic(), "B": topic()})
     after = stack({"A": topic(), "B": {"Type": PARAMETER, "Properties": {}}})
     with pytest.raises(ValidationError, match=r"modifies resource type of the following resources: \[B\]"):
-        predict(before, after)
+        predict_changes(before, after)
 
 
 def test_outputs_alone_are_a_change():
     resources = {"A": topic(TopicName="a")}
     before = stack(resources, Outputs={"O": {"Value": "x"}, "P": {"Value": "p"}})
     after = stack(resources, Outputs={"O": {"Value": "y"}, "P": {"Value": "p", "Export": {"Name": "e"}}})
-    prediction = predict(before, after)
+    prediction = predict_changes(before, after)
     assert prediction.outputs == {"O": ("x", "y"), "P": ("p", "p")}
     assert (prediction.changes, prediction.empty) == ((), False)
 
 
 def test_attributes_are_not_read_for_new_expressions():
-    ids = {"A": Physical("arn:a", {"TopicName": "a"}), "B": Physical("arn:b")}
+    ids = {"A": PhysicalResource("arn:a", {"TopicName": "a"}), "B": PhysicalResource("arn:b")}
     before = stack({"A": topic(TopicName="a"), "B": topic(DisplayName="x")}, physical=ids)
     after = stack({"A": topic(TopicName="a"), "B": topic(DisplayName={"Fn::GetAtt": ["A", "TopicName"]})})
     change = listed(before, after)["B"]
@@ -461,7 +462,7 @@ def test_attributes_are_not_read_for_new_expressions():
 
 
 def test_known_attributes_stand_in_contexts_of_unchanged_expressions():
-    ids = {"A": Physical("arn:a", {"TopicArn": "arn:a"}), "B": Physical("arn:b")}
+    ids = {"A": PhysicalResource("arn:a", {"TopicArn": "arn:a"}), "B": PhysicalResource("arn:b")}
     value = {"Fn::Join": ["", ["x", {"Fn::GetAtt": ["A", "TopicArn"]}]]}
     before, after = (
         stack({"A": topic(TopicName="a"), "B": topic(DisplayName=value, TopicName=name)}, physical=ids)
@@ -478,7 +479,7 @@ def test_imports_and_stored_parameters_come_from_outside():
     after = stack(resources, Parameters=declared, exports={"E": "y"}, stored={"/n": "t"})
     assert targets(listed(before, after)["A"])[0]["AfterValue"] == "y"
     unknown = stack(resources, Parameters=declared)
-    assert predict(unknown, stack(resources, Parameters=declared)).empty
+    assert predict_changes(unknown, stack(resources, Parameters=declared)).empty
     assert targets(listed(before, unknown)["A"])[0]["AfterValue"] == KNOWN_AFTER_APPLY
 
 
@@ -547,7 +548,7 @@ def test_aws_reports_a_replacement_through_an_output_that_stays():
 
 def test_template_urls_and_given_values_are_direct_changes():
     after = ROOT | {"Three": nested(url="other.yaml")}
-    (change,) = predict(root(producer("a")), root(producer("a"), after)).to_api()
+    (change,) = predict_changes(root(producer("a")), root(producer("a"), after)).to_api()
     assert [d["ChangeSource"] for d in change["ResourceChange"]["Details"]] == [
         "DirectModification",
         "Automatic",

@@ -4,9 +4,9 @@ import pytest
 
 from stackwright.cfn import template
 from stackwright.cfn.intrinsics import (
-    Ignorant,
     Pseudo,
     Resolver,
+    UnknownWorld,
     dynamic_references,
     parameter_values,
     resolve_dynamic,
@@ -14,15 +14,15 @@ from stackwright.cfn.intrinsics import (
 from stackwright.cfn.template import ValidationError
 from stackwright.cfn.values import (
     KNOWN_AFTER_APPLY,
-    Reference,
-    Source,
+    ChangeSource,
     Traced,
     Unknown,
-    as_text,
-    canonical,
-    plain,
-    printed,
-    traces,
+    ValueReference,
+    canonical_value,
+    find_traces,
+    plain_data,
+    print_value,
+    value_text,
 )
 
 DATA = {
@@ -51,7 +51,7 @@ DATA = {
 PSEUDO = Pseudo(stack_name="s", region="eu-west-1", account_id="111111111111", notification_arns=("arn:n",))
 
 
-class World(Ignorant):
+class World(UnknownWorld):
     def exported(self, name):
         return {"E": "exported"}.get(name) or super().exported(name)
 
@@ -60,7 +60,7 @@ class World(Ignorant):
 
 
 def resolver(**changes):
-    found = template.from_data(DATA | changes)
+    found = template.template_from_data(DATA | changes)
     return Resolver(found, parameter_values(found, {}), PSEUDO, World())
 
 
@@ -117,7 +117,7 @@ VALID = {
 
 @pytest.mark.parametrize(("expression", "value"), VALID.values(), ids=VALID)
 def test_values(expression, value):
-    assert plain(resolved(expression)) == value
+    assert plain_data(resolved(expression)) == value
 
 
 AFTER_APPLY = {
@@ -150,7 +150,7 @@ AFTER_APPLY = {
 
 @pytest.mark.parametrize(("expression", "text", "causes"), AFTER_APPLY.values(), ids=AFTER_APPLY)
 def test_known_after_apply_keeps_the_expression_and_its_causes(expression, text, causes):
-    found = plain(resolved(expression))
+    found = plain_data(resolved(expression))
     assert isinstance(found, Unknown)
     assert (str(found), found.causes) == (text, causes)
 
@@ -274,24 +274,24 @@ def test_conditions_refused(condition, message):
 def test_dependencies_are_remembered():
     found = resolved({"Fn::Sub": ["${Name}${v}${T.TopicArn}", {"v": {"Fn::Join": ["", [{"Ref": "T"}]]}}]})
     assert found.references == {
-        Reference(Source.PARAMETER, "Name"),
-        Reference(Source.RESOURCE, "T"),
-        Reference(Source.ATTRIBUTE, "T.TopicArn"),
+        ValueReference(ChangeSource.PARAMETER, "Name"),
+        ValueReference(ChangeSource.RESOURCE, "T"),
+        ValueReference(ChangeSource.ATTRIBUTE, "T.TopicArn"),
     }
     assert {reference.logical_id for reference in found.references} == {"Name", "T"}
     through = resolved({"a": [{"Fn::ToJsonString": {"x": {"Ref": "Name"}}}]})
-    assert [node.references for node in traces(through)] == [{Reference(Source.PARAMETER, "Name")}]
+    assert [node.references for node in find_traces(through)] == [{ValueReference(ChangeSource.PARAMETER, "Name")}]
     chosen = resolved({"Fn::Select": [0, {"Fn::Split": ["-", {"Ref": "Name"}]}]})
-    assert chosen.references == {Reference(Source.PARAMETER, "Name")}
+    assert chosen.references == {ValueReference(ChangeSource.PARAMETER, "Name")}
 
 
 def test_printed_as_a_change_set_prints():
     tree = resolved({"n": 5, "t": True, "u": {"Fn::Sub": "a${T}"}, "s": {"Fn::Sub": "x${Secret}"}, "l": [1]})
-    shown = printed(tree)
+    shown = print_value(tree)
     assert shown == {"n": "5", "t": "true", "u": KNOWN_AFTER_APPLY, "s": "****", "l": ["1"]}
-    assert as_text(shown["l"]) == '["1"]'
-    assert as_text("x") == "x"
-    assert canonical(resolved([1, {"Ref": "Size"}])) == ["1", "3"]
+    assert value_text(shown["l"]) == '["1"]'
+    assert value_text("x") == "x"
+    assert canonical_value(resolved([1, {"Ref": "Size"}])) == ["1", "3"]
 
 
 PARAMETERS = {
@@ -306,7 +306,7 @@ GOOD = {"S": "ab", "N": "5", "L": [1, 2], "A": "x, y", "D": "a", "J": "z"}
 
 
 def checked(**given):
-    found = template.from_data({"Parameters": PARAMETERS, "Resources": {"T": {"Type": "AWS::SNS::Topic"}}})
+    found = template.template_from_data({"Parameters": PARAMETERS, "Resources": {"T": {"Type": "AWS::SNS::Topic"}}})
     return parameter_values(found, GOOD | given)
 
 
@@ -337,7 +337,7 @@ def test_parameters_refused(given, message):
 
 
 def test_missing_parameters_are_named_together():
-    found = template.from_data({"Parameters": PARAMETERS, "Resources": {"T": {"Type": "AWS::SNS::Topic"}}})
+    found = template.template_from_data({"Parameters": PARAMETERS, "Resources": {"T": {"Type": "AWS::SNS::Topic"}}})
     with pytest.raises(ValidationError) as caught:
         parameter_values(found, {"S": "ab", "N": 1, "L": "1", "D": "a"})
     assert caught.value.message == "Parameters: [A, J] must have values"
@@ -359,4 +359,4 @@ def test_dynamic_references():
         "b": "<secretsmanager id:SecretString:key>",
     }
     assert dynamic_references("{{resolve:other:x}}") == []
-    assert plain(resolved("{{resolve:ssm:name}}")) == "{{resolve:ssm:name}}"
+    assert plain_data(resolved("{{resolve:ssm:name}}")) == "{{resolve:ssm:name}}"

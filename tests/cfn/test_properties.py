@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackwright.cfn import graph, template
-from stackwright.cfn.changes import Action, Physical, Replacement, Stack, predict
-from stackwright.cfn.difference import differences
-from stackwright.cfn.template import parse
-from stackwright.cfn.values import canonical
+from stackwright.cfn.changes import Action, PhysicalResource, Replacement, StackSide, predict_changes
+from stackwright.cfn.difference import diff_values
+from stackwright.cfn.template import parse_template
+from stackwright.cfn.values import canonical_value
 
 NAMES = "ABCD"
 WORDS = st.sampled_from(["x", "y", "z"])
@@ -45,8 +45,8 @@ def stacks(draw, physical=False):
         "Conditions": {"C": {"Fn::Equals": [{"Ref": "P"}, "x"]}},
         "Resources": resources,
     }
-    known = {name: Physical(f"{name}-1") for name in chosen} if physical else {}
-    return Stack(template.from_data(data), {"P": draw(WORDS)}, physical=known)
+    known = {name: PhysicalResource(f"{name}-1") for name in chosen} if physical else {}
+    return StackSide(template.template_from_data(data), {"P": draw(WORDS)}, physical=known)
 
 
 def executed(stack, before=None):
@@ -83,7 +83,7 @@ def executed(stack, before=None):
 
 @given(stacks(physical=True))
 def test_the_same_stack_has_no_changes(stack):
-    assert predict(stack, stack).changes == ()
+    assert predict_changes(stack, stack).changes == ()
 
 
 @given(stacks(physical=True), stacks())
@@ -91,7 +91,7 @@ def test_prediction_agrees_with_execution(before, after):
     """A resource is modified if and only if its values change, and replaced if and only if its id does."""
     old = executed(before)
     new = executed(after, old)
-    found = {change.logical_id: change for change in predict(before, after).changes}
+    found = {change.logical_id: change for change in predict_changes(before, after).changes}
     for name in old.keys() | new.keys():
         change = found.get(name)
         if name not in old or name not in new:
@@ -105,17 +105,17 @@ def test_prediction_agrees_with_execution(before, after):
 
 @given(stacks(physical=True), stacks())
 def test_without_knowledge_of_aws_the_same_resources_change(before, after):
-    ignorant = Stack(before.template, before.parameters)
+    ignorant = StackSide(before.template, before.parameters)
 
     def summary(side):
-        return [(c.logical_id, c.action, c.replacement) for c in predict(side, after).changes if c.real]
+        return [(c.logical_id, c.action, c.replacement) for c in predict_changes(side, after).changes if c.real]
 
     assert summary(before) == summary(ignorant)
 
 
 @given(stacks(), stacks())
 def test_the_api_form_is_json_and_lists_what_is_listed(before, after):
-    prediction = predict(before, after)
+    prediction = predict_changes(before, after)
     for listed, change in zip(prediction.to_api(), prediction.listed, strict=True):
         shown = json.loads(json.dumps(listed))["ResourceChange"]
         assert shown["LogicalResourceId"] == change.logical_id
@@ -128,15 +128,15 @@ def test_the_api_form_is_json_and_lists_what_is_listed(before, after):
 def test_order_and_formatting_of_a_template_mean_nothing(before, after):
     shuffled = dict(reversed(after.template.data.items()))
     texts = (yaml.safe_dump(shuffled), json.dumps(shuffled))
-    reread = [Stack(parse(text), after.parameters) for text in texts]
-    expected = predict(before, after).to_api()
-    assert [predict(before, other).to_api() for other in reread] == [expected, expected]
+    reread = [StackSide(parse_template(text), after.parameters) for text in texts]
+    expected = predict_changes(before, after).to_api()
+    assert [predict_changes(before, other).to_api() for other in reread] == [expected, expected]
 
 
 @given(stacks())
 def test_order_puts_everything_after_what_it_needs(stack):
-    place = {name: index for index, name in enumerate(graph.order(stack.template))}
-    for name, needs in graph.dependencies(stack.template).items():
+    place = {name: index for index, name in enumerate(graph.order_resources(stack.template))}
+    for name, needs in graph.find_dependencies(stack.template).items():
         assert all(place[other] < place[name] for other in needs)
 
 
@@ -149,5 +149,5 @@ TREES = st.recursive(
 
 @given(TREES, TREES)
 def test_trees_without_differences_are_equal(one, other):
-    assert (list(differences(one, other)) == []) == (canonical(one) == canonical(other))
-    assert len({difference.path for difference in differences(one, other)}) == len(list(differences(one, other)))
+    assert (list(diff_values(one, other)) == []) == (canonical_value(one) == canonical_value(other))
+    assert len({difference.path for difference in diff_values(one, other)}) == len(list(diff_values(one, other)))

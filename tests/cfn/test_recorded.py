@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stackwright.cfn import template
-from stackwright.cfn.changes import Physical, Stack, predict
+from stackwright.cfn.changes import PhysicalResource, StackSide, predict_changes
 from stackwright.cfn.intrinsics import Pseudo
 
 CASES = json.loads((Path(__file__).parent / "recorded" / "change-sets.json").read_text(encoding="utf-8"))
@@ -28,7 +28,7 @@ def physical_ids(case):
         for logical_id, events in case["events"].items()
     }
     found |= {c["LogicalResourceId"]: c.get("PhysicalResourceId", "") for c in case["changes"]}
-    return {logical_id: Physical(id_) for logical_id, id_ in found.items() if id_}
+    return {logical_id: PhysicalResource(id_) for logical_id, id_ in found.items() if id_}
 
 
 def as_recorded(change):
@@ -42,10 +42,10 @@ def test_there_are_as_many_cases_as_were_recorded():
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_prediction_equals_the_recorded_change_set(case):
-    before, after = (template.from_data(case[side]["template"]) for side in ("before", "after"))
-    prediction = predict(
-        Stack(before, case["before"]["parameters"], MASKED, physical_ids(case)),
-        Stack(after, case["after"]["parameters"], MASKED),
+    before, after = (template.template_from_data(case[side]["template"]) for side in ("before", "after"))
+    prediction = predict_changes(
+        StackSide(before, case["before"]["parameters"], MASKED, physical_ids(case)),
+        StackSide(after, case["after"]["parameters"], MASKED),
     )
     assert [as_recorded(change["ResourceChange"]) for change in prediction.to_api()] == case["changes"]
 
@@ -55,8 +55,8 @@ def test_what_aws_leaves_out_but_does_is_predicted():
     case = next(case for case in CASES if case["name"] == "fn-join-update-refence-argument")
     statuses = {event["ResourceStatus"] for event in case["events"]["Topic2"]}
     assert "UPDATE_COMPLETE" in statuses
-    before, after = (Stack(template.from_data(case[side]["template"])) for side in ("before", "after"))
-    change = {change.logical_id: change for change in predict(before, after).changes}["Topic2"]
+    before, after = (StackSide(template.template_from_data(case[side]["template"])) for side in ("before", "after"))
+    change = {change.logical_id: change for change in predict_changes(before, after).changes}["Topic2"]
     assert (change.real, change.listed) == (True, False)
     assert [(item.before, item.after) for item in change.properties] == [
         ("prefix-display-name-1", "prefix-display-name-2")

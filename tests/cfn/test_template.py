@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 from stackwright.cfn import template
-from stackwright.cfn.template import ValidationError, declared, parse, to_text
+from stackwright.cfn.template import ValidationError, declared_keys, parse_template, template_to_text
 
 
 def doc(text):
@@ -68,7 +68,7 @@ LONG_FORMS = {
 
 
 def test_short_forms_long_forms_and_json_are_one_model():
-    from_yaml, from_json = parse(SHORT_FORMS), parse(json.dumps(LONG_FORMS))
+    from_yaml, from_json = parse_template(SHORT_FORMS), parse_template(json.dumps(LONG_FORMS))
     assert from_yaml.data == from_json.data == LONG_FORMS
     assert from_yaml.resources == from_json.resources
     assert from_yaml.outputs == from_json.outputs
@@ -76,7 +76,7 @@ def test_short_forms_long_forms_and_json_are_one_model():
 
 
 def test_lines_of_keys_and_items_are_known():
-    found = parse(SHORT_FORMS)
+    found = parse_template(SHORT_FORMS)
     assert found.line(("Resources", "T", "Type")) == 5
     assert found.line(("Resources", "T", "Properties", "Tags", 0, "Key")) == 10
     assert found.line(("Resources", "T", "Properties", "TopicName", "Fn::Join", 1, 1)) == 9
@@ -86,12 +86,12 @@ def test_lines_of_keys_and_items_are_known():
 
 def test_scalars_are_read_by_yaml_1_1_but_timestamps_stay_text():
     text = "{Type: AWS::SNS::Topic, Properties: {A: 2012-10-17, B: yes, C: 010, D: 1.5, E: ~, F: '1', G: 5}}"
-    properties = parse(f"Resources: {{T: {text}}}").resources["T"].properties
+    properties = parse_template(f"Resources: {{T: {text}}}").resources["T"].properties
     assert properties == {"A": "2012-10-17", "B": True, "C": 8, "D": 1.5, "E": None, "F": "1", "G": 5}
 
 
 def test_short_get_att_ends_the_name_at_the_first_point():
-    found = parse("Resources: {T: {Type: A, Properties: {X: !GetAtt N.Outputs.X, Y: !GetAtt N}}}")
+    found = parse_template("Resources: {T: {Type: A, Properties: {X: !GetAtt N.Outputs.X, Y: !GetAtt N}}}")
     assert found.resources["T"].properties == {
         "X": {"Fn::GetAtt": ["N", "Outputs.X"]},
         "Y": {"Fn::GetAtt": "N"},
@@ -99,12 +99,12 @@ def test_short_get_att_ends_the_name_at_the_first_point():
 
 
 def test_anchors_and_aliases_are_expanded():
-    found = parse("Resources: {T: &t {Type: AWS::SNS::Topic}, U: *t}")
+    found = parse_template("Resources: {T: &t {Type: AWS::SNS::Topic}, U: *t}")
     assert found.resources["U"].type == "AWS::SNS::Topic"
 
 
 def test_parameter_declarations():
-    found = parse(
+    found = parse_template(
         TOPIC
         + doc("""
         Parameters:
@@ -130,7 +130,7 @@ def test_parameter_declarations():
 
 
 def test_resource_attributes():
-    found = parse(
+    found = parse_template(
         doc("""
         Transform: AWS::LanguageExtensions
         Description: text
@@ -289,7 +289,7 @@ REFUSED = {
 @pytest.mark.parametrize(("text", "message", "line"), REFUSED.values(), ids=REFUSED)
 def test_refused(text, message, line):
     with pytest.raises(ValidationError) as caught:
-        parse(text)
+        parse_template(text)
     assert (caught.value.message, caught.value.line) == (message, line)
 
 
@@ -309,13 +309,13 @@ SAM = doc("""
 
 
 def test_what_aws_has_taken_is_read_without_its_macros():
-    found = declared(SAM)
+    found = declared_keys(SAM)
     assert found.parameters["Password"].no_echo
     assert {name: each.deletion_policy for name, each in found.resources.items()} == {"Hello": "Retain"}
-    assert declared(SHORT_FORMS) == parse(SHORT_FORMS)
+    assert declared_keys(SHORT_FORMS) == parse_template(SHORT_FORMS)
     for text in ("[]", "a: {", ""):
         with pytest.raises(ValidationError):
-            declared(text)
+            declared_keys(text)
 
 
 @pytest.mark.parametrize(
@@ -329,15 +329,15 @@ def test_limits(section, limit):
         "Mappings": {"a": {"b": "c"}},
     }[section]
     data = {"Resources": {"T": {"Type": "AWS::SNS::Topic"}}}
-    assert template.from_data(data | {section: {f"N{i}": entry for i in range(limit)}})
+    assert template.template_from_data(data | {section: {f"N{i}": entry for i in range(limit)}})
     with pytest.raises(ValidationError, match=f"{limit + 1}, is greater than maximum allowed, {limit}"):
-        template.from_data(data | {section: {f"N{i}": entry for i in range(limit + 1)}})
+        template.template_from_data(data | {section: {f"N{i}": entry for i in range(limit + 1)}})
 
 
 def test_nested_aliases_are_stopped():
     levels = "".join(f"  a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9))
     with pytest.raises(ValidationError, match="are aliases nested"):
-        parse("Metadata:\n  a0: &a0 [x]\n" + levels + TOPIC)
+        parse_template("Metadata:\n  a0: &a0 [x]\n" + levels + TOPIC)
 
 
 @pytest.mark.parametrize(
@@ -354,4 +354,4 @@ def test_nested_aliases_are_stopped():
     ],
 )
 def test_scalars_as_text(value, text):
-    assert to_text(value) == text
+    assert template_to_text(value) == text

@@ -4,14 +4,14 @@ import pytest
 
 from stackwright.cfn import graph, template
 from stackwright.cfn.schema import Schemas
-from stackwright.cfn.template import ValidationError, parse
-from stackwright.cfn.validation import validate
+from stackwright.cfn.template import ValidationError, parse_template
+from stackwright.cfn.validation import validate_template
 
 TOPIC = "AWS::SNS::Topic"
 
 
 def topics(**properties):
-    return template.from_data(
+    return template.template_from_data(
         {"Resources": {name: {"Type": TOPIC, "Properties": value} for name, value in properties.items()}}
     )
 
@@ -25,7 +25,7 @@ def test_references_of_every_form():
         "e": {"Fn::If": ["C", {"Ref": "K"}, {"Ref": "L"}]},
         "f": {"Fn::Sub": {"wrong": 1}},
     }
-    assert list(graph.references(value)) == [
+    assert list(graph.find_references(value)) == [
         ("A", None),
         ("B", "Arn"),
         ("C", "Arn.Part"),
@@ -42,7 +42,7 @@ def test_references_of_every_form():
 
 
 def test_order_follows_dependencies_and_else_the_template():
-    found = template.from_data(
+    found = template.template_from_data(
         {
             "Resources": {
                 "C": {"Type": TOPIC, "DependsOn": ["B"]},
@@ -52,14 +52,14 @@ def test_order_follows_dependencies_and_else_the_template():
             }
         }
     )
-    assert graph.dependencies(found) == {"C": {"B"}, "A": {"C"}, "D": set(), "B": set()}
-    assert graph.order(found) == ["D", "B", "C", "A"]
+    assert graph.find_dependencies(found) == {"C": {"B"}, "A": {"C"}, "D": set(), "B": set()}
+    assert graph.order_resources(found) == ["D", "B", "C", "A"]
 
 
 def test_cycles_are_named():
     found = topics(A={"X": {"Ref": "B"}}, B={"X": {"Ref": "C"}}, C={"X": {"Fn::GetAtt": ["A", "Y"]}}, D={})
     with pytest.raises(ValidationError) as caught:
-        graph.order(found)
+        graph.order_resources(found)
     assert caught.value.message == "Circular dependency between resources: [A, B, C]"
 
 
@@ -79,7 +79,7 @@ Outputs:
 
 
 def test_a_valid_template():
-    validate(parse(VALID), Schemas())
+    validate_template(parse_template(VALID), Schemas())
 
 
 UNRESOLVED = "Template format error: Unresolved resource dependencies [{}] in the {} block of the template"
@@ -109,7 +109,7 @@ B = "B: {Type: AWS::SNS::Topic"
 def test_refused(old, new, message, line):
     assert old in VALID
     with pytest.raises(ValidationError) as caught:
-        validate(parse(VALID.replace(old, new)), Schemas())
+        validate_template(parse_template(VALID.replace(old, new)), Schemas())
     assert (caught.value.message, caught.value.line) == (message, line)
 
 
@@ -119,23 +119,25 @@ def test_unsupported_functions_are_refused(name):
         rf"Template Error: Encountered unsupported function: {name} Supported functions are: \[Fn::Base64, Fn::GetAtt,"
     )
     with pytest.raises(ValidationError, match=text):
-        validate(topics(A={"DisplayName": {"Fn::Join": ["", [{name: ["x"]}]]}}), Schemas())
+        validate_template(topics(A={"DisplayName": {"Fn::Join": ["", [{name: ["x"]}]]}}), Schemas())
 
 
 def test_functions_of_the_language_extensions_are_supported_with_them():
     data = {"Type": TOPIC, "Properties": {"DisplayName": {"Fn::ToJsonString": {"a": 1}}}}
-    validate(template.from_data({"Transform": "AWS::LanguageExtensions", "Resources": {"A": data}}), Schemas())
+    validate_template(
+        template.template_from_data({"Transform": "AWS::LanguageExtensions", "Resources": {"A": data}}), Schemas()
+    )
 
 
 def test_macros_and_defaults_of_mappings_are_refused():
     with pytest.raises(ValidationError, match="Fn::Transform is not supported: only AWS can run a macro"):
-        validate(topics(A={"DisplayName": {"Fn::Transform": {"Name": "x"}}}), Schemas())
+        validate_template(topics(A={"DisplayName": {"Fn::Transform": {"Name": "x"}}}), Schemas())
     with pytest.raises(ValidationError, match="every Fn::FindInMap object requires three parameters"):
-        validate(topics(A={"DisplayName": {"Fn::FindInMap": ["M", "a", "b", {"DefaultValue": 1}]}}), Schemas())
+        validate_template(topics(A={"DisplayName": {"Fn::FindInMap": ["M", "a", "b", {"DefaultValue": 1}]}}), Schemas())
 
 
 def test_functions_in_outputs_and_conditions_are_checked():
     resources = {"A": {"Type": TOPIC}}
     for section in ({"Outputs": {"O": {"Value": {"Fn::Foo": 1}}}}, {"Conditions": {"C": {"Fn::Foo": [1, 1]}}}):
         with pytest.raises(ValidationError, match="unsupported function: Fn::Foo"):
-            validate(template.from_data({"Resources": resources, **section}), Schemas())
+            validate_template(template.template_from_data({"Resources": resources, **section}), Schemas())

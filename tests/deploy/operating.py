@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from stackwright.apply import Following
 from stackwright.aws import Boto, ChangeSetRequest
+from stackwright.aws.polling import Polling
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.deployment import Certainty, Kind, Listed, PlannedChange, RootPlan, StackTarget
-from stackwright.differences import Diff, Effect, ResourceDiff
-from stackwright.emulator.engine import Engine
+from stackwright.deploy.apply import Following
+from stackwright.diff.model import Diff, Effect, ResourceDiff
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
-from stackwright.polling import Polling
+from stackwright.plan.model import Certainty, ListedChange, PlannedChange, RootAction, RootPlan, StackTarget
 from tests.deploy.conftest import REGION
 
 URL = "https://templates.s3.amazonaws.com/"
@@ -54,7 +54,7 @@ class Wall(Time):
 class Account:
     """The emulator's account: ``texts`` are the nested templates by name, as their parents' TemplateURL names them."""
 
-    def __init__(self, clock: Time, engine: Engine, texts: dict[str, str]) -> None:
+    def __init__(self, clock: Time, engine: LocalCloudFormation, texts: dict[str, str]) -> None:
         self.time, self.engine, self.texts = clock, engine, texts
         self.aws = Boto(REGION)
         self.told: list[Any] = []
@@ -77,7 +77,7 @@ class Account:
         self._serial += 1
         name, body = f"news-{root}", json.dumps(texts[root])
         live = self.aws.stack(name)
-        kind = Kind.UPDATE if live and live.status != "REVIEW_IN_PROGRESS" else Kind.CREATE
+        kind = RootAction.UPDATE if live and live.status != "REVIEW_IN_PROGRESS" else RootAction.CREATE
         request = ChangeSetRequest(name, f"c{self._serial}", kind.upper(), f"t{self._serial}", body=body)
         arn = self.aws.create_change_set(request)
         found = self.aws.change_set(arn, values=False)
@@ -97,7 +97,7 @@ def emulated(
     clock = clock or Time()
     texts: dict[str, str] = {}
     options = {"latency": lambda *_: 2.0, **options}
-    engine = Engine(Pseudo(region=REGION), source=clock, fetch=texts.__getitem__, **options)
+    engine = LocalCloudFormation(Pseudo(region=REGION), source=clock, fetch=texts.__getitem__, **options)
     with Server(engine, mirror=mirror) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         yield Account(clock, engine, texts)
@@ -120,4 +120,4 @@ def topic(name: str = "one", **more: Any) -> dict[str, Any]:
 
 def change(type_: str, logical_id: str, effect: Effect = Effect.CHANGE, stack: str = "app") -> PlannedChange:
     """A planned change of a resource."""
-    return PlannedChange(ResourceDiff(stack, logical_id, type_, effect), Listed.BOTH, Certainty.CERTAIN)
+    return PlannedChange(ResourceDiff(stack, logical_id, type_, effect), ListedChange.BOTH, Certainty.CERTAIN)

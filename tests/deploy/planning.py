@@ -13,14 +13,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from stackwright import live, plan
 from stackwright.aws import Boto, ChangeSet, ChangeSetRequest, Stack, StackEvent, StackResource, Stacks
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.deployment import Plan, RootPlan, StackTarget
-from stackwright.emulator.engine import Engine
+from stackwright.core.errors import AwsError
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
-from stackwright.errors import AwsError
-from stackwright.live import Live
+from stackwright.plan import live_stack, plan
+from stackwright.plan.live_stack import LiveStack
+from stackwright.plan.model import Plan, RootPlan, StackTarget
 from tests.deploy.conftest import ACCOUNT, REGION, client
 
 BUCKET = "templates"
@@ -137,11 +137,11 @@ class Account:
     """An account on an emulator, into which templates are uploaded as they are asked for."""
 
     server: Server
-    engine: Engine
+    engine: LocalCloudFormation
     aws: Counting = field(default_factory=lambda: Counting(REGION))
 
-    def live(self) -> Live | None:
-        return live.read(STACK, self.aws, "app")
+    def live(self) -> LiveStack | None:
+        return live_stack.read_stack(STACK, self.aws, "app")
 
     def upload(self, wanted: StackTarget) -> None:
         for name, url in wanted.urls.items():
@@ -150,7 +150,7 @@ class Account:
 
     def preview(self, wanted: StackTarget, **options: Any) -> RootPlan:
         self.upload(wanted)
-        return plan.preview(wanted, self.live(), self.aws, run="run", description="by tester", **options)
+        return plan.preview_root(wanted, self.live(), self.aws, run="run", description="by tester", **options)
 
     def execute(self, found: RootPlan) -> str:
         """Carry a plan out; the stack's status."""
@@ -168,7 +168,7 @@ class Account:
 @contextmanager
 def account(**settings: Any) -> Iterator[Account]:
     """An emulator in the account and Region of the tests, with a bucket for templates."""
-    engine = Engine(Pseudo(region=REGION, account_id=ACCOUNT), **settings)
+    engine = LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT), **settings)
     with Server(engine) as running:
         yield Account(running, engine)
 

@@ -10,15 +10,15 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
+from stackwright.artifacts.package import package_rendering
+from stackwright.artifacts.upload import upload_bundle
 from stackwright.aws import Boto, ChangeSetRequest
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.deployment import Kind, Outcome, Plan, RootPlan, StackTarget
-from stackwright.differences import Diff
-from stackwright.emulator.engine import Engine
+from stackwright.core.model import S3Folder
+from stackwright.diff.model import Diff
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
-from stackwright.model import S3Folder
-from stackwright.package import package
-from stackwright.upload import upload
+from stackwright.plan.model import Outcome, Plan, RootAction, RootPlan, StackTarget
 from tests.deploy.conftest import ACCOUNT, REGION, client
 from tests.helpers import Project
 
@@ -76,7 +76,7 @@ Resources:
 @contextmanager
 def emulator(**settings: Any) -> Iterator[Server]:
     """An emulator in the account and Region of the tests."""
-    with Server(Engine(Pseudo(region=REGION, account_id=ACCOUNT), **settings)) as running:
+    with Server(LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT), **settings)) as running:
         yield running
 
 
@@ -84,9 +84,9 @@ def targets(project: Project, parameters: Mapping[str, Mapping[str, str]] | None
     """The roots of a project as they are, uploaded to the bucket where it is there."""
     rendering = project.render()
     there = any(each["Name"] == BUCKET for each in client("s3").list_buckets()["Buckets"])
-    bundle = package(rendering, S3Folder(BUCKET, REGION) if there else None)
+    bundle = package_rendering(rendering, S3Folder(BUCKET, REGION) if there else None)
     if there:
-        upload(bundle, ACCOUNT, Boto(REGION))
+        upload_bundle(bundle, ACCOUNT, Boto(REGION))
     return [
         StackTarget(
             root=root,
@@ -128,7 +128,7 @@ def outcome(target: StackTarget, status: str = "UPDATE_COMPLETE") -> Outcome:
     return Outcome(target.root, target.stack, status, ok, BEGAN, BEGAN.replace(minute=31))
 
 
-def plan(roots: Sequence[StackTarget], kind: Kind = Kind.UPDATE, **changes: Any) -> Plan:
+def plan(roots: Sequence[StackTarget], kind: RootAction = RootAction.UPDATE, **changes: Any) -> Plan:
     """A plan of these roots."""
     made = Plan(
         environment="dev",

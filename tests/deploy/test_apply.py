@@ -8,16 +8,16 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
-from stackwright.apply import apply, attach, follow, release_held
-from stackwright.deployment import Certainty, Outcome
-from stackwright.destroy import destroy
-from stackwright.differences import Effect
+from stackwright.core.errors import AwsError, DeployError
+from stackwright.core.model import Location
+from stackwright.deploy.apply import apply_plan, attach, follow, resume_paused
+from stackwright.deploy.destroy import delete_stack
+from stackwright.deploy.pause import is_any_paused
+from stackwright.deploy.progress import Notice, ProgressStep
+from stackwright.diff.model import Effect
 from stackwright.emulator.faults import RequestFault
 from stackwright.emulator.resources import Fault
-from stackwright.errors import AwsError, DeployError
-from stackwright.holds import any_held
-from stackwright.model import Location
-from stackwright.progress import Notice, Step
+from stackwright.plan.model import Certainty, Outcome
 from tests.deploy.conftest import ACCOUNT
 from tests.deploy.operating import change, emulated, nested, resources, topic
 
@@ -40,11 +40,11 @@ def tree(**display):
 
 def deploy(account, texts, **rest):
     plan = account.plan(texts)
-    return apply(plan, account.aws, token=f"token-{account.time.now:.0f}", following=account.following, **rest)
+    return apply_plan(plan, account.aws, token=f"token-{account.time.now:.0f}", following=account.following, **rest)
 
 
 def steps(account):
-    return [each for each in account.told if isinstance(each, Step)]
+    return [each for each in account.told if isinstance(each, ProgressStep)]
 
 
 def test_everything_that_happens_is_told_once_and_in_order(account):
@@ -69,7 +69,7 @@ def test_nothing_is_told_later_than_a_second_after_it_happened(account):
             late.append(account.time.now - time.timestamp())
 
     plan = account.plan(tree())
-    apply(plan, account.aws, token="t", following=replace(account.following, on_progress=watch))
+    apply_plan(plan, account.aws, token="t", following=replace(account.following, on_progress=watch))
     assert max(late) <= 1.01
 
 
@@ -83,7 +83,9 @@ def test_quick_steps_are_told_quickly(monkeypatch):
             late.append(account.time.now - time.timestamp())
 
         how = replace(account.following, on_progress=watch)
-        assert apply(account.plan({"app": resources(T0=topic(), **chain)}), account.aws, token="t", following=how).ok
+        assert apply_plan(
+            account.plan({"app": resources(T0=topic(), **chain)}), account.aws, token="t", following=how
+        ).ok
         assert max(late) < 0.3
 
 
@@ -108,7 +110,7 @@ def test_the_first_cause_is_named_and_the_rollback_followed(account):
     def locate(stack, name):
         return Location(f"templates/{stack}.yaml.j2", 3) if name == "C" else None
 
-    outcome = apply(plan, account.aws, token="t", following=replace(account.following, locate=locate))
+    outcome = apply_plan(plan, account.aws, token="t", following=replace(account.following, locate=locate))
     assert (outcome.status, outcome.ok) == ("UPDATE_ROLLBACK_COMPLETE", False)
     cause = outcome.cause
     assert (cause.address, cause.type, cause.status) == ("app/url-secrets/deep:C", "AWS::SNS::Topic", "UPDATE_FAILED")
@@ -137,7 +139,7 @@ def test_what_fails_in_the_rollback_is_told_besides(account):
 def test_a_change_set_is_executed_once_although_the_answer_is_lost(account):
     plan = account.plan(tree())
     account.engine.fault(RequestFault("drop", service="cloudformation", action="ExecuteChangeSet", times=1, after=True))
-    outcome = apply(plan, account.aws, token="t", following=account.following)
+    outcome = apply_plan(plan, account.aws, token="t", following=account.following)
     assert outcome.ok
     assert [each.status for each in steps(account) if each.of_stack and each.stack == "app"] == [
         "CREATE_IN_PROGRESS", "CREATE_COMPLETE",
@@ -157,7 +159,7 @@ def test_a_change_set_that_was_executed_already_is_followed(account):
             refused.code = "InvalidChangeSetStatus"
             raise refused
 
-    assert apply(account.plan(tree()), Twice(), token="t", following=account.following).ok
+    assert apply_plan(account.plan(tree()), Twice(), token="t", following=account.following).ok
 
 
 def test_nothing_is_begun_where_nobody_answers(account, monkeypatch):
@@ -166,20 +168,20 @@ def test_nothing_is_begun_where_nobody_answers(account, monkeypatch):
     account.engine.fault(RequestFault("drop", service="cloudformation", action="ExecuteChangeSet"))
     began = account.time.now
     with pytest.raises(AwsError, match="no answer to cloudformation:ExecuteChangeSet"):
-        apply(plan, account.aws, token="t", following=account.following)
+        apply_plan(plan, account.aws, token="t", following=account.following)
     assert account.time.now - began == pytest.approx(120, abs=2)
     account.engine.clear_faults()
-    assert apply(plan, account.aws, token="t", following=account.following).ok
+    assert apply_plan(plan, account.aws, token="t", following=account.following).ok
 
 
 def test_a_change_set_that_is_gone_is_said_to_be(account):
     plan = account.plan(tree())
     account.aws.delete_change_set(plan.change_set)
     with pytest.raises(DeployError, match="cannot be executed any more") as refused:
-        apply(plan, account.aws, token="t", following=account.following)
+        apply_plan(plan, account.aws, token="t", following=account.following)
     assert refused.value.problems[0].code == "SW825"
     with pytest.raises(ValueError, match="has no change set"):
-        apply(replace(plan, change_set=None), account.aws, token="t")
+        apply_plan(replace(plan, change_set=None), account.aws, token="t")
 
 
 @pytest.mark.parametrize("action", ["DescribeStackEvents", "DescribeStacks", None])
@@ -187,7 +189,7 @@ def test_throttling_is_absorbed(account, action, monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     plan = account.plan(tree())
     account.engine.fault(RequestFault("throttle", service="cloudformation", action=action, every=3))
-    outcome = apply(plan, account.aws, token="t", following=account.following)
+    outcome = apply_plan(plan, account.aws, token="t", following=account.following)
     assert outcome.ok
     finals = [each.address for each in steps(account) if each.status == "CREATE_COMPLETE" and not each.nested]
     assert len(finals) == len(set(finals)) == 6
@@ -199,7 +201,7 @@ def test_credentials_that_expire_leave_word_how_to_go_on(account):
     account.engine.fault(expired)
     how = replace(account.following, watch="python render.py watch --env prod")
     with pytest.raises(AwsError, match="goes on in CloudFormation") as lost:
-        apply(plan, account.aws, token="t", following=how)
+        apply_plan(plan, account.aws, token="t", following=how)
     problem = lost.value.problems[0]
     assert problem.code == "SW824"
     assert problem.hint.endswith("then attach again: python render.py watch --env prod")
@@ -228,7 +230,7 @@ def test_a_stack_that_is_deleted_meanwhile(account):
     account.aws.delete_stack("news-app", "d")
     account.time.sleep(60)
     with pytest.raises(DeployError, match="cannot be executed"):
-        apply(plan, account.aws, token="t", following=account.following)
+        apply_plan(plan, account.aws, token="t", following=account.following)
 
 
 def test_attach_tells_of_the_operation_under_way_from_its_beginning(account):
@@ -294,7 +296,7 @@ def test_what_the_plan_says_is_let_through_and_guarded_again(account):
     assert deploy(account, bucketed(), protect=True).ok
     replaced = change("AWS::S3::Bucket", "Bucket", Effect.REPLACE, "app/storage")
     plan = account.plan(bucketed("news-two"), [replaced])
-    assert apply(plan, account.aws, token="t", following=account.following, protect=True).ok
+    assert apply_plan(plan, account.aws, token="t", following=account.following, protect=True).ok
     assert denied(account, nested_id(account)) == ["LogicalResourceId/Bucket"]
 
 
@@ -302,7 +304,7 @@ def test_what_is_said_not_to_happen_is_not_let_through(account):
     assert deploy(account, bucketed(), protect=True).ok
     phantom = replace(change("AWS::S3::Bucket", "Bucket", Effect.REPLACE, "app/storage"), certainty=Certainty.PHANTOM)
     plan = account.plan(bucketed("news-two"), [phantom])
-    refused = apply(plan, account.aws, token="t", following=account.following, protect=True)
+    refused = apply_plan(plan, account.aws, token="t", following=account.following, protect=True)
     assert (refused.status, refused.cause.address) == ("UPDATE_ROLLBACK_COMPLETE", "app/storage:Bucket")
 
 
@@ -321,7 +323,7 @@ def test_one_of_a_name_is_let_through_and_the_others_are_not(account, names):
         real, diff=replace(real.diff, stack="app/other"), certainty=Certainty.PHANTOM, physical_id="news-two"
     )
     plan = account.plan(twice("news-three", "news-four"), [real, phantom])
-    refused = apply(plan, account.aws, token="t", following=account.following, protect=True, allowed=names)
+    refused = apply_plan(plan, account.aws, token="t", following=account.following, protect=True, allowed=names)
     assert (refused.status, refused.cause.address) == ("UPDATE_ROLLBACK_COMPLETE", "app/other:Bucket")
     assert [denied(account, id_) for id_ in ids.values()] == [["LogicalResourceId/Bucket"]] * 2
 
@@ -335,7 +337,7 @@ def test_what_fails_at_first_is_not_protected_and_can_be_deleted(account):
 def test_guards_that_cannot_be_set_after_all_is_done_are_told_of(account):
     plan = account.plan(bucketed())
     account.engine.fault(RequestFault("expired", service="cloudformation", action="SetStackPolicy"))
-    assert apply(plan, account.aws, token="t", following=account.following, protect=True).ok
+    assert apply_plan(plan, account.aws, token="t", following=account.following, protect=True).ok
     assert next(each.text for each in account.told if isinstance(each, Notice)).startswith("the stack policy and")
 
 
@@ -346,7 +348,7 @@ def test_how_it_ended_is_told_before_the_stack_is_guarded(account):
     def guards():
         return account.aws.stack("news-app").protected, denied(account, "news-app")
 
-    assert apply(account.plan(bucketed()), account.aws, token="t", following=how, protect=True).ok
+    assert apply_plan(account.plan(bucketed()), account.aws, token="t", following=how, protect=True).ok
     assert seen == [(False, [])]
     assert guards() == (True, ["LogicalResourceId/Storage"])
 
@@ -400,7 +402,7 @@ def test_functions_are_held_while_services_change(account, declared, before, aft
     assert deploy(account, scaled(reserved=declared)).ok
     functions = Functions(account.aws, {"scaler": before})
     plan = account.plan(scaled("b", declared), [SERVICE])
-    assert apply(plan, functions, token="t", following=account.following).ok
+    assert apply_plan(plan, functions, token="t", following=account.following).ok
     assert functions.history == after
 
 
@@ -409,7 +411,7 @@ def test_functions_run_on_where_no_service_changes(account):
     functions = Functions(account.aws, {"scaler": None})
     for changes, hold in (([], True), ([SERVICE], False)):
         plan = account.plan(scaled(f"b{hold}"), changes)
-        assert apply(plan, functions, token=f"t{hold}", following=account.following, hold=hold).ok
+        assert apply_plan(plan, functions, token=f"t{hold}", following=account.following, hold=hold).ok
     assert functions.history == []
 
 
@@ -418,16 +420,16 @@ def test_functions_are_released_whatever_happens(account):
     functions = Functions(account.aws, {"scaler": 2})
     account.engine.fault(Fault("no room", operation="update", logical_id="A"))
     plan = account.plan(scaled("b"), [SERVICE])
-    assert not apply(plan, functions, token="1", following=account.following).ok
+    assert not apply_plan(plan, functions, token="1", following=account.following).ok
     assert functions.history == [0, 2]
 
     def interrupted(_told):
         raise KeyboardInterrupt
 
     plan = account.plan(scaled("c"), [SERVICE])
-    how = replace(account.following, on_progress=lambda told: isinstance(told, Step) and interrupted(told))
+    how = replace(account.following, on_progress=lambda told: isinstance(told, ProgressStep) and interrupted(told))
     with pytest.raises(KeyboardInterrupt):
-        apply(plan, functions, token="2", following=how)
+        apply_plan(plan, functions, token="2", following=how)
     assert functions.history == [0, 2, 0, 2]
 
 
@@ -450,7 +452,7 @@ def test_an_interruption_while_functions_are_being_held_releases_them(account):
 
     functions = Interrupted(account.aws, {"scaler": 2, "second": 2})
     with pytest.raises(KeyboardInterrupt):
-        apply(account.plan(two("b"), [SERVICE]), functions, token="t", following=account.following)
+        apply_plan(account.plan(two("b"), [SERVICE]), functions, token="t", following=account.following)
     assert functions.history == [0, 2]
 
 
@@ -464,7 +466,7 @@ def test_one_function_that_cannot_be_released_does_not_keep_the_others(account):
             super().reserve_concurrency(function, value)
 
     functions = Refusing(account.aws, {"scaler": None, "second": 1})
-    assert apply(account.plan(two("b"), [SERVICE]), functions, token="t", following=account.following).ok
+    assert apply_plan(account.plan(two("b"), [SERVICE]), functions, token="t", following=account.following).ok
     assert functions.reserved == {"scaler": 0, "second": 1}
     assert any("may still be held" in each.text for each in account.told if isinstance(each, Notice))
 
@@ -476,16 +478,16 @@ def test_what_a_killed_deployment_held_is_released_by_the_next(account):
     functions = Functions(account.aws, {"scaler": 0})
     plan = account.plan(scaled("b", {"Ref": "Reserved"}))
     account.aws.execute_change_set(plan.change_set, "somebody else's, who may hold it")
-    release_held("news-app", templates, functions)
+    resume_paused("news-app", templates, functions)
     assert functions.history == []
     account.time.sleep(60)
-    release_held("news-app", templates, functions, account.told.append)
+    resume_paused("news-app", templates, functions, account.told.append)
     assert functions.history == [3]
     assert account.told[-1] == Notice("scaler runs again")
-    release_held("news-app", templates, functions)
+    resume_paused("news-app", templates, functions)
     assert functions.history == [3]
-    release_held("news-app", {"app": templates["app"]}, functions)
-    release_held("news-other", templates, functions)
+    resume_paused("news-app", {"app": templates["app"]}, functions)
+    resume_paused("news-other", templates, functions)
     assert functions.history == [3]
 
 
@@ -497,7 +499,7 @@ def test_a_function_that_does_not_run_is_found_by_its_name_or_through_its_stack(
     for templates in (texts, unnamed):
         for reserved, held in ((3, False), (0, True), (None, False)):
             functions = Functions(account.aws, {"scaler": reserved})
-            assert any_held("news-app", templates, functions) is held
+            assert is_any_paused("news-app", templates, functions) is held
 
 
 def test_how_it_ended_is_told_before_functions_run_again(account):
@@ -506,7 +508,7 @@ def test_how_it_ended_is_told_before_functions_run_again(account):
     how = replace(
         account.following, on_progress=lambda told: isinstance(told, Outcome) and seen.append(functions.history[:])
     )
-    assert apply(account.plan(scaled("b"), [SERVICE]), functions, token="t", following=how).ok
+    assert apply_plan(account.plan(scaled("b"), [SERVICE]), functions, token="t", following=how).ok
     assert (seen, functions.history) == ([[0]], [0, 3])
 
 
@@ -520,7 +522,7 @@ def test_a_function_that_cannot_be_held_does_not_stop_a_deployment(account):
 
     functions.reserved_concurrency = refuse
     plan = account.plan(scaled("b"), [SERVICE])
-    assert apply(plan, functions, token="t", following=account.following).ok
+    assert apply_plan(plan, functions, token="t", following=account.following).ok
     assert [each.text for each in account.told if isinstance(each, Notice)] == [
         "not everything can be held still: not allowed: lambda:GetFunctionConcurrency"
     ]
@@ -541,5 +543,5 @@ def test_a_deletion_that_is_under_way_is_followed_to_its_end(account):
     deploy(account, tree())
     account.aws.delete_stack("news-app", "somebody's")
     account.time.sleep(1)
-    outcome = destroy(account.aws.stack("news-app"), account.aws, "app", token="t", following=account.following)
+    outcome = delete_stack(account.aws.stack("news-app"), account.aws, "app", token="t", following=account.following)
     assert (outcome.status, outcome.ok) == ("DELETE_COMPLETE", True)

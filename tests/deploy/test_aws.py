@@ -13,7 +13,7 @@ from botocore.utils import parse_timestamp
 
 from stackwright.aws import Boto, require_account
 from stackwright.aws.session import _time
-from stackwright.errors import AwsError
+from stackwright.core.errors import AwsError
 from tests.deploy.conftest import ACCOUNT, REGION, Refusals, client
 from tests.fakes import FakeAws
 

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from stackwright.emulator.faults import RequestFault
 from stackwright.emulator.resources import Fault
-from stackwright.plan_file import seal, unseal
+from stackwright.plan.plan_file import read_plan, save_plan
 from tests.deploy.bad_days.project import ACCOUNT, FIRST_SECRET, PREFIX, SECOND_SECRET, SECRETS
 from tests.deploy.bad_days.world import BUCKET, SETTLED, Call, Run, World, encoded, losses, made, sample
 
@@ -611,10 +611,10 @@ def test_a_sealed_plan_that_could_not_know_everything_binds_what_changes(days: D
 
     world.write({"params/defaults.yaml": re.sub("tag: '[^']*'", "tag: '8.1'", params)})
     assert world.run("plan", "--out", str(path)).code == 0
-    made = unseal(path.read_text(encoding="utf-8"))  # as if less had been foreseen
+    made = read_plan(path.read_text(encoding="utf-8"))  # as if less had been foreseen
     without = [tuple(each for each in root.changes if each.diff.logical_id != "Service") for root in made.roots]
     roots = tuple(replace(root, changes=fewer) for root, fewer in zip(made.roots, without, strict=True))
-    path.write_text(seal(replace(made, roots=roots)), encoding="utf-8")
+    path.write_text(save_plan(replace(made, roots=roots)), encoding="utf-8")
     done = world.deploy("--plan", str(path))
     assert done.code == 1, done.said
     assert "SW888 the plan does not say that news-dev-app changes so: app/web:Service (change)" in done.err

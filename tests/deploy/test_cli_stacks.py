@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from stackwright.apply import apply
+from stackwright.deploy.apply import apply_plan
 from stackwright.emulator.resources import Fault
 from tests.deploy.conftest import REGION
 from tests.deploy.operating import Wall, emulated, nested, resources, topic
@@ -59,7 +59,7 @@ def app(title="a", **more):
 
 def deploy(account, texts, root="app", **rest):
     plan = account.plan(texts, root=root)
-    return apply(plan, account.aws, token=f"t{account.time():.6f}", following=account.following, **rest)
+    return apply_plan(plan, account.aws, token=f"t{account.time():.6f}", following=account.following, **rest)
 
 
 def status(account, root="app"):

@@ -13,7 +13,7 @@ from botocore.loaders import Loader
 
 from stackwright.aws import Boto
 from stackwright.aws.data_loader import FastLoader
-from stackwright.cache import Cache
+from stackwright.core.cache import Cache
 from tests.deploy.conftest import REGION
 
 SERVICES = ("cloudformation", "ecr", "ecs", "lambda", "s3", "secretsmanager", "sts")

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from stackwright import live, plan, targets
+from stackwright.artifacts.package import package_rendering
+from stackwright.artifacts.upload import upload_bundle
 from stackwright.aws import Boto
-from stackwright.model import S3Folder
-from stackwright.package import package
-from stackwright.upload import upload
+from stackwright.core.model import S3Folder
+from stackwright.plan import live_stack, plan, targets
 from tests.deploy.conftest import ACCOUNT, REGION
 from tests.deploy.planning import Account, account
 from tests.helpers import Project
@@ -70,14 +70,16 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 def deploy(project: Project) -> None:
     """Both roots, with a digest that no registry knows."""
     rendering, aws = project.render(), Boto(REGION)
-    bundle = package(rendering)
-    for root in targets.roots(rendering):
+    bundle = package_rendering(rendering)
+    for root in targets.root_documents(rendering):
         if root.name != "base":
-            bundle = package(rendering, S3Folder("news-artifacts", REGION))
-            upload(bundle, ACCOUNT, aws)
-        known = targets.Known(images={"web": "host/news/web@sha256:1"})
-        wanted = targets.target(root, rendering, bundle, known)
-        made = plan.preview(wanted, live.read(wanted.stack, aws, root.name), aws, run="r", description="d")
+            bundle = package_rendering(rendering, S3Folder("news-artifacts", REGION))
+            upload_bundle(bundle, ACCOUNT, aws)
+        known = targets.KnownValues(images={"web": "host/news/web@sha256:1"})
+        wanted = targets.make_target(root, rendering, bundle, known)
+        made = plan.preview_root(
+            wanted, live_stack.read_stack(wanted.stack, aws, root.name), aws, run="r", description="d"
+        )
         if made.change_set:
             aws.execute_change_set(made.change_set, "t")
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from stackwright import live
 from stackwright.aws import Boto, Drift, Stack, StackResource
-from stackwright.drift import drift, revert_target
-from stackwright.errors import AwsError
+from stackwright.core.errors import AwsError
+from stackwright.deploy.drift import detect_drift, revert_target
+from stackwright.plan import live_stack
 from tests.deploy.conftest import REGION, client
 from tests.deploy.releasing import BUCKET, emulator
 
@@ -51,28 +51,28 @@ Resources:
 
 
 @pytest.fixture
-def app(aws: Boto) -> live.Live:
+def app(aws: Boto) -> live_stack.LiveStack:
     client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     client("s3").put_object(Bucket=BUCKET, Key="child.yaml", Body=(TOPIC % "news").encode())
     client("cloudformation").create_stack(StackName="news-app", TemplateBody=ROOT)
-    found = live.read("news-app", aws, "app")
+    found = live_stack.read_stack("news-app", aws, "app")
     assert found is not None
     return found
 
 
-def test_without_drift_all_is_compared(aws: Boto, app: live.Live) -> None:
+def test_without_drift_all_is_compared(aws: Boto, app: live_stack.LiveStack) -> None:
     seen: list[str] = []
-    found = drift([app], aws, on_progress=seen.append)
+    found = detect_drift([app], aws, on_progress=seen.append)
     assert [(each.stack, each.resources, each.failed) for each in found] == [("app", (), ""), ("app/inner", (), "")]
     assert [(each.compared, each.skipped) for each in found] == [(1, 1), (1, 0)]
     assert sorted(seen) == ["app", "app/inner"]
 
 
-def test_what_was_changed_and_deleted_by_hand_is_found(aws: Boto, app: live.Live) -> None:
+def test_what_was_changed_and_deleted_by_hand_is_found(aws: Boto, app: live_stack.LiveStack) -> None:
     client("logs").put_retention_policy(logGroupName="news", retentionInDays=30)
     topic = app.nested["Inner"].resources["Topic"].physical_id
     client("sns").delete_topic(TopicArn=topic)
-    outer, inner = drift([app], aws)
+    outer, inner = detect_drift([app], aws)
     (logs,) = outer.resources
     assert (logs.logical_id, logs.status, logs.differences) == (
         "Logs", "MODIFIED", (("/RetentionInDays", "7", "30", "NOT_EQUAL"),),
@@ -97,10 +97,10 @@ class FakeStacks:
         return list(self._drifts)
 
 
-def function() -> live.Live:
+def function() -> live_stack.LiveStack:
     stack = Stack(STACK_ID, "news-app", "UPDATE_COMPLETE", parameters={"Password": "****"}, tags={"a": "b"})
     resources = {"Function": StackResource("Function", "f", "AWS::Lambda::Function", "CREATE_COMPLETE")}
-    return live.Live.of("app", stack, CHILD, resources)
+    return live_stack.LiveStack.of("app", stack, CHILD, resources)
 
 
 def modified(*paths: str) -> Drift:
@@ -111,7 +111,7 @@ def modified(*paths: str) -> Drift:
 def test_what_comes_from_a_noecho_parameter_is_hidden() -> None:
     inside = "/Environment/Variables/"
     paths = (f"{inside}PASSWORD", f"{inside}MODE", f"{inside}ALL/A", f"{inside}OTHER", "/Timeout", "/Environment")
-    (found,) = drift([function()], FakeStacks(modified(*paths)))  # type: ignore[arg-type]
+    (found,) = detect_drift([function()], FakeStacks(modified(*paths)))  # type: ignore[arg-type]
     shown = {path: (expected, actual) for path, expected, actual, _ in found.resources[0].differences}
     secret, plain = ("(hidden)", "(hidden)"), ("old", "new")
     assert shown == dict(zip(paths, (secret, plain, secret, plain, plain, secret), strict=True))
@@ -124,20 +124,20 @@ def test_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
         now[0] += seconds
 
     aws = FakeStacks(modified("/Timeout"), rounds=20)
-    (found,) = drift([function()], aws, clock=lambda: now[0], sleep=sleep)  # type: ignore[arg-type]
+    (found,) = detect_drift([function()], aws, clock=lambda: now[0], sleep=sleep)  # type: ignore[arg-type]
     assert len(found.resources) == 1
     assert 0 < now[0] < 60
     with pytest.raises(AwsError, match="the drift detection of news-app does not end"):
-        drift([function()], FakeStacks(rounds=10**6), clock=lambda: now[0], sleep=sleep)  # type: ignore[arg-type]
+        detect_drift([function()], FakeStacks(rounds=10**6), clock=lambda: now[0], sleep=sleep)  # type: ignore[arg-type]
 
 
 def test_a_detection_that_failed_says_why_and_shows_the_rest() -> None:
     aws = FakeStacks(modified("/Timeout"), state="DETECTION_FAILED", reason="Failed to detect drift on [Topic]")
-    (found,) = drift([function()], aws)  # type: ignore[arg-type]
+    (found,) = detect_drift([function()], aws)  # type: ignore[arg-type]
     assert (found.failed, len(found.resources)) == ("Failed to detect drift on [Topic]", 1)
 
 
-def test_a_revert_asks_for_what_the_stack_is_already(aws: Boto, app: live.Live) -> None:
+def test_a_revert_asks_for_what_the_stack_is_already(aws: Boto, app: live_stack.LiveStack) -> None:
     target = revert_target(app, None)
     assert (target.root, target.stack, target.body, target.inline) == ("app", "news-app", ROOT, True)
     assert list(target.templates) == ["app", "app/inner"]
@@ -149,7 +149,7 @@ def test_a_revert_leaves_noecho_parameters_to_the_plan() -> None:
 
 
 def test_a_revert_of_a_large_template_needs_its_address() -> None:
-    large = live.Live.of("app", function().stack, CHILD + "#" * 60_000)
+    large = live_stack.LiveStack.of("app", function().stack, CHILD + "#" * 60_000)
     with pytest.raises(AwsError, match="larger than 51,200 bytes"):
         revert_target(large, None)
     target = revert_target(large, "https://bucket/x")

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackwright.aws import StackEvent
-from stackwright.errors import AwsError
-from stackwright.events import Operation, beginning
-from stackwright.progress import STACK
+from stackwright.core.errors import AwsError
+from stackwright.deploy.events import OperationEvents, find_beginning
+from stackwright.deploy.progress import STACK
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 ROOT = "arn:aws:cloudformation:us-east-2:123456789012:stack/news-app/1"
@@ -72,7 +72,7 @@ def stories(draw):
 def test_each_event_is_told_once_in_the_order_of_its_stack(told, rounds, refusals):
     story, before = told
     story.shown, story.refusals = before, list(refusals)
-    operation = Operation(ROOT, "app", story, since=story.all[before - 1].id)
+    operation = OperationEvents(ROOT, "app", story, since=story.all[before - 1].id)
     steps = []
     for more in [*rounds, *[len(story.all)] * 3]:
         story.shown = min(len(story.all), story.shown + more)
@@ -99,7 +99,7 @@ def test_each_event_is_told_once_in_the_order_of_its_stack(told, rounds, refusal
 def test_read_at_once_the_order_is_that_in_which_it_happened(told):
     story, before = told
     story.shown = len(story.all)
-    operation = Operation(ROOT, "app", story, since=story.all[before - 1].id)
+    operation = OperationEvents(ROOT, "app", story, since=story.all[before - 1].id)
     steps = operation.read()
     assert [step.time for step in steps] == sorted(step.time for step in steps)
     for _, some in groupby(steps, key=lambda step: step.time):
@@ -114,22 +114,24 @@ def test_read_at_once_the_order_is_that_in_which_it_happened(told):
 
 def test_an_operation_begins_after_the_stack_was_at_rest():
     story = Story()
-    assert beginning(ROOT, story) is None
+    assert find_beginning(ROOT, story) is None
     for status in ("REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_IN_PROGRESS"):
         story.tell(ROOT, status)
     story.shown = 1
-    assert beginning(ROOT, story) is None
+    assert find_beginning(ROOT, story) is None
     story.shown = 2
-    assert beginning(ROOT, story) == ("e0", story.all[1])
+    assert find_beginning(ROOT, story) == ("e0", story.all[1])
     story.shown = 4
-    assert beginning(ROOT, story)[1].status == "ROLLBACK_IN_PROGRESS"  # RollbackStack, of what stayed where it failed
+    assert (
+        find_beginning(ROOT, story)[1].status == "ROLLBACK_IN_PROGRESS"
+    )  # RollbackStack, of what stayed where it failed
     story.tell(ROOT, "ROLLBACK_COMPLETE")
     story.tell(ROOT, "DELETE_IN_PROGRESS")
     story.shown = len(story.all)
-    since, first = beginning(ROOT, story)
+    since, first = find_beginning(ROOT, story)
     assert (since, first.status) == ("e4", "DELETE_IN_PROGRESS")
     story.tell(ROOT, "DELETE_FAILED")
     story.tell(ROOT, "UPDATE_IN_PROGRESS")
     story.tell(ROOT, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
     story.shown = len(story.all)
-    assert beginning(ROOT, story)[1].status == "UPDATE_IN_PROGRESS"
+    assert find_beginning(ROOT, story)[1].status == "UPDATE_IN_PROGRESS"

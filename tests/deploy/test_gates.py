@@ -10,13 +10,13 @@ import yaml
 from msgspec.structs import replace
 
 from stackwright.cfn.schema import Schemas
-from stackwright.cli_apply import Allowed
-from stackwright.deployment import Certainty, Kind, Listed, Plan, PlannedChange, RootPlan, StackTarget
-from stackwright.diff import diff
-from stackwright.differences import Effect, PropertyDiff, ResourceDiff
-from stackwright.errors import DeployError
-from stackwright.gates import Flag, dangers, require
-from stackwright.model import Location
+from stackwright.cli.deploy import Approvals
+from stackwright.core.errors import DeployError
+from stackwright.core.model import Location
+from stackwright.diff.diff import diff_builds
+from stackwright.diff.model import Effect, PropertyDiff, ResourceDiff
+from stackwright.plan.guardrails import ApprovalFlag, find_dangerous_changes, require_approval
+from stackwright.plan.model import Certainty, ListedChange, Plan, PlannedChange, RootAction, RootPlan, StackTarget
 
 REGION, ACCOUNT = "us-east-2", "123456789012"
 BUCKET = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "one"}}
@@ -29,13 +29,13 @@ def template(resources):
     return yaml.safe_dump({"Conditions": {"Never": {"Fn::Equals": ["a", "b"]}}, "Resources": held}, sort_keys=False)
 
 
-def plan_of(before, after, kind=Kind.UPDATE, **changes):
+def plan_of(before, after, kind=RootAction.UPDATE, **changes):
     """A plan of the root ``app``, as CloudFormation and the prediction agree on it."""
     texts = [{"app.yaml": template(side)} for side in (before, after)]
-    found = diff(*texts, REGION, ACCOUNT)
+    found = diff_builds(*texts, REGION, ACCOUNT)
     schemas = Schemas(REGION)
     listed = tuple(
-        PlannedChange(each, Listed.BOTH, Certainty.CERTAIN, stateful=schemas.get(each.type).stateful, **changes)
+        PlannedChange(each, ListedChange.BOTH, Certainty.CERTAIN, stateful=schemas.get(each.type).stateful, **changes)
         for each in found.resources
     )
     target = StackTarget("app", "news-prod-app", {"app": texts[1]["app.yaml"]}, {}, {}, {})
@@ -45,7 +45,9 @@ def plan_of(before, after, kind=Kind.UPDATE, **changes):
 
 
 def flags(before, after, **rest):
-    return [(each.logical_id, each.flag) for each in dangers(plan_of({"X": before}, {"X": after}, **rest))]
+    return [
+        (each.logical_id, each.flag) for each in find_dangerous_changes(plan_of({"X": before}, {"X": after}, **rest))
+    ]
 
 
 def with_properties(resource, **properties):
@@ -63,9 +65,9 @@ def kept(resource, policy="Retain"):
     ("before", "after", "wanted"),
     [
         (TOPIC, with_properties(TOPIC, DisplayName="d"), []),
-        (TOPIC, with_properties(TOPIC, TopicName="two"), [Flag.REPLACE]),
-        (BUCKET, with_properties(BUCKET, BucketName="two"), [Flag.DATA_LOSS, Flag.REPLACE]),
-        (kept(BUCKET), kept(with_properties(BUCKET, BucketName="two")), [Flag.REPLACE]),
+        (TOPIC, with_properties(TOPIC, TopicName="two"), [ApprovalFlag.REPLACE]),
+        (BUCKET, with_properties(BUCKET, BucketName="two"), [ApprovalFlag.DATA_LOSS, ApprovalFlag.REPLACE]),
+        (kept(BUCKET), kept(with_properties(BUCKET, BucketName="two")), [ApprovalFlag.REPLACE]),
     ],
     ids=["in place", "replaced", "replaced with its data", "replaced, data kept"],
 )
@@ -74,50 +76,54 @@ def test_replacements_need_leave(before, after, wanted):
 
 
 def test_removals_of_what_holds_data_need_leave():
-    for policy, flag in [("Delete", Flag.DATA_LOSS), ("Retain", Flag.REPLACE)]:
-        found = dangers(plan_of({"X": kept(BUCKET, policy)}, {}))
+    for policy, flag in [("Delete", ApprovalFlag.DATA_LOSS), ("Retain", ApprovalFlag.REPLACE)]:
+        found = find_dangerous_changes(plan_of({"X": kept(BUCKET, policy)}, {}))
         assert [each.flag for each in found] == [flag], policy
-    assert dangers(plan_of({"X": TOPIC}, {})) == []
+    assert find_dangerous_changes(plan_of({"X": TOPIC}, {})) == []
 
 
 def test_revisions_and_followers_are_replaced_without_leave():
     task = {"Type": "AWS::ECS::TaskDefinition", "Properties": {"Family": "f", "Cpu": "256"}}
     assert flags(task, with_properties(task, Cpu="512")) == []
     sub = {"Type": "AWS::SNS::Subscription", "Properties": {"TopicArn": {"Ref": "T"}, "Protocol": "sms"}}
-    found = dangers(plan_of({"T": TOPIC, "S": sub}, {"T": with_properties(TOPIC, TopicName="two"), "S": sub}))
+    found = find_dangerous_changes(
+        plan_of({"T": TOPIC, "S": sub}, {"T": with_properties(TOPIC, TopicName="two"), "S": sub})
+    )
     assert [each.option for each in found] == ["--allow-replace T"]
 
 
 def test_what_only_cloudformation_says_is_believed_unless_it_is_a_phantom():
     found = plan_of({"X": TOPIC}, {"X": with_properties(TOPIC, TopicName="two")}, replacement="True")
     change = found.roots[0].changes[0]
-    bare = replace(change, diff=replace(change.diff, properties=()), listed=Listed.CLOUDFORMATION)
+    bare = replace(change, diff=replace(change.diff, properties=()), listed=ListedChange.CLOUDFORMATION)
 
     def with_change(one):
         return replace(found, roots=(replace(found.roots[0], changes=(one,)),))
 
-    assert [each.flag for each in dangers(with_change(bare))] == [Flag.REPLACE]
-    assert dangers(with_change(replace(bare, certainty=Certainty.PHANTOM))) == []
-    assert dangers(with_change(replace(bare, certainty=Certainty.CONDITIONAL))) == []
-    assert dangers(with_change(replace(change, certainty=Certainty.PHANTOM, stateful=True))) == []
+    assert [each.flag for each in find_dangerous_changes(with_change(bare))] == [ApprovalFlag.REPLACE]
+    assert find_dangerous_changes(with_change(replace(bare, certainty=Certainty.PHANTOM))) == []
+    assert find_dangerous_changes(with_change(replace(bare, certainty=Certainty.CONDITIONAL))) == []
+    assert find_dangerous_changes(with_change(replace(change, certainty=Certainty.PHANTOM, stateful=True))) == []
 
 
 def test_cloudformations_word_on_what_happens_to_the_old_one_decides():
     change = {"X": BUCKET}, {"X": with_properties(BUCKET, BucketName="two")}
-    assert {each.flag for each in dangers(plan_of(*change, policy_action="ReplaceAndDelete"))} == {
-        Flag.DATA_LOSS,
-        Flag.REPLACE,
+    assert {each.flag for each in find_dangerous_changes(plan_of(*change, policy_action="ReplaceAndDelete"))} == {
+        ApprovalFlag.DATA_LOSS,
+        ApprovalFlag.REPLACE,
     }
-    assert [each.flag for each in dangers(plan_of(*change, policy_action="ReplaceAndRetain"))] == [Flag.REPLACE]
+    assert [each.flag for each in find_dangerous_changes(plan_of(*change, policy_action="ReplaceAndRetain"))] == [
+        ApprovalFlag.REPLACE
+    ]
 
 
 def test_a_new_deployment_endangers_nothing():
     change = {"X": BUCKET, "G": group([])}, {"X": with_properties(BUCKET, BucketName="two"), "G": group([WORLD])}
-    assert dangers(plan_of(*change, kind=Kind.CREATE)) == []
-    assert dangers(plan_of(*change, kind=Kind.LATER)) == []
-    later = plan_of(*change, kind=Kind.LATER)
+    assert find_dangerous_changes(plan_of(*change, kind=RootAction.CREATE)) == []
+    assert find_dangerous_changes(plan_of(*change, kind=RootAction.LATER)) == []
+    later = plan_of(*change, kind=RootAction.LATER)
     live = replace(later, roots=(replace(later.roots[0], stack_id="arn"),))
-    assert len(dangers(live)) == 3
+    assert len(find_dangerous_changes(live)) == 3
 
 
 # --- access ---------------------------------------------------------------------------------------------------
@@ -206,7 +212,7 @@ ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
     ],
 )
 def test_wider_policies_need_leave(before, after, wider):
-    assert [flag for _, flag in flags(before, after)] == [Flag.ACCESS] * wider
+    assert [flag for _, flag in flags(before, after)] == [ApprovalFlag.ACCESS] * wider
 
 
 NONE = {"Ref": "AWS::NoValue"}
@@ -239,7 +245,7 @@ def test_a_statement_means_what_it_is_resolved_to(make):
     few, more = ["s3:GetObject"], ["s3:GetObject", "s3:PutObject"]
     for kind, other, wider, narrower in ((allow, deny, few, more), (deny, allow, more, few)):
         before, after = make(kind(wider), other("sns:Publish")), make(kind(narrower), other("sns:Publish"))
-        assert [flag for _, flag in flags(before, after)] == [Flag.ACCESS], kind.__name__
+        assert [flag for _, flag in flags(before, after)] == [ApprovalFlag.ACCESS], kind.__name__
         assert flags(after, before) == [], kind.__name__
 
 
@@ -248,10 +254,10 @@ def test_a_statement_of_which_nobody_knows_what_it_does_may_open(effect):
     def said(*actions):
         return role({**allow(list(actions)), "Effect": effect})
 
-    assert flags(said("s3:Get*"), said("s3:Get*", "s3:Put*")) == [("X", Flag.ACCESS)]
-    assert flags(said("s3:Get*", "s3:Put*"), said("s3:Get*")) == [("X", Flag.ACCESS)]
-    assert flags(role(), said("s3:Get*")) == [("X", Flag.ACCESS)]
-    assert flags(said("s3:Get*"), role()) == [("X", Flag.ACCESS)]
+    assert flags(said("s3:Get*"), said("s3:Get*", "s3:Put*")) == [("X", ApprovalFlag.ACCESS)]
+    assert flags(said("s3:Get*", "s3:Put*"), said("s3:Get*")) == [("X", ApprovalFlag.ACCESS)]
+    assert flags(role(), said("s3:Get*")) == [("X", ApprovalFlag.ACCESS)]
+    assert flags(said("s3:Get*"), role()) == [("X", ApprovalFlag.ACCESS)]
 
 
 @pytest.mark.parametrize("name", ["a.Statement.b", 'a"].Statement["b', "a]b", "a.Statement[0]"])
@@ -261,7 +267,7 @@ def test_no_name_of_a_policy_or_statement_hides_what_opens(name):
         return with_properties(held, Policies=[{**held["Properties"]["Policies"][0], "PolicyName": name}])
 
     for before, after in ((allow(Condition=IF), allow()), (deny(), deny(Condition=IF)), (allow("s3:Get*"), allow("*"))):
-        assert flags(called(before), called(after)) == [("X", Flag.ACCESS)]
+        assert flags(called(before), called(after)) == [("X", ApprovalFlag.ACCESS)]
         assert flags(called(after), called(before)) == []
 
 
@@ -270,8 +276,10 @@ def test_what_only_cloudformation_lists_of_a_statement_may_open():
     root = found.roots[0]
     (change,) = root.changes
     leaf = PropertyDiff("Policies[0].PolicyDocument.Statement[0].Action[1]", "s3:Put*", None, exists_after=False)
-    bare = replace(change, diff=replace(change.diff, properties=(leaf,)), listed=Listed.CLOUDFORMATION)
-    assert [each.flag for each in dangers(replace(found, roots=(replace(root, changes=(bare,)),)))] == [Flag.ACCESS]
+    bare = replace(change, diff=replace(change.diff, properties=(leaf,)), listed=ListedChange.CLOUDFORMATION)
+    assert [each.flag for each in find_dangerous_changes(replace(found, roots=(replace(root, changes=(bare,)),)))] == [
+        ApprovalFlag.ACCESS
+    ]
 
 
 WORLD = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "0.0.0.0/0"}
@@ -300,13 +308,13 @@ def group(ingress, **more):
     ],
 )
 def test_wider_security_groups_need_leave(before, after, wider):
-    assert [flag for _, flag in flags(before, after)] == [Flag.ACCESS] * wider
+    assert [flag for _, flag in flags(before, after)] == [ApprovalFlag.ACCESS] * wider
 
 
 @pytest.mark.parametrize("rules", [chosen([WORLD], []), [chosen(WORLD)], [WORLD]], ids=["list", "item", "plain"])
 def test_rules_of_a_new_group_open_wherever_a_condition_stands(rules):
-    (danger,) = dangers(plan_of({}, {"X": group(rules)}))
-    assert (danger.flag, "0.0.0.0/0" in danger.text) == (Flag.ACCESS, True)
+    (danger,) = find_dangerous_changes(plan_of({}, {"X": group(rules)}))
+    assert (danger.flag, "0.0.0.0/0" in danger.text) == (ApprovalFlag.ACCESS, True)
 
 
 def test_new_resources_that_grant_need_leave_and_say_what():
@@ -315,8 +323,8 @@ def test_new_resources_that_grant_need_leave_and_say_what():
         "Type": "AWS::Lambda::Permission",
         "Properties": {"Action": "lambda:InvokeFunction", "FunctionName": "f", "Principal": "*"},
     }
-    found = dangers(plan_of({}, {"I": ingress, "P": permission, "R": role(allow()), "T": TOPIC}))
-    assert [(each.logical_id, each.flag) for each in found] == [(name, Flag.ACCESS) for name in "IPR"]
+    found = find_dangerous_changes(plan_of({}, {"I": ingress, "P": permission, "R": role(allow()), "T": TOPIC}))
+    assert [(each.logical_id, each.flag) for each in found] == [(name, ApprovalFlag.ACCESS) for name in "IPR"]
     assert "lets in or out: tcp 443 0.0.0.0/0" in found[0].text
     assert "lets * invoke a function" in found[1].text
     rule = {key: value for key, value in WORLD.items() if key != "CidrIp"}
@@ -327,7 +335,7 @@ def test_new_resources_that_grant_need_leave_and_say_what():
         ({"Ref": "T"}, "${T}"),
     ):
         ingress = {"Type": "AWS::EC2::SecurityGroupIngress", "Properties": {**rule, "SourceSecurityGroupId": peer}}
-        (danger,) = dangers(plan_of({"T": TOPIC}, {"T": TOPIC, "I": ingress}))
+        (danger,) = find_dangerous_changes(plan_of({"T": TOPIC}, {"T": TOPIC, "I": ingress}))
         assert f"lets in or out: tcp 443 {text}" in danger.text
     assert "allows s3:GetObject" in found[2].text
 
@@ -368,8 +376,8 @@ READ = allow()
 )
 def test_a_policy_that_denied_leaves_an_opening(type_, held, opens):
     gone = {"Type": type_, "Properties": {"PolicyDocument": {"Statement": held}}}
-    assert [each.flag for each in dangers(plan_of({"X": gone}, {}))] == [Flag.ACCESS] * opens
-    assert dangers(plan_of({"X": kept(gone)}, {})) == []
+    assert [each.flag for each in find_dangerous_changes(plan_of({"X": gone}, {}))] == [ApprovalFlag.ACCESS] * opens
+    assert find_dangerous_changes(plan_of({"X": kept(gone)}, {})) == []
 
 
 @pytest.mark.parametrize("type_", ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"])
@@ -380,14 +388,14 @@ def test_whoever_a_policy_is_attached_to_gains_what_it_allows(type_, name):
 
     new = {"Ref": "Keep"}
     for before, after in ((["A"], ["A", "B"]), (["A"], ["B"]), (["A", "B"], ["A", new]), ([], ["A"])):
-        assert flags(attached(*before), attached(*after)) == [("X", Flag.ACCESS)], after
-    assert flags(policy(type_, allow()), attached("A")) == [("X", Flag.ACCESS)]
+        assert flags(attached(*before), attached(*after)) == [("X", ApprovalFlag.ACCESS)], after
+    assert flags(policy(type_, allow()), attached("A")) == [("X", ApprovalFlag.ACCESS)]
     for before, after in ((["A", "B"], ["B"]), (["A", "B"], ["B", "A"])):
         assert flags(attached(*before), attached(*after)) == [], after
     assert flags(attached("A", held=(deny(),)), attached("A", "B", held=(deny(),))) == []
     denies, unread = (allow(), chosen(deny())), (HIDDEN_DOCUMENT,)
-    assert flags(attached("A", "B", held=denies), attached("B", held=denies)) == [("X", Flag.ACCESS)]
-    assert flags(attached("A", "B", held=unread), attached("B", held=unread)) == [("X", Flag.ACCESS)]
+    assert flags(attached("A", "B", held=denies), attached("B", held=denies)) == [("X", ApprovalFlag.ACCESS)]
+    assert flags(attached("A", "B", held=unread), attached("B", held=unread)) == [("X", ApprovalFlag.ACCESS)]
 
 
 @pytest.mark.parametrize("name", ["Role", "User", "Group"])
@@ -395,9 +403,9 @@ def test_a_policy_that_goes_to_another_opens(name):
     def attached(to):
         return policy(f"AWS::IAM::{name}Policy", allow(), PolicyName="p", **{f"{name}Name": to})
 
-    assert ("X", Flag.ACCESS) in flags(attached("a"), attached("b"))
+    assert ("X", ApprovalFlag.ACCESS) in flags(attached("a"), attached("b"))
     role_ = {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "a", "AssumeRolePolicyDocument": {}}}
-    assert flags(role_, with_properties(role_, RoleName="b")) == [("X", Flag.REPLACE)]
+    assert flags(role_, with_properties(role_, RoleName="b")) == [("X", ApprovalFlag.REPLACE)]
 
 
 @pytest.mark.parametrize(
@@ -415,9 +423,9 @@ def test_whoever_joins_gains_what_is_allowed_there(type_, name, others):
         return {"Type": type_, "Properties": {name: list(names), **others}}
 
     for before, after in ((["A"], ["A", "B"]), (["A"], ["B"]), ([], ["A"])):
-        assert flags(members(*before), members(*after)) == [("X", Flag.ACCESS)], after
+        assert flags(members(*before), members(*after)) == [("X", ApprovalFlag.ACCESS)], after
     assert flags(members("A", "B"), members("B", "A")) == []
-    leaves = [] if name == "Roles" else [("X", Flag.ACCESS)]
+    leaves = [] if name == "Roles" else [("X", ApprovalFlag.ACCESS)]
     assert flags(members("A", "B"), members("B")) == leaves
 
 
@@ -425,28 +433,28 @@ def test_members_of_groups_come_and_go():
     def addition(group="g"):
         return {"Type": "AWS::IAM::UserToGroupAddition", "Properties": {"GroupName": group, "Users": ["u"]}}
 
-    assert flags(addition(), addition("h")) == [("X", Flag.ACCESS)]
-    (came,) = dangers(plan_of({}, {"X": addition()}))
+    assert flags(addition(), addition("h")) == [("X", ApprovalFlag.ACCESS)]
+    (came,) = find_dangerous_changes(plan_of({}, {"X": addition()}))
     assert "adds u to the group g" in came.text
-    (went,) = dangers(plan_of({"X": addition()}, {}))
+    (went,) = find_dangerous_changes(plan_of({"X": addition()}, {}))
     assert "takes users out of a group" in went.text
     user = {"Type": "AWS::IAM::User", "Properties": {"Groups": ["g", "h"]}}
-    (joined,) = dangers(plan_of({}, {"X": user}))
+    (joined,) = find_dangerous_changes(plan_of({}, {"X": user}))
     assert "joins the groups g, h" in joined.text
-    assert dangers(plan_of({"X": user}, {})) == []
+    assert find_dangerous_changes(plan_of({"X": user}, {})) == []
     profile = {"Type": "AWS::IAM::InstanceProfile", "Properties": {"Roles": ["r"]}}
-    assert dangers(plan_of({}, {"X": profile})) == []
+    assert find_dangerous_changes(plan_of({}, {"X": profile})) == []
 
 
 def test_a_policy_that_cannot_be_read_may_allow_and_deny():
     one = {"Type": "AWS::SQS::QueuePolicy", "Properties": {"PolicyDocument": HIDDEN_DOCUMENT}}
     for known in (policy("AWS::SQS::QueuePolicy"), policy("AWS::SQS::QueuePolicy", deny())):
-        assert flags(known, one) == [("X", Flag.ACCESS)]
-        assert flags(one, known) == [("X", Flag.ACCESS)]
-    (danger,) = dangers(plan_of({}, {"X": one}))
+        assert flags(known, one) == [("X", ApprovalFlag.ACCESS)]
+        assert flags(one, known) == [("X", ApprovalFlag.ACCESS)]
+    (danger,) = find_dangerous_changes(plan_of({}, {"X": one}))
     assert "allows Fn::ImportValue: document" in danger.text
     text = json.dumps({"Statement": allow("logs:*")})
-    (danger,) = dangers(
+    (danger,) = find_dangerous_changes(
         plan_of({}, {"X": {"Type": "AWS::Logs::ResourcePolicy", "Properties": {"PolicyDocument": text}}})
     )
     assert "allows logs:*" in danger.text
@@ -456,15 +464,15 @@ def test_a_removed_policy_of_which_only_cloudformation_tells_may_have_denied():
     found = plan_of({"X": policy("AWS::SQS::QueuePolicy", allow())}, {})
     root = found.roots[0]
     bare = replace(root.changes[0], diff=ResourceDiff("app", "X", "AWS::SQS::QueuePolicy", Effect.REMOVE))
-    assert dangers(found) == []
-    (danger,) = dangers(replace(found, roots=(replace(root, changes=(bare,)),)))
+    assert find_dangerous_changes(found) == []
+    (danger,) = find_dangerous_changes(replace(found, roots=(replace(root, changes=(bare,)),)))
     assert "no longer denies anything" in danger.text
 
 
 def test_what_follows_another_resource_is_not_wider():
     statement = allow(resource={"Fn::GetAtt": ["T", "TopicArn"]})
     changed = with_properties(TOPIC, TopicName="two")
-    found = dangers(plan_of({"T": TOPIC, "R": role(statement)}, {"T": changed, "R": role(statement)}))
+    found = find_dangerous_changes(plan_of({"T": TOPIC, "R": role(statement)}, {"T": changed, "R": role(statement)}))
     assert [each.option for each in found] == ["--allow-replace T"]
 
 
@@ -479,10 +487,12 @@ def test_what_names_another_resource_is_a_change_of_its_own():
         return role(allow(resource={"Fn::Sub": f"arn:aws:s3:::${{{resource}}}/*"}))
 
     one, two = group([]), group([])
-    found = dangers(plan_of({"A": one, "X": rule("A")}, {"A": one, "B": two, "X": rule("B")}))
-    assert [(each.logical_id, each.flag) for each in found] == [("X", Flag.REPLACE), ("X", Flag.ACCESS)]
-    found = dangers(plan_of({"A": BUCKET, "X": access("A")}, {"A": BUCKET, "B": TOPIC, "X": access("B")}))
-    assert [(each.logical_id, each.flag) for each in found] == [("X", Flag.ACCESS)]
+    found = find_dangerous_changes(plan_of({"A": one, "X": rule("A")}, {"A": one, "B": two, "X": rule("B")}))
+    assert [(each.logical_id, each.flag) for each in found] == [("X", ApprovalFlag.REPLACE), ("X", ApprovalFlag.ACCESS)]
+    found = find_dangerous_changes(
+        plan_of({"A": BUCKET, "X": access("A")}, {"A": BUCKET, "B": TOPIC, "X": access("B")})
+    )
+    assert [(each.logical_id, each.flag) for each in found] == [("X", ApprovalFlag.ACCESS)]
     cluster = with_properties(CLUSTER, ClusterName="two")  # whose Ref is known: it is its identifier
     service = {"Type": "AWS::ECS::Service", "Properties": {"Cluster": {"Ref": "A"}, "TaskDefinition": "t"}}
     (follower,) = [each for each in plan_of({"A": CLUSTER, "X": service}, {"A": cluster, "X": service}).roots[0].changes
@@ -496,10 +506,10 @@ def test_what_names_another_resource_is_a_change_of_its_own():
             replace(each, diff=replace(each.diff, properties=(said,))) if each.diff.logical_id == "X" else each
             for each in root.changes
         )
-        found = dangers(replace(plan, roots=(replace(root, changes=changes),)))
+        found = find_dangerous_changes(replace(plan, roots=(replace(root, changes=changes),)))
         assert ("X" in [each.logical_id for each in found]) is own
     renamed = group([], GroupName="other")
-    found = dangers(plan_of({"A": one, "X": rule("A")}, {"A": renamed, "X": rule("A")}))
+    found = find_dangerous_changes(plan_of({"A": one, "X": rule("A")}, {"A": renamed, "X": rule("A")}))
     assert "X" not in [each.logical_id for each in found]
 
 
@@ -507,11 +517,13 @@ def test_what_names_another_resource_is_a_change_of_its_own():
 
 
 def test_require_refuses_each_with_its_option_and_line():
-    found = dangers(
+    found = find_dangerous_changes(
         plan_of({"X": BUCKET, "G": group([])}, {"X": with_properties(BUCKET, BucketName="two"), "G": group([WORLD])})
     )
     with pytest.raises(DeployError) as refused:
-        require(found, locate=lambda stack, name: Location(f"templates/{stack}.yaml.j2", 7) if name == "X" else None)
+        require_approval(
+            found, locate=lambda stack, name: Location(f"templates/{stack}.yaml.j2", 7) if name == "X" else None
+        )
     problems = refused.value.problems
     assert {(each.code, each.hint) for each in problems} == {
         ("SW820", "if that is meant: --allow-replace X"),
@@ -521,11 +533,11 @@ def test_require_refuses_each_with_its_option_and_line():
     assert {str(where) for each in problems for where in each.where} == {"templates/app.yaml.j2:7"}
     assert all(each.message.startswith("refused: app:") for each in problems)
     with pytest.raises(DeployError, match="its data is deleted"):
-        require(found, replace=["X"], broader_access=True)
+        require_approval(found, replace=["X"], broader_access=True)
     with pytest.raises(DeployError, match="is replaced by a new one: BucketName cannot change in place"):
-        require(found, replace=["Y"], data_loss=True, broader_access=True)
-    require(found, replace=["app:X"], data_loss=True, broader_access=True)
-    require([])
+        require_approval(found, replace=["Y"], data_loss=True, broader_access=True)
+    require_approval(found, replace=["app:X"], data_loss=True, broader_access=True)
+    require_approval([])
 
 
 def test_a_logical_id_that_several_stacks_have_is_allowed_by_address_only():
@@ -538,27 +550,27 @@ def test_a_logical_id_that_several_stacks_have_is_allowed_by_address_only():
         return replace(root, target=target, changes=changes)
 
     both = replace(one, roots=(named("app"), replace(named("web"), changes=named("web").changes[:1])))
-    found = dangers(both)
+    found = find_dangerous_changes(both)
     assert [each.option for each in found] == [
         "--allow-replace app:X",
         "--allow-replace Y",
         "--allow-replace web:X",
     ]
     with pytest.raises(DeployError) as refused:
-        require(found, replace=["X", "Y"])
+        require_approval(found, replace=["X", "Y"])
     assert [each.hint for each in refused.value.problems] == [
         "if that is meant: --allow-replace app:X",
         "if that is meant: --allow-replace web:X",
     ]
-    (left,) = Allowed(yes=True, replace=frozenset(["app:X", "Y"])).missing(found)
+    (left,) = Approvals(yes=True, replace=frozenset(["app:X", "Y"])).missing(found)
     with pytest.raises(DeployError) as refused:
-        require([left], replace=["X"])
+        require_approval([left], replace=["X"])
     assert [each.hint for each in refused.value.problems] == ["if that is meant: --allow-replace web:X"]
-    require(found, replace=["app:X", "web:X", "app:Y"])
+    require_approval(found, replace=["app:X", "web:X", "app:Y"])
 
 
 def test_typing_a_name_allows_what_was_shown_and_no_more():
-    replaced, lost = dangers(plan_of({"X": BUCKET}, {"X": with_properties(BUCKET, BucketName="two")}))
-    allowed = Allowed(yes=False, typed=frozenset([replaced]))
+    replaced, lost = find_dangerous_changes(plan_of({"X": BUCKET}, {"X": with_properties(BUCKET, BucketName="two")}))
+    allowed = Approvals(yes=False, typed=frozenset([replaced]))
     assert allowed.missing([replaced, lost]) == [lost]
     assert allowed.missing([replace(replaced, text="and more")]) != []

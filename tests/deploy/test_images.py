@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from stackwright import images as stage
+from stackwright.artifacts.containers import ContainerEngine, RegistryClient, is_loopback
+from stackwright.artifacts.images import ImageRegistry, find_tagged_images, keep_release_images, resolve_digests
 from stackwright.aws import Boto, Login
-from stackwright.containers import Engine, Registry, is_loopback
-from stackwright.errors import ImageError
+from stackwright.core.errors import ImageError
 from tests.deploy import registries
 from tests.deploy.conftest import ACCOUNT, REGION, client, put_image
 from tests.deploy.registries import TOKEN, Podman
@@ -77,7 +77,7 @@ class Site:
         path.write_text(path.read_text().replace(old, new))
 
     def digest(self, repository: str, tag: str) -> str:
-        found = Registry(self.host, LOGIN).manifest(f"{self.team}/{repository}", tag)
+        found = RegistryClient(self.host, LOGIN).manifest(f"{self.team}/{repository}", tag)
         assert found is not None
         return found.digest
 
@@ -258,7 +258,7 @@ def test_what_is_refused_before_anything_is_sent(site: Site, verb: str, old: str
     assert words.replace("team/", f"{site.team}/") in result.stderr
     assert "Traceback" not in result.stderr
     assert result.stdout == "" or verb.startswith("status")
-    assert Registry(site.host, LOGIN).manifest(f"{site.team}/web", "1.0") is None
+    assert RegistryClient(site.host, LOGIN).manifest(f"{site.team}/web", "1.0") is None
 
 
 def test_a_build_that_fails(site: Site) -> None:
@@ -299,9 +299,9 @@ def test_docker_where_there_is_no_podman(site: Site, tmp_path: Path) -> None:
 
 def test_resolve_gives_references_by_digest_or_all_that_is_missing(site: Site) -> None:
     names = {f"{site.team}/{name}": "uri" for name in ("web", "cache")}
-    store = stage.Store(site.project.load(), FakeAws(existing=names, login=LOGIN), site.host)
+    store = ImageRegistry(site.project.load(), FakeAws(existing=names, login=LOGIN), site.host)
     with pytest.raises(ImageError) as caught:
-        stage.resolve(site.project.load(), store)
+        resolve_digests(site.project.load(), store)
     assert [(p.code, p.message.partition(":")[0]) for p in caught.value.problems] == [
         ("SW445", "web"),
         ("SW445", "cache"),
@@ -310,7 +310,7 @@ def test_resolve_gives_references_by_digest_or_all_that_is_missing(site: Site) -
         assert site.run(verb).returncode == 0
     site.parameters("  cache:", "  # cache:")
     digest = site.digest("web", "1.0")
-    assert stage.resolve(site.project.load(), store) == {"web": f"{site.host}/{site.team}/web@{digest}"}
+    assert resolve_digests(site.project.load(), store) == {"web": f"{site.host}/{site.team}/web@{digest}"}
 
 
 def test_what_a_release_runs_keeps_a_tag(site: Site) -> None:
@@ -319,16 +319,16 @@ def test_what_a_release_runs_keeps_a_tag(site: Site) -> None:
     digest = site.digest("web", "1.0")
     put_index(site, "2.0", [{"digest": digest, "platform": {"os": "linux", "architecture": "amd64"}}])
     index = site.digest("web", "2.0")
-    store = stage.Store(site.project.load(), FakeAws(login=LOGIN), site.host)
+    store = ImageRegistry(site.project.load(), FakeAws(login=LOGIN), site.host)
     for _ in range(2):
-        stage.keep(f"{site.host}/{site.team}/web@{digest}", "release-1", store)
-    stage.keep(f"{site.host}/{site.team}/web@{index}", "release-2", store)
+        keep_release_images(f"{site.host}/{site.team}/web@{digest}", "release-1", store)
+    keep_release_images(f"{site.host}/{site.team}/web@{index}", "release-2", store)
     assert [site.digest("web", tag) for tag in ("release-1", "release-2")] == [digest, index]
     with pytest.raises(ImageError, match=f"{site.team}/web@sha256:0+ does not exist"):
-        stage.keep(f"{site.host}/{site.team}/web@sha256:{'0' * 64}", "release-3", store)
-    wrong = stage.Store(site.project.load(), FakeAws(login=Login("AWS", "wrong", "")), site.host)
+        keep_release_images(f"{site.host}/{site.team}/web@sha256:{'0' * 64}", "release-3", store)
+    wrong = ImageRegistry(site.project.load(), FakeAws(login=Login("AWS", "wrong", "")), site.host)
     with pytest.raises(ImageError, match="401"):
-        stage.keep(f"{site.host}/{site.team}/web@{digest}", "release-4", wrong)
+        keep_release_images(f"{site.host}/{site.team}/web@{digest}", "release-4", wrong)
 
 
 def test_what_tags_hold_is_told_by_ecr_alone(moto: str, project: Make) -> None:
@@ -337,13 +337,13 @@ def test_what_tags_hold_is_told_by_ecr_alone(moto: str, project: Make) -> None:
     places = {"web": "news/web", "moved": "news/web", "gone": "news/gone"}
     params = "".join(f"  {name}: {{repository: {places[name]}, {tag}}}\n" for name, tag in listed.items())
     config = project({"params/dev.yaml": f"images:\n{params}"}).load()
-    assert stage.tagged(config, Boto(REGION)) == {"web": reference}
+    assert find_tagged_images(config, Boto(REGION)) == {"web": reference}
 
 
 def test_ecrs_own_host_is_taken_without_another(project: Make) -> None:
     aws = FakeAws(login=Login("AWS", "p", "https://1.dkr.ecr.us-east-2.amazonaws.com"))
-    assert stage.Store(project().load(), aws).registry.host == "1.dkr.ecr.us-east-2.amazonaws.com"
-    assert not stage.Store(project().load(), aws).registry.insecure
+    assert ImageRegistry(project().load(), aws).registry.host == "1.dkr.ecr.us-east-2.amazonaws.com"
+    assert not ImageRegistry(project().load(), aws).registry.insecure
 
 
 @pytest.mark.parametrize(
@@ -358,19 +358,19 @@ def test_ecrs_own_host_is_taken_without_another(project: Make) -> None:
 )
 def test_plain_http_is_for_this_machine_only(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
-    assert Registry(host, None).insecure is loopback
+    assert RegistryClient(host, None).insecure is loopback
 
 
 def test_a_wrong_password_is_said(ecr: str) -> None:
     with pytest.raises(ImageError, match="401") as caught:
-        Registry(ecr, Login("AWS", "wrong-password", "")).manifest("team/web", "1.0")
+        RegistryClient(ecr, Login("AWS", "wrong-password", "")).manifest("team/web", "1.0")
     assert caught.value.problems[0].code == "SW442"
     assert "wrong-password" not in str(caught.value)
 
 
 def test_a_registry_that_is_not_there() -> None:
     with pytest.raises(ImageError, match=r"127\.0\.0\.1:9 does not give team/web/manifests/1"):
-        Registry("127.0.0.1:9", None).manifest("team/web", "1")
+        RegistryClient("127.0.0.1:9", None).manifest("team/web", "1")
 
 
 CONFIG = json.dumps({"os": "linux", "architecture": "amd64"}).encode()
@@ -420,7 +420,7 @@ def blobs() -> Iterator[str]:
 
 
 def test_the_password_is_not_sent_where_the_registry_points(blobs: str) -> None:
-    found = Registry(blobs, LOGIN).manifest("team/web", "1")
+    found = RegistryClient(blobs, LOGIN).manifest("team/web", "1")
     assert found is not None
     assert list(found.platforms) == ["linux/amd64"]
     assert [(path.rpartition("/")[2][:6], bool(sent)) for path, sent in Blobs.seen] == [
@@ -433,14 +433,14 @@ def test_the_password_is_not_sent_where_the_registry_points(blobs: str) -> None:
 @pytest.mark.parametrize("failing", [[0], [503, 0, 429]])
 def test_what_does_not_answer_is_asked_again(blobs: str, failing: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Blobs, "failing", failing)
-    assert Registry(blobs, LOGIN).manifest("team/web", "1") is not None
+    assert RegistryClient(blobs, LOGIN).manifest("team/web", "1") is not None
     assert failing == []
 
 
 def test_a_blob_that_is_not_what_its_digest_says(blobs: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Blobs, "blob", b'{"os": "linux", "architecture": "arm64"}')
     with pytest.raises(ImageError, match="missing or damaged"):
-        Registry(blobs, LOGIN).manifest("team/web", "1")
+        RegistryClient(blobs, LOGIN).manifest("team/web", "1")
 
 
 def test_the_engine_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -448,9 +448,9 @@ def test_the_engine_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.Monkey
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert Engine.find().name == "podman"
-    assert Engine.find("docker").name == "docker"
+    assert ContainerEngine.find().name == "podman"
+    assert ContainerEngine.find("docker").name == "docker"
     (tmp_path / "podman").unlink()
-    assert Engine.find().name == "docker"
+    assert ContainerEngine.find().name == "docker"
     with pytest.raises(ImageError, match="podman is not installed"):
-        Engine.find("podman")
+        ContainerEngine.find("podman")

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from stackwright.aws import StackResource
-from stackwright.deployment import StackTarget
-from stackwright.errors import InputError
-from stackwright.live import Live
-from stackwright.resource_import import import_target, roots
+from stackwright.core.errors import InputError
+from stackwright.plan.imports import import_target, read_imports
+from stackwright.plan.live_stack import LiveStack
+from stackwright.plan.model import StackTarget
 from tests.deploy.planning import stack
 from tests.helpers import Project
 
@@ -51,9 +51,9 @@ def target(text: str = STORE) -> StackTarget:
     return StackTarget("store", "news-dev-store", {"store": text}, {}, parameters, {"environment": "dev"})
 
 
-def wanted(project: Make, entries: str, live: Live | None = None, text: str = STORE) -> Any:
+def wanted(project: Make, entries: str, live: LiveStack | None = None, text: str = STORE) -> Any:
     config = imports(project, entries)
-    return import_target(target(text), live, roots(config)["store"], config)
+    return import_target(target(text), live, read_imports(config)["store"], config)
 
 
 def test_the_first_import_makes_a_stack_of_those_resources_alone(project: Make) -> None:
@@ -73,7 +73,7 @@ def test_the_first_import_makes_a_stack_of_those_resources_alone(project: Make) 
 
 
 def test_a_later_import_leaves_what_is_live_as_it_is(project: Make) -> None:
-    live = Live.of("store", stack(tags={"team": "a"}), LIVE)
+    live = LiveStack.of("store", stack(tags={"team": "a"}), LIVE)
     found = wanted(project, "{store: {Files: {BucketName: news-files}}}", live)
     body = json.loads(found.target.body)
     assert (list(body["Resources"]), list(body["Outputs"])) == (["Topic", "Files"], ["Old"])
@@ -82,7 +82,7 @@ def test_a_later_import_leaves_what_is_live_as_it_is(project: Make) -> None:
 
 def test_what_is_adopted_already_is_not_asked_for(project: Make) -> None:
     there = {"Files": StackResource("Files", "news-files", "AWS::S3::Bucket", "IMPORT_COMPLETE")}
-    live = Live.of("store", stack(), yaml.safe_dump({"Resources": {"Files": {"Type": "AWS::S3::Bucket"}}}), there)
+    live = LiveStack.of("store", stack(), yaml.safe_dump({"Resources": {"Files": {"Type": "AWS::S3::Bucket"}}}), there)
     assert wanted(project, "{store: {Files: {BucketName: news-files}}}", live) is None
 
 

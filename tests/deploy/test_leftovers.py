@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.engine import ApiError, Engine
+from stackwright.emulator.engine import ApiError, LocalCloudFormation
 from stackwright.emulator.resources import Fault
 from stackwright.emulator.server import Server
 from tests.deploy.conftest import ACCOUNT, REGION, client
@@ -42,7 +42,7 @@ Outputs:
 NOTE = "note: shop-dev-extra is deployed, but extra is no root stack of dev any more"
 
 
-class Counting(Engine):
+class Counting(LocalCloudFormation):
     """Keeps the actions that it was asked for; ``narrow`` refuses what only a role for all stacks may call."""
 
     narrow = False

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from stackwright import live
 from stackwright.aws import StackResource
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.cfn.template import ValidationError
 from stackwright.cfn.values import Unknown
-from stackwright.live import Live
+from stackwright.plan import live_stack
+from stackwright.plan.live_stack import LiveStack
 from tests.deploy.conftest import ACCOUNT, REGION, client
 from tests.deploy.planning import (
     ARN,
@@ -36,7 +36,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         yield found
 
 
-def read(aws: Account) -> Live:
+def read(aws: Account) -> LiveStack:
     found = aws.live()
     assert found is not None
     return found
@@ -67,7 +67,7 @@ def test_the_tree_is_read_once_by_however_many_threads() -> None:
             return self.listed
 
     aws = Slow(stack(), "Resources: {}", [StackResource("Here", "arn:here", "AWS::SNS::Topic", "CREATE_COMPLETE")])
-    found = live.read(STACK, aws, "app")
+    found = live_stack.read_stack(STACK, aws, "app")
     assert found is not None
     with ThreadPoolExecutor(4) as pool:
         read = list(pool.map(lambda _: set(found.resources), range(4)))
@@ -83,7 +83,7 @@ def test_what_is_not_there_is_none(aws: Account) -> None:
     assert read(aws).stack.status == "CREATE_COMPLETE"
     aws.aws.delete_stack(STACK, "token")
     assert aws.live() is None
-    assert live.read(str(made.stack_id), aws.aws) is None
+    assert live_stack.read_stack(str(made.stack_id), aws.aws) is None
 
 
 def test_stacks_in_stacks(aws: Account) -> None:
@@ -113,7 +113,7 @@ def test_resources_that_are_gone_are_not_there() -> None:
         StackResource("GoneToo", ARN, "AWS::CloudFormation::Stack", "DELETE_COMPLETE"),
         StackResource("NeverMade", "", "AWS::CloudFormation::Stack", "CREATE_FAILED"),
     ]
-    found = live.read(STACK, FakeStacks(stack(), "Resources: {}", listed), "app")
+    found = live_stack.read_stack(STACK, FakeStacks(stack(), "Resources: {}", listed), "app")
     assert found is not None
     assert set(found.resources) == {"Here", "NeverMade"}
     assert found.nested == {}
@@ -132,12 +132,12 @@ def test_the_side_of_a_prediction(aws: Account) -> None:
 def test_a_template_that_only_aws_understands_cannot_be_a_side() -> None:
     text = "Transform: Acme::Macro\nResources: {Topic: {Type: AWS::SNS::Topic}}\n"
     with pytest.raises(ValidationError, match="Acme::Macro"):
-        Live.of("app", stack(), text).as_cfn()
+        LiveStack.of("app", stack(), text).as_cfn()
 
 
 def test_the_pseudo_parameters_of_other_partitions() -> None:
     china = stack(status="CREATE_COMPLETE")
-    made = live.pseudo_of(
+    made = live_stack.pseudo_parameters(
         type(china)("arn:aws-cn:cloudformation:cn-north-1:111122223333:stack/x/0", "x", "CREATE_COMPLETE"),
         Pseudo(zones=("cn-north-1a",)),
     )
@@ -156,4 +156,4 @@ def test_the_pseudo_parameters_of_other_partitions() -> None:
     ],
 )
 def test_nested_stacks_are_named_by_convention(logical_id: str, name: str) -> None:
-    assert live.nested_name("app", logical_id) == name
+    assert live_stack.nested_name("app", logical_id) == name

@@ -6,13 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from stackwright.aws import StackResource
-from stackwright.deployment import Kind, RootPlan, StackTarget
-from stackwright.destroy import fates
-from stackwright.differences import Diff
-from stackwright.live import Live
-from stackwright.plan_file import seal, unseal
-from stackwright.release import begin
-from stackwright.watched import watched
+from stackwright.deploy.destroy import list_fates
+from stackwright.diff.model import Diff
+from stackwright.health.probes import find_probed_resources
+from stackwright.plan.live_stack import LiveStack
+from stackwright.plan.model import RootAction, RootPlan, StackTarget
+from stackwright.plan.plan_file import read_plan, save_plan
+from stackwright.releases.release import begin_release
 from tests.deploy.conftest import ACCOUNT, REGION, client
 from tests.deploy.planning import account, stack, whole
 
@@ -33,16 +33,16 @@ RESOURCES = {
     "Hello": StackResource("Hello", "hello-1", "AWS::Lambda::Function", "CREATE_COMPLETE"),
     "HelloRole": StackResource("HelloRole", "role-1", "AWS::IAM::Role", "CREATE_COMPLETE"),
 }
-LIVE = Live.of("app", stack(parameters={"Password": "****"}), MACRO, RESOURCES)
+LIVE = LiveStack.of("app", stack(parameters={"Password": "****"}), MACRO, RESOURCES)
 TARGET = StackTarget("app", "news-dev-app", {"app": MACRO}, {}, {"Password": "hunter2"}, {})
 
 
 def test_what_is_verified() -> None:
-    assert [(each.address, each.invoke) for each in watched([LIVE])] == [("app:Hello", {})]
+    assert [(each.address, each.invoke) for each in find_probed_resources([LIVE])] == [("app:Hello", {})]
 
 
 def test_what_becomes_of_each_resource() -> None:
-    assert {each.address: each.kept for each in fates(LIVE)} == {
+    assert {each.address: each.kept for each in list_fates(LIVE)} == {
         "app:Files": "Retain",
         "app:Hello": "",
         "app:HelloRole": "",
@@ -56,11 +56,11 @@ def test_what_becomes_of_each_resource() -> None:
 )
 def test_no_value_of_a_noecho_parameter_is_kept(declared: str, monkeypatch: pytest.MonkeyPatch) -> None:
     body = MACRO.replace("{Type: String, NoEcho: true}", declared)
-    made = whole(RootPlan(replace(TARGET, templates={"app": body}), Kind.UPDATE, Diff()))
-    assert "hunter2" not in seal(made)
-    assert unseal(seal(made)).roots[0].target.templates == {"app": body}
+    made = whole(RootPlan(replace(TARGET, templates={"app": body}), RootAction.UPDATE, Diff()))
+    assert "hunter2" not in save_plan(made)
+    assert read_plan(save_plan(made)).roots[0].target.templates == {"app": body}
     with account() as found:
         monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
         client("s3").create_bucket(Bucket="releases", CreateBucketConfiguration={"LocationConstraint": REGION})
-        release = begin(replace(made, bucket="releases", account=ACCOUNT), found.aws, tool="1", secret_names={})
+        release = begin_release(replace(made, bucket="releases", account=ACCOUNT), found.aws, tool="1", secret_names={})
     assert (release.roots[0].hidden, dict(release.roots[0].parameters)) == (("Password",), {})

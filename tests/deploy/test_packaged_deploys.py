@@ -7,8 +7,8 @@ import json
 from base64 import b64encode
 from collections.abc import Callable
 
-from stackwright.model import S3Folder
-from stackwright.package import package
+from stackwright.artifacts.package import package_rendering
+from stackwright.core.model import S3Folder
 from tests.deploy.conftest import ACCOUNT, REGION, client
 from tests.helpers import TOPIC, Project
 
@@ -38,7 +38,7 @@ def test_a_root_its_nested_stacks_and_a_function(project: Callable[..., Project]
     policy = json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
     client("iam").create_role(RoleName="news", AssumeRolePolicyDocument=policy)
     folder = S3Folder("artifacts", REGION, "dev")
-    bundle = package(project(FILES).render(), folder)
+    bundle = package_rendering(project(FILES).render(), folder)
     for artifact in bundle.artifacts:
         checksum = b64encode(bytes.fromhex(artifact.sha256)).decode()
         client("s3").put_object(

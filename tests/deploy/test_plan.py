@@ -15,15 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from stackwright import live, plan
 from stackwright.aws import ChangeSet, ChangeSetRequest, StackEvent, StackResource
-from stackwright.deployment import Certainty, Kind, Listed, PlannedChange, RootPlan, SecretChange
-from stackwright.differences import Diff, Effect
+from stackwright.core.errors import AwsError, InputError
+from stackwright.diff.model import Diff, Effect
 from stackwright.emulator.faults import RequestFault
-from stackwright.errors import AwsError, InputError
-from stackwright.gates import Flag, dangers
-from stackwright.live import Live
-from stackwright.report_plan import FORMATS, report
+from stackwright.plan import live_stack, plan
+from stackwright.plan.guardrails import ApprovalFlag, find_dangerous_changes
+from stackwright.plan.live_stack import LiveStack
+from stackwright.plan.model import Certainty, ListedChange, PlannedChange, RootAction, RootPlan, SecretChange
+from stackwright.report.plan import PLAN_FORMATS, format_plan
 from tests.deploy.conftest import REGION, client
 from tests.deploy.planning import (
     ARN,
@@ -69,7 +69,7 @@ def short(found: RootPlan) -> dict[str, tuple[str, str, str]]:
 
 def test_a_first_deployment_adds_everything_and_leaves_nothing_behind(aws: Account) -> None:
     found = aws.preview(target())
-    assert (found.kind, found.made_stack, found.live) == (Kind.CREATE, True, {})
+    assert (found.kind, found.made_stack, found.live) == (RootAction.CREATE, True, {})
     assert short(found) == {
         f"app/{address}": ("add", "both", "certain")
         for address in ("network:Files", "network:Group", "network:Vpc", "web:Login", "web:Rule", "web:Task")
@@ -79,9 +79,9 @@ def test_a_first_deployment_adds_everything_and_leaves_nothing_behind(aws: Accou
     made = aws.aws.stack(STACK)
     assert made is not None
     assert (made.status, made.id) == ("REVIEW_IN_PROGRESS", found.stack_id)
-    plan.discard(found, aws.aws)
+    plan.discard_change_sets(found, aws.aws)
     assert aws.aws.stacks() == []
-    plan.discard(found, aws.aws)
+    plan.discard_change_sets(found, aws.aws)
 
 
 def test_the_change_set_is_what_gets_executed(aws: Account) -> None:
@@ -101,8 +101,8 @@ def test_an_update_says_what_changes_where(aws: Account) -> None:
     (leaf,) = change.diff.properties
     assert leaf.path == 'ContainerDefinitions["web"].Environment["LEVEL"].Value'
     assert (leaf.before, leaf.after, leaf.replaces) == ("info", "debug", "yes")
-    assert (found.kind, found.notes, found.diff.losses) == (Kind.UPDATE, (), ())
-    plan.discard(found, aws.aws)
+    assert (found.kind, found.notes, found.diff.losses) == (RootAction.UPDATE, (), ())
+    plan.discard_change_sets(found, aws.aws)
     assert aws.aws.change_sets(STACK) == []
     assert aws.aws.stack(STACK) is not None
 
@@ -111,8 +111,13 @@ def test_without_changes_nothing_is_left_and_the_tree_is_not_read(aws: Account) 
     aws.deploy()
     aws.upload(target())
     aws.aws.calls.clear()
-    found = plan.preview(target(), aws.live(), aws.aws, run="run", description="by tester")
-    assert (found.kind, found.changes, found.change_set, found.changes_anything) == (Kind.NOTHING, (), None, False)
+    found = plan.preview_root(target(), aws.live(), aws.aws, run="run", description="by tester")
+    assert (found.kind, found.changes, found.change_set, found.changes_anything) == (
+        RootAction.NOTHING,
+        (),
+        None,
+        False,
+    )
     assert dict(aws.aws.calls) == {
         "describe_stacks": 1, "create_change_set": 1, "describe_change_set": 1, "delete_change_set": 1,
     }  # fmt: skip
@@ -123,7 +128,7 @@ def test_outputs_alone_are_a_change(aws: Account) -> None:
     aws.deploy()
     more = "Outputs:\n  Level: {Value: !Ref Level}"
     found = aws.preview(target(changed(("app", "Outputs:", more))))
-    assert (found.kind, found.changes) == (Kind.UPDATE, ())
+    assert (found.kind, found.changes) == (RootAction.UPDATE, ())
     assert [each.name for each in found.diff.outputs] == ["Level"]
 
 
@@ -138,21 +143,21 @@ def test_a_nested_stack_that_goes_takes_its_data_with_it(aws: Account) -> None:
     loss = losses["app/network:Files"]
     assert (loss.policy, loss.kept, loss.physical_id[:3]) == ("Delete", False, "fs-")
     assert by_address(found)["app/network:Files"].policy_action == "Delete"
-    assert "ITS DATA IS DELETED" in report(whole(found))
+    assert "ITS DATA IS DELETED" in format_plan(whole(found))
 
 
 def test_an_inline_root_needs_no_bucket(aws: Account) -> None:
     wanted = target({"app": "Resources: {Topic: {Type: AWS::SNS::Topic}}\n"}, inline=True)
-    found = plan.preview(replace(wanted, urls={}), None, aws.aws, run="run", description="by tester")
+    found = plan.preview_root(replace(wanted, urls={}), None, aws.aws, run="run", description="by tester")
     assert aws.execute(found) == "CREATE_COMPLETE"
 
 
 def test_tags_of_the_stack_reach_its_resources(aws: Account) -> None:
     aws.deploy()
     found = aws.preview(target(tags={"team": "news"}))
-    assert found.kind is Kind.UPDATE
+    assert found.kind is RootAction.UPDATE
     assert {"app/network:Vpc", "app/web:Task"} <= set(by_address(found))
-    assert Listed.CLOUDFORMATION not in {change.listed for change in found.changes}
+    assert ListedChange.CLOUDFORMATION not in {change.listed for change in found.changes}
 
 
 def test_tags_that_a_type_cannot_change_replace_it(aws: Account) -> None:
@@ -160,7 +165,10 @@ def test_tags_that_a_type_cannot_change_replace_it(aws: Account) -> None:
     aws.deploy(vectors)
     found = aws.preview(target(vectors, tags={"team": "news"}))
     assert found.diff.resources[0].effect is Effect.REPLACE
-    assert [each.flag for each in dangers(whole(found))] == [Flag.DATA_LOSS, Flag.REPLACE]
+    assert [each.flag for each in find_dangerous_changes(whole(found))] == [
+        ApprovalFlag.DATA_LOSS,
+        ApprovalFlag.REPLACE,
+    ]
 
 
 # --- what the two do not agree on -----------------------------------------------------------------------------
@@ -176,7 +184,7 @@ def test_a_sibling_that_keeps_its_output_makes_phantoms(aws: Account) -> None:
         "app/web:Rule": ("replace", "CloudFormation only", "phantom"),
     }
     assert [each.address for each in found.diff.resources] == ["app/network:Vpc"]
-    text = report(whole(found))
+    text = format_plan(whole(found))
     assert "Listed by CloudFormation, but will not happen: what they follow keeps its value (1)" in text
     assert "app/web: Rule" in text
     assert "Plan: 0 to add, 1 to change, 0 to replace, 0 to remove in 1 of 1 stacks." in text
@@ -207,7 +215,7 @@ def test_what_only_follows_an_attribute_is_not_listed_but_happens(aws: Account) 
         "app:First": ("change", "both", "certain"),
         "app:Second": ("change", "prediction only", "certain"),
     }
-    assert "Second  [dim]AWS::SSM::Parameter[/]  [cyan]not listed by CloudFormation[/]" in report(whole(found))
+    assert "Second  [dim]AWS::SSM::Parameter[/]  [cyan]not listed by CloudFormation[/]" in format_plan(whole(found))
     assert len(found.diff.resources) == 2
 
 
@@ -238,8 +246,8 @@ def preview(made: FakeStacks, wanted: str = TOPIC, **options: Any) -> RootPlan:
     current = None
     if made.found is not None:
         known = {each.logical_id: each for each in made.listed}
-        current = Live.of("app", made.found, made.body, known)
-    return plan.preview(target({"app": wanted}), current, made, run="run", description="by tester", **options)
+        current = LiveStack.of("app", made.found, made.body, known)
+    return plan.preview_root(target({"app": wanted}), current, made, run="run", description="by tester", **options)
 
 
 def test_what_only_cloudformation_lists_is_shown_as_it_says() -> None:
@@ -254,7 +262,7 @@ def test_what_only_cloudformation_lists_is_shown_as_it_says() -> None:
     assert (first.path, first.after_apply, first.exists_before) == ("Tags[0].Value", True, False)
     assert (second.path, second.before, second.after, second.replaces) == ("TopicName", "a", "b", "yes")
     assert found.notes == ("CloudFormation lists what the prediction does not know: app:Topic",)
-    assert "only listed by CloudFormation" in report(whole(found))
+    assert "only listed by CloudFormation" in format_plan(whole(found))
 
 
 def test_what_is_dynamic_is_conditional() -> None:
@@ -285,7 +293,7 @@ def test_a_replacement_that_nothing_explains_is_believed(
     api = described("Topic", "AWS::SNS::Topic", Replacement=said)
     found = preview(fake(api), TOPIC.replace("DisplayName: a", "DisplayName: b"))
     (change,) = found.changes
-    assert (change.effect, change.diff.may_replace, change.listed) == (effect, may_replace, Listed.BOTH)
+    assert (change.effect, change.diff.may_replace, change.listed) == (effect, may_replace, ListedChange.BOTH)
     assert found.notes == ((f"app:Topic: CloudFormation lists Replacement {said}, the prediction says False",) * noted)
 
 
@@ -343,7 +351,7 @@ def test_properties_that_only_cloudformation_lists_are_shown_and_gated(predicted
     (change,) = found.changes
     opened = next(each for each in change.diff.properties if each.path == "SecurityGroupIngress[0].CidrIp")
     assert (opened.before, opened.after) == ("10.0.0.0/16", "0.0.0.0/0")
-    assert [each.flag for each in dangers(whole(found))] == [Flag.ACCESS]
+    assert [each.flag for each in find_dangerous_changes(whole(found))] == [ApprovalFlag.ACCESS]
     (note,) = found.notes
     assert "SecurityGroupIngress[0].CidrIp" in note or not predicted
 
@@ -383,7 +391,7 @@ def test_a_phantom_is_one_as_far_as_it_was_foreseen(aws: Account) -> None:
     found = aws.preview(target(changed(("app/network", vpc, f"{vpc[:-1]}, EnableDnsSupport: true}}"))))
     assert short(found)["app/web:Rule"] == ("replace", "CloudFormation only", "certain")
     assert "CidrIp" in [each.path for each in by_address(found)["app/web:Rule"].diff.properties]
-    assert Flag.ACCESS in [each.flag for each in dangers(whole(found))]
+    assert ApprovalFlag.ACCESS in [each.flag for each in find_dangerous_changes(whole(found))]
 
 
 MOVING_DATA = """
@@ -435,7 +443,9 @@ def test_values_from_outside_that_may_have_moved_make_no_phantoms(
     aws.deploy(files("one"), {"User": "alice"})
     client("ssm").put_parameter(Name="/snap", Value=snap, Type="String", Overwrite=True)
     found = aws.preview(target(files("two"), {"User": user}))
-    assert (lost, Flag.DATA_LOSS) in {(each.logical_id, each.flag) for each in dangers(whole(found))}
+    assert (lost, ApprovalFlag.DATA_LOSS) in {
+        (each.logical_id, each.flag) for each in find_dangerous_changes(whole(found))
+    }
 
 
 def test_a_nested_stack_that_nobody_looks_into_needs_leave() -> None:
@@ -449,8 +459,8 @@ def test_a_nested_stack_that_nobody_looks_into_needs_leave() -> None:
     found = preview(made, "Transform: Acme\n" + TOPIC)
     assert [each.nested for each in made.requests] == [True, False]
     assert short(found) == {"app:Data": ("change", "CloudFormation only", "conditional")}
-    (danger,) = dangers(whole(found))
-    assert danger.flag is Flag.DATA_LOSS
+    (danger,) = find_dangerous_changes(whole(found))
+    assert danger.flag is ApprovalFlag.DATA_LOSS
     assert "changes in a way that cannot be seen" in danger.text
     assert not any("so they are predicted" in note for note in found.notes)
     assert any("cannot look into the nested stacks, and nothing could be predicted" in note for note in found.notes)
@@ -461,10 +471,12 @@ def test_a_nested_stack_that_goes_is_shown_where_nothing_can_be_predicted() -> N
     api = {"Action": "Remove", "LogicalResourceId": "Data", "ResourceType": "AWS::CloudFormation::Stack"}
     found = preview(fake({**api, "PolicyAction": "Delete", "PhysicalResourceId": ARN}), "Transform: Acme\n" + TOPIC)
     assert short(found) == {"app:Data": ("remove", "CloudFormation only", "certain")}
-    assert [(each.flag, each.logical_id) for each in dangers(whole(found))] == [(Flag.DATA_LOSS, "Data")]
+    assert [(each.flag, each.logical_id) for each in find_dangerous_changes(whole(found))] == [
+        (ApprovalFlag.DATA_LOSS, "Data")
+    ]
     added = preview(fake({**api, "Action": "Add"}), "Transform: Acme\n" + TOPIC)
     assert short(added) == {"app:Data": ("add", "CloudFormation only", "certain")}
-    assert [each.flag for each in dangers(whole(added))] == [Flag.ACCESS]
+    assert [each.flag for each in find_dangerous_changes(whole(added))] == [ApprovalFlag.ACCESS]
 
 
 def test_resources_that_only_one_of_the_two_descriptions_has_are_kept() -> None:
@@ -504,10 +516,10 @@ def test_what_aws_was_recorded_to_list_is_agreed_on(case: Any) -> None:
     ]
     made.replies.append(arn("one"))
     made.answers[arn("one")] = [change_set("one", "CREATE_COMPLETE", "", *case["changes"])]
-    current = Live.of("app", made.found, body, {each.logical_id: each for each in made.listed})  # type: ignore[arg-type]
+    current = LiveStack.of("app", made.found, body, {each.logical_id: each for each in made.listed})  # type: ignore[arg-type]
     wanted = target({"app": json.dumps(after["template"])}, texts(after["parameters"]))
-    found = plan.preview(wanted, current, made, run="run", description="by tester")
-    listed = {each.diff.logical_id: each for each in found.changes if each.listed is not Listed.PREDICTION}
+    found = plan.preview_root(wanted, current, made, run="run", description="by tester")
+    listed = {each.diff.logical_id: each for each in found.changes if each.listed is not ListedChange.PREDICTION}
     assert {name: each.action for name, each in listed.items()} == {
         change["LogicalResourceId"]: change["Action"] for change in case["changes"]
     }
@@ -546,7 +558,7 @@ def failing(*reasons: str) -> FakeStacks:
 )
 def test_no_changes_in_all_their_words(reasons: list[str]) -> None:
     made = failing(*reasons)
-    assert preview(made).kind is Kind.NOTHING
+    assert preview(made).kind is RootAction.NOTHING
     assert made.gone == [arn("one")]
 
 
@@ -687,7 +699,9 @@ def test_an_interruption_while_a_change_set_is_created_leaves_nothing() -> None:
 def test_a_change_set_that_is_executed_stays() -> None:
     made = Refusing(found=stack("CREATE_IN_PROGRESS"), interrupted=True)
     made.answers[arn("one")] = [change_set("one", execution="EXECUTE_IN_PROGRESS")]
-    plan.discard(RootPlan(target({"app": TOPIC}), Kind.CREATE, Diff(), (), arn("one"), ARN, {}, True), made)
+    plan.discard_change_sets(
+        RootPlan(target({"app": TOPIC}), RootAction.CREATE, Diff(), (), arn("one"), ARN, {}, True), made
+    )
     assert made.gone == []
 
 
@@ -731,7 +745,7 @@ def test_a_connection_dropped_at_each_call_in_turn_changes_nothing(
         aws.engine.fault(RequestFault("drop", service="cloudformation", every=number, times=1))
         found = aws.preview(wanted)
         assert short(found) == expected
-        plan.discard(found, aws.aws)
+        plan.discard_change_sets(found, aws.aws)
         aws.engine.clear_faults()
         if number > aws.aws.calls.total():
             break
@@ -749,7 +763,9 @@ def test_a_call_that_is_not_allowed_leaves_nothing_behind(aws: Account, exists: 
     for number in CALLS:
         aws.aws.deny(number)
         with suppress(AwsError):
-            plan.preview(wanted, live.read(STACK, aws.aws, "app"), aws.aws, run="run", description="by tester")
+            plan.preview_root(
+                wanted, live_stack.read_stack(STACK, aws.aws, "app"), aws.aws, run="run", description="by tester"
+            )
         if not aws.aws.refused:
             break
         refused.append(aws.aws.refused)
@@ -791,7 +807,7 @@ def test_a_stuck_stack_is_refused_with_the_way_out(status: str) -> None:
 def test_a_sound_stack_is_planned(status: str) -> None:
     made = fake(described("Topic", "AWS::SNS::Topic"))
     made.found = stack(status)
-    assert preview(made).kind is Kind.UPDATE
+    assert preview(made).kind is RootAction.UPDATE
 
 
 def test_who_runs_another_operation_and_since_when() -> None:
@@ -825,17 +841,17 @@ def test_an_operation_that_began_after_the_stack_was_read(aws: Account) -> None:
     aws.engine.latency = lambda _type, _operation: 60.0
     aws.execute(first)
     with pytest.raises(AwsError, match=r"is in UPDATE_IN_PROGRESS since .*, by tester") as caught:
-        plan.preview(target(parameters={"Level": "warn"}), before, aws.aws, run="other", description="by other")
+        plan.preview_root(target(parameters={"Level": "warn"}), before, aws.aws, run="other", description="by other")
     assert caught.value.problems[0].code == "SW802"
 
 
 def test_a_stack_under_review_by_somebody_else_survives_our_preview(aws: Account) -> None:
     theirs = aws.preview(target(parameters={"Level": "debug"}))
     ours = aws.preview(target())
-    assert ours.kind is Kind.CREATE
-    plan.discard(ours, aws.aws)
+    assert ours.kind is RootAction.CREATE
+    plan.discard_change_sets(ours, aws.aws)
     assert [arn for arn, _ in aws.aws.change_sets(STACK)] == [theirs.change_set]
-    plan.discard(theirs, aws.aws)
+    plan.discard_change_sets(theirs, aws.aws)
     assert aws.aws.stack(STACK) is None
 
 
@@ -855,7 +871,7 @@ def test_drift_that_is_taken_back_needs_no_explanation() -> None:
     api = described("Topic", "AWS::SNS::Topic", Action="SyncWithActual")
     found = preview(fake(api), revert_drift=True)
     assert found.notes == ()
-    assert "was changed by hand to what the template says" in report(whole(found))
+    assert "was changed by hand to what the template says" in format_plan(whole(found))
 
 
 def test_an_import_adopts_what_exists() -> None:
@@ -863,9 +879,9 @@ def test_an_import_adopts_what_exists() -> None:
     wanted = TOPIC.replace("{Topic:", "{New: {Type: AWS::SNS::Topic, DeletionPolicy: Retain}, Topic:")
     imports = [{"ResourceType": "AWS::SNS::Topic", "LogicalResourceId": "New", "ResourceIdentifier": {"TopicArn": "x"}}]
     found = preview(made, wanted, imports=imports)
-    assert (found.kind, made.requests[0].kind, made.requests[0].nested) == (Kind.IMPORT, "IMPORT", False)
+    assert (found.kind, made.requests[0].kind, made.requests[0].nested) == (RootAction.IMPORT, "IMPORT", False)
     assert found.changes[0].action == "Import"
-    text = report(whole(found))
+    text = format_plan(whole(found))
     assert "will adopt what exists" in text
     assert "adopted as it is: arn:new" in text
 
@@ -897,9 +913,9 @@ def test_values_of_noecho_parameters_are_hidden_everywhere(aws: Account) -> None
     assert (leaf.before, leaf.after) == ("(hidden)", "(hidden)")
     (output,) = [each for each in found.diff.outputs if each.name == "Password"]
     assert output.after == "x (hidden)"
-    later = plan.predict(target(shown, {"Password": f"{SECRET}-3"}), aws.live())
+    later = plan.predict_root(target(shown, {"Password": f"{SECRET}-3"}), aws.live())
     for made in (whole(found), whole(later)):
-        for text in [*(report(made, style) for style in FORMATS), plan.seal(made)]:
+        for text in [*(format_plan(made, style) for style in PLAN_FORMATS), plan.seal(made)]:
             assert SECRET not in text
     assert plan.unseal(plan.seal(whole(found))).roots[0].target.parameters == {"Level": "debug"}
 
@@ -908,14 +924,14 @@ def test_dynamic_references_stay_references(aws: Account) -> None:
     files = changed(("app/web", "${Password}", "none"))
     aws.deploy(files)
     found = aws.preview(target(changed(("app/web", "SecretString:user", "SecretString:name"), files=files)))
-    text = report(whole(found), "json")
+    text = format_plan(whole(found), "json")
     assert "{{resolve:secretsmanager:other:SecretString:name}}" in text
     assert "ada" not in text
 
 
 def test_a_template_that_cannot_be_read_seals_no_parameters() -> None:
     wanted = target({"app": "Transform: Acme::Macro\n" + TOPIC}, {"Password": SECRET})
-    assert SECRET not in plan.seal(whole(plan.predict(wanted, None)))
+    assert SECRET not in plan.seal(whole(plan.predict_root(wanted, None)))
 
 
 # --- without a change set -------------------------------------------------------------------------------------
@@ -923,19 +939,19 @@ def test_a_template_that_cannot_be_read_seals_no_parameters() -> None:
 
 def test_a_root_whose_inputs_are_missing_is_predicted(aws: Account) -> None:
     files = changed(("app", "{Type: String, Default: info}", "{Type: String}"))
-    first = plan.predict(target(files, missing=("Level",)), None)
-    assert (first.kind, len(first.changes), first.stack_id, first.change_set) == (Kind.LATER, 6, None, None)
-    assert {change.listed for change in first.changes} == {Listed.PREDICTION}
-    text = report(whole(first))
+    first = plan.predict_root(target(files, missing=("Level",)), None)
+    assert (first.kind, len(first.changes), first.stack_id, first.change_set) == (RootAction.LATER, 6, None, None)
+    assert {change.listed for change in first.changes} == {ListedChange.PREDICTION}
+    text = format_plan(whole(first))
     assert "app (news-dev-app) will be created once Level is known: 6 to add" in text
     assert "not listed by CloudFormation" not in text
     aws.deploy(files, {"Level": "info"})
     calls = dict(aws.aws.calls)
-    later = plan.predict(target(files, missing=("Level",)), aws.live())
+    later = plan.predict_root(target(files, missing=("Level",)), aws.live())
     assert short(later) == {"app/web:Task": ("change", "prediction only", "conditional")}
     assert later.changes[0].diff.may_replace
     assert aws.aws.calls["create_change_set"] == calls["create_change_set"]
-    assert "will be updated once Level is known: 1 to change" in report(whole(later))
+    assert "will be updated once Level is known: 1 to change" in format_plan(whole(later))
 
 
 # --- a plan that does not hold any more -------------------------------------------------------------------------
@@ -944,18 +960,18 @@ def test_a_root_whose_inputs_are_missing_is_predicted(aws: Account) -> None:
 def test_a_plan_holds_until_somebody_else_updates(aws: Account) -> None:
     aws.deploy()
     ours = aws.preview(target(parameters={"Level": "debug"}))
-    assert plan.stale(ours, aws.live(), aws.aws) is None
+    assert plan.find_stale_reasons(ours, aws.live(), aws.aws) is None
     aws.execute(aws.preview(target(parameters={"Level": "warn"})))
-    reason = plan.stale(ours, aws.live(), aws.aws)
+    reason = plan.find_stale_reasons(ours, aws.live(), aws.aws)
     assert reason is not None
     assert reason.startswith(f"{STACK} was updated meanwhile")
 
 
 def test_a_plan_of_a_first_creation_holds_while_nobody_creates_it(aws: Account) -> None:
     ours = aws.preview(target())
-    assert plan.stale(ours, aws.live(), aws.aws) is None
+    assert plan.find_stale_reasons(ours, aws.live(), aws.aws) is None
     aws.execute(aws.preview(target()))
-    assert plan.stale(ours, aws.live(), aws.aws) == f"{STACK} was created meanwhile"
+    assert plan.find_stale_reasons(ours, aws.live(), aws.aws) == f"{STACK} was created meanwhile"
 
 
 @pytest.mark.parametrize(
@@ -974,10 +990,10 @@ def test_why_a_plan_is_stale(now: dict[str, Any], answer: list[Any], reason: str
     made = fake(described("Topic", "AWS::SNS::Topic"))
     found = preview(made)
     made.answers[arn("one")] = answer or made.answers[arn("one")]
-    current = Live.of("app", replace(stack(), **now), TOPIC)
-    said = plan.stale(found, current, made)
+    current = LiveStack.of("app", replace(stack(), **now), TOPIC)
+    said = plan.find_stale_reasons(found, current, made)
     assert said is None if reason is None else reason in str(said)
-    assert plan.stale(found, None, made) == f"{STACK} does not exist any more"
+    assert plan.find_stale_reasons(found, None, made) == f"{STACK} does not exist any more"
 
 
 # --- the sealed file --------------------------------------------------------------------------------------------
@@ -996,8 +1012,8 @@ def test_a_sealed_plan_is_the_plan(aws: Account) -> None:
     found = aws.preview(target(parameters={"Level": "debug"}, tags={"team": "news"}))
     again = plan.unseal(plan.seal(whole(found)))
     assert again == whole(found)
-    for style in FORMATS:
-        assert report(again, style) == report(whole(found), style)
+    for style in PLAN_FORMATS:
+        assert format_plan(again, style) == format_plan(whole(found), style)
     assert plan.seal(again) == plan.seal(whole(found))
     assert aws.execute(again.roots[0]) == "UPDATE_COMPLETE"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stackwright.polling import Polling
+from stackwright.aws.polling import Polling
 
 
 class Clock:

@@ -16,10 +16,10 @@ from msgspec.structs import replace
 
 from stackwright.aws import Boto, ChangeSet, Deployment, Service, Stack, StackResource
 from stackwright.aws.account import Subnet
-from stackwright.errors import AwsError
-from stackwright.model import Rendering
-from stackwright.permissions import NAMED_CALLS
-from stackwright.preflight import Check, State, preflight
+from stackwright.core.errors import AwsError
+from stackwright.core.model import Rendering
+from stackwright.preflight.permissions import NAMED_CALLS
+from stackwright.preflight.preflight import Check, State, run_preflight
 from tests.deploy.conftest import ACCOUNT, REGION, client
 from tests.fakes import FakeAws, FakeSecret
 from tests.helpers import Project
@@ -252,7 +252,7 @@ def project(tmp_path: Path) -> Project:
 
 def looked(project: Project, account: Account) -> dict[str, Check]:
     rendering: Rendering = project.render()
-    found = preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
+    found = run_preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
     assert len({each.name for each in found}) == len(found)
     return {each.name: each for each in found}
 
@@ -357,7 +357,7 @@ def test_what_an_earlier_stack_has_left_fails_with_the_way_to_adopt_it(project: 
 def test_subnets_that_do_not_exist_are_named(project: Project):
     rendering = project.render()
     account = Account(networks=SUBNETS[:3])
-    found = preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
+    found = run_preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
     failed = [each for each in found if each.state is State.FAIL]
     assert [each.detail for each in failed if each.name == "subnets"] == [f"there is no subnet-d in {REGION}"]
 
@@ -575,7 +575,7 @@ def test_an_image_is_there_or_can_be_brought(
     project = with_image(Project(tmp_path / name), entry)
     rendering = project.render()
     account = Account(existing=REPOSITORIES)
-    found = preflight(rendering.config, rendering, account, registry=index)  # type: ignore[arg-type]
+    found = run_preflight(rendering.config, rendering, account, registry=index)  # type: ignore[arg-type]
     image = next(each for each in found if each.name == "image web")
     assert (image.state, bool(image.hint)) == (state, state is State.FAIL)
     assert detail in image.detail
@@ -586,7 +586,7 @@ def test_a_repository_that_the_templates_make_is_no_failure(tmp_path: Path, inde
         Project(tmp_path / "p"), "{repository: team/none, tag: '1'}", "Type: AWS::ECR::Repository, Properties: {}"
     )
     rendering = project.render()
-    found = preflight(rendering.config, rendering, Account(), registry=index)  # type: ignore[arg-type]
+    found = run_preflight(rendering.config, rendering, Account(), registry=index)  # type: ignore[arg-type]
     image = next(each for each in found if each.name == "image web")
     assert image.detail == "the deployment makes team/none first"
     assert image.state is State.SKIP

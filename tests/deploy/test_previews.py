@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from stackwright import live, plan, targets
-from stackwright.cfn.template import parse
-from stackwright.deployment import Certainty, Kind, Listed, RootPlan
-from stackwright.gates import dangers
-from stackwright.load import load
-from stackwright.model import Rendering, S3Folder
-from stackwright.package import package
-from stackwright.render import render
-from stackwright.report_plan import report
-from stackwright.upload import upload
-from stackwright.wire import wire
+from stackwright.artifacts.package import package_rendering
+from stackwright.artifacts.upload import upload_bundle
+from stackwright.cfn.template import parse_template
+from stackwright.config.load import load_config
+from stackwright.core.model import Rendering, S3Folder
+from stackwright.plan import live_stack, plan, targets
+from stackwright.plan.guardrails import find_dangerous_changes
+from stackwright.plan.model import Certainty, ListedChange, RootAction, RootPlan
+from stackwright.render.render import render_templates
+from stackwright.render.wire import wire_root
+from stackwright.report.plan import format_plan
 from tests.deploy.conftest import ACCOUNT, REGION, client
 from tests.deploy.planning import Account, account, whole
 from tests.helpers import REPOSITORY
@@ -36,8 +36,8 @@ class Production:
     aws: Account
     certificate: str
     folder: Path
-    known: targets.Known = field(
-        default_factory=lambda: targets.Known(
+    known: targets.KnownValues = field(
+        default_factory=lambda: targets.KnownValues(
             images={name: f"host/euglena-prod/{name}@sha256:{'1' * 64}" for name in IMAGES},
             secrets={"app": "v1"},
         )
@@ -45,21 +45,24 @@ class Production:
 
     def rendering(self, *overrides: str, env: Path | None = None) -> Rendering:
         settings = (f"edge.certificate_arn={self.certificate}", *overrides)
-        return render(load(REPOSITORY, "prod", settings, env), wire)
+        return render_templates(load_config(REPOSITORY, "prod", settings, env), wire_root)
 
     def plan(self, rendering: Rendering, root: str) -> RootPlan:
-        bundle = package(rendering, S3Folder(BUCKET, REGION))
-        upload(bundle, ACCOUNT, self.aws.aws)
-        names = [each.name for each in targets.roots(rendering)]
-        lives = {name: live.read(targets.stack_name(rendering.config, name), self.aws.aws, name) for name in names}
+        bundle = package_rendering(rendering, S3Folder(BUCKET, REGION))
+        upload_bundle(bundle, ACCOUNT, self.aws.aws)
+        names = [each.name for each in targets.root_documents(rendering)]
+        lives = {
+            name: live_stack.read_stack(targets.stack_name(rendering.config, name), self.aws.aws, name)
+            for name in names
+        }
         outputs = {name: found.stack.outputs for name, found in lives.items() if found}
-        document = next(each for each in targets.roots(rendering) if each.name == root)
-        wanted = targets.target(document, rendering, bundle, replace(self.known, outputs=outputs))
-        return plan.preview(wanted, lives[root], self.aws.aws, run="run", description="by tester")
+        document = next(each for each in targets.root_documents(rendering) if each.name == root)
+        wanted = targets.make_target(document, rendering, bundle, replace(self.known, outputs=outputs))
+        return plan.preview_root(wanted, lives[root], self.aws.aws, run="run", description="by tester")
 
     def deploy(self) -> None:
         rendering = self.rendering()
-        for root in targets.roots(rendering):
+        for root in targets.root_documents(rendering):
             found = self.plan(rendering, root.name)
             self.aws.aws.execute_change_set(str(found.change_set), f"token-{root.name}")
             stack = self.aws.aws.stack(found.target.stack)
@@ -70,7 +73,7 @@ class Production:
 
     def change(self, rendering: Rendering) -> RootPlan:
         found = self.plan(rendering, "app")
-        plan.discard(found, self.aws.aws)
+        plan.discard_change_sets(found, self.aws.aws)
         assert self.aws.aws.change_sets(found.target.stack) == []
         return found
 
@@ -102,7 +105,7 @@ def edited(path: str, old: str, new: str) -> Callable[[Rendering], Rendering]:
             if document.path == path:
                 assert old in document.text
                 text = document.text.replace(old, new, 1)
-                document = replace(document, text=text, body=parse(text).data)
+                document = replace(document, text=text, body=parse_template(text).data)
             documents.append(document)
         return replace(rendering, documents=tuple(documents))
 
@@ -116,7 +119,7 @@ def happens(found: RootPlan) -> dict[str, str]:
 
 
 def test_nothing(production: Production) -> None:
-    assert production.change(production.rendering()).kind is Kind.NOTHING
+    assert production.change(production.rendering()).kind is RootAction.NOTHING
 
 
 def test_another_image_rolls_its_service_only(production: Production) -> None:
@@ -128,7 +131,7 @@ def test_another_image_rolls_its_service_only(production: Production) -> None:
     production.known = known
     assert happens(found) == {"app/gateway:Service": "change", "app/gateway:TaskDefinition": "replace"}
     assert (len(found.changes), found.notes, found.diff.losses) == (2, (), ())
-    text = report(whole(found))
+    text = format_plan(whole(found))
     before, after = (f'"host/euglena-prod/gateway@sha256:{digit * 64}"' for digit in "12")
     assert f'ContainerDefinitions["gateway"].Image: {before} → {after}' in text
 
@@ -163,11 +166,13 @@ def test_another_namespace_replaces_what_stands_in_it(production: Production) ->
     replaced = {address for address, effect in happens(found).items() if effect == "replace"}
     assert {"app/base:Namespace", "app/state:RedisName", "app/gateway:Name", "app/agent:Name"} <= replaced
     assert happens(found)["app/gateway:Service"] == "change"
-    assert [each.address for each in dangers(whole(found))] == ["app/base:Namespace"]  # what stands in it follows
+    assert [each.address for each in find_dangerous_changes(whole(found))] == [
+        "app/base:Namespace"
+    ]  # what stands in it follows
     phantoms = {each.diff.address for each in found.changes if each.certainty is Certainty.PHANTOM}
     assert "app/state:RedisTaskDefinition" in phantoms
     assert found.diff.losses == ()
-    text = report(whole(found), "markdown")
+    text = format_plan(whole(found), "markdown")
     assert "(`--allow-replace Namespace`)" in text
     assert "stays, though CloudFormation lists a replacement" in text
 
@@ -180,7 +185,7 @@ def test_removing_the_file_system_says_what_becomes_of_the_data(production: Prod
     assert loss.physical_id.startswith("fs-")
     assert happens(found)["app/state:RedisService"] == "remove"
     for style in ("text", "markdown"):
-        text = report(whole(found), style)
+        text = format_plan(whole(found), style)
         assert (
             f"app/storage:FileSystem (AWS::EFS::FileSystem {loss.physical_id}) is removed: the old one is kept" in text
         )
@@ -193,8 +198,10 @@ def test_opening_a_security_group_stands_on_top(production: Production) -> None:
     wider = first.replace("        - D", f"{rule}        - D")
     found = production.change(edited("app/security.yaml", first, wider)(production.rendering()))
     assert len(happens(found)) == 1
-    assert {change.listed for change in found.changes if change.certainty is not Certainty.PHANTOM} == {Listed.BOTH}
-    text = report(whole(found))
+    assert {change.listed for change in found.changes if change.certainty is not Certainty.PHANTOM} == {
+        ListedChange.BOTH
+    }
+    text = format_plan(whole(found))
     assert text.splitlines()[1].endswith("CidrIp: 0.0.0.0/0 (--allow-broader-access)[/]")
 
 
@@ -202,4 +209,4 @@ def test_opening_a_security_group_stands_on_top(production: Production) -> None:
 def test_nothing_of_it_is_unexplained(production: Production, style: str) -> None:
     found = production.change(production.rendering("gateway.cpu=2048", "gateway.memory=4096"))
     assert found.notes == ()
-    assert "only listed by CloudFormation" not in report(whole(found), style)
+    assert "only listed by CloudFormation" not in format_plan(whole(found), style)

@@ -10,13 +10,23 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from stackwright import live, release, secret_values
+from stackwright.artifacts import secrets
 from stackwright.aws import Boto, Stack
-from stackwright.cache import Cache
-from stackwright.deployment import Cause, Kind, Plan
-from stackwright.errors import AwsError, InputError
-from stackwright.live import Live
-from stackwright.release_record import Release, Result, RootRelease, from_json, number_of, template_digest, to_json
+from stackwright.core.cache import Cache
+from stackwright.core.errors import AwsError, InputError
+from stackwright.plan import live_stack
+from stackwright.plan.live_stack import LiveStack
+from stackwright.plan.model import Cause, Plan, RootAction
+from stackwright.releases import release
+from stackwright.releases.record import (
+    Release,
+    ReleaseResult,
+    RootRelease,
+    number_of,
+    record_from_json,
+    record_to_json,
+    template_digest,
+)
 from tests.deploy.conftest import ACCOUNT, REGION, client, put_image
 from tests.deploy.releasing import BEGAN, BUCKET, FILES, deploy, emulator, outcome, plan, targets
 from tests.helpers import Project
@@ -39,11 +49,11 @@ def bucket(aws: Boto) -> str:
 
 
 def begin(made: Plan, aws: Boto) -> Release:
-    return release.begin(made, aws, tool="0.1.0", secret_names=NAMES, started=BEGAN)
+    return release.begin_release(made, aws, tool="0.1.0", secret_names=NAMES, started=BEGAN)
 
 
 def history(aws: Boto) -> list[Release]:
-    return list(release.history("dev", BUCKET, ACCOUNT, aws).releases)
+    return list(release.read_history("dev", BUCKET, ACCOUNT, aws).releases)
 
 
 def record(number: int, name: str) -> dict[str, object]:
@@ -59,8 +69,8 @@ def test_a_release_says_who_did_what_when(project: Make, aws: Boto, bucket: str)
     app = targets(project(FILES), {"app": {"Image": "web@sha256:1", "Password": "hush"}})[1]
     made = plan([app], images={"web": "host/web@sha256:1"}, secrets={"app": "v1"}, artifacts=("abc.zip",))
     begun = begin(made, aws)
-    ended = release.finish(begun, made, [outcome(app)], aws)
-    assert (begun.number, begun.result, ended.result) == (1, None, Result.DEPLOYED)
+    ended = release.finish_release(begun, made, [outcome(app)], aws)
+    assert (begun.number, begun.result, ended.result) == (1, None, ReleaseResult.DEPLOYED)
     assert history(aws) == [ended]
     assert (ended.by, ended.commit, ended.tool) == (f"arn:aws:iam::{ACCOUNT}:user/ada", "0123abcd4567", "0.1.0")
     assert (ended.started, ended.seconds is not None) == (BEGAN, True)
@@ -75,7 +85,7 @@ def test_a_release_says_who_did_what_when(project: Make, aws: Boto, bucket: str)
 def test_a_noecho_value_is_in_no_record(project: Make, aws: Boto, bucket: str) -> None:
     app = targets(project(FILES), {"app": {"Image": "x", "Password": "hush"}})[1]
     made = plan([app])
-    release.finish(begin(made, aws), made, [outcome(app)], aws)
+    release.finish_release(begin(made, aws), made, [outcome(app)], aws)
     for name in ("started.json", "ended.json"):
         text = json.dumps(record(1, name))
         assert "hush" not in text
@@ -85,24 +95,24 @@ def test_a_noecho_value_is_in_no_record(project: Make, aws: Boto, bucket: str) -
 def test_what_is_live_is_recorded_by_the_last_release_that_deployed_it(project: Make, aws: Boto, bucket: str) -> None:
     def recorded(made: Plan) -> bool:
         assert made.bucket
-        return release.records(release.last(made.environment, made.bucket, made.account, aws), made)
+        return release.records_plan(release.read_last_release(made.environment, made.bucket, made.account, aws), made)
 
-    made = plan(targets(project(FILES), {"app": {"Image": "a"}}), Kind.NOTHING)
+    made = plan(targets(project(FILES), {"app": {"Image": "a"}}), RootAction.NOTHING)
     assert not recorded(made)
     begun = begin(made, aws)
     assert not recorded(made)  # it was killed before its end
-    release.finish(begun, made, [], aws)
+    release.finish_release(begun, made, [], aws)
     assert recorded(made)
-    other = plan(targets(project(FILES), {"app": {"Image": "b"}}), Kind.NOTHING)
+    other = plan(targets(project(FILES), {"app": {"Image": "b"}}), RootAction.NOTHING)
     assert not recorded(other)
-    release.finish(begin(made, aws), made, [], aws, failed="what runs is not well")
+    release.finish_release(begin(made, aws), made, [], aws, failed="what runs is not well")
     assert not recorded(made)
     client("s3").put_object(Bucket=BUCKET, Key="releases/dev/000007/ended.json", Body=b"{")
     assert not recorded(made)
 
 
 def test_a_record_that_was_read_is_not_read_again(project: Make, aws: Boto, bucket: str, tmp_path: Path) -> None:
-    made = plan(targets(project(FILES), {"app": {"Image": "a"}}), Kind.NOTHING)
+    made = plan(targets(project(FILES), {"app": {"Image": "a"}}), RootAction.NOTHING)
     place = (made.environment, BUCKET, made.account)
     kept = Cache(tmp_path, "releases")
 
@@ -114,21 +124,21 @@ def test_a_record_that_was_read_is_not_read_again(project: Make, aws: Boto, buck
             return super().read_object(bucket, key, account)
 
     counted = Counted(REGION)
-    assert release.last(*place, counted, kept) is None
+    assert release.read_last_release(*place, counted, kept) is None
     begun = begin(made, aws)
     for _ in range(2):
-        assert release.last(*place, counted, kept) == begun
+        assert release.read_last_release(*place, counted, kept) == begun
     assert counted.read == 1
-    ended = release.finish(begun, made, [], aws)
+    ended = release.finish_release(begun, made, [], aws)
     for _ in range(2):
-        assert release.last(*place, counted, kept) == ended
+        assert release.read_last_release(*place, counted, kept) == ended
     assert counted.read == 2
     (entry,) = (path for path in kept.folder.iterdir() if b'"result": "deployed"' in path.read_bytes())
     entry.write_bytes(b"{")
-    assert release.last(*place, counted, kept) == ended
+    assert release.read_last_release(*place, counted, kept) == ended
     key = f"releases/{made.environment}/000001/ended.json"
     client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"altered")
-    assert release.last(*place, counted, kept) is None
+    assert release.read_last_release(*place, counted, kept) is None
 
 
 def test_numbers_are_given_once(project: Make, aws: Boto, bucket: str) -> None:
@@ -153,30 +163,30 @@ def test_a_release_without_a_bucket_is_a_mistake_of_ours(project: Make, aws: Bot
 @pytest.mark.parametrize(
     ("status", "failed", "result"),
     [
-        ("UPDATE_COMPLETE", "", Result.DEPLOYED),
-        ("UPDATE_COMPLETE", "the service web is not stable", Result.FAILED),
-        ("UPDATE_ROLLBACK_COMPLETE", "", Result.ROLLED_BACK),
-        ("ROLLBACK_COMPLETE", "", Result.ROLLED_BACK),
-        ("UPDATE_ROLLBACK_FAILED", "", Result.FAILED),
-        ("CREATE_FAILED", "", Result.FAILED),
+        ("UPDATE_COMPLETE", "", ReleaseResult.DEPLOYED),
+        ("UPDATE_COMPLETE", "the service web is not stable", ReleaseResult.FAILED),
+        ("UPDATE_ROLLBACK_COMPLETE", "", ReleaseResult.ROLLED_BACK),
+        ("ROLLBACK_COMPLETE", "", ReleaseResult.ROLLED_BACK),
+        ("UPDATE_ROLLBACK_FAILED", "", ReleaseResult.FAILED),
+        ("CREATE_FAILED", "", ReleaseResult.FAILED),
     ],
 )
-def test_results(project: Make, aws: Boto, bucket: str, status: str, failed: str, result: Result) -> None:
+def test_results(project: Make, aws: Boto, bucket: str, status: str, failed: str, result: ReleaseResult) -> None:
     app = targets(project(FILES))[1]
     made = plan([app])
     ended = outcome(app, status)
     if not ended.ok:
         ended = replace(ended, cause=Cause("app:Name", "AWS::SSM::Parameter", "CREATE_FAILED", "no room"))
-    found = release.finish(begin(made, aws), made, [ended], aws, failed=failed)
+    found = release.finish_release(begin(made, aws), made, [ended], aws, failed=failed)
     assert found.result is result
     assert found.cause == ("app:Name: no room" if not ended.ok else failed)
 
 
 def test_a_root_without_changes_counts_as_deployed(project: Make, aws: Boto, bucket: str) -> None:
     base, app = targets(project(FILES))
-    made = plan([base, app], Kind.NOTHING)
-    found = release.finish(begin(made, aws), made, [], aws)
-    assert (found.result, [root.ok for root in found.roots]) == (Result.DEPLOYED, [True, True])
+    made = plan([base, app], RootAction.NOTHING)
+    found = release.finish_release(begin(made, aws), made, [], aws)
+    assert (found.result, [root.ok for root in found.roots]) == (ReleaseResult.DEPLOYED, [True, True])
 
 
 # --- looking back ---------------------------------------------------------------------------------------------------
@@ -187,9 +197,9 @@ def test_history_is_newest_first_and_limited(project: Make, aws: Boto, bucket: s
     for _ in range(12):
         begin(made, aws)
     assert [each.number for each in history(aws)] == list(range(12, 0, -1))
-    found = release.history("dev", BUCKET, ACCOUNT, aws, limit=3)
+    found = release.read_history("dev", BUCKET, ACCOUNT, aws, limit=3)
     assert [each.number for each in found.releases] == [12, 11, 10]
-    assert release.history("prod", BUCKET, ACCOUNT, aws).releases == ()
+    assert release.read_history("prod", BUCKET, ACCOUNT, aws).releases == ()
 
 
 @pytest.mark.parametrize(
@@ -204,29 +214,29 @@ def test_history_is_newest_first_and_limited(project: Make, aws: Boto, bucket: s
 def test_a_record_that_cannot_be_read(project: Make, aws: Boto, bucket: str, content: bytes, why: str) -> None:
     begin(plan(targets(project(FILES))), aws)
     client("s3").put_object(Bucket=BUCKET, Key="releases/dev/000002/started.json", Body=content)
-    found = release.history("dev", BUCKET, ACCOUNT, aws)
+    found = release.read_history("dev", BUCKET, ACCOUNT, aws)
     assert [each.number for each in found.releases] == [1]
     (problem,) = found.problems
     assert (problem.code, problem.level) == ("SW841", "warning")
     assert "s3://news-artifacts/releases/dev/000002/started.json" in problem.message
     assert why in problem.message
     with pytest.raises(InputError, match="cannot be read"):
-        release.load(2, "dev", BUCKET, ACCOUNT, aws)
+        release.load_release(2, "dev", BUCKET, ACCOUNT, aws)
 
 
 def test_a_release_that_is_not_there(project: Make, aws: Boto, bucket: str) -> None:
     with pytest.raises(InputError, match="dev has no release 3") as caught:
-        release.load(3, "dev", BUCKET, ACCOUNT, aws)
+        release.load_release(3, "dev", BUCKET, ACCOUNT, aws)
     assert caught.value.problems[0].hint == "nothing was released yet"
     begin(plan(targets(project(FILES))), aws)
     with pytest.raises(InputError, match="dev has no release 3") as caught:
-        release.load(3, "dev", BUCKET, ACCOUNT, aws)
+        release.load_release(3, "dev", BUCKET, ACCOUNT, aws)
     assert "there are 1 to 1" in caught.value.problems[0].hint
 
 
 def test_records_survive_being_written_and_read(project: Make, aws: Boto, bucket: str) -> None:
     begun = begin(plan(targets(project(FILES))), aws)
-    assert from_json(to_json(begun)) == begun
+    assert record_from_json(record_to_json(begun)) == begun
     assert [number_of(key) for key in ("releases/dev/000012/ended.json", "a.zip", "releases/dev/x/ended.json")] == [
         12, None, None,
     ]  # fmt: skip
@@ -236,12 +246,12 @@ def test_a_second_deployment_hears_of_the_first(project: Make, aws: Boto, bucket
     roots = targets(project(FILES))
     made = plan(roots)
     begun = begin(made, aws)
-    found = release.running(history(aws), {"news-dev-app"})
+    found = release.running_release(history(aws), {"news-dev-app"})
     assert found is not None
-    assert (found.number, found.by, found.started, found.result) == (1, made.caller, BEGAN, Result.RUNNING)
-    assert release.running(history(aws), {"other"}) is None
-    release.finish(begun, made, [outcome(roots[1])], aws)
-    assert release.running(history(aws), {"news-dev-app"}) is None
+    assert (found.number, found.by, found.started, found.result) == (1, made.caller, BEGAN, ReleaseResult.RUNNING)
+    assert release.running_release(history(aws), {"other"}) is None
+    release.finish_release(begun, made, [outcome(roots[1])], aws)
+    assert release.running_release(history(aws), {"news-dev-app"}) is None
 
 
 # --- what is live ---------------------------------------------------------------------------------------------------
@@ -253,21 +263,21 @@ def released(project: Project, aws: Boto, **parameters: str) -> Release:
     roots = targets(project, {"app": parameters})
     ends = [deploy(roots[1])]
     made = plan(roots)
-    return release.finish(begin(made, aws), made, [outcome(roots[0]), *ends], aws)
+    return release.finish_release(begin(made, aws), made, [outcome(roots[0]), *ends], aws)
 
 
-def lives(aws: Boto) -> dict[str, live.Live | None]:
-    return {root: live.read(f"news-dev-{root}", aws, root) for root in ("base", "app")}
+def lives(aws: Boto) -> dict[str, live_stack.LiveStack | None]:
+    return {root: live_stack.read_stack(f"news-dev-{root}", aws, root) for root in ("base", "app")}
 
 
 def test_the_live_release_is_recognised(project: Make, aws: Boto) -> None:
     made = project(FILES)
     released(made, aws)
     released(made.write({"params/dev.yaml": "title: second\n"}), aws)
-    found = release.live_release(history(aws), lives(aws))
+    found = release.find_live_release(history(aws), lives(aws))
     assert found is not None
     assert found.number == 2
-    assert release.moved(history(aws), lives(aws)) == []
+    assert release.moved_roots(history(aws), lives(aws)) == []
 
 
 def test_a_rollback_made_in_the_console_is_recognised(project: Make, aws: Boto) -> None:
@@ -276,7 +286,7 @@ def test_a_rollback_made_in_the_console_is_recognised(project: Make, aws: Boto) 
     released(made.write({"params/dev.yaml": "title: second\n"}), aws)
     url = first.roots[1].templates["app"].url
     client("cloudformation").update_stack(StackName="news-dev-app", TemplateURL=url)
-    (problem,) = release.moved(history(aws), lives(aws))
+    (problem,) = release.moved_roots(history(aws), lives(aws))
     assert problem.code == "SW848"
     assert "news-dev-app is as release 1 made it, not as release 2" in problem.message
 
@@ -285,8 +295,8 @@ def test_a_parameter_changed_elsewhere_is_recognised(project: Make, aws: Boto) -
     released(project(FILES), aws, Image="a")
     changed = [{"ParameterKey": "Image", "ParameterValue": "b"}]
     client("cloudformation").update_stack(StackName="news-dev-app", UsePreviousTemplate=True, Parameters=changed)
-    assert release.live_release(history(aws), lives(aws)) is None
-    (problem,) = release.moved(history(aws), lives(aws))
+    assert release.find_live_release(history(aws), lives(aws)) is None
+    (problem,) = release.moved_roots(history(aws), lives(aws))
     assert "news-dev-app is as no release since 1 made it, not as release 1" in problem.message
 
 
@@ -295,8 +305,8 @@ def test_a_root_that_failed_in_a_release_is_not_expected_of_it(project: Make, aw
     released(made, aws)
     roots = targets(made.write({"params/dev.yaml": "title: second\n"}))
     failed = plan(roots)
-    release.finish(begin(failed, aws), failed, [outcome(roots[1], "UPDATE_ROLLBACK_COMPLETE")], aws)
-    assert release.moved(history(aws), lives(aws)) == []
+    release.finish_release(begin(failed, aws), failed, [outcome(roots[1], "UPDATE_ROLLBACK_COMPLETE")], aws)
+    assert release.moved_roots(history(aws), lives(aws)) == []
 
 
 def test_what_did_not_come_to_its_end_is_told_apart_from_what_others_changed(project: Make, aws: Boto) -> None:
@@ -306,15 +316,15 @@ def test_what_did_not_come_to_its_end_is_told_apart_from_what_others_changed(pro
     interrupted = plan(roots)
     begin(interrupted, aws)
     deploy(roots[1])
-    (problem,) = release.moved(history(aws), lives(aws))
+    (problem,) = release.moved_roots(history(aws), lives(aws))
     assert "news-dev-app is as release 2 asked for, which did not come to its end" in problem.message
     assert problem.hint.startswith("the next deployment goes on from there")
     moving = lives(aws)
     for found in moving.values():
         assert found
         object.__setattr__(found, "stack", replace(found.stack, status="UPDATE_IN_PROGRESS"))
-    assert release.moved(history(aws), moving) == []
-    assert release.live_release(history(aws), moving) is None
+    assert release.moved_roots(history(aws), moving) == []
+    assert release.find_live_release(history(aws), moving) is None
 
 
 def test_rolling_back_twice_goes_back_twice(project: Make, aws: Boto) -> None:
@@ -323,15 +333,15 @@ def test_rolling_back_twice_goes_back_twice(project: Make, aws: Boto) -> None:
     second = released(made.write({"params/dev.yaml": "title: second\n"}), aws)
     released(made.write({"params/dev.yaml": "title: third\n"}), aws)
     for wanted in (second, first):
-        found = release.before_live(history(aws), lives(aws))
+        found = release.find_previous_release(history(aws), lives(aws))
         assert found is not None
         assert found.number == wanted.number
-        roots = release.targets(found, aws)
+        roots = release.release_targets(found, aws)
         ends = [deploy(each) for each in roots]
         again = plan(roots)
-        restoring = release.begin(again, aws, tool="1", secret_names=NAMES, restores=found.number)
-        release.finish(restoring, again, ends, aws)
-    assert release.before_live(history(aws), lives(aws)) is None
+        restoring = release.begin_release(again, aws, tool="1", secret_names=NAMES, restores=found.number)
+        release.finish_release(restoring, again, ends, aws)
+    assert release.find_previous_release(history(aws), lives(aws)) is None
 
 
 def bodies(number: int) -> str:
@@ -347,7 +357,7 @@ def past(number: int, *roots: tuple[str, int], tags: str = "", hidden: tuple[str
         )
         for name, version in roots
     )  # fmt: skip
-    return Release(number, "dev", "1", "r", "b", BEGAN, "me", "", "0", made, result=Result.DEPLOYED)
+    return Release(number, "dev", "1", "r", "b", BEGAN, "me", "", "0", made, result=ReleaseResult.DEPLOYED)
 
 
 @pytest.mark.parametrize(
@@ -364,14 +374,14 @@ def test_the_release_before_what_is_live(releases: list[Release], restored: int)
     """Of what cannot be told apart from what is live, the next one back is taken: not one too many."""
     *_, last = releases
     there = {
-        each.root: Live.of(
+        each.root: LiveStack.of(
             each.root,
             Stack(f"arn:aws:cloudformation:r:1:stack/{each.stack}/x", each.stack, "UPDATE_COMPLETE", tags=each.tags),
             bodies({"app": 2, "web": 7}[each.root]),
         )
         for each in last.roots
     }
-    found = release.before_live(releases, there)
+    found = release.find_previous_release(releases, there)
     assert found is not None
     assert found.number == restored
 
@@ -386,7 +396,9 @@ def test_what_a_release_restores(project: Make, aws: Boto) -> None:
     first = begin(plan(roots), aws)
     targets(made.write({"params/dev.yaml": "title: second\n"}))
     wanted = [replace(each, parameters={k: v for k, v in each.parameters.items() if k != "Password"}) for each in roots]
-    assert release.targets(release.load(first.number, "dev", BUCKET, ACCOUNT, aws), aws) == tuple(wanted)
+    assert release.release_targets(release.load_release(first.number, "dev", BUCKET, ACCOUNT, aws), aws) == tuple(
+        wanted
+    )
 
 
 def test_a_root_that_was_deployed_before_there_was_a_bucket_is_in_the_record(project: Make, aws: Boto) -> None:
@@ -394,7 +406,7 @@ def test_a_root_that_was_deployed_before_there_was_a_bucket_is_in_the_record(pro
     assert base.urls == {}
     deploy(base)
     begun = begin(plan([base]), aws)
-    assert release.targets(begun, aws) == (base,)
+    assert release.release_targets(begun, aws) == (base,)
 
 
 def test_templates_that_are_lost_or_altered_are_told_together(project: Make, aws: Boto) -> None:
@@ -402,11 +414,11 @@ def test_templates_that_are_lost_or_altered_are_told_together(project: Make, aws
     deploy(targets(made)[0])
     roots = targets(made)
     begun = begin(plan(roots), aws)
-    keys = {name: release.object_key(url) for name, url in roots[1].urls.items()}
+    keys = {name: release.artifact_key(url) for name, url in roots[1].urls.items()}
     client("s3").delete_object(Bucket=BUCKET, Key=keys["app"])
     client("s3").put_object(Bucket=BUCKET, Key=keys["app/topics"], Body=b"Resources: {}")
     with pytest.raises(AwsError) as caught:
-        release.targets(begun, aws)
+        release.release_targets(begun, aws)
     assert [problem.message.partition(", s3:")[0] for problem in caught.value.problems] == [
         "the template of app", "the template of app/topics",
     ]  # fmt: skip
@@ -425,7 +437,7 @@ def test_what_is_missing_for_a_restoration(aws: Boto, bucket: str) -> None:
     image = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/web@sha256:{'1' * 64}"
     other = image.replace("/web@", "/absent@")
     made = plan([], images={"web": image, "other": other}, secrets={"app": "f" * 32}, artifacts=(name, "absent.zip"))
-    found = release.missing(begin(made, aws), aws)
+    found = release.find_missing_parts(begin(made, aws), aws)
     assert [problem.message for problem in found] == [
         f"s3://{BUCKET}/{name} was altered",
         f"s3://{BUCKET}/absent.zip does not exist any more",
@@ -440,21 +452,21 @@ def test_nothing_is_missing_where_all_is_there(aws: Boto, bucket: str) -> None:
     image = put_image("web", "1")
     version = client("secretsmanager").create_secret(Name="news/app", SecretString="{}")["VersionId"]
     begun = begin(plan([], images={"web": image}, secrets={"app": version}), aws)
-    assert release.missing(begun, aws) == []
-    release.keep(begun, aws, None)
+    assert release.find_missing_parts(begun, aws) == []
+    release.keep_release(begun, aws, None)
     labels = client("secretsmanager").describe_secret(SecretId="news/app")["VersionIdsToStages"][version]
     assert "kept-000001" in labels
 
 
 def test_a_version_keeps_its_label_when_newer_ones_come(aws: Boto, bucket: str) -> None:
     first = client("secretsmanager").create_secret(Name="news/app", SecretString="{}")["VersionId"]
-    secret_values.keep("news/app", first, 1, aws)
+    secrets.keep_version("news/app", first, 1, aws)
     newer = [f"{number}" * 32 for number in (2, 3)]
     for version in newer:
         aws.put_secret_value("news/app", version, "{}")
     found = client("secretsmanager").describe_secret(SecretId="news/app")["VersionIdsToStages"]
     assert found == {first: ["kept-000001"], newer[0]: ["AWSPREVIOUS"], newer[1]: ["AWSCURRENT"]}
-    secret_values.keep("news/app", newer[1], 1, aws)  # of an environment that was made anew
+    secrets.keep_version("news/app", newer[1], 1, aws)  # of an environment that was made anew
     found = client("secretsmanager").describe_secret(SecretId="news/app")["VersionIdsToStages"]
     assert found == {first: [], newer[0]: ["AWSPREVIOUS"], newer[1]: ["AWSCURRENT", "kept-000001"]}
 
@@ -462,5 +474,5 @@ def test_a_version_keeps_its_label_when_newer_ones_come(aws: Boto, bucket: str) 
 def test_a_secret_that_is_being_deleted_is_missing(aws: Boto, bucket: str) -> None:
     version = client("secretsmanager").create_secret(Name="news/app", SecretString="{}")["VersionId"]
     client("secretsmanager").delete_secret(SecretId="news/app")
-    (problem,) = release.missing(begin(plan([], secrets={"app": version}), aws), aws)
+    (problem,) = release.find_missing_parts(begin(plan([], secrets={"app": version}), aws), aws)
     assert problem.message == "the secret news/app is being deleted"

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from stackwright.deployment import Cause, Outcome
-from stackwright.model import Location
-from stackwright.progress import Notice, Rollout, Step
-from stackwright.report_progress import Board, duration, lines, outcome, shown
+from stackwright.core.model import Location
+from stackwright.deploy.progress import Notice, ProgressStep, RolloutProgress
+from stackwright.plan.model import Cause, Outcome
+from stackwright.report.progress import ProgressBoard, format_outcome, format_seconds, progress_lines, show_progress
 
 BEGAN = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -23,15 +23,19 @@ def at(seconds):
 def step(address, status, seconds=0, reason="", type_="AWS::SNS::Topic"):
     stack, _, name = address.partition(":")
     if not name:
-        return Step(stack, f"news-{stack}", "AWS::CloudFormation::Stack", status, reason, at(seconds), "arn", True)
-    return Step(stack, name, type_, status, reason, at(seconds), "arn")
+        return ProgressStep(
+            stack, f"news-{stack}", "AWS::CloudFormation::Stack", status, reason, at(seconds), "arn", True
+        )
+    return ProgressStep(stack, name, type_, status, reason, at(seconds), "arn")
 
 
 def nested(status, seconds=0):
     return step("app:Web", status, seconds, type_="AWS::CloudFormation::Stack")
 
 
-ROLLOUT = Rollout("app/web:Service", 2, 1, 1, 3, BEGAN, ("has [started] 1 tasks",), ("task 1 stopped: x",), ("web: y",))
+ROLLOUT = RolloutProgress(
+    "app/web:Service", 2, 1, 1, 3, BEGAN, ("has [started] 1 tasks",), ("task 1 stopped: x",), ("web: y",)
+)
 
 
 def printed(text):
@@ -41,7 +45,7 @@ def printed(text):
 
 
 def tree(*told, seconds=10, width=100):
-    board = Board("news-app", clock=lambda: at(seconds))
+    board = ProgressBoard("news-app", clock=lambda: at(seconds))
     for each in told:
         board(each)
     console = Console(file=io.StringIO(), width=width, highlight=False)
@@ -51,7 +55,7 @@ def tree(*told, seconds=10, width=100):
 
 def test_lines_tell_everything_once():
     found = []
-    watch = lines(found.append)
+    watch = progress_lines(found.append)
     for told in (
         step("app", "UPDATE_IN_PROGRESS", reason="User Initiated"),
         nested("UPDATE_IN_PROGRESS"),
@@ -139,14 +143,14 @@ def test_a_terminal_gets_the_tree_and_anything_else_lines():
     for terminal, wanted in ((True, "✓ news-app  UPDATE_COMPLETE"), (False, "12:00:00  app  UPDATE_COMPLETE")):
         options = {"force_terminal": terminal, "width": 80, "color_system": None, "_environ": {"TERM": "xterm"}}
         console = Console(file=io.StringIO(), **options)
-        with shown(console, "news-app") as watch:
+        with show_progress(console, "news-app") as watch:
             watch(step("app", "UPDATE_COMPLETE"))
         assert wanted in console.file.getvalue()
 
 
 def test_how_it_ended_stands_below_the_tree_and_what_is_told_after_it_below_that():
     console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None, _environ={"TERM": "xterm"})
-    with shown(console, "news-app") as watch:
+    with show_progress(console, "news-app") as watch:
         watch(step("app", "UPDATE_COMPLETE"))
         watch(Outcome("app", "news-app", "UPDATE_COMPLETE", True, BEGAN, at(61)))
         told = console.file.getvalue()
@@ -160,11 +164,11 @@ def test_how_it_ended_stands_below_the_tree_and_what_is_told_after_it_below_that
     ("seconds", "text"), [(0, "0 s"), (59.4, "59 s"), (60, "1 min 00 s"), (3599, "59 min 59 s"), (3725, "1 h 02 min")]
 )
 def test_durations(seconds, text):
-    assert duration(BEGAN, at(seconds)) == text
+    assert format_seconds(BEGAN, at(seconds)) == text
 
 
 def ended(status, cause=None, ok=False):
-    return printed(outcome(Outcome("app", "news-app", status, ok, BEGAN, at(61), cause))).splitlines()
+    return printed(format_outcome(Outcome("app", "news-app", status, ok, BEGAN, at(61), cause))).splitlines()
 
 
 def test_how_it_ended():

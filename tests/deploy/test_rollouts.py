@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from stackwright.apply import apply
 from stackwright.aws import Container, Deployment, Service, Task
-from stackwright.errors import AwsError
-from stackwright.progress import Notice, Rollout, Step
-from stackwright.rollouts import Rollouts
+from stackwright.core.errors import AwsError
+from stackwright.deploy.apply import apply_plan
+from stackwright.deploy.progress import Notice, ProgressStep, RolloutProgress
+from stackwright.deploy.rollouts import RolloutWatcher
 from tests.deploy.conftest import ACCOUNT, REGION
 from tests.deploy.operating import emulated, resources
 
@@ -28,8 +28,8 @@ DEFINITION = {
 
 def step(status, *, of_stack=False, name="Web"):
     if of_stack:
-        return Step("app", "news-app", "AWS::CloudFormation::Stack", status, "", BEGAN, "arn", of_stack=True)
-    return Step("app/web", name, "AWS::ECS::Service", status, "", BEGAN, ARN)
+        return ProgressStep("app", "news-app", "AWS::CloudFormation::Stack", status, "", BEGAN, "arn", of_stack=True)
+    return ProgressStep("app/web", name, "AWS::ECS::Service", status, "", BEGAN, ARN)
 
 
 def stopped(number, exit_code=1, reason="Essential container in task exited", by="ecs-svc/2"):
@@ -91,7 +91,7 @@ def ecs():
 
 @pytest.fixture
 def rollouts(ecs):
-    made = Rollouts(ecs, repeat_limit=3)
+    made = RolloutWatcher(ecs, repeat_limit=3)
     made.observe([step("UPDATE_IN_PROGRESS")])
     return made
 
@@ -219,20 +219,20 @@ def test_a_rollout_and_one_that_fails(monkeypatch):
     table = {("AWS::ECS::Task", "start"): 10.0, ("AWS::ECS::Task", "fail"): 5.0}
     with emulated(monkeypatch, mirror=True, latency=lambda *key: table.get(key, 2.0)) as account:
         plan = account.plan(service("docker.io/library/web:1"))
-        assert apply(plan, account.aws, token="1", following=account.following).ok
-        told = [each for each in account.told if isinstance(each, Rollout)]
+        assert apply_plan(plan, account.aws, token="1", following=account.following).ok
+        told = [each for each in account.told if isinstance(each, RolloutProgress)]
         assert list(dict.fromkeys((each.running, each.pending) for each in told)) == [(0, 2), (2, 0)]
 
         account.told.clear()
         plan = account.plan(service(f"{HOST}/web:nothing"))
         how = replace(account.following, repeat_limit=100)
-        outcome = apply(plan, account.aws, token="2", following=how)
+        outcome = apply_plan(plan, account.aws, token="2", following=how)
         assert outcome.status == "UPDATE_ROLLBACK_COMPLETE"
         assert outcome.cause.address == "app:Service"
         details = "\n".join(outcome.cause.details)
         assert "stopped: CannotPullContainerError: pull image manifest has been retried 1 time(s)" in details
         assert "deployment failed: tasks failed to start." in details
-        assert any(each.failed for each in account.told if isinstance(each, Rollout))
+        assert any(each.failed for each in account.told if isinstance(each, RolloutProgress))
 
 
 def test_a_rollout_that_would_go_on_for_hours_is_given_up(monkeypatch):
@@ -240,10 +240,10 @@ def test_a_rollout_that_would_go_on_for_hours_is_given_up(monkeypatch):
     table["AWS::ECS::Service", "stabilize"] = 10_800.0
     with emulated(monkeypatch, mirror=True, latency=lambda *key: table.get(key, 2.0)) as account:
         plan = account.plan(service("docker.io/library/web:1", breaker=False))
-        assert apply(plan, account.aws, token="1", following=account.following).ok
+        assert apply_plan(plan, account.aws, token="1", following=account.following).ok
         began = account.time.now
         plan = account.plan(service(f"{HOST}/web:nothing", breaker=False))
-        outcome = apply(plan, account.aws, token="2", following=account.following)
+        outcome = apply_plan(plan, account.aws, token="2", following=account.following)
         assert outcome.status == "UPDATE_ROLLBACK_COMPLETE"
         assert account.time.now - began < 600
         assert "stopped after 6 tasks had failed the same way" in outcome.cause.details

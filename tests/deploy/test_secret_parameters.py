@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
 from tests.deploy.conftest import ACCOUNT, REGION
 from tests.helpers import Project
@@ -38,15 +38,15 @@ GIVEN = ("--set", "deploy.parameters.main.Pw=hunter2-first")
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    made = Engine(Pseudo(region=REGION, account_id=ACCOUNT))
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCloudFormation]:
+    made = LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT))
     with Server(made) as running:
         monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
         yield made
 
 
 @pytest.fixture
-def shop(engine: Engine, project: Callable[..., Project]) -> Project:
+def shop(engine: LocalCloudFormation, project: Callable[..., Project]) -> Project:
     params = f"project: shop\nregion: {REGION}\nsize: micro\n"
     return project({"params/defaults.yaml": params, "templates/main.yaml.j2": TEMPLATE})
 
@@ -58,12 +58,12 @@ def run(shop: Project, verb: str, *options: str) -> subprocess.CompletedProcess[
     return shop.run(verb, "--env", "dev", *options)
 
 
-def password(engine: Engine) -> str:
+def password(engine: LocalCloudFormation) -> str:
     (stack,) = engine.store.stacks.values()
     return str(stack.definition.parameters["Pw"])
 
 
-def test_a_value_that_is_there_is_kept(shop: Project, engine: Engine, tmp_path: Path) -> None:
+def test_a_value_that_is_there_is_kept(shop: Project, engine: LocalCloudFormation, tmp_path: Path) -> None:
     missing = run(shop, "deploy", "--yes")
     assert missing.returncode == 1
     assert "SW882 nothing gives the Parameter Pw of main a value" in missing.stderr

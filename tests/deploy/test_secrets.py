@@ -13,10 +13,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackwright import secret_values as stage
+from stackwright.artifacts.secrets import (
+    KEPT,
+    KeyState,
+    KeyValues,
+    SecretDifference,
+    compare_secrets,
+    keep_version,
+    push_secrets,
+    read_secret_status,
+    resolve_versions,
+)
 from stackwright.aws import Boto
-from stackwright.errors import AwsError, StackwrightError
-from stackwright.secret_values import Keys, KeyState
+from stackwright.core.errors import AwsError, StackwrightError
+from stackwright.core.model import Config
 from tests.deploy.conftest import ACCOUNT, REGION, Refusals, client
 from tests.fakes import FakeAws, FakeSecret
 from tests.helpers import Project, files
@@ -235,17 +245,17 @@ def test_no_value_in_the_arguments_of_any_process(ready: Project, tmp_path: Path
 def test_two_secrets_are_compared_before_one_is_put() -> None:
     aws = FakeAws(secrets={"one": FakeSecret(), "two": FakeSecret(deleted=datetime(2026, 1, 2, tzinfo=UTC))})
     with pytest.raises(StackwrightError) as caught:
-        stage.compare(config("one", "two", "three"), Keys({"A": "1"}), aws)
+        compare_secrets(config("one", "two", "three"), KeyValues({"A": "1"}), aws)
     assert [problem.code for problem in caught.value.problems] == ["SW425", "SW424"]
     assert aws.puts == 0
 
 
-def config(*names: str) -> stage.Config:
-    from stackwright.model import Dotenv
+def config(*names: str) -> Config:
+    from stackwright.core.model import Dotenv
 
     dotenv = Dotenv({}, ("A", "B"), {}, {}, {})
     secrets = {f"s{index}": {"name": name} for index, name in enumerate(names)}
-    return stage.Config(Path("/"), "dev", {"secrets": secrets}, {}, (), dotenv)
+    return secrets.Config(Path("/"), "dev", {"secrets": secrets}, {}, (), dotenv)
 
 
 _KEYS = st.dictionaries(st.sampled_from("ABCD"), st.text(st.characters(codec="utf-8"), min_size=1))
@@ -253,33 +263,33 @@ _KEYS = st.dictionaries(st.sampled_from("ABCD"), st.text(st.characters(codec="ut
 
 @given(before=_KEYS, after=_KEYS)
 def test_after_a_push_the_secret_holds_exactly_the_keys(before: dict[str, str], after: dict[str, str]) -> None:
-    aws = FakeAws(secrets={"app": FakeSecret({"v0": Keys(before).text()})})
-    (difference,) = stage.compare(config("app"), Keys(after), aws)
+    aws = FakeAws(secrets={"app": FakeSecret({"v0": KeyValues(before).text()})})
+    (difference,) = compare_secrets(config("app"), KeyValues(after), aws)
     assert difference.empty == (before == after)
     assert set(difference.added) == after.keys() - before.keys()
     assert set(difference.removed) == before.keys() - after.keys()
     assert set(difference.changed) == {key for key in before.keys() & after.keys() if before[key] != after[key]}
-    pushed = stage.push([difference], Keys(after), aws)["app"]
+    pushed = push_secrets([difference], KeyValues(after), aws)["app"]
     assert json.loads(aws.secret_value("app", pushed)) == after
     assert aws.puts == (before != after)
-    (status,) = stage.status(config("app"), aws)
+    (status,) = read_secret_status(config("app"), aws)
     assert status.ready == {"A", "B"}.issubset(after)
     assert all((state is KeyState.OK) == (key in "AB" and key in after) for key, state in status.keys.items())
-    (again,) = stage.compare(config("app"), Keys(after), aws)
+    (again,) = compare_secrets(config("app"), KeyValues(after), aws)
     assert again.empty
 
 
 def test_a_deployment_binds_the_current_version_or_says_what_lacks() -> None:
-    value = Keys({"A": "1", "B": "2"}).text()
+    value = KeyValues({"A": "1", "B": "2"}).text()
     secrets = {
         "one": FakeSecret({"v1": "old", "v2": value}),
         "two": FakeSecret({"v3": '{"A":""}'}),
         "three": FakeSecret(),
     }
     aws = FakeAws(secrets=secrets)
-    assert stage.resolve(config("one"), aws) == {"s0": "v2"}
+    assert resolve_versions(config("one"), aws) == {"s0": "v2"}
     with pytest.raises(StackwrightError) as caught:
-        stage.resolve(config("one", "two", "three"), aws)
+        resolve_versions(config("one", "two", "three"), aws)
     assert [(problem.code, problem.message) for problem in caught.value.problems] == [
         ("SW426", "A is empty in the secret two"),
         ("SW426", "B is missing in the secret two"),
@@ -290,22 +300,22 @@ def test_a_deployment_binds_the_current_version_or_says_what_lacks() -> None:
 
 def test_a_kept_version_has_a_label_of_its_own(ready: Project) -> None:
     aws = Boto(REGION)
-    first = stage.push([stage.Difference("team/app", None, (), (), ())], Keys({"A": "1"}), aws)["team/app"]
+    first = push_secrets([SecretDifference("team/app", None, (), (), ())], KeyValues({"A": "1"}), aws)["team/app"]
     for _ in range(2):
-        stage.keep("team/app", first, 7, aws)
+        keep_version("team/app", first, 7, aws)
     assert versions() == {first: ["AWSCURRENT", "kept-000007"]}
     with pytest.raises(StackwrightError, match="there is no secret team/absent"):
-        stage.keep("team/absent", first, 7, aws)
+        keep_version("team/absent", first, 7, aws)
 
 
 def test_a_version_is_kept_once_however_many_releases_run_it() -> None:
     aws = FakeAws(secrets={"app": FakeSecret({"v1": "1"})})
     for value in ("2", "3"):
-        stage.keep("app", "v1", int(value), aws)
+        keep_version("app", "v1", int(value), aws)
         aws.put_secret_value("app", f"v{value}", value)
     assert aws.secrets["app"].versions == {"v3": ["AWSCURRENT"], "v2": ["AWSPREVIOUS"], "v1": ["kept-000002"]}
     aws.label_secret_version = None  # type: ignore[assignment,method-assign] # a further call would fail
-    stage.keep("app", "v1", 4, aws)
+    keep_version("app", "v1", 4, aws)
 
 
 class Unheard(FakeAws):
@@ -325,27 +335,27 @@ def test_a_label_that_was_moved_unheard_is_where_it_should_be() -> None:
     aws = Unheard(
         secrets={"app": FakeSecret({"v1": "1", "v2": "2"}, labels={"kept-000001": "v1", "kept-000002": "v2"})}
     )
-    stage.keep("app", "v1", 3, aws)
+    keep_version("app", "v1", 3, aws)
     assert aws.secrets["app"].labels == {"kept-000002": "v2", "kept-000003": "v1"}
-    stage.keep("app", "v2", 3, aws)  # of an environment that was made anew
+    keep_version("app", "v2", 3, aws)  # of an environment that was made anew
     assert aws.secrets["app"].labels == {"kept-000003": "v2"}
     aws.refusal = "AccessDeniedException"
     with pytest.raises(AwsError):
-        stage.keep("app", "v1", 3, aws)
+        keep_version("app", "v1", 3, aws)
 
 
 def test_a_version_that_comes_back_is_not_the_first_to_go() -> None:
     """As many versions as are kept, a rollback to the first of them, and a new one: the first is still in use."""
     aws = FakeAws(secrets={"app": FakeSecret()})
-    for number in range(1, stage.KEPT + 1):
+    for number in range(1, KEPT + 1):
         aws.put_secret_value("app", f"v{number}", "x")
-        stage.keep("app", f"v{number}", number, aws)
-    stage.keep("app", "v1", stage.KEPT + 1, aws)
+        keep_version("app", f"v{number}", number, aws)
+    keep_version("app", "v1", KEPT + 1, aws)
     aws.put_secret_value("app", "new", "x")
-    stage.keep("app", "new", stage.KEPT + 2, aws)
+    keep_version("app", "new", KEPT + 2, aws)
     labels = {each for each in aws.secrets["app"].labels if each.startswith("kept-")}
     kept = {aws.secrets["app"].labels[each] for each in labels}
-    assert (len(labels), "v1" in kept, "v2" in kept, "v3" in kept) == (stage.KEPT, True, False, True)
+    assert (len(labels), "v1" in kept, "v2" in kept, "v3" in kept) == (KEPT, True, False, True)
 
 
 def test_the_first_of_many_versions_lose_their_labels() -> None:
@@ -353,10 +363,10 @@ def test_the_first_of_many_versions_lose_their_labels() -> None:
     aws = FakeAws(secrets={"app": FakeSecret({"v0": "0"}, labels={"kept-of-old": "v0", "AWSPENDING": "v0"})})
     for number in range(1, 41):
         aws.put_secret_value("app", f"v{number}", "x")
-        stage.keep("app", f"v{number}", number, aws)
+        keep_version("app", f"v{number}", number, aws)
     kept = {f"kept-{number:06}": f"v{number}" for number in range(26, 41)}
     assert aws.secrets["app"].labels == {"AWSPENDING": "v0", **kept}
 
 
 def test_values_are_not_in_a_repr() -> None:
-    assert repr(Keys({"A": "hidden-value"})) == "Keys()"
+    assert repr(KeyValues({"A": "hidden-value"})) == "Keys()"

@@ -10,7 +10,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from stackwright.aws import Boto, ChangeSetRequest
-from stackwright.errors import AwsError
+from stackwright.core.errors import AwsError
 from tests.deploy.conftest import REGION
 from tests.deploy.planning import ARN, STACK, arn
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from stackwright import plan, unchanged
-from stackwright.deployment import Kind, StackTarget
-from stackwright.live import Live
+from stackwright.plan import noop, plan
+from stackwright.plan.live_stack import LiveStack
+from stackwright.plan.model import RootAction, StackTarget
 from tests.deploy.conftest import REGION, client
 from tests.deploy.planning import BUCKET, FILES, Account, account, changed, stack, target, whole
 
@@ -30,30 +30,30 @@ def test_one_call_tells_it_for_a_stack_that_is_known(aws: Account) -> None:
     aws.deploy(PLAIN)
     found = aws.live()
     aws.aws.calls.clear()
-    made = unchanged.nothing(target(PLAIN), found)
+    made = noop.plan_without_change(target(PLAIN), found)
     assert made is not None
-    assert (made.kind, made.changes, made.change_set, made.changes_anything) == (Kind.NOTHING, (), None, False)
+    assert (made.kind, made.changes, made.change_set, made.changes_anything) == (RootAction.NOTHING, (), None, False)
     assert dict(aws.aws.calls) == {"get_template": 1}
-    assert plan.stale(made, aws.live(), aws.aws) is None
+    assert plan.find_stale_reasons(made, aws.live(), aws.aws) is None
 
 
 def test_without_a_stack_only_a_change_set_tells() -> None:
-    assert unchanged.nothing(target(PLAIN), None) is None
+    assert noop.plan_without_change(target(PLAIN), None) is None
 
 
 def test_json_is_compared_by_what_it_says(aws: Account) -> None:
     spaced = {"app": '{"Resources":   {"Topic": {"Type": "AWS::SNS::Topic"}}}'}
     aws.deploy(spaced)
-    assert unchanged.nothing(target({"app": spaced["app"].replace("   ", " ")}), aws.live()) is not None
-    assert unchanged.nothing(target({"app": spaced["app"].replace("Topic", "Other", 1)}), aws.live()) is None
+    assert noop.plan_without_change(target({"app": spaced["app"].replace("   ", " ")}), aws.live()) is not None
+    assert noop.plan_without_change(target({"app": spaced["app"].replace("Topic", "Other", 1)}), aws.live()) is None
 
 
 def test_true_is_not_one() -> None:
     yes, one = (
         f'{{"Resources": {{"T": {{"Type": "A::B::C", "Properties": {{"P": {each}}}}}}}}}' for each in ("true", "1")
     )
-    assert unchanged.nothing(target({"app": yes}), Live.of("app", stack(), yes)) is not None
-    assert unchanged.nothing(target({"app": one}), Live.of("app", stack(), yes)) is None
+    assert noop.plan_without_change(target({"app": yes}), LiveStack.of("app", stack(), yes)) is not None
+    assert noop.plan_without_change(target({"app": one}), LiveStack.of("app", stack(), yes)) is None
 
 
 TOPIC = "Parameters:\n  Title: {Type: String, Default: a}\n  Count: {Type: Number, Default: 1}\nResources:\n  Topic:\n"
@@ -64,16 +64,16 @@ def one(files: Mapping[str, str] = ONE, parameters: Mapping[str, str] | None = N
     return target(files, parameters, **options)
 
 
-def as_live(wanted: StackTarget, **options: Any) -> Live:
+def as_live(wanted: StackTarget, **options: Any) -> LiveStack:
     """The stack that the target asks for."""
     given = {"parameters": {"Title": "a", "Count": "1"}, "tags": dict(wanted.tags), **options}
-    return Live.of("app", stack(**given), wanted.body)
+    return LiveStack.of("app", stack(**given), wanted.body)
 
 
 def test_it_is_as_it_is_asked_for() -> None:
     live = as_live(one())
-    assert unchanged.nothing(one(), live) is not None
-    assert unchanged.nothing(one(parameters={"Title": "a"}), live) is not None
+    assert noop.plan_without_change(one(), live) is not None
+    assert noop.plan_without_change(one(parameters={"Title": "a"}), live) is not None
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_it_is_as_it_is_asked_for() -> None:
 )
 def test_what_a_change_set_has_to_tell(wanted: StackTarget, options: dict[str, Any]) -> None:
     live = as_live(one(), **options)
-    assert unchanged.nothing(wanted, live) is None
+    assert noop.plan_without_change(wanted, live) is None
 
 
 @pytest.mark.parametrize(
@@ -115,35 +115,35 @@ def test_what_resolves_outside_may_have_moved(more: str) -> None:
     parameters = {"Param": "/a"} if more.startswith(" ") else {}
     wanted = one({"app": text})
     live = as_live(wanted, parameters={"Title": "a", "Count": "1", **parameters})
-    assert unchanged.nothing(wanted, live) is None
+    assert noop.plan_without_change(wanted, live) is None
 
 
 def test_what_names_a_version_does_not_move() -> None:
     wanted = one({"app": f"Metadata: {{A: '{{{{resolve:ssm:/name:3}}}}'}}\n{ONE['app']}"})
     live = as_live(wanted)
-    assert unchanged.nothing(wanted, live) is not None
+    assert noop.plan_without_change(wanted, live) is not None
 
 
 def test_a_value_that_nobody_shows_cannot_be_compared() -> None:
     hidden = {"app": ONE["app"].replace("{Type: String", "{Type: String, NoEcho: true")}
     live = as_live(one(hidden), parameters={"Title": "****", "Count": "1"})
-    assert unchanged.nothing(one(hidden, {"Title": "a"}), live) is None
-    assert unchanged.nothing(one(hidden), live) is not None  # it keeps what it has
+    assert noop.plan_without_change(one(hidden, {"Title": "a"}), live) is None
+    assert noop.plan_without_change(one(hidden), live) is not None  # it keeps what it has
 
 
 def test_nested_templates_are_known_by_their_names_only_where_these_are_their_hashes() -> None:
     wanted = target(PLAIN)
     live = as_live(wanted, parameters={"Level": "info", "Password": "none"})
-    assert unchanged.nothing(wanted, live) is not None
+    assert noop.plan_without_change(wanted, live) is not None
     elsewhere = replace(wanted, urls={**wanted.urls, "app/network": "https://b.s3.amazonaws.com/network.yaml"})
-    assert unchanged.nothing(elsewhere, live) is None
+    assert noop.plan_without_change(elsewhere, live) is None
     altered = replace(wanted, templates={**wanted.templates, "app/network": "Resources: {}"})
-    assert unchanged.nothing(altered, live) is None
+    assert noop.plan_without_change(altered, live) is None
 
 
 def test_it_is_as_if_a_change_set_had_said_so(aws: Account) -> None:
     aws.deploy(PLAIN)
-    told, read = aws.preview(target(PLAIN)), unchanged.nothing(target(PLAIN), aws.live())
+    told, read = aws.preview(target(PLAIN)), noop.plan_without_change(target(PLAIN), aws.live())
     assert read is not None
     assert (read.kind, read.stack_id, read.live) == (told.kind, told.stack_id, told.live)
     assert whole(read).empty

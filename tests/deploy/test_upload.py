@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
+from stackwright.artifacts.package import package_rendering
+from stackwright.artifacts.upload import Transfer, upload_bundle
 from stackwright.aws import Boto
-from stackwright.errors import AwsError, StackwrightError
-from stackwright.model import Bundle, S3Folder
-from stackwright.package import package
-from stackwright.upload import Transfer, upload
+from stackwright.core.errors import AwsError, StackwrightError
+from stackwright.core.model import Bundle, S3Folder
 from tests.deploy.conftest import ACCOUNT, REGION, client
 from tests.deploy.test_packaged_deploys import FILES
 from tests.fakes import FakeAws
@@ -22,7 +22,7 @@ S3 = S3Folder("artifacts", REGION, "dev")
 
 
 def bundle(project: Make) -> Bundle:
-    return package(project(FILES).render(), S3)
+    return package_rendering(project(FILES).render(), S3)
 
 
 def bucket() -> None:
@@ -31,20 +31,20 @@ def bucket() -> None:
 
 def test_what_is_there_is_not_sent_again(project: Make) -> None:
     aws, made, told = FakeAws(), bundle(project), []
-    first = upload(made, ACCOUNT, aws, lambda artifact: told.append(artifact.name))
+    first = upload_bundle(made, ACCOUNT, aws, lambda artifact: told.append(artifact.name))
     assert set(first.transfers.values()) == {Transfer.UPLOADED}
     assert aws.objects == {f"artifacts/dev/{each.name}": each.data for each in made.artifacts}
     assert sorted(told) == sorted(each.name for each in made.artifacts)
-    again = upload(made, ACCOUNT, aws)
+    again = upload_bundle(made, ACCOUNT, aws)
     assert again.count(Transfer.PRESENT) == len(made.artifacts) == len(aws.sent)
 
 
 def test_what_was_altered_gets_its_content_back(project: Make) -> None:
     aws, made = FakeAws(), bundle(project)
-    upload(made, ACCOUNT, aws)
+    upload_bundle(made, ACCOUNT, aws)
     altered = f"artifacts/dev/{made.artifacts[0].name}"
     aws.objects[altered] = b"altered"
-    again = upload(made, ACCOUNT, aws)
+    again = upload_bundle(made, ACCOUNT, aws)
     assert again.transfers[made.artifacts[0].name] is Transfer.REPAIRED
     assert again.count(Transfer.PRESENT) == len(made.artifacts) - 1
     assert aws.objects[altered] == made.artifacts[0].data
@@ -55,23 +55,23 @@ def test_a_run_that_was_interrupted_goes_on(project: Make, survivors: int) -> No
     made = bundle(project)
     aws = FakeAws(fail_after=survivors)
     with pytest.raises(StackwrightError) as caught:
-        upload(made, ACCOUNT, aws)
+        upload_bundle(made, ACCOUNT, aws)
     assert [problem.code for problem in caught.value.problems] == ["SW406"]
     aws.fail_after = None
-    upload(made, ACCOUNT, aws)
+    upload_bundle(made, ACCOUNT, aws)
     assert sorted(aws.sent) == sorted(f"dev/{each.name}" for each in made.artifacts)
 
 
 def test_a_bucket_of_another_account_gets_nothing(project: Make) -> None:
     aws = FakeAws(account="999988887777")
     with pytest.raises(StackwrightError, match="not allowed"):
-        upload(bundle(project), ACCOUNT, aws)
+        upload_bundle(bundle(project), ACCOUNT, aws)
     assert aws.objects == {}
 
 
 def test_a_bundle_without_a_bucket_cannot_be_uploaded(project: Make) -> None:
     with pytest.raises(ValueError, match="without a bucket"):
-        upload(package(project(FILES).render()), ACCOUNT, FakeAws())
+        upload_bundle(package_rendering(project(FILES).render()), ACCOUNT, FakeAws())
 
 
 def test_s3_through_its_calls(moto: str) -> None:

@@ -12,11 +12,11 @@ import pytest
 from msgspec.structs import replace
 
 from stackwright.aws import Deployment, Instance, Metric, Service, Stack, StackResource, Target, Task
-from stackwright.errors import AwsError
-from stackwright.findings import SIMULATED, Check, State, Subject
-from stackwright.live import Live
-from stackwright.status import status
-from stackwright.verify import verify
+from stackwright.core.errors import AwsError
+from stackwright.health.findings import SIMULATED, CheckState, HealthCheck, Subject
+from stackwright.health.status import read_status
+from stackwright.health.verify import verify_environment
+from stackwright.plan.live_stack import LiveStack
 
 ARN = "arn:aws:ecs:us-east-2:123456789012:service/news/web"
 GROUP = "arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/web/0123"
@@ -65,10 +65,12 @@ SERVICE = Service(
 )
 
 
-def live(template: str = TEMPLATE, resources: Mapping[str, tuple[str, str]] = RESOURCES, name: str = "app") -> Live:
+def live(
+    template: str = TEMPLATE, resources: Mapping[str, tuple[str, str]] = RESOURCES, name: str = "app"
+) -> LiveStack:
     stack = Stack(STACK_ID, "news-app", "UPDATE_COMPLETE", parameters={"Queue": "jobs"})
     found = {n: StackResource(n, id_, type_, "CREATE_COMPLETE") for n, (id_, type_) in resources.items()}
-    return Live.of(name, stack, template, found)
+    return LiveStack.of(name, stack, template, found)
 
 
 @dataclass
@@ -131,12 +133,16 @@ class Clock:
         self.then(self.rounds)
 
 
-def run(aws: Any, roots: Sequence[Live] | None = None, clock: Clock | None = None, **options: Any) -> list[Check]:
+def run(
+    aws: Any, roots: Sequence[LiveStack] | None = None, clock: Clock | None = None, **options: Any
+) -> list[HealthCheck]:
     clock = clock or Clock()
-    return verify(roots or [live()], aws, clock=lambda: clock.now, sleep=clock.sleep, **{"deadline": 60, **options})
+    return verify_environment(
+        roots or [live()], aws, clock=lambda: clock.now, sleep=clock.sleep, **{"deadline": 60, **options}
+    )
 
 
-def one(aws: Any, subject: Subject, **options: Any) -> tuple[State, str]:
+def one(aws: Any, subject: Subject, **options: Any) -> tuple[CheckState, str]:
     (found,) = [each for each in run(aws, **options) if each.subject is subject]
     return found.state, found.detail
 
@@ -204,7 +210,7 @@ def test_what_is_found(aws: FakeServices, subject: Subject, state: str, detail: 
 def test_a_service_without_tasks_needs_no_targets() -> None:
     aws = service(desired=0, running=0)
     aws.targets = []
-    assert one(aws, Subject.TARGETS) == (State.OK, "0 of 0 targets healthy")
+    assert one(aws, Subject.TARGETS) == (CheckState.OK, "0 of 0 targets healthy")
 
 
 def test_what_becomes_well_is_waited_for_and_what_is_well_is_left_alone() -> None:
@@ -215,7 +221,7 @@ def test_what_becomes_well_is_waited_for_and_what_is_well_is_left_alone() -> Non
 
     clock, seen = Clock(then), []
     found = run(aws, clock=clock, on_progress=lambda checks: seen.append([each.state for each in checks]))
-    assert {each.state for each in found} == {State.OK}
+    assert {each.state for each in found} == {CheckState.OK}
     assert [states[-1] for states in seen] == ["fail", "fail", "fail", "ok"]
     assert [name for name, *_ in aws.calls].count("invoke") == 1
     assert [name for name, *_ in aws.calls].count("alarms") == 4
@@ -224,14 +230,14 @@ def test_what_becomes_well_is_waited_for_and_what_is_well_is_left_alone() -> Non
 def test_the_deadline_ends_it() -> None:
     clock = Clock()
     found = run(service(running=1), clock=clock, deadline=45)
-    assert State.FAIL in {each.state for each in found}
+    assert CheckState.FAIL in {each.state for each in found}
     assert clock.now == 45
 
 
 def test_what_cannot_be_asked_fails_its_check_only() -> None:
     refused = AwsError.of("SW403", "not allowed: lambda:Invoke")
     found = run(FakeServices(refused={"invoke": refused}))
-    failed = [(each.subject, each.detail) for each in found if each.state is State.FAIL]
+    failed = [(each.subject, each.detail) for each in found if each.state is CheckState.FAIL]
     assert failed == [(Subject.FUNCTION, "not allowed: lambda:Invoke")]
 
 
@@ -240,7 +246,7 @@ def test_a_busy_moment_is_waited_out() -> None:
     aws = FakeServices(refused={"services": busy})
     clock = Clock(lambda rounds: aws.refused.clear() if rounds == 2 else None)
     found = run(aws, clock=clock)
-    assert {each.state for each in found} == {State.OK}
+    assert {each.state for each in found} == {CheckState.OK}
     assert len(found) == 6
 
 
@@ -260,7 +266,7 @@ def test_what_is_only_played_is_skipped() -> None:
 def test_metadata_that_cannot_be_read_fails() -> None:
     text = TEMPLATE.replace("namespace: News, ", "")
     state, detail = one(FakeServices(), Subject.METRIC, roots=[live(text)])
-    assert state is State.FAIL
+    assert state is CheckState.FAIL
     assert "its verify metadata cannot be read" in detail
     assert "namespace" in detail
     unknown = TEMPLATE.replace("!Ref Queue", "!Ref Nothing")
@@ -272,7 +278,7 @@ def test_nested_stacks_are_looked_at() -> None:
     inner = {"Inner": ("arn:inner", "AWS::CloudFormation::Stack")}
     body = json.dumps({"Resources": {"Inner": {"Type": "AWS::CloudFormation::Stack", "Properties": {}}}})
     resources = {n: StackResource(n, id_, type_, "CREATE_COMPLETE") for n, (id_, type_) in inner.items()}
-    root = Live.of("app", stack, body, resources, {"Inner": live(name="app/inner")})
+    root = LiveStack.of("app", stack, body, resources, {"Inner": live(name="app/inner")})
     assert {each.address for each in run(FakeServices(), [root])} == {
         "app/inner:Service", "app/inner:Function", "app/inner:Alarm",
     }  # fmt: skip
@@ -281,7 +287,7 @@ def test_nested_stacks_are_looked_at() -> None:
 def test_drift_of_a_nested_stack_is_drift_of_its_root() -> None:
     root = Stack(STACK_ID, "news", "UPDATE_COMPLETE", drift="IN_SYNC", drift_checked=NOW)
     for inner, told in (("IN_SYNC", "IN_SYNC"), ("DRIFTED", "DRIFTED")):
-        child = Live.of("app/inner", replace(root, drift=inner), "Resources: {T: {Type: AWS::SNS::Topic}}")
-        found = Live.of("app", root, child.template, {}, {"Inner": child})
-        (state,) = status({"app": ("news", found)}, FakeServices()).stacks
+        child = LiveStack.of("app/inner", replace(root, drift=inner), "Resources: {T: {Type: AWS::SNS::Topic}}")
+        found = LiveStack.of("app", root, child.template, {}, {"Inner": child})
+        (state,) = read_status({"app": ("news", found)}, FakeServices()).stacks
         assert (state.drift, state.drift_checked) == (told, NOW)

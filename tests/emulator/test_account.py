@@ -7,13 +7,13 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
 
 
 @pytest.fixture
 def client():
-    with Server(Engine()) as server, contextlib.ExitStack() as stack:
+    with Server(LocalCloudFormation()) as server, contextlib.ExitStack() as stack:
 
         def make(service):
             keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}

@@ -7,7 +7,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.lifecycle import LifecycleError, Running
 from stackwright.emulator.server import Server
 
@@ -54,7 +54,7 @@ class Cloud:
 
 @pytest.fixture(scope="module")
 def running():
-    with Server(Engine()) as server:
+    with Server(LocalCloudFormation()) as server:
         made = Cloud(server.url)
         yield made
         for client in made.clients.values():

@@ -14,8 +14,8 @@ import boto3
 import pytest
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.cfn.template import parse
-from stackwright.emulator.engine import Engine
+from stackwright.cfn.template import parse_template
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
 from tests.helpers import REPOSITORY, Project
 
@@ -99,7 +99,7 @@ def build(request, tmp_path):
 
 @pytest.fixture
 def aws():
-    with Server(Engine(Pseudo(region=REGION, account_id=ACCOUNT))) as server:
+    with Server(LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT))) as server:
         yield Cli(server.url)
 
 
@@ -134,7 +134,7 @@ def prerequisites(aws: Cli, build: Path) -> dict[str, str]:
     edge = build / "app/edge.yaml"
     assert CERTIFICATE in edge.read_text(encoding="utf-8")
     edge.write_text(edge.read_text(encoding="utf-8").replace(CERTIFICATE, arn), encoding="utf-8")
-    wanted = parse((build / "app.yaml").read_text(encoding="utf-8")).parameters
+    wanted = parse_template((build / "app.yaml").read_text(encoding="utf-8")).parameters
     values = {**outputs, **images, "AppSecretVersionId": version}
     return {name: values[name] for name in wanted}
 
@@ -148,7 +148,7 @@ def test_euglena_is_deployed_and_found_by_the_aws_cli(aws, build, tmp_path):
     values = [f"{name}={value}" for name, value in parameters.items()]
     aws.deploy(packaged, "euglena-app", "--parameter-overrides", *values)
 
-    templates = [parse(path.read_text(encoding="utf-8")) for path in build.rglob("*.yaml")]
+    templates = [parse_template(path.read_text(encoding="utf-8")) for path in build.rglob("*.yaml")]
     wanted = Counter(resource.type for template in templates for resource in template.resources.values())
     listed = {
         kind: next(value for value in aws(*call).values() if isinstance(value, list)) for kind, call in COUNTS.items()

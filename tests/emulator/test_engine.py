@@ -5,7 +5,7 @@ import json
 import pytest
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.engine import ApiError, Engine
+from stackwright.emulator.engine import ApiError, LocalCloudFormation
 from stackwright.emulator.resources import Fault
 
 TOPIC, PARAMETER = "AWS::SNS::Topic", "AWS::SSM::Parameter"
@@ -24,7 +24,7 @@ class Cloud:
 
     def __init__(self, latency=0.0, page=100):
         self.time, self.files = Time(), {}
-        self.engine = Engine(
+        self.engine = LocalCloudFormation(
             Pseudo(region="us-east-2"),
             fetch=self._fetch,
             source=self.time,

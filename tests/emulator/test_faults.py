@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from stackwright.emulator import lifecycle
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.faults import Kill, RequestFault, parsed
 from stackwright.emulator.lifecycle import LifecycleError, Running
 from stackwright.emulator.resources import Fault
@@ -21,7 +21,7 @@ TOPIC = "Resources: {T: {Type: AWS::SNS::Topic, Properties: {TopicName: t}}}"
 
 @pytest.fixture(scope="module")
 def running():
-    with Server(Engine()) as server:
+    with Server(LocalCloudFormation()) as server:
         yield Running(0, server.url)
 
 
@@ -138,7 +138,7 @@ def test_chance_is_the_same_for_the_same_seed(running, aws):
 
 
 def test_from_python():
-    engine = Engine()
+    engine = LocalCloudFormation()
     engine.fault(RequestFault("throttle", every=2))
     with Server(engine) as server:
         running = Running(0, server.url)
@@ -168,7 +168,7 @@ def test_the_server_dies_at_an_event(tmp_path, aws):
 
 def test_only_the_event_that_was_asked_for_kills():
     died = []
-    engine = Engine(die=lambda: died.append(engine.store.stack("s").events[-1].status))
+    engine = LocalCloudFormation(die=lambda: died.append(engine.store.stack("s").events[-1].status))
     engine.fault(Kill("T", nth=2))
     engine.call(
         "CreateStack", {"StackName": "s", "TemplateBody": json.dumps({"Resources": {"T": {"Type": "AWS::SNS::Topic"}}})}

@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.journal import Journal
 from stackwright.emulator.server import Server
 
@@ -70,7 +70,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path):
-    with Server(Engine(), journal=Journal(tmp_path / "state.jsonl")) as server:
+    with Server(LocalCloudFormation(), journal=Journal(tmp_path / "state.jsonl")) as server:
         made = Site(server.url)
         with made.clients:
             yield made

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 
 CASES = {
     "AWS::SQS::Queue": ("QueueName", "https://sqs.us-east-1.amazonaws.com/123456789012/{}"),
@@ -19,7 +19,7 @@ def test_a_made_up_name_is_an_attribute(kind):
         "Resources": {"Thing": {"Type": kind}},
         "Outputs": {"Name": {"Value": {"Fn::GetAtt": ["Thing", attribute]}}, "Id": {"Value": {"Ref": "Thing"}}},
     }
-    engine = Engine()
+    engine = LocalCloudFormation()
     engine.call("CreateStack", {"StackName": "s", "TemplateBody": json.dumps(template)})
     stack = engine.call("DescribeStacks", {"StackName": "s"})["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}

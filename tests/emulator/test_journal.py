@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.emulator import lifecycle
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.journal import Journal
 from stackwright.emulator.lifecycle import Running
 from stackwright.emulator.server import Server
@@ -80,7 +80,7 @@ def begin(tmp_path):
 
     def start(**options):
         end()
-        server = Server(Engine(**options), journal=Journal(tmp_path / "state.jsonl"))
+        server = Server(LocalCloudFormation(**options), journal=Journal(tmp_path / "state.jsonl"))
         server.__enter__()
         open_.append((Cloud(server.url, server), server))
         return open_[-1][0]
@@ -186,8 +186,8 @@ def test_a_line_that_was_cut_off_is_left_out(begin, tmp_path, rest):
 
 def test_a_port_that_is_taken_is_no_hindrance(tmp_path):
     with (
-        Server(Engine(), journal=Journal(tmp_path / "a")) as one,
-        Server(Engine(), journal=Journal(tmp_path / "a")) as other,
+        Server(LocalCloudFormation(), journal=Journal(tmp_path / "a")) as one,
+        Server(LocalCloudFormation(), journal=Journal(tmp_path / "a")) as other,
     ):
         assert one.url != other.url
         ports = [urlsplit(each.url).port for each in (one, other)]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from stackwright.emulator.durations import typical
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.lifecycle import LifecycleError, Running
 from stackwright.emulator.server import Server
 
@@ -33,14 +33,14 @@ def status(engine):
 
 
 def test_nothing_takes_time_by_default(time):
-    engine = Engine(source=time)
+    engine = LocalCloudFormation(source=time)
     create(engine, {"B": {"Type": BUCKET}})
     assert status(engine) == "CREATE_COMPLETE"
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.1])
 def test_a_bucket_takes_its_time_on_request(time, factor):
-    engine = Engine(source=time, realistic=factor)
+    engine = LocalCloudFormation(source=time, realistic=factor)
     create(engine, {"B": {"Type": BUCKET}})
     time.now += typical(BUCKET, "create") * factor - 1
     assert status(engine) == "CREATE_IN_PROGRESS"
@@ -49,7 +49,7 @@ def test_a_bucket_takes_its_time_on_request(time, factor):
 
 
 def test_a_running_emulator_is_told(time):
-    engine = Engine(source=time)
+    engine = LocalCloudFormation(source=time)
     with Server(engine) as server:
         admin = Running(0, server.url).admin
         admin("latency", {"realistic": 1})
@@ -73,7 +73,7 @@ def test_a_stable_service_takes_what_the_table_says(time):
             "Properties": {"Cluster": {"Ref": "Cluster"}, "TaskDefinition": {"Ref": "Task"}, "DesiredCount": 2},
         },
     }
-    engine = Engine(source=time, realistic=1)
+    engine = LocalCloudFormation(source=time, realistic=1)
     with Server(engine):
         create(engine, resources)
         time.now += typical("AWS::ECS::Cluster", "create")

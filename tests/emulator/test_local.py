@@ -12,9 +12,8 @@ import sys
 import boto3
 import pytest
 
-from stackwright import local
-from stackwright.emulator import lifecycle
-from stackwright.errors import EmulatorError
+from stackwright.core.errors import EmulatorError
+from stackwright.emulator import lifecycle, local
 from tests.helpers import RENDER_PY
 
 PARAMS = """\
@@ -33,7 +32,7 @@ def made(project, monkeypatch):
         monkeypatch.delenv(name)
     found = project({"params/defaults.yaml": PARAMS, "params/local.yaml": ""})
     yield found
-    lifecycle.stop(local.folder(found.folder))
+    lifecycle.stop(local.local_folder(found.folder))
 
 
 @pytest.fixture
@@ -53,18 +52,18 @@ def repositories(url):
 
 def test_the_variables_lead_to_the_emulator_until_the_end(made):
     variables = dict(FOREIGN)
-    with local.environment(made.load("local"), variables) as started:
+    with local.local_environment(made.load("local"), variables) as started:
         assert variables["AWS_ENDPOINT_URL"] == started.url
         assert variables["STACKWRIGHT_REGISTRY"] == started.url.removeprefix("http://")
         assert variables["AWS_CONFIG_FILE"] == variables["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
         assert {"AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN"}.isdisjoint(variables)
-        assert local.is_registry(variables["STACKWRIGHT_REGISTRY"], variables)
-        assert not local.is_registry("127.0.0.1:1", variables)
+        assert local.is_local_registry(variables["STACKWRIGHT_REGISTRY"], variables)
+        assert not local.is_local_registry("127.0.0.1:1", variables)
         inner = dict(variables)
-        with local.environment(made.load("local"), inner) as again:
+        with local.local_environment(made.load("local"), inner) as again:
             assert (again, inner) == (None, variables)
     assert variables == FOREIGN
-    with local.environment(made.load("local"), variables) as found:
+    with local.local_environment(made.load("local"), variables) as found:
         assert found is None
         assert variables["AWS_ENDPOINT_URL"] == started.url
     assert variables == FOREIGN
@@ -73,11 +72,11 @@ def test_the_variables_lead_to_the_emulator_until_the_end(made):
 def test_other_environments_stay_as_they_are(made):
     made.write({"params/dev.yaml": ""})
     variables = dict(FOREIGN)
-    with local.environment(made.load("dev"), variables) as started:
+    with local.local_environment(made.load("dev"), variables) as started:
         assert (started, variables) == (None, FOREIGN)
-    assert lifecycle.running(local.folder(made.folder)) is None
-    assert not local.is_registry("example.com", {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
-    assert not local.is_registry("127.0.0.1:1", {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+    assert lifecycle.running(local.local_folder(made.folder)) is None
+    assert not local.is_local_registry("example.com", {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+    assert not local.is_local_registry("127.0.0.1:1", {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
 
 
 def test_of_two_that_start_it_at_once_one_does(made):
@@ -87,9 +86,9 @@ def test_of_two_that_start_it_at_once_one_does(made):
 
 
 def test_one_for_another_region_is_not_taken(made):
-    local.start(made.load("local"))
+    local.start_local(made.load("local"))
     with pytest.raises(EmulatorError, match="runs for 123456789012 in us-east-1, not for 123456789012 in eu-west-1"):
-        local.start(made.load("local", "region=eu-west-1"))
+        local.start_local(made.load("local", "region=eu-west-1"))
 
 
 def test_images_stand_in_where_there_is_nothing_to_send(made, path):
@@ -98,7 +97,7 @@ def test_images_stand_in_where_there_is_nothing_to_send(made, path):
     assert "started the local CloudFormation at http://127.0.0.1:" in refused.stderr
     assert "SW444 web: there is no repository team/web" in refused.stderr
     assert "AWS_ENDPOINT_URL" not in os.environ
-    repositories(lifecycle.running(local.folder(made.folder)).url)
+    repositories(lifecycle.running(local.local_folder(made.folder)).url)
 
     host, found = "123456789012.dkr.ecr.us-east-1.amazonaws.com", {}
     for verb, name in (("push", "web"), ("mirror", "cache")):
@@ -113,7 +112,7 @@ def test_images_stand_in_where_there_is_nothing_to_send(made, path):
         assert (again.exit_code, again.stderr, json.loads(again.stdout)) == (0, "", [status])
     assert found["web"][-64:] != found["cache"][-64:]
     assert made.invoke("emulator", "reset").exit_code == 0
-    repositories(lifecycle.running(local.folder(made.folder)).url)
+    repositories(lifecycle.running(local.local_folder(made.folder)).url)
     assert made.invoke("images", "push", "--env", "local").exit_code == 0
     status = made.invoke("images", "status", "web", "--env", "local", "--format", "json")
     assert status.exit_code == 0, status.stderr
@@ -125,7 +124,7 @@ def test_a_source_that_does_not_answer_has_a_stand_in_too(made, path):
     (path / "podman").write_text("#!/bin/sh\nexit 1\n")
     (path / "podman").chmod(0o755)
     (path / "sh").symlink_to(shutil.which("sh", path="/bin:/usr/bin"))
-    repositories(local.start(made.load("local")).url)
+    repositories(local.start_local(made.load("local")).url)
     done = made.invoke("images", "mirror", "--env", "local")
     assert done.exit_code == 0, done.stderr
     assert "cache: stand-in: the local CloudFormation runs no containers (podman pull failed for" in done.stderr
@@ -134,7 +133,7 @@ def test_a_source_that_does_not_answer_has_a_stand_in_too(made, path):
 
 
 def test_nothing_stands_in_elsewhere(made, path, monkeypatch):
-    with local.environment(made.load("local")) as started:
+    with local.local_environment(made.load("local")) as started:
         repositories(started.url)
         monkeypatch.setenv("STACKWRIGHT_REGISTRY", started.url.replace("http://127.0.0.1", "localhost"))
         done = made.invoke("images", "push", "--env", "local")
@@ -144,14 +143,14 @@ def test_nothing_stands_in_elsewhere(made, path, monkeypatch):
 
 def test_keys_are_made_up_where_there_are_none(made):
     example = "env/local/keys.env.example"
-    assert not local.make_keys(made.folder)
+    assert not local.make_local_keys(made.folder)
     made.write({example: "# names\nAPI_KEY=\n\nTOKEN=\n"})
-    assert local.make_keys(made.folder)
+    assert local.make_local_keys(made.folder)
     file = made.folder / "env/local/keys.env"
     assert file.read_text() == "API_KEY=local-api_key\nTOKEN=local-token\n"
     assert file.stat().st_mode & 0o777 == 0o600
     file.write_text("API_KEY=mine\n")
-    assert not local.make_keys(made.folder)
+    assert not local.make_local_keys(made.folder)
     assert file.read_text() == "API_KEY=mine\n"
 
 
@@ -159,7 +158,7 @@ def test_a_proxy_is_not_asked_for_this_machine(made, monkeypatch):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "example.com")
-    with local.environment(made.load("local")) as started:
+    with local.local_environment(made.load("local")) as started:
         assert os.environ["NO_PROXY"] == os.environ["no_proxy"] == "example.com,127.0.0.1"
         repositories(started.url)
     assert os.environ["no_proxy"] == "example.com"

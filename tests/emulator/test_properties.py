@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stackwright.cfn.changes import Replacement
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.resources import Fault
 from tests.cfn.test_properties import stacks
 
@@ -17,7 +17,7 @@ def arguments(stack):
 
 
 def created(stack):
-    engine = Engine(source=lambda: 0.0)
+    engine = LocalCloudFormation(source=lambda: 0.0)
     engine.call("CreateStack", arguments(stack))
     assume(status(engine) == "CREATE_COMPLETE")
     return engine
@@ -87,7 +87,7 @@ def test_a_failed_update_leaves_no_trace(before, after, pick):
 
 @given(stacks(), st.integers(0, 3))
 def test_a_failed_creation_leaves_nothing(stack, pick):
-    engine = Engine(source=lambda: 0.0)
+    engine = LocalCloudFormation(source=lambda: 0.0)
     engine.fault(Fault("no", operation="create", nth=1 + pick % len(stack.template.resources)))
     engine.call("CreateStack", arguments(stack))
     assume(status(engine) != "CREATE_COMPLETE")

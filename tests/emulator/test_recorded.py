@@ -9,7 +9,7 @@ import pytest
 from botocore.config import Config
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
 
 RECORDED = Path(__file__).parents[1] / "cfn" / "recorded" / "change-sets.json"
@@ -19,7 +19,7 @@ ACCOUNT, REGION = "111111111111", "us-west-2"
 
 @pytest.fixture
 def client():
-    with Server(Engine(Pseudo(region=REGION, account_id=ACCOUNT)), mirror=False) as server:
+    with Server(LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT)), mirror=False) as server:
         made = boto3.client(
             "cloudformation",
             endpoint_url=server.url,

@@ -10,9 +10,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from stackwright.artifacts.containers import RegistryClient
 from stackwright.aws import Login
-from stackwright.containers import Registry
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.journal import Journal
 from stackwright.emulator.lifecycle import Running
 from stackwright.emulator.server import Server
@@ -71,7 +71,7 @@ def serve():
     open_, clients = [], []
 
     def start(**options):
-        server = Server(Engine(), **options)
+        server = Server(LocalCloudFormation(), **options)
         server.__enter__()
         open_.append(server)
         return Site(server.url)
@@ -193,9 +193,9 @@ def test_an_index_names_what_was_pushed_by_digest(site):
     entry = {"digest": digest(manifest), "platform": {"os": "linux", "architecture": "amd64"}}
     index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}).encode()
     assert site.put("1.0", index, INDEX)[0] == 201
-    found = Registry(site.host, None).manifest("web", "1.0")
+    found = RegistryClient(site.host, None).manifest("web", "1.0")
     assert (found.digest, list(found.platforms)) == (digest(index), ["linux/amd64"])
-    assert Registry(site.host, None).manifest("web", "2.0") is None
+    assert RegistryClient(site.host, None).manifest("web", "2.0") is None
 
 
 def test_it_is_there_again_after_a_restart_and_gone_after_a_reset(serve, tmp_path):
@@ -224,7 +224,7 @@ def test_podman_pushes_and_pulls(site, tmp_path):
     there = f"{site.host}/web:1"
     podman("push", "--tls-verify=false", "localhost/web:1", there)
     pushed = site.ecr.describe_images(repositoryName="web")["imageDetails"][0]["imageDigest"]
-    assert Registry(site.host, Login("AWS", "x", "https://ecr")).manifest("web", "1").digest == pushed
+    assert RegistryClient(site.host, Login("AWS", "x", "https://ecr")).manifest("web", "1").digest == pushed
     podman("rmi", "--all", "--force")
     podman("pull", "--tls-verify=false", f"{site.host}/web@{pushed}")
     assert podman("image", "inspect", "--format", "{{.Digest}}", f"{site.host}/web@{pushed}") == pushed

@@ -11,14 +11,22 @@ import pytest
 from rich.text import Text
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.diff import folder
+from stackwright.diff.diff import read_build_folder
+from stackwright.emulator.rehearsal import (
+    Phase,
+    Rehearsal,
+    RehearsalBuild,
+    RehearsalStep,
+    RehearsalWorld,
+    Rollback,
+    rehearse,
+)
 from stackwright.emulator.resources import Fault
 from stackwright.emulator.state import STACK_TYPE
-from stackwright.rehearsal import Build, Phase, Rehearsal, Rollback, Step, World, rehearse
-from stackwright.report_rehearsal import as_text
+from stackwright.report.rehearsal import rehearsal_as_text
 from tests.helpers import REPOSITORY
 
-PROD = folder(REPOSITORY / "build/prod")
+PROD = read_build_folder(REPOSITORY / "build/prod")
 PSEUDO = Pseudo(region="us-east-2", account_id="777788889999")
 
 
@@ -33,7 +41,7 @@ NEW_BOTH = changed(NEW_GATEWAY, "app.yaml", "euglena-prod/agent:1.0.0", "euglena
 
 @pytest.fixture
 def world():
-    made, build = World(PSEUDO), Build(PROD)
+    made, build = RehearsalWorld(PSEUDO), RehearsalBuild(PROD)
     for root in build.order:
         phase = made.deploy(build, root)
         assert phase is not None
@@ -54,7 +62,7 @@ def listed(world, change_set):
 
 
 def test_a_new_image_of_the_gateway_touches_nothing_else(world):
-    build = Build(NEW_GATEWAY)
+    build = RehearsalBuild(NEW_GATEWAY)
     before = world.snapshot()
     assert [world.deploy(build, root) for root in ("bootstrap", "foundation")] == [None, None]
     root = world.preview(build, "app")
@@ -87,7 +95,7 @@ def test_a_new_image_of_the_gateway_touches_nothing_else(world):
 def test_a_failure_in_the_agent_takes_the_gateway_back_too(world):
     before = world.snapshot()
     world.engine.fault(Fault("no capacity", "update", "AWS::ECS::Service", "Service", nth=2))
-    phase = world.deploy(Build(NEW_BOTH), "app")
+    phase = world.deploy(RehearsalBuild(NEW_BOTH), "app")
     assert phase is not None
     assert phase.status == "UPDATE_ROLLBACK_COMPLETE"
     touched = {step.stack for step in phase.steps if step.type == "AWS::ECS::Service"}
@@ -96,7 +104,7 @@ def test_a_failure_in_the_agent_takes_the_gateway_back_too(world):
     assert len(before) > 150
     assert world.snapshot() == before
     assert all(stack.status.endswith("COMPLETE") for stack in world.engine.store.stacks.values())
-    again = world.deploy(Build(NEW_BOTH), "app")
+    again = world.deploy(RehearsalBuild(NEW_BOTH), "app")
     assert again is not None
     assert again.ok
 
@@ -132,9 +140,9 @@ def test_nothing_to_do():
 
 def test_the_critical_path_is_what_the_end_waited_for():
     def step(name, began, ended):
-        return Step("s", name, "AWS::SNS::Topic", "create", began, ended, "CREATE_COMPLETE")
+        return RehearsalStep("s", name, "AWS::SNS::Topic", "create", began, ended, "CREATE_COMPLETE")
 
-    stack = Step("s", "Nested", STACK_TYPE, "create", 0, 9, "CREATE_COMPLETE")
+    stack = RehearsalStep("s", "Nested", STACK_TYPE, "create", 0, 9, "CREATE_COMPLETE")
     steps = (stack, step("A", 0, 3), step("B", 0, 5), step("C", 5, 6), step("D", 3, 4), step("E", 6, 9))
     phase = Phase("s", "CREATE_COMPLETE", 9, steps)
     assert [each.logical_id for each in phase.critical_path] == ["B", "C", "E"]
@@ -246,13 +254,13 @@ def test_templates_may_be_json(committed):
 
 
 def test_what_is_wrong_stands_in_red():
-    step = Step("app", "T", "AWS::SNS::Topic", "update", 0, 2, "UPDATE_FAILED", "no [room]")
+    step = RehearsalStep("app", "T", "AWS::SNS::Topic", "update", 0, 2, "UPDATE_FAILED", "no [room]")
     failed = Phase("app", "UPDATE_ROLLBACK_COMPLETE", 4, (step,), "The following resource(s) failed to update: [T].")
     rollback = Rollback(step, Phase("app", "UPDATE_ROLLBACK_COMPLETE", 4, ()), 2, ("app:T differs",))
     found = Rehearsal((failed,), rollback)
     assert not found.ok
     assert not rollback.ok
-    shown = Text.from_markup(as_text(found)).plain
+    shown = Text.from_markup(rehearsal_as_text(found)).plain
     assert "app: UPDATE_ROLLBACK_COMPLETE after 0:04\n  The following resource(s) failed to update: [T]." in shown
     assert "  ! app:T  AWS::SNS::Topic" in shown
     assert "no [room]" in shown

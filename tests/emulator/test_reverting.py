@@ -7,7 +7,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
 
 LOGS = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/kept", "RetentionInDays": 7}}
@@ -56,7 +56,7 @@ class Cloud:
 
 @pytest.fixture
 def cloud():
-    with Server(Engine()) as server, contextlib.ExitStack() as stack:
+    with Server(LocalCloudFormation()) as server, contextlib.ExitStack() as stack:
         made = Cloud(server.url, stack)
         made.create()
         yield made

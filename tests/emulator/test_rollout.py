@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.lifecycle import Running
 from stackwright.emulator.server import Server
 
@@ -34,7 +34,7 @@ class Cluster:
 
     def __init__(self, **options):
         self.time, self.clients = Time(), {}
-        self.server = Server(Engine(Pseudo(region=REGION), source=self.time, **options))
+        self.server = Server(LocalCloudFormation(Pseudo(region=REGION), source=self.time, **options))
 
     def __enter__(self):
         self.server.__enter__()

@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
 from tests.helpers import REPOSITORY
 
@@ -71,7 +71,7 @@ def sceptre():
 
 @pytest.fixture
 def cloud():
-    with Server(Engine(Pseudo(region=REGION))) as server:
+    with Server(LocalCloudFormation(Pseudo(region=REGION))) as server:
         keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": REGION}
         made = {name: boto3.client(name, endpoint_url=server.url, **keys) for name in ("cloudformation", "s3", "sns")}
         made["s3"].create_bucket(Bucket="templates", CreateBucketConfiguration={"LocationConstraint": REGION})

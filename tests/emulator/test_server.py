@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from stackwright.emulator import protocol
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server, bucket_and_key
 
 SCOPE = "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/cloudformation/aws4_request, SignedHeaders=host, Signature=x"
@@ -19,7 +19,7 @@ SCOPE = "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/cloudformation/aws4_re
 
 @pytest.fixture(scope="module")
 def server():
-    with Server(Engine(page=2)) as running:
+    with Server(LocalCloudFormation(page=2)) as running:
         yield running
 
 
@@ -105,7 +105,7 @@ def test_malformed_requests_do_not_stop_it(server, body, status, text):
 
 
 def test_a_mistake_of_ours_is_an_answer_too():
-    class Broken(Engine):
+    class Broken(LocalCloudFormation):
         def call(self, action, arguments):
             raise ZeroDivisionError("oops")
 

@@ -4,7 +4,7 @@ import pytest
 
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.emulator.drift import READERS
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
 from tests.emulator.test_services import EVERYTHING, LAMBDA, READ, TASK, TRUST, Aws, att, ref, resource
 
@@ -145,7 +145,7 @@ def everything(first):
 
 @pytest.fixture(scope="module")
 def aws():
-    with Server(Engine(Pseudo(region=REGION))) as running:
+    with Server(LocalCloudFormation(Pseudo(region=REGION))) as running:
         made = Aws(running.url)
         yield made
         made.close()

@@ -16,10 +16,10 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-from stackwright.load import load
-from stackwright.package import package
-from stackwright.render import render
-from stackwright.wire import wire
+from stackwright.artifacts.package import package_rendering
+from stackwright.config.load import load_config
+from stackwright.render.render import render_templates
+from stackwright.render.wire import wire_root
 
 PROJECT = Path(__file__).parents[2]
 
@@ -59,7 +59,7 @@ def wheelhouse(folder: Path, names: Iterable[str]) -> Path:
 
 def packaged(environment: str) -> dict[str, bytes]:
     """The zips that the project makes for an environment: autoscaling and queue_metrics."""
-    functions = package(render(load(PROJECT, environment), wire)).functions
+    functions = package_rendering(render_templates(load_config(PROJECT, environment), wire_root)).functions
     names = {"autoscaling": "Autoscaler", "queue_metrics": "QueueMetrics"}
     return {name: functions[f"app/autoscaler:{logical_id}"].data for name, logical_id in names.items()}
 

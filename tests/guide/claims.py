@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from dotenv import dotenv_values
 
-from stackwright.cfn.template import parse
+from stackwright.cfn.template import parse_template
 
 PROJECT = Path(__file__).parents[2]
 BUILD = PROJECT / "build" / "guide"
@@ -68,7 +68,7 @@ def document(file: str) -> Any:
         return path.read_text(encoding="utf-8")
     if path.name.endswith(".env"):
         return dotenv_values(path, interpolate=False)
-    data = parse((BUILD / f"{file}.yaml").read_text(encoding="utf-8")).data
+    data = parse_template((BUILD / f"{file}.yaml").read_text(encoding="utf-8")).data
     others = {section: data.get(section, {}) for section in ("Parameters", "Outputs")}
     return {**data["Resources"], **others}
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from stackwright.errors import StackwrightError
-from stackwright.load import load
-from stackwright.model import Rendering, has_errors
-from stackwright.render import render
-from stackwright.wire import wire
+from stackwright.config.load import load_config
+from stackwright.core.errors import StackwrightError
+from stackwright.core.model import Rendering, has_errors
+from stackwright.render.render import render_templates
+from stackwright.render.wire import wire_root
 from tests.guide.claims import PROJECT
 
 KEY = "arn:aws:kms:us-east-2:777788889999:key/12345678-1234-4234-8234-123456789012"
@@ -21,7 +21,7 @@ SIDECAR = ("state.topology=sidecar", "state.accept_split_state=true")
 
 
 def rendered(environment: str, *overrides: str, project: Path = PROJECT) -> Rendering:
-    rendering = render(load(project, environment, overrides), wire)
+    rendering = render_templates(load_config(project, environment, overrides), wire_root)
     assert not has_errors(rendering.problems), rendering.problems
     return rendering
 
@@ -200,7 +200,7 @@ REFUSED = {
 @pytest.mark.parametrize(("overrides", "says"), REFUSED.values(), ids=REFUSED.keys())
 def test_refused(overrides: tuple[str, ...], says: str) -> None:
     with pytest.raises(StackwrightError) as caught:
-        render(load(PROJECT, "prod", overrides), wire)
+        render_templates(load_config(PROJECT, "prod", overrides), wire_root)
     assert says in " ".join(problem.message for problem in caught.value.problems)
 
 

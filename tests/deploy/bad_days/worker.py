@@ -55,7 +55,7 @@ def load() -> None:
     package = Path(__file__).parents[3] / "stackwright"
     for path in (*package.glob("*.py"), *package.glob("aws/*.py"), *package.glob("cfn/*.py")):
         name = ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
-        if name != "stackwright.lint_worker":  # it loads cfn-lint, which runs of their own do where they must
+        if name != "stackwright.lint.worker":  # it loads cfn-lint, which runs of their own do where they must
             importlib.import_module(name)
     loader, get_session = botocore.loaders.create_loader(), botocore.session.get_session
 
@@ -89,7 +89,7 @@ def run(order: dict[str, Any], out: int, err: int) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (order["file_size"], resource.RLIM_INFINITY))
     code = 0
     try:
-        from stackwright.cli import main
+        from stackwright.cli.main import main
 
         main(order["arguments"], prog_name="render.py")
     except SystemExit as error:

@@ -29,7 +29,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.faults import AnyFault, action_of
 from stackwright.emulator.server import Application
 from tests.deploy.bad_days.project import ACCOUNT, FILES, FUNCTION, PREFIX, REGION, keys
@@ -123,7 +123,7 @@ class World:
     """The emulator, a project, and a process that runs the tool on both."""
 
     project: Project
-    engine: Engine
+    engine: LocalCloudFormation
     tap: Tap
     url: str
     control: socket.socket
@@ -330,7 +330,7 @@ class World:
         return found
 
 
-def _path(stack: Any, engine: Engine) -> str:
+def _path(stack: Any, engine: LocalCloudFormation) -> str:
     """``app/Web`` of a stack."""
     if stack.parent_id is None:
         return str(stack.name).removeprefix(f"{PREFIX}-")
@@ -431,7 +431,7 @@ def made(folder: Path) -> tuple[World, Callable[[], None]]:
     """A world with an empty account, and what ends it."""
     began, monotonic = time.time(), time.monotonic()
     seconds = [0.3]
-    engine = Engine(
+    engine = LocalCloudFormation(
         Pseudo(region=REGION, account_id=ACCOUNT),
         source=lambda: began + (time.monotonic() - monotonic) * FACTOR,
         latency=lambda _type, _operation: seconds[-1],

@@ -1,0 +1,245 @@
+"""podman or docker, whichever is there: build, pull, tag and push; and a registry's answer to what a tag holds.
+
+What the program says goes to stderr as it says it. A registry's password is given on stdin and kept in a folder of its
+own for as long as the push takes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from ..aws import PARALLEL, Login
+from ..core import ImageError
+
+PROGRAMS = ("podman", "docker")
+_MEDIA_TYPES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+_STDERR = 2
+_TIMEOUT = 60
+"""Seconds that a registry may take for one manifest."""
+_TRIES = 4
+"""Further tries of a request that is not answered, or by 429 or 5xx; what is sent is named by its content."""
+
+
+class Manifest(Struct, frozen=True):
+    """What a tag holds: its digest, and for each platform (``linux/amd64``) the digests of manifest and config."""
+
+    digest: str
+    platforms: Mapping[str, frozenset[str]]
+
+
+class ContainerEngine:
+    """A program that builds and moves images; every method raises ImageError where it fails."""
+
+    def __init__(self, program: str) -> None:
+        self.name = Path(program).name
+        self._program = program
+
+    @classmethod
+    def find(cls, wanted: str | None = None) -> ContainerEngine:
+        """``wanted``, or the first of podman and docker that is installed."""
+        for name in [wanted] if wanted else PROGRAMS:
+            program = shutil.which(name)
+            if program:
+                return cls(program)
+        names = wanted or " or ".join(PROGRAMS)
+        raise ImageError.of("SW440", f"{names} is not installed", hint="for example: apt-get install -y podman")
+
+    def build(self, context: Path, reference: str, platform: str) -> None:
+        """Build the folder's Dockerfile (or Containerfile) into the local image ``reference``."""
+        self._run("build", "--platform", platform, "--tag", reference, str(context))
+
+    def image_id(self, reference: str) -> str | None:
+        """``sha256:…`` of a local image; None where there is none."""
+        done = subprocess.run(
+            [self._program, "image", "inspect", "--format", "{{.Id}}", reference],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        found = done.stdout.strip()
+        return None if done.returncode else f"sha256:{found.removeprefix('sha256:')}"
+
+    def pull(self, reference: str, platform: str, *, insecure: bool = False) -> None:
+        """Fetch an image, with the user's own logins."""
+        self._run("pull", *self._tls(insecure), "--platform", platform, reference)
+
+    def tag(self, reference: str, name: str) -> None:
+        """Give a local image another name."""
+        self._run("tag", reference, name)
+
+    def push(self, reference: str, *, insecure: bool = False, logins: Mapping[str, str] | None = None) -> None:
+        """Send an image to the registry that its name begins with; ``logins`` is what `login` gave."""
+        self._run("push", *self._tls(insecure), reference, environment=logins)
+
+    @contextmanager
+    def login(self, host: str, login: Login, *, insecure: bool = False) -> Iterator[Mapping[str, str]]:
+        """Log in to a registry; gives the environment in which `push` is, and forgets the login afterwards."""
+        with tempfile.TemporaryDirectory(prefix="stackwright-") as folder:
+            logins = {"REGISTRY_AUTH_FILE": str(Path(folder, "auth.json")), "DOCKER_CONFIG": folder}
+            arguments = ("login", *self._tls(insecure), "--username", login.username, "--password-stdin", host)
+            self._run(*arguments, environment=logins, text=login.password, quiet=True)
+            yield logins
+
+    def _tls(self, insecure: bool) -> Sequence[str]:
+        """docker takes loopback registries as they are, podman asks for TLS."""
+        return ["--tls-verify=false"] if insecure and self.name == "podman" else []
+
+    def _run(
+        self,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        text: str | None = None,
+        quiet: bool = False,
+    ) -> None:
+        done = subprocess.run(
+            [self._program, *arguments],
+            env={**os.environ, **(environment or {})},
+            input=text, text=True, check=False,
+            stdin=None if text is not None else subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if quiet else _STDERR,
+        )  # fmt: skip
+        if done.returncode:
+            message = (
+                f"{self.name} {arguments[0]} failed for {arguments[-1]} (exit {done.returncode}); its reason is above"
+            )
+            raise ImageError.of("SW441", message)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a registry is on this machine, where plain HTTP is as good as TLS."""
+    name = host.rpartition(":")[0] or host
+    return name in ("localhost", "127.0.0.1", "[::1]")
+
+
+class RegistryClient:
+    """Reads manifests by the registry's HTTP API; ECR speaks it too.
+
+    Sources: https://github.com/opencontainers/distribution-spec/blob/main/spec.md,
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html
+    """
+
+    def __init__(self, host: str, login: Login | None) -> None:
+        self.host = host
+        self.insecure = is_loopback(host)
+        self._login = login
+
+    def manifest(self, repository: str, tag: str) -> Manifest | None:
+        """What the tag holds; None where it, or the repository, does not exist. Raises ImageError."""
+        data = self._get(f"{repository}/manifests/{tag}", _MEDIA_TYPES)
+        if data is None:
+            return None
+        digest = _digest(data)
+        document = json.loads(data)
+        if "manifests" in document:
+            return Manifest(digest, self._of_index(repository, document["manifests"]))
+        config = document["config"]["digest"]
+        return Manifest(digest, {self._platform(repository, config): frozenset((digest, config))})
+
+    def keep(self, repository: str, digest: str, tag: str) -> None:
+        """Give what has this digest one more tag, so that rules for untagged images leave it alone. Raises ImageError.
+
+        The same tag may be given again.
+        """
+        data = self._get(f"{repository}/manifests/{digest}", _MEDIA_TYPES)
+        if data is None:
+            raise ImageError.of("SW445", f"{self.host}/{repository}@{digest} does not exist")
+        document = json.loads(data)
+        kind = document.get("mediaType", _MEDIA_TYPES[0 if "manifests" in document else 2])
+        path = f"{repository}/manifests/{tag}"
+        if self._get(path, _MEDIA_TYPES) == data:
+            return
+        try:
+            self._open(path, {"Content-Type": str(kind)}, data)
+        except ImageError:
+            if self._get(path, _MEDIA_TYPES) != data:  # ECR refuses to put the same again, and the answer may be lost
+                raise
+
+    def push(self, repository: str, tag: str, blobs: Sequence[bytes], manifest: bytes) -> None:
+        """Put an image of these blobs, each in one request, which not every registry takes. Raises ImageError."""
+        for blob in blobs:
+            path = f"{repository}/blobs/uploads/?digest={_digest(blob)}"
+            self._open(path, {"Content-Type": "application/octet-stream"}, blob, "POST")
+        kind = str(json.loads(manifest)["mediaType"])
+        self._open(f"{repository}/manifests/{tag}", {"Content-Type": kind}, manifest)
+
+    def _of_index(self, repository: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
+        found = {}
+        for entry in entries:
+            named = entry.get("platform", {})
+            platform = f"{named.get('os')}/{named.get('architecture')}"
+            if platform == "unknown/unknown":  # BuildKit's attestations
+                continue
+            data = self._get(f"{repository}/manifests/{entry['digest']}", _MEDIA_TYPES)
+            config = json.loads(data)["config"]["digest"] if data else ""
+            found[platform] = frozenset((entry["digest"], config))
+        return found
+
+    def _platform(self, repository: str, config: str) -> str:
+        data = self._get(f"{repository}/blobs/{config}", ())
+        if data is None or _digest(data) != config:
+            message = f"{self.host}/{repository} has a manifest whose configuration {config} is missing or damaged"
+            raise ImageError.of("SW442", message, hint="push the image again under a new tag")
+        named = json.loads(data)
+        return f"{named.get('os')}/{named.get('architecture')}"
+
+    def _get(self, path: str, accepted: Sequence[str]) -> bytes | None:
+        return self._open(path, {"Accept": ", ".join(accepted)} if accepted else {})
+
+    def _open(
+        self, path: str, headers: Mapping[str, str], data: bytes | None = None, sent: str = "PUT"
+    ) -> bytes | None:
+        """The answer to a GET, or where there is ``data`` to what sends it; None where a GET finds nothing."""
+        from requests import RequestException
+
+        url = f"{'http' if self.insecure else 'https'}://{self.host}/v2/{path}"
+        try:
+            method = "GET" if data is None else sent
+            answer = self._session.request(method, url, data=data, headers=dict(headers), timeout=_TIMEOUT)
+            if answer.ok:
+                return bytes(answer.content)
+            if answer.status_code == 404 and data is None:
+                return None
+            reason = f"{answer.status_code} {answer.reason}"
+        except RequestException as error:
+            reason = str(getattr(error.args[0], "reason", error) if error.args else error)
+        hint = "look at the network and HTTPS_PROXY, or log in again, then run it again"
+        verb = "give" if data is None else "take"
+        raise ImageError.of("SW442", f"the registry {self.host} does not {verb} {path}: {reason}", hint=hint)
+
+    @cached_property
+    def _session(self) -> Any:
+        """Tries again where nothing answers. The login goes to the registry alone: ECR sends readers on to S3."""
+        import requests
+        from requests.adapters import HTTPAdapter
+        from urllib3.util import Retry
+
+        session = requests.Session()
+        session.trust_env = not self.insecure  # no proxy, no ~/.netrc for this machine
+        if self._login is not None:
+            session.auth = (self._login.username, self._login.password)
+        again = Retry(
+            _TRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None,
+            raise_on_status=False, redirect=10,
+        )  # fmt: skip
+        adapter = HTTPAdapter(pool_maxsize=PARALLEL, max_retries=again)
+        session.mount(f"{'http' if self.insecure else 'https'}://", adapter)
+        return session
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"

@@ -1,0 +1,250 @@
+"""A function's folder to the zip that Lambda gets: the same bytes on every machine.
+
+Entries are sorted and have one time and one mode. They are stored, not compressed: zlib and its successors (zlib-ng)
+compress the same input to different bytes. Only where that would exceed the limit of a zip are they compressed.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ..config import FORBIDDEN, looks_secret, matches_pattern
+from ..core import Cache, Dotenv, InputError, Location
+
+ZIPPED_LIMIT = 50 * 1024 * 1024
+UNZIPPED_LIMIT = 250 * 1024 * 1024
+"""Bytes. Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+REQUIREMENTS = "requirements.txt"
+RUNTIME_PACKAGES = frozenset(("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3"))
+"""What Lambda's Python runtimes bring along; a requirement of these is left out unless its line says ``# pack``.
+
+Source: https://docs.aws.amazon.com/lambda/latest/dg/python-package.html
+"""
+_PLATFORMS = ("manylinux2014_{}", "manylinux_2_17_{}")
+_AL2023_PLATFORMS = ("manylinux_2_28_{}", "manylinux_2_27_{}")
+"""From Python 3.12 on the runtimes are Amazon Linux 2023 (glibc 2.34), before Amazon Linux 2 (glibc 2.26).
+
+Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+"""
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_MODE = 0o100755 << 16
+"""Readable and executable by all: Lambda runs as another user, and file systems differ in who may execute a file."""
+_INSTALLER_FILES = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json"))
+"""What pip notes about the machine that it runs on."""
+_REQUIREMENT = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*(.*)")
+_DIST_INFO = re.compile(r"([^/]+?)-([^/-]+)\.dist-info/METADATA")
+
+Files = Mapping[str, bytes]
+"""POSIX path in the zip -> content."""
+
+
+def read_source_files(folder: Path) -> dict[str, bytes]:
+    """The function's own files: no hidden ones, no bytecode, no dotenv file, not the list of its requirements."""
+    found: dict[str, bytes] = {}
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if any(part.startswith(".") or part == "__pycache__" for part in parts) or not path.is_file():
+            continue
+        # a link must not bring in what its own name hides
+        names = {path.name, path.resolve().name} if path.is_symlink() else {path.name}
+        if not any(name.endswith((".env", ".pyc")) for name in names) and parts != (REQUIREMENTS,):
+            found["/".join(parts)] = path.read_bytes()
+    return found
+
+
+def dotenv_files(dotenv: Dotenv, names: Sequence[str]) -> dict[str, bytes]:
+    """``aws.env`` and ``.env`` for a zip: variables for services and functions, nothing secret or forbidden."""
+    given = {"aws.env": dotenv.aws, ".env": {**dotenv.plain, **dotenv.function}}
+    return {name: _env_file(given[name], dotenv.secret_names) for name in names}
+
+
+def _env_file(variables: Mapping[str, str], secret_names: Sequence[str]) -> bytes:
+    kept = {
+        name: value
+        for name, value in variables.items()
+        if name not in secret_names and not matches_pattern(name, FORBIDDEN) and not looks_secret(value)
+    }
+    quoted = {name: value.replace("\\", "\\\\").replace("'", "\\'") for name, value in sorted(kept.items())}
+    return "".join(f"{name}='{value}'\n" for name, value in quoted.items()).encode()
+
+
+def install_dependencies(project: Path, folder: Path, runtime: str, architecture: str) -> dict[str, bytes]:
+    """The packages of the folder's ``requirements.txt`` as Lambda needs them; pip's result is kept by content.
+
+    Every package must be pinned with ``==``, those that others need too. Raises InputError where one is not, where
+    pip fails, or where ``runtime`` (e.g. ``python3.13``) is no Python.
+    """
+    path = folder / REQUIREMENTS
+    if not path.is_file():
+        return {}
+    requirements = _Requirements(_text(path, _shown(project, path)), _shown(project, path))
+    if not requirements.pinned:
+        return {}
+    version = re.fullmatch(r"python(3\.[0-9]+)", runtime)
+    if version is None:
+        message = f"the function has a {REQUIREMENTS}, but its Runtime is {runtime or 'not given'}, no Python"
+        raise InputError.of("SW601", message, Location(requirements.path), hint="set Runtime, e.g. to python3.13")
+    text = requirements.text()
+    cache = Cache(project, "packages")
+    key = cache.key(text, version[1], architecture)
+    found = _unpacked(cache.get(key))
+    if found is None:
+        found = _install(text, folder, version[1], architecture, requirements)
+        cache.put(key, make_zip(found))
+    return found
+
+
+def _text(path: Path, shown: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError.of("SW602", "not UTF-8 text", Location(shown), hint="save the file as UTF-8") from None
+
+
+def _unpacked(data: bytes | None) -> dict[str, bytes] | None:
+    """The files of a zip; None where there is none, or a damaged one."""
+    if data is None:
+        return None
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+    except zipfile.BadZipFile:
+        return None
+
+
+def _shown(project: Path, path: Path) -> str:
+    return path.relative_to(project).as_posix() if path.is_relative_to(project) else path.as_posix()
+
+
+class _Requirements:
+    """The lines of a requirements file that are packed: name -> line, and the options."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self.path = path
+        self.pinned: dict[str, str] = {}
+        self._options: list[str] = []
+        for number, line in _logical_lines(text):
+            self._read(line, Location(path, number))
+
+    def _read(self, line: str, at: Location) -> None:
+        requirement, _, comment = line.partition(" #")
+        requirement = requirement.strip()
+        if requirement.startswith(("-r", "--requirement", "-c", "--constraint", "-e", "--editable")):
+            message = f"{requirement.split()[0]} cannot be used for a function"
+            raise InputError.of("SW602", message, at, hint="list the packages")
+        if requirement.startswith("-"):
+            self._options.append(requirement)
+            return
+        match = _REQUIREMENT.match(requirement)
+        if match is None or not match[2].startswith("==") or "*" in match[2].partition(";")[0]:
+            message = f"{requirement} is not pinned: the zip would differ from day to day"
+            raise InputError.of("SW602", message, at, hint="write name==version")
+        name = normalize_name(match[1])
+        if name not in RUNTIME_PACKAGES or comment.strip() == "pack":
+            self.pinned[name] = requirement
+
+    def text(self) -> str:
+        """The lines for pip."""
+        return "\n".join([*self._options, *(self.pinned[name] for name in sorted(self.pinned))]) + "\n"
+
+
+def normalize_name(name: str) -> str:
+    """``Python_Dotenv`` as ``python-dotenv``. Source: https://peps.python.org/pep-0503/#normalized-names"""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Number and text of each line with its continuations; no comment lines."""
+    pending, start = "", 0
+    for number, line in enumerate(text.splitlines(), 1):
+        start = start if pending else number
+        pending += line.removesuffix("\\") if line.endswith("\\") else line
+        if not line.endswith("\\"):
+            if pending.strip() and not pending.lstrip().startswith("#"):
+                yield start, pending.strip()
+            pending = ""
+    if pending.strip():
+        yield start, pending.strip()
+
+
+def _install(text: str, folder: Path, version: str, architecture: str, requirements: _Requirements) -> dict[str, bytes]:
+    minor = int(version.partition(".")[2])
+    platforms = [each.format(architecture) for each in _PLATFORMS + (_AL2023_PLATFORMS if minor >= 12 else ())]
+    with tempfile.TemporaryDirectory(prefix="stackwright-") as place:
+        listed, target = Path(place, "requirements.txt"), Path(place, "target")
+        listed.write_text(text, encoding="utf-8")
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+        command += ["--no-compile", "--no-warn-script-location", "--implementation", "cp", "--python-version", version]
+        command += [part for each in platforms for part in ("--platform", each)]
+        command += ["--only-binary=:all:", "--target", str(target), "--requirement", str(listed)]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise _pip_failed(done.stderr or done.stdout, requirements)
+        installed = {path.relative_to(target).as_posix(): path for path in target.rglob("*") if path.is_file()}
+        _require_pinned(installed, requirements)
+        return {name: path.read_bytes() for name, path in sorted(installed.items()) if _is_packed(name)}
+
+
+def _is_packed(name: str) -> bool:
+    top, _, rest = name.partition("/")
+    if top == "bin" or "__pycache__" in name:  # scripts name the interpreter of this machine
+        return False
+    return not (top.endswith(".dist-info") and rest in _INSTALLER_FILES)
+
+
+def _require_pinned(installed: Mapping[str, Path], requirements: _Requirements) -> None:
+    found = [match for name in installed if (match := _DIST_INFO.fullmatch(name))]
+    missing = sorted(
+        (normalize_name(match[1]), match[2]) for match in found if normalize_name(match[1]) not in requirements.pinned
+    )
+    if missing:
+        lines = [f"{n}=={v}" + ("  # pack" if n in RUNTIME_PACKAGES else "") for n, v in missing]
+        message = f"{', '.join(name for name, _ in missing)}: needed by other packages, but not pinned"
+        hint = f"add to {requirements.path}: {'; '.join(lines)}"
+        raise InputError.of("SW602", message, Location(requirements.path), hint=hint)
+
+
+def _pip_failed(output: str, requirements: _Requirements) -> InputError:
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith("WARNING")]
+    if any("No module named pip" in line for line in lines):
+        hint = "install pip: python -m ensurepip"
+    elif any("No matching distribution" in line for line in lines):
+        hint = "use a version that has a wheel for Lambda; packages are never built from source here"
+    else:
+        hint = "pip's own settings (PIP_INDEX_URL, pip.conf) apply"
+    message = "pip cannot install the packages:\n" + "\n".join(f"    {line}" for line in lines[-20:])
+    return InputError.of("SW603", message, Location(requirements.path), hint=hint)
+
+
+def make_zip(files: Files) -> bytes:
+    """The files as a zip; equal files give equal bytes."""
+    stored = _zip(files, zipfile.ZIP_STORED)
+    return stored if len(stored) <= ZIPPED_LIMIT else _zip(files, zipfile.ZIP_DEFLATED)
+
+
+def _zip(files: Files, compression: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression, compresslevel=9) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.create_system = 3  # Unix, wherever this runs: else the mode means nothing
+            entry.external_attr = _MODE
+            entry.compress_type = compression
+            archive.writestr(entry, files[name])
+    return buffer.getvalue()
+
+
+def require_limits(data: bytes, unzipped: int, at: Callable[[], Sequence[Location]]) -> None:
+    """Raise InputError where Lambda would refuse the zip, with where it is asked for; to find that takes longer."""
+    for size, limit, what in ((len(data), ZIPPED_LIMIT, "zipped"), (unzipped, UNZIPPED_LIMIT, "unzipped")):
+        if size > limit:
+            message = f"the function takes {size / 2**20:.1f} MB {what}; Lambda allows {limit // 2**20}"
+            hint = "leave packages out, move data to S3, or use a container image"
+            raise InputError.of("SW604", message, *at(), hint=hint)

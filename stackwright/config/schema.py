@@ -1,0 +1,235 @@
+"""``params/schema.json`` (JSON Schema 2020-12): validation with readable messages, defaults, and ``aws.env`` names.
+
+Two annotations of ours: ``x-aws-env`` names the variable of ``aws.env`` that may supply a parameter, ``x-message``
+is shown where a subschema fails that JSON Schema itself could only describe as "not valid".
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..core import InputError, Location, ParameterPath, Problem, dotted, key_with_dot
+
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+
+JsonSchema = Mapping[str, Any]
+
+_KINDS = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
+_KINDS |= {"array": "a list", "object": "a map", "null": "null"}
+_BOUNDS = {
+    "minimum": "is below the minimum of {}",
+    "maximum": "is above the maximum of {}",
+    "exclusiveMinimum": "must be above {}",
+    "exclusiveMaximum": "must be below {}",
+    "minLength": "is shorter than {} characters",
+    "maxLength": "is longer than {} characters",
+    "minItems": "has fewer than {} items",
+    "maxItems": "has more than {} items",
+    "pattern": "does not match {}",
+    "multipleOf": "is not a multiple of {}",
+    "const": "must be {}",
+}
+
+
+def parse_schema(text: str, path: str) -> JsonSchema:
+    """The schema; raises InputError where it is not a JSON object."""
+    try:
+        schema = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError.of("SW008", f"not valid JSON: {error.msg}", Location(path, error.lineno)) from None
+    if not isinstance(schema, dict):
+        raise InputError.of("SW008", "the schema must be a map", Location(path, 1))
+    return schema
+
+
+def schema_properties(schema: JsonSchema, at: ParameterPath = ()) -> Iterator[tuple[ParameterPath, JsonSchema]]:
+    """Every declared property below ``schema`` with its path, parents first; ``$ref`` into ``$defs`` is followed."""
+    yield from _properties(schema, schema, at, ())
+
+
+def _properties(
+    root: JsonSchema, node: JsonSchema, at: ParameterPath, above: tuple[int, ...]
+) -> Iterator[tuple[ParameterPath, JsonSchema]]:
+    target = resolve_reference(root, node)
+    if id(target) in above:  # a schema of trees contains itself: one level of it is listed
+        return
+    for name, child in target.get("properties", {}).items():
+        yield (*at, name), {**resolve_reference(root, child), **child}
+        yield from _properties(root, child, (*at, name), (*above, id(target)))
+
+
+def resolve_reference(root: JsonSchema, node: JsonSchema) -> JsonSchema:
+    """``node`` with a local ``$ref`` followed; raises InputError where it leads nowhere."""
+    followed: list[str] = []
+    while str(node.get("$ref", "")).startswith("#"):
+        reference = str(node["$ref"])
+        if reference in followed:
+            raise _reference_error(reference, "leads in a circle")
+        followed.append(reference)
+        target: Any = root
+        for part in reference.lstrip("#").split("/")[1:]:
+            target = target.get(part) if isinstance(target, dict) else None
+        if not isinstance(target, dict):
+            raise _reference_error(reference, "is not there")
+        node = target
+    return node
+
+
+def _reference_error(reference: str, why: str) -> InputError:
+    return InputError.of("SW008", f"the $ref {reference} {why}", Location("params/schema.json", 1))
+
+
+def schema_defaults(schema: JsonSchema) -> dict[str, Any]:
+    """The declared defaults as nested maps, for the parameters that no file gives."""
+    found: dict[str, Any] = {}
+    for path, node in schema_properties(schema):
+        if "default" in node:
+            place = found
+            for part in path[:-1]:
+                place = place.setdefault(str(part), {})
+            place.setdefault(str(path[-1]), node["default"])
+    return found
+
+
+def value_from_text(text: str, node: JsonSchema) -> Any:
+    """A dotenv value as the type that the schema declares; a list is separated by commas."""
+    kinds = node.get("type", "string")
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    if "array" in kinds:
+        return [item.strip() for item in text.split(",") if item.strip()]
+    if "boolean" in kinds and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if "integer" in kinds and text.lstrip("-").isdecimal():
+        return int(text)
+    if "number" in kinds and _NUMBER.fullmatch(text):
+        return float(text)
+    return text
+
+
+def validate_parameters(
+    schema: JsonSchema, parameters: Mapping[str, Any], locate: Mapping[ParameterPath, Location]
+) -> list[Problem]:
+    """Every way in which the parameters break the schema, each at the line that gives the value."""
+    from jsonschema import Draft202012Validator, FormatChecker
+    from jsonschema.exceptions import SchemaError
+
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as wrong:
+        at = "/".join(str(part) for part in wrong.absolute_path)
+        message = f"not a JSON Schema: {wrong.message[:200]} at /{at}"
+        return [Problem("SW008", message, (Location("params/schema.json", 1),))]
+    checker = FormatChecker(formats=())
+    checker.checks("cidr", raises=ValueError)(_is_cidr)
+    validator = Draft202012Validator(schema, format_checker=checker)
+    problems: dict[tuple[ParameterPath, str], Problem] = {}
+    for error in validator.iter_errors(parameters):
+        for problem, path in _problems(error, ()):
+            where = _nearest(locate, path)
+            problems.setdefault((path, problem.message), Problem(problem.code, problem.message, where, problem.hint))
+    return list(problems.values())
+
+
+def _is_cidr(value: object) -> bool:
+    if isinstance(value, str):
+        if "/" not in value:
+            raise ValueError("a prefix length such as /24 is missing")
+        ipaddress.ip_network(value)
+    return True
+
+
+def _nearest(locate: Mapping[ParameterPath, Location], path: ParameterPath) -> tuple[Location, ...]:
+    for length in range(len(path), -1, -1):
+        if path[:length] in locate:
+            return (locate[path[:length]],)
+    return ()
+
+
+def _problems(error: Any, above: ParameterPath) -> Iterator[tuple[Problem, ParameterPath]]:
+    path: ParameterPath = (*above, *error.path)
+    message = _own_message(error)
+    if message:
+        yield Problem("SW012", f"{dotted(path) or 'parameters'}: {message}"), path
+    elif error.validator in ("additionalProperties", "unevaluatedProperties"):
+        yield from _unknown(error, path)
+    elif error.validator == "required":
+        name = next(name for name in error.validator_value if name not in error.instance)
+        yield Problem("SW013", f"{dotted((*path, name))} is missing"), (*path, name)
+    elif error.context:
+        for child in _closest(error):
+            yield from _problems(child, path)
+    else:
+        yield _leaf_problem(error, path), path
+
+
+def _own_message(error: Any) -> str:
+    if isinstance(error.schema, dict):
+        message = error.schema.get("x-message")
+        if message and error.validator not in ("additionalProperties", "type"):
+            return str(message)
+    return ""
+
+
+def _closest(error: Any) -> list[Any]:
+    """The branch of anyOf or oneOf that fails deepest: most likely the one that was meant."""
+    branches: dict[Any, list[Any]] = {}
+    for child in error.context:
+        branches.setdefault(child.schema_path[0], []).append(child)
+    return max(branches.values(), key=lambda branch: (*_closeness(branch), -len(branch)))
+
+
+def _closeness(branch: list[Any]) -> tuple[bool, int]:
+    """A value of the branch's own type is nearer than any other; then the deeper error."""
+    is_type = all(error.validator != "type" or error.path for error in branch)
+    return is_type, max(len(error.path) for error in branch)
+
+
+def _unknown(error: Any, path: ParameterPath) -> Iterator[tuple[Problem, ParameterPath]]:
+    known = list(error.schema.get("properties", {}))
+    patterns = list(error.schema.get("patternProperties", {}))
+    for name in error.instance:
+        if name in known or any(re.search(p, name) for p in patterns):
+            continue
+        flat = key_with_dot((*path, name))
+        if flat:
+            yield Problem("SW010", f"unknown parameter {flat[0]}", (), flat[1]), (*path, name)
+            continue
+        close = difflib.get_close_matches(name, known, 1, 0.6)
+        full = dotted((*path, name))
+        hint = f"did you mean {dotted((*path, close[0]))}?" if close else f"known here: {', '.join(sorted(known))}"
+        yield Problem("SW010", f"unknown parameter {full}", (), hint), (*path, name)
+
+
+def _leaf_problem(error: Any, path: ParameterPath) -> Problem:
+    name, value, rule = dotted(path) or "parameters", error.instance, error.validator_value
+    unit = error.schema.get("x-unit", "")
+    if error.validator == "type":
+        wanted = " or ".join(_KINDS.get(kind, kind) for kind in ([rule] if isinstance(rule, str) else rule))
+        hint = "put it in quotes" if rule == "string" and isinstance(value, int | float) else ""
+        return Problem("SW011", f"{name} must be {wanted}, not {short_value(value)}", (), hint)
+    if error.validator == "enum":
+        close = difflib.get_close_matches(str(value), [str(item) for item in rule], 1, 0.6)
+        allowed = ", ".join(str(item) for item in rule)
+        return Problem(
+            "SW012",
+            f"{name} is {short_value(value)}; allowed: {allowed}",
+            (),
+            f"did you mean {close[0]}?" if close else "",
+        )
+    if error.validator == "format":
+        return Problem("SW012", f"{name}: {short_value(value)} is not a valid {rule} ({error.cause or error.message})")
+    if error.validator in _BOUNDS:
+        text = _BOUNDS[error.validator].format(rule if error.validator == "pattern" else short_value(rule))
+        return Problem("SW012", f"{name}: {short_value(value)} {text}{f' {unit}' if unit else ''}")
+    return Problem("SW012", f"{name}: {error.message[:200]}")
+
+
+def short_value(value: Any) -> str:
+    """A parameter's value for a message, cut to 60 characters."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "…"

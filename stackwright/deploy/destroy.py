@@ -1,0 +1,165 @@
+"""Root stacks -> what their templates retain, and nothing else.
+
+Nothing is emptied: a bucket with objects in it stops a deletion, as CloudFormation has it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ..aws import PARALLEL, Aws, Stack
+from ..cfn import STATEFUL, Template, declared_keys
+from ..core import AwsError, DeployError, Problem
+from ..plan import STACK, LiveStack, Outcome
+from .follow import Follower, attach_to_operation, follow_operation
+from .progress import Fate
+
+_SNAPSHOT = frozenset(("AWS::RDS::DBCluster", "AWS::RDS::DBInstance"))
+"""What leaves a snapshot where its template says nothing (an instance of a cluster does not).
+
+Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+"""
+
+_WAYS: Sequence[tuple[str, str, str]] = (
+    (
+        "AWS::S3::Bucket",
+        "not empty",
+        "look at what is in it; if it may go: aws s3 rb s3://{id} --force (a versioned one: empty it in the console)",
+    ),
+    (
+        "AWS::ECR::Repository",
+        "not empty|contains images|force",
+        "if its images may go: aws ecr delete-repository --force --repository-name {id}",
+    ),
+    ("", "in use by|is imported|has a dependent object|dependency", "remove first what uses it"),
+)
+"""Type, what the reason says, and the way on."""
+
+
+def list_fates(live: LiveStack) -> list[Fate]:
+    """What becomes of each resource of a root and its nested stacks: losses of data first, then what is kept.
+
+    Raises AwsError.
+    """
+    found = list(_fates(live, ""))
+    return sorted(found, key=lambda fate: (not fate.lost, not fate.kept))
+
+
+def _fates(live: LiveStack, above: str) -> Iterator[Fate]:
+    template = declared_keys(live.template)
+    for name, each in live.resources.items():
+        if not each.physical_id:
+            continue
+        kept = above or _kept(name, each.type, template, live.stack)
+        if each.type == STACK and name in live.nested:
+            yield from _fates(live.nested[name], kept)
+        else:
+            yield Fate(f"{live.name}:{name}", each.type, each.physical_id, kept, each.type in STATEFUL)
+
+
+def _kept(name: str, type_: str, template: Template, stack: Stack) -> str:
+    resource = template.resources.get(name)
+    policy: Any = resource.deletion_policy if resource else None
+    if policy is None and type_ in _SNAPSHOT:
+        return "" if resource and "DBClusterIdentifier" in resource.properties else "Snapshot"
+    if policy == "RetainExceptOnCreate":
+        return "" if stack.status.startswith("ROLLBACK") else "Retain"
+    return policy if policy in ("Retain", "Snapshot") else ""
+
+
+def delete_stack(
+    stack: Stack, aws: Aws, root: str, *, token: str, following: Follower | None = None, retain: Sequence[str] = ()
+) -> Outcome:
+    """Delete a root stack, its termination protection included, and follow that to its end.
+
+    ``retain`` names resources of the root that stay, which is possible only after a deletion that failed. A deletion
+    that is under way is followed.
+
+    Raises:
+        DeployError: SW802, another operation is under way.
+        AwsError: AWS refuses something; SW824 where the deletion goes on, but can no longer be followed.
+    """
+    if stack.status == "DELETE_IN_PROGRESS":
+        return attach_to_operation(stack, aws, root, following)
+    if stack.busy:
+        hint = "follow it with the verb watch, and run this again when it has ended"
+        raise DeployError.of("SW802", f"{stack.name} is in {stack.status}", hint=hint)
+    if stack.protected:
+        aws.set_termination_protection(stack.id, enabled=False)
+    last = aws.last_event(stack.id)
+    aws.delete_stack(stack.id, token, retain)
+    return follow_operation(stack.id, aws, root, since=last.id if last else None, following=following)
+
+
+def order_deletions(lives: Sequence[LiveStack], aws: Aws) -> list[LiveStack]:
+    """The root stacks in an order in which they can be deleted: as given, but what imports an export goes before what
+    exports it.
+
+    Raises:
+        DeployError: SW828, stacks that are not among them import something.
+        AwsError: as ever; who may not ask what imports an export is told nothing.
+    """
+    owners = {stack.stack.name: root.name for root in lives for stack in root.walk()}
+    users: dict[str, set[str]] = {root.name: set() for root in lives}
+    problems: list[Problem] = []
+    for root, stack, export, importer in _imports(lives, aws):
+        if importer in owners:
+            users[root].add(owners[importer])
+        else:
+            message = f"{stack} exports {export}, which {importer} imports: it cannot be deleted"
+            problems.append(
+                Problem("SW828", message, (), f"take the import out of {importer} first; nothing was deleted")
+            )
+    if problems:
+        raise DeployError(problems)
+    left, ordered = list(lives), list[LiveStack]()
+    while left:
+        there = {each.name for each in left}
+        free = next((each for each in left if not users[each.name] & (there - {each.name})), left[0])
+        left.remove(free)
+        ordered.append(free)
+    return ordered
+
+
+def _imports(lives: Sequence[LiveStack], aws: Aws) -> Iterator[tuple[str, str, str, str]]:
+    """Root, stack, export, and who imports it; nothing where that may not be asked."""
+    exports = [
+        (root.name, each.stack.name, name) for root in lives for each in root.walk() for name in each.stack.exports
+    ]
+    try:
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            found = list(pool.map(aws.importers, (name for _, _, name in exports)))
+    except AwsError as error:
+        if error.problems[0].code == "SW403":
+            return
+        raise
+    for export, importers in zip(exports, found, strict=True):
+        yield from ((*export, each) for each in importers)
+
+
+def explain_failed_deletion(outcome: Outcome) -> str:
+    """What to do about a deletion that failed; empty where nothing better is known than its reason."""
+    cause = outcome.cause
+    if cause is None:
+        return ""
+    name = cause.address.rpartition(":")[2]
+    physical = next((e.physical_id for e in outcome.events if e.logical_id == name and e.physical_id), "")
+    for type_, said, way in _WAYS:
+        if type_ in ("", cause.type) and re.search(said, cause.reason, re.IGNORECASE):
+            return way.format(id=physical)
+    return ""
+
+
+def delete_review_stack(stack: Stack, aws: Aws) -> None:
+    """Delete a stack that holds change sets only (REVIEW_IN_PROGRESS). Raises AwsError."""
+    for change_set, _ in aws.change_sets(stack.id):
+        aws.delete_change_set(change_set)
+    found = aws.stack(stack.id)
+    if found is None or found.status == "DELETE_COMPLETE":
+        return
+    if found.status != "REVIEW_IN_PROGRESS":
+        raise AwsError.of("SW802", f"{stack.name} is in {found.status} by now", hint="look again")
+    aws.delete_stack(stack.id, f"discard-{stack.id.rpartition('/')[2]}")

@@ -1,0 +1,143 @@
+"""Live stacks -> [StackDrift]: what is not as their templates say, root and nested, property by property.
+
+CloudFormation does not look into nested stacks from their parent, so each stack is asked for itself. Only what a
+template states can drift, and not all types can be read.
+Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-drift.html
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from msgspec.structs import replace
+
+from ..aws import Drift, Polling, Stacks
+from ..cfn import declared_keys
+from ..core import AwsError
+from ..diff import HIDDEN
+from ..health import DriftedStack
+from ..plan import LiveStack, StackTarget, walk_stacks
+
+PARALLEL = 4
+"""Detections at the same time: each makes the account call the APIs of all its resources."""
+DEADLINE = 1800.0
+"""Seconds for one stack: a detection reads every resource, and large stacks take minutes."""
+INLINE_LIMIT = 51_200
+_DRIFTED = ("MODIFIED", "DELETED")
+
+
+def detect_drift(
+    lives: Iterable[LiveStack],
+    aws: Stacks,
+    *,
+    on_progress: Callable[[str], None] = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> list[DriftedStack]:
+    """Look for drift in root stacks and all below them, in their order; ``on_progress`` gets each stack looked at.
+
+    Values that come from NoEcho parameters or secrets are hidden. Raises AwsError.
+    """
+
+    def look(live: LiveStack) -> DriftedStack:
+        polling = Polling(longest=2, deadline=DEADLINE, clock=clock, sleep=sleep)
+        found = _detected(live, aws, polling)
+        on_progress(live.name)
+        return found
+
+    stacks = walk_stacks(lives)
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        return list(pool.map(look, stacks))
+
+
+def _detected(live: LiveStack, aws: Stacks, polling: Polling) -> DriftedStack:
+    detection = aws.detect_drift(live.stack.id)
+    state, reason = "", ""
+    for _ in polling:
+        state, reason = aws.drift_detection(detection)
+        if state != "DETECTION_IN_PROGRESS":
+            break
+    else:
+        raise AwsError.of("SW844", f"the drift detection of {live.stack.name} does not end", hint="run it again later")
+    found = aws.drifts(live.stack.id)
+    secret = _Secrets(live)
+    drifted = tuple(secret.hidden(each) for each in found if each.status in _DRIFTED)
+    compared = sum(each.status != "NOT_CHECKED" for each in found)
+    failed = (reason or "it failed") if state == "DETECTION_FAILED" else ""
+    return DriftedStack(live.name, drifted, compared, len(live.resources) - compared, failed)
+
+
+class _Secrets:
+    """Which properties of a template are made of NoEcho parameters or secrets."""
+
+    def __init__(self, live: LiveStack) -> None:
+        self._template = declared_keys(live.template)
+        names = [name for name, each in self._template.parameters.items() if each.no_echo]
+        marks = [mark for name in names for mark in (f'{{"Ref": "{name}"}}', f"${{{name}}}")]
+        self._marks = (*marks, "{{resolve:secretsmanager", "{{resolve:ssm-secure")
+
+    def hidden(self, found: Drift) -> Drift:
+        """The drift without values that nobody may see."""
+        resource = self._template.resources.get(found.logical_id)
+        properties = resource.properties if resource else {}
+        shown = []
+        for path, expected, actual, kind in found.differences:
+            secret = self._inside(properties, path)
+            shown.append((path, HIDDEN, HIDDEN, kind) if secret else (path, expected, actual, kind))
+        return replace(found, differences=tuple(shown))
+
+    def _inside(self, properties: Any, path: str) -> bool:
+        """Whether what the template has at a JSON pointer is secret; the pointer may lead into a function's result."""
+        place = properties
+        for part in path.strip("/").split("/"):
+            step = _step(place, part)
+            if step is None and not _function(place):
+                return False  # the template does not state it
+            if step is None:
+                break
+            place = step
+        text = json.dumps(place, default=str)
+        return any(mark in text for mark in self._marks)
+
+
+def _function(place: Any) -> bool:
+    names = list(place) if isinstance(place, Mapping) else []
+    return len(names) == 1 and (names[0] == "Ref" or str(names[0]).startswith("Fn::"))
+
+
+def _step(place: Any, part: str) -> Any:
+    if isinstance(place, Mapping):
+        return place.get(part)
+    if isinstance(place, list) and part.isdecimal() and int(part) < len(place):
+        return place[int(part)]
+    return None
+
+
+def revert_target(live: LiveStack, url: str | None) -> StackTarget:
+    """What a root stack is asked to become so that only drift is reverted: what it is by its own template.
+
+    ``url`` is where its template can be read, needed where it is larger than a request takes. Raises AwsError.
+    """
+    inline = len(live.template.encode()) <= INLINE_LIMIT
+    if not inline and url is None:
+        message = f"the template of {live.stack.name} is larger than {INLINE_LIMIT:,} bytes, and no release stored it"
+        raise AwsError.of("SW844", message, hint="deploy once, then revert the drift")
+    return StackTarget(
+        root=live.name,
+        stack=live.stack.name,
+        templates={each.name: each.template for each in live.walk()},
+        urls={live.name: url} if url else {},
+        parameters=_parameters(live),
+        tags=live.stack.tags,
+        inline=inline,
+    )
+
+
+def _parameters(live: LiveStack) -> dict[str, str]:
+    """The live values without NoEcho ones, which nobody can read: the plan keeps them."""
+    secret = {name for name, each in declared_keys(live.template).parameters.items() if each.no_echo}
+    return {name: text for name, text in live.stack.parameters.items() if name not in secret}

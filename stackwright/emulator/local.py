@@ -1,0 +1,140 @@
+"""The environment ``local``: commands for it use the local CloudFormation, which the first of them starts.
+
+Nothing of it is an AWS account's: the keys are no credentials, and no profile of this machine's user is looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import urllib.request
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ..core import Cache, Config, EmulatorError
+from . import lifecycle
+
+ENVIRONMENT = "local"
+REGISTRY = "STACKWRIGHT_REGISTRY"
+_ENDPOINT = "AWS_ENDPOINT_URL"
+_ACCOUNT = "123456789012"
+"""Where the parameters name none: the example account of AWS's documentation."""
+UNSET = (
+    "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+)  # fmt: skip
+_KEYS, _EXAMPLE = "keys.env", "keys.env.example"
+
+
+@contextmanager
+def local_environment(
+    config: Config, variables: MutableMapping[str, str] | None = None
+) -> Iterator[lifecycle.Running | None]:
+    """Point ``variables`` (those of the process) to the emulator for the environment ``local``, until the end.
+
+    Starts the emulator of the project unless it runs; gives it where it was started now, else None. Does nothing for
+    other environments, or where ``AWS_ENDPOINT_URL`` is set already. Raises EmulatorError.
+    """
+    held = os.environ if variables is None else variables
+    if config.environment != ENVIRONMENT or held.get(_ENDPOINT):
+        yield None
+        return
+    found = lifecycle.running(local_folder(config.project))
+    running = start_local(config)
+    given = {**local_settings(running.url, config.region, local_account(config)), **_past_proxies(held)}
+    before = {name: held.pop(name, None) for name in (*unset_settings(held), *given)}
+    held.update(given)
+    try:
+        yield None if found else running
+    finally:
+        for name, value in before.items():
+            held.pop(name, None)
+            if value is not None:
+                held[name] = value
+
+
+def start_local(config: Config) -> lifecycle.Running:
+    """The emulator of the project, in the Region and account of the parameters; started unless it runs.
+
+    Raises EmulatorError: it does not start, or runs for another account or Region.
+    """
+    with describe_local():
+        return lifecycle.start(Cache(config.project, "emulator").prepare(), config.region, local_account(config))
+
+
+def local_account(config: Config) -> str:
+    """The account that the emulator plays for an environment."""
+    return config.account or _ACCOUNT
+
+
+def local_folder(project: Path) -> Path:
+    """Where the emulator of a project keeps its state."""
+    return Cache(project.resolve(), "emulator").folder
+
+
+def local_settings(url: str, region: str, account: str) -> dict[str, str]:
+    """The variables that point every AWS client, and `images`, at the emulator at ``url``."""
+    place = {_ENDPOINT: url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, REGISTRY: urlsplit(url).netloc}
+    # No credentials: real ones stay out of it.
+    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_ACCOUNT_ID": account}
+    files = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    return {**place, **keys, **files, "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def unset_settings(variables: Mapping[str, str]) -> list[str]:
+    """Which of the variables would lead AWS clients elsewhere."""
+    return [name for name in variables if name in UNSET or name.startswith(f"{_ENDPOINT}_")]
+
+
+def is_local_registry(host: str, variables: Mapping[str, str] | None = None) -> bool:
+    """Whether a registry is that of the emulator to which the variables point."""
+    url = (os.environ if variables is None else variables).get(_ENDPOINT, "")
+    if not is_local_endpoint(host, variables):
+        return False
+    with suppress(lifecycle.LifecycleError):
+        return "stacks" in lifecycle.Running(0, url).admin("status")
+    return False
+
+
+def is_local_endpoint(host: str, variables: Mapping[str, str] | None = None) -> bool:
+    """Whether a host is the one that the variables name as AWS's endpoint."""
+    url = (os.environ if variables is None else variables).get(_ENDPOINT, "")
+    return bool(host) and urlsplit(url).netloc == host
+
+
+@contextmanager
+def describe_local() -> Iterator[None]:
+    """What the emulator refuses, as a problem to show."""
+    try:
+        yield
+    except lifecycle.LifecycleError as error:
+        hint = "look at .stackwright/emulator/emulator.log; python render.py emulator stop, then start again"
+        raise EmulatorError.of("SW701", str(error), hint=hint) from None
+    except OSError as error:
+        hint = "make the project's folder writable"
+        raise EmulatorError.of("SW701", f"the emulator's folder cannot be written: {error}", hint=hint) from None
+
+
+def make_local_keys(project: Path) -> bool:
+    """Write ``env/local/keys.env`` with made-up values for the names of its example, unless it is there.
+
+    Raises OSError where it cannot be written.
+    """
+    example, file = (project / "env" / ENVIRONMENT / name for name in (_EXAMPLE, _KEYS))
+    if file.exists() or not example.is_file():
+        return False
+    names = (line.partition("=")[0].strip() for line in example.read_text(encoding="utf-8").splitlines())
+    text = "".join(f"{name}={ENVIRONMENT}-{name.lower()}\n" for name in names if name and not name.startswith("#"))
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+        stream.write(text)
+    return True
+
+
+def _past_proxies(variables: Mapping[str, str]) -> dict[str, str]:
+    """What keeps a proxy out of the way to this machine; nothing where there is none."""
+    if not urllib.request.getproxies():
+        return {}
+    known = variables.get("no_proxy") or variables.get("NO_PROXY") or ""
+    value = ",".join(filter(None, (known, "127.0.0.1")))
+    return {"no_proxy": value, "NO_PROXY": value}

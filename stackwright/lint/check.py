@@ -1,0 +1,284 @@
+"""Renderings to reports: cfn-lint and our own rules, every finding at the template line that caused it.
+
+cfn-lint is imported only where a template changed since it was last linted: its findings are kept by the content of
+the template, of its nested templates, of the configuration, and by its version.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Any, Self
+
+from msgspec import Struct
+
+from ..core import (
+    Cache,
+    Document,
+    Level,
+    Line,
+    Location,
+    ParameterPath,
+    Problem,
+    Rendering,
+    Report,
+    StackwrightError,
+    Waiver,
+    line_of_path,
+)
+from ..render import LINT_CONFIG
+from .rules import RULES, RuleFinding
+
+TIME_LIMIT = 60
+"""Seconds for one template: cfn-lint can take minutes where many Conditions combine."""
+_SETTINGS = "2 W3002"
+"""What the workers do beside the project's own configuration; changes with it."""
+_Work = tuple[str, str, str, str, int]
+"""Key, path, region, folder of the project, seconds: one template for the process that lints."""
+_FIELDS = ("code", "level", "message", "line")
+
+
+class LintFinding(Struct, frozen=True):
+    """One finding of cfn-lint in one document."""
+
+    code: str
+    level: str
+    message: str
+    line: int
+
+
+def check_rendering_folders(
+    renderings: Sequence[tuple[Rendering, Path]], linter: Linter, *, jobs: int = 0, time_limit: int = TIME_LIMIT
+) -> list[Report]:
+    """Check renderings that are staged in folders; a report for each, in order.
+
+    ``jobs`` is the number of processes (0: one a processor), ``time_limit`` the seconds cfn-lint may take for one
+    template; a template that takes longer is reported, never waited for.
+    """
+    tasks = [_Task(rendering, document, folder) for rendering, folder in renderings for document in rendering.documents]
+    cached = {task.key: found for task in tasks if (found := _cached(task)) is not None}
+    fresh = {task.key: task for task in tasks if task.key not in cached}
+    batches = _batches(list(fresh.values()), time_limit)
+    linted = dict(linter.lint(batches, jobs or os.cpu_count() or 1)) if fresh else {}
+    for key, found in linted.items():
+        _keep(fresh[key], found)
+    results = {**cached, **linted}
+    return [_report(rendering, results, tasks, set(fresh)) for rendering, _ in renderings]
+
+
+class _Task:
+    """One document to lint, and the key of what its findings depend on."""
+
+    def __init__(self, rendering: Rendering, document: Document, folder: Path) -> None:
+        self.rendering = rendering
+        self.document = document
+        self.path = folder / document.path
+        self.region = rendering.config.region
+        self.project = rendering.config.project
+        self.key = self._key()
+
+    def _key(self) -> str:
+        settings = [path.read_bytes() for name in LINT_CONFIG if (path := self.project / name).is_file()]
+        children = [d for d in self.rendering.documents if d.name.startswith(f"{self.document.name}/")]
+        texts = [part for each in (self.document, *children) for part in (each.path, each.text)]
+        return Cache.key(_version(), self.region, _SETTINGS, *settings, *texts)
+
+
+@cache
+def _version() -> str:
+    return f"{metadata.version('cfn-lint')} {sys.version_info[:2]}"
+
+
+def _cached(task: _Task) -> list[LintFinding] | None:
+    data = Cache(task.project, "lint").get(task.key)
+    try:
+        return None if data is None else [_finding(**each) for each in json.loads(data)]
+    except (ValueError, TypeError):
+        return None  # damaged: lint again
+
+
+def _finding(code: object, level: object, message: object, line: object) -> LintFinding:
+    return LintFinding(str(code), str(level), str(message), int(str(line)))
+
+
+def _keep(task: _Task, found: Sequence[LintFinding]) -> None:
+    if all(each.code not in ("SW390", "SW392") for each in found):
+        data = json.dumps([{name: getattr(each, name) for name in _FIELDS} for each in found])
+        Cache(task.project, "lint").put(task.key, data.encode())
+
+
+class Linter:
+    """The process that runs cfn-lint: started when it is needed, ended with the ``with`` block.
+
+    Where nothing of the project was linted yet, it is started at once and loads cfn-lint while the templates render.
+    """
+
+    def __init__(self, project: Path) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._messages: IO[str] | None = None
+        self._new = not any(Cache(project, "lint").folder.glob("*"))
+
+    def __enter__(self) -> Self:
+        if self._new:
+            self._start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._process is not None:
+            with self._process:  # closes its pipes and waits for it
+                self._process.kill()
+        if self._messages is not None:
+            self._messages.close()
+
+    def _start(self) -> subprocess.Popen[str]:
+        path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+        self._messages = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed by __exit__
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "stackwright.lint.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._messages,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, "PYTHONPATH": path},
+            start_new_session=True,  # Ctrl-C is for the command alone
+        )
+        return self._process
+
+    def lint(self, batches: Sequence[Sequence[_Work]], jobs: int) -> Iterator[tuple[str, list[LintFinding]]]:
+        """Key and findings of each template of the batches."""
+        process = self._process or self._start()
+        expected = {work[0] for batch in batches for work in batch}
+        assert process.stdin is not None  # noqa: S101 - it is a pipe
+        assert process.stdout is not None  # noqa: S101 - so is it
+        with contextlib.suppress(BrokenPipeError):  # it died: seen below by what is missing
+            process.stdin.write(json.dumps({"jobs": min(jobs, len(batches)), "batches": batches}) + "\n")
+            process.stdin.flush()
+        for line in process.stdout:
+            for key, findings in json.loads(line):
+                expected.discard(key)
+                yield key, [LintFinding(*each) for each in findings]
+        if expected:
+            hint = "python render.py doctor says what is missing"
+            raise StackwrightError.of("SW391", f"cfn-lint ended early: {self._last_message()}", hint=hint)
+
+    def _last_message(self) -> str:
+        if self._messages is None:
+            return ""
+        self._messages.seek(0)
+        return (self._messages.read().strip().splitlines() or ["without a message"])[-1]
+
+
+def _batches(tasks: Sequence[_Task], limit: int) -> list[list[_Work]]:
+    """Templates of one name together: they use the same resource types, whose schemas a process loads once."""
+    groups: dict[str, list[_Work]] = {}
+    for task in tasks:
+        work = (task.key, str(task.path), task.region, str(task.project), limit)
+        groups.setdefault(task.document.name, []).append(work)
+    return sorted(groups.values(), key=lambda each: -sum(Path(one[1]).stat().st_size for one in each))
+
+
+def _report(
+    rendering: Rendering, results: Mapping[str, list[LintFinding]], tasks: Sequence[_Task], fresh: set[str]
+) -> Report:
+    own = [task for task in tasks if task.rendering is rendering]
+    problems = list(rendering.problems)
+    for task in own:
+        problems += [_lint_problem(task, found) for found in results[task.key]]
+    waivers = _Waivers(rendering)
+    for rule in RULES:
+        for finding in rule.check(rendering):
+            if not waivers.covers(finding, rule.id):
+                problems.append(locate_finding(rendering, finding, rule.id, rule.level))
+    problems += waivers.problems()
+    return Report(tuple(dict.fromkeys(problems)), tuple(waivers.used), sum(task.key not in fresh for task in own))
+
+
+def _lint_problem(task: _Task, found: LintFinding) -> Problem:
+    if found.code == "SW392":
+        return _no_region(task.rendering, found.message)
+    level = {"error": Level.ERROR, "warning": Level.WARNING}.get(found.level, Level.NOTE)
+    return _problem(task.rendering, task.document, found.line, found.code, found.message, level)
+
+
+def _no_region(rendering: Rendering, near: str) -> Problem:
+    """The Region that cfn-lint does not know, at its parameter; ``near`` is one that it does, or nothing."""
+    message = f"region is {rendering.config.region}, which is no Region that cfn-lint knows"
+    hint = f"did you mean {near}? " if near else "name one of AWS, for example us-east-1. "
+    hint += "One that is newer than cfn-lint needs a newer cfn-lint"
+    return Problem("SW392", message, parameter_locations(rendering, [("region",)]), hint)
+
+
+def locate_finding(rendering: Rendering, finding: RuleFinding, code: str, level: Level) -> Problem:
+    """A rule's finding at the line of output, of the template, and of the parameters printed there."""
+    line = line_of_path(finding.document.text, finding.path)
+    return _problem(rendering, finding.document, line, code, finding.message, level, finding.hint)
+
+
+def _problem(
+    rendering: Rendering, document: Document, line: int, code: str, message: str, level: Level, hint: str = ""
+) -> Problem:
+    source = document.lines[line - 1] if 0 < line <= len(document.lines) else Line((Location(document.template, 1),))
+    output = Location(f"build/{rendering.environment}/{document.path}", line)
+    where = (*source.origin, *parameter_locations(rendering, source.parameters))
+    return Problem(code, message, where, hint, level, output)
+
+
+def parameter_locations(rendering: Rendering, paths: Sequence[ParameterPath]) -> tuple[Location, ...]:
+    """Where the parameters were given that were printed on a line."""
+    leaves = rendering.config.leaves
+    return tuple(dict.fromkeys(leaves[path].location for path in paths if path in leaves))
+
+
+class _Waivers:
+    """The waivers of one rendering: ``Metadata: {stackwright: {waive: [{id, reason}]}}`` of a resource."""
+
+    def __init__(self, rendering: Rendering) -> None:
+        self._rendering = rendering
+        self._given: dict[tuple[str, str, str], Waiver] = {}
+        self._malformed: list[Problem] = []
+        self.used: list[Waiver] = []
+        for document in rendering.documents:
+            for name, resource in document.resources().items():
+                self._read(document, name, resource)
+
+    def _read(self, document: Document, name: str, resource: Mapping[str, Any]) -> None:
+        metadata_ = resource.get("Metadata")
+        settings = metadata_.get("stackwright") if isinstance(metadata_, dict) else None
+        entries = settings.get("waive", []) if isinstance(settings, dict) else []
+        for index, entry in enumerate(entries if isinstance(entries, list) else [entries]):
+            path = ("Resources", name, "Metadata", "stackwright", "waive", index)
+            if isinstance(entry, dict) and entry.get("id") and str(entry.get("reason") or "").strip():
+                line = line_of_path(document.text, path)
+                code = str(entry["id"])
+                at = document.lines[line - 1].origin[0]
+                waiver = Waiver(code, f"{document.name}:{name}", str(entry["reason"]), at)
+                self._given[document.name, name, code] = waiver
+            else:
+                finding = RuleFinding(document, path, "a waiver needs an id and a reason", "write {id: SW…, reason: …}")
+                self._malformed.append(locate_finding(self._rendering, finding, "SW380", Level.ERROR))
+
+    def covers(self, finding: RuleFinding, code: str) -> bool:
+        """Whether the finding is waived; the waiver is then in use."""
+        waiver = self._given.get((finding.document.name, finding.resource, code))
+        if waiver is not None and waiver not in self.used:
+            self.used.append(waiver)
+        return waiver is not None
+
+    def problems(self) -> list[Problem]:
+        """Malformed waivers, and those that no finding needed."""
+        unused = [waiver for waiver in self._given.values() if waiver not in self.used]
+        return self._malformed + [
+            Problem(
+                "SW381", f"{w.resource} does not need the waiver of {w.code}", (w.where,), "remove it", Level.WARNING
+            )
+            for w in unused
+        ]

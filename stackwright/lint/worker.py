@@ -1,0 +1,116 @@
+"""cfn-lint in a process of its own: ``python -m stackwright.lint.worker``, never imported by the command itself.
+
+It loads cfn-lint and its rules, which takes longer than linting a template, while the command still renders; reads one
+line of JSON, ``{"jobs": …, "batches": [[[key, path, region, project, seconds], …], …]}``, from stdin; and writes a
+line for each batch, ``[[key, [[code, severity, message, line], …]], …]``. Of a Region that it does not know (SW392),
+the message is the nearest one that it does. It ends when the command does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import gc
+import json
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, TextIO
+
+gc.disable()  # millions of small objects that all live until the end: collecting them takes an eighth of the time
+
+from cfnlint.config import ConfigMixIn, ManualArgs  # noqa: E402 - after the collector is off
+from cfnlint.exceptions import InvalidRegionException  # noqa: E402
+from cfnlint.helpers import REGIONS  # noqa: E402
+from cfnlint.rules import Rules  # noqa: E402
+from cfnlint.runner import Runner  # noqa: E402
+from cfnlint.runner.template import run_template_by_file_path  # noqa: E402
+
+IGNORED = ("W3002",)
+"""cfn-lint's note that local paths need packaging, which they get."""
+
+Finding = tuple[str, str, str, int]
+"""Code, severity, message, line."""
+Work = tuple[str, str, str, str, int]
+"""Key of the result, path of the template, region, folder of the project, seconds it may take."""
+
+Rules.create_from_module("cfnlint.rules")  # loads the modules of all rules
+
+
+def lint_documents(batch: Sequence[Work]) -> list[tuple[str, list[Finding]]]:
+    """Key and findings of each template of a batch."""
+    return [(key, _lint(path, region, _runner(region, project), limit)) for key, path, region, project, limit in batch]
+
+
+@cache
+def _runner(region: str, project: str) -> Any:
+    """cfn-lint as the project configures it; it reads ``.cfnlintrc`` from the working folder."""
+    before = Path.cwd()
+    os.chdir(project)
+    try:
+        return Runner(ConfigMixIn(**ManualArgs(regions=[region], templates=[])))
+    finally:
+        os.chdir(before)
+
+
+class _OutOfTimeError(BaseException):
+    """Not an Exception, because cfn-lint catches those."""
+
+
+def _lint(path: str, region: str, runner: Any, limit: int) -> list[Finding]:
+    signal.signal(signal.SIGALRM, _out_of_time)
+    signal.alarm(limit)
+    os.chdir(Path(path).parent)  # where cfn-lint looks for the Outputs of nested templates
+    try:
+        matches = list(run_template_by_file_path(path, runner.config, runner.rules, False))
+    except _OutOfTimeError:
+        message = f"cfn-lint did not finish within {limit} seconds; its checks are missing for this template"
+        return [("SW390", "warning", message, 1)]
+    except InvalidRegionException:
+        if region in REGIONS:  # then the project's configuration of cfn-lint names another
+            raise
+        swapped = [each for each in REGIONS if sorted(each) == sorted(region)]  # letters: the usual slip
+        return [("SW392", "error", "".join((swapped or difflib.get_close_matches(region, REGIONS, 1))[:1]), 1)]
+    finally:
+        signal.alarm(0)
+    return [
+        (match.rule.id, match.rule.severity, match.message, match.linenumber)
+        for match in matches
+        if match.filename == path and match.rule.id not in IGNORED
+    ]
+
+
+def _out_of_time(_signal: int, _frame: object) -> None:
+    raise _OutOfTimeError
+
+
+def main() -> None:
+    """Answer one request."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's, which ends this process
+    results = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what cfn-lint prints must not get between the results
+    line = sys.stdin.readline()
+    if not line:  # the command ended, or has nothing to lint
+        return
+    request = json.loads(line)
+    if request["jobs"] == 1:
+        _answer(map(lint_documents, request["batches"]), results)
+        return
+    with multiprocessing.get_context("fork").Pool(request["jobs"]) as pool:
+        _answer(pool.imap_unordered(lint_documents, request["batches"]), results)
+
+
+def _answer(found: Iterable[object], results: TextIO) -> None:
+    try:
+        for each in found:
+            results.write(json.dumps(each) + "\n")
+            results.flush()
+    except BrokenPipeError:  # nobody waits for the rest
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Find out what a deployment would do: a `Bundle` and the live stacks become a `Plan`.
+
+``targets`` says what each root stack is to become, ``noop`` tells by reading alone that nothing changes, ``plan``
+makes change sets and ``reconcile`` compares them with our own ``prediction``, ``guardrails`` finds the changes that
+need an approval, ``plan_file`` saves a plan for a later ``deploy --plan``.
+"""
+
+from .guardrails import (
+    REVISIONS,
+    GuardrailFinding,
+    Locate,
+    approval_names,
+    describe_refusal,
+    find_dangerous_changes,
+    require_approval,
+)
+from .imports import import_target, read_imports
+from .live_stack import GONE, STACK, LiveStack, is_nested, nested_name, pseudo_parameters, read_stack, walk_stacks
+from .model import (
+    RUN,
+    Cause,
+    Certainty,
+    ListedChange,
+    Outcome,
+    Plan,
+    PlannedChange,
+    RootAction,
+    RootPlan,
+    SecretChange,
+    StackTarget,
+)
+from .noop import plan_without_change
+from .plan import discard_change_sets, find_stale_reasons, predict_root, preview_root
+from .plan_file import read_plan, save_plan
+from .prediction import diff_with_live
+from .reconcile import keeps_in_place
+from .targets import (
+    BUCKET_OUTPUT,
+    deploy_settings,
+    find_bucket,
+    given_bucket,
+    known_values,
+    make_target,
+    require_own,
+    root_documents,
+    stack_name,
+    stack_tags,
+)
+
+__all__ = [
+    "BUCKET_OUTPUT",
+    "GONE",
+    "REVISIONS",
+    "RUN",
+    "STACK",
+    "Cause",
+    "Certainty",
+    "GuardrailFinding",
+    "ListedChange",
+    "LiveStack",
+    "Locate",
+    "Outcome",
+    "Plan",
+    "PlannedChange",
+    "RootAction",
+    "RootPlan",
+    "SecretChange",
+    "StackTarget",
+    "approval_names",
+    "deploy_settings",
+    "describe_refusal",
+    "diff_with_live",
+    "discard_change_sets",
+    "find_bucket",
+    "find_dangerous_changes",
+    "find_stale_reasons",
+    "given_bucket",
+    "import_target",
+    "is_nested",
+    "keeps_in_place",
+    "known_values",
+    "make_target",
+    "nested_name",
+    "plan_without_change",
+    "predict_root",
+    "preview_root",
+    "pseudo_parameters",
+    "read_imports",
+    "read_plan",
+    "read_stack",
+    "require_approval",
+    "require_own",
+    "root_documents",
+    "save_plan",
+    "stack_name",
+    "stack_tags",
+    "walk_stacks",
+]

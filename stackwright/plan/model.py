@@ -1,0 +1,189 @@
+"""The frozen types of a deployment, in the order in which they flow: target, plan, outcome.
+
+A target says what a root stack is asked to become, whoever asks: a new deployment, or the restoration of a release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from ..aws import StackEvent
+from ..core import Location
+from ..diff import Diff, Effect, ResourceDiff
+
+RUN = "stackwright-"
+"""What the names of our change sets begin with."""
+
+
+class StackTarget(Struct, frozen=True):
+    """What one root stack is asked to become.
+
+    ``root`` is its name in ``stacks:`` (``app``), ``stack`` its name in CloudFormation (``euglena-prod-app``).
+    ``templates`` holds the text of it (``app``) and its nested stacks (``app/network``) as CloudFormation gets them,
+    ``urls`` the address of each; ``inline`` says that the root's text goes into the request, where there is no bucket
+    yet. ``parameters`` are all values that are known; ``missing`` names those that are not known yet, because an
+    earlier root has to be deployed or an image be pushed first.
+    """
+
+    root: str
+    stack: str
+    templates: Mapping[str, str]
+    urls: Mapping[str, str]
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+    inline: bool = False
+    missing: tuple[str, ...] = ()
+    role: str | None = None
+    """The service role that CloudFormation acts with (ARN); None: with the caller's own permissions."""
+
+    @property
+    def body(self) -> str:
+        """The root's own text."""
+        return self.templates[self.root]
+
+
+class RootAction(StrEnum):
+    """What is done to a root stack."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    IMPORT = "import"
+    NOTHING = "nothing"
+    LATER = "later"
+    """Only predicted: what it takes from earlier roots is not known yet."""
+
+
+class ListedChange(StrEnum):
+    """Who says that a resource changes."""
+
+    BOTH = "both"
+    CLOUDFORMATION = "CloudFormation only"
+    PREDICTION = "prediction only"
+
+
+class Certainty(StrEnum):
+    """How much is certain of a listed replacement or change."""
+
+    CERTAIN = "certain"
+    CONDITIONAL = "conditional"
+    """Depends on values that are known after apply."""
+    PHANTOM = "phantom"
+    """CloudFormation lists it because a sibling's output may change; that output keeps its value."""
+
+
+class PlannedChange(Struct, frozen=True):
+    """One resource of a root or nested stack. ``diff`` describes it as people read it.
+
+    ``action`` (Add, Modify, Remove, Import, Dynamic) and ``replacement`` (True, False, Conditional, or empty) are
+    CloudFormation's words, empty where it does not list the change. ``policy_action`` (Delete, Retain, Snapshot,
+    ReplaceAndDelete …) says what happens to the old resource; ``stateful`` that it holds data.
+    """
+
+    diff: ResourceDiff
+    listed: ListedChange
+    certainty: Certainty
+    action: str = ""
+    replacement: str = ""
+    physical_id: str = ""
+    policy_action: str = ""
+    stateful: bool = False
+
+    @property
+    def effect(self) -> Effect:
+        """What happens to it."""
+        return self.diff.effect
+
+
+class RootPlan(Struct, frozen=True):
+    """What happens to one root. ``change_set`` is its ARN; None where nothing changes or it is only predicted.
+
+    ``live`` identifies what it was made against (stack id, status, last update): a plan is stale where that moved.
+    ``made_stack`` says that the change set itself made the stack (REVIEW_IN_PROGRESS), which goes with it.
+    ``diff`` holds what is shown, ``notes`` what CloudFormation and the prediction do not agree on, in sentences.
+    """
+
+    target: StackTarget
+    kind: RootAction
+    diff: Diff
+    changes: tuple[PlannedChange, ...] = ()
+    change_set: str | None = None
+    stack_id: str | None = None
+    live: Mapping[str, str] = {}
+    made_stack: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def changes_anything(self) -> bool:
+        """Whether there is something to execute, now or later."""
+        return self.kind is not RootAction.NOTHING
+
+
+class SecretChange(Struct, frozen=True):
+    """A new version of a secret, by the names of its keys; ``version`` will be its id, ``before`` is current now."""
+
+    name: str
+    version: str
+    before: str | None
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+class Plan(Struct, frozen=True):
+    """What a deployment does: the roots in order, and the secret versions that are put before them.
+
+    ``images`` are references by digest, by name; ``secrets`` version ids, by the key under ``secrets``;
+    ``artifacts`` the names (content hashes) of templates and zips. ``account``, ``region`` and ``caller`` say where
+    and for whom it was made, ``commit`` of which git revision (empty where there is none; ``-dirty`` at its end where
+    files differ from it).
+    """
+
+    environment: str
+    account: str
+    region: str
+    caller: str
+    commit: str
+    made: datetime
+    roots: tuple[RootPlan, ...]
+    images: Mapping[str, str] = {}
+    secrets: Mapping[str, str] = {}
+    secret_changes: tuple[SecretChange, ...] = ()
+    artifacts: tuple[str, ...] = ()
+    bucket: str | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.secret_changes and not any(root.changes_anything for root in self.roots)
+
+
+class Cause(Struct, frozen=True):
+    """Why an operation failed: the first resource that failed of itself.
+
+    ``address`` is ``app/gateway:Service``; ``where`` its line in the template; ``details`` what ECS and the log said
+    (service events, stopped reasons, log lines), in order.
+    """
+
+    address: str
+    type: str
+    status: str
+    reason: str
+    where: Location | None = None
+    details: tuple[str, ...] = ()
+
+
+class Outcome(Struct, frozen=True):
+    """How one root's operation ended. ``ok`` is True only where it ended in the state that was asked for."""
+
+    root: str
+    stack: str
+    status: str
+    ok: bool
+    began: datetime
+    ended: datetime
+    cause: Cause | None = None
+    events: Sequence[StackEvent] = ()

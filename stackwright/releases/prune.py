@@ -1,0 +1,101 @@
+"""Objects of the artifact bucket that nothing uses any more -> gone.
+
+Artifacts are named by their content, so whatever names one uses it: the text of a live template, or a release's record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from ..aws import PARALLEL, Stacks, Storage, StoredObject
+from ..core import AwsError, Problem, StackwrightError
+from .record import Release, ReleaseResult
+
+GRACE = timedelta(days=1)
+"""What was written since may belong to a deployment that has not taken its number yet."""
+_ARTIFACT = re.compile(r"(?:[^/]+/)*([0-9a-f]{64})\.(?:zip|template\.(?:yaml|yml|json))")
+_NAME = re.compile(r"[0-9a-f]{64}")
+
+
+def read_live_templates(aws: Stacks) -> list[str]:
+    """The templates of all stacks of the account and Region, nested ones and other people's included.
+
+    Any of them may use the bucket: another environment's, or a root stack that is no longer in the parameters. Raises
+    AwsError.
+    """
+    ids = [each.id for each in aws.stacks() if each.status not in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")]
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        return list(pool.map(aws.template, ids))
+
+
+def find_unused(
+    objects: Iterable[StoredObject], templates: Iterable[str], releases: Iterable[Release], keep: int, now: datetime
+) -> list[StoredObject]:
+    """The artifacts that neither a live template nor one of the last ``keep`` releases of an environment uses. Pure.
+
+    The last ``keep`` that were deployed count, and all that came after the oldest of them. Objects that are no
+    artifacts, release records among them, are never listed.
+    """
+    used = {name for text in templates for name in _of_template(text)}
+    used |= {name for each in _kept(releases, keep) for name in _of_release(each)}
+    found = []
+    for each in objects:
+        artifact = _ARTIFACT.fullmatch(each.key)
+        if artifact and artifact[1] not in used and now - each.modified > GRACE:
+            found.append(each)
+    return sorted(found, key=lambda each: each.modified)
+
+
+def _of_template(text: str) -> Iterator[str]:
+    yield hashlib.sha256(text.encode()).hexdigest()
+    yield from _NAME.findall(text)
+
+
+def _of_release(release: Release) -> Iterator[str]:
+    for root in release.roots:
+        yield from (each.sha256 for each in root.templates.values())
+        yield from _NAME.findall(root.body)
+    for key in release.artifacts:
+        yield from _NAME.findall(key)
+
+
+def _kept(releases: Iterable[Release], keep: int) -> Iterator[Release]:
+    by_environment: dict[str, list[Release]] = {}
+    for each in releases:
+        by_environment.setdefault(each.environment, []).append(each)
+    for some in by_environment.values():
+        some.sort(key=lambda each: each.number, reverse=True)
+        deployed = [each.number for each in some if each.result is ReleaseResult.DEPLOYED][:keep]
+        oldest = deployed[-1] if len(deployed) == keep else 0  # fewer than asked for: all stay
+        yield from (each for each in some if each.number >= oldest)
+
+
+def remove_objects(
+    objects: Sequence[StoredObject],
+    bucket: str,
+    account: str,
+    aws: Storage,
+    done: Callable[[StoredObject], None] = lambda _: None,
+) -> None:
+    """Delete objects of the bucket, which must belong to ``account``; what is gone already is no error.
+
+    In a versioned bucket they can be brought back until the noncurrent versions expire. Raises StackwrightError with
+    the problems of all that could not be deleted.
+    """
+    problems: dict[Problem, None] = {}
+
+    def delete(each: StoredObject) -> None:
+        try:
+            aws.delete_object(bucket, each.key, account)
+        except AwsError as error:
+            problems.update(dict.fromkeys(error.problems))
+        done(each)
+
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        list(pool.map(delete, objects))
+    if problems:
+        raise StackwrightError(problems)
