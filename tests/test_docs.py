@@ -101,7 +101,7 @@ def test_every_code_is_in_the_reference_and_in_use():
     known = set(catalogue())
     assert {code for code in known if f"| {code} |" not in page} == set()
     assert used - known == set(), "raised, but not in the catalogue"
-    listing = ROOT / "stackwright/rules/__init__.py"
+    listing = ROOT / "stackwright/lint/rules/__init__.py"
     others = "".join(path.read_text() for path in (ROOT / "stackwright").rglob("*.py") if path != listing)
     listed = re.findall(r'Code\("(SW\d{3})"', listing.read_text())
     assert {code for code in listed if f'"{code}"' not in others} == set()

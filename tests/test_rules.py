@@ -8,11 +8,11 @@ import pytest
 
 from stackwright.core.model import Level, Problem, Rendering
 from stackwright.lint.check import locate_finding
-from stackwright.lint.rules import RULES
+from stackwright.lint.rules import RULES as ALL
 from tests.helpers import Project
 
 Make = Callable[..., Project]
-RULES = {rule.id: rule for rule in RULES}
+RULES = {rule.id: rule for rule in ALL}
 
 
 def task(container: str, more: str = "") -> str:
@@ -479,12 +479,12 @@ def test_every_rule_has_a_bad_and_a_good_template() -> None:
 
 
 def test_every_rule_says_what_why_and_where_from() -> None:
-    for rule in RULES:
+    for rule in ALL:
         assert rule.title
         assert rule.reason.endswith(".")
         assert rule.source.startswith("https://")
         assert rule.level in (Level.ERROR, Level.WARNING)
-    assert len(RULES) == len(RULES)
+    assert len(RULES) == len(ALL)
 
 
 @pytest.mark.parametrize(
@@ -506,6 +506,6 @@ def test_every_rule_says_what_why_and_where_from() -> None:
 )
 def test_no_rule_stumbles_over_unusual_shapes(text: str, project: Make) -> None:
     rendering = rendered(project, text)
-    for rule in RULES:
+    for rule in ALL:
         for finding in rule.check(rendering):
             assert locate_finding(rendering, finding, rule.id, rule.level).where

@@ -13,7 +13,7 @@ import pytest
 from stackwright.aws import Boto, ChangeSetRequest
 from stackwright.aws.polling import Polling
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.deploy.apply import Following
+from stackwright.deploy.follow import Follower
 from stackwright.diff.model import Diff, Effect, ResourceDiff
 from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
@@ -61,8 +61,8 @@ class Account:
         self._serial = 0
 
     @property
-    def following(self) -> Following:
-        return Following(self.told.append, polling=self.time.polling)
+    def following(self) -> Follower:
+        return Follower(self.told.append, polling=self.time.polling)
 
     def put(self, texts: Mapping[str, Mapping[str, Any]]) -> None:
         """Templates by path (``app``, ``app/network``); parents name their children's URLs by `nested`."""

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from stackwright.core.errors import AwsError, DeployError
 from stackwright.core.model import Location
-from stackwright.deploy.apply import apply_plan, attach, follow, resume_paused
+from stackwright.deploy.apply import apply_plan, resume_paused
 from stackwright.deploy.destroy import delete_stack
+from stackwright.deploy.follow import attach_to_operation, follow_operation
 from stackwright.deploy.pause import is_any_paused
 from stackwright.deploy.progress import Notice, ProgressStep
 from stackwright.diff.model import Effect
@@ -207,7 +208,7 @@ def test_credentials_that_expire_leave_word_how_to_go_on(account):
     assert problem.hint.endswith("then attach again: python render.py watch --env prod")
     account.engine.clear_faults()
     account.told.clear()
-    outcome = attach(account.aws.stack("news-app"), account.aws, "app", account.following)
+    outcome = attach_to_operation(account.aws.stack("news-app"), account.aws, "app", account.following)
     assert outcome.ok
     assert {each.address for each in steps(account)} >= {"app:A", "app/url-secrets/deep:C"}
 
@@ -219,7 +220,7 @@ def test_patience_ends(account, monkeypatch):
     account.engine.fault(RequestFault("error", service="cloudformation"))
     began = account.time.now
     with pytest.raises(AwsError, match="cannot be followed any longer"):
-        follow(plan.stack_id, account.aws, "app", following=account.following)
+        follow_operation(plan.stack_id, account.aws, "app", following=account.following)
     assert account.time.now - began == pytest.approx(900, abs=5)
     assert len([each for each in account.told if isinstance(each, Notice)]) == 1
 
@@ -239,7 +240,7 @@ def test_attach_tells_of_the_operation_under_way_from_its_beginning(account):
     account.aws.execute_change_set(plan.change_set, "elsewhere")
     account.time.sleep(1)
     account.told.clear()
-    outcome = attach(account.aws.stack("news-app"), account.aws, "app", account.following)
+    outcome = attach_to_operation(account.aws.stack("news-app"), account.aws, "app", account.following)
     assert (outcome.status, outcome.ok) == ("UPDATE_COMPLETE", True)
     assert steps(account)[0].status == "UPDATE_IN_PROGRESS"
     assert {each.address for each in steps(account) if not each.nested and not each.of_stack} == {
@@ -250,7 +251,7 @@ def test_attach_tells_of_the_operation_under_way_from_its_beginning(account):
 def test_attach_has_nothing_to_tell_of_a_stack_under_review(account):
     account.plan(tree())
     with pytest.raises(DeployError, match="nothing has happened"):
-        attach(account.aws.stack("news-app"), account.aws, "app", account.following)
+        attach_to_operation(account.aws.stack("news-app"), account.aws, "app", account.following)
 
 
 def test_a_deletion_is_followed_to_its_end(account):
@@ -258,7 +259,7 @@ def test_a_deletion_is_followed_to_its_end(account):
     stack = account.aws.stack("news-app")
     since = account.aws.last_event(stack.id)
     account.aws.delete_stack(stack.id, "d")
-    outcome = follow(stack.id, account.aws, "app", since=since.id, following=account.following)
+    outcome = follow_operation(stack.id, account.aws, "app", since=since.id, following=account.following)
     assert (outcome.status, outcome.ok) == ("DELETE_COMPLETE", True)
 
 
@@ -534,7 +535,7 @@ def test_an_update_that_was_cancelled_failed_of_nothing_else(account):
     account.aws.execute_change_set(plan.change_set, "t")
     account.time.sleep(1)
     account.aws.cancel_update("news-app", "c")
-    outcome = attach(account.aws.stack("news-app"), account.aws, "app", account.following)
+    outcome = attach_to_operation(account.aws.stack("news-app"), account.aws, "app", account.following)
     assert (outcome.status, outcome.ok) == ("UPDATE_ROLLBACK_COMPLETE", False)
     assert (outcome.cause.address, outcome.cause.reason) == ("app", "User Initiated")
 

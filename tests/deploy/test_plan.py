@@ -23,6 +23,7 @@ from stackwright.plan import live_stack, plan
 from stackwright.plan.guardrails import ApprovalFlag, find_dangerous_changes
 from stackwright.plan.live_stack import LiveStack
 from stackwright.plan.model import Certainty, ListedChange, PlannedChange, RootAction, RootPlan, SecretChange
+from stackwright.plan.plan_file import read_plan, save_plan
 from stackwright.report.plan import PLAN_FORMATS, format_plan
 from tests.deploy.conftest import REGION, client
 from tests.deploy.planning import (
@@ -915,9 +916,9 @@ def test_values_of_noecho_parameters_are_hidden_everywhere(aws: Account) -> None
     assert output.after == "x (hidden)"
     later = plan.predict_root(target(shown, {"Password": f"{SECRET}-3"}), aws.live())
     for made in (whole(found), whole(later)):
-        for text in [*(format_plan(made, style) for style in PLAN_FORMATS), plan.seal(made)]:
+        for text in [*(format_plan(made, style) for style in PLAN_FORMATS), save_plan(made)]:
             assert SECRET not in text
-    assert plan.unseal(plan.seal(whole(found))).roots[0].target.parameters == {"Level": "debug"}
+    assert read_plan(save_plan(whole(found))).roots[0].target.parameters == {"Level": "debug"}
 
 
 def test_dynamic_references_stay_references(aws: Account) -> None:
@@ -931,7 +932,7 @@ def test_dynamic_references_stay_references(aws: Account) -> None:
 
 def test_a_template_that_cannot_be_read_seals_no_parameters() -> None:
     wanted = target({"app": "Transform: Acme::Macro\n" + TOPIC}, {"Password": SECRET})
-    assert SECRET not in plan.seal(whole(plan.predict_root(wanted, None)))
+    assert SECRET not in save_plan(whole(plan.predict_root(wanted, None)))
 
 
 # --- without a change set -------------------------------------------------------------------------------------
@@ -1004,22 +1005,22 @@ def sealed() -> str:
     api["Details"] = [detail("/Properties/TopicName", "Always", BeforeValue="a", AfterValue="b")]
     found = preview(fake(api), TOPIC.replace("DisplayName: a", "DisplayName: b"))
     change = SecretChange("news/app", "v2", "v1", ("NEW",), ("OLD",), ())
-    return plan.seal(whole(found, images={"web": "host/web@sha256:1"}, secret_changes=(change,), bucket="b"))
+    return save_plan(whole(found, images={"web": "host/web@sha256:1"}, secret_changes=(change,), bucket="b"))
 
 
 def test_a_sealed_plan_is_the_plan(aws: Account) -> None:
     aws.deploy()
     found = aws.preview(target(parameters={"Level": "debug"}, tags={"team": "news"}))
-    again = plan.unseal(plan.seal(whole(found)))
+    again = read_plan(save_plan(whole(found)))
     assert again == whole(found)
     for style in PLAN_FORMATS:
         assert format_plan(again, style) == format_plan(whole(found), style)
-    assert plan.seal(again) == plan.seal(whole(found))
+    assert save_plan(again) == save_plan(whole(found))
     assert aws.execute(again.roots[0]) == "UPDATE_COMPLETE"
 
 
 def test_every_value_is_sealed() -> None:
-    made = plan.unseal(sealed())
+    made = read_plan(sealed())
     assert made.secret_changes[0].before == "v1"
     assert made.roots[0].changes[0].diff.properties[-1].after == "b"
     assert made.roots[0].target.body.startswith("Resources:")
@@ -1030,7 +1031,7 @@ def test_nothing_of_a_sealed_plan_can_be_changed(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(SEALED) - 1))
     other = data.draw(st.characters(min_codepoint=33, max_codepoint=126).filter(lambda each: each != SEALED[at]))
     with pytest.raises(InputError) as caught:
-        plan.unseal(SEALED[:at] + other + SEALED[at + 1 :])
+        read_plan(SEALED[:at] + other + SEALED[at + 1 :])
     assert caught.value.problems[0].code == "SW805"
 
 
@@ -1052,5 +1053,5 @@ SEALED = sealed()
 )
 def test_what_is_no_sealed_plan_is_refused(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        plan.unseal(text)
+        read_plan(text)
     assert caught.value.problems[0].code == "SW805"

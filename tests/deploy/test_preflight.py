@@ -18,8 +18,10 @@ from stackwright.aws import Boto, ChangeSet, Deployment, Service, Stack, StackRe
 from stackwright.aws.account import Subnet
 from stackwright.core.errors import AwsError
 from stackwright.core.model import Rendering
+from stackwright.health.findings import CheckState
+from stackwright.health.readiness import PreflightCheck
 from stackwright.preflight.permissions import NAMED_CALLS
-from stackwright.preflight.preflight import Check, State, run_preflight
+from stackwright.preflight.preflight import run_preflight
 from tests.deploy.conftest import ACCOUNT, REGION, client
 from tests.fakes import FakeAws, FakeSecret
 from tests.helpers import Project
@@ -250,7 +252,7 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "project").write(FILES)
 
 
-def looked(project: Project, account: Account) -> dict[str, Check]:
+def looked(project: Project, account: Account) -> dict[str, PreflightCheck]:
     rendering: Rendering = project.render()
     found = run_preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
     assert len({each.name for each in found}) == len(found)
@@ -259,7 +261,7 @@ def looked(project: Project, account: Account) -> dict[str, Check]:
 
 def test_a_good_account_is_ready(project: Project):
     found = looked(project, Account())
-    assert {each.state for each in found.values()} == {State.OK}
+    assert {each.state for each in found.values()} == {CheckState.OK}
     assert list(found) == [
         "account", "stack app", "subnets", "zones", "mount targets", "routes", "free addresses", "certificate",
         "namespace", "secret shop/app", "services of shop", "rollback alarms", "Fargate quota", "Lambda concurrency",
@@ -306,10 +308,10 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
 def test_what_is_wrong_fails_its_check_alone_and_says_what_to_do(project: Project, name: str, change: Any, detail: str):
     found = looked(project, Account(**change))
     assert detail in found[name].detail
-    assert found[name].state is State.FAIL
+    assert found[name].state is CheckState.FAIL
     assert found[name].hint
     also = {"zones"} if name == "mount targets" else set()  # two private subnets in one zone are both
-    assert {each.name for each in found.values() if each.state is State.FAIL} - also == {name}
+    assert {each.name for each in found.values() if each.state is CheckState.FAIL} - also == {name}
 
 
 def test_every_kind_of_check_was_seen_to_fail(project: Project):
@@ -336,7 +338,7 @@ def test_what_an_earlier_stack_has_left_fails_with_the_way_to_adopt_it(project: 
     project.write({**files, "params/defaults.yaml": stacks})
     left = Account(existing={"shop/web": "uri"}, buckets={"shop-files", "shop-inner"})
     found = looked(project, left)["names"]
-    assert found.state is State.FAIL
+    assert found.state is CheckState.FAIL
     assert found.detail.startswith("shop-files, shop/web, shop/app, shop-inner: there already")
     assert found.hint == (
         "adopt them by the verb import, with the parameters imports: {store: {Bucket: {BucketName: shop-files}, "
@@ -349,7 +351,7 @@ def test_what_an_earlier_stack_has_left_fails_with_the_way_to_adopt_it(project: 
     project.write({"params/defaults.yaml": stacks + imports})
     assert looked(project, some)["names"].hint == "python render.py import --env dev"
     free = looked(project, Account(secrets={}))["names"]
-    assert (free.state, free.detail) == (State.OK, "4 names of what outlives a stack are free")
+    assert (free.state, free.detail) == (CheckState.OK, "4 names of what outlives a stack are free")
     deployed = Account(buckets={"shop-files"}, stacks_={"shop-dev-store": stack("CREATE_COMPLETE", "shop-dev-store")})
     assert "names" not in looked(project, deployed)
 
@@ -358,13 +360,13 @@ def test_subnets_that_do_not_exist_are_named(project: Project):
     rendering = project.render()
     account = Account(networks=SUBNETS[:3])
     found = run_preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
-    failed = [each for each in found if each.state is State.FAIL]
+    failed = [each for each in found if each.state is CheckState.FAIL]
     assert [each.detail for each in failed if each.name == "subnets"] == [f"there is no subnet-d in {REGION}"]
 
 
 def test_a_private_subnet_without_any_way_out_needs_endpoints(project: Project):
     found = looked(project, Account(routes={"": "", "subnet-a": "igw-1", "subnet-b": "igw-1", "subnet-d": "nat-1"}))
-    assert found["routes"].state is State.SKIP
+    assert found["routes"].state is CheckState.SKIP
     assert "subnet-c" in found["routes"].detail
     assert "VPC endpoints" in found["routes"].detail
 
@@ -373,7 +375,7 @@ def test_a_certificate_of_another_region_fails_without_asking(project: Project):
     text = WEB.replace("acm:us-east-2", "acm:us-east-1")
     project.write({"templates/app/web.yaml.j2": text})
     found = looked(project, Account(refused={"certificate": refusal("must not be called")}))
-    assert found["certificate"].state is State.FAIL
+    assert found["certificate"].state is CheckState.FAIL
     assert "is in us-east-1" in found["certificate"].detail
 
 
@@ -388,17 +390,17 @@ def test_a_namespace_of_this_environment_is_no_conflict(project: Project):
 def test_values_that_keys_env_holds_are_put_by_the_deployment(project: Project):
     project.write({"env/dev/keys.env": "API_KEY=value-of-the-key\n"})
     found = looked(project, Account(secrets={"shop/app": FakeSecret()}))["secret shop/app"]
-    assert found.state is State.SKIP
+    assert found.state is CheckState.SKIP
     assert "value-of-the-key" not in repr(found)
     project.write({"env/dev/keys.env": "API_KEY=\n"})
     found = looked(project, Account(secrets={"shop/app": FakeSecret()}))["secrets"]
-    assert found.state is State.FAIL
+    assert found.state is CheckState.FAIL
     assert "API_KEY is missing or empty in keys.env" in found.detail
 
 
 def test_roles_that_are_made_at_first_use_are_no_failure(project: Project):
     found = looked(project, Account(roles=LINKED[1:]))["service-linked roles"]
-    assert found.state is State.SKIP
+    assert found.state is CheckState.SKIP
     assert "AWSServiceRoleForECS" in found.detail
     assert "ecs.amazonaws.com" in found.hint
 
@@ -431,7 +433,7 @@ def test_tables_databases_log_groups_queues_streams_and_parameters_are_found_too
     stacks = PARAMS.replace("[{app: [base, web]}]", "[more, {app: [base, web]}]")
     project.write({"templates/more.yaml.j2": MORE, "params/defaults.yaml": stacks})
     found = looked(project, Account(held=HELD, buckets={"shop-files"}))["names"]
-    assert found.state is State.FAIL
+    assert found.state is CheckState.FAIL
     assert found.detail.startswith(f"{', '.join(HELD)}, shop-files: there already")
     assert found.hint == (
         "adopt them by the verb import, with the parameters imports: {more: {Table: {TableName: shop-orders}, "
@@ -441,7 +443,7 @@ def test_tables_databases_log_groups_queues_streams_and_parameters_are_found_too
         "Setting: {Name: /shop/url}, Bucket: {BucketName: shop-files}}}"
     )
     free = looked(project, Account())["names"]
-    assert (free.state, free.detail) == (State.OK, "9 names of what outlives a stack are free")
+    assert (free.state, free.detail) == (CheckState.OK, "9 names of what outlives a stack are free")
 
 
 def test_a_name_that_may_not_be_asked_for_hides_no_other(project: Project):
@@ -450,17 +452,17 @@ def test_a_name_that_may_not_be_asked_for_hides_no_other(project: Project):
     project.write({"templates/more.yaml.j2": MORE, "params/defaults.yaml": stacks})
     denied = {"held_by": refusal("AccessDenied", "SW403")}
     found = looked(project, Account(refused=denied, buckets={"shop-files"}))["names"]
-    assert found.state is State.FAIL
+    assert found.state is CheckState.FAIL
     assert found.detail.startswith("shop-files: there already")
     skipped = looked(project, Account(refused=denied))["names"]
-    assert skipped.state is State.SKIP
+    assert skipped.state is CheckState.SKIP
     assert skipped.detail == f"{', '.join(HELD)} could not be looked for: not allowed: AccessDenied"
     assert skipped.hint == "ask for it"
 
 
 def test_without_an_account_in_the_parameters_there_is_nothing_to_compare(project: Project):
     project.write({"params/defaults.yaml": PARAMS.replace(f"account_id: '{ACCOUNT}'\n", "account_id: ''\n")})
-    assert looked(project, Account())["account"].state is State.SKIP
+    assert looked(project, Account())["account"].state is CheckState.SKIP
 
 
 def test_reservations_that_are_there_already_are_not_counted_twice(project: Project):
@@ -468,7 +470,7 @@ def test_reservations_that_are_there_already_are_not_counted_twice(project: Proj
         def reserved_concurrency(self, function: str) -> int | None:
             return 5
 
-    assert looked(project, Deployed(unreserved=100))["Lambda concurrency"].state is State.OK
+    assert looked(project, Deployed(unreserved=100))["Lambda concurrency"].state is CheckState.OK
 
 
 NAMES = {
@@ -482,20 +484,24 @@ NAMES = {
 def test_a_call_that_is_not_allowed_skips_its_check_alone(project: Project, method: str):
     denied = refusal(CALLS[method], "SW403")
     found = looked(project, Account(refused={method: denied}))
-    assert found[NAMES[method]] == Check(NAMES[method], State.SKIP, f"not allowed: {CALLS[method]}", "ask for it")
-    assert {each.state for name, each in found.items() if name != NAMES[method]} == {State.OK}
+    assert found[NAMES[method]] == PreflightCheck(
+        NAMES[method], CheckState.SKIP, f"not allowed: {CALLS[method]}", "ask for it"
+    )
+    assert {each.state for name, each in found.items() if name != NAMES[method]} == {CheckState.OK}
 
 
 @pytest.mark.parametrize("method", NAMES)
 def test_any_other_refusal_fails_its_check(project: Project, method: str):
     found = looked(project, Account(refused={method: refusal("Throttling", "SW407")}))
-    assert found[NAMES[method]].state is State.FAIL
+    assert found[NAMES[method]].state is CheckState.FAIL
 
 
 def test_an_endpoint_that_does_not_know_a_call_is_no_failure(project: Project):
     found = looked(project, Account(vcpu=None, refused={"unreserved_concurrency": refusal("404")}))
-    assert found["Fargate quota"].state is State.SKIP
-    assert found["Lambda concurrency"] == Check("Lambda concurrency", State.SKIP, "nothing here answers that")
+    assert found["Fargate quota"].state is CheckState.SKIP
+    assert found["Lambda concurrency"] == PreflightCheck(
+        "Lambda concurrency", CheckState.SKIP, "nothing here answers that"
+    )
 
 
 def test_credentials_that_end_in_between_end_it(project: Project):
@@ -546,14 +552,29 @@ def index() -> Iterator[str]:
 
 
 REPOSITORIES = {f"team/{name}": f"host/team/{name}" for name in ("there", "other", "absent")}
-IMAGES: list[tuple[str, str, State, str]] = [
-    ("ok", "{repository: team/there, tag: '1'}", State.OK, "team/there@sha256:"),
-    ("platform", "{repository: team/other, tag: '1'}", State.FAIL, "is for linux/arm64, the tasks are linux/amd64"),
-    ("absent", "{repository: team/absent, tag: '1'}", State.FAIL, "team/absent:1 does not exist"),
-    ("mirrored", "{repository: team/absent, tag: '1', source: docker.io/x}", State.SKIP, "the deployment mirrors it"),
-    ("built", "{repository: team/absent, tag: '1', context: web}", State.SKIP, "the deployment builds and pushes it"),
-    ("elsewhere", "{repository: team/absent, tag: '1', context: gone}", State.FAIL, "does not exist"),
-    ("nowhere", "{repository: team/none, tag: '1'}", State.FAIL, "there is no repository team/none"),
+IMAGES: list[tuple[str, str, CheckState, str]] = [
+    ("ok", "{repository: team/there, tag: '1'}", CheckState.OK, "team/there@sha256:"),
+    (
+        "platform",
+        "{repository: team/other, tag: '1'}",
+        CheckState.FAIL,
+        "is for linux/arm64, the tasks are linux/amd64",
+    ),
+    ("absent", "{repository: team/absent, tag: '1'}", CheckState.FAIL, "team/absent:1 does not exist"),
+    (
+        "mirrored",
+        "{repository: team/absent, tag: '1', source: docker.io/x}",
+        CheckState.SKIP,
+        "the deployment mirrors it",
+    ),
+    (
+        "built",
+        "{repository: team/absent, tag: '1', context: web}",
+        CheckState.SKIP,
+        "the deployment builds and pushes it",
+    ),
+    ("elsewhere", "{repository: team/absent, tag: '1', context: gone}", CheckState.FAIL, "does not exist"),
+    ("nowhere", "{repository: team/none, tag: '1'}", CheckState.FAIL, "there is no repository team/none"),
 ]
 
 
@@ -570,14 +591,14 @@ def with_image(project: Project, entry: str, template: str = "Type: AWS::SNS::To
 
 @pytest.mark.parametrize(("name", "entry", "state", "detail"), IMAGES, ids=[name for name, *_ in IMAGES])
 def test_an_image_is_there_or_can_be_brought(
-    tmp_path: Path, index: str, name: str, entry: str, state: State, detail: str
+    tmp_path: Path, index: str, name: str, entry: str, state: CheckState, detail: str
 ):
     project = with_image(Project(tmp_path / name), entry)
     rendering = project.render()
     account = Account(existing=REPOSITORIES)
     found = run_preflight(rendering.config, rendering, account, registry=index)  # type: ignore[arg-type]
     image = next(each for each in found if each.name == "image web")
-    assert (image.state, bool(image.hint)) == (state, state is State.FAIL)
+    assert (image.state, bool(image.hint)) == (state, state is CheckState.FAIL)
     assert detail in image.detail
 
 
@@ -589,7 +610,7 @@ def test_a_repository_that_the_templates_make_is_no_failure(tmp_path: Path, inde
     found = run_preflight(rendering.config, rendering, Account(), registry=index)  # type: ignore[arg-type]
     image = next(each for each in found if each.name == "image web")
     assert image.detail == "the deployment makes team/none first"
-    assert image.state is State.SKIP
+    assert image.state is CheckState.SKIP
 
 
 # --- calls ------------------------------------------------------------------------------------------------------

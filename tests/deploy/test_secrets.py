@@ -255,7 +255,7 @@ def config(*names: str) -> Config:
 
     dotenv = Dotenv({}, ("A", "B"), {}, {}, {})
     secrets = {f"s{index}": {"name": name} for index, name in enumerate(names)}
-    return secrets.Config(Path("/"), "dev", {"secrets": secrets}, {}, (), dotenv)
+    return Config(Path("/"), "dev", {"secrets": secrets}, {}, (), dotenv)
 
 
 _KEYS = st.dictionaries(st.sampled_from("ABCD"), st.text(st.characters(codec="utf-8"), min_size=1))
@@ -369,4 +369,4 @@ def test_the_first_of_many_versions_lose_their_labels() -> None:
 
 
 def test_values_are_not_in_a_repr() -> None:
-    assert repr(KeyValues({"A": "hidden-value"})) == "Keys()"
+    assert repr(KeyValues({"A": "hidden-value"})) == "KeyValues()"

@@ -150,12 +150,12 @@ def test_requests_are_parsed_by_the_shapes_of_the_service():
 
 WHILE_IT_READS = """
 import sys, threading
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.moto_application import MotoApplication
 from stackwright.emulator.server import Server
 
 sys.setswitchinterval(1e-6)
-reading = threading.Thread(target=Server(Engine()).load)
+reading = threading.Thread(target=Server(LocalCloudFormation()).load)
 reading.start()
 while reading.is_alive():
     MotoApplication("123456789012").reset()
@@ -166,11 +166,11 @@ AT_ONCE = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from werkzeug.test import Client
-from stackwright.emulator.engine import Engine
+from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Application
 
 sys.setswitchinterval(1e-6)
-application, scope = Application(Engine()), "Credential=x/20260101/us-east-1/s3/aws4_request"
+application, scope = Application(LocalCloudFormation()), "Credential=x/20260101/us-east-1/s3/aws4_request"
 signed = {"Authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=x"}
 Client(application).put("/bucket", headers=signed)
 
