@@ -2,8 +2,8 @@
 
     python -m benchmarks.cloudformation            about a minute
 
-Prints a Markdown table. The peer, @aws-cdk/cloudformation-diff, is installed with npm into a folder of its own; where
-npm or the network is missing its row says so.
+Prints a Markdown table. The peer, @aws-cdk/cloudformation-diff, is installed with npm into a folder
+of its own; where npm or the network is missing its row says so.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ console.log(JSON.stringify({ seconds: Number(process.hrtime.bigint() - began) / 
 
 def main() -> None:
     """Run the benchmarks and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=7)
     runs = parser.parse_args().runs
     before = read_build_folder(HERE / "build/prod")
@@ -57,10 +59,22 @@ def main() -> None:
     after["app/network.yaml"] = before["app/network.yaml"].replace("10.0.0.0/16", "10.1.0.0/16")
     print("| what | target, s | median, s | worst, s |\n|---|---|---|---|")
     _row("prediction of build/prod against a changed copy, first", 0.3, _first(before, after, runs))
-    _row("prediction of build/prod against a changed copy, again", 0.3, _timed(lambda: _predict(before, after), runs))
-    _row("CDK's cloudformation-diff of the same templates, in-process", None, _cdk(before, after, runs))
+    _row(
+        "prediction of build/prod against a changed copy, again",
+        0.3,
+        _timed(lambda: _predict(before, after), runs),
+    )
+    _row(
+        "CDK's cloudformation-diff of the same templates, in-process",
+        None,
+        _cdk(before, after, runs),
+    )
     command = [sys.executable, "render.py", "diff", "--env", "prod", "--against", "HEAD"]
-    _row("`make diff`: render.py diff --env prod --against HEAD", 0.8, _timed(lambda: _run(command), runs))
+    _row(
+        "`make diff`: render.py diff --env prod --against HEAD",
+        0.8,
+        _timed(lambda: _run(command), runs),
+    )
     for count in (125, 250, 500):
         _row(f"prediction of one stack of {count} resources", None, _timed(_chain(count), runs))
     _row("all of Euglena deployed, engine alone", 2, _timed(lambda: _deploy(before), runs))
@@ -69,15 +83,32 @@ def main() -> None:
         _run([sys.executable, "render.py", *package])
         for what, wait in (("straight after start", 0.0), ("3 s after start", 3.0)):
             served = [_served(Path(packaged), wait) for _ in range(runs)]
-            _row(f"all of Euglena, packaged, deployed over HTTP by boto3, {what}", 2, [each[0] for each in served])
-        _row("all of Euglena, packaged, deployed over HTTP by boto3, again", 2, [each[1] for each in served])
-        _row("the same by the AWS CLI (`aws cloudformation deploy`), 3 s after start", None, _by_cli(Path(packaged)))
+            _row(
+                f"all of Euglena, packaged, deployed over HTTP by boto3, {what}",
+                2,
+                [each[0] for each in served],
+            )
+        _row(
+            "all of Euglena, packaged, deployed over HTTP by boto3, again",
+            2,
+            [each[1] for each in served],
+        )
+        _row(
+            "the same by the AWS CLI (`aws cloudformation deploy`), 3 s after start",
+            None,
+            _by_cli(Path(packaged)),
+        )
     _row("start-up to the first CloudFormation answer", 1.5, list(_started(runs)))
 
 
 def _row(what: str, target: float | None, seconds: list[float]) -> None:
-    shown = ("", "") if not seconds else (f"{statistics.median(seconds):.3f}", f"{max(seconds):.3f}")
-    print(f"| {what} | {'' if target is None else target} | {shown[0] or 'not available'} | {shown[1]} |", flush=True)
+    shown = (
+        ("", "") if not seconds else (f"{statistics.median(seconds):.3f}", f"{max(seconds):.3f}")
+    )
+    print(
+        f"| {what} | {'' if target is None else target} | {shown[0] or 'not available'} | {shown[1]} |",
+        flush=True,
+    )
 
 
 def _timed(action: Callable[[], Any], runs: int) -> list[float]:
@@ -93,7 +124,8 @@ def _run(command: list[str]) -> str:
     return subprocess.run(command, cwd=HERE, check=True, capture_output=True, text=True).stdout
 
 
-# --- prediction ---------------------------------------------------------------------------------------------------
+# --- prediction
+# ---------------------------------------------------------------------------------------------------
 
 
 def _predict(before: Mapping[str, str], after: Mapping[str, str]) -> None:
@@ -102,7 +134,8 @@ def _predict(before: Mapping[str, str], after: Mapping[str, str]) -> None:
 
 
 def _first(before: Mapping[str, str], after: Mapping[str, str], runs: int) -> list[float]:
-    """In processes of their own, imports not counted: what a schema costs that nobody has read yet."""
+    """In processes of their own, imports not counted: what a schema costs that nobody has read
+    yet."""
     script = (
         "import json, sys, time\nfrom stackwright.diff import diff\nfrom stackwright.cfn import changes\n"
         "before, after = json.load(sys.stdin)\nbegan = time.perf_counter()\n"
@@ -111,7 +144,11 @@ def _first(before: Mapping[str, str], after: Mapping[str, str], runs: int) -> li
     given = json.dumps([before, after])
     command = [sys.executable, "-c", script]
     return [
-        float(subprocess.run(command, input=given, cwd=HERE, check=True, capture_output=True, text=True).stdout)
+        float(
+            subprocess.run(
+                command, input=given, cwd=HERE, check=True, capture_output=True, text=True
+            ).stdout
+        )
         for _ in range(runs)
     ]
 
@@ -120,10 +157,15 @@ def _chain(count: int) -> Callable[[], None]:
     """Predict a new name for the first of many topics that each name the one before."""
 
     def text(name: str) -> str:
-        resources: dict[str, Any] = {"T0": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": name}}}
+        resources: dict[str, Any] = {
+            "T0": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": name}}
+        }
         for number in range(1, count):
             shown = {"Fn::Sub": f"after ${{T{number - 1}.TopicName}}"}
-            resources[f"T{number}"] = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": shown}}
+            resources[f"T{number}"] = {
+                "Type": "AWS::SNS::Topic",
+                "Properties": {"DisplayName": shown},
+            }
         return json.dumps({"Resources": resources})
 
     old, new = text("a"), text("b")
@@ -151,8 +193,14 @@ def _cdk(before: Mapping[str, str], after: Mapping[str, str], runs: int) -> list
     script = CDK / "diff.js"
     script.write_text(CDK_DIFF, encoding="utf-8")
     with tempfile.TemporaryDirectory() as temporary:
-        sides = [_written(files, Path(temporary, name)) for name, files in (("before", before), ("after", after))]
-        return [json.loads(_run(["node", str(script), *map(str, sides)]))["seconds"] for _ in range(runs)]
+        sides = [
+            _written(files, Path(temporary, name))
+            for name, files in (("before", before), ("after", after))
+        ]
+        return [
+            json.loads(_run(["node", str(script), *map(str, sides)]))["seconds"]
+            for _ in range(runs)
+        ]
 
 
 def _written(files: Mapping[str, str], to: Path) -> Path:
@@ -164,7 +212,8 @@ def _written(files: Mapping[str, str], to: Path) -> Path:
     return to
 
 
-# --- deploying ----------------------------------------------------------------------------------------------------
+# --- deploying
+# ----------------------------------------------------------------------------------------------------
 
 
 def _deploy(files: Mapping[str, str]) -> None:
@@ -176,7 +225,8 @@ def _deploy(files: Mapping[str, str]) -> None:
 
 
 class _Emulator:
-    """A fresh one in a process of its own, and what has to be there before and between the roots: not counted."""
+    """A fresh one in a process of its own, and what has to be there before and between the roots:
+    not counted."""
 
     def __init__(self, url: str, packaged: Path) -> None:
         self.url, self._packaged = url, packaged
@@ -186,13 +236,18 @@ class _Emulator:
         """A certificate, and what `package` wrote, in a bucket."""
         with _client("acm", self.url) as acm, _client("s3", self.url) as s3:
             arn = acm.request_certificate(DomainName="example.com")["CertificateArn"]
-            s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": PSEUDO.region})
+            s3.create_bucket(
+                Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": PSEUDO.region}
+            )
             for file in self._packaged.iterdir():
                 s3.put_object(Bucket=BUCKET, Key=file.name, Body=_with_certificate(file, arn))
 
     def parameters(self, root: str) -> dict[str, str]:
-        """The values of a root's parameters; images and the secret's value are put where there are some."""
-        wanted = parse_template((self._packaged / f"{root}.template.yaml").read_text(encoding="utf-8")).parameters
+        """The values of a root's parameters; images and the secret's value are put where there are
+        some."""
+        wanted = parse_template(
+            (self._packaged / f"{root}.template.yaml").read_text(encoding="utf-8")
+        ).parameters
         if any(name.endswith("Image") for name in wanted):
             self.outputs |= self._images() | {"AppSecretVersionId": self._secret()}
         return {name: self.outputs[name] for name in wanted}
@@ -205,25 +260,45 @@ class _Emulator:
                     each["repositoryName"].rpartition("/")[2],
                     hashlib.sha256(each["repositoryName"].encode()),
                 )
-                given = {"digest": f"sha256:{config.hexdigest()}", "size": 1, "mediaType": f"{OCI}.config.v1+json"}
+                given = {
+                    "digest": f"sha256:{config.hexdigest()}",
+                    "size": 1,
+                    "mediaType": f"{OCI}.config.v1+json",
+                }
                 kind = f"{OCI}.manifest.v1+json"
-                manifest = json.dumps({"schemaVersion": 2, "mediaType": kind, "config": given, "layers": []})
-                image = ecr.put_image(repositoryName=each["repositoryName"], imageManifest=manifest, imageTag="1")
+                manifest = json.dumps(
+                    {"schemaVersion": 2, "mediaType": kind, "config": given, "layers": []}
+                )
+                image = ecr.put_image(
+                    repositoryName=each["repositoryName"], imageManifest=manifest, imageTag="1"
+                )
                 digest = image["image"]["imageId"]["imageDigest"]
                 found[f"{name.title()}Image"] = f"{each['repositoryUri']}@{digest}"
         return found
 
     def _secret(self) -> str:
         lines = (HERE / "env/prod/keys.env.example").read_text(encoding="utf-8").splitlines()
-        keys = {line.partition("=")[0]: "x" for line in lines if "=" in line and not line.startswith("#")}
+        keys = {
+            line.partition("=")[0]: "x"
+            for line in lines
+            if "=" in line and not line.startswith("#")
+        }
         with _client("secretsmanager", self.url) as client:
             arn = self.outputs["AppSecretArn"]
-            return str(client.put_secret_value(SecretId=arn, SecretString=json.dumps(keys))["VersionId"])
+            return str(
+                client.put_secret_value(SecretId=arn, SecretString=json.dumps(keys))["VersionId"]
+            )
 
     def deploy(self, root: str) -> float:
         """One root by a change set, as a deployer does; the seconds it took."""
-        values = [{"ParameterKey": name, "ParameterValue": value} for name, value in self.parameters(root).items()]
-        address, named = _address(self._packaged, root), {"StackName": root, "ChangeSetName": "benchmark"}
+        values = [
+            {"ParameterKey": name, "ParameterValue": value}
+            for name, value in self.parameters(root).items()
+        ]
+        address, named = (
+            _address(self._packaged, root),
+            {"StackName": root, "ChangeSetName": "benchmark"},
+        )
         with _client("cloudformation", self.url) as client:
             began = time.perf_counter()
             client.create_change_set(
@@ -240,7 +315,9 @@ class _Emulator:
         """Keep a deployed root's outputs."""
         found = client.describe_stacks(StackName=root)["Stacks"][0]
         assert found["StackStatus"] == "CREATE_COMPLETE", found
-        self.outputs |= {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())}
+        self.outputs |= {
+            each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())
+        }
 
 
 def _served(packaged: Path, wait: float) -> tuple[float, float]:
@@ -268,19 +345,34 @@ def _by_cli(packaged: Path) -> list[float]:
         time.sleep(3)
         emulator, seconds = _Emulator(running.url, packaged), 0.0
         emulator.prepare()
-        keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": PSEUDO.region}
+        keys = {
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+            "AWS_DEFAULT_REGION": PSEUDO.region,
+        }
         for root in ROOTS:
             values = [f"{name}={value}" for name, value in emulator.parameters(root).items()]
             file = Path(temporary, f"{root}.yaml")
             with _client("s3", running.url) as s3:
                 key = _address(packaged, root).rpartition("/")[2]
                 file.write_bytes(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
-            command = [aws, "cloudformation", "deploy", "--stack-name", root, "--template-file", str(file)]
+            command = [
+                aws,
+                "cloudformation",
+                "deploy",
+                "--stack-name",
+                root,
+                "--template-file",
+                str(file),
+            ]
             command += ["--capabilities", "CAPABILITY_NAMED_IAM"]
             command += ["--parameter-overrides", *values] if values else []
             began = time.perf_counter()
             subprocess.run(
-                command, env={**os.environ, **keys, "AWS_ENDPOINT_URL": running.url}, check=True, capture_output=True
+                command,
+                env={**os.environ, **keys, "AWS_ENDPOINT_URL": running.url},
+                check=True,
+                capture_output=True,
             )
             seconds += time.perf_counter() - began
             with _client("cloudformation", running.url) as client:

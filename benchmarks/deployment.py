@@ -1,23 +1,27 @@
-"""How a deployment compares with `sceptre launch` and `aws cloudformation deploy`, on the local CloudFormation.
+"""How a deployment compares with `sceptre launch` and `aws cloudformation deploy`, on the local
+CloudFormation.
 
-    python -m benchmarks.deployment                everything (some minutes)
-    python -m benchmarks.deployment --runs 3       fewer rounds
-    python -m benchmarks.deployment --calls        also each API call of a deployment that changes nothing
+    python -m benchmarks.deployment                everything (some minutes) python -m
+    benchmarks.deployment --runs 3       fewer rounds python -m benchmarks.deployment --calls
+    also each API call of a deployment that changes nothing
 
-All are the real command lines, on an emulator in this process that counts what it is asked. It holds `build/prod`,
-deployed by us; peers get the very templates, parameters and tags that are deployed. Runs alternate, A B A B …, and a
-ratio is the median of the pairwise ratios.
+All are the real command lines, on an emulator in this process that counts what it is asked. It
+holds `build/prod`, deployed by us; peers get the very templates, parameters and tags that are
+deployed. Runs alternate, A B A B …, and a ratio is the median of the pairwise ratios.
 
-- **API calls** are requests as they arrive, those for images to the registry included; ours against those of
-  `aws cloudformation deploy` for each root.
-- **Beyond the operations** of a first deployment is all but the time from the first to the last event of each root
-  stack by the emulator's clock. Templates are rendered, and what the functions require is fetched, before. It hardly
-  depends on how slow resources are, so it is a larger part of operations that are scaled down: `--realistic 1` has
-  the operations of AWS (a quarter of an hour for each of two runs).
-- **Noticed**: from the root stack's last event by the emulator's clock until the process shows that status; and for
-  us until it says how the operation ended, after functions run and the stack is protected again.
+- **API calls** are requests as they arrive, those for images to the registry included; ours against
+  those of `aws cloudformation deploy` for each root.
+- **Beyond the operations** of a first deployment is all but the time from the first to the last
+  event of each root stack by the emulator's clock. Templates are rendered, and what the functions
+  require is fetched, before. It hardly depends on how slow resources are, so it is a larger part of
+  operations that are scaled down: `--realistic 1` has the operations of AWS (a quarter of an hour
+  for each of two runs).
+- **Noticed**: from the root stack's last event by the emulator's clock until the process shows that
+  status; and for us until it says how the operation ended, after functions run and the stack is
+  protected again.
 
-sceptre is installed into a virtual environment of its own; where it or the AWS CLI is missing, so are its rows.
+sceptre is installed into a virtual environment of its own; where it or the AWS CLI is missing, so
+are its rows.
 """
 
 from __future__ import annotations
@@ -51,7 +55,14 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request
 
 from stackwright.cfn import Pseudo
-from stackwright.emulator import ADMIN, Application, LocalCloudFormation, RequestFault, action_of, local_settings
+from stackwright.emulator import (
+    ADMIN,
+    Application,
+    LocalCloudFormation,
+    RequestFault,
+    action_of,
+    local_settings,
+)
 
 HERE = Path(__file__).resolve().parent.parent
 REGION, ACCOUNT, ENVIRONMENT, PREFIX = "us-east-2", "777788889999", "prod", "euglena-prod"
@@ -62,27 +73,37 @@ SERVICE, TAGS = "agent", ("1.0.0", "1.0.1")
 LATENCY = 0.1
 """Seconds that each API call takes on top, in the rows that say so."""
 FIRST, UPDATE = 0.075, 0.05
-"""How slow resources are in first deployments (a minute of operations) and in updates, as a part of what they take in
-AWS."""
+"""How slow resources are in first deployments (a minute of operations) and in updates, as a part of
+what they take in AWS."""
 MORE_CALLS = 10
-"""Calls that a deployment may make beyond the peer's: what it looks at besides the roots. A choice, of which one for
-each of five images."""
+"""Calls that a deployment may make beyond the peer's: what it looks at besides the roots. A choice,
+of which one for each of five images."""
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/")
 Call = tuple[str, str]
 
 
 def main() -> None:
     """Run the benchmarks and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=5, help="rounds of runs")
-    parser.add_argument("--calls", action="store_true", help="list the API calls of a deployment that changes nothing")
-    parser.add_argument("--realistic", type=float, default=FIRST, help="of first deployments; 1: as slow as in AWS")
+    parser.add_argument(
+        "--calls",
+        action="store_true",
+        help="list the API calls of a deployment that changes nothing",
+    )
+    parser.add_argument(
+        "--realistic", type=float, default=FIRST, help="of first deployments; 1: as slow as in AWS"
+    )
     options = parser.parse_args()
     console = Console(width=160)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         with Cloud() as cloud:
-            rows = list(first_deployment(Ours(folder / "first", cloud), cloud, 0.0, options.realistic))
+            rows = list(
+                first_deployment(Ours(folder / "first", cloud), cloud, 0.0, options.realistic)
+            )
         with Cloud() as cloud:
             ours = Ours(folder / "second", cloud)
             rows += first_deployment(ours, cloud, LATENCY, options.realistic)
@@ -95,13 +116,14 @@ def main() -> None:
         console.print(listed)
 
 
-# --- what is printed ----------------------------------------------------------------------------------------------
+# --- what is printed
+# ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement. ``ours`` and ``theirs`` have the unit that ``what`` names, ``ratio`` is ours by theirs. None
-    is what was not measured, or has no target."""
+    """One measurement. ``ours`` and ``theirs`` have the unit that ``what`` names, ``ratio`` is ours
+    by theirs. None is what was not measured, or has no target."""
 
     what: str
     ours: float
@@ -117,14 +139,24 @@ def table(rows: Iterable[Row]) -> Table:
     found = _columns("what", "ours", "peer", "theirs", "ratio", "target", "met")
     for row in rows:
         met = "" if row.met is None else "yes" if row.met else "NO"
-        found.add_row(row.what, _number(row.ours), row.peer, _number(row.theirs), _number(row.ratio), row.target, met)
+        found.add_row(
+            row.what,
+            _number(row.ours),
+            row.peer,
+            _number(row.theirs),
+            _number(row.ratio),
+            row.target,
+            met,
+        )
     return found
 
 
 def _columns(*names: str) -> Table:
     found = Table(box=box.MARKDOWN)
     for name in names:
-        found.add_column(name, justify="left" if name in ("what", "peer", "service", "call") else "right")
+        found.add_column(
+            name, justify="left" if name in ("what", "peer", "service", "call") else "right"
+        )
     return found
 
 
@@ -132,20 +164,24 @@ def _number(value: float | None) -> str:
     return "" if value is None else str(value) if isinstance(value, int) else f"{value:.2f}"
 
 
-def against(what: str, peer: str, pairs: Sequence[tuple[float, float]], bound: float | None = None) -> Row:
-    """The row of paired runs: medians, and the median of the pairwise ratios, which is to be at most ``bound``."""
+def against(
+    what: str, peer: str, pairs: Sequence[tuple[float, float]], bound: float | None = None
+) -> Row:
+    """The row of paired runs: medians, and the median of the pairwise ratios, which is to be at
+    most ``bound``."""
     ratio = statistics.median(mine / theirs for mine, theirs in pairs)
     mine, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
     target, met = ("", None) if bound is None else (f"ratio ≤ {bound}", ratio <= bound)
     return Row(what, mine, peer, theirs, ratio, target, met)
 
 
-# --- what is measured ---------------------------------------------------------------------------------------------
+# --- what is measured
+# ---------------------------------------------------------------------------------------------
 
 
 def first_deployment(ours: Ours, cloud: Cloud, latency: float, realistic: float) -> Iterator[Row]:
-    """A first deployment of everything on a fresh emulator: what it adds to the operations (percent of their seconds),
-    and when it sees their ends (seconds)."""
+    """A first deployment of everything on a fresh emulator: what it adds to the operations (percent
+    of their seconds), and when it sees their ends (seconds)."""
     cloud.set(latency, realistic)
     done = run(ours.deploy(), cloud)
     cloud.set()
@@ -153,7 +189,12 @@ def first_deployment(ours: Ours, cloud: Cloud, latency: float, realistic: float)
     operations = sum(ended - began for began, ended in spans.values())
     beyond = 100 * (done.seconds - operations) / operations
     what = f"first deployment, {_taking(latency)}"
-    yield Row(f"{what}: beyond the operations' {operations:.0f} s, %", beyond, target="≤ 15", met=beyond <= 15)
+    yield Row(
+        f"{what}: beyond the operations' {operations:.0f} s, %",
+        beyond,
+        target="≤ 15",
+        met=beyond <= 15,
+    )
     says = (ours.says.replace("app", root) for root in ROOTS)
     late = max(done.said(each) - spans[root][1] for root, each in zip(ROOTS, says, strict=True))
     yield Row(f"{what}: latest noticing of a root's end, s", late, target="≤ 1.5", met=late <= 1.5)
@@ -170,7 +211,8 @@ def no_change(ours: Ours, peers: Sequence[Contender], cloud: Cloud, runs: int) -
 
 
 def calls(ours: Ours, peers: Sequence[Contender], cloud: Cloud) -> tuple[Table, list[Row]]:
-    """The API calls of deployments without changes, listed by service and operation; and ours against the AWS CLI's."""
+    """The API calls of deployments without changes, listed by service and operation; and ours
+    against the AWS CLI's."""
     counted = {each.name: _counted(each, cloud) for each in (ours, *peers)}
     listed = _columns("service", "call", *counted)
     for key in sorted(set().union(*counted.values())):
@@ -179,20 +221,29 @@ def calls(ours: Ours, peers: Sequence[Contender], cloud: Cloud) -> tuple[Table, 
     mine, rows = counted[ours.name].total(), []
     for peer in peers:
         theirs = counted[peer.name].total()
-        target, met = (f"≤ theirs + {MORE_CALLS}", mine <= theirs + MORE_CALLS) if isinstance(peer, Cli) else ("", None)
-        rows.append(Row("no change, API calls", mine, peer.name, theirs, mine / theirs, target, met))
+        target, met = (
+            (f"≤ theirs + {MORE_CALLS}", mine <= theirs + MORE_CALLS)
+            if isinstance(peer, Cli)
+            else ("", None)
+        )
+        rows.append(
+            Row("no change, API calls", mine, peer.name, theirs, mine / theirs, target, met)
+        )
     return listed, rows
 
 
 def noticing(ours: Ours, peers: Sequence[Contender], cloud: Cloud, runs: int) -> Iterator[Row]:
-    """Updates that give a service another image, each undoing the one before: seconds until the end is noticed."""
+    """Updates that give a service another image, each undoing the one before: seconds until the end
+    is noticed."""
     late: dict[str, list[float]] = {each.name: [] for each in (ours, *peers)}
     over: list[float] = []
     turn = 0
     for number in range(runs):
         for each in (ours, *peers):
             turn += 1
-            cloud.set(LATENCY, UPDATE * (1 + 0.618 * number % 1))  # so that ends fall anywhere between two looks
+            cloud.set(
+                LATENCY, UPDATE * (1 + 0.618 * number % 1)
+            )  # so that ends fall anywhere between two looks
             done = run(each.update(TAGS[turn % 2]), cloud)
             cloud.set()
             ended = cloud.span("app")[1]
@@ -206,7 +257,9 @@ def noticing(ours: Ours, peers: Sequence[Contender], cloud: Cloud, runs: int) ->
     latest = max(late[ours.name])
     yield Row(f"{what}, the latest", latest, target="≤ 1.5", met=latest <= 1.5)
     told = max(over)
-    yield Row("update: end told as the result, s, the latest", told, target="≤ 1.5", met=told <= 1.5)
+    yield Row(
+        "update: end told as the result, s, the latest", told, target="≤ 1.5", met=told <= 1.5
+    )
 
 
 def _taking(latency: float) -> str:
@@ -246,7 +299,12 @@ def run(command: Sequence[str], cloud: Cloud) -> Done:
     """Run a command to its end, and keep what it says; exits where it fails."""
     began = time.time()
     with subprocess.Popen(
-        command, cwd=HERE, env=cloud.variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        cwd=HERE,
+        env=cloud.variables,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     ) as process:
         assert process.stdout is not None
         lines = [(time.time(), line) for line in process.stdout]
@@ -255,7 +313,8 @@ def run(command: Sequence[str], cloud: Cloud) -> Done:
     return Done(time.time() - began, lines)
 
 
-# --- the emulator -------------------------------------------------------------------------------------------------
+# --- the emulator
+# -------------------------------------------------------------------------------------------------
 
 
 class _Handler(WSGIRequestHandler):
@@ -268,19 +327,23 @@ class _Handler(WSGIRequestHandler):
 
 
 class Cloud:
-    """A fresh account on an emulator in this process. ``calls`` are the API calls so far, ``variables`` point
-    processes here."""
+    """A fresh account on an emulator in this process. ``calls`` are the API calls so far,
+    ``variables`` point processes here."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self._engine = LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT))
         self._application = Application(self._engine)
         self._application.load()
-        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Handler)
-        # An idle client must not hold the exit. threaded=True makes a ThreadedWSGIServer, typed as its base class.
+        self._server = make_server(
+            "127.0.0.1", 0, self._answer, threaded=True, request_handler=_Handler
+        )
+        # An idle client must not hold the exit. threaded=True makes a ThreadedWSGIServer, typed as
+        # its base class.
         self._server.daemon_threads = True  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        # Peers are compiled when they are installed; Python by itself keeps what it compiles of ours too.
+        # Peers are compiled when they are installed; Python by itself keeps what it compiles of
+        # ours too.
         dropped = ("AWS_", "PYTHONDONTWRITEBYTECODE")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
         self.variables = {
@@ -300,7 +363,9 @@ class Cloud:
         self._application.close()
 
     def _answer(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
-        environ["wsgi.input"] = BytesIO(Request(environ).get_data())  # read here, and again by the emulator
+        environ["wsgi.input"] = BytesIO(
+            Request(environ).get_data()
+        )  # read here, and again by the emulator
         request = Request(environ, populate_request=False)
         if not request.path.startswith(ADMIN):
             scope = _SCOPE.search(request.headers.get("Authorization", ""))
@@ -309,7 +374,8 @@ class Cloud:
         return self._application(environ, start)
 
     def set(self, latency: float = 0.0, realistic: float = 0.0) -> None:
-        """Let each call take ``latency`` seconds more, and operations ``realistic`` times what they take in AWS."""
+        """Let each call take ``latency`` seconds more, and operations ``realistic`` times what they
+        take in AWS."""
         self._engine.clear_faults()
         self._engine.realistic = realistic
         if latency:
@@ -323,7 +389,9 @@ class Cloud:
     def stack(self, root: str) -> Mapping[str, Any]:
         """What DescribeStacks says of a root stack."""
         with self.client("cloudformation") as client:
-            found: Mapping[str, Any] = client.describe_stacks(StackName=f"{PREFIX}-{root}")["Stacks"][0]
+            found: Mapping[str, Any] = client.describe_stacks(StackName=f"{PREFIX}-{root}")[
+                "Stacks"
+            ][0]
             return found
 
     def span(self, root: str) -> tuple[float, float]:
@@ -331,7 +399,12 @@ class Cloud:
         name = f"{PREFIX}-{root}"
         with self.client("cloudformation") as client:
             pages = client.get_paginator("describe_stack_events").paginate(StackName=name)
-            events = [each for page in pages for each in page["StackEvents"] if each["LogicalResourceId"] == name]
+            events = [
+                each
+                for page in pages
+                for each in page["StackEvents"]
+                if each["LogicalResourceId"] == name
+            ]
         times = [each["Timestamp"].timestamp() for each in events]
         began = next(
             at for at, each in zip(times, events, strict=True)
@@ -340,12 +413,14 @@ class Cloud:
         return began, times[0]
 
 
-# --- who deploys --------------------------------------------------------------------------------------------------
+# --- who deploys
+# --------------------------------------------------------------------------------------------------
 
 
 class Contender(ABC):
-    """A deployer. ``nothing`` and ``says`` are what it says where there is nothing to do, and at the end of an update
-    of ``app``; ``bound`` is the target for ours by its seconds, if there is one."""
+    """A deployer. ``nothing`` and ``says`` are what it says where there is nothing to do, and at
+    the end of an update of ``app``; ``bound`` is the target for ours by its seconds, if there is
+    one."""
 
     name: str
     nothing: str
@@ -371,7 +446,11 @@ class Ours(Contender):
         self._folder, self._cloud = folder, cloud
         for part in PARTS:
             if (HERE / part).exists():
-                shutil.copytree(HERE / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "keys.env"))
+                shutil.copytree(
+                    HERE / part,
+                    folder / part,
+                    ignore=shutil.ignore_patterns("__pycache__", "keys.env"),
+                )
         with cloud.client("acm") as acm:
             arn = acm.request_certificate(DomainName="example.com")["CertificateArn"]
         place = folder / "env" / ENVIRONMENT
@@ -387,7 +466,16 @@ class Ours(Contender):
 
     def _command(self, verb: str, *more: str) -> list[str]:
         render = str(HERE / "render.py")
-        return [sys.executable, render, verb, "--env", ENVIRONMENT, "--project", str(self._folder), *more]
+        return [
+            sys.executable,
+            render,
+            verb,
+            "--env",
+            ENVIRONMENT,
+            "--project",
+            str(self._folder),
+            *more,
+        ]
 
     def deploy(self) -> Sequence[str]:
         """The command that deploys the project as it is."""
@@ -406,7 +494,8 @@ class Ours(Contender):
 
 
 class _Peer(Contender):
-    """What a peer needs to deploy the same: templates, parameters and tags of the stacks as they are now."""
+    """What a peer needs to deploy the same: templates, parameters and tags of the stacks as they
+    are now."""
 
     _parameter = f"{SERVICE.title()}Image"
 
@@ -414,7 +503,10 @@ class _Peer(Contender):
         self._folder, self._cloud = folder, cloud
         self._stacks = {root: cloud.stack(root) for root in ROOTS}
         with cloud.client("cloudformation") as client:
-            self._bodies = {root: client.get_template(StackName=f"{PREFIX}-{root}")["TemplateBody"] for root in ROOTS}
+            self._bodies = {
+                root: client.get_template(StackName=f"{PREFIX}-{root}")["TemplateBody"]
+                for root in ROOTS
+            }
 
     def _parameters(self, root: str) -> dict[str, str]:
         found = self._stacks[root].get("Parameters", ())
@@ -428,7 +520,9 @@ class _Peer(Contender):
         uri = self._parameters("app")[self._parameter].partition("@")[0]
         with self._cloud.client("ecr") as ecr:
             name = uri.partition("/")[2]
-            found = ecr.describe_images(repositoryName=name, imageIds=[{"imageTag": tag}])["imageDetails"][0]
+            found = ecr.describe_images(repositoryName=name, imageIds=[{"imageTag": tag}])[
+                "imageDetails"
+            ][0]
         return f"{uri}@{found['imageDigest']}"
 
 
@@ -451,15 +545,22 @@ class Sceptre(_Peer):
             self._configure(root, self._parameters(root))
 
     def _configure(self, root: str, parameters: Mapping[str, str]) -> None:
-        lines = [f"template: {{path: {root}.yaml, type: file}}", f"stack_tags: {json.dumps(self._tags(root))}"]
+        lines = [
+            f"template: {{path: {root}.yaml, type: file}}",
+            f"stack_tags: {json.dumps(self._tags(root))}",
+        ]
         lines += ["parameters:" if parameters else "parameters: {}"]
         given = {
             each["OutputKey"]: f"!stack_output prod/{earlier}.yaml::{each['OutputKey']}"
             for earlier in ROOTS[: ROOTS.index(root)]
             for each in self._stacks[earlier].get("Outputs", ())
         }
-        lines += [f"  {key}: {given.get(key, json.dumps(value))}" for key, value in parameters.items()]
-        (self._folder / f"config/prod/{root}.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        lines += [
+            f"  {key}: {given.get(key, json.dumps(value))}" for key, value in parameters.items()
+        ]
+        (self._folder / f"config/prod/{root}.yaml").write_text(
+            "\n".join(lines) + "\n", encoding="utf-8"
+        )
 
     def unchanged(self) -> Sequence[Sequence[str]]:
         """See `Contender`."""
@@ -486,10 +587,17 @@ class Cli(_Peer):
 
     def _deploy(self, root: str, parameters: Mapping[str, str]) -> Sequence[str]:
         command = [self._command, "cloudformation", "deploy", "--stack-name", f"{PREFIX}-{root}"]
-        command += ["--template-file", str(self._folder / f"{root}.yaml"), "--capabilities", "CAPABILITY_NAMED_IAM"]
+        command += [
+            "--template-file",
+            str(self._folder / f"{root}.yaml"),
+            "--capabilities",
+            "CAPABILITY_NAMED_IAM",
+        ]
         command += ["--no-fail-on-empty-changeset"]
         for option, values in (("--parameter-overrides", parameters), ("--tags", self._tags(root))):
-            command += [option, *(f"{key}={value}" for key, value in values.items())] if values else []
+            command += (
+                [option, *(f"{key}={value}" for key, value in values.items())] if values else []
+            )
         return command
 
     def unchanged(self) -> Sequence[Sequence[str]]:
@@ -513,7 +621,13 @@ def _sceptre(folder: Path) -> str | None:
     command = folder / "bin/sceptre"
     if not command.exists():
         venv.create(folder, with_pip=True, clear=True)
-        install = [str(folder / "bin/pip"), "install", "-q", "--disable-pip-version-check", "sceptre"]
+        install = [
+            str(folder / "bin/pip"),
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "sceptre",
+        ]
         subprocess.run(install, capture_output=True, check=False)
     return str(command) if command.exists() else None
 

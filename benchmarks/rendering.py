@@ -3,8 +3,9 @@
     python -m benchmarks.rendering            everything (some minutes)
     python -m benchmarks.rendering --sizes 10 100
 
-Each row alternates our command and the peer's, A B A B …, and gives the medians and the median of the pairwise ratios,
-so that a machine that slows down midway changes both. sceptre is installed into a virtual environment of its own.
+Each row alternates our command and the peer's, A B A B …, and gives the medians and the median of
+the pairwise ratios, so that a machine that slows down midway changes both. sceptre is installed
+into a virtual environment of its own.
 """
 
 from __future__ import annotations
@@ -28,18 +29,26 @@ RESOURCES = 20
 
 def main() -> None:
     """Run the benchmarks and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[10, 100, 500], help="nested stacks of the project")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--sizes", type=int, nargs="*", default=[10, 100, 500], help="nested stacks of the project"
+    )
     parser.add_argument("--runs", type=int, default=5, help="pairs of runs")
     options = parser.parse_args()
     print("| what | ours, s | peer | peer, s | ratio |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder, "euglena")
-        shutil.copytree(HERE, project, ignore=shutil.ignore_patterns(".git", ".venv*", ".stackwright", "tests"))
+        shutil.copytree(
+            HERE, project, ignore=shutil.ignore_patterns(".git", ".venv*", ".stackwright", "tests")
+        )
         _euglena(project, options.runs)
         sceptre = _sceptre(HERE / ".stackwright" / "sceptre")
         for size in options.sizes:
-            _generated(Path(folder, str(size)), size, sceptre, max(2, options.runs if size < 500 else 3))
+            _generated(
+                Path(folder, str(size)), size, sceptre, max(2, options.runs if size < 500 else 3)
+            )
 
 
 def _euglena(project: Path, runs: int) -> None:
@@ -71,7 +80,16 @@ def _euglena(project: Path, runs: int) -> None:
 def _generated(folder: Path, size: int, sceptre: str, runs: int) -> None:
     _our_project(folder / "ours", size)
     _sceptre_project(folder / "sceptre", size)
-    ours = [PYTHON, str(HERE / "render.py"), "render", "--no-lint", "--env", "dev", "--project", str(folder / "ours")]
+    ours = [
+        PYTHON,
+        str(HERE / "render.py"),
+        "render",
+        "--no-lint",
+        "--env",
+        "dev",
+        "--project",
+        str(folder / "ours"),
+    ]
     peer = [sceptre, "--dir", str(folder / "sceptre"), "generate", "dev"]
     _row(f"{size} stacks of {RESOURCES} resources, no lint", ours, "sceptre generate", peer, runs)
 
@@ -99,8 +117,14 @@ Outputs:
 
 def _template(number: int, prefix: str) -> str:
     before = f"Topic{number - 1}Arn"
-    parameters = f"Parameters:\n  {before}: {{Type: String, Description: the topic before}}\n" if number else ""
-    text = _TEMPLATE.format(number=number, parameters=parameters, prefix=prefix, resources=RESOURCES)
+    parameters = (
+        f"Parameters:\n  {before}: {{Type: String, Description: the topic before}}\n"
+        if number
+        else ""
+    )
+    text = _TEMPLATE.format(
+        number=number, parameters=parameters, prefix=prefix, resources=RESOURCES
+    )
     return text.replace("!Ref Topic0", f"!Ref {before}") if number else text
 
 
@@ -126,7 +150,9 @@ def _sceptre_project(folder: Path, size: int) -> None:
         data = "sceptre_user_data: {project: bench, title: A title, team: dev}"
         config = f"template: {{path: part{number}.yaml.j2}}\n{data}\n"
         (folder / f"config/dev/part{number}.yaml").write_text(config)
-        (folder / f"templates/part{number}.yaml.j2").write_text(_template(number, "sceptre_user_data."))
+        (folder / f"templates/part{number}.yaml.j2").write_text(
+            _template(number, "sceptre_user_data.")
+        )
 
 
 def _sceptre(folder: Path) -> str:

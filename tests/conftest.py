@@ -11,9 +11,15 @@ from hypothesis import HealthCheck, settings
 
 from tests.helpers import Project, small
 
-_COMMON = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
+_COMMON = {
+    "deadline": None,
+    "database": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture],
+}
 settings.register_profile("quick", max_examples=30, derandomize=True, **_COMMON)
-settings.register_profile("full", max_examples=1000, derandomize=True, **_COMMON)  # the same answer twice
+settings.register_profile(
+    "full", max_examples=1000, derandomize=True, **_COMMON
+)  # the same answer twice
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 

@@ -30,7 +30,8 @@ class FakeSecret:
 
 @dataclass
 class FakeAws:
-    """An account with secrets and repositories; ``puts`` counts the versions that were put, ``sent`` lists objects."""
+    """An account with secrets and repositories; ``puts`` counts the versions that were put,
+    ``sent`` lists objects."""
 
     account: str = "123456789012"
     secrets: dict[str, FakeSecret] = field(default_factory=dict)
@@ -55,14 +56,18 @@ class FakeAws:
         self.secrets[name].values.setdefault(version, value)
         self.puts += 1
 
-    def label_secret_version(self, name: str, version: str | None, label: str, *, holder: str | None = None) -> None:
+    def label_secret_version(
+        self, name: str, version: str | None, label: str, *, holder: str | None = None
+    ) -> None:
         labels = self.secrets[name].labels
         assert labels.get(label) == holder
         if version is None:
             del labels[label]
         else:
             labels[label] = version
-        assert sum(len(found) for found in self.secrets[name].versions.values()) <= 20  # AWS's quota for a secret
+        assert (
+            sum(len(found) for found in self.secrets[name].versions.values()) <= 20
+        )  # AWS's quota for a secret
 
     def object_checksum(self, bucket: str, key: str, account: str) -> str | None:
         self.owns(bucket, account)

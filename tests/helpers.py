@@ -1,4 +1,5 @@
-"""A small project from a dict of files, the real command line, and independent readers of what was written."""
+"""A small project from a dict of files, the real command line, and independent readers of what was
+written."""
 
 from __future__ import annotations
 
@@ -44,8 +45,8 @@ SMALL: Mapping[str, str] = {
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 for a server that cannot choose one itself, and takes it some time later: below those that
-    the kernel hands out, to clients at any moment."""
+    """A port of 127.0.0.1 for a server that cannot choose one itself, and takes it some time later:
+    below those that the kernel hands out, to clients at any moment."""
     while True:
         port = 20_000 + secrets.randbelow(12_000)
         with socket.socket() as probe, suppress(OSError):
@@ -91,10 +92,14 @@ class Project:
     def invoke(self, verb: str, *arguments: str) -> Result:
         """The command line in this process."""
         result = CliRunner().invoke(main.main, [verb, *arguments, "--project", str(self.folder)])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert result.exception is None or isinstance(result.exception, SystemExit), (
+            result.exception
+        )
         return result
 
-    def run(self, *arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, cwd: Path | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """The command line as users start it, in a process of its own."""
         return subprocess.run(
             [sys.executable, str(RENDER_PY), *arguments, "--project", str(self.folder)],
@@ -121,7 +126,9 @@ def files(folder: Path) -> dict[str, bytes]:
 def small(folder: Path, changes: Mapping[str, str | bytes | None] | None = None) -> Project:
     """The project `SMALL` with some files replaced, added, or (None) left out."""
     merged = {**SMALL, **(changes or {})}
-    return Project(folder).write({name: content for name, content in merged.items() if content is not None})
+    return Project(folder).write(
+        {name: content for name, content in merged.items() if content is not None}
+    )
 
 
 def commands(group: click.Group) -> dict[str, click.Command]:
@@ -154,7 +161,8 @@ def short(at: Location) -> str:
 
 
 def yaml_1_1(text: str) -> Any:
-    """The data of a template by PyYAML's own resolver, in Python; a short-form tag becomes ``{"!Tag": data}``."""
+    """The data of a template by PyYAML's own resolver, in Python; a short-form tag becomes
+    ``{"!Tag": data}``."""
     return _data(yaml.compose(text, Loader=yaml.SafeLoader))
 
 

@@ -1,4 +1,5 @@
-"""The shape of the engine: who may import whom, what is imported late, and how long functions are."""
+"""The shape of the engine: who may import whom, what is imported late, and how long functions
+are."""
 
 from __future__ import annotations
 
@@ -89,7 +90,9 @@ def ours(path: Path) -> set[str]:
 def test_third_party_packages_have_one_owner(path):
     for name, _ in imports(path):
         owners = OWNERS.get(name.split(".")[0])
-        assert owners is None or name_of(path) in owners, f"{name} is imported in {path.name}, not in {sorted(owners)}"
+        assert owners is None or name_of(path) in owners, (
+            f"{name} is imported in {path.name}, not in {sorted(owners)}"
+        )
 
 
 @pytest.mark.parametrize("stage", sorted(STAGES))
@@ -123,7 +126,8 @@ def test_only_the_command_line_imports_stages(path):
 
 
 def test_heavy_packages_are_imported_late():
-    """cfn-lint, botocore, moto, jsonschema and rich cost more than a rendering: no module imports them at start-up."""
+    """cfn-lint, botocore, moto, jsonschema and rich cost more than a rendering: no module imports
+    them at start-up."""
     heavy = {"cfnlint", "boto3", "botocore", "moto", "jsonschema", "rich"}
     for path in FILES:
         if path.stem == "data_loader":

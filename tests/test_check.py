@@ -1,4 +1,5 @@
-"""cfn-lint's findings at their source, waivers, what is kept between runs, the time limit, and the formats."""
+"""cfn-lint's findings at their source, waivers, what is kept between runs, the time limit, and the
+formats."""
 
 from __future__ import annotations
 
@@ -44,7 +45,11 @@ def found(made: Report, code: str) -> Problem:
 def bad(tmp_path_factory: pytest.TempPathFactory) -> Report:
     made = small(
         tmp_path_factory.mktemp("bad"),
-        {"templates/main.yaml.j2": BAD, "params/dev.yaml": "\nfifo: maybe\n", "params/defaults.yaml": "title: t\n"},
+        {
+            "templates/main.yaml.j2": BAD,
+            "params/dev.yaml": "\nfifo: maybe\n",
+            "params/defaults.yaml": "title: t\n",
+        },
     )
     return report(made.render(), jobs=1)
 
@@ -95,7 +100,10 @@ def test_the_region_of_the_environment_counts(project: Make) -> None:
 
 
 def test_local_paths_are_not_noted(project: Make) -> None:
-    files = {**NESTED, "templates/app.yaml.j2": str(NESTED["templates/app.yaml.j2"]).replace("Missing", "Other")}
+    files = {
+        **NESTED,
+        "templates/app.yaml.j2": str(NESTED["templates/app.yaml.j2"]).replace("Missing", "Other"),
+    }
     assert report(project(files).render(), jobs=1).problems == ()
 
 
@@ -127,14 +135,18 @@ def test_a_waiver_covers_its_rule_on_its_resource(project: Make) -> None:
     made = report(project({"templates/main.yaml.j2": WAIVED}).render(), jobs=1)
     assert made.problems == ()
     assert made.waivers == (
-        Waiver("SW351", "main:Logs", "news are kept for ever", Location("templates/main.yaml.j2", 9)),
+        Waiver(
+            "SW351", "main:Logs", "news are kept for ever", Location("templates/main.yaml.j2", 9)
+        ),
     )
 
 
 def test_a_waiver_covers_nothing_else(project: Make) -> None:
     text = WAIVED + "  Other:\n    Type: AWS::Logs::LogGroup\n    DeletionPolicy: Delete\n"
     made = report(project({"templates/main.yaml.j2": text}).render(), jobs=1)
-    assert [(each.code, each.where[0].line) for each in made.problems if each.code.startswith("SW")] == [
+    assert [
+        (each.code, each.where[0].line) for each in made.problems if each.code.startswith("SW")
+    ] == [
         ("SW350", 12),
         ("SW351", 12),
     ]
@@ -150,10 +162,20 @@ def test_a_waiver_that_nothing_needs(project: Make) -> None:
 
 @pytest.mark.parametrize(
     "entry",
-    ["{id: SW351}", "{reason: because}", "{id: SW351, reason: ' '}", "text", "{id: '', reason: x}", "[]", "5"],
+    [
+        "{id: SW351}",
+        "{reason: because}",
+        "{id: SW351, reason: ' '}",
+        "text",
+        "{id: '', reason: x}",
+        "[]",
+        "5",
+    ],
 )
 def test_a_waiver_without_a_code_or_a_reason(entry: str, project: Make) -> None:
-    text = WAIVED.replace('{id: SW351, reason: "{{ title }} are kept for ever"}', f"{entry} # {{{{ title }}}}")
+    text = WAIVED.replace(
+        '{id: SW351, reason: "{{ title }} are kept for ever"}', f"{entry} # {{{{ title }}}}"
+    )
     made = report(project({"templates/main.yaml.j2": text}).render(), jobs=1)
     problem = found(made, "SW380")
     assert places(problem)[0] == "templates/main.yaml.j2:9"
@@ -171,13 +193,19 @@ def test_a_single_waiver_needs_no_list(project: Make) -> None:
 
 def test_an_unchanged_render_imports_no_linter(project: Make, tmp_path: Path) -> None:
     """Packages of the same names that cannot be imported stand before the real ones."""
-    broken = {f"{name}/__init__.py": "raise SystemExit('imported')" for name in ("cfnlint", "boto3", "jsonschema")}
+    broken = {
+        f"{name}/__init__.py": "raise SystemExit('imported')"
+        for name in ("cfnlint", "boto3", "jsonschema")
+    }
     path = Project(tmp_path / "broken").write(broken).folder.as_posix()
     made = project({"params/schema.json": '{"properties": {"title": {"type": "string"}}}'})
     assert made.run("render", "--env", "dev", PYTHONPATH=path).returncode != 0
     assert made.run("render", "--env", "dev").returncode == 0
     again = made.run("render", "--env", "dev", PYTHONPATH=path)
-    assert (again.returncode, again.stderr) == (0, "build/dev: 1 templates, no problems, unchanged\n")
+    assert (again.returncode, again.stderr) == (
+        0,
+        "build/dev: 1 templates, no problems, unchanged\n",
+    )
 
 
 TWO = {
@@ -193,7 +221,9 @@ def test_only_what_changed_is_linted_again(project: Make) -> None:
     made = project(TWO)
     assert report(made.render(), jobs=1).unchanged == 0
     assert report(made.render(), jobs=1).unchanged == 4
-    assert report(made.render("dev", "one=c"), jobs=1).unchanged == 2  # one, and main which embeds it
+    assert (
+        report(made.render("dev", "one=c"), jobs=1).unchanged == 2
+    )  # one, and main which embeds it
     assert report(made.render("dev", "title=c"), jobs=1).unchanged == 3
     assert report(made.render("dev", "region=eu-west-1"), jobs=1).unchanged == 0
     made.write({".cfnlintrc": "ignore_checks: [W9999]\n"})
@@ -281,7 +311,11 @@ def test_several_processes_find_the_same(project: Make) -> None:
 
 def test_several_renderings_are_told_apart(project: Make) -> None:
     made = project(
-        {"params/prod.yaml": "fifo: maybe\n", "params/dev.yaml": "fifo: false\n", "templates/main.yaml.j2": BAD}
+        {
+            "params/prod.yaml": "fifo: maybe\n",
+            "params/dev.yaml": "fifo: false\n",
+            "templates/main.yaml.j2": BAD,
+        }
     )
     renderings = [made.render("dev"), made.render("prod")]
     with both(renderings) as pairs, Linter(renderings[0].config.project) as linter:
@@ -300,9 +334,20 @@ def both(renderings: list[Rendering]) -> Iterator[list[tuple[Rendering, Path]]]:
 
 PROBLEMS = Report(
     (
-        Problem("SW110", "a [b] % c", (Location("params/dev.yaml", 3), Location("templates/a,b.j2", 4)), "do: this"),
+        Problem(
+            "SW110",
+            "a [b] % c",
+            (Location("params/dev.yaml", 3), Location("templates/a,b.j2", 4)),
+            "do: this",
+        ),
         Problem("SW999", "no place", level=Level.WARNING),
-        Problem("E1", "out", (Location("templates/x.j2"),), level=Level.NOTE, output=Location("build/dev/x.yaml", 7)),
+        Problem(
+            "E1",
+            "out",
+            (Location("templates/x.j2"),),
+            level=Level.NOTE,
+            output=Location("build/dev/x.yaml", 7),
+        ),
     ),
     (Waiver("SW351", "main:Logs", "why", Location("templates/m.j2", 9)),),
 )
@@ -320,25 +365,38 @@ def test_json() -> None:
     }
     assert data["problems"][2]["output"] == {"path": "build/dev/x.yaml", "line": 7}
     assert data["waivers"] == [
-        {"code": "SW351", "resource": "main:Logs", "reason": "why", "where": {"path": "templates/m.j2", "line": 9}}
+        {
+            "code": "SW351",
+            "resource": "main:Logs",
+            "reason": "why",
+            "where": {"path": "templates/m.j2", "line": 9},
+        }
     ]
 
 
 def test_sarif() -> None:
     """The parts that GitHub needs.
 
-    Source: https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning
+    Source:
+    https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning
     """
     log = json.loads(format_problems(PROBLEMS, "sarif"))
     assert (log["version"], set(log)) == ("2.1.0", {"$schema", "version", "runs"})
     (run,) = log["runs"]
-    rules = {rule["id"]: rule["shortDescription"]["text"] for rule in run["tool"]["driver"]["rules"]}
+    rules = {
+        rule["id"]: rule["shortDescription"]["text"] for rule in run["tool"]["driver"]["rules"]
+    }
     assert rules == {"E1": "E1", "SW110": "A parameter that no template uses", "SW999": "SW999"}
     first, second, third = run["results"]
     assert [each["level"] for each in run["results"]] == ["error", "warning", "note"]
     assert first["message"]["text"] == "a [b] % c (do: this)"
     assert first["locations"] == [
-        {"physicalLocation": {"artifactLocation": {"uri": "params/dev.yaml"}, "region": {"startLine": 3}}}
+        {
+            "physicalLocation": {
+                "artifactLocation": {"uri": "params/dev.yaml"},
+                "region": {"startLine": 3},
+            }
+        }
     ]
     assert len(first["relatedLocations"]) == 1
     assert second["locations"] == []
@@ -387,7 +445,10 @@ def test_problems_are_sorted_and_shown_once() -> None:
     ],
 )
 def test_summary(levels: list[Level], text: str) -> None:
-    assert summarize_problems(Report(tuple(Problem("A", "m", level=level) for level in levels))) == text
+    assert (
+        summarize_problems(Report(tuple(Problem("A", "m", level=level) for level in levels)))
+        == text
+    )
 
 
 @pytest.mark.parametrize(
@@ -398,14 +459,24 @@ def test_summary(levels: list[Level], text: str) -> None:
         ({}, ["--set", "region=us-esat-1"], "--set region"),
     ],
 )
-def test_a_misspelt_region(files: dict[str, str], arguments: list[str], where: str, project: Make) -> None:
-    made = project({**files, "templates/other.yaml.j2": "Resources:\n  T: {Type: AWS::SNS::Topic}\n"})
+def test_a_misspelt_region(
+    files: dict[str, str], arguments: list[str], where: str, project: Make
+) -> None:
+    made = project(
+        {**files, "templates/other.yaml.j2": "Resources:\n  T: {Type: AWS::SNS::Topic}\n"}
+    )
     for verb in ("lint", "render"):
         result = made.invoke(verb, "--env", "dev", *arguments)
         assert result.exit_code == 1
         problem, hint = result.stderr.splitlines()[:2]
-        assert problem == f"{where}: error SW392 region is us-esat-1, which is no Region that cfn-lint knows"
-        assert hint == "    -> did you mean us-east-1? One that is newer than cfn-lint needs a newer cfn-lint"
+        assert (
+            problem
+            == f"{where}: error SW392 region is us-esat-1, which is no Region that cfn-lint knows"
+        )
+        assert (
+            hint
+            == "    -> did you mean us-east-1? One that is newer than cfn-lint needs a newer cfn-lint"
+        )
         assert result.stderr.count("SW39") == 1
     assert not (made.folder / "build").exists() or not list((made.folder / "build").iterdir())
 
@@ -416,12 +487,16 @@ def test_a_region_like_no_other(project: Make) -> None:
     assert "    -> name one of AWS, for example us-east-1" in result.stderr
 
 
-def test_a_linter_that_dies_is_one_message(project: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_linter_that_dies_is_one_message(
+    project: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     broken = tmp_path / "broken" / "cfnlint"
     broken.mkdir(parents=True)
     (broken / "__init__.py").write_text("raise SystemExit('no memory')")
     monkeypatch.setenv("PYTHONPATH", str(broken.parent))
     with pytest.raises(StackwrightError) as caught:
-        report(project({"params/dev.yaml": "fifo: false\n", "templates/main.yaml.j2": BAD}).render())
+        report(
+            project({"params/dev.yaml": "fifo: false\n", "templates/main.yaml.j2": BAD}).render()
+        )
     (problem,) = caught.value.problems
     assert (problem.code, problem.message) == ("SW391", "cfn-lint ended early: no memory")

@@ -6,7 +6,12 @@ import textwrap
 import pytest
 
 from stackwright.core.errors import InputError, TemplateError
-from stackwright.diff.diff import diff_builds, read_build_folder, read_build_revision, rename_environment
+from stackwright.diff.diff import (
+    diff_builds,
+    read_build_folder,
+    read_build_revision,
+    rename_environment,
+)
 from stackwright.diff.model import Effect
 
 APP = """
@@ -117,7 +122,9 @@ Resources:
     found = diff_builds(BUILD, {"app.yaml": web, "app/web.yaml": WEB})
     assert effects(found)["app/network:Files"] == "remove"
     assert effects(found)["app/network:Vpc"] == "remove"
-    assert [(loss.resource.address, loss.kept) for loss in found.losses] == [("app/network:Files", True)]
+    assert [(loss.resource.address, loss.kept) for loss in found.losses] == [
+        ("app/network:Files", True)
+    ]
 
 
 def test_consequences_cross_stacks():
@@ -126,13 +133,19 @@ def test_consequences_cross_stacks():
     group = found.resources[1]
     assert group.properties[0].path == "VpcId"
     assert group.properties[0].causes == ("Network.Outputs.VpcId",)
-    assert (group.properties[0].replaces, group.properties[0].after_apply, group.certain) == ("yes", True, True)
+    assert (group.properties[0].replaces, group.properties[0].after_apply, group.certain) == (
+        "yes",
+        True,
+        True,
+    )
     assert [(each.name, each.before, each.after) for each in found.outputs] == []
 
 
 def test_consequences_cross_roots():
     bucket = "Resources: {B: {Type: AWS::S3::Bucket, Properties: {BucketName: %s}}}\nOutputs: {Store: {Value: !Ref B}}"
-    user = "Parameters: {Store: {Type: String, Default: none}}\nResources: {P: {Type: AWS::SNS::Topic,"
+    user = (
+        "Parameters: {Store: {Type: String, Default: none}}\nResources: {P: {Type: AWS::SNS::Topic,"
+    )
     user += " Properties: {TopicName: !Ref Store}}}"
     before, after = ({"zebra.yaml": bucket % name, "app.yaml": user} for name in ("a", "b"))
     found = diff_builds(before, after)
@@ -161,13 +174,18 @@ def test_containers_are_compared_by_name_and_environment_by_variable():
     (task,) = found.resources
     assert task.effect is Effect.REPLACE
     assert {each.replaces for each in task.properties} == {"yes"}
-    assert [(each.exists_before, each.exists_after) for each in task.properties][1:3] == [(True, False), (False, True)]
+    assert [(each.exists_before, each.exists_after) for each in task.properties][1:3] == [
+        (True, False),
+        (False, True),
+    ]
 
 
 def test_policies_are_compared_by_statement():
     found = changed(("app/web.yaml", '"s3:PutObject"', '["s3:PutObject", "s3:DeleteObject"]'))
     path = 'Policies["p"].PolicyDocument.Statement["Write"].Action'
-    assert properties(found, "app/web:Role") == {path: ("s3:PutObject", ["s3:PutObject", "s3:DeleteObject"])}
+    assert properties(found, "app/web:Role") == {
+        path: ("s3:PutObject", ["s3:PutObject", "s3:DeleteObject"])
+    }
 
 
 def test_lists_without_names_are_compared_by_content():
@@ -180,16 +198,25 @@ def test_lists_without_names_are_compared_by_content():
     rule = "{GroupDescription: d, SecurityGroupEgress: [%s]}"
     egress = ["{CidrIp: 1.0.0.0/8, IpProtocol: '-1'}", "{CidrIp: 2.0.0.0/8, IpProtocol: '-1'}"]
     before, after = (
-        BUILD | {"app/web.yaml": WEB.replace("{GroupDescription: d, VpcId: !Ref VpcId}", rule % ", ".join(items))}
+        BUILD
+        | {
+            "app/web.yaml": WEB.replace(
+                "{GroupDescription: d, VpcId: !Ref VpcId}", rule % ", ".join(items)
+            )
+        }
         for items in ([egress[0], egress[1]], [egress[1], egress[0].replace("1.0", "3.0")])
     )
     assert properties(diff_builds(before, after), "app/web:Group") == {
         "SecurityGroupEgress[1].CidrIp": ("1.0.0.0/8", "3.0.0.0/8")
     }
     swapped = BUILD | {
-        "app/web.yaml": WEB.replace("{GroupDescription: d, VpcId: !Ref VpcId}", rule % ", ".join(reversed(egress)))
+        "app/web.yaml": WEB.replace(
+            "{GroupDescription: d, VpcId: !Ref VpcId}", rule % ", ".join(reversed(egress))
+        )
     }
-    assert list(properties(diff_builds(before, swapped), "app/web:Group")) == ["SecurityGroupEgress[order]"]
+    assert list(properties(diff_builds(before, swapped), "app/web:Group")) == [
+        "SecurityGroupEgress[order]"
+    ]
 
 
 def test_json_in_text_is_compared_by_content():
@@ -209,7 +236,9 @@ def test_a_parameter_bound_later_is_news_where_its_declaration_is():
 
 
 def test_policies_and_metadata_of_resources_are_named():
-    found = changed(("app/network.yaml", "DeletionPolicy: Retain", "DeletionPolicy: Delete, Metadata: {a: b}"))
+    found = changed(
+        ("app/network.yaml", "DeletionPolicy: Retain", "DeletionPolicy: Delete, Metadata: {a: b}")
+    )
     assert properties(found, "app/network:Files") == {
         "DeletionPolicy": ("Retain", "Delete"),
         "Metadata": (None, {"a": "b"}),
@@ -221,10 +250,14 @@ def test_losses_of_data():
     found = changed(("app/network.yaml", "Encrypted: true", "Encrypted: false"))
     (loss,) = found.losses
     assert (loss.resource.effect, loss.policy, loss.kept) == (Effect.REPLACE, "Delete", False)
-    kept = NETWORK.replace("DeletionPolicy: Retain", "DeletionPolicy: Retain, UpdateReplacePolicy: Snapshot")
+    kept = NETWORK.replace(
+        "DeletionPolicy: Retain", "DeletionPolicy: Retain, UpdateReplacePolicy: Snapshot"
+    )
     before = BUILD | {"app/network.yaml": kept}
     after = BUILD | {"app/network.yaml": kept.replace("true", "false")}
-    assert [(loss.policy, loss.kept) for loss in diff_builds(before, after).losses] == [("Snapshot", True)]
+    assert [(loss.policy, loss.kept) for loss in diff_builds(before, after).losses] == [
+        ("Snapshot", True)
+    ]
 
 
 def test_environments_are_compared_by_meaning():
@@ -235,7 +268,9 @@ def test_environments_are_compared_by_meaning():
     prod = {path: text.replace("x-staging", "x-prod") for path, text in staging.items()}
     assert not diff_builds(staging, prod).empty
     assert diff_builds(rename_environment(staging, "staging", "prod"), prod).empty
-    assert rename_environment({"a": "restaging staging"}, "staging", "prod") == {"a": "restaging prod"}
+    assert rename_environment({"a": "restaging staging"}, "staging", "prod") == {
+        "a": "restaging prod"
+    }
 
 
 def test_a_broken_template_is_shown_with_its_line():
@@ -245,13 +280,19 @@ def test_a_broken_template_is_shown_with_its_line():
     assert "Every Resources object must contain a Type member" in problem.message
     assert (problem.where[0].path, problem.where[0].line) == ("app/web.yaml", 2)
     with pytest.raises(TemplateError, match="Unresolved resource dependencies"):
-        diff_builds({}, {"a.yaml": "Resources: {A: {Type: AWS::SNS::Topic, Properties: {TopicName: !Ref X}}}"})
+        diff_builds(
+            {},
+            {"a.yaml": "Resources: {A: {Type: AWS::SNS::Topic, Properties: {TopicName: !Ref X}}}"},
+        )
 
 
 def test_roots_in_a_circle_are_taken_by_name():
     one = "Parameters: {B: {Type: String}}\nResources: {T: {Type: AWS::SNS::Topic}}\nOutputs: {A: {Value: a}}"
     two = "Parameters: {A: {Type: String}}\nResources: {T: {Type: AWS::SNS::Topic}}\nOutputs: {B: {Value: b}}"
-    assert effects(diff_builds({}, {"one.yaml": one, "two.yaml": two})) == {"one:T": "add", "two:T": "add"}
+    assert effects(diff_builds({}, {"one.yaml": one, "two.yaml": two})) == {
+        "one:T": "add",
+        "two:T": "add",
+    }
 
 
 def test_nested_stacks_without_a_known_template_are_skipped():
@@ -278,7 +319,9 @@ def repository(tmp_path):
 
     def git(*arguments):
         identity = ["-c", "user.name=n", "-c", "user.email=e@example.com"]
-        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+        subprocess.run(
+            ["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True
+        )
 
     git("init", "-q")
     for path, text in (("app.yaml", "a"), ("app/web.yaml", "b"), ("note.md", "c")):
@@ -291,7 +334,10 @@ def repository(tmp_path):
 
 def test_revision_reads_a_commit_even_below_the_repository(repository):
     (repository / "build" / "prod" / "app.yaml").write_text("later", encoding="utf-8")
-    assert read_build_revision(repository, "one", "build/prod") == {"app.yaml": "a", "app/web.yaml": "b"}
+    assert read_build_revision(repository, "one", "build/prod") == {
+        "app.yaml": "a",
+        "app/web.yaml": "b",
+    }
     assert read_build_revision(repository, "HEAD", "build/dev") == {}
 
 

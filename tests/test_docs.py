@@ -1,4 +1,5 @@
-"""The documentation is held to the code: every verb, parameter and code, and the generated pages."""
+"""The documentation is held to the code: every verb, parameter and code, and the generated
+pages."""
 
 from __future__ import annotations
 
@@ -30,7 +31,11 @@ def read(name: str) -> str:
 def verbs(group: click.Group, before: str = "") -> list[str]:
     found = []
     for name, command in commands(group).items():
-        found += verbs(command, f"{before}{name} ") if isinstance(command, click.Group) else [f"{before}{name}"]
+        found += (
+            verbs(command, f"{before}{name} ")
+            if isinstance(command, click.Group)
+            else [f"{before}{name}"]
+        )
     return found
 
 
@@ -45,7 +50,11 @@ def test_every_verb_is_in_the_readme_and_helps(verb):
         assert isinstance(command, click.Group)
         command = commands(command)[part]
     assert command.help
-    assert all(option.help for option in command.params if isinstance(option, click.Option) and option.name != "style")
+    assert all(
+        option.help
+        for option in command.params
+        if isinstance(option, click.Option) and option.name != "style"
+    )
 
 
 def test_every_target_of_the_readme_is_in_the_makefile():
@@ -65,7 +74,11 @@ def test_every_make_target_helps():
 
 def properties() -> list[str]:
     parsed = schema.parse_schema(read("params/schema.json"), "params/schema.json")
-    return [dotted(path) for path, node in schema.schema_properties(parsed) if not node.get("properties")]
+    return [
+        dotted(path)
+        for path, node in schema.schema_properties(parsed)
+        if not node.get("properties")
+    ]
 
 
 def test_every_parameter_is_in_the_reference():
@@ -76,7 +89,9 @@ def test_every_parameter_is_in_the_reference():
 
 def test_every_parameter_says_what_it_is():
     parsed = schema.parse_schema(read("params/schema.json"), "params/schema.json")
-    untitled = [dotted(path) for path, node in schema.schema_properties(parsed) if not node.get("title")]
+    untitled = [
+        dotted(path) for path, node in schema.schema_properties(parsed) if not node.get("title")
+    ]
     assert untitled == []
 
 
@@ -96,13 +111,17 @@ def test_defaults_of_the_schema_and_of_the_file_agree():
 def test_every_code_is_in_the_reference_and_in_use():
     page = read("docs/rules.md")
     used = {
-        code for path in (ROOT / "stackwright").rglob("*.py") for code in re.findall(r'"(SW\d{3})"', path.read_text())
+        code
+        for path in (ROOT / "stackwright").rglob("*.py")
+        for code in re.findall(r'"(SW\d{3})"', path.read_text())
     }
     known = set(catalogue())
     assert {code for code in known if f"| {code} |" not in page} == set()
     assert used - known == set(), "raised, but not in the catalogue"
     listing = ROOT / "stackwright/lint/rules/__init__.py"
-    others = "".join(path.read_text() for path in (ROOT / "stackwright").rglob("*.py") if path != listing)
+    others = "".join(
+        path.read_text() for path in (ROOT / "stackwright").rglob("*.py") if path != listing
+    )
     listed = re.findall(r'Code\("(SW\d{3})"', listing.read_text())
     assert {code for code in listed if f'"{code}"' not in others} == set()
 
@@ -115,7 +134,9 @@ def test_every_rule_has_a_reason_and_a_source(rule):
 
 
 def test_the_generated_pages_are_fresh():
-    assert {name: text for name, text in project._pages(ROOT).items() if read(f"docs/{name}") != text} == {}
+    assert {
+        name: text for name, text in project._pages(ROOT).items() if read(f"docs/{name}") != text
+    } == {}
 
 
 def test_links_between_pages_lead_somewhere():
@@ -135,22 +156,40 @@ def test_workflows_call_what_exists():
 
 
 def test_the_schema_names_its_dialect():
-    assert json.loads(read("params/schema.json"))["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert (
+        json.loads(read("params/schema.json"))["$schema"]
+        == "https://json-schema.org/draft/2020-12/schema"
+    )
 
 
 def test_no_message_names_a_target_of_this_makefile():
-    """A project that ``init`` made has none; where the engine is installed there is one, which ``doctor`` names."""
+    """A project that ``init`` made has none; where the engine is installed there is one, which
+    ``doctor`` names."""
     targets = "|".join(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
     for path in sorted((ROOT / "stackwright").rglob("*.py")):
-        strings = [n.value for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Constant)]
-        found = [text for text in strings if isinstance(text, str) and re.search(rf"\bmake ({targets})(?![\w-])", text)]
-        assert [text for text in found if path.name != "scaffold.py" or "make install" not in text] == [], path
+        strings = [
+            n.value
+            for n in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(n, ast.Constant)
+        ]
+        found = [
+            text
+            for text in strings
+            if isinstance(text, str) and re.search(rf"\bmake ({targets})(?![\w-])", text)
+        ]
+        assert [
+            text for text in found if path.name != "scaffold.py" or "make install" not in text
+        ] == [], path
 
 
 def test_the_code_of_a_changed_plan_file_is_the_one_it_gets():
-    text = json.dumps({"format": "stackwright-plan", "version": 1, "plan": {}, "sha256": "of another text"})
+    text = json.dumps(
+        {"format": "stackwright-plan", "version": 1, "plan": {}, "sha256": "of another text"}
+    )
     with pytest.raises(InputError) as caught:
         read_plan(text)
     (problem,) = caught.value.problems
     assert problem.message == "the plan file was changed after it was sealed"
-    assert f"where a byte of the file was changed ({problem.code})" in " ".join(read("docs/deploying.md").split())
+    assert f"where a byte of the file was changed ({problem.code})" in " ".join(
+        read("docs/deploying.md").split()
+    )

@@ -1,4 +1,5 @@
-"""No value changes the structure: whatever is printed, both versions of YAML read the intended text in its place."""
+"""No value changes the structure: whatever is printed, both versions of YAML read the intended text
+in its place."""
 
 from __future__ import annotations
 
@@ -37,8 +38,12 @@ HOSTILE = (
 
 
 def hostile(*, size: int = 40) -> st.SearchStrategy[str]:
-    """Texts that mean something to YAML, Jinja, JSON or CloudFormation, alone and joined with any characters."""
-    anything = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ue000\ue001\ue002"), max_size=size)
+    """Texts that mean something to YAML, Jinja, JSON or CloudFormation, alone and joined with any
+    characters."""
+    anything = st.text(
+        st.characters(exclude_categories=["Cs"], exclude_characters="\ue000\ue001\ue002"),
+        max_size=size,
+    )
     known = st.sampled_from(HOSTILE)
     joined = st.lists(st.one_of(known, anything), min_size=2, max_size=4).map("".join)
     return st.one_of(known, anything, joined).filter(lambda text: "{{resolve:" not in text)
@@ -54,7 +59,11 @@ def rendered(folder: Path, template: str, values: Mapping[str, Any], kind: str =
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(template, encoding="utf-8")
     root = RootStack("main", "main", None, {}, Location("params/dev.yaml"))
-    return render_templates(Config(folder, "dev", values, {}, (root,), NO_DOTENV), wire_root).documents[0].text
+    return (
+        render_templates(Config(folder, "dev", values, {}, (root,), NO_DOTENV), wire_root)
+        .documents[0]
+        .text
+    )
 
 
 def properties(text: str) -> list[Any]:
@@ -92,7 +101,11 @@ TEXTS: Mapping[str, tuple[str, Any]] = {
     "joined in Jinja": ("{{ 'a' ~ v ~ 'b' }}", "a{v}b"),
     "two lines": ('"a\n      {{ v }}"', "a {v}"),
 }
-TEMPLATE_OF_TEXTS = RESOURCE + "".join(f"    {name}: {text}\n" for name, (text, _) in TEXTS.items()) + "    last: x\n"
+TEMPLATE_OF_TEXTS = (
+    RESOURCE
+    + "".join(f"    {name}: {text}\n" for name, (text, _) in TEXTS.items())
+    + "    last: x\n"
+)
 
 
 def filled(pattern: Any, value: str) -> Any:
@@ -105,7 +118,9 @@ def filled(pattern: Any, value: str) -> Any:
 
 def check_texts(folder: Path, value: str) -> None:
     text = rendered(folder, TEMPLATE_OF_TEXTS, {"v": value})
-    expected = {name: filled(pattern, value) for name, (_, pattern) in TEXTS.items()} | {"last": "x"}
+    expected = {name: filled(pattern, value) for name, (_, pattern) in TEXTS.items()} | {
+        "last": "x"
+    }
     for found in properties(text):
         for name, wanted in expected.items():
             assert found[name] == wanted, name
@@ -125,7 +140,10 @@ def test_any_text(tmp_path: Path, value: str) -> None:
 @pytest.mark.parametrize("unit", ["x", "a: b # c\n", "'\"", "${X} {{ y }}\t", "é🚀"], ids=ascii)
 def test_ten_kilobytes(unit: str, tmp_path: Path) -> None:
     value = (unit * 10_000)[:10_000]
-    template = RESOURCE + '    P: {{ v }}\n    D: "{{ v }}"\n    L: |\n      {{ v }}\n    S: !Sub "{{ v }}"\n'
+    template = (
+        RESOURCE
+        + '    P: {{ v }}\n    D: "{{ v }}"\n    L: |\n      {{ v }}\n    S: !Sub "{{ v }}"\n'
+    )
     found = yaml_1_1(rendered(tmp_path, template, {"v": value}))["Resources"]["R"]
     assert (found["P"], found["D"], found["L"]) == (value, value, f"{value}\n")
     assert substitute(found["S"]["!Sub"]) == value
@@ -135,7 +153,10 @@ def test_ten_kilobytes(unit: str, tmp_path: Path) -> None:
 
 
 def check_key(folder: Path, value: str) -> None:
-    template = RESOURCE + '    {{ v }}: 1\n    "q{{ v }}": 2\n    s{{ v }}e: {x: 4}\n    F: {k{{ v }}: 3}\n'
+    template = (
+        RESOURCE
+        + '    {{ v }}: 1\n    "q{{ v }}": 2\n    s{{ v }}e: {x: 4}\n    F: {k{{ v }}: 3}\n'
+    )
     for found in properties(rendered(folder, template, {"v": value})):
         assert found == {value: 1, f"q{value}": 2, f"s{value}e": {"x": 4}, "F": {f"k{value}": 3}}
 
@@ -148,12 +169,20 @@ def test_hostile_key(value: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("value", "key"), [(5, "5"), (True, "true"), (1.5, "1.5")])
 def test_a_key_is_always_text(value: Any, key: str, tmp_path: Path) -> None:
     for found in properties(
-        rendered(tmp_path, RESOURCE + "    {{ v }}: 1\n    F: {{{ v }}: 2}\n".replace("{{{", "{ {{"), {"v": value})
+        rendered(
+            tmp_path,
+            RESOURCE + "    {{ v }}: 1\n    F: {{{ v }}: 2}\n".replace("{{{", "{ {{"),
+            {"v": value},
+        )
     ):
         assert found == {key: 1, "F": {key: 2}}
 
 
-@given(hostile().filter(lambda text: text not in ("F", "Ref") and not text.startswith("Fn::") and len(text) < 100))
+@given(
+    hostile().filter(
+        lambda text: text not in ("F", "Ref") and not text.startswith("Fn::") and len(text) < 100
+    )
+)
 def test_any_key(tmp_path: Path, value: str) -> None:
     check_key(tmp_path, value)
 
@@ -177,12 +206,18 @@ def test_two_keys_that_become_the_same_are_refused(tmp_path: Path) -> None:
 
 
 def substitute(text: str, values: Mapping[str, str] | None = None) -> str:
-    """What CloudFormation makes of the text of Fn::Sub: ``${!X}`` is ``${X}``, every other ``${X}`` a variable.
+    """What CloudFormation makes of the text of Fn::Sub: ``${!X}`` is ``${X}``, every other ``${X}``
+    a variable.
 
-    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-sub.html
+    Source:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-sub.html
     """
     known = values or {}
-    return re.sub(r"\$\{(!?)([A-Za-z:]*\}?)", lambda found: "${" + found[2] if found[1] else known[found[2][:-1]], text)
+    return re.sub(
+        r"\$\{(!?)([A-Za-z:]*\}?)",
+        lambda found: "${" + found[2] if found[1] else known[found[2][:-1]],
+        text,
+    )
 
 
 LIVE = {"AWS::Region": "<region>", "Name": "<name>"}
@@ -197,7 +232,10 @@ SUBS: Mapping[str, tuple[str, str]] = {
     "list": ('!Sub ["{{ v }}${Name}", {Name: "{{ v }}"}]', "{v}<name>"),
     "block list": ('!Sub\n      - "{{ v }}${Name}"\n      - Name: {{ v }}', "{v}<name>"),
     "long": ('{Fn::Sub: "{{ v }}${AWS::Region}"}', "{v}<region>"),
-    "long list": ('\n      Fn::Sub:\n        - "{{ v }}${Name}"\n        - {Name: {{ v }}}', "{v}<name>"),
+    "long list": (
+        '\n      Fn::Sub:\n        - "{{ v }}${Name}"\n        - {Name: {{ v }}}',
+        "{v}<name>",
+    ),
     "nested": ('!Join ["", [!Sub "{{ v }}"]]', "{v}"),
 }
 TEMPLATE_OF_SUBS = RESOURCE + "".join(f"    {name}: {text}\n" for name, (text, _) in SUBS.items())
@@ -239,7 +277,9 @@ def test_any_text_in_sub(tmp_path: Path, value: str) -> None:
 @given(hostile())
 def test_any_text_in_a_comment(tmp_path: Path, value: str) -> None:
     template = (
-        "# top {{ v }}\n" + RESOURCE + "    # {{ v }}\n    A: 1 # {{ v }} more\n    #{{ v }}\n    B: x\n# {{ v }}\n"
+        "# top {{ v }}\n"
+        + RESOURCE
+        + "    # {{ v }}\n    A: 1 # {{ v }} more\n    #{{ v }}\n    B: x\n# {{ v }}\n"
     )
     text = rendered(tmp_path, template, {"v": value})
     assert all(found == {"A": 1, "B": "x"} for found in properties(text))
@@ -249,7 +289,11 @@ def test_any_text_in_a_comment(tmp_path: Path, value: str) -> None:
 # --- typed values, lists and maps ---
 
 SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), hostile(size=12)
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    hostile(size=12),
 )
 KEYS = hostile(size=12).filter(lambda key: len(key) < 60 and not key.startswith(("Fn::", "Ref")))
 DATA: st.SearchStrategy[Any] = st.deferred(
@@ -298,7 +342,9 @@ def test_any_data(tmp_path: Path, value: Any) -> None:
 
 @given(st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False)))
 def test_a_number_in_quotes_or_in_a_text_is_text(tmp_path: Path, value: Any) -> None:
-    template = RESOURCE + "    Q: \"{{ v }}\"\n    S: '{{ v }}'\n    E: a{{ v }}\n    T: !Sub {{ v }}\n"
+    template = (
+        RESOURCE + "    Q: \"{{ v }}\"\n    S: '{{ v }}'\n    E: a{{ v }}\n    T: !Sub {{ v }}\n"
+    )
     for found in properties(rendered(tmp_path, template, {"v": value})):
         shown = found["Q"]
         assert isinstance(shown, str)
@@ -337,7 +383,13 @@ def check_json(folder: Path, value: str, data: Any) -> None:
         assert substitute(found.pop("sub")["Fn::Sub"], LIVE) == value
         assert json.loads(found.pop("text")) == data
         assert same(found.pop("data"), data)
-        assert found == {"plain": value, "quoted": value, "embedded": f"a{value}b", "list": [value] * 2, f"k{value}": 1}
+        assert found == {
+            "plain": value,
+            "quoted": value,
+            "embedded": f"a{value}b",
+            "list": [value] * 2,
+            f"k{value}": 1,
+        }
 
 
 @given(hostile(), DATA)
@@ -362,7 +414,9 @@ def test_from_the_parameters_file_to_the_template(tmp_path: Path, values: dict[s
 def as_yaml(data: Any) -> str:
     """JSON that YAML reads too: what YAML cannot hold is escaped."""
     text = json.dumps(data, ensure_ascii=False)
-    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub(
+        "[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", text
+    )
 
 
 # --- values that CloudFormation itself would act on ---
@@ -384,11 +438,15 @@ def as_yaml(data: Any) -> str:
         '{{ v }}: "A"',
     ],
 )
-@pytest.mark.parametrize("value", ["{{resolve:ssm:/x}}", "a {{resolve:secretsmanager:s:SecretString:p}}"])
+@pytest.mark.parametrize(
+    "value", ["{{resolve:ssm:/x}}", "a {{resolve:secretsmanager:s:SecretString:p}}"]
+)
 def test_a_dynamic_reference_in_a_value_is_refused(line: str, value: str, tmp_path: Path) -> None:
     with pytest.raises(StackwrightError) as caught:
         rendered(
-            tmp_path, RESOURCE + f"    {line}\n", {"v": value, "listed": ["a", [value]], "mapped": {"b": {"c": value}}}
+            tmp_path,
+            RESOURCE + f"    {line}\n",
+            {"v": value, "listed": ["a", [value]], "mapped": {"b": {"c": value}}},
         )
     assert {problem.code for problem in caught.value.problems} == {"SW107"}
     assert caught.value.problems[0].where[0].path == "templates/main.yaml.j2"
@@ -397,7 +455,11 @@ def test_a_dynamic_reference_in_a_value_is_refused(line: str, value: str, tmp_pa
 
 def test_a_dynamic_reference_beside_one_of_the_template_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StackwrightError) as caught:
-        rendered(tmp_path, RESOURCE + "    A: x{{ dynref('ssm', '/a') }}{{ v }}\n", {"v": "{{resolve:ssm:/b}}"})
+        rendered(
+            tmp_path,
+            RESOURCE + "    A: x{{ dynref('ssm', '/a') }}{{ v }}\n",
+            {"v": "{{resolve:ssm:/b}}"},
+        )
     assert {problem.code for problem in caught.value.problems} == {"SW107"}
 
 
@@ -409,16 +471,24 @@ def test_dynamic_references_of_the_template_stay(tmp_path: Path) -> None:
 
 def test_a_dynamic_reference_made_of_two_values_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StackwrightError) as caught:
-        rendered(tmp_path, RESOURCE + "    A: '{{ a }}{{ b }}'\n", {"a": "{{res", "b": "olve:ssm:/x}}"})
+        rendered(
+            tmp_path, RESOURCE + "    A: '{{ a }}{{ b }}'\n", {"a": "{{res", "b": "olve:ssm:/x}}"}
+        )
     assert {problem.code for problem in caught.value.problems} == {"SW107"}
 
 
-@pytest.mark.parametrize("value", [{"Ref": "Secret"}, {"a": [{"Fn::Sub": "${X}"}]}, [{"Fn::ImportValue": "x"}]])
+@pytest.mark.parametrize(
+    "value", [{"Ref": "Secret"}, {"a": [{"Fn::Sub": "${X}"}]}, [{"Fn::ImportValue": "x"}]]
+)
 @pytest.mark.parametrize("line", ["A: {{ v }}", "A: [{{ v }}]", "A:\n      - {{ v }}"])
 def test_an_intrinsic_in_a_value_is_refused(value: Any, line: str, tmp_path: Path) -> None:
-    """A parameter is data: an intrinsic in it would be structure that the template's author did not write."""
+    """A parameter is data: an intrinsic in it would be structure that the template's author did not
+    write."""
     project = Project(tmp_path).write(
-        {"params/dev.yaml": json.dumps({"v": value}), "templates/main.yaml.j2": RESOURCE + f"    {line}\n"}
+        {
+            "params/dev.yaml": json.dumps({"v": value}),
+            "templates/main.yaml.j2": RESOURCE + f"    {line}\n",
+        }
     )
     (problem,) = project.problems()
     assert (problem.code, problem.where[0].line) == ("SW107", 3 + line.count("\n"))
@@ -440,7 +510,9 @@ def test_a_list_is_no_argument_of_sub(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("character", "\ue000\ue001\ue002")
-def test_reserved_characters_in_a_parameter_are_refused_with_its_name(character: str, tmp_path: Path) -> None:
+def test_reserved_characters_in_a_parameter_are_refused_with_its_name(
+    character: str, tmp_path: Path
+) -> None:
     with pytest.raises(StackwrightError) as caught:
         rendered(tmp_path, RESOURCE + "    A: {{ v }}\n", {"v": f"a{character}0\ue001"})
     (problem,) = caught.value.problems

@@ -19,7 +19,9 @@ Make = Callable[..., Project]
 
 KEYS = st.sampled_from(["a", "b", "c"])
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(0, 9), st.sampled_from(["x", "y"]))
-LISTS = st.lists(LEAVES | st.dictionaries(KEYS, LEAVES, max_size=2) | st.lists(LEAVES, max_size=2), max_size=3)
+LISTS = st.lists(
+    LEAVES | st.dictionaries(KEYS, LEAVES, max_size=2) | st.lists(LEAVES, max_size=2), max_size=3
+)
 TREES: st.SearchStrategy[dict[str, Any]] = st.deferred(
     lambda: st.dictionaries(KEYS, LEAVES | LISTS | TREES, max_size=3)
 )
@@ -39,14 +41,19 @@ def walked(value: Any, at: ParameterPath = ()) -> dict[ParameterPath, Any]:
 
 def layer(number: int, data: Mapping[str, Any]) -> Layer:
     """A layer whose locations are ``layer<number>``, a line a path."""
-    return Layer(data, {path: Location(f"layer{number}", line) for line, path in enumerate(walked(data), 1)})
+    return Layer(
+        data, {path: Location(f"layer{number}", line) for line, path in enumerate(walked(data), 1)}
+    )
 
 
 def naive(base: Any, over: Any) -> Any:
     """The documented rule: maps merge, everything else replaces."""
     if not isinstance(base, dict) or not isinstance(over, dict):
         return over
-    return {**base, **{key: naive(base[key], item) if key in base else item for key, item in over.items()}}
+    return {
+        **base,
+        **{key: naive(base[key], item) if key in base else item for key, item in over.items()},
+    }
 
 
 def check_merge(trees: list[dict[str, Any]]) -> None:
@@ -58,19 +65,24 @@ def check_merge(trees: list[dict[str, Any]]) -> None:
     assert data == expected
     assert list(data) == list(dict.fromkeys(key for tree in trees for key in tree))
     inner = walked(data)
-    assert set(leaves) == {path for path, value in inner.items() if not isinstance(value, dict) or not value}
+    assert set(leaves) == {
+        path for path, value in inner.items() if not isinstance(value, dict) or not value
+    }
     for path, leaf in leaves.items():
         assert (leaf.path, leaf.value) == (path, inner[path])
         check_provenance(leaf, layers)
 
 
 def check_provenance(leaf: Leaf, layers: list[Layer]) -> None:
-    """The leaf points to the last layer that gives its path; what it overrode lies in earlier ones, newest first."""
+    """The leaf points to the last layer that gives its path; what it overrode lies in earlier ones,
+    newest first."""
     given = [each for each in layers if leaf.path in each.locations and not is_map(each, leaf.path)]
     chain = [leaf]
     while chain[-1].overrode is not None:
         chain.append(chain[-1].overrode)
-    assert leaf.location in {each.locations[leaf.path] for each in given[-1:]} | empty_maps(layers, leaf)
+    assert leaf.location in {each.locations[leaf.path] for each in given[-1:]} | empty_maps(
+        layers, leaf
+    )
     numbers = [int(each.location.path.removeprefix("layer")) for each in chain]
     assert numbers == sorted(set(numbers), reverse=True)
     for each in chain:
@@ -84,7 +96,11 @@ def is_map(each: Layer, path: ParameterPath) -> bool:
 
 
 def empty_maps(layers: list[Layer], leaf: Leaf) -> set[Location]:
-    return {each.locations[leaf.path] for each in layers if leaf.path in each.locations and leaf.value == {}}
+    return {
+        each.locations[leaf.path]
+        for each in layers
+        if leaf.path in each.locations and leaf.value == {}
+    }
 
 
 @given(st.lists(TREES, min_size=1, max_size=4))
@@ -94,7 +110,9 @@ def test_merge(trees: list[dict[str, Any]]) -> None:
 
 @given(st.lists(st.tuples(LEAVES), min_size=1, max_size=5))
 def test_the_chain_of_overrides_is_complete(values: list[tuple[Any]]) -> None:
-    _, leaves = merge_layers([layer(number, {"a": {"b": value}}) for number, (value,) in enumerate(values)])
+    _, leaves = merge_layers(
+        [layer(number, {"a": {"b": value}}) for number, (value,) in enumerate(values)]
+    )
     leaf: Leaf | None = leaves["a", "b"]
     for number, (value,) in reversed(list(enumerate(values))):
         assert leaf is not None
@@ -104,7 +122,9 @@ def test_the_chain_of_overrides_is_complete(values: list[tuple[Any]]) -> None:
 
 
 def test_what_replaces_a_map_overrides_nothing_of_its_own_path() -> None:
-    _, leaves = merge_layers([layer(0, {"a": {"b": 1}}), layer(1, {"a": 2}), layer(2, {"a": {"c": 3}})])
+    _, leaves = merge_layers(
+        [layer(0, {"a": {"b": 1}}), layer(1, {"a": 2}), layer(2, {"a": {"c": 3}})]
+    )
     leaf = leaves["a", "c"]
     assert (leaf.value, leaf.overrode and leaf.overrode.value) == (3, 2)
     assert set(leaves) == {("a", "c")}
@@ -175,7 +195,9 @@ def test_five_layers_in_their_order(project: Make) -> None:
     ],
 )
 def test_scalars_by_yaml_1_2(text: str, value: Any, tmp_path: Path) -> None:
-    made = Project(tmp_path).write({"params/dev.yaml": f"v: {text}\n", "templates/m.yaml.j2": "Resources: {}"})
+    made = Project(tmp_path).write(
+        {"params/dev.yaml": f"v: {text}\n", "templates/m.yaml.j2": "Resources: {}"}
+    )
     found = made.load().parameters["v"]
     assert (found, type(found)) == (value, type(value))
 
@@ -220,7 +242,10 @@ def test_the_file_names_the_environment(project: Make) -> None:
     assert (config.parameters["environment"], config.environment) == ("dev", "dev")
     assert str(config.leaves["environment",].location) == "params/dev.yaml"
     assert config.region == "us-east-1"
-    assert project({"params/dev.yaml": "region: eu-west-1\nenvironment: dev\n"}).load().region == "eu-west-1"
+    assert (
+        project({"params/dev.yaml": "region: eu-west-1\nenvironment: dev\n"}).load().region
+        == "eu-west-1"
+    )
 
 
 def test_environments_are_the_files_of_params(project: Make) -> None:
@@ -259,13 +284,22 @@ DOTENV = {
 
 def test_dotenv_files_are_sorted_by_kind(project: Make) -> None:
     config = project(DOTENV).load()
-    assert dict(config.dotenv.plain) == {"A": "1 # not a comment", "B": "2", "C": "", "PUBLIC_KEY": "pk"}
+    assert dict(config.dotenv.plain) == {
+        "A": "1 # not a comment",
+        "B": "2",
+        "C": "",
+        "PUBLIC_KEY": "pk",
+    }
     assert dict(config.dotenv.function) == {"FN_SIZE": "5"}
     assert config.dotenv.secret_names == ("DB_PASSWORD", "TOKEN")
     assert dict(config.dotenv.aws) == {"VPC": "vpc-1"}
     assert str(config.dotenv.locations["A"]) == "env/dev/.env:4"
     (warning,) = config.problems
-    assert (warning.code, warning.level, places(warning)) == ("SW021", Level.WARNING, ["env/dev/.env:6"])
+    assert (warning.code, warning.level, places(warning)) == (
+        "SW021",
+        Level.WARNING,
+        ["env/dev/.env:6"],
+    )
 
 
 def test_values_of_secrets_are_not_kept(project: Make) -> None:
@@ -295,7 +329,9 @@ def test_dotenv_files_elsewhere(project: Make, tmp_path: Path) -> None:
         ('"array"', "a, b,,c", ["a", "b", "c"]),
     ],
 )
-def test_aws_env_supplies_parameters_by_type(kind: str, text: str, value: Any, project: Make) -> None:
+def test_aws_env_supplies_parameters_by_type(
+    kind: str, text: str, value: Any, project: Make
+) -> None:
     items = ', "items": {"type": "string"}' if "array" in kind else ""
     schema = (
         f'{{"$defs": {{"v": {{"type": {kind}{items}, "x-aws-env": "V"}}}}, "properties": {{"o": {{"properties": {{"v": '
@@ -308,12 +344,20 @@ def test_aws_env_supplies_parameters_by_type(kind: str, text: str, value: Any, p
 
 def test_an_empty_variable_of_aws_env_supplies_nothing(project: Make) -> None:
     schema = '{"properties": {"v": {"type": "string", "x-aws-env": "V", "default": "d"}}}'
-    assert project({"params/schema.json": schema, "env/dev/aws.env": "V=\n"}).load().parameters["v"] == "d"
+    assert (
+        project({"params/schema.json": schema, "env/dev/aws.env": "V=\n"}).load().parameters["v"]
+        == "d"
+    )
 
 
 def test_stacks_found_without_being_listed(project: Make) -> None:
     text = "Resources: {}\n"
-    made = project({f"templates/{name}": text for name in ("b.yml.j2", "a.json.j2", "a/z.yaml.j2", "a/y.yaml.j2")})
+    made = project(
+        {
+            f"templates/{name}": text
+            for name in ("b.yml.j2", "a.json.j2", "a/z.yaml.j2", "a/y.yaml.j2")
+        }
+    )
     stacks = made.load().stacks
     assert [(root.name, [n.name for n in root.nested]) for root in stacks] == [
         ("a", ["y", "z"]),
@@ -333,4 +377,10 @@ def test_all_problems_at_once(project: Make) -> None:
     )
     with pytest.raises(InputError) as caught:
         made.load()
-    assert [problem.code for problem in caught.value.problems] == ["SW008", "SW004", "SW003", "SW007", "SW020"]
+    assert [problem.code for problem in caught.value.problems] == [
+        "SW008",
+        "SW004",
+        "SW003",
+        "SW007",
+        "SW020",
+    ]

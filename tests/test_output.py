@@ -1,4 +1,5 @@
-"""``build/<env>`` changes as a whole or not at all: a full disk, Ctrl-C, a kill, a folder that cannot be written."""
+"""``build/<env>`` changes as a whole or not at all: a full disk, Ctrl-C, a kill, a folder that
+cannot be written."""
 
 from __future__ import annotations
 
@@ -18,7 +19,13 @@ from pathlib import Path
 import pytest
 
 from stackwright.core.errors import OutputError
-from stackwright.render.build_folder import find_stale, read_contents, stage_apart, stage_build, write_build
+from stackwright.render.build_folder import (
+    find_stale,
+    read_contents,
+    stage_apart,
+    stage_build,
+    write_build,
+)
 from tests.helpers import RENDER_PY, Project, small
 
 Make = Callable[..., Project]
@@ -36,7 +43,12 @@ def leftovers(project: Project) -> list[str]:
 
 def test_write_tells_whether_anything_changed(project: Make) -> None:
     made = project()
-    assert [build(made), build(made), build(made, "title=b"), build(made, "title=b")] == [True, False, True, False]
+    assert [build(made), build(made), build(made, "title=b"), build(made, "title=b")] == [
+        True,
+        False,
+        True,
+        False,
+    ]
     assert leftovers(made) == []
 
 
@@ -79,9 +91,7 @@ def test_remains_of_dead_runs_are_removed(project: Make) -> None:
     assert leftovers(made) == sorted([f".staging-dev-{os.getppid()}", ".staging-dev-word"])
 
 
-BAD = (
-    "Resources:\n  T:\n    Type: AWS::SNS::Topic\n    Properties:\n      {{ title }}: x\n      FifoTopic: {{ fifo }}\n"
-)
+BAD = "Resources:\n  T:\n    Type: AWS::SNS::Topic\n    Properties:\n      {{ title }}: x\n      FifoTopic: {{ fifo }}\n"
 BLOCKED = "build is a file where the folder would be"
 
 
@@ -93,7 +103,9 @@ def test_a_build_that_cannot_be_written(project: Make) -> None:
     assert (made.folder / "build").read_text() == BLOCKED
 
 
-@pytest.mark.parametrize("arguments", [["lint"], ["render", "--check"], ["render", "--check", "--no-lint"]])
+@pytest.mark.parametrize(
+    "arguments", [["lint"], ["render", "--check"], ["render", "--check", "--no-lint"]]
+)
 def test_what_only_checks_leaves_build_alone(arguments: list[str], project: Make) -> None:
     made = project({"build": BLOCKED})
     verb, *rest = arguments
@@ -138,12 +150,15 @@ def test_a_target_that_cannot_be_replaced(project: Make) -> None:
         shutil.rmtree(folder)
         with pytest.raises(OutputError) as caught:
             write_build(rendering, folder)
-    assert [(each.code, str(each.where[0])) for each in caught.value.problems] == [("SW030", "build/dev")]
+    assert [(each.code, str(each.where[0])) for each in caught.value.problems] == [
+        ("SW030", "build/dev")
+    ]
     assert made.built() == before
 
 
 def limited(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command with files limited to two blocks of 512 bytes: writing more fails as on a full disk, with EFBIG."""
+    """The command with files limited to two blocks of 512 bytes: writing more fails as on a full
+    disk, with EFBIG."""
     command = [sys.executable, "-B", str(RENDER_PY), *arguments, "--project", str(project.folder)]
     shell = ["sh", "-c", 'ulimit -f 2 && exec "$@"', "sh", *command]
     return subprocess.run(shell, capture_output=True, text=True, timeout=60, check=False)
@@ -168,7 +183,9 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a file system needs root: sudo make test; files that cannot grow are tested without")
+        pytest.skip(
+            "mounting a file system needs root: sudo make test; files that cannot grow are tested without"
+        )
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 
@@ -197,9 +214,12 @@ SLOW = "Resources:\n{% for i in range(n) %}\n  {{ title }}{{ i }}: {Type: AWS::S
 
 
 def takes_signals(pid: int) -> bool:
-    """Whether the command has begun, however slow the machine is: before, a signal ends Python as it starts."""
+    """Whether the command has begun, however slow the machine is: before, a signal ends Python as
+    it starts."""
     try:
-        caught = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+        caught = re.search(
+            r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE
+        )
     except OSError:
         return True  # there is no such file, or the process has ended
     return caught is None or bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
@@ -208,9 +228,20 @@ def takes_signals(pid: int) -> bool:
 def started(project: Project, stage: str) -> subprocess.Popen[str]:
     """A render that lasts some seconds, begun as far as rendering or checking."""
     project.write(
-        {"templates/main.yaml.j2": SLOW, "params/dev.yaml": f"n: {60000 if stage == 'rendering' else 3000}\n"}
+        {
+            "templates/main.yaml.j2": SLOW,
+            "params/dev.yaml": f"n: {60000 if stage == 'rendering' else 3000}\n",
+        }
     )
-    command = [sys.executable, str(RENDER_PY), "render", "--env", "dev", "--project", str(project.folder)]
+    command = [
+        sys.executable,
+        str(RENDER_PY),
+        "render",
+        "--env",
+        "dev",
+        "--project",
+        str(project.folder),
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     while not takes_signals(process.pid):
         time.sleep(0.01)
@@ -235,7 +266,10 @@ def test_a_render_that_is_ended_leaves_the_old_build(name: str, stage: str, proj
     assert output == ""
     assert "Traceback" not in errors
     if name == "SIGINT":
-        assert (process.returncode, errors.lstrip()) == (130, "interrupted: nothing is left half-done; run it again\n")
+        assert (process.returncode, errors.lstrip()) == (
+            130,
+            "interrupted: nothing is left half-done; run it again\n",
+        )
         assert leftovers(made) == []
     made.write({"templates/main.yaml.j2": "A: {{ title }}{{ n }}\n"})
     assert made.invoke("render", "--env", "dev", "--no-lint").exit_code == 0
@@ -264,8 +298,20 @@ def test_readers_see_an_old_or_a_new_build_and_nothing_between(project: Make) ->
 
 def test_two_renders_at_once(project: Make) -> None:
     made = project()
-    command = [sys.executable, str(RENDER_PY), "render", "--env", "dev", "--no-lint", "--project", str(made.folder)]
-    processes = [subprocess.Popen([*command, "--set", f"title=t{n}"], stderr=subprocess.PIPE) for n in range(3)]
+    command = [
+        sys.executable,
+        str(RENDER_PY),
+        "render",
+        "--env",
+        "dev",
+        "--no-lint",
+        "--project",
+        str(made.folder),
+    ]
+    processes = [
+        subprocess.Popen([*command, "--set", f"title=t{n}"], stderr=subprocess.PIPE)
+        for n in range(3)
+    ]
     for process in processes:
         process.communicate(timeout=60)
     assert [process.returncode for process in processes] == [0, 0, 0]

@@ -1,4 +1,5 @@
-"""Packaging: zips that are the same everywhere, templates named by content, and nothing secret in either."""
+"""Packaging: zips that are the same everywhere, templates named by content, and nothing secret in
+either."""
 
 from __future__ import annotations
 
@@ -35,7 +36,9 @@ Resources:
 """
 
 
-def function(code: str = "{{ local_path('lambda/news') }}", runtime: str = "python3.13", extra: str = "") -> str:
+def function(
+    code: str = "{{ local_path('lambda/news') }}", runtime: str = "python3.13", extra: str = ""
+) -> str:
     return FUNCTION.format(code=code, runtime=runtime) + extra
 
 
@@ -47,8 +50,11 @@ BASE: Mapping[str, str | None] = {
 Make = Callable[..., Project]
 
 
-def wheel(folder: Path, name: str, version: str = "1.0", tag: str = "py3-none-any", requires: str = "") -> None:
-    """A wheel with one module, an executable data file, and a script whose first line pip writes."""
+def wheel(
+    folder: Path, name: str, version: str = "1.0", tag: str = "py3-none-any", requires: str = ""
+) -> None:
+    """A wheel with one module, an executable data file, and a script whose first line pip
+    writes."""
     info = f"{name}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     content = {
@@ -71,7 +77,11 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("alpha", "six", "urllib3"):
         wheel(folder, name)
     wheel(folder, "beta", requires="alpha")
-    for tag in ("cp313-cp313-manylinux2014_x86_64", "cp313-cp313-manylinux_2_28_aarch64", "cp311-cp311-win_amd64"):
+    for tag in (
+        "cp313-cp313-manylinux2014_x86_64",
+        "cp313-cp313-manylinux_2_28_aarch64",
+        "cp311-cp311-win_amd64",
+    ):
         wheel(folder, "native", tag=tag)
     wheel(folder, "modern", tag="cp313-cp313-manylinux_2_28_x86_64")
     wheel(folder, "modern", tag="cp311-cp311-manylinux_2_28_x86_64")
@@ -99,7 +109,9 @@ def refused(made: Project) -> tuple[Problem, ...]:
 
 
 def test_a_zip_has_sorted_entries_of_one_time_and_mode(project: Make) -> None:
-    made = project({**BASE, "lambda/news/z.py": "", "lambda/news/a/b.py": "", "lambda/news/B.txt": ""})
+    made = project(
+        {**BASE, "lambda/news/z.py": "", "lambda/news/a/b.py": "", "lambda/news/B.txt": ""}
+    )
     (made.folder / "lambda/news/z.py").chmod(0o600)
     data = bundle(made).functions["main:Function"].data
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -118,9 +130,17 @@ def test_the_same_bytes_on_another_machine(project: Make, index: Path, tmp_path:
         os.utime(path, (1, 1))
         path.chmod(0o640)
     arguments = ("package", "--env", "dev", "--no-lint", "--bucket", "artifacts")
-    first = made.run(*arguments, "--out", str(tmp_path / "1"), PYTHONHASHSEED="1", TZ="UTC", LC_ALL="C")
+    first = made.run(
+        *arguments, "--out", str(tmp_path / "1"), PYTHONHASHSEED="1", TZ="UTC", LC_ALL="C"
+    )
     second = other.run(
-        *arguments, "--out", str(tmp_path / "2"), PYTHONHASHSEED="2", TZ="Asia/Tokyo", LC_ALL="C.UTF-8", HOME="/"
+        *arguments,
+        "--out",
+        str(tmp_path / "2"),
+        PYTHONHASHSEED="2",
+        TZ="Asia/Tokyo",
+        LC_ALL="C.UTF-8",
+        HOME="/",
     )
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert first.stdout == second.stdout
@@ -129,14 +149,31 @@ def test_the_same_bytes_on_another_machine(project: Make, index: Path, tmp_path:
 
 
 def test_what_is_not_code_stays_out(project: Make) -> None:
-    left_out = (".hidden", ".git/config", "__pycache__/main.cpython-313.pyc", "old.pyc", "keys.env", "x/other.env")
-    made = project({**BASE, **{f"lambda/news/{name}": "left out" for name in left_out}, "env/dev/keys.env": "A_KEY=x"})
+    left_out = (
+        ".hidden",
+        ".git/config",
+        "__pycache__/main.cpython-313.pyc",
+        "old.pyc",
+        "keys.env",
+        "x/other.env",
+    )
+    made = project(
+        {
+            **BASE,
+            **{f"lambda/news/{name}": "left out" for name in left_out},
+            "env/dev/keys.env": "A_KEY=x",
+        }
+    )
     (made.folder / "lambda/news/data.txt").symlink_to(made.folder / "env/dev/keys.env")
     assert list(entries(bundle(made))) == ["main.py"]
 
 
-def test_packages_are_for_the_platform_and_without_traces_of_this_machine(project: Make, index: Path) -> None:
-    made = project({**BASE, "lambda/news/requirements.txt": "alpha==1.0\nnative==1.0\nmodern==1.0\n"})
+def test_packages_are_for_the_platform_and_without_traces_of_this_machine(
+    project: Make, index: Path
+) -> None:
+    made = project(
+        {**BASE, "lambda/news/requirements.txt": "alpha==1.0\nnative==1.0\nmodern==1.0\n"}
+    )
     found = entries(bundle(made))
     assert list(found) == [
         *(f"alpha-1.0.dist-info/{name}" for name in ("METADATA", "WHEEL", "entry_points.txt")),
@@ -176,21 +213,72 @@ def test_pip_runs_once_for_the_same_requirements(project: Make, index: Path) -> 
     ("requirements", "runtime", "code", "message", "hint", "where"),
     [
         ("alpha\n", "python3.13", "SW602", "alpha is not pinned", "name==version", ":1"),
-        ("\n# x\nalpha>=1.0\n", "python3.13", "SW602", "alpha>=1.0 is not pinned", "name==version", ":3"),
+        (
+            "\n# x\nalpha>=1.0\n",
+            "python3.13",
+            "SW602",
+            "alpha>=1.0 is not pinned",
+            "name==version",
+            ":3",
+        ),
         ("alpha==1.*\n", "python3.13", "SW602", "alpha==1.* is not pinned", "name==version", ":1"),
         ("-r other.txt\n", "python3.13", "SW602", "-r cannot be used", "list the packages", ":1"),
-        ("beta==1.0\n", "python3.13", "SW602", "alpha: needed by other packages, but not", "alpha==1.0", ""),
-        ("absent==1.0\n", "python3.13", "SW603", "No matching distribution found for absent==1.0", "wheel", ""),
-        ("native==1.0\n", "python3.9", "SW603", "No matching distribution found for native==1.0", "wheel", ""),
-        ("modern==1.0\n", "python3.11", "SW603", "No matching distribution found for modern==1.0", "wheel", ""),
-        ("alpha==1.0\n", "nodejs24.x", "SW601", "its Runtime is nodejs24.x, no Python", "set Runtime", ""),
+        (
+            "beta==1.0\n",
+            "python3.13",
+            "SW602",
+            "alpha: needed by other packages, but not",
+            "alpha==1.0",
+            "",
+        ),
+        (
+            "absent==1.0\n",
+            "python3.13",
+            "SW603",
+            "No matching distribution found for absent==1.0",
+            "wheel",
+            "",
+        ),
+        (
+            "native==1.0\n",
+            "python3.9",
+            "SW603",
+            "No matching distribution found for native==1.0",
+            "wheel",
+            "",
+        ),
+        (
+            "modern==1.0\n",
+            "python3.11",
+            "SW603",
+            "No matching distribution found for modern==1.0",
+            "wheel",
+            "",
+        ),
+        (
+            "alpha==1.0\n",
+            "nodejs24.x",
+            "SW601",
+            "its Runtime is nodejs24.x, no Python",
+            "set Runtime",
+            "",
+        ),
     ],
 )
 def test_requirements_that_are_refused(
-    project: Make, index: Path, requirements: str, runtime: str, code: str, message: str, hint: str, where: str
+    project: Make,
+    index: Path,
+    requirements: str,
+    runtime: str,
+    code: str,
+    message: str,
+    hint: str,
+    where: str,
 ) -> None:
     template = function(runtime=runtime)
-    made = project({**BASE, "lambda/news/requirements.txt": requirements, "templates/main.yaml.j2": template})
+    made = project(
+        {**BASE, "lambda/news/requirements.txt": requirements, "templates/main.yaml.j2": template}
+    )
     (problem,) = refused(made)
     assert problem.code == code
     assert message in problem.message
@@ -213,7 +301,13 @@ def test_a_damaged_cache_is_as_good_as_none(project: Make, index: Path) -> None:
 
 
 def test_a_zip_that_is_damaged(project: Make) -> None:
-    made = project({**BASE, "templates/main.yaml.j2": function("{{ local_path('bad.zip') }}"), "bad.zip": "PK\x05\x06"})
+    made = project(
+        {
+            **BASE,
+            "templates/main.yaml.j2": function("{{ local_path('bad.zip') }}"),
+            "bad.zip": "PK\x05\x06",
+        }
+    )
     archive(made.folder / "bad.zip", 1, zipfile.ZIP_STORED)
     data = (made.folder / "bad.zip").read_bytes()
     (made.folder / "bad.zip").write_bytes(data.replace(b"PK\x01\x02", b"PK\x01\x03"))
@@ -224,7 +318,10 @@ def test_a_zip_that_is_damaged(project: Make) -> None:
 
 
 def archive(path: Path, megabytes: int, compression: int) -> None:
-    with zipfile.ZipFile(path, "w", compression, compresslevel=1) as opened, opened.open("zeros", "w") as entry:
+    with (
+        zipfile.ZipFile(path, "w", compression, compresslevel=1) as opened,
+        opened.open("zeros", "w") as entry,
+    ):
         for _ in range(megabytes):
             entry.write(bytes(2**20))
 
@@ -236,11 +333,18 @@ def archive(path: Path, megabytes: int, compression: int) -> None:
         (251, zipfile.ZIP_DEFLATED, "takes 251.0 MB unzipped; Lambda allows 250"),
     ],
 )
-def test_what_is_larger_than_lambda_allows(project: Make, megabytes: int, compression: int, message: str) -> None:
-    made = project({**BASE, "templates/main.yaml.j2": function("{{ local_path('lambda/big.zip') }}")})
+def test_what_is_larger_than_lambda_allows(
+    project: Make, megabytes: int, compression: int, message: str
+) -> None:
+    made = project(
+        {**BASE, "templates/main.yaml.j2": function("{{ local_path('lambda/big.zip') }}")}
+    )
     archive(made.folder / "lambda/big.zip", megabytes, compression)
     (problem,) = refused(made)
-    assert (problem.code, [str(at) for at in problem.where]) == ("SW604", ["templates/main.yaml.j2:6"])
+    assert (problem.code, [str(at) for at in problem.where]) == (
+        "SW604",
+        ["templates/main.yaml.j2:6"],
+    )
     assert message in problem.message
     assert "container image" in problem.hint
 
@@ -253,7 +357,9 @@ def test_what_fits_only_compressed_is_compressed(project: Make) -> None:
 
 
 def test_a_file_or_a_zip_can_be_the_code(project: Make) -> None:
-    made = project({**BASE, "templates/main.yaml.j2": function("{{ local_path('lambda/news/main.py') }}")})
+    made = project(
+        {**BASE, "templates/main.yaml.j2": function("{{ local_path('lambda/news/main.py') }}")}
+    )
     assert list(entries(bundle(made))) == ["main.py"]
     archive(made.folder / "ready.zip", 0, zipfile.ZIP_STORED)
     made.write({"templates/main.yaml.j2": function("{{ local_path('ready.zip') }}")})
@@ -281,7 +387,9 @@ def test_dotenv_files_are_packed_on_request_without_anything_secret(project: Mak
     assert read["QUOTED"] == "a'b\\c ${HOME}"
     assert inside["aws.env"] == b"ECS_CLUSTER='cluster'\n"
     assert all(b"the-value-of-the-secret" not in each.data for each in found.artifacts)
-    only = bundle(made.write({"templates/main.yaml.j2": function(extra=ENV_FILES.format("[aws.env]"))}))
+    only = bundle(
+        made.write({"templates/main.yaml.j2": function(extra=ENV_FILES.format("[aws.env]"))})
+    )
     assert sorted(entries(only)) == ["aws.env", "main.py"]
 
 
@@ -293,12 +401,19 @@ def test_secret_and_forbidden_variables_never_reach_a_packed_file() -> None:
         "PEM": "-----BEGIN PRIVATE KEY-----",
     }
     dotenv = Dotenv({**variables, "FINE": "1"}, ("A_KEY",), {}, variables, {})
-    assert function_zip.dotenv_files(dotenv, ["aws.env", ".env"]) == {"aws.env": b"", ".env": b"FINE='1'\n"}
+    assert function_zip.dotenv_files(dotenv, ["aws.env", ".env"]) == {
+        "aws.env": b"",
+        ".env": b"FINE='1'\n",
+    }
 
 
 @pytest.mark.parametrize("asked", ["[keys.env]", "[aws.env, keys.env]", "[../.env]", "keys.env"])
 def test_no_other_file_can_be_asked_for(project: Make, asked: str) -> None:
-    (problem,) = refused(project({**BASE, **DOTENV, "templates/main.yaml.j2": function(extra=ENV_FILES.format(asked))}))
+    (problem,) = refused(
+        project(
+            {**BASE, **DOTENV, "templates/main.yaml.j2": function(extra=ENV_FILES.format(asked))}
+        )
+    )
     assert problem.code == "SW606"
     assert [str(at) for at in problem.where] == ["templates/main.yaml.j2:12"]
 
@@ -320,7 +435,11 @@ def test_addresses_are_content_hashes_and_everything_else_stays(project: Make) -
     names = {stack: template.artifact.name for stack, template in found.templates.items()}
     assert list(names) == ["main", "main/first", "main/second"]
     for artifact in found.artifacts:
-        assert artifact.name.partition(".")[0] == artifact.sha256 == hashlib.sha256(artifact.data).hexdigest()
+        assert (
+            artifact.name.partition(".")[0]
+            == artifact.sha256
+            == hashlib.sha256(artifact.data).hexdigest()
+        )
     assert [each.name for each in found.artifacts] == [
         zip_name,
         names["main/first"],
@@ -341,34 +460,49 @@ def test_addresses_are_content_hashes_and_everything_else_stays(project: Make) -
 def test_a_changed_child_changes_its_parents_address_and_no_other(project: Make) -> None:
     made = project(NESTED)
     before = {stack: each.address for stack, each in bundle(made).templates.items()}
-    after = {stack: each.address for stack, each in bundle(made.write({"lambda/news/x.py": ""})).templates.items()}
+    after = {
+        stack: each.address
+        for stack, each in bundle(made.write({"lambda/news/x.py": ""})).templates.items()
+    }
     assert {stack for stack in before if before[stack] != after[stack]} == {"main", "main/first"}
 
 
 def test_without_a_bucket_the_addresses_are_relative(project: Make) -> None:
     found = bundle(project(NESTED), None)
-    assert f"Code: ./{found.functions['main/first:Function'].name}\n" in found.templates["main/first"].text
+    assert (
+        f"Code: ./{found.functions['main/first:Function'].name}\n"
+        in found.templates["main/first"].text
+    )
     assert f"TemplateURL: {found.templates['main/first'].address}\n" in found.templates["main"].text
-    assert found.templates["main/first"].address == f"./{found.templates['main/first'].artifact.name}"
+    assert (
+        found.templates["main/first"].address == f"./{found.templates['main/first'].artifact.name}"
+    )
 
 
-@pytest.mark.parametrize("code", ["'{}'", '"{}"', "{} # comment", "\n        {}", "{}\n\n      # comment"])
+@pytest.mark.parametrize(
+    "code", ["'{}'", '"{}"', "{} # comment", "\n        {}", "{}\n\n      # comment"]
+)
 def test_every_way_to_write_a_path(project: Make, code: str) -> None:
     made = project({**BASE, "templates/main.yaml.j2": function(code.format("../../lambda/news"))})
     found = bundle(made)
     data = yaml_1_1(found.templates["main"].text)
     expected = yaml_1_1(made.document().text)
     key = f"news/{found.functions['main:Function'].name}"
-    expected["Resources"]["Function"]["Properties"]["Code"] = {"S3Bucket": "artifacts", "S3Key": key}
+    expected["Resources"]["Function"]["Properties"]["Code"] = {
+        "S3Bucket": "artifacts",
+        "S3Key": key,
+    }
     assert data == expected
 
 
 def test_flow_style_and_json_templates(project: Make) -> None:
-    flow = (
-        "Resources:\n  F: {Type: 'AWS::Lambda::Function', Properties: {Code: ../../lambda/news, Runtime: python3.13}}\n"
-    )
+    flow = "Resources:\n  F: {Type: 'AWS::Lambda::Function', Properties: {Code: ../../lambda/news, Runtime: python3.13}}\n"
     text = json.dumps(
-        {"Resources": {"F": {"Type": "AWS::Lambda::Function", "Properties": {"Code": "../../lambda/news"}}}}
+        {
+            "Resources": {
+                "F": {"Type": "AWS::Lambda::Function", "Properties": {"Code": "../../lambda/news"}}
+            }
+        }
     )
     for name, template in (("yaml", flow), ("json", text)):
         changes = {**BASE, "templates/main.yaml.j2": None, f"templates/main.{name}.j2": template}
@@ -377,7 +511,9 @@ def test_flow_style_and_json_templates(project: Make) -> None:
             found = bundle(made, folder)
             parsed = yaml_1_1(found.templates["main"].text)["Resources"]["F"]["Properties"]["Code"]
             key = found.functions["main:F"].name
-            assert parsed == ({"S3Bucket": "artifacts", "S3Key": f"news/{key}"} if folder else f"./{key}")
+            assert parsed == (
+                {"S3Bucket": "artifacts", "S3Key": f"news/{key}"} if folder else f"./{key}"
+            )
             assert found.templates["main"].artifact.name.endswith(f".template.{name}")
         shutil.rmtree(made.folder)
 
@@ -385,11 +521,17 @@ def test_flow_style_and_json_templates(project: Make) -> None:
 def test_a_json_root_with_a_nested_stack(project: Make) -> None:
     stack = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "./other.yaml"}}
     root = json.dumps({"Resources": {"S": stack, "Other": stack}})
-    files_ = {"templates/main.yaml.j2": None, "templates/main.json.j2": root, "templates/other.yaml.j2": TOPIC}
+    files_ = {
+        "templates/main.yaml.j2": None,
+        "templates/main.json.j2": root,
+        "templates/other.yaml.j2": TOPIC,
+    }
     made = project({"params/defaults.yaml": "title: news\n", **files_})
     found = bundle(made)
     stacks = json.loads(found.templates["main"].text)["Resources"]
-    assert {each["Properties"]["TemplateURL"] for each in stacks.values()} == {found.templates["other"].address}
+    assert {each["Properties"]["TemplateURL"] for each in stacks.values()} == {
+        found.templates["other"].address
+    }
 
 
 def test_what_has_an_address_already_stays(project: Make) -> None:
@@ -408,12 +550,17 @@ def test_two_functions_of_one_folder_are_one_zip(project: Make) -> None:
     assert sum(each.name.endswith(".zip") for each in found.artifacts) == 1
 
 
-def test_paths_that_lead_nowhere_are_shown_together_and_nothing_is_written(project: Make, tmp_path: Path) -> None:
+def test_paths_that_lead_nowhere_are_shown_together_and_nothing_is_written(
+    project: Make, tmp_path: Path
+) -> None:
     stack = "  S:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n      TemplateURL: ./absent.yaml\n"
     made = project({**BASE, "templates/main.yaml.j2": function("../../lambda/absent") + stack})
     result = made.invoke("package", "--env", "dev", "--no-lint", "--out", str(tmp_path / "out"))
     assert result.exit_code == 1
-    assert "templates/main.yaml.j2:6: error SW605 ../../lambda/absent, the code of Function, does not" in result.stderr
+    assert (
+        "templates/main.yaml.j2:6: error SW605 ../../lambda/absent, the code of Function, does not"
+        in result.stderr
+    )
     assert "templates/main.yaml.j2:13: error SW605 no stack renders to absent.yaml" in result.stderr
     assert result.stdout == ""
     assert not (tmp_path / "out").exists()
@@ -422,10 +569,23 @@ def test_paths_that_lead_nowhere_are_shown_together_and_nothing_is_written(proje
 def test_the_verb_writes_artifacts_and_names_them(project: Make, tmp_path: Path) -> None:
     made = project(NESTED)
     out = tmp_path / "out"
-    arguments = ("package", "--env", "dev", "--no-lint", "--out", str(out), "--bucket", "artifacts", "--prefix", "/p/")
+    arguments = (
+        "package",
+        "--env",
+        "dev",
+        "--no-lint",
+        "--out",
+        str(out),
+        "--bucket",
+        "artifacts",
+        "--prefix",
+        "/p/",
+    )
     listed = json.loads(made.invoke(*arguments, "--format", "json").stdout)
     written = files(out)
-    assert sorted(written) == sorted(["main.template.yaml", *(each["name"] for each in listed["artifacts"])])
+    assert sorted(written) == sorted(
+        ["main.template.yaml", *(each["name"] for each in listed["artifacts"])]
+    )
     assert {each["name"]: each["size"] for each in listed["artifacts"]}.items() <= {
         name: len(data) for name, data in written.items()
     }.items()
@@ -452,12 +612,16 @@ def test_a_finding_stops_the_verb(project: Make, tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(project: Make, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    result = project(BASE).invoke("package", "--env", "dev", "--no-lint", "--out", str(tmp_path / "file" / "out"))
+    result = project(BASE).invoke(
+        "package", "--env", "dev", "--no-lint", "--out", str(tmp_path / "file" / "out")
+    )
     assert result.exit_code == 1
     assert "SW607 cannot write" in result.stderr
 
 
-@pytest.mark.parametrize("name", ["b", "Upper", "a..b", "a.-b", "-a-", "a" * 64, "under_score", "a/b"])
+@pytest.mark.parametrize(
+    "name", ["b", "Upper", "a..b", "a.-b", "-a-", "a" * 64, "under_score", "a/b"]
+)
 def test_what_is_no_bucket(project: Make, name: str) -> None:
     with pytest.raises(InputError, match="is no name of an S3 bucket"):
         bundle(project(BASE), S3Folder(name, "us-east-2"))

@@ -1,4 +1,5 @@
-"""The roles of a pipeline: what they allow, by an evaluation of IAM's own written for these tests."""
+"""The roles of a pipeline: what they allow, by an evaluation of IAM's own written for these
+tests."""
 
 from __future__ import annotations
 
@@ -19,7 +20,13 @@ import yaml
 from stackwright.cfn.schema import Schemas
 from stackwright.config.load import list_environments, load_config
 from stackwright.core.model import Rendering
-from stackwright.preflight.permissions import NAMED_CALLS, POLICIES_LIMIT, POLICY_LIMIT, Permissions, derive_permissions
+from stackwright.preflight.permissions import (
+    NAMED_CALLS,
+    POLICIES_LIMIT,
+    POLICY_LIMIT,
+    Permissions,
+    derive_permissions,
+)
 from stackwright.render.render import render_templates
 from stackwright.render.wire import wire_root
 from stackwright.report.permissions import roles_json, roles_template
@@ -45,18 +52,24 @@ def documents(environment: str) -> Mapping[str, list[Any]]:
     """Role -> the statements of its policies, as IAM gets them."""
     data = roles_json(found(environment), ACCOUNT, "owner/name")
     return {
-        role["name"]: [statement for policy in role["policies"] for statement in policy["Statement"]]
+        role["name"]: [
+            statement for policy in role["policies"] for statement in policy["Statement"]
+        ]
         for role in data["roles"]
     }
 
 
 def allows(statements: list[Any], action: str, arn: str, **context: str) -> bool:
-    """Whether IAM would allow an action on a resource, given what the request says (condition key -> value)."""
+    """Whether IAM would allow an action on a resource, given what the request says (condition key
+    -> value)."""
     return any(
         any(fnmatchcase(action.lower(), pattern.lower()) for pattern in statement["Action"])
         and any(fnmatchcase(arn, pattern) for pattern in statement["Resource"])
         and all(
-            any(fnmatchcase(context.get(key, ""), value) for value in ([values] if isinstance(values, str) else values))
+            any(
+                fnmatchcase(context.get(key, ""), value)
+                for value in ([values] if isinstance(values, str) else values)
+            )
             for tests in statement.get("Condition", {}).values()
             for key, values in tests.items()
         )
@@ -122,8 +135,12 @@ def needed(environment: str) -> Iterator[tuple[str, str]]:
     types = {r["Type"] for d in rendering(environment).documents for r in d.resources().values()}
     for name in sorted(types - {"AWS::CloudFormation::Stack"}):
         handlers = schemas.get(name).permissions
-        service = handlers["create"][0].partition(":")[0] if name != "AWS::Events::Rule" else "events"
-        for action in sorted({a for h in ("create", "read", "update", "delete") for a in handlers.get(h, ())}):
+        service = (
+            handlers["create"][0].partition(":")[0] if name != "AWS::Events::Rule" else "events"
+        )
+        for action in sorted(
+            {a for h in ("create", "read", "update", "delete") for a in handlers.get(h, ())}
+        ):
             if action.startswith(f"{service}:"):
                 yield name, action
 
@@ -134,7 +151,9 @@ def test_every_resource_type_is_covered(environment):
 
     assert found(environment).uncovered == ()
     role = next(name for name in documents(environment) if name.endswith("-cloudformation"))
-    allowed = {action for statement in documents(environment)[role] for action in statement["Action"]}
+    allowed = {
+        action for statement in documents(environment)[role] for action in statement["Action"]
+    }
     optional = {"lambda:PassCapacityProvider"}
     missing = {
         (name, action)
@@ -170,13 +189,21 @@ def test_no_statement_is_wider_than_it_has_to_be(environment):
 def test_roles_are_passed_to_the_services_that_they_trust():
     statements = documents("prod")["euglena-prod-cloudformation"]
     task = f"arn:aws:iam::{ACCOUNT}:role/euglena-prod-gateway-task"
-    assert allows(statements, "iam:PassRole", task, **{"iam:PassedToService": "ecs-tasks.amazonaws.com"})
-    assert not allows(statements, "iam:PassRole", task, **{"iam:PassedToService": "ec2.amazonaws.com"})
+    assert allows(
+        statements, "iam:PassRole", task, **{"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    )
+    assert not allows(
+        statements, "iam:PassRole", task, **{"iam:PassedToService": "ec2.amazonaws.com"}
+    )
     own = f"arn:aws:iam::{ACCOUNT}:role/deploy/euglena-prod-cloudformation"
     for role in ("euglena-prod-plan", "euglena-prod-deploy"):
         passed = documents("prod")[role]
-        assert allows(passed, "iam:PassRole", own, **{"iam:PassedToService": "cloudformation.amazonaws.com"})
-        assert not allows(passed, "iam:PassRole", task, **{"iam:PassedToService": "ecs-tasks.amazonaws.com"})
+        assert allows(
+            passed, "iam:PassRole", own, **{"iam:PassedToService": "cloudformation.amazonaws.com"}
+        )
+        assert not allows(
+            passed, "iam:PassRole", task, **{"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+        )
 
 
 def test_a_plan_changes_nothing():
@@ -209,7 +236,11 @@ def calls() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
-            texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+            texts = [
+                arg.value
+                for arg in node.args
+                if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
+            ]
             position = {"_call": 0, "_pages": 0, "_find": 1}.get(node.func.attr)
             if node.func.attr == "_cfn" and texts:
                 found.add(iam("cloudformation", texts[0]))
@@ -226,14 +257,21 @@ def iam(service: str, operation: str) -> str:
 
 
 def test_every_call_of_ours_is_allowed():
-    allowed = {action.lower() for s in documents("prod")["euglena-prod-deploy"] for action in s["Action"]}
-    allowed |= {action.lower() for action in NAMED_CALLS.values()}  # only where templates have such a type
+    allowed = {
+        action.lower() for s in documents("prod")["euglena-prod-deploy"] for action in s["Action"]
+    }
+    allowed |= {
+        action.lower() for action in NAMED_CALLS.values()
+    }  # only where templates have such a type
     assert {call for call in calls() if call.lower() not in allowed} == set()
     assert len(calls()) > 40
 
 
 def test_tokens_are_taken_from_one_branch_and_one_environment():
-    trust = {role["name"]: role["trust"] for role in roles_json(found("prod"), ACCOUNT, "owner/name")["roles"]}
+    trust = {
+        role["name"]: role["trust"]
+        for role in roles_json(found("prod"), ACCOUNT, "owner/name")["roles"]
+    }
     subject = "token.actions.githubusercontent.com:sub"
     plan = trust["euglena-prod-plan"]["Statement"][0]
     deploy = trust["euglena-prod-deploy"]["Statement"][0]
@@ -282,7 +320,10 @@ Resources:
 
 
 def test_preflight_may_ask_whether_the_names_of_the_templates_are_free(tmp_path: Path):
-    files = {"templates/main.yaml.j2": NAMED, "params/defaults.yaml": "project: news\nregion: us-east-2\n"}
+    files = {
+        "templates/main.yaml.j2": NAMED,
+        "params/defaults.yaml": "project: news\nregion: us-east-2\n",
+    }
     made = derive_permissions(small(tmp_path, files).render())
     roles = {role["name"]: role for role in roles_json(made, ACCOUNT, "owner/name")["roles"]}
     for role in ("news-dev-plan", "news-dev-deploy"):
@@ -297,8 +338,13 @@ def test_preflight_may_ask_whether_the_names_of_the_templates_are_free(tmp_path:
             whole = f"arn:aws:{arn.format(a=ACCOUNT)}"
             assert allows(statements, action, f"{whole}x", **REGION), action
             assert not allows(statements, action, whole.replace("news", "other"), **REGION), action
-        for action, kind in (("rds:DescribeDBInstances", "db"), ("rds:DescribeDBClusters", "cluster")):
-            assert allows(statements, action, f"arn:aws:rds:us-east-2:{ACCOUNT}:{kind}:news-dev-x", **REGION)
+        for action, kind in (
+            ("rds:DescribeDBInstances", "db"),
+            ("rds:DescribeDBClusters", "cluster"),
+        ):
+            assert allows(
+                statements, action, f"arn:aws:rds:us-east-2:{ACCOUNT}:{kind}:news-dev-x", **REGION
+            )
 
 
 def test_types_that_nobody_describes_are_named(tmp_path: Path):
@@ -312,7 +358,11 @@ def test_types_that_nobody_describes_are_named(tmp_path: Path):
 
 def test_a_missing_service_role_is_named_with_its_arn(tmp_path: Path):
     project = small(
-        tmp_path, {"params/dev.yaml": f"project: news\naccount_id: '{ACCOUNT}'\n", "params/defaults.yaml": ""}
+        tmp_path,
+        {
+            "params/dev.yaml": f"project: news\naccount_id: '{ACCOUNT}'\n",
+            "params/defaults.yaml": "",
+        },
     )
     project.write(
         {
@@ -323,7 +373,10 @@ def test_a_missing_service_role_is_named_with_its_arn(tmp_path: Path):
     )
     run = project.run("permissions", "--env", "dev")
     assert "SW863" in run.stderr
-    assert f"deploy.role_arn = arn:aws:iam::{ACCOUNT}:role/deploy/news-dev-cloudformation" in run.stderr
+    assert (
+        f"deploy.role_arn = arn:aws:iam::{ACCOUNT}:role/deploy/news-dev-cloudformation"
+        in run.stderr
+    )
 
 
 def test_a_service_role_of_ones_own_is_the_one_that_is_passed(tmp_path: Path):
@@ -337,10 +390,14 @@ def test_a_service_role_of_ones_own_is_the_one_that_is_passed(tmp_path: Path):
 
 def test_json_needs_an_account_and_a_repository(tmp_path: Path):
     project = small(tmp_path)
-    run = project.run("permissions", "--env", "dev", "--format", "json", "--repository", "owner/name")
+    run = project.run(
+        "permissions", "--env", "dev", "--format", "json", "--repository", "owner/name"
+    )
     assert (run.returncode, run.stdout) == (1, "")
     assert "account_id" in run.stderr
-    run = project.run("permissions", "--env", "dev", "--format", "json", "--set", "account_id=123456789012")
+    run = project.run(
+        "permissions", "--env", "dev", "--format", "json", "--set", "account_id=123456789012"
+    )
     assert (run.returncode, run.stdout) == (1, "")
     assert "--repository" in run.stderr
 
@@ -355,11 +412,17 @@ def test_names_that_only_aws_knows_are_patterns_of_the_stack(tmp_path: Path):
     )
     statements = [
         statement
-        for policy in roles_json(derive_permissions(project.render()), ACCOUNT, "o/n")["roles"][2]["policies"]
+        for policy in roles_json(derive_permissions(project.render()), ACCOUNT, "o/n")["roles"][2][
+            "policies"
+        ]
         for statement in policy["Statement"]
     ]
-    assert allows(statements, "sns:CreateTopic", f"arn:aws:sns:us-east-1:{ACCOUNT}:news-dev-main-Topic-1X2Y")
-    assert not allows(statements, "sns:CreateTopic", f"arn:aws:sns:us-east-1:{ACCOUNT}:other-main-Topic-1X2Y")
+    assert allows(
+        statements, "sns:CreateTopic", f"arn:aws:sns:us-east-1:{ACCOUNT}:news-dev-main-Topic-1X2Y"
+    )
+    assert not allows(
+        statements, "sns:CreateTopic", f"arn:aws:sns:us-east-1:{ACCOUNT}:other-main-Topic-1X2Y"
+    )
 
 
 ENCRYPTED = """\
@@ -372,19 +435,27 @@ Resources:
 
 
 def test_customer_keys_are_used_through_their_services_alone(tmp_path: Path):
-    project = small(tmp_path, {"templates/main.yaml.j2": ENCRYPTED, "params/defaults.yaml": "project: news\n"})
+    project = small(
+        tmp_path, {"templates/main.yaml.j2": ENCRYPTED, "params/defaults.yaml": "project: news\n"}
+    )
     roles = roles_json(derive_permissions(project.render()), ACCOUNT, "o/n")["roles"]
     deploy = [statement for policy in roles[1]["policies"] for statement in policy["Statement"]]
     key = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1"
-    assert allows(deploy, "kms:Decrypt", key, **{"kms:ViaService": "secretsmanager.us-east-1.amazonaws.com"})
-    assert not allows(deploy, "kms:Decrypt", key, **{"kms:ViaService": "dynamodb.us-east-1.amazonaws.com"})
+    assert allows(
+        deploy, "kms:Decrypt", key, **{"kms:ViaService": "secretsmanager.us-east-1.amazonaws.com"}
+    )
+    assert not allows(
+        deploy, "kms:Decrypt", key, **{"kms:ViaService": "dynamodb.us-east-1.amazonaws.com"}
+    )
     assert not allows(deploy, "kms:Decrypt", key)
     assert "kms:Decrypt" not in json.dumps(documents("prod")["euglena-prod-deploy"])
 
 
 def test_a_secret_without_a_name_is_read_only_where_our_stack_made_it(tmp_path: Path):
     text = ENCRYPTED.replace("Name: news/app, KmsKeyId: alias/own", "Description: x")
-    project = small(tmp_path, {"templates/main.yaml.j2": text, "params/defaults.yaml": "project: news\n"})
+    project = small(
+        tmp_path, {"templates/main.yaml.j2": text, "params/defaults.yaml": "project: news\n"}
+    )
     roles = roles_json(derive_permissions(project.render()), ACCOUNT, "o/n")["roles"]
     arn = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:other-AbCdEf"
     key = "aws:ResourceTag/aws:cloudformation:stack-name"
@@ -415,8 +486,12 @@ def test_many_types_are_spread_over_policies(tmp_path: Path):
         "AWS::ApiGateway::RestApi", "AWS::StepFunctions::StateMachine", "AWS::Kinesis::Stream", "AWS::ECS::Service",
         "AWS::CloudFront::Distribution", "AWS::Cognito::UserPool", "AWS::OpenSearchService::Domain",
     ]  # fmt: skip
-    resources = "".join(f"  R{n}:\n    Type: {name}\n    Properties: {{}}\n" for n, name in enumerate(names))
-    project = small(tmp_path, {"templates/main.yaml.j2": f"Resources:\n{resources}", "params/defaults.yaml": ""})
+    resources = "".join(
+        f"  R{n}:\n    Type: {name}\n    Properties: {{}}\n" for n, name in enumerate(names)
+    )
+    project = small(
+        tmp_path, {"templates/main.yaml.j2": f"Resources:\n{resources}", "params/defaults.yaml": ""}
+    )
     role = roles_json(derive_permissions(project.render()), ACCOUNT, "o/n")["roles"][2]
     sizes = [len(json.dumps(document, separators=(",", ":"))) for document in role["policies"]]
     assert 1 < len(sizes) <= POLICIES_LIMIT

@@ -1,4 +1,5 @@
-"""The Euglena project as it stands in this repository, and what a change of its parameters changes."""
+"""The Euglena project as it stands in this repository, and what a change of its parameters
+changes."""
 
 from __future__ import annotations
 
@@ -30,12 +31,19 @@ def copy(tmp_path: Path) -> Project:
     """The project without its builds and without what the engine keeps."""
     folder = tmp_path / "euglena"
     for name in ("params", "templates", "env", "lambda"):
-        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("keys.env", "__pycache__"))
+        shutil.copytree(
+            REPOSITORY / name,
+            folder / name,
+            ignore=shutil.ignore_patterns("keys.env", "__pycache__"),
+        )
     return Project(folder)
 
 
 def texts(project: Project, environment: str, *overrides: str) -> dict[str, str]:
-    return {document.path: document.text for document in project.render(environment, *overrides).documents}
+    return {
+        document.path: document.text
+        for document in project.render(environment, *overrides).documents
+    }
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
@@ -76,8 +84,17 @@ def test_both_versions_of_yaml_read_the_builds_alike(environment: str) -> None:
 
 @pytest.mark.slow
 def test_cfn_lint_finds_nothing_in_the_builds() -> None:
-    command = [str(Path(sys.executable).with_name("cfn-lint")), "-i", "W3002", "-r", "us-east-2", "--"]
-    result = subprocess.run([*command, *map(str, templates())], capture_output=True, text=True, check=False)
+    command = [
+        str(Path(sys.executable).with_name("cfn-lint")),
+        "-i",
+        "W3002",
+        "-r",
+        "us-east-2",
+        "--",
+    ]
+    result = subprocess.run(
+        [*command, *map(str, templates())], capture_output=True, text=True, check=False
+    )
     assert (result.returncode, result.stdout) == (0, "")
 
 
@@ -86,9 +103,11 @@ def templates() -> list[Path]:
 
 
 def test_no_build_holds_more_than_it_may() -> None:
-    """51,200 bytes are the limit of a template that is not uploaded, 1 MB of one that is; 500 resources a stack.
+    """51,200 bytes are the limit of a template that is not uploaded, 1 MB of one that is; 500
+    resources a stack.
 
-    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+    Source:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
     """
     for path in templates():
         assert path.stat().st_size <= 1_000_000
@@ -136,14 +155,22 @@ def test_a_cpu_that_fargate_lacks_is_one_error_at_its_line(copy: Project) -> Non
 )
 def test_a_value_that_aws_would_refuse_is_one_error(given: str, code: str, message: str) -> None:
     problems = [each for each in HERE.problems("prod", given) if message in each.message]
-    assert [(each.code, str(each.where[0])) for each in problems] == [(code, f"--set {given.partition('=')[0]}")]
+    assert [(each.code, str(each.where[0])) for each in problems] == [
+        (code, f"--set {given.partition('=')[0]}")
+    ]
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("network.public_cidrs=[10.0.1.0/24, 10.0.1.128/25]", "E3060 '10.0.1.128/25' overlaps with '10.0.1.0/24'"),
-        ("network.public_cidrs=[10.9.1.0/24, 10.0.2.0/24]", "E3059 '10.9.1.0/24' is not a valid subnet of"),
+        (
+            "network.public_cidrs=[10.0.1.0/24, 10.0.1.128/25]",
+            "E3060 '10.0.1.128/25' overlaps with '10.0.1.0/24'",
+        ),
+        (
+            "network.public_cidrs=[10.9.1.0/24, 10.0.2.0/24]",
+            "E3059 '10.9.1.0/24' is not a valid subnet of",
+        ),
     ],
 )
 def test_subnets_that_do_not_fit_are_errors(given: str, message: str) -> None:
@@ -160,7 +187,9 @@ def test_explain_answers_for_every_property_that_a_parameter_touches() -> None:
     for document in rendering.documents:
         for name, resource in document.resources().items():
             for key in resource.get("Properties") or ():
-                found = explain_value(f"{document.name}:{name}.Properties.{key}", rendering.config, rendering)
+                found = explain_value(
+                    f"{document.name}:{name}.Properties.{key}", rendering.config, rendering
+                )
                 assert found.template
                 assert found.output is not None
                 assert key in document.text.splitlines()[found.output.line - 1]
@@ -169,14 +198,19 @@ def test_explain_answers_for_every_property_that_a_parameter_touches() -> None:
 
 
 def test_a_third_service_needs_no_template(copy: Project) -> None:
-    """An entry in ``services:`` and ``images:``, and one line in ``stacks:`` that shares the agent's template."""
+    """An entry in ``services:`` and ``images:``, and one line in ``stacks:`` that shares the
+    agent's template."""
     params = copy.folder / "params"
     defaults = (params / "defaults.yaml").read_text()
     agent = "      - {name: agent, with: {service: agent}, after: [state]}\n"
     assert agent in defaults
-    writer = agent.replace("name: agent", "name: writer, template: agent").replace("service: agent", "service: writer")
+    writer = agent.replace("name: agent", "name: writer, template: agent").replace(
+        "service: agent", "service: writer"
+    )
     data = yaml.safe_load(defaults)["agent"]
-    entry = yaml.safe_dump({"services": {"writer": {**data, "discovery_name": "writer", "port": 8082}}})
+    entry = yaml.safe_dump(
+        {"services": {"writer": {**data, "discovery_name": "writer", "port": 8082}}}
+    )
     defaults = defaults.replace(agent, agent + writer).replace("services: {}\n", entry)
     (params / "defaults.yaml").write_text(defaults)
     prod = (params / "prod.yaml").read_text()
@@ -189,7 +223,10 @@ def test_a_third_service_needs_no_template(copy: Project) -> None:
     after = texts(copy, "prod")
     assert set(after) - set(before) == {"app/writer.yaml"}
     body = yaml_1_1(after["app/writer.yaml"])["Resources"]
-    assert {resource["Type"] for resource in body.values()} >= {"AWS::ECS::Service", "AWS::ECS::TaskDefinition"}
+    assert {resource["Type"] for resource in body.values()} >= {
+        "AWS::ECS::Service",
+        "AWS::ECS::TaskDefinition",
+    }
     assert "8082" in after["app/writer.yaml"]
     assert before["app/agent.yaml"] == after["app/agent.yaml"]
     assert copy.invoke("lint", "--env", "prod").exit_code == 0
@@ -210,11 +247,21 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     port = free_port()
     home = tmp_path_factory.mktemp("home")
     log = (home / "moto.log").open("w")
-    command = [str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", str(port)]
+    command = [
+        str(Path(sys.executable).with_name("moto_server")),
+        "-H",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
     server = subprocess.Popen(command, stdout=log, stderr=log)
     endpoint = f"http://127.0.0.1:{port}"
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("AWS_", "PYTHON"))
+        },
         "HOME": str(home),
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -245,14 +292,24 @@ def wait_for(endpoint: str, server: subprocess.Popen[bytes]) -> None:
 
 def aws(environment: Mapping[str, str], *arguments: str) -> str:
     result = subprocess.run(
-        ["aws", *arguments], env=environment, capture_output=True, text=True, check=False, timeout=120
+        ["aws", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
 
 
 PACKAGED = [
-    pytest.param(environment, root, id=f"{environment}-{root}", marks=() if environment == "prod" else pytest.mark.slow)
+    pytest.param(
+        environment,
+        root,
+        id=f"{environment}-{root}",
+        marks=() if environment == "prod" else pytest.mark.slow,
+    )
     for environment in ENVIRONMENTS
     for root in ROOTS
 ]
@@ -264,7 +321,14 @@ def test_the_aws_cli_packages_a_root_as_it_is(
 ) -> None:
     source = REPOSITORY / "build" / environment / f"{root}.yaml"
     output = tmp_path / "packaged.yaml"
-    command = ["cloudformation", "package", "--template-file", str(source), "--s3-bucket", "artifacts"]
+    command = [
+        "cloudformation",
+        "package",
+        "--template-file",
+        str(source),
+        "--s3-bucket",
+        "artifacts",
+    ]
     aws(s3, *command, "--output-template-file", str(output))
     packaged, rendered = yaml_1_1(output.read_text()), yaml_1_1(source.read_text())
     assert list(packaged["Resources"]) == list(rendered["Resources"])
@@ -280,11 +344,22 @@ def test_the_aws_cli_packages_a_root_as_it_is(
 
 
 def test_the_command_works_from_any_folder(tmp_path: Path) -> None:
-    command = [sys.executable, str(RENDER_PY), "render", "--env", "guide", "--check", "--project", str(REPOSITORY)]
+    command = [
+        sys.executable,
+        str(RENDER_PY),
+        "render",
+        "--env",
+        "guide",
+        "--check",
+        "--project",
+        str(REPOSITORY),
+    ]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (0, ""), result.stderr
 
 
 def test_params_files_name_their_schema_for_editors() -> None:
     for path in sorted((REPOSITORY / "params").glob("*.yaml")):
-        assert path.read_text(encoding="utf-8").startswith("# yaml-language-server: $schema=schema.json\n"), path.name
+        assert path.read_text(encoding="utf-8").startswith(
+            "# yaml-language-server: $schema=schema.json\n"
+        ), path.name

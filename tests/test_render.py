@@ -1,4 +1,5 @@
-"""Jinja as authors know it: inheritance, filters, joins, maps and their methods; unused parameters; aliases."""
+"""Jinja as authors know it: inheritance, filters, joins, maps and their methods; unused parameters;
+aliases."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ def test_inheritance(project: Make) -> None:
     assert origin(document, "A: base") == ["base/base.j2:4"]
     assert origin(document, "B: news") == ["main.yaml.j2:4"]
     assert origin(document, "C: end") == ["base/base.j2:7"]
-    assert {dotted(path) for path in document.lines[line_with(document, "B: news")].parameters} == {"title"}
+    assert {dotted(path) for path in document.lines[line_with(document, "B: news")].parameters} == {
+        "title"
+    }
 
 
 def test_a_super_block_keeps_its_lines(project: Make) -> None:
@@ -118,7 +121,13 @@ def test_an_empty_macro_leaves_no_line(project: Make) -> None:
     )
     text = f"# {{{{ title }}}}\nResources:\n  R:\n{body}"
     document = project({"templates/main.yaml.j2": text}).document()
-    assert document.text.splitlines()[2:] == ["Resources:", "  R:", "    A: x", "    B:", "      - 1"]
+    assert document.text.splitlines()[2:] == [
+        "Resources:",
+        "  R:",
+        "    A: x",
+        "    B:",
+        "      - 1",
+    ]
 
 
 def test_names_given_to_a_stack_win_over_parameters(project: Make) -> None:
@@ -152,26 +161,54 @@ def test_variables_of_functions_and_secrets_are_seen(project: Make) -> None:
         ("a: [{b: 1, c: 2}]\n", "{{ a[0].b }}", []),
         ("a: [1, 2]\n", "{{ a[0] }}", []),
         ("a: []\nb: {}\n", "", ["a", "b"]),
-        ("images: {x: {y: 1}}\nsecrets: {z: 1}\nregion: eu-west-1\naccount_id: '1'\nvariables: {plain: []}\n", "", []),
+        (
+            "images: {x: {y: 1}}\nsecrets: {z: 1}\nregion: eu-west-1\naccount_id: '1'\nvariables: {plain: []}\n",
+            "",
+            [],
+        ),
         ("a: 1\n", "{# a #}", ["a"]),
         ("a: 1\n", "a", ["a"]),
         ("a-b: 1\n", "{{ params['a-b'] }}", []),
         ("a: {b: {c: 1}, d: {c: 1}}\n", "{% if false %}{{ a.b.c }}{{ a['d'].c }}{% endif %}", []),
         ("a: {b: {c: 1}, d: {c: 1}}\n", "{% if false %}{{ a[title].c }}{% endif %}", []),
         ("a: {b: {c: 1}, d: {c: 1}}\n", "{% if false %}{{ a.b.c }}{{ a[title].c }}{% endif %}", []),
-        ("a: {b: {c: 1}, d: {c: 1}}\n", "{% set x = a %}{% if false %}{{ x[title].c }}{% endif %}", []),
-        ("a: {b: {c: 1}, d: {c: 1}}\n", "{% if false %}{{ a.get(title).c }}{% endif %}{{ a.b.c }}", []),
+        (
+            "a: {b: {c: 1}, d: {c: 1}}\n",
+            "{% set x = a %}{% if false %}{{ x[title].c }}{% endif %}",
+            [],
+        ),
+        (
+            "a: {b: {c: 1}, d: {c: 1}}\n",
+            "{% if false %}{{ a.get(title).c }}{% endif %}{{ a.b.c }}",
+            [],
+        ),
         ("a: {b: {c: 1}, d: {c: 1}}\n", "{% for n in ['b'] %}{{ a[n].c }}{% endfor %}", []),
         ("a: {2x: {c: 1}, b: {c: 1}}\n", "{{ a.b.c }}{% if false %}{{ a['2x'].c }}{% endif %}", []),
-        ("a: {b: {c: 1}, x.y: {c: 1}}\n", "{{ a.b.c }}{% if false %}{{ a['x.y'].c }}{% endif %}", []),
+        (
+            "a: {b: {c: 1}, x.y: {c: 1}}\n",
+            "{{ a.b.c }}{% if false %}{{ a['x.y'].c }}{% endif %}",
+            [],
+        ),
         (
             "a: {b: {c: 1}, d: {c: 1}}\n",
             "{{ a.b.c }}{% if false %}{{ a.values() | map('x') }}{% endif %}",
             [],
         ),
-        ("a: {b: {c: 1}, d: {c: 1}}\n", "{{ a.b.c }}{% if false %}{{ m(a) }}{{ m(a.b) }}{% endif %}", []),
-        ("a: {b: {c: 1}, d: {c: 1}}\n", "{{ a.b.c }}{% if false %}{{ fail('a is bad') }}{% endif %}", ["a.d.c"]),
-        ("a: {b: {c: {x: 1}, d: {x: 1}}}\n", "{{ a.b.c.x }}{% if false %}{{ params['a']['b'][y].x }}{% endif %}", []),
+        (
+            "a: {b: {c: 1}, d: {c: 1}}\n",
+            "{{ a.b.c }}{% if false %}{{ m(a) }}{{ m(a.b) }}{% endif %}",
+            [],
+        ),
+        (
+            "a: {b: {c: 1}, d: {c: 1}}\n",
+            "{{ a.b.c }}{% if false %}{{ fail('a is bad') }}{% endif %}",
+            ["a.d.c"],
+        ),
+        (
+            "a: {b: {c: {x: 1}, d: {x: 1}}}\n",
+            "{{ a.b.c.x }}{% if false %}{{ params['a']['b'][y].x }}{% endif %}",
+            [],
+        ),
         ("b: {c: 1}\n", "{% if false %}{{ params[title].c }}{% endif %}", []),
         ("b: {c: 1}\nd: {c: 2}\n", "{{ b.c }}", ["d.c"]),
         ("tags: {team: news}\n", "of the stacks, not of a template", []),
@@ -182,11 +219,16 @@ def test_unused_parameters(params: str, use: str, unused: list[str], project: Ma
     text = f"# {{{{ title }}}}\n# {use}\n\nA: 1\n"
     problems = project({"params/dev.yaml": params, "templates/main.yaml.j2": text}).problems()
     assert [problem.message.rpartition(" ")[2] for problem in problems] == unused
-    assert all(problem.code == "SW110" and problem.where[0].path == "params/dev.yaml" for problem in problems)
+    assert all(
+        problem.code == "SW110" and problem.where[0].path == "params/dev.yaml"
+        for problem in problems
+    )
 
 
 def test_a_parameter_that_only_a_condition_of_a_stack_reads_is_used(project: Make) -> None:
-    made = project({"params/defaults.yaml": "title: x\non: true\nstacks:\n  - {name: main, when: on}\n"})
+    made = project(
+        {"params/defaults.yaml": "title: x\non: true\nstacks:\n  - {name: main, when: on}\n"}
+    )
     assert made.problems() == ()
 
 
@@ -203,8 +245,11 @@ def test_a_parameter_that_only_a_condition_of_a_stack_reads_is_used(project: Mak
     ],
 )
 def test_aliases_are_refused(body: str, line: int, project: Make) -> None:
-    """Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html"""
-    (problem,) = project({"templates/main.yaml.j2": f"# {{{{ title }}}}\nResources:\n  R:\n{body}"}).problems()
+    """Source:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html"""
+    (problem,) = project(
+        {"templates/main.yaml.j2": f"# {{{{ title }}}}\nResources:\n  R:\n{body}"}
+    ).problems()
     assert (problem.code, places(problem)) == ("SW103", [f"templates/main.yaml.j2:{line}"])
     assert "alias" in problem.message
 
@@ -233,7 +278,11 @@ def test_aliases_are_refused(body: str, line: int, project: Make) -> None:
 )
 def test_scalars_of_templates_by_yaml_1_1(text: str, value: object, project: Make) -> None:
     made = project(
-        {"templates/main.yaml.j2": f"# {{{{ title }}}}\nResources:\n  R: {{A: {text}}}\n".replace("{{A", "{A")}
+        {
+            "templates/main.yaml.j2": f"# {{{{ title }}}}\nResources:\n  R: {{A: {text}}}\n".replace(
+                "{{A", "{A"
+            )
+        }
     )
     found = made.document().resources()["R"]["A"]
     assert (found, type(found)) == (value, type(value))

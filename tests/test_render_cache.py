@@ -56,7 +56,11 @@ def test_the_same_inputs_are_rendered_once(made: Project) -> None:
     render = Renderer(made)
     first, second = render(), render()
     assert render.count == 1
-    assert (second.documents, second.wiring, second.problems) == (first.documents, first.wiring, first.problems)
+    assert (second.documents, second.wiring, second.problems) == (
+        first.documents,
+        first.wiring,
+        first.problems,
+    )
     assert (second.local_paths, second.inputs) == (("lambda/one",), first.inputs)
     assert second.config == first.config
 

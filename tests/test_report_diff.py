@@ -27,12 +27,21 @@ SERVICE = ResourceDiff(
     Effect.CHANGE,
     certain=False,
     properties=(
-        PropertyDiff("TaskDefinition", "${Task}", "${Task}", after_apply=True, causes=("Task",), certain=False),
+        PropertyDiff(
+            "TaskDefinition",
+            "${Task}",
+            "${Task}",
+            after_apply=True,
+            causes=("Task",),
+            certain=False,
+        ),
         PropertyDiff("Other", "x", "${Task}", after_apply=True, causes=("Task",), certain=False),
     ),
 )
 FILES = ResourceDiff("app/data", "Files", "AWS::EFS::FileSystem", Effect.REMOVE)
-TABLE = ResourceDiff("app/data", "Table", "AWS::DynamoDB::Table", Effect.CHANGE, certain=False, may_replace=True)
+TABLE = ResourceDiff(
+    "app/data", "Table", "AWS::DynamoDB::Table", Effect.CHANGE, certain=False, may_replace=True
+)
 TOPIC = ResourceDiff("app/data", "Topic_1", "AWS::SNS::Topic", Effect.ADD)
 DIFF = Diff(
     (FILES, TABLE, TOPIC, SERVICE, TASK),
@@ -75,7 +84,9 @@ Plan: 1 to add, 2 to change, 1 to replace, 1 to remove. (1 of the changes may re
 
 
 def shown(markup, **options):
-    console = Console(file=io.StringIO(), width=200, soft_wrap=True, emoji=False, highlight=False, **options)
+    console = Console(
+        file=io.StringIO(), width=200, soft_wrap=True, emoji=False, highlight=False, **options
+    )
     console.print(markup)
     return console.file.getvalue()
 
@@ -85,7 +96,9 @@ def test_text():
 
 
 def test_losses_are_red_and_what_is_kept_is_not():
-    lines = shown(format_diff(DIFF), color_system="standard", force_terminal=True, no_color=False).splitlines()
+    lines = shown(
+        format_diff(DIFF), color_system="standard", force_terminal=True, no_color=False
+    ).splitlines()
     assert lines[1].startswith("  \x1b[1;31m! app/data:Files")
     assert lines[2].startswith("  \x1b[33m! app/data:Table")
 
@@ -99,7 +112,10 @@ def test_no_changes():
 def test_markdown():
     text = format_diff(DIFF, "markdown")
     assert text.startswith("**Plan: 1 to add, 2 to change, 1 to replace, 1 to remove.")
-    assert "> [!CAUTION]\n> **Loss of data**\n> - app/data:Files (AWS::EFS::FileSystem) is removed" in text
+    assert (
+        "> [!CAUTION]\n> **Loss of data**\n> - app/data:Files (AWS::EFS::FileSystem) is removed"
+        in text
+    )
     assert "<summary><code>app/data</code>: 1 to add, 1 to change, 1 to remove</summary>" in text
     block = text.split("<code>app/web</code>")[1]
     assert '- -/+ Task AWS::ECS::TaskDefinition\n-     ~ ContainerDefinitions["web"].Image' in block
@@ -126,7 +142,12 @@ def test_markdown_fits_into_a_comment():
 def test_json_holds_everything():
     data = json.loads(format_diff(DIFF, "json"))
     assert data["summary"] == {"add": 1, "change": 2, "replace": 1, "remove": 1}
-    assert data["losses"][0] == {"address": "app/data:Files", "physical_id": "", "policy": "Delete", "kept": False}
+    assert data["losses"][0] == {
+        "address": "app/data:Files",
+        "physical_id": "",
+        "policy": "Delete",
+        "kept": False,
+    }
     task = data["resources"][-1]
     assert (task["address"], task["effect"]) == ("app/web:Task", "replace")
     assert task["properties"][0] == {
@@ -161,13 +182,19 @@ def test_long_values_are_cut_in_text_and_whole_in_json():
     ("before", "after", "line"),
     [
         ("p" * 90 + "one" + "s" * 90, "p" * 90 + "two" + "s" * 90, f'"…{"p" * 32}{{}}{"s" * 12}…"'),
-        ("p" * 10 + "one" + "s" * 190, "p" * 10 + "two" + "s" * 190, f'"{"p" * 10}{{}}{"s" * 12}…"'),
+        (
+            "p" * 10 + "one" + "s" * 190,
+            "p" * 10 + "two" + "s" * 190,
+            f'"{"p" * 10}{{}}{"s" * 12}…"',
+        ),
         ("p" * 190 + "one", "p" * 190 + "two", f'"…{"p" * 32}{{}}"'),
     ],
     ids=["both sides", "near the start", "at the end"],
 )
 def test_of_two_long_values_what_differs_is_shown(before, after, line):
-    assert f"~ P: {line.format('one')} → {line.format('two')}\n" in shown(format_diff(modified(before, after)))
+    assert f"~ P: {line.format('one')} → {line.format('two')}\n" in shown(
+        format_diff(modified(before, after))
+    )
 
 
 def test_a_long_difference_is_cut():

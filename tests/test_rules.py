@@ -1,4 +1,5 @@
-"""Every rule: templates that it finds fault with, at the line marked ``# HERE``, and templates that it leaves alone."""
+"""Every rule: templates that it finds fault with, at the line marked ``# HERE``, and templates that
+it leaves alone."""
 
 from __future__ import annotations
 
@@ -61,28 +62,48 @@ BAD = [
         task("          HealthCheck:\n            Interval: 4 # HERE"),
         "Interval of the health check is 4; ECS allows 5 to 300",
     ),
-    ("SW301", task("          HealthCheck:\n            Interval: 301 # HERE"), "is 301; ECS allows 5 to 300"),
+    (
+        "SW301",
+        task("          HealthCheck:\n            Interval: 301 # HERE"),
+        "is 301; ECS allows 5 to 300",
+    ),
     (
         "SW301",
         task("          HealthCheck:\n            Timeout: 1 # HERE"),
         "Timeout of the health check is 1; ECS allows 2 to 60",
     ),
-    ("SW301", task("          HealthCheck:\n            Timeout: 61 # HERE"), "is 61; ECS allows 2 to 60"),
+    (
+        "SW301",
+        task("          HealthCheck:\n            Timeout: 61 # HERE"),
+        "is 61; ECS allows 2 to 60",
+    ),
     (
         "SW301",
         task("          HealthCheck:\n            Retries: 0 # HERE"),
         "Retries of the health check is 0; ECS allows 1 to 10",
     ),
-    ("SW301", task("          HealthCheck:\n            Retries: 11 # HERE"), "is 11; ECS allows 1 to 10"),
+    (
+        "SW301",
+        task("          HealthCheck:\n            Retries: 11 # HERE"),
+        "is 11; ECS allows 1 to 10",
+    ),
     (
         "SW301",
         task("          HealthCheck:\n            StartPeriod: '301' # HERE"),
         "StartPeriod of the health check is 301; ECS allows 0 to 300",
     ),
-    ("SW302", task("          StopTimeout: 121 # HERE"), "StopTimeout is 121 seconds; Fargate allows 0 to 120"),
+    (
+        "SW302",
+        task("          StopTimeout: 121 # HERE"),
+        "StopTimeout is 121 seconds; Fargate allows 0 to 120",
+    ),
     ("SW302", task("          StartTimeout: -1 # HERE"), "StartTimeout is -1 seconds"),
     *(
-        ("SW303", task(f"          {name}: {value} # HERE"), f"{name} cannot be used with the network mode awsvpc")
+        (
+            "SW303",
+            task(f"          {name}: {value} # HERE"),
+            f"{name} cannot be used with the network mode awsvpc",
+        )
         for name, value in (
             ("Links", "[a]"),
             ("Hostname", "x"),
@@ -121,20 +142,36 @@ BAD = [
         task("          LogConfiguration: {LogDriver: awslogs, Options: {}} # HERE"),
         "awslogs on Fargate needs the option awslogs-stream-prefix",
     ),
-    ("SW306", task("          LogConfiguration: {LogDriver: awslogs} # HERE"), "awslogs on Fargate needs"),
+    (
+        "SW306",
+        task("          LogConfiguration: {LogDriver: awslogs} # HERE"),
+        "awslogs on Fargate needs",
+    ),
     ("SW307", service("      DesiredCount: 2 # HERE"), "DesiredCount resets the scaled count"),
     (
         "SW307",
-        service("      DesiredCount: 1 # HERE\n      DeploymentConfiguration: {MaximumPercent: 200}"),
+        service(
+            "      DesiredCount: 1 # HERE\n      DeploymentConfiguration: {MaximumPercent: 200}"
+        ),
         "DesiredCount resets",
     ),
     ("SW308", task("          Image: redis # HERE"), "redis is not a fixed version"),
     ("SW308", task("          Image: redis:latest # HERE"), "redis:latest is not a fixed version"),
-    ("SW308", task("          Image: registry:5000/redis # HERE"), "registry:5000/redis is not a fixed version"),
-    ("SW308", task('          Image: !Sub "${AWS::AccountId}.dkr.ecr/redis:latest" # HERE'), "is not a fixed version"),
+    (
+        "SW308",
+        task("          Image: registry:5000/redis # HERE"),
+        "registry:5000/redis is not a fixed version",
+    ),
+    (
+        "SW308",
+        task('          Image: !Sub "${AWS::AccountId}.dkr.ecr/redis:latest" # HERE'),
+        "is not a fixed version",
+    ),
     (
         "SW309",
-        service("      DeploymentConfiguration: {MaximumPercent: 100}").replace("Properties:", "Properties: # HERE"),
+        service("      DeploymentConfiguration: {MaximumPercent: 100}").replace(
+            "Properties:", "Properties: # HERE"
+        ),
         "AvailabilityZoneRebalancing must be DISABLED",
     ),
     (
@@ -151,12 +188,17 @@ BAD = [
     ),
     (
         "SW310",
-        task("          DependsOn:\n            - {ContainerName: side, Condition: HEALTHY} # HERE", SIDE),
+        task(
+            "          DependsOn:\n            - {ContainerName: side, Condition: HEALTHY} # HERE",
+            SIDE,
+        ),
         "side has no HealthCheck, so it never becomes HEALTHY",
     ),
     (
         "SW311",
-        service("      LoadBalancers: [{ContainerName: a}]").replace("Properties:", "Properties: # HERE"),
+        service("      LoadBalancers: [{ContainerName: a}]").replace(
+            "Properties:", "Properties: # HERE"
+        ),
         "HealthCheckGracePeriodSeconds is not set",
     ),
     *(
@@ -174,13 +216,17 @@ BAD = [
     (
         "SW313",
         resource(
-            "Lambda::Function", "      Environment:\n        Variables:\n          A: 1\n          AWS_REGION: x # HERE"
+            "Lambda::Function",
+            "      Environment:\n        Variables:\n          A: 1\n          AWS_REGION: x # HERE",
         ),
         "AWS_REGION is reserved by Lambda",
     ),
     (
         "SW313",
-        resource("Lambda::Function", f"      Environment:\n        Variables: # HERE\n          A: {'x' * 4096}"),
+        resource(
+            "Lambda::Function",
+            f"      Environment:\n        Variables: # HERE\n          A: {'x' * 4096}",
+        ),
         "the variables take 4,097 bytes; Lambda allows 4,096",
     ),
     (
@@ -188,7 +234,11 @@ BAD = [
         resource("ElasticLoadBalancingV2::TargetGroup", f"      Name: {'n' * 33} # HERE"),
         "has 33 characters; 32 are allowed",
     ),
-    ("SW320", resource("ElasticLoadBalancingV2::LoadBalancer", f"      Name: {'n' * 33} # HERE"), "32 are allowed"),
+    (
+        "SW320",
+        resource("ElasticLoadBalancingV2::LoadBalancer", f"      Name: {'n' * 33} # HERE"),
+        "32 are allowed",
+    ),
     (
         "SW320",
         resource("Lambda::Function", f"      FunctionName: {'n' * 65} # HERE"),
@@ -206,12 +256,16 @@ BAD = [
     ),
     (
         "SW321",
-        resource("ElasticLoadBalancingV2::TargetGroup", "      HealthCheckIntervalSeconds: 4 # HERE"),
+        resource(
+            "ElasticLoadBalancingV2::TargetGroup", "      HealthCheckIntervalSeconds: 4 # HERE"
+        ),
         "HealthCheckIntervalSeconds is 4; allowed are 5 to 300",
     ),
     (
         "SW321",
-        resource("ElasticLoadBalancingV2::TargetGroup", "      HealthCheckTimeoutSeconds: 121 # HERE"),
+        resource(
+            "ElasticLoadBalancingV2::TargetGroup", "      HealthCheckTimeoutSeconds: 121 # HERE"
+        ),
         "allowed are 2 to 120",
     ),
     (
@@ -237,7 +291,10 @@ BAD = [
     ),
     (
         "SW323",
-        resource("ApplicationAutoScaling::ScalableTarget", "      MinCapacity: 3 # HERE\n      MaxCapacity: 2"),
+        resource(
+            "ApplicationAutoScaling::ScalableTarget",
+            "      MinCapacity: 3 # HERE\n      MaxCapacity: 2",
+        ),
         "MinCapacity 3 is above MaxCapacity 2",
     ),
     (
@@ -265,7 +322,8 @@ BAD = [
     (
         "SW330",
         resource(
-            "EC2::SecurityGroup", "      SecurityGroupIngress:\n        - {CidrIp: 0.0.0.0/0, IpProtocol: '-1'} # HERE"
+            "EC2::SecurityGroup",
+            "      SecurityGroupIngress:\n        - {CidrIp: 0.0.0.0/0, IpProtocol: '-1'} # HERE",
         ),
         "all ports can be reached from 0.0.0.0/0",
     ),
@@ -300,17 +358,23 @@ BAD = [
     ),
     (
         "SW340",
-        statement("                Action: [s3:GetObject, 's3:*'] # HERE\n                Resource: arn:aws:s3:::b"),
+        statement(
+            "                Action: [s3:GetObject, 's3:*'] # HERE\n                Resource: arn:aws:s3:::b"
+        ),
         "Action s3:* is allowed for s3:GetObject, s3:*",
     ),
     (
         "SW340",
-        statement("                NotAction: [s3:GetObject] # HERE\n                Resource: arn:aws:s3:::b"),
+        statement(
+            "                NotAction: [s3:GetObject] # HERE\n                Resource: arn:aws:s3:::b"
+        ),
         "NotAction is allowed for everything",
     ),
     (
         "SW340",
-        statement("                Action: s3:GetObject\n                NotResource: arn:aws:s3:::b # HERE"),
+        statement(
+            "                Action: s3:GetObject\n                NotResource: arn:aws:s3:::b # HERE"
+        ),
         "NotResource is allowed for s3:GetObject",
     ),
     (
@@ -338,7 +402,9 @@ BAD = [
     ),
     (
         "SW351",
-        resource("Logs::LogGroup", "      LogGroupName: x").replace("Properties:", "Properties: # HERE"),
+        resource("Logs::LogGroup", "      LogGroupName: x").replace(
+            "Properties:", "Properties: # HERE"
+        ),
         "RetentionInDays is not set",
     ),
     ("SW351", "  R: # HERE\n    Type: AWS::Logs::LogGroup\n", "RetentionInDays is not set"),
@@ -366,21 +432,35 @@ BAD = [
 
 GOOD = [
     ("SW301", task("          HealthCheck: {Interval: 5, Timeout: 2, Retries: 1, StartPeriod: 0}")),
-    ("SW301", task("          HealthCheck: {Interval: 300, Timeout: 60, Retries: 10, StartPeriod: 300}")),
+    (
+        "SW301",
+        task("          HealthCheck: {Interval: 300, Timeout: 60, Retries: 10, StartPeriod: 300}"),
+    ),
     ("SW301", task("          HealthCheck: {Interval: !Ref Interval}")),
     ("SW302", task("          StopTimeout: 120\n          StartTimeout: 0")),
     ("SW303", task("          Links: [a]").replace("awsvpc", "bridge")),
     ("SW303", task("          Privileged: false")),
     ("SW304", task("          Secrets: [{Name: A}]\n          Environment: [{Name: B}]")),
-    ("SW304", task("          Secrets: [{Name: A}]", "        - Name: side\n          Environment: [{Name: A}]\n")),
+    (
+        "SW304",
+        task(
+            "          Secrets: [{Name: A}]",
+            "        - Name: side\n          Environment: [{Name: A}]\n",
+        ),
+    ),
     ("SW305", TARGETS + "        - {ContainerName: web, ContainerPort: '8080'}\n"),
     (
         "SW305",
-        service("      TaskDefinition: !Ref Elsewhere\n      LoadBalancers: [{ContainerName: x, ContainerPort: 1}]"),
+        service(
+            "      TaskDefinition: !Ref Elsewhere\n      LoadBalancers: [{ContainerName: x, ContainerPort: 1}]"
+        ),
     ),
     ("SW306", task(f"          {LOGS}")),
     ("SW306", task("          LogConfiguration: {LogDriver: awsfirelens}")),
-    ("SW307", service("      DesiredCount: 1\n      DeploymentConfiguration: {MaximumPercent: 100}")),
+    (
+        "SW307",
+        service("      DesiredCount: 1\n      DeploymentConfiguration: {MaximumPercent: 100}"),
+    ),
     ("SW307", service("      DeploymentConfiguration: {MaximumPercent: 200}")),
     ("SW308", task("          Image: redis:7.2")),
     ("SW308", task("          Image: redis@sha256:abc")),
@@ -388,7 +468,9 @@ GOOD = [
     ("SW308", task('          Image: !Sub "${Repository}:${Tag}"')),
     (
         "SW309",
-        service("      AvailabilityZoneRebalancing: DISABLED\n      DeploymentConfiguration: {MaximumPercent: 100}"),
+        service(
+            "      AvailabilityZoneRebalancing: DISABLED\n      DeploymentConfiguration: {MaximumPercent: 100}"
+        ),
     ),
     ("SW309", service("      DeploymentConfiguration: {MaximumPercent: 150}")),
     ("SW309", service("      DeploymentConfiguration: {MaximumPercent: !Ref Most}")),
@@ -400,11 +482,22 @@ GOOD = [
             f"{SIDE}          HealthCheck: {{Retries: 1}}\n",
         ),
     ),
-    ("SW311", service("      LoadBalancers: [{ContainerName: a}]\n      HealthCheckGracePeriodSeconds: 60")),
+    (
+        "SW311",
+        service(
+            "      LoadBalancers: [{ContainerName: a}]\n      HealthCheckGracePeriodSeconds: 60"
+        ),
+    ),
     ("SW311", service("      LoadBalancers: []")),
     ("SW312", task("          Environment: [{Name: AWS_REGION}, {Name: MY_AWS_PROFILE}]")),
-    ("SW313", resource("Lambda::Function", f"      Environment: {{Variables: {{A: {'x' * 4095}}}}}")),
-    ("SW313", resource("Lambda::Function", "      Environment: {Variables: {A: !Ref B, AWS_REGIONS: x}}")),
+    (
+        "SW313",
+        resource("Lambda::Function", f"      Environment: {{Variables: {{A: {'x' * 4095}}}}}"),
+    ),
+    (
+        "SW313",
+        resource("Lambda::Function", "      Environment: {Variables: {A: !Ref B, AWS_REGIONS: x}}"),
+    ),
     ("SW320", resource("IAM::Role", f"      RoleName: {'n' * 64}")),
     ("SW320", resource("ElasticLoadBalancingV2::TargetGroup", "      Name: !Ref Name")),
     (
@@ -421,8 +514,19 @@ GOOD = [
             "      LoadBalancerAttributes:\n        - {Key: idle_timeout.timeout_seconds, Value: '4000'}",
         ),
     ),
-    ("SW323", resource("ApplicationAutoScaling::ScalableTarget", "      MinCapacity: 2\n      MaxCapacity: 2")),
-    ("SW323", resource("ApplicationAutoScaling::ScalableTarget", "      MinCapacity: !Ref A\n      MaxCapacity: 2")),
+    (
+        "SW323",
+        resource(
+            "ApplicationAutoScaling::ScalableTarget", "      MinCapacity: 2\n      MaxCapacity: 2"
+        ),
+    ),
+    (
+        "SW323",
+        resource(
+            "ApplicationAutoScaling::ScalableTarget",
+            "      MinCapacity: !Ref A\n      MaxCapacity: 2",
+        ),
+    ),
     (
         "SW330",
         resource(
@@ -434,29 +538,56 @@ GOOD = [
             "        - {SourceSecurityGroupId: x, IpProtocol: tcp, FromPort: 22, ToPort: 22}",
         ),
     ),
-    ("SW330", resource("EC2::SecurityGroup", "      SecurityGroupEgress: [{CidrIp: 0.0.0.0/0, IpProtocol: '-1'}]")),
-    ("SW340", statement("                Action: s3:Get*\n                Resource: arn:aws:s3:::bucket/*")),
+    (
+        "SW330",
+        resource(
+            "EC2::SecurityGroup",
+            "      SecurityGroupEgress: [{CidrIp: 0.0.0.0/0, IpProtocol: '-1'}]",
+        ),
+    ),
+    (
+        "SW340",
+        statement(
+            "                Action: s3:Get*\n                Resource: arn:aws:s3:::bucket/*"
+        ),
+    ),
     ("SW340", statement("                Action: '*'\n                Resource: '*'", "Deny")),
-    ("SW340", statement("                Action: s3:GetObject\n                Resource: !Sub 'arn:aws:s3:::${B}/*'")),
-    ("SW350", "  R:\n    Type: AWS::S3::Bucket\n    DeletionPolicy: Retain\n    UpdateReplacePolicy: Delete\n"),
+    (
+        "SW340",
+        statement(
+            "                Action: s3:GetObject\n                Resource: !Sub 'arn:aws:s3:::${B}/*'"
+        ),
+    ),
+    (
+        "SW350",
+        "  R:\n    Type: AWS::S3::Bucket\n    DeletionPolicy: Retain\n    UpdateReplacePolicy: Delete\n",
+    ),
     ("SW350", "  R:\n    Type: AWS::SNS::Topic\n"),
     ("SW351", resource("Logs::LogGroup", "      RetentionInDays: 30")),
     ("SW360", resource("SSM::Parameter", "      Value: amqp://${User}:${Password}@host/")),
     ("SW360", resource("SSM::Parameter", "      Value: https://example.org:8080/@x")),
     ("SW360", resource("SSM::Parameter", "      Value: '{{ dynref('ssm', '/x') }}'")),
-    ("SW361", "  R: {Type: x}\nParameters:\n  P: {Type: String, NoEcho: true}\n  Q: {Type: String, Default: x}\n"),
+    (
+        "SW361",
+        "  R: {Type: x}\nParameters:\n  P: {Type: String, NoEcho: true}\n  Q: {Type: String, Default: x}\n",
+    ),
 ]
 
 
 def found(rule: str, rendering: Rendering) -> list[Problem]:
-    return [locate_finding(rendering, each, rule, RULES[rule].level) for each in RULES[rule].check(rendering)]
+    return [
+        locate_finding(rendering, each, rule, RULES[rule].level)
+        for each in RULES[rule].check(rendering)
+    ]
 
 
 def rendered(project: Make, text: str) -> Rendering:
     return project({"templates/main.yaml.j2": f"# {{{{ title }}}}\nResources:\n{text}"}).render()
 
 
-@pytest.mark.parametrize(("rule", "text", "message"), BAD, ids=[f"{r}-{n}" for n, (r, _, _) in enumerate(BAD)])
+@pytest.mark.parametrize(
+    ("rule", "text", "message"), BAD, ids=[f"{r}-{n}" for n, (r, _, _) in enumerate(BAD)]
+)
 def test_a_bad_template(rule: str, text: str, message: str, project: Make) -> None:
     rendering = rendered(project, text)
     (problem,) = found(rule, rendering)

@@ -1,4 +1,5 @@
-"""Every line of output knows its template line, through macros and includes, and the parameters printed on it."""
+"""Every line of output knows its template line, through macros and includes, and the parameters
+printed on it."""
 
 from __future__ import annotations
 
@@ -24,9 +25,7 @@ def test_the_header_belongs_to_the_first_line(project: Make) -> None:
 
 
 def test_plain_lines(project: Make) -> None:
-    text = (
-        "# purpose\n\n\nResources:\n  A:\n\n    Type: AWS::SNS::Topic # {{ title }}\n  B:\n    Type: AWS::SNS::Topic\n"
-    )
+    text = "# purpose\n\n\nResources:\n  A:\n\n    Type: AWS::SNS::Topic # {{ title }}\n  B:\n    Type: AWS::SNS::Topic\n"
     document = project({"templates/main.yaml.j2": text}).document()
     assert origin(document, "# purpose") == ["main.yaml.j2:1"]
     assert origin(document, "  A:") == ["main.yaml.j2:5"]
@@ -69,7 +68,11 @@ def test_a_macro_line_is_followed_by_its_calls(project: Make) -> None:
     assert origin(document, "One:") == ["macros/topic.j2:2", "main.yaml.j2:3"]
     assert origin(document, "Two:") == ["macros/topic.j2:2", "main.yaml.j2:4"]
     assert origin(document, "news") == ["macros/topic.j2:5", "main.yaml.j2:3"]
-    assert origin(document, "Two-tag") == ["macros/topic.j2:11", "macros/topic.j2:6", "main.yaml.j2:4"]
+    assert origin(document, "Two-tag") == [
+        "macros/topic.j2:11",
+        "macros/topic.j2:6",
+        "main.yaml.j2:4",
+    ]
     assert parameters(made, "news") == {"title"}
     assert parameters(made, "DisplayName: x") == set()
 
@@ -141,9 +144,16 @@ def test_a_filter_block_and_a_set_block(project: Make) -> None:
 
 def test_a_value_of_several_lines_keeps_its_line(project: Make) -> None:
     text = "Resources:\n  A:\n    Items: {{ items_ }}\n    Map: {{ map }}\n    After: {{ title }}\n"
-    made = project({"templates/main.yaml.j2": text, "params/dev.yaml": "items_: [p, q]\nmap: {k: {l: deep}}\n"})
+    made = project(
+        {"templates/main.yaml.j2": text, "params/dev.yaml": "items_: [p, q]\nmap: {k: {l: deep}}\n"}
+    )
     document = made.document()
-    assert origin(document, "Items:") == origin(document, "- p") == origin(document, "- q") == ["main.yaml.j2:3"]
+    assert (
+        origin(document, "Items:")
+        == origin(document, "- p")
+        == origin(document, "- q")
+        == ["main.yaml.j2:3"]
+    )
     assert origin(document, "l: deep") == ["main.yaml.j2:4"]
     assert origin(document, "After") == ["main.yaml.j2:5"]
     assert "items_[1]" in parameters(made, "- q")
@@ -164,7 +174,9 @@ def test_block_scalars_keep_their_lines(project: Make) -> None:
 
 
 def test_a_block_scalar_that_becomes_quoted(project: Make) -> None:
-    text = "Resources:\n  A:\n    Text: |\n      first {{ title }}\n      two\n    End: {{ title }}\n"
+    text = (
+        "Resources:\n  A:\n    Text: |\n      first {{ title }}\n      two\n    End: {{ title }}\n"
+    )
     made = project({"templates/main.yaml.j2": text, "params/dev.yaml": 'title: "a\\nb"\n'})
     document = made.document()
     assert origin(document, "first") == ["main.yaml.j2:3"]

@@ -1,4 +1,5 @@
-"""What taskcat is given: each root, found nested templates, and taskcat's own verdict on good and broken ones."""
+"""What taskcat is given: each root, found nested templates, and taskcat's own verdict on good and
+broken ones."""
 
 from __future__ import annotations
 
@@ -72,7 +73,8 @@ def test_each_root_is_a_test_in_the_region_of_the_parameters(project: Project):
 
 
 def test_nested_templates_lie_where_taskcat_looks(project: Project):
-    """It takes the path of TemplateURL without its first part, beside the template that names it."""
+    """It takes the path of TemplateURL without its first part, beside the template that names
+    it."""
     out, data = written(project)
     body = yaml.load((out / "app.template.yaml").read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
     url = urlparse(body["Resources"]["Queue"]["Properties"]["TemplateURL"])
@@ -84,7 +86,15 @@ def test_nested_templates_lie_where_taskcat_looks(project: Project):
 
 def test_bucket_regions_and_roots_can_be_named(project: Project):
     _, data = written(
-        project, "--bucket", "sandbox", "--region", "eu-west-1", "--region", "us-east-1", "--root", "base"
+        project,
+        "--bucket",
+        "sandbox",
+        "--region",
+        "eu-west-1",
+        "--region",
+        "us-east-1",
+        "--root",
+        "base",
     )
     assert data["project"]["s3_bucket"] == "sandbox"
     assert data["project"]["regions"] == ["eu-west-1", "us-east-1"]
@@ -112,7 +122,13 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONWARNINGS": "ignore"}
     command = [str(TASKCAT), "lint"]
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=180, check=False
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
     )
 
 
@@ -124,7 +140,12 @@ def test_taskcat_passes_every_template(project: Project):
 
 
 def test_taskcat_fails_on_a_mistake_in_a_nested_template(project: Project):
-    project.write({"templates/app/queue.yaml.j2": FILES["templates/app/queue.yaml.j2"] + "      Colour: red\n"})
+    project.write(
+        {
+            "templates/app/queue.yaml.j2": FILES["templates/app/queue.yaml.j2"]
+            + "      Colour: red\n"
+        }
+    )
     out, _ = written(project)
     run = lint(out)
     assert run.returncode == 1

@@ -55,7 +55,10 @@ def test_render_writes_the_build(project: Make) -> None:
     assert (result.returncode, result.stdout) == (0, "")
     assert result.stderr == "build/dev: 1 templates, no problems, written\n"
     assert set(made.built()) == {"main.yaml"}
-    assert made.run("render", "--env", "dev").stderr == "build/dev: 1 templates, no problems, unchanged\n"
+    assert (
+        made.run("render", "--env", "dev").stderr
+        == "build/dev: 1 templates, no problems, unchanged\n"
+    )
 
 
 def test_the_default_environment_is_local(project: Make) -> None:
@@ -131,7 +134,9 @@ def test_warnings_do_not_stop_the_write(project: Make) -> None:
 @pytest.mark.parametrize("verb", ["render", "lint"])
 @pytest.mark.parametrize("style", ["json", "sarif", "github"])
 def test_findings_for_machines_go_to_stdout(verb: str, style: str, project: Make) -> None:
-    result = project({"templates/main.yaml.j2": BAD}).invoke(verb, "--env", "dev", "--format", style)
+    result = project({"templates/main.yaml.j2": BAD}).invoke(
+        verb, "--env", "dev", "--format", style
+    )
     assert result.exit_code == 1
     if style == "github":
         assert result.stdout.startswith("::error file=templates/main.yaml.j2,line=2,title=SW350::")
@@ -142,9 +147,13 @@ def test_findings_for_machines_go_to_stdout(verb: str, style: str, project: Make
 
 @pytest.mark.parametrize("verb", ["render", "lint"])
 def test_mistakes_of_the_inputs_go_to_machines_too(verb: str, project: Make) -> None:
-    result = project({"params/dev.yaml": "a: [\n"}).invoke(verb, "--env", "dev", "--format", "github")
+    result = project({"params/dev.yaml": "a: [\n"}).invoke(
+        verb, "--env", "dev", "--format", "github"
+    )
     assert result.exit_code == 1
-    assert result.stdout.startswith("::error file=params/dev.yaml,line=2,title=SW003::not valid YAML")
+    assert result.stdout.startswith(
+        "::error file=params/dev.yaml,line=2,title=SW003::not valid YAML"
+    )
     assert result.stderr == ""
 
 
@@ -163,7 +172,9 @@ def test_lint_lists_the_waivers(project: Make) -> None:
     )
     result = project({"templates/main.yaml.j2": text}).invoke("lint", "--env", "dev", "--waivers")
     assert result.exit_code == 0
-    assert "Waived:\n  SW351 for main:Logs at templates/main.yaml.j2:6: why [x] not" in result.stderr
+    assert (
+        "Waived:\n  SW351 for main:Logs at templates/main.yaml.j2:6: why [x] not" in result.stderr
+    )
     assert "no problems, 1 waived" in result.stderr
 
 
@@ -180,7 +191,10 @@ def test_params_are_yaml_that_reads_back(project: Make) -> None:
         "environment": "dev",
     }
     assert result.stderr == ""
-    assert json.loads(made.invoke("params", "--env", "dev", "--format", "json").stdout)["a"]["b"][0] == "no"
+    assert (
+        json.loads(made.invoke("params", "--env", "dev", "--format", "json").stdout)["a"]["b"][0]
+        == "no"
+    )
 
 
 def test_params_with_their_origin(project: Make) -> None:
@@ -208,7 +222,10 @@ def test_params_with_their_origin(project: Make) -> None:
         ),
         (
             "network.zones[1]",
-            ['network.zones[1] = "b"', '  parameter  network.zones[1] = "b"  # params/defaults.yaml:4'],
+            [
+                'network.zones[1] = "b"',
+                '  parameter  network.zones[1] = "b"  # params/defaults.yaml:4',
+            ],
         ),
         (
             "names",
@@ -295,7 +312,9 @@ def test_explain_finds_the_parameters_of_a_whole_resource(project: Make) -> None
         ("app/network:Vpc.Properties.CidrBlock.x", "there is no", ""),
     ],
 )
-def test_explain_of_something_that_is_not_there(what: str, message: str, hint: str, project: Make) -> None:
+def test_explain_of_something_that_is_not_there(
+    what: str, message: str, hint: str, project: Make
+) -> None:
     result = project(APP).invoke("explain", what, "--env", "dev")
     assert (result.exit_code, result.stdout) == (1, "")
     assert f"error SW032 {message}" in result.stderr
@@ -362,7 +381,13 @@ SCHEMA = json.dumps(
                 "type": "object",
                 "properties": {
                     "id": {"$ref": "#/$defs/id", "x-aws-env": "VPC_ID"},
-                    "size": {"type": "integer", "minimum": 1, "maximum": 9, "x-unit": "hosts", "default": 4},
+                    "size": {
+                        "type": "integer",
+                        "minimum": 1,
+                        "maximum": 9,
+                        "x-unit": "hosts",
+                        "default": 4,
+                    },
                     "kind": {"enum": ["a|b", "c"], "description": "Of which kind.\nTwo lines"},
                 },
             },
@@ -374,7 +399,9 @@ SCHEMA = json.dumps(
 
 
 def test_init_makes_an_environment_that_renders(project: Make) -> None:
-    made = project({"params/schema.json": SCHEMA, "templates/main.yaml.j2": "A: {{ title }}{{ vpc.size }}\n"})
+    made = project(
+        {"params/schema.json": SCHEMA, "templates/main.yaml.j2": "A: {{ title }}{{ vpc.size }}\n"}
+    )
     result = made.invoke("init", "qa-2")
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
@@ -400,7 +427,9 @@ def test_init_without_a_schema(project: Make) -> None:
 
 
 def git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
 
 
 def test_init_keeps_secrets_out_of_git(project: Make) -> None:
@@ -411,7 +440,9 @@ def test_init_keeps_secrets_out_of_git(project: Make) -> None:
     listed = git(made.folder, "ls-files", "--others", "--exclude-standard").stdout.splitlines()
     assert ".gitignore" in listed
     assert "env/qa/keys.env.example" in listed
-    assert [name for name in listed if name.endswith(("keys.env", ".zip")) or "stackwright" in name] == []
+    assert [
+        name for name in listed if name.endswith(("keys.env", ".zip")) or "stackwright" in name
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -419,9 +450,15 @@ def test_init_keeps_secrets_out_of_git(project: Make) -> None:
     [
         ("*.pyc\n", "*.pyc\nkeys.env\n.stackwright/\n/dist/\n/build/.staging-*/\n"),
         ("*.pyc", "*.pyc\nkeys.env\n.stackwright/\n/dist/\n/build/.staging-*/\n"),
-        ("env/*/keys.env\n/.stackwright\n", "env/*/keys.env\n/.stackwright\n/dist/\n/build/.staging-*/\n"),
+        (
+            "env/*/keys.env\n/.stackwright\n",
+            "env/*/keys.env\n/.stackwright\n/dist/\n/build/.staging-*/\n",
+        ),
         ("dist\nbuild/.staging-*\n.stackwright/\n**/keys.env  \n", None),
-        ("# keys.env\n/env/prod/keys.env\n.stackwright/\ndist/\n/build/.staging-*/\n", "+keys.env\n"),
+        (
+            "# keys.env\n/env/prod/keys.env\n.stackwright/\ndist/\n/build/.staging-*/\n",
+            "+keys.env\n",
+        ),
     ],
 )
 def test_init_extends_a_gitignore(before: str, after: str | None, project: Make) -> None:
@@ -432,7 +469,9 @@ def test_init_extends_a_gitignore(before: str, after: str | None, project: Make)
     assert (made.folder / ".gitignore").read_text() == wanted
 
 
-@pytest.mark.parametrize("name", ["dev", "defaults", "Prod", "../x", "a b", "1a", "é", "schema.json", ""])
+@pytest.mark.parametrize(
+    "name", ["dev", "defaults", "Prod", "../x", "a b", "1a", "é", "schema.json", ""]
+)
 def test_init_refuses(name: str, project: Make) -> None:
     made = project()
     before = {path for path in made.folder.rglob("*")}
@@ -450,9 +489,15 @@ def test_init_keeps_files_that_are_there(project: Make) -> None:
 
 def test_doctor(project: Make) -> None:
     made = project(
-        {"env/dev/keys.env.example": "A=\n", "env/prod/keys.env.example": "A=\n", "env/prod/keys.env": "A=1\n"}
+        {
+            "env/dev/keys.env.example": "A=\n",
+            "env/prod/keys.env.example": "A=\n",
+            "env/prod/keys.env": "A=1\n",
+        }
     )
-    data = {each["name"]: each for each in json.loads(made.invoke("doctor", "--format", "json").stdout)}
+    data = {
+        each["name"]: each for each in json.loads(made.invoke("doctor", "--format", "json").stdout)
+    }
     assert data["python"]["state"] == "ok"
     assert data["python"]["detail"].startswith(".".join(map(str, sys.version_info[:3])))
     assert data["params/"]["state"] == data["templates/"]["state"] == "ok"
@@ -462,7 +507,9 @@ def test_doctor(project: Make) -> None:
         "state": "optional",
         "detail": "copy env/dev/keys.env.example and fill it in before pushing secrets",
     }
-    assert [name for name, each in data.items() if each["state"] == "missing"] == []  # packages are installed as pinned
+    assert [
+        name for name, each in data.items() if each["state"] == "missing"
+    ] == []  # packages are installed as pinned
     text = made.invoke("doctor").stdout
     assert "[ok]" in text
     assert "[optional]   env/dev/keys.env  copy" in text
@@ -506,7 +553,9 @@ def test_docs(project: Make) -> None:
     made = project({"params/schema.json": SCHEMA, "params/defaults.yaml": "vpc: {size: 7}\n"})
     listed = made.invoke("docs").stdout
     assert "| SW110 | A parameter that no template uses |" in listed
-    assert "| SW311 | Load-balanced service without a health check grace period (warning) |" in listed
+    assert (
+        "| SW311 | Load-balanced service without a health check grace period (warning) |" in listed
+    )
     made.invoke("docs", "--write")
     assert (made.folder / "docs/rules.md").read_text() == listed
     page = (made.folder / "docs/parameters.md").read_text()
@@ -527,7 +576,10 @@ def test_docs(project: Make) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(shell: str) -> None:
     result = subprocess.run(
-        [sys.executable, str(RENDER_PY), "completion", shell], capture_output=True, text=True, check=True
+        [sys.executable, str(RENDER_PY), "completion", shell],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "_RENDER_PY_COMPLETE" in result.stdout
     assert result.stderr == ""
@@ -537,9 +589,19 @@ def test_completion_knows_verbs_and_environments(project: Make) -> None:
     made = project({"params/prod.yaml": ""})
 
     def complete(words: str, count: int) -> list[str]:
-        env = {**os.environ, "_RENDER_PY_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(count)}
+        env = {
+            **os.environ,
+            "_RENDER_PY_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(count),
+        }
         run = subprocess.run(
-            [sys.executable, str(RENDER_PY)], env=env, cwd=made.folder, capture_output=True, text=True, check=False
+            [sys.executable, str(RENDER_PY)],
+            env=env,
+            cwd=made.folder,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return [line.partition(",")[2] for line in run.stdout.splitlines()]
 
@@ -551,15 +613,31 @@ def test_completion_knows_verbs_and_environments(project: Make) -> None:
 
 
 def test_help_lists_the_verbs() -> None:
-    result = subprocess.run([sys.executable, str(RENDER_PY), "-h"], capture_output=True, text=True, check=True)
-    for verb in ("render", "lint", "params", "explain", "graph", "init", "doctor", "docs", "completion"):
+    result = subprocess.run(
+        [sys.executable, str(RENDER_PY), "-h"], capture_output=True, text=True, check=True
+    )
+    for verb in (
+        "render",
+        "lint",
+        "params",
+        "explain",
+        "graph",
+        "init",
+        "doctor",
+        "docs",
+        "completion",
+    ):
         assert f"\n  {verb} " in result.stdout
-    version = subprocess.run([sys.executable, str(RENDER_PY), "--version"], capture_output=True, text=True, check=True)
+    version = subprocess.run(
+        [sys.executable, str(RENDER_PY), "--version"], capture_output=True, text=True, check=True
+    )
     assert version.stdout.startswith("stackwright, version ")
 
 
 def test_no_verb_shows_the_help_and_fails() -> None:
-    result = subprocess.run([sys.executable, str(RENDER_PY)], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, str(RENDER_PY)], capture_output=True, text=True, check=False
+    )
     assert result.returncode == 1
     assert "Usage:" in result.stderr + result.stdout
 
@@ -586,23 +664,40 @@ def test_what_cannot_be_written_is_told(project: Make) -> None:
 def test_colours_only_where_they_are_wanted(project: Make) -> None:
     made = project({"params/dev.yaml": "a: [\n"})
     assert "\x1b[" not in made.run("render", "--env", "dev").stderr
-    coloured = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | {"FORCE_COLOR": "1"}
-    command = [sys.executable, str(RENDER_PY), "render", "--env", "dev", "--project", str(made.folder)]
-    shown = subprocess.run(command, env=coloured, capture_output=True, text=True, check=False).stderr
+    coloured = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | {
+        "FORCE_COLOR": "1"
+    }
+    command = [
+        sys.executable,
+        str(RENDER_PY),
+        "render",
+        "--env",
+        "dev",
+        "--project",
+        str(made.folder),
+    ]
+    shown = subprocess.run(
+        command, env=coloured, capture_output=True, text=True, check=False
+    ).stderr
     assert "\x1b[" in shown
     assert "\x1b[" not in made.run("render", "--env", "dev", FORCE_COLOR="1", NO_COLOR="1").stderr
 
 
 def test_brackets_and_backslashes_in_messages_are_shown(project: Make) -> None:
     made = project(
-        {"params/dev.yaml": "a: 'x'\n", "templates/main.yaml.j2": r"A: {{ title ~ fail('[bold]x[/] \\[y]') }}"}
+        {
+            "params/dev.yaml": "a: 'x'\n",
+            "templates/main.yaml.j2": r"A: {{ title ~ fail('[bold]x[/] \\[y]') }}",
+        }
     )
     assert "SW017 [bold]x[/] \\[y]\n" in made.invoke("render", "--env", "dev").stderr
 
 
 def test_set_reaches_the_template(project: Make) -> None:
     made = project()
-    assert made.invoke("render", "--env", "dev", "--set", "title='a: b'", "--no-lint").exit_code == 0
+    assert (
+        made.invoke("render", "--env", "dev", "--set", "title='a: b'", "--no-lint").exit_code == 0
+    )
     assert b"DisplayName: 'a: b'" in made.built()["main.yaml"]
 
 
@@ -615,8 +710,12 @@ def test_env_dir_relative_to_the_working_folder(project: Make, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("verb", ["render", "params", "plan"])
-@pytest.mark.parametrize(("name", "said"), [("nowhere", "there is no such folder"), ("file", "not a folder")])
-def test_an_env_dir_that_is_none(name: str, said: str, verb: str, project: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"), [("nowhere", "there is no such folder"), ("file", "not a folder")]
+)
+def test_an_env_dir_that_is_none(
+    name: str, said: str, verb: str, project: Make, tmp_path: Path
+) -> None:
     made = project()
     (tmp_path / "file").write_text("NAME=x\n")
     result = made.invoke(verb, "--env", "dev", "--env-dir", str(tmp_path / name))
@@ -635,12 +734,22 @@ def test_an_env_dir_that_is_none(name: str, said: str, verb: str, project: Make,
     [
         {"LC_ALL": "C", "PYTHONHASHSEED": "0"},
         {"LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "1"},
-        {"PYTHONUTF8": "0", "LC_ALL": "POSIX", "TZ": "America/Caracas", "PYTHONHASHSEED": "4242", "COLUMNS": "20"},
+        {
+            "PYTHONUTF8": "0",
+            "LC_ALL": "POSIX",
+            "TZ": "America/Caracas",
+            "PYTHONHASHSEED": "4242",
+            "COLUMNS": "20",
+        },
     ],
     ids=["C", "turkish", "posix"],
 )
 def test_the_same_bytes_anywhere(environment: dict[str, str], tmp_path: Path) -> None:
-    golden = [case for case in sorted((REPOSITORY / "tests/golden").iterdir()) if (case / "params/dev.yaml").exists()]
+    golden = [
+        case
+        for case in sorted((REPOSITORY / "tests/golden").iterdir())
+        if (case / "params/dev.yaml").exists()
+    ]
     for case in golden:
         project = Project(tmp_path / "ünï cödé" / case.name)
         shutil.copytree(case, project.folder, ignore=shutil.ignore_patterns("expected"))
@@ -652,6 +761,8 @@ def test_the_same_bytes_anywhere(environment: dict[str, str], tmp_path: Path) ->
 def test_line_ends_of_the_inputs_do_not_matter(project: Make, tmp_path: Path) -> None:
     unix = project(APP)
     unix.invoke("render", "--env", "dev", "--no-lint")
-    dos = small(tmp_path / "dos", {name: text and text.replace("\n", "\r\n") for name, text in APP.items()})
+    dos = small(
+        tmp_path / "dos", {name: text and text.replace("\n", "\r\n") for name, text in APP.items()}
+    )
     dos.invoke("render", "--env", "dev", "--no-lint")
     assert dos.built() == unix.built()

@@ -1,4 +1,5 @@
-"""Wiring: every Parameter has exactly one source or a problem, whatever the interfaces and the order of names."""
+"""Wiring: every Parameter has exactly one source or a problem, whatever the interfaces and the
+order of names."""
 
 from __future__ import annotations
 
@@ -10,30 +11,56 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackwright.core.model import Config, Declaration, Dotenv, Interface, Line, Location, Source, SourceKind, Wiring
+from stackwright.core.model import (
+    Config,
+    Declaration,
+    Dotenv,
+    Interface,
+    Line,
+    Location,
+    Source,
+    SourceKind,
+    Wiring,
+)
 from stackwright.render.wire import wire_root
 
 NAMES = ("VpcId", "Url", "WebImage", "AppSecretVersionId", "Subnets")
 
 
 def interface(
-    name: str, takes: Iterable[str] = (), offers: Iterable[str] = (), optional: Iterable[str] = (), **more: object
+    name: str,
+    takes: Iterable[str] = (),
+    offers: Iterable[str] = (),
+    optional: Iterable[str] = (),
+    **more: object,
 ) -> Interface:
     """A stack whose Parameters stand on lines 1, 2, …, and its Outputs below them."""
-    body = {each: {"Type": "String", **({"Default": "x"} if each in set(optional) else {})} for each in takes}
+    body = {
+        each: {"Type": "String", **({"Default": "x"} if each in set(optional) else {})}
+        for each in takes
+    }
     parameters = {each: Declaration(each, body[each], line) for line, each in enumerate(body, 1)}
     outputs = {each: Declaration(each, {}, line) for line, each in enumerate(offers, len(body) + 1)}
-    lines = tuple(Line((Location(f"templates/{name}.yaml.j2", n + 1),)) for n in range(len(body) + len(outputs)))
+    lines = tuple(
+        Line((Location(f"templates/{name}.yaml.j2", n + 1),))
+        for n in range(len(body) + len(outputs))
+    )
     return Interface(name, parameters, outputs, frozenset(more.get("reads", ())), lines)  # type: ignore[arg-type]
 
 
 def config(images: Iterable[str] = (), secrets: Iterable[str] = ()) -> Config:
-    parameters = {"images": {each: {} for each in images}, "secrets": {each: {} for each in secrets}}
+    parameters = {
+        "images": {each: {} for each in images},
+        "secrets": {each: {} for each in secrets},
+    }
     return Config(Path(), "dev", parameters, {}, (), Dotenv({}, (), {}, {}, {}))
 
 
 def wired(
-    root: Interface, nested: Iterable[Interface], earlier: Iterable[Interface] = (), **given: tuple[str, ...]
+    root: Interface,
+    nested: Iterable[Interface],
+    earlier: Iterable[Interface] = (),
+    **given: tuple[str, ...],
 ) -> Wiring:
     return wire_root(root, list(nested), given, list(earlier), config(["web"], ["app"]))
 
@@ -54,11 +81,19 @@ def worlds(draw: st.DrawFn) -> World:
 
     def stack(name: str) -> Interface:
         takes = draw(names)
-        reads = draw(st.lists(st.tuples(st.sampled_from(["A", "B", "C"]), st.sampled_from(NAMES)), max_size=2))
-        return interface(name, takes, draw(names), [each for each in takes if draw(st.booleans())], reads=reads)
+        reads = draw(
+            st.lists(
+                st.tuples(st.sampled_from(["A", "B", "C"]), st.sampled_from(NAMES)), max_size=2
+            )
+        )
+        return interface(
+            name, takes, draw(names), [each for each in takes if draw(st.booleans())], reads=reads
+        )
 
     nested = tuple(stack(f"app/{name}") for name in ("a", "b", "c")[: draw(st.integers(0, 3))])
-    given_names = {each.name.partition("/")[2]: tuple(draw(names)) for each in nested if draw(st.booleans())}
+    given_names = {
+        each.name.partition("/")[2]: tuple(draw(names)) for each in nested if draw(st.booleans())
+    }
     earlier = tuple(stack(name) for name in ("first", "second")[: draw(st.integers(0, 2))])
     return World(stack("app"), nested, earlier, given_names)
 
@@ -80,13 +115,17 @@ def expected(world: World, place: int, name: str) -> list[Source]:
 
 
 def outside(world: World, name: str) -> list[Source]:
-    found = [Source(SourceKind.OUTPUT, name, each.name) for each in world.earlier if name in each.outputs]
+    found = [
+        Source(SourceKind.OUTPUT, name, each.name) for each in world.earlier if name in each.outputs
+    ]
     found += [Source(SourceKind.IMAGE, "web")] if name == "WebImage" else []
     return found + ([Source(SourceKind.SECRET, "app")] if name == "AppSecretVersionId" else [])
 
 
 def check_world(world: World) -> None:
-    wiring = wire_root(world.root, world.nested, world.given, world.earlier, config(["web"], ["app"]))
+    wiring = wire_root(
+        world.root, world.nested, world.given, world.earlier, config(["web"], ["app"])
+    )
     codes: dict[str, set[str]] = {}
     for problem in wiring.problems:
         codes.setdefault(str(problem.where[0]), set()).add(problem.code)
@@ -98,21 +137,33 @@ def check_world(world: World) -> None:
             sources = expected(world, place, parameter.name)
             at = codes.get(f"templates/{stack.name}.yaml.j2:{parameter.line}", set())
             assert ("SW202" in at) == (len(sources) > 1)
-            assert bool(at & {"SW201", "SW205"}) == (not sources and "Default" not in parameter.body)
+            assert bool(at & {"SW201", "SW205"}) == (
+                not sources and "Default" not in parameter.body
+            )
             assert chosen.get(parameter.name) == (sources[0] if len(sources) == 1 else None)
-            if len(sources) == 1 and sources[0].kind in (SourceKind.OUTPUT, SourceKind.IMAGE, SourceKind.SECRET):
+            if len(sources) == 1 and sources[0].kind in (
+                SourceKind.OUTPUT,
+                SourceKind.IMAGE,
+                SourceKind.SECRET,
+            ):
                 needed[parameter.name] = sources[0]
     assert set(wiring.parameters) == set(needed)
     assert not set(wiring.parameters) & set(world.root.parameters)
     for name in world.root.parameters:
         found = outside(world, name)
         assert wiring.sources.get(name) == (found[0] if len(found) == 1 else None)
-    assert {name: source for name, source in wiring.sources.items() if name not in world.root.parameters} == needed
+    assert {
+        name: source for name, source in wiring.sources.items() if name not in world.root.parameters
+    } == needed
     check_unused(world, wiring)
 
 
 def check_unused(world: World, wiring: Wiring) -> None:
-    taken = {(source.stack, source.name) for sources in wiring.nested.values() for source in sources.values()}
+    taken = {
+        (source.stack, source.name)
+        for sources in wiring.nested.values()
+        for source in sources.values()
+    }
     unused = {
         (stack.name, output)
         for stack in world.nested
@@ -123,7 +174,10 @@ def check_unused(world: World, wiring: Wiring) -> None:
     reported = [problem for problem in wiring.problems if problem.code == "SW204"]
     assert len(reported) == len(unused)
     for stack, output in unused:
-        assert any(problem.message == f"nobody takes the Output {output} of {stack}" for problem in reported)
+        assert any(
+            problem.message == f"nobody takes the Output {output} of {stack}"
+            for problem in reported
+        )
 
 
 @given(worlds())
@@ -134,7 +188,13 @@ def test_every_parameter_has_one_source_or_a_problem(world: World) -> None:
 def shuffled(stack: Interface) -> Interface:
     """The same stack with its names in another order."""
     parameters = dict(reversed(list(stack.parameters.items())))
-    return Interface(stack.name, parameters, dict(reversed(list(stack.outputs.items()))), stack.reads, stack.lines)
+    return Interface(
+        stack.name,
+        parameters,
+        dict(reversed(list(stack.outputs.items()))),
+        stack.reads,
+        stack.lines,
+    )
 
 
 @given(worlds())
@@ -154,9 +214,14 @@ def test_the_order_of_names_does_not_matter(world: World) -> None:
 
 def test_each_kind_of_source() -> None:
     network = interface("app/network", offers=["VpcId"])
-    service = interface("app/service", ["VpcId", "Zone", "Url", "WebImage", "AppSecretVersionId", "Level"])
+    service = interface(
+        "app/service", ["VpcId", "Zone", "Url", "WebImage", "AppSecretVersionId", "Level"]
+    )
     wiring = wired(
-        interface("app", ["Zone"]), [network, service], [interface("base", offers=["Url"])], service=("Level",)
+        interface("app", ["Zone"]),
+        [network, service],
+        [interface("base", offers=["Url"])],
+        service=("Level",),
     )
     assert wiring.problems == ()
     assert wiring.nested["service"] == {
@@ -182,7 +247,10 @@ def test_a_root_that_two_roots_could_feed() -> None:
     earlier = [interface("one", offers=["Url"]), interface("two", offers=["Url"])]
     (problem,) = wired(interface("app", ["Url"]), [], earlier).problems
     assert problem.code == "SW202"
-    assert problem.message == "the Parameter Url of app has 2 sources: the Output of one; the Output of two"
+    assert (
+        problem.message
+        == "the Parameter Url of app has 2 sources: the Output of one; the Output of two"
+    )
     assert problem.hint == "rename all but one of them"
     assert str(problem.where[0]) == "templates/app.yaml.j2:1"
 
@@ -194,7 +262,10 @@ def test_the_first_declaration_is_the_one_of_the_root() -> None:
 
 
 def test_a_default_is_used_only_without_a_source() -> None:
-    one, two = interface("app/one", offers=["VpcId"]), interface("app/two", ["VpcId", "Url"], optional=["VpcId", "Url"])
+    one, two = (
+        interface("app/one", offers=["VpcId"]),
+        interface("app/two", ["VpcId", "Url"], optional=["VpcId", "Url"]),
+    )
     wiring = wired(interface("app"), [one, two])
     assert wiring.nested["two"] == {"VpcId": Source(SourceKind.SIBLING, "VpcId", "one")}
     assert wiring.problems == ()
@@ -203,7 +274,10 @@ def test_a_default_is_used_only_without_a_source() -> None:
 def test_an_output_that_the_root_reads_is_used() -> None:
     one = interface("app/url-store", offers=["Url", "Other"])
     (problem,) = wired(interface("app", reads=[("UrlStore", "Url")]), [one]).problems
-    assert (problem.code, problem.message) == ("SW204", "nobody takes the Output Other of app/url-store")
+    assert (problem.code, problem.message) == (
+        "SW204",
+        "nobody takes the Output Other of app/url-store",
+    )
     assert problem.hint == "remove it, or let a later stack declare a Parameter Other"
     assert str(problem.where[0]) == "templates/app/url-store.yaml.j2:2"
 
@@ -218,12 +292,22 @@ def test_an_output_that_the_root_reads_is_used() -> None:
         ([interface("app/a", ["WebImag"])], "did you mean WebImage? Add the Output"),
         ([interface("app/a", ["Zon"])], "did you mean Zone? Add the Output"),
         ([interface("app/a", ["Bas"])], "did you mean Base? Add the Output"),
-        ([interface("app/a", ["Url"]), interface("app/b", offers=["Url"])], "app/b has that Output but comes later"),
         (
-            [interface("app/a", ["Url"]), interface("app/b", offers=["Url"]), interface("app/c", offers=["Url"])],
+            [interface("app/a", ["Url"]), interface("app/b", offers=["Url"])],
+            "app/b has that Output but comes later",
+        ),
+        (
+            [
+                interface("app/a", ["Url"]),
+                interface("app/b", offers=["Url"]),
+                interface("app/c", offers=["Url"]),
+            ],
             "^app/b, app/c has that Output but comes later: change the order in stacks:",
         ),
-        ([interface("app/a", ["Url"], ["Url"])], "app/a itself has that Output: a stack cannot take its own"),
+        (
+            [interface("app/a", ["Url"], ["Url"])],
+            "app/a itself has that Output: a stack cannot take its own",
+        ),
     ],
 )
 def test_the_hint_of_a_missing_source(nested: list[Interface], hint: str) -> None:
@@ -242,13 +326,17 @@ def test_a_circle_through_a_third() -> None:
         interface("app/b", ["VpcId"], ["Subnets"]),
         interface("app/c", ["Subnets"], ["Url"]),
     ]
-    problem = next(each for each in wired(interface("app"), nested).problems if each.code == "SW205")
+    problem = next(
+        each for each in wired(interface("app"), nested).problems if each.code == "SW205"
+    )
     assert problem.message.endswith("the stacks depend on one another in a circle")
 
 
 def test_a_circle() -> None:
     nested = [interface("app/a", ["Url"], ["VpcId"]), interface("app/b", ["VpcId"], ["Url"])]
-    problem = next(each for each in wired(interface("app"), nested).problems if each.code == "SW205")
+    problem = next(
+        each for each in wired(interface("app"), nested).problems if each.code == "SW205"
+    )
     assert problem.message.endswith("the stacks depend on one another in a circle")
 
 
@@ -259,13 +347,18 @@ def test_a_circle() -> None:
 def test_a_value_for_a_parameter_that_is_not_there(given_: str, hint: str) -> None:
     stack = interface("app/a", ["VpcId", "Url"], optional=["VpcId", "Url"])
     (problem,) = wired(interface("app"), [stack], a=(given_,)).problems
-    assert (problem.code, problem.message) == ("SW203", f"app/a has no Parameter {given_} to give a value")
+    assert (problem.code, problem.message) == (
+        "SW203",
+        f"app/a has no Parameter {given_} to give a value",
+    )
     assert problem.hint == hint
     assert str(problem.where[0]) == "templates/app/a.yaml.j2:1"
 
 
 def test_a_line_outside_of_the_map_names_the_stack() -> None:
-    stack = Interface("app/a", {"Url": Declaration("Url", {}, 0)}, {}, frozenset(), interface("x", ["Y"]).lines)
+    stack = Interface(
+        "app/a", {"Url": Declaration("Url", {}, 0)}, {}, frozenset(), interface("x", ["Y"]).lines
+    )
     (problem,) = wired(interface("app"), [stack]).problems
     assert problem.where == (Location("app/a"),)
 

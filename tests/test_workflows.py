@@ -1,4 +1,5 @@
-"""The workflows: their schema, what a security linter says, and their scripts run with programs of the tests' own."""
+"""The workflows: their schema, what a security linter says, and their scripts run with programs of
+the tests' own."""
 
 from __future__ import annotations
 
@@ -34,7 +35,11 @@ def steps() -> Iterator[tuple[str, str, Any]]:
 
 def script(name: str, job: str, step: str) -> str:
     """What one step runs."""
-    found = [s["run"] for w, j, s in steps() if (w, j) == (name, job) and step in (s.get("name"), s.get("id"))]
+    found = [
+        s["run"]
+        for w, j, s in steps()
+        if (w, j) == (name, job) and step in (s.get("name"), s.get("id"))
+    ]
     assert len(found) == 1
     return str(found[0])
 
@@ -44,7 +49,12 @@ def tool(name: str) -> str:
 
 
 def test_workflows_follow_githubs_schema():
-    command = [tool("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS)]
+    command = [
+        tool("check-jsonschema"),
+        "--builtin-schema",
+        "vendor.github-workflows",
+        *map(str, WORKFLOWS),
+    ]
     run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
 
@@ -82,7 +92,12 @@ def test_permissions_are_least():
     }
     may_write = {key for key, value in granted.items() if "write" in str(value)}
     calls = {("deploy", environment) for environment in ("dev", "staging", "prod")}
-    assert may_write == {("pull-request", "comment"), ("environment", "plan"), ("environment", "apply"), *calls}
+    assert may_write == {
+        ("pull-request", "comment"),
+        ("environment", "plan"),
+        ("environment", "apply"),
+        *calls,
+    }
     assert granted["pull-request", "comment"] == {"pull-requests": "write"}
     assert granted["environment", "apply"] == {"contents": "read", "id-token": "write"}
 
@@ -115,7 +130,8 @@ def test_environments_follow_one_another_and_are_never_cancelled():
 
 
 class Shell:
-    """A folder in which scripts run with ``.venv/bin/python`` and ``gh`` written by the test; calls are kept."""
+    """A folder in which scripts run with ``.venv/bin/python`` and ``gh`` written by the test; calls
+    are kept."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -127,10 +143,14 @@ class Shell:
 
     def program(self, path: str, body: str) -> None:
         file = self.folder / path
-        file.write_text(f'#!/usr/bin/env bash\nprintf "%s|" "$@" >> "{self.calls}"; echo >> "{self.calls}"\n{body}\n')
+        file.write_text(
+            f'#!/usr/bin/env bash\nprintf "%s|" "$@" >> "{self.calls}"; echo >> "{self.calls}"\n{body}\n'
+        )
         file.chmod(0o755)
 
-    def run(self, text: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, text: str, *arguments: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """As GitHub runs ``shell: bash``."""
         (self.folder / "script.sh").write_text(text)
         for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
@@ -189,7 +209,9 @@ def test_another_plan_than_the_approved_one_is_refused(shell: Shell):
     assert shell.run(check, SHA256="").returncode == 1
 
 
-@pytest.mark.parametrize(("allow", "ending"), [("", "--yes|"), ("--allow-replace Db", "--yes|--allow-replace|Db|")])
+@pytest.mark.parametrize(
+    ("allow", "ending"), [("", "--yes|"), ("--allow-replace Db", "--yes|--allow-replace|Db|")]
+)
 def test_apply_deploys_the_plan_with_the_flags_given_by_hand(shell: Shell, allow: str, ending: str):
     run = shell.run(script("environment", "apply", "Apply"), ENVIRONMENT="prod", ALLOW=allow)
     assert run.returncode == 0, run.stderr
@@ -212,7 +234,9 @@ WRITE = ("pull-request", "comment", "Write the comment, or write it anew")
 
 
 def test_the_first_comment_is_posted(shell: Shell):
-    (shell.folder / "diff.md").write_text("<!-- what deploying this pull request would do -->\n## prod\n")
+    (shell.folder / "diff.md").write_text(
+        "<!-- what deploying this pull request would do -->\n## prod\n"
+    )
     shell.program("bin/gh", "exit 0")
     assert shell.run(script(*WRITE), **COMMENT).returncode == 0
     assert "--method|POST|repos/o/n/issues/7/comments|--field|body=@diff.md|" in shell.called()
@@ -220,7 +244,9 @@ def test_the_first_comment_is_posted(shell: Shell):
 
 
 def test_later_ones_replace_it(shell: Shell):
-    (shell.folder / "diff.md").write_text("<!-- what deploying this pull request would do -->\n## prod\n")
+    (shell.folder / "diff.md").write_text(
+        "<!-- what deploying this pull request would do -->\n## prod\n"
+    )
     shell.program("bin/gh", 'case "$*" in *--jq*) printf "11\\n12\\n" ;; esac')
     assert shell.run(script(*WRITE), **COMMENT).returncode == 0
     assert "--method|PATCH|repos/o/n/issues/comments/11|" in shell.called()
@@ -228,7 +254,9 @@ def test_later_ones_replace_it(shell: Shell):
 
 
 def test_a_comment_that_is_too_long_is_cut_and_says_where_the_rest_is(shell: Shell):
-    (shell.folder / "diff.md").write_text("<!-- what deploying this -->\n```diff\n" + "+ ä\n" * 20_000)
+    (shell.folder / "diff.md").write_text(
+        "<!-- what deploying this -->\n```diff\n" + "+ ä\n" * 20_000
+    )
     shell.program("bin/gh", "exit 0")
     assert shell.run(script(*WRITE), **COMMENT).returncode == 0
     text = (shell.folder / "diff.md").read_text()
@@ -247,19 +275,29 @@ def test_every_environment_but_local_is_in_the_comment(shell: Shell):
     run = shell.run(script("pull-request", "review", "What deploying it would do"), BASE="abc")
     assert run.returncode == 0, run.stderr
     text = (shell.folder / "diff.md").read_text()
-    assert text.splitlines()[1:] == ["## dev", "Not comparable with abc; the log says why.", "## prod", "Plan: nothing"]
+    assert text.splitlines()[1:] == [
+        "## dev",
+        "Not comparable with abc; the log says why.",
+        "## prod",
+        "Plan: nothing",
+    ]
     assert (shell.folder / "GITHUB_STEP_SUMMARY").read_text() == text
 
 
 def shell_script() -> str:
     text = (REPOSITORY / "docs/pipeline.md").read_text("utf-8")
-    found = re.search(r"<!-- script:begin -->\n```bash\n(.*?)```\n<!-- script:end -->", text, re.DOTALL)
+    found = re.search(
+        r"<!-- script:begin -->\n```bash\n(.*?)```\n<!-- script:end -->", text, re.DOTALL
+    )
     assert found
     return found[1]
 
 
 def test_the_script_for_other_pipelines_hands_on_a_plan_and_its_hash(shell: Shell):
-    shell.program(".venv/bin/python", 'case "$*" in *render.py\\ plan*) echo sealed > plan.json; exit 2 ;; esac')
+    shell.program(
+        ".venv/bin/python",
+        'case "$*" in *render.py\\ plan*) echo sealed > plan.json; exit 2 ;; esac',
+    )
     assert shell.run(shell_script(), "prod", "check").returncode == 0
     assert shell.run(shell_script(), "prod", "plan").returncode == 0
     assert shell.run(shell_script(), "prod", "apply").returncode == 0
@@ -273,7 +311,9 @@ def test_the_script_for_other_pipelines_hands_on_a_plan_and_its_hash(shell: Shel
 VERBS = re.compile(r"render\.py (\w+)((?:[^\n\\]|\\\n)*)")
 
 
-@pytest.mark.parametrize("path", [*WORKFLOWS, REPOSITORY / "docs/pipeline.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [*WORKFLOWS, REPOSITORY / "docs/pipeline.md"], ids=lambda path: path.name
+)
 def test_options_that_are_named_exist(path: Path):
     from stackwright.cli import main
 
@@ -282,7 +322,10 @@ def test_options_that_are_named_exist(path: Path):
         if verb not in verbs:
             continue  # test_docs holds the verbs
         known = {option for parameter in verbs[verb].params for option in parameter.opts}
-        assert set(re.findall(r"(?<![\w-])--[a-z-]+", rest.partition("|")[0])) <= known, (path.name, verb)
+        assert set(re.findall(r"(?<![\w-])--[a-z-]+", rest.partition("|")[0])) <= known, (
+            path.name,
+            verb,
+        )
 
 
 LOCAL = {

@@ -1,4 +1,5 @@
-"""python -m benchmarks.autoscaling: simulate one environment's autoscaling, or measure the policy anew."""
+"""python -m benchmarks.autoscaling: simulate one environment's autoscaling, or measure the policy
+anew."""
 
 from __future__ import annotations
 
@@ -45,7 +46,9 @@ def environment_of(env: str) -> tuple[Config, str]:
     """The policy's settings and the trigger of a rendered environment. Raises ClickException."""
     path = PROJECT / "build" / env / "app" / "autoscaler.yaml"
     if not path.is_file():
-        known = sorted(found.parents[1].name for found in PROJECT.glob("build/*/app/autoscaler.yaml"))
+        known = sorted(
+            found.parents[1].name for found in PROJECT.glob("build/*/app/autoscaler.yaml")
+        )
         raise click.ClickException(
             f"{path.relative_to(PROJECT)} does not exist; run make render ENV={env}, or use one of: {', '.join(known)}"
         )
@@ -63,7 +66,8 @@ def environment_of(env: str) -> tuple[Config, str]:
 
 
 def read_trace(path: Path, seed: int) -> Trace:
-    """Jobs from a CSV file: `arrival` in seconds, and optionally `duration`. Raises ClickException with the line."""
+    """Jobs from a CSV file: `arrival` in seconds, and optionally `duration`. Raises ClickException
+    with the line."""
     rng = random.Random(f"durations {seed}")
     jobs = []
     try:
@@ -86,7 +90,8 @@ def read_trace(path: Path, seed: int) -> Trace:
 
 
 def job_of(row: dict[str, Any], rng: random.Random, where: str) -> Job:
-    """One line's job; without a duration, one of the traces' log-normal distribution (mean about 100 s)."""
+    """One line's job; without a duration, one of the traces' log-normal distribution (mean about
+    100 s)."""
     try:
         arrival = float(row["arrival"])
         duration = float(row["duration"]) if row.get("duration") else job_time(rng)
@@ -98,14 +103,31 @@ def job_of(row: dict[str, Any], rng: random.Random, where: str) -> Job:
 
 
 @main.command()
-@click.option("--env", default="local", show_default=True, help="environment, as rendered in build/ENV")
-@click.option("--trace", "trace_file", type=click.Path(path_type=Path), help="CSV: arrival[,duration] in seconds")
-@click.option("--trigger", type=click.Choice(["reading", "schedule"]), help="instead of the environment's own")
-@click.option("--preset", type=click.Choice(sorted(PRESETS)), help="change the environment's settings to these")
+@click.option(
+    "--env", default="local", show_default=True, help="environment, as rendered in build/ENV"
+)
+@click.option(
+    "--trace",
+    "trace_file",
+    type=click.Path(path_type=Path),
+    help="CSV: arrival[,duration] in seconds",
+)
+@click.option(
+    "--trigger", type=click.Choice(["reading", "schedule"]), help="instead of the environment's own"
+)
+@click.option(
+    "--preset",
+    type=click.Choice(sorted(PRESETS)),
+    help="change the environment's settings to these",
+)
 @click.option("--protected", is_flag=True, help="tasks use ECS scale-in protection")
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(1, 1000))
-@click.option("--plot", type=click.Path(path_type=Path), default="build/simulation.svg", show_default=True)
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--plot", type=click.Path(path_type=Path), default="build/simulation.svg", show_default=True
+)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 def simulate(
     env: str,
     trace_file: Path | None,
@@ -123,16 +145,31 @@ def simulate(
     if trace_file:
         traces = {trace_file.stem: [read_trace(trace_file, seed) for seed in range(seeds)]}
     else:
-        traces = {made[0].name: made for made in ([trace(maker, s) for s in range(seeds)] for maker in REPORTED)}
+        traces = {
+            made[0].name: made
+            for made in ([trace(maker, s) for s in range(seeds)] for maker in REPORTED)
+        }
     answers = [
         answer(name, factory, of_trace, protected, config.min_workers)
         for of_trace in traces.values()
         for name, factory in policies.items()
     ]
     if form == "json":
-        click.echo(json.dumps({"env": env, "trigger": trigger or own, "config": asdict(config), "results": answers}))
+        click.echo(
+            json.dumps(
+                {
+                    "env": env,
+                    "trigger": trigger or own,
+                    "config": asdict(config),
+                    "results": answers,
+                }
+            )
+        )
     else:
-        show(answers, f"{env}: trigger {trigger or own}, {config.min_workers} to {config.max_workers} workers")
+        show(
+            answers,
+            f"{env}: trigger {trigger or own}, {config.min_workers} to {config.max_workers} workers",
+        )
     if trace_file:
         draw(policies, next(iter(traces.values()))[0], protected, config.min_workers, plot)
         click.echo(f"plot: {plot}", err=True)
@@ -144,12 +181,17 @@ def compared(env: str, config: Config, trigger: str) -> dict[str, Factory]:
     return found | {"always the maximum": lambda _: Fixed(bounds)}
 
 
-def answer(name: str, factory: Factory, traces: list[Trace], protected: bool, initial: int) -> dict[str, str | float]:
+def answer(
+    name: str, factory: Factory, traces: list[Trace], protected: bool, initial: int
+) -> dict[str, str | float]:
     """Medians over the seeds; waits in seconds."""
     runs = [
-        summary(World(made, factory(made), seed, protected, initial).run(), made) for seed, made in enumerate(traces)
+        summary(World(made, factory(made), seed, protected, initial).run(), made)
+        for seed, made in enumerate(traces)
     ]
-    figures = {key: round(median(getattr(run, key) for run in runs), 1) for key in Run.__dataclass_fields__}
+    figures = {
+        key: round(median(getattr(run, key) for run in runs), 1) for key in Run.__dataclass_fields__
+    }
     if not traces[0].outages:
         del figures["outage_p95"]
     return {"trace": traces[0].name, "policy": name} | figures
@@ -162,23 +204,36 @@ def show(answers: list[dict[str, str | float]], title: str) -> None:
     for key, header in columns.items():
         table.add_column(header, justify="left" if key in ("trace", "policy") else "right")
     for found in answers:
-        table.add_row(*(f"{found[key]:.0f}" if isinstance(found[key], float) else str(found[key]) for key in columns))
+        table.add_row(
+            *(
+                f"{found[key]:.0f}" if isinstance(found[key], float) else str(found[key])
+                for key in columns
+            )
+        )
     Console(width=None if sys.stdout.isatty() else 110).print(table)
 
 
-def draw(policies: dict[str, Factory], made: Trace, protected: bool, initial: int, path: Path) -> None:
+def draw(
+    policies: dict[str, Factory], made: Trace, protected: bool, initial: int, path: Path
+) -> None:
     from benchmarks.autoscaling import plots
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    results = {name: World(made, make(made), 0, protected, initial).run() for name, make in policies.items()}
+    results = {
+        name: World(made, make(made), 0, protected, initial).run()
+        for name, make in policies.items()
+    }
     plots.one_trace(results, made, path)
 
 
 @main.command()
 @click.option("--seeds", default=len(REPORT_SEEDS), show_default=True, type=click.IntRange(2, 1000))
-@click.option("--write", is_flag=True, help="put tables and plots into docs/, instead of the tables on stdout")
+@click.option(
+    "--write", is_flag=True, help="put tables and plots into docs/, instead of the tables on stdout"
+)
 def report(seeds: int, write: bool) -> None:
-    """Measure the policy against its peers on the seeds and traces that it was not tuned on (minutes)."""
+    """Measure the policy against its peers on the seeds and traces that it was not tuned on
+    (minutes)."""
     from benchmarks.autoscaling import plots
     from benchmarks.autoscaling import report as reporting
     from benchmarks.autoscaling.traces import burst, flash_crowd, metric_outage
@@ -189,7 +244,9 @@ def report(seeds: int, write: bool) -> None:
         click.echo(text)
         return
     reporting.write_into(DOCS / "autoscaling.md", text)
-    line = reporting.curve(measured.seeds, measured.runs["KEDA"], [0, 0.15, 0.3, 0.45, 0.6, 0.8, 1, 1.3, 1.6, 2])
+    line = reporting.curve(
+        measured.seeds, measured.runs["KEDA"], [0, 0.15, 0.3, 0.45, 0.6, 0.8, 1, 1.3, 1.6, 2]
+    )
     plots.frontier(measured, line, DOCS / "autoscaling-frontier.svg")
     plots.waits(measured, DOCS / "autoscaling-waits.svg")
     shown = {"KEDA": peers()["KEDA"], "this project": autoscaler(Config())}

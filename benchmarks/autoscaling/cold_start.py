@@ -1,8 +1,10 @@
-"""python -m benchmarks.autoscaling.cold_start: import times of the handlers, and the memory of one tick.
+"""python -m benchmarks.autoscaling.cold_start: import times of the handlers, and the memory of one
+tick.
 
-Paired runs, A B A B ..., each in a new process: `import boto3` alone, and each handler. The figures of the tick
-are of an autoscaler that reads, decides and updates against moto's server: elapsed time, and VmHWM, the peak of
-the resident set (https://man7.org/linux/man-pages/man5/proc_pid_status.5.html).
+Paired runs, A B A B ..., each in a new process: `import boto3` alone, and each handler. The figures
+of the tick are of an autoscaler that reads, decides and updates against moto's server: elapsed
+time, and VmHWM, the peak of the resident set
+(https://man7.org/linux/man-pages/man5/proc_pid_status.5.html).
 """
 
 from __future__ import annotations
@@ -42,14 +44,20 @@ def run(code: str, folder: Path, variables: dict[str, str] | None = None) -> lis
 
 
 def imports(rounds: int) -> None:
-    modules = {"boto3": "boto3", "autoscaling": "lambda_function", "queue_metrics": "lambda_function"}
+    modules = {
+        "boto3": "boto3",
+        "autoscaling": "lambda_function",
+        "queue_metrics": "lambda_function",
+    }
     times: dict[str, list[float]] = {name: [] for name in modules}
     for _ in range(rounds + 1):
         for name, module in modules.items():
             times[name] += run(IMPORT.format(module=module), LAMBDA / name)
     for name, found in times.items():
         ratios = [a / b for a, b in zip(found[1:], times["boto3"][1:], strict=True)]
-        print(f"import {name:14s} {median(found[1:]) * 1000:6.0f} ms   {median(ratios):.2f} x boto3")
+        print(
+            f"import {name:14s} {median(found[1:]) * 1000:6.0f} ms   {median(ratios):.2f} x boto3"
+        )
 
 
 def tick(rounds: int) -> None:
@@ -66,7 +74,9 @@ def tick(rounds: int) -> None:
     os.environ |= variables
     ecs = boto3.client("ecs")
     ecs.create_cluster(clusterName="c")
-    ecs.register_task_definition(family="f", containerDefinitions=[{"name": "a", "image": "a", "memory": 1}])
+    ecs.register_task_definition(
+        family="f", containerDefinitions=[{"name": "a", "image": "a", "memory": 1}]
+    )
     ecs.create_service(cluster="c", serviceName="s", taskDefinition="f", desiredCount=1)
     found = []
     for _ in range(rounds):
@@ -74,7 +84,9 @@ def tick(rounds: int) -> None:
         found.append(run(TICK, LAMBDA / "autoscaling"))
     server.stop()
     seconds, peaks = zip(*found, strict=True)
-    print(f"cold tick, import and three calls: {median(seconds):.2f} s; peak memory {max(peaks) / 1024:.0f} MiB")
+    print(
+        f"cold tick, import and three calls: {median(seconds):.2f} s; peak memory {max(peaks) / 1024:.0f} MiB"
+    )
 
 
 if __name__ == "__main__":

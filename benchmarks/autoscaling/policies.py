@@ -36,7 +36,8 @@ def known(view: View) -> tuple[Point, ...]:
 
 @dataclass
 class Autoscaler:
-    """This project's function: CloudWatch as history, every two minutes or also with each fresh reading."""
+    """This project's function: CloudWatch as history, every two minutes or also with each fresh
+    reading."""
 
     config: Config
     on_reading: bool
@@ -49,9 +50,11 @@ class Autoscaler:
 
 @dataclass
 class PlainStaffing:
-    """What the policy started from: square-root staffing on the plain mean of ten minutes, with headroom 1.
+    """What the policy started from: square-root staffing on the plain mean of ten minutes, with
+    headroom 1.
 
-    It scales in by two or more, with half of the points, whoever is busy and however old the newest point is.
+    It scales in by two or more, with half of the points, whoever is busy and however old the newest
+    point is.
     """
 
     on_reading: bool
@@ -73,7 +76,8 @@ class PlainStaffing:
 
 @dataclass
 class Proportional:
-    """One worker for five waiting messages, from CloudWatch, every two minutes: the usual first script."""
+    """One worker for five waiting messages, from CloudWatch, every two minutes: the usual first
+    script."""
 
     bounds: Bounds = Bounds()
     every: float = 120.0
@@ -102,8 +106,8 @@ class Thresholds:
 class TargetTracking:
     """AWS target tracking on the backlog per task, target 1.
 
-    Alarms on one-minute points: out after 3 of 3 above the target, in after 15 of 15 below 0.9 of it, each
-    with a cool-down of 300 s.
+    Alarms on one-minute points: out after 3 of 3 above the target, in after 15 of 15 below 0.9 of
+    it, each with a cool-down of 300 s.
     https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html
     """
 
@@ -114,7 +118,9 @@ class TargetTracking:
     ratios: dict[float, float] = field(default_factory=dict)
 
     def want(self, view: View) -> int:
-        for point in view.points:  # the metric is divided by the tasks that run when it is published
+        for (
+            point
+        ) in view.points:  # the metric is divided by the tasks that run when it is published
             backlog = point.ready + point.unacknowledged
             self.ratios.setdefault(point.timestamp, backlog / max(view.running, 1))
         recent = [self.ratios[key] for key in sorted(self.ratios)[-15:]]
@@ -135,9 +141,9 @@ class TargetTracking:
 class Keda:
     """KEDA's RabbitMQ scaler and the HPA, with value 1 and the documented defaults otherwise.
 
-    Queue length with unacknowledged messages (protocol http), AverageValue 1, a sync every 15 s without lag,
-    10 % tolerance, up by at most 4 pods or 100 % in 15 s, down to the highest recommendation of 300 s.
-    https://keda.sh/docs/latest/scalers/rabbitmq-queue/
+    Queue length with unacknowledged messages (protocol http), AverageValue 1, a sync every 15 s
+    without lag, 10 % tolerance, up by at most 4 pods or 100 % in 15 s, down to the highest
+    recommendation of 300 s. https://keda.sh/docs/latest/scalers/rabbitmq-queue/
     https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/
     """
 
@@ -149,7 +155,9 @@ class Keda:
     def want(self, view: View) -> int:
         backlog = sum(view.live)
         within_tolerance = abs(backlog / max(view.desired, 1) - 1) <= 0.1
-        self.recommended.append((view.now, view.desired if within_tolerance else self.bounds.clip(backlog)))
+        self.recommended.append(
+            (view.now, view.desired if within_tolerance else self.bounds.clip(backlog))
+        )
         while self.recommended[0][0] < view.now - 300:
             self.recommended.popleft()
         latest = self.recommended[-1][1]
@@ -159,10 +167,12 @@ class Keda:
 
 
 class Clairvoyant:
-    """A bound: knows every arrival and duration, and has a worker there when a job needs it, if it may.
+    """A bound: knows every arrival and duration, and has a worker there when a job needs it, if it
+    may.
 
-    The jobs are served first come, first served by the most workers allowed, all always there; wanted is the
-    highest number of these at work between now and the time that a task takes to start.
+    The jobs are served first come, first served by the most workers allowed, all always there;
+    wanted is the highest number of these at work between now and the time that a task takes to
+    start.
     """
 
     every = 5.0
@@ -182,7 +192,9 @@ class Clairvoyant:
 
     def want(self, view: View) -> int:
         now = int(view.now)
-        return self.bounds.clip(max(*self.busy[now : now + self.lead], min(sum(view.live), self.bounds.maximum), 0))
+        return self.bounds.clip(
+            max(*self.busy[now : now + self.lead], min(sum(view.live), self.bounds.maximum), 0)
+        )
 
 
 @dataclass
@@ -207,7 +219,8 @@ PRESETS: dict[str, dict[str, float]] = {
 
 
 def autoscaler(config: Config, trigger: str = "reading") -> Factory:
-    """The function with these settings, woken by each reading and every two minutes, or by the latter only."""
+    """The function with these settings, woken by each reading and every two minutes, or by the
+    latter only."""
     if trigger == "schedule":
         return lambda _: Autoscaler(config, on_reading=False)
     fresh = replace(config, scale_in_max_age_seconds=READING_AGE)

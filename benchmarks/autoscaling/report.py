@@ -22,7 +22,10 @@ from benchmarks.autoscaling.study import (
 )
 from benchmarks.autoscaling.traces import REPORTED
 
-BEGIN, END = "<!-- measured: begin (python -m benchmarks.autoscaling report --write) -->", "<!-- measured: end -->"
+BEGIN, END = (
+    "<!-- measured: begin (python -m benchmarks.autoscaling report --write) -->",
+    "<!-- measured: end -->",
+)
 READING, SCHEDULE = "this project, reading", "this project, schedule"
 LEAN, WARM = "this project, lean", "this project, warm"
 
@@ -56,10 +59,14 @@ class Measured:
 def measure(seeds: Iterable[int]) -> Measured:
     seeds = list(seeds)
     runs = study(REPORTED, policies(), seeds)
-    return Measured(seeds, runs, {name: intervals(found, runs["KEDA"]) for name, found in runs.items()})
+    return Measured(
+        seeds, runs, {name: intervals(found, runs["KEDA"]) for name, found in runs.items()}
+    )
 
 
-def curve(seeds: Sequence[int], base: Runs, headrooms: Sequence[float]) -> list[tuple[float, float]]:
+def curve(
+    seeds: Sequence[int], base: Runs, headrooms: Sequence[float]
+) -> list[tuple[float, float]]:
     """(cost, wait) of the default policy with other headrooms."""
     points = []
     for headroom in headrooms:
@@ -86,7 +93,9 @@ def scores_table(measured: Measured) -> str:
         figures = [with_interval(getattr(result, key), bounds[key]) for key in ("wait", "cost")]
         figures += [f"{result.worst:.2f}", f"{result.wasted:.2f}", f"{result.changes:.2f}"]
         everything = range(len(measured.seeds))
-        figures += [f"{total(measured.runs[name], everything, key):.0f}" for key in ("kills", "reversals")]
+        figures += [
+            f"{total(measured.runs[name], everything, key):.0f}" for key in ("kills", "reversals")
+        ]
         rows.append([name, *figures])
     return table(header, rows)
 
@@ -108,10 +117,22 @@ def trace_table(measured: Measured, names: Sequence[str], pick: Pick) -> str:
 
 def details_table(measured: Measured, name: str) -> str:
     """All figures of one policy: medians over the seeds."""
-    header = ["trace", "p50 s", "p95 s", "p99 s", "worker-minutes", "kills", "wasted minutes", "changes"]
+    header = [
+        "trace",
+        "p50 s",
+        "p95 s",
+        "p99 s",
+        "worker-minutes",
+        "kills",
+        "wasted minutes",
+        "changes",
+    ]
     keys = ["p50", "p95", "p99", "worker_minutes", "kills", "wasted_minutes", "changes"]
     rows = [
-        [trace.replace("_", " "), *(f"{median(getattr(run, key) for run in runs):.0f}" for key in keys)]
+        [
+            trace.replace("_", " "),
+            *(f"{median(getattr(run, key) for run in runs):.0f}" for key in keys),
+        ]
         for trace, runs in measured.runs[name].items()
     ]
     return table(header, rows)
@@ -141,7 +162,10 @@ def goals_table(measured: Measured) -> str:
         ("lean: wait", lean.wait, 1.25),
         ("lean: cost", lean.cost, 0.96),
     ]
-    rows = [[text, f"≤ {goal:g}", f"{found:.3g}", "yes" if found <= goal else "**no**"] for text, found, goal in goals]
+    rows = [
+        [text, f"≤ {goal:g}", f"{found:.3g}", "yes" if found <= goal else "**no**"]
+        for text, found, goal in goals
+    ]
     return table(["goal", "bound", "measured", "met"], rows)
 
 

@@ -1,8 +1,9 @@
 """Many seeds of every policy on every trace, and the measures computed from them.
 
-wait: geometric mean over the traces of (p95 + 30 s) / (KEDA's p95 + 30 s); cost: the same of the worker-minutes.
-Per trace, the median over the seeds is taken first. 95 % intervals: percentile bootstrap over the seeds, all
-policies and traces resampled together, since one seed gives every policy the same jobs.
+wait: geometric mean over the traces of (p95 + 30 s) / (KEDA's p95 + 30 s); cost: the same of the
+worker-minutes. Per trace, the median over the seeds is taken first. 95 % intervals: percentile
+bootstrap over the seeds, all policies and traces resampled together, since one seed gives every
+policy the same jobs.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from benchmarks.autoscaling.policies import Factory
 from benchmarks.autoscaling.traces import Maker, Trace, trace
 from benchmarks.autoscaling.world import Result, World
 
-GRACE = 30.0  # seconds added to both waits of a ratio, so that a ratio of two small waits says little
+GRACE = (
+    30.0  # seconds added to both waits of a ratio, so that a ratio of two small waits says little
+)
 TUNING_SEEDS = range(1000, 1030)  # what the defaults were chosen on
 REPORT_SEEDS = range(100, 140)  # what is reported
 
@@ -30,7 +33,8 @@ def percentile(waits: Sequence[float], share: float) -> float:
 
 @dataclass(frozen=True)
 class Run:
-    """One policy on one trace with one seed; `outage_p95` is of the jobs published while no metric was."""
+    """One policy on one trace with one seed; `outage_p95` is of the jobs published while no metric
+    was."""
 
     p50: float
     p95: float
@@ -54,7 +58,9 @@ def summary(result: Result, made: Trace) -> Run:
     return Run(p50, p95, p99, *spent, result.changes, result.reversals, percentile(blind, 0.95))
 
 
-def simulate(maker: Maker, factory: Factory, seed: int, protected: bool = False) -> tuple[Result, Trace]:
+def simulate(
+    maker: Maker, factory: Factory, seed: int, protected: bool = False
+) -> tuple[Result, Trace]:
     made = trace(maker, seed)
     return World(made, factory(made), seed, protected, initial=1).run(), made
 
@@ -62,9 +68,14 @@ def simulate(maker: Maker, factory: Factory, seed: int, protected: bool = False)
 Runs = dict[str, list[Run]]  # by trace, one for each seed
 
 
-def run_all(makers: Iterable[Maker], factory: Factory, seeds: Iterable[int], protected: bool = False) -> Runs:
+def run_all(
+    makers: Iterable[Maker], factory: Factory, seeds: Iterable[int], protected: bool = False
+) -> Runs:
     seeds = list(seeds)
-    return {maker.__name__: [summary(*simulate(maker, factory, seed, protected)) for seed in seeds] for maker in makers}
+    return {
+        maker.__name__: [summary(*simulate(maker, factory, seed, protected)) for seed in seeds]
+        for maker in makers
+    }
 
 
 def geometric_mean(values: Iterable[float]) -> float:
@@ -73,7 +84,8 @@ def geometric_mean(values: Iterable[float]) -> float:
 
 @dataclass(frozen=True)
 class Score:
-    """A policy against a base; wait, cost, and the ratios of the sums of wasted minutes and changes."""
+    """A policy against a base; wait, cost, and the ratios of the sums of wasted minutes and
+    changes."""
 
     wait: float
     cost: float
@@ -94,7 +106,9 @@ def score(runs: Runs, base: Runs, picked: Sequence[int]) -> Score:
     )
 
 
-def ratio(runs: list[Run], base: list[Run], picked: Sequence[int], name: str, grace: float) -> float:
+def ratio(
+    runs: list[Run], base: list[Run], picked: Sequence[int], name: str, grace: float
+) -> float:
     ours = median(getattr(runs[i], name) for i in picked)
     theirs = median(getattr(base[i], name) for i in picked)
     return float((ours + grace) / (theirs + grace))
@@ -104,7 +118,9 @@ def total(runs: Runs, picked: Sequence[int], name: str) -> float:
     return math.fsum(getattr(of_trace[i], name) for of_trace in runs.values() for i in picked)
 
 
-def intervals(runs: Runs, base: Runs, rounds: int = 400) -> tuple[Score, dict[str, tuple[float, float]]]:
+def intervals(
+    runs: Runs, base: Runs, rounds: int = 400
+) -> tuple[Score, dict[str, tuple[float, float]]]:
     """The score, and the 95 % interval of each of its figures."""
     count = len(next(iter(runs.values())))
     rng = random.Random(1)

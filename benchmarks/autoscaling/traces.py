@@ -1,6 +1,7 @@
 """Arrival traces: the load of a few hours, made from a seed.
 
-The kinds in REPORTED were never used to choose a default; those in TUNING are of other kinds and other seeds.
+The kinds in REPORTED were never used to choose a default; those in TUNING are of other kinds and
+other seeds.
 """
 
 from __future__ import annotations
@@ -30,16 +31,20 @@ class Trace:
     length: float
     jobs: tuple[Job, ...]
     outages: tuple[tuple[float, float], ...] = ()  # no metric is published from .. to
-    disconnects: tuple[float, ...] = ()  # every consumer loses its connection: work begun is redelivered
+    disconnects: tuple[
+        float, ...
+    ] = ()  # every consumer loses its connection: work begun is redelivered
 
 
 def job_time(rng: random.Random) -> float:
-    """Heavy-tailed: log-normal with median 75 s, held within 20 s and 10 min; the mean is about 100 s."""
+    """Heavy-tailed: log-normal with median 75 s, held within 20 s and 10 min; the mean is about 100
+    s."""
     return min(max(rng.lognormvariate(math.log(75), 0.8), 20.0), 600.0)
 
 
 def poisson(rng: random.Random, length: float, rate: Rate, peak: float) -> Iterator[float]:
-    """Arrival times with `rate(t)` jobs a minute, at most `peak` (thinning: Lewis and Shedler, 1979)."""
+    """Arrival times with `rate(t)` jobs a minute, at most `peak` (thinning: Lewis and Shedler,
+    1979)."""
     now = 0.0
     while (now := now + rng.expovariate(peak / 60)) < length:
         if rng.random() * peak < rate(now):
@@ -80,17 +85,27 @@ def step(rng: random.Random) -> Trace:
 
 def burst(rng: random.Random) -> Trace:
     start = rng.uniform(1.2, 1.8) * HOUR
-    return made(rng, "burst of 50", 3, constant(0.5), 0.5, extra=tuple(start + i * 0.1 for i in range(50)))
+    return made(
+        rng, "burst of 50", 3, constant(0.5), 0.5, extra=tuple(start + i * 0.1 for i in range(50))
+    )
 
 
 def diurnal(rng: random.Random) -> Trace:
     phase = rng.uniform(0, 2 * math.pi)
-    return made(rng, "diurnal", 8, lambda t: 2.2 + 1.9 * math.sin(2 * math.pi * t / (8 * HOUR) + phase), 4.1)
+    return made(
+        rng, "diurnal", 8, lambda t: 2.2 + 1.9 * math.sin(2 * math.pi * t / (8 * HOUR) + phase), 4.1
+    )
 
 
 def flash_crowd(rng: random.Random) -> Trace:
     start = rng.uniform(0.8, 1.4) * HOUR
-    return made(rng, "flash crowd", 4, lambda t: 0.8 if t < start else 0.8 + 8 * math.exp(-(t - start) / 900), 8.8)
+    return made(
+        rng,
+        "flash crowd",
+        4,
+        lambda t: 0.8 if t < start else 0.8 + 8 * math.exp(-(t - start) / 900),
+        8.8,
+    )
 
 
 def sawtooth(rng: random.Random) -> Trace:
@@ -109,15 +124,26 @@ def metric_outage(rng: random.Random) -> Trace:
 
 def redelivery_storm(rng: random.Random) -> Trace:
     start = rng.uniform(1.2, 1.8) * HOUR
-    return made(rng, "redelivery storm", 4, constant(2.5), 2.5, disconnects=tuple(start + 180 * i for i in range(5)))
+    return made(
+        rng,
+        "redelivery storm",
+        4,
+        constant(2.5),
+        2.5,
+        disconnects=tuple(start + 180 * i for i in range(5)),
+    )
 
 
 def switching(rng: random.Random) -> Trace:
     """A rate that jumps among four levels, after exponential times of 25 minutes on average."""
     changes = [(0.0, 1.0)]
     while changes[-1][0] < 4 * HOUR:
-        changes.append((changes[-1][0] + rng.expovariate(1 / 1500), rng.choice((0.2, 1.2, 3.0, 5.0))))
-    return made(rng, "switching", 4, lambda t: [rate for time, rate in changes if time <= t][-1], 5.0)
+        changes.append(
+            (changes[-1][0] + rng.expovariate(1 / 1500), rng.choice((0.2, 1.2, 3.0, 5.0)))
+        )
+    return made(
+        rng, "switching", 4, lambda t: [rate for time, rate in changes if time <= t][-1], 5.0
+    )
 
 
 def square_wave(rng: random.Random) -> Trace:
@@ -158,7 +184,15 @@ REPORTED: tuple[Maker, ...] = (
     steady_low, steady_high, step, burst, diurnal, flash_crowd, sawtooth, rare_jobs, metric_outage,
     redelivery_storm,
 )  # fmt: skip
-TUNING: tuple[Maker, ...] = (switching, square_wave, small_bursts, trapezoid, medium, sparse, short_outage)
+TUNING: tuple[Maker, ...] = (
+    switching,
+    square_wave,
+    small_bursts,
+    trapezoid,
+    medium,
+    sparse,
+    short_outage,
+)
 
 
 def trace(maker: Maker, seed: int) -> Trace:

@@ -1,8 +1,9 @@
 """RabbitMQ, CloudWatch and ECS as the autoscaler meets them (SimPy).
 
-What is modelled: a FIFO queue whose interrupted work goes back to its head; workers with prefetch 1 that take
-45 to 90 s to start; ECS stopping arbitrary tasks when it scales in, or, with task protection, only idle ones;
-a metric a minute that CloudWatch shows 60 to 120 s later and sometimes loses.
+What is modelled: a FIFO queue whose interrupted work goes back to its head; workers with prefetch 1
+that take 45 to 90 s to start; ECS stopping arbitrary tasks when it scales in, or, with task
+protection, only idle ones; a metric a minute that CloudWatch shows 60 to 120 s later and sometimes
+loses.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ TAIL = HOUR  # seconds simulated after the last arrival
 
 @dataclass(frozen=True)
 class View:
-    """What a policy may look at. `live` is the queue now (ready, in work): a poller without lag has it."""
+    """What a policy may look at. `live` is the queue now (ready, in work): a poller without lag has
+    it."""
 
     now: float
     desired: int
@@ -57,7 +59,9 @@ class Result:
     wasted_minutes: float = 0.0
     changes: int = 0
     reversals: int = 0
-    timeline: list[tuple[float, int, int, int]] = field(default_factory=list)  # time, desired, running, backlog
+    timeline: list[tuple[float, int, int, int]] = field(
+        default_factory=list
+    )  # time, desired, running, backlog
 
 
 @dataclass(eq=False)
@@ -71,14 +75,18 @@ class Worker:
 
 
 class World:
-    def __init__(self, trace: Trace, policy: Policy, seed: int, protected: bool, initial: int) -> None:
+    def __init__(
+        self, trace: Trace, policy: Policy, seed: int, protected: bool, initial: int
+    ) -> None:
         self.env = simpy.Environment()
         self.trace, self.policy, self.protected = trace, policy, protected
         self.rng = random.Random(f"world {trace.name} {seed}")
         self.queue: deque[Job] = deque()
         self.workers: list[Worker] = []
         self.acks = 0
-        self.points: deque[tuple[float, Point]] = deque(maxlen=90)  # shown by CloudWatch at .., the point
+        self.points: deque[tuple[float, Point]] = deque(
+            maxlen=90
+        )  # shown by CloudWatch at .., the point
         self.desired = 0
         self.direction = 0
         self.result = Result()
@@ -106,7 +114,9 @@ class World:
             self.wake_one()
 
     def wake_one(self) -> None:
-        idle = next((w for w in self.workers if w.state == "idle" and w.wake and not w.wake.triggered), None)
+        idle = next(
+            (w for w in self.workers if w.state == "idle" and w.wake and not w.wake.triggered), None
+        )
         if idle and idle.wake:
             idle.wake.succeed()
 
@@ -171,7 +181,8 @@ class World:
                 victim.process.interrupt()
 
     def measure(self) -> Generator[simpy.Event, None, None]:
-        """Publish a point a minute, but not in an outage; hand it to a policy that takes readings."""
+        """Publish a point a minute, but not in an outage; hand it to a policy that takes
+        readings."""
         yield self.env.timeout(self.rng.uniform(0, PERIOD))
         while True:
             before = self.acks
@@ -182,7 +193,9 @@ class World:
             point = Point(now, len(self.queue), self.in_work(), (self.acks - before) / PERIOD)
             shown = now + self.rng.uniform(*LAG)
             if self.rng.random() >= LOSS:
-                minute = Point(now // PERIOD * PERIOD, point.ready, point.unacknowledged, point.ack_rate)
+                minute = Point(
+                    now // PERIOD * PERIOD, point.ready, point.unacknowledged, point.ack_rate
+                )
                 self.points.append((shown, minute))
             if self.policy.on_reading:
                 self.ask(point)

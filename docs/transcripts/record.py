@@ -1,8 +1,9 @@
-"""Plays what a newcomer does on a fresh copy of the project, in a real terminal (tmux), and keeps each screen as SVG.
+"""Plays what a newcomer does on a fresh copy of the project, in a real terminal (tmux), and keeps
+each screen as SVG.
 
-Run it with ``make transcripts``. Each scene is typed and answered like a person would, and its whole output, colours
-included, becomes ``docs/transcripts/<scene>.svg``; of some the plan is kept in Markdown too, as a pull request or an
-approval shows it.
+Run it with ``make transcripts``. Each scene is typed and answered like a person would, and its
+whole output, colours included, becomes ``docs/transcripts/<scene>.svg``; of some the plan is kept
+in Markdown too, as a pull request or an approval shows it.
 """
 
 from __future__ import annotations
@@ -65,8 +66,9 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A command as it is typed; ``answers`` are typed when the text before each of them is on the screen. Before it an
-    edit is made, and with ``undo`` taken back after it; ``before`` are verbs whose output nobody sees."""
+    """A command as it is typed; ``answers`` are typed when the text before each of them is on the
+    screen. Before it an edit is made, and with ``undo`` taken back after it; ``before`` are verbs
+    whose output nobody sees."""
 
     name: str
     command: str
@@ -101,8 +103,19 @@ SCENES = [
         '--query "Stacks[].[StackName,StackStatus]" --output table | cat',
     ),
     Scene("nothing", "make deploy"),
-    Scene("secret", "make deploy", YES, Edit("env/local/keys.env", "OPENAI_API_KEY=local", "OPENAI_API_KEY=another")),
-    Scene("image", "make deploy", YES, Edit(LOCAL, f"{AGENT}}}", f"{AGENT}, tag: 1.0.1}}"), markdown=True),
+    Scene(
+        "secret",
+        "make deploy",
+        YES,
+        Edit("env/local/keys.env", "OPENAI_API_KEY=local", "OPENAI_API_KEY=another"),
+    ),
+    Scene(
+        "image",
+        "make deploy",
+        YES,
+        Edit(LOCAL, f"{AGENT}}}", f"{AGENT}, tag: 1.0.1}}"),
+        markdown=True,
+    ),
     Scene("rollback", "make rollback RELEASE=1", YES),
     Scene("history", "make history"),
     Scene(
@@ -122,7 +135,9 @@ SCENES = [
         undo=True,
         markdown=True,
     ),
-    Scene("file-system", "make plan", (), Edit(LOCAL, "gateway:\n", SIDECAR), undo=True, markdown=True),
+    Scene(
+        "file-system", "make plan", (), Edit(LOCAL, "gateway:\n", SIDECAR), undo=True, markdown=True
+    ),
     Scene(
         "opening",
         "make plan",
@@ -144,7 +159,8 @@ SCENES = [
     ),
     Scene("destroy", "make destroy", (("type local", "local"),), before=("emulator latency 0",)),
 ]
-"""In this order on one copy; what a scene changes stays for those after it, unless it is taken back."""
+"""In this order on one copy; what a scene changes stays for those after it, unless it is taken
+back."""
 
 
 class Terminal:
@@ -154,12 +170,16 @@ class Terminal:
         self._tmux = ["tmux", "-S", str(socket), "-f", "/dev/null"]
         path = f"{folder / '.venv/bin'}:$PATH"
         outside = "-u MAKELEVEL -u MAKEFLAGS -u MFLAGS"  # make would tell of its folders
-        shell = f"env {outside} PS1='{PROMPT}' PATH={path} TERM=xterm-256color bash --norc --noprofile"
+        shell = (
+            f"env {outside} PS1='{PROMPT}' PATH={path} TERM=xterm-256color bash --norc --noprofile"
+        )
         size = ["-x", str(WIDTH), "-y", "400"]
         self._run("new-session", "-d", "-s", "s", *size, "-c", str(folder), shell)
 
     def _run(self, *arguments: str) -> str:
-        return subprocess.run([*self._tmux, *arguments], check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            [*self._tmux, *arguments], check=True, capture_output=True, text=True
+        ).stdout
 
     def screen(self, *options: str) -> str:
         """What is on the screen; with ``-e`` colours included."""
@@ -195,21 +215,27 @@ def play(terminal: Terminal, scene: Scene) -> str:
     for question, answer in scene.answers:
         terminal.wait(partial(re.search, re.escape(question)))
         terminal.type(answer)
-    terminal.wait(lambda screen: len(screen) > len(scene.command) + 5 and screen.endswith(PROMPT.strip()))
+    terminal.wait(
+        lambda screen: len(screen) > len(scene.command) + 5 and screen.endswith(PROMPT.strip())
+    )
     lines = terminal.screen("-e").splitlines()
     return "\n".join(lines[:-1])
 
 
 def as_svg(screen: str, title: str) -> str:
     """A picture of the screen."""
-    with Console(record=True, width=WIDTH, file=Path("/dev/null").open("w"), force_terminal=True) as console:
+    with Console(
+        record=True, width=WIDTH, file=Path("/dev/null").open("w"), force_terminal=True
+    ) as console:
         console.print(Text.from_ansi(screen), end="\n\n")  # the picture ends within the last line
     return console.export_svg(title=title, theme=MONOKAI, code_format=_SVG, unique_id="t")
 
 
 def copy(folder: Path) -> None:
     """The project as a clone has it, with what is installed already."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
     for name in filter(None, listed.split("\0")):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)

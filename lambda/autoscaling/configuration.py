@@ -1,4 +1,5 @@
-"""What the function is told: the environment over `.env` over `aws.env`, all checked before any call."""
+"""What the function is told: the environment over `.env` over `aws.env`, all checked before any
+call."""
 
 from __future__ import annotations
 
@@ -31,18 +32,24 @@ class AutoscalerError(Exception):
 
 
 def settings(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """The environment over `.env` over `aws.env` beside the handler; an empty value counts as not set."""
+    """The environment over `.env` over `aws.env` beside the handler; an empty value counts as not
+    set."""
     values = dict(TEXTS)
     for path in (folder / "aws.env", folder / ".env"):
         if path.is_file():
             from dotenv import dotenv_values
 
-            values |= {name: value for name, value in dotenv_values(path, interpolate=False).items() if value}
+            values |= {
+                name: value
+                for name, value in dotenv_values(path, interpolate=False).items()
+                if value
+            }
     return values | {name: value for name, value in environment.items() if value.strip()}
 
 
 def configure(values: Mapping[str, str]) -> Config:
-    """Read the numbers. Raises AutoscalerError naming every missing, malformed or out-of-bounds value."""
+    """Read the numbers. Raises AutoscalerError naming every missing, malformed or out-of-bounds
+    value."""
     wrong = [f"{name} is not set" for name in REQUIRED if name not in values]
     numbers: dict[str, Any] = {}
     for name in NUMBERS.keys() & values.keys():

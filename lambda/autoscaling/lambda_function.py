@@ -1,11 +1,12 @@
 """Set the number of ECS agents by the depth of their RabbitMQ queue.
 
-A tick reads the queue's recent history from CloudWatch and the service from ECS, decides (policy.py), and
-changes the service's desired count where the decision differs from it. Nothing is kept between ticks, so that
-ticks may be lost, doubled or late. The queue-metrics function may hand over its fresh reading in the event
-(`{"reading": {...}}`), which spares CloudWatch's lag; any other event is the schedule. Every tick logs one
-JSON line with its inputs, its reason and, as CloudWatch embedded metrics, Desired, Need and Held.
-Settings, metrics, faults and permissions are described in docs/autoscaling.md.
+A tick reads the queue's recent history from CloudWatch and the service from ECS, decides
+(policy.py), and changes the service's desired count where the decision differs from it. Nothing is
+kept between ticks, so that ticks may be lost, doubled or late. The queue-metrics function may hand
+over its fresh reading in the event (`{"reading": {...}}`), which spares CloudWatch's lag; any other
+event is the schedule. Every tick logs one JSON line with its inputs, its reason and, as CloudWatch
+embedded metrics, Desired, Need and Held. Settings, metrics, faults and permissions are described in
+docs/autoscaling.md.
 """
 
 from __future__ import annotations
@@ -29,18 +30,26 @@ from botocore.exceptions import BotoCoreError, ClientError
 from configuration import AutoscalerError, configure, dimensions, settings
 from policy import PERIOD, Config, Decision, History, Point, Service, decide
 
-METRICS = {"ready": "MessagesReady", "unacknowledged": "MessagesUnacknowledged", "ack_rate": "AckRate"}
+METRICS = {
+    "ready": "MessagesReady",
+    "unacknowledged": "MessagesUnacknowledged",
+    "ack_rate": "AckRate",
+}
 
 
 @cache
 def client(service: Any) -> Any:
-    """One client a service and container, made when first used: a cold start loads only what it needs."""
-    config = ClientConfig(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5)
+    """One client a service and container, made when first used: a cold start loads only what it
+    needs."""
+    config = ClientConfig(
+        retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5
+    )
     return boto3.client(service, config=config)
 
 
 def read_history(values: Mapping[str, str], config: Config, now: float) -> History:
-    """The points of the last window; a minute without both of ready and unacknowledged is no point."""
+    """The points of the last window; a minute without both of ready and unacknowledged is no
+    point."""
     names = [{"Name": name, "Value": value} for name, value in dimensions(values).items()]
     start = now - max(config.scale_window_seconds, config.max_metric_age_seconds) - PERIOD
     request = {
@@ -64,7 +73,9 @@ def read_history(values: Mapping[str, str], config: Config, now: float) -> Histo
     }
     found: dict[str, dict[float, float]] = {key: {} for key in METRICS}
     status: dict[str, str] = {}
-    for _ in range(2):  # three short series fit into one page; the bound keeps a tick within four calls
+    for _ in range(
+        2
+    ):  # three short series fit into one page; the bound keeps a tick within four calls
         reply = client("cloudwatch").get_metric_data(**request)
         for result in reply["MetricDataResults"]:
             times = [stamp.timestamp() for stamp in result["Timestamps"]]
@@ -73,7 +84,9 @@ def read_history(values: Mapping[str, str], config: Config, now: float) -> Histo
         if not (token := reply.get("NextToken")):
             break
         request["NextToken"] = token
-    complete = not token and all(status.get(key) == "Complete" for key in ("ready", "unacknowledged"))
+    complete = not token and all(
+        status.get(key) == "Complete" for key in ("ready", "unacknowledged")
+    )
     times = sorted(found["ready"].keys() & found["unacknowledged"].keys())
     rates = found["ack_rate"]
     points = (Point(t, found["ready"][t], found["unacknowledged"][t], rates.get(t)) for t in times)
@@ -81,12 +94,15 @@ def read_history(values: Mapping[str, str], config: Config, now: float) -> Histo
 
 
 def reading_of(event: Any, values: Mapping[str, str], now: float) -> Point | None:
-    """The reading in the event, None where there is none. AutoscalerError where it is not usable."""
+    """The reading in the event, None where there is none. AutoscalerError where it is not
+    usable."""
     if not isinstance(event, dict) or "reading" not in event:
         return None
     try:
         given = dict(event["reading"])
-        if {"Queue": given.pop("queue"), "Environment": given.pop("environment")} != dimensions(values):
+        if {"Queue": given.pop("queue"), "Environment": given.pop("environment")} != dimensions(
+            values
+        ):
             raise ValueError("it is about another queue or environment")
         point = Point(**given)
         numbers = [point.timestamp, point.ready, point.unacknowledged, point.ack_rate or 0.0]
@@ -123,12 +139,21 @@ def act(decision: Decision, service: Service, values: Mapping[str, str]) -> None
     """Set the desired count; an absolute number, so that doing it twice is doing it once."""
     if decision.desired != service.desired:
         client("ecs").update_service(
-            cluster=values["ECS_CLUSTER"], service=values["ECS_SERVICE"], desiredCount=decision.desired
+            cluster=values["ECS_CLUSTER"],
+            service=values["ECS_SERVICE"],
+            desiredCount=decision.desired,
         )
 
 
-def tick(event: object, values: Mapping[str, str], now: float, log: dict[str, Any], faults: list[Exception]) -> None:
-    """Read, decide, act. CloudWatch and a reading stand in for each other; both failing ends the tick."""
+def tick(
+    event: object,
+    values: Mapping[str, str],
+    now: float,
+    log: dict[str, Any],
+    faults: list[Exception],
+) -> None:
+    """Read, decide, act. CloudWatch and a reading stand in for each other; both failing ends the
+    tick."""
     config = configure(values)
     reading, history = None, History(now, (), complete=False)
     try:
@@ -152,20 +177,31 @@ def tick(event: object, values: Mapping[str, str], now: float, log: dict[str, An
     log |= {"reason": decision.reason} | ({} if decision.need is None else {"Need": decision.need})
 
 
-def embedded_metrics(values: Mapping[str, str], log: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """The CloudWatch embedded metric format's header for those of the metrics that the log line has.
+def embedded_metrics(
+    values: Mapping[str, str], log: Mapping[str, Any], now: float
+) -> dict[str, Any]:
+    """The CloudWatch embedded metric format's header for those of the metrics that the log line
+    has.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     """
-    metrics = [{"Name": name, "Unit": "Count"} for name in ("Desired", "Need", "Held") if name in log]
+    metrics = [
+        {"Name": name, "Unit": "Count"} for name in ("Desired", "Need", "Held") if name in log
+    ]
     if not metrics:
         return {}
     directive = {"Namespace": values["METRIC_NAMESPACE"], "Dimensions": [["Queue", "Environment"]]}
-    return {"_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive | {"Metrics": metrics}]}}
+    return {
+        "_aws": {
+            "Timestamp": int(now * 1000),
+            "CloudWatchMetrics": [directive | {"Metrics": metrics}],
+        }
+    }
 
 
 def lambda_handler(event: object, context: object) -> dict[str, Any]:  # noqa: ARG001 - the signature is Lambda's
-    """One tick. Every fault is logged, then raised as AutoscalerError so that AWS/Lambda Errors counts it."""
+    """One tick. Every fault is logged, then raised as AutoscalerError so that AWS/Lambda Errors
+    counts it."""
     now = time.time()
     values = settings(os.environ, Path(__file__).parent)
     log: dict[str, Any] = {"event": "autoscaling", "time": now}

@@ -11,7 +11,8 @@ PERIOD = 60  # seconds between two points of a standard-resolution CloudWatch me
 
 @dataclass(frozen=True)
 class Point:
-    """The queue at one time (Unix seconds): messages waiting, messages in work, acknowledgements a second."""
+    """The queue at one time (Unix seconds): messages waiting, messages in work, acknowledgements a
+    second."""
 
     timestamp: float
     ready: float
@@ -39,7 +40,8 @@ class Service:
 
 @dataclass(frozen=True)
 class Config:
-    """Counts in tasks, durations in seconds; docs/autoscaling.md explains each and gives its bounds."""
+    """Counts in tasks, durations in seconds; docs/autoscaling.md explains each and gives its
+    bounds."""
 
     min_workers: int = 1
     max_workers: int = 11
@@ -59,7 +61,8 @@ class Config:
 
 @dataclass(frozen=True)
 class Decision:
-    """`desired` is the count to set; `need` is None where nothing is known; `held`: not followed yet."""
+    """`desired` is the count to set; `need` is None where nothing is known; `held`: not followed
+    yet."""
 
     desired: int
     need: int | None
@@ -68,10 +71,11 @@ class Decision:
 
 
 def decide(history: History, service: Service, config: Config) -> Decision:
-    """Out at once; in only on sufficient, recent data and a service at rest; missing data is never zero.
+    """Out at once; in only on sufficient, recent data and a service at rest; missing data is never
+    zero.
 
-    A count outside of the bounds, set by hand, comes back by the same rules: from below the minimum at once,
-    from above the maximum when scaling in is allowed.
+    A count outside of the bounds, set by hand, comes back by the same rules: from below the minimum
+    at once, from above the maximum when scaling in is allowed.
     """
     now, oldest = history.now, history.now - config.scale_window_seconds
     points = [p for p in history.points if oldest <= p.timestamp <= now + PERIOD]
@@ -105,19 +109,26 @@ def demand(points: Sequence[Point], config: Config) -> list[float]:
 def staffing(points: Sequence[Point], demands: Sequence[float], now: float, config: Config) -> int:
     """Workers for the newest demand, or for the window's mean with headroom for its randomness.
 
-    The mean's weights fall linearly with age, to forget a burst sooner than to follow noise. Square-root
-    staffing: an offered load of m Erlang needs about m + c * sqrt(m) servers (Halfin, Whitt, "Heavy-Traffic
-    Limits for Queues with Many Exponential Servers", Operations Research 29(3), 1981).
+    The mean's weights fall linearly with age, to forget a burst sooner than to follow noise.
+    Square-root staffing: an offered load of m Erlang needs about m + c * sqrt(m) servers (Halfin,
+    Whitt, "Heavy-Traffic Limits for Queues with Many Exponential Servers", Operations Research
+    29(3), 1981).
     """
     weights = [config.scale_window_seconds + PERIOD - (now - point.timestamp) for point in points]
-    loads = [weight * min(asked, config.max_workers) for weight, asked in zip(weights, demands, strict=True)]
+    loads = [
+        weight * min(asked, config.max_workers)
+        for weight, asked in zip(weights, demands, strict=True)
+    ]
     mean = math.fsum(loads) / math.fsum(weights)
     need = max(demands[-1], mean + config.headroom * math.sqrt(mean))
-    return config.clip(math.ceil(need - 1e-9))  # 1e-9: a sum of fractions may end just above a whole number
+    return config.clip(
+        math.ceil(need - 1e-9)
+    )  # 1e-9: a sum of fractions may end just above a whole number
 
 
 def messages_per_worker(points: Sequence[Point], config: Config) -> float:
-    """Ready messages that count as one worker; with jobs of S seconds a target wait T allows T / S of them.
+    """Ready messages that count as one worker; with jobs of S seconds a target wait T allows T / S
+    of them.
 
     S is the number of jobs in work divided by the acknowledgements a second (Little's law).
     """
@@ -148,14 +159,19 @@ def reason_to_doubt(points: Sequence[Point], history: History, config: Config) -
     return None
 
 
-def reason_to_spare(newest: Point, demands: Sequence[float], need: int, service: Service, config: Config) -> str | None:
-    """Why scaling in now would cost more than it saves: ECS stops arbitrary tasks, busy ones too."""
+def reason_to_spare(
+    newest: Point, demands: Sequence[float], need: int, service: Service, config: Config
+) -> str | None:
+    """Why scaling in now would cost more than it saves: ECS stops arbitrary tasks, busy ones
+    too."""
     step = config.scale_in_min_step
     if service.desired > config.max_workers:
         return None
     if service.desired - need < step and need > config.min_workers:
         return "step too small"
     busy = newest.unacknowledged > config.scale_in_max_busy * service.desired
-    if busy and max(demands) > service.desired - step:  # a surplus all through the window is not waited for
+    if (
+        busy and max(demands) > service.desired - step
+    ):  # a surplus all through the window is not waited for
         return "too many workers are busy"
     return None

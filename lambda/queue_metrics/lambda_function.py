@@ -1,10 +1,10 @@
 """Publish the depth of a RabbitMQ queue to CloudWatch, and hand it to the autoscaler.
 
-Every minute, inside the VPC: read the queue from one broker, or from all that Cloud Map knows, and publish
-the sum in one call. Either all of it is known or nothing is published: a broker that cannot be read, or a
-reply that lacks a count, is a failure and never a zero. Every run logs one JSON line with the embedded metric
-ReadFailure (0 or 1); a failure is raised after that, so that AWS/Lambda Errors counts it.
-Settings, metrics, faults and permissions are described in docs/autoscaling.md.
+Every minute, inside the VPC: read the queue from one broker, or from all that Cloud Map knows, and
+publish the sum in one call. Either all of it is known or nothing is published: a broker that cannot
+be read, or a reply that lacks a count, is a failure and never a zero. Every run logs one JSON line
+with the embedded metric ReadFailure (0 or 1); a failure is raised after that, so that AWS/Lambda
+Errors counts it. Settings, metrics, faults and permissions are described in docs/autoscaling.md.
 """
 
 from __future__ import annotations
@@ -51,8 +51,11 @@ FAULTS = (QueueMetricsError, BrokerError, BotoCoreError, ClientError)
 
 @cache
 def client(service: Any) -> Any:
-    """One client a service and container, made when first used: a cold start loads only what it needs."""
-    config = ClientConfig(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5)
+    """One client a service and container, made when first used: a cold start loads only what it
+    needs."""
+    config = ClientConfig(
+        retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5
+    )
     return boto3.client(service, config=config)
 
 
@@ -61,7 +64,9 @@ def settings(environment: Mapping[str, str]) -> dict[str, str]:
     values = DEFAULTS | {name: value for name, value in environment.items() if value.strip()}
     wrong = [f"{name} is not set" for name in REQUIRED if name not in values]
     if not usable(values.get("RABBITMQ_MANAGEMENT_URL", "http://unset")):
-        wrong.append("RABBITMQ_MANAGEMENT_URL must be http(s)://host:port, without a path or credentials")
+        wrong.append(
+            "RABBITMQ_MANAGEMENT_URL must be http(s)://host:port, without a path or credentials"
+        )
     timeout = values["RABBITMQ_TIMEOUT_SECONDS"]
     if not timeout.isdecimal() or not 1 <= int(timeout) <= 20:
         wrong.append(f"RABBITMQ_TIMEOUT_SECONDS={timeout!r}: give a whole number, 1 to 20")
@@ -75,7 +80,9 @@ def settings(environment: Mapping[str, str]) -> dict[str, str]:
 def usable(address: str) -> bool:
     try:
         url = urlsplit(address)
-        bare = not (url.username or url.password or url.query or url.path.strip("/")) and url.port != 0
+        bare = (
+            not (url.username or url.password or url.query or url.path.strip("/")) and url.port != 0
+        )
     except ValueError:
         return False
     return url.scheme in ("http", "https") and bool(url.hostname) and bare
@@ -83,25 +90,34 @@ def usable(address: str) -> bool:
 
 @cache
 def authorization(secret_id: str) -> str:
-    """The HTTP Basic header from the secret's username and password, cached for the life of the container."""
+    """The HTTP Basic header from the secret's username and password, cached for the life of the
+    container."""
     text = client("secretsmanager").get_secret_value(SecretId=secret_id).get("SecretString", "")
     try:
         secret = json.loads(text)
         pair = f"{secret['username']}:{secret['password']}"
     except (KeyError, TypeError, ValueError):  # "from None": the cause may hold the secret's text
-        raise QueueMetricsError(f"secret {secret_id} is not JSON with username and password") from None
+        raise QueueMetricsError(
+            f"secret {secret_id} is not JSON with username and password"
+        ) from None
     return "Basic " + base64.b64encode(pair.encode()).decode()
 
 
 def brokers(values: Mapping[str, str]) -> list[str]:
-    """The addresses to read: the URL's host, or every instance, healthy or not, of the Cloud Map service.
+    """The addresses to read: the URL's host, or every instance, healthy or not, of the Cloud Map
+    service.
 
     A broker whose task is unhealthy may still hold messages: without it the sum would be too small.
     """
     if "CLOUD_MAP_SERVICE" not in values:
         return [str(urlsplit(values["RABBITMQ_MANAGEMENT_URL"]).hostname)]
-    names = {"NamespaceName": values["CLOUD_MAP_NAMESPACE"], "ServiceName": values["CLOUD_MAP_SERVICE"]}
-    reply = client("servicediscovery").discover_instances(**names, HealthStatus="ALL", MaxResults=1000)
+    names = {
+        "NamespaceName": values["CLOUD_MAP_NAMESPACE"],
+        "ServiceName": values["CLOUD_MAP_SERVICE"],
+    }
+    reply = client("servicediscovery").discover_instances(
+        **names, HealthStatus="ALL", MaxResults=1000
+    )
     addresses = {instance["Attributes"].get("AWS_INSTANCE_IPV4") for instance in reply["Instances"]}
     if not addresses or None in addresses:
         raise QueueMetricsError(f"Cloud Map {names}: no instance, or one without AWS_INSTANCE_IPV4")
@@ -109,7 +125,8 @@ def brokers(values: Mapping[str, str]) -> list[str]:
 
 
 def read_all(values: Mapping[str, str]) -> Reading:
-    """The sum over all brokers. The first that cannot be read ends it: a part is never given as the whole."""
+    """The sum over all brokers. The first that cannot be read ends it: a part is never given as the
+    whole."""
     ca_file = values.get("RABBITMQ_CA_FILE")
     queue = Queue(
         url=values["RABBITMQ_MANAGEMENT_URL"],
@@ -141,7 +158,9 @@ def hand_over(reading: Reading, values: Mapping[str, str], now: float) -> None:
     point = {key: getattr(reading, key) for key in ("ready", "unacknowledged", "ack_rate")}
     names = {"queue": values["AGENT_INPUT_QUEUE"], "environment": values["METRIC_ENVIRONMENT"]}
     event = json.dumps({"reading": names | {"timestamp": now} | point})
-    client("lambda").invoke(FunctionName=values["AUTOSCALER_FUNCTION"], InvocationType="Event", Payload=event.encode())
+    client("lambda").invoke(
+        FunctionName=values["AUTOSCALER_FUNCTION"], InvocationType="Event", Payload=event.encode()
+    )
 
 
 def dimensions(values: Mapping[str, str]) -> dict[str, str]:
@@ -152,9 +171,15 @@ def describe(fault: Exception) -> str:
     return f"{type(fault).__name__}: {fault}"
 
 
-def report(values: Mapping[str, str], reading: Reading | None, faults: list[Exception], now: float) -> None:
-    """One JSON line, with ReadFailure in the embedded metric format where the dimensions are known."""
-    log: dict[str, Any] = {"event": "queue metrics", "reading": asdict(reading) if reading else None}
+def report(
+    values: Mapping[str, str], reading: Reading | None, faults: list[Exception], now: float
+) -> None:
+    """One JSON line, with ReadFailure in the embedded metric format where the dimensions are
+    known."""
+    log: dict[str, Any] = {
+        "event": "queue metrics",
+        "reading": asdict(reading) if reading else None,
+    }
     log["faults"] = [describe(fault) for fault in faults]
     if "METRIC_ENVIRONMENT" in values:
         metric = {
@@ -168,7 +193,8 @@ def report(values: Mapping[str, str], reading: Reading | None, faults: list[Exce
 
 
 def lambda_handler(event: object, context: object) -> dict[str, Any]:  # noqa: ARG001 - the signature is Lambda's
-    """Read, publish, hand over. A failure to publish does not keep the reading from the autoscaler."""
+    """Read, publish, hand over. A failure to publish does not keep the reading from the
+    autoscaler."""
     values: dict[str, str] = DEFAULTS | dict(os.environ)
     reading: Reading | None = None
     faults: list[Exception] = []

@@ -1,6 +1,7 @@
 """One queue read from one broker's management API, or a clear error; never a guess.
 
-https://www.rabbitmq.com/docs/management#http-api (the reference is served by the broker at /api/index.html)
+https://www.rabbitmq.com/docs/management#http-api (the reference is served by the broker at
+/api/index.html)
 """
 
 from __future__ import annotations
@@ -15,9 +16,18 @@ from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-REPLY_LIMIT = 1 << 20  # bytes; a queue's reply is about 7 kB, and 1 kB more for each of its consumers
-RATES = "msg_rates_age=60&msg_rates_incr=5"  # averages over a minute; a plain "rate" is of the last 5 s
-ALIVE = ("running", "idle", "flow", "live")  # in any other state (down, minority ...) counts are void
+REPLY_LIMIT = (
+    1 << 20
+)  # bytes; a queue's reply is about 7 kB, and 1 kB more for each of its consumers
+RATES = (
+    "msg_rates_age=60&msg_rates_incr=5"  # averages over a minute; a plain "rate" is of the last 5 s
+)
+ALIVE = (
+    "running",
+    "idle",
+    "flow",
+    "live",
+)  # in any other state (down, minority ...) counts are void
 
 
 class BrokerError(Exception):
@@ -30,7 +40,8 @@ class Unauthorized(BrokerError):
 
 @dataclass(frozen=True)
 class Queue:
-    """Where a queue is. `url` is http(s)://host:port; over TLS its host is the name that is verified."""
+    """Where a queue is. `url` is http(s)://host:port; over TLS its host is the name that is
+    verified."""
 
     url: str
     vhost: str
@@ -41,7 +52,8 @@ class Queue:
 
 @dataclass(frozen=True)
 class Reading:
-    """Counts of messages and consumers; rates per second over the last minute, None where not known."""
+    """Counts of messages and consumers; rates per second over the last minute, None where not
+    known."""
 
     ready: int
     unacknowledged: int
@@ -62,10 +74,13 @@ def read(queue: Queue, address: str, authorization: str) -> Reading:
     document = get(queue, address, authorization, f"/api/queues/{vhost}/{name}?{RATES}")
     if document is not None:
         return parse(document, address)
-    # A vhost that is missing or still starting answers 404 too: only a running one proves the absence.
+    # A vhost that is missing or still starting answers 404 too: only a running one proves the
+    # absence.
     vhosts = get(queue, address, authorization, "/api/vhosts")
     if not isinstance(vhosts, list) or not any(is_running(vhost, queue.vhost) for vhost in vhosts):
-        raise BrokerError(f"broker {address}: vhost {queue.vhost!r} is missing, not running or not permitted")
+        raise BrokerError(
+            f"broker {address}: vhost {queue.vhost!r} is missing, not running or not permitted"
+        )
     return EMPTY
 
 
@@ -76,12 +91,15 @@ def is_running(vhost: Any, name: str) -> bool:
 
 
 def parse(document: Any, address: str) -> Reading:
-    """The reading in a queue's document. A broker that has just started has no counts in it: an error."""
+    """The reading in a queue's document. A broker that has just started has no counts in it: an
+    error."""
     if not isinstance(document, dict):
         raise BrokerError(f"broker {address}: the reply is not a queue")
     if document.get("state", "running") not in ALIVE:
         raise BrokerError(f"broker {address}: the queue is {document['state']!r}")
-    counts = {key: document.get(key) for key in ("messages_ready", "messages_unacknowledged", "consumers")}
+    counts = {
+        key: document.get(key) for key in ("messages_ready", "messages_unacknowledged", "consumers")
+    }
     wrong = [key for key, count in counts.items() if type(count) is not int or count < 0]
     if wrong:
         reason = "has the broker or the queue just started, or are statistics disabled?"
@@ -114,11 +132,14 @@ def total(readings: list[Reading]) -> Reading:
 
 
 def get(queue: Queue, address: str, authorization: str, path: str) -> Any:
-    """A management resource's JSON, None where it is not found. Follows no redirect and no proxy."""
+    """A management resource's JSON, None where it is not found. Follows no redirect and no
+    proxy."""
     try:
         status, body = exchange(queue, address, authorization, path)
         if status == 401:
-            raise Unauthorized(f"broker {address}: 401, the credentials or their permissions are wrong")
+            raise Unauthorized(
+                f"broker {address}: 401, the credentials or their permissions are wrong"
+            )
         if status not in (200, 404):
             raise BrokerError(f"broker {address}: HTTP status {status}, where 200 was expected")
         document = json.loads(body)
@@ -143,7 +164,9 @@ def exchange(queue: Queue, address: str, authorization: str, path: str) -> tuple
             sock = context.wrap_socket(plain, server_hostname=url.hostname)
         with closing(http.client.HTTPConnection(str(url.hostname), port)) as connection:
             connection.sock = sock
-            connection.request("GET", path, headers={"Authorization": authorization, "Connection": "close"})
+            connection.request(
+                "GET", path, headers={"Authorization": authorization, "Connection": "close"}
+            )
             response, body = connection.getresponse(), bytearray()
             while chunk := response.read1(65536):
                 body += chunk

@@ -1,7 +1,8 @@
-"""podman or docker, whichever is there: build, pull, tag and push; and a registry's answer to what a tag holds.
+"""podman or docker, whichever is there: build, pull, tag and push; and a registry's answer to what
+a tag holds.
 
-What the program says goes to stderr as it says it. A registry's password is given on stdin and kept in a folder of its
-own for as long as the push takes.
+What the program says goes to stderr as it says it. A registry's password is given on stdin and kept
+in a folder of its own for as long as the push takes.
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ _STDERR = 2
 _TIMEOUT = 60
 """Seconds that a registry may take for one manifest."""
 _TRIES = 4
-"""Further tries of a request that is not answered, or by 429 or 5xx; what is sent is named by its content."""
+"""Further tries of a request that is not answered, or by 429 or 5xx; what is sent is named by its
+content."""
 
 
 class Manifest(Struct, frozen=True):
-    """What a tag holds: its digest, and for each platform (``linux/amd64``) the digests of manifest and config."""
+    """What a tag holds: its digest, and for each platform (``linux/amd64``) the digests of manifest
+    and config."""
 
     digest: str
     platforms: Mapping[str, frozenset[str]]
@@ -59,7 +62,9 @@ class ContainerEngine:
             if program:
                 return cls(program)
         names = wanted or " or ".join(PROGRAMS)
-        raise ImageError.of("SW440", f"{names} is not installed", hint="for example: apt-get install -y podman")
+        raise ImageError.of(
+            "SW440", f"{names} is not installed", hint="for example: apt-get install -y podman"
+        )
 
     def build(self, context: Path, reference: str, platform: str) -> None:
         """Build the folder's Dockerfile (or Containerfile) into the local image ``reference``."""
@@ -82,16 +87,29 @@ class ContainerEngine:
         """Give a local image another name."""
         self._run("tag", reference, name)
 
-    def push(self, reference: str, *, insecure: bool = False, logins: Mapping[str, str] | None = None) -> None:
-        """Send an image to the registry that its name begins with; ``logins`` is what `login` gave."""
+    def push(
+        self, reference: str, *, insecure: bool = False, logins: Mapping[str, str] | None = None
+    ) -> None:
+        """Send an image to the registry that its name begins with; ``logins`` is what `login`
+        gave."""
         self._run("push", *self._tls(insecure), reference, environment=logins)
 
     @contextmanager
-    def login(self, host: str, login: Login, *, insecure: bool = False) -> Iterator[Mapping[str, str]]:
-        """Log in to a registry; gives the environment in which `push` is, and forgets the login afterwards."""
+    def login(
+        self, host: str, login: Login, *, insecure: bool = False
+    ) -> Iterator[Mapping[str, str]]:
+        """Log in to a registry; gives the environment in which `push` is, and forgets the login
+        afterwards."""
         with tempfile.TemporaryDirectory(prefix="stackwright-") as folder:
             logins = {"REGISTRY_AUTH_FILE": str(Path(folder, "auth.json")), "DOCKER_CONFIG": folder}
-            arguments = ("login", *self._tls(insecure), "--username", login.username, "--password-stdin", host)
+            arguments = (
+                "login",
+                *self._tls(insecure),
+                "--username",
+                login.username,
+                "--password-stdin",
+                host,
+            )
             self._run(*arguments, environment=logins, text=login.password, quiet=True)
             yield logins
 
@@ -114,9 +132,7 @@ class ContainerEngine:
             stdout=subprocess.DEVNULL if quiet else _STDERR,
         )  # fmt: skip
         if done.returncode:
-            message = (
-                f"{self.name} {arguments[0]} failed for {arguments[-1]} (exit {done.returncode}); its reason is above"
-            )
+            message = f"{self.name} {arguments[0]} failed for {arguments[-1]} (exit {done.returncode}); its reason is above"
             raise ImageError.of("SW441", message)
 
 
@@ -139,7 +155,8 @@ class RegistryClient:
         self._login = login
 
     def manifest(self, repository: str, tag: str) -> Manifest | None:
-        """What the tag holds; None where it, or the repository, does not exist. Raises ImageError."""
+        """What the tag holds; None where it, or the repository, does not exist. Raises
+        ImageError."""
         data = self._get(f"{repository}/manifests/{tag}", _MEDIA_TYPES)
         if data is None:
             return None
@@ -151,7 +168,8 @@ class RegistryClient:
         return Manifest(digest, {self._platform(repository, config): frozenset((digest, config))})
 
     def keep(self, repository: str, digest: str, tag: str) -> None:
-        """Give what has this digest one more tag, so that rules for untagged images leave it alone. Raises ImageError.
+        """Give what has this digest one more tag, so that rules for untagged images leave it alone.
+        Raises ImageError.
 
         The same tag may be given again.
         """
@@ -166,18 +184,23 @@ class RegistryClient:
         try:
             self._open(path, {"Content-Type": str(kind)}, data)
         except ImageError:
-            if self._get(path, _MEDIA_TYPES) != data:  # ECR refuses to put the same again, and the answer may be lost
+            if (
+                self._get(path, _MEDIA_TYPES) != data
+            ):  # ECR refuses to put the same again, and the answer may be lost
                 raise
 
     def push(self, repository: str, tag: str, blobs: Sequence[bytes], manifest: bytes) -> None:
-        """Put an image of these blobs, each in one request, which not every registry takes. Raises ImageError."""
+        """Put an image of these blobs, each in one request, which not every registry takes. Raises
+        ImageError."""
         for blob in blobs:
             path = f"{repository}/blobs/uploads/?digest={_digest(blob)}"
             self._open(path, {"Content-Type": "application/octet-stream"}, blob, "POST")
         kind = str(json.loads(manifest)["mediaType"])
         self._open(f"{repository}/manifests/{tag}", {"Content-Type": kind}, manifest)
 
-    def _of_index(self, repository: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
+    def _of_index(
+        self, repository: str, entries: Sequence[Mapping[str, Any]]
+    ) -> dict[str, frozenset[str]]:
         found = {}
         for entry in entries:
             named = entry.get("platform", {})
@@ -203,13 +226,16 @@ class RegistryClient:
     def _open(
         self, path: str, headers: Mapping[str, str], data: bytes | None = None, sent: str = "PUT"
     ) -> bytes | None:
-        """The answer to a GET, or where there is ``data`` to what sends it; None where a GET finds nothing."""
+        """The answer to a GET, or where there is ``data`` to what sends it; None where a GET finds
+        nothing."""
         from requests import RequestException
 
         url = f"{'http' if self.insecure else 'https'}://{self.host}/v2/{path}"
         try:
             method = "GET" if data is None else sent
-            answer = self._session.request(method, url, data=data, headers=dict(headers), timeout=_TIMEOUT)
+            answer = self._session.request(
+                method, url, data=data, headers=dict(headers), timeout=_TIMEOUT
+            )
             if answer.ok:
                 return bytes(answer.content)
             if answer.status_code == 404 and data is None:
@@ -219,11 +245,14 @@ class RegistryClient:
             reason = str(getattr(error.args[0], "reason", error) if error.args else error)
         hint = "look at the network and HTTPS_PROXY, or log in again, then run it again"
         verb = "give" if data is None else "take"
-        raise ImageError.of("SW442", f"the registry {self.host} does not {verb} {path}: {reason}", hint=hint)
+        raise ImageError.of(
+            "SW442", f"the registry {self.host} does not {verb} {path}: {reason}", hint=hint
+        )
 
     @cached_property
     def _session(self) -> Any:
-        """Tries again where nothing answers. The login goes to the registry alone: ECR sends readers on to S3."""
+        """Tries again where nothing answers. The login goes to the registry alone: ECR sends
+        readers on to S3."""
         import requests
         from requests.adapters import HTTPAdapter
         from urllib3.util import Retry

@@ -1,7 +1,8 @@
 """A function's folder to the zip that Lambda gets: the same bytes on every machine.
 
-Entries are sorted and have one time and one mode. They are stored, not compressed: zlib and its successors (zlib-ng)
-compress the same input to different bytes. Only where that would exceed the limit of a zip are they compressed.
+Entries are sorted and have one time and one mode. They are stored, not compressed: zlib and its
+successors (zlib-ng) compress the same input to different bytes. Only where that would exceed the
+limit of a zip are they compressed.
 """
 
 from __future__ import annotations
@@ -22,20 +23,25 @@ ZIPPED_LIMIT = 50 * 1024 * 1024
 UNZIPPED_LIMIT = 250 * 1024 * 1024
 """Bytes. Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 REQUIREMENTS = "requirements.txt"
-RUNTIME_PACKAGES = frozenset(("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3"))
-"""What Lambda's Python runtimes bring along; a requirement of these is left out unless its line says ``# pack``.
+RUNTIME_PACKAGES = frozenset(
+    ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3")
+)
+"""What Lambda's Python runtimes bring along; a requirement of these is left out unless its line
+says ``# pack``.
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/python-package.html
 """
 _PLATFORMS = ("manylinux2014_{}", "manylinux_2_17_{}")
 _AL2023_PLATFORMS = ("manylinux_2_28_{}", "manylinux_2_27_{}")
-"""From Python 3.12 on the runtimes are Amazon Linux 2023 (glibc 2.34), before Amazon Linux 2 (glibc 2.26).
+"""From Python 3.12 on the runtimes are Amazon Linux 2023 (glibc 2.34), before Amazon Linux 2 (glibc
+2.26).
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 """
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100755 << 16
-"""Readable and executable by all: Lambda runs as another user, and file systems differ in who may execute a file."""
+"""Readable and executable by all: Lambda runs as another user, and file systems differ in who may
+execute a file."""
 _INSTALLER_FILES = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json"))
 """What pip notes about the machine that it runs on."""
 _REQUIREMENT = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*(.*)")
@@ -46,11 +52,15 @@ Files = Mapping[str, bytes]
 
 
 def read_source_files(folder: Path) -> dict[str, bytes]:
-    """The function's own files: no hidden ones, no bytecode, no dotenv file, not the list of its requirements."""
+    """The function's own files: no hidden ones, no bytecode, no dotenv file, not the list of its
+    requirements."""
     found: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
-        if any(part.startswith(".") or part == "__pycache__" for part in parts) or not path.is_file():
+        if (
+            any(part.startswith(".") or part == "__pycache__" for part in parts)
+            or not path.is_file()
+        ):
             continue
         # a link must not bring in what its own name hides
         names = {path.name, path.resolve().name} if path.is_symlink() else {path.name}
@@ -60,7 +70,8 @@ def read_source_files(folder: Path) -> dict[str, bytes]:
 
 
 def dotenv_files(dotenv: Dotenv, names: Sequence[str]) -> dict[str, bytes]:
-    """``aws.env`` and ``.env`` for a zip: variables for services and functions, nothing secret or forbidden."""
+    """``aws.env`` and ``.env`` for a zip: variables for services and functions, nothing secret or
+    forbidden."""
     given = {"aws.env": dotenv.aws, ".env": {**dotenv.plain, **dotenv.function}}
     return {name: _env_file(given[name], dotenv.secret_names) for name in names}
 
@@ -69,17 +80,25 @@ def _env_file(variables: Mapping[str, str], secret_names: Sequence[str]) -> byte
     kept = {
         name: value
         for name, value in variables.items()
-        if name not in secret_names and not matches_pattern(name, FORBIDDEN) and not looks_secret(value)
+        if name not in secret_names
+        and not matches_pattern(name, FORBIDDEN)
+        and not looks_secret(value)
     }
-    quoted = {name: value.replace("\\", "\\\\").replace("'", "\\'") for name, value in sorted(kept.items())}
+    quoted = {
+        name: value.replace("\\", "\\\\").replace("'", "\\'")
+        for name, value in sorted(kept.items())
+    }
     return "".join(f"{name}='{value}'\n" for name, value in quoted.items()).encode()
 
 
-def install_dependencies(project: Path, folder: Path, runtime: str, architecture: str) -> dict[str, bytes]:
-    """The packages of the folder's ``requirements.txt`` as Lambda needs them; pip's result is kept by content.
+def install_dependencies(
+    project: Path, folder: Path, runtime: str, architecture: str
+) -> dict[str, bytes]:
+    """The packages of the folder's ``requirements.txt`` as Lambda needs them; pip's result is kept
+    by content.
 
-    Every package must be pinned with ``==``, those that others need too. Raises InputError where one is not, where
-    pip fails, or where ``runtime`` (e.g. ``python3.13``) is no Python.
+    Every package must be pinned with ``==``, those that others need too. Raises InputError where
+    one is not, where pip fails, or where ``runtime`` (e.g. ``python3.13``) is no Python.
     """
     path = folder / REQUIREMENTS
     if not path.is_file():
@@ -90,7 +109,9 @@ def install_dependencies(project: Path, folder: Path, runtime: str, architecture
     version = re.fullmatch(r"python(3\.[0-9]+)", runtime)
     if version is None:
         message = f"the function has a {REQUIREMENTS}, but its Runtime is {runtime or 'not given'}, no Python"
-        raise InputError.of("SW601", message, Location(requirements.path), hint="set Runtime, e.g. to python3.13")
+        raise InputError.of(
+            "SW601", message, Location(requirements.path), hint="set Runtime, e.g. to python3.13"
+        )
     text = requirements.text()
     cache = Cache(project, "packages")
     key = cache.key(text, version[1], architecture)
@@ -105,7 +126,9 @@ def _text(path: Path, shown: str) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise InputError.of("SW602", "not UTF-8 text", Location(shown), hint="save the file as UTF-8") from None
+        raise InputError.of(
+            "SW602", "not UTF-8 text", Location(shown), hint="save the file as UTF-8"
+        ) from None
 
 
 def _unpacked(data: bytes | None) -> dict[str, bytes] | None:
@@ -136,7 +159,9 @@ class _Requirements:
     def _read(self, line: str, at: Location) -> None:
         requirement, _, comment = line.partition(" #")
         requirement = requirement.strip()
-        if requirement.startswith(("-r", "--requirement", "-c", "--constraint", "-e", "--editable")):
+        if requirement.startswith(
+            ("-r", "--requirement", "-c", "--constraint", "-e", "--editable")
+        ):
             message = f"{requirement.split()[0]} cannot be used for a function"
             raise InputError.of("SW602", message, at, hint="list the packages")
         if requirement.startswith("-"):
@@ -152,11 +177,14 @@ class _Requirements:
 
     def text(self) -> str:
         """The lines for pip."""
-        return "\n".join([*self._options, *(self.pinned[name] for name in sorted(self.pinned))]) + "\n"
+        return (
+            "\n".join([*self._options, *(self.pinned[name] for name in sorted(self.pinned))]) + "\n"
+        )
 
 
 def normalize_name(name: str) -> str:
-    """``Python_Dotenv`` as ``python-dotenv``. Source: https://peps.python.org/pep-0503/#normalized-names"""
+    """``Python_Dotenv`` as ``python-dotenv``. Source:
+    https://peps.python.org/pep-0503/#normalized-names"""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -174,22 +202,48 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
         yield start, pending.strip()
 
 
-def _install(text: str, folder: Path, version: str, architecture: str, requirements: _Requirements) -> dict[str, bytes]:
+def _install(
+    text: str, folder: Path, version: str, architecture: str, requirements: _Requirements
+) -> dict[str, bytes]:
     minor = int(version.partition(".")[2])
-    platforms = [each.format(architecture) for each in _PLATFORMS + (_AL2023_PLATFORMS if minor >= 12 else ())]
+    platforms = [
+        each.format(architecture)
+        for each in _PLATFORMS + (_AL2023_PLATFORMS if minor >= 12 else ())
+    ]
     with tempfile.TemporaryDirectory(prefix="stackwright-") as place:
         listed, target = Path(place, "requirements.txt"), Path(place, "target")
         listed.write_text(text, encoding="utf-8")
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
-        command += ["--no-compile", "--no-warn-script-location", "--implementation", "cp", "--python-version", version]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-input",
+        ]
+        command += [
+            "--no-compile",
+            "--no-warn-script-location",
+            "--implementation",
+            "cp",
+            "--python-version",
+            version,
+        ]
         command += [part for each in platforms for part in ("--platform", each)]
         command += ["--only-binary=:all:", "--target", str(target), "--requirement", str(listed)]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
             raise _pip_failed(done.stderr or done.stdout, requirements)
-        installed = {path.relative_to(target).as_posix(): path for path in target.rglob("*") if path.is_file()}
+        installed = {
+            path.relative_to(target).as_posix(): path
+            for path in target.rglob("*")
+            if path.is_file()
+        }
         _require_pinned(installed, requirements)
-        return {name: path.read_bytes() for name, path in sorted(installed.items()) if _is_packed(name)}
+        return {
+            name: path.read_bytes() for name, path in sorted(installed.items()) if _is_packed(name)
+        }
 
 
 def _is_packed(name: str) -> bool:
@@ -202,24 +256,36 @@ def _is_packed(name: str) -> bool:
 def _require_pinned(installed: Mapping[str, Path], requirements: _Requirements) -> None:
     found = [match for name in installed if (match := _DIST_INFO.fullmatch(name))]
     missing = sorted(
-        (normalize_name(match[1]), match[2]) for match in found if normalize_name(match[1]) not in requirements.pinned
+        (normalize_name(match[1]), match[2])
+        for match in found
+        if normalize_name(match[1]) not in requirements.pinned
     )
     if missing:
         lines = [f"{n}=={v}" + ("  # pack" if n in RUNTIME_PACKAGES else "") for n, v in missing]
-        message = f"{', '.join(name for name, _ in missing)}: needed by other packages, but not pinned"
+        message = (
+            f"{', '.join(name for name, _ in missing)}: needed by other packages, but not pinned"
+        )
         hint = f"add to {requirements.path}: {'; '.join(lines)}"
         raise InputError.of("SW602", message, Location(requirements.path), hint=hint)
 
 
 def _pip_failed(output: str, requirements: _Requirements) -> InputError:
-    lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith("WARNING")]
+    lines = [
+        line.strip()
+        for line in output.splitlines()
+        if line.strip() and not line.startswith("WARNING")
+    ]
     if any("No module named pip" in line for line in lines):
         hint = "install pip: python -m ensurepip"
     elif any("No matching distribution" in line for line in lines):
-        hint = "use a version that has a wheel for Lambda; packages are never built from source here"
+        hint = (
+            "use a version that has a wheel for Lambda; packages are never built from source here"
+        )
     else:
         hint = "pip's own settings (PIP_INDEX_URL, pip.conf) apply"
-    message = "pip cannot install the packages:\n" + "\n".join(f"    {line}" for line in lines[-20:])
+    message = "pip cannot install the packages:\n" + "\n".join(
+        f"    {line}" for line in lines[-20:]
+    )
     return InputError.of("SW603", message, Location(requirements.path), hint=hint)
 
 
@@ -242,9 +308,15 @@ def _zip(files: Files, compression: int) -> bytes:
 
 
 def require_limits(data: bytes, unzipped: int, at: Callable[[], Sequence[Location]]) -> None:
-    """Raise InputError where Lambda would refuse the zip, with where it is asked for; to find that takes longer."""
-    for size, limit, what in ((len(data), ZIPPED_LIMIT, "zipped"), (unzipped, UNZIPPED_LIMIT, "unzipped")):
+    """Raise InputError where Lambda would refuse the zip, with where it is asked for; to find that
+    takes longer."""
+    for size, limit, what in (
+        (len(data), ZIPPED_LIMIT, "zipped"),
+        (unzipped, UNZIPPED_LIMIT, "unzipped"),
+    ):
         if size > limit:
-            message = f"the function takes {size / 2**20:.1f} MB {what}; Lambda allows {limit // 2**20}"
+            message = (
+                f"the function takes {size / 2**20:.1f} MB {what}; Lambda allows {limit // 2**20}"
+            )
             hint = "leave packages out, move data to S3, or use a container image"
             raise InputError.of("SW604", message, *at(), hint=hint)

@@ -1,7 +1,9 @@
-"""Rendering to Bundle: function zips and templates, each named by its content; no network but pip's, no credentials.
+"""Rendering to Bundle: function zips and templates, each named by its content; no network but
+pip's, no credentials.
 
-Local paths in TemplateURL and Code become the addresses of artifacts, replaced in the text where they stand, so that
-comments, layout and line numbers stay as reviewed. Nested templates come first: a parent's hash covers its children.
+Local paths in TemplateURL and Code become the addresses of artifacts, replaced in the text where
+they stand, so that comments, layout and line numbers stay as reviewed. Nested templates come first:
+a parent's hash covers its children.
 """
 
 from __future__ import annotations
@@ -47,21 +49,26 @@ _BUCKET = re.compile(r"(?!.*(\.\.|\.-|-\.))[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 def package_rendering(rendering: Rendering, folder: S3Folder | None = None) -> Bundle:
     """The artifacts of a rendering, and its templates with their addresses.
 
-    ``folder`` is where they will be uploaded; without one, addresses are paths relative to one folder that holds all
-    artifacts. A function's Code may be a folder (zipped with the packages of its ``requirements.txt``, and with the
-    dotenv files that ``Metadata: {stackwright: {env_files: [aws.env, .env]}}`` names), a zip, or a single file.
-    Raises InputError with the problems of all functions and templates together.
+    ``folder`` is where they will be uploaded; without one, addresses are paths relative to one
+    folder that holds all artifacts. A function's Code may be a folder (zipped with the packages of
+    its ``requirements.txt``, and with the dotenv files that ``Metadata: {stackwright: {env_files:
+    [aws.env, .env]}}`` names), a zip, or a single file. Raises InputError with the problems of all
+    functions and templates together.
     """
     if folder is not None and not _BUCKET.fullmatch(folder.bucket):
         message = f"{folder.bucket!r} is no name of an S3 bucket"
-        raise InputError.of("SW608", message, hint="3 to 63 lower-case letters, digits, dots and hyphens")
+        raise InputError.of(
+            "SW608", message, hint="3 to 63 lower-case letters, digits, dots and hyphens"
+        )
     packager = _Packager(rendering, folder)
     for document in rendering.documents:
         packager.template(document)
     if packager.problems:
         raise InputError(dict.fromkeys(packager.problems))
     names = {document.name: packager.template(document) for document in rendering.documents}
-    return Bundle(rendering.environment, folder, tuple(packager.artifacts.values()), names, packager.functions)
+    return Bundle(
+        rendering.environment, folder, tuple(packager.artifacts.values()), names, packager.functions
+    )
 
 
 def write_bundle(bundle: Bundle, folder: Path) -> None:
@@ -80,7 +87,9 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
     except OSError as error:
         at = Location(str(error.filename or folder))
         hint = "name another folder with --out, or free some space"
-        raise OutputError.of("SW607", f"cannot write: {error.strerror or error}", at, hint=hint) from error
+        raise OutputError.of(
+            "SW607", f"cannot write: {error.strerror or error}", at, hint=hint
+        ) from error
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -118,7 +127,9 @@ class _Packager:
         suffix = PurePosixPath(document.path).suffix
         artifact = self._artifact(data, f".template{suffix}")
         self._templates[document.name] = made = PackagedTemplate(
-            document.name, artifact, self._folder.url(artifact.name) if self._folder else f"./{artifact.name}"
+            document.name,
+            artifact,
+            self._folder.url(artifact.name) if self._folder else f"./{artifact.name}",
         )
         return made
 
@@ -128,7 +139,8 @@ class _Packager:
         return self.artifacts.setdefault(name, Artifact(name, digest, data))
 
     def _rewritten(self, document: Document) -> str:
-        """The text with each local path replaced at its place; a path that fails is a problem and stays."""
+        """The text with each local path replaced at its place; a path that fails is a problem and
+        stays."""
         text, done, pieces = document.text, 0, []
         for name, resource, node in _local_paths(document):
             try:
@@ -140,27 +152,44 @@ class _Packager:
             done = node.end_mark.index
         return "".join([*pieces, text[done:]])
 
-    def _address(self, document: Document, name: str, resource: Mapping[str, Any], path: str) -> str:
+    def _address(
+        self, document: Document, name: str, resource: Mapping[str, Any], path: str
+    ) -> str:
         if resource["Type"] == _STACK:
             return self._nested(document, name, path)
         artifact = self._function(document, name, resource, path)
         self.functions[f"{document.name}:{name}"] = artifact
         if self._folder is None:
-            return f"./{artifact.name}" if document.path.endswith(".yaml") else json.dumps(f"./{artifact.name}")
-        return json.dumps({"S3Bucket": self._folder.bucket, "S3Key": self._folder.key(artifact.name)})
+            return (
+                f"./{artifact.name}"
+                if document.path.endswith(".yaml")
+                else json.dumps(f"./{artifact.name}")
+            )
+        return json.dumps(
+            {"S3Bucket": self._folder.bucket, "S3Key": self._folder.key(artifact.name)}
+        )
 
     def _nested(self, document: Document, name: str, path: str) -> str:
         wanted = posixpath.normpath(posixpath.join(posixpath.dirname(document.path), path))
         found = next((each for each in self._rendering.documents if each.path == wanted), None)
         if found is None:
-            raise self._error(document, (name, "Properties", "TemplateURL"), "SW605", f"no stack renders to {wanted}")
+            raise self._error(
+                document,
+                (name, "Properties", "TemplateURL"),
+                "SW605",
+                f"no stack renders to {wanted}",
+            )
         address = self.template(found).address
         return address if document.path.endswith(".yaml") else json.dumps(address)
 
-    def _function(self, document: Document, name: str, resource: Mapping[str, Any], path: str) -> Artifact:
+    def _function(
+        self, document: Document, name: str, resource: Mapping[str, Any], path: str
+    ) -> Artifact:
         config = self._rendering.config
         place = (name, "Properties", "Code")
-        source = (config.project / "build" / self._rendering.environment / document.path).parent / path
+        source = (
+            config.project / "build" / self._rendering.environment / document.path
+        ).parent / path
         source = Path(posixpath.normpath(source.as_posix()))
         runtime = str(resource["Properties"].get("Runtime", ""))
         architectures = resource["Properties"].get("Architectures") or ["x86_64"]
@@ -169,33 +198,53 @@ class _Packager:
         key = (source.as_posix(), runtime, architecture, *env_files)
         if key not in self._zips:
             if not source.exists():
-                raise self._error(document, place, "SW605", f"{path}, the code of {name}, does not exist")
+                raise self._error(
+                    document, place, "SW605", f"{path}, the code of {name}, does not exist"
+                )
             extra = function_zip.dotenv_files(config.dotenv, env_files)
             data = self._code(source, runtime, architecture, extra)
             unzipped = _unzipped(data)
             if unzipped is None:
-                raise self._error(document, place, "SW605", f"{path}, the code of {name}, is a damaged zip")
+                raise self._error(
+                    document, place, "SW605", f"{path}, the code of {name}, is a damaged zip"
+                )
             function_zip.require_limits(data, unzipped, lambda: self._at(document, place))
             self._zips[key] = self._artifact(data, ".zip")
         return self._zips[key]
 
-    def _code(self, source: Path, runtime: str, architecture: str, extra: Mapping[str, bytes]) -> bytes:
+    def _code(
+        self, source: Path, runtime: str, architecture: str, extra: Mapping[str, bytes]
+    ) -> bytes:
         if source.is_file():
             data = source.read_bytes()
-            return data if zipfile.is_zipfile(io.BytesIO(data)) else function_zip.make_zip({source.name: data, **extra})
-        packages = function_zip.install_dependencies(self._rendering.config.project, source, runtime, architecture)
-        return function_zip.make_zip({**packages, **function_zip.read_source_files(source), **extra})
+            return (
+                data
+                if zipfile.is_zipfile(io.BytesIO(data))
+                else function_zip.make_zip({source.name: data, **extra})
+            )
+        packages = function_zip.install_dependencies(
+            self._rendering.config.project, source, runtime, architecture
+        )
+        return function_zip.make_zip(
+            {**packages, **function_zip.read_source_files(source), **extra}
+        )
 
-    def _env_files(self, document: Document, name: str, resource: Mapping[str, Any]) -> tuple[str, ...]:
+    def _env_files(
+        self, document: Document, name: str, resource: Mapping[str, Any]
+    ) -> tuple[str, ...]:
         metadata = resource.get("Metadata")
         settings = metadata.get("stackwright") if isinstance(metadata, dict) else None
         wanted = settings.get("env_files", []) if isinstance(settings, dict) else []
         if not isinstance(wanted, list) or any(each not in _ENV_FILES for each in wanted):
             message = f"env_files of {name} may name aws.env and .env only"
-            raise self._error(document, (name, "Metadata", "stackwright", "env_files"), "SW606", message)
+            raise self._error(
+                document, (name, "Metadata", "stackwright", "env_files"), "SW606", message
+            )
         return tuple(sorted(wanted))
 
-    def _error(self, document: Document, place: tuple[str, ...], code: str, message: str) -> InputError:
+    def _error(
+        self, document: Document, place: tuple[str, ...], code: str, message: str
+    ) -> InputError:
         return InputError.of(code, message, *self._at(document, place))
 
     @staticmethod
@@ -213,7 +262,8 @@ def _unzipped(data: bytes) -> int | None:
 
 
 def _local_paths(document: Document) -> Iterator[tuple[str, Mapping[str, Any], yaml.ScalarNode]]:
-    """Logical ID, resource and node of every property that is a local path, in the order of the text."""
+    """Logical ID, resource and node of every property that is a local path, in the order of the
+    text."""
     resources = document.resources()
     if not any(each.get("Type") in _LOCAL for each in resources.values()):
         return  # parsing takes much longer
@@ -221,7 +271,11 @@ def _local_paths(document: Document) -> Iterator[tuple[str, Mapping[str, Any], y
     for name, node in _entries(_child(root, "Resources")):
         wanted = _LOCAL.get(str(resources.get(name, {}).get("Type")))
         value = _child(_child(node, "Properties"), wanted) if wanted else None
-        if isinstance(value, yaml.ScalarNode) and not value.tag.startswith("!") and "://" not in value.value:
+        if (
+            isinstance(value, yaml.ScalarNode)
+            and not value.tag.startswith("!")
+            and "://" not in value.value
+        ):
             yield name, resources[name], value
 
 

@@ -1,6 +1,8 @@
-"""keys.env to Secrets Manager: one JSON object in each secret of the parameters, a new version only for a change.
+"""keys.env to Secrets Manager: one JSON object in each secret of the parameters, a new version only
+for a change.
 
-Values are read here, compared here, and handed to AWS; what leaves this module are names and version ids.
+Values are read here, compared here, and handed to AWS; what leaves this module are names and
+version ids.
 """
 
 from __future__ import annotations
@@ -20,13 +22,17 @@ from ..config import read_dotenv
 from ..core import AwsError, Config, InputError, Location, Problem, StackwrightError
 
 KEPT = 15
-"""Versions of a secret that releases can be restored with. Five of the 20 labels are left to AWS, which uses three,
-and to others."""
+"""Versions of a secret that releases can be restored with. Five of the 20 labels are left to AWS,
+which uses three, and to others."""
 _LABEL = "kept-"
 KEYS = "keys.env"
-_IGNORED = {0: "; git ignores it", 1: f", after adding {KEYS} to .gitignore: git does not ignore it"}
+_IGNORED = {
+    0: "; git ignores it",
+    1: f", after adding {KEYS} to .gitignore: git does not ignore it",
+}
 SIZE_LIMIT = 65_536
-"""Bytes of one secret. Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"""
+"""Bytes of one secret. Source:
+https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,9 @@ class KeyValues:
 
     def text(self) -> str:
         """The secret's value: one JSON object, the same text for the same values."""
-        return json.dumps(dict(sorted(self.values.items())), ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(
+            dict(sorted(self.values.items())), ensure_ascii=False, separators=(",", ":")
+        )
 
 
 class KeyState(StrEnum):
@@ -61,11 +69,14 @@ class SecretStatus(Struct, frozen=True):
     @property
     def ready(self) -> bool:
         """Whether a deployment can bind it: every needed key has a value."""
-        return self.version is not None and not {KeyState.MISSING, KeyState.EMPTY} & set(self.keys.values())
+        return self.version is not None and not {KeyState.MISSING, KeyState.EMPTY} & set(
+            self.keys.values()
+        )
 
 
 class SecretDifference(Struct, frozen=True):
-    """What pushing would change in one secret, by the names of keys; ``version`` is the current one."""
+    """What pushing would change in one secret, by the names of keys; ``version`` is the current
+    one."""
 
     name: str
     version: str | None
@@ -78,16 +89,25 @@ class SecretDifference(Struct, frozen=True):
     @property
     def empty(self) -> bool:
         """Whether there is nothing to push."""
-        return self.version is not None and not (self.added or self.changed or self.removed or self.replaces_text)
+        return self.version is not None and not (
+            self.added or self.changed or self.removed or self.replaces_text
+        )
 
 
 def read_keys(config: Config, folder: Path) -> KeyValues:
-    """The values of the folder's keys.env; raises InputError where one that is needed is missing or empty."""
+    """The values of the folder's keys.env; raises InputError where one that is needed is missing or
+    empty."""
     path = folder / KEYS
-    shown = path.relative_to(config.project).as_posix() if path.is_relative_to(config.project) else path.as_posix()
+    shown = (
+        path.relative_to(config.project).as_posix()
+        if path.is_relative_to(config.project)
+        else path.as_posix()
+    )
     if not path.is_file():
         hint = f"copy {shown}.example to {shown} and fill it in{_IGNORED.get(_ignored(path), '')}"
-        raise InputError.of("SW420", f"there is no {shown}, so there are no values to compare or push", hint=hint)
+        raise InputError.of(
+            "SW420", f"there is no {shown}, so there are no values to compare or push", hint=hint
+        )
     found, problems = read_dotenv(path.read_text(encoding="utf-8-sig"), shown)
     needed = config.dotenv.secret_names
     problems += [
@@ -101,39 +121,62 @@ def read_keys(config: Config, folder: Path) -> KeyValues:
     keys = KeyValues({name: variable.value for name, variable in found.items()})
     if len(keys.text().encode()) > SIZE_LIMIT:
         message = f"{KEYS} is larger than the {SIZE_LIMIT:,} bytes that a secret may have"
-        raise InputError.of("SW422", message, Location(shown), hint="keep files and certificates elsewhere")
+        raise InputError.of(
+            "SW422", message, Location(shown), hint="keep files and certificates elsewhere"
+        )
     return keys
 
 
 def _ignored(path: Path) -> int:
-    """git's exit status: 0 where it ignores a file, 1 where it does not; anything else where nobody can tell."""
+    """git's exit status: 0 where it ignores a file, 1 where it does not; anything else where nobody
+    can tell."""
     command = ["git", "check-ignore", "-q", path.name]
     try:
-        return subprocess.run(command, cwd=path.parent, capture_output=True, timeout=20, check=False).returncode
+        return subprocess.run(
+            command, cwd=path.parent, capture_output=True, timeout=20, check=False
+        ).returncode
     except (OSError, subprocess.SubprocessError):
         return 128
 
 
 def secret_names(config: Config) -> dict[str, str]:
-    """The secrets that hold keys.env, by their key under ``secrets`` in the parameters; raises InputError for none."""
+    """The secrets that hold keys.env, by their key under ``secrets`` in the parameters; raises
+    InputError for none."""
     given = config.parameters.get("secrets")
     entries = given.items() if isinstance(given, dict) else ()
-    found = {key: str(entry["name"]) for key, entry in entries if isinstance(entry, dict) and entry.get("name")}
+    found = {
+        key: str(entry["name"])
+        for key, entry in entries
+        if isinstance(entry, dict) and entry.get("name")
+    }
     if not found:
         hint = "write secrets: {app: {name: …}} into the parameters"
-        raise InputError.of("SW423", f"the environment {config.environment} names no secret", hint=hint)
+        raise InputError.of(
+            "SW423", f"the environment {config.environment} names no secret", hint=hint
+        )
     return found
 
 
 def read_secret_status(config: Config, aws: Storage) -> list[SecretStatus]:
     """What is in each secret, held against the names of keys.env.example."""
-    return [_status(name, config.dotenv.secret_names, aws) for name in secret_names(config).values()]
+    return [
+        _status(name, config.dotenv.secret_names, aws) for name in secret_names(config).values()
+    ]
 
 
 def resolve_versions(config: Config, aws: Storage) -> dict[str, str]:
-    """Key under ``secrets`` -> the version id that a deployment binds; raises InputError where a key has no value."""
-    found = {key: _status(name, config.dotenv.secret_names, aws) for key, name in secret_names(config).items()}
-    problems = [problem for each in found.values() if not each.ready for problem in _unready(each, config.environment)]
+    """Key under ``secrets`` -> the version id that a deployment binds; raises InputError where a
+    key has no value."""
+    found = {
+        key: _status(name, config.dotenv.secret_names, aws)
+        for key, name in secret_names(config).items()
+    }
+    problems = [
+        problem
+        for each in found.values()
+        if not each.ready
+        for problem in _unready(each, config.environment)
+    ]
     if problems:
         raise InputError(problems)
     return {key: each.version for key, each in found.items() if each.version is not None}
@@ -150,16 +193,23 @@ def _unready(each: SecretStatus, environment: str) -> Iterator[Problem]:
 
 
 def keep_version(name: str, version: str, release: int, aws: Storage) -> None:
-    """Label a version so that Secrets Manager keeps it when newer ones come: a release can then be restored.
+    """Label a version so that Secrets Manager keeps it when newer ones come: a release can then be
+    restored.
 
-    A version without a label is deprecated, and deleted once a secret has more than about 100 of them. The label has
-    the number of the first of the releases that use the version one after the other; one that comes back, by a
-    rollback, gets another. A secret can have 20 labels in all: beyond ``KEPT`` of ours the versions that were in use
-    longest ago lose theirs. Raises InputError, AwsError.
-    Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
+    A version without a label is deprecated, and deleted once a secret has more than about 100 of
+    them. The label has the number of the first of the releases that use the version one after the
+    other; one that comes back, by a rollback, gets another. A secret can have 20 labels in all:
+    beyond ``KEPT`` of ours the versions that were in use longest ago lose theirs. Raises
+    InputError, AwsError. Source:
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
     """
     secret = require_usable(name, aws)
-    held = {label: id_ for id_, labels in secret.versions.items() for label in labels if label.startswith(_LABEL)}
+    held = {
+        label: id_
+        for id_, labels in secret.versions.items()
+        for label in labels
+        if label.startswith(_LABEL)
+    }
     earlier = [label for label, id_ in held.items() if id_ == version]
     if earlier and max(held, key=_number) in earlier:
         return
@@ -174,8 +224,9 @@ def keep_version(name: str, version: str, release: int, aws: Storage) -> None:
 
 
 def _label(name: str, version: str | None, label: str, aws: Storage, holder: str | None) -> None:
-    """Give a version, or none, the label that ``holder`` has. Where the answer is lost and the call tried again, the
-    holder does not have it any more, which Secrets Manager refuses. Raises AwsError."""
+    """Give a version, or none, the label that ``holder`` has. Where the answer is lost and the call
+    tried again, the holder does not have it any more, which Secrets Manager refuses. Raises
+    AwsError."""
     try:
         aws.label_secret_version(name, version, label, holder=holder)
     except AwsError as error:
@@ -211,7 +262,9 @@ def _status(name: str, needed: Sequence[str], aws: Storage) -> SecretStatus:
     return SecretStatus(name, secret is not None, version, states)
 
 
-def compare_secrets(config: Config, keys: KeyValues, aws: Storage, *, absent: bool = False) -> list[SecretDifference]:
+def compare_secrets(
+    config: Config, keys: KeyValues, aws: Storage, *, absent: bool = False
+) -> list[SecretDifference]:
     """What `push` would change; raises InputError where a secret is missing or being deleted.
 
     With ``absent``, a secret that a deployment will make first counts as one without a value.
@@ -243,7 +296,9 @@ def _require_usable(name: str, secret: Secret | None) -> Secret:
         raise InputError.of("SW424", f"there is no secret {name}", hint=hint)
     if secret.deleted is not None:
         message = f"the secret {name} is to be deleted on {secret.deleted:%Y-%m-%d}"
-        raise InputError.of("SW425", message, hint=f"aws secretsmanager restore-secret --secret-id {name}")
+        raise InputError.of(
+            "SW425", message, hint=f"aws secretsmanager restore-secret --secret-id {name}"
+        )
     return secret
 
 
@@ -255,7 +310,9 @@ def _difference(secret: Secret, name: str, keys: KeyValues, aws: Storage) -> Sec
         name,
         version,
         added=tuple(sorted(keys.values.keys() - old.keys())),
-        changed=tuple(sorted(key for key in keys.values.keys() & old.keys() if keys.values[key] != old[key])),
+        changed=tuple(
+            sorted(key for key in keys.values.keys() & old.keys() if keys.values[key] != old[key])
+        ),
         removed=tuple(sorted(old.keys() - keys.values.keys())),
         replaces_text=held is None,
     )
@@ -267,16 +324,25 @@ def _object(text: str) -> dict[str, str] | None:
         data = json.loads(text)
     except ValueError:
         return None
-    return data if isinstance(data, dict) and all(isinstance(value, str) for value in data.values()) else None
+    return (
+        data
+        if isinstance(data, dict) and all(isinstance(value, str) for value in data.values())
+        else None
+    )
 
 
-def push_secrets(differences: Sequence[SecretDifference], keys: KeyValues, aws: Storage) -> dict[str, str]:
-    """Put a new version into each secret that differs; the secret's name -> the version that is now current."""
+def push_secrets(
+    differences: Sequence[SecretDifference], keys: KeyValues, aws: Storage
+) -> dict[str, str]:
+    """Put a new version into each secret that differs; the secret's name -> the version that is now
+    current."""
     pushed: dict[str, str] = {}
     for each in differences:
         pushed[each.name] = each.version or ""
         if not each.empty:
-            pushed[each.name] = put_version(require_usable(each.name, aws), str(uuid.uuid4()), keys, aws)
+            pushed[each.name] = put_version(
+                require_usable(each.name, aws), str(uuid.uuid4()), keys, aws
+            )
     return pushed
 
 

@@ -1,7 +1,7 @@
 """Artifacts to S3: only what is not there, several at a time, each with its checksum.
 
-Objects are named by their content, so a run that was interrupted goes on where it stopped, two runs cannot disagree,
-and what an older release refers to is never overwritten.
+Objects are named by their content, so a run that was interrupted goes on where it stopped, two runs
+cannot disagree, and what an older release refers to is never overwritten.
 """
 
 from __future__ import annotations
@@ -37,11 +37,13 @@ class UploadResult(Struct, frozen=True):
 def upload_bundle(
     bundle: Bundle, account: str, aws: Storage, done: Callable[[Artifact], None] = lambda _: None
 ) -> UploadResult:
-    """Bring the artifacts to the bundle's bucket, which must belong to ``account``; ``done`` is called for each.
+    """Bring the artifacts to the bundle's bucket, which must belong to ``account``; ``done`` is
+    called for each.
 
-    A bucket's name can be guessed and taken by others, so the owner is compared with every call. An object whose
-    checksum is not that of its name was altered: it gets its content back. Raises StackwrightError with the problems
-    of all artifacts; those that could be uploaded are there then, and are not sent again.
+    A bucket's name can be guessed and taken by others, so the owner is compared with every call. An
+    object whose checksum is not that of its name was altered: it gets its content back. Raises
+    StackwrightError with the problems of all artifacts; those that could be uploaded are there
+    then, and are not sent again.
     """
     folder = bundle.folder
     if folder is None:

@@ -32,11 +32,13 @@ class Account(Protocol):
         """EC2 DescribeSubnets; those that do not exist are left out."""
 
     def default_routes(self, vpc: str) -> Mapping[str, str]:
-        """EC2 DescribeRouteTables: where packets to the internet go (``igw-…``, ``nat-…``, empty: nowhere) by subnet;
-        the empty key is the main route table's, for subnets without one of their own."""
+        """EC2 DescribeRouteTables: where packets to the internet go (``igw-…``, ``nat-…``, empty:
+        nowhere) by subnet; the empty key is the main route table's, for subnets without one of
+        their own."""
 
     def certificate(self, arn: str) -> str | None:
-        """ACM DescribeCertificate: ISSUED, PENDING_VALIDATION, EXPIRED …; None where there is none."""
+        """ACM DescribeCertificate: ISSUED, PENDING_VALIDATION, EXPIRED …; None where there is
+        none."""
 
     def namespaces(self) -> Mapping[str, str]:
         """Cloud Map ListNamespaces, all pages: id -> name."""
@@ -54,10 +56,11 @@ class Account(Protocol):
         """S3 HeadBucket; also for one of another account, whose name is taken."""
 
     def held_by(self, type_: str, name: str) -> str | None:
-        """What has a name that a template gives a table, database, log group, queue, stream or SSM parameter: its
-        primary identifier in CloudFormation; None where the name is free, or not of these types. DynamoDB
-        DescribeTable, RDS DescribeDBInstances and DescribeDBClusters, Logs DescribeLogStreams, SQS GetQueueUrl, Kinesis
-        DescribeStreamSummary, SSM ListTagsForResource (which, unlike GetParameter, hands out no value)."""
+        """What has a name that a template gives a table, database, log group, queue, stream or SSM
+        parameter: its primary identifier in CloudFormation; None where the name is free, or not of
+        these types. DynamoDB DescribeTable, RDS DescribeDBInstances and DescribeDBClusters, Logs
+        DescribeLogStreams, SQS GetQueueUrl, Kinesis DescribeStreamSummary, SSM ListTagsForResource
+        (which, unlike GetParameter, hands out no value)."""
 
 
 class AccountCalls(Session):
@@ -69,7 +72,12 @@ class AccountCalls(Session):
         wanted: Any = [{"Name": "subnet-id", "Values": list(ids)}]
         found = self._pages("ec2", "describe_subnets", "Subnets", Filters=wanted)
         return [
-            Subnet(each["SubnetId"], each["VpcId"], each["AvailabilityZone"], each["AvailableIpAddressCount"])
+            Subnet(
+                each["SubnetId"],
+                each["VpcId"],
+                each["AvailabilityZone"],
+                each["AvailableIpAddressCount"],
+            )
             for each in found
         ]
 
@@ -85,7 +93,9 @@ class AccountCalls(Session):
 
     def certificate(self, arn: str) -> str | None:
         """See `Account`."""
-        answer = self._find("ResourceNotFoundException", "acm", "describe_certificate", CertificateArn=arn)
+        answer = self._find(
+            "ResourceNotFoundException", "acm", "describe_certificate", CertificateArn=arn
+        )
         return None if answer is None else str(answer["Certificate"]["Status"])
 
     def namespaces(self) -> Mapping[str, str]:
@@ -96,12 +106,18 @@ class AccountCalls(Session):
     def quota(self, service: str, code: str) -> float | None:
         """See `Account`."""
         arguments = {"ServiceCode": service, "QuotaCode": code}
-        answer = self._find("NoSuchResourceException", "service-quotas", "get_service_quota", **arguments)
+        answer = self._find(
+            "NoSuchResourceException", "service-quotas", "get_service_quota", **arguments
+        )
         return None if answer is None else float(answer["Quota"]["Value"])
 
     def unreserved_concurrency(self) -> int:
         """See `Account`."""
-        return int(self._call("lambda", "get_account_settings")["AccountLimit"]["UnreservedConcurrentExecutions"])
+        return int(
+            self._call("lambda", "get_account_settings")["AccountLimit"][
+                "UnreservedConcurrentExecutions"
+            ]
+        )
 
     def role_exists(self, name: str) -> bool:
         """See `Account`."""
@@ -115,18 +131,30 @@ class AccountCalls(Session):
         """See `Account`."""
         found: Any = None
         if type_ == "AWS::SQS::Queue":
-            found = self._find("AWS.SimpleQueueService.NonExistentQueue", "sqs", "get_queue_url", QueueName=name)
+            found = self._find(
+                "AWS.SimpleQueueService.NonExistentQueue", "sqs", "get_queue_url", QueueName=name
+            )
             return str(found["QueueUrl"]) if found else None
         if type_ == "AWS::RDS::DBInstance":
-            found = self._find("DBInstanceNotFound", "rds", "describe_db_instances", DBInstanceIdentifier=name)
-            return str(found["DBInstances"][0]["DBInstanceIdentifier"]) if found else None  # in lower case
+            found = self._find(
+                "DBInstanceNotFound", "rds", "describe_db_instances", DBInstanceIdentifier=name
+            )
+            return (
+                str(found["DBInstances"][0]["DBInstanceIdentifier"]) if found else None
+            )  # in lower case
         if type_ == "AWS::RDS::DBCluster":
-            found = self._find("DBClusterNotFoundFault", "rds", "describe_db_clusters", DBClusterIdentifier=name)
+            found = self._find(
+                "DBClusterNotFoundFault", "rds", "describe_db_clusters", DBClusterIdentifier=name
+            )
             return str(found["DBClusters"][0]["DBClusterIdentifier"]) if found else None
         if type_ in ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable"):
-            found = self._find("ResourceNotFoundException", "dynamodb", "describe_table", TableName=name)
+            found = self._find(
+                "ResourceNotFoundException", "dynamodb", "describe_table", TableName=name
+            )
         elif type_ == "AWS::Kinesis::Stream":
-            found = self._find("ResourceNotFoundException", "kinesis", "describe_stream_summary", StreamName=name)
+            found = self._find(
+                "ResourceNotFoundException", "kinesis", "describe_stream_summary", StreamName=name
+            )
         elif type_ == "AWS::Logs::LogGroup":
             # Not DescribeLogGroups, which IAM allows for all groups or none.
             asked: Any = {"logGroupName": name, "limit": 1}
@@ -138,7 +166,8 @@ class AccountCalls(Session):
 
 
 def _way_out(routes: Sequence[Mapping[str, Any]]) -> str:
-    """The target of the default route; empty where there is none, or where it leads to what was deleted."""
+    """The target of the default route; empty where there is none, or where it leads to what was
+    deleted."""
     for route in routes:
         if route.get("DestinationCidrBlock") == _ANYWHERE and route.get("State") != "blackhole":
             return next((str(route[key]) for key in _TARGETS if route.get(key)), "")

@@ -21,16 +21,19 @@ class Caller(Struct, frozen=True):
 
 
 class Aws(Stacks, Storage, Services, Account, Protocol):
-    """All calls that the stages make; every method raises AwsError. A stage may ask for one of the parts only."""
+    """All calls that the stages make; every method raises AwsError. A stage may ask for one of the
+    parts only."""
 
     def caller(self) -> Caller:
         """STS GetCallerIdentity, which needs no permission."""
 
     def credentials_account(self) -> str | None:
-        """The account that the credentials say they are of, told without a call; None where they do not."""
+        """The account that the credentials say they are of, told without a call; None where they do
+        not."""
 
     def prepare(self, *services: str) -> None:
-        """Make clients ahead of their first use, while other calls are waited for. Raises AwsError: SW405."""
+        """Make clients ahead of their first use, while other calls are waited for. Raises AwsError:
+        SW405."""
 
 
 class Boto(StackCalls, StorageCalls, ServiceCalls, AccountCalls):
@@ -49,7 +52,8 @@ class Boto(StackCalls, StorageCalls, ServiceCalls, AccountCalls):
 def require_account(account: str | None, aws: Aws) -> Caller:
     """Who is calling, in the account of the parameters; None is not compared.
 
-    Raises AwsError: SW401 no credentials, SW404 another account, SW405 another Region than is configured.
+    Raises AwsError: SW401 no credentials, SW404 another account, SW405 another Region than is
+    configured.
     """
     caller = aws.caller()
     if account is not None and caller.account != account:

@@ -1,8 +1,10 @@
-"""botocore's data, through its own extension point for loaders: the same files in a third of the time.
+"""botocore's data, through its own extension point for loaders: the same files in a third of the
+time.
 
-Making the clients of five services takes a fifth of a command that finds nothing to do, and most of it is reading what
-they look like: botocore reads in Python's own ordered dictionaries what is packed and mostly documentation, and looks
-into some 900 folders to know which services there are. Here the files are kept unpacked and without documentation.
+Making the clients of five services takes a fifth of a command that finds nothing to do, and most of
+it is reading what they look like: botocore reads in Python's own ordered dictionaries what is
+packed and mostly documentation, and looks into some 900 folders to know which services there are.
+Here the files are kept unpacked and without documentation.
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ _WORTH = 20_000
 
 
 class FastLoader(Loader):
-    """A data loader for a session of botocore, with the folders that ``like`` searches; ``kept`` holds what was read
-    before, by botocore's version and the path, size and time of each file.
+    """A data loader for a session of botocore, with the folders that ``like`` searches; ``kept``
+    holds what was read before, by botocore's version and the path, size and time of each file.
 
     Source: https://docs.aws.amazon.com/botocore/latest/reference/loaders.html
     """
@@ -35,20 +37,26 @@ class FastLoader(Loader):
     def __init__(self, like: Loader, kept: Cache | None) -> None:
         super().__init__(list(like.search_paths), _Files(kept), include_default_search_paths=False)
         folders = (Path(each) for each in self.search_paths)
-        self._names = sorted({entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir()})
+        self._names = sorted(
+            {entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir()}
+        )
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - what each has is not looked into
         """The names of all services, and of files beside them."""
         return self._names
 
-    def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
-        """What a service has of a type of data. Raises UnknownServiceError where it has none, which botocore knows from
-        the list that is shorter here."""
+    def load_service_model(
+        self, service_name: str, type_name: str, api_version: str | None = None
+    ) -> Any:
+        """What a service has of a type of data. Raises UnknownServiceError where it has none, which
+        botocore knows from the list that is shorter here."""
         try:
             return super().load_service_model(service_name, type_name, api_version)
         except DataNotFoundError:
             known = ", ".join(super().list_available_services(type_name))
-            raise UnknownServiceError(service_name=service_name, known_service_names=known) from None
+            raise UnknownServiceError(
+                service_name=service_name, known_service_names=known
+            ) from None
 
 
 class _Files(JSONFileLoader):
@@ -80,7 +88,8 @@ def _decoded(path: Path) -> Any:
 
 
 def _undocumented(data: Any) -> Any:
-    """The same with empty texts for ``documentation``, of which botocore makes docstrings when they are asked for."""
+    """The same with empty texts for ``documentation``, of which botocore makes docstrings when they
+    are asked for."""
     if isinstance(data, dict):
         return {
             key: "" if key == "documentation" and isinstance(each, str) else _undocumented(each)

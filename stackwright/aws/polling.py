@@ -1,7 +1,8 @@
-"""When to ask AWS again: often while things move, seldom while they do not, never faster than AWS allows.
+"""When to ask AWS again: often while things move, seldom while they do not, never faster than AWS
+allows.
 
-CloudFormation documents no rate for its calls and throttles an account as a whole, so rounds are spaced by how many
-calls one makes; what is throttled all the same is tried again by botocore.
+CloudFormation documents no rate for its calls and throttles an account as a whole, so rounds are
+spaced by how many calls one makes; what is throttled all the same is tried again by botocore.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ import time
 from collections.abc import Callable, Iterator
 
 CALLS_A_SECOND = 5.0
-"""What one deployment allows itself. An account was seen to be throttled at eight to ten reads a second
-(https://github.com/aws/aws-cdk-cli/issues/1709), and others use it too."""
+"""What one deployment allows itself. An account was seen to be throttled at eight to ten reads a
+second (https://github.com/aws/aws-cdk-cli/issues/1709), and others use it too."""
 
 
 class Polling:
-    """Rounds of asking: ``for _ in polling: …`` runs the first at once and waits before each other one.
+    """Rounds of asking: ``for _ in polling: …`` runs the first at once and waits before each other
+    one.
 
-    The time from the start of one round to the next is ``first`` seconds, then ``growth`` times as long each round, up
-    to ``longest``; `changed` begins anew with ``first``. A round of which `called` says that it made n calls takes at
-    least n / ``rate`` seconds. Iteration ends after ``deadline`` seconds, with one last round at that time; without
-    one it never ends by itself. Raises nothing.
+    The time from the start of one round to the next is ``first`` seconds, then ``growth`` times as
+    long each round, up to ``longest``; `changed` begins anew with ``first``. A round of which
+    `called` says that it made n calls takes at least n / ``rate`` seconds. Iteration ends after
+    ``deadline`` seconds, with one last round at that time; without one it never ends by itself.
+    Raises nothing.
     """
 
     def __init__(

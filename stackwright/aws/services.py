@@ -13,8 +13,8 @@ from .session import Session
 
 
 class Deployment(Struct, frozen=True):
-    """One deployment of an ECS service; ``status`` is PRIMARY, ACTIVE or INACTIVE, ``rollout`` IN_PROGRESS, COMPLETED
-    or FAILED."""
+    """One deployment of an ECS service; ``status`` is PRIMARY, ACTIVE or INACTIVE, ``rollout``
+    IN_PROGRESS, COMPLETED or FAILED."""
 
     id: str
     status: str
@@ -45,7 +45,8 @@ class Service(Struct, frozen=True):
 
     @property
     def stable(self) -> bool:
-        """Whether its one deployment is complete: what ``aws ecs wait services-stable`` waits for."""
+        """Whether its one deployment is complete: what ``aws ecs wait services-stable`` waits
+        for."""
         return len(self.deployments) == 1 and self.running == self.desired
 
 
@@ -79,7 +80,8 @@ class Task(Struct, frozen=True):
 
 
 class Target(Struct, frozen=True):
-    """A target of a load balancer; ``state`` is healthy, unhealthy, initial, draining, unused or unavailable."""
+    """A target of a load balancer; ``state`` is healthy, unhealthy, initial, draining, unused or
+    unavailable."""
 
     id: str
     port: int
@@ -108,7 +110,8 @@ class Services(Protocol):
         """ECS DescribeServices; names or ARNs, any number; those that do not exist are left out."""
 
     def tasks(self, cluster: str, service: str, *, stopped: bool = False) -> list[Task]:
-        """ECS ListTasks and DescribeTasks: those that run or start, or those that stopped within about an hour."""
+        """ECS ListTasks and DescribeTasks: those that run or start, or those that stopped within
+        about an hour."""
 
     def task_definition(self, arn: str) -> Mapping[str, Any]:
         """ECS DescribeTaskDefinition, as the API gives it."""
@@ -120,7 +123,8 @@ class Services(Protocol):
         """ECS StopServiceDeployment with rollback."""
 
     def log_tail(self, group: str, stream: str, lines: int = 10) -> list[str]:
-        """CloudWatch Logs GetLogEvents: the last lines; none where group or stream does not exist."""
+        """CloudWatch Logs GetLogEvents: the last lines; none where group or stream does not
+        exist."""
 
     def target_health(self, target_group: str) -> list[Target]:
         """Elastic Load Balancing DescribeTargetHealth."""
@@ -129,16 +133,21 @@ class Services(Protocol):
         """Cloud Map ListInstances of a service (``srv-…``)."""
 
     def reserved_concurrency(self, function: str) -> int | None:
-        """Lambda GetFunctionConcurrency; None where nothing is reserved, or there is no such function."""
+        """Lambda GetFunctionConcurrency; None where nothing is reserved, or there is no such
+        function."""
 
     def reserve_concurrency(self, function: str, value: int | None) -> None:
         """Lambda PutFunctionConcurrency, or DeleteFunctionConcurrency for None."""
 
     def invoke(self, function: str, payload: Mapping[str, Any]) -> tuple[str, str]:
-        """Lambda Invoke and wait: (error type, empty where it ended well; the text of its answer)."""
+        """Lambda Invoke and wait: (error type, empty where it ended well; the text of its
+        answer)."""
 
-    def latest_metric(self, namespace: str, name: str, dimensions: Mapping[str, str], seconds: int) -> Metric | None:
-        """CloudWatch GetMetricData: the newest value within so many seconds; None where there is none."""
+    def latest_metric(
+        self, namespace: str, name: str, dimensions: Mapping[str, str], seconds: int
+    ) -> Metric | None:
+        """CloudWatch GetMetricData: the newest value within so many seconds; None where there is
+        none."""
 
     def alarms(self, names: Sequence[str]) -> dict[str, str]:
         """CloudWatch DescribeAlarms: name -> OK, ALARM or INSUFFICIENT_DATA."""
@@ -153,7 +162,9 @@ class ServiceCalls(Session):
         for start in range(0, len(names), 10):  # the API takes ten
             some = list(names[start : start + 10])
             answer = self._call("ecs", "describe_services", cluster=cluster, services=some)
-            found += [_service(each) for each in answer["services"] if each.get("status") != "INACTIVE"]
+            found += [
+                _service(each) for each in answer["services"] if each.get("status") != "INACTIVE"
+            ]
         return found
 
     def tasks(self, cluster: str, service: str, *, stopped: bool = False) -> list[Task]:
@@ -163,13 +174,17 @@ class ServiceCalls(Session):
         arns = self._pages("ecs", "list_tasks", "taskArns", **arguments)
         found: list[Task] = []
         for start in range(0, len(arns), 100):  # the API takes a hundred
-            answer = self._call("ecs", "describe_tasks", cluster=cluster, tasks=arns[start : start + 100])
+            answer = self._call(
+                "ecs", "describe_tasks", cluster=cluster, tasks=arns[start : start + 100]
+            )
             found += [_task(each) for each in answer["tasks"]]
         return found
 
     def task_definition(self, arn: str) -> Mapping[str, Any]:
         """See `Services`."""
-        found: Mapping[str, Any] = self._call("ecs", "describe_task_definition", taskDefinition=arn)["taskDefinition"]
+        found: Mapping[str, Any] = self._call(
+            "ecs", "describe_task_definition", taskDefinition=arn
+        )["taskDefinition"]
         return found
 
     def service_deployments(self, cluster: str, service: str) -> list[tuple[str, str]]:
@@ -196,8 +211,13 @@ class ServiceCalls(Session):
     def target_health(self, target_group: str) -> list[Target]:
         """See `Services`."""
         answer = self._call("elbv2", "describe_target_health", TargetGroupArn=target_group)
-        found = [(each["Target"], each["TargetHealth"]) for each in answer["TargetHealthDescriptions"]]
-        return [Target(t["Id"], int(t.get("Port", 0)), h["State"], h.get("Description", "")) for t, h in found]
+        found = [
+            (each["Target"], each["TargetHealth"]) for each in answer["TargetHealthDescriptions"]
+        ]
+        return [
+            Target(t["Id"], int(t.get("Port", 0)), h["State"], h.get("Description", ""))
+            for t, h in found
+        ]
 
     def instances(self, service_id: str) -> list[Instance]:
         """See `Services`."""
@@ -206,7 +226,9 @@ class ServiceCalls(Session):
 
     def reserved_concurrency(self, function: str) -> int | None:
         """See `Services`."""
-        found = self._find("ResourceNotFoundException", "lambda", "get_function_concurrency", FunctionName=function)
+        found = self._find(
+            "ResourceNotFoundException", "lambda", "get_function_concurrency", FunctionName=function
+        )
         value = (found or {}).get("ReservedConcurrentExecutions")
         return None if value is None else int(value)
 
@@ -215,23 +237,46 @@ class ServiceCalls(Session):
         if value is None:
             self._call("lambda", "delete_function_concurrency", FunctionName=function)
         else:
-            arguments: dict[str, Any] = {"FunctionName": function, "ReservedConcurrentExecutions": value}
+            arguments: dict[str, Any] = {
+                "FunctionName": function,
+                "ReservedConcurrentExecutions": value,
+            }
             self._call("lambda", "put_function_concurrency", **arguments)
 
     def invoke(self, function: str, payload: Mapping[str, Any]) -> tuple[str, str]:
         """See `Services`."""
-        answer = self._call("lambda", "invoke", FunctionName=function, Payload=json.dumps(payload).encode())
+        answer = self._call(
+            "lambda", "invoke", FunctionName=function, Payload=json.dumps(payload).encode()
+        )
         return answer.get("FunctionError", ""), answer["Payload"].read().decode(errors="replace")
 
-    def latest_metric(self, namespace: str, name: str, dimensions: Mapping[str, str], seconds: int) -> Metric | None:
+    def latest_metric(
+        self, namespace: str, name: str, dimensions: Mapping[str, str], seconds: int
+    ) -> Metric | None:
         """See `Services`."""
         given = [{"Name": key, "Value": value} for key, value in dimensions.items()]
         metric: dict[str, Any] = {"Namespace": namespace, "MetricName": name, "Dimensions": given}
-        query: dict[str, Any] = {"Id": "latest", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}}
+        query: dict[str, Any] = {
+            "Id": "latest",
+            "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"},
+        }
         now = datetime.now(UTC)
-        window: dict[str, Any] = {"StartTime": now - timedelta(seconds=seconds), "EndTime": now + timedelta(seconds=60)}
-        results = self._pages("cloudwatch", "get_metric_data", "MetricDataResults", MetricDataQueries=[query], **window)
-        points = [Metric(*pair) for each in results for pair in zip(each["Timestamps"], each["Values"], strict=True)]
+        window: dict[str, Any] = {
+            "StartTime": now - timedelta(seconds=seconds),
+            "EndTime": now + timedelta(seconds=60),
+        }
+        results = self._pages(
+            "cloudwatch",
+            "get_metric_data",
+            "MetricDataResults",
+            MetricDataQueries=[query],
+            **window,
+        )
+        points = [
+            Metric(*pair)
+            for each in results
+            for pair in zip(each["Timestamps"], each["Values"], strict=True)
+        ]
         return max(points, key=lambda point: point.time, default=None)
 
     def alarms(self, names: Sequence[str]) -> dict[str, str]:
@@ -240,7 +285,9 @@ class ServiceCalls(Session):
         for start in range(0, len(names), 100):  # the API takes a hundred
             some = list(names[start : start + 100])
             answer = self._call("cloudwatch", "describe_alarms", AlarmNames=some)
-            found |= {each["AlarmName"]: each["StateValue"] for each in answer.get("MetricAlarms") or ()}
+            found |= {
+                each["AlarmName"]: each["StateValue"] for each in answer.get("MetricAlarms") or ()
+            }
         return found
 
 

@@ -1,8 +1,9 @@
-"""One session of boto3's core, botocore: clients, one way to call, and what AWS refuses as AwsError.
+"""One session of boto3's core, botocore: clients, one way to call, and what AWS refuses as
+AwsError.
 
-Credentials, profile, endpoint and proxies come from where boto3 takes them; nothing here changes them. Only clients are
-used, which boto3 takes from botocore; its resources and transfers would be loaded for nothing. botocore is imported at
-the first call.
+Credentials, profile, endpoint and proxies come from where boto3 takes them; nothing here changes
+them. Only clients are used, which boto3 takes from botocore; its resources and transfers would be
+loaded for nothing. botocore is imported at the first call.
 """
 
 from __future__ import annotations
@@ -18,26 +19,47 @@ from typing import Any
 from ..core import AwsError, Cache
 
 ATTEMPTS = 8
-"""Tries of one call in botocore's standard mode: with its back-off about a minute of throttling or 5xx is absorbed."""
+"""Tries of one call in botocore's standard mode: with its back-off about a minute of throttling or
+5xx is absorbed."""
 
 PARALLEL = 24
-"""Calls at the same time, and connections that a client keeps: a dozen nested stacks are read at once. Rounds that are
-repeated are spaced by `polling`."""
+"""Calls at the same time, and connections that a client keeps: a dozen nested stacks are read at
+once. Rounds that are repeated are spaced by `polling`."""
 
-_NO_CREDENTIALS = "log in (aws sso login), or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-_EXPIRED = "log in again (aws sso login, or renew the session), then run the same command; nothing is lost"
+_NO_CREDENTIALS = (
+    "log in (aws sso login), or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+)
+_EXPIRED = (
+    "log in again (aws sso login, or renew the session), then run the same command; nothing is lost"
+)
 _UNREACHABLE = "look at the network, HTTPS_PROXY and AWS_ENDPOINT_URL, then run it again"
-_INTERCEPTED = "look at AWS_ENDPOINT_URL and HTTPS_PROXY: a proxy or a sign-in page may stand in between"
-_EXPIRED_CODES = frozenset(("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"))
+_INTERCEPTED = (
+    "look at AWS_ENDPOINT_URL and HTTPS_PROXY: a proxy or a sign-in page may stand in between"
+)
+_EXPIRED_CODES = frozenset(
+    ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
+)
 _CLOCK = "set the clock of this machine (timedatectl set-ntp true), then run the same command; nothing is lost"
 _SKEWED = re.compile(r"Signature (expired|not yet current)|RequestTimeTooSkewed|RequestInTheFuture")
 """In error codes and messages.
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html"""
 _UNKNOWN_CODES = frozenset(
-    ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException")
+    (
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "SignatureDoesNotMatch",
+        "InvalidSignatureException",
+    )
 )
 _DENIED_CODES = frozenset(
-    ("403", "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized")
+    (
+        "403",
+        "AccessDenied",
+        "AccessDeniedException",
+        "UnauthorizedOperation",
+        "AuthorizationError",
+        "NotAuthorized",
+    )
 )
 _BUSY_CODES = frozenset(
     ("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "TooManyRequestsException",
@@ -49,8 +71,8 @@ _TOKENS = {"NextToken": "NextToken", "nextToken": "nextToken", "NextMarker": "Ma
 
 
 class Session:
-    """Clients are made at their first use, once, and may be shared by threads. ``kept`` holds what botocore's data
-    files say, see `data_loader`."""
+    """Clients are made at their first use, once, and may be shared by threads. ``kept`` holds what
+    botocore's data files say, see `data_loader`."""
 
     def __init__(self, region: str, kept: Cache | None = None) -> None:
         self._region = region
@@ -60,7 +82,8 @@ class Session:
         self._session: Any = None
 
     def prepare(self, *services: str) -> None:
-        """Make clients ahead of their first use, while other calls are waited for; what fails is told at that use."""
+        """Make clients ahead of their first use, while other calls are waited for; what fails is
+        told at that use."""
         from botocore.exceptions import BotoCoreError
 
         with suppress(BotoCoreError, ValueError):
@@ -68,11 +91,12 @@ class Session:
                 self._client(service)
 
     def credentials_account(self) -> str | None:
-        """The account that the credentials say they are of; None where they do not, or cannot be had. Raises AwsError:
-        SW405.
+        """The account that the credentials say they are of; None where they do not, or cannot be
+        had. Raises AwsError: SW405.
 
-        Those of a role and of a login by SSO say so, others by AWS_ACCOUNT_ID or ``aws_account_id`` of the profile.
-        Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-account-endpoints.html
+        Those of a role and of a login by SSO say so, others by AWS_ACCOUNT_ID or ``aws_account_id``
+        of the profile. Source:
+        https://docs.aws.amazon.com/sdkref/latest/guide/feature-account-endpoints.html
         """
         from botocore.exceptions import BotoCoreError
 
@@ -91,11 +115,17 @@ class Session:
     def _make(self, service: str) -> Any:
         from botocore.config import Config
 
-        settings: dict[str, Any] = {"connect_timeout": 10, "read_timeout": 60, "max_pool_connections": PARALLEL}
+        settings: dict[str, Any] = {
+            "connect_timeout": 10,
+            "read_timeout": 60,
+            "max_pool_connections": PARALLEL,
+        }
         settings["user_agent_extra"] = "stackwright"
         if "AWS_RETRY_MODE" not in os.environ and "AWS_MAX_ATTEMPTS" not in os.environ:
             settings["retries"] = {"mode": "standard", "total_max_attempts": ATTEMPTS}
-        return self._own().create_client(service, region_name=self._region, config=Config(**settings))
+        return self._own().create_client(
+            service, region_name=self._region, config=Config(**settings)
+        )
 
     def _own(self) -> Any:
         """botocore's session. Raises AwsError, SW405, for another Region than is configured."""
@@ -109,8 +139,11 @@ class Session:
             self._session.register_component("data_loader", loader)
             parsers = self._session.get_component("response_parser_factory")
             parsers.set_parser_defaults(timestamp_parser=_time)
-            # botocore itself passes AWS_REGION over, the other SDKs and version 2 of the AWS CLI go by it.
-            self._require_region(os.environ.get("AWS_REGION") or self._session.get_config_variable("region"))
+            # botocore itself passes AWS_REGION over, the other SDKs and version 2 of the AWS CLI go
+            # by it.
+            self._require_region(
+                os.environ.get("AWS_REGION") or self._session.get_config_variable("region")
+            )
         return self._session
 
     def _require_region(self, configured: str | None) -> None:
@@ -119,7 +152,9 @@ class Session:
             hint = f"if the parameters are right: AWS_REGION={self._region}"
             raise AwsError.of("SW405", message, hint=hint)
 
-    def _call(self, service: str, operation: str, /, *, hidden: Sequence[str] = (), **arguments: Any) -> Any:
+    def _call(
+        self, service: str, operation: str, /, *, hidden: Sequence[str] = (), **arguments: Any
+    ) -> Any:
         """One call; ``hidden`` texts are cut out of whatever is said about a failure."""
         from botocore.exceptions import BotoCoreError, ClientError
         from botocore.parsers import ResponseParserError
@@ -129,11 +164,13 @@ class Session:
             return getattr(client, operation)(**arguments)
         except (BotoCoreError, ClientError, ResponseParserError, ValueError) as error:
             failure: Exception = error
-        # Raised outside of the handler: a chained botocore error may hold the request, secret value included.
+        # Raised outside of the handler: a chained botocore error may hold the request, secret value
+        # included.
         raise _translated(failure, f"{service}:{_pascal(operation)}", hidden)
 
     def _find(self, missing: str, service: str, operation: str, /, **arguments: Any) -> Any:
-        """The answer, or None where AWS says that it does not exist, with the error code ``missing``."""
+        """The answer, or None where AWS says that it does not exist, with the error code
+        ``missing``."""
         try:
             return self._call(service, operation, **arguments)
         except AwsError as error:
@@ -155,8 +192,8 @@ class Session:
 
 
 def _time(value: Any) -> datetime:
-    """A time of an answer. Python reads the usual form of ISO 8601 in a fraction of the time that botocore takes, which
-    is a sixth of a deployment's own: every event has one."""
+    """A time of an answer. Python reads the usual form of ISO 8601 in a fraction of the time that
+    botocore takes, which is a sixth of a deployment's own: every event has one."""
     try:
         found = datetime.fromisoformat(value)
     except (TypeError, ValueError):
@@ -188,15 +225,31 @@ def _refused(error: Any, call: str, hidden: Sequence[str]) -> AwsError:
     said = "" if hidden else str(details.get("Message", ""))  # AWS may repeat what it was given
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if _SKEWED.search(f"{aws_code} {details.get('Message', '')}"):
-        code, message, hint = "SW411", f"the clock of this machine is not AWS's ({call}: {aws_code})", _CLOCK
+        code, message, hint = (
+            "SW411",
+            f"the clock of this machine is not AWS's ({call}: {aws_code})",
+            _CLOCK,
+        )
     elif aws_code in _EXPIRED_CODES:
         code, message, hint = "SW402", f"the credentials have expired ({call})", _EXPIRED
     elif aws_code in _UNKNOWN_CODES:
-        code, message, hint = "SW401", f"AWS does not know the credentials ({call}: {aws_code})", _NO_CREDENTIALS
+        code, message, hint = (
+            "SW401",
+            f"AWS does not know the credentials ({call}: {aws_code})",
+            _NO_CREDENTIALS,
+        )
     elif aws_code in _DENIED_CODES:
-        code, message, hint = "SW403", f"not allowed: {call}", "give the role that deploys this permission"
+        code, message, hint = (
+            "SW403",
+            f"not allowed: {call}",
+            "give the role that deploys this permission",
+        )
     elif aws_code in _BUSY_CODES or status >= 500:
-        code, message, hint = "SW407", f"AWS is busy or failing, {call}: {aws_code}, after retries", "run it again"
+        code, message, hint = (
+            "SW407",
+            f"AWS is busy or failing, {call}: {aws_code}, after retries",
+            "run it again",
+        )
     else:
         code, message, hint = "SW408", f"AWS refused {call} ({aws_code})", ""
     made = AwsError.of(code, f"{message}: {said}" if said else message, hint=hint)
@@ -212,12 +265,32 @@ def _not_called(error: Exception, call: str, hidden: Sequence[str]) -> AwsError:
     said = "" if hidden else f": {error}"
     config = f"the AWS configuration is wrong{said}"
     cases: Sequence[tuple[tuple[type[Exception], ...], str, str, str]] = (
-        ((raised.NoCredentialsError, raised.PartialCredentialsError), "SW401", "no AWS credentials", _NO_CREDENTIALS),
+        (
+            (raised.NoCredentialsError, raised.PartialCredentialsError),
+            "SW401",
+            "no AWS credentials",
+            _NO_CREDENTIALS,
+        ),
         (_expired_errors(raised), "SW402", "the login has expired", _EXPIRED),
-        ((raised.CredentialRetrievalError,), "SW401", f"the credentials cannot be fetched{said}", _NO_CREDENTIALS),
-        ((raised.ProfileNotFound, raised.ConfigParseError), "SW409", config, "aws configure list-profiles"),
+        (
+            (raised.CredentialRetrievalError,),
+            "SW401",
+            f"the credentials cannot be fetched{said}",
+            _NO_CREDENTIALS,
+        ),
+        (
+            (raised.ProfileNotFound, raised.ConfigParseError),
+            "SW409",
+            config,
+            "aws configure list-profiles",
+        ),
         ((ResponseParserError,), "SW406", f"what answered {call} is not AWS", _INTERCEPTED),
-        ((raised.HTTPClientError, raised.ConnectionError), "SW406", f"no answer to {call}{said}", _UNREACHABLE),
+        (
+            (raised.HTTPClientError, raised.ConnectionError),
+            "SW406",
+            f"no answer to {call}{said}",
+            _UNREACHABLE,
+        ),
         ((ValueError,), "SW409", config, "look at AWS_ENDPOINT_URL"),
     )
     for kinds, code, message, hint in cases:

@@ -48,7 +48,8 @@ class Stack(Struct, frozen=True):
 
 
 class StackEvent(Struct, frozen=True):
-    """One event of a stack; ``token`` is the ClientRequestToken of the operation that it belongs to."""
+    """One event of a stack; ``token`` is the ClientRequestToken of the operation that it belongs
+    to."""
 
     id: str
     stack_id: str
@@ -81,7 +82,8 @@ class StackResource(Struct, frozen=True):
 class ChangeSet(Struct, frozen=True):
     """A change set, all pages of it. ``changes`` are the ``ResourceChange`` objects of the API.
 
-    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html
+    Source:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html
     """
 
     id: str
@@ -98,10 +100,12 @@ class ChangeSet(Struct, frozen=True):
 
 
 class ChangeSetRequest(Struct, frozen=True):
-    """What CreateChangeSet is asked for. Exactly one of ``body`` (at most 51,200 bytes) and ``url`` is given.
+    """What CreateChangeSet is asked for. Exactly one of ``body`` (at most 51,200 bytes) and ``url``
+    is given.
 
-    ``kept`` names parameters whose previous value stays (UsePreviousValue). ``imports`` are ResourcesToImport;
-    ``revert_drift`` is DeploymentMode REVERT_DRIFT. ``token`` makes a repeated call give the first one's change set.
+    ``kept`` names parameters whose previous value stays (UsePreviousValue). ``imports`` are
+    ResourcesToImport; ``revert_drift`` is DeploymentMode REVERT_DRIFT. ``token`` makes a repeated
+    call give the first one's change set.
     """
 
     stack: str
@@ -138,13 +142,15 @@ class Stacks(Protocol):
     """CloudFormation; ``stack`` arguments are names or ids; every method raises AwsError."""
 
     def stack(self, stack: str) -> Stack | None:
-        """DescribeStacks; None where there is none. By id, a deleted stack is found as well (DELETE_COMPLETE)."""
+        """DescribeStacks; None where there is none. By id, a deleted stack is found as well
+        (DELETE_COMPLETE)."""
 
     def stacks(self) -> list[Stack]:
         """DescribeStacks of all that are not deleted, nested ones included, all pages."""
 
     def events(self, stack: str, since: str | datetime | None = None) -> list[StackEvent]:
-        """DescribeStackEvents, oldest first: those after the event id ``since``, not before that time, or all."""
+        """DescribeStackEvents, oldest first: those after the event id ``since``, not before that
+        time, or all."""
 
     def last_event(self, stack: str) -> StackEvent | None:
         """DescribeStackEvents, the newest; None where the stack has none yet."""
@@ -153,7 +159,8 @@ class Stacks(Protocol):
         """ListStackResources, all pages; nothing where there is no such stack."""
 
     def importers(self, export: str) -> list[str]:
-        """ListImports, all pages: names of the stacks, nested ones included, that import an export."""
+        """ListImports, all pages: names of the stacks, nested ones included, that import an
+        export."""
 
     def template(self, stack: str) -> str:
         """GetTemplate, stage Original, as text."""
@@ -162,7 +169,8 @@ class Stacks(Protocol):
         """CreateChangeSet; the change set's ARN."""
 
     def change_set(self, change_set: str, *, values: bool) -> ChangeSet | None:
-        """DescribeChangeSet, all pages, with or without IncludePropertyValues; None where there is none."""
+        """DescribeChangeSet, all pages, with or without IncludePropertyValues; None where there is
+        none."""
 
     def change_sets(self, stack: str) -> list[tuple[str, str]]:
         """ListChangeSets: (ARN, name) of each."""
@@ -171,8 +179,9 @@ class Stacks(Protocol):
         """DeleteChangeSet, with those of nested stacks; one that is gone already is no error."""
 
     def execute_change_set(self, change_set: str, token: str, *, keep_failed: bool = False) -> None:
-        """ExecuteChangeSet; ``keep_failed`` is DisableRollback. Without it a rollback deletes what it had created,
-        also with the policy Retain: nothing holds data yet, and would be in the way of the next try."""
+        """ExecuteChangeSet; ``keep_failed`` is DisableRollback. Without it a rollback deletes what
+        it had created, also with the policy Retain: nothing holds data yet, and would be in the way
+        of the next try."""
 
     def delete_stack(self, stack: str, token: str, retain: Sequence[str] = ()) -> None:
         """DeleteStack; ``retain`` may name resources only where a deletion failed."""
@@ -181,7 +190,8 @@ class Stacks(Protocol):
         """CancelUpdateStack."""
 
     def continue_rollback(self, stack: str, token: str, skip: Sequence[str] = ()) -> None:
-        """ContinueUpdateRollback; ``skip`` names resources, those of nested stacks as ``Stack.LogicalId``."""
+        """ContinueUpdateRollback; ``skip`` names resources, those of nested stacks as
+        ``Stack.LogicalId``."""
 
     def rollback(self, stack: str, token: str) -> None:
         """RollbackStack, of a stack that stayed where its creation or update failed."""
@@ -196,17 +206,20 @@ class Stacks(Protocol):
         """UpdateTerminationProtection."""
 
     def validation_errors(self, change_set: str) -> list[str] | None:
-        """DescribeEvents of a change set: what early validation found, each a sentence; None where it is not allowed.
+        """DescribeEvents of a change set: what early validation found, each a sentence; None where
+        it is not allowed.
 
-        The call has a permission of its own, whose absence must not stand in the way of what else is known.
-        Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html
+        The call has a permission of its own, whose absence must not stand in the way of what else
+        is known. Source:
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html
         """
 
     def detect_drift(self, stack: str) -> str:
         """DetectStackDrift; the detection's id."""
 
     def drift_detection(self, detection: str) -> tuple[str, str]:
-        """DescribeStackDriftDetectionStatus: (DETECTION_IN_PROGRESS | _COMPLETE | _FAILED, reason)."""
+        """DescribeStackDriftDetectionStatus: (DETECTION_IN_PROGRESS | _COMPLETE | _FAILED,
+        reason)."""
 
     def drifts(self, stack: str) -> list[Drift]:
         """DescribeStackResourceDrifts, all pages: what the last detection found."""
@@ -234,7 +247,11 @@ class StackCalls(Session):
         found: list[StackEvent] = []
         for page in self._event_pages(stack):
             for each in page:
-                if each["Timestamp"] < since if isinstance(since, datetime) else each["EventId"] == since:
+                if (
+                    each["Timestamp"] < since
+                    if isinstance(since, datetime)
+                    else each["EventId"] == since
+                ):
                     return found[::-1]
                 found.append(_event(each))
         return found[::-1]
@@ -256,7 +273,9 @@ class StackCalls(Session):
     def resources(self, stack: str) -> list[StackResource]:
         """See `Stacks`."""
         try:
-            found = self._pages("cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=stack)
+            found = self._pages(
+                "cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=stack
+            )
         except AwsError as error:
             if _is_missing(error):
                 return []
@@ -276,7 +295,12 @@ class StackCalls(Session):
     def importers(self, export: str) -> list[str]:
         """See `Stacks`."""
         try:
-            return [str(each) for each in self._pages("cloudformation", "list_imports", "Imports", ExportName=export)]
+            return [
+                str(each)
+                for each in self._pages(
+                    "cloudformation", "list_imports", "Imports", ExportName=export
+                )
+            ]
         except AwsError as error:
             if error.code == "ValidationError" and _UNUSED in str(error):
                 return []
@@ -285,12 +309,17 @@ class StackCalls(Session):
     def template(self, stack: str) -> str:
         """See `Stacks`."""
         body = self._cfn("get_template", StackName=stack, TemplateStage="Original")["TemplateBody"]
-        return body if isinstance(body, str) else json.dumps(body, default=str)  # botocore parses JSON
+        return (
+            body if isinstance(body, str) else json.dumps(body, default=str)
+        )  # botocore parses JSON
 
     def create_change_set(self, request: ChangeSetRequest) -> str:
         """See `Stacks`."""
         parameters: list[dict[str, Any]] = [
-            *({"ParameterKey": key, "ParameterValue": value} for key, value in request.parameters.items()),
+            *(
+                {"ParameterKey": key, "ParameterValue": value}
+                for key, value in request.parameters.items()
+            ),
             *({"ParameterKey": key, "UsePreviousValue": True} for key in request.kept),
         ]
         optional = {
@@ -321,10 +350,16 @@ class StackCalls(Session):
         token: dict[str, str] = {}
         while True:
             arguments = {"ChangeSetName": change_set, "IncludePropertyValues": values, **token}
-            answer = self._find("ChangeSetNotFound", "cloudformation", "describe_change_set", **arguments)
+            answer = self._find(
+                "ChangeSetNotFound", "cloudformation", "describe_change_set", **arguments
+            )
             if answer is None:
                 return None
-            changes += [each["ResourceChange"] for each in answer.get("Changes") or () if "ResourceChange" in each]
+            changes += [
+                each["ResourceChange"]
+                for each in answer.get("Changes") or ()
+                if "ResourceChange" in each
+            ]
             if not answer.get("NextToken"):
                 return _change_set(answer, changes)
             token = {"NextToken": answer["NextToken"]}
@@ -336,7 +371,9 @@ class StackCalls(Session):
 
     def delete_change_set(self, change_set: str) -> None:
         """See `Stacks`."""
-        self._find("ChangeSetNotFound", "cloudformation", "delete_change_set", ChangeSetName=change_set)
+        self._find(
+            "ChangeSetNotFound", "cloudformation", "delete_change_set", ChangeSetName=change_set
+        )
 
     def execute_change_set(self, change_set: str, token: str, *, keep_failed: bool = False) -> None:
         """See `Stacks`."""
@@ -378,7 +415,9 @@ class StackCalls(Session):
 
     def set_termination_protection(self, stack: str, *, enabled: bool) -> None:
         """See `Stacks`."""
-        self._cfn("update_termination_protection", StackName=stack, EnableTerminationProtection=enabled)
+        self._cfn(
+            "update_termination_protection", StackName=stack, EnableTerminationProtection=enabled
+        )
 
     def validation_errors(self, change_set: str) -> list[str] | None:
         """See `Stacks`."""
@@ -402,7 +441,12 @@ class StackCalls(Session):
 
     def drifts(self, stack: str) -> list[Drift]:
         """See `Stacks`."""
-        found = self._pages("cloudformation", "describe_stack_resource_drifts", "StackResourceDrifts", StackName=stack)
+        found = self._pages(
+            "cloudformation",
+            "describe_stack_resource_drifts",
+            "StackResourceDrifts",
+            StackName=stack,
+        )
         return [
             Drift(
                 each["StackId"],
@@ -411,7 +455,12 @@ class StackCalls(Session):
                 each["ResourceType"],
                 each["StackResourceDriftStatus"],
                 tuple(
-                    (one["PropertyPath"], one["ExpectedValue"], one["ActualValue"], one["DifferenceType"])
+                    (
+                        one["PropertyPath"],
+                        one["ExpectedValue"],
+                        one["ActualValue"],
+                        one["DifferenceType"],
+                    )
                     for one in each.get("PropertyDifferences") or ()
                 ),
             )
@@ -432,7 +481,9 @@ def _stack(data: Mapping[str, Any]) -> Stack:
         name=data["StackName"],
         status=data["StackStatus"],
         reason=data.get("StackStatusReason", ""),
-        parameters={p["ParameterKey"]: p.get("ParameterValue", "") for p in data.get("Parameters") or ()},
+        parameters={
+            p["ParameterKey"]: p.get("ParameterValue", "") for p in data.get("Parameters") or ()
+        },
         outputs={o["OutputKey"]: o["OutputValue"] for o in data.get("Outputs") or ()},
         tags={t["Key"]: t["Value"] for t in data.get("Tags") or ()},
         parent_id=data.get("ParentId"),
@@ -480,7 +531,9 @@ def _change_set(data: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -
         execution=data.get("ExecutionStatus", ""),
         reason=data.get("StatusReason", ""),
         changes=tuple(changes),
-        parameters={p["ParameterKey"]: p.get("ParameterValue", "") for p in data.get("Parameters") or ()},
+        parameters={
+            p["ParameterKey"]: p.get("ParameterValue", "") for p in data.get("Parameters") or ()
+        },
         description=data.get("Description", ""),
         created=data.get("CreationTime"),
     )

@@ -19,7 +19,8 @@ _RENEWAL = timedelta(hours=1)
 
 
 class Secret(Struct, frozen=True):
-    """A secret in Secrets Manager: version id -> staging labels, and since when it is scheduled for deletion."""
+    """A secret in Secrets Manager: version id -> staging labels, and since when it is scheduled for
+    deletion."""
 
     arn: str
     name: str
@@ -29,7 +30,9 @@ class Secret(Struct, frozen=True):
     @property
     def current(self) -> str | None:
         """The version with the label AWSCURRENT; None where no value was put yet."""
-        return next((version for version, labels in self.versions.items() if "AWSCURRENT" in labels), None)
+        return next(
+            (version for version, labels in self.versions.items() if "AWSCURRENT" in labels), None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ class Login:
 
 
 class StoredObject(Struct, frozen=True):
-    """An object in S3: its key, bytes, when it was last written, and what stands for its content (ETag)."""
+    """An object in S3: its key, bytes, when it was last written, and what stands for its content
+    (ETag)."""
 
     key: str
     size: int
@@ -57,19 +61,25 @@ class Storage(Protocol):
         """Secrets Manager DescribeSecret; None where there is no secret of that name."""
 
     def secret_value(self, name: str, version: str) -> str:
-        """Secrets Manager GetSecretValue: the text of one version; empty where the value is binary."""
+        """Secrets Manager GetSecretValue: the text of one version; empty where the value is
+        binary."""
 
     def put_secret_value(self, name: str, version: str, value: str) -> None:
-        """Secrets Manager PutSecretValue; ``version``, a UUID, becomes the new version's id and AWSCURRENT.
+        """Secrets Manager PutSecretValue; ``version``, a UUID, becomes the new version's id and
+        AWSCURRENT.
 
         The same version and value may be put again: the call is idempotent.
         """
 
-    def label_secret_version(self, name: str, version: str | None, label: str, *, holder: str | None = None) -> None:
-        """Secrets Manager UpdateSecretVersionStage: give a version, or none, the label that ``holder`` has so far."""
+    def label_secret_version(
+        self, name: str, version: str | None, label: str, *, holder: str | None = None
+    ) -> None:
+        """Secrets Manager UpdateSecretVersionStage: give a version, or none, the label that
+        ``holder`` has so far."""
 
     def object_checksum(self, bucket: str, key: str, account: str) -> str | None:
-        """S3 HeadObject: the object's SHA-256 in hex, empty where it has none; None where there is no object.
+        """S3 HeadObject: the object's SHA-256 in hex, empty where it has none; None where there is
+        no object.
 
         ``account`` must own the bucket.
         """
@@ -87,14 +97,15 @@ class Storage(Protocol):
         """ECR DescribeImages: whether the repository has what has the digest ``sha256:…``."""
 
     def image(self, repository: str, tag: str) -> str | None:
-        """ECR DescribeImages: the reference by digest (``host/repository@sha256:…``) of what has the tag; None where
-        nothing has."""
+        """ECR DescribeImages: the reference by digest (``host/repository@sha256:…``) of what has
+        the tag; None where nothing has."""
 
     def read_object(self, bucket: str, key: str, account: str) -> bytes | None:
         """S3 GetObject; None where there is no object."""
 
     def create_object(self, bucket: str, key: str, data: bytes, account: str) -> bool:
-        """S3 PutObject where there is none of that key (``If-None-Match: *``); False where there is one."""
+        """S3 PutObject where there is none of that key (``If-None-Match: *``); False where there is
+        one."""
 
     def objects(self, bucket: str, prefix: str, account: str) -> list[StoredObject]:
         """S3 ListObjectsV2, all pages."""
@@ -111,7 +122,9 @@ class StorageCalls(Session):
 
     def secret(self, name: str) -> Secret | None:
         """See `Storage`."""
-        answer = self._find("ResourceNotFoundException", "secretsmanager", "describe_secret", SecretId=name)
+        answer = self._find(
+            "ResourceNotFoundException", "secretsmanager", "describe_secret", SecretId=name
+        )
         if answer is None:
             return None
         versions = answer.get("VersionIdsToStages") or {}
@@ -127,15 +140,26 @@ class StorageCalls(Session):
         arguments = {"SecretId": name, "ClientRequestToken": version, "SecretString": value}
         self._call("secretsmanager", "put_secret_value", hidden=[value], **arguments)
 
-    def label_secret_version(self, name: str, version: str | None, label: str, *, holder: str | None = None) -> None:
+    def label_secret_version(
+        self, name: str, version: str | None, label: str, *, holder: str | None = None
+    ) -> None:
         """See `Storage`."""
         ids = {"MoveToVersionId": version, "RemoveFromVersionId": holder}
-        arguments = {"SecretId": name, "VersionStage": label, **{key: id_ for key, id_ in ids.items() if id_}}
+        arguments = {
+            "SecretId": name,
+            "VersionStage": label,
+            **{key: id_ for key, id_ in ids.items() if id_},
+        }
         self._call("secretsmanager", "update_secret_version_stage", **arguments)
 
     def object_checksum(self, bucket: str, key: str, account: str) -> str | None:
         """See `Storage`."""
-        arguments = {"Bucket": bucket, "Key": key, "ExpectedBucketOwner": account, "ChecksumMode": "ENABLED"}
+        arguments = {
+            "Bucket": bucket,
+            "Key": key,
+            "ExpectedBucketOwner": account,
+            "ChecksumMode": "ENABLED",
+        }
         answer = self._find("404", "s3", "head_object", **arguments)
         if answer is None:
             return None
@@ -144,9 +168,16 @@ class StorageCalls(Session):
     def put_object(self, bucket: str, key: str, data: bytes, sha256: str, account: str) -> None:
         """See `Storage`."""
         checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
-        arguments: dict[str, Any] = {"Bucket": bucket, "Key": key, "Body": data, "ExpectedBucketOwner": account}
+        arguments: dict[str, Any] = {
+            "Bucket": bucket,
+            "Key": key,
+            "Body": data,
+            "ExpectedBucketOwner": account,
+        }
         try:
-            self._call("s3", "put_object", ChecksumAlgorithm="SHA256", ChecksumSHA256=checksum, **arguments)
+            self._call(
+                "s3", "put_object", ChecksumAlgorithm="SHA256", ChecksumSHA256=checksum, **arguments
+            )
         except AwsError as error:
             if error.code != "NoSuchBucket":
                 raise
@@ -156,11 +187,17 @@ class StorageCalls(Session):
         raise AwsError.of("SW410", f"there is no bucket {bucket}", hint=hint)
 
     def registry_login(self) -> Login:
-        """See `Storage`. Asked for again when it is about to expire: a login holds for twelve hours."""
+        """See `Storage`. Asked for again when it is about to expire: a login holds for twelve
+        hours."""
         if self._login is None or self._expires - datetime.now(UTC) < _RENEWAL:
             data = self._call("ecr", "get_authorization_token")["authorizationData"][0]
-            username, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
-            self._expires, self._login = data["expiresAt"], Login(username, password, data["proxyEndpoint"])
+            username, _, password = (
+                base64.b64decode(data["authorizationToken"]).decode().partition(":")
+            )
+            self._expires, self._login = (
+                data["expiresAt"],
+                Login(username, password, data["proxyEndpoint"]),
+            )
         return self._login
 
     def repositories(self, names: Sequence[str]) -> Mapping[str, str]:
@@ -171,10 +208,19 @@ class StorageCalls(Session):
         return found
 
     def _repositories(self, names: Sequence[str]) -> Mapping[str, str]:
-        """At most 100. One call fails for all where one is missing: then each is asked for by itself, side by side."""
-        answer = self._find("RepositoryNotFoundException", "ecr", "describe_repositories", repositoryNames=list(names))
+        """At most 100. One call fails for all where one is missing: then each is asked for by
+        itself, side by side."""
+        answer = self._find(
+            "RepositoryNotFoundException",
+            "ecr",
+            "describe_repositories",
+            repositoryNames=list(names),
+        )
         if answer is not None:
-            return {each["repositoryName"]: str(each["repositoryUri"]) for each in answer["repositories"]}
+            return {
+                each["repositoryName"]: str(each["repositoryUri"])
+                for each in answer["repositories"]
+            }
         if len(names) == 1:
             return {}
         with ThreadPoolExecutor(PARALLEL) as pool:
@@ -198,7 +244,9 @@ class StorageCalls(Session):
     def _images(self, repository: str, image: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
         arguments: dict[str, Any] = {"repositoryName": repository, "imageIds": [image]}
         try:
-            found: Sequence[Mapping[str, Any]] = self._call("ecr", "describe_images", **arguments)["imageDetails"]
+            found: Sequence[Mapping[str, Any]] = self._call("ecr", "describe_images", **arguments)[
+                "imageDetails"
+            ]
         except AwsError as error:
             if error.code not in ("ImageNotFoundException", "RepositoryNotFoundException"):
                 raise
@@ -207,12 +255,19 @@ class StorageCalls(Session):
 
     def read_object(self, bucket: str, key: str, account: str) -> bytes | None:
         """See `Storage`."""
-        answer = self._find("NoSuchKey", "s3", "get_object", Bucket=bucket, Key=key, ExpectedBucketOwner=account)
+        answer = self._find(
+            "NoSuchKey", "s3", "get_object", Bucket=bucket, Key=key, ExpectedBucketOwner=account
+        )
         return None if answer is None else bytes(answer["Body"].read())
 
     def create_object(self, bucket: str, key: str, data: bytes, account: str) -> bool:
         """See `Storage`."""
-        arguments: dict[str, Any] = {"Bucket": bucket, "Key": key, "Body": data, "ExpectedBucketOwner": account}
+        arguments: dict[str, Any] = {
+            "Bucket": bucket,
+            "Key": key,
+            "Body": data,
+            "ExpectedBucketOwner": account,
+        }
         try:
             self._call("s3", "put_object", IfNoneMatch="*", **arguments)
         except AwsError as error:
@@ -220,12 +275,17 @@ class StorageCalls(Session):
                 raise
         else:
             return True
-        # The call may have been made twice, its first answer lost on the way: then the object is ours.
+        # The call may have been made twice, its first answer lost on the way: then the object is
+        # ours.
         return self.read_object(bucket, key, account) == data
 
     def objects(self, bucket: str, prefix: str, account: str) -> list[StoredObject]:
         """See `Storage`."""
-        arguments: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "ExpectedBucketOwner": account}
+        arguments: dict[str, Any] = {
+            "Bucket": bucket,
+            "Prefix": prefix,
+            "ExpectedBucketOwner": account,
+        }
         found: list[StoredObject] = []
         while True:
             answer = self._call("s3", "list_objects_v2", **arguments)

@@ -2,14 +2,15 @@
 
 In the order in which the modules build on one another:
 
-- ``template``: YAML or JSON text -> :class:`~stackwright.cfn.template.Template`, refused as CloudFormation
-  refuses.
+- ``template``: YAML or JSON text -> :class:`~stackwright.cfn.template.Template`, refused as
+  CloudFormation refuses.
 - ``schema``: what each resource type allows, returns, and replaces when it changes.
-- ``values``: a value known only after apply, with its causes, and values that remember what they depend on.
+- ``values``: a value known only after apply, with its causes, and values that remember what they
+  depend on.
 - ``intrinsics``: template + parameters + the world -> values.
 - ``graph``: what depends on what, an order, and cycles by name.
-- ``changes``: a stack before and after -> the changes, as ``DescribeChangeSet`` lists them and as they will
-  happen.
+- ``changes``: a stack before and after -> the changes, as ``DescribeChangeSet`` lists them and as
+  they will happen.
 """
 
 from .authorization import ArnKind, read_arn_kinds
@@ -33,7 +34,15 @@ from .intrinsics import Pseudo, Resolver, UnknownWorld, parameter_values, resolv
 from .policy_statements import EFFECTS, read_statements
 from .schema import STATEFUL, Recreation, ResourceType, Schemas
 from .static_references import RenderedResource, StaticReferences
-from .template import Parameter, Resource, Template, ValidationError, declared_keys, parse_template, template_to_text
+from .template import (
+    Parameter,
+    Resource,
+    Template,
+    ValidationError,
+    declared_keys,
+    parse_template,
+    template_to_text,
+)
 from .validation import validate_template
 from .values import (
     KNOWN_AFTER_APPLY,

@@ -1,7 +1,9 @@
-"""What IAM can decide about an action: the kinds of resource it names, from the data that cfn-lint bundles.
+"""What IAM can decide about an action: the kinds of resource it names, from the data that cfn-lint
+bundles.
 
-The file is cfn-lint's extract of https://docs.aws.amazon.com/service-authorization/latest/reference/ and is read
-without importing cfn-lint. Its ARN formats end where names begin: ``arn:${Partition}:ecs:…:service/.*``.
+The file is cfn-lint's extract of
+https://docs.aws.amazon.com/service-authorization/latest/reference/ and is read without importing
+cfn-lint. Its ARN formats end where names begin: ``arn:${Partition}:ecs:…:service/.*``.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from .schema import data_folder
 
 
 class ArnKind(Struct, frozen=True):
-    """A kind of resource in IAM: ``name`` such as ``log-group``; ``arn`` up to where the resource's name begins."""
+    """A kind of resource in IAM: ``name`` such as ``log-group``; ``arn`` up to where the resource's
+    name begins."""
 
     service: str
     name: str
@@ -29,7 +32,8 @@ class ArnKind(Struct, frozen=True):
 
 
 def read_arn_kinds(action: str) -> tuple[ArnKind, ...] | None:
-    """The kinds that an action (``ecs:UpdateService``) names; none: only ``*``. None: there is no such action."""
+    """The kinds that an action (``ecs:UpdateService``) names; none: only ``*``. None: there is no
+    such action."""
     service, _, name = action.partition(":")
     known = _reference().get(service, {})
     entry = known.get("Actions", {}).get(name.lower())
@@ -37,7 +41,11 @@ def read_arn_kinds(action: str) -> tuple[ArnKind, ...] | None:
         return None
     formats = {key.lower(): value for key, value in known.get("Resources", {}).items()}
     named = [each.lower() for each in entry.get("Resources", ())]
-    return tuple(_kind(service, each, text, formats[each]) for each in named for text in formats[each]["ARNFormats"])
+    return tuple(
+        _kind(service, each, text, formats[each])
+        for each in named
+        for text in formats[each]["ARNFormats"]
+    )
 
 
 def _kind(service: str, name: str, text: str, entry: Mapping[str, Any]) -> ArnKind:

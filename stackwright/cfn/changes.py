@@ -1,15 +1,17 @@
-"""A stack before and after an update -> the changes: as AWS's change sets list them, and as they will happen.
+"""A stack before and after an update -> the changes: as AWS's change sets list them, and as they
+will happen.
 
 The two differ. AWS's ``DescribeChangeSet`` with property values was recorded to
 
-- leave out a resource that only follows an attribute of another that is updated in place (it will be
-  updated),
-- print ``KNOWN_AFTER_APPLY``, and replacements, for what follows a replaced resource or a sibling stack's
-  output even where the value stays as it was
+- leave out a resource that only follows an attribute of another that is updated in place (it will
+  be updated),
+- print ``KNOWN_AFTER_APPLY``, and replacements, for what follows a replaced resource or a sibling
+  stack's output even where the value stays as it was
   (github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/759).
 
-So every change says both: ``listed`` and ``aws_replacement`` are AWS's view, ``real`` and ``replacement`` the
-truth. Format: docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html.
+So every change says both: ``listed`` and ``aws_replacement`` are AWS's view, ``real`` and
+``replacement`` the truth. Format:
+docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html.
 """
 
 from __future__ import annotations
@@ -72,10 +74,10 @@ class PhysicalResource(Struct, frozen=True):
 class StackSide(Struct, frozen=True):
     """One side of a comparison: a template with everything that gives it its values.
 
-    ``parameters``: the given values, defaults left out. ``physical``: by logical id; empty where nothing is
-    known of AWS, as in a review without credentials. ``nested``: the stacks of ``AWS::CloudFormation::Stack``
-    resources by logical id, whose ``parameters`` are overruled by the parent's. ``exports`` and ``stored``
-    (SSM parameters) are the outside world, by name.
+    ``parameters``: the given values, defaults left out. ``physical``: by logical id; empty where
+    nothing is known of AWS, as in a review without credentials. ``nested``: the stacks of
+    ``AWS::CloudFormation::Stack`` resources by logical id, whose ``parameters`` are overruled by
+    the parent's. ``exports`` and ``stored`` (SSM parameters) are the outside world, by name.
     """
 
     template: Template
@@ -89,8 +91,8 @@ class StackSide(Struct, frozen=True):
 
 
 class PropertyChange(Struct, frozen=True):
-    """One leaf of a resource that differs. ``path`` starts with the attribute (``Properties``, ``Metadata``
-    …); ``before`` and ``after`` are plain trees, :class:`Unknown` or ``MISSING``."""
+    """One leaf of a resource that differs. ``path`` starts with the attribute (``Properties``,
+    ``Metadata`` …); ``before`` and ``after`` are plain trees, :class:`Unknown` or ``MISSING``."""
 
     path: Path
     before: Any
@@ -119,7 +121,10 @@ class Detail(Struct, frozen=True):
 
     def to_api(self, include_property_values: bool) -> dict[str, Any]:
         """The JSON shape of the API."""
-        target: dict[str, Any] = {"Attribute": self.attribute, "RequiresRecreation": str(self.recreation)}
+        target: dict[str, Any] = {
+            "Attribute": self.attribute,
+            "RequiresRecreation": str(self.recreation),
+        }
         if self.name:
             target["Name"] = self.name
         if include_property_values and self.path:
@@ -132,7 +137,8 @@ class Detail(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ResourceChange:
-    """What an update does to one resource, in truth and as AWS lists it (see the module's docstring)."""
+    """What an update does to one resource, in truth and as AWS lists it (see the module's
+    docstring)."""
 
     action: Action
     logical_id: str
@@ -150,7 +156,8 @@ class ResourceChange:
     nested: Prediction | None = None
     before: Mapping[str, Any] = field(default_factory=dict, repr=False)
     after: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """The resolved attributes (``Properties``, ``Metadata`` …) of both sides, with their dependencies."""
+    """The resolved attributes (``Properties``, ``Metadata`` …) of both sides, with their
+    dependencies."""
 
     @property
     def scope(self) -> list[str]:
@@ -174,7 +181,9 @@ class ResourceChange:
         }
         if include_property_values:
             contexts = {"BeforeContext": self.before_context, "AfterContext": self.after_context}
-            optional |= {key: value_text(value) for key, value in contexts.items() if value is not None}
+            optional |= {
+                key: value_text(value) for key, value in contexts.items() if value is not None
+            }
         return found | {key: value for key, value in optional.items() if value is not None}
 
     def _api_details(self, include_property_values: bool) -> list[dict[str, Any]]:
@@ -184,7 +193,8 @@ class ResourceChange:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """All changes of one update, sorted by logical id, and the outputs that differ (before, after)."""
+    """All changes of one update, sorted by logical id, and the outputs that differ (before,
+    after)."""
 
     changes: tuple[ResourceChange, ...]
     outputs: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
@@ -203,11 +213,14 @@ class Prediction:
     def to_api(self, include_property_values: bool = True) -> list[dict[str, Any]]:
         """``DescribeChangeSet.Changes``."""
         return [
-            {"Type": "Resource", "ResourceChange": change.to_api(include_property_values)} for change in self.listed
+            {"Type": "Resource", "ResourceChange": change.to_api(include_property_values)}
+            for change in self.listed
         ]
 
 
-def predict_changes(before: StackSide | None, after: StackSide, schemas: Schemas | None = None) -> Prediction:
+def predict_changes(
+    before: StackSide | None, after: StackSide, schemas: Schemas | None = None
+) -> Prediction:
     """What updating ``before`` to ``after`` does; ``before=None``: the stack is created.
 
     Raises:
@@ -228,7 +241,8 @@ def output_values(stack: StackSide, schemas: Schemas | None = None) -> Mapping[s
     return _Side(stack, schemas or Schemas(stack.pseudo.region)).outputs()
 
 
-# --- the two sides ------------------------------------------------------------------------------------------
+# --- the two sides
+# ------------------------------------------------------------------------------------------
 
 _ATTRIBUTES = (
     "Properties",
@@ -241,7 +255,8 @@ _ATTRIBUTES = (
 
 
 class _Side:
-    """One stack, resolved lazily. It is also the world of its own resolver: what exists in AWS already."""
+    """One stack, resolved lazily. It is also the world of its own resolver: what exists in AWS
+    already."""
 
     def __init__(self, stack: StackSide, schemas: Schemas) -> None:
         self.stack, self.schemas = stack, schemas
@@ -262,12 +277,15 @@ class _Side:
         return self.schemas.get(self.resource(logical_id).type)
 
     def resolved(self, logical_id: str) -> dict[str, Any]:
-        """Attribute (``Properties``, ``Metadata`` …) -> resolved tree, absent attributes left out."""
+        """Attribute (``Properties``, ``Metadata`` …) -> resolved tree, absent attributes left
+        out."""
         if logical_id not in self._attributes:
             resource, path = self.resource(logical_id), ("Resources", logical_id)
             given = zip(_ATTRIBUTES, _attributes(resource), strict=True)
             self._attributes[logical_id] = {
-                name: self.resolver.resolve(value, (*path, name)) for name, value in given if value is not None
+                name: self.resolver.resolve(value, (*path, name))
+                for name, value in given
+                if value is not None
             }
         return self._attributes[logical_id]
 
@@ -299,7 +317,8 @@ class _Side:
         return Traced(self.model_value(logical_id, name), references)
 
     def model_value(self, logical_id: str, name: str) -> Any:
-        """An attribute that is a property of the resource, or a nested stack's output, else an Unknown."""
+        """An attribute that is a property of the resource, or a nested stack's output, else an
+        Unknown."""
         if name.startswith("Outputs."):
             output = self.child_outputs(logical_id).get(name.removeprefix("Outputs."))
             if output is not None:
@@ -316,8 +335,8 @@ class _Side:
         return self._outputs[logical_id]
 
     def child(self, logical_id: str) -> StackSide | None:
-        """The nested stack with the parameters that this stack gives it, None where its template is not
-        known."""
+        """The nested stack with the parameters that this stack gives it, None where its template is
+        not known."""
         child = self.stack.nested.get(logical_id)
         if child is None:
             return None
@@ -325,7 +344,9 @@ class _Side:
         return replace(child, parameters=given.value if isinstance(given, Traced) else given)
 
     def exported(self, name: str) -> Any:
-        return self.stack.exports.get(name, Unknown(f"${{ImportValue {name}}}", (f"export {name}",)))
+        return self.stack.exports.get(
+            name, Unknown(f"${{ImportValue {name}}}", (f"export {name}",))
+        )
 
     def stored(self, name: str) -> Any:
         return self.stack.stored.get(name, Unknown(f"${{ssm:{name}}}", (f"SSM parameter {name}",)))
@@ -343,7 +364,8 @@ def _attributes(resource: Resource) -> tuple[Any, ...]:
 
 
 class _After(_Side):
-    """The new side: references go to what the update makes of a resource, which is compared first."""
+    """The new side: references go to what the update makes of a resource, which is compared
+    first."""
 
     def __init__(self, stack: StackSide, schemas: Schemas, comparison: _Comparison) -> None:
         self._comparison = comparison
@@ -377,7 +399,9 @@ class _After(_Side):
         before = old.attribute(logical_id, name)
         unseen = change.aws_replacement is not Replacement.FALSE
         if any(item.real and item.path[:2] == ("Properties", name) for item in change.properties):
-            return replace(before, value=self.model_value(logical_id, name), unseen=unseen, stale=True)
+            return replace(
+                before, value=self.model_value(logical_id, name), unseen=unseen, stale=True
+            )
         known = self.type(logical_id)
         if change.real and known is not None and known.changes_in_place(name):
             value = Unknown(f"${{{logical_id}.{name}}}", (f"{logical_id}.{name}",), fresh=True)
@@ -388,7 +412,9 @@ class _After(_Side):
         """A sibling stack's output: AWS does not look into it once the stack is modified."""
         references = frozenset((ValueReference(ChangeSource.ATTRIBUTE, f"{logical_id}.{name}"),))
         value = nested.output_values.get(name.removeprefix("Outputs."))
-        plain_value = plain_data(value) if value is not None else old.attribute(logical_id, name).value
+        plain_value = (
+            plain_data(value) if value is not None else old.attribute(logical_id, name).value
+        )
         return Traced(plain_value, references, unseen=bool(nested.listed))
 
     def _new(self, logical_id: str, name: str, certain: bool) -> Traced:
@@ -405,11 +431,13 @@ class _After(_Side):
         return Traced(value, frozenset((reference,)), unseen=True)
 
 
-# --- the comparison -----------------------------------------------------------------------------------------
+# --- the comparison
+# -----------------------------------------------------------------------------------------
 
 
 class _Comparison:
-    """Compares resource by resource in the order of dependence, so that consequences follow their causes."""
+    """Compares resource by resource in the order of dependence, so that consequences follow their
+    causes."""
 
     def __init__(self, before: StackSide | None, after: StackSide, schemas: Schemas) -> None:
         self.schemas = schemas
@@ -433,20 +461,27 @@ class _Comparison:
         return Prediction(tuple(found[name] for name in sorted(found)), changed, outputs)
 
     def outcome(self, logical_id: str) -> tuple[ResourceChange | None, _Side | None]:
-        """The change of a resource of the new template (None: none), and the old side if it exists there."""
+        """The change of a resource of the new template (None: none), and the old side if it exists
+        there."""
         old = self.old if self.old and logical_id in self.old.active else None
         if logical_id not in self._changes:
-            self._changes[logical_id] = self._modified(logical_id, old) if old else self._added(logical_id)
+            self._changes[logical_id] = (
+                self._modified(logical_id, old) if old else self._added(logical_id)
+            )
         return self._changes[logical_id], old
 
     def _retyped(self) -> None:
         if self.old is None:
             return
         both = sorted(self.old.active & self.new.active)
-        names = [name for name in both if self.old.resource(name).type != self.new.resource(name).type]
+        names = [
+            name for name in both if self.old.resource(name).type != self.new.resource(name).type
+        ]
         if names:
             text = "Update of resource type is not permitted. The new template modifies resource type of the following"
-            raise ValidationError(f"{text} resources: [{', '.join(names)}]", ("Resources", names[0], "Type"))
+            raise ValidationError(
+                f"{text} resources: [{', '.join(names)}]", ("Resources", names[0], "Type")
+            )
 
     def _parameters(self) -> dict[str, bool]:
         """Parameter -> whether its value differs, or a change set cannot see it."""
@@ -468,7 +503,11 @@ class _Comparison:
     def _export(self, name: str) -> bool:
         old = self.old.stack.template.outputs.get(name) if self.old else None
         new = self.new.stack.template.outputs.get(name)
-        return old is not None and new is not None and (old.export, old.description) != (new.export, new.description)
+        return (
+            old is not None
+            and new is not None
+            and (old.export, old.description) != (new.export, new.description)
+        )
 
     def _added(self, name: str) -> ResourceChange:
         kept = self.old is not None and bool(self.old.active & self.new.active)
@@ -477,7 +516,8 @@ class _Comparison:
             action=Action.ADD,
             logical_id=name,
             type=self.new.resource(name).type,
-            # Recorded: "True" for an addition to a stack that goes on, nothing where no resource is kept.
+            # Recorded: "True" for an addition to a stack that goes on, nothing where no resource is
+            # kept.
             aws_replacement=Replacement.TRUE if kept else None,
             after_context=print_value(after, attributes=False),
             nested=self._nested(name, None),
@@ -529,7 +569,9 @@ class _Comparison:
             listed=bool(details),
             replacement=self._replaced(properties, known),
             aws_replacement=replacement,
-            policy_action=_policy_action(self.new, name) if replacement is Replacement.TRUE else None,
+            policy_action=_policy_action(self.new, name)
+            if replacement is Replacement.TRUE
+            else None,
             properties=properties,
             details=details,
             before_context=print_value(before),
@@ -539,8 +581,11 @@ class _Comparison:
             after=after,
         )
 
-    def _replaced(self, properties: tuple[PropertyChange, ...], known: ResourceType | None) -> Replacement:
-        """The truth of a replacement: by a property, or by tags of the stack that the type cannot change in place."""
+    def _replaced(
+        self, properties: tuple[PropertyChange, ...], known: ResourceType | None
+    ) -> Replacement:
+        """The truth of a replacement: by a property, or by tags of the stack that the type cannot
+        change in place."""
         if any(detail.recreation is Recreation.ALWAYS for detail in self._stack_tags(known)):
             return Replacement.TRUE
         return _replacement(properties)
@@ -551,7 +596,9 @@ class _Comparison:
         """The details of all that AWS sees differ; free-form JSON differs as a whole."""
         documents = set()
         for item in unequal:
-            document = known.document(item.path[1:]) if known and item.path[0] == "Properties" else None
+            document = (
+                known.document(item.path[1:]) if known and item.path[0] == "Properties" else None
+            )
             if not item.listed or document in documents:
                 continue
             if document is None:
@@ -559,12 +606,14 @@ class _Comparison:
             else:
                 documents.add(document)
                 path = (item.path[0], *document)
-                yield from _document_details(LeafDifference(path, value_at(before, path), value_at(after, path)), known)
+                yield from _document_details(
+                    LeafDifference(path, value_at(before, path), value_at(after, path)), known
+                )
 
     def _details(self, item: LeafDifference, known: ResourceType | None) -> Iterator[Detail]:
-        """One detail for each cause outside of the resource, and one ``DirectModification``, which is Dynamic
-        where the value comes from elsewhere. AWS's own order is that of a hash; ours is parameters, direct,
-        resources."""
+        """One detail for each cause outside of the resource, and one ``DirectModification``, which
+        is Dynamic where the value comes from elsewhere. AWS's own order is that of a hash; ours is
+        parameters, direct, resources."""
         base = _detail(item, known)
         causes = sorted(reference for reference in item.references if self._moves(reference))
         own = [cause for cause in causes if cause.source is ChangeSource.PARAMETER]
@@ -603,7 +652,8 @@ class _Comparison:
         return [Detail("Tags", "DirectModification", "Static", recreation)]
 
 
-# --- details ------------------------------------------------------------------------------------------------
+# --- details
+# ------------------------------------------------------------------------------------------------
 
 
 def _recreation(path: Path, known: ResourceType | None) -> Recreation:
@@ -642,27 +692,39 @@ def _detail(item: LeafDifference, known: ResourceType | None) -> Detail:
         path="/" + "/".join(str(part) for part in item.path),
         change=change,
         before=None if item.before is MISSING else value_text(print_value(item.before)),
-        after=None if item.after is MISSING else value_text(print_value(item.after, attributes=False)),
+        after=None
+        if item.after is MISSING
+        else value_text(print_value(item.after, attributes=False)),
     )
 
 
 def _document_details(item: LeafDifference, known: ResourceType | None) -> Iterator[Detail]:
-    """Recorded for policies (github.com/aws/aws-cdk, cloudformation-diff's recorded change sets, and change sets of
-    nested stacks): one static detail without causes; a key whose value holds something unknown is left out of it and
-    listed as an addition, even where it was there before."""
+    """Recorded for policies (github.com/aws/aws-cdk, cloudformation-diff's recorded change sets,
+    and change sets of nested stacks): one static detail without causes; a key whose value holds
+    something unknown is left out of it and listed as an addition, even where it was there
+    before."""
     whole = _detail(item, known)
     shown = print_value(item.after, attributes=False) if isinstance(item.after, Mapping) else {}
     unknown = [key for key in sorted(shown) if KNOWN_AFTER_APPLY in value_text(shown[key])]
     if item.before is MISSING or not unknown:
         yield whole
         return
-    yield replace(whole, after=value_text({key: value for key, value in shown.items() if key not in unknown}))
+    yield replace(
+        whole, after=value_text({key: value for key, value in shown.items() if key not in unknown})
+    )
     for key in unknown:
-        yield replace(whole, path=f"{whole.path}/{key}", change="Add", before=None, after=value_text(shown[key]))
+        yield replace(
+            whole,
+            path=f"{whole.path}/{key}",
+            change="Add",
+            before=None,
+            after=value_text(shown[key]),
+        )
 
 
 def _stack_details(details: list[Detail], nested: Prediction | None) -> list[Detail]:
-    """A nested stack is listed where its own template or properties change, or where that cannot be known."""
+    """A nested stack is listed where its own template or properties change, or where that cannot be
+    known."""
     direct = [detail for detail in details if detail.after != KNOWN_AFTER_APPLY]
     if not direct and nested is not None and not nested.listed and not nested.outputs:
         return []
@@ -687,11 +749,14 @@ def _replacement(properties: tuple[PropertyChange, ...]) -> Replacement:
 
 
 def _context(before: Any, after: Any) -> Any:
-    """The tree after the update as AWS prints it: what it does not see changing keeps its old value."""
+    """The tree after the update as AWS prints it: what it does not see changing keeps its old
+    value."""
     if isinstance(after, Traced):
         if after.unseen:
             return print_value(after)
-        if before is not MISSING and (after.stale or canonical_value(before) == canonical_value(after)):
+        if before is not MISSING and (
+            after.stale or canonical_value(before) == canonical_value(after)
+        ):
             return print_value(before)
         return print_value(after, attributes=False)
     if isinstance(after, Mapping):
@@ -699,12 +764,15 @@ def _context(before: Any, after: Any) -> Any:
         return {key: _context(old.get(key, MISSING), item) for key, item in after.items()}
     if isinstance(after, list):
         items = before if isinstance(before, list) else []
-        return [_context(items[i] if i < len(items) else MISSING, item) for i, item in enumerate(after)]
+        return [
+            _context(items[i] if i < len(items) else MISSING, item) for i, item in enumerate(after)
+        ]
     return print_value(after)
 
 
 def deletion_policy(resource: Resource, resolved: Mapping[str, Any]) -> str:
-    """``Delete``, ``Retain`` or ``Snapshot``: what becomes of the physical resource when it leaves the stack.
+    """``Delete``, ``Retain`` or ``Snapshot``: what becomes of the physical resource when it leaves
+    the stack.
 
     Databases default to a snapshot:
     docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html.
@@ -712,7 +780,9 @@ def deletion_policy(resource: Resource, resolved: Mapping[str, Any]) -> str:
     given = plain_data(resolved.get("DeletionPolicy"))
     if given is not None:
         return template_to_text(given).removesuffix("ExceptOnCreate")
-    single = resource.type == "AWS::RDS::DBInstance" and "DBClusterIdentifier" not in resource.properties
+    single = (
+        resource.type == "AWS::RDS::DBInstance" and "DBClusterIdentifier" not in resource.properties
+    )
     return "Snapshot" if single or resource.type == "AWS::RDS::DBCluster" else "Delete"
 
 

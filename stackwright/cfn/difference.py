@@ -1,5 +1,5 @@
-"""Differences of two resolved trees, leaf by leaf, in the way CloudFormation compares properties: maps by
-key, lists by index, scalars as text."""
+"""Differences of two resolved trees, leaf by leaf, in the way CloudFormation compares properties:
+maps by key, lists by index, scalars as text."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ class LeafDifference(Struct, frozen=True):
     @property
     def references(self) -> frozenset[ValueReference]:
         """What the new value depends on."""
-        return frozenset(reference for node in find_traces(self.after) for reference in node.references)
+        return frozenset(
+            reference for node in find_traces(self.after) for reference in node.references
+        )
 
     @property
     def real(self) -> bool:
@@ -47,12 +49,17 @@ class LeafDifference(Struct, frozen=True):
     @property
     def listed(self) -> bool:
         """Whether AWS's change sets tell of it."""
-        return self.unseen or (self.real and not any(node.stale for node in find_traces(self.after)))
+        return self.unseen or (
+            self.real and not any(node.stale for node in find_traces(self.after))
+        )
 
     @property
     def certain(self) -> bool:
-        """Whether the value surely differs: both are known, or the new one cannot be the old one."""
-        return self.real and not any(not found.certain and found.fresh for found in find_unknowns(self.after))
+        """Whether the value surely differs: both are known, or the new one cannot be the old
+        one."""
+        return self.real and not any(
+            not found.certain and found.fresh for found in find_unknowns(self.after)
+        )
 
 
 def find_unknowns(value: Any) -> Iterator[Unknown]:
@@ -83,7 +90,8 @@ def diff_values(before: Any, after: Any, path: Path = ()) -> Iterator[LeafDiffer
 
 
 def value_at(tree: Any, path: Path) -> Any:
-    """What stands at ``path`` in a resolved tree, or :data:`MISSING`, with the memory of functions around it."""
+    """What stands at ``path`` in a resolved tree, or :data:`MISSING`, with the memory of functions
+    around it."""
     for part in path:
         tree = _opened(tree)
         if isinstance(tree, list) and isinstance(part, int):

@@ -1,7 +1,7 @@
 """What a template's resources depend on, an order in which they can be made, and cycles by name.
 
-Dependencies come from ``Ref``, ``Fn::GetAtt``, ``Fn::Sub`` and ``DependsOn``; as in CloudFormation, both
-branches of an ``Fn::If`` count.
+Dependencies come from ``Ref``, ``Fn::GetAtt``, ``Fn::Sub`` and ``DependsOn``; as in CloudFormation,
+both branches of an ``Fn::If`` count.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def find_dependencies(template: Template) -> dict[str, frozenset[str]]:
     Raises:
         ValidationError: a resource names one that is not there.
     """
-    return {name: frozenset(_needs(template, resource)) for name, resource in template.resources.items()}
+    return {
+        name: frozenset(_needs(template, resource)) for name, resource in template.resources.items()
+    }
 
 
 def _needs(template: Template, resource: Resource) -> Iterator[str]:
@@ -82,7 +84,8 @@ def order_resources(template: Template) -> list[str]:
     """The logical ids, each after what it depends on; ties in the order of the template.
 
     Raises:
-        ValidationError: the resources depend on one another in a circle; all of its members are named.
+        ValidationError: the resources depend on one another in a circle; all of its members are
+        named.
     """
     needs = find_dependencies(template)
     sorter = TopologicalSorter({name: sorted(needs[name]) for name in needs})

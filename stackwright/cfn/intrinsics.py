@@ -1,7 +1,7 @@
 """Intrinsic functions, conditions, mappings and parameters resolved to values.
 
-Reference: docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html. Error
-texts are CloudFormation's, where they are publicly known.
+Reference: docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html.
+Error texts are CloudFormation's, where they are publicly known.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from .template import Parameter, Path, Template, ValidationError, template_to_text
-from .values import NO_VALUE, ChangeSource, Traced, Unknown, ValueReference, canonical_value, plain_data
+from .values import (
+    NO_VALUE,
+    ChangeSource,
+    Traced,
+    Unknown,
+    ValueReference,
+    canonical_value,
+    plain_data,
+)
 
 DYNAMIC_REFERENCE = re.compile(r"\{\{resolve:(ssm|ssm-secure|secretsmanager):([^{}]+)\}\}")
 """A dynamic reference; group 1 the service, group 2 its arguments joined by colons."""
@@ -27,7 +35,8 @@ _SUB_NAME = re.compile(r"[A-Za-z0-9_.:]+")
 
 
 class Pseudo(Struct, frozen=True):
-    """The pseudo parameters of one stack. ``zones``: the Region's Availability Zones, for ``Fn::GetAZs``."""
+    """The pseudo parameters of one stack. ``zones``: the Region's Availability Zones, for
+    ``Fn::GetAZs``."""
 
     stack_name: str = "stack"
     stack_id: str | None = None
@@ -44,7 +53,9 @@ class Pseudo(Struct, frozen=True):
         Raises:
             KeyError: there is no such pseudo parameter.
         """
-        stack_id = self.stack_id or Unknown("${AWS::StackId}", ("the stack's id is made when it is created",))
+        stack_id = self.stack_id or Unknown(
+            "${AWS::StackId}", ("the stack's id is made when it is created",)
+        )
         return {
             "AWS::StackName": self.stack_name,
             "AWS::StackId": stack_id,
@@ -88,7 +99,8 @@ class UnknownWorld(Struct, frozen=True):
     def attribute(self, logical_id: str, name: str) -> Traced:
         entity = f"{logical_id}.{name}"
         return Traced(
-            Unknown(f"${{{entity}}}", (entity,)), frozenset((ValueReference(ChangeSource.ATTRIBUTE, entity),))
+            Unknown(f"${{{entity}}}", (entity,)),
+            frozenset((ValueReference(ChangeSource.ATTRIBUTE, entity),)),
         )
 
     def exported(self, name: str) -> Any:
@@ -99,17 +111,24 @@ class UnknownWorld(Struct, frozen=True):
 
 
 def parameter_values(template: Template, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Defaults under the given values, checked against types and constraints; all as strings (or Unknown).
+    """Defaults under the given values, checked against types and constraints; all as strings (or
+    Unknown).
 
     Raises:
         ValidationError: a value is missing, not declared, or breaks a constraint.
     """
     extra = sorted(set(given) - set(template.parameters))
     if extra:
-        raise ValidationError(f"Parameters: [{', '.join(extra)}] do not exist in the template", ("Parameters",))
-    missing = [name for name, p in template.parameters.items() if p.default is None and name not in given]
+        raise ValidationError(
+            f"Parameters: [{', '.join(extra)}] do not exist in the template", ("Parameters",)
+        )
+    missing = [
+        name for name, p in template.parameters.items() if p.default is None and name not in given
+    ]
     if missing:
-        raise ValidationError(f"Parameters: [{', '.join(missing)}] must have values", ("Parameters", missing[0]))
+        raise ValidationError(
+            f"Parameters: [{', '.join(missing)}] must have values", ("Parameters", missing[0])
+        )
     values: dict[str, Any] = {}
     for name, parameter in template.parameters.items():
         value = given.get(name, parameter.default)
@@ -119,7 +138,13 @@ def parameter_values(template: Template, given: Mapping[str, Any]) -> dict[str, 
 
 def _given(parameter: Parameter, value: Any) -> Any:
     if isinstance(value, Traced):  # from a parent stack, whose own references mean nothing here
-        return Traced(_given(parameter, plain_data(value)), frozenset(), value.unseen, value.stale, value.secret)
+        return Traced(
+            _given(parameter, plain_data(value)),
+            frozenset(),
+            value.unseen,
+            value.stale,
+            value.secret,
+        )
     if isinstance(value, Unknown):
         return value
     if isinstance(value, list | tuple):
@@ -148,9 +173,17 @@ def _constraint(parameter: Parameter, text: str) -> str | None:
         return f"{name} must contain at least {parameter.minimum_length} characters"
     if parameter.maximum_length is not None and len(text) > parameter.maximum_length:
         return f"{name} must contain at most {parameter.maximum_length} characters"
-    if numeric and parameter.minimum is not None and any(float(i) < parameter.minimum for i in items):
+    if (
+        numeric
+        and parameter.minimum is not None
+        and any(float(i) < parameter.minimum for i in items)
+    ):
         return f"{name} must be a number not less than {template_to_text(parameter.minimum)}"
-    if numeric and parameter.maximum is not None and any(float(i) > parameter.maximum for i in items):
+    if (
+        numeric
+        and parameter.maximum is not None
+        and any(float(i) > parameter.maximum for i in items)
+    ):
         return f"{name} must be a number not greater than {template_to_text(parameter.maximum)}"
     pattern = parameter.allowed_pattern
     if pattern is not None and not all(_matches(pattern, item) for item in items):
@@ -167,7 +200,8 @@ def _is_number(text: str) -> bool:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """Java's ``matches``: the whole value. A pattern Python cannot read is left to CloudFormation."""
+    """Java's ``matches``: the whole value. A pattern Python cannot read is left to
+    CloudFormation."""
     try:
         return re.fullmatch(pattern, text) is not None
     except re.error:
@@ -176,7 +210,8 @@ def _matches(pattern: str, text: str) -> bool:
 
 @dataclass
 class Resolver:
-    """Resolves the intrinsic functions of one template in one world. Conditions are evaluated once each."""
+    """Resolves the intrinsic functions of one template in one world. Conditions are evaluated once
+    each."""
 
     template: Template
     parameters: Mapping[str, Any]
@@ -185,7 +220,8 @@ class Resolver:
     _conditions: dict[str, bool | None] = field(default_factory=dict, repr=False)
 
     def resolve(self, value: Any, path: Path = ()) -> Any:
-        """A value with every intrinsic function replaced by a :class:`Traced`, and ``AWS::NoValue`` dropped.
+        """A value with every intrinsic function replaced by a :class:`Traced`, and ``AWS::NoValue``
+        dropped.
 
         Raises:
             ValidationError: a function is misused, or names something that is not there.
@@ -220,7 +256,9 @@ class Resolver:
             self._conditions[name] = found
         result = self._conditions[name]
         if result is None:
-            raise ValidationError(f"Template error: condition {name} depends on itself", ("Conditions", name))
+            raise ValidationError(
+                f"Template error: condition {name} depends on itself", ("Conditions", name)
+            )
         return result
 
     def truth(self, value: Any, path: Path) -> bool:
@@ -234,7 +272,9 @@ class Resolver:
             function = _CONDITION_FUNCTIONS.get(name)
             if function is not None:
                 return function(self, argument, (*path, name))
-        raise ValidationError("Template format error: Every Conditions member must be a condition function.", path)
+        raise ValidationError(
+            "Template format error: Every Conditions member must be a condition function.", path
+        )
 
     def active(self, condition: str | None, path: Path = ()) -> bool:
         """Whether a resource or output with this ``Condition`` exists."""
@@ -245,7 +285,8 @@ def _absent(value: Any) -> bool:
     return value is NO_VALUE or (isinstance(value, Traced) and _absent(value.value))
 
 
-# --- building values ----------------------------------------------------------------------------------------
+# --- building values
+# ----------------------------------------------------------------------------------------
 
 
 def _combine(value: Any, parts: Iterable[Any]) -> Traced:
@@ -262,9 +303,12 @@ def _combine(value: Any, parts: Iterable[Any]) -> Traced:
 
 
 def _joined(parts: Sequence[Any], delimiter: str) -> str | Unknown:
-    """Text of the parts; one unknown part makes the whole unknown, and keeps the expression readable."""
+    """Text of the parts; one unknown part makes the whole unknown, and keeps the expression
+    readable."""
     missing = [part for part in parts if isinstance(part, Unknown)]
-    text = delimiter.join(part.text if isinstance(part, Unknown) else template_to_text(part) for part in parts)
+    text = delimiter.join(
+        part.text if isinstance(part, Unknown) else template_to_text(part) for part in parts
+    )
     if not missing:
         return text
     causes = tuple(dict.fromkeys(cause for part in missing for cause in part.causes))
@@ -273,22 +317,33 @@ def _joined(parts: Sequence[Any], delimiter: str) -> str | Unknown:
 
 def _derived(function: str, unknown: Unknown, *arguments: Any) -> Unknown:
     shown = ", ".join([str(argument) for argument in arguments] + [unknown.text])
-    return Unknown(f"{function}({shown})", unknown.causes, unknown.fresh)  # a part of it may well be as before
+    return Unknown(
+        f"{function}({shown})", unknown.causes, unknown.fresh
+    )  # a part of it may well be as before
 
 
 def _first_unknown(value: Any) -> Unknown | None:
     if isinstance(value, Unknown):
         return value
-    items = value if isinstance(value, list) else list(value.values()) if isinstance(value, Mapping) else []
+    items = (
+        value
+        if isinstance(value, list)
+        else list(value.values())
+        if isinstance(value, Mapping)
+        else []
+    )
     return next((found for item in items if (found := _first_unknown(plain_data(item)))), None)
 
 
-# --- functions ----------------------------------------------------------------------------------------------
+# --- functions
+# ----------------------------------------------------------------------------------------------
 
 
 def _ref(resolver: Resolver, argument: Any, path: Path) -> Any:
     if not isinstance(argument, str):
-        raise ValidationError("Template error: every Ref object must have a single String value.", path)
+        raise ValidationError(
+            "Template error: every Ref object must have a single String value.", path
+        )
     return _named(resolver, argument, path)
 
 
@@ -331,7 +386,12 @@ def _get_att(resolver: Resolver, argument: Any, path: Path) -> Any:
     if isinstance(argument, str) and "." in argument:
         argument = argument.split(".", 1)
     wrong = "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and the"
-    if not isinstance(argument, list) or len(argument) < 2 or not isinstance(argument[0], str) or not argument[0]:
+    if (
+        not isinstance(argument, list)
+        or len(argument) < 2
+        or not isinstance(argument[0], str)
+        or not argument[0]
+    ):
         raise ValidationError(f"{wrong} resource attribute", path)
     names = [plain_data(resolver.resolve(item, path)) for item in argument[1:]]
     if not all(isinstance(name, str) and name for name in names):
@@ -357,7 +417,10 @@ def _sub(resolver: Resolver, argument: Any, path: Path) -> Any:
     parts: list[Any] = []
     end = 0
     for match in _SUB_VARIABLE.finditer(argument):
-        parts += [argument[end : match.start()], _sub_part(resolver, match.group(1), variables, path)]
+        parts += [
+            argument[end : match.start()],
+            _sub_part(resolver, match.group(1), variables, path),
+        ]
         end = match.end()
     parts.append(argument[end:])
     return _combine(_joined([_text_of(part, "Fn::Sub", path) for part in parts], ""), parts)
@@ -383,7 +446,9 @@ def _sub_part(resolver: Resolver, name: str, variables: Mapping[str, Any], path:
 def _text_of(part: Any, function: str, path: Path) -> Any:
     value = plain_data(part)
     if isinstance(value, list | Mapping) or value is NO_VALUE:
-        raise ValidationError(f"Template error: {function} needs strings, not lists or objects.", path)
+        raise ValidationError(
+            f"Template error: {function} needs strings, not lists or objects.", path
+        )
     return value
 
 
@@ -409,7 +474,9 @@ def _join(resolver: Resolver, argument: Any, path: Path) -> Any:
 def _split(resolver: Resolver, argument: Any, path: Path) -> Any:
     if not isinstance(argument, list) or len(argument) != 2 or not isinstance(argument[0], str):
         text = "Template error: every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string"
-        raise ValidationError(f"{text} to be split or a function that returns a string to be split.", path)
+        raise ValidationError(
+            f"{text} to be split or a function that returns a string to be split.", path
+        )
     source = resolver.resolve(argument[1], (*path, 1))
     value = _text_of(source, "Fn::Split", path)
     if isinstance(value, Unknown):
@@ -421,15 +488,23 @@ def _select(resolver: Resolver, argument: Any, path: Path) -> Any:
     if not isinstance(argument, list) or len(argument) != 2:
         text = "Template error: Fn::Select requires a list argument with two elements: an integer index and a list"
         raise ValidationError(text, path)
-    index, items = resolver.resolve(argument[0], (*path, 0)), resolver.resolve(argument[1], (*path, 1))
-    value, number = items.value if isinstance(items, Traced) else items, template_to_text(plain_data(index))
+    index, items = (
+        resolver.resolve(argument[0], (*path, 0)),
+        resolver.resolve(argument[1], (*path, 1)),
+    )
+    value, number = (
+        items.value if isinstance(items, Traced) else items,
+        template_to_text(plain_data(index)),
+    )
     if isinstance(value, Unknown):
         return _combine(_derived("Select", value, number), (index, items))
     if not isinstance(value, list) or not number.isdigit():
         text = "Template error: Fn::Select requires a list argument with two elements: an integer index and a list"
         raise ValidationError(text, path)
     if int(number) >= len(value):
-        raise ValidationError(f"Template error: Fn::Select  cannot select nonexistent value at index {number}", path)
+        raise ValidationError(
+            f"Template error: Fn::Select  cannot select nonexistent value at index {number}", path
+        )
     chosen = value[int(number)]
     return _combine(plain_data(chosen), (index, items, chosen))
 
@@ -439,7 +514,9 @@ def _if(resolver: Resolver, argument: Any, path: Path) -> Any:
         text = "Template error: Fn::If requires a list argument with the first element being a condition"
         raise ValidationError(text, path)
     if len(argument) != 3:
-        raise ValidationError("Template error: Fn::If requires a list argument with three elements", path)
+        raise ValidationError(
+            "Template error: Fn::If requires a list argument with three elements", path
+        )
     chosen = 1 if resolver.condition(argument[0], path) else 2
     return resolver.resolve(argument[chosen], (*path, chosen))
 
@@ -470,7 +547,9 @@ def _map_default(resolver: Resolver, argument: Any, path: Path) -> Any:
         return NO_VALUE
     options = argument[3]
     if not isinstance(options, Mapping) or set(options) != {"DefaultValue"}:
-        raise ValidationError("Template error: the fourth parameter of Fn::FindInMap must be a DefaultValue.", path)
+        raise ValidationError(
+            "Template error: the fourth parameter of Fn::FindInMap must be a DefaultValue.", path
+        )
     _needs_extensions(resolver, "Fn::FindInMap with DefaultValue", path)
     return resolver.resolve(options["DefaultValue"], (*path, 3))
 
@@ -487,15 +566,15 @@ def _base64(resolver: Resolver, argument: Any, path: Path) -> Any:
     if isinstance(value, Unknown):
         return _combine(_derived("Base64", value), (source,))
     if not isinstance(value, str):
-        raise ValidationError("Template error: every Fn::Base64 object must have a String-typed value.", path)
+        raise ValidationError(
+            "Template error: every Fn::Base64 object must have a String-typed value.", path
+        )
     return _combine(base64.b64encode(value.encode()).decode(), (source,))
 
 
 def _cidr(resolver: Resolver, argument: Any, path: Path) -> Any:
     if not isinstance(argument, list) or len(argument) not in (2, 3):
-        text = (
-            "Template error: every Fn::Cidr object requires two or three parameters: an ipBlock, a count and cidrBits"
-        )
+        text = "Template error: every Fn::Cidr object requires two or three parameters: an ipBlock, a count and cidrBits"
         raise ValidationError(text, path)
     parts = [resolver.resolve(item, (*path, index)) for index, item in enumerate(argument)]
     values = [plain_data(part) for part in parts]
@@ -505,7 +584,13 @@ def _cidr(resolver: Resolver, argument: Any, path: Path) -> Any:
     try:
         network = ipaddress.ip_network(template_to_text(values[0]))
         count = int(template_to_text(values[1]))
-        bits = int(template_to_text(values[2])) if len(values) == 3 else 8 if network.version == 4 else 64
+        bits = (
+            int(template_to_text(values[2]))
+            if len(values) == 3
+            else 8
+            if network.version == 4
+            else 64
+        )
         if not 1 <= count <= 256:
             raise ValueError("the count must be between 1 and 256")
         subnets = network.subnets(new_prefix=network.max_prefixlen - bits)
@@ -594,28 +679,34 @@ _FUNCTIONS: Mapping[str, Callable[[Resolver, Any, Path], Any]] = {
 }
 
 
-# --- conditions ---------------------------------------------------------------------------------------------
+# --- conditions
+# ---------------------------------------------------------------------------------------------
 
 
 def _equals(resolver: Resolver, argument: Any, path: Path) -> bool:
     if not isinstance(argument, list) or len(argument) != 2:
-        raise ValidationError("Template error: every Fn::Equals object requires a list of two string parameters.", path)
-    left, right = (canonical_value(resolver.resolve(item, (*path, i))) for i, item in enumerate(argument))
+        raise ValidationError(
+            "Template error: every Fn::Equals object requires a list of two string parameters.",
+            path,
+        )
+    left, right = (
+        canonical_value(resolver.resolve(item, (*path, i))) for i, item in enumerate(argument)
+    )
     return bool(left == right)
 
 
 def _several(resolver: Resolver, argument: Any, path: Path) -> list[bool]:
     if not isinstance(argument, list) or not 2 <= len(argument) <= 10:
-        text = (
-            f"Template error: every {path[-1]} object requires a list of at least 2 and at most 10 boolean parameters."
-        )
+        text = f"Template error: every {path[-1]} object requires a list of at least 2 and at most 10 boolean parameters."
         raise ValidationError(text, path)
     return [resolver.truth(item, (*path, index)) for index, item in enumerate(argument)]
 
 
 def _not(resolver: Resolver, argument: Any, path: Path) -> bool:
     if not isinstance(argument, list) or len(argument) != 1:
-        raise ValidationError("Template error: every Fn::Not object requires one boolean parameter.", path)
+        raise ValidationError(
+            "Template error: every Fn::Not object requires one boolean parameter.", path
+        )
     return not resolver.truth(argument[0], (*path, 0))
 
 
@@ -635,18 +726,21 @@ _CONDITION_FUNCTIONS: Mapping[str, Callable[[Resolver, Any, Path], bool]] = {
 
 
 def dynamic_references(value: Any) -> list[tuple[str, str]]:
-    """Every ``{{resolve:service:arguments}}`` in a plain tree, as (service, arguments), in order."""
+    """Every ``{{resolve:service:arguments}}`` in a plain tree, as (service, arguments), in
+    order."""
     if isinstance(value, str):
         return [(match.group(1), match.group(2)) for match in DYNAMIC_REFERENCE.finditer(value)]
-    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    items = (
+        value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    )
     return [found for item in items for found in dynamic_references(item)]
 
 
 def resolve_dynamic(value: Any, lookup: Callable[[str, str], str]) -> Any:
     """A plain tree with its dynamic references replaced by ``lookup(service, arguments)``.
 
-    CloudFormation does this while it creates or updates a resource; change sets show the references as
-    written.
+    CloudFormation does this while it creates or updates a resource; change sets show the references
+    as written.
     """
     if isinstance(value, str):
         return DYNAMIC_REFERENCE.sub(lambda match: lookup(match.group(1), match.group(2)), value)

@@ -15,14 +15,19 @@ _DOCUMENTS = frozenset(("PolicyDocument", "AssumeRolePolicyDocument", "ResourceP
 def read_statements(value: Any, effect: str) -> Iterator[Mapping[str, Any]]:
     """All statements, at any depth and in JSON text, that have that effect, or may have it.
 
-    Branches of ``Fn::If`` are all looked into; what stands in a statement's place and cannot be read is its Action.
+    Branches of ``Fn::If`` are all looked into; what stands in a statement's place and cannot be
+    read is its Action.
     """
     if isinstance(value, Mapping):
         if _has(value, effect):
             yield value
         for key, each in value.items():
             if key in _DOCUMENTS:
-                yield from ({"Action": item} for item in (each if isinstance(each, list) else [each]) if _unread(item))
+                yield from (
+                    {"Action": item}
+                    for item in (each if isinstance(each, list) else [each])
+                    if _unread(item)
+                )
             yield from read_statements(each, effect)
     elif isinstance(value, list):
         for each in value:
@@ -33,13 +38,19 @@ def read_statements(value: Any, effect: str) -> Iterator[Mapping[str, Any]]:
 
 def _has(value: Mapping[str, Any], effect: str) -> bool:
     said = value.get("Effect")
-    return said == effect or (said is not None and said not in EFFECTS and ("Action" in value or "NotAction" in value))
+    return said == effect or (
+        said is not None and said not in EFFECTS and ("Action" in value or "NotAction" in value)
+    )
 
 
 def _unread(value: Any) -> bool:
     if isinstance(value, str):
         return _read(value) is None
-    called = isinstance(value, Mapping) and len(value) == 1 and str(next(iter(value))).startswith(("Ref", "Fn::"))
+    called = (
+        isinstance(value, Mapping)
+        and len(value) == 1
+        and str(next(iter(value))).startswith(("Ref", "Fn::"))
+    )
     return called and not any(any(read_statements(value, effect)) for effect in EFFECTS)
 
 

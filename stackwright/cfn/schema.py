@@ -1,7 +1,7 @@
 """Resource types from the CloudFormation registry schemas that cfn-lint bundles.
 
-The JSON files are read one type at a time, without importing cfn-lint (which takes two seconds). Format:
-docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html.
+The JSON files are read one type at a time, without importing cfn-lint (which takes two seconds).
+Format: docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ _VOLATILE = frozenset(
         ("AWS::EC2::LaunchTemplate", "DefaultVersionNumber"),
     )
 )
-"""Read-only attributes that an update in place changes; others (ARNs, names, endpoints) outlive it."""
+"""Read-only attributes that an update in place changes; others (ARNs, names, endpoints) outlive
+it."""
 
 
 class Recreation(StrEnum):
@@ -132,7 +133,9 @@ class ResourceType:
     @property
     def custom(self) -> bool:
         """Whether a Lambda function or topic of the user's implements the type."""
-        return self.name.startswith("Custom::") or self.name == "AWS::CloudFormation::CustomResource"
+        return (
+            self.name.startswith("Custom::") or self.name == "AWS::CloudFormation::CustomResource"
+        )
 
     @property
     def stateful(self) -> bool:
@@ -151,10 +154,13 @@ class ResourceType:
     @property
     def updatable_tags(self) -> bool:
         """Whether tags can change without replacing the resource."""
-        return self.tags_property is not None and bool(self.definition.get("tagging", {}).get("tagUpdatable", True))
+        return self.tags_property is not None and bool(
+            self.definition.get("tagging", {}).get("tagUpdatable", True)
+        )
 
     def recreation(self, path: Path) -> Recreation:
-        """What changing the property at ``path`` (below ``Properties``) does to the physical resource."""
+        """What changing the property at ``path`` (below ``Properties``) does to the physical
+        resource."""
         if self.custom:
             return Recreation.CONDITIONALLY  # its provider decides by the physical id it returns
         if any(_touches(pattern, path) for pattern in self.create_only):
@@ -164,8 +170,8 @@ class ResourceType:
         return Recreation.NEVER
 
     def document(self, path: Path) -> Path | None:
-        """The start of ``path`` (below ``Properties``) that is free-form JSON, such as a policy; None where the schema
-        describes all of it."""
+        """The start of ``path`` (below ``Properties``) that is free-form JSON, such as a policy;
+        None where the schema describes all of it."""
         node: Mapping[str, Any] = self.definition
         for position, part in enumerate(path):
             node = self._step(self._resolve(node), part)
@@ -174,12 +180,19 @@ class ResourceType:
         return None
 
     def _step(self, node: Mapping[str, Any], part: str | int) -> Mapping[str, Any]:
-        found: Any = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
+        found: Any = (
+            node.get("items", {})
+            if isinstance(part, int)
+            else node.get("properties", {}).get(part, {})
+        )
         return found if isinstance(found, Mapping) else {}
 
     def has_attribute(self, name: str) -> bool:
-        """Whether ``Fn::GetAtt`` may name it: any property of the model, also the ones that were given."""
-        if self.custom or (self.name == "AWS::CloudFormation::Stack" and name.startswith("Outputs.")):
+        """Whether ``Fn::GetAtt`` may name it: any property of the model, also the ones that were
+        given."""
+        if self.custom or (
+            self.name == "AWS::CloudFormation::Stack" and name.startswith("Outputs.")
+        ):
             return True
         node: Any = self.definition
         for part in name.split("."):
@@ -194,8 +207,8 @@ class ResourceType:
 
     @cached_property
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """What CloudFormation calls on its caller's behalf, by handler (``create``, ``read``, ``update``, ``delete``,
-        ``list``); empty for types from before the registry."""
+        """What CloudFormation calls on its caller's behalf, by handler (``create``, ``read``,
+        ``update``, ``delete``, ``list``); empty for types from before the registry."""
         handlers = self.definition.get("handlers", {})
         return {name: tuple(handler.get("permissions", ())) for name, handler in handlers.items()}
 
@@ -223,29 +236,41 @@ class ResourceType:
         return node
 
     def _paths(self, key: str) -> tuple[Path, ...]:
-        pointers = (pointer.removeprefix("/properties/") for pointer in self.definition.get(key, ()))
+        pointers = (
+            pointer.removeprefix("/properties/") for pointer in self.definition.get(key, ())
+        )
         return tuple(
-            tuple(_ANY if part in ("*", "items", "ArrayIndex") else part for part in pointer.split("/"))
+            tuple(
+                _ANY if part in ("*", "items", "ArrayIndex") else part
+                for part in pointer.split("/")
+            )
             for pointer in pointers
         )
 
     def problems(self, properties: Mapping[str, Any]) -> list[str]:
-        """What CloudFormation would find wrong in resolved properties, in its words, e.g.
-        ``#: required key [Value] not found``. Scalars may be text, as CloudFormation converts them."""
+        """What CloudFormation would find wrong in resolved properties, in its words, e.g. ``#:
+        required key [Value] not found``. Scalars may be text, as CloudFormation converts them."""
         return list(_validate(self, properties))
 
 
 def _free_form(node: Mapping[str, Any]) -> bool:
-    """Whether a schema takes any object: one that names no keys, or one that may be given as text instead."""
+    """Whether a schema takes any object: one that names no keys, or one that may be given as text
+    instead."""
     types = node.get("type", ())
     if isinstance(types, str):
-        return types == "object" and not {"properties", "patternProperties", "oneOf", "anyOf", "allOf"} & set(node)
+        return types == "object" and not {
+            "properties",
+            "patternProperties",
+            "oneOf",
+            "anyOf",
+            "allOf",
+        } & set(node)
     return {"object", "string"} <= set(types)
 
 
 def _touches(pattern: Path, path: Path) -> bool:
-    """Whether one path is the other or a part of it: a new map that holds a create-only leaf changes that
-    leaf."""
+    """Whether one path is the other or a part of it: a new map that holds a create-only leaf
+    changes that leaf."""
     return all(p in (q, _ANY) for p, q in zip(pattern, path, strict=False))
 
 
@@ -260,7 +285,8 @@ class Schemas:
         return _index(self.region)
 
     def get(self, type_name: str) -> ResourceType | None:
-        """The type, or None where the Region has no such type. Custom resources and modules are open."""
+        """The type, or None where the Region has no such type. Custom resources and modules are
+        open."""
         if type_name.startswith("Custom::"):
             return ResourceType(type_name, _OPEN)
         digest = self._index.get(type_name)
@@ -303,12 +329,15 @@ def _index(region: str) -> Mapping[str, str]:
 
 @cache
 def _load(digest: str) -> ResourceType:
-    definition = json.loads((_folder() / "resources" / f"{digest}.json").read_text(encoding="utf-8"))
+    definition = json.loads(
+        (_folder() / "resources" / f"{digest}.json").read_text(encoding="utf-8")
+    )
     return ResourceType(definition["typeName"], definition)
 
 
-# --- validation of properties -------------------------------------------------------------------------------
-# The keywords that CloudFormation's validator checks, with its texts (github.com/everit-org/json-schema).
+# --- validation of properties
+# ------------------------------------------------------------------------------- The keywords that
+# CloudFormation's validator checks, with its texts (github.com/everit-org/json-schema).
 
 _JSON_NAMES = {
     str: "String",
@@ -328,7 +357,10 @@ def _validate(resource_type: ResourceType, properties: Mapping[str, Any]) -> Ite
         if key in read_only - _settable(resource_type)
     )
     validator = _validator_class()(resource_type.definition)
-    errors = sorted(validator.iter_errors(dict(properties)), key=lambda error: [str(p) for p in error.absolute_path])
+    errors = sorted(
+        validator.iter_errors(dict(properties)),
+        key=lambda error: [str(p) for p in error.absolute_path],
+    )
     for error in errors:
         yield from _texts(error)
 
@@ -342,8 +374,15 @@ def _texts(error: Any) -> Iterator[str]:
     where = "#" + "".join(f"/{part}" for part in error.absolute_path)
     instance, expected, keyword = error.instance, error.validator_value, error.validator
     if keyword == "additionalProperties":
-        known, patterns = error.schema.get("properties", {}), error.schema.get("patternProperties", {})
-        extra = [key for key in instance if key not in known and not any(re.search(p, key) for p in patterns)]
+        known, patterns = (
+            error.schema.get("properties", {}),
+            error.schema.get("patternProperties", {}),
+        )
+        extra = [
+            key
+            for key in instance
+            if key not in known and not any(re.search(p, key) for p in patterns)
+        ]
         yield from (f"{where}: extraneous key [{key}] is not permitted" for key in extra)
     elif keyword == "required":
         missing = error.message.split("'")[1]  # one error a key: "'Value' is a required property"
@@ -364,8 +403,12 @@ _KEYWORD_TEXTS: Mapping[str, Any] = {
     "maxLength": lambda value, bound: f"expected maxLength: {bound}, actual: {len(value)}",
     "minItems": lambda value, bound: f"expected minimum item count: {bound}, found: {len(value)}",
     "maxItems": lambda value, bound: f"expected maximum item count: {bound}, found: {len(value)}",
-    "minimum": lambda value, bound: f"{template_to_text(value)} is not greater or equal to {template_to_text(bound)}",
-    "maximum": lambda value, bound: f"{template_to_text(value)} is not less or equal to {template_to_text(bound)}",
+    "minimum": lambda value, bound: (
+        f"{template_to_text(value)} is not greater or equal to {template_to_text(bound)}"
+    ),
+    "maximum": lambda value, bound: (
+        f"{template_to_text(value)} is not less or equal to {template_to_text(bound)}"
+    ),
     "uniqueItems": lambda _value, _: "array items are not unique",
 }
 
@@ -384,7 +427,9 @@ def _validator_class() -> Any:
         return check
 
     def enum(_validator: Any, allowed: Sequence[Any], instance: Any, _schema: Any) -> Iterator[Any]:
-        if not isinstance(instance, list | dict) and template_to_text(instance) not in map(template_to_text, allowed):
+        if not isinstance(instance, list | dict) and template_to_text(instance) not in map(
+            template_to_text, allowed
+        ):
             yield ValidationError("not in enum")
 
     def pattern(_validator: Any, expression: str, instance: Any, _schema: Any) -> Iterator[Any]:

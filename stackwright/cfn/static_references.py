@@ -1,4 +1,5 @@
-"""What templates say in texts that are known before a deployment: references followed from stack to stack."""
+"""What templates say in texts that are known before a deployment: references followed from stack to
+stack."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ class RenderedResource:
 
 
 class StaticReferences:
-    """The resources of a rendering, and the texts that their properties come to, as far as templates tell."""
+    """The resources of a rendering, and the texts that their properties come to, as far as
+    templates tell."""
 
     def __init__(self, rendering: Rendering, account: str | None = None) -> None:
         """``account`` is the one of the credentials, where the parameters name none."""
@@ -66,9 +68,12 @@ class StaticReferences:
         return found[0] if len(found) == 1 else None
 
     def output(self, name: str) -> str | None:
-        """The text of a root stack's Output; None where none has one of that name, or AWS alone will know it."""
+        """The text of a root stack's Output; None where none has one of that name, or AWS alone
+        will know it."""
         roots = (each.name for each in self._rendering.documents if "/" not in each.name)
-        return next((found[0] for root in roots if len(found := self._output(root, name)) == 1), None)
+        return next(
+            (found[0] for root in roots if len(found := self._output(root, name)) == 1), None
+        )
 
     def _ref(self, document: Document, name: str) -> list[str]:
         if name in self._pseudo:
@@ -78,7 +83,8 @@ class StaticReferences:
         return self._parameter(document, name)
 
     def _physical(self, document: Document, name: str) -> list[str]:
-        """The name that a template gives a resource, which ``Ref`` returns for most types that have one."""
+        """The name that a template gives a resource, which ``Ref`` returns for most types that have
+        one."""
         body = document.resources()[name]
         last = str(body.get("Type")).rpartition("::")[2]
         properties = body.get("Properties") or {}
@@ -94,7 +100,9 @@ class StaticReferences:
             if parent and name in given:
                 return self.texts(parent, given[name])
         source = (
-            self._rendering.wiring[root].sources.get(name) if not nested and root in self._rendering.wiring else None
+            self._rendering.wiring[root].sources.get(name)
+            if not nested and root in self._rendering.wiring
+            else None
         )
         if source and source.kind is SourceKind.OUTPUT:
             return self._output(source.stack, source.name)
@@ -109,9 +117,13 @@ class StaticReferences:
     def _getatt(self, document: Document, argument: Any) -> list[str]:
         parts = argument if isinstance(argument, list) else str(argument).split(".", 1)
         name, attribute = str(parts[0]), ".".join(str(part) for part in parts[1:])
-        if document.resources().get(name, {}).get("Type") != _STACK or not attribute.startswith("Outputs."):
+        if document.resources().get(name, {}).get("Type") != _STACK or not attribute.startswith(
+            "Outputs."
+        ):
             return []
-        nested = next((d.name for d in self._rendering.documents if self._is_nested(d, document, name)), "")
+        nested = next(
+            (d.name for d in self._rendering.documents if self._is_nested(d, document, name)), ""
+        )
         return self._output(nested, attribute.removeprefix("Outputs."))
 
     @staticmethod
@@ -130,7 +142,11 @@ class StaticReferences:
     def _sub(self, document: Document, argument: Any) -> list[str]:
         if not isinstance(argument, str):
             return []
-        known = {name: self.text(document, {"Ref": name}) for name in _NAME.findall(argument) if "." not in name}
+        known = {
+            name: self.text(document, {"Ref": name})
+            for name in _NAME.findall(argument)
+            if "." not in name
+        }
         if any(known.get(name) is None for name in _NAME.findall(argument)):
             return []
         return [_NAME.sub(lambda found: str(known[found[1]]), argument)]

@@ -1,7 +1,8 @@
 """CloudFormation templates as values: parsed from YAML or JSON, with the line of every key.
 
-The refusals carry CloudFormation's own texts, so that a template that AWS would refuse is refused here in the
-same words (texts collected from AWS's public error reports; where AWS's text is not known, ours says more).
+The refusals carry CloudFormation's own texts, so that a template that AWS would refuse is refused
+here in the same words (texts collected from AWS's public error reports; where AWS's text is not
+known, ours says more).
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from msgspec import Struct
 _T = TypeVar("_T")
 
 Path = tuple[str | int, ...]
-"""Keys and indexes from the root of a template, e.g. ``("Resources", "Topic", "Properties", "Tags", 0)``."""
+"""Keys and indexes from the root of a template, e.g. ``("Resources", "Topic", "Properties", "Tags",
+0)``."""
 
 MAX_RESOURCES = 500
 MAX_PARAMETERS = 200
@@ -112,21 +114,22 @@ class Parameter(Struct, frozen=True):
 
     @property
     def is_list(self) -> bool:
-        """Whether ``Ref`` gives a list: ``CommaDelimitedList``, ``List<...>`` and SSM parameters that hold
-        one."""
+        """Whether ``Ref`` gives a list: ``CommaDelimitedList``, ``List<...>`` and SSM parameters
+        that hold one."""
         inner = self.ssm_type or self.type
         return inner == "CommaDelimitedList" or inner.startswith("List<")
 
     @property
     def ssm_type(self) -> str | None:
-        """The type of the stored value for ``AWS::SSM::Parameter::Value<T>``, whose given value is only a
-        name."""
+        """The type of the stored value for ``AWS::SSM::Parameter::Value<T>``, whose given value is
+        only a name."""
         match = re.fullmatch(r"AWS::SSM::Parameter::Value<(.+)>", self.type)
         return match.group(1) if match else None
 
 
 class Resource(Struct, frozen=True):
-    """A declared resource; ``properties`` and the attributes hold unresolved intrinsic functions."""
+    """A declared resource; ``properties`` and the attributes hold unresolved intrinsic
+    functions."""
 
     logical_id: str
     type: str
@@ -141,7 +144,8 @@ class Resource(Struct, frozen=True):
 
 
 class Output(Struct, frozen=True):
-    """A declared output; ``value``, ``export`` and ``description`` hold unresolved intrinsic functions."""
+    """A declared output; ``value``, ``export`` and ``description`` hold unresolved intrinsic
+    functions."""
 
     name: str
     value: Any
@@ -152,8 +156,8 @@ class Output(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A whole template. ``data`` is the document as it was read; ``lines`` maps paths to lines (empty for
-    JSON)."""
+    """A whole template. ``data`` is the document as it was read; ``lines`` maps paths to lines
+    (empty for JSON)."""
 
     data: Mapping[str, Any] = field(repr=False)
     parameters: Mapping[str, Parameter]
@@ -196,8 +200,9 @@ def parse_template(text: str) -> Template:
 
 
 def declared_keys(text: str) -> Template:
-    """What a template that AWS has taken declares, as far as that can be read: macros are not run, and a resource or
-    parameter that only they understand is left out. Of the sections, it has ``parameters`` and ``resources``.
+    """What a template that AWS has taken declares, as far as that can be read: macros are not run,
+    and a resource or parameter that only they understand is left out. Of the sections, it has
+    ``parameters`` and ``resources``.
 
     Raises:
         ValidationError: the text is no template at all.
@@ -208,11 +213,16 @@ def declared_keys(text: str) -> Template:
         data, lines = _read(text)
     if not isinstance(data, Mapping):
         raise ValidationError("Template format error: unsupported structure.")
-    parameters, resources = _readable(data, "Parameters", _parameter), _readable(data, "Resources", _known)
+    parameters, resources = (
+        _readable(data, "Parameters", _parameter),
+        _readable(data, "Resources", _known),
+    )
     return Template(data, parameters, {}, {}, resources, {}, lines=lines)
 
 
-def _readable(data: Mapping[str, Any], section: str, make: Callable[[str, Any], _T]) -> dict[str, _T]:
+def _readable(
+    data: Mapping[str, Any], section: str, make: Callable[[str, Any], _T]
+) -> dict[str, _T]:
     found = {}
     for name, value in _section(data, section).items():
         with suppress(ValidationError):
@@ -222,7 +232,11 @@ def _readable(data: Mapping[str, Any], section: str, make: Callable[[str, Any], 
 
 def _known(name: str, value: Any) -> Resource:
     """A resource without the attributes that only a macro reads (``Connectors`` of AWS SAM)."""
-    kept = {key: each for key, each in value.items() if key in _RESOURCE_KEYS} if isinstance(value, Mapping) else value
+    kept = (
+        {key: each for key, each in value.items() if key in _RESOURCE_KEYS}
+        if isinstance(value, Mapping)
+        else value
+    )
     return _resource(name, kept)
 
 
@@ -280,7 +294,9 @@ class _Reader:
     def read(self, node: yaml.Node, path: Path) -> Any:
         self._count += 1
         if self._count > _MAX_NODES:
-            raise ValidationError("Template format error: too many nodes; are aliases nested?", path)
+            raise ValidationError(
+                "Template format error: too many nodes; are aliases nested?", path
+            )
         if node.tag.startswith("!"):
             return self._short_form(node, path)
         if isinstance(node, yaml.MappingNode):
@@ -301,7 +317,9 @@ class _Reader:
                 raise ValidationError("Template format error: a key must be a string.", path, line)
             key = key_node.value
             if key in found:
-                raise ValidationError(f"Template format error: duplicate key '{key}'.", (*path, key), line)
+                raise ValidationError(
+                    f"Template format error: duplicate key '{key}'.", (*path, key), line
+                )
             self.lines[*path, key] = line
             found[key] = self.read(value_node, (*path, key))
         return found
@@ -317,7 +335,9 @@ class _Reader:
         if isinstance(node, yaml.MappingNode):
             return {long: self._mapping(node, (*path, long))}
         if isinstance(node, yaml.SequenceNode):
-            items = [self._item(child, (*path, long, index)) for index, child in enumerate(node.value)]
+            items = [
+                self._item(child, (*path, long, index)) for index, child in enumerate(node.value)
+            ]
             return {long: items}
         if long == "Fn::GetAtt" and "." in node.value:
             return {long: node.value.split(".", 1)}
@@ -338,7 +358,9 @@ def template_from_data(data: Any, lines: Mapping[Path, int] | None = None) -> Te
         raise ValidationError(f"Invalid template property or properties [{names}]", (unknown[0],))
     resources = _section(data, "Resources")
     if not resources:
-        raise ValidationError("Template format error: At least one Resources member must be defined.")
+        raise ValidationError(
+            "Template format error: At least one Resources member must be defined."
+        )
     _limits(data)
     return Template(
         data=data,
@@ -380,7 +402,9 @@ def _each(data: Mapping[str, Any], section: str, make: Callable[[str, Any], _T])
     for name, value in _section(data, section).items():
         if section != "Mappings" and not _ALPHANUMERIC.fullmatch(str(name)):
             noun = section.removesuffix("s")
-            raise ValidationError(f"Template format error: {noun} name {name} is non alphanumeric.", (section, name))
+            raise ValidationError(
+                f"Template format error: {noun} name {name} is non alphanumeric.", (section, name)
+            )
         found[name] = make(name, value)
     return found
 
@@ -388,18 +412,22 @@ def _each(data: Mapping[str, Any], section: str, make: Callable[[str, Any], _T])
 def _description(data: Mapping[str, Any]) -> str | None:
     text = data.get("Description")
     if text is not None and not isinstance(text, str):
-        raise ValidationError("Template format error: Description must be a string.", ("Description",))
+        raise ValidationError(
+            "Template format error: Description must be a string.", ("Description",)
+        )
     return text
 
 
 def _transforms(value: Any) -> tuple[str, ...]:
-    """The declared macros. Only ``AWS::LanguageExtensions`` is understood here; others need AWS to run
-    them."""
+    """The declared macros. Only ``AWS::LanguageExtensions`` is understood here; others need AWS to
+    run them."""
     names = [] if value is None else value if isinstance(value, list) else [value]
     for name in names:
         if name != "AWS::LanguageExtensions":
             shown = name if isinstance(name, str) else json.dumps(name)
-            raise ValidationError(f"Transform {shown} is not supported: only AWS can run it.", ("Transform",))
+            raise ValidationError(
+                f"Transform {shown} is not supported: only AWS can run it.", ("Transform",)
+            )
     return tuple(names)
 
 
@@ -407,21 +435,31 @@ def _number(value: Any, cast: Callable[[Any], float], name: str, path: Path) -> 
     try:
         return None if value is None else cast(value)
     except (TypeError, ValueError):
-        raise ValidationError(f"Template format error: {name} must be a number.", (*path, name)) from None
+        raise ValidationError(
+            f"Template format error: {name} must be a number.", (*path, name)
+        ) from None
 
 
 def _parameter(name: str, value: Any) -> Parameter:
     path: Path = ("Parameters", name)
     if not isinstance(value, Mapping) or not isinstance(value.get("Type"), str):
-        raise ValidationError("Template format error: Every Parameters object must contain a Type member.", path)
+        raise ValidationError(
+            "Template format error: Every Parameters object must contain a Type member.", path
+        )
     unknown = sorted(set(value) - _PARAMETER_KEYS)
     if unknown:
-        raise ValidationError(f"Invalid template parameter property '{unknown[0]}'", (*path, unknown[0]))
+        raise ValidationError(
+            f"Invalid template parameter property '{unknown[0]}'", (*path, unknown[0])
+        )
     if not _PARAMETER_TYPE.fullmatch(value["Type"]):
-        raise ValidationError(f"Template format error: Unrecognized parameter type: {value['Type']}", path)
+        raise ValidationError(
+            f"Template format error: Unrecognized parameter type: {value['Type']}", path
+        )
     default = value.get("Default")
     if isinstance(default, list | Mapping):
-        raise ValidationError("Template format error: Every Default member must be a string.", (*path, "Default"))
+        raise ValidationError(
+            "Template format error: Every Default member must be a string.", (*path, "Default")
+        )
     return Parameter(
         name=name,
         type=value["Type"],
@@ -433,7 +471,8 @@ def _parameter(name: str, value: Any) -> Parameter:
         maximum_length=_number(value.get("MaxLength"), int, "MaxLength", path),
         minimum=_number(value.get("MinValue"), float, "MinValue", path),
         maximum=_number(value.get("MaxValue"), float, "MaxValue", path),
-        no_echo=template_to_text(value.get("NoEcho", False)).lower() != "false",  # in doubt it is secret
+        no_echo=template_to_text(value.get("NoEcho", False)).lower()
+        != "false",  # in doubt it is secret
         description=value.get("Description"),
     )
 
@@ -448,22 +487,31 @@ def _mapping_table(name: str, value: Any) -> Mapping[str, Mapping[str, Any]]:
             if isinstance(cell, Mapping) or cell is None:
                 text = "Template format error: Every Mappings attribute must be a String or a List."
                 raise ValidationError(text, ("Mappings", name, top, second))
-    return {template_to_text(top): {template_to_text(k): v for k, v in row.items()} for top, row in value.items()}
+    return {
+        template_to_text(top): {template_to_text(k): v for k, v in row.items()}
+        for top, row in value.items()
+    }
 
 
 def _resource(name: str, value: Any) -> Resource:
     path: Path = ("Resources", name)
     if not isinstance(value, Mapping):
-        raise ValidationError("Template format error: Any Resources member must be an object.", path)
+        raise ValidationError(
+            "Template format error: Any Resources member must be an object.", path
+        )
     if not isinstance(value.get("Type"), str) or not value["Type"]:
         text = f"Template format error: [/Resources/{name}] Every Resources object must contain a Type member."
         raise ValidationError(text, path)
     unknown = sorted(set(value) - _RESOURCE_KEYS)
     if unknown:
-        raise ValidationError(f"Invalid template resource property '{unknown[0]}'", (*path, unknown[0]))
+        raise ValidationError(
+            f"Invalid template resource property '{unknown[0]}'", (*path, unknown[0])
+        )
     properties = value.get("Properties", {})
     if not isinstance(properties, Mapping):
-        raise ValidationError("Template format error: Any Properties member must be an object.", (*path, "Properties"))
+        raise ValidationError(
+            "Template format error: Any Properties member must be an object.", (*path, "Properties")
+        )
     for key in ("DeletionPolicy", "UpdateReplacePolicy"):
         _policy(name, key, value.get(key))
     return Resource(
@@ -500,7 +548,9 @@ def _output(name: str, value: Any) -> Output:
         raise ValidationError(text, ("Outputs", name))
     export = value.get("Export")
     if export is not None and (not isinstance(export, Mapping) or "Name" not in export):
-        raise ValidationError("Template format error: Export must contain a Name.", ("Outputs", name, "Export"))
+        raise ValidationError(
+            "Template format error: Export must contain a Name.", ("Outputs", name, "Export")
+        )
     return Output(
         name=name,
         value=value["Value"],
@@ -511,7 +561,8 @@ def _output(name: str, value: Any) -> Output:
 
 
 def template_to_text(value: Any) -> str:
-    """A scalar as CloudFormation writes it: ``true`` and ``false``, whole numbers without a point."""
+    """A scalar as CloudFormation writes it: ``true`` and ``false``, whole numbers without a
+    point."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:

@@ -1,4 +1,5 @@
-"""What CloudFormation refuses before it looks at any value: unknown types, dangling references, circles."""
+"""What CloudFormation refuses before it looks at any value: unknown types, dangling references,
+circles."""
 
 from __future__ import annotations
 
@@ -36,30 +37,45 @@ def validate_template(template: Template, schemas: Schemas) -> None:
         for section in ("Resources", "Outputs", "Conditions"):
             _functions(template, template.data.get(section), (section,))
         for name, resource in template.resources.items():
-            parts = (resource.properties, resource.metadata, resource.creation_policy, resource.update_policy)
+            parts = (
+                resource.properties,
+                resource.metadata,
+                resource.creation_policy,
+                resource.update_policy,
+            )
             _references(template, schemas, parts, ("Resources", name))
         for name, output in template.outputs.items():
             _references(template, schemas, (output.value, output.export), ("Outputs", name))
         graph.order_resources(template)
     except ValidationError as error:
-        raise ValidationError(error.message, error.path, error.line or template.line(error.path)) from None
+        raise ValidationError(
+            error.message, error.path, error.line or template.line(error.path)
+        ) from None
 
 
 def _types(template: Template, schemas: Schemas) -> None:
     unknown = schemas.unrecognized([resource.type for resource in template.resources.values()])
     if unknown:
-        first = next(name for name, resource in template.resources.items() if resource.type == unknown[0])
+        first = next(
+            name for name, resource in template.resources.items() if resource.type == unknown[0]
+        )
         text = f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]"
         raise ValidationError(text, ("Resources", first, "Type"))
 
 
 def _conditions(template: Template) -> None:
     named: list[tuple[Path, Any]] = [
-        (("Resources", name, "Condition"), resource.condition) for name, resource in template.resources.items()
+        (("Resources", name, "Condition"), resource.condition)
+        for name, resource in template.resources.items()
     ]
-    named += [(("Outputs", name, "Condition"), output.condition) for name, output in template.outputs.items()]
+    named += [
+        (("Outputs", name, "Condition"), output.condition)
+        for name, output in template.outputs.items()
+    ]
     for name, value in template.data.get("Resources", {}).items():
-        named += [(("Resources", name), condition) for condition in _tested(value.get("Properties"))]
+        named += [
+            (("Resources", name), condition) for condition in _tested(value.get("Properties"))
+        ]
     for path, condition in named:
         if condition is not None and condition not in template.conditions:
             block = path[0]
@@ -81,9 +97,35 @@ def _tested(value: Any) -> Iterator[str]:
 
 _EXTENSIONS = frozenset(("Fn::Length", "Fn::ToJsonString"))
 _FUNCTIONS = (
-    *("Fn::Base64", "Fn::GetAtt", "Fn::GetAZs", "Fn::ImportValue", "Fn::Join", "Fn::Split", "Fn::FindInMap"),
-    *("Fn::Select", "Ref", "Fn::Equals", "Fn::If", "Fn::Not", "Condition", "Fn::And", "Fn::Or", "Fn::Contains"),
-    *("Fn::EachMemberEquals", "Fn::EachMemberIn", "Fn::ValueOf", "Fn::ValueOfAll", "Fn::RefAll", "Fn::Sub", "Fn::Cidr"),
+    *(
+        "Fn::Base64",
+        "Fn::GetAtt",
+        "Fn::GetAZs",
+        "Fn::ImportValue",
+        "Fn::Join",
+        "Fn::Split",
+        "Fn::FindInMap",
+    ),
+    *(
+        "Fn::Select",
+        "Ref",
+        "Fn::Equals",
+        "Fn::If",
+        "Fn::Not",
+        "Condition",
+        "Fn::And",
+        "Fn::Or",
+        "Fn::Contains",
+    ),
+    *(
+        "Fn::EachMemberEquals",
+        "Fn::EachMemberIn",
+        "Fn::ValueOf",
+        "Fn::ValueOfAll",
+        "Fn::RefAll",
+        "Fn::Sub",
+        "Fn::Cidr",
+    ),
 )
 """As CloudFormation enumerates them when it refuses another one."""
 
@@ -117,7 +159,9 @@ def _function(template: Template, name: str, argument: Any, path: Path) -> None:
 
 def _references(template: Template, schemas: Schemas, value: Any, path: Path) -> None:
     known = {*template.resources, *template.parameters, *_PSEUDO}
-    for name, attribute in graph.find_references(list(value) if isinstance(value, tuple) else value):
+    for name, attribute in graph.find_references(
+        list(value) if isinstance(value, tuple) else value
+    ):
         if attribute is None and name not in known:
             text = f"Template format error: Unresolved resource dependencies [{name}] in the {path[0]} block of the"
             raise ValidationError(f"{text} template", path)
@@ -128,7 +172,9 @@ def _references(template: Template, schemas: Schemas, value: Any, path: Path) ->
 def _attribute(template: Template, schemas: Schemas, name: str, attribute: str, path: Path) -> None:
     resource = template.resources.get(name)
     if resource is None:
-        raise ValidationError(f"Template error: instance of Fn::GetAtt references undefined resource {name}", path)
+        raise ValidationError(
+            f"Template error: instance of Fn::GetAtt references undefined resource {name}", path
+        )
     known = schemas.get(resource.type)
     if attribute and known is not None and not known.has_attribute(attribute):
         text = f"Template error: resource {name} does not support attribute type {attribute} in Fn::GetAtt"

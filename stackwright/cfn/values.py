@@ -1,8 +1,9 @@
-"""Values as CloudFormation computes them: plain, known only after apply, and with their dependencies
-remembered.
+"""Values as CloudFormation computes them: plain, known only after apply, and with their
+dependencies remembered.
 
-A resolved tree is made of dicts, lists, scalars and :class:`Traced` nodes; a ``Traced`` stands where an
-intrinsic function stood and remembers what its value depends on. :func:`plain` strips the memory.
+A resolved tree is made of dicts, lists, scalars and :class:`Traced` nodes; a ``Traced`` stands
+where an intrinsic function stood and remembers what its value depends on. :func:`plain` strips the
+memory.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from msgspec import Struct
 from .template import template_to_text
 
 KNOWN_AFTER_APPLY: Final = "{{changeSet:KNOWN_AFTER_APPLY}}"
-"""What ``DescribeChangeSet`` prints for a value that only exists once the change set was executed."""
+"""What ``DescribeChangeSet`` prints for a value that only exists once the change set was
+executed."""
 
 
 class NoValue(Enum):
@@ -39,7 +41,8 @@ class ChangeSource(StrEnum):
 
 
 class ValueReference(Struct, frozen=True, order=True):
-    """One dependency of a value: ``entity`` is a parameter, ``LogicalId`` or ``LogicalId.Attribute``."""
+    """One dependency of a value: ``entity`` is a parameter, ``LogicalId`` or
+    ``LogicalId.Attribute``."""
 
     source: ChangeSource
     entity: str
@@ -53,10 +56,10 @@ class ValueReference(Struct, frozen=True, order=True):
 class Unknown(Struct, frozen=True):
     """A value that is known only after apply.
 
-    ``text`` shows it as an expression (``arn:${Topic}``), ``causes`` say why it is not known. ``fresh`` tells
-    a value that the update makes anew from one that already exists in AWS but is not known here: two of the
-    latter with the same text are the same value. ``certain``: it will differ from every value there was
-    before.
+    ``text`` shows it as an expression (``arn:${Topic}``), ``causes`` say why it is not known.
+    ``fresh`` tells a value that the update makes anew from one that already exists in AWS but is
+    not known here: two of the latter with the same text are the same value. ``certain``: it will
+    differ from every value there was before.
     """
 
     text: str
@@ -72,8 +75,9 @@ class Traced(Struct, frozen=True):
     """The result of an intrinsic function with what it depends on.
 
     ``unseen`` and ``stale`` are what AWS's change sets make of it: ``unseen``, AWS prints
-    ``KNOWN_AFTER_APPLY`` though the value may be computable or even unchanged; ``stale``, AWS goes on showing
-    the value from before, though it will change. ``secret`` values (``NoEcho``) are printed as ``****``.
+    ``KNOWN_AFTER_APPLY`` though the value may be computable or even unchanged; ``stale``, AWS goes
+    on showing the value from before, though it will change. ``secret`` values (``NoEcho``) are
+    printed as ``****``.
     """
 
     value: Any
@@ -108,7 +112,8 @@ def find_traces(value: Any) -> Iterator[Traced]:
 
 
 def canonical_value(value: Any) -> Any:
-    """The plain tree with every scalar as text: CloudFormation compares ``5`` and ``"5"`` as equal."""
+    """The plain tree with every scalar as text: CloudFormation compares ``5`` and ``"5"`` as
+    equal."""
     if isinstance(value, Traced):
         return canonical_value(value.value)
     if isinstance(value, Mapping):
@@ -119,14 +124,21 @@ def canonical_value(value: Any) -> Any:
 
 
 def print_value(value: Any, attributes: bool = True) -> Any:
-    """The tree as ``DescribeChangeSet`` prints it: scalars as text, unknown values and secrets masked.
+    """The tree as ``DescribeChangeSet`` prints it: scalars as text, unknown values and secrets
+    masked.
 
-    With ``attributes=False`` everything that an ``Fn::GetAtt`` takes part in is masked too: CloudFormation
-    does not read attributes when it creates a change set.
+    With ``attributes=False`` everything that an ``Fn::GetAtt`` takes part in is masked too:
+    CloudFormation does not read attributes when it creates a change set.
     """
     if isinstance(value, Traced):
         hidden = value.unseen or (not attributes and uses_attributes(value))
-        return "****" if value.secret else KNOWN_AFTER_APPLY if hidden else print_value(value.value, attributes)
+        return (
+            "****"
+            if value.secret
+            else KNOWN_AFTER_APPLY
+            if hidden
+            else print_value(value.value, attributes)
+        )
     if isinstance(value, Mapping):
         return {key: print_value(item, attributes) for key, item in value.items()}
     if isinstance(value, list):
@@ -141,4 +153,8 @@ def uses_attributes(value: Traced) -> bool:
 
 def value_text(shown: Any) -> str:
     """A printed tree as one string, the form of ``BeforeValue`` and ``AfterValue``."""
-    return shown if isinstance(shown, str) else json.dumps(shown, separators=(",", ":"), sort_keys=True)
+    return (
+        shown
+        if isinstance(shown, str)
+        else json.dumps(shown, separators=(",", ":"), sort_keys=True)
+    )

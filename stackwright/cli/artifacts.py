@@ -29,24 +29,40 @@ if TYPE_CHECKING:
     from ..artifacts import ContainerEngine, Image, ImageRegistry, ImageStatus, SecretDifference
 
 
-_STYLE = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+_STYLE = click.option(
+    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 
 
 @click.command(short_help="Zip the functions and address the templates by content.")
 @for_environment
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to write to.")
-@click.option("--bucket", help="S3 bucket that the addresses name; without it they are relative paths.")
+@click.option(
+    "--bucket", help="S3 bucket that the addresses name; without it they are relative paths."
+)
 @click.option("--prefix", default="", help="Prefix of the keys in the bucket.")
-@click.option("--upload", "to_bucket", is_flag=True, help="Upload what is not in the bucket yet; needs credentials.")
+@click.option(
+    "--upload",
+    "to_bucket",
+    is_flag=True,
+    help="Upload what is not in the bucket yet; needs credentials.",
+)
 @click.option("--no-lint", is_flag=True, help="Skip cfn-lint and the rules.")
 @_STYLE
 def package(
-    options: Options, out: Path | None, bucket: str | None, prefix: str, to_bucket: bool, no_lint: bool, style: str
+    options: Options,
+    out: Path | None,
+    bucket: str | None,
+    prefix: str,
+    to_bucket: bool,
+    no_lint: bool,
+    style: str,
 ) -> None:
-    """Render and check an environment, zip its functions, and write zips and templates, named by content, to a folder.
+    """Render and check an environment, zip its functions, and write zips and templates, named by
+    content, to a folder.
 
-    The same inputs give the same bytes on every machine. Without --upload nothing is sent and no credentials are
-    needed; pip fetches what a function requires the first time.
+    The same inputs give the same bytes on every machine. Without --upload nothing is sent and no
+    credentials are needed; pip fetches what a function requires the first time.
     """
     from ..artifacts import package_rendering, write_bundle
 
@@ -54,7 +70,9 @@ def package(
         raise click.UsageError("give --out DIR, or --upload with --bucket NAME")
     if to_bucket and bucket is None:
         raise click.UsageError("--upload needs --bucket NAME")
-    with check_or_exit(options.project, lambda: [make_rendering(load_config(options))], no_lint=no_lint) as staged:
+    with check_or_exit(
+        options.project, lambda: [make_rendering(load_config(options))], no_lint=no_lint
+    ) as staged:
         report = join_rendering([each for _, _, each in staged])
         show_report(report)
         if report.failed:
@@ -80,9 +98,15 @@ def _upload(bundle: Bundle, config: Config) -> str:
     owner = aws.caller().account
     screen = console(stderr=True)
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
-        task = progress.add_task("uploading", total=sum(artifact.size for artifact in bundle.artifacts))
-        found = upload_bundle(bundle, owner, aws, lambda artifact: progress.advance(task, artifact.size))
-    return "".join(f", {count} {transfer}" for transfer in Transfer if (count := found.count(transfer)))
+        task = progress.add_task(
+            "uploading", total=sum(artifact.size for artifact in bundle.artifacts)
+        )
+        found = upload_bundle(
+            bundle, owner, aws, lambda artifact: progress.advance(task, artifact.size)
+        )
+    return "".join(
+        f", {count} {transfer}" for transfer in Transfer if (count := found.count(transfer))
+    )
 
 
 def _listing(bundle: Bundle, style: str) -> str:
@@ -97,7 +121,10 @@ def _listing(bundle: Bundle, style: str) -> str:
         "prefix": bundle.folder.prefix if bundle.folder else None,
         "templates": {stack: each.address for stack, each in bundle.templates.items()},
         "functions": {name: each.name for name, each in bundle.functions.items()},
-        "artifacts": [{"name": each.name, "sha256": each.sha256, "size": each.size} for each in bundle.artifacts],
+        "artifacts": [
+            {"name": each.name, "sha256": each.sha256, "size": each.size}
+            for each in bundle.artifacts
+        ],
     }
     return json.dumps(data, indent=2)
 
@@ -115,20 +142,32 @@ def secrets() -> None:
 @for_environment
 @_STYLE
 def secrets_status(options: Options, style: str) -> None:
-    """Show each secret's current version and the state of each key; exit 1 where a deployment lacks one."""
+    """Show each secret's current version and the state of each key; exit 1 where a deployment lacks
+    one."""
     from ..artifacts import read_secret_status
 
     config = load_config(options)
     found = read_secret_status(config, connect_aws(config))
     lines: list[str] = []
     for each in found:
-        version = f"version {each.version}" if each.version else "no value yet" if each.exists else "does not exist"
-        lines += [f"{each.name}: {version}", *(f"  {state.ljust(7)}  {key}" for key, state in each.keys.items())]
+        version = (
+            f"version {each.version}"
+            if each.version
+            else "no value yet"
+            if each.exists
+            else "does not exist"
+        )
+        lines += [
+            f"{each.name}: {version}",
+            *(f"  {state.ljust(7)}  {key}" for key, state in each.keys.items()),
+        ]
     data = [{**to_builtins(each), "ready": each.ready} for each in found]
     _print("\n".join(lines), data, style)
     if not all(each.ready for each in found):
         push = f"python render.py secrets push --env {options.environment}"
-        next_step = push if all(each.exists for each in found) else "deploy the stack that makes the secret"
+        next_step = (
+            push if all(each.exists for each in found) else "deploy the stack that makes the secret"
+        )
         click.echo(f"next: {next_step}", err=True)
         sys.exit(1)
 
@@ -155,8 +194,8 @@ def secrets_diff(options: Options, style: str, detailed_exitcode: bool) -> None:
 def secrets_push(options: Options, style: str) -> None:
     """Put keys.env into the secrets as one JSON object; a new version only where something changed.
 
-    Running tasks keep the version they were deployed with; the next deployment binds the new one and rolls the
-    services that use it.
+    Running tasks keep the version they were deployed with; the next deployment binds the new one
+    and rolls the services that use it.
     """
     from ..artifacts import compare_secrets, push_secrets, read_keys
 
@@ -173,11 +212,18 @@ def _env_folder(options: Options) -> Path:
 
 
 def _difference(each: SecretDifference, pushed: Mapping[str, str] | None = None) -> dict[str, Any]:
-    data = {"name": each.name, "version": each.version, "added": each.added, "changed": each.changed}
+    data = {
+        "name": each.name,
+        "version": each.version,
+        "added": each.added,
+        "changed": each.changed,
+    }
     return {**data, "removed": each.removed, **({"pushed": pushed[each.name]} if pushed else {})}
 
 
-def _secret_changes(found: Sequence[SecretDifference], pushed: Mapping[str, str] | None = None) -> str:
+def _secret_changes(
+    found: Sequence[SecretDifference], pushed: Mapping[str, str] | None = None
+) -> str:
     lines: list[str] = []
     for each in found:
         if each.empty:
@@ -185,7 +231,9 @@ def _secret_changes(found: Sequence[SecretDifference], pushed: Mapping[str, str]
             continue
         lines.append(f"{each.name}: version {pushed[each.name]}" if pushed else f"{each.name}:")
         if each.replaces_text:
-            lines.append("  (its value is no JSON object of texts, and stays as the version before)")
+            lines.append(
+                "  (its value is no JSON object of texts, and stays as the version before)"
+            )
         for sign, keys in (("+", each.added), ("~", each.changed), ("-", each.removed)):
             lines += [f"  {sign} {key}" for key in keys]
     return "\n".join(lines)
@@ -193,7 +241,10 @@ def _secret_changes(found: Sequence[SecretDifference], pushed: Mapping[str, str]
 
 _NAMES = click.argument("names", nargs=-1)
 _ENGINE = click.option(
-    "--engine", "program", type=click.Choice(["podman", "docker"]), help="Default: whichever is there."
+    "--engine",
+    "program",
+    type=click.Choice(["podman", "docker"]),
+    help="Default: whichever is there.",
 )
 
 
@@ -204,7 +255,8 @@ def _engine(program: str | None) -> ContainerEngine:
 
 
 def _store(config: Config) -> ImageRegistry:
-    """ECR, or the registry that STACKWRIGHT_REGISTRY names (``127.0.0.1:5000``), for work without AWS."""
+    """ECR, or the registry that STACKWRIGHT_REGISTRY names (``127.0.0.1:5000``), for work without
+    AWS."""
     from ..artifacts import ImageRegistry
 
     return ImageRegistry(config, connect_aws(config), os.environ.get("STACKWRIGHT_REGISTRY"))
@@ -212,7 +264,8 @@ def _store(config: Config) -> ImageRegistry:
 
 @click.group(short_help="Build, push and mirror container images.")
 def images() -> None:
-    """Container images: built from a context or mirrored from a public source, in ECR under tags that never move.
+    """Container images: built from a context or mirrored from a public source, in ECR under tags
+    that never move.
 
     NAMES are keys of images: in the parameters; without any, all images.
     """
@@ -223,7 +276,8 @@ def images() -> None:
 @for_environment
 @_STYLE
 def images_status(options: Options, names: tuple[str, ...], style: str) -> None:
-    """Show each image's digest and platforms in the registry; exit 1 where a deployment lacks one."""
+    """Show each image's digest and platforms in the registry; exit 1 where a deployment lacks
+    one."""
     from ..artifacts import (
         list_images,
         require_images,
@@ -260,7 +314,8 @@ def images_build(options: Options, names: tuple[str, ...], program: str | None) 
 @_ENGINE
 @_STYLE
 def images_push(options: Options, names: tuple[str, ...], program: str | None, style: str) -> None:
-    """Push what was built and is not in the registry yet; a tag that is there with other content is an error."""
+    """Push what was built and is not in the registry yet; a tag that is there with other content is
+    an error."""
     from ..artifacts import (
         push_images,
     )
@@ -273,8 +328,11 @@ def images_push(options: Options, names: tuple[str, ...], program: str | None, s
 @for_environment
 @_ENGINE
 @_STYLE
-def images_mirror(options: Options, names: tuple[str, ...], program: str | None, style: str) -> None:
-    """Copy the images with a source, for the platform of the tasks, where their tag is not in the registry yet."""
+def images_mirror(
+    options: Options, names: tuple[str, ...], program: str | None, style: str
+) -> None:
+    """Copy the images with a source, for the platform of the tasks, where their tag is not in the
+    registry yet."""
     from ..artifacts import (
         mirror_images,
     )
@@ -282,11 +340,18 @@ def images_mirror(options: Options, names: tuple[str, ...], program: str | None,
     _transfer(options, names, program, style, "source", mirror_images)
 
 
-_Transfer = Callable[[Sequence["Image"], "ImageRegistry", "ContainerEngine"], Sequence["ImageStatus"]]
+_Transfer = Callable[
+    [Sequence["Image"], "ImageRegistry", "ContainerEngine"], Sequence["ImageStatus"]
+]
 
 
 def _transfer(
-    options: Options, names: tuple[str, ...], program: str | None, style: str, kind: str, action: _Transfer
+    options: Options,
+    names: tuple[str, ...],
+    program: str | None,
+    style: str,
+    kind: str,
+    action: _Transfer,
 ) -> None:
     from ..artifacts import (
         list_images,
@@ -297,15 +362,22 @@ def _transfer(
     config = load_config(options)
     wanted = _with(kind, list_images(config, names), names)
     store = _store(config)
-    real = _or_stand_in(config, wanted, store, program) if is_local_registry(store.registry.host) else wanted
+    real = (
+        _or_stand_in(config, wanted, store, program)
+        if is_local_registry(store.registry.host)
+        else wanted
+    )
     found = action(real, store, _engine(program)) if real else []
     found = [*found, *store.status([image for image in wanted if image not in real])]
     _print(_image_lines(found), [_image_data(each) for each in found], style)
     require_images(found, store)
 
 
-def _or_stand_in(config: Config, wanted: Sequence[Image], store: ImageRegistry, program: str | None) -> list[Image]:
-    """What is missing and can be sent from this machine; for the rest something stands in that no task will run."""
+def _or_stand_in(
+    config: Config, wanted: Sequence[Image], store: ImageRegistry, program: str | None
+) -> list[Image]:
+    """What is missing and can be sent from this machine; for the rest something stands in that no
+    task will run."""
     from ..artifacts import (
         find_missing_images,
         push_placeholders,
@@ -332,7 +404,10 @@ def _with(kind: str, wanted: Sequence[Image], names: Sequence[str]) -> list[Imag
 def _image_lines(found: Sequence[ImageStatus]) -> str:
     width = max((len(each.image.name) for each in found), default=0)
     states = max((len(each.state) for each in found), default=0)
-    lines = (f"{each.image.name.ljust(width)}  {each.state.ljust(states)}  {each.reference}" for each in found)
+    lines = (
+        f"{each.image.name.ljust(width)}  {each.state.ljust(states)}  {each.reference}"
+        for each in found
+    )
     return "\n".join(
         line + (f"  {', '.join(each.platforms)}" if each.platforms else "")
         for line, each in zip(lines, found, strict=True)

@@ -15,7 +15,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .. import __version__
-from ..core import AwsError, DeployError, Location, OutputError, Problem, Rendering, SourceKind, StackwrightError
+from ..core import (
+    AwsError,
+    DeployError,
+    Location,
+    OutputError,
+    Problem,
+    Rendering,
+    SourceKind,
+    StackwrightError,
+)
 from ..diff import Effect
 from ..plan import Certainty, Outcome, Plan, PlannedChange, RootAction, RootPlan, StackTarget
 from .options import (
@@ -40,14 +49,27 @@ LOCAL = "local"
 """The environment whose build may be written by a deployment: nobody reviews it."""
 
 _STYLE = click.option(
-    "--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True
+    "--format",
+    "style",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    show_default=True,
 )
-_YES = click.option("--yes", is_flag=True, help="Do not ask; what is dangerous still needs its own flag.")
-_REPLACE = click.option("--allow-replace", "replaced", multiple=True, metavar="LOGICAL_ID", help="May be replaced.")
+_YES = click.option(
+    "--yes", is_flag=True, help="Do not ask; what is dangerous still needs its own flag."
+)
+_REPLACE = click.option(
+    "--allow-replace", "replaced", multiple=True, metavar="LOGICAL_ID", help="May be replaced."
+)
 _LOSS = click.option(
-    "--allow-data-loss", "loss", is_flag=True, help="Data may be lost with what is replaced or removed."
+    "--allow-data-loss",
+    "loss",
+    is_flag=True,
+    help="Data may be lost with what is replaced or removed.",
 )
-_ACCESS = click.option("--allow-broader-access", "access", is_flag=True, help="Roles and security groups may open up.")
+_ACCESS = click.option(
+    "--allow-broader-access", "access", is_flag=True, help="Roles and security groups may open up."
+)
 
 
 def say(text: str) -> None:
@@ -57,8 +79,8 @@ def say(text: str) -> None:
 
 @contextmanager
 def open_session(options: Options) -> Iterator[DeploySession]:
-    """The environment, rendered, checked and within reach; its build is what the inputs render to. Whose account it is
-    in, `Session.caller` tells, and is looked at before anything is changed."""
+    """The environment, rendered, checked and within reach; its build is what the inputs render to.
+    Whose account it is in, `Session.caller` tells, and is looked at before anything is changed."""
     if options.environment == LOCAL:
         from ..emulator import make_local_keys
 
@@ -85,20 +107,34 @@ def _require_build(rendering: Rendering) -> None:
             write_build(rendering, folder)
     else:
         hint = f"python render.py render --env {environment}, and let the change of build/{environment} be reviewed"
-        raise OutputError.of("SW031", f"build/{environment} is not what the inputs render to", hint=hint)
+        raise OutputError.of(
+            "SW031", f"build/{environment} is not what the inputs render to", hint=hint
+        )
 
 
-# --- plan -----------------------------------------------------------------------------------------------------------
+# --- plan
+# -----------------------------------------------------------------------------------------------------------
 
 
 @click.command(short_help="Show what a deployment would change.")
 @for_environment
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Seal the plan into a file, for deploy.")
-@click.option("--keep", is_flag=True, help="Keep the change sets, so that deploy --plan executes these very ones.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Seal the plan into a file, for deploy.",
+)
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Keep the change sets, so that deploy --plan executes these very ones.",
+)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there are changes.")
 @_STYLE
-def plan(options: Options, out: Path | None, keep: bool, detailed_exitcode: bool, style: str) -> None:
-    """Look at the account, make change sets, and show what they would do; then delete them again."""
+def plan(
+    options: Options, out: Path | None, keep: bool, detailed_exitcode: bool, style: str
+) -> None:
+    """Look at the account, make change sets, and show what they would do; then delete them
+    again."""
     from ..plan import save_plan
 
     with open_session(options) as session:
@@ -107,7 +143,9 @@ def plan(options: Options, out: Path | None, keep: bool, detailed_exitcode: bool
         made = session.plan(standing.result())
         with session.discarding(made.roots):
             print_plan(made, style)
-            _tell_left(session.left(made.bucket, deployed=any(root.live for root in made.roots)), session)
+            _tell_left(
+                session.left(made.bucket, deployed=any(root.live for root in made.roots)), session
+            )
             if out:
                 _tell_unbound(made)
                 _write(out, save_plan(made if keep and ready else _without_change_sets(made)))
@@ -120,21 +158,26 @@ def plan(options: Options, out: Path | None, keep: bool, detailed_exitcode: bool
 
 
 def _tell_unbound(made: Plan) -> None:
-    """Which values a sealed plan does not hold, of stacks that exist: what is approved is what changes by them."""
+    """Which values a sealed plan does not hold, of stacks that exist: what is approved is what
+    changes by them."""
     for root in made.roots:
         if root.kind is RootAction.LATER and root.live:
             names = ", ".join(root.target.missing)
-            say(f"not bound by the plan: {names} of {root.target.stack}, not known before the deployment")
+            say(
+                f"not bound by the plan: {names} of {root.target.stack}, not known before the deployment"
+            )
 
 
 def collect_plan_inputs(session: DeploySession, *, skipped: bool = False) -> bool:
-    """What has to be right in the account before anything is changed; False where something is not. It is shown, and
-    where asked for what was ``skipped``, with the reason."""
+    """What has to be right in the account before anything is changed; False where something is not.
+    It is shown, and where asked for what was ``skipped``, with the reason."""
     from ..health import CheckState
     from ..preflight import run_preflight
     from ..report import preflight_as_text, summarize_preflight
 
-    found = run_preflight(session.config, session.rendering, session.aws, env_dir=session.options.env_dir)
+    found = run_preflight(
+        session.config, session.rendering, session.aws, env_dir=session.options.env_dir
+    )
     states = (CheckState.FAIL, CheckState.SKIP) if skipped else (CheckState.FAIL,)
     if shown := [each for each in found if each.state in states]:
         console(stderr=True).print(preflight_as_text(shown))
@@ -143,14 +186,16 @@ def collect_plan_inputs(session: DeploySession, *, skipped: bool = False) -> boo
 
 
 def _looked_up(session: DeploySession, *, skipped: bool = False) -> tuple[bool, Future[PlanInputs]]:
-    """`look`, and side by side with it what a plan starts from, or what kept that from being read."""
+    """`look`, and side by side with it what a plan starts from, or what kept that from being
+    read."""
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(session.standing)
         return collect_plan_inputs(session, skipped=skipped), reading
 
 
 def print_plan(made: Plan, style: str = "text", *, aside: bool = False) -> None:
-    """The plan on stdout; ``aside``, as text on stderr, where stdout holds something else for a machine."""
+    """The plan on stdout; ``aside``, as text on stderr, where stdout holds something else for a
+    machine."""
     from ..report import format_plan
 
     text = format_plan(made, style)
@@ -161,14 +206,18 @@ def print_plan(made: Plan, style: str = "text", *, aside: bool = False) -> None:
 
 
 def _without_change_sets(made: Plan) -> Plan:
-    return replace(made, roots=tuple(replace(each, change_set=None, made_stack=False) for each in made.roots))
+    return replace(
+        made, roots=tuple(replace(each, change_set=None, made_stack=False) for each in made.roots)
+    )
 
 
 def _tell_left(left: Mapping[str, Stack], session: DeploySession) -> None:
     """Root stacks that no deployment changes any more, and which nobody may miss."""
     for root, stack in left.items():
         text = f"{stack.name} is deployed, but {root} is no root stack of {session.config.environment} any more"
-        say(f"note: {text}; to remove it: aws cloudformation delete-stack --stack-name {stack.name}")
+        say(
+            f"note: {text}; to remove it: aws cloudformation delete-stack --stack-name {stack.name}"
+        )
 
 
 def _write(path: Path, text: str) -> None:
@@ -178,28 +227,45 @@ def _write(path: Path, text: str) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise OutputError.of("SW885", f"cannot be written: {error.strerror}", Location(path.as_posix())) from error
+        raise OutputError.of(
+            "SW885", f"cannot be written: {error.strerror}", Location(path.as_posix())
+        ) from error
 
 
-# --- deploy ---------------------------------------------------------------------------------------------------------
+# --- deploy
+# ---------------------------------------------------------------------------------------------------------
 
 
 @click.command(short_help="Take what was reviewed to a running system.")
 @for_environment
-@click.option("--plan", "sealed", type=click.Path(path_type=Path, dir_okay=False), help="Do what a sealed plan says.")
+@click.option(
+    "--plan",
+    "sealed",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Do what a sealed plan says.",
+)
 @_YES
 @_REPLACE
 @_LOSS
 @_ACCESS
 def deploy(
-    options: Options, sealed: Path | None, yes: bool, replaced: tuple[str, ...], loss: bool, access: bool
+    options: Options,
+    sealed: Path | None,
+    yes: bool,
+    replaced: tuple[str, ...],
+    loss: bool,
+    access: bool,
 ) -> None:
-    """Show what will change, ask, apply it root by root, verify it, and keep a release that can be restored."""
+    """Show what will change, ask, apply it root by root, verify it, and keep a release that can be
+    restored."""
     allowed = Approvals(yes, frozenset(replaced), loss, access)
     with open_session(options) as session:
         made, done, ours = _to_be_done(session, sealed)
         if made.empty:
-            click.echo("No changes: " + ", ".join(f"{each.target.root} ({each.target.stack})" for each in made.roots))
+            click.echo(
+                "No changes: "
+                + ", ".join(f"{each.target.root} ({each.target.stack})" for each in made.roots)
+            )
             if done:
                 say("nothing to do")
                 return
@@ -212,10 +278,12 @@ def deploy(
         carry_out_plan(session, made, allowed, sealed=sealed is not None)
 
 
-def _to_be_done(session: DeploySession, sealed: Path | None) -> tuple[Plan, bool, Sequence[RootPlan]]:
-    """The plan, of a file or made now, whether all that it says was done by the last release, and the roots whose
-    change sets this run made: those of a file stay where it is refused. Where only reading tells that nothing is to be
-    done, no more than that."""
+def _to_be_done(
+    session: DeploySession, sealed: Path | None
+) -> tuple[Plan, bool, Sequence[RootPlan]]:
+    """The plan, of a file or made now, whether all that it says was done by the last release, and
+    the roots whose change sets this run made: those of a file stay where it is refused. Where only
+    reading tells that nothing is to be done, no more than that."""
     session.keys()  # what keys.env lacks is told before anything is done
     if sealed is None and (idle := session.idle()):
         _tell_left(session.left_by((idle.last,) if idle.last else ()), session)
@@ -223,7 +291,9 @@ def _to_be_done(session: DeploySession, sealed: Path | None) -> tuple[Plan, bool
     return _by_change_sets(session, sealed)
 
 
-def _by_change_sets(session: DeploySession, sealed: Path | None) -> tuple[Plan, bool, Sequence[RootPlan]]:
+def _by_change_sets(
+    session: DeploySession, sealed: Path | None
+) -> tuple[Plan, bool, Sequence[RootPlan]]:
     """The same where reading does not tell, by change sets."""
     from .stacks import Deployed, recover_stack
 
@@ -234,7 +304,9 @@ def _by_change_sets(session: DeploySession, sealed: Path | None) -> tuple[Plan, 
     ready, standing = _looked_up(session)
     if not ready:
         sys.exit(1)
-    lives = standing.result().lives  # what is told of them comes before change sets are made, which it would leave
+    lives = (
+        standing.result().lives
+    )  # what is told of them comes before change sets are made, which it would leave
     _tell_left(session.left(session.bucket(lives), deployed=any(lives.values())), session)
     if sealed is not None:
         made, ours = read_saved_plan(sealed, session)
@@ -253,34 +325,48 @@ def _recorded(made: Plan, session: DeploySession) -> bool:
 
     if made.bucket is None:
         return True
-    return records_plan(read_last_release(made.environment, made.bucket, made.account, session.aws), made)
+    return records_plan(
+        read_last_release(made.environment, made.bucket, made.account, session.aws), made
+    )
 
 
 def read_saved_plan(path: Path, session: DeploySession) -> tuple[Plan, Sequence[RootPlan]]:
-    """The plan of a sealed file, if it still holds: the same inputs, and stacks that did not move since.
+    """The plan of a sealed file, if it still holds: the same inputs, and stacks that did not move
+    since.
 
-    A root without a change set of its own (the plan was made without --keep) is planned again, and must change the
-    same; these are told besides. Raises DeployError with everything that does not hold.
+    A root without a change set of its own (the plan was made without --keep) is planned again, and
+    must change the same; these are told besides. Raises DeployError with everything that does not
+    hold.
     """
     from ..plan import read_plan
 
     try:
         sealed = read_plan(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise DeployError.of("SW888", f"the plan cannot be read: {error}", Location(path.as_posix())) from None
+        raise DeployError.of(
+            "SW888", f"the plan cannot be read: {error}", Location(path.as_posix())
+        ) from None
     places = (session.config.environment, session.caller.account, session.config.region)
     if places != (sealed.environment, sealed.account, sealed.region):
-        message = f"the plan is for {sealed.environment} in account {sealed.account}, {sealed.region}"
-        raise DeployError.of("SW888", f"{message}, not for {', '.join(places)}", Location(path.as_posix()))
+        message = (
+            f"the plan is for {sealed.environment} in account {sealed.account}, {sealed.region}"
+        )
+        raise DeployError.of(
+            "SW888", f"{message}, not for {', '.join(places)}", Location(path.as_posix())
+        )
     lives = session.lives()
     wanted = session.targets(lives, sealed.images, sealed.secrets)
     if [each.target.root for each in sealed.roots] != list(wanted):
         were = ", ".join(each.target.root for each in sealed.roots)
         message = f"the plan is stale: its root stacks are {were}, those of the parameters {', '.join(wanted)}"
         raise DeployError.of("SW888", message, hint="make a new plan")
-    sealed = replace(sealed, roots=tuple(_completed(each, wanted[each.target.root]) for each in sealed.roots))
+    sealed = replace(
+        sealed, roots=tuple(_completed(each, wanted[each.target.root]) for each in sealed.roots)
+    )
     moved = _moved(sealed, session, lives, wanted)
-    problems = [Problem("SW888", f"the plan is stale: {each}", (), "make a new plan") for each in moved]
+    problems = [
+        Problem("SW888", f"the plan is stale: {each}", (), "make a new plan") for each in moved
+    ]
     if problems:
         raise DeployError(problems)
     fresh: list[RootPlan] = []
@@ -290,19 +376,29 @@ def read_saved_plan(path: Path, session: DeploySession) -> tuple[Plan, Sequence[
 
 
 def _completed(root: RootPlan, wanted: StackTarget) -> RootPlan:
-    """The root with the values that no file holds, as they are asked for now: of parameters that may be NoEcho."""
+    """The root with the values that no file holds, as they are asked for now: of parameters that
+    may be NoEcho."""
     from ..cfn import ValidationError, declared_keys
 
     try:
-        known = {name for name, each in declared_keys(root.target.body).parameters.items() if not each.no_echo}
+        known = {
+            name
+            for name, each in declared_keys(root.target.body).parameters.items()
+            if not each.no_echo
+        }
     except ValidationError:
         return root
     values = {name: value for name, value in wanted.parameters.items() if name not in known}
-    return replace(root, target=replace(root.target, parameters={**values, **root.target.parameters}))
+    return replace(
+        root, target=replace(root.target, parameters={**values, **root.target.parameters})
+    )
 
 
 def _moved(
-    sealed: Plan, session: DeploySession, lives: Mapping[str, LiveStack | None], wanted: Mapping[str, StackTarget]
+    sealed: Plan,
+    session: DeploySession,
+    lives: Mapping[str, LiveStack | None],
+    wanted: Mapping[str, StackTarget],
 ) -> Iterator[str]:
     """What is no longer as it was when the plan was made."""
     from ..plan import find_stale_reasons
@@ -333,7 +429,8 @@ def _planned_again(root: RootPlan, session: DeploySession, fresh: list[RootPlan]
 
 
 class Approvals(Struct, frozen=True):
-    """What the user allows beforehand, or by typing when asked; ``typed`` holds the dangers that were shown then."""
+    """What the user allows beforehand, or by typing when asked; ``typed`` holds the dangers that
+    were shown then."""
 
     yes: bool
     replace: frozenset[str] = frozenset()
@@ -345,31 +442,44 @@ class Approvals(Struct, frozen=True):
         """The dangers that nothing allows."""
         from ..plan import describe_refusal
 
-        left = describe_refusal(found, replace=self.replace, data_loss=self.loss, broader_access=self.access)
+        left = describe_refusal(
+            found, replace=self.replace, data_loss=self.loss, broader_access=self.access
+        )
         return [each for each in left if each not in self.typed]
 
 
-def confirm(made: Plan, allowed: Approvals, session: DeploySession, *, stack: str | None = None) -> Approvals:
-    """Ask, unless --yes; what is dangerous needs its flag, or the name of its stack, typed. What is allowed then.
+def confirm(
+    made: Plan, allowed: Approvals, session: DeploySession, *, stack: str | None = None
+) -> Approvals:
+    """Ask, unless --yes; what is dangerous needs its flag, or the name of its stack, typed. What is
+    allowed then.
 
-    ``stack``: the name in CloudFormation of the only root that is asked about; all of the plan tells names apart.
+    ``stack``: the name in CloudFormation of the only root that is asked about; all of the plan
+    tells names apart.
 
     Exits 1 where the answer is no; raises DeployError where nobody can be asked.
     """
     from ..plan import find_dangerous_changes, require_approval
 
-    dangers = allowed.missing([each for each in find_dangerous_changes(made) if stack in (None, each.root)])
+    dangers = allowed.missing(
+        [each for each in find_dangerous_changes(made) if stack in (None, each.root)]
+    )
     if allowed.yes or not sys.stdin.isatty():
         require_approval(dangers, locate=session.locate)
         if not allowed.yes:
-            raise DeployError.of("SW883", "nobody can be asked whether to go on", hint="look at it, then add --yes")
+            raise DeployError.of(
+                "SW883", "nobody can be asked whether to go on", hint="look at it, then add --yes"
+            )
         return allowed
     stacks = dict.fromkeys(each.root for each in dangers)
     for name in stacks:
         for each in dangers:
             if each.root == name:
                 click.secho(each.text, fg="red", err=True)
-        if click.prompt(f"To allow this, type {name}", default="", show_default=False, err=True) != name:
+        if (
+            click.prompt(f"To allow this, type {name}", default="", show_default=False, err=True)
+            != name
+        ):
             _refuse()
     where = f"account {made.account}, {made.region}"
     if not click.confirm(f"Deploy {made.environment} ({where})?", err=True):
@@ -383,22 +493,33 @@ def _refuse() -> NoReturn:
 
 
 def carry_out_plan(
-    session: DeploySession, made: Plan, allowed: Approvals, *, restores: int | None = None, sealed: bool = False
+    session: DeploySession,
+    made: Plan,
+    allowed: Approvals,
+    *,
+    restores: int | None = None,
+    sealed: bool = False,
 ) -> None:
-    """Do what the plan says, root by root, verify it and keep the release; exit 1 where it did not get there.
+    """Do what the plan says, root by root, verify it and keep the release; exit 1 where it did not
+    get there.
 
-    Where it is ``sealed``, what exists is not changed otherwise than it says: it is what was approved.
+    Where it is ``sealed``, what exists is not changed otherwise than it says: it is what was
+    approved.
     """
     run = _Run(session, made, allowed, restores, sealed)
     ok = run.roots() and run.verified()
     run.finish()
     if not ok:
         sys.exit(1)
-    say(f"{made.environment} is deployed" + (f": release {run.release.number}" if run.release else ""))
+    say(
+        f"{made.environment} is deployed"
+        + (f": release {run.release.number}" if run.release else "")
+    )
 
 
 def _require_approved(sealed: RootPlan, now: RootPlan) -> None:
-    """Refuse what a sealed plan does not say of a root whose inputs came to be; their values it could not know."""
+    """Refuse what a sealed plan does not say of a root whose inputs came to be; their values it
+    could not know."""
     if sealed.kind is not RootAction.LATER:
         message = f"the plan is stale: the parameters of {now.target.stack} moved while it was carried out"
         raise DeployError.of("SW888", message, hint="make a new plan")
@@ -407,7 +528,9 @@ def _require_approved(sealed: RootPlan, now: RootPlan) -> None:
     if beyond:
         said = ", ".join(f"{each.diff.address} ({each.effect})" for each in beyond)
         hint = "make a new plan: what it did not know is there by now"
-        raise DeployError.of("SW888", f"the plan does not say that {now.target.stack} changes so: {said}", hint=hint)
+        raise DeployError.of(
+            "SW888", f"the plan does not say that {now.target.stack} changes so: {said}", hint=hint
+        )
 
 
 def _beyond(change: PlannedChange, known: PlannedChange | None) -> bool:
@@ -423,10 +546,16 @@ def _beyond(change: PlannedChange, known: PlannedChange | None) -> bool:
 
 
 class _Run:
-    """One deployment under way: the plan as it is by now, the outcomes so far, and the record of its release."""
+    """One deployment under way: the plan as it is by now, the outcomes so far, and the record of
+    its release."""
 
     def __init__(
-        self, session: DeploySession, made: Plan, allowed: Approvals, restores: int | None, sealed: bool
+        self,
+        session: DeploySession,
+        made: Plan,
+        allowed: Approvals,
+        restores: int | None,
+        sealed: bool,
     ) -> None:
         self._session, self._plan, self._allowed = session, made, allowed
         self._restores, self._sealed = restores, sealed
@@ -437,7 +566,8 @@ class _Run:
         self.release: Release | None = None
 
     def roots(self) -> bool:
-        """Apply the roots in order, up to the first that fails; nothing is left of what was planned of the others."""
+        """Apply the roots in order, up to the first that fails; nothing is left of what was planned
+        of the others."""
         try:
             return self._in_order()
         except StackwrightError as error:  # one that is interrupted has no end in its record
@@ -486,7 +616,9 @@ class _Run:
         self._bring(name, images=images and root.kind is RootAction.LATER)
         now = self._learn(images=images)
         with ThreadPoolExecutor(1) as pool:
-            sending = pool.submit(self._session.upload) if root.kind is not RootAction.NOTHING else None
+            sending = (
+                pool.submit(self._session.upload) if root.kind is not RootAction.NOTHING else None
+            )
             self._begin()
             if sending:
                 sending.result()
@@ -495,8 +627,11 @@ class _Run:
         return root
 
     def _bring(self, name: str, *, images: bool) -> None:
-        """Put the secrets that the root takes, and where asked for send the images, side by side."""
-        secrets = uses_source(self._session.rendering, name, SourceKind.SECRET) and not self._secrets_put
+        """Put the secrets that the root takes, and where asked for send the images, side by
+        side."""
+        secrets = (
+            uses_source(self._session.rendering, name, SourceKind.SECRET) and not self._secrets_put
+        )
         with ThreadPoolExecutor(1) as pool:
             putting = pool.submit(self._session.put_secrets, self._plan) if secrets else None
             if images:
@@ -507,20 +642,24 @@ class _Run:
                 self._secrets_put = True
 
     def _learn(self, *, images: bool) -> RefreshedPlan:
-        """What is there by now; the plan knows the bucket that came to be, and where asked for the images."""
+        """What is there by now; the plan knows the bucket that came to be, and where asked for the
+        images."""
         now = self._session.advanced(self._plan, images=images)
         self._plan = now.plan
         return now
 
     def _again(self, index: int, wanted: StackTarget, live: LiveStack | None) -> RootPlan:
-        """A root whose inputs came to be, or moved: planned by a change set, and shown where it was there before."""
+        """A root whose inputs came to be, or moved: planned by a change set, and shown where it was
+        there before."""
         if wanted.missing:
             names = ", ".join(wanted.missing)
             raise DeployError.of("SW886", f"nothing gives {names} of {wanted.root} a value yet")
         session, old = self._session, self._plan.roots[index]
         session.discard([old])
         root = session.root_plan(wanted, live)
-        self._plan = replace(self._plan, roots=(*self._plan.roots[:index], root, *self._plan.roots[index + 1 :]))
+        self._plan = replace(
+            self._plan, roots=(*self._plan.roots[:index], root, *self._plan.roots[index + 1 :])
+        )
         if root.kind is RootAction.UPDATE:
             if self._sealed:
                 _require_approved(old, root)
@@ -530,7 +669,8 @@ class _Run:
         return root
 
     def _as_it_is(self, root: RootPlan) -> bool:
-        """A root that stays: protected all the same, which a deployment that was interrupted could not do any more."""
+        """A root that stays: protected all the same, which a deployment that was interrupted could
+        not do any more."""
         from ..deploy import UNGUARDED, guard_stack
 
         if self._session.protects() and root.stack_id:
@@ -583,7 +723,8 @@ class _Run:
         )
 
 
-# --- rollback -------------------------------------------------------------------------------------------------------
+# --- rollback
+# -------------------------------------------------------------------------------------------------------
 
 
 @click.command(short_help="Restore an earlier release.")
@@ -594,11 +735,18 @@ class _Run:
 @_LOSS
 @_ACCESS
 def rollback(
-    options: Options, number: int | None, yes: bool, replaced: tuple[str, ...], loss: bool, access: bool
+    options: Options,
+    number: int | None,
+    yes: bool,
+    replaced: tuple[str, ...],
+    loss: bool,
+    access: bool,
 ) -> None:
-    """Deploy the stored templates, parameters, image digests and secret versions of RELEASE, previewed like any other.
+    """Deploy the stored templates, parameters, image digests and secret versions of RELEASE,
+    previewed like any other.
 
-    Without RELEASE: the last one that was deployed before what is live. See history for the numbers.
+    Without RELEASE: the last one that was deployed before what is live. See history for the
+    numbers.
     """
     allowed = Approvals(yes, frozenset(replaced), loss, access)
     config = load_config(options)
@@ -606,10 +754,14 @@ def rollback(
     session = DeploySession(options, config, aws, say)
     lives = session.lives()
     wanted = _restorable(session, lives, number)
-    say(f"release {wanted.number} of {wanted.started:%Y-%m-%d %H:%M}, by {wanted.by}, commit {wanted.commit or '-'}")
+    say(
+        f"release {wanted.number} of {wanted.started:%Y-%m-%d %H:%M}, by {wanted.by}, commit {wanted.commit or '-'}"
+    )
     for root in wanted.roots:
         if root.hidden:
-            say(f"not in any record, and kept as they are live: {', '.join(root.hidden)} of {root.stack}")
+            say(
+                f"not in any record, and kept as they are live: {', '.join(root.hidden)} of {root.stack}"
+            )
     kept = {root.root for root in wanted.roots}
     if others := [live.stack.name for root, live in lives.items() if live and root not in kept]:
         say(f"not in release {wanted.number}, and left as they are: {', '.join(others)}")
@@ -617,13 +769,17 @@ def rollback(
     with session.discarding(made.roots):
         print_plan(made)
         if made.empty:
-            say(f"release {wanted.number} is what is live: nothing to do; an earlier one has to be named, see history")
+            say(
+                f"release {wanted.number} is what is live: nothing to do; an earlier one has to be named, see history"
+            )
             return
         allowed = confirm(made, allowed, session)
     carry_out_plan(session, made, allowed, restores=wanted.number)
 
 
-def _restorable(session: DeploySession, lives: Mapping[str, LiveStack | None], number: int | None) -> Release:
+def _restorable(
+    session: DeploySession, lives: Mapping[str, LiveStack | None], number: int | None
+) -> Release:
     """The release to go back to, of which everything still exists."""
     from ..releases import (
         find_missing_parts,
@@ -634,7 +790,9 @@ def _restorable(session: DeploySession, lives: Mapping[str, LiveStack | None], n
 
     bucket = session.bucket(lives)
     if bucket is None:
-        raise DeployError.of("SW887", f"{session.config.environment} is not deployed: there is no release to restore")
+        raise DeployError.of(
+            "SW887", f"{session.config.environment} is not deployed: there is no release to restore"
+        )
     place = (session.config.environment, bucket, session.caller.account, session.aws)
     if number is None:
         past = read_history(*place, limit=None).releases

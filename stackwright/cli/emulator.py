@@ -1,4 +1,5 @@
-"""The verbs of the local CloudFormation: emulator start, stop, status, reset and fault; rehearse."""
+"""The verbs of the local CloudFormation: emulator start, stop, status, reset and fault;
+rehearse."""
 
 from __future__ import annotations
 
@@ -17,20 +18,23 @@ if TYPE_CHECKING:
     from ..diff import Diff, ResourceDiff
     from ..emulator import Rehearsal
 
-_STYLE = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+_STYLE = click.option(
+    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 
 
 @click.group(short_help="Run CloudFormation on this machine.")
 def emulator() -> None:
-    """A CloudFormation on this machine, one a project: loopback only, in the background, no account needed."""
+    """A CloudFormation on this machine, one a project: loopback only, in the background, no account
+    needed."""
 
 
 @emulator.command(short_help="Start it, and print how to use it.")
 @for_environment
 @_STYLE
 def start(options: Options, style: str) -> None:
-    """Start it in the Region and account of an environment, unless it runs already, and print what points boto3 and
-    the AWS CLI to it, for example for: eval "$(python render.py emulator start)"
+    """Start it in the Region and account of an environment, unless it runs already, and print what
+    points boto3 and the AWS CLI to it, for example for: eval "$(python render.py emulator start)"
     """
     from ..emulator import UNSET, local_account, local_settings, start_local
 
@@ -70,10 +74,18 @@ def status(project: Path, style: str) -> None:
         with describe_local():
             stacks = list(found.admin("status")["stacks"])
     if style == "json":
-        data = {"running": bool(found), "pid": found and found.pid, "url": found and found.url, "stacks": stacks}
+        data = {
+            "running": bool(found),
+            "pid": found and found.pid,
+            "url": found and found.url,
+            "stacks": stacks,
+        }
         click.echo(json.dumps(data, indent=2))
     elif found:
-        lines = [f"runs at {found.url} (pid {found.pid}), {len(stacks)} stacks", *(f"  {each}" for each in stacks)]
+        lines = [
+            f"runs at {found.url} (pid {found.pid}), {len(stacks)} stacks",
+            *(f"  {each}" for each in stacks),
+        ]
         click.echo("\n".join(lines))
     else:
         click.echo("does not run; start it: python render.py emulator start")
@@ -93,23 +105,31 @@ def reset(project: Path) -> None:
 @PROJECT
 @click.argument("factor", type=click.FloatRange(0))
 def latency(project: Path, factor: float) -> None:
-    """Let operations take FACTOR times what they take in AWS, about: 0 no time (as at the start), 1 as long."""
+    """Let operations take FACTOR times what they take in AWS, about: 0 no time (as at the start), 1
+    as long."""
     _ask(project, "latency", {"realistic": factor})
 
 
 @emulator.group(short_help="Let things fail on request.")
 def fault() -> None:
-    """Let operations on resources, requests, or the emulator itself fail; the same way every time."""
+    """Let operations on resources, requests, or the emulator itself fail; the same way every
+    time."""
 
 
-_NTH = click.option("--nth", type=click.IntRange(1), default=1, show_default=True, help="The nth that matches.")
+_NTH = click.option(
+    "--nth", type=click.IntRange(1), default=1, show_default=True, help="The nth that matches."
+)
 
 
 @fault.command(name="resource", short_help="Let an operation on a resource fail, once.")
 @PROJECT
 @click.option("--reason", required=True, help="Why it fails: the resource's status reason.")
-@click.option("--operation", type=click.Choice(["create", "update", "delete"]), help="Which; without it, any.")
-@click.option("--type", "type", metavar="TYPE", help="Of which resource type, e.g. AWS::ECS::Service.")
+@click.option(
+    "--operation", type=click.Choice(["create", "update", "delete"]), help="Which; without it, any."
+)
+@click.option(
+    "--type", "type", metavar="TYPE", help="Of which resource type, e.g. AWS::ECS::Service."
+)
 @click.option("--logical-id", help="Of which resource, by its name in the template.")
 @_NTH
 def fault_resource(project: Path, **body: Any) -> None:
@@ -125,23 +145,45 @@ def fault_resource(project: Path, **body: Any) -> None:
 )  # fmt: skip
 @click.option("--service", help="Requests to which service, e.g. cloudformation; without it, any.")
 @click.option("--action", help="Which, e.g. DescribeStacks; without it, any.")
-@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Every nth that matches.")
+@click.option(
+    "--every", type=click.IntRange(1), default=1, show_default=True, help="Every nth that matches."
+)
 @click.option("--times", type=click.IntRange(1), help="At most so many; without it, until cleared.")
-@click.option("--probability", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Of those, how many.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the choice: equal seeds choose alike.")
-@click.option("--seconds", type=click.FloatRange(0), default=1.0, show_default=True, help="How slow.")
+@click.option(
+    "--probability",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Of those, how many.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Of the choice: equal seeds choose alike.",
+)
+@click.option(
+    "--seconds", type=click.FloatRange(0), default=1.0, show_default=True, help="How slow."
+)
 @click.option("--status", type=click.IntRange(400, 599), help="HTTP status of an error.")
-@click.option("--after", is_flag=True, help="The request is served, and only its answer is lost, wrong or late.")
+@click.option(
+    "--after",
+    is_flag=True,
+    help="The request is served, and only its answer is lost, wrong or late.",
+)
 def fault_request(project: Path, **body: Any) -> None:
-    """Throttle requests, answer them with an error, as not allowed, as with expired credentials or from a machine whose
-    clock is off, slow them down, drop them."""
+    """Throttle requests, answer them with an error, as not allowed, as with expired credentials or
+    from a machine whose clock is off, slow them down, drop them."""
     _ask(project, "fault", body)
 
 
 @fault.command(name="unhealthy", short_help="Let tasks fail their health checks.")
 @PROJECT
 @click.option("--service", metavar="NAME", help="Of which ECS service; without it, any.")
-@click.option("--image", metavar="TEXT", help="With an image whose name has this in it; without it, any.")
+@click.option(
+    "--image", metavar="TEXT", help="With an image whose name has this in it; without it, any."
+)
 def fault_unhealthy(project: Path, **body: Any) -> None:
     """Let tasks start and then fail their health checks, until that is cleared."""
     _ask(project, "fault", {"kind": "unhealthy", **body})
@@ -150,7 +192,9 @@ def fault_unhealthy(project: Path, **body: Any) -> None:
 @fault.command(name="kill", short_help="End the emulator at an event.")
 @PROJECT
 @click.option("--logical-id", help="Of which resource, by its name in the template.")
-@click.option("--status", metavar="STATUS", help="Which event, e.g. CREATE_IN_PROGRESS; without it, any.")
+@click.option(
+    "--status", metavar="STATUS", help="Which event, e.g. CREATE_IN_PROGRESS; without it, any."
+)
 @_NTH
 def fault_kill(project: Path, **body: Any) -> None:
     """End the emulator at a stack event, as by kill -9; start it again with: emulator start."""
@@ -177,15 +221,28 @@ def _ask(project: Path, action: str, body: dict[str, Any]) -> None:
 
 @click.command(short_help="Play an update, and its failure, on this machine.")
 @for_environment
-@click.option("--against", metavar="REF|DIR", required=True, help="What is deployed: git revision or build folder.")
-@click.option("--allow-replace", "allowed", multiple=True, metavar="LOGICAL_ID", help="May be replaced; repeatable.")
+@click.option(
+    "--against",
+    metavar="REF|DIR",
+    required=True,
+    help="What is deployed: git revision or build folder.",
+)
+@click.option(
+    "--allow-replace",
+    "allowed",
+    multiple=True,
+    metavar="LOGICAL_ID",
+    help="May be replaced; repeatable.",
+)
 @_STYLE
 def rehearse(options: Options, against: str, allowed: tuple[str, ...], style: str) -> None:
-    """Deploy a base, and over it what an environment renders to now, in a private local CloudFormation.
+    """Deploy a base, and over it what an environment renders to now, in a private local
+    CloudFormation.
 
-    Shows what changes, what happens when, and where the time goes by typical durations; then lets the slowest changed
-    resource fail, and compares what the rollback leaves with what was there. Exit 1 where the update or the rollback
-    does not go through, or a resource is replaced that --allow-replace does not name.
+    Shows what changes, what happens when, and where the time goes by typical durations; then lets
+    the slowest changed resource fail, and compares what the rollback leaves with what was there.
+    Exit 1 where the update or the rollback does not go through, or a resource is replaced that
+    --allow-replace does not name.
     """
     from ..diff import diff_builds
     from ..emulator import rehearse
@@ -197,14 +254,23 @@ def rehearse(options: Options, against: str, allowed: tuple[str, ...], style: st
     before = _base(options, against)
     preview = diff_builds(before, after, config.region, account)
     found = rehearse(before, after, config.region, account)
-    refused = [(each, name) for each, name in _replaced(preview) if not {name, each.address} & set(allowed)]
+    refused = [
+        (each, name) for each, name in _replaced(preview) if not {name, each.address} & set(allowed)
+    ]
     if style == "json":
         names = [each.address for each, _ in refused]
         preview_data = json.loads(format_diff(preview, "json"))
-        click.echo(json.dumps({"preview": preview_data, "refused": names, **rehearsal_as_data(found)}, indent=2))
+        click.echo(
+            json.dumps(
+                {"preview": preview_data, "refused": names, **rehearsal_as_data(found)}, indent=2
+            )
+        )
     else:
         console().print(f"{format_diff(preview)}\n\n{rehearsal_as_text(found)}")
-    files = {Path(path).with_suffix("").as_posix(): f"build/{options.environment}/{path}" for path in after}
+    files = {
+        Path(path).with_suffix("").as_posix(): f"build/{options.environment}/{path}"
+        for path in after
+    }
     _verdict(found, refused, files)
 
 
@@ -225,7 +291,8 @@ def _base(options: Options, against: str) -> dict[str, str]:
 
 
 def _replaced(preview: Diff) -> list[tuple[ResourceDiff, str]]:
-    """What is replaced by a change of its own, and what --allow-replace calls it; what only follows goes with it."""
+    """What is replaced by a change of its own, and what --allow-replace calls it; what only follows
+    goes with it."""
     from ..plan import REVISIONS, approval_names
 
     found = [
@@ -238,19 +305,30 @@ def _replaced(preview: Diff) -> list[tuple[ResourceDiff, str]]:
     return [(each, called[each.stack, each.logical_id]) for each in found]
 
 
-def _verdict(found: Rehearsal, refused: Sequence[tuple[ResourceDiff, str]], files: Mapping[str, str]) -> None:
+def _verdict(
+    found: Rehearsal, refused: Sequence[tuple[ResourceDiff, str]], files: Mapping[str, str]
+) -> None:
     problems = []
     for phase in found.phases:
         if not phase.ok:
-            cause = next((f"{each.address}: {each.reason}" for each in phase.failures), phase.reason or phase.status)
-            problems.append(Problem("SW705", f"the update of {phase.root} does not go through: {cause}"))
+            cause = next(
+                (f"{each.address}: {each.reason}" for each in phase.failures),
+                phase.reason or phase.status,
+            )
+            problems.append(
+                Problem("SW705", f"the update of {phase.root} does not go through: {cause}")
+            )
     if found.rollback and not found.rollback.ok:
         text = f"the rollback of {found.rollback.phase.root} does not restore the base"
         problems.append(Problem("SW706", f"{text}: {found.rollback.phase.status}"))
     for each, name in refused:
         where = (Location(files[each.stack], each.line or 0),) if each.stack in files else ()
         hint = f"if that is meant: --allow-replace {name}"
-        problems.append(Problem("SW707", f"refused: {each.address} ({each.type}) would be replaced", where, hint))
+        problems.append(
+            Problem(
+                "SW707", f"refused: {each.address} ({each.type}) would be replaced", where, hint
+            )
+        )
     if problems:
         raise EmulatorError(problems)
 

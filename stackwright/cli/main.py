@@ -35,8 +35,8 @@ _VERBS: Mapping[str, Sequence[str]] = {
 
 
 class _Group(click.Group):
-    """Imports a verb when it is asked for, and turns our errors into messages and exit code 1; a traceback is never the
-    user's to read."""
+    """Imports a verb when it is asked for, and turns our errors into messages and exit code 1; a
+    traceback is never the user's to read."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """All verbs, in the order of the alphabet."""
@@ -70,15 +70,19 @@ class _Group(click.Group):
             where = [Location(str(error.filename))] if error.filename else []
             hint = "free some space, or write elsewhere; then run it again"
             show_report(
-                Report(OutputError.of("SW030", f"cannot write: {error.strerror or error}", *where, hint=hint).problems)
+                Report(
+                    OutputError.of(
+                        "SW030", f"cannot write: {error.strerror or error}", *where, hint=hint
+                    ).problems
+                )
             )
         sys.exit(1)
 
 
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
-    """Let a run that is told to end (SIGTERM), or whose terminal is closed (SIGHUP), clean up as an interrupted one
-    does; what ignores a signal, as under nohup, goes on ignoring it."""
+    """Let a run that is told to end (SIGTERM), or whose terminal is closed (SIGHUP), clean up as an
+    interrupted one does; what ignores a signal, as under nohup, goes on ignoring it."""
     there = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {each: signal.getsignal(each) for each in there if current_thread() is main_thread()}
     ours = [each for each, handler in before.items() if handler == signal.SIG_DFL]
@@ -95,7 +99,9 @@ def _end(number: int, _frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="stackwright")
 def main() -> None:
     """Jinja-templated CloudFormation: render it, check it, review it, deploy it."""

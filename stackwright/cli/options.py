@@ -36,14 +36,26 @@ PROJECT = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder that holds templates/ and params/.",
 )
-SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a parameter; repeatable.")
-ENV_DIR = click.option("--env-dir", type=click.Path(path_type=Path), help="Folder of aws.env, .env and keys.env.")
+SET = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a parameter; repeatable.",
+)
+ENV_DIR = click.option(
+    "--env-dir", type=click.Path(path_type=Path), help="Folder of aws.env, .env and keys.env."
+)
 
 
 def _complete_environment(ctx: click.Context, _parameter: click.Parameter, start: str) -> list[str]:
     from ..config import list_environments
 
-    return [name for name in list_environments(Path(ctx.params.get("project") or ".")) if name.startswith(start)]
+    return [
+        name
+        for name in list_environments(Path(ctx.params.get("project") or "."))
+        if name.startswith(start)
+    ]
 
 
 ENV = click.option(
@@ -55,7 +67,11 @@ ENV = click.option(
     help="Environment: the name of a file in params/.",
 )
 FORMAT = click.option(
-    "--format", "style", type=click.Choice(["text", "json", "sarif", "github"]), default="text", show_default=True
+    "--format",
+    "style",
+    type=click.Choice(["text", "json", "sarif", "github"]),
+    default="text",
+    show_default=True,
 )
 
 
@@ -63,7 +79,13 @@ def for_environment(command: Callable[..., None]) -> Callable[..., None]:
     """Give a verb the options of an environment, as one `Options`."""
 
     @functools.wraps(command)
-    def wrapped(project: Path, environment: str, overrides: tuple[str, ...], env_dir: Path | None, **rest: Any) -> None:
+    def wrapped(
+        project: Path,
+        environment: str,
+        overrides: tuple[str, ...],
+        env_dir: Path | None,
+        **rest: Any,
+    ) -> None:
         folder = env_dir.resolve() if env_dir else None
         command(Options(project.resolve(), environment, overrides, folder), **rest)
 
@@ -73,11 +95,13 @@ def for_environment(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def console(*, stderr: bool = False, width: int | None = None) -> Any:
-    """rich's console for text that is laid out already: nothing is wrapped, nothing but markup coloured. ``width`` in
-    columns, by default the terminal's."""
+    """rich's console for text that is laid out already: nothing is wrapped, nothing but markup
+    coloured. ``width`` in columns, by default the terminal's."""
     from rich.console import Console
 
-    colours: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"  # https://no-color.org
+    colours: Literal["auto"] | None = (
+        None if os.environ.get("NO_COLOR") else "auto"
+    )  # https://no-color.org
     return Console(
         stderr=stderr, width=width, soft_wrap=True, highlight=False, emoji=False, color_system=colours
     )  # fmt: skip
@@ -99,7 +123,8 @@ def show_report(report: Report, style: str = "text", *, verbose: bool = False) -
 
 @contextlib.contextmanager
 def problems_as(style: str) -> Iterator[None]:
-    """What is wrong with inputs or templates, in the form asked for: annotations must show it too."""
+    """What is wrong with inputs or templates, in the form asked for: annotations must show it
+    too."""
     try:
         yield
     except StackwrightError as error:
@@ -117,8 +142,8 @@ def load_config(options: Options) -> Config:
 
 
 def make_rendering(config: Config) -> Rendering:
-    """The stages `render` and `wire`, or what they made of the same inputs before; raises TemplateError or
-    WiringError."""
+    """The stages `render` and `wire`, or what they made of the same inputs before; raises
+    TemplateError or WiringError."""
     from ..render import cached_rendering
 
     return cached_rendering(config, _rendered)
@@ -144,9 +169,14 @@ def _checked(rendering: Rendering) -> Report:
 
 @contextlib.contextmanager
 def check_or_exit(
-    project: Path, renderings: Callable[[], Sequence[Rendering]], *, no_lint: bool = False, to_write: bool = False
+    project: Path,
+    renderings: Callable[[], Sequence[Rendering]],
+    *,
+    no_lint: bool = False,
+    to_write: bool = False,
 ) -> Iterator[list[tuple[Rendering, Path, Report]]]:
-    """What ``renderings()`` makes, each in a folder, with its report; where it is ``to_write``, beside its build."""
+    """What ``renderings()`` makes, each in a folder, with its report; where it is ``to_write``,
+    beside its build."""
     from ..render import stage_apart, stage_build
 
     place = stage_build if to_write else stage_apart
@@ -157,7 +187,9 @@ def check_or_exit(
         else:
             from ..lint import Linter, check_rendering_folders
 
-            linter = stack.enter_context(Linter(project))  # before rendering: it may begin to load cfn-lint
+            linter = stack.enter_context(
+                Linter(project)
+            )  # before rendering: it may begin to load cfn-lint
             staged = [(each, stack.enter_context(place(each))) for each in renderings()]
             reports = check_rendering_folders(staged, linter)
         yield [(*pair, report) for pair, report in zip(staged, reports, strict=True)]
@@ -181,8 +213,8 @@ def connect_aws(config: Config) -> Aws:
 
 
 def reach_aws(config: Config) -> Aws:
-    """AWS, not asked anything yet; for the environment `local` the local CloudFormation, which is started unless it
-    runs, until the command ends."""
+    """AWS, not asked anything yet; for the environment `local` the local CloudFormation, which is
+    started unless it runs, until the command ends."""
     from ..aws import Boto
     from ..core import Cache
     from ..emulator import local_environment

@@ -9,19 +9,36 @@ from pathlib import Path
 import click
 
 from ..core import Level, Problem, Report
-from .options import Options, connect_aws, console, for_environment, load_config, make_rendering, show_report
+from .options import (
+    Options,
+    connect_aws,
+    console,
+    for_environment,
+    load_config,
+    make_rendering,
+    show_report,
+)
 
 
 @click.command(short_help="Print the IAM roles that a pipeline needs, least privilege.")
 @for_environment
-@click.option("--format", "style", type=click.Choice(["yaml", "json", "markdown"]), default="yaml", show_default=True)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["yaml", "json", "markdown"]),
+    default="yaml",
+    show_default=True,
+)
 @click.option("--repository", metavar="OWNER/NAME", help="GitHub repository that deploys.")
-@click.option("--branch", default="main", show_default=True, help="Branch whose commits are planned.")
+@click.option(
+    "--branch", default="main", show_default=True, help="Branch whose commits are planned."
+)
 def permissions(options: Options, style: str, repository: str | None, branch: str) -> None:
-    """Print the roles that deploy an environment, from what its templates use: as a CloudFormation template, as IAM's
-    JSON, or as a page.
+    """Print the roles that deploy an environment, from what its templates use: as a CloudFormation
+    template, as IAM's JSON, or as a page.
 
-    One role plans, one deploys after the environment's approval, and one is CloudFormation's own; nothing is called.
+    One role plans, one deploys after the environment's approval, and one is CloudFormation's own;
+    nothing is called.
     """
     from ..plan import deploy_settings
     from ..preflight import derive_permissions as find
@@ -39,7 +56,9 @@ def permissions(options: Options, style: str, repository: str | None, branch: st
     if not deploy_settings(config).get("role_arn"):
         message = "the stacks have no service role yet: the role that deploys would lack their resources' permissions"
         arn = find_service_role(config).replace("${AWS::AccountId}", config.account or "ACCOUNT")
-        hint = f"once the roles are made: deploy.role_arn = {arn.replace('${AWS::Partition}', 'aws')}"
+        hint = (
+            f"once the roles are made: deploy.role_arn = {arn.replace('${AWS::Partition}', 'aws')}"
+        )
         show_report(Report((Problem("SW863", message, (), hint, Level.WARNING),)))
     if found.uncovered:
         message = f"nobody says which permissions these types need: {', '.join(found.uncovered)}"
@@ -49,14 +68,29 @@ def permissions(options: Options, style: str, repository: str | None, branch: st
 
 @click.command(short_help="Write packaged templates and .taskcat.yml to a folder.")
 @for_environment
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write to.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder to write to.",
+)
 @click.option("--bucket", help="S3 bucket for tests in an account; nothing else may use it.")
 @click.option("--root", "roots", multiple=True, help="Test only this root stack; repeatable.")
 @click.option(
-    "--region", "regions", multiple=True, help="Test in this Region; repeatable. Default: the parameters' one."
+    "--region",
+    "regions",
+    multiple=True,
+    help="Test in this Region; repeatable. Default: the parameters' one.",
 )
-def taskcat(options: Options, out: Path, bucket: str | None, roots: tuple[str, ...], regions: tuple[str, ...]) -> None:
-    """Package an environment for taskcat, and write the .taskcat.yml that lints and tests it; nothing is sent."""
+def taskcat(
+    options: Options,
+    out: Path,
+    bucket: str | None,
+    roots: tuple[str, ...],
+    regions: tuple[str, ...],
+) -> None:
+    """Package an environment for taskcat, and write the .taskcat.yml that lints and tests it;
+    nothing is sent."""
     from ..artifacts import package_rendering, write_bundle
     from ..preflight import NAME, parameters_without_default, taskcat_configuration, taskcat_folder
 
@@ -76,11 +110,14 @@ def taskcat(options: Options, out: Path, bucket: str | None, roots: tuple[str, .
 
 @click.command(short_help="Look whether the account is ready for a deployment.")
 @for_environment
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 def preflight(options: Options, style: str) -> None:
     """Look at everything in the account that has to hold before a deployment, and change nothing.
 
-    Each check is ok, fail or skip, with its reason; exit 1 where one fails. `plan` and `deploy` look at the same.
+    Each check is ok, fail or skip, with its reason; exit 1 where one fails. `plan` and `deploy`
+    look at the same.
     """
     from ..health import CheckState
     from ..preflight import run_preflight as look

@@ -18,32 +18,46 @@ HERE = Path(__file__).resolve().parents[2]
 @click.argument("environment")
 @PROJECT
 def init(environment: str, project: Path) -> None:
-    """Make params/ENVIRONMENT.yaml, commented, and examples of its dotenv files; let git ignore keys.env."""
+    """Make params/ENVIRONMENT.yaml, commented, and examples of its dotenv files; let git ignore
+    keys.env."""
     from ..config import new_environment
 
     folder = project.resolve()
     for path in new_environment(folder, environment, _schema(folder)):
         click.echo(path.as_posix())
-    click.echo(f"next: edit params/{environment}.yaml, then python render.py render --env {environment}", err=True)
+    click.echo(
+        f"next: edit params/{environment}.yaml, then python render.py render --env {environment}",
+        err=True,
+    )
 
 
 def _schema(project: Path) -> Any:
     from ..config import parse_schema
 
     path = project / "params/schema.json"
-    return parse_schema(path.read_text(encoding="utf-8"), "params/schema.json") if path.is_file() else None
+    return (
+        parse_schema(path.read_text(encoding="utf-8"), "params/schema.json")
+        if path.is_file()
+        else None
+    )
 
 
 @click.command(short_help="Look at what is installed and configured.")
 @PROJECT
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 def doctor(project: Path, style: str) -> None:
     """Say what is installed and configured, what is missing, and how to get it."""
     from ..config import run_doctor as look
 
     found = list(look(project.resolve(), HERE / "requirements.txt"))
     if style == "json":
-        click.echo(json.dumps([{"name": f.name, "state": f.state, "detail": f.detail} for f in found], indent=2))
+        click.echo(
+            json.dumps(
+                [{"name": f.name, "state": f.state, "detail": f.detail} for f in found], indent=2
+            )
+        )
     else:
         colours = {"ok": "green", "missing": "red", "optional": "yellow"}
         for each in found:
@@ -81,7 +95,9 @@ def _pages(project: Path) -> dict[str, str]:
     defaults = project / "params/defaults.yaml"
     if schema is not None:
         text = defaults.read_text(encoding="utf-8") if defaults.is_file() else ""
-        data = ParameterData(compose_yaml(text, "params/defaults.yaml"), "params/defaults.yaml").data
+        data = ParameterData(
+            compose_yaml(text, "params/defaults.yaml"), "params/defaults.yaml"
+        ).data
         pages["parameters.md"] = parameters_page(schema, data)
     if "prod" in list_environments(project):
         rendering = make_rendering(load_config(Options(project, "prod")))

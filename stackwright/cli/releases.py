@@ -1,4 +1,5 @@
-"""The verbs that look at what is deployed, and after it: verify, status, outputs, history, drift, import, prune."""
+"""The verbs that look at what is deployed, and after it: verify, status, outputs, history, drift,
+import, prune."""
 
 from __future__ import annotations
 
@@ -30,7 +31,9 @@ LOOKED_AT = 20
 """The last releases that what is live is compared with."""
 _WIDE = 2000
 """Columns that a table may take."""
-_STYLE = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+_STYLE = click.option(
+    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 
 
 def _session(options: Options) -> DeploySession:
@@ -55,7 +58,8 @@ def _required(session: DeploySession) -> dict[str, LiveStack | None]:
 
 
 def _table(table: Any, *, stderr: bool = False) -> None:
-    """A table as wide as it is: a narrow terminal wraps its lines, and loses nothing that stands at their ends."""
+    """A table as wide as it is: a narrow terminal wraps its lines, and loses nothing that stands at
+    their ends."""
     screen = console(stderr=stderr, width=_WIDE)
     with screen.capture() as captured:
         screen.print(table)
@@ -67,19 +71,26 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-# --- verify ---------------------------------------------------------------------------------------------------------
+# --- verify
+# ---------------------------------------------------------------------------------------------------------
 
 
 @click.command(short_help="Look whether what is deployed does its work.")
 @for_environment
-@click.option("--deadline", type=click.FloatRange(min=0), metavar="SECONDS", help="How long to wait; default 600.")
+@click.option(
+    "--deadline",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long to wait; default 600.",
+)
 @_STYLE
 def verify(options: Options, deadline: float | None, style: str) -> None:
-    """Look whether services are stable, their targets healthy, their names resolve to running tasks, functions run
-    without error, metrics are fresh, and no alarm is on; what is not well is looked at again until the deadline.
+    """Look whether services are stable, their targets healthy, their names resolve to running
+    tasks, functions run without error, metrics are fresh, and no alarm is on; what is not well is
+    looked at again until the deadline.
 
-    Functions are run and metrics read where a template's Metadata asks for it: see docs/releases.md. Exit 1 where
-    something is not well in the end.
+    Functions are run and metrics read where a template's Metadata asks for it: see
+    docs/releases.md. Exit 1 where something is not well in the end.
     """
     from ..report import (
         format_checks,
@@ -99,7 +110,8 @@ def verify(options: Options, deadline: float | None, style: str) -> None:
 
 
 def run_verification(session: DeploySession) -> bool:
-    """What a deployment does at its end: all that is not well is told on stderr. Whether all is well."""
+    """What a deployment does at its end: all that is not well is told on stderr. Whether all is
+    well."""
     from ..report import (
         format_checks,
         summarize_checks,
@@ -113,7 +125,9 @@ def run_verification(session: DeploySession) -> bool:
     return not bad
 
 
-def _checks(session: DeploySession, lives: Sequence[LiveStack], deadline: float | None = None) -> list[HealthCheck]:
+def _checks(
+    session: DeploySession, lives: Sequence[LiveStack], deadline: float | None = None
+) -> list[HealthCheck]:
     """The checks, with what is waited for on a terminal."""
     from ..health import DEADLINE, CheckState
     from ..health import verify_environment as stage
@@ -122,7 +136,9 @@ def _checks(session: DeploySession, lives: Sequence[LiveStack], deadline: float 
     with screen.status("verifying") as spinner:
 
         def tell(checks: Sequence[HealthCheck]) -> None:
-            waiting = [f"{each.address}: {each.detail}" for each in checks if each.state is CheckState.FAIL]
+            waiting = [
+                f"{each.address}: {each.detail}" for each in checks if each.state is CheckState.FAIL
+            ]
             more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
             spinner.update(f"verifying: {waiting[0]}{more}" if waiting else "verifying")
 
@@ -143,7 +159,8 @@ def _simulated() -> bool:
     return is_local_registry(urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).netloc)
 
 
-# --- status, outputs, history ---------------------------------------------------------------------------------------
+# --- status, outputs, history
+# ---------------------------------------------------------------------------------------
 
 
 class _Past(Struct, frozen=True):
@@ -156,16 +173,22 @@ class _Past(Struct, frozen=True):
 
 
 def _past(
-    session: DeploySession, lives: Mapping[str, LiveStack | None], limit: int = 1, bucket: str | None = None
+    session: DeploySession,
+    lives: Mapping[str, LiveStack | None],
+    limit: int = 1,
+    bucket: str | None = None,
 ) -> _Past | None:
-    """The releases in the ``bucket``, or in that of the live stacks; None where there is none, and so no release."""
+    """The releases in the ``bucket``, or in that of the live stacks; None where there is none, and
+    so no release."""
     from ..releases import find_live_release, moved_roots, read_history, running_release
 
     bucket = bucket or session.bucket(lives)
     if bucket is None:
         return None
     count = max(limit, LOOKED_AT)
-    found = read_history(session.config.environment, bucket, session.caller.account, session.aws, count)
+    found = read_history(
+        session.config.environment, bucket, session.caller.account, session.aws, count
+    )
     busy = {live.stack.name for live in _present(lives) if live.stack.busy}
     moved = moved_roots(found.releases, lives)
     ended = [each for each in found.releases if each.result is not None]
@@ -177,8 +200,8 @@ def _past(
 @for_environment
 @_STYLE
 def status(options: Options, style: str) -> None:
-    """Show the stacks and since when, services with their tasks and targets and what they work off, the last release
-    and the one that is live, and when drift was looked for."""
+    """Show the stacks and since when, services with their tasks and targets and what they work off,
+    the last release and the one that is live, and when drift was looked for."""
     from ..health import read_status as stage
     from ..plan import stack_name
     from ..report import (
@@ -195,7 +218,9 @@ def status(options: Options, style: str) -> None:
     if style == "json":
         live = past.live.number if past and past.live else None
         last_data = replace(last, roots=()) if last else None
-        click.echo(to_json({**to_builtins(found), "well": found.well, "last": last_data, "live": live}))
+        click.echo(
+            to_json({**to_builtins(found), "well": found.well, "last": last_data, "live": live})
+        )
     else:
         _print_status(session, found, past)
     if past:
@@ -214,23 +239,35 @@ def _print_status(session: DeploySession, found: EnvironmentStatus, past: _Past 
     screen.print(f"[bold]{session.config.environment}[/]  {where}\n")
     _table(stacks_table(found.stacks, now))
     if found.left:
-        screen.print(f"\nNo root stacks of {session.config.environment} any more; destroy takes them along")
+        screen.print(
+            f"\nNo root stacks of {session.config.environment} any more; destroy takes them along"
+        )
         _table(stacks_table(found.left, now))
     if found.services:
         screen.print()
         _table(services_table(found, now))
     if past and past.history.releases:
         screen.print()
-        numbers = (past.live.number if past.live else None, past.running.number if past.running else None)
+        numbers = (
+            past.live.number if past.live else None,
+            past.running.number if past.running else None,
+        )
         _table(history_table(past.history.releases[:1], *numbers, now))
 
 
 @click.command(short_help="Show the Outputs of the root stacks.")
 @for_environment
 @click.argument("name", required=False)
-@click.option("--format", "style", type=click.Choice(["text", "json", "env"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json", "env"]),
+    default="text",
+    show_default=True,
+)
 def outputs(options: Options, name: str | None, style: str) -> None:
-    """Show the Outputs of the root stacks, or the value of NAME (Url, or app.Url where several stacks have one).
+    """Show the Outputs of the root stacks, or the value of NAME (Url, or app.Url where several
+    stacks have one).
 
     --format env gives lines for a shell: eval "$(python render.py outputs --format env)".
     """
@@ -260,7 +297,9 @@ def _output(values: Mapping[str, Mapping[str, str]], name: str) -> str:
         raise InputError.of("SW847", f"several stacks have an Output {key}", hint=hint)
     known = ", ".join(f"{r}.{each}" for r, entries in values.items() for each in sorted(entries))
     raise InputError.of(
-        "SW847", f"there is no Output {name}", hint=f"there are: {known}" if known else "there are none"
+        "SW847",
+        f"there is no Output {name}",
+        hint=f"there are: {known}" if known else "there are none",
     )
 
 
@@ -273,10 +312,17 @@ def _variable(values: Mapping[str, Mapping[str, str]], root: str, key: str) -> s
 
 @click.command(short_help="List the releases.")
 @for_environment
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many, the newest first.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="How many, the newest first.",
+)
 @_STYLE
 def history(options: Options, limit: int, style: str) -> None:
-    """List the releases of an environment: number, when, by whom, git commit, changes, result; the live one is bold."""
+    """List the releases of an environment: number, when, by whom, git commit, changes, result; the
+    live one is bold."""
     from ..report import (
         history_table,
         release_result,
@@ -292,7 +338,11 @@ def history(options: Options, limit: int, style: str) -> None:
     running = past.running.number if past and past.running else None
     if style == "json":
         rows = [
-            {**to_builtins(each), "result": release_result(each, running), "live": each.number == live}
+            {
+                **to_builtins(each),
+                "result": release_result(each, running),
+                "live": each.number == live,
+            }
             for each in releases
         ]
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
@@ -307,13 +357,16 @@ def history(options: Options, limit: int, style: str) -> None:
 
 
 def _retained(session: DeploySession) -> str | None:
-    """The bucket as the templates name it, whose stack is not there; None where they do not, or do not render now."""
+    """The bucket as the templates name it, whose stack is not there; None where they do not, or do
+    not render now."""
     from ..cfn import StaticReferences
     from ..plan import BUCKET_OUTPUT
     from .options import make_rendering
 
     try:
-        return StaticReferences(make_rendering(session.config), session.caller.account).output(BUCKET_OUTPUT)
+        return StaticReferences(make_rendering(session.config), session.caller.account).output(
+            BUCKET_OUTPUT
+        )
     except StackwrightError:
         return None
 
@@ -344,19 +397,23 @@ def _whereabouts(bucket: str | None, past: _Past | None) -> str:
     return f": these are its releases of before, kept in s3://{bucket}"
 
 
-# --- drift ----------------------------------------------------------------------------------------------------------
+# --- drift
+# ----------------------------------------------------------------------------------------------------------
 
 
 @click.command(short_help="Find what was changed by hand.")
 @for_environment
-@click.option("--revert", is_flag=True, help="Plan the way back to what the templates say, show it, and ask.")
+@click.option(
+    "--revert", is_flag=True, help="Plan the way back to what the templates say, show it, and ask."
+)
 @click.option("--yes", is_flag=True, help="With --revert: do not ask.")
 @_STYLE
 def drift(options: Options, revert: bool, yes: bool, style: str) -> None:
-    """Compare root and nested stacks with what their resources really are, property by property; exit 2 where they
-    differ.
+    """Compare root and nested stacks with what their resources really are, property by property;
+    exit 2 where they differ.
 
-    --revert makes a change set in DeploymentMode REVERT_DRIFT, which CloudFormation previews like any other.
+    --revert makes a change set in DeploymentMode REVERT_DRIFT, which CloudFormation previews like
+    any other.
     """
     from ..deploy import detect_drift as stage
     from ..report import (
@@ -367,7 +424,11 @@ def drift(options: Options, revert: bool, yes: bool, style: str) -> None:
     session = _session(options)
     lives = _required(session)
     with console(stderr=True).status("looking for drift") as spinner:
-        found = stage(_present(lives), session.aws, on_progress=lambda name: spinner.update(f"looked at {name}"))
+        found = stage(
+            _present(lives),
+            session.aws,
+            on_progress=lambda name: spinner.update(f"looked at {name}"),
+        )
     if style == "json":
         click.echo(to_json(found))
     else:
@@ -391,7 +452,14 @@ def _revert(session: DeploySession, lives: Sequence[LiveStack], *, yes: bool, as
             target = revert_target(live, _stored(session, live))
             describes = session.description()
             made.append(
-                preview_root(target, live, session.aws, run=session.run, description=describes, revert_drift=True)
+                preview_root(
+                    target,
+                    live,
+                    session.aws,
+                    run=session.run,
+                    description=describes,
+                    revert_drift=True,
+                )
             )
         _require_changes(made)
         _carry_out(session, made, yes=yes, aside=aside)
@@ -400,7 +468,9 @@ def _revert(session: DeploySession, lives: Sequence[LiveStack], *, yes: bool, as
 def _require_changes(made: Sequence[RootPlan]) -> None:
     if not any(each.changes_anything for each in made):
         hint = "change the properties back by hand, or deploy a change that touches them"
-        raise DeployError.of("SW844", "CloudFormation offers no way back: its change set is empty", hint=hint)
+        raise DeployError.of(
+            "SW844", "CloudFormation offers no way back: its change set is empty", hint=hint
+        )
 
 
 def _stored(session: DeploySession, live: LiveStack) -> str | None:
@@ -415,12 +485,17 @@ def _stored(session: DeploySession, live: LiveStack) -> str | None:
     digest = hashlib.sha256(live.template.encode()).hexdigest()
     folder = S3Folder(bucket, session.config.region)
     for name in (f"{digest}.template.yaml", f"{digest}.template.json"):
-        if session.aws.object_checksum(bucket, folder.key(name), session.caller.account) is not None:
+        if (
+            session.aws.object_checksum(bucket, folder.key(name), session.caller.account)
+            is not None
+        ):
             return folder.url(name)
     return None
 
 
-def _carry_out(session: DeploySession, made: Sequence[RootPlan], *, yes: bool, aside: bool = False) -> None:
+def _carry_out(
+    session: DeploySession, made: Sequence[RootPlan], *, yes: bool, aside: bool = False
+) -> None:
     """Show the plan, ask, and apply its roots in order, up to the first that fails."""
     plan = session.signed(session.planned(made, {}, {}, {}))
     deploy.print_plan(plan, aside=aside)
@@ -441,15 +516,17 @@ def _applied(session: DeploySession, root: RootPlan, allowed: deploy.Approvals) 
         ).ok  # fmt: skip
 
 
-# --- import ---------------------------------------------------------------------------------------------------------
+# --- import
+# ---------------------------------------------------------------------------------------------------------
 
 
 @click.command(name="import", short_help="Adopt existing resources into the root stacks.")
 @for_environment
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def import_(options: Options, yes: bool) -> None:
-    """Adopt the resources that imports: of the parameters names into the root stacks whose templates describe them,
-    by import change sets: nothing else changes. The next deploy brings the rest.
+    """Adopt the resources that imports: of the parameters names into the root stacks whose
+    templates describe them, by import change sets: nothing else changes. The next deploy brings the
+    rest.
 
     After a destroy, for example, for what was retained: preflight names it.
     """
@@ -479,23 +556,37 @@ def _import_plan(session: DeploySession, found: Any, live: LiveStack | None) -> 
 
     describes = session.description()
     return preview_root(
-        found.target, live, session.aws, run=session.run, description=describes, imports=found.resources
+        found.target,
+        live,
+        session.aws,
+        run=session.run,
+        description=describes,
+        imports=found.resources,
     )
 
 
-# --- prune ----------------------------------------------------------------------------------------------------------
+# --- prune
+# ----------------------------------------------------------------------------------------------------------
 
 
 @click.command(short_help="Delete artifacts that nothing uses any more.")
 @for_environment
 @click.option(
-    "--keep", type=click.IntRange(min=1), default=10, show_default=True, help="Releases that stay restorable."
+    "--keep",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Releases that stay restorable.",
 )
-@click.option("--yes", is_flag=True, help="Delete without asking; otherwise they are listed, and a terminal is asked.")
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Delete without asking; otherwise they are listed, and a terminal is asked.",
+)
 @_STYLE
 def prune(options: Options, keep: int, yes: bool, style: str) -> None:
-    """List the templates and zips in the artifact bucket that no live stack of the account and none of the last
-    releases of any environment uses, and delete them once that is confirmed.
+    """List the templates and zips in the artifact bucket that no live stack of the account and none
+    of the last releases of any environment uses, and delete them once that is confirmed.
 
     What was written during the last day stays: a deployment may be under way.
     """
@@ -509,11 +600,25 @@ def prune(options: Options, keep: int, yes: bool, style: str) -> None:
     objects = session.aws.objects(bucket, "", account)
     releases = _all_releases(session, bucket, [each.key for each in objects])
     found = find_unused(objects, read_live_templates(session.aws), releases, keep, _now())
-    rows = [{"key": each.key, "size": each.size, "modified": each.modified.isoformat()} for each in found]
-    click.echo(json.dumps(rows, indent=2) if style == "json" else "\n".join(str(row["key"]) for row in rows))
-    total = f"{len(found)} of {len(objects)} objects, {sum(each.size for each in found) / 1000:,.1f} kB"
+    rows = [
+        {"key": each.key, "size": each.size, "modified": each.modified.isoformat()}
+        for each in found
+    ]
+    click.echo(
+        json.dumps(rows, indent=2)
+        if style == "json"
+        else "\n".join(str(row["key"]) for row in rows)
+    )
+    total = (
+        f"{len(found)} of {len(objects)} objects, {sum(each.size for each in found) / 1000:,.1f} kB"
+    )
     if not found or not (yes or _asked(f"Delete {total} of s3://{bucket}?")):
-        click.echo(f"nothing to delete in s3://{bucket}" if not found else f"would delete {total}: add --yes", err=True)
+        click.echo(
+            f"nothing to delete in s3://{bucket}"
+            if not found
+            else f"would delete {total}: add --yes",
+            err=True,
+        )
         return
     remove_objects(found, bucket, account, session.aws)
     click.echo(f"deleted {total} of s3://{bucket}", err=True)
@@ -524,10 +629,13 @@ def _asked(question: str) -> bool:
 
 
 def _all_releases(session: DeploySession, bucket: str, keys: Sequence[str]) -> list[Release]:
-    """The releases of every environment that keeps its own here; raises StackwrightError for one that is unreadable."""
+    """The releases of every environment that keeps its own here; raises StackwrightError for one
+    that is unreadable."""
     from ..releases import read_history
 
-    environments = {key.split("/")[1] for key in keys if key.startswith("releases/") and key.count("/") > 1}
+    environments = {
+        key.split("/")[1] for key in keys if key.startswith("releases/") and key.count("/") > 1
+    }
     found: list[Release] = []
     for environment in sorted(environments):
         past = read_history(environment, bucket, session.caller.account, session.aws, limit=None)

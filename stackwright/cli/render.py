@@ -53,7 +53,12 @@ _ALL = click.option("--all", "every", is_flag=True, help="All environments.")
 @click.command(short_help="Render and check; write build/<env>/.")
 @for_environment
 @_ALL
-@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 with a diff if build/ is stale.")
+@click.option(
+    "--check",
+    "only_check",
+    is_flag=True,
+    help="Write nothing; exit 1 with a diff if build/ is stale.",
+)
 @click.option("--no-lint", is_flag=True, help="Skip cfn-lint and the rules.")
 @FORMAT
 def render(options: Options, every: bool, only_check: bool, no_lint: bool, style: str) -> None:
@@ -86,7 +91,11 @@ def _finish(rendering: Rendering, folder: Path, report: Report, *, only_check: b
         click.echo(diff, nl=False)
         hint = f"run: python render.py render --env {rendering.environment}, and commit the result"
         show_report(
-            Report(StackwrightError.of("SW031", f"{target} is not what the inputs render to", hint=hint).problems)
+            Report(
+                StackwrightError.of(
+                    "SW031", f"{target} is not what the inputs render to", hint=hint
+                ).problems
+            )
         )
         return True
     click.echo(f"{counted}, up to date", err=True)
@@ -113,13 +122,19 @@ def lint(options: Options, every: bool, style: str, waivers: bool) -> None:
 
 @click.command(short_help="Show the merged parameters.")
 @for_environment
-@click.option("--origin", is_flag=True, help="One line a value, with the file and line that gives it.")
-@click.option("--format", "style", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@click.option(
+    "--origin", is_flag=True, help="One line a value, with the file and line that gives it."
+)
+@click.option(
+    "--format", "style", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True
+)
 def params(options: Options, origin: bool, style: str) -> None:
     """Show the parameters of an environment after merging."""
     config = load_config(options)
     if style == "json":
-        data = [_leaf_data(leaf) for leaf in config.leaves.values()] if origin else config.parameters
+        data = (
+            [_leaf_data(leaf) for leaf in config.leaves.values()] if origin else config.parameters
+        )
         click.echo(json.dumps(data, indent=2, ensure_ascii=False))
     elif origin:
         for leaf in sorted(config.leaves.values(), key=lambda each: dotted(each.path)):
@@ -130,7 +145,10 @@ def params(options: Options, origin: bool, style: str) -> None:
 
         from ..render import BlockDumper
 
-        click.echo(yaml.dump(config.parameters, Dumper=BlockDumper, sort_keys=False, allow_unicode=True), nl=False)
+        click.echo(
+            yaml.dump(config.parameters, Dumper=BlockDumper, sort_keys=False, allow_unicode=True),
+            nl=False,
+        )
 
 
 def _leaf(leaf: Leaf) -> str:
@@ -157,7 +175,9 @@ def _leaf_data(leaf: Leaf) -> dict[str, Any]:
 @click.command(short_help="Tell where a value comes from.")
 @for_environment
 @click.argument("what")
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 def explain(options: Options, what: str, style: str) -> None:
     """Tell where WHAT comes from: a parameter such as gateway.cpu, or a property such as
     app/gateway:TaskDefinition.Properties.Cpu."""
@@ -190,7 +210,9 @@ def explain(options: Options, what: str, style: str) -> None:
 
 @click.command(short_help="Draw the stacks and what connects them.")
 @for_environment
-@click.option("--format", "style", type=click.Choice(["mermaid", "svg"]), default="mermaid", show_default=True)
+@click.option(
+    "--format", "style", type=click.Choice(["mermaid", "svg"]), default="mermaid", show_default=True
+)
 def graph(options: Options, style: str) -> None:
     """Draw the stacks of an environment and the values they hand on."""
     rendering = make_rendering(load_config(options))
@@ -212,13 +234,21 @@ def graph(options: Options, style: str) -> None:
     required=True,
     help="Git revision, build folder, environment, or what is deployed.",
 )
-@click.option("--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    show_default=True,
+)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there are changes.")
 def diff_(options: Options, against: str, style: str, detailed_exitcode: bool) -> None:
-    """Render an environment and tell, resource by resource, what deploying it over another build would do.
+    """Render an environment and tell, resource by resource, what deploying it over another build
+    would do.
 
-    Needs credentials only for --against deployed, which reads the stacks and makes no change sets. Replacements, and
-    what follows from them in other stacks, are predicted; losses of data come first.
+    Needs credentials only for --against deployed, which reads the stacks and makes no change sets.
+    Replacements, and what follows from them in other stacks, are predicted; losses of data come
+    first.
     """
     from ..diff import diff_builds
     from ..report import format_diff
@@ -227,7 +257,10 @@ def diff_(options: Options, against: str, style: str, detailed_exitcode: bool) -
     if against == "deployed":
         found = _against_deployed(options, rendering)
     else:
-        config, after = rendering.config, {document.path: document.text for document in rendering.documents}
+        config, after = (
+            rendering.config,
+            {document.path: document.text for document in rendering.documents},
+        )
         found = diff_builds(_build(options, against), after, config.region, config.account or "")
     text = format_diff(found, style)
     if style == "text":
@@ -245,7 +278,9 @@ def _against_deployed(options: Options, rendering: Rendering) -> Diff:
     from .session import DeploySession
 
     aws = connect_aws(rendering.config)
-    session = DeploySession(options, rendering.config, aws, functools.partial(click.echo, err=True), rendering)
+    session = DeploySession(
+        options, rendering.config, aws, functools.partial(click.echo, err=True), rendering
+    )
     lives = session.lives()
     known = known_values({root: live.stack for root, live in lives.items() if live})
     bundle = session.bundle(session.bucket(lives))
@@ -254,7 +289,8 @@ def _against_deployed(options: Options, rendering: Rendering) -> Diff:
 
 
 def _build(options: Options, against: str) -> dict[str, str]:
-    """The build to compare with: a folder, another environment under this one's name, or a git revision."""
+    """The build to compare with: a folder, another environment under this one's name, or a git
+    revision."""
     from ..config import list_environments
     from ..diff import read_build_folder, read_build_revision, rename_environment
 

@@ -1,4 +1,5 @@
-"""What plan, deploy and rollback share: everything that is known of one environment, and its plan, root by root."""
+"""What plan, deploy and rollback share: everything that is known of one environment, and its plan,
+root by root."""
 
 from __future__ import annotations
 
@@ -18,7 +19,18 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..core import AwsError, Bundle, Cache, Config, InputError, Location, Problem, Rendering, S3Folder, SourceKind
+from ..core import (
+    AwsError,
+    Bundle,
+    Cache,
+    Config,
+    InputError,
+    Location,
+    Problem,
+    Rendering,
+    S3Folder,
+    SourceKind,
+)
 from ..plan import (
     RUN,
     Plan,
@@ -46,8 +58,9 @@ Say = Callable[[str], None]
 
 
 class NoOp(Struct, frozen=True):
-    """The plan of a deployment that has nothing to do; ``done`` says that the ``last`` release deployed just that and
-    ended well, the stacks protected: not where a deployment was killed before its end, or failed."""
+    """The plan of a deployment that has nothing to do; ``done`` says that the ``last`` release
+    deployed just that and ended well, the stacks protected: not where a deployment was killed
+    before its end, or failed."""
 
     plan: Plan
     done: bool
@@ -55,8 +68,9 @@ class NoOp(Struct, frozen=True):
 
 
 class PlanInputs(Struct, frozen=True):
-    """What a plan starts from: the stacks that are live, references to images and the versions that secrets will have,
-    by their names in the parameters, and what keys.env changes in the secrets."""
+    """What a plan starts from: the stacks that are live, references to images and the versions that
+    secrets will have, by their names in the parameters, and what keys.env changes in the
+    secrets."""
 
     lives: Mapping[str, LiveStack | None]
     images: Mapping[str, str]
@@ -65,7 +79,8 @@ class PlanInputs(Struct, frozen=True):
 
 
 class RefreshedPlan(Struct, frozen=True):
-    """A plan as it is between two roots, what the roots are asked to become by it, and the stacks that are live."""
+    """A plan as it is between two roots, what the roots are asked to become by it, and the stacks
+    that are live."""
 
     plan: Plan
     targets: Mapping[str, StackTarget]
@@ -76,7 +91,8 @@ class RefreshedPlan(Struct, frozen=True):
 class DeploySession:
     """One environment, connected: what was rendered, and what the account holds of it.
 
-    ``images`` and ``secrets`` grow during a deployment, as repositories, images and secret versions come to be.
+    ``images`` and ``secrets`` grow during a deployment, as repositories, images and secret versions
+    come to be.
     """
 
     options: Options
@@ -98,7 +114,8 @@ class DeploySession:
         return self.rendered
 
     def require_account(self) -> Caller:
-        """Who deploys; raises AwsError (SW404) where that is in another account than the parameters name."""
+        """Who deploys; raises AwsError (SW404) where that is in another account than the parameters
+        name."""
         from ..aws import require_account
 
         return require_account(self.config.account, self.aws)
@@ -108,7 +125,8 @@ class DeploySession:
         """The same."""
         return self.require_account()
 
-    # --- what the account holds -------------------------------------------------------------------------------
+    # --- what the account holds
+    # -------------------------------------------------------------------------------
 
     def live(self, root: str) -> LiveStack | None:
         """The root stack as it is, with its nested stacks."""
@@ -122,8 +140,11 @@ class DeploySession:
     def with_left(
         self, lives: Mapping[str, LiveStack | None], releases: Iterable[Release]
     ) -> dict[str, LiveStack | None]:
-        """The root stacks, and those that releases had and the parameters have no more, as they are."""
-        there = dict.fromkeys(root.root for each in releases for root in each.roots if root.root not in lives)
+        """The root stacks, and those that releases had and the parameters have no more, as they
+        are."""
+        there = dict.fromkeys(
+            root.root for each in releases for root in each.roots if root.root not in lives
+        )
         return {**lives, **{root: self.live(root) for root in there}}
 
     def lives(self) -> dict[str, LiveStack | None]:
@@ -133,7 +154,8 @@ class DeploySession:
             return dict(zip(names, pool.map(self.live, names), strict=True))
 
     def bucket(self, lives: Mapping[str, LiveStack | None]) -> str | None:
-        """The bucket of artifacts and releases; None as long as the stack that makes it is not deployed."""
+        """The bucket of artifacts and releases; None as long as the stack that makes it is not
+        deployed."""
         return find_bucket(self.config, (found.stack for found in lives.values() if found))
 
     def bundle(self, bucket: str | None) -> Bundle:
@@ -159,7 +181,8 @@ class DeploySession:
         return {each.image.name: each.reference for each in found if each.state is ImageState.OK}
 
     def tagged(self) -> dict[str, str]:
-        """The same for images whose platform need not be looked at, since what they are compared with is deployed."""
+        """The same for images whose platform need not be looked at, since what they are compared
+        with is deployed."""
         from ..artifacts import (
             find_tagged_images,
         )
@@ -168,7 +191,11 @@ class DeploySession:
         if not self.config.parameters.get("images"):
             return {}
         instead = os.environ.get(REGISTRY)
-        return find_tagged_images(self.config, self.aws) if not instead or is_local_endpoint(instead) else self.images()
+        return (
+            find_tagged_images(self.config, self.aws)
+            if not instead or is_local_endpoint(instead)
+            else self.images()
+        )
 
     def store(self) -> ImageRegistry:
         """The registry of the environment's images."""
@@ -190,8 +217,9 @@ class DeploySession:
         return read_keys(self.config, folder) if (folder / KEYS).is_file() else None
 
     def secrets(self) -> tuple[tuple[SecretChange, ...], dict[str, str]]:
-        """What keys.env changes in the secrets, with the ids that the new versions will have; and the version that each
-        secret will have then, by its key under ``secrets``. A secret without a version is left out."""
+        """What keys.env changes in the secrets, with the ids that the new versions will have; and
+        the version that each secret will have then, by its key under ``secrets``. A secret without
+        a version is left out."""
         from ..artifacts import compare_secrets, secret_names
 
         if not self.uses_secrets():
@@ -199,10 +227,18 @@ class DeploySession:
         names, keys = secret_names(self.config), self.keys()
         if keys is None:
             held = {key: self.aws.secret(name) for key, name in names.items()}
-            return (), {key: each.current for key, each in held.items() if each and each.current and not each.deleted}
-        compared = {each.name: each for each in compare_secrets(self.config, keys, self.aws, absent=True)}
+            return (), {
+                key: each.current
+                for key, each in held.items()
+                if each and each.current and not each.deleted
+            }
+        compared = {
+            each.name: each for each in compare_secrets(self.config, keys, self.aws, absent=True)
+        }
         changes = {
-            each.name: SecretChange(each.name, str(uuid.uuid4()), each.version, each.added, each.changed, each.removed)
+            each.name: SecretChange(
+                each.name, str(uuid.uuid4()), each.version, each.added, each.changed, each.removed
+            )
             for each in compared.values()
             if not each.empty
         }
@@ -212,23 +248,31 @@ class DeploySession:
         }
         return tuple(changes.values()), versions
 
-    # --- planning ---------------------------------------------------------------------------------------------
+    # --- planning
+    # ---------------------------------------------------------------------------------------------
 
     def idle(self) -> NoOp | None:
-        """The plan where there is nothing to do, made by reading alone, all side by side; None where that cannot tell,
-        or where a killed deployment has left functions that do not run. Raises AwsError as `require_account`.
+        """The plan where there is nothing to do, made by reading alone, all side by side; None
+        where that cannot tell, or where a killed deployment has left functions that do not run.
+        Raises AwsError as `require_account`.
 
-        Who deploys is asked for only where the credentials do not say of themselves that they are of the account.
+        Who deploys is asked for only where the credentials do not say of themselves that they are
+        of the account.
         """
         from ..plan import plan_without_change
         from ..releases import read_last_release, records_plan
 
-        if self.config.account is not None and self.config.account != self.aws.credentials_account():
+        if (
+            self.config.account is not None
+            and self.config.account != self.aws.credentials_account()
+        ):
             self.require_account()
         with ThreadPoolExecutor(len(self.config.stacks) + 6) as pool:
             self.aws.prepare("cloudformation")
             standing, holding = pool.submit(self.lives), pool.submit(self.held)
-            self.aws.prepare("secretsmanager")  # making clients takes time, of which others make use
+            self.aws.prepare(
+                "secretsmanager"
+            )  # making clients takes time, of which others make use
             asking = pool.submit(self.secrets)
             self.aws.prepare("ecr")
             looking = pool.submit(self.tagged)
@@ -242,7 +286,9 @@ class DeploySession:
             bucket = self.bucket(lives)
             kept = Cache(self.config.project, "releases")
             reading = (
-                pool.submit(read_last_release, self.config.environment, bucket, owner, self.aws, kept)
+                pool.submit(
+                    read_last_release, self.config.environment, bucket, owner, self.aws, kept
+                )
                 if bucket
                 else None
             )
@@ -259,19 +305,27 @@ class DeploySession:
         if len(found) < len(wanted) or held:
             return None
         made = self.planned(found, images, versions, lives)
-        return NoOp(made, self.protected(lives) and (bucket is None or records_plan(last, made)), last)
+        return NoOp(
+            made, self.protected(lives) and (bucket is None or records_plan(last, made)), last
+        )
 
     def left(self, bucket: str | None, *, deployed: bool) -> dict[str, Stack]:
-        """Root stacks that are deployed and no part of the environment any more, by the last release in the bucket;
-        where there is none, by all stacks of the account, if the environment is ``deployed``. Read once. Raises
-        AwsError."""
+        """Root stacks that are deployed and no part of the environment any more, by the last
+        release in the bucket; where there is none, by all stacks of the account, if the environment
+        is ``deployed``. Read once. Raises AwsError."""
         from ..releases import read_last_release
 
         if bucket not in self._left:
             kept = Cache(self.config.project, "releases")
-            place = (self.config.environment, bucket, self.caller.account, self.aws, kept) if bucket else None
+            place = (
+                (self.config.environment, bucket, self.caller.account, self.aws, kept)
+                if bucket
+                else None
+            )
             last = read_last_release(*place) if place else None
-            self._left[bucket] = self.left_by((last,) if last else (), everywhere=place is None and deployed)
+            self._left[bucket] = self.left_by(
+                (last,) if last else (), everywhere=place is None and deployed
+            )
         return self._left[bucket]
 
     def left_by(self, releases: Sequence[Release], *, everywhere: bool = False) -> dict[str, Stack]:
@@ -287,20 +341,31 @@ class DeploySession:
         from ..deploy import is_any_paused
 
         roots = [root.name for root in self.config.stacks]
-        texts = {root: {d.name: d.text for d in self.rendering.documents if d.root == root} for root in roots}
-        return any(is_any_paused(stack_name(self.config, root), texts[root], self.aws) for root in roots)
+        texts = {
+            root: {d.name: d.text for d in self.rendering.documents if d.root == root}
+            for root in roots
+        }
+        return any(
+            is_any_paused(stack_name(self.config, root), texts[root], self.aws) for root in roots
+        )
 
     def standing(self) -> PlanInputs:
         """What a plan starts from, as it is now, read side by side."""
         with ThreadPoolExecutor(3) as pool:
-            asking, looking, standing = pool.submit(self.secrets), pool.submit(self.images), pool.submit(self.lives)
+            asking, looking, standing = (
+                pool.submit(self.secrets),
+                pool.submit(self.images),
+                pool.submit(self.lives),
+            )
             return PlanInputs(standing.result(), looking.result(), *asking.result())
 
     def plan(self, found: PlanInputs) -> Plan:
-        """The plan of all roots, made side by side; roots whose inputs are not there yet are predicted.
+        """The plan of all roots, made side by side; roots whose inputs are not there yet are
+        predicted.
 
-        Change sets that were made are discarded where another root fails to be planned, or where this is interrupted:
-        then the others are waited for, as CloudFormation deletes none that it is still creating.
+        Change sets that were made are discarded where another root fails to be planned, or where
+        this is interrupted: then the others are waited for, as CloudFormation deletes none that it
+        is still creating.
         """
         wanted = self.targets(found.lives, found.images, found.secrets)
         planning: list[Future[RootPlan]] = []
@@ -308,7 +373,10 @@ class DeploySession:
         with self.discarding(made):
             try:
                 with ThreadPoolExecutor(len(wanted)) as pool:
-                    planning += (pool.submit(self.root_plan, each, found.lives[root]) for root, each in wanted.items())
+                    planning += (
+                        pool.submit(self.root_plan, each, found.lives[root])
+                        for root, each in wanted.items()
+                    )
             except BaseException:
                 self.say("stopped: change sets that are being made are waited for, and deleted")
                 wait(planning)
@@ -317,10 +385,13 @@ class DeploySession:
                 made += (each.result() for each in planning if each.done() and not each.exception())
             for each in planning:
                 each.result()
-        return self.signed(self.planned(made, found.images, found.secrets, found.lives, found.secret_changes))
+        return self.signed(
+            self.planned(made, found.images, found.secrets, found.lives, found.secret_changes)
+        )
 
     def root_plan(self, wanted: StackTarget, found: LiveStack | None) -> RootPlan:
-        """The plan of one root: by a change set where all its inputs are known and something may change."""
+        """The plan of one root: by a change set where all its inputs are known and something may
+        change."""
         from ..plan import plan_without_change, predict_root, preview_root
 
         if wanted.missing:
@@ -365,13 +436,20 @@ class DeploySession:
         )
 
     def signed(self, plan: Plan) -> Plan:
-        """The plan with whom it is made by, in which account, and of which git revision: all of it takes time to
-        tell."""
-        return replace(plan, account=self.caller.account, caller=self.caller.arn, commit=self._commit)
+        """The plan with whom it is made by, in which account, and of which git revision: all of it
+        takes time to tell."""
+        return replace(
+            plan, account=self.caller.account, caller=self.caller.arn, commit=self._commit
+        )
 
     def _artifacts(self, bucket: str | None) -> tuple[str, ...]:
-        """Names of what is in the bucket for it; of a release that is restored, the record says it."""
-        return tuple(each.name for each in self.bundle(bucket).artifacts) if bucket and self.rendered else ()
+        """Names of what is in the bucket for it; of a release that is restored, the record says
+        it."""
+        return (
+            tuple(each.name for each in self.bundle(bucket).artifacts)
+            if bucket and self.rendered
+            else ()
+        )
 
     def secret_names(self) -> dict[str, str]:
         """The secrets that hold keys.env, by their key under ``secrets``."""
@@ -380,28 +458,32 @@ class DeploySession:
         return secret_names(self.config) if self.uses_secrets() else {}
 
     def token(self, root: RootPlan) -> str:
-        """The ClientRequestToken of an operation: whoever meets its events sees whose they are, and a repeated call
-        does nothing. Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html
+        """The ClientRequestToken of an operation: whoever meets its events sees whose they are, and
+        a repeated call does nothing. Source:
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html
         """
         return f"{self.run}-{root.target.root}"
 
     def protects(self) -> bool:
-        """Whether stacks get termination protection and a policy that keeps what holds data (``deploy.protect``)."""
+        """Whether stacks get termination protection and a policy that keeps what holds data
+        (``deploy.protect``)."""
         return bool(deploy_settings(self.config).get("protect"))
 
     def protected(self, lives: Mapping[str, LiveStack | None]) -> bool:
-        """Whether the stacks have termination protection, which is set after their policies, where they are to."""
+        """Whether the stacks have termination protection, which is set after their policies, where
+        they are to."""
         return not self.protects() or all(live.stack.protected for live in lives.values() if live)
 
     def locate(self, stack: str, logical_id: str) -> Location | None:
-        """The line of the template that makes a resource of ``app/gateway``; None where it was not rendered here."""
+        """The line of the template that makes a resource of ``app/gateway``; None where it was not
+        rendered here."""
         document = self.rendered.document(stack) if self.rendered else None
         line = document.starts.get(("Resources", logical_id)) if document else None
         return document.lines[line - 1].origin[0] if document and line else None
 
     def discard(self, roots: Iterable[RootPlan]) -> None:
-        """Leave nothing behind of change sets that are not executed. Raises AwsError with all that cannot be removed;
-        empty stacks that must not be deleted are told of."""
+        """Leave nothing behind of change sets that are not executed. Raises AwsError with all that
+        cannot be removed; empty stacks that must not be deleted are told of."""
         from ..plan import discard_change_sets
 
         problems: list[Problem] = []
@@ -418,8 +500,8 @@ class DeploySession:
 
     @contextmanager
     def discarding(self, roots: Iterable[RootPlan]) -> Iterator[None]:
-        """Where the block fails or is interrupted, `discard` what is in ``roots`` then; what cannot be removed is told
-        of, and what failed first is raised."""
+        """Where the block fails or is interrupted, `discard` what is in ``roots`` then; what cannot
+        be removed is told of, and what failed first is raised."""
         try:
             yield
         except BaseException:
@@ -430,7 +512,8 @@ class DeploySession:
             raise
 
     def upload(self) -> None:
-        """Bring to the bucket, where there is one, what it does not hold of the targets' artifacts; once in a run."""
+        """Bring to the bucket, where there is one, what it does not hold of the targets' artifacts;
+        once in a run."""
         from ..artifacts import Transfer, upload_bundle
 
         with self._uploading:
@@ -442,22 +525,33 @@ class DeploySession:
                 if sent := len(found.transfers) - found.count(Transfer.PRESENT):
                     self.say(f"uploaded {sent} of {len(found.transfers)} artifacts")
 
-    # --- between the roots ------------------------------------------------------------------------------------
+    # --- between the roots
+    # ------------------------------------------------------------------------------------
 
     def targets(
-        self, lives: Mapping[str, LiveStack | None], images: Mapping[str, str], versions: Mapping[str, str]
+        self,
+        lives: Mapping[str, LiveStack | None],
+        images: Mapping[str, str],
+        versions: Mapping[str, str],
     ) -> dict[str, StackTarget]:
         """What every root is asked to become, by what is there now."""
         bundle = self.bundle(self.bucket(lives))
-        known = known_values({root: found.stack for root, found in lives.items() if found}, images, versions)
+        known = known_values(
+            {root: found.stack for root, found in lives.items() if found}, images, versions
+        )
         found = root_documents(self.rendering)
         return {each.name: make_target(each, self.rendering, bundle, known) for each in found}
 
     def advanced(self, plan: Plan, *, images: bool) -> RefreshedPlan:
-        """The plan with the bucket, and where asked for the images, that came to be since it was made."""
+        """The plan with the bucket, and where asked for the images, that came to be since it was
+        made."""
         wanted = self.config.parameters.get("images") or {}
         with ThreadPoolExecutor(1) as pool:
-            asking = pool.submit(self.images) if images and not wanted.keys() <= plan.images.keys() else None
+            asking = (
+                pool.submit(self.images)
+                if images and not wanted.keys() <= plan.images.keys()
+                else None
+            )
             lives = self.lives()
             found = {**asking.result(), **plan.images} if asking else plan.images
         bucket = self.bucket(lives)
@@ -474,19 +568,24 @@ class DeploySession:
             if change.version in secret.versions:
                 continue  # put by a run that was interrupted
             if keys is None:
-                raise InputError.of("SW420", f"there is no keys.env, and the plan puts a version of {change.name}")
+                raise InputError.of(
+                    "SW420", f"there is no keys.env, and the plan puts a version of {change.name}"
+                )
             # A secret that the deployment itself has made comes with a first, generated version.
             if change.before is not None and secret.current != change.before:
                 hint = "make a new plan"
-                raise AwsError.of("SW884", f"the secret {change.name} has another version than planned", hint=hint)
+                raise AwsError.of(
+                    "SW884", f"the secret {change.name} has another version than planned", hint=hint
+                )
             put_version(secret, change.version, keys, self.aws)
             self.say(f"secret {change.name}: version {change.version}")
 
     def bring_images(self) -> dict[str, str]:
-        """Build, push and mirror what is not in the registry yet, where its repository is there; the references by
-        digest of what is there then.
+        """Build, push and mirror what is not in the registry yet, where its repository is there;
+        the references by digest of what is there then.
 
-        Images for the local CloudFormation, which runs no containers, are stood in for. Raises ImageError.
+        Images for the local CloudFormation, which runs no containers, are stood in for. Raises
+        ImageError.
         """
         from ..artifacts import (
             ContainerEngine,
@@ -511,19 +610,33 @@ class DeploySession:
             else:
                 engine = ContainerEngine.find()
                 build_images(self.config, [image for image in absent if image.context], engine)
-                found += [*push_images(absent, store, engine), *mirror_images(absent, store, engine)]
+                found += [
+                    *push_images(absent, store, engine),
+                    *mirror_images(absent, store, engine),
+                ]
         return {each.image.name: each.reference for each in found if each.state is ImageState.OK}
 
 
 def _owner(lives: Iterable[LiveStack]) -> str | None:
-    """The account of all stacks, by their ids (``arn:aws:cloudformation:<region>:<account>:stack/…``)."""
+    """The account of all stacks, by their ids
+    (``arn:aws:cloudformation:<region>:<account>:stack/…``)."""
     accounts = {live.stack.id.split(":")[4] for live in lives}
     return accounts.pop() if len(accounts) == 1 else None
 
 
 def git_commit(project: Path) -> str:
-    """The revision of the project, with ``-dirty`` where files differ from it; empty where there is none."""
-    command = ["git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    """The revision of the project, with ``-dirty`` where files differ from it; empty where there is
+    none."""
+    command = [
+        "git",
+        "-C",
+        str(project),
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=12",
+        "--exclude=*",
+    ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -538,4 +651,8 @@ def uses_source(rendering: Rendering, root: str, kind: SourceKind) -> bool:
 
 def same_target(one: StackTarget, other: StackTarget) -> bool:
     """Whether both ask CloudFormation for the same."""
-    return (one.templates, one.parameters, one.tags) == (other.templates, other.parameters, other.tags)
+    return (one.templates, one.parameters, one.tags) == (
+        other.templates,
+        other.parameters,
+        other.tags,
+    )

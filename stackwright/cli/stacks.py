@@ -36,21 +36,24 @@ def say(text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """The stacks of an environment. ``rendering`` is None where the inputs do not render now: what is deployed can be
-    looked after all the same, only without lines of templates."""
+    """The stacks of an environment. ``rendering`` is None where the inputs do not render now: what
+    is deployed can be looked after all the same, only without lines of templates."""
 
     config: Config
     aws: Aws
     rendering: Rendering | None = field(repr=False)
 
     def found(self, root: str | None = None) -> list[tuple[str, Stack]]:
-        """Root stacks that are there, in order, with their names in ``stacks:``. Raises InputError, AwsError."""
+        """Root stacks that are there, in order, with their names in ``stacks:``. Raises InputError,
+        AwsError."""
         from ..plan import require_own
 
         names = [each.name for each in self.config.stacks]
         if root is not None and root not in names:
             hint = f"one of: {', '.join(names)}"
-            raise InputError.of("SW032", f"{self.config.environment} has no root stack {root}", hint=hint)
+            raise InputError.of(
+                "SW032", f"{self.config.environment} has no root stack {root}", hint=hint
+            )
         wanted = [root] if root else names
         pairs = ((name, self.aws.stack(f"{self.config.prefix}-{name}")) for name in wanted)
         found = [(name, stack) for name, stack in pairs if stack]
@@ -59,17 +62,21 @@ class Deployed:
         return found
 
     def left(self, found: Collection[Stack]) -> list[tuple[str, Stack]]:
-        """Root stacks that are there and no part of the environment any more, with what ``stacks:`` called them;
-        ``found`` are those that are. Raises AwsError."""
+        """Root stacks that are there and no part of the environment any more, with what ``stacks:``
+        called them; ``found`` are those that are. Raises AwsError."""
         from ..plan import find_bucket
         from ..releases import find_orphans, read_last_release
 
         config, last = self.config, None
         if place := find_bucket(config, found):
             with suppress(AwsError):  # the stacks themselves tell most of it
-                last = read_last_release(config.environment, place, self.aws.caller().account, self.aws)
+                last = read_last_release(
+                    config.environment, place, self.aws.caller().account, self.aws
+                )
         roots = [each.name for each in config.stacks]
-        return list(find_orphans(config, roots, (last,) if last else (), self.aws, everywhere=True).items())
+        return list(
+            find_orphans(config, roots, (last,) if last else (), self.aws, everywhere=True).items()
+        )
 
     def locate(self, stack: str, logical_id: str) -> Location | None:
         """The line of the template that makes a resource."""
@@ -80,7 +87,11 @@ class Deployed:
     def templates(self, root: str) -> Mapping[str, str]:
         """Rendered templates of a root and its nested stacks, by path."""
         documents = self.rendering.documents if self.rendering else ()
-        return {each.name: each.text for each in documents if each.name == root or each.name.startswith(f"{root}/")}
+        return {
+            each.name: each.text
+            for each in documents
+            if each.name == root or each.name.startswith(f"{root}/")
+        }
 
     def follow(self, root: str, stack: str, operate: Callable[[Follower], Outcome]) -> Outcome:
         """Begin or attach to an operation, show it to its end, and say how it ended."""
@@ -89,7 +100,11 @@ class Deployed:
 
         screen, environment = console(stderr=True), self.config.environment
         with detachable(stack, environment, self.aws), show_progress(screen, stack) as watcher:
-            return operate(Follower(watcher, self.locate, tuple(self.templates(root)), attach_to_stacks(environment)))
+            return operate(
+                Follower(
+                    watcher, self.locate, tuple(self.templates(root)), attach_to_stacks(environment)
+                )
+            )
 
     def release_all_held(self, roots: Collection[str] | None = None) -> None:
         """Let functions run again that a killed deployment held. Raises AwsError."""
@@ -98,7 +113,12 @@ class Deployed:
         for each in self.config.stacks:
             if roots is None or each.name in roots:
                 name = f"{self.config.prefix}-{each.name}"
-                resume_paused(name, self.templates(each.name), self.aws, lambda told: say(getattr(told, "text", "")))
+                resume_paused(
+                    name,
+                    self.templates(each.name),
+                    self.aws,
+                    lambda told: say(getattr(told, "text", "")),
+                )
 
 
 def open_deployed(options: Options) -> Deployed:
@@ -116,13 +136,15 @@ def attach_to_stacks(environment: str) -> str:
     return f"python render.py watch --env {environment}"
 
 
-# --- interruptions ------------------------------------------------------------------------------------------------
+# --- interruptions
+# ------------------------------------------------------------------------------------------------
 
 
 @contextmanager
 def detachable(stack: str, environment: str, aws: Aws) -> Iterator[None]:
-    """Ctrl-C leaves the operation to itself, and says how to follow it again; a second one within five seconds asks
-    whether to cancel an update. A closed terminal leaves it to itself too; what was held is released first.
+    """Ctrl-C leaves the operation to itself, and says how to follow it again; a second one within
+    five seconds asks whether to cancel an update. A closed terminal leaves it to itself too; what
+    was held is released first.
 
     Exits 130 where it was left.
     """
@@ -154,31 +176,38 @@ def _detach(stack: str, environment: str, aws: Aws) -> None:
 def _cancel(stack: str, environment: str, aws: Aws) -> None:
     """Cancel an update, if that is meant; nothing else can be cancelled.
 
-    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CancelUpdateStack.html
+    Source:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CancelUpdateStack.html
     """
     found = aws.stack(stack)
     if found is None or found.status != "UPDATE_IN_PROGRESS":
         status = found.status if found else "no longer there"
-        say(f"\n{stack} is {status}: only an update in progress can be cancelled. To give up a first creation, and")
+        say(
+            f"\n{stack} is {status}: only an update in progress can be cancelled. To give up a first creation, and"
+        )
         say(f"remove what it has made so far: aws cloudformation delete-stack --stack-name {stack}")
     elif click.confirm(f"\nCancel the update of {stack} and roll it back?", err=True):
         aws.cancel_update(found.id, _token("cancel"))
-        say(f"the update is cancelled and is being rolled back; follow that: {attach_to_stacks(environment)}")
+        say(
+            f"the update is cancelled and is being rolled back; follow that: {attach_to_stacks(environment)}"
+        )
 
 
 def _token(verb: str) -> str:
     return f"{verb}-{uuid.uuid4().hex[:12]}"
 
 
-# --- watch and events ---------------------------------------------------------------------------------------------
+# --- watch and events
+# ---------------------------------------------------------------------------------------------
 
 
 @click.command(short_help="Follow what is under way, from its beginning.")
 @for_environment
 @_ROOT
 def watch(options: Options, root: str | None) -> None:
-    """Follow the operations that are under way on the stacks of an environment, whoever began them; exit 1 where one
-    does not end in the state that was asked for. Ctrl-C leaves them to themselves."""
+    """Follow the operations that are under way on the stacks of an environment, whoever began them;
+    exit 1 where one does not end in the state that was asked for. Ctrl-C leaves them to
+    themselves."""
     deployed = open_deployed(options)
     found = deployed.found(root)
     if not found:
@@ -195,12 +224,17 @@ def watch(options: Options, root: str | None) -> None:
     if not moving:
         for _, stack in found:
             since = stack.updated or stack.created
-            say(f"{stack.name}: {stack.status}" + (f" since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""))
+            say(
+                f"{stack.name}: {stack.status}"
+                + (f" since {since:%Y-%m-%d %H:%M:%S} UTC" if since else "")
+            )
         say("nothing is under way")
     if failed:
         sys.exit(1)
     if moving:
-        say(f"a deployment verifies and records it: python render.py deploy --env {options.environment}")
+        say(
+            f"a deployment verifies and records it: python render.py deploy --env {options.environment}"
+        )
 
 
 def _attached(deployed: Deployed, root: str, stack: Stack) -> Outcome:
@@ -213,15 +247,21 @@ def _attached(deployed: Deployed, root: str, stack: Stack) -> Outcome:
 @for_environment
 @_ROOT
 @click.option("--failed", is_flag=True, help="Failures only.")
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 def events(options: Options, root: str | None, failed: bool, style: str) -> None:
-    """Show the events of the last operation on each root stack of an environment, nested stacks included, oldest
-    first."""
+    """Show the events of the last operation on each root stack of an environment, nested stacks
+    included, oldest first."""
     from ..deploy import read_steps
     from ..report import format_events
 
     deployed = open_deployed(options)
-    steps = [step for name, stack in deployed.found(root) for step in read_steps(stack.id, name, deployed.aws)]
+    steps = [
+        step
+        for name, stack in deployed.found(root)
+        for step in read_steps(stack.id, name, deployed.aws)
+    ]
     shown = [step for step in steps if not step.nested and (step.failed or not failed)]
     text = format_events(shown, style)
     if style == "json":
@@ -232,11 +272,13 @@ def events(options: Options, root: str | None, failed: bool, style: str) -> None
         say("no failures" if failed and steps else f"{options.environment} has no stacks yet")
 
 
-# --- repair ---------------------------------------------------------------------------------------------------------
+# --- repair
+# ---------------------------------------------------------------------------------------------------------
 
 
 class Approvals(Struct, frozen=True):
-    """What the user allows beforehand: everything that loses nothing, and deletions of stacks by name."""
+    """What the user allows beforehand: everything that loses nothing, and deletions of stacks by
+    name."""
 
     yes: bool = False
     delete: str | None = None
@@ -248,17 +290,33 @@ class Approvals(Struct, frozen=True):
 @for_environment
 @_ROOT
 @click.option("--yes", is_flag=True, help="Do not ask before what loses nothing.")
-@click.option("--yes-delete", "delete", metavar="NAME", help="Delete the stack of this name without asking.")
-@click.option("--skip", multiple=True, metavar="ADDRESS", help="Leave this resource out of a rollback; repeatable.")
 @click.option(
-    "--retain", multiple=True, metavar="LOGICAL_ID", help="Leave this resource out of a deletion; repeatable."
+    "--yes-delete", "delete", metavar="NAME", help="Delete the stack of this name without asking."
+)
+@click.option(
+    "--skip",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Leave this resource out of a rollback; repeatable.",
+)
+@click.option(
+    "--retain",
+    multiple=True,
+    metavar="LOGICAL_ID",
+    help="Leave this resource out of a deletion; repeatable.",
 )
 def repair(
-    options: Options, root: str | None, yes: bool, delete: str | None, skip: tuple[str, ...], retain: tuple[str, ...]
+    options: Options,
+    root: str | None,
+    yes: bool,
+    delete: str | None,
+    skip: tuple[str, ...],
+    retain: tuple[str, ...],
 ) -> None:
-    """Look at each root stack of an environment, and offer the way out where no deployment can change it: a failed
-    first creation is deleted, a change set that was never executed discarded, a rollback that failed continued, a
-    deletion that failed tried again, and an operation under way followed."""
+    """Look at each root stack of an environment, and offer the way out where no deployment can
+    change it: a failed first creation is deleted, a change set that was never executed discarded, a
+    rollback that failed continued, a deletion that failed tried again, and an operation under way
+    followed."""
     deployed = open_deployed(options)
     leave = Approvals(yes, delete, skip, retain)
     results = [recover_stacks(deployed, name, stack, leave) for name, stack in deployed.found(root)]
@@ -269,8 +327,8 @@ def repair(
 
 
 def recover_stacks(deployed: Deployed, root: str, stack: Stack, leave: Approvals) -> Outcome | None:
-    """The way out of a stack's state, gone; None where it needs none. Raises DeployError (SW827) where that is not
-    confirmed."""
+    """The way out of a stack's state, gone; None where it needs none. Raises DeployError (SW827)
+    where that is not confirmed."""
     from ..deploy import Recovery, continue_rollback, find_recovery
 
     aws = deployed.aws
@@ -286,7 +344,9 @@ def recover_stacks(deployed: Deployed, root: str, stack: Stack, leave: Approvals
         return _deleted(deployed, state, leave)
     if state.way is Recovery.DISCARD:
         return _discarded(deployed, state, leave)
-    _confirm("Continue the rollback?", leave.yes, "--yes; what cannot be rolled back: --skip ADDRESS")
+    _confirm(
+        "Continue the rollback?", leave.yes, "--yes; what cannot be rolled back: --skip ADDRESS"
+    )
     return deployed.follow(
         root, stack.name,
         lambda how: continue_rollback(state, aws, token=_token("repair"), skip=leave.skip, following=how),
@@ -294,7 +354,8 @@ def recover_stacks(deployed: Deployed, root: str, stack: Stack, leave: Approvals
 
 
 def recover_stack(deployed: Deployed) -> None:
-    """Before a deployment: release what a killed one held, and at a terminal offer the way out of stuck states.
+    """Before a deployment: release what a killed one held, and at a terminal offer the way out of
+    stuck states.
 
     Elsewhere the deployment itself refuses, and names it. Raises DeployError (SW827), AwsError.
     """
@@ -315,7 +376,12 @@ def recover_stack(deployed: Deployed) -> None:
 
 def _deleted(deployed: Deployed, state: StuckStack, leave: Approvals) -> Outcome:
     _show_fates([_read(deployed, state.root, state.stack)])
-    _typed(state.stack.name, leave.delete, f"delete {state.stack.name}", f"--yes-delete {state.stack.name}")
+    _typed(
+        state.stack.name,
+        leave.delete,
+        f"delete {state.stack.name}",
+        f"--yes-delete {state.stack.name}",
+    )
     return _destroyed(deployed, state.root, state.stack, leave.retain)
 
 
@@ -335,7 +401,9 @@ def _confirm(question: str, yes: bool, flag: str) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise DeployError.of("SW827", "nobody can be asked whether to go on", hint=f"look at it, then add {flag}")
+        raise DeployError.of(
+            "SW827", "nobody can be asked whether to go on", hint=f"look at it, then add {flag}"
+        )
     if not click.confirm(question, err=True):
         raise DeployError.of("SW827", "not confirmed: nothing was done")
 
@@ -345,21 +413,29 @@ def _typed(name: str, given: str | None, deed: str, flag: str) -> None:
     if given is None and sys.stdin.isatty():
         given = click.prompt(f"To {deed}, type {name}", default="", show_default=False, err=True)
     if given is None:
-        raise DeployError.of("SW827", "nobody can be asked whether to go on", hint=f"look at it, then add {flag}")
+        raise DeployError.of(
+            "SW827", "nobody can be asked whether to go on", hint=f"look at it, then add {flag}"
+        )
     if given != name:
-        raise DeployError.of("SW827", f"not confirmed: {given!r} is not {name!r}; nothing was deleted")
+        raise DeployError.of(
+            "SW827", f"not confirmed: {given!r} is not {name!r}; nothing was deleted"
+        )
 
 
-# --- destroy --------------------------------------------------------------------------------------------------------
+# --- destroy
+# --------------------------------------------------------------------------------------------------------
 
 
 @click.command(short_help="Delete the stacks of an environment.")
 @for_environment
-@click.option("--yes-destroy", "given", metavar="NAME", help="The environment's name, in place of typing it.")
+@click.option(
+    "--yes-destroy", "given", metavar="NAME", help="The environment's name, in place of typing it."
+)
 def destroy(options: Options, given: str | None) -> None:
-    """List what is lost with the stacks of an environment and what stays, ask for the environment's name, and delete
-    them in reverse order, those too that are no root stacks of it any more. What is imported goes after what imports
-    it. Nothing is emptied: what holds something that CloudFormation does not delete stops it."""
+    """List what is lost with the stacks of an environment and what stays, ask for the environment's
+    name, and delete them in reverse order, those too that are no root stacks of it any more. What
+    is imported goes after what imports it. Nothing is emptied: what holds something that
+    CloudFormation does not delete stops it."""
     deployed = open_deployed(options)
     found = deployed.found()[::-1]
     left = deployed.left([stack for _, stack in found])
@@ -390,7 +466,8 @@ def _read(deployed: Deployed, root: str, stack: Stack) -> _Found:
 
 
 def _in_order(deployed: Deployed, found: Sequence[tuple[str, Stack]]) -> list[_Found]:
-    """The root stacks in an order in which they can be deleted. Raises DeployError (SW828), AwsError."""
+    """The root stacks in an order in which they can be deleted. Raises DeployError (SW828),
+    AwsError."""
     from ..deploy import order_deletions
 
     held = [_read(deployed, *each) for each in found]
@@ -408,7 +485,9 @@ def _show_fates(found: Sequence[_Found], told: Mapping[str, str] | None = None) 
         notes = "  (termination protection is on)" * stack.protected + (told or {}).get(name, "")
         screen.print(f"[bold]{stack.name}[/]  {stack.status}{notes}")
         text = format_fates(list_fates(live)) if live else ""
-        screen.print("\n".join(f"  {line}" for line in text.splitlines()) if text else "  holds nothing")
+        screen.print(
+            "\n".join(f"  {line}" for line in text.splitlines()) if text else "  holds nothing"
+        )
 
 
 def _destroyed(deployed: Deployed, root: str, stack: Stack, retain: Sequence[str] = ()) -> Outcome:
@@ -431,7 +510,8 @@ def _destroyed(deployed: Deployed, root: str, stack: Stack, retain: Sequence[str
 
 
 def _leaving_out(deployed: Deployed, root: str, stack: Stack) -> str:
-    """The command that deletes a stack without a resource; `repair` knows the root stacks of now."""
+    """The command that deletes a stack without a resource; `repair` knows the root stacks of
+    now."""
     if any(each.name == root for each in deployed.config.stacks):
         return f"python render.py repair --env {deployed.config.environment} --retain"
     return f"aws cloudformation delete-stack --stack-name {stack.name} --retain-resources"

@@ -1,7 +1,8 @@
-"""Read the inputs: ``params/<env>.yaml``, ``params/schema.json`` and the dotenv files become one `Config`.
+"""Read the inputs: ``params/<env>.yaml``, ``params/schema.json`` and the dotenv files become one
+`Config`.
 
-In: a project folder, an environment's name, overrides. Out: `Config`, in which every value knows its file and line.
-Raises `InputError` with all problems at once.
+In: a project folder, an environment's name, overrides. Out: `Config`, in which every value knows
+its file and line. Raises `InputError` with all problems at once.
 """
 
 from .dotenv import FORBIDDEN, FUNCTION_LIMIT, looks_secret, matches_pattern, read_dotenv

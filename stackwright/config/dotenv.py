@@ -1,7 +1,8 @@
 """Dotenv files: reading them, and deciding what each variable is.
 
-First match wins: forbidden, computed, secret, function, plain (see ``docs/parameters.md``). Secret values are looked
-at here to find the ones that stand in the wrong file; they never leave this module.
+First match wins: forbidden, computed, secret, function, plain (see ``docs/parameters.md``). Secret
+values are looked at here to find the ones that stand in the wrong file; they never leave this
+module.
 """
 
 from __future__ import annotations
@@ -37,10 +38,19 @@ _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.(eyJ[A-Za-z0-9_-]{5,})\.[A-Za-z0-9_-]*
 SECRET_VALUES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("a PEM private key", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
     ("a JSON Web Token", _JWT),
-    ("a URL with a password", re.compile(r"[a-z][a-z0-9+.-]*://[^\s/:@\"'<>{}]+:(?![\"'<>{}$])[^\s/@\"'<>]{3,}@")),
+    (
+        "a URL with a password",
+        re.compile(r"[a-z][a-z0-9+.-]*://[^\s/:@\"'<>{}]+:(?![\"'<>{}$])[^\s/@\"'<>]{3,}@"),
+    ),
     ("an AWS access key", re.compile(r"(?<![A-Z0-9])(AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])")),
-    ("an API key", re.compile(r"(?<![A-Za-z0-9])(sk|pk|rk)[-_](live|test|proj|ant)?[-_]?[A-Za-z0-9_-]{20,}")),
-    ("a GitHub token", re.compile(r"(?<![A-Za-z0-9])(gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})")),
+    (
+        "an API key",
+        re.compile(r"(?<![A-Za-z0-9])(sk|pk|rk)[-_](live|test|proj|ant)?[-_]?[A-Za-z0-9_-]{20,}"),
+    ),
+    (
+        "a GitHub token",
+        re.compile(r"(?<![A-Za-z0-9])(gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})"),
+    ),
     ("a Slack token", re.compile(r"xox[abprs]-[A-Za-z0-9-]{10,}")),
     ("a Google API key", re.compile(r"AIza[0-9A-Za-z_-]{35}")),
 )
@@ -53,7 +63,8 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 
 
 def looks_secret(value: str) -> str:
-    """What kind of credential ``value`` looks like, or an empty string; a token made to be public is none."""
+    """What kind of credential ``value`` looks like, or an empty string; a token made to be public
+    is none."""
     for kind, pattern in SECRET_VALUES:
         if any(not is_public_token(match.group(0)) for match in pattern.finditer(value)):
             return kind
@@ -61,7 +72,8 @@ def looks_secret(value: str) -> str:
 
 
 def is_public_token(value: str) -> bool:
-    """Whether ``value`` is a JWT made to be public: its ``role`` claim is ``anon`` (Supabase's anonymous key)."""
+    """Whether ``value`` is a JWT made to be public: its ``role`` claim is ``anon`` (Supabase's
+    anonymous key)."""
     match = _JWT.fullmatch(value)
     if match is None:
         return False
@@ -76,7 +88,8 @@ def is_public_token(value: str) -> bool:
 def read_dotenv(text: str, path: str) -> tuple[dict[str, Variable], list[Problem]]:
     """The variables of a dotenv file in order, and its problems; values are not interpolated.
 
-    Interpolation would read the caller's environment, and the same inputs would no longer give the same output.
+    Interpolation would read the caller's environment, and the same inputs would no longer give the
+    same output.
     """
     from dotenv.parser import parse_stream
 
@@ -86,11 +99,19 @@ def read_dotenv(text: str, path: str) -> tuple[dict[str, Variable], list[Problem
         blank = len(binding.original.string) - len(binding.original.string.lstrip("\n"))
         at = Location(path, binding.original.line + blank)
         if binding.error:
-            problems.append(Problem("SW007", "this line is not NAME=value", (at,), "quote a value that spans lines"))
+            problems.append(
+                Problem(
+                    "SW007", "this line is not NAME=value", (at,), "quote a value that spans lines"
+                )
+            )
         elif binding.key and binding.value is None:
-            problems.append(Problem("SW007", f"{binding.key} has no '='", (at,), f"write {binding.key}=value"))
+            problems.append(
+                Problem("SW007", f"{binding.key} has no '='", (at,), f"write {binding.key}=value")
+            )
         elif binding.key and binding.key in found:
-            problems.append(Problem("SW004", f"{binding.key} is given twice", (at, found[binding.key].location)))
+            problems.append(
+                Problem("SW004", f"{binding.key} is given twice", (at, found[binding.key].location))
+            )
         elif binding.key:
             found[binding.key] = Variable(binding.key, binding.value or "", at)
     return found, problems
@@ -145,13 +166,25 @@ class Classifier:
     def _forbidden(self, variable: Variable) -> bool:
         if not matches_pattern(variable.name, FORBIDDEN):
             return False
-        message = f"{variable.name} must not be set: it would replace the credentials of the task's role"
-        self._add("SW020", message, variable, "remove the line; tasks and functions get credentials from their roles")
+        message = (
+            f"{variable.name} must not be set: it would replace the credentials of the task's role"
+        )
+        self._add(
+            "SW020",
+            message,
+            variable,
+            "remove the line; tasks and functions get credentials from their roles",
+        )
         return True
 
     def _secret(self, variable: Variable, secret_names: Sequence[str]) -> bool:
         if variable.name in secret_names:
-            self._add("SW022", f"{variable.name} is a key of keys.env and stands here too", variable, "remove the line")
+            self._add(
+                "SW022",
+                f"{variable.name} is a key of keys.env and stands here too",
+                variable,
+                "remove the line",
+            )
             return True
         if matches_pattern(variable.name, self._plain) and not looks_secret(variable.value):
             return False
@@ -169,10 +202,19 @@ class Classifier:
         variables = list(function)
         size = sum(len(v.name.encode()) + len(v.value.encode()) for v in variables)
         if size > FUNCTION_LIMIT:
-            message = f"the variables for functions take {size:,} bytes; Lambda allows {FUNCTION_LIMIT:,}"
-            self._add("SW023", message, variables[0], "shorten them, or keep them in a file of the function")
+            message = (
+                f"the variables for functions take {size:,} bytes; Lambda allows {FUNCTION_LIMIT:,}"
+            )
+            self._add(
+                "SW023",
+                message,
+                variables[0],
+                "shorten them, or keep them in a file of the function",
+            )
 
-    def _add(self, code: str, message: str, variable: Variable, hint: str, level: Level = Level.ERROR) -> None:
+    def _add(
+        self, code: str, message: str, variable: Variable, hint: str, level: Level = Level.ERROR
+    ) -> None:
         self.problems.append(Problem(code, message, (variable.location,), hint, level))
 
 
@@ -181,7 +223,11 @@ def declared_secret_names(
 ) -> tuple[tuple[str, ...], list[Problem]]:
     """The names of the secrets, and where ``keys.env`` and its committed example disagree."""
     filled = [
-        Problem("SW025", f"{v.name} has a value; the example is committed and must hold names only", (v.location,))
+        Problem(
+            "SW025",
+            f"{v.name} has a value; the example is committed and must hold names only",
+            (v.location,),
+        )
         for v in (example or {}).values()
         if v.value
     ]

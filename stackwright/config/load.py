@@ -1,8 +1,9 @@
-"""Inputs to Config: parameters merged with provenance, dotenv files classified, everything checked at once.
+"""Inputs to Config: parameters merged with provenance, dotenv files classified, everything checked
+at once.
 
-Layers, later over earlier: schema defaults, ``params/defaults.yaml``, ``aws.env`` (through ``x-aws-env``),
-``params/<env>.yaml``, ``--set``. Maps merge key by key; lists, scalars and null replace; the order of keys is that of
-their first appearance.
+Layers, later over earlier: schema defaults, ``params/defaults.yaml``, ``aws.env`` (through
+``x-aws-env``), ``params/<env>.yaml``, ``--set``. Maps merge key by key; lists, scalars and null
+replace; the order of keys is that of their first appearance.
 """
 
 from __future__ import annotations
@@ -36,7 +37,14 @@ from ..core import (
     logical_id,
 )
 from .dotenv import Classifier, declared_secret_names, read_dotenv
-from .schema import JsonSchema, parse_schema, schema_defaults, schema_properties, validate_parameters, value_from_text
+from .schema import (
+    JsonSchema,
+    parse_schema,
+    schema_defaults,
+    schema_properties,
+    validate_parameters,
+    value_from_text,
+)
 
 DEFAULTS = "params/defaults.yaml"
 SCHEMA = "params/schema.json"
@@ -54,14 +62,18 @@ class Layer(Struct, frozen=True):
 
 def list_environments(project: Path) -> list[str]:
     """The names of the environments: the files of ``params/`` except the defaults, sorted."""
-    return sorted(p.stem for p in (project / "params").glob("*.yaml") if p.name != Path(DEFAULTS).name)
+    return sorted(
+        p.stem for p in (project / "params").glob("*.yaml") if p.name != Path(DEFAULTS).name
+    )
 
 
-def load_config(project: Path, environment: str, overrides: Sequence[str] = (), env_dir: Path | None = None) -> Config:
+def load_config(
+    project: Path, environment: str, overrides: Sequence[str] = (), env_dir: Path | None = None
+) -> Config:
     """Read and check everything for one environment.
 
-    ``overrides`` are ``key.path=value`` strings, ``env_dir`` replaces ``env/<environment>``. Raises InputError with
-    every problem found; warnings are in the result.
+    ``overrides`` are ``key.path=value`` strings, ``env_dir`` replaces ``env/<environment>``. Raises
+    InputError with every problem found; warnings are in the result.
     """
     _require_environment(project, environment)
     _require_folder(env_dir)
@@ -86,7 +98,8 @@ def load_config(project: Path, environment: str, overrides: Sequence[str] = (), 
 def _validated(
     project: Path, schema: JsonSchema, parameters: Mapping[str, Any], layers: Sequence[Layer]
 ) -> list[Problem]:
-    """The problems by the schema; that there are none is remembered, importing jsonschema takes longer than loading."""
+    """The problems by the schema; that there are none is remembered, importing jsonschema takes
+    longer than loading."""
     cache = Cache(project, "schema")
     key = cache.key(json.dumps(schema), json.dumps(parameters, default=str))
     if cache.get(key) is not None:
@@ -111,7 +124,10 @@ def _require_environment(project: Path, environment: str) -> None:
         hint += f"There are: {', '.join(known)}" if known else "There are none yet"
         hint += f". Make a new one with: python render.py init {environment}"
         raise InputError.of(
-            "SW001", f"no environment {environment!r}", Location(f"params/{environment}.yaml"), hint=hint
+            "SW001",
+            f"no environment {environment!r}",
+            Location(f"params/{environment}.yaml"),
+            hint=hint,
         )
 
 
@@ -120,7 +136,9 @@ def _require_folder(env_dir: Path | None) -> None:
     if env_dir is not None and not env_dir.is_dir():
         said = "not a folder" if env_dir.exists() else "there is no such folder"
         hint = "name the folder that holds aws.env, .env and keys.env.example; it is relative to the working folder"
-        raise InputError.of("SW018", f"{said}, but --env-dir names it", Location(env_dir.as_posix()), hint=hint)
+        raise InputError.of(
+            "SW018", f"{said}, but --env-dir names it", Location(env_dir.as_posix()), hint=hint
+        )
 
 
 class _Inputs:
@@ -133,22 +151,31 @@ class _Inputs:
 
     def shown(self, path: Path) -> str:
         """``path`` relative to the project where it lies in it."""
-        return path.relative_to(self.project).as_posix() if path.is_relative_to(self.project) else path.as_posix()
+        return (
+            path.relative_to(self.project).as_posix()
+            if path.is_relative_to(self.project)
+            else path.as_posix()
+        )
 
     def text(self, path: Path) -> str | None:
-        """The file's text with ``\\n`` line ends; None where it is absent or unreadable (a problem is noted)."""
+        """The file's text with ``\\n`` line ends; None where it is absent or unreadable (a problem
+        is noted)."""
         if not path.exists():
             return None
         at = Location(self.shown(path), 1)
         try:
             if path.stat().st_size > MAX_BYTES:
-                self.problems.append(Problem("SW002", f"larger than {MAX_BYTES // 1_000_000} MB", (at,)))
+                self.problems.append(
+                    Problem("SW002", f"larger than {MAX_BYTES // 1_000_000} MB", (at,))
+                )
                 return None
             return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError as error:
             line = path.read_bytes()[: error.start].count(b"\n") + 1
             where = (Location(at.path, line),)
-            self.problems.append(Problem("SW002", "not UTF-8 text", where, "save the file as UTF-8"))
+            self.problems.append(
+                Problem("SW002", "not UTF-8 text", where, "save the file as UTF-8")
+            )
         except OSError as error:
             self.problems.append(Problem("SW002", f"cannot be read: {error.strerror}", (at,)))
         return None
@@ -209,7 +236,8 @@ class _Inputs:
 
 
 def _rules(defaults: Layer, own: Layer) -> Mapping[str, Any]:
-    """The classification rules: needed before the merge, because ``aws.env`` is one of its layers."""
+    """The classification rules: needed before the merge, because ``aws.env`` is one of its
+    layers."""
     return {**_map(defaults.data.get("variables")), **_map(own.data.get("variables"))}
 
 
@@ -227,9 +255,13 @@ def _override(text: str) -> Layer:
     key, equals, value = text.partition("=")
     parts = key.split(".")
     if not _is_utf8(text):
-        raise InputError.of("SW009", f"--set {key.encode('utf-8', 'replace').decode()}: not UTF-8 text")
+        raise InputError.of(
+            "SW009", f"--set {key.encode('utf-8', 'replace').decode()}: not UTF-8 text"
+        )
     at = Location(f"--set {key}")  # the value may be a secret
-    if not equals or not all(part.isidentifier() or part.replace("-", "_").isidentifier() for part in parts):
+    if not equals or not all(
+        part.isidentifier() or part.replace("-", "_").isidentifier() for part in parts
+    ):
         said = f"--set {key}{'=…' if equals else ''}: write key.path=value"
         raise InputError.of("SW009", said, hint="for example --set gateway.cpu=1024")
     wrapped = ParameterData(compose_yaml(f"value: {value}", at.path), at.path).data
@@ -251,7 +283,8 @@ def _is_utf8(text: str) -> bool:
 
 
 def merge_layers(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[ParameterPath, Leaf]]:
-    """The layers merged, later over earlier, and a Leaf for every scalar, list and empty map of the result."""
+    """The layers merged, later over earlier, and a Leaf for every scalar, list and empty map of the
+    result."""
     data: dict[str, Any] = {}
     leaves: dict[ParameterPath, Leaf] = {}
     for layer in layers:
@@ -274,10 +307,16 @@ def _merge(
             if value or merged[key]:
                 leaves.pop(path, None)
             continue
-        replaced = [leaves.pop(old) for old, _ in _walk(merged[key], path) if old in leaves] if key in merged else []
+        replaced = (
+            [leaves.pop(old) for old, _ in _walk(merged[key], path) if old in leaves]
+            if key in merged
+            else []
+        )
         previous = {leaf.path: leaf for leaf in replaced}
         for place, item in _walk(value, path):
-            leaves[place] = Leaf(place, item, _location(layer, place), previous.get(place) or previous.get(path))
+            leaves[place] = Leaf(
+                place, item, _location(layer, place), previous.get(place) or previous.get(path)
+            )
         merged[key] = value
     return merged
 
@@ -312,14 +351,20 @@ def _locate(layers: Sequence[Layer]) -> dict[ParameterPath, Location]:
 def _environment_problems(
     parameters: dict[str, Any], environment: str, leaves: dict[ParameterPath, Leaf]
 ) -> list[Problem]:
-    """``environment`` is the file's name; a different value in it is a copy that was not adapted."""
+    """``environment`` is the file's name; a different value in it is a copy that was not
+    adapted."""
     given = parameters.setdefault("environment", environment)
     if given == environment:
-        leaves.setdefault(("environment",), Leaf(("environment",), environment, Location(f"params/{environment}.yaml")))
+        leaves.setdefault(
+            ("environment",),
+            Leaf(("environment",), environment, Location(f"params/{environment}.yaml")),
+        )
         return []
     where = leaves[("environment",)].location if ("environment",) in leaves else Location(DEFAULTS)
     message = f"environment is {given!r}, but the file is params/{environment}.yaml"
-    return [Problem("SW014", message, (where,), "remove the line: the file's name is the environment")]
+    return [
+        Problem("SW014", message, (where,), "remove the line: the file's name is the environment")
+    ]
 
 
 def _stacks(
@@ -333,20 +378,32 @@ def _stacks(
     reader = _StackReader(project, locate)
     entries = parameters["stacks"]
     if not isinstance(entries, list) or not entries:
-        return (), [Problem("SW015", "stacks must be a list of stack names", reader.at(("stacks",)))]
-    roots = tuple(root for index, entry in enumerate(entries) for root in reader.root(entry, ("stacks", index)))
+        return (), [
+            Problem("SW015", "stacks must be a list of stack names", reader.at(("stacks",)))
+        ]
+    roots = tuple(
+        root
+        for index, entry in enumerate(entries)
+        for root in reader.root(entry, ("stacks", index))
+    )
     return roots, reader.problems
 
 
 def _found_stacks(project: Path) -> tuple[RootStack, ...]:
-    """Without ``stacks:``, every template is a root and those of its folder are nested in it, by name."""
+    """Without ``stacks:``, every template is a root and those of its folder are nested in it, by
+    name."""
     roots = []
     for path in template_files(project / "templates"):
         stem = template_stem(path)
         at = Location(path.relative_to(project).as_posix(), 1)
         nested = tuple(
             NestedStack(
-                template_stem(p), template_stem(p), None, {}, (), Location(p.relative_to(project).as_posix(), 1)
+                template_stem(p),
+                template_stem(p),
+                None,
+                {},
+                (),
+                Location(p.relative_to(project).as_posix(), 1),
             )
             for p in template_files(project / "templates" / stem)
         )
@@ -382,7 +439,11 @@ class _StackReader:
 
     def root(self, entry: Any, path: ParameterPath) -> Iterator[RootStack]:
         nested_entries: Any = []
-        if isinstance(entry, dict) and len(entry) == 1 and isinstance(next(iter(entry.values())), list):
+        if (
+            isinstance(entry, dict)
+            and len(entry) == 1
+            and isinstance(next(iter(entry.values())), list)
+        ):
             entry, nested_entries = next(iter(entry.items()))
             path = (*path, entry)
         fields = self._fields(entry, path, "")
@@ -390,7 +451,11 @@ class _StackReader:
             return
         name, template, when, variables = fields
         nested = tuple(
-            NestedStack(*child, self._after(item, (*path, index), nested_entries[:index]), self.at((*path, index))[0])
+            NestedStack(
+                *child,
+                self._after(item, (*path, index), nested_entries[:index]),
+                self.at((*path, index))[0],
+            )
             for index, item in enumerate(nested_entries)
             if (child := self._fields(item, (*path, index), template)) is not None
         )
@@ -403,7 +468,9 @@ class _StackReader:
             other = seen.setdefault(logical_id(stack.name), stack.name)
             if other != stack.name:
                 message = f"the stacks {other} and {stack.name} have the same logical ID {logical_id(other)}"
-                self.problems.append(Problem("SW015", message, (stack.location,), "rename one of them"))
+                self.problems.append(
+                    Problem("SW015", message, (stack.location,), "rename one of them")
+                )
 
     def _after(self, entry: Any, path: ParameterPath, earlier: Sequence[Any]) -> tuple[str, ...]:
         """The ``after`` of an entry; each name must be an earlier one of the same root."""
@@ -416,21 +483,35 @@ class _StackReader:
                 self.problems.append(Problem("SW015", message, self.at(path)))
         return tuple(str(name) for name in names)
 
-    def _fields(self, entry: Any, path: ParameterPath, folder: str) -> tuple[str, str, str | None, Any] | None:
+    def _fields(
+        self, entry: Any, path: ParameterPath, folder: str
+    ) -> tuple[str, str, str | None, Any] | None:
         fields = {"name": entry} if isinstance(entry, str) else entry
-        extra = set(fields) - {"name", "template", "when", "with", "after"} if isinstance(fields, dict) else {"?"}
+        extra = (
+            set(fields) - {"name", "template", "when", "with", "after"}
+            if isinstance(fields, dict)
+            else {"?"}
+        )
         if extra or not isinstance(fields.get("name"), str):
             hint = "write a name, or {name: …, when: …, template: …, with: {…}, after: […]}"
-            self.problems.append(Problem("SW015", f"{dotted(path)} is not a stack", self.at(path), hint))
+            self.problems.append(
+                Problem("SW015", f"{dotted(path)} is not a stack", self.at(path), hint)
+            )
             return None
         name = str(fields["name"])
         if not _STACK_NAME.fullmatch(name):
             hint = "use letters, digits, '-', '_' and '.', beginning with a letter"
-            self.problems.append(Problem("SW015", f"{name!r} cannot be a stack's name", self.at(path), hint))
+            self.problems.append(
+                Problem("SW015", f"{name!r} cannot be a stack's name", self.at(path), hint)
+            )
         if not isinstance(fields.get("with", {}), dict):
-            self.problems.append(Problem("SW015", f"{dotted(path)}: with must be a map of names", self.at(path)))
+            self.problems.append(
+                Problem("SW015", f"{dotted(path)}: with must be a map of names", self.at(path))
+            )
         if (folder, name) in self._seen:
-            self.problems.append(Problem("SW015", f"the stack {name} is listed twice", self.at(path)))
+            self.problems.append(
+                Problem("SW015", f"the stack {name} is listed twice", self.at(path))
+            )
         self._seen.add((folder, name))
         template = str(fields.get("template", name))
         when = fields.get("when")
@@ -447,4 +528,6 @@ class _StackReader:
         close = difflib.get_close_matches(template, sorted(known), 1)
         file = Path("templates", folder, f"{template}.yaml.j2").as_posix()
         hint = f"did you mean {close[0]}?" if close else f"write {file}"
-        self.problems.append(Problem("SW016", f"the stack {template} has no template {file}", self.at(path), hint))
+        self.problems.append(
+            Problem("SW016", f"the stack {template} has no template {file}", self.at(path), hint)
+        )

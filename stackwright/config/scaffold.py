@@ -21,8 +21,8 @@ _IGNORED = ("keys.env", ".stackwright/", "/dist/", "/build/.staging-*/")
 
 
 def new_environment(project: Path, name: str, schema: JsonSchema | None) -> list[Path]:
-    """Write ``params/<name>.yaml`` and ``env/<name>/*.example``, and let git ignore what must not be committed; returns
-    the files made or extended.
+    """Write ``params/<name>.yaml`` and ``env/<name>/*.example``, and let git ignore what must not
+    be committed; returns the files made or extended.
 
     Raises OutputError where the name is not a plain word or the parameters file exists already.
     """
@@ -31,7 +31,9 @@ def new_environment(project: Path, name: str, schema: JsonSchema | None) -> list
         raise OutputError.of("SW033", f"{name!r} cannot be an environment's name", hint=hint)
     target = Path("params", f"{name}.yaml")
     if (project / target).exists():
-        raise OutputError.of("SW033", "the file exists already", Location(target.as_posix()), hint="edit it")
+        raise OutputError.of(
+            "SW033", "the file exists already", Location(target.as_posix()), hint="edit it"
+        )
     files = {target: _parameters(name, schema), **_dotenv(name, schema)}
     new = [path for path in files if not (project / path).exists()]
     for path in new:
@@ -61,7 +63,10 @@ def _parameters(name: str, schema: JsonSchema | None) -> str:
     for key, node in (schema or {}).get("properties", {}).items():
         resolved = {**resolve_reference(schema or {}, node), **node}
         lines.append(f"# {key}:{_hint(schema, node)}")
-        lines += [f"#   {child}:{_hint(schema, each)}" for child, each in resolved.get("properties", {}).items()]
+        lines += [
+            f"#   {child}:{_hint(schema, each)}"
+            for child, each in resolved.get("properties", {}).items()
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -72,17 +77,27 @@ def _hint(schema: JsonSchema | None, node: Mapping[str, Any]) -> str:
 
 def _dotenv(name: str, schema: JsonSchema | None) -> dict[Path, str]:
     folder = Path("env", name)
-    supplied = [(n["x-aws-env"], n.get("title", "")) for _, n in schema_properties(schema or {}) if "x-aws-env" in n]
-    aws = ["# Copy to aws.env: what is known of the account. Nothing secret.", *(f"# {t}\n{n}=" for n, t in supplied)]
+    supplied = [
+        (n["x-aws-env"], n.get("title", ""))
+        for _, n in schema_properties(schema or {})
+        if "x-aws-env" in n
+    ]
+    aws = [
+        "# Copy to aws.env: what is known of the account. Nothing secret.",
+        *(f"# {t}\n{n}=" for n, t in supplied),
+    ]
     return {
         folder / "aws.env.example": "\n".join(aws) + "\n",
-        folder / ".env.example": "# Copy to .env: plain variables of the services, committed. Nothing secret.\n",
-        folder / "keys.env.example": "# The names of the secrets; values go to keys.env, which git ignores.\n",
+        folder
+        / ".env.example": "# Copy to .env: plain variables of the services, committed. Nothing secret.\n",
+        folder
+        / "keys.env.example": "# The names of the secrets; values go to keys.env, which git ignores.\n",
     }
 
 
 class DoctorLine(Struct, frozen=True):
-    """One line of ``doctor``: what was looked at, whether it is there, its version or how to get it."""
+    """One line of ``doctor``: what was looked at, whether it is there, its version or how to get
+    it."""
 
     name: str
     state: str
@@ -93,33 +108,56 @@ def run_doctor(project: Path, requirements: Path) -> Iterator[DoctorLine]:
     """What is installed and configured; ``state`` is ok, missing (needed) or optional."""
     version = ".".join(str(part) for part in sys.version_info[:3])
     yield DoctorLine(
-        "python", "ok" if sys.version_info >= (3, 11) else "missing", f"{version}; 3.11 or newer is needed"
+        "python",
+        "ok" if sys.version_info >= (3, 11) else "missing",
+        f"{version}; 3.11 or newer is needed",
     )
     yield from _packages(requirements)
     yield _program("git", ["git", "--version"], "missing", "install git")
     yield _program("make", ["make", "--version"], "optional", "install make, or call render.py")
     yield _program(
-        "aws", ["aws", "--version"], "optional", "https://docs.aws.amazon.com/cli/ (only to use build/ by hand)"
+        "aws",
+        ["aws", "--version"],
+        "optional",
+        "https://docs.aws.amazon.com/cli/ (only to use build/ by hand)",
     )
     container = shutil.which("podman") or shutil.which("docker")
-    yield _program("podman or docker", [container or "podman", "--version"], "optional", "needed to build images")
+    yield _program(
+        "podman or docker",
+        [container or "podman", "--version"],
+        "optional",
+        "needed to build images",
+    )
     for folder in ("params", "templates"):
         there = (project / folder).is_dir()
-        yield DoctorLine(f"{folder}/", "ok" if there else "missing", "" if there else f"no {folder}/ in {project}")
+        yield DoctorLine(
+            f"{folder}/",
+            "ok" if there else "missing",
+            "" if there else f"no {folder}/ in {project}",
+        )
     for path in sorted((project / "env").glob("*/keys.env.example")):
         keys = path.with_name("keys.env")
-        detail = "" if keys.exists() else f"copy {path.relative_to(project)} and fill it in before pushing secrets"
-        yield DoctorLine(str(keys.relative_to(project)), "ok" if keys.exists() else "optional", detail)
+        detail = (
+            ""
+            if keys.exists()
+            else f"copy {path.relative_to(project)} and fill it in before pushing secrets"
+        )
+        yield DoctorLine(
+            str(keys.relative_to(project)), "ok" if keys.exists() else "optional", detail
+        )
 
 
 def _packages(requirements: Path) -> Iterator[DoctorLine]:
-    """Each pinned package; where a name is pinned for several platforms, any of its versions will do."""
+    """Each pinned package; where a name is pinned for several platforms, any of its versions will
+    do."""
     pinned: dict[str, set[str]] = {}
     lines = requirements.read_text(encoding="utf-8").splitlines() if requirements.is_file() else []
     for line in lines:
         if "==" in line and not line.startswith((" ", "#")):
             name, _, version = line.partition(";")[0].strip(" \\").partition("==")
-            pinned.setdefault(name.strip() if ";" not in line else f"{name.strip()};", set()).add(version.strip())
+            pinned.setdefault(name.strip() if ";" not in line else f"{name.strip()};", set()).add(
+                version.strip()
+            )
     for key, versions in pinned.items():
         name = key.rstrip(";")
         try:
@@ -130,7 +168,9 @@ def _packages(requirements: Path) -> Iterator[DoctorLine]:
             continue
         if found not in versions:
             wanted = " or ".join(sorted(versions))
-            yield DoctorLine(name, "missing", f"{found} is installed, {wanted} is pinned: make install")
+            yield DoctorLine(
+                name, "missing", f"{found} is installed, {wanted} is pinned: make install"
+            )
     if lines:
         yield DoctorLine("packages", "ok", f"compared with {requirements.name}")
 

@@ -1,7 +1,9 @@
-"""``params/schema.json`` (JSON Schema 2020-12): validation with readable messages, defaults, and ``aws.env`` names.
+"""``params/schema.json`` (JSON Schema 2020-12): validation with readable messages, defaults, and
+``aws.env`` names.
 
-Two annotations of ours: ``x-aws-env`` names the variable of ``aws.env`` that may supply a parameter, ``x-message``
-is shown where a subschema fails that JSON Schema itself could only describe as "not valid".
+Two annotations of ours: ``x-aws-env`` names the variable of ``aws.env`` that may supply a
+parameter, ``x-message`` is shown where a subschema fails that JSON Schema itself could only
+describe as "not valid".
 """
 
 from __future__ import annotations
@@ -19,7 +21,12 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 JsonSchema = Mapping[str, Any]
 
-_KINDS = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
+_KINDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+}
 _KINDS |= {"array": "a list", "object": "a map", "null": "null"}
 _BOUNDS = {
     "minimum": "is below the minimum of {}",
@@ -41,14 +48,19 @@ def parse_schema(text: str, path: str) -> JsonSchema:
     try:
         schema = json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError.of("SW008", f"not valid JSON: {error.msg}", Location(path, error.lineno)) from None
+        raise InputError.of(
+            "SW008", f"not valid JSON: {error.msg}", Location(path, error.lineno)
+        ) from None
     if not isinstance(schema, dict):
         raise InputError.of("SW008", "the schema must be a map", Location(path, 1))
     return schema
 
 
-def schema_properties(schema: JsonSchema, at: ParameterPath = ()) -> Iterator[tuple[ParameterPath, JsonSchema]]:
-    """Every declared property below ``schema`` with its path, parents first; ``$ref`` into ``$defs`` is followed."""
+def schema_properties(
+    schema: JsonSchema, at: ParameterPath = ()
+) -> Iterator[tuple[ParameterPath, JsonSchema]]:
+    """Every declared property below ``schema`` with its path, parents first; ``$ref`` into
+    ``$defs`` is followed."""
     yield from _properties(schema, schema, at, ())
 
 
@@ -131,7 +143,9 @@ def validate_parameters(
     for error in validator.iter_errors(parameters):
         for problem, path in _problems(error, ()):
             where = _nearest(locate, path)
-            problems.setdefault((path, problem.message), Problem(problem.code, problem.message, where, problem.hint))
+            problems.setdefault(
+                (path, problem.message), Problem(problem.code, problem.message, where, problem.hint)
+            )
     return list(problems.values())
 
 
@@ -201,7 +215,11 @@ def _unknown(error: Any, path: ParameterPath) -> Iterator[tuple[Problem, Paramet
             continue
         close = difflib.get_close_matches(name, known, 1, 0.6)
         full = dotted((*path, name))
-        hint = f"did you mean {dotted((*path, close[0]))}?" if close else f"known here: {', '.join(sorted(known))}"
+        hint = (
+            f"did you mean {dotted((*path, close[0]))}?"
+            if close
+            else f"known here: {', '.join(sorted(known))}"
+        )
         yield Problem("SW010", f"unknown parameter {full}", (), hint), (*path, name)
 
 
@@ -209,7 +227,9 @@ def _leaf_problem(error: Any, path: ParameterPath) -> Problem:
     name, value, rule = dotted(path) or "parameters", error.instance, error.validator_value
     unit = error.schema.get("x-unit", "")
     if error.validator == "type":
-        wanted = " or ".join(_KINDS.get(kind, kind) for kind in ([rule] if isinstance(rule, str) else rule))
+        wanted = " or ".join(
+            _KINDS.get(kind, kind) for kind in ([rule] if isinstance(rule, str) else rule)
+        )
         hint = "put it in quotes" if rule == "string" and isinstance(value, int | float) else ""
         return Problem("SW011", f"{name} must be {wanted}, not {short_value(value)}", (), hint)
     if error.validator == "enum":
@@ -222,9 +242,14 @@ def _leaf_problem(error: Any, path: ParameterPath) -> Problem:
             f"did you mean {close[0]}?" if close else "",
         )
     if error.validator == "format":
-        return Problem("SW012", f"{name}: {short_value(value)} is not a valid {rule} ({error.cause or error.message})")
+        return Problem(
+            "SW012",
+            f"{name}: {short_value(value)} is not a valid {rule} ({error.cause or error.message})",
+        )
     if error.validator in _BOUNDS:
-        text = _BOUNDS[error.validator].format(rule if error.validator == "pattern" else short_value(rule))
+        text = _BOUNDS[error.validator].format(
+            rule if error.validator == "pattern" else short_value(rule)
+        )
         return Problem("SW012", f"{name}: {short_value(value)} {text}{f' {unit}' if unit else ''}")
     return Problem("SW012", f"{name}: {error.message[:200]}")
 

@@ -1,7 +1,8 @@
 """Types and helpers that every stage uses; nothing here knows CloudFormation or AWS.
 
-``errors`` holds the exceptions that carry problems to the user, ``model`` the frozen values that are handed from stage
-to stage, ``cache`` a folder of results that can be made again, ``yaml_nodes`` YAML text with positions.
+``errors`` holds the exceptions that carry problems to the user, ``model`` the frozen values that
+are handed from stage to stage, ``cache`` a folder of results that can be made again, ``yaml_nodes``
+YAML text with positions.
 """
 
 from .cache import Cache

@@ -1,14 +1,13 @@
 """Everything that can go wrong, as a tree; nothing here prints.
 
-StackwrightError            carries the problems to show; exit 1
-|-- InputError              params, dotenv files, schema, command line
-|-- TemplateError           a template that does not render, or renders to something that is not a template
-|-- WiringError             a Parameter without one source
-|-- OutputError             build/ cannot be written
-|-- EmulatorError           the local CloudFormation does not start or answer, or a rehearsal fails
-|-- DeployError             a deployment is refused, or did not end in the state asked for
-|-- AwsError                AWS refuses a call, or cannot be reached
-`-- ImageError              podman, docker or a registry fails, or an image is not there
+StackwrightError            carries the problems to show; exit 1 |-- InputError              params,
+dotenv files, schema, command line |-- TemplateError           a template that does not render, or
+renders to something that is not a template |-- WiringError             a Parameter without one
+source |-- OutputError             build/ cannot be written |-- EmulatorError           the local
+CloudFormation does not start or answer, or a rehearsal fails |-- DeployError             a
+deployment is refused, or did not end in the state asked for |-- AwsError                AWS refuses
+a call, or cannot be reached `-- ImageError              podman, docker or a registry fails, or an
+image is not there
 """
 
 from __future__ import annotations
@@ -49,7 +48,8 @@ class OutputError(StackwrightError):
 
 
 class AwsError(StackwrightError):
-    """AWS refuses a call, or cannot be reached; ``code`` is AWS's own error code, where it answered."""
+    """AWS refuses a call, or cannot be reached; ``code`` is AWS's own error code, where it
+    answered."""
 
     code: str = ""
 
@@ -59,7 +59,8 @@ class DeployError(StackwrightError):
 
 
 class EmulatorError(StackwrightError):
-    """The local CloudFormation does not start or answer, or what is rehearsed on it does not go through."""
+    """The local CloudFormation does not start or answer, or what is rehearsed on it does not go
+    through."""
 
 
 class ImageError(StackwrightError):

@@ -27,7 +27,8 @@ def dotted(path: ParameterPath) -> str:
 
 
 def key_with_dot(path: ParameterPath) -> tuple[str, str] | None:
-    """What to say, and what to do, where a key of a path is itself written like a path, ``worker.memory: 5``."""
+    """What to say, and what to do, where a key of a path is itself written like a path,
+    ``worker.memory: 5``."""
     for index, key in enumerate(path):
         parts = str(key).split(".")
         if len(parts) > 1 and all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", part) for part in parts):
@@ -40,7 +41,8 @@ def key_with_dot(path: ParameterPath) -> tuple[str, str] | None:
 def logical_id(name: str) -> str:
     """``url-secrets`` as ``UrlSecrets``: a logical ID is alphanumeric.
 
-    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section-structure.html
+    Source:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section-structure.html
     """
     return "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", str(name)))
 
@@ -54,7 +56,8 @@ class Level(StrEnum):
 
 
 class Location(Struct, frozen=True, order=True):
-    """A place in a file of the project: POSIX path relative to the project, lines from 1 (0: the whole file)."""
+    """A place in a file of the project: POSIX path relative to the project, lines from 1 (0: the
+    whole file)."""
 
     path: str
     line: int = 0
@@ -106,7 +109,8 @@ class Variable:
 
 
 class Dotenv(Struct, frozen=True):
-    """The dotenv files of one environment after classification; secrets are names only, never values."""
+    """The dotenv files of one environment after classification; secrets are names only, never
+    values."""
 
     plain: Mapping[str, str]
     secret_names: tuple[str, ...]
@@ -118,9 +122,9 @@ class Dotenv(Struct, frozen=True):
 class NestedStack(Struct, frozen=True):
     """One entry below a root in ``stacks:``.
 
-    ``template`` is the file's stem in the root's folder, ``when`` a Jinja expression over the parameters that
-    switches it, ``variables`` extra names the template sees, ``after`` earlier stacks that must stand first although
-    nothing is taken from them.
+    ``template`` is the file's stem in the root's folder, ``when`` a Jinja expression over the
+    parameters that switches it, ``variables`` extra names the template sees, ``after`` earlier
+    stacks that must stand first although nothing is taken from them.
     """
 
     name: str
@@ -160,13 +164,15 @@ class Config(Struct, frozen=True):
 
     @property
     def account(self) -> str | None:
-        """The twelve digits of the account that the parameters name (``account_id``), if they do."""
+        """The twelve digits of the account that the parameters name (``account_id``), if they
+        do."""
         found = self.parameters.get("account_id")
         return str(found) if found else None
 
     @property
     def prefix(self) -> str:
-        """What the names of its stacks begin with: the parameter ``prefix``, or ``<project>-<environment>``."""
+        """What the names of its stacks begin with: the parameter ``prefix``, or
+        ``<project>-<environment>``."""
         parts = (self.parameters.get("project"), self.environment)
         return str(self.parameters.get("prefix") or "-".join(str(part) for part in parts if part))
 
@@ -174,8 +180,8 @@ class Config(Struct, frozen=True):
 class Line(Struct, frozen=True):
     """Where one line of output came from.
 
-    ``origin`` is the template line, followed by the lines that called or included it, innermost first;
-    ``parameters`` are the parameters printed on it.
+    ``origin`` is the template line, followed by the lines that called or included it, innermost
+    first; ``parameters`` are the parameters printed on it.
     """
 
     origin: tuple[Location, ...]
@@ -183,7 +189,8 @@ class Line(Struct, frozen=True):
 
 
 class Declaration(Struct, frozen=True):
-    """A template Parameter or Output: its logical ID, its body in long form, and its line of output."""
+    """A template Parameter or Output: its logical ID, its body in long form, and its line of
+    output."""
 
     name: str
     body: Mapping[str, Any]
@@ -193,8 +200,9 @@ class Declaration(Struct, frozen=True):
 class Document(Struct, frozen=True):
     """One rendered template.
 
-    ``name`` is ``app`` or ``app/network``; ``path`` is relative to ``build/<env>``; ``body`` holds the parsed
-    template with intrinsics in long form; ``lines[n]`` tells where line ``n + 1`` of ``text`` came from.
+    ``name`` is ``app`` or ``app/network``; ``path`` is relative to ``build/<env>``; ``body`` holds
+    the parsed template with intrinsics in long form; ``lines[n]`` tells where line ``n + 1`` of
+    ``text`` came from.
     """
 
     name: str
@@ -209,7 +217,11 @@ class Document(Struct, frozen=True):
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
         """Logical ID -> resource."""
         found = self.body.get("Resources")
-        return {k: v for k, v in found.items() if isinstance(v, dict)} if isinstance(found, dict) else {}
+        return (
+            {k: v for k, v in found.items() if isinstance(v, dict)}
+            if isinstance(found, dict)
+            else {}
+        )
 
     @property
     def root(self) -> str:
@@ -231,8 +243,8 @@ class SourceKind(StrEnum):
 class Source(Struct, frozen=True):
     """The one place a Parameter takes its value from.
 
-    ``stack`` and ``name`` identify it: a sibling's logical ID and Output, a root's name and Output, the root's own
-    Parameter, or the key in ``images`` or ``secrets``.
+    ``stack`` and ``name`` identify it: a sibling's logical ID and Output, a root's name and Output,
+    the root's own Parameter, or the key in ``images`` or ``secrets``.
     """
 
     kind: SourceKind
@@ -241,7 +253,8 @@ class Source(Struct, frozen=True):
 
 
 class Interface(Struct, frozen=True):
-    """What a stack takes and offers: its Parameters, its Outputs, and which Outputs of its nested stacks it reads."""
+    """What a stack takes and offers: its Parameters, its Outputs, and which Outputs of its nested
+    stacks it reads."""
 
     name: str
     parameters: Mapping[str, Declaration]
@@ -253,9 +266,9 @@ class Interface(Struct, frozen=True):
 class Wiring(Struct, frozen=True):
     """How one root and its nested stacks are connected.
 
-    ``nested`` maps a nested stack's name to its Parameters' sources; ``parameters`` are the declarations the root
-    needs besides its own; ``sources`` says where the root's own Parameters come from (a Parameter that is not in it
-    is bound by hand or has a Default).
+    ``nested`` maps a nested stack's name to its Parameters' sources; ``parameters`` are the
+    declarations the root needs besides its own; ``sources`` says where the root's own Parameters
+    come from (a Parameter that is not in it is bound by hand or has a Default).
     """
 
     nested: Mapping[str, Mapping[str, Source]] = {}
@@ -265,7 +278,8 @@ class Wiring(Struct, frozen=True):
 
 
 class Rendering(Struct, frozen=True):
-    """All templates of one environment: roots in deployment order, each followed by its nested stacks."""
+    """All templates of one environment: roots in deployment order, each followed by its nested
+    stacks."""
 
     config: Config
     documents: tuple[Document, ...]
@@ -306,7 +320,8 @@ def has_errors(problems: Sequence[Problem]) -> bool:
 
 
 class S3Folder(Struct, frozen=True):
-    """Where artifacts are uploaded: a bucket, its Region, and a prefix without slashes at its ends."""
+    """Where artifacts are uploaded: a bucket, its Region, and a prefix without slashes at its
+    ends."""
 
     bucket: str
     region: str
@@ -332,14 +347,15 @@ _URL_SUFFIXES = {
     "eu-isoe": "cloud.adc-e.uk",
     "us-isof": "csp.hci.ic.gov",
 }
-"""How the names of Regions of a partition begin -> its domain, where that is not amazonaws.com; as botocore knows them
-(data/partitions.json), which takes long to ask."""
+"""How the names of Regions of a partition begin -> its domain, where that is not amazonaws.com; as
+botocore knows them (data/partitions.json), which takes long to ask."""
 
 
 def url_suffix(region: str) -> str:
     """The domain of AWS's addresses in a Region, which ``AWS::URLSuffix`` holds.
 
-    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/pseudo-parameter-reference.html
+    Source:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/pseudo-parameter-reference.html
     """
     found = (suffix for start, suffix in _URL_SUFFIXES.items() if region.startswith(f"{start}-"))
     return next(found, "amazonaws.com")
@@ -347,7 +363,8 @@ def url_suffix(region: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file to upload, named by its content: ``<sha256>.zip`` or ``<sha256>.template.yaml`` (``.json``)."""
+    """A file to upload, named by its content: ``<sha256>.zip`` or ``<sha256>.template.yaml``
+    (``.json``)."""
 
     name: str
     sha256: str
@@ -360,7 +377,8 @@ class Artifact:
 
 
 class PackagedTemplate(Struct, frozen=True):
-    """A template whose local paths have become the addresses of artifacts; ``address`` is its own."""
+    """A template whose local paths have become the addresses of artifacts; ``address`` is its
+    own."""
 
     stack: str
     artifact: Artifact
@@ -375,9 +393,10 @@ class PackagedTemplate(Struct, frozen=True):
 class Bundle(Struct, frozen=True):
     """Everything to upload for one environment.
 
-    ``artifacts`` holds each file once, what others refer to first; ``templates`` has the stacks ``app`` and
-    ``app/network`` in deployment order; ``functions`` has the zip of each function whose Code was a local path, by
-    stack and logical ID (``app/autoscaler:Autoscaler``); ``folder`` is None where the addresses are relative paths.
+    ``artifacts`` holds each file once, what others refer to first; ``templates`` has the stacks
+    ``app`` and ``app/network`` in deployment order; ``functions`` has the zip of each function
+    whose Code was a local path, by stack and logical ID (``app/autoscaler:Autoscaler``); ``folder``
+    is None where the addresses are relative paths.
     """
 
     environment: str

@@ -1,7 +1,7 @@
 """YAML and JSON text to nodes that know their place, and nodes to plain data.
 
-Two readings of the same text are needed: parameters follow YAML 1.2 (``no`` is a word, ``0123`` is text), templates
-follow what CloudFormation and cfn-lint read (YAML 1.1 with short-form intrinsics).
+Two readings of the same text are needed: parameters follow YAML 1.2 (``no`` is a word, ``0123`` is
+text), templates follow what CloudFormation and cfn-lint read (YAML 1.1 with short-form intrinsics).
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from .model import Location
 MAX_DEPTH = 64
 """Deeper nesting is refused: libyaml's composer is recursive and would exhaust the C stack."""
 MAX_ALIASED_NODES = 100_000
-"""How many nodes a document may have once its aliases are expanded, beyond those that it spells out."""
+"""How many nodes a document may have once its aliases are expanded, beyond those that it spells
+out."""
 
 _UNTAGGED = "?"
 _YAML_1_1: Any = yaml.SafeLoader.yaml_implicit_resolvers
-"""First character -> (tag, pattern) of the plain scalars that YAML 1.1 takes for another type than text."""
+"""First character -> (tag, pattern) of the plain scalars that YAML 1.1 takes for another type than
+text."""
 
 
 class _Loader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[misc]
@@ -31,8 +33,8 @@ class _Loader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[mi
     DEFAULT_SCALAR_TAG = _UNTAGGED
 
 
-# YAML 1.2 core schema (https://yaml.org/spec/1.2.2/#103-core-schema), but a number with a leading zero stays text,
-# as in its JSON schema: twelve digits are an account, not a number.
+# YAML 1.2 core schema (https://yaml.org/spec/1.2.2/#103-core-schema), but a number with a leading
+# zero stays text, as in its JSON schema: twelve digits are an account, not a number.
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
@@ -43,7 +45,8 @@ _RISKY = re.compile(r"[\[{]")
 def compose_yaml(text: str, path: str, *, code: str = "SW003") -> yaml.Node | None:
     """The root node of ``text``, or None where it holds nothing; plain scalars have no type yet.
 
-    Raises InputError at the line of the first syntax error, or where nesting is deeper than `MAX_DEPTH`.
+    Raises InputError at the line of the first syntax error, or where nesting is deeper than
+    `MAX_DEPTH`.
     """
     try:
         if _may_be_deep(text):
@@ -66,13 +69,17 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str, path: str, code: str) 
     elif "mapping values are not allowed" in str(error.problem):
         hint = "quote a value that contains ': '"
     message = f"not valid YAML: {error.problem}" + (f" ({error.context})" if error.context else "")
-    return InputError.of(code, message, Location(path, line, mark.column + 1 if mark else 0), hint=hint)
+    return InputError.of(
+        code, message, Location(path, line, mark.column + 1 if mark else 0), hint=hint
+    )
 
 
 def _character_error(error: yaml.YAMLError, text: str, path: str, code: str) -> InputError:
     bad = next((i for i, c in enumerate(text) if c < " " and c not in "\t\n\r"), None)
     line = text.count("\n", 0, bad) + 1 if bad is not None else 0
-    return InputError.of(code, f"not valid YAML: {str(error).splitlines()[0]}", Location(path, line))
+    return InputError.of(
+        code, f"not valid YAML: {str(error).splitlines()[0]}", Location(path, line)
+    )
 
 
 def _may_be_deep(text: str) -> bool:
@@ -106,11 +113,14 @@ def node_location(node: yaml.Node, path: str) -> Location:
 def mapping_entries(
     node: yaml.MappingNode, path: str, code: str = "SW004"
 ) -> Iterator[tuple[str, yaml.ScalarNode, yaml.Node]]:
-    """The key text, key node and value node of each entry; raises InputError on duplicate and non-scalar keys."""
+    """The key text, key node and value node of each entry; raises InputError on duplicate and
+    non-scalar keys."""
     seen: dict[str, yaml.Node] = {}
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
-            raise InputError.of("SW003", "a key must be a word, not a list or a map", node_location(key, path))
+            raise InputError.of(
+                "SW003", "a key must be a word, not a list or a map", node_location(key, path)
+            )
         if key.value in seen:
             raise InputError.of(
                 code,
@@ -124,7 +134,8 @@ def mapping_entries(
 
 
 class ParameterData:
-    """Plain data of a parameters file by the rules of YAML 1.2, and the location of every key and item."""
+    """Plain data of a parameters file by the rules of YAML 1.2, and the location of every key and
+    item."""
 
     def __init__(self, node: yaml.Node | None, path: str) -> None:
         self.path = path
@@ -134,7 +145,9 @@ class ParameterData:
         self._repeated = 0
         self.data: Any = {} if node is None else self._value(node, ())
         if not isinstance(self.data, dict):
-            raise InputError.of("SW003", "the file must hold a map of parameters", Location(path, 1))
+            raise InputError.of(
+                "SW003", "the file must hold a map of parameters", Location(path, 1)
+            )
 
     def _value(self, node: yaml.Node, at: tuple[str | int, ...]) -> Any:
         self.locations.setdefault(at, node_location(node, self.path))
@@ -142,11 +155,17 @@ class ParameterData:
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
         if id(node) in self._ancestors:
-            raise InputError.of("SW006", "an alias that contains itself", node_location(node, self.path))
+            raise InputError.of(
+                "SW006", "an alias that contains itself", node_location(node, self.path)
+            )
         if not node.tag.startswith("tag:yaml.org,2002:"):
             raise self._tag_error(node)
         self._ancestors.append(id(node))
-        value: Any = self._mapping(node, at) if isinstance(node, yaml.MappingNode) else self._sequence(node, at)
+        value: Any = (
+            self._mapping(node, at)
+            if isinstance(node, yaml.MappingNode)
+            else self._sequence(node, at)
+        )
         self._ancestors.pop()
         return value
 
@@ -174,7 +193,9 @@ class ParameterData:
                 for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
                     inherited = self._value(source, at)
                     if not isinstance(inherited, dict):
-                        raise InputError.of("SW003", "'<<' merges maps only", node_location(value, self.path))
+                        raise InputError.of(
+                            "SW003", "'<<' merges maps only", node_location(value, self.path)
+                        )
                     merged = {**inherited, **merged}
             else:
                 self.locations[(*at, key)] = node_location(key_node, self.path)
@@ -192,11 +213,14 @@ class ParameterData:
         shown = node.tag.replace("tag:yaml.org,2002:", "!!")
         hint = "intrinsics such as !Ref belong in templates; quote the value if it is meant as text"
         at = node_location(node, self.path)
-        return InputError.of("SW005", f"the tag {shown} is not allowed in parameters", at, hint=hint)
+        return InputError.of(
+            "SW005", f"the tag {shown} is not allowed in parameters", at, hint=hint
+        )
 
 
 def plain_value(text: str) -> Any:
-    """The value of an unquoted scalar by YAML 1.2's core schema; a leading zero keeps a number text."""
+    """The value of an unquoted scalar by YAML 1.2's core schema; a leading zero keeps a number
+    text."""
     if text in _NULL:
         return None
     if text in _BOOL:
@@ -215,7 +239,10 @@ def refuse_aliases(text: str, path: str) -> None:
     """
     if "&" not in text or "*" not in text:
         return
-    alias = next((event for event in yaml.parse(text, Loader=_Loader) if isinstance(event, yaml.AliasEvent)), None)
+    alias = next(
+        (event for event in yaml.parse(text, Loader=_Loader) if isinstance(event, yaml.AliasEvent)),
+        None,
+    )
     if alias is not None and alias.start_mark is not None:
         at = Location(path, alias.start_mark.line + 1)
         message = f"the alias *{alias.anchor}: CloudFormation does not support aliases"
@@ -234,7 +261,9 @@ def template_data(node: yaml.Node | None, path: str) -> Any:
     elif isinstance(node, yaml.SequenceNode):
         value = [template_data(item, path) for item in node.value]
     elif isinstance(node, yaml.MappingNode):
-        value = {key: template_data(item, path) for key, _, item in mapping_entries(node, path, "SW104")}
+        value = {
+            key: template_data(item, path) for key, _, item in mapping_entries(node, path, "SW104")
+        }
     else:
         raise TypeError(type(node))
     if node.tag.startswith("!") and node.tag != "!":
@@ -272,7 +301,8 @@ def _int_of(text: str) -> Any:
 
 
 def long_intrinsic(name: str, value: Any) -> Mapping[str, Any]:
-    """The long form of a short-form intrinsic, e.g. ``!GetAtt A.B`` as ``{"Fn::GetAtt": ["A", "B"]}``."""
+    """The long form of a short-form intrinsic, e.g. ``!GetAtt A.B`` as ``{"Fn::GetAtt": ["A",
+    "B"]}``."""
     if name in ("Ref", "Condition"):
         return {name: value}
     if name == "GetAtt" and isinstance(value, str):
@@ -281,7 +311,8 @@ def long_intrinsic(name: str, value: Any) -> Mapping[str, Any]:
 
 
 def line_of_path(text: str, path: tuple[str | int, ...]) -> int:
-    """The line of ``text`` (from 1) on which the key or item at ``path`` stands, or the nearest above it."""
+    """The line of ``text`` (from 1) on which the key or item at ``path`` stands, or the nearest
+    above it."""
     node = yaml.compose(text, Loader=_Loader)
     line = 1
     for part in path:
@@ -292,7 +323,9 @@ def line_of_path(text: str, path: tuple[str | int, ...]) -> int:
             if found is None:
                 return line
             line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        elif (
+            isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value)
+        ):
             node = node.value[part]
             line = node.start_mark.line + 1
         else:

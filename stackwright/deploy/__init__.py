@@ -1,12 +1,19 @@
 """Change stacks and follow the change to its end: a `Plan` becomes an `Outcome`.
 
-``apply`` executes a change set, ``follow`` and ``events`` read what happens, ``rollouts`` watches ECS services,
-``pause`` stops functions for the time of a deployment, ``protection`` guards stacks, ``recover`` brings stuck stacks
-back, ``destroy`` deletes them, ``drift`` finds changes made by hand.
+``apply`` executes a change set, ``follow`` and ``events`` read what happens, ``rollouts`` watches
+ECS services, ``pause`` stops functions for the time of a deployment, ``protection`` guards stacks,
+``recover`` brings stuck stacks back, ``destroy`` deletes them, ``drift`` finds changes made by
+hand.
 """
 
 from .apply import apply_plan, resume_paused
-from .destroy import delete_review_stack, delete_stack, explain_failed_deletion, list_fates, order_deletions
+from .destroy import (
+    delete_review_stack,
+    delete_stack,
+    explain_failed_deletion,
+    list_fates,
+    order_deletions,
+)
 from .drift import detect_drift, revert_target
 from .events import read_steps
 from .follow import Follower, attach_to_operation

@@ -1,4 +1,5 @@
-"""Plan -> Outcome: execute a change set, guarded, with functions held, and follow the operation to its end."""
+"""Plan -> Outcome: execute a change set, guarded, with functions held, and follow the operation to
+its end."""
 
 from __future__ import annotations
 
@@ -32,15 +33,16 @@ def apply_plan(
 ) -> Outcome:
     """Execute the change set of a plan that has one, and follow the operation to its end.
 
-    ``token`` is the ClientRequestToken: applied twice with the same one, the change set is executed once. With
-    ``protect`` a stack policy forbids that this update replaces or deletes anything that holds data, unless the plan
-    says so or ``allowed`` names its logical ID, and that a later one does; and the stack gets termination protection.
-    With ``hold`` functions marked ``hold: deploy`` do not run while services change. ``on_progress`` and ``locate`` go
-    into ``following``, where that is not given.
+    ``token`` is the ClientRequestToken: applied twice with the same one, the change set is executed
+    once. With ``protect`` a stack policy forbids that this update replaces or deletes anything that
+    holds data, unless the plan says so or ``allowed`` names its logical ID, and that a later one
+    does; and the stack gets termination protection. With ``hold`` functions marked ``hold: deploy``
+    do not run while services change. ``on_progress`` and ``locate`` go into ``following``, where
+    that is not given.
 
     Raises:
-        DeployError: SW825, the change set cannot be executed any more.
-        AwsError: AWS refuses something; SW824 where the operation goes on, but can no longer be followed.
+        DeployError: SW825, the change set cannot be executed any more. AwsError: AWS refuses
+        something; SW824 where the operation goes on, but can no longer be followed.
     """
     if plan.change_set is None:
         raise ValueError(f"{plan.target.root} has no change set: {plan.kind}")
@@ -50,7 +52,9 @@ def apply_plan(
     moving = hold and update and any(change.diff.type == SERVICE for change in plan.changes)
     if protect and update:
         protection.guard_stack(stack, aws, _let_through(plan, allowed))
-    with pause.pause_functions(stack, plan.target.templates if moving else {}, aws, how.on_progress):
+    with pause.pause_functions(
+        stack, plan.target.templates if moving else {}, aws, how.on_progress
+    ):
         before = aws.last_event(stack)
         since = before.id if before else None
         _execute(plan, stack, since, token, aws, how)
@@ -60,12 +64,14 @@ def apply_plan(
     return outcome
 
 
-def resume_paused(stack: str, templates: Mapping[str, str], aws: Aws, on_progress: Watcher = ignore_progress) -> None:
-    """Let functions run again that a deployment held and, killed, could not release; not while an operation is under
-    way, whose deployment may hold them.
+def resume_paused(
+    stack: str, templates: Mapping[str, str], aws: Aws, on_progress: Watcher = ignore_progress
+) -> None:
+    """Let functions run again that a deployment held and, killed, could not release; not while an
+    operation is under way, whose deployment may hold them.
 
-    ``templates`` are those of the root ``stack`` and its nested stacks, by path (``app/autoscaler``): only functions
-    that they mark are looked at. Raises AwsError.
+    ``templates`` are those of the root ``stack`` and its nested stacks, by path
+    (``app/autoscaler``): only functions that they mark are looked at. Raises AwsError.
     """
     found = pause.find_paused(stack, templates, aws)
     root = aws.stack(stack) if found else None
@@ -74,8 +80,9 @@ def resume_paused(stack: str, templates: Mapping[str, str], aws: Aws, on_progres
 
 
 def _let_through(plan: RootPlan, allowed: Collection[str]) -> set[str]:
-    """What the plan says is replaced or removed, as the plan was allowed, by physical ids: nested stacks may share
-    logical IDs. Of the names that the user allows, those that the plan does not know: where nobody looks inside."""
+    """What the plan says is replaced or removed, as the plan was allowed, by physical ids: nested
+    stacks may share logical IDs. Of the names that the user allows, those that the plan does not
+    know: where nobody looks inside."""
     gone = (Effect.REPLACE, Effect.REMOVE)
     real = (each for each in plan.changes if each.certainty is not Certainty.PHANTOM)
     known = {name for each in plan.changes for name in (each.diff.logical_id, each.diff.address)}
@@ -90,7 +97,9 @@ def _guard_again(stack: str, aws: Aws, on_progress: Watcher) -> None:
         on_progress(Notice(f"{protection.UNGUARDED}: {error}"))
 
 
-def _execute(plan: RootPlan, stack: str, since: str | None, token: str, aws: Aws, how: Follower) -> None:
+def _execute(
+    plan: RootPlan, stack: str, since: str | None, token: str, aws: Aws, how: Follower
+) -> None:
     """Execute it once, although answers may be lost on the way."""
     for waited in how.polling():
         try:

@@ -20,7 +20,8 @@ from .progress import Fate
 _SNAPSHOT = frozenset(("AWS::RDS::DBCluster", "AWS::RDS::DBInstance"))
 """What leaves a snapshot where its template says nothing (an instance of a cluster does not).
 
-Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+Source:
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
 """
 
 _WAYS: Sequence[tuple[str, str, str]] = (
@@ -40,7 +41,8 @@ _WAYS: Sequence[tuple[str, str, str]] = (
 
 
 def list_fates(live: LiveStack) -> list[Fate]:
-    """What becomes of each resource of a root and its nested stacks: losses of data first, then what is kept.
+    """What becomes of each resource of a root and its nested stacks: losses of data first, then
+    what is kept.
 
     Raises AwsError.
     """
@@ -57,7 +59,9 @@ def _fates(live: LiveStack, above: str) -> Iterator[Fate]:
         if each.type == STACK and name in live.nested:
             yield from _fates(live.nested[name], kept)
         else:
-            yield Fate(f"{live.name}:{name}", each.type, each.physical_id, kept, each.type in STATEFUL)
+            yield Fate(
+                f"{live.name}:{name}", each.type, each.physical_id, kept, each.type in STATEFUL
+            )
 
 
 def _kept(name: str, type_: str, template: Template, stack: Stack) -> str:
@@ -71,16 +75,22 @@ def _kept(name: str, type_: str, template: Template, stack: Stack) -> str:
 
 
 def delete_stack(
-    stack: Stack, aws: Aws, root: str, *, token: str, following: Follower | None = None, retain: Sequence[str] = ()
+    stack: Stack,
+    aws: Aws,
+    root: str,
+    *,
+    token: str,
+    following: Follower | None = None,
+    retain: Sequence[str] = (),
 ) -> Outcome:
     """Delete a root stack, its termination protection included, and follow that to its end.
 
-    ``retain`` names resources of the root that stay, which is possible only after a deletion that failed. A deletion
-    that is under way is followed.
+    ``retain`` names resources of the root that stay, which is possible only after a deletion that
+    failed. A deletion that is under way is followed.
 
     Raises:
-        DeployError: SW802, another operation is under way.
-        AwsError: AWS refuses something; SW824 where the deletion goes on, but can no longer be followed.
+        DeployError: SW802, another operation is under way. AwsError: AWS refuses something; SW824
+        where the deletion goes on, but can no longer be followed.
     """
     if stack.status == "DELETE_IN_PROGRESS":
         return attach_to_operation(stack, aws, root, following)
@@ -91,12 +101,14 @@ def delete_stack(
         aws.set_termination_protection(stack.id, enabled=False)
     last = aws.last_event(stack.id)
     aws.delete_stack(stack.id, token, retain)
-    return follow_operation(stack.id, aws, root, since=last.id if last else None, following=following)
+    return follow_operation(
+        stack.id, aws, root, since=last.id if last else None, following=following
+    )
 
 
 def order_deletions(lives: Sequence[LiveStack], aws: Aws) -> list[LiveStack]:
-    """The root stacks in an order in which they can be deleted: as given, but what imports an export goes before what
-    exports it.
+    """The root stacks in an order in which they can be deleted: as given, but what imports an
+    export goes before what exports it.
 
     Raises:
         DeployError: SW828, stacks that are not among them import something.
@@ -111,14 +123,21 @@ def order_deletions(lives: Sequence[LiveStack], aws: Aws) -> list[LiveStack]:
         else:
             message = f"{stack} exports {export}, which {importer} imports: it cannot be deleted"
             problems.append(
-                Problem("SW828", message, (), f"take the import out of {importer} first; nothing was deleted")
+                Problem(
+                    "SW828",
+                    message,
+                    (),
+                    f"take the import out of {importer} first; nothing was deleted",
+                )
             )
     if problems:
         raise DeployError(problems)
     left, ordered = list(lives), list[LiveStack]()
     while left:
         there = {each.name for each in left}
-        free = next((each for each in left if not users[each.name] & (there - {each.name})), left[0])
+        free = next(
+            (each for each in left if not users[each.name] & (there - {each.name})), left[0]
+        )
         left.remove(free)
         ordered.append(free)
     return ordered
@@ -127,7 +146,10 @@ def order_deletions(lives: Sequence[LiveStack], aws: Aws) -> list[LiveStack]:
 def _imports(lives: Sequence[LiveStack], aws: Aws) -> Iterator[tuple[str, str, str, str]]:
     """Root, stack, export, and who imports it; nothing where that may not be asked."""
     exports = [
-        (root.name, each.stack.name, name) for root in lives for each in root.walk() for name in each.stack.exports
+        (root.name, each.stack.name, name)
+        for root in lives
+        for each in root.walk()
+        for name in each.stack.exports
     ]
     try:
         with ThreadPoolExecutor(PARALLEL) as pool:
@@ -141,12 +163,15 @@ def _imports(lives: Sequence[LiveStack], aws: Aws) -> Iterator[tuple[str, str, s
 
 
 def explain_failed_deletion(outcome: Outcome) -> str:
-    """What to do about a deletion that failed; empty where nothing better is known than its reason."""
+    """What to do about a deletion that failed; empty where nothing better is known than its
+    reason."""
     cause = outcome.cause
     if cause is None:
         return ""
     name = cause.address.rpartition(":")[2]
-    physical = next((e.physical_id for e in outcome.events if e.logical_id == name and e.physical_id), "")
+    physical = next(
+        (e.physical_id for e in outcome.events if e.logical_id == name and e.physical_id), ""
+    )
     for type_, said, way in _WAYS:
         if type_ in ("", cause.type) and re.search(said, cause.reason, re.IGNORECASE):
             return way.format(id=physical)

@@ -1,8 +1,9 @@
-"""Live stacks -> [StackDrift]: what is not as their templates say, root and nested, property by property.
+"""Live stacks -> [StackDrift]: what is not as their templates say, root and nested, property by
+property.
 
-CloudFormation does not look into nested stacks from their parent, so each stack is asked for itself. Only what a
-template states can drift, and not all types can be read.
-Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-drift.html
+CloudFormation does not look into nested stacks from their parent, so each stack is asked for
+itself. Only what a template states can drift, and not all types can be read. Source:
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-drift.html
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def detect_drift(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
 ) -> list[DriftedStack]:
-    """Look for drift in root stacks and all below them, in their order; ``on_progress`` gets each stack looked at.
+    """Look for drift in root stacks and all below them, in their order; ``on_progress`` gets each
+    stack looked at.
 
     Values that come from NoEcho parameters or secrets are hidden. Raises AwsError.
     """
@@ -62,7 +64,11 @@ def _detected(live: LiveStack, aws: Stacks, polling: Polling) -> DriftedStack:
         if state != "DETECTION_IN_PROGRESS":
             break
     else:
-        raise AwsError.of("SW844", f"the drift detection of {live.stack.name} does not end", hint="run it again later")
+        raise AwsError.of(
+            "SW844",
+            f"the drift detection of {live.stack.name} does not end",
+            hint="run it again later",
+        )
     found = aws.drifts(live.stack.id)
     secret = _Secrets(live)
     drifted = tuple(secret.hidden(each) for each in found if each.status in _DRIFTED)
@@ -91,7 +97,8 @@ class _Secrets:
         return replace(found, differences=tuple(shown))
 
     def _inside(self, properties: Any, path: str) -> bool:
-        """Whether what the template has at a JSON pointer is secret; the pointer may lead into a function's result."""
+        """Whether what the template has at a JSON pointer is secret; the pointer may lead into a
+        function's result."""
         place = properties
         for part in path.strip("/").split("/"):
             step = _step(place, part)
@@ -118,9 +125,11 @@ def _step(place: Any, part: str) -> Any:
 
 
 def revert_target(live: LiveStack, url: str | None) -> StackTarget:
-    """What a root stack is asked to become so that only drift is reverted: what it is by its own template.
+    """What a root stack is asked to become so that only drift is reverted: what it is by its own
+    template.
 
-    ``url`` is where its template can be read, needed where it is larger than a request takes. Raises AwsError.
+    ``url`` is where its template can be read, needed where it is larger than a request takes.
+    Raises AwsError.
     """
     inline = len(live.template.encode()) <= INLINE_LIMIT
     if not inline and url is None:
@@ -139,5 +148,7 @@ def revert_target(live: LiveStack, url: str | None) -> StackTarget:
 
 def _parameters(live: LiveStack) -> dict[str, str]:
     """The live values without NoEcho ones, which nobody can read: the plan keeps them."""
-    secret = {name for name, each in declared_keys(live.template).parameters.items() if each.no_echo}
+    secret = {
+        name for name, each in declared_keys(live.template).parameters.items() if each.no_echo
+    }
     return {name: text for name, text in live.stack.parameters.items() if name not in secret}

@@ -1,4 +1,5 @@
-"""Reads the events of one operation: those of a root stack and of the stacks nested in it, each once, in order."""
+"""Reads the events of one operation: those of a root stack and of the stacks nested in it, each
+once, in order."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from ..plan import STACK
 from .progress import ProgressStep, nested_path
 
 _AT_ONCE = 5
-"""Stacks read in one round, the root always among them; with `polling.CALLS_A_SECOND` that is a round a second."""
+"""Stacks read in one round, the root always among them; with `polling.CALLS_A_SECOND` that is a
+round a second."""
 
 _LAST_ROUNDS = 5
 
@@ -26,14 +28,16 @@ _FIRST = {
     "UPDATE_ROLLBACK_IN_PROGRESS": "UPDATE_ROLLBACK_COMPLETE",
     "ROLLBACK_IN_PROGRESS": "ROLLBACK_COMPLETE",
 }
-"""The status with which an operation begins -> the one in which it was asked to end. The last two are those of
-ContinueUpdateRollback and RollbackStack, not of a failure, which does not begin an operation."""
+"""The status with which an operation begins -> the one in which it was asked to end. The last two
+are those of ContinueUpdateRollback and RollbackStack, not of a failure, which does not begin an
+operation."""
 
 
 @dataclass
 class _Tail:
-    """How far one stack is read: up to an event id, or from a time on. ``open`` while more may come, ``closing``
-    once the parent has said that it is done; ``told`` was read and is not given yet."""
+    """How far one stack is read: up to an event id, or from a time on. ``open`` while more may
+    come, ``closing`` once the parent has said that it is done; ``told`` was read and is not given
+    yet."""
 
     id: str
     path: str
@@ -47,11 +51,17 @@ class _Tail:
 class OperationEvents:
     """What happens to a root stack from now on, or since the event ``since``.
 
-    ``path`` is how the root is called (``app``), ``known`` the paths of nested stacks (``app/network``).
+    ``path`` is how the root is called (``app``), ``known`` the paths of nested stacks
+    (``app/network``).
     """
 
     def __init__(
-        self, stack_id: str, path: str, aws: Stacks, since: str | None = None, known: Iterable[str] = ()
+        self,
+        stack_id: str,
+        path: str,
+        aws: Stacks,
+        since: str | None = None,
+        known: Iterable[str] = (),
     ) -> None:
         self._aws, self._known = aws, tuple(known)
         self._root = _Tail(stack_id, path, since)
@@ -84,7 +94,9 @@ class OperationEvents:
         name = stack.name if stack else self._root.path
         reason = stack.reason if stack else ""
         time = (stack and (stack.updated or stack.created)) or datetime.now(UTC)
-        self.last = ProgressStep(self._root.path, name, STACK, status, reason, time, self._root.id, of_stack=True)
+        self.last = ProgressStep(
+            self._root.path, name, STACK, status, reason, time, self._root.id, of_stack=True
+        )
         self.steps.append(self.last)
 
     def read(self) -> list[ProgressStep]:
@@ -104,7 +116,9 @@ class OperationEvents:
         return found
 
     def _due(self) -> list[_Tail]:
-        waiting = sorted((tail for tail in self._nested.values() if tail.open), key=lambda tail: tail.round)
+        waiting = sorted(
+            (tail for tail in self._nested.values() if tail.open), key=lambda tail: tail.round
+        )
         return waiting[: _AT_ONCE - 1]
 
     def _discovered(self) -> None:
@@ -114,7 +128,8 @@ class OperationEvents:
                 self._read(new)
 
     def _rest(self) -> None:
-        """Read what nested stacks told until the root ended; all of them, where they tidied up after that."""
+        """Read what nested stacks told until the root ended; all of them, where they tidied up
+        after that."""
         for _ in range(_LAST_ROUNDS):
             rest = [tail for tail in self._nested.values() if tail.open or self._cleaned]
             self._cleaned = False
@@ -140,7 +155,8 @@ class OperationEvents:
             tail.told += [self._told(tail, event) for event in events]
 
     def _merged(self) -> Iterator[ProgressStep]:
-        """What was read, by time; of the same time, what a nested stack says before what its parent concludes."""
+        """What was read, by time; of the same time, what a nested stack says before what its parent
+        concludes."""
         tails = {tail.id: tail for tail in (self._root, *self._nested.values())}
         found: list[ProgressStep] = []
 
@@ -176,7 +192,8 @@ class OperationEvents:
         return step
 
     def _nest(self, parent: _Tail, step: ProgressStep) -> None:
-        """A stack that is nested in a stack is read while its parent has it under way, and once more after that."""
+        """A stack that is nested in a stack is read while its parent has it under way, and once
+        more after that."""
         began = self.first.time if self.first else step.time
         path = nested_path(parent.path, step.logical_id, self._known)
         tail = self._nested.setdefault(step.physical_id, _Tail(step.physical_id, path, began))
@@ -185,9 +202,11 @@ class OperationEvents:
 
 
 def find_beginning(stack_id: str, aws: Stacks) -> tuple[str | None, StackEvent] | None:
-    """The operation that a stack is in, or was in last: (the event before it, its first event); None without any.
+    """The operation that a stack is in, or was in last: (the event before it, its first event);
+    None without any.
 
-    An operation begins with the first status of the stack's own that follows one at rest. Raises AwsError.
+    An operation begins with the first status of the stack's own that follows one at rest. Raises
+    AwsError.
     """
     before: StackEvent | None = None
     found: tuple[str | None, StackEvent] | None = None
@@ -203,7 +222,8 @@ def find_beginning(stack_id: str, aws: Stacks) -> tuple[str | None, StackEvent] 
 
 
 def read_steps(stack_id: str, path: str, aws: Stacks) -> list[ProgressStep]:
-    """The steps so far of the operation that a stack is in, or was in last, nested stacks included; none without any.
+    """The steps so far of the operation that a stack is in, or was in last, nested stacks included;
+    none without any.
 
     Raises AwsError.
     """

@@ -1,6 +1,8 @@
-"""Follow an operation of CloudFormation to its end, its rollback included, and say what failed first.
+"""Follow an operation of CloudFormation to its end, its rollback included, and say what failed
+first.
 
-CloudFormation carries on whether or not anyone follows, so following may be interrupted and taken up again.
+CloudFormation carries on whether or not anyone follows, so following may be interrupted and taken
+up again.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from .progress import Notice, ProgressStep, Watcher, ignore_progress
 from .rollouts import REPEAT_LIMIT, RolloutWatcher
 
 PATIENCE = 900.0
-"""Seconds without an answer of CloudFormation after which following is given up; each call has its own retries."""
+"""Seconds without an answer of CloudFormation after which following is given up; each call has its
+own retries."""
 
 WATCH = "python render.py watch --env ENV"
 """What follows an operation again, where the caller has not said it better."""
@@ -37,9 +40,9 @@ def locate_nothing(_stack: str, _logical_id: str) -> None:
 class Follower(Struct, frozen=True):
     """How an operation is followed.
 
-    ``locate`` finds a resource's line, ``known`` holds the paths of nested stacks, ``watch`` is the command that
-    follows it again, ``repeat_limit`` the number of tasks of a service that may fail the same way, ``polling`` makes
-    the rounds.
+    ``locate`` finds a resource's line, ``known`` holds the paths of nested stacks, ``watch`` is the
+    command that follows it again, ``repeat_limit`` the number of tasks of a service that may fail
+    the same way, ``polling`` makes the rounds.
     """
 
     on_progress: Watcher = ignore_progress
@@ -50,7 +53,9 @@ class Follower(Struct, frozen=True):
     polling: Callable[[], Polling] = Polling
 
 
-def attach_to_operation(stack: Stack, aws: Aws, root: str, following: Follower | None = None) -> Outcome:
+def attach_to_operation(
+    stack: Stack, aws: Aws, root: str, following: Follower | None = None
+) -> Outcome:
     """Follow the operation that a stack is in from its beginning, or tell of its last one.
 
     Raises AwsError as `follow`; DeployError (SW826) where nothing has ever happened to the stack.
@@ -66,10 +71,12 @@ def follow_operation(
 ) -> Outcome:
     """Follow what happens to a root stack after the event ``since`` to the end of the operation.
 
-    ``stack`` is best its id, by which it is found after a deletion too; ``root`` is how it is called (``app``).
+    ``stack`` is best its id, by which it is found after a deletion too; ``root`` is how it is
+    called (``app``).
 
     Raises:
-        AwsError: SW824, it can no longer be followed (credentials expired, no answer for long); it goes on.
+        AwsError: SW824, it can no longer be followed (credentials expired, no answer for long); it
+        goes on.
     """
     how = following or Follower()
     operation = OperationEvents(stack, root, aws, since, how.known)
@@ -128,13 +135,20 @@ class _Patience:
     def _lost(self, error: AwsError) -> AwsError:
         text = f"{self._root} cannot be followed any longer: {error}; what was begun goes on in CloudFormation"
         hint = "; ".join(
-            filter(None, (error.problems[0].hint.split(", then")[0], f"then attach again: {self._how.watch}"))
+            filter(
+                None,
+                (
+                    error.problems[0].hint.split(", then")[0],
+                    f"then attach again: {self._how.watch}",
+                ),
+            )
         )
         return AwsError.of("SW824", text, hint=hint)
 
 
 def _ask(stack: str, operation: OperationEvents, aws: Aws) -> None:
-    """Ask the stack itself, where its last event is not to be had: it may be deleted, or not have begun."""
+    """Ask the stack itself, where its last event is not to be had: it may be deleted, or not have
+    begun."""
     try:
         found = aws.stack(stack)
     except AwsError:
@@ -143,7 +157,9 @@ def _ask(stack: str, operation: OperationEvents, aws: Aws) -> None:
         operation.settle(found)
 
 
-def _outcome(root: str, operation: OperationEvents, rollouts: RolloutWatcher, locate: Locate) -> Outcome:
+def _outcome(
+    root: str, operation: OperationEvents, rollouts: RolloutWatcher, locate: Locate
+) -> Outcome:
     first, last = operation.first, operation.last
     now = datetime.now(UTC)
     status = last.status if last else "DELETE_COMPLETE"
@@ -160,7 +176,8 @@ def _outcome(root: str, operation: OperationEvents, rollouts: RolloutWatcher, lo
     )
 
 
-# --- cause ----------------------------------------------------------------------------------------------------
+# --- cause
+# ----------------------------------------------------------------------------------------------------
 
 
 def _cause(steps: Sequence[ProgressStep], rollouts: RolloutWatcher, locate: Locate) -> Cause | None:
@@ -179,16 +196,17 @@ def _cause(steps: Sequence[ProgressStep], rollouts: RolloutWatcher, locate: Loca
 
 
 def _refusal(last: ProgressStep | None) -> Cause | None:
-    """What the stack itself says where no resource failed: a deletion that CloudFormation gives up before it begins
-    leaves the stack in the status that it had."""
+    """What the stack itself says where no resource failed: a deletion that CloudFormation gives up
+    before it begins leaves the stack in the status that it had."""
     return Cause(last.stack, last.type, last.status, last.reason) if last and last.reason else None
 
 
 def _failures(steps: Sequence[ProgressStep]) -> list[tuple[ProgressStep, bool]]:
-    """Failures in order, and whether each happened while its stack was rolled back: of resources, else of nested
-    stacks, else of the root itself.
+    """Failures in order, and whether each happened while its stack was rolled back: of resources,
+    else of nested stacks, else of the root itself.
 
-    CloudFormation cancels what is under way once something has failed, and each stack says again what failed in it.
+    CloudFormation cancels what is under way once something has failed, and each stack says again
+    what failed in it.
     """
     undone: set[str] = set()
     found: list[tuple[ProgressStep, bool]] = []
@@ -197,7 +215,15 @@ def _failures(steps: Sequence[ProgressStep]) -> list[tuple[ProgressStep, bool]]:
             undone.add(step.stack)
         if step.reason and (step.failed or (step.of_stack and "ROLLBACK" in step.status)):
             found.append((step, step.stack in undone))
-    failed = [(step, undoing) for step, undoing in found if step.failed and "cancelled" not in step.reason]
+    failed = [
+        (step, undoing) for step, undoing in found if step.failed and "cancelled" not in step.reason
+    ]
     own = [(step, undoing) for step, undoing in failed if not step.of_stack and not step.nested]
     nested = [(step, undoing) for step, undoing in failed if step.nested]
-    return own or nested or [(step, False) for step, _ in found if step.of_stack and "cancelled" not in step.reason][:1]
+    return (
+        own
+        or nested
+        or [(step, False) for step, _ in found if step.of_stack and "cancelled" not in step.reason][
+            :1
+        ]
+    )

@@ -1,8 +1,10 @@
-"""Functions that do not run while services change: those with ``Metadata: {stackwright: {hold: deploy}}``.
+"""Functions that do not run while services change: those with ``Metadata: {stackwright: {hold:
+deploy}}``.
 
-An autoscaler, for one, would start and stop the very tasks that are being replaced. A function is held by a reserved
-concurrency of 0, and gets back what it had. A process that is killed cannot do that; so the next one does, by what the
-template says (https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html).
+An autoscaler, for one, would start and stop the very tasks that are being replaced. A function is
+held by a reserved concurrency of 0, and gets back what it had. A process that is killed cannot do
+that; so the next one does, by what the template says
+(https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html).
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ class PauseAws(Stacks, Services, Protocol):
 
 
 class PausedFunctions(Struct, frozen=True):
-    """A function that is, or can be, held: ``stack`` is the id of the stack that has it, ``name`` its physical id."""
+    """A function that is, or can be, held: ``stack`` is the id of the stack that has it, ``name``
+    its physical id."""
 
     stack: str
     logical_id: str
@@ -37,7 +40,9 @@ class PausedFunctions(Struct, frozen=True):
 
 
 @contextmanager
-def pause_functions(stack: str, templates: Mapping[str, str], aws: PauseAws, tell: Watcher) -> Iterator[None]:
+def pause_functions(
+    stack: str, templates: Mapping[str, str], aws: PauseAws, tell: Watcher
+) -> Iterator[None]:
     """Hold the functions that the templates mark, as long as the block runs.
 
     One that cannot be held, or not be released, is told of: a deployment does not fail for it.
@@ -59,14 +64,19 @@ def pause_functions(stack: str, templates: Mapping[str, str], aws: PauseAws, tel
             resume_functions(found, aws, tell, before)
         except AwsError as error:
             names = ", ".join(each.name for each in found)
-            tell(Notice(f"{names} may still be held: {error}; the next watch or deploy releases it"))
+            tell(
+                Notice(f"{names} may still be held: {error}; the next watch or deploy releases it")
+            )
 
 
 def resume_functions(
-    found: Sequence[PausedFunctions], aws: PauseAws, tell: Watcher, before: Mapping[str, int | None] | None = None
+    found: Sequence[PausedFunctions],
+    aws: PauseAws,
+    tell: Watcher,
+    before: Mapping[str, int | None] | None = None,
 ) -> None:
-    """Let functions run again that are held: with what they had ``before``, where that is known, or else with what
-    their template says by now. Raises AwsError with all that cannot be released."""
+    """Let functions run again that are held: with what they had ``before``, where that is known, or
+    else with what their template says by now. Raises AwsError with all that cannot be released."""
     problems: list[Problem] = []
     for each in found:
         try:
@@ -88,23 +98,33 @@ def _release(function: PausedFunctions, aws: PauseAws, tell: Watcher, known: int
 
 def find_paused(stack: str, templates: Mapping[str, str], aws: PauseAws) -> list[PausedFunctions]:
     """Those that the templates mark and that do not run. Raises AwsError."""
-    return [each for each in pausable_functions(stack, templates, aws) if aws.reserved_concurrency(each.name) == 0]
+    return [
+        each
+        for each in pausable_functions(stack, templates, aws)
+        if aws.reserved_concurrency(each.name) == 0
+    ]
 
 
 def is_any_paused(stack: str, templates: Mapping[str, str], aws: PauseAws) -> bool:
-    """Whether one of those that the templates mark does not run; where they give the names too, no stack is asked.
+    """Whether one of those that the templates mark does not run; where they give the names too, no
+    stack is asked.
 
     Raises AwsError.
     """
     marked = [each for _, found in _marks(templates) for each in found.values()]
-    names = [name for each in marked if isinstance(name := each.properties.get("FunctionName"), str)]
+    names = [
+        name for each in marked if isinstance(name := each.properties.get("FunctionName"), str)
+    ]
     if len(names) < len(marked):
         return bool(find_paused(stack, templates, aws))
     return any(aws.reserved_concurrency(name) == 0 for name in names)
 
 
-def pausable_functions(stack: str, templates: Mapping[str, str], aws: PauseAws) -> list[PausedFunctions]:
-    """Those that the templates mark and that exist; without a mark nothing is asked. Raises AwsError."""
+def pausable_functions(
+    stack: str, templates: Mapping[str, str], aws: PauseAws
+) -> list[PausedFunctions]:
+    """Those that the templates mark and that exist; without a mark nothing is asked. Raises
+    AwsError."""
     found: list[PausedFunctions] = []
     for path, marked in _marks(templates):
         owner = _stack_of(stack, path, aws)
@@ -120,7 +140,9 @@ def _marks(templates: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str, Res
     for path, text in templates.items():
         if _MAY_MARK.search(text):  # parsing takes much longer
             resources = declared_keys(text).resources
-            marked = {name: each for name, each in resources.items() if _marked(each.type, each.metadata)}
+            marked = {
+                name: each for name, each in resources.items() if _marked(each.type, each.metadata)
+            }
             if marked:
                 yield path, marked
 
@@ -131,10 +153,13 @@ def _marked(type_: str, metadata: Any) -> bool:
 
 
 def _stack_of(stack: str, path: str, aws: Stacks) -> str | None:
-    """The stack of a template (``app/autoscaler``), found from its root; None where it is not there yet."""
+    """The stack of a template (``app/autoscaler``), found from its root; None where it is not there
+    yet."""
     owner = stack
     for part in path.split("/")[1:]:
-        children = {each.logical_id: each.physical_id for each in aws.resources(owner) if each.type == STACK}
+        children = {
+            each.logical_id: each.physical_id for each in aws.resources(owner) if each.type == STACK
+        }
         owner = children.get(logical_id(part), "")
         if not owner:
             return None
@@ -150,7 +175,11 @@ def _declared(function: PausedFunctions, aws: Stacks) -> int | None:
     try:
         resolver = Resolver(template, stack.parameters, pseudo_parameters(stack))
         properties = template.resources[function.logical_id].properties
-        value = plain_data(resolver.resolve(properties.get("ReservedConcurrentExecutions", {"Ref": "AWS::NoValue"})))
+        value = plain_data(
+            resolver.resolve(
+                properties.get("ReservedConcurrentExecutions", {"Ref": "AWS::NoValue"})
+            )
+        )
         return int(template_to_text(value))
     except (KeyError, ValueError, TypeError, ValidationError):
         return None

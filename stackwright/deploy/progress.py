@@ -1,5 +1,5 @@
-"""What is told of an operation: steps of stacks and resources, rollouts of services, notices, how it ended; and what a
-deletion does."""
+"""What is told of an operation: steps of stacks and resources, rollouts of services, notices, how
+it ended; and what a deletion does."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from ..plan import STACK, Outcome, nested_name
 class ProgressStep(Struct, frozen=True):
     """A status that a stack or a resource of it has reached.
 
-    ``stack`` is the stack's path (``app/gateway``), ``of_stack`` says that the step is the stack's own, not a
-    resource's; ``nested`` that the resource is a stack, which tells of itself under its own path.
+    ``stack`` is the stack's path (``app/gateway``), ``of_stack`` says that the step is the stack's
+    own, not a resource's; ``nested`` that the resource is a stack, which tells of itself under its
+    own path.
     """
 
     stack: str
@@ -50,9 +51,11 @@ class ProgressStep(Struct, frozen=True):
 
 
 class RolloutProgress(Struct, frozen=True):
-    """An ECS service while it changes: tasks as counted by its newest deployment, and what is new since last time.
+    """An ECS service while it changes: tasks as counted by its newest deployment, and what is new
+    since last time.
 
-    ``messages`` are events of the service, ``stops`` why tasks ended, ``lines`` the ends of their logs.
+    ``messages`` are events of the service, ``stops`` why tasks ended, ``lines`` the ends of their
+    logs.
     """
 
     address: str
@@ -73,8 +76,8 @@ class Notice(Struct, frozen=True):
 
 
 class Fate(Struct, frozen=True):
-    """What a deletion does to a resource. ``kept`` is Retain, Snapshot, or empty where it goes; ``stateful`` says that
-    it holds data."""
+    """What a deletion does to a resource. ``kept`` is Retain, Snapshot, or empty where it goes;
+    ``stateful`` says that it holds data."""
 
     address: str
     type: str

@@ -1,8 +1,8 @@
 """Stack policies and termination protection: what CloudFormation itself refuses, whoever asks.
 
 A stack policy counts for the resources of its own stack only, so each nested stack gets one
-(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/protect-stack-resources.html); termination protection is
-the root's, and holds for all nested in it.
+(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/protect-stack-resources.html);
+termination protection is the root's, and holds for all nested in it.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class _Inside(Struct, frozen=True):
 
 
 def guard_stack(stack: str, aws: Stacks, allowed: Collection[str] = ()) -> None:
-    """Let no update replace or delete what holds data, except what is ``allowed`` by its physical id or, in every stack
-    that has it, its logical ID; nor anyone delete the stack.
+    """Let no update replace or delete what holds data, except what is ``allowed`` by its physical
+    id or, in every stack that has it, its logical ID; nor anyone delete the stack.
 
-    What is so already is left alone. Termination protection comes last: a stack that has it has its policies too.
-    Raises AwsError.
+    What is so already is left alone. Termination protection comes last: a stack that has it has its
+    policies too. Raises AwsError.
     """
     with ThreadPoolExecutor(PARALLEL) as pool:
         reading = pool.submit(aws.stack, stack)
@@ -51,14 +51,23 @@ def guard_stack(stack: str, aws: Stacks, allowed: Collection[str] = ()) -> None:
 
 
 def _tree(root: str, aws: Stacks, pool: ThreadPoolExecutor) -> Mapping[str, _Inside]:
-    """A stack and all that are nested in it, by id, read level by level; without those that do not exist any more."""
+    """A stack and all that are nested in it, by id, read level by level; without those that do not
+    exist any more."""
     found: dict[str, _Inside] = {}
     level = [root]
     while level:
         listed, policies = pool.map(aws.resources, level), pool.map(aws.stack_policy, level)
-        read = {id_: _Inside(inside, held) for id_, inside, held in zip(level, listed, policies, strict=True)}
+        read = {
+            id_: _Inside(inside, held)
+            for id_, inside, held in zip(level, listed, policies, strict=True)
+        }
         found |= {id_: each for id_, each in read.items() if any(each.there())}
-        level = [each.physical_id for inside in read.values() for each in inside.resources if is_nested(each)]
+        level = [
+            each.physical_id
+            for inside in read.values()
+            for each in inside.resources
+            if is_nested(each)
+        ]
     return found
 
 
@@ -69,9 +78,14 @@ def _set_policy(stack: str, names: Sequence[str], present: str | None, aws: Stac
 
 
 def _guarded(stack: str, tree: Mapping[str, _Inside], allowed: Collection[str]) -> set[str]:
-    """What holds data: resources, and nested stacks with such resources, which would go with them."""
+    """What holds data: resources, and nested stacks with such resources, which would go with
+    them."""
     holding = (each for each in tree[stack].there() if each.type in STATEFUL)
-    own = {each.logical_id for each in holding if not {each.logical_id, each.physical_id} & set(allowed)}
+    own = {
+        each.logical_id
+        for each in holding
+        if not {each.logical_id, each.physical_id} & set(allowed)
+    }
     inner = [each for each in tree[stack].there() if each.physical_id in tree]
     return own | {each.logical_id for each in inner if _guarded(each.physical_id, tree, allowed)}
 

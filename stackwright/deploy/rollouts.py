@@ -1,7 +1,9 @@
-"""ECS services while CloudFormation changes them: how far they are, why their tasks stop, and giving up early.
+"""ECS services while CloudFormation changes them: how far they are, why their tasks stop, and
+giving up early.
 
-Stopped reasons and logs of tasks are gone soon after a rollback, so they are read while the tasks exist. A service
-whose tasks fail the same way again and again is stopped rather than waited for: CloudFormation waits three hours.
+Stopped reasons and logs of tasks are gone soon after a rollback, so they are read while the tasks
+exist. A service whose tasks fail the same way again and again is stopped rather than waited for:
+CloudFormation waits three hours.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ _KEPT = 20  # details of one service
 
 @dataclass
 class WatchedService:
-    """A service under way; ``failures`` counts how tasks of its newest deployment ended, by what they said."""
+    """A service under way; ``failures`` counts how tasks of its newest deployment ended, by what
+    they said."""
 
     address: str
     arn: str
@@ -83,7 +86,10 @@ class RolloutWatcher:
         found = self._watched.get(address)
         if found is None:
             return ()
-        stops = (each[0] if len(each) == 1 else f"{len(each)} times: {each[0]}" for each in found.stops.values())
+        stops = (
+            each[0] if len(each) == 1 else f"{len(each)} times: {each[0]}"
+            for each in found.stops.values()
+        )
         told = {_signature(text): text for text in found.told[-_KEPT:]}.values()
         return (*told, *stops, *(f"log: {line}" for line in found.lines))
 
@@ -97,7 +103,10 @@ class RolloutWatcher:
                 by_cluster.setdefault(watched.cluster, []).append(watched)
         try:
             for cluster, some in by_cluster.items():
-                services = {each.arn: each for each in self._aws.services(cluster, [each.arn for each in some])}
+                services = {
+                    each.arn: each
+                    for each in self._aws.services(cluster, [each.arn for each in some])
+                }
                 for watched in some:
                     if watched.arn in services:
                         found += self._news(watched, services[watched.arn])
@@ -109,7 +118,11 @@ class RolloutWatcher:
 
     def _news(self, watched: WatchedService, service: Service) -> Iterator[Progress]:
         newest = next((each for each in service.deployments if each.status == "PRIMARY"), None)
-        new = [each for each in reversed(service.events) if each[0] not in watched.seen and each[1] >= watched.since]
+        new = [
+            each
+            for each in reversed(service.events)
+            if each[0] not in watched.seen and each[1] >= watched.since
+        ]
         watched.seen.update(event_id for event_id, _, _ in new)
         counts = (service.desired, 0, 0, 0)
         if newest:
@@ -120,17 +133,26 @@ class RolloutWatcher:
         found = list(self._stops(watched, newest)) if newest and (new or newest.failed) else []
         stops, lines = [why for why, _ in found], [line for _, log in found for line in log]
         messages = tuple(_unprefixed(text) for _, _, text in new)
-        early = [text for text, (_, time, _) in zip(messages, new, strict=True) if time <= (self._undone or time)]
+        early = [
+            text
+            for text, (_, time, _) in zip(messages, new, strict=True)
+            if time <= (self._undone or time)
+        ]
         watched.told += [text for text in early if not _ROUTINE.match(text)]
         if not self._undone or watched.closing:  # what ends during a rollback is no cause of it
             watched.lines += lines
             for why in stops:
                 watched.stops.setdefault(_signature(why.partition(" stopped: ")[2]), []).append(why)
-        yield RolloutProgress(watched.address, *counts, watched.since, messages, tuple(stops), tuple(lines))
+        yield RolloutProgress(
+            watched.address, *counts, watched.since, messages, tuple(stops), tuple(lines)
+        )
         yield from self._given_up(watched, newest)
 
-    def _stops(self, watched: WatchedService, newest: Deployment) -> Iterator[tuple[str, list[str]]]:
-        """(Why, the end of the log) of each task of the deployment that ended since the last look."""
+    def _stops(
+        self, watched: WatchedService, newest: Deployment
+    ) -> Iterator[tuple[str, list[str]]]:
+        """(Why, the end of the log) of each task of the deployment that ended since the last
+        look."""
         for task in self._aws.tasks(watched.cluster, watched.arn.rpartition("/")[2], stopped=True):
             known = task.arn in watched.seen or task.started_by not in ("", newest.id)
             if known or task.stopped_reason.startswith("Scaling activity"):
@@ -145,7 +167,9 @@ class RolloutWatcher:
         """The last lines of the containers that failed, by awslogs."""
         definition = self._definitions.get(task.task_definition)
         if definition is None:
-            definition = self._definitions[task.task_definition] = self._aws.task_definition(task.task_definition)
+            definition = self._definitions[task.task_definition] = self._aws.task_definition(
+                task.task_definition
+            )
         options = {
             each["name"]: (each.get("logConfiguration") or {}).get("options") or {}
             for each in definition.get("containerDefinitions") or ()
@@ -160,7 +184,8 @@ class RolloutWatcher:
         return found
 
     def _given_up(self, watched: WatchedService, newest: Deployment | None) -> Iterator[Progress]:
-        """Stop a deployment whose tasks all fail alike; ECS then fails it, and CloudFormation rolls back."""
+        """Stop a deployment whose tasks all fail alike; ECS then fails it, and CloudFormation rolls
+        back."""
         often = [(count, why) for why, count in watched.failures.items() if count >= self._limit]
         if not often or watched.stopped or self._undone or newest is None:
             return
@@ -176,7 +201,9 @@ class RolloutWatcher:
                 watched.told.append(f"stopped after {count} tasks had failed the same way")
                 yield Notice(text)
         except AwsError as error:
-            yield Notice(f"{watched.address}: {count} tasks failed the same way, but it cannot be stopped: {error}")
+            yield Notice(
+                f"{watched.address}: {count} tasks failed the same way, but it cannot be stopped: {error}"
+            )
 
 
 def _unprefixed(message: str) -> str:
@@ -186,7 +213,9 @@ def _unprefixed(message: str) -> str:
 
 def _why(task: Task) -> str:
     ended = "; ".join(filter(None, map(_container, task.containers)))
-    return f"{task.stopped_reason or task.stop_code or 'no reason given'}" + (f" ({ended})" if ended else "")
+    return f"{task.stopped_reason or task.stop_code or 'no reason given'}" + (
+        f" ({ended})" if ended else ""
+    )
 
 
 def _container(container: Container) -> str:

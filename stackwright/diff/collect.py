@@ -1,8 +1,9 @@
-"""Predicted changes of a stack and its nested stacks -> what happens to each resource, as people read it.
+"""Predicted changes of a stack and its nested stacks -> what happens to each resource, as people
+read it.
 
-Stands on :mod:`stackwright.cfn.changes`, which knows what replaces and what follows. Here the changes of all stacks
-come together, and properties are compared by meaning: containers by name, environment by variable, policies by
-statement, JSON text by its content.
+Stands on :mod:`stackwright.cfn.changes`, which knows what replaces and what follows. Here the
+changes of all stacks come together, and properties are compared by meaning: containers by name,
+environment by variable, policies by statement, JSON text by its content.
 """
 
 from __future__ import annotations
@@ -39,18 +40,31 @@ from ..cfn import (
     read_statements,
     template_to_text,
 )
-from .model import HIDDEN, PARAMETER, DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff, mask
+from .model import (
+    HIDDEN,
+    PARAMETER,
+    DataLoss,
+    Diff,
+    Effect,
+    OutputDiff,
+    PropertyDiff,
+    ResourceDiff,
+    mask,
+)
 
-# --- collecting ---------------------------------------------------------------------------------------------
+# --- collecting
+# ---------------------------------------------------------------------------------------------
 
 
 @dataclass
 class DiffCollector:
-    """Gathers what happens to resources; nested stacks themselves are no resources to the reader."""
+    """Gathers what happens to resources; nested stacks themselves are no resources to the
+    reader."""
 
     schemas: Schemas
     name: Callable[[str, ResourceChange], str] | None = None
-    """Name of a nested stack (``app/network``) from that of its parent; by default from the file in TemplateURL."""
+    """Name of a nested stack (``app/network``) from that of its parent; by default from the file in
+    TemplateURL."""
     resources: list[ResourceDiff] = field(default_factory=list)
     outputs: list[OutputDiff] = field(default_factory=list)
     losses: list[DataLoss] = field(default_factory=list)
@@ -60,14 +74,17 @@ class DiffCollector:
         return Diff(tuple(self.resources), tuple(self.outputs), tuple(self.losses))
 
     def root(self, name: str, stack: StackSide | None, prediction: Prediction) -> None:
-        """Gather a root stack's changes, nested stacks included; ``stack`` is the side that stays, if any."""
+        """Gather a root stack's changes, nested stacks included; ``stack`` is the side that stays,
+        if any."""
         self._stack(name, stack, prediction, {})
         for output, (before, after) in prediction.outputs.items():
             sides = [None if side is MISSING else _shown(side) for side in (before, after)]
             if sides[0] != sides[1]:
                 self.outputs.append(OutputDiff(name, output, *sides))
 
-    def _stack(self, name: str, stack: StackSide | None, prediction: Prediction, wires: Mapping[str, str]) -> None:
+    def _stack(
+        self, name: str, stack: StackSide | None, prediction: Prediction, wires: Mapping[str, str]
+    ) -> None:
         for change in prediction.changes:
             if change.real and not (change.type == STACK_TYPE and change.nested):
                 self._resource(name, stack, change, wires)
@@ -80,7 +97,9 @@ class DiffCollector:
                 inner = self.name(name, change) if self.name else f"{name}/{_file_name(change)}"
                 self._stack(inner, child, change.nested, _wires(change))
 
-    def _resource(self, name: str, stack: StackSide | None, change: ResourceChange, wires: Mapping[str, str]) -> None:
+    def _resource(
+        self, name: str, stack: StackSide | None, change: ResourceChange, wires: Mapping[str, str]
+    ) -> None:
         known = self.schemas.get(change.type)
         modified = change.action is Action.MODIFY
         properties = tuple(_properties(change, known, wires)) if modified else ()
@@ -103,7 +122,8 @@ class DiffCollector:
 
 
 def _file_name(change: ResourceChange) -> str:
-    """``network`` for a nested stack from ``./app/network.yaml``; its logical id where that is not known."""
+    """``network`` for a nested stack from ``./app/network.yaml``; its logical id where that is not
+    known."""
     properties = (change.after or change.before).get("Properties", {})
     url = plain_data(properties.get("TemplateURL"))
     if not isinstance(url, str):
@@ -116,7 +136,9 @@ def _wires(change: ResourceChange) -> dict[str, str]:
     given = change.after.get("Properties", {}).get("Parameters", {})
     found = {}
     for name, value in given.items() if isinstance(given, Mapping) else ():
-        names = sorted(reference.entity for node in find_traces(value) for reference in node.references)
+        names = sorted(
+            reference.entity for node in find_traces(value) for reference in node.references
+        )
         if names:
             found[name] = ", ".join(dict.fromkeys(names))
     return found
@@ -145,7 +167,8 @@ def _loss(found: ResourceDiff, change: ResourceChange) -> Iterator[DataLoss]:
 
 
 def describe_new_default(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> str:
-    """What is new in the declaration of a parameter that gets its value later, or nothing: `` (web:1.0 → web:1.1)``."""
+    """What is new in the declaration of a parameter that gets its value later, or nothing: ``
+    (web:1.0 → web:1.1)``."""
     if old.get(name) == new[name]:
         return ""
     texts = [str(side.get(name, {}).get("Description", "")).split() for side in (old, new)]
@@ -153,7 +176,8 @@ def describe_new_default(old: Mapping[str, Any], new: Mapping[str, Any], name: s
     return f" ({words[0]} → {words[1]})" if all(words) else " (declared anew)"
 
 
-# --- properties by meaning ----------------------------------------------------------------------------------
+# --- properties by meaning
+# ----------------------------------------------------------------------------------
 
 _IDENTITIES = (
     "Name",
@@ -174,7 +198,9 @@ _IDENTITIES = (
 """Keys by which lists of maps are compared, where each item has one and no two have the same."""
 
 
-def _properties(change: ResourceChange, known: ResourceType | None, wires: Mapping[str, str]) -> Iterator[PropertyDiff]:
+def _properties(
+    change: ResourceChange, known: ResourceType | None, wires: Mapping[str, str]
+) -> Iterator[PropertyDiff]:
     for attribute in sorted({*change.before, *change.after}):
         prefix = "" if attribute == "Properties" else attribute
         before, after = (side.get(attribute, MISSING) for side in (change.before, change.after))
@@ -241,7 +267,9 @@ def _shown(value: Any) -> Any:
     return value.text if isinstance(value, Unknown) else value
 
 
-def _leaves(before: Any, after: Any, shown: str, path: tuple[str | int, ...], statement: str = "") -> Iterator[_Leaf]:
+def _leaves(
+    before: Any, after: Any, shown: str, path: tuple[str | int, ...], statement: str = ""
+) -> Iterator[_Leaf]:
     """The differing leaves of two resolved trees, lists of named things compared by name.
 
     ``statement`` is the effect of the policy statement around them.
@@ -250,10 +278,16 @@ def _leaves(before: Any, after: Any, shown: str, path: tuple[str | int, ...], st
         return
     before, after = _opened(before), _opened(after)
     if isinstance(before, Mapping) and isinstance(after, Mapping):
-        statement = _statement(after) if path[-1:] == ("Statement",) or path[-2:] == ("Statement", 0) else statement
+        statement = (
+            _statement(after)
+            if path[-1:] == ("Statement",) or path[-2:] == ("Statement", 0)
+            else statement
+        )
         for key in sorted({**before, **after}):
             name = f"{shown}.{key}" if shown else str(key)
-            yield from _leaves(before.get(key, MISSING), after.get(key, MISSING), name, (*path, key), statement)
+            yield from _leaves(
+                before.get(key, MISSING), after.get(key, MISSING), name, (*path, key), statement
+            )
     elif isinstance(before, list) and isinstance(after, list):
         if _reordered(before, after):
             yield _Leaf(f"{shown}[order]", path, before, after, statement)
@@ -269,7 +303,8 @@ def _statement(after: Mapping[str, Any]) -> str:
 
 
 def _opened(value: Any) -> Any:
-    """Containers as they are, and JSON in text as what it says; what they depend on stays with the parts."""
+    """Containers as they are, and JSON in text as what it says; what they depend on stays with the
+    parts."""
     held = value.value if isinstance(value, Traced) else value
     text = held.text if isinstance(held, Unknown) else held
     if isinstance(text, str) and text.lstrip().startswith(('{"', "{\n", "[{", "{ ")):
@@ -295,7 +330,9 @@ def _paired(before: Sequence[Any], after: Sequence[Any]) -> Iterator[tuple[str, 
     """Items of two lists that belong together: by name, else by equal content, else by place."""
     key = _identity(before, after)
     if key is not None:
-        sides: list[dict[str | None, Any]] = [{_name(i, key): i for i in side} for side in (before, after)]
+        sides: list[dict[str | None, Any]] = [
+            {_name(i, key): i for i in side} for side in (before, after)
+        ]
         for name in dict.fromkeys([*sides[0], *sides[1]]):
             old, new = _narrowed(sides[0].get(name, MISSING), sides[1].get(name, MISSING), key)
             yield json.dumps(name), old, new
@@ -307,7 +344,8 @@ def _paired(before: Sequence[Any], after: Sequence[Any]) -> Iterator[tuple[str, 
 
 
 def _narrowed(old: Any, new: Any, key: str) -> tuple[Any, Any]:
-    """A named value that comes or goes without its name, which stands in the path: ``{"Value": "x"}``."""
+    """A named value that comes or goes without its name, which stands in the path: ``{"Value":
+    "x"}``."""
     sides = [old, new]
     if MISSING not in (old, new):
         return old, new
@@ -321,14 +359,19 @@ def _narrowed(old: Any, new: Any, key: str) -> tuple[Any, Any]:
 def _reordered(before: Sequence[Any], after: Sequence[Any]) -> bool:
     """Whether the same items stand in another order, which CloudFormation takes for a change."""
     key = _identity(before, after)
-    sides = [[_name(item, key) if key else repr(canonical_value(item)) for item in side] for side in (before, after)]
+    sides = [
+        [_name(item, key) if key else repr(canonical_value(item)) for item in side]
+        for side in (before, after)
+    ]
     return sides[0] != sides[1] and sorted(map(str, sides[0])) == sorted(map(str, sides[1]))
 
 
 def _identity(before: Sequence[Any], after: Sequence[Any]) -> str | None:
     for key in _IDENTITIES:
         sides = [[_name(item, key) for item in side] for side in (before, after)]
-        if all(None not in names and len(set(names)) == len(names) for names in sides) and (before or after):
+        if all(None not in names and len(set(names)) == len(names) for names in sides) and (
+            before or after
+        ):
             return key
     return None
 
@@ -336,10 +379,18 @@ def _identity(before: Sequence[Any], after: Sequence[Any]) -> str | None:
 def _name(item: Any, key: str) -> str | None:
     held = _opened(item)
     value = plain_data(held.get(key)) if isinstance(held, Mapping) and key in held else None
-    return value.text if isinstance(value, Unknown) else None if value is None else template_to_text(value)
+    return (
+        value.text
+        if isinstance(value, Unknown)
+        else None
+        if value is None
+        else template_to_text(value)
+    )
 
 
-def _unmatched(before: Sequence[Any], after: Sequence[Any]) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
+def _unmatched(
+    before: Sequence[Any], after: Sequence[Any]
+) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
     """The items of each list without an equal one in the other, with their places."""
     waiting = [repr(canonical_value(item)) for item in after]
     rest_before = []

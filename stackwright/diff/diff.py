@@ -1,7 +1,8 @@
-"""Two builds -> what deploying the second over the first does; offline, resource by resource, by meaning.
+"""Two builds -> what deploying the second over the first does; offline, resource by resource, by
+meaning.
 
-Stands on :mod:`stackwright.cfn.changes`, which knows what replaces and what follows, and on :mod:`.comparison`, which
-compares properties as people read them.
+Stands on :mod:`stackwright.cfn.changes`, which knows what replaces and what follows, and on
+:mod:`.comparison`, which compares properties as people read them.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ TEMPLATES = (".yaml", ".json")
 """What the names of templates end in."""
 
 
-# --- reading builds -----------------------------------------------------------------------------------------
+# --- reading builds
+# -----------------------------------------------------------------------------------------
 
 
 def read_build_folder(path: Path) -> dict[str, str]:
@@ -51,7 +53,9 @@ def read_build_folder(path: Path) -> dict[str, str]:
         InputError: a file cannot be read as text.
     """
     found = {}
-    templates = [file for file in path.rglob("*") if file.suffix in TEMPLATES] if path.is_dir() else []
+    templates = (
+        [file for file in path.rglob("*") if file.suffix in TEMPLATES] if path.is_dir() else []
+    )
     for file in sorted(templates):
         try:
             found[file.relative_to(path).as_posix()] = file.read_text(encoding="utf-8")
@@ -62,7 +66,8 @@ def read_build_folder(path: Path) -> dict[str, str]:
 
 
 def read_build_revision(project: Path, ref: str, path: str) -> dict[str, str]:
-    """The templates below ``path`` (relative to the project) as they are in the git revision ``ref``.
+    """The templates below ``path`` (relative to the project) as they are in the git revision
+    ``ref``.
 
     Raises:
         InputError: there is no such revision, or the project is no git repository.
@@ -72,16 +77,24 @@ def read_build_revision(project: Path, ref: str, path: str) -> dict[str, str]:
     commit = _git(project, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").strip()
     listed = _git(project, "ls-tree", "-r", "-z", "--name-only", commit, "--", f"{path}/")
     names = [name for name in listed.split("\0") if name.endswith(TEMPLATES)]
-    return {posixpath.relpath(name, path): _git(project, "show", f"{commit}:./{name}") for name in names}
+    return {
+        posixpath.relpath(name, path): _git(project, "show", f"{commit}:./{name}") for name in names
+    }
 
 
 def _git(project: Path, *arguments: str) -> str:
     try:
         done = subprocess.run(
-            ["git", "-C", str(project), *arguments], capture_output=True, text=True, check=True, encoding="utf-8"
+            ["git", "-C", str(project), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            encoding="utf-8",
         )
     except FileNotFoundError:
-        raise InputError.of("SW502", "git is not installed", hint="compare with a folder instead") from None
+        raise InputError.of(
+            "SW502", "git is not installed", hint="compare with a folder instead"
+        ) from None
     except subprocess.CalledProcessError as error:
         reason = error.stderr.strip() or f"git {arguments[0]} found nothing for {arguments[-1]!r}"
         hint = "name a branch, tag or commit of this repository, or a build folder"
@@ -90,21 +103,24 @@ def _git(project: Path, *arguments: str) -> str:
 
 
 def rename_environment(files: Files, name: str, to: str) -> dict[str, str]:
-    """The build with one environment's name put for another's, wherever it stands as a word: so that two
-    environments are compared by what they mean, not by what they are called."""
+    """The build with one environment's name put for another's, wherever it stands as a word: so
+    that two environments are compared by what they mean, not by what they are called."""
     word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])")
     return {path: word.sub(to, text) for path, text in files.items()}
 
 
-# --- comparing ----------------------------------------------------------------------------------------------
+# --- comparing
+# ----------------------------------------------------------------------------------------------
 
 
-def diff_builds(before: Files, after: Files, region: str = "us-east-1", account_id: str = "") -> Diff:
+def diff_builds(
+    before: Files, after: Files, region: str = "us-east-1", account_id: str = ""
+) -> Diff:
     """What deploying the build ``after`` over a deployment of ``before`` does to each resource.
 
-    Values that only exist in AWS are compared by what they refer to. A root's parameter without a value takes
-    the output of the same name of another root; else it is known after apply, and taken for changed where its
-    declaration changed (an image's tag stands in its description).
+    Values that only exist in AWS are compared by what they refer to. A root's parameter without a
+    value takes the output of the same name of another root; else it is known after apply, and taken
+    for changed where its declaration changed (an image's tag stands in its description).
 
     Raises:
         TemplateError: a template is not one, with file and line.
@@ -118,7 +134,9 @@ def diff_builds(before: Files, after: Files, region: str = "us-east-1", account_
     return collector.result()
 
 
-def _compared(old: _Build, new: _Build, name: str, schemas: Schemas) -> tuple[StackSide | None, Prediction]:
+def _compared(
+    old: _Build, new: _Build, name: str, schemas: Schemas
+) -> tuple[StackSide | None, Prediction]:
     before = old.stack(name, None) if name in old.roots else None
     after = new.stack(name, old.declared(name)) if name in new.roots else None
     try:
@@ -160,7 +178,11 @@ class _Build:
         """Roots after those whose outputs they take."""
         templates = {root: self.template(self.roots[root]) for root in sorted(self.roots)}
         needs = {
-            root: [o for o, other in templates.items() if o != root and {*other.outputs} & {*template.parameters}]
+            root: [
+                o
+                for o, other in templates.items()
+                if o != root and {*other.outputs} & {*template.parameters}
+            ]
             for root, template in templates.items()
         }
         try:
@@ -177,8 +199,14 @@ class _Build:
             if name in self.outputs:
                 given[name] = Traced(plain_data(self.outputs[name]))
             elif parameter.default is None:
-                what = describe_new_default(old, template.data["Parameters"], name) if old is not None else ""
-                given[name] = Unknown(f"${{{name}}}", (f"{PARAMETER}{name}{what}",), fresh=bool(what))
+                what = (
+                    describe_new_default(old, template.data["Parameters"], name)
+                    if old is not None
+                    else ""
+                )
+                given[name] = Unknown(
+                    f"${{{name}}}", (f"{PARAMETER}{name}{what}",), fresh=bool(what)
+                )
         nested = self._nested(self.roots[root], template)
         return StackSide(template, given, self._pseudo, nested=nested)
 

@@ -1,4 +1,5 @@
-"""What happens to resources, property by property: the frozen types that predictions, plans and drift are told in.
+"""What happens to resources, property by property: the frozen types that predictions, plans and
+drift are told in.
 
 They stand on nothing, so that a command which finds no difference need not load what compares.
 """
@@ -28,10 +29,10 @@ class Effect(StrEnum):
 
 
 class PropertyDiff(Struct, frozen=True):
-    """One value that differs. ``path`` reads like ``ContainerDefinitions["gateway"].Image``; a side that does
-    not exist is None. ``replaces``: ``no``, ``yes`` or ``maybe``; ``after_apply``: the new value is only
-    known then. ``statement``: what the policy statement around it will do, ``Allow`` or ``Deny``; empty where there is
-    none, or that is not known."""
+    """One value that differs. ``path`` reads like ``ContainerDefinitions["gateway"].Image``; a side
+    that does not exist is None. ``replaces``: ``no``, ``yes`` or ``maybe``; ``after_apply``: the
+    new value is only known then. ``statement``: what the policy statement around it will do,
+    ``Allow`` or ``Deny``; empty where there is none, or that is not known."""
 
     path: str
     before: Any
@@ -48,8 +49,9 @@ class PropertyDiff(Struct, frozen=True):
 class ResourceDiff(Struct, frozen=True):
     """What happens to one resource of one stack (``app`` or ``app/gateway``).
 
-    ``certain`` is False where it depends on values known after apply. ``causes`` name what a change merely
-    follows. ``denies``: whether a policy in what is removed may deny something; None where that is not known.
+    ``certain`` is False where it depends on values known after apply. ``causes`` name what a change
+    merely follows. ``denies``: whether a policy in what is removed may deny something; None where
+    that is not known.
     """
 
     stack: str
@@ -69,9 +71,9 @@ class ResourceDiff(Struct, frozen=True):
 
 
 class DataLoss(Struct, frozen=True):
-    """A stateful resource that goes away or is made anew. ``policy`` is what the template says of the old
-    one; ``kept`` whether its data survives (somewhere nothing uses it any more). ``physical_id`` is empty where
-    AWS was not asked."""
+    """A stateful resource that goes away or is made anew. ``policy`` is what the template says of
+    the old one; ``kept`` whether its data survives (somewhere nothing uses it any more).
+    ``physical_id`` is empty where AWS was not asked."""
 
     resource: ResourceDiff
     policy: str

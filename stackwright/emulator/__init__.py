@@ -4,16 +4,21 @@
 - ``state``: stacks, resources, events and change sets as they are now; to and from JSON.
 - ``clock``: what happens when; time passes only while a request is answered.
 - ``resources``: makes, changes and deletes physical resources, or says why not.
-- ``services``: resources that also exist in moto; ``rollout``, ``network`` and ``tasks``: what its ECS services do with
-  time; ``ecs``: what clients ask of them; ``drift``: what moto holds against what a template says.
+- ``services``: resources that also exist in moto; ``rollout``, ``network`` and ``tasks``: what its
+  ECS services do with time; ``ecs``: what clients ask of them; ``drift``: what moto holds against
+  what a template says.
 - ``functions``, ``bootstrap``: Lambda functions that run; ``account``: quotas and the like.
-- ``moto_application``: moto's services as one application; ``registry``: ECR's, for podman and docker.
-- ``operations``: creating, updating, deleting and rolling back a stack, with the events and statuses of AWS.
-- ``policy``, ``imports``, ``history``: stack policies, change sets of existing resources, events by operation.
+- ``moto_application``: moto's services as one application; ``registry``: ECR's, for podman and
+  docker.
+- ``operations``: creating, updating, deleting and rolling back a stack, with the events and
+  statuses of AWS.
+- ``policy``, ``imports``, ``history``: stack policies, change sets of existing resources, events by
+  operation.
 - ``faults``: requests and servers that fail on demand; ``durations``: how long AWS takes.
 - ``engine``: the API's actions on all of that.
 - ``protocol``: CloudFormation's Query protocol, from and to HTTP.
-- ``server``: the loopback server; ``journal``: its state across restarts; ``lifecycle``: it in the background.
+- ``server``: the loopback server; ``journal``: its state across restarts; ``lifecycle``: it in the
+  background.
 
 What a change does is decided in :mod:`stackwright.cfn`; nothing here knows templates' semantics.
 """
@@ -38,7 +43,15 @@ if TYPE_CHECKING:
         make_local_keys,
         start_local,
     )
-    from .rehearsal import Phase, Rehearsal, RehearsalBuild, RehearsalStep, RehearsalWorld, Rollback, rehearse
+    from .rehearsal import (
+        Phase,
+        Rehearsal,
+        RehearsalBuild,
+        RehearsalStep,
+        RehearsalWorld,
+        Rollback,
+        rehearse,
+    )
     from .server import ADMIN, Application
     from .state import STACK_TYPE
 

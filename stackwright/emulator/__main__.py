@@ -1,4 +1,5 @@
-"""The emulator as a process of its own: ``python -m stackwright.emulator FOLDER [REGION [ACCOUNT]]``."""
+"""The emulator as a process of its own: ``python -m stackwright.emulator FOLDER [REGION
+[ACCOUNT]]``."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ from .server import Server
 
 def main() -> None:
     """Serve until told to stop; where and as whom stands in the folder's file while it runs."""
-    folder, region, account = (*sys.argv[1:], "us-east-1", "123456789012")[:3] if len(sys.argv) > 1 else sys.exit(2)
+    folder, region, account = (
+        (*sys.argv[1:], "us-east-1", "123456789012")[:3] if len(sys.argv) > 1 else sys.exit(2)
+    )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -33,17 +36,24 @@ def main() -> None:
 
 
 def _serve(
-    folder: Path, region: str, account: str, stop: threading.Event, tell: Callable[[Mapping[str, Any]], None]
+    folder: Path,
+    region: str,
+    account: str,
+    stop: threading.Event,
+    tell: Callable[[Mapping[str, Any]], None],
 ) -> None:
     journal = Journal(folder / f"state-{account}-{region}.jsonl")
-    with Server(LocalCloudFormation(Pseudo(region=region, account_id=account)), journal=journal) as server:
+    with Server(
+        LocalCloudFormation(Pseudo(region=region, account_id=account)), journal=journal
+    ) as server:
         tell({"pid": os.getpid(), "url": server.url, "region": region, "account": account})
         threading.Thread(target=_load, args=(server,), daemon=True).start()
         stop.wait()
 
 
 def _load(server: Server) -> None:
-    """Get ready for the first deployment. What is loaded stays, so the garbage collector need not look at it again."""
+    """Get ready for the first deployment. What is loaded stays, so the garbage collector need not
+    look at it again."""
     server.load()
     gc.collect()
     gc.freeze()

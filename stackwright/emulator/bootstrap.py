@@ -1,6 +1,6 @@
-"""What a function's process runs: the handler, once. It is started with this source text, in the folder of the
-function's code, so that nothing of ours is importable there; the event comes on stdin, the outcome goes to the file
-that is named.
+"""What a function's process runs: the handler, once. It is started with this source text, in the
+folder of the function's code, so that nothing of ours is importable there; the event comes on
+stdin, the outcome goes to the file that is named.
 
 docs.aws.amazon.com/lambda/latest/dg/python-context.html and .../python-exceptions.html
 """
@@ -45,8 +45,14 @@ def outcome() -> dict[str, Any]:
         handler = getattr(importlib.import_module(module.replace("/", ".")), name)
         return {"payload": json.dumps(handler(event, context))}
     except (Exception, SystemExit) as error:
-        trace = [line for line in traceback.format_tb(error.__traceback__) if '"<string>"' not in line]
-        told = {"errorMessage": str(error), "errorType": type(error).__name__, "requestId": context.aws_request_id}
+        trace = [
+            line for line in traceback.format_tb(error.__traceback__) if '"<string>"' not in line
+        ]
+        told = {
+            "errorMessage": str(error),
+            "errorType": type(error).__name__,
+            "requestId": context.aws_request_id,
+        }
         traceback.print_exc()
         return {"error": {**told, "stackTrace": trace}}
 

@@ -1,5 +1,5 @@
-"""What happens when. Time passes only while a request is answered, so that no thread is needed and a run with the
-same requests and seed is always the same."""
+"""What happens when. Time passes only while a request is answered, so that no thread is needed and
+a run with the same requests and seed is always the same."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from itertools import count
 class Clock:
     """Runs callbacks when they are due.
 
-    ``source`` gives the present in seconds since the epoch. ``now`` is the present, or, while a callback runs, the
-    time for which it was planned, so that events carry the time at which they would have happened.
+    ``source`` gives the present in seconds since the epoch. ``now`` is the present, or, while a
+    callback runs, the time for which it was planned, so that events carry the time at which they
+    would have happened.
     """
 
     def __init__(self, source: Callable[[], float]) -> None:

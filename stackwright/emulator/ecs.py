@@ -27,7 +27,9 @@ class EcsError(Exception):
 class Ecs:
     """ECS of one account and Region, for one request; ``passed`` lets moto answer an action."""
 
-    def __init__(self, rollouts: ServiceRollouts, page: int, passed: Callable[[str, Arguments], Response]) -> None:
+    def __init__(
+        self, rollouts: ServiceRollouts, page: int, passed: Callable[[str, Arguments], Response]
+    ) -> None:
         self._rollouts, self._page, self._passed = rollouts, page, passed
 
     def answer(self, action: str, arguments: Arguments) -> Response:
@@ -40,28 +42,42 @@ class Ecs:
         except EcsError as error:
             return _answer({"__type": error.code, "message": str(error)}, 400)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            return _answer({"__type": "InvalidParameterException", "message": f"malformed: {error}"}, 400)
+            return _answer(
+                {"__type": "InvalidParameterException", "message": f"malformed: {error}"}, 400
+            )
         return found if isinstance(found, Response) else _answer(found)
 
     def list_clusters(self, arguments: Arguments) -> Any:
         """ListClusters: those that nobody deleted."""
         clusters = self._rollouts.backend.clusters.values()
-        return self._paged("clusterArns", [each.arn for each in clusters if each.status == "ACTIVE"], arguments)
+        return self._paged(
+            "clusterArns", [each.arn for each in clusters if each.status == "ACTIVE"], arguments
+        )
 
     def list_services(self, arguments: Arguments) -> Any:
-        """ListServices: those that nobody deleted, by launch type and scheduling strategy where asked for."""
+        """ListServices: those that nobody deleted, by launch type and scheduling strategy where
+        asked for."""
         wanted = {"cluster_name": self._cluster(arguments).name, "status": "ACTIVE"}
-        for name, attribute in (("launchType", "launch_type"), ("schedulingStrategy", "scheduling_strategy")):
+        for name, attribute in (
+            ("launchType", "launch_type"),
+            ("schedulingStrategy", "scheduling_strategy"),
+        ):
             if name in arguments:
                 wanted[attribute] = arguments[name]
         services = self._rollouts.backend.services.values()
-        found = [s.arn for s in services if all(getattr(s, name) == value for name, value in wanted.items())]
+        found = [
+            s.arn
+            for s in services
+            if all(getattr(s, name) == value for name, value in wanted.items())
+        ]
         return self._paged("serviceArns", sorted(found), arguments, usual=10)
 
-    # --- tasks --------------------------------------------------------------------------------------------------
+    # --- tasks
+    # --------------------------------------------------------------------------------------------------
 
     def list_tasks(self, arguments: Arguments) -> Any:
-        """ListTasks, with its filters; those that run or are to run, unless others are asked for."""
+        """ListTasks, with its filters; those that run or are to run, unless others are asked
+        for."""
         cluster = self._cluster(arguments)
         if "containerInstance" in arguments:
             return {"taskArns": []}
@@ -87,12 +103,17 @@ class Ecs:
         more = {"nextToken": str(start + size)} if start + size < len(found) else {}
         return {key: found[start : start + size], **more}
 
-    # --- service deployments ------------------------------------------------------------------------------------
+    # --- service deployments
+    # ------------------------------------------------------------------------------------
 
     def list_service_deployments(self, arguments: Arguments) -> Any:
         """ListServiceDeployments: newest first, by status where asked for."""
         service, status = self._service(arguments, "service"), arguments.get("status")
-        found = [each for each in self._rollouts.history.get(service.arn, []) if not status or each["status"] in status]
+        found = [
+            each
+            for each in self._rollouts.history.get(service.arn, [])
+            if not status or each["status"] in status
+        ]
         shown = [{key: value for key, value in each.items() if key in _BRIEF} for each in found]
         for brief, each in zip(shown, found, strict=True):
             brief["targetServiceRevisionArn"] = each["targetServiceRevision"]["arn"]
@@ -100,45 +121,74 @@ class Ecs:
 
     def describe_service_deployments(self, arguments: Arguments) -> Any:
         """DescribeServiceDeployments; those that do not exist are failures."""
-        known = {each["serviceDeploymentArn"]: each for all_ in self._rollouts.history.values() for each in all_}
+        known = {
+            each["serviceDeploymentArn"]: each
+            for all_ in self._rollouts.history.values()
+            for each in all_
+        }
         asked = arguments.get("serviceDeploymentArns", ())
         failures = [{"arn": arn, "reason": "MISSING"} for arn in asked if arn not in known]
-        return {"serviceDeployments": [known[arn] for arn in asked if arn in known], "failures": failures}
+        return {
+            "serviceDeployments": [known[arn] for arn in asked if arn in known],
+            "failures": failures,
+        }
 
     def stop_service_deployment(self, arguments: Arguments) -> Any:
-        """StopServiceDeployment: the service returns to the last completed deployment, or (ABORT) stays as it is."""
+        """StopServiceDeployment: the service returns to the last completed deployment, or (ABORT)
+        stays as it is."""
         arn = arguments.get("serviceDeploymentArn", "")
         for service, deployments in self._rollouts.history.items():
             rollout = self._rollouts.current.get(service)
             if arn not in [each["serviceDeploymentArn"] for each in deployments]:
                 continue
             latest = deployments[0]
-            if latest["serviceDeploymentArn"] != arn or latest["status"] in ENDED or rollout is None:
-                raise EcsError("ConflictException", f"The service deployment {arn} is not in progress.")
+            if (
+                latest["serviceDeploymentArn"] != arn
+                or latest["status"] in ENDED
+                or rollout is None
+            ):
+                raise EcsError(
+                    "ConflictException", f"The service deployment {arn} is not in progress."
+                )
             rollout.halt(arguments.get("stopType", "ROLLBACK") == "ROLLBACK")
             return {"serviceDeploymentArn": arn}
-        raise EcsError("ServiceDeploymentNotFoundException", "The service deployment could not be found.")
+        raise EcsError(
+            "ServiceDeploymentNotFoundException", "The service deployment could not be found."
+        )
 
-    # --- services that clients change ---------------------------------------------------------------------------
+    # --- services that clients change
+    # ---------------------------------------------------------------------------
 
     def create_service(self, arguments: Arguments) -> Any:
         """CreateService, whose tasks then start."""
         answer = self._passed("CreateService", arguments)
         if answer.status_code < 400:
             service = self._service({**arguments, "service": arguments["serviceName"]}, "service")
-            self._rollouts.asked(service, _pascal(arguments.get("deploymentConfiguration") or {}), new=True)
+            self._rollouts.asked(
+                service, _pascal(arguments.get("deploymentConfiguration") or {}), new=True
+            )
         return answer
 
     def update_service(self, arguments: Arguments) -> Any:
-        """UpdateService: another task definition or a forced deployment is rolled out, another count is reached."""
-        given = {key: value for key, value in arguments.items() if key != "forceNewDeployment"}  # moto renames it
+        """UpdateService: another task definition or a forced deployment is rolled out, another
+        count is reached."""
+        given = {
+            key: value for key, value in arguments.items() if key != "forceNewDeployment"
+        }  # moto renames it
         answer = self._passed("UpdateService", given)
         if answer.status_code >= 400:
             return answer
-        service, configured = self._service(arguments, "service"), arguments.get("deploymentConfiguration")
+        service, configured = (
+            self._service(arguments, "service"),
+            arguments.get("deploymentConfiguration"),
+        )
         forced = bool(arguments.get("forceNewDeployment"))
-        self._rollouts.asked(service, _pascal(configured) if configured else None, new=False, force=forced)
-        shown = self._passed("DescribeServices", {"cluster": service.cluster_name, "services": [service.name]})
+        self._rollouts.asked(
+            service, _pascal(configured) if configured else None, new=False, force=forced
+        )
+        shown = self._passed(
+            "DescribeServices", {"cluster": service.cluster_name, "services": [service.name]}
+        )
         return {"service": json.loads(shown.get_data())["services"][0]}
 
     def delete_service(self, arguments: Arguments) -> Any:
@@ -148,7 +198,8 @@ class Ecs:
             self._rollouts.drained(self._service(arguments, "service"))
         return answer
 
-    # --- finding ------------------------------------------------------------------------------------------------
+    # --- finding
+    # ------------------------------------------------------------------------------------------------
 
     def _cluster(self, arguments: Arguments) -> Any:
         name = str(arguments.get("cluster") or "default").rpartition("/")[2]

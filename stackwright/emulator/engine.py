@@ -1,6 +1,8 @@
-"""The actions of CloudFormation's API on the emulator's state. Arguments and results have the API's own shapes.
+"""The actions of CloudFormation's API on the emulator's state. Arguments and results have the API's
+own shapes.
 
-docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/. Error codes and texts are AWS's where publicly known.
+docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/. Error codes and texts are AWS's where
+publicly known.
 """
 
 from __future__ import annotations
@@ -81,10 +83,11 @@ def _invalid(message: str) -> ApiError:
 class LocalCloudFormation:
     """A local CloudFormation for one account and Region.
 
-    ``fetch`` reads a ``TemplateURL`` (raises OSError), ``source`` is the time in seconds since the epoch, ``page``
-    the number of entries on a page (clients must follow ``NextToken``), ``latency`` the seconds that an operation on
-    a type takes; where ``realistic`` is above 0 it is that many times what AWS takes, about. Without ``pulls`` ECS
-    tasks start although their image or secret is not there. ``die`` ends the server where a :class:`Kill` asks for it.
+    ``fetch`` reads a ``TemplateURL`` (raises OSError), ``source`` is the time in seconds since the
+    epoch, ``page`` the number of entries on a page (clients must follow ``NextToken``), ``latency``
+    the seconds that an operation on a type takes; where ``realistic`` is above 0 it is that many
+    times what AWS takes, about. Without ``pulls`` ECS tasks start although their image or secret is
+    not there. ``die`` ends the server where a :class:`Kill` asks for it.
     """
 
     pseudo: Pseudo = field(default_factory=Pseudo)
@@ -111,7 +114,14 @@ class LocalCloudFormation:
         self.schemas = Schemas(self.pseudo.region)
         provider = self.provider or SchemaProvider(self.identities)
         self.operations = Operations(
-            self.clock, self.store, self.identities, self.schemas, provider, self.pseudo, self.seconds, self.stored
+            self.clock,
+            self.store,
+            self.identities,
+            self.schemas,
+            provider,
+            self.pseudo,
+            self.seconds,
+            self.stored,
         )
         self.operations.told = self._watch
         self.operations.importers = self._importers
@@ -120,7 +130,11 @@ class LocalCloudFormation:
 
     def seconds(self, type_: str, operation: str) -> float:
         """How long an operation on a type takes here."""
-        return self.realistic * typical(type_, operation) if self.realistic else self.latency(type_, operation)
+        return (
+            self.realistic * typical(type_, operation)
+            if self.realistic
+            else self.latency(type_, operation)
+        )
 
     def call(self, action: str, arguments: Arguments) -> Result:
         """Answer one action.
@@ -130,7 +144,9 @@ class LocalCloudFormation:
         """
         handler = _ACTIONS.get(action)
         if handler is None:
-            raise ApiError("InvalidAction", f"Could not find operation {action} for version 2010-05-15")
+            raise ApiError(
+                "InvalidAction", f"Could not find operation {action} for version 2010-05-15"
+            )
         self.clock.advance()
         try:
             return self._once(action, handler, arguments)
@@ -140,17 +156,26 @@ class LocalCloudFormation:
             self.clock.advance()
 
     def _once(
-        self, action: str, handler: Callable[[LocalCloudFormation, Arguments], Result], arguments: Arguments
+        self,
+        action: str,
+        handler: Callable[[LocalCloudFormation, Arguments], Result],
+        arguments: Arguments,
     ) -> Result:
-        """Answer a repeated request with the same ``ClientRequestToken`` as before, without doing it again."""
+        """Answer a repeated request with the same ``ClientRequestToken`` as before, without doing
+        it again."""
         token = arguments.get("ClientRequestToken")
         if token is None:
             return handler(self, arguments)
-        key, asked = (arguments.get("StackName", arguments.get("ChangeSetName", "")), token), (action, arguments)
+        key, asked = (
+            (arguments.get("StackName", arguments.get("ChangeSetName", "")), token),
+            (action, arguments),
+        )
         if key in self._tokens:
             known, answer = self._tokens[key]
             if known != asked:
-                raise ApiError("TokenAlreadyExistsException", "A client request token already exists.")
+                raise ApiError(
+                    "TokenAlreadyExistsException", "A client request token already exists."
+                )
             return answer
         answer = handler(self, arguments)
         self._tokens[key] = (asked, answer)
@@ -182,7 +207,8 @@ class LocalCloudFormation:
         if any([kill.strikes(event) for kill in self.kills]):
             self.die()
 
-    # --- what is asked for --------------------------------------------------------------------------------------
+    # --- what is asked for
+    # --------------------------------------------------------------------------------------
 
     def definition(self, arguments: Arguments, stack: StackState | None) -> Definition:
         """The template with its nested ones, parameters and tags of a request, validated."""
@@ -199,7 +225,9 @@ class LocalCloudFormation:
         nested = self._nested(template, arguments.get("TemplateURL", ""))
         _capabilities(template, capabilities)
         arns = tuple(arguments.get("NotificationARNs", old.notification_arns if old else ()))
-        return Definition(text, template, parameters, tags, nested, capabilities, arns, arguments.get("RoleARN"))
+        return Definition(
+            text, template, parameters, tags, nested, capabilities, arns, arguments.get("RoleARN")
+        )
 
     def _text(self, arguments: Arguments, old: Definition | None) -> str:
         if arguments.get("UsePreviousTemplate") and old is not None:
@@ -234,7 +262,9 @@ class LocalCloudFormation:
             text = self._fetched(url)
             inner = parse_template(text)
             validate_template(inner, self.schemas)
-            found[name] = Definition(text, inner, nested=self._nested(inner, posixpath.dirname(base)))
+            found[name] = Definition(
+                text, inner, nested=self._nested(inner, posixpath.dirname(base))
+            )
         return found
 
     def _side(self, stack: StackState, definition: Definition) -> StackSide:
@@ -261,7 +291,8 @@ class LocalCloudFormation:
     def _before(self, stack: StackState) -> StackSide | None:
         return self._side(stack, stack.definition) if stack.definition else None
 
-    # --- finding ------------------------------------------------------------------------------------------------
+    # --- finding
+    # ------------------------------------------------------------------------------------------------
 
     def stack(self, arguments: Arguments, operation: str = "") -> StackState:
         """The stack that is named.
@@ -287,14 +318,21 @@ class LocalCloudFormation:
         if name.startswith("arn:"):
             raise ApiError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", 404)
         if "StackName" not in arguments:
-            raise _invalid("StackName must be specified if ChangeSetName is not specified as an ARN.")
+            raise _invalid(
+                "StackName must be specified if ChangeSetName is not specified as an ARN."
+            )
         stack = self.stack(arguments)
         for found in self.store.change_sets.values():
-            if found.name == name and found.stack_id == stack.id and found.execution != "EXECUTE_COMPLETE":
+            if (
+                found.name == name
+                and found.stack_id == stack.id
+                and found.execution != "EXECUTE_COMPLETE"
+            ):
                 return found
         raise ApiError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", 404)
 
-    # --- stacks -------------------------------------------------------------------------------------------------
+    # --- stacks
+    # -------------------------------------------------------------------------------------------------
 
     def create_stack(self, arguments: Arguments) -> Result:
         name = _named(arguments)
@@ -303,7 +341,10 @@ class LocalCloudFormation:
             raise ApiError("AlreadyExistsException", f"Stack [{name}] already exists")
         if _true(arguments.get("DisableRollback")) and "OnFailure" in arguments:
             raise _invalid("Either DisableRollback or OnFailure can be specified, not both.")
-        definition, protection = self.definition(arguments, None), self._policy(arguments, "StackPolicy")
+        definition, protection = (
+            self.definition(arguments, None),
+            self._policy(arguments, "StackPolicy"),
+        )
         _expandable(definition)
         self._resolvable(name, definition)
         stack = self.operations.new_stack(name)
@@ -320,8 +361,13 @@ class LocalCloudFormation:
         _updatable(stack)
         definition = self.definition(arguments, stack)
         _expandable(definition)
-        prediction = predict_changes(self._before(stack), self._side(stack, definition), self.schemas)
-        if not any(change.real or change.listed for change in prediction.changes) and not prediction.outputs:
+        prediction = predict_changes(
+            self._before(stack), self._side(stack, definition), self.schemas
+        )
+        if (
+            not any(change.real or change.listed for change in prediction.changes)
+            and not prediction.outputs
+        ):
             raise _invalid("No updates are to be performed.")
         stack.disable_rollback = _true(arguments.get("DisableRollback"))
         stack.retain_except_on_create = _true(arguments.get("RetainExceptOnCreate"))
@@ -335,8 +381,8 @@ class LocalCloudFormation:
         return {"StackId": stack.id}
 
     def _resolvable(self, name: str, definition: Definition) -> None:
-        """Resolve what can be before anything exists: what is wrong there is refused. What is wrong in a nested stack
-        fails that stack."""
+        """Resolve what can be before anything exists: what is wrong there is refused. What is wrong
+        in a nested stack fails that stack."""
         side = self._side(StackState("", name, 0, ""), replace(definition, nested={}))
         predict_changes(None, side, self.schemas)
 
@@ -401,7 +447,9 @@ class LocalCloudFormation:
             "CreationTime": _time(stack.created),
             "StackStatus": stack.status,
             "DisableRollback": stack.disable_rollback,
-            "EnableTerminationProtection": self.store.stacks.get(stack.root_id or "", stack).termination_protection,
+            "EnableTerminationProtection": self.store.stacks.get(
+                stack.root_id or "", stack
+            ).termination_protection,
             "NotificationARNs": list(definition.notification_arns) if definition else [],
             "RollbackConfiguration": {},
             "DriftInformation": _stack_drift(stack),
@@ -412,7 +460,11 @@ class LocalCloudFormation:
         if definition:
             found["Parameters"] = shown_parameters(definition)
             found["Capabilities"] = list(definition.capabilities)
-            found |= {"Description": definition.template.description} if definition.template.description else {}
+            found |= (
+                {"Description": definition.template.description}
+                if definition.template.description
+                else {}
+            )
             found |= {"RoleARN": definition.role_arn} if definition.role_arn else {}
         optional = {
             "StackStatusReason": stack.reason,
@@ -426,15 +478,21 @@ class LocalCloudFormation:
 
     def list_stacks(self, arguments: Arguments) -> Result:
         wanted = arguments.get("StackStatusFilter")
-        stacks = [s for s in reversed(self.store.stacks.values()) if not wanted or s.status in wanted]
+        stacks = [
+            s for s in reversed(self.store.stacks.values()) if not wanted or s.status in wanted
+        ]
         keys = ("StackId", "StackName", "CreationTime", "LastUpdatedTime", "DeletionTime", "StackStatus",
                 "StackStatusReason", "ParentId", "RootId", "DriftInformation")  # fmt: skip
         shown = [self._described(stack) for stack in stacks]
-        return self._paged("StackSummaries", [{k: s[k] for k in keys if k in s} for s in shown], arguments)
+        return self._paged(
+            "StackSummaries", [{k: s[k] for k in keys if k in s} for s in shown], arguments
+        )
 
     def describe_stack_events(self, arguments: Arguments) -> Result:
         stack = self.stack(arguments, "DescribeStackEvents")
-        return self._paged("StackEvents", [_event(event) for event in reversed(stack.events)], arguments)
+        return self._paged(
+            "StackEvents", [_event(event) for event in reversed(stack.events)], arguments
+        )
 
     def describe_events(self, arguments: Arguments) -> Result:
         if "OperationId" in arguments:
@@ -446,20 +504,31 @@ class LocalCloudFormation:
         else:
             raise _invalid("One of ChangeSetName, OperationId or StackName must be specified.")
         if _true(arguments.get("Filters", {}).get("FailedEvents")):
-            found = [each for each in found if each["EventType"] in ("PROVISIONING_ERROR", "VALIDATION_ERROR")]
+            found = [
+                each
+                for each in found
+                if each["EventType"] in ("PROVISIONING_ERROR", "VALIDATION_ERROR")
+            ]
         return self._paged("OperationEvents", found, arguments)
 
-    # --- drift --------------------------------------------------------------------------------------------------
+    # --- drift
+    # --------------------------------------------------------------------------------------------------
 
     def detect_stack_drift(self, arguments: Arguments) -> Result:
         stack = self.stack(arguments)
         if not stack.status.endswith("_COMPLETE") or stack.status == "DELETE_COMPLETE":
-            raise _invalid(f"Drift cannot be detected on stack [{stack.name}] in status {stack.status}.")
+            raise _invalid(
+                f"Drift cannot be detected on stack [{stack.name}] in status {stack.status}."
+            )
         wanted = set(arguments.get("LogicalResourceIds", ())) or set(stack.resources)
         unknown = sorted(wanted - set(stack.resources))
         if unknown:
             raise _invalid(f"Resources [{', '.join(unknown)}] do not exist for stack {stack.name}")
-        kept = dict(stack.drift.resources) if stack.drift and arguments.get("LogicalResourceIds") else {}
+        kept = (
+            dict(stack.drift.resources)
+            if stack.drift and arguments.get("LogicalResourceIds")
+            else {}
+        )
         for state in _by_name(stack):
             found = self._compared(state) if state.logical_id in wanted else None
             if found:
@@ -483,8 +552,14 @@ class LocalCloudFormation:
     def describe_stack_drift_detection_status(self, arguments: Arguments) -> Result:
         found = self.store.drifts.get(arguments["StackDriftDetectionId"])
         if found is None:
-            raise _invalid(f"StackDriftDetectionId [{arguments['StackDriftDetectionId']}] does not exist")
-        shown = {"StackId": found.stack_id, "StackDriftDetectionId": found.id, "Timestamp": _time(found.ready)}
+            raise _invalid(
+                f"StackDriftDetectionId [{arguments['StackDriftDetectionId']}] does not exist"
+            )
+        shown = {
+            "StackId": found.stack_id,
+            "StackDriftDetectionId": found.id,
+            "Timestamp": _time(found.ready),
+        }
         if self.clock.now < found.ready:
             return shown | {"DetectionStatus": "DETECTION_IN_PROGRESS"}
         rest = {"StackDriftStatus": found.status, "DriftedStackResourceCount": found.drifted}
@@ -507,10 +582,13 @@ class LocalCloudFormation:
         stack = self.stack(arguments)
         found = stack.drift.resources.get(name) if stack.drift else None
         if found is None:
-            raise _invalid(f"Drift of resource {name} cannot be detected: its type does not support it.")
+            raise _invalid(
+                f"Drift of resource {name} cannot be detected: its type does not support it."
+            )
         return {"StackResourceDrift": _drift(stack.id, stack.resources[name], found)}
 
-    # --- resources ----------------------------------------------------------------------------------------------
+    # --- resources
+    # ----------------------------------------------------------------------------------------------
 
     def list_stack_resources(self, arguments: Arguments) -> Result:
         stack = self.stack(arguments)
@@ -523,7 +601,11 @@ class LocalCloudFormation:
             stacks = [self.stack(arguments)]
         else:
             wanted = arguments.get("PhysicalResourceId")
-            stacks = [s for s in self.store.stacks.values() if any(r.physical_id == wanted for r in _by_name(s))]
+            stacks = [
+                s
+                for s in self.store.stacks.values()
+                if any(r.physical_id == wanted for r in _by_name(s))
+            ]
             if not stacks:
                 raise _invalid(f"Stack for {wanted} does not exist")
         logical = arguments.get("LogicalResourceId")
@@ -543,7 +625,8 @@ class LocalCloudFormation:
         del found["Timestamp"]
         return {"StackResourceDetail": found}
 
-    # --- templates ----------------------------------------------------------------------------------------------
+    # --- templates
+    # ----------------------------------------------------------------------------------------------
 
     def get_template(self, arguments: Arguments) -> Result:
         definition: Definition | None
@@ -559,7 +642,9 @@ class LocalCloudFormation:
         template = parse_template(self._text(arguments, None))
         validate_template(template, self.schemas)
         needed = _needed(template)
-        found: Result = {"Parameters": [_template_parameter(p) for p in template.parameters.values()]}
+        found: Result = {
+            "Parameters": [_template_parameter(p) for p in template.parameters.values()]
+        }
         if needed:
             found |= {"Capabilities": [needed], "CapabilitiesReason": _reason(template)}
         return found | ({"Description": template.description} if template.description else {})
@@ -572,10 +657,16 @@ class LocalCloudFormation:
         found: Result = {
             "Parameters": [_declaration(each) for each in template.parameters.values()],
             "ResourceTypes": list(dict.fromkeys(r.type for r in template.resources.values())),
-            "Version": template_to_text(template.data.get("AWSTemplateFormatVersion", "2010-09-09")),
+            "Version": template_to_text(
+                template.data.get("AWSTemplateFormatVersion", "2010-09-09")
+            ),
             "ResourceIdentifierSummaries": list(self._identifiers(template)),
         }
-        found |= {"Metadata": json.dumps(template.data["Metadata"])} if template.data.get("Metadata") else {}
+        found |= (
+            {"Metadata": json.dumps(template.data["Metadata"])}
+            if template.data.get("Metadata")
+            else {}
+        )
         if needed:
             found |= {"Capabilities": [needed], "CapabilitiesReason": _reason(template)}
         return found | ({"Description": template.description} if template.description else {})
@@ -589,9 +680,14 @@ class LocalCloudFormation:
             known = self.schemas.get(type_)
             keys = [str(path[-1]) for path in known.primary_identifier] if known else []
             if keys:
-                yield {"ResourceType": type_, "LogicalResourceIds": logical_ids, "ResourceIdentifiers": keys}
+                yield {
+                    "ResourceType": type_,
+                    "LogicalResourceIds": logical_ids,
+                    "ResourceIdentifiers": keys,
+                }
 
-    # --- change sets --------------------------------------------------------------------------------------------
+    # --- change sets
+    # --------------------------------------------------------------------------------------------
 
     def create_change_set(self, arguments: Arguments) -> Result:
         name, kind = _named(arguments), arguments.get("ChangeSetType", "UPDATE")
@@ -621,19 +717,28 @@ class LocalCloudFormation:
     ) -> Mapping[str, Mapping[str, str]]:
         found = imports.wanted(arguments.get("ResourcesToImport", ()), definition, self.schemas)
         known = stack or StackState(arguments["StackName"], "", 0, "")
-        prediction = predict_changes(self._before(known), self._side(known, definition), self.schemas)
+        prediction = predict_changes(
+            self._before(known), self._side(known, definition), self.schemas
+        )
         imports.check(found, known, definition, prediction)
         return found
 
-    def _new_change_set(self, stack: StackState, definition: Definition, kind: str, arguments: Arguments) -> Result:
+    def _new_change_set(
+        self, stack: StackState, definition: Definition, kind: str, arguments: Arguments
+    ) -> Result:
         name = arguments["ChangeSetName"]
         for other in self.store.change_sets.values():
-            if (other.name, other.stack_id) == (name, stack.id) and other.execution != "EXECUTE_COMPLETE":
+            if (other.name, other.stack_id) == (
+                name,
+                stack.id,
+            ) and other.execution != "EXECUTE_COMPLETE":
                 token = arguments.get("ClientToken")
                 if token is not None and other.token == token:
                     return {"Id": other.id, "StackId": stack.id}
                 raise ApiError("AlreadyExistsException", f"ChangeSet {name} already exists")
-        prediction = predict_changes(self._before(stack), self._side(stack, definition), self.schemas)
+        prediction = predict_changes(
+            self._before(stack), self._side(stack, definition), self.schemas
+        )
         reverts = arguments.get("DeploymentMode") == reverting.MODE and kind == "UPDATE"
         drifted = reverting.drifted(stack, self.store, self._compared) if reverts else None
         made = self._stored_change_set(stack, name, definition, kind, prediction, drifted)
@@ -657,14 +762,18 @@ class LocalCloudFormation:
         p = self.pseudo
         mark = self.identities.uuid()
         id_ = f"arn:{p.partition}:cloudformation:{p.region}:{p.account_id}:changeSet/{name}/{mark}"
-        made = ChangeSetState(name, id_, stack.id, kind, self.clock.now, definition, prediction=prediction)
+        made = ChangeSetState(
+            name, id_, stack.id, kind, self.clock.now, definition, prediction=prediction
+        )
         made.drifted = drifted
         if prediction.empty and not drifted and kind != "CREATE":
             made.status, made.execution, made.reason = "FAILED", "UNAVAILABLE", _NO_CHANGES
         self.store.change_sets[id_] = made
         return made
 
-    def _child_change_sets(self, made: ChangeSetState, stack: StackState, prediction: Prediction) -> None:
+    def _child_change_sets(
+        self, made: ChangeSetState, stack: StackState, prediction: Prediction
+    ) -> None:
         for change in prediction.listed:
             inner = made.definition.nested.get(change.logical_id)
             if change.nested is None or inner is None:
@@ -675,10 +784,14 @@ class LocalCloudFormation:
                 child = self.operations.new_child(stack, change.logical_id, "REVIEW_IN_PROGRESS")
                 self.operations.stack_event(child, "REVIEW_IN_PROGRESS")
             wanted = predicted_changes(inner, change.after)
-            self._child_change_set(made, child, change.logical_id, str(change.action), wanted, change.nested)
+            self._child_change_set(
+                made, child, change.logical_id, str(change.action), wanted, change.nested
+            )
         for name, child in reverting.affected(stack, self.store, made.drifted or {}).items():
             if name not in made.children and child.definition is not None:
-                self._child_change_set(made, child, name, "Modify", child.definition, Prediction(()))
+                self._child_change_set(
+                    made, child, name, "Modify", child.definition, Prediction(())
+                )
 
     def _child_change_set(
         self,
@@ -701,7 +814,9 @@ class LocalCloudFormation:
         found = self._change_set(arguments)
         stack = self.store.stacks[found.stack_id]
         values = _true(arguments.get("IncludePropertyValues"))
-        changes = found.prediction.to_api(values) if found.prediction and found.status != "FAILED" else []
+        changes = (
+            found.prediction.to_api(values) if found.prediction and found.status != "FAILED" else []
+        )
         if found.imports:
             changes = imports.to_api(found.imports, found.definition)
         if found.drifted is not None:
@@ -752,12 +867,16 @@ class LocalCloudFormation:
             for each in self.store.change_sets.values()
             if each.stack_id == stack.id and each.execution != "EXECUTE_COMPLETE"
         ]
-        return self._paged("Summaries", [self._change_set_summary(each) for each in found], arguments)
+        return self._paged(
+            "Summaries", [self._change_set_summary(each) for each in found], arguments
+        )
 
     def delete_change_set(self, arguments: Arguments) -> Result:
         found = self._change_set(arguments)
         if found.parent_id is not None:
-            raise ApiError("InvalidChangeSetStatus", f"ChangeSet [{found.id}] belongs to a root change set")
+            raise ApiError(
+                "InvalidChangeSetStatus", f"ChangeSet [{found.id}] belongs to a root change set"
+            )
         self._drop(found)
         return {}
 
@@ -801,7 +920,9 @@ class LocalCloudFormation:
     def _exists(self, type_: str, physical_id: str, properties: Mapping[str, Any]) -> bool:
         """Whether a resource to import is there; taken for granted where its type is not read."""
         try:
-            return self.drifts is None or self.drifts.read(type_, physical_id, properties) is not None
+            return (
+                self.drifts is None or self.drifts.read(type_, physical_id, properties) is not None
+            )
         except KeyError:
             return True
 
@@ -816,13 +937,14 @@ class LocalCloudFormation:
         found.children = {}
 
     def _forget(self, stack: StackState) -> None:
-        """The other change sets of the stack are gone; stacks kept for a preview too. The executed one can still be
-        described by its id (user guide, "Execute a change set")."""
+        """The other change sets of the stack are gone; stacks kept for a preview too. The executed
+        one can still be described by its id (user guide, "Execute a change set")."""
         for other in [c for c in self.store.change_sets.values() if c.stack_id == stack.id]:
             if other.id in self.store.change_sets and other.execution != "EXECUTE_COMPLETE":
                 self._drop(other)
 
-    # --- the rest -----------------------------------------------------------------------------------------------
+    # --- the rest
+    # -----------------------------------------------------------------------------------------------
 
     def cancel_update_stack(self, arguments: Arguments) -> Result:
         stack = self.stack(arguments)
@@ -840,7 +962,11 @@ class LocalCloudFormation:
             text = f"Stack:{stack.id} is in {stack.status} state and can not continue rolling back an update."
             raise _invalid(text)
         skip = arguments.get("ResourcesToSkip", ())
-        wrong = [name for name in skip if not stack.resources.get(name, _NOTHING).status.endswith("_FAILED")]
+        wrong = [
+            name
+            for name in skip
+            if not stack.resources.get(name, _NOTHING).status.endswith("_FAILED")
+        ]
         if wrong:
             text = f"Skipping resources [{', '.join(wrong)}] is not possible: only resources in a FAILED state can be"
             raise _invalid(f"{text} skipped.")
@@ -861,7 +987,9 @@ class LocalCloudFormation:
     def update_termination_protection(self, arguments: Arguments) -> Result:
         stack = self.stack(arguments)
         if stack.parent_id is not None:
-            raise _invalid("Termination protection of a nested stack is that of its root stack and cannot be updated.")
+            raise _invalid(
+                "Termination protection of a nested stack is that of its root stack and cannot be updated."
+            )
         stack.termination_protection = _true(arguments["EnableTerminationProtection"])
         return {"StackId": stack.id}
 
@@ -890,10 +1018,13 @@ class LocalCloudFormation:
     def _paged(self, key: str, entries: Sequence[Any], arguments: Arguments) -> Result:
         start = _token(arguments.get("NextToken"), len(entries))
         end = start + min(self.page, int(arguments.get("MaxResults", self.page)))
-        return {key: list(entries[start:end])} | ({"NextToken": f"page-{end}"} if end < len(entries) else {})
+        return {key: list(entries[start:end])} | (
+            {"NextToken": f"page-{end}"} if end < len(entries) else {}
+        )
 
 
-# --- shapes -------------------------------------------------------------------------------------------------------
+# --- shapes
+# -------------------------------------------------------------------------------------------------------
 
 
 def _token(token: str | None, count: int) -> int:
@@ -980,7 +1111,9 @@ def _drift(stack_id: str, state: ResourceState, found: DriftedResource) -> Resul
         ],
     }
     gone = found.status == "DELETED"
-    return shown | ({} if gone else {"ActualProperties": json.dumps(found.actual, sort_keys=True, default=str)})
+    return shown | (
+        {} if gone else {"ActualProperties": json.dumps(found.actual, sort_keys=True, default=str)}
+    )
 
 
 def _summary(stack: StackState, state: ResourceState) -> Result:
@@ -1008,12 +1141,15 @@ def _template_parameter(parameter: Parameter) -> Result:
 
 
 def _declaration(parameter: Parameter) -> Result:
-    constraints = {"AllowedValues": list(parameter.allowed_values)} if parameter.allowed_values else {}
+    constraints = (
+        {"AllowedValues": list(parameter.allowed_values)} if parameter.allowed_values else {}
+    )
     rest = {"ParameterType": parameter.type, "ParameterConstraints": constraints}
     return _template_parameter(parameter) | rest
 
 
-# --- requests -----------------------------------------------------------------------------------------------------
+# --- requests
+# -----------------------------------------------------------------------------------------------------
 
 
 def _named(arguments: Arguments) -> str:
@@ -1036,7 +1172,9 @@ def _updatable(stack: StackState) -> None:
         raise _invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
 
 
-def _parameters(given: Iterable[Arguments], template: Template, old: Definition | None) -> dict[str, Any]:
+def _parameters(
+    given: Iterable[Arguments], template: Template, old: Definition | None
+) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for each in given:
         name = each["ParameterKey"]
@@ -1074,10 +1212,12 @@ def _capabilities(template: Template, given: Sequence[str]) -> None:
 
 
 def _expandable(definition: Definition) -> None:
-    """A stack is made of what macros make of a template only where that is acknowledged; a change set shows it
-    first."""
+    """A stack is made of what macros make of a template only where that is acknowledged; a change
+    set shows it first."""
     if definition.template.transforms and "CAPABILITY_AUTO_EXPAND" not in definition.capabilities:
-        raise ApiError("InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_AUTO_EXPAND]")
+        raise ApiError(
+            "InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_AUTO_EXPAND]"
+        )
 
 
 def _imports(operations: Operations, stack: StackState) -> set[str]:

@@ -1,6 +1,6 @@
-"""Faults of the connection and the service rather than of a resource: throttling, errors, delays, lost answers, expired
-credentials, tasks that are not healthy, and the end of the server in the midst of an operation. Deterministic: equal
-seeds and requests fail alike.
+"""Faults of the connection and the service rather than of a resource: throttling, errors, delays,
+lost answers, expired credentials, tasks that are not healthy, and the end of the server in the
+midst of an operation. Deterministic: equal seeds and requests fail alike.
 """
 
 from __future__ import annotations
@@ -29,14 +29,30 @@ _ANSWERS: Mapping[tuple[str, str], tuple[int, str, str]] = {
     ("throttle", "query"): (400, "Throttling", "Rate exceeded"),
     ("throttle", "json"): (400, "ThrottlingException", "Rate exceeded"),
     ("throttle", "ec2"): (503, "RequestLimitExceeded", "Request limit exceeded."),
-    ("throttle", "registry"): (429, "TOOMANYREQUESTS", "Rate exceeded"),  # the distribution specification's codes
+    ("throttle", "registry"): (
+        429,
+        "TOOMANYREQUESTS",
+        "Rate exceeded",
+    ),  # the distribution specification's codes
     ("error", "registry"): (500, "UNKNOWN", "internal error"),
-    ("expired", "registry"): (403, "DENIED", "Your authorization token has expired. Reauthenticate and try again."),
+    ("expired", "registry"): (
+        403,
+        "DENIED",
+        "Your authorization token has expired. Reauthenticate and try again.",
+    ),
     ("denied", "registry"): (403, "DENIED", _DENIED),
     ("skewed", "registry"): (403, "DENIED", _SKEWED),
     ("throttle", "s3"): (503, "SlowDown", "Please reduce your request rate."),
-    ("error", "query"): (500, "InternalFailure", "An internal error has occurred. Please try again later."),
-    ("error", "json"): (500, "InternalServerException", "An internal error has occurred. Please try again later."),
+    ("error", "query"): (
+        500,
+        "InternalFailure",
+        "An internal error has occurred. Please try again later.",
+    ),
+    ("error", "json"): (
+        500,
+        "InternalServerException",
+        "An internal error has occurred. Please try again later.",
+    ),
     ("error", "ec2"): (500, "InternalError", "An internal error has occurred"),
     ("error", "s3"): (500, "InternalError", "We encountered an internal error. Please try again."),
     ("expired", "query"): (403, "ExpiredToken", _EXPIRED),
@@ -45,11 +61,19 @@ _ANSWERS: Mapping[tuple[str, str], tuple[int, str, str]] = {
     ("expired", "s3"): (400, "ExpiredToken", "The provided token has expired."),
     ("denied", "query"): (403, "AccessDenied", _DENIED),
     ("denied", "json"): (400, "AccessDeniedException", _DENIED),
-    ("denied", "ec2"): (403, "UnauthorizedOperation", "You are not authorized to perform this operation."),
+    ("denied", "ec2"): (
+        403,
+        "UnauthorizedOperation",
+        "You are not authorized to perform this operation.",
+    ),
     ("denied", "s3"): (403, "AccessDenied", "Access Denied"),
     ("skewed", "query"): (403, "SignatureDoesNotMatch", _SKEWED),
     ("skewed", "json"): (400, "InvalidSignatureException", _SKEWED),
-    ("skewed", "ec2"): (400, "RequestExpired", "Request has expired. Timestamp date is 2026-11-25T09:30:00Z."),
+    ("skewed", "ec2"): (
+        400,
+        "RequestExpired",
+        "Request has expired. Timestamp date is 2026-11-25T09:30:00Z.",
+    ),
     ("skewed", "s3"): (
         403,
         "RequestTimeTooSkewed",
@@ -62,10 +86,11 @@ _ANSWERS: Mapping[tuple[str, str], tuple[int, str, str]] = {
 class RequestFault:
     """A failure of requests: ``kind`` is one of :data:`KINDS`.
 
-    ``service`` (``cloudformation``, ``ecs`` … as in a request's signature) and ``action`` (``DescribeStacks``; the
-    HTTP method where a service has no actions) say which requests; every ``every``-th of them, from the ``every``-th
-    on, fails with ``probability``, at most ``times`` times. ``seconds`` is the delay of ``slow``, ``status`` the HTTP
-    status of ``error``. With ``after`` the request is served and only its answer is lost (``drop``), wrong or late.
+    ``service`` (``cloudformation``, ``ecs`` … as in a request's signature) and ``action``
+    (``DescribeStacks``; the HTTP method where a service has no actions) say which requests; every
+    ``every``-th of them, from the ``every``-th on, fails with ``probability``, at most ``times``
+    times. ``seconds`` is the delay of ``slow``, ``status`` the HTTP status of ``error``. With
+    ``after`` the request is served and only its answer is lost (``drop``), wrong or late.
 
     Raises:
         ValueError: a field makes no sense.
@@ -84,7 +109,9 @@ class RequestFault:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"kind is {self.kind!r}, not one of {', '.join(KINDS)}, kill, unhealthy")
+            raise ValueError(
+                f"kind is {self.kind!r}, not one of {', '.join(KINDS)}, kill, unhealthy"
+            )
         if self.every < 1 or not 0 <= self.probability <= 1 or self.seconds < 0:
             raise ValueError("every is at least 1, probability between 0 and 1, seconds at least 0")
         self._count, self._random = 0, Random(self.seed)  # noqa: S311 - reproducible, not secret
@@ -102,7 +129,11 @@ class RequestFault:
 
     def strikes(self, service: str, action: str) -> bool:
         """Whether this request fails; counts."""
-        if self.service not in (None, service) or self.action not in (None, action) or self.times == 0:
+        if (
+            self.service not in (None, service)
+            or self.action not in (None, action)
+            or self.times == 0
+        ):
             return False
         self._count += 1
         if self._count % self.every or self._random.random() >= self.probability:
@@ -113,7 +144,8 @@ class RequestFault:
 
 @dataclass
 class Kill:
-    """The server ends at once, as by ``kill -9``, at the ``nth`` event of this logical id and status."""
+    """The server ends at once, as by ``kill -9``, at the ``nth`` event of this logical id and
+    status."""
 
     logical_id: str | None = None
     status: str | None = None
@@ -121,7 +153,10 @@ class Kill:
 
     def strikes(self, event: Event) -> bool:
         """Whether this is the event; counts down."""
-        if self.logical_id not in (None, event.logical_id) or self.status not in (None, event.status):
+        if self.logical_id not in (None, event.logical_id) or self.status not in (
+            None,
+            event.status,
+        ):
             return False
         self.nth -= 1
         return self.nth == 0
@@ -129,14 +164,17 @@ class Kill:
 
 @dataclass
 class Unhealthy:
-    """Tasks of this ``service`` whose image's name contains ``image`` start, and then fail their health checks."""
+    """Tasks of this ``service`` whose image's name contains ``image`` start, and then fail their
+    health checks."""
 
     service: str | None = None
     image: str | None = None
 
     def strikes(self, service: str, images: Iterable[str]) -> bool:
         """Whether a task of this service with these images is meant."""
-        return self.service in (None, service) and (self.image is None or any(self.image in each for each in images))
+        return self.service in (None, service) and (
+            self.image is None or any(self.image in each for each in images)
+        )
 
 
 AnyFault = Fault | RequestFault | Kill | Unhealthy
@@ -191,11 +229,16 @@ def restored(data: Iterable[Mapping[str, Any]]) -> Iterator[AnyFault]:
 
 
 def action_of(request: Request) -> str:
-    """The action that a request asks for, by target header, form field or, failing those, method."""
+    """The action that a request asks for, by target header, form field or, failing those,
+    method."""
     target = request.headers.get("X-Amz-Target", "")
     if target:
         return target.rpartition(".")[2]
-    found = parse_qs(request.get_data(as_text=True)) if "form-urlencoded" in (request.content_type or "") else {}
+    found = (
+        parse_qs(request.get_data(as_text=True))
+        if "form-urlencoded" in (request.content_type or "")
+        else {}
+    )
     return found.get("Action", [request.args.get("Action", request.method)])[0]
 
 
@@ -220,7 +263,9 @@ def _error(kind: str, status: int, code: str, message: str, request_id: str) -> 
     text = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
     if kind == "registry":
         return Response(
-            json.dumps({"errors": [{"code": code, "message": message}]}), status, mimetype="application/json"
+            json.dumps({"errors": [{"code": code, "message": message}]}),
+            status,
+            mimetype="application/json",
         )
     if kind == "json":
         headers = {"x-amzn-ErrorType": code, "x-amzn-RequestId": request_id}

@@ -12,7 +12,8 @@ from .state import Definition
 
 
 def predicted_changes(inner: Definition, after: Mapping[str, Any]) -> Definition:
-    """A nested stack's definition with the parameters that its parent will give it, as far as they are known."""
+    """A nested stack's definition with the parameters that its parent will give it, as far as they
+    are known."""
     given = after.get("Properties", {}).get("Parameters", {})
     return replace(inner, parameters={name: print_value(value) for name, value in given.items()})
 
@@ -22,6 +23,10 @@ def shown_parameters(definition: Definition) -> list[dict[str, Any]]:
     found = []
     for name, declared in definition.template.parameters.items():
         value = definition.parameters.get(name, declared.default)
-        text = ",".join(map(template_to_text, value)) if isinstance(value, list) else template_to_text(value)
+        text = (
+            ",".join(map(template_to_text, value))
+            if isinstance(value, list)
+            else template_to_text(value)
+        )
         found.append({"ParameterKey": name, "ParameterValue": "****" if declared.no_echo else text})
     return found

@@ -1,7 +1,8 @@
 """Lambda's Invoke: the function's own code from its zip, in a Python of its own on this machine.
 
-It runs with this process's Python and packages (boto3 among them, as in Lambda), its own environment variables, and
-AWS_ENDPOINT_URL pointing here. docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+It runs with this process's Python and packages (boto3 among them, as in Lambda), its own
+environment variables, and AWS_ENDPOINT_URL pointing here.
+docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def invoked(request: Request) -> str | None:
 
 @dataclass
 class FunctionRun:
-    """One run of a function: ``payload`` is the JSON that it answered, ``failed`` whether that is an error."""
+    """One run of a function: ``payload`` is the JSON that it answered, ``failed`` whether that is
+    an error."""
 
     payload: str
     failed: bool
@@ -74,7 +76,9 @@ class Functions:
             reason = {"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "Type": "User"}
             return _refused(429, "TooManyRequestsException", "Rate Exceeded.", **reason)
         if not zipfile.is_zipfile(io.BytesIO(function.code_bytes)):
-            return _refused(502, "InvalidZipFileException", "Lambda could not unzip the deployment package.")
+            return _refused(
+                502, "InvalidZipFileException", "Lambda could not unzip the deployment package."
+            )
         kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
         if kind == "DryRun":
             return Response(status=204)
@@ -89,16 +93,22 @@ class Functions:
         stream = f"{time.strftime('%Y/%m/%d')}/[$LATEST]{uuid.uuid4().hex}"
         began = time.monotonic()
         if str(function.run_time).startswith("python"):
-            done = self._ran(function, event, self._variables(function, url, request_id, stream), request_id)
+            done = self._ran(
+                function, event, self._variables(function, url, request_id, stream), request_id
+            )
         else:
-            done = _error("Runtime.InvalidEntrypoint", "functions run in Python only here", request_id)
+            done = _error(
+                "Runtime.InvalidEntrypoint", "functions run in Python only here", request_id
+            )
         took = (time.monotonic() - began) * 1000
         text = f"START RequestId: {request_id} Version: $LATEST\n{done.log}END RequestId: {request_id}\n"
         done.log = f"{text}REPORT RequestId: {request_id}\tDuration: {took:.2f} ms\n"
         self._write(function, stream, done.log)
         return done
 
-    def _ran(self, function: Any, event: Any, variables: dict[str, str], request_id: str) -> FunctionRun:
+    def _ran(
+        self, function: Any, event: Any, variables: dict[str, str], request_id: str
+    ) -> FunctionRun:
         seconds = float(function.timeout)
         with TemporaryDirectory(prefix="stackwright-") as temporary:
             code, result = Path(temporary, "task"), Path(temporary, "result")
@@ -119,7 +129,9 @@ class Functions:
                 return _error("Runtime.ExitError", text, request_id, log)
             found = json.loads(result.read_text(encoding="utf-8"))
         failed = "error" in found
-        return FunctionRun(json.dumps(found["error"]) if failed else found["payload"], failed, _text(log))
+        return FunctionRun(
+            json.dumps(found["error"]) if failed else found["payload"], failed, _text(log)
+        )
 
     def _variables(self, function: Any, url: str, request_id: str, stream: str) -> dict[str, str]:
         """docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
@@ -141,7 +153,12 @@ class Functions:
             "_INVOKED_ARN": function.function_arn, "_REQUEST_ID": request_id, "_TIMEOUT": str(function.timeout),
         }  # fmt: skip
         given = {key: str(value) for key, value in function.environment_vars.items()}
-        basic = {"PATH": os.environ.get("PATH", ""), "LANG": "en_US.UTF-8", "TZ": ":UTC", "no_proxy": "127.0.0.1"}
+        basic = {
+            "PATH": os.environ.get("PATH", ""),
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "no_proxy": "127.0.0.1",
+        }
         return {**basic, **place, **keys, **files, **given, **known, **invocation}
 
     def _write(self, function: Any, stream: str, log: str) -> None:

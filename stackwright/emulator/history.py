@@ -15,9 +15,17 @@ Shown = dict[str, Any]
 
 
 def last_operations(stack: StackState) -> list[Shown]:
-    """``LastOperations`` of DescribeStacks: the latest operation, and the one that it rolls back."""
-    found = stack.operations[-2:] if stack.operations and "ROLLBACK" in stack.operations[-1].type else []
-    return [{"OperationType": each.type, "OperationId": each.id} for each in reversed(found or stack.operations[-1:])]
+    """``LastOperations`` of DescribeStacks: the latest operation, and the one that it rolls
+    back."""
+    found = (
+        stack.operations[-2:]
+        if stack.operations and "ROLLBACK" in stack.operations[-1].type
+        else []
+    )
+    return [
+        {"OperationType": each.type, "OperationId": each.id}
+        for each in reversed(found or stack.operations[-1:])
+    ]
 
 
 def of_stack(stack: StackState) -> Iterator[Shown]:
@@ -41,7 +49,12 @@ def of_change_set(found: ChangeSetState) -> Shown:
     operation = OperationState(found.operation_id, "CREATE_CHANGESET", found.created, found.token)
     operation.status, operation.end = "FAILED" if failed else "SUCCEEDED", found.created
     reason = {"ResourceStatusReason": found.reason} if found.reason else {}
-    return {"EventId": found.operation_id, "StackId": found.stack_id, **_summary(operation), **reason}
+    return {
+        "EventId": found.operation_id,
+        "StackId": found.stack_id,
+        **_summary(operation),
+        **reason,
+    }
 
 
 def _events(stack: StackState, operation: OperationState) -> Iterator[Shown]:

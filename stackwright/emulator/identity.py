@@ -1,7 +1,8 @@
 """Physical ids and attributes, shaped as AWS shapes them, from a seeded source of randomness.
 
-The shapes of the types below are those of the user guide's "Return values"; every other type gets an id from its
-schema's primary identifier: a name that was given, or one made of stack, logical id and twelve random characters.
+The shapes of the types below are those of the user guide's "Return values"; every other type gets
+an id from its schema's primary identifier: a name that was given, or one made of stack, logical id
+and twelve random characters.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ _UPPER = string.ascii_uppercase + string.digits
 
 
 class Identity(Struct, frozen=True):
-    """A physical id (what ``Ref`` gives) and the attributes that ``Fn::GetAtt`` gives besides the properties."""
+    """A physical id (what ``Ref`` gives) and the attributes that ``Fn::GetAtt`` gives besides the
+    properties."""
 
     id: str
     attributes: Mapping[str, Any]
@@ -45,10 +47,16 @@ _SHAPES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     ),
     "AWS::SSM::Parameter": ("{Name:CFN}", {}),
     "AWS::EC2::VPC": ("vpc-{hex17}", {"VpcId": "{id}", "DefaultSecurityGroup": "sg-{hex17}"}),
-    "AWS::EC2::Subnet": ("subnet-{hex17}", {"SubnetId": "{id}", "NetworkAclAssociationId": "aclassoc-{hex17}"}),
+    "AWS::EC2::Subnet": (
+        "subnet-{hex17}",
+        {"SubnetId": "{id}", "NetworkAclAssociationId": "aclassoc-{hex17}"},
+    ),
     "AWS::EC2::RouteTable": ("rtb-{hex17}", {"RouteTableId": "{id}"}),
     "AWS::EC2::SubnetRouteTableAssociation": ("rtbassoc-{hex17}", {"Id": "{id}"}),
-    "AWS::EC2::Route": ("{RouteTableId}|{DestinationCidrBlock}", {"CidrBlock": "{DestinationCidrBlock}"}),
+    "AWS::EC2::Route": (
+        "{RouteTableId}|{DestinationCidrBlock}",
+        {"CidrBlock": "{DestinationCidrBlock}"},
+    ),
     "AWS::EC2::InternetGateway": ("igw-{hex17}", {"InternetGatewayId": "{id}"}),
     "AWS::EC2::VPCGatewayAttachment": ("IGW|{VpcId}", {"AttachmentType": "IGW"}),
     "AWS::EC2::NatGateway": ("nat-{hex17}", {"NatGatewayId": "{id}"}),
@@ -63,7 +71,10 @@ _SHAPES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         _ARN + "service/{Cluster|last}/{ServiceName}",
         {"ServiceArn": "{id}", "Name": "{ServiceName}"},
     ),
-    "AWS::ECS::TaskDefinition": (_ARN + "task-definition/{Family}:{serial}", {"TaskDefinitionArn": "{id}"}),
+    "AWS::ECS::TaskDefinition": (
+        _ARN + "task-definition/{Family}:{serial}",
+        {"TaskDefinitionArn": "{id}"},
+    ),
     "AWS::ElasticLoadBalancingV2::LoadBalancer": (
         _ARN + "loadbalancer/app/{Name|short}/{hex16}",
         {
@@ -94,14 +105,23 @@ _SHAPES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "srv-{lower16}",
         {"Id": "{id}", "Arn": _ARN + "service/{id}", "Name": "{Name}"},
     ),
-    "AWS::EFS::FileSystem": ("fs-{hex17}", {"FileSystemId": "{id}", "Arn": _ARN + "file-system/{id}"}),
+    "AWS::EFS::FileSystem": (
+        "fs-{hex17}",
+        {"FileSystemId": "{id}", "Arn": _ARN + "file-system/{id}"},
+    ),
     "AWS::EFS::AccessPoint": (
         "fsap-{hex17}",
         {"AccessPointId": "{id}", "Arn": _ARN + "access-point/{id}"},
     ),
     "AWS::EFS::MountTarget": ("fsmt-{hex17}", {"Id": "{id}", "IpAddress": "10.0.0.{byte}"}),
-    "AWS::IAM::Role": ("{RoleName}", {"Arn": "arn:{partition}:iam::{account}:role/{id}", "RoleId": "AROA{upper17}"}),
-    "AWS::IAM::ManagedPolicy": ("arn:{partition}:iam::{account}:policy/{ManagedPolicyName}", {"PolicyArn": "{id}"}),
+    "AWS::IAM::Role": (
+        "{RoleName}",
+        {"Arn": "arn:{partition}:iam::{account}:role/{id}", "RoleId": "AROA{upper17}"},
+    ),
+    "AWS::IAM::ManagedPolicy": (
+        "arn:{partition}:iam::{account}:policy/{ManagedPolicyName}",
+        {"PolicyArn": "{id}"},
+    ),
     "AWS::Lambda::Function": ("{FunctionName}", {"Arn": _ARN + "function:{id}"}),
     "AWS::Events::Rule": ("{Name}", {"Arn": _ARN + "rule/{id}"}),
     "AWS::Logs::LogGroup": ("{LogGroupName}", {"Arn": _ARN + "log-group:{id}:*"}),
@@ -139,7 +159,9 @@ class Identities:
         self._random = Random(seed)  # noqa: S311 - ids, not secrets
         self._serial: dict[str, int] = {}
 
-    def make(self, known: ResourceType, logical_id: str, properties: Mapping[str, Any], pseudo: Pseudo) -> Identity:
+    def make(
+        self, known: ResourceType, logical_id: str, properties: Mapping[str, Any], pseudo: Pseudo
+    ) -> Identity:
         """A new identity for a resource with these resolved properties."""
         shape, attributes = _SHAPES.get(known.name, ("", {}))
         fill = _Filler(self, known, logical_id, properties, pseudo)
@@ -179,7 +201,8 @@ class Identities:
 
 
 class _Filler:
-    """Fills one shape: ``{Property}`` is that property or a made-up name, ``{hex17}`` random characters."""
+    """Fills one shape: ``{Property}`` is that property or a made-up name, ``{hex17}`` random
+    characters."""
 
     def __init__(
         self,
@@ -190,7 +213,12 @@ class _Filler:
         pseudo: Pseudo,
     ) -> None:
         service = known.name.split("::")[1].lower() if "::" in known.name else "custom"
-        self._made, self._logical_id, self._properties, self._pseudo = identities, logical_id, properties, pseudo
+        self._made, self._logical_id, self._properties, self._pseudo = (
+            identities,
+            logical_id,
+            properties,
+            pseudo,
+        )
         self._service = _SERVICES.get(service, service)
         self._names: dict[str, str] = {}
         self.id = ""
@@ -250,18 +278,24 @@ class _Filler:
         return self.name(name, style)
 
     def name(self, name: str, style: str = "") -> str:
-        """The given property, or ``<stack>-<logical id>-<random>`` as CloudFormation names things."""
+        """The given property, or ``<stack>-<logical id>-<random>`` as CloudFormation names
+        things."""
         if self._properties.get(name) not in (None, ""):
             return template_to_text(self._properties[name])
         if name not in self._names:
             prefix = style or self._pseudo.stack_name
-            self._names[name] = f"{prefix}-{self._logical_id}-{self._made.characters(_ALPHANUMERIC, 12)}"
+            self._names[name] = (
+                f"{prefix}-{self._logical_id}-{self._made.characters(_ALPHANUMERIC, 12)}"
+            )
         return self._names[name]
 
     def read_only(self, name: str) -> str:
         if name.endswith("Arn"):
             kind = name.removesuffix("Arn").lower() or "resource"
-            return self.text(_ARN) + f"{kind}/{self._logical_id}-{self._made.characters(_ALPHANUMERIC, 12)}"
+            return (
+                self.text(_ARN)
+                + f"{kind}/{self._logical_id}-{self._made.characters(_ALPHANUMERIC, 12)}"
+            )
         return f"{self._logical_id}-{self._made.characters(_HEX, 17)}"
 
 

@@ -1,8 +1,10 @@
-"""State across restarts: a journal of the requests that changed something, one JSON object a line, made again at start.
+"""State across restarts: a journal of the requests that changed something, one JSON object a line,
+made again at start.
 
-Everything here and in moto is determined by the requests, their order and their time, once two things are seen to:
-moto's source of randomness is seeded anew for every change, and generated secrets, which are random on purpose, stand
-in the journal. A request is written before it is served, so that nothing is lost when the server dies within one.
+Everything here and in moto is determined by the requests, their order and their time, once two
+things are seen to: moto's source of randomness is seeded anew for every change, and generated
+secrets, which are random on purpose, stand in the journal. A request is written before it is
+served, so that nothing is lost when the server dies within one.
 """
 
 from __future__ import annotations
@@ -27,12 +29,25 @@ from .moto_application import MotoApplication
 from .registry import changes_repository, is_registry
 from .services import MotoServices
 
-_READS = ("Batch", "Describe", "Estimate", "Filter", "Get", "HEAD", "Head", "List", "Lookup", "Simulate", "Validate")
+_READS = (
+    "Batch",
+    "Describe",
+    "Estimate",
+    "Filter",
+    "Get",
+    "HEAD",
+    "Head",
+    "List",
+    "Lookup",
+    "Simulate",
+    "Validate",
+)
 _OURS = "/_stackwright/"
 
 
 class Journal:
-    """The journal in one file, which is created with the first change; ``port`` is the last one served on."""
+    """The journal in one file, which is created with the first change; ``port`` is the last one
+    served on."""
 
     def __init__(self, file: Path) -> None:
         self._file, self._now = file, 0.0
@@ -54,7 +69,8 @@ class Journal:
         return self._file.with_name(f"{self._file.stem}.files")
 
     def source(self) -> float:
-        """The time in seconds since the epoch; it stands still while a change is made, now and when made again."""
+        """The time in seconds since the epoch; it stands still while a change is made, now and when
+        made again."""
         return self._now if self._busy else time.time()
 
     def wants(self, request: Request) -> bool:
@@ -63,7 +79,9 @@ class Journal:
             action = request.path.removeprefix(_OURS)
             body = request.get_json(silent=True) if request.method == "POST" else None
             return action in ("clear", "latency") or (
-                action == "fault" and isinstance(body, dict) and body.get("kind") in (None, "unhealthy")
+                action == "fault"
+                and isinstance(body, dict)
+                and body.get("kind") in (None, "unhealthy")
             )
         if is_registry(request):
             return changes_repository(request)
@@ -92,9 +110,16 @@ class Journal:
         client = Client(application)
         for entry in self._entries:
             self._now = float(entry["time"])
-            headers = {key: value for key, value in entry["headers"].items() if key != "Content-Length"}
-            body, base = base64.b64decode(entry["body"]), f"http://{entry['headers'].get('Host', '127.0.0.1')}"
-            client.open(entry["url"], base_url=base, method=entry["method"], headers=headers, data=body)
+            headers = {
+                key: value for key, value in entry["headers"].items() if key != "Content-Length"
+            }
+            body, base = (
+                base64.b64decode(entry["body"]),
+                f"http://{entry['headers'].get('Host', '127.0.0.1')}",
+            )
+            client.open(
+                entry["url"], base_url=base, method=entry["method"], headers=headers, data=body
+            )
         self._replaying = False
         return len(self._entries)
 
@@ -107,7 +132,8 @@ class Journal:
             self._append({"port": self.port})
 
     def keep_faults(self, data: Sequence[Mapping[str, Any]]) -> None:
-        """Remember faults that are no changes: of requests, and kills. They come after what is made again."""
+        """Remember faults that are no changes: of requests, and kills. They come after what is made
+        again."""
         if self._replaying:
             return
         if not data:
@@ -121,7 +147,9 @@ class Journal:
     def faults(self) -> Sequence[Mapping[str, Any]]:
         """What :meth:`keep_faults` was given last."""
         try:
-            found: Sequence[Mapping[str, Any]] = json.loads(self._faults.read_text(encoding="utf-8"))
+            found: Sequence[Mapping[str, Any]] = json.loads(
+                self._faults.read_text(encoding="utf-8")
+            )
         except (FileNotFoundError, ValueError):
             return []
         return found
@@ -153,7 +181,11 @@ class RememberingServices(MotoServices):
     """Services whose answers to changes are the same when they are made again."""
 
     def __init__(
-        self, application: Callable[[], MotoApplication], pseudo: Pseudo, clients: dict[str, Any], journal: Journal
+        self,
+        application: Callable[[], MotoApplication],
+        pseudo: Pseudo,
+        clients: dict[str, Any],
+        journal: Journal,
     ) -> None:
         super().__init__(application, pseudo, clients)
         self._journal, self._count = journal, 0
@@ -163,13 +195,16 @@ class RememberingServices(MotoServices):
             self._count += 1
             _seed(f"call {self._count}")
         if operation == "create_secret" and "SecretString" in arguments:
-            arguments = {**arguments, "SecretString": self._journal.secret(str(arguments["SecretString"]))}
+            arguments = {
+                **arguments,
+                "SecretString": self._journal.secret(str(arguments["SecretString"])),
+            }
         return super().call(service, operation, arguments)
 
 
 def settle(pseudo: Pseudo) -> None:
-    """Let moto make now what it makes by itself, so that its ids do not depend on who asks first: the default VPC, and
-    AWS's own managed policies."""
+    """Let moto make now what it makes by itself, so that its ids do not depend on who asks first:
+    the default VPC, and AWS's own managed policies."""
     from moto.ec2.models import ec2_backends
     from moto.iam.models import iam_backends
 
@@ -180,7 +215,8 @@ def settle(pseudo: Pseudo) -> None:
 
 
 def _seed(text: str, request: Request | None = None) -> None:
-    """Seed moto's source of randomness; requests to CloudFormation or the administration do not need moto."""
+    """Seed moto's source of randomness; requests to CloudFormation or the administration do not
+    need moto."""
     if request is not None and (
         "/cloudformation/" in request.headers.get("Authorization", "") or _OURS in request.path
     ):

@@ -1,7 +1,8 @@
-"""Starting, finding and stopping the emulator in the background; loopback only, one for each folder.
+"""Starting, finding and stopping the emulator in the background; loopback only, one for each
+folder.
 
-Two on a folder would write into one journal. So a serving process locks a file of the folder for its life, however it
-ends, and writes into it where it is found, too.
+Two on a folder would write into one journal. So a serving process locks a file of the folder for
+its life, however it ends, and writes into it where it is found, too.
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ def _direct() -> urllib.request.OpenerDirector:
 
 
 def running(folder: Path) -> Running | None:
-    """The emulator of this folder, if one runs and answers; what a dead one left behind is removed, and the file of a
-    living one made whole."""
+    """The emulator of this folder, if one runs and answers; what a dead one left behind is removed,
+    and the file of a living one made whole."""
     file, serving_file = folder / STATE_FILE, folder / _SERVING_FILE
     held, known = _read(file), _read(serving_file)
     found = _answering(held)
@@ -132,7 +133,8 @@ def _in_the_way(folder: Path) -> LifecycleError:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Be the one process that serves a folder, until the end; gives what tells the others where it is found.
+    """Be the one process that serves a folder, until the end; gives what tells the others where it
+    is found.
 
     Raises:
         LifecycleError: another one serves it, and does not end within some seconds.
@@ -163,14 +165,18 @@ def _locked(stream: IO[str]) -> bool:
     return True
 
 
-def start(folder: Path, region: str | None = None, account_id: str | None = None, timeout: float = 60) -> Running:
-    """The running emulator of this folder, started if there is none; waits up to ``timeout`` seconds.
+def start(
+    folder: Path, region: str | None = None, account_id: str | None = None, timeout: float = 60
+) -> Running:
+    """The running emulator of this folder, started if there is none; waits up to ``timeout``
+    seconds.
 
-    Of several that start it at once, one does and the others wait. Without Region or account it is any that runs, or
-    else one for us-east-1 or the account of AWS's documentation.
+    Of several that start it at once, one does and the others wait. Without Region or account it is
+    any that runs, or else one for us-east-1 or the account of AWS's documentation.
 
     Raises:
-        LifecycleError: it does not come up, or runs for another Region or account, or one serves the folder that does
+        LifecycleError: it does not come up, or runs for another Region or account, or one serves
+        the folder that does
             not answer.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -194,11 +200,24 @@ def _require(folder: Path, region: str | None, account_id: str | None) -> None:
 
 
 def _started(folder: Path, region: str, account_id: str, timeout: float) -> Running:
-    command = [sys.executable, "-m", "stackwright.emulator", str(folder.resolve()), region, account_id]
+    command = [
+        sys.executable,
+        "-m",
+        "stackwright.emulator",
+        str(folder.resolve()),
+        region,
+        account_id,
+    ]
     root = Path(__file__).resolve().parents[2]
-    mine = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}  # nobody's profile is its
+    mine = {
+        key: value for key, value in os.environ.items() if not key.startswith("AWS_")
+    }  # nobody's profile is its
     files = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-    environment = mine | files | {"PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])}
+    environment = (
+        mine
+        | files
+        | {"PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])}
+    )
     pid = _spawned(command, environment, folder / _LOG_FILE)
     deadline, ended = time.monotonic() + timeout, False
     while time.monotonic() < deadline and not ended:
@@ -213,7 +232,8 @@ def _started(folder: Path, region: str, account_id: str, timeout: float) -> Runn
 
 
 def _spawned(command: list[str], environment: Mapping[str, str], log: Path) -> int:
-    """The id of a process in a session of its own, which outlives this one (a ``Popen`` would warn of that)."""
+    """The id of a process in a session of its own, which outlives this one (a ``Popen`` would warn
+    of that)."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     actions: list[tuple[Any, ...]] = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -224,8 +244,8 @@ def _spawned(command: list[str], environment: Mapping[str, str], log: Path) -> i
 
 
 def stop(folder: Path, timeout: float = 10) -> bool:
-    """Stop the emulator of this folder, also where it does not answer; False where none runs. Its state is kept for the
-    next; ``reset`` forgets it.
+    """Stop the emulator of this folder, also where it does not answer; False where none runs. Its
+    state is kept for the next; ``reset`` forgets it.
 
     Raises:
         LifecycleError: it is not known which process it is, or it does not end.

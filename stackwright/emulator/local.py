@@ -1,6 +1,8 @@
-"""The environment ``local``: commands for it use the local CloudFormation, which the first of them starts.
+"""The environment ``local``: commands for it use the local CloudFormation, which the first of them
+starts.
 
-Nothing of it is an AWS account's: the keys are no credentials, and no profile of this machine's user is looked at.
+Nothing of it is an AWS account's: the keys are no credentials, and no profile of this machine's
+user is looked at.
 """
 
 from __future__ import annotations
@@ -31,10 +33,12 @@ _KEYS, _EXAMPLE = "keys.env", "keys.env.example"
 def local_environment(
     config: Config, variables: MutableMapping[str, str] | None = None
 ) -> Iterator[lifecycle.Running | None]:
-    """Point ``variables`` (those of the process) to the emulator for the environment ``local``, until the end.
+    """Point ``variables`` (those of the process) to the emulator for the environment ``local``,
+    until the end.
 
-    Starts the emulator of the project unless it runs; gives it where it was started now, else None. Does nothing for
-    other environments, or where ``AWS_ENDPOINT_URL`` is set already. Raises EmulatorError.
+    Starts the emulator of the project unless it runs; gives it where it was started now, else None.
+    Does nothing for other environments, or where ``AWS_ENDPOINT_URL`` is set already. Raises
+    EmulatorError.
     """
     held = os.environ if variables is None else variables
     if config.environment != ENVIRONMENT or held.get(_ENDPOINT):
@@ -42,7 +46,10 @@ def local_environment(
         return
     found = lifecycle.running(local_folder(config.project))
     running = start_local(config)
-    given = {**local_settings(running.url, config.region, local_account(config)), **_past_proxies(held)}
+    given = {
+        **local_settings(running.url, config.region, local_account(config)),
+        **_past_proxies(held),
+    }
     before = {name: held.pop(name, None) for name in (*unset_settings(held), *given)}
     held.update(given)
     try:
@@ -55,12 +62,15 @@ def local_environment(
 
 
 def start_local(config: Config) -> lifecycle.Running:
-    """The emulator of the project, in the Region and account of the parameters; started unless it runs.
+    """The emulator of the project, in the Region and account of the parameters; started unless it
+    runs.
 
     Raises EmulatorError: it does not start, or runs for another account or Region.
     """
     with describe_local():
-        return lifecycle.start(Cache(config.project, "emulator").prepare(), config.region, local_account(config))
+        return lifecycle.start(
+            Cache(config.project, "emulator").prepare(), config.region, local_account(config)
+        )
 
 
 def local_account(config: Config) -> str:
@@ -75,9 +85,18 @@ def local_folder(project: Path) -> Path:
 
 def local_settings(url: str, region: str, account: str) -> dict[str, str]:
     """The variables that point every AWS client, and `images`, at the emulator at ``url``."""
-    place = {_ENDPOINT: url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, REGISTRY: urlsplit(url).netloc}
+    place = {
+        _ENDPOINT: url,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        REGISTRY: urlsplit(url).netloc,
+    }
     # No credentials: real ones stay out of it.
-    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_ACCOUNT_ID": account}
+    keys = {
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_ACCOUNT_ID": account,
+    }
     files = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     return {**place, **keys, **files, "AWS_EC2_METADATA_DISABLED": "true"}
 
@@ -113,20 +132,31 @@ def describe_local() -> Iterator[None]:
         raise EmulatorError.of("SW701", str(error), hint=hint) from None
     except OSError as error:
         hint = "make the project's folder writable"
-        raise EmulatorError.of("SW701", f"the emulator's folder cannot be written: {error}", hint=hint) from None
+        raise EmulatorError.of(
+            "SW701", f"the emulator's folder cannot be written: {error}", hint=hint
+        ) from None
 
 
 def make_local_keys(project: Path) -> bool:
-    """Write ``env/local/keys.env`` with made-up values for the names of its example, unless it is there.
+    """Write ``env/local/keys.env`` with made-up values for the names of its example, unless it is
+    there.
 
     Raises OSError where it cannot be written.
     """
     example, file = (project / "env" / ENVIRONMENT / name for name in (_EXAMPLE, _KEYS))
     if file.exists() or not example.is_file():
         return False
-    names = (line.partition("=")[0].strip() for line in example.read_text(encoding="utf-8").splitlines())
-    text = "".join(f"{name}={ENVIRONMENT}-{name.lower()}\n" for name in names if name and not name.startswith("#"))
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+    names = (
+        line.partition("=")[0].strip() for line in example.read_text(encoding="utf-8").splitlines()
+    )
+    text = "".join(
+        f"{name}={ENVIRONMENT}-{name.lower()}\n"
+        for name in names
+        if name and not name.startswith("#")
+    )
+    with os.fdopen(
+        os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+    ) as stream:
         stream.write(text)
     return True
 

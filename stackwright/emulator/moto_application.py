@@ -1,5 +1,5 @@
-"""moto's services as one application: of one account, with bucket policies that do not lock everyone out, and images
-that have their own digests."""
+"""moto's services as one application: of one account, with bucket policies that do not lock
+everyone out, and images that have their own digests."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import botocore.session
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 _IMPORTING = RLock()
-"""Held while moto's code is imported: a reset goes through the classes that imports add, and threads that import at
-once could find each other's modules half made."""
+"""Held while moto's code is imported: a reset goes through the classes that imports add, and
+threads that import at once could find each other's modules half made."""
 
 
 @cache
@@ -30,7 +30,8 @@ def session() -> botocore.session.Session:
 
 
 class MotoApplication:
-    """Every service of moto, for whoever asks in the one account; moto would take the account from the access key."""
+    """Every service of moto, for whoever asks in the one account; moto would take the account from
+    the access key."""
 
     def __init__(self, account_id: str) -> None:
         with _IMPORTING:
@@ -49,11 +50,15 @@ class MotoApplication:
             _keep_labels()
         self._account_id = account_id
         self._services = DomainDispatcherApplication(_application_of)
-        known: Any = cache(self._services.get_backend_for_host)  # moto looks through its folders for every request
+        known: Any = cache(
+            self._services.get_backend_for_host
+        )  # moto looks through its folders for every request
         self._services.get_backend_for_host = known  # type: ignore[method-assign]
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        found: Iterable[bytes] = self._services({**environ, "HTTP_X_MOTO_ACCOUNT_ID": self._account_id}, start)
+        found: Iterable[bytes] = self._services(
+            {**environ, "HTTP_X_MOTO_ACCOUNT_ID": self._account_id}, start
+        )
         return found
 
     def reset(self) -> None:
@@ -66,7 +71,9 @@ class MotoApplication:
     def load(self, signing_name: str, region: str) -> None:
         """Make a service's application, as its first request would."""
         scope = f"AWS4-HMAC-SHA256 Credential=x/x/{region}/{signing_name}/aws4_request,"
-        self._services.get_application({"PATH_INFO": "/", "HTTP_HOST": "127.0.0.1", "HTTP_AUTHORIZATION": scope})
+        self._services.get_application(
+            {"PATH_INFO": "/", "HTTP_HOST": "127.0.0.1", "HTTP_AUTHORIZATION": scope}
+        )
 
 
 def read_server() -> None:
@@ -88,8 +95,8 @@ def read(service: str, signing_name: str) -> None:
 
 
 def _application_of(service: Any) -> Any:
-    """moto's application of one service. Its making draws from the source of randomness of what is made by requests,
-    which must not depend on when that is."""
+    """moto's application of one service. Its making draws from the source of randomness of what is
+    made by requests, which must not depend on when that is."""
     from moto.moto_api._internal import mock_random
     from moto.moto_server.werkzeug_app import create_backend_app
 
@@ -103,7 +110,8 @@ def _application_of(service: Any) -> Any:
 
 
 def _share_data() -> None:
-    """Let moto read botocore's data where our clients do; for this process. It would read all of it once more."""
+    """Let moto read botocore's data where our clients do; for this process. It would read all of it
+    once more."""
     from moto.core import utils
 
     module: Any = utils
@@ -113,8 +121,8 @@ def _share_data() -> None:
 def _leave_conditions_out() -> None:
     """Let buckets decide by the statements without conditions; for this process, once.
 
-    moto evaluates bucket policies as if they had no conditions: "deny what does not come over TLS" would deny every
-    request. The policy is read back as it was put.
+    moto evaluates bucket policies as if they had no conditions: "deny what does not come over TLS"
+    would deny every request. The policy is read back as it was put.
     """
     from moto.s3.models import FakeBucket
 
@@ -135,7 +143,8 @@ def _leave_conditions_out() -> None:
 
 
 def _digest_manifests() -> None:
-    """Give images the digest of their manifest, as registries do; for this process. moto makes one of the layers'."""
+    """Give images the digest of their manifest, as registries do; for this process. moto makes one
+    of the layers'."""
     from moto.ecr.models import Image
 
     def digest(self: Any) -> None:
@@ -145,7 +154,8 @@ def _digest_manifests() -> None:
 
 
 def _tell_health() -> None:
-    """Let targets that have a state be in it; for this process, once. In moto all are healthy at once."""
+    """Let targets that have a state be in it; for this process, once. In moto all are healthy at
+    once."""
     from moto.elbv2.models import FakeHealthStatus, FakeTargetGroup
 
     usual = FakeTargetGroup.health_for
@@ -172,7 +182,8 @@ def _name_linked_roles() -> None:
 
 
 def _let_tokens_hold() -> None:
-    """Let logins to the registry hold for twelve hours, as ECR's do; for this process, once. moto's expired in 2015."""
+    """Let logins to the registry hold for twelve hours, as ECR's do; for this process, once. moto's
+    expired in 2015."""
     from moto.ecr.responses import ECRResponse
 
     usual = ECRResponse.get_authorization_token
@@ -190,8 +201,8 @@ def _let_tokens_hold() -> None:
 
 
 def _keep_labels() -> None:
-    """Let versions of secrets keep their labels when another becomes current; for this process, once. In moto the one
-    that was current loses all of them."""
+    """Let versions of secrets keep their labels when another becomes current; for this process,
+    once. In moto the one that was current loses all of them."""
     from moto.secretsmanager.models import FakeSecret
 
     usual = FakeSecret.reset_default_version
@@ -200,7 +211,11 @@ def _keep_labels() -> None:
 
     def reset_default_version(self: Any, secret_version: dict[str, Any], version_id: str) -> None:
         before = self.versions.get(self.default_version_id or "")
-        kept = [each for each in before["version_stages"] if not each.startswith("AWS")] if before else []
+        kept = (
+            [each for each in before["version_stages"] if not each.startswith("AWS")]
+            if before
+            else []
+        )
         usual(self, secret_version, version_id)
         if before:
             before["version_stages"] += kept
@@ -215,5 +230,7 @@ def _unconditional(policy: bytes | None) -> bytes | None:
         return None
     data = json.loads(policy)
     given = data.get("Statement", [])
-    kept = [each for each in (given if isinstance(given, list) else [given]) if "Condition" not in each]
+    kept = [
+        each for each in (given if isinstance(given, list) else [given]) if "Condition" not in each
+    ]
     return json.dumps({**data, "Statement": kept}).encode() if kept else None

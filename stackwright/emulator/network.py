@@ -1,6 +1,8 @@
-"""What connects a running ECS task: its address, the targets of load balancers, and its instances in Cloud Map.
+"""What connects a running ECS task: its address, the targets of load balancers, and its instances
+in Cloud Map.
 
-docs.aws.amazon.com/AmazonECS/latest/developerguide/service-load-balancing.html and .../service-discovery.html
+docs.aws.amazon.com/AmazonECS/latest/developerguide/service-load-balancing.html and
+.../service-discovery.html
 """
 
 from __future__ import annotations
@@ -11,9 +13,16 @@ from typing import Any
 
 from ..cfn import Pseudo
 
-_INITIAL = {"Reason": "Elb.RegistrationInProgress", "Description": "Target registration is in progress"}
+_INITIAL = {
+    "Reason": "Elb.RegistrationInProgress",
+    "Description": "Target registration is in progress",
+}
 _HEALTHY = {"State": "healthy", "Reason": None, "Description": None}
-_UNHEALTHY = {"State": "unhealthy", "Reason": "Target.FailedHealthChecks", "Description": "Health checks failed"}
+_UNHEALTHY = {
+    "State": "unhealthy",
+    "Reason": "Target.FailedHealthChecks",
+    "Description": "Health checks failed",
+}
 
 
 class Network:
@@ -29,8 +38,11 @@ class Network:
         return found[self._pseudo.account_id][self._pseudo.region]
 
     def attach(self, task: Any, service: Any, others: int) -> None:
-        """Give a new task an address in one of the service's subnets, in turn; nothing where it names none."""
-        named = (service.network_configuration or {}).get("awsvpcConfiguration", {}).get("subnets") or []
+        """Give a new task an address in one of the service's subnets, in turn; nothing where it
+        names none."""
+        named = (service.network_configuration or {}).get("awsvpcConfiguration", {}).get(
+            "subnets"
+        ) or []
         if not named:
             return
         subnet = self._backend("ec2").get_subnet(named[others % len(named)])
@@ -41,14 +53,21 @@ class Network:
             "privateIPv4Address": address,
         }
         shown = [{"name": name, "value": value} for name, value in details.items()]
-        one = {"id": f"{task.id[:8]}-{task.id[8:12]}-{task.id[12:16]}-{task.id[16:20]}-{task.id[20:]}"}
-        task.attachments = [{**one, "type": "ElasticNetworkInterface", "status": "ATTACHED", "details": shown}]
+        one = {
+            "id": f"{task.id[:8]}-{task.id[8:12]}-{task.id[12:16]}-{task.id[16:20]}-{task.id[20:]}"
+        }
+        task.attachments = [
+            {**one, "type": "ElasticNetworkInterface", "status": "ATTACHED", "details": shown}
+        ]
         task.availability_zone = subnet.availability_zone
 
     def _free(self, cidr: str, wish: int) -> str:
-        """An address of a subnet that no running task has; AWS keeps the first four and the last to itself."""
+        """An address of a subnet that no running task has; AWS keeps the first four and the last to
+        itself."""
         network = ipaddress.ip_network(cidr)
-        tasks = (task for cluster in self._backend("ecs").tasks.values() for task in cluster.values())
+        tasks = (
+            task for cluster in self._backend("ecs").tasks.values() for task in cluster.values()
+        )
         used = {address_of(task) for task in tasks if task.last_status != "STOPPED"}
         count = max(1, network.num_addresses - 5)
         free = (str(network[4 + (wish + step) % count]) for step in range(count))
@@ -60,7 +79,12 @@ class Network:
         if address is None:
             return
         for target_group, port in self.target_groups(service):
-            target_group.targets[address] = {"Id": address, "Port": port, "State": "initial", **_INITIAL}
+            target_group.targets[address] = {
+                "Id": address,
+                "Port": port,
+                "State": "initial",
+                **_INITIAL,
+            }
         for registry in self._registries(service):
             names = {"ECS_SERVICE_NAME": service.name, "ECS_CLUSTER_NAME": service.cluster_name}
             family = task.task_definition_arn.rpartition("/")[2].rpartition(":")[0]
@@ -84,7 +108,11 @@ class Network:
         for registry in self._registries(service):
             discovery = self._backend("servicediscovery")
             if registry in discovery.services:
-                kept = [each for each in discovery.services[registry].instances if each.instance_id != task.id]
+                kept = [
+                    each
+                    for each in discovery.services[registry].instances
+                    if each.instance_id != task.id
+                ]
                 discovery.services[registry].instances = kept
 
     def target_groups(self, service: Any) -> Iterator[tuple[Any, int]]:
@@ -102,4 +130,6 @@ class Network:
 def address_of(task: Any) -> str | None:
     """The private address of a task; None where it has no network interface of its own."""
     details = (detail for each in task.attachments for detail in each["details"])
-    return next((str(detail["value"]) for detail in details if detail["name"] == "privateIPv4Address"), None)
+    return next(
+        (str(detail["value"]) for detail in details if detail["name"] == "privateIPv4Address"), None
+    )

@@ -1,7 +1,9 @@
-"""Creating, updating, deleting and rolling back a stack, with AWS's statuses, events and reasons in its order.
+"""Creating, updating, deleting and rolling back a stack, with AWS's statuses, events and reasons in
+its order.
 
 docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html and
-.../using-cfn-updating-stacks-update-behaviors.html; the order of events as recorded in ``tests/cfn/recorded``.
+.../using-cfn-updating-stacks-update-behaviors.html; the order of events as recorded in
+``tests/cfn/recorded``.
 """
 
 from __future__ import annotations
@@ -41,22 +43,39 @@ from .identity import Identities, Identity
 from .policy import refusal
 from .resources import Fault, Provider, Refused, Request
 from .reverting import Drifted, affected
-from .state import STACK_TYPE, Definition, EmulatorState, Event, OperationState, OutputState, ResourceState, StackState
+from .state import (
+    STACK_TYPE,
+    Definition,
+    EmulatorState,
+    Event,
+    OperationState,
+    OutputState,
+    ResourceState,
+    StackState,
+)
 
 USER = "User Initiated"
 Exists = Callable[[str, str, Mapping[str, Any]], bool]
 """Whether there is a resource of this type, physical id and properties."""
-_ATTRIBUTES = ("Properties", "Metadata", "CreationPolicy", "UpdatePolicy", "DeletionPolicy", "UpdateReplacePolicy")
+_ATTRIBUTES = (
+    "Properties",
+    "Metadata",
+    "CreationPolicy",
+    "UpdatePolicy",
+    "DeletionPolicy",
+    "UpdateReplacePolicy",
+)
 Done = Callable[[bool], None]
 Settle = Callable[[str, str, Mapping[str, Any], Callable[[str | None], None]], None]
-"""Operation, physical id, properties, and what to call when the resource is stable (None) or will not be (why)."""
+"""Operation, physical id, properties, and what to call when the resource is stable (None) or will
+not be (why)."""
 
 
 class Pass:
     """Steps in the order of their dependencies, as many side by side as possible.
 
-    ``begin(name, finish)`` starts one step and calls ``finish(ok)`` when it ended. After a failure nothing more is
-    started, ``cancel`` is told of what is under way, and ``done(ok)`` ends it.
+    ``begin(name, finish)`` starts one step and calls ``finish(ok)`` when it ended. After a failure
+    nothing more is started, ``cancel`` is told of what is under way, and ``done(ok)`` ends it.
     """
 
     def __init__(
@@ -66,7 +85,9 @@ class Pass:
         done: Done,
         cancel: Callable[[str], None] | None = None,
     ) -> None:
-        self._waiting = {name: {need for need in wanted if need in needs} for name, wanted in needs.items()}
+        self._waiting = {
+            name: {need for need in wanted if need in needs} for name, wanted in needs.items()
+        }
         self._running: dict[str, None] = {}
         self._begin, self._done, self._cancel = begin, done, cancel
         self._ended = False
@@ -135,7 +156,8 @@ class Work:
 
 @dataclass
 class Operations:
-    """Runs operations on stacks. ``latency`` gives the seconds that an operation on a type takes."""
+    """Runs operations on stacks. ``latency`` gives the seconds that an operation on a type
+    takes."""
 
     clock: Clock
     store: EmulatorState
@@ -146,7 +168,8 @@ class Operations:
     latency: Callable[[str, str], float] = lambda _type, _operation: 0.0
     stored: Mapping[str, str] = field(default_factory=dict)
     dynamic: Callable[[str, str], str] | None = None
-    """Gives the values of dynamic references to services; events and change sets never show them."""
+    """Gives the values of dynamic references to services; events and change sets never show
+    them."""
     faults: list[Fault] = field(default_factory=list)
     settling: dict[str, Settle] = field(default_factory=dict)
     """Types whose resources go on changing after their service accepted the request."""
@@ -158,13 +181,17 @@ class Operations:
     previewed: dict[tuple[str, str], StackState] = field(default_factory=dict)
     """Nested stacks that exist since a change set previewed them, by parent's id and logical id."""
 
-    # --- events -------------------------------------------------------------------------------------------------
+    # --- events
+    # -------------------------------------------------------------------------------------------------
 
     def begin(self, stack: StackState, type_: str) -> None:
-        """A new operation on the stack, to which all events belong from now on; one under way has failed."""
+        """A new operation on the stack, to which all events belong from now on; one under way has
+        failed."""
         self._ended(stack, "FAILED")
         token = self.store.stacks.get(stack.root_id or "", stack).token
-        stack.operations.append(OperationState(self.identities.uuid(), type_, self.clock.now, token))
+        stack.operations.append(
+            OperationState(self.identities.uuid(), type_, self.clock.now, token)
+        )
 
     def _ended(self, stack: StackState, status: str) -> None:
         if stack.operations and stack.operations[-1].end is None:
@@ -201,48 +228,65 @@ class Operations:
                 status=status,
                 timestamp=self.clock.now,
                 reason=reason,
-                properties=None if properties is None else json.dumps(canonical_value(properties), sort_keys=True),
+                properties=None
+                if properties is None
+                else json.dumps(canonical_value(properties), sort_keys=True),
                 operation_id=operation.id if operation else None,
                 token=operation.token if operation else None,
             )
         )
         self.told(stack.events[-1])
 
-    def _resource(self, stack: StackState, state: ResourceState, status: str, reason: str | None = None) -> None:
+    def _resource(
+        self, stack: StackState, state: ResourceState, status: str, reason: str | None = None
+    ) -> None:
         """Give a resource a status, and tell. Deletions carry no properties."""
         state = replace(state, status=status, reason=reason, timestamp=self.clock.now)
         stack.resources[state.logical_id] = state
         self._tell(stack, state, status, reason)
 
-    def _tell(self, stack: StackState, state: ResourceState, status: str, reason: str | None = None) -> None:
+    def _tell(
+        self, stack: StackState, state: ResourceState, status: str, reason: str | None = None
+    ) -> None:
         shown = None if status.startswith("DELETE") else state.properties
         self._event(stack, state.logical_id, state.physical_id, state.type, status, reason, shown)
 
-    # --- values -------------------------------------------------------------------------------------------------
+    # --- values
+    # -------------------------------------------------------------------------------------------------
 
     def pseudo_of(self, stack: StackState) -> Pseudo:
         """The pseudo parameters of one stack."""
         arns = stack.definition.notification_arns if stack.definition else ()
-        return replace(self.pseudo, stack_name=stack.name, stack_id=stack.id, notification_arns=arns)
+        return replace(
+            self.pseudo, stack_name=stack.name, stack_id=stack.id, notification_arns=arns
+        )
 
     def resolver(self, stack: StackState) -> Resolver:
         """Resolves a stack's template against what exists now."""
         definition = _defined(stack)
         values = parameter_values(definition.template, definition.parameters)
-        return Resolver(definition.template, values, self.pseudo_of(stack), PhysicalWorld(self, stack))
+        return Resolver(
+            definition.template, values, self.pseudo_of(stack), PhysicalWorld(self, stack)
+        )
 
     def active(self, stack: StackState) -> set[str]:
         """The logical ids whose conditions hold."""
         resolver, template = self.resolver(stack), _defined(stack).template
-        return {name for name, resource in template.resources.items() if resolver.active(resource.condition)}
+        return {
+            name
+            for name, resource in template.resources.items()
+            if resolver.active(resource.condition)
+        }
 
     def needs(self, stack: StackState) -> dict[str, frozenset[str]]:
-        """Logical id -> what it needs first, for the active resources, in the template's order of dependence."""
+        """Logical id -> what it needs first, for the active resources, in the template's order of
+        dependence."""
         active, template = self.active(stack), _defined(stack).template
         found = find_dependencies(template)
         return {name: found[name] & active for name in order_resources(template) if name in active}
 
-    # --- creating -----------------------------------------------------------------------------------------------
+    # --- creating
+    # -----------------------------------------------------------------------------------------------
 
     def create(self, stack: StackState, definition: Definition, done: Done | None = None) -> None:
         """Create all resources of a stack; on failure do what ``on_failure`` says."""
@@ -258,7 +302,13 @@ class Operations:
             else:
                 self._creation_failed(stack, work, done)
 
-        self._run(stack, work, self.needs(stack), lambda name, end: self._create(stack, work, name, end), ended)
+        self._run(
+            stack,
+            work,
+            self.needs(stack),
+            lambda name, end: self._create(stack, work, name, end),
+            ended,
+        )
 
     def _run(
         self,
@@ -303,7 +353,9 @@ class Operations:
         self._resource(stack, state, "CREATE_IN_PROGRESS", "Resource creation Initiated")
         self._settle(stack, work, state, "create", "CREATE", end)
 
-    def _later(self, stack: StackState, state: ResourceState, operation: str, then: Callable[[], None]) -> None:
+    def _later(
+        self, stack: StackState, state: ResourceState, operation: str, then: Callable[[], None]
+    ) -> None:
         """Call ``then`` once the operation took its time, unless it was cancelled meanwhile."""
         planned = stack.resources.get(state.logical_id)
 
@@ -314,13 +366,25 @@ class Operations:
         self.clock.after(self.latency(state.type, operation), due)
 
     def _settle(
-        self, stack: StackState, work: Work, state: ResourceState, operation: str, verb: str, end: Done
+        self,
+        stack: StackState,
+        work: Work,
+        state: ResourceState,
+        operation: str,
+        verb: str,
+        end: Done,
     ) -> None:
-        """Wait for what the service goes on doing; a cancelled or replaced wait ends without a word."""
+        """Wait for what the service goes on doing; a cancelled or replaced wait ends without a
+        word."""
         name, settle = state.logical_id, self.settling.get(state.type)
         planned = stack.resources.get(name)
         if settle is None:
-            self._later(stack, state, operation, lambda: self._completed(stack, name, f"{verb}_COMPLETE", end))
+            self._later(
+                stack,
+                state,
+                operation,
+                lambda: self._completed(stack, name, f"{verb}_COMPLETE", end),
+            )
             return
 
         def over(reason: str | None) -> None:
@@ -339,12 +403,16 @@ class Operations:
             self._resource(stack, state, status)
             end(True)
 
-    def _failed(self, stack: StackState, work: Work, state: ResourceState, verb: str, reason: str, end: Done) -> None:
+    def _failed(
+        self, stack: StackState, work: Work, state: ResourceState, verb: str, reason: str, end: Done
+    ) -> None:
         work.failed.setdefault(verb.lower(), []).append(state.logical_id)
         self._resource(stack, state, f"{verb}_FAILED", reason)
         end(False)
 
-    def _with_values(self, stack: StackState, state: ResourceState, resource: Resource) -> ResourceState:
+    def _with_values(
+        self, stack: StackState, state: ResourceState, resource: Resource
+    ) -> ResourceState:
         """The state with its properties and attributes resolved against what exists now."""
         resolver, path = self.resolver(stack), ("Resources", resource.logical_id)
         given = (resource.properties, resource.metadata, resource.creation_policy, resource.update_policy,
@@ -355,14 +423,18 @@ class Operations:
             if value is not None
         }
         policy = deletion_policy(resource, resolved)
-        return replace(state, properties=resolved["Properties"], resolved=resolved, deletion_policy=policy)
+        return replace(
+            state, properties=resolved["Properties"], resolved=resolved, deletion_policy=policy
+        )
 
     def _provide(self, operation: str, stack: StackState, state: ResourceState) -> Identity:
         """Do it in the service behind the type, unless a fault strikes."""
         self._strike(operation, state)
         known = self._type(state.type)
         identity = Identity(state.physical_id, state.attributes) if state.physical_id else None
-        properties = resolve_dynamic(state.properties, self.dynamic) if self.dynamic else state.properties
+        properties = (
+            resolve_dynamic(state.properties, self.dynamic) if self.dynamic else state.properties
+        )
         request = Request(known, state.logical_id, properties, self.pseudo_of(stack), identity)
         if operation == "create":
             return self.provider.create(replace(request, identity=None))
@@ -382,7 +454,11 @@ class Operations:
     def _creation_failed(self, stack: StackState, work: Work, done: Done | None) -> None:
         reason = _failures(work)
         self._forget_previews(stack)
-        if stack.disable_rollback or stack.on_failure == "DO_NOTHING" or stack.parent_id is not None:
+        if (
+            stack.disable_rollback
+            or stack.on_failure == "DO_NOTHING"
+            or stack.parent_id is not None
+        ):
             self.stack_event(stack, "CREATE_FAILED", reason)
             self._over(stack, False, done)
             return
@@ -390,10 +466,16 @@ class Operations:
             self.delete(stack, reason=reason, done=done)
             return
         self.begin(stack, "ROLLBACK")
-        self.stack_event(stack, "ROLLBACK_IN_PROGRESS", f"{reason.rstrip('.')}. Rollback requested by user.")
+        self.stack_event(
+            stack, "ROLLBACK_IN_PROGRESS", f"{reason.rstrip('.')}. Rollback requested by user."
+        )
 
         def ended(ok: bool) -> None:
-            self.stack_event(stack, "ROLLBACK_COMPLETE" if ok else "ROLLBACK_FAILED", None if ok else _failures(work))
+            self.stack_event(
+                stack,
+                "ROLLBACK_COMPLETE" if ok else "ROLLBACK_FAILED",
+                None if ok else _failures(work),
+            )
             stack.outputs = ()
             self._over(stack, False, done)
 
@@ -425,9 +507,13 @@ class Operations:
             if each.export is None or values.get(each.export) == each.value:
                 continue
             if users := self.importers(each.export):
-                text = f"Export {each.export} cannot be updated as it is in use by {', '.join(users)}"
+                text = (
+                    f"Export {each.export} cannot be updated as it is in use by {', '.join(users)}"
+                )
                 gone = each.export not in values
-                raise ValidationError(export_in_use(each.export, users) if gone else text, ("Outputs", each.key))
+                raise ValidationError(
+                    export_in_use(each.export, users) if gone else text, ("Outputs", each.key)
+                )
 
     def _resolved_outputs(self, stack: StackState) -> Iterable[OutputState]:
         resolver, taken = self.resolver(stack), self.store.exports()
@@ -441,7 +527,9 @@ class Operations:
                 raise ValidationError(text, path)
             export = None
             if output.export is not None:
-                export = template_to_text(plain_data(resolver.resolve(output.export, (*path, "Export"))))
+                export = template_to_text(
+                    plain_data(resolver.resolve(output.export, (*path, "Export")))
+                )
                 if export in taken and taken[export][1] is not stack:
                     text = f"Export with name {export} is already exported by stack {taken[export][1].name}"
                     raise ValidationError(text, path)
@@ -452,15 +540,20 @@ class Operations:
             )
             yield OutputState(name, template_to_text(value), description, export)
 
-    # --- nested stacks ------------------------------------------------------------------------------------------
+    # --- nested stacks
+    # ------------------------------------------------------------------------------------------
 
     def child_definition(self, stack: StackState, state: ResourceState) -> Definition:
         """What a nested stack is asked to be, with the parameters of its parent."""
         nested = _defined(stack).nested.get(state.logical_id)
         if nested is None:
-            raise Refused(f"S3 error: the template {state.properties.get('TemplateURL')} cannot be read")
+            raise Refused(
+                f"S3 error: the template {state.properties.get('TemplateURL')} cannot be read"
+            )
         parameters = state.properties.get("Parameters", {})
-        own = {tag["Key"]: template_to_text(tag["Value"]) for tag in state.properties.get("Tags", ())}
+        own = {
+            tag["Key"]: template_to_text(tag["Value"]) for tag in state.properties.get("Tags", ())
+        }
         return replace(nested, parameters=parameters, tags={**_defined(stack).tags, **own})
 
     def _create_child(self, stack: StackState, work: Work, state: ResourceState, end: Done) -> None:
@@ -482,12 +575,16 @@ class Operations:
 
         self.create(child, definition, ended)
 
-    def new_child(self, stack: StackState, logical_id: str, status: str = "CREATE_IN_PROGRESS") -> StackState:
+    def new_child(
+        self, stack: StackState, logical_id: str, status: str = "CREATE_IN_PROGRESS"
+    ) -> StackState:
         """A nested stack, named as AWS names them."""
         mark = self.identities.characters("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", 12)
         return self.new_stack(f"{stack.name}-{logical_id}-{mark}", stack, status)
 
-    def new_stack(self, name: str, parent: StackState | None = None, status: str = "CREATE_IN_PROGRESS") -> StackState:
+    def new_stack(
+        self, name: str, parent: StackState | None = None, status: str = "CREATE_IN_PROGRESS"
+    ) -> StackState:
         """A stack without resources, known to the store."""
         p = self.pseudo
         id_ = f"arn:{p.partition}:cloudformation:{p.region}:{p.account_id}:stack/{name}/{self.identities.uuid()}"
@@ -497,7 +594,8 @@ class Operations:
         self.store.stacks[id_] = stack
         return stack
 
-    # --- deleting -----------------------------------------------------------------------------------------------
+    # --- deleting
+    # -----------------------------------------------------------------------------------------------
 
     def delete(
         self,
@@ -506,8 +604,8 @@ class Operations:
         reason: str | None = USER,
         done: Done | None = None,
     ) -> None:
-        """Delete a stack's resources, dependents first, but for those that are retained; what is being made is
-        cancelled."""
+        """Delete a stack's resources, dependents first, but for those that are retained; what is
+        being made is cancelled."""
         making = self.work.get(stack.id)
         if making and making.current and stack.status == "CREATE_IN_PROGRESS":
             making.current.abandon()
@@ -547,10 +645,18 @@ class Operations:
         self._run(stack, work, ordered, begin, done)
 
     def _delete(
-        self, stack: StackState, work: Work, state: ResourceState, end: Done, keep: bool = False, rollback: bool = False
+        self,
+        stack: StackState,
+        work: Work,
+        state: ResourceState,
+        end: Done,
+        keep: bool = False,
+        rollback: bool = False,
     ) -> None:
         """Delete one physical resource. One that was never made is gone already."""
-        retained = self._kept_on_rollback(stack, state) if rollback else state.deletion_policy == "Retain"
+        retained = (
+            self._kept_on_rollback(stack, state) if rollback else state.deletion_policy == "Retain"
+        )
         retained = retained or keep
         if retained and state.physical_id:
             self._resource(stack, state, "DELETE_SKIPPED")
@@ -561,21 +667,30 @@ class Operations:
             end(True)
             return
         self._resource(stack, state, "DELETE_IN_PROGRESS")
-        self._deleted(stack, state, lambda reason: self._delete_ended(stack, work, state, reason, end))
+        self._deleted(
+            stack, state, lambda reason: self._delete_ended(stack, work, state, reason, end)
+        )
 
     def _kept_on_rollback(self, stack: StackState, state: ResourceState) -> bool:
         """Whether a resource outlives the rollback of the operation that made it."""
         root = self.store.stacks.get(stack.root_id or "", stack)
-        transient = root.retain_except_on_create or state.resolved.get("DeletionPolicy") == "RetainExceptOnCreate"
+        transient = (
+            root.retain_except_on_create
+            or state.resolved.get("DeletionPolicy") == "RetainExceptOnCreate"
+        )
         return state.deletion_policy == "Retain" and not transient
 
-    def _delete_ended(self, stack: StackState, work: Work, state: ResourceState, reason: str | None, end: Done) -> None:
+    def _delete_ended(
+        self, stack: StackState, work: Work, state: ResourceState, reason: str | None, end: Done
+    ) -> None:
         if reason is not None:
             self._failed(stack, work, state, "DELETE", reason, end)
             return
         self._completed(stack, state.logical_id, "DELETE_COMPLETE", end)
 
-    def _deleted(self, stack: StackState, state: ResourceState, then: Callable[[str | None], None]) -> None:
+    def _deleted(
+        self, stack: StackState, state: ResourceState, then: Callable[[str | None], None]
+    ) -> None:
         """Remove what is behind a resource; ``then`` gets None, or why it could not be."""
         try:
             self._strike("delete", state)
@@ -586,7 +701,9 @@ class Operations:
                 return
             identity = Identity(state.physical_id, state.attributes)
             known, pseudo = self._type(state.type), self.pseudo_of(stack)
-            self.provider.delete(Request(known, state.logical_id, state.properties, pseudo, identity))
+            self.provider.delete(
+                Request(known, state.logical_id, state.properties, pseudo, identity)
+            )
         except Refused as error:
             then(str(error))
             return
@@ -596,7 +713,8 @@ class Operations:
         else:
             settle("delete", state.physical_id, state.properties, then)
 
-    # --- updating -----------------------------------------------------------------------------------------------
+    # --- updating
+    # -----------------------------------------------------------------------------------------------
 
     def update(
         self,
@@ -608,10 +726,13 @@ class Operations:
     ) -> None:
         """Bring a stack to a new definition; on failure everything returns to what it was.
 
-        A nested stack's clean-up waits for its root's, so that a failure elsewhere can still undo it. ``policy``
-        stands in for the stack's own while the update runs. What is ``drifted`` becomes again what the template says.
+        A nested stack's clean-up waits for its root's, so that a failure elsewhere can still undo
+        it. ``policy`` stands in for the stack's own while the update runs. What is ``drifted``
+        becomes again what the template says.
         """
-        work = Work(stack.definition, dict(stack.resources), stack.outputs, policy=policy or stack.policy)
+        work = Work(
+            stack.definition, dict(stack.resources), stack.outputs, policy=policy or stack.policy
+        )
         work.drifted = drifted or {}
         self.work[stack.id] = work
         stack.definition, stack.updated = definition, self.clock.now
@@ -691,7 +812,13 @@ class Operations:
     def _forgotten(self, stack: StackState, state: ResourceState) -> None:
         """Somebody deleted what is behind a resource: its name is free again."""
         identity = Identity(state.physical_id, state.attributes)
-        request = Request(self._type(state.type), state.logical_id, state.properties, self.pseudo_of(stack), identity)
+        request = Request(
+            self._type(state.type),
+            state.logical_id,
+            state.properties,
+            self.pseudo_of(stack),
+            identity,
+        )
         with suppress(Refused):
             self.provider.delete(request)
 
@@ -706,9 +833,13 @@ class Operations:
         stack.resources[state.logical_id] = state
         self._settle(stack, work, state, "update", "UPDATE", end)
 
-    def _replace(self, stack: StackState, work: Work, old: ResourceState, state: ResourceState, end: Done) -> None:
+    def _replace(
+        self, stack: StackState, work: Work, old: ResourceState, state: ResourceState, end: Done
+    ) -> None:
         """The new physical resource is made first; the old one goes in the clean-up."""
-        reason = "Requested update requires the creation of a new physical resource; hence creating one."
+        reason = (
+            "Requested update requires the creation of a new physical resource; hence creating one."
+        )
         self._resource(stack, state, "UPDATE_IN_PROGRESS", reason)
         try:
             identity = self._provide("create", stack, state)
@@ -721,10 +852,14 @@ class Operations:
         self._resource(stack, state, "UPDATE_IN_PROGRESS", "Resource creation Initiated")
         self._settle(stack, work, state, "create", "UPDATE", end)
 
-    def _change_child(self, stack: StackState, work: Work, old: ResourceState, state: ResourceState, end: Done) -> None:
+    def _change_child(
+        self, stack: StackState, work: Work, old: ResourceState, state: ResourceState, end: Done
+    ) -> None:
         child, name = self.store.stacks[old.physical_id], state.logical_id
         definition = self.child_definition(stack, state)
-        same = not _different(child, definition) and not list(diff_values(old.resolved, state.resolved))
+        same = not _different(child, definition) and not list(
+            diff_values(old.resolved, state.resolved)
+        )
         if same and child.id not in work.drifted and not affected(child, self.store, work.drifted):
             end(True)
             return
@@ -738,19 +873,28 @@ class Operations:
                 self._completed(stack, name, "UPDATE_COMPLETE", end)
             elif stack.resources[name].status == "UPDATE_IN_PROGRESS":
                 reason = f"Embedded stack {child.id} was not successfully updated. Currently in {child.status}"
-                self._failed(stack, work, state, "UPDATE", f"{reason} with reason: {child.reason}", end)
+                self._failed(
+                    stack, work, state, "UPDATE", f"{reason} with reason: {child.reason}", end
+                )
 
         self.update(child, definition, ended, drifted=work.drifted)
 
     def _clean_up(self, stack: StackState, work: Work, done: Callable[[], None]) -> None:
-        """Delete what the update left behind: replaced resources, and those that left the template."""
+        """Delete what the update left behind: replaced resources, and those that left the
+        template."""
         active = self.active(stack)
         removed = [state for name, state in stack.resources.items() if name not in active]
         old = [state for state in work.obsolete if state.deletion_policy != "Retain"]
-        steps: dict[str, ResourceState] = {f"{s.logical_id} {s.physical_id}": s for s in [*old, *removed]}
+        steps: dict[str, ResourceState] = {
+            f"{s.logical_id} {s.physical_id}": s for s in [*old, *removed]
+        }
         before = find_dependencies(work.before.template) if work.before else {}
         needs = {
-            key: {other for other, s in steps.items() if state.logical_id in before.get(s.logical_id, ())}
+            key: {
+                other
+                for other, s in steps.items()
+                if state.logical_id in before.get(s.logical_id, ())
+            }
             for key, state in reversed(steps.items())
         }
 
@@ -772,11 +916,14 @@ class Operations:
         self.clock.after(0, work.current.start)
 
     def _dropped(self, stack: StackState, state: ResourceState, end: Done) -> None:
-        """A removed resource leaves the stack; that it could not be deleted does not fail the update."""
+        """A removed resource leaves the stack; that it could not be deleted does not fail the
+        update."""
         stack.resources.pop(state.logical_id, None)
         end(True)
 
-    def _old_gone(self, stack: StackState, state: ResourceState, reason: str | None, end: Done) -> None:
+    def _old_gone(
+        self, stack: StackState, state: ResourceState, reason: str | None, end: Done
+    ) -> None:
         self._tell(stack, state, "DELETE_FAILED" if reason else "DELETE_COMPLETE", reason)
         end(True)
 
@@ -793,7 +940,10 @@ class Operations:
         self._clean_up(child, work, ended)
 
     def _each_child(
-        self, work: Work, act: Callable[[StackState, Callable[[], None]], None], done: Callable[[], None]
+        self,
+        work: Work,
+        act: Callable[[StackState, Callable[[], None]], None],
+        done: Callable[[], None],
     ) -> None:
         """Act on every nested stack that took part, one after the other."""
         waiting = list(work.children.values())
@@ -806,10 +956,15 @@ class Operations:
 
         following()
 
-    # --- importing ----------------------------------------------------------------------------------------------
+    # --- importing
+    # ----------------------------------------------------------------------------------------------
 
     def take_in(
-        self, stack: StackState, definition: Definition, imports: Mapping[str, Mapping[str, str]], exists: Exists
+        self,
+        stack: StackState,
+        definition: Definition,
+        imports: Mapping[str, Mapping[str, str]],
+        exists: Exists,
     ) -> None:
         """Make existing resources part of the stack; where one is not there, none is."""
         before, kept = stack.definition, dict(stack.resources)
@@ -817,7 +972,9 @@ class Operations:
         self.begin(stack, "UPDATE_STACK")
         self.stack_event(stack, "IMPORT_IN_PROGRESS", USER)
         failed = [
-            name for name in self.needs(stack) if name in imports and not self._took(stack, name, imports, exists)
+            name
+            for name in self.needs(stack)
+            if name in imports and not self._took(stack, name, imports, exists)
         ]
         if not failed:
             for name in imports:
@@ -835,7 +992,9 @@ class Operations:
         stack.definition, stack.resources = before, kept
         self.stack_event(stack, "IMPORT_ROLLBACK_COMPLETE")
 
-    def _took(self, stack: StackState, name: str, imports: Mapping[str, Mapping[str, str]], exists: Exists) -> bool:
+    def _took(
+        self, stack: StackState, name: str, imports: Mapping[str, Mapping[str, str]], exists: Exists
+    ) -> bool:
         """Whether the resource is there and now the stack's."""
         resource, identifier = _defined(stack).template.resources[name], imports[name]
         id_ = "|".join(identifier.values())
@@ -845,25 +1004,30 @@ class Operations:
             state = self._with_values(stack, state, resource)
             known = self._type(state.type)
             if not exists(state.type, id_, state.properties):
-                text = (
-                    f"Resource of type '{state.type}' with identifier '{json.dumps(dict(identifier))}' was not found."
-                )
+                text = f"Resource of type '{state.type}' with identifier '{json.dumps(dict(identifier))}' was not found."
                 raise Refused(f"{text} (HandlerErrorCode: NotFound)")
         except (Refused, ValidationError) as error:
             self._resource(stack, state, "IMPORT_FAILED", str(error))
             return False
-        made = self.identities.make(known, name, {**state.properties, **identifier}, self.pseudo_of(stack))
-        attributes = {key: id_ if value == made.id else value for key, value in made.attributes.items()}
+        made = self.identities.make(
+            known, name, {**state.properties, **identifier}, self.pseudo_of(stack)
+        )
+        attributes = {
+            key: id_ if value == made.id else value for key, value in made.attributes.items()
+        }
         state = replace(state, attributes={**attributes, **identifier})
         self._resource(stack, state, "IMPORT_COMPLETE", "Resource import completed.")
         return True
 
-    # --- rolling back an update ---------------------------------------------------------------------------------
+    # --- rolling back an update
+    # ---------------------------------------------------------------------------------
 
     def _update_failed(self, stack: StackState, work: Work, done: Done | None) -> None:
         reason = _failures(work)
         if stack.disable_rollback:
-            self.stack_event(stack, "UPDATE_FAILED", reason)  # the work is kept for a later rollback
+            self.stack_event(
+                stack, "UPDATE_FAILED", reason
+            )  # the work is kept for a later rollback
             if done:
                 done(False)
             return
@@ -873,12 +1037,18 @@ class Operations:
             return
         self.roll_back(stack, work, reason, lambda: done(False) if done else None)
 
-    def roll_back(self, stack: StackState, work: Work, reason: str | None, done: Callable[[], None]) -> None:
+    def roll_back(
+        self, stack: StackState, work: Work, reason: str | None, done: Callable[[], None]
+    ) -> None:
         """Return to the state before the update: resources, nested stacks, outputs, definition."""
-        self.begin(stack, "CONTINUE_ROLLBACK" if stack.status == "UPDATE_ROLLBACK_FAILED" else "ROLLBACK")
+        self.begin(
+            stack, "CONTINUE_ROLLBACK" if stack.status == "UPDATE_ROLLBACK_FAILED" else "ROLLBACK"
+        )
         self.stack_event(stack, "UPDATE_ROLLBACK_IN_PROGRESS", reason)
         touched = [name for name in dict.fromkeys(work.touched) if name in work.resources]
-        created = [stack.resources[n] for n in dict.fromkeys(work.touched) if n not in work.resources]
+        created = [
+            stack.resources[n] for n in dict.fromkeys(work.touched) if n not in work.resources
+        ]
         obsolete = {state.logical_id for state in work.obsolete}
         new = [stack.resources[name] for name in touched if name in obsolete]
         if work.before is not None:
@@ -908,7 +1078,8 @@ class Operations:
         end(ok)
 
     def continue_rollback(self, stack: StackState, skip: Iterable[str] = ()) -> None:
-        """Try a failed rollback again, leaving out the resources to skip, which count as rolled back."""
+        """Try a failed rollback again, leaving out the resources to skip, which count as rolled
+        back."""
         work = self.work[stack.id]
         for name in skip:
             if name in work.resources:
@@ -941,7 +1112,9 @@ class Operations:
                 self._completed(stack, name, "UPDATE_COMPLETE", end)
                 return
             reason = child.reason if child.status == "UPDATE_FAILED" else None
-            self.roll_back(child, inner, reason, lambda: self._child_restored(stack, work, name, child, end))
+            self.roll_back(
+                child, inner, reason, lambda: self._child_restored(stack, work, name, child, end)
+            )
             return
         self._resource(stack, old, "UPDATE_IN_PROGRESS")
         try:
@@ -951,14 +1124,18 @@ class Operations:
             return
         self._settle(stack, work, old, "update", "UPDATE", end)
 
-    def _child_restored(self, stack: StackState, work: Work, name: str, child: StackState, end: Done) -> None:
+    def _child_restored(
+        self, stack: StackState, work: Work, name: str, child: StackState, end: Done
+    ) -> None:
         if child.status == "UPDATE_ROLLBACK_COMPLETE":
             self._completed(stack, name, "UPDATE_COMPLETE", end)
         else:
             reason = f"Embedded stack {child.id} was not successfully rolled back: {child.reason}"
             self._failed(stack, work, stack.resources[name], "UPDATE", reason, end)
 
-    def _rolled_back(self, stack: StackState, work: Work, gone: list[ResourceState], done: Callable[[], None]) -> None:
+    def _rolled_back(
+        self, stack: StackState, work: Work, gone: list[ResourceState], done: Callable[[], None]
+    ) -> None:
         """The resources that the update made are deleted last."""
         self.stack_event(stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
         stack.outputs = work.outputs
@@ -1026,7 +1203,9 @@ class PhysicalWorld:
 
     def stored(self, name: str) -> Any:
         if name not in self._operations.stored:
-            raise ValidationError(f"Unable to fetch parameters [{name}] from parameter store for this account.")
+            raise ValidationError(
+                f"Unable to fetch parameters [{name}] from parameter store for this account."
+            )
         return self._operations.stored[name]
 
 
@@ -1044,13 +1223,17 @@ def _different(child: StackState, definition: Definition) -> bool:
     if canonical_value(dict(old.parameters)) != canonical_value(dict(definition.parameters)):
         return True
     names = old.nested.keys() | definition.nested.keys()
-    return any(_texts(old.nested.get(name)) != _texts(definition.nested.get(name)) for name in names)
+    return any(
+        _texts(old.nested.get(name)) != _texts(definition.nested.get(name)) for name in names
+    )
 
 
 def _texts(definition: Definition | None) -> Any:
     if definition is None:
         return None
-    return definition.template.data, {name: _texts(each) for name, each in definition.nested.items()}
+    return definition.template.data, {
+        name: _texts(each) for name, each in definition.nested.items()
+    }
 
 
 def export_in_use(export: str, users: Iterable[str]) -> str:

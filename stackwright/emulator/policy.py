@@ -1,7 +1,7 @@
 """Stack policies: which resources an update may modify, replace or delete.
 
-docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/protect-stack-resources.html: with a policy everything is denied
-that no statement allows, and a Deny is stronger than an Allow.
+docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/protect-stack-resources.html: with a policy
+everything is denied that no statement allows, and a Deny is stronger than an Allow.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from typing import Any
 
 from ..cfn import ValidationError
 
-_ELEMENTS = {"Effect", "Action", "NotAction", "Principal", "Resource", "NotResource", "Condition", "Sid"}
+_ELEMENTS = {
+    "Effect",
+    "Action",
+    "NotAction",
+    "Principal",
+    "Resource",
+    "NotResource",
+    "Condition",
+    "Sid",
+}
 
 
 def parsed(text: str) -> list[Mapping[str, Any]]:
@@ -28,7 +37,11 @@ def parsed(text: str) -> list[Mapping[str, Any]]:
         raise ValidationError("Error validating stack policy: Invalid stack policy") from None
     statements = found if isinstance(found, list) else [found]
     for each in statements:
-        if not isinstance(each, dict) or each.get("Effect") not in ("Allow", "Deny") or set(each) - _ELEMENTS:
+        if (
+            not isinstance(each, dict)
+            or each.get("Effect") not in ("Allow", "Deny")
+            or set(each) - _ELEMENTS
+        ):
             raise ValidationError("Error validating stack policy: Invalid stack policy")
         if each.get("Principal") not in ("*", {"AWS": "*"}, ["*"]):
             raise ValidationError("Error validating stack policy: Principal must be '*'")
@@ -36,14 +49,20 @@ def parsed(text: str) -> list[Mapping[str, Any]]:
 
 
 def refusal(text: str | None, action: str, logical_id: str, type_: str) -> str | None:
-    """Why the policy does not let ``action`` (``Update:Modify`` …) happen to a resource; None where it does."""
+    """Why the policy does not let ``action`` (``Update:Modify`` …) happen to a resource; None where
+    it does."""
     if text is None:
         return None
-    matching = [(i, each) for i, each in enumerate(parsed(text)) if _applies(each, action, logical_id, type_)]
+    matching = [
+        (i, each)
+        for i, each in enumerate(parsed(text))
+        if _applies(each, action, logical_id, type_)
+    ]
     denied = [i for i, each in matching if each["Effect"] == "Deny"]
     if denied:
         reasons = [
-            f"Statement [#{i}] does not allow [{action}] for resource [LogicalResourceId/{logical_id}];" for i in denied
+            f"Statement [#{i}] does not allow [{action}] for resource [LogicalResourceId/{logical_id}];"
+            for i in denied
         ]
         return f"Action denied by stack policy: {' '.join(reasons)}"
     return None if matching else "Action not allowed by stack policy"
@@ -60,7 +79,9 @@ def _applies(statement: Mapping[str, Any], action: str, logical_id: str, type_: 
 
 def _named(statement: Mapping[str, Any], element: str, value: str) -> bool:
     if f"Not{element}" in statement:
-        return not any(fnmatchcase(value, pattern) for pattern in _texts(statement[f"Not{element}"]))
+        return not any(
+            fnmatchcase(value, pattern) for pattern in _texts(statement[f"Not{element}"])
+        )
     return any(fnmatchcase(value, pattern) for pattern in _texts(statement.get(element, ())))
 
 

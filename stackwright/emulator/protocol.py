@@ -1,7 +1,8 @@
 """CloudFormation's Query protocol: form fields to arguments, results and errors to XML.
 
-The shapes come from botocore's own model of the service, so that whatever a client of botocore can send is
-understood, and what is answered is what it parses. smithy.io/2.0/aws/protocols/aws-query-protocol.html
+The shapes come from botocore's own model of the service, so that whatever a client of botocore can
+send is understood, and what is answered is what it parses.
+smithy.io/2.0/aws/protocols/aws-query-protocol.html
 """
 
 from __future__ import annotations
@@ -60,7 +61,11 @@ def _structure(shape: Any, prefix: str, fields: Mapping[str, str]) -> dict[str, 
 
 def _value(shape: Any, name: str, fields: Mapping[str, str]) -> Any:
     if shape.type_name == "structure":
-        return _structure(shape, f"{name}.", fields) if any(key.startswith(f"{name}.") for key in fields) else None
+        return (
+            _structure(shape, f"{name}.", fields)
+            if any(key.startswith(f"{name}.") for key in fields)
+            else None
+        )
     if shape.type_name == "list":
         return _list(shape, name, fields)
     if shape.type_name == "map":
@@ -83,7 +88,8 @@ def _list(shape: Any, name: str, fields: Mapping[str, str]) -> list[Any] | None:
 
 
 def _map(name: str, fields: Mapping[str, str]) -> dict[str, str] | None:
-    """A map of text to text, the only kind of the API: ``Name.entry.1.key`` and ``Name.entry.1.value``."""
+    """A map of text to text, the only kind of the API: ``Name.entry.1.key`` and
+    ``Name.entry.1.value``."""
     found, index = {}, 1
     while f"{name}.entry.{index}.key" in fields:
         found[fields[f"{name}.entry.{index}.key"]] = fields.get(f"{name}.entry.{index}.value", "")
@@ -112,7 +118,9 @@ def _xml(shape: Any, value: Any) -> str:
     if isinstance(value, Mapping):
         members = shape.members
         return "".join(
-            f"<{name}>{_xml(members[name], held)}</{name}>" for name, held in value.items() if name in members
+            f"<{name}>{_xml(members[name], held)}</{name}>"
+            for name, held in value.items()
+            if name in members
         )
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "".join(f"<member>{_xml(shape.member, item)}</member>" for item in value)

@@ -1,9 +1,9 @@
-"""ECR's registry on the emulator's port: the distribution API under ``/v2/``, so that podman, docker and every other
-client push to it and pull from it.
+"""ECR's registry on the emulator's port: the distribution API under ``/v2/``, so that podman,
+docker and every other client push to it and pull from it.
 
-Manifests and tags live in moto's ECR, so that its API and the registry always tell the same; blobs are files named by
-their digest, shared by all repositories, and outlast the server. Any login is good.
-https://github.com/opencontainers/distribution-spec/blob/main/spec.md
+Manifests and tags live in moto's ECR, so that its API and the registry always tell the same; blobs
+are files named by their digest, shared by all repositories, and outlast the server. Any login is
+good. https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class _RegistryError(Exception):
 
 
 def is_registry(request: Request) -> bool:
-    """Whether a request is for the registry: AWS's own APIs sign theirs, also those whose paths begin with ``/v2/``."""
+    """Whether a request is for the registry: AWS's own APIs sign theirs, also those whose paths
+    begin with ``/v2/``."""
     signed = request.headers.get("Authorization", "").startswith("AWS4-")
     return not signed and (request.path == "/v2" or request.path.startswith(ROOT))
 
@@ -111,25 +112,33 @@ class LocalRegistry:
             if found and handler:
                 given = found.groupdict()
                 return handler(self, request, self._repository(given.pop("name")), **given)
-        raise _RegistryError(405, "UNSUPPORTED", f"{request.method} {request.path} is not supported")
+        raise _RegistryError(
+            405, "UNSUPPORTED", f"{request.method} {request.path} is not supported"
+        )
 
     def _repository(self, name: str) -> Any:
         backend = self._backend()
         if name not in backend.repositories:
             where = f"in the registry with id '{backend.account_id}'"
-            raise _RegistryError(404, "NAME_UNKNOWN", f"The repository with name '{name}' does not exist {where}")
+            raise _RegistryError(
+                404, "NAME_UNKNOWN", f"The repository with name '{name}' does not exist {where}"
+            )
         return backend.repositories[name]
 
-    # --- blobs --------------------------------------------------------------------------------------------------
+    # --- blobs
+    # --------------------------------------------------------------------------------------------------
 
     def _blob(self, _request: Request, repository: Any, digest: str) -> Response:
         file = self._blobs.path(digest)
         if not _DIGEST.fullmatch(digest) or not file.is_file():
             raise _RegistryError(404, "BLOB_UNKNOWN", f"{repository.name} has no blob {digest}")
-        return Response(file.read_bytes(), headers=_digested(digest), mimetype="application/octet-stream")
+        return Response(
+            file.read_bytes(), headers=_digested(digest), mimetype="application/octet-stream"
+        )
 
     def _begin(self, request: Request, repository: Any) -> Response:
-        """Begin an upload; a blob that another repository has need not be sent, and one may be sent at once."""
+        """Begin an upload; a blob that another repository has need not be sent, and one may be sent
+        at once."""
         wanted = request.args.get("mount", "")
         if _DIGEST.fullmatch(wanted) and self._blobs.path(wanted).is_file():
             return _created(repository, "blobs", wanted)
@@ -152,7 +161,9 @@ class LocalRegistry:
             stream.write(request.get_data())
         if not self._blobs.keep(file, digest):
             file.unlink()
-            raise _RegistryError(400, "DIGEST_INVALID", f"what was uploaded has not the digest {digest!r}")
+            raise _RegistryError(
+                400, "DIGEST_INVALID", f"what was uploaded has not the digest {digest!r}"
+            )
         return _created(repository, "blobs", digest)
 
     def _open(self, upload: str) -> Path:
@@ -161,14 +172,19 @@ class LocalRegistry:
             raise _RegistryError(404, "BLOB_UPLOAD_UNKNOWN", f"there is no upload {upload}")
         return file
 
-    # --- manifests ----------------------------------------------------------------------------------------------
+    # --- manifests
+    # ----------------------------------------------------------------------------------------------
 
     def _manifest(self, _request: Request, repository: Any, reference: str) -> Response:
         found = _image(repository, reference)
         if found is None:
-            raise _RegistryError(404, "MANIFEST_UNKNOWN", f"{repository.name} has no image {reference}")
+            raise _RegistryError(
+                404, "MANIFEST_UNKNOWN", f"{repository.name} has no image {reference}"
+            )
         kind = found.image_manifest_media_type or _OCI_MANIFEST
-        return Response(found.image_manifest.encode(), headers=_digested(found.image_digest), content_type=kind)
+        return Response(
+            found.image_manifest.encode(), headers=_digested(found.image_digest), content_type=kind
+        )
 
     def _put(self, request: Request, repository: Any, reference: str) -> Response:
         data = request.get_data()
@@ -176,35 +192,55 @@ class LocalRegistry:
         tag = None if _DIGEST.fullmatch(reference) else reference
         document = _document(data)
         if tag is None and reference != digest:
-            raise _RegistryError(400, "DIGEST_INVALID", f"the manifest has not the digest {reference}")
+            raise _RegistryError(
+                400, "DIGEST_INVALID", f"the manifest has not the digest {reference}"
+            )
         if tag is not None and not _TAG.fullmatch(tag):
             raise _RegistryError(400, "TAG_INVALID", f"{tag!r} is no tag")
         self._complete(repository, document)
-        self._keep(repository, data, digest, tag, request.mimetype or str(document.get("mediaType", _OCI_MANIFEST)))
+        self._keep(
+            repository,
+            data,
+            digest,
+            tag,
+            request.mimetype or str(document.get("mediaType", _OCI_MANIFEST)),
+        )
         return _created(repository, "manifests", digest)
 
     def _complete(self, repository: Any, document: Mapping[str, Any]) -> None:
         """Refuse a manifest that names what was not pushed."""
         for blob in _blobs_of(document):
             if not self._blobs.path(blob).is_file():
-                raise _RegistryError(400, "MANIFEST_BLOB_UNKNOWN", f"{repository.name} has no blob {blob}")
+                raise _RegistryError(
+                    400, "MANIFEST_BLOB_UNKNOWN", f"{repository.name} has no blob {blob}"
+                )
         for entry in document.get("manifests") or ():
             if _image(repository, entry["digest"]) is None:
-                raise _RegistryError(400, "MANIFEST_BLOB_UNKNOWN", f"{repository.name} has no image {entry['digest']}")
+                raise _RegistryError(
+                    400,
+                    "MANIFEST_BLOB_UNKNOWN",
+                    f"{repository.name} has no image {entry['digest']}",
+                )
 
     def _keep(self, repository: Any, data: bytes, digest: str, tag: str | None, kind: str) -> None:
         """Put it into ECR, whose immutable tags never take anything again, not even the same."""
         held = _image(repository, tag) if tag else None
         if held is not None and repository.is_tag_immutable():
             text = f"The image tag '{tag}' already exists in the '{repository.name}' repository"
-            raise _RegistryError(400, "TAG_INVALID", f"{text} and cannot be overwritten because the tag is immutable.")
+            raise _RegistryError(
+                400,
+                "TAG_INVALID",
+                f"{text} and cannot be overwritten because the tag is immutable.",
+            )
         known = held if tag else _image(repository, digest)
         if known is None or known.image_digest != digest:
             self._backend().put_image(repository.name, data.decode(), tag, kind, digest)
 
     def _tags(self, _request: Request, repository: Any) -> Response:
         tags = sorted(tag for image in repository.images for tag in image.image_tags)
-        return Response(json.dumps({"name": repository.name, "tags": tags}), mimetype="application/json")
+        return Response(
+            json.dumps({"name": repository.name, "tags": tags}), mimetype="application/json"
+        )
 
 
 _HANDLERS: Mapping[tuple[str, str], Callable[..., Response]] = {
@@ -220,7 +256,9 @@ _HANDLERS: Mapping[tuple[str, str], Callable[..., Response]] = {
 
 def _image(repository: Any, reference: str) -> Any:
     """moto's image of a tag or digest; None where there is none."""
-    found = (each for each in repository.images if reference in (*each.image_tags, each.image_digest))
+    found = (
+        each for each in repository.images if reference in (*each.image_tags, each.image_digest)
+    )
     return next(found, None)
 
 
@@ -228,7 +266,10 @@ def _document(data: bytes) -> Mapping[str, Any]:
     """A manifest, whose descriptors all have a digest."""
     try:
         found = json.loads(data.decode())
-        digests = [*_blobs_of(found), *(str(each["digest"]) for each in found.get("manifests") or ())]
+        digests = [
+            *_blobs_of(found),
+            *(str(each["digest"]) for each in found.get("manifests") or ()),
+        ]
     except (ValueError, TypeError, KeyError, AttributeError):
         digests = []
     if not digests:

@@ -1,8 +1,9 @@
-"""Two builds -> what deploying the second over the first goes through, played in a private local CloudFormation.
+"""Two builds -> what deploying the second over the first goes through, played in a private local
+CloudFormation.
 
-Nothing leaves the process and no time passes: a virtual clock runs ahead, by typical durations. Values that only exist
-outside of the templates (digests of images, versions of secrets) are stood for by values that change where their
-declaration changed.
+Nothing leaves the process and no time passes: a virtual clock runs ahead, by typical durations.
+Values that only exist outside of the templates (digests of images, versions of secrets) are stood
+for by values that change where their declaration changed.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ _CHANGED = ("create", "update")
 
 
 class RehearsalStep(Struct, frozen=True):
-    """One operation on one resource of a stack (``app/gateway``), in seconds from the start of its root's update."""
+    """One operation on one resource of a stack (``app/gateway``), in seconds from the start of its
+    root's update."""
 
     stack: str
     logical_id: str
@@ -57,7 +59,8 @@ class RehearsalStep(Struct, frozen=True):
 
 
 class Phase(Struct, frozen=True):
-    """One operation on one root: how it ended, after how many seconds, and every step, in the order of their start."""
+    """One operation on one root: how it ended, after how many seconds, and every step, in the order
+    of their start."""
 
     root: str
     status: str
@@ -72,13 +75,19 @@ class Phase(Struct, frozen=True):
 
     @property
     def failures(self) -> tuple[RehearsalStep, ...]:
-        """What failed of itself, the first cause first; what was cancelled with it does not count."""
-        failed = (step for step in self.steps if step.status.endswith("FAILED") and step.type != STACK_TYPE)
+        """What failed of itself, the first cause first; what was cancelled with it does not
+        count."""
+        failed = (
+            step
+            for step in self.steps
+            if step.status.endswith("FAILED") and step.type != STACK_TYPE
+        )
         return tuple(step for step in failed if "cancelled" not in (step.reason or ""))
 
     @property
     def critical_path(self) -> tuple[RehearsalStep, ...]:
-        """The steps that the end waited for, one after the other: shortening any other gains nothing."""
+        """The steps that the end waited for, one after the other: shortening any other gains
+        nothing."""
         leaves = [step for step in self.steps if step.type != STACK_TYPE]
         found: list[RehearsalStep] = []
         last = max(leaves, key=lambda step: (step.ended, step.ended - step.began), default=None)
@@ -86,12 +95,15 @@ class Phase(Struct, frozen=True):
             found.append(last)
             began = last.began
             earlier = [step for step in leaves if step.ended <= began and step.began < began]
-            last = max(earlier, key=lambda step: (step.ended, step.ended - step.began), default=None)
+            last = max(
+                earlier, key=lambda step: (step.ended, step.ended - step.began), default=None
+            )
         return tuple(reversed(found))
 
 
 class Rollback(Struct, frozen=True):
-    """What followed the injected failure of ``failed``. ``differences`` name what is not as it was before."""
+    """What followed the injected failure of ``failed``. ``differences`` name what is not as it was
+    before."""
 
     failed: RehearsalStep
     phase: Phase
@@ -101,11 +113,15 @@ class Rollback(Struct, frozen=True):
     @property
     def ok(self) -> bool:
         """Whether everything is as before."""
-        return self.phase.status in ("UPDATE_ROLLBACK_COMPLETE", "ROLLBACK_COMPLETE") and not self.differences
+        return (
+            self.phase.status in ("UPDATE_ROLLBACK_COMPLETE", "ROLLBACK_COMPLETE")
+            and not self.differences
+        )
 
 
 class Rehearsal(Struct, frozen=True):
-    """The updates of the roots that change, and the rollback of the one with the slowest changed resource."""
+    """The updates of the roots that change, and the rollback of the one with the slowest changed
+    resource."""
 
     phases: tuple[Phase, ...]
     rollback: Rollback | None = None
@@ -113,11 +129,14 @@ class Rehearsal(Struct, frozen=True):
     @property
     def ok(self) -> bool:
         """Whether the update goes through, and the rollback too."""
-        return all(phase.ok for phase in self.phases) and (self.rollback is None or self.rollback.ok)
+        return all(phase.ok for phase in self.phases) and (
+            self.rollback is None or self.rollback.ok
+        )
 
 
 def rehearse(before: Files, after: Files, region: str, account_id: str = "") -> Rehearsal:
-    """Deploy ``before``, then ``after`` over it as change sets; then again, with a failure in the slowest resource.
+    """Deploy ``before``, then ``after`` over it as change sets; then again, with a failure in the
+    slowest resource.
 
     Raises:
         TemplateError: a template is not one.
@@ -144,13 +163,18 @@ def _deployed(build: RehearsalBuild, pseudo: Pseudo) -> RehearsalWorld:
     world = RehearsalWorld(pseudo)
     for phase in _updated(world, build):
         if not phase.ok:
-            cause = next((f"{step.address}: {step.reason}" for step in phase.failures), phase.reason or phase.status)
+            cause = next(
+                (f"{step.address}: {step.reason}" for step in phase.failures),
+                phase.reason or phase.status,
+            )
             hint = "the base does not deploy either; compare with one that does (--against)"
             raise EmulatorError.of("SW703", f"the base cannot be deployed: {cause}", hint=hint)
     return world
 
 
-def _updated(world: RehearsalWorld, build: RehearsalBuild, until: str | None = None) -> Iterator[Phase]:
+def _updated(
+    world: RehearsalWorld, build: RehearsalBuild, until: str | None = None
+) -> Iterator[Phase]:
     """Deploy the roots in order, up to ``until`` without it; stops after the first that fails."""
     for root in build.order:
         if root == until:
@@ -167,9 +191,13 @@ def _rolled_back(
 ) -> Rollback:
     """Let the step fail and compare what is there afterwards with what was there before."""
     same = [
-        s for s in phase.steps if (s.logical_id, s.type, s.operation) == (step.logical_id, step.type, step.operation)
+        s
+        for s in phase.steps
+        if (s.logical_id, s.type, s.operation) == (step.logical_id, step.type, step.operation)
     ]
-    for nth in range(1, len(same) + 1):  # a fault knows no stack, and nested stacks may use the same names
+    for nth in range(
+        1, len(same) + 1
+    ):  # a fault knows no stack, and nested stacks may use the same names
         world = _deployed(old, pseudo)
         list(_updated(world, new, until=phase.root))
         snapshot = world.snapshot()
@@ -178,7 +206,9 @@ def _rolled_back(
         if found is not None and any(each.address == step.address for each in found.failures):
             differences = tuple(_differences(snapshot, world.snapshot()))
             return Rollback(step, found, len(snapshot), differences)
-    raise EmulatorError.of("SW704", f"the failure could not be injected in {step.address}", hint="report this defect")
+    raise EmulatorError.of(
+        "SW704", f"the failure could not be injected in {step.address}", hint="report this defect"
+    )
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
@@ -188,7 +218,8 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
             yield f"{name} {kind}"
 
 
-# --- builds -------------------------------------------------------------------------------------------------------
+# --- builds
+# -------------------------------------------------------------------------------------------------------
 
 
 class RehearsalBuild:
@@ -212,7 +243,11 @@ class RehearsalBuild:
         """Names of roots, after those whose outputs they take."""
         named = {root: self.templates[path] for root, path in self.roots.items()}
         needs = {
-            root: [o for o, other in named.items() if o != root and {*other.outputs} & {*template.parameters}]
+            root: [
+                o
+                for o, other in named.items()
+                if o != root and {*other.outputs} & {*template.parameters}
+            ]
             for root, template in named.items()
         }
         try:
@@ -244,11 +279,15 @@ class RehearsalBuild:
                 properties["TemplateURL"] = self.url(inner)
         name = _CODE.get(type_)
         if name and isinstance(properties.get(name), str):
-            properties[name] = {"S3Bucket": "artifacts", "S3Key": posixpath.basename(properties[name])}
+            properties[name] = {
+                "S3Bucket": "artifacts",
+                "S3Key": posixpath.basename(properties[name]),
+            }
 
 
 def _standing(parameter: Parameter, declaration: Mapping[str, Any]) -> str:
-    """A value for a parameter that gets its own outside of the build; another one where the declaration changed."""
+    """A value for a parameter that gets its own outside of the build; another one where the
+    declaration changed."""
     if parameter.allowed_values:
         return parameter.allowed_values[0]
     if "Number" in parameter.type:
@@ -267,7 +306,8 @@ class _Stored(dict[str, str]):
         return True
 
 
-# --- playing ------------------------------------------------------------------------------------------------------
+# --- playing
+# ------------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -297,7 +337,8 @@ class RehearsalWorld:
             return Phase(root, error.code, 0, (), error.message)
 
     def preview(self, build: RehearsalBuild, root: str) -> str | None:
-        """The id of a change set with one for each nested stack; None where nothing changes. Raises ApiError."""
+        """The id of a change set with one for each nested stack; None where nothing changes. Raises
+        ApiError."""
         url = build.url(build.roots[root])
         self.texts |= build.texts
         request = {
@@ -317,7 +358,10 @@ class RehearsalWorld:
 
     def execute(self, root: str, change_set: str) -> Phase:
         """Execute a change set and let time run until nothing more happens. Raises ApiError."""
-        began, seen = self.now, {stack.id: len(stack.events) for stack in self.engine.store.stacks.values()}
+        began, seen = (
+            self.now,
+            {stack.id: len(stack.events) for stack in self.engine.store.stacks.values()},
+        )
         self.engine.call("ExecuteChangeSet", {"ChangeSetName": change_set})
         self.now += _AHEAD
         self.engine.clock.advance()
@@ -363,16 +407,22 @@ class RehearsalWorld:
         return stack.name
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything that is there, by address: ids, properties and attributes of resources, outputs, templates."""
+        """Everything that is there, by address: ids, properties and attributes of resources,
+        outputs, templates."""
         found: dict[str, Any] = {}
         for stack in self.engine.store.stacks.values():
             if not stack.alive or stack.status in ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"):
                 continue
             name = self.address(stack)
             definition = stack.definition
-            found[name] = (stack.outputs, definition and (definition.text, dict(definition.parameters)))
+            found[name] = (
+                stack.outputs,
+                definition and (definition.text, dict(definition.parameters)),
+            )
             for state in stack.resources.values():
-                found[f"{name}:{state.logical_id}"] = replace(state, status="", timestamp=0.0, reason=None)
+                found[f"{name}:{state.logical_id}"] = replace(
+                    state, status="", timestamp=0.0, reason=None
+                )
         return found
 
 
@@ -390,9 +440,13 @@ def _steps(stack: str, events: Iterable[Event], origin: float) -> Iterator[Rehea
         first = begun.pop(event.logical_id, event)
         operation = "create" if _creates(first) else first.status.partition("_")[0].lower()
         times = (first.timestamp - origin, event.timestamp - origin)
-        yield RehearsalStep(stack, event.logical_id, event.type, operation, *times, event.status, event.reason)
+        yield RehearsalStep(
+            stack, event.logical_id, event.type, operation, *times, event.status, event.reason
+        )
 
 
 def _creates(first: Event) -> bool:
     """A replacement is an update to the stack, and a creation to the service."""
-    return first.status == "UPDATE_IN_PROGRESS" and (first.reason or "").startswith("Requested update requires")
+    return first.status == "UPDATE_IN_PROGRESS" and (first.reason or "").startswith(
+        "Requested update requires"
+    )

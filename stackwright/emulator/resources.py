@@ -17,7 +17,8 @@ class Refused(Exception):
 
 
 class Request(Struct, frozen=True):
-    """One thing to do: ``properties`` are resolved, ``identity`` is that of an existing resource."""
+    """One thing to do: ``properties`` are resolved, ``identity`` is that of an existing
+    resource."""
 
     type: ResourceType
     logical_id: str
@@ -40,7 +41,8 @@ class Provider(Protocol):
 
 
 class SchemaProvider:
-    """Any type of the registry: properties are validated, ids and attributes are shaped, nothing else exists."""
+    """Any type of the registry: properties are validated, ids and attributes are shaped, nothing
+    else exists."""
 
     def __init__(self, identities: Identities) -> None:
         self._identities = identities
@@ -48,10 +50,14 @@ class SchemaProvider:
 
     def create(self, request: Request) -> Identity:
         _validate(request)
-        identity = self._identities.make(request.type, request.logical_id, request.properties, request.pseudo)
+        identity = self._identities.make(
+            request.type, request.logical_id, request.properties, request.pseudo
+        )
         if (request.type.name, identity.id) in self._taken:
             name = request.type.name
-            raise Refused(f"Resource of type '{name}' with identifier '{identity.id}' already exists.")
+            raise Refused(
+                f"Resource of type '{name}' with identifier '{identity.id}' already exists."
+            )
         self._taken.add((request.type.name, identity.id))
         return identity
 
@@ -74,7 +80,8 @@ def _validate(request: Request) -> None:
 
 @dataclass
 class Fault:
-    """A failure on request: the ``nth`` operation (1: the next) that matches fails with ``reason``."""
+    """A failure on request: the ``nth`` operation (1: the next) that matches fails with
+    ``reason``."""
 
     reason: str
     operation: str | None = None

@@ -1,4 +1,5 @@
-"""Change sets that revert drift: the template is compared with what is, too, and not only with what was deployed.
+"""Change sets that revert drift: the template is compared with what is, too, and not only with what
+was deployed.
 
 docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html
 """
@@ -43,19 +44,31 @@ def affected(stack: StackState, store: EmulatorState, found: Drifted) -> dict[st
 
 
 def _children(stack: StackState, store: EmulatorState) -> dict[str, StackState]:
-    named = {name: state.physical_id for name, state in stack.resources.items() if state.type == STACK_TYPE}
+    named = {
+        name: state.physical_id
+        for name, state in stack.resources.items()
+        if state.type == STACK_TYPE
+    }
     return {name: store.stacks[id_] for name, id_ in named.items() if id_ in store.stacks}
 
 
 def with_drift(
-    changes: Iterable[dict[str, Any]], stack: StackState, found: Drifted, nested: Iterable[str], schemas: Schemas
+    changes: Iterable[dict[str, Any]],
+    stack: StackState,
+    found: Drifted,
+    nested: Iterable[str],
+    schemas: Schemas,
 ) -> list[dict[str, Any]]:
     """``Changes`` of DescribeChangeSet: the predicted ones, and what reverts drift."""
     listed = {each["ResourceChange"]["LogicalResourceId"]: each for each in changes}
     for name, drift in found.get(stack.id, {}).items():
-        change = listed.setdefault(name, _change(stack.resources[name], drift.status == "DELETED"))["ResourceChange"]
+        change = listed.setdefault(name, _change(stack.resources[name], drift.status == "DELETED"))[
+            "ResourceChange"
+        ]
         change["ResourceDriftStatus"] = drift.status
-        change["Details"] += [_detail(stack.resources[name], drift, each, schemas) for each in drift.differences]
+        change["Details"] += [
+            _detail(stack.resources[name], drift, each, schemas) for each in drift.differences
+        ]
     for name in nested:
         listed.setdefault(name, _change(stack.resources[name], gone=False))
     return [listed[name] for name in sorted(listed)]
@@ -63,11 +76,20 @@ def with_drift(
 
 def _change(state: ResourceState, gone: bool) -> dict[str, Any]:
     place = {"LogicalResourceId": state.logical_id, "PhysicalResourceId": state.physical_id}
-    kind = {"Action": "Add"} if gone else {"Action": "Modify", "Replacement": "False", "Scope": ["Properties"]}
-    return {"Type": "Resource", "ResourceChange": {**place, **kind, "ResourceType": state.type, "Details": []}}
+    kind = (
+        {"Action": "Add"}
+        if gone
+        else {"Action": "Modify", "Replacement": "False", "Scope": ["Properties"]}
+    )
+    return {
+        "Type": "Resource",
+        "ResourceChange": {**place, **kind, "ResourceType": state.type, "Details": []},
+    }
 
 
-def _detail(state: ResourceState, drift: DriftedResource, each: DriftedProperty, schemas: Schemas) -> dict[str, Any]:
+def _detail(
+    state: ResourceState, drift: DriftedResource, each: DriftedProperty, schemas: Schemas
+) -> dict[str, Any]:
     parts = tuple(part for part in each.path.split("/") if part)
     known = schemas.get(state.type)
     target = {

@@ -1,7 +1,9 @@
-"""Rollouts of ECS services in moto: tasks start and stop, counts and ``rolloutState`` move, deployments fail.
+"""Rollouts of ECS services in moto: tasks start and stop, counts and ``rolloutState`` move,
+deployments fail.
 
-docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html (minimum and maximum percent) and
-.../deployment-circuit-breaker.html (thresholds); the events as .../service-event-messages-list.html has them.
+docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html (minimum and maximum
+percent) and .../deployment-circuit-breaker.html (thresholds); the events as
+.../service-event-messages-list.html has them.
 """
 
 from __future__ import annotations
@@ -20,7 +22,11 @@ from .tasks import obstacle
 SERVICE, TASK = "AWS::ECS::Service", "AWS::ECS::Task"
 SCALABLE = "AWS::ApplicationAutoScaling::ScalableTarget"
 _ATTEMPTS = 10  # failed tasks, at least, before CloudFormation gives up on a service without a circuit breaker
-_BREAKER, _ALARMS, _HALTED = "ECS Deployment Circuit Breaker", "ECS Deployment Alarm", "ECS Deployment Stop"
+_BREAKER, _ALARMS, _HALTED = (
+    "ECS Deployment Circuit Breaker",
+    "ECS Deployment Alarm",
+    "ECS Deployment Stop",
+)
 _PAUSE = 5.0  # seconds between launches once that many failed, so that waiting ends even where tasks take no time
 ENDED = ("SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL")
 Over = Callable[[str | None], None]
@@ -41,9 +47,15 @@ def _container(task: Any, definition: Any, given: Mapping[str, Any]) -> Any:
 
     kind: Any = models.Container
     made = kind(definition)
-    made.name, made.image, made.cpu = given.get("name"), given.get("image"), str(given.get("cpu", 0))
+    made.name, made.image, made.cpu = (
+        given.get("name"),
+        given.get("image"),
+        str(given.get("cpu", 0)),
+    )
     made.memory, made.task_arn, made.exitCode = given.get("memory"), task.task_arn, None
-    made.container_arn = f"{task.task_arn.replace(':task/', ':container/')}/{made.container_arn.rpartition('/')[2]}"
+    made.container_arn = (
+        f"{task.task_arn.replace(':task/', ':container/')}/{made.container_arn.rpartition('/')[2]}"
+    )
     made.health_status, made.reason = "UNKNOWN", None
     return made
 
@@ -54,8 +66,9 @@ def handler_error(message: str, token: str, code: str) -> str:
 
 
 class ServiceRollouts:
-    """The deployments under way. ``latency`` gives the seconds that a task takes to ``start``, to ``fail`` and that
-    CloudFormation waits for a service (``stabilize``; three hours in AWS). Without ``pulls`` every task starts."""
+    """The deployments under way. ``latency`` gives the seconds that a task takes to ``start``, to
+    ``fail`` and that CloudFormation waits for a service (``stabilize``; three hours in AWS).
+    Without ``pulls`` every task starts."""
 
     def __init__(
         self,
@@ -67,12 +80,19 @@ class ServiceRollouts:
         pulls: bool = True,
         unhealthy: Callable[[str, list[str]], bool] = lambda _service, _images: False,
     ) -> None:
-        self.clock, self.services, self.pseudo, self.latency, self.token = clock, services, pseudo, latency, token
+        self.clock, self.services, self.pseudo, self.latency, self.token = (
+            clock,
+            services,
+            pseudo,
+            latency,
+            token,
+        )
         self._pulls, self._unhealthy = pulls, unhealthy
         self.network = Network(pseudo)
         self.current: dict[str, ServiceRollout] = {}
         self.history: dict[str, list[dict[str, Any]]] = {}
-        """Service deployments by the service's ARN, newest first, as DescribeServiceDeployments shows them."""
+        """Service deployments by the service's ARN, newest first, as DescribeServiceDeployments
+        shows them."""
         self._configured: dict[str, Mapping[str, Any]] = {}
 
     @property
@@ -83,10 +103,13 @@ class ServiceRollouts:
         return ecs_backends[self.pseudo.account_id][self.pseudo.region]
 
     def settle(self, operation: str, arn: str, properties: Mapping[str, Any], over: Over) -> None:
-        """Call ``over`` once the service is stable (None), or with the reason why it does not become so."""
+        """Call ``over`` once the service is stable (None), or with the reason why it does not
+        become so."""
         found = [each for each in self.backend.services.values() if each.arn == arn]
         later = self.latency(SERVICE, operation)
-        if operation != "delete":  # what the table gives for a service includes that its tasks start
+        if (
+            operation != "delete"
+        ):  # what the table gives for a service includes that its tasks start
             later = max(0.0, later - self.latency(TASK, "start"))
         if not found:
             self.clock.after(later, lambda: over(None))
@@ -106,8 +129,11 @@ class ServiceRollouts:
         made = self.current[service.arn] = ServiceRollout(self, service, configured, over)
         return made
 
-    def asked(self, service: Any, configured: Mapping[str, Any] | None, new: bool, force: bool = False) -> None:
-        """A client made a service or changed it through ECS itself. Whoever waits for it, waits for the outcome.
+    def asked(
+        self, service: Any, configured: Mapping[str, Any] | None, new: bool, force: bool = False
+    ) -> None:
+        """A client made a service or changed it through ECS itself. Whoever waits for it, waits for
+        the outcome.
 
         ``configured`` is its deployment configuration as in a template, where that was given.
         """
@@ -120,12 +146,18 @@ class ServiceRollouts:
         self.clock.after(0, lambda: rollout.begin(force))
 
     def bounded(self, operation: str, _id: str, properties: Mapping[str, Any], over: Over) -> None:
-        """Application Auto Scaling brings a service between the bounds of its scalable target once that is there."""
+        """Application Auto Scaling brings a service between the bounds of its scalable target once
+        that is there."""
         parts = str(properties.get("ResourceId", "")).split("/")
         service = self.backend.services.get(":".join(parts[1:])) if len(parts) == 3 else None
-        wanted = properties.get("ScalableDimension") == "ecs:service:DesiredCount" and operation != "delete"
+        wanted = (
+            properties.get("ScalableDimension") == "ecs:service:DesiredCount"
+            and operation != "delete"
+        )
         if service is not None and service.status == "ACTIVE" and wanted:
-            least, most = (int(template_to_text(properties[name])) for name in ("MinCapacity", "MaxCapacity"))
+            least, most = (
+                int(template_to_text(properties[name])) for name in ("MinCapacity", "MaxCapacity")
+            )
             count = min(max(int(service.desired_count), least), most)
             if count != service.desired_count:
                 service.desired_count = count
@@ -160,24 +192,36 @@ class ServiceRollouts:
 class ServiceRollout:
     """One deployment of one service, until it is stable or has failed."""
 
-    def __init__(self, all_: ServiceRollouts, service: Any, given: Mapping[str, Any], over: Over) -> None:
+    def __init__(
+        self, all_: ServiceRollouts, service: Any, given: Mapping[str, Any], over: Over
+    ) -> None:
         self._all, self._service, self.over = all_, service, over
         breaker, alarms = given.get("DeploymentCircuitBreaker") or {}, given.get("Alarms") or {}
         self._breaker, self._undo = _true(breaker.get("Enable")), _true(breaker.get("Rollback"))
-        self._alarms = [str(each) for each in alarms.get("AlarmNames", ())] if _true(alarms.get("Enable")) else []
+        self._alarms = (
+            [str(each) for each in alarms.get("AlarmNames", ())]
+            if _true(alarms.get("Enable"))
+            else []
+        )
         self._undo_alarmed = _true(alarms.get("Rollback"))
         self._minimum = int(template_to_text(given.get("MinimumHealthyPercent", 100)))
         self._maximum = int(template_to_text(given.get("MaximumPercent", 200)))
         self._began, self._failure, self._told = all_.clock.now, "", ""
         self._deployment: dict[str, Any] = {}
 
-    # --- the deployment -----------------------------------------------------------------------------------------
+    # --- the deployment
+    # -----------------------------------------------------------------------------------------
 
     def begin(self, force: bool = False) -> None:
-        """Make a new deployment where the task definition is another one; scale the present one otherwise."""
+        """Make a new deployment where the task definition is another one; scale the present one
+        otherwise."""
         service = self._service
         present = service.deployments[0] if service.deployments else None
-        same = present and present["taskDefinition"] == service.task_definition and present["rolloutState"] != "FAILED"
+        same = (
+            present
+            and present["taskDefinition"] == service.task_definition
+            and present["rolloutState"] != "FAILED"
+        )
         if present and same and not force:
             self._deployment = present
         else:
@@ -219,13 +263,36 @@ class ServiceRollout:
                 latest["finishedAt"] = self._all.clock.now
 
     def _new(self) -> dict[str, Any]:
-        service, id_ = self._service, f"ecs-svc/{int(self._all.token().replace('-', ''), 16) % 10**19:019}"
+        service, id_ = (
+            self._service,
+            f"ecs-svc/{int(self._all.token().replace('-', ''), 16) % 10**19:019}",
+        )
         now = self._now()
-        found = {"id": id_, "status": "PRIMARY", "taskDefinition": service.task_definition, "createdAt": now}
-        counts = {"desiredCount": 0, "pendingCount": 0, "runningCount": 0, "failedTasks": 0, "updatedAt": now}
-        rollout = {"rolloutState": "IN_PROGRESS", "rolloutStateReason": f"ECS deployment {id_} in progress."}
+        found = {
+            "id": id_,
+            "status": "PRIMARY",
+            "taskDefinition": service.task_definition,
+            "createdAt": now,
+        }
+        counts = {
+            "desiredCount": 0,
+            "pendingCount": 0,
+            "runningCount": 0,
+            "failedTasks": 0,
+            "updatedAt": now,
+        }
+        rollout = {
+            "rolloutState": "IN_PROGRESS",
+            "rolloutStateReason": f"ECS deployment {id_} in progress.",
+        }
         shared = {"launchType": service.launch_type, "platformVersion": service.platform_version}
-        return {**found, **counts, **rollout, **shared, "networkConfiguration": service.network_configuration}
+        return {
+            **found,
+            **counts,
+            **rollout,
+            **shared,
+            "networkConfiguration": service.network_configuration,
+        }
 
     def _step(self) -> None:
         """Launch as many tasks as the percentages allow, or end."""
@@ -264,7 +331,8 @@ class ServiceRollout:
         self._all.current.pop(self._service.arn, None)
         self.over(reason)
 
-    # --- tasks --------------------------------------------------------------------------------------------------
+    # --- tasks
+    # --------------------------------------------------------------------------------------------------
 
     def _launch(self, count: int) -> None:
         tasks = [self._task() for _ in range(count)]
@@ -275,7 +343,8 @@ class ServiceRollout:
         self._all.clock.after(self._all.latency(TASK, "start"), lambda: self._started(tasks))
 
     def _task(self) -> Any:
-        """A task in moto, which neither moves by itself nor makes a network interface that nobody deletes."""
+        """A task in moto, which neither moves by itself nor makes a network interface that nobody
+        deletes."""
         from moto.ecs.models import Task
 
         backend, service = self._all.backend, self._service
@@ -289,7 +358,9 @@ class ServiceRollout:
             definition.network_mode = mode
         task.id, task._transitions = self._all.token().replace("-", ""), []
         task.last_status, task.created_at = "PROVISIONING", self._now()
-        task.containers = [_container(task, definition, each) for each in definition.container_definitions]
+        task.containers = [
+            _container(task, definition, each) for each in definition.container_definitions
+        ]
         self._all.network.attach(task, service, len(backend.tasks.get(cluster.name, ())))
         backend.tasks.setdefault(cluster.name, {})[task.task_arn] = task
         return task
@@ -302,10 +373,16 @@ class ServiceRollout:
             return
         reason = self._all.obstacle(mine["taskDefinition"])
         if reason is not None:
-            self._all.clock.after(self._all.latency(TASK, "fail"), lambda: self._failed(tasks, reason))
+            self._all.clock.after(
+                self._all.latency(TASK, "fail"), lambda: self._failed(tasks, reason)
+            )
             return
         for task in tasks:
-            task.last_status, task.started_at, task.health_status = "RUNNING", self._now(), "UNKNOWN"
+            task.last_status, task.started_at, task.health_status = (
+                "RUNNING",
+                self._now(),
+                "UNKNOWN",
+            )
             for container in task.containers:
                 container.last_status = "RUNNING"
             self._all.network.connect(task, self._service)
@@ -340,9 +417,15 @@ class ServiceRollout:
         """Tasks failed their health checks."""
         self._deployment["runningCount"] -= len(tasks)
         groups = [group.arn for group, _ in self._all.network.target_groups(self._service)]
-        checks = f"ELB health checks in (target-group {groups[0]})" if groups else "container health checks"
+        checks = (
+            f"ELB health checks in (target-group {groups[0]})"
+            if groups
+            else "container health checks"
+        )
         self._lost(tasks, f"Task failed {checks}", "ServiceSchedulerInitiated")
-        where = f" in (target-group {groups[0]}) due to (reason Health checks failed)" if groups else ""
+        where = (
+            f" in (target-group {groups[0]}) due to (reason Health checks failed)" if groups else ""
+        )
         self._tell(f"(task {tasks[0].id}) is unhealthy{where}.", checks)
         self._again()
 
@@ -368,11 +451,15 @@ class ServiceRollout:
         if not self._live() or self._alarm():
             return
         # docs: at least 3 and at most 200 failures, else half of the desired count
-        if self._breaker and mine["failedTasks"] >= max(3, min(200, ceil(int(self._service.desired_count) / 2))):
+        if self._breaker and mine["failedTasks"] >= max(
+            3, min(200, ceil(int(self._service.desired_count) / 2))
+        ):
             self._trip("tasks failed to start", _BREAKER, self._undo)
             return
         exhausted = mine["failedTasks"] >= _ATTEMPTS
-        if exhausted and self._all.clock.now - self._began >= self._all.latency(SERVICE, "stabilize"):
+        if exhausted and self._all.clock.now - self._began >= self._all.latency(
+            SERVICE, "stabilize"
+        ):
             self._give_up()
             return
         self._all.clock.after(_PAUSE if exhausted else 0.0, self._step)
@@ -380,20 +467,29 @@ class ServiceRollout:
     def _give_up(self) -> None:
         text = "is unable to consistently start tasks successfully. For more information, see the Troubleshooting"
         self._event(f"{text} section of the Amazon ECS Developer Guide.")
-        self._end(self._failure or handler_error("Exceeded attempts to wait", self._all.token(), "NotStabilized"))
+        self._end(
+            self._failure
+            or handler_error("Exceeded attempts to wait", self._all.token(), "NotStabilized")
+        )
 
-    # --- what ends a deployment ---------------------------------------------------------------------------------
+    # --- what ends a deployment
+    # ---------------------------------------------------------------------------------
 
     def _alarm(self) -> bool:
         """Fail a deployment, but no rollback, where one of its alarms says so."""
         mine = self._deployment
-        if self._failure or mine["rolloutState"] != "IN_PROGRESS" or not self._all.alarmed(self._alarms):
+        if (
+            self._failure
+            or mine["rolloutState"] != "IN_PROGRESS"
+            or not self._all.alarmed(self._alarms)
+        ):
             return False
         self._trip("alarm detected", _ALARMS, self._undo_alarmed)
         return True
 
     def halt(self, undo: bool) -> None:
-        """A client stops the deployment; with ``undo`` the service returns to the last one that was completed."""
+        """A client stops the deployment; with ``undo`` the service returns to the last one that was
+        completed."""
         self._record("ROLLBACK_REQUESTED" if undo else "STOP_REQUESTED")
         self._trip("stopped on request", _HALTED, undo)
 
@@ -403,7 +499,9 @@ class ServiceRollout:
         self._state("FAILED", f"{_told(by)}: {why}.")
         text = f"Error occurred during operation '{by} was triggered'."
         again = bool(self._failure)
-        self._failure = self._failure or handler_error(text, self._all.token(), "GeneralServiceException")
+        self._failure = self._failure or handler_error(
+            text, self._all.token(), "GeneralServiceException"
+        )
         good = [each for each in service.deployments[1:] if each["rolloutState"] == "COMPLETED"]
         if not (undo and good) or again:
             self._record("STOPPED", f"{_told(by)}: {why}.")
@@ -424,7 +522,8 @@ class ServiceRollout:
         self._state("IN_PROGRESS", f"{_told(by)}: rolling back to deploymentId {good['id']}.")
         self._all.clock.after(0, self._step)
 
-    # --- what is seen -------------------------------------------------------------------------------------------
+    # --- what is seen
+    # -------------------------------------------------------------------------------------------
 
     def drain(self) -> None:
         """The service is deleted: its tasks stop."""
@@ -449,9 +548,15 @@ class ServiceRollout:
             return
         deployment["runningCount"] -= count
         tasks = self._all.backend.tasks.get(self._service.cluster_name, {}).values()
-        mine = [task for task in tasks if task.started_by == deployment["id"] and task.last_status == "RUNNING"]
+        mine = [
+            task
+            for task in tasks
+            if task.started_by == deployment["id"] and task.last_status == "RUNNING"
+        ]
         self._stopped(
-            mine[:count], f"Scaling activity initiated by (deployment {self._id()})", "ServiceSchedulerInitiated"
+            mine[:count],
+            f"Scaling activity initiated by (deployment {self._id()})",
+            "ServiceSchedulerInitiated",
         )
         ids = " ".join(f"(task {task.id})" for task in mine[:count])
         self._event(f"has stopped {count} running tasks: {ids}.")
@@ -459,7 +564,9 @@ class ServiceRollout:
     def _id(self) -> str:
         return str(self._deployment.get("id", self._service.name))
 
-    def _stopped(self, tasks: list[Any], reason: str, code: str = "ServiceSchedulerInitiated") -> None:
+    def _stopped(
+        self, tasks: list[Any], reason: str, code: str = "ServiceSchedulerInitiated"
+    ) -> None:
         for task in tasks:
             ran = task.last_status == "RUNNING"
             task.last_status = task.desired_status = "STOPPED"
@@ -471,7 +578,11 @@ class ServiceRollout:
             self._all.network.disconnect(task, self._service)
 
     def _state(self, state: str, reason: str) -> None:
-        self._deployment |= {"rolloutState": state, "rolloutStateReason": reason, "updatedAt": self._now()}
+        self._deployment |= {
+            "rolloutState": state,
+            "rolloutStateReason": reason,
+            "updatedAt": self._now(),
+        }
 
     def sync(self) -> None:
         """Service and cluster count what their deployments have."""

@@ -1,7 +1,7 @@
 """The loopback server: CloudFormation is ours, every other service on the same port is moto's.
 
-moto is imported with the first request that needs it, or by :meth:`Server.load`, so that the first CloudFormation call
-is answered at once.
+moto is imported with the first request that needs it, or by :meth:`Server.load`, so that the first
+CloudFormation call is answered at once.
 """
 
 from __future__ import annotations
@@ -43,12 +43,15 @@ _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
 
 
 class Application:
-    """The WSGI application. One lock keeps CloudFormation's state whole; moto's services have their own.
+    """The WSGI application. One lock keeps CloudFormation's state whole; moto's services have their
+    own.
 
     With ``mirror``, resources also exist in moto; without it, only in their stacks.
     """
 
-    def __init__(self, engine: LocalCloudFormation, mirror: bool = True, journal: Journal | None = None) -> None:
+    def __init__(
+        self, engine: LocalCloudFormation, mirror: bool = True, journal: Journal | None = None
+    ) -> None:
         self._engine, self._mirror, self._journal = engine, mirror, journal
         self._lock = threading.RLock()
         self._others: MotoApplication | None = None
@@ -72,12 +75,15 @@ class Application:
             engine.stored = engine.operations.stored = StoredParameters(services)
             engine.drifts, token = Drifts(services), engine.identities.uuid
             clock, place = engine.clock, engine.pseudo
-            rollouts = ServiceRollouts(clock, services, place, engine.seconds, token, engine.pulls, engine.is_unhealthy)
+            rollouts = ServiceRollouts(
+                clock, services, place, engine.seconds, token, engine.pulls, engine.is_unhealthy
+            )
             engine.operations.settling |= {SERVICE: rollouts.settle, SCALABLE: rollouts.bounded}
             self._rollouts = rollouts
 
     def load(self) -> None:
-        """Read what deployments need, one service at a time, between requests; nothing that can be seen changes."""
+        """Read what deployments need, one service at a time, between requests; nothing that can be
+        seen changes."""
         read_server()  # before the lock is taken, so that nobody waits for it
         for name in MIRRORS:
             self._engine.schemas.get(name)
@@ -110,7 +116,9 @@ class Application:
         """Write down what faults are still to come."""
         if self._journal is not None:
             with self._lock:
-                self._journal.keep_faults(faults.as_data([*self._engine.request_faults, *self._engine.kills]))
+                self._journal.keep_faults(
+                    faults.as_data([*self._engine.request_faults, *self._engine.kills])
+                )
 
     def _die(self) -> None:
         """End as a kill asks, which is not to strike again."""
@@ -128,7 +136,9 @@ class Application:
         action = faults.action_of(request) if waiting else ""
         return [fault for fault in waiting if fault.strikes(service, action)]
 
-    def _served(self, struck: list[faults.RequestFault], service: str, request: Request) -> Response:
+    def _served(
+        self, struck: list[faults.RequestFault], service: str, request: Request
+    ) -> Response:
         """The answer, unless a fault comes before or after it."""
         for fault in struck:
             if not fault.after:
@@ -141,7 +151,9 @@ class Application:
                 answer = self._suffer(fault, service, request) or answer
         return answer
 
-    def _suffer(self, fault: faults.RequestFault, service: str, request: Request) -> Response | None:
+    def _suffer(
+        self, fault: faults.RequestFault, service: str, request: Request
+    ) -> Response | None:
         if fault.kind == "slow":
             time.sleep(fault.seconds)
             return None
@@ -179,30 +191,46 @@ class Application:
     def _ecs(self, rollouts: ServiceRollouts, request: Request) -> Response:
         def passed(action: str, arguments: Mapping[str, Any]) -> Response:
             target = request.headers["X-Amz-Target"].rpartition(".")[0]
-            return self._passed(request, json.dumps(arguments).encode(), HTTP_X_AMZ_TARGET=f"{target}.{action}")
+            return self._passed(
+                request, json.dumps(arguments).encode(), HTTP_X_AMZ_TARGET=f"{target}.{action}"
+            )
 
         arguments = request.get_json(force=True, silent=True)
         if "X-Amz-Target" not in request.headers or not isinstance(arguments, dict):
             return self._passed(request, request.get_data())
         with self._lock:
-            return Ecs(rollouts, self._engine.page, passed).answer(faults.action_of(request), arguments)
+            return Ecs(rollouts, self._engine.page, passed).answer(
+                faults.action_of(request), arguments
+            )
 
     def _passed(self, request: Request, body: bytes, **changed: str) -> Response:
         """moto's answer; what it does not implement, no client can call."""
-        environ = {**request.environ, **changed, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        environ = {
+            **request.environ,
+            **changed,
+            "wsgi.input": BytesIO(body),
+            "CONTENT_LENGTH": str(len(body)),
+        }
         try:
-            with self._lock:  # moto's services are not safe between threads, and share a source of randomness
+            with (
+                self._lock
+            ):  # moto's services are not safe between threads, and share a source of randomness
                 return Response.from_app(self._moto(), environ, buffered=True)
         except NotImplementedError as error:  # raised by moto
             return faults.unknown(request, str(error), str(uuid.uuid4()))
 
     def _admin(self, request: Request) -> Response:
-        """``status`` (GET), ``reset``, ``fault`` (a fault's fields as JSON), ``clear`` (all faults), ``page``
-        (``size``: entries on a page) and ``latency`` (``realistic``: a factor), by POST."""
+        """``status`` (GET), ``reset``, ``fault`` (a fault's fields as JSON), ``clear`` (all
+        faults), ``page`` (``size``: entries on a page) and ``latency`` (``realistic``: a factor),
+        by POST."""
         action = request.path.removeprefix(ADMIN)
         posted = request.method == "POST"
-        if action == "status":  # without waiting for what is being done: whoever asks wants to know whether it lives
-            alive = [stack.name for stack in list(self._engine.store.stacks.values()) if stack.alive]
+        if (
+            action == "status"
+        ):  # without waiting for what is being done: whoever asks wants to know whether it lives
+            alive = [
+                stack.name for stack in list(self._engine.store.stacks.values()) if stack.alive
+            ]
             return _json({"pid": os.getpid(), "stacks": alive})
         with self._lock:
             if action == "reset" and posted:
@@ -232,7 +260,10 @@ class Application:
     def _latency(self, request: Request) -> Response:
         factor = (request.get_json(silent=True) or {}).get("realistic")
         if not isinstance(factor, int | float) or factor < 0:
-            return _json({"error": "realistic is 0 (off), 1 (as slow as AWS), or a factor between or above"}, 400)
+            return _json(
+                {"error": "realistic is 0 (off), 1 (as slow as AWS), or a factor between or above"},
+                400,
+            )
         self._engine.realistic = float(factor)
         return _json({})
 
@@ -262,7 +293,10 @@ class Application:
         except protocol.Malformed as error:
             status, text = 400, protocol.error("MalformedInput", str(error), 400, request_id)
         except ApiError as error:
-            status, text = error.status, protocol.error(error.code, error.message, error.status, request_id)
+            status, text = (
+                error.status,
+                protocol.error(error.code, error.message, error.status, request_id),
+            )
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             status, text = 500, protocol.error("InternalFailure", reason, 500, request_id)
@@ -333,7 +367,8 @@ def _hang_up(environ: dict[str, Any]) -> None:
 
 
 def bucket_and_key(url: str) -> tuple[str, str]:
-    """Bucket and key of an S3 URL: ``s3://``, path-style (also of a loopback endpoint), or virtual-hosted."""
+    """Bucket and key of an S3 URL: ``s3://``, path-style (also of a loopback endpoint), or
+    virtual-hosted."""
     parts = urlsplit(url)
     path = unquote(parts.path.lstrip("/"))
     host = parts.hostname or ""
@@ -356,8 +391,8 @@ class _Handler(WSGIRequestHandler):
 
 
 def _free(wanted: int) -> int:
-    """The port of the last server, or another one below those that the kernel hands out to clients at any moment, so
-    that the next server finds it free."""
+    """The port of the last server, or another one below those that the kernel hands out to clients
+    at any moment, so that the next server finds it free."""
     for port in (wanted, *(20_000 + secrets.randbelow(12_000) for _ in range(20))):
         with socket.socket() as tried, suppress(OSError):
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -374,7 +409,11 @@ class Server:
     """
 
     def __init__(
-        self, engine: LocalCloudFormation, port: int = 0, mirror: bool = True, journal: Journal | None = None
+        self,
+        engine: LocalCloudFormation,
+        port: int = 0,
+        mirror: bool = True,
+        journal: Journal | None = None,
     ) -> None:
         self._application = application = Application(engine, mirror, journal)
         if journal is not None:
@@ -386,7 +425,9 @@ class Server:
             "127.0.0.1", port, application, threaded=True, request_handler=_Handler
         )
         self._server.daemon_threads = True  # type: ignore[attr-defined]  # an idle client must not hold the exit
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), daemon=True
+        )
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         if journal is not None:
             journal.served_on(self._server.server_port)

@@ -1,8 +1,9 @@
 """Resources that also exist in moto, so that every client sees what a stack made.
 
-Each type below is made, changed and deleted through its service's own API, answered by moto in the same process.
-Properties become arguments by the shapes of botocore's model (names differ by case only, numbers may be text). What
-moto does not implement is left out; what the service refuses fails the resource with the service's reason.
+Each type below is made, changed and deleted through its service's own API, answered by moto in the
+same process. Properties become arguments by the shapes of botocore's model (names differ by case
+only, numbers may be text). What moto does not implement is left out; what the service refuses fails
+the resource with the service's reason.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ MirrorStep = Callable[["MotoServices", Identity, Found], None]
 
 @dataclass(frozen=True)
 class Mirror:
-    """How one type lives in its service. ``arguments`` adds to the properties; ``id`` and ``attributes`` read the
-    answer of ``create`` (dotted paths), or what ``answer`` makes of it; ``delete`` and ``update`` take the arguments
-    that ``key`` makes. Further steps come ``after`` creation and update, after an update only (``updated``), or
-    ``before_delete``."""
+    """How one type lives in its service. ``arguments`` adds to the properties; ``id`` and
+    ``attributes`` read the answer of ``create`` (dotted paths), or what ``answer`` makes of it;
+    ``delete`` and ``update`` take the arguments that ``key`` makes. Further steps come ``after``
+    creation and update, after an update only (``updated``), or ``before_delete``."""
 
     service: str
     create: str
@@ -55,7 +56,10 @@ class MotoServices:
     """Clients of moto's services in this process; those that were made are kept in ``clients``."""
 
     def __init__(
-        self, application: Callable[[], MotoApplication], pseudo: Pseudo, clients: dict[str, Any] | None = None
+        self,
+        application: Callable[[], MotoApplication],
+        pseudo: Pseudo,
+        clients: dict[str, Any] | None = None,
     ) -> None:
         self._application, self._pseudo = application, pseudo
         self._clients: dict[str, Any] = {} if clients is None else clients
@@ -68,7 +72,9 @@ class MotoServices:
 
     def load(self, service: str) -> None:
         """Make ready what the first call of a service would make; its state stays as it is."""
-        self._application().load(self.client(service).meta.service_model.signing_name, self._pseudo.region)
+        self._application().load(
+            self.client(service).meta.service_model.signing_name, self._pseudo.region
+        )
 
     @staticmethod
     def read(service: str) -> None:
@@ -91,12 +97,19 @@ class MotoServices:
 
     def _answer(self, request: Any, **_: Any) -> AWSResponse:
         path = request.url.partition("127.0.0.1")[2] or "/"
-        headers = {key: value.decode() if isinstance(value, bytes) else value for key, value in request.headers.items()}
+        headers = {
+            key: value.decode() if isinstance(value, bytes) else value
+            for key, value in request.headers.items()
+        }
         headers["x-moto-account-id"] = self._pseudo.account_id
         try:
-            found = self._http.open(path, method=request.method, headers=headers, data=request.body or b"")
+            found = self._http.open(
+                path, method=request.method, headers=headers, data=request.body or b""
+            )
             status, body, received = found.status_code, found.get_data(), dict(found.headers)
-        except Exception:  # moto lacks it; botocore reads an answer without a body as a 5xx, whatever the protocol
+        except (
+            Exception
+        ):  # moto lacks it; botocore reads an answer without a body as a 5xx, whatever the protocol
             status, body, received = 501, b"", {}
         raw = BytesIO(body)
         raw.stream = lambda **_arguments: iter([body])  # type: ignore[attr-defined]
@@ -104,13 +117,16 @@ class MotoServices:
         return AWSResponse(request.url, status, answered, raw)
 
     def call(self, service: str, operation: str, arguments: Mapping[str, Any]) -> Found:
-        """Call an operation with those of the arguments that it takes; nothing where moto does not know it.
+        """Call an operation with those of the arguments that it takes; nothing where moto does not
+        know it.
 
         Raises:
             Refused: the service refuses.
         """
         client = self.client(service)
-        model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
+        model = client.meta.service_model.operation_model(
+            client.meta.method_to_api_mapping[operation]
+        )
         given = shaped(model.input_shape, arguments) if model.input_shape else {}
         try:
             answer: Found = getattr(client, operation)(**given)
@@ -128,14 +144,19 @@ def _reason(service: str, error: ClientError) -> str:
     found = error.response["Error"]
     code = found.get("Code", "")
     kind = (
-        "AlreadyExists" if "Exist" in code and "Not" not in code else "NotFound" if "Not" in code else "InvalidRequest"
+        "AlreadyExists"
+        if "Exist" in code and "Not" not in code
+        else "NotFound"
+        if "Not" in code
+        else "InvalidRequest"
     )
     text = f"{found.get('Message', '')} (Service: {service.title()}, Status Code: 400)"
     return f'Resource handler returned message: "{text}" (HandlerErrorCode: {kind})'
 
 
 def shaped(shape: Any, value: Any) -> Any:
-    """A property tree as arguments of the shape: member names by case, scalars by type, the rest left out."""
+    """A property tree as arguments of the shape: member names by case, scalars by type, the rest
+    left out."""
     if shape.type_name == "structure" and isinstance(value, Mapping):
         members = {name.lower(): (name, member) for name, member in shape.members.items()}
         found = {}
@@ -147,7 +168,11 @@ def shaped(shape: Any, value: Any) -> Any:
     if shape.type_name == "list" and isinstance(value, list):
         return [shaped(shape.member, item) for item in value]
     if shape.type_name == "map" and isinstance(value, list):  # tags, as some services take them
-        value = {item["Key"]: item.get("Value", "") for item in value if isinstance(item, Mapping) and "Key" in item}
+        value = {
+            item["Key"]: item.get("Value", "")
+            for item in value
+            if isinstance(item, Mapping) and "Key" in item
+        }
     if shape.type_name == "map" and isinstance(value, Mapping):
         return {key: shaped(shape.value, item) for key, item in value.items()}
     if shape.type_name == "string":
@@ -167,7 +192,9 @@ class StoredParameters(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         try:
-            answer = self._services.call("ssm", "get_parameter", {"Name": name, "WithDecryption": True})
+            answer = self._services.call(
+                "ssm", "get_parameter", {"Name": name, "WithDecryption": True}
+            )
         except Refused:
             raise KeyError(name) from None
         value: Any = _at(answer, "Parameter.Value")
@@ -194,7 +221,9 @@ def looked_up(services: MotoServices, service: str, arguments: str) -> str:
     if service != "secretsmanager":
         value = StoredParameters(services).get(arguments)
         if value is None:
-            raise Refused(f"Unable to fetch parameters [{arguments}] from parameter store for this account.")
+            raise Refused(
+                f"Unable to fetch parameters [{arguments}] from parameter store for this account."
+            )
         return value
     count = 7 if arguments.startswith("arn:") else 1
     parts = arguments.split(":")
@@ -211,7 +240,8 @@ def looked_up(services: MotoServices, service: str, arguments: str) -> str:
 
 
 class MotoProvider:
-    """Validates and shapes as :class:`SchemaProvider` does, then makes it in moto, whose ids win."""
+    """Validates and shapes as :class:`SchemaProvider` does, then makes it in moto, whose ids
+    win."""
 
     def __init__(self, identities: Identities, services: MotoServices) -> None:
         self._schema, self._services = SchemaProvider(identities), services
@@ -224,12 +254,20 @@ class MotoProvider:
         try:
             return self._made(mirror, identity, request.properties)
         except Refused:
-            self._schema.delete(Request(request.type, request.logical_id, {}, request.pseudo, identity))
+            self._schema.delete(
+                Request(request.type, request.logical_id, {}, request.pseudo, identity)
+            )
             raise
 
     def _made(self, mirror: Mirror, identity: Identity, properties: Found) -> Identity:
-        arguments = {**properties, **mirror.key(identity, properties), **mirror.arguments(identity, properties)}
-        answer = mirror.answer(self._services, self._services.call(mirror.service, mirror.create, arguments))
+        arguments = {
+            **properties,
+            **mirror.key(identity, properties),
+            **mirror.arguments(identity, properties),
+        }
+        answer = mirror.answer(
+            self._services, self._services.call(mirror.service, mirror.create, arguments)
+        )
         id_ = _at(answer, mirror.id) if mirror.id else None
         read = {name: _at(answer, path) for name, path in (mirror.attributes or {}).items()}
         attributes = {name: value for name, value in read.items() if value is not None}
@@ -248,7 +286,12 @@ class MotoProvider:
         mirror = MIRRORS.get(request.type.name)
         if mirror is not None and mirror.update:
             key = mirror.key(identity, request.properties)
-            arguments = {**request.properties, **key, **mirror.arguments(identity, request.properties), **key}
+            arguments = {
+                **request.properties,
+                **key,
+                **mirror.arguments(identity, request.properties),
+                **key,
+            }
             self._services.call(mirror.service, mirror.update, arguments)
         for step in (*mirror.updated, *mirror.after) if mirror else ():
             step(self._services, identity, request.properties)
@@ -260,7 +303,9 @@ class MotoProvider:
             try:
                 for step in mirror.before_delete:
                     step(self._services, identity, request.properties)
-                self._services.call(mirror.service, mirror.delete, mirror.key(identity, request.properties))
+                self._services.call(
+                    mirror.service, mirror.delete, mirror.key(identity, request.properties)
+                )
             except Refused as error:
                 if "HandlerErrorCode: NotFound" not in str(error):
                     raise
@@ -285,14 +330,19 @@ def _tags(properties: Found) -> list[Any]:
     return list(properties.get("Tags", ()))
 
 
-# --- what one call does not do ------------------------------------------------------------------------------------
+# --- what one call does not do
+# ------------------------------------------------------------------------------------
 
 
 def _bucket(services: MotoServices, identity: Identity, properties: Found) -> None:
     name = {"Bucket": identity.id}
     calls: Iterable[tuple[str, str, str]] = (
         ("put_bucket_versioning", "VersioningConfiguration", "VersioningConfiguration"),
-        ("put_public_access_block", "PublicAccessBlockConfiguration", "PublicAccessBlockConfiguration"),
+        (
+            "put_public_access_block",
+            "PublicAccessBlockConfiguration",
+            "PublicAccessBlockConfiguration",
+        ),
     )
     for operation, argument, key in calls:
         if key in properties:
@@ -310,18 +360,25 @@ def _bucket(services: MotoServices, identity: Identity, properties: Found) -> No
 
 def _bucket_arguments(identity: Identity, _properties: Found) -> Arguments:
     region = identity.attributes["RegionalDomainName"].split(".s3.")[1].split(".")[0]
-    return {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    return (
+        {}
+        if region == "us-east-1"
+        else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    )
 
 
 def _secret(_identity: Identity, properties: Found) -> Arguments:
-    """The given value, or a generated one of the asked length (a placeholder where nothing is asked)."""
+    """The given value, or a generated one of the asked length (a placeholder where nothing is
+    asked)."""
     generate = properties.get("GenerateSecretString")
     if generate is None:
         return {"SecretString": properties.get("SecretString", "{}")}
     from secrets import choice
 
     alphabet = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-    value = "".join(choice(alphabet) for _ in range(int(template_to_text(generate.get("PasswordLength", 32)))))
+    value = "".join(
+        choice(alphabet) for _ in range(int(template_to_text(generate.get("PasswordLength", 32))))
+    )
     if "GenerateStringKey" not in generate:
         return {"SecretString": value}
     body = json.loads(generate.get("SecretStringTemplate", "{}"))
@@ -334,7 +391,12 @@ def _name_from_arn(separator: str, argument: str) -> Callable[[Identity, Found],
 
 MIRRORS: Mapping[str, Mirror] = {
     "AWS::S3::Bucket": Mirror(
-        "s3", "create_bucket", _named("Bucket"), _bucket_arguments, delete="delete_bucket", after=(_bucket,)
+        "s3",
+        "create_bucket",
+        _named("Bucket"),
+        _bucket_arguments,
+        delete="delete_bucket",
+        after=(_bucket,),
     ),
     "AWS::S3::BucketPolicy": Mirror(
         "s3",
@@ -355,7 +417,10 @@ MIRRORS: Mapping[str, Mirror] = {
     "AWS::SecretsManager::Secret": Mirror(
         "secretsmanager",
         "create_secret",
-        lambda i, _p: {"SecretId": i.id, "ForceDeleteWithoutRecovery": True},  # as CloudFormation deletes one
+        lambda i, _p: {
+            "SecretId": i.id,
+            "ForceDeleteWithoutRecovery": True,
+        },  # as CloudFormation deletes one
         lambda i, p: {"Name": i.id.rpartition(":")[2][:-7], **_secret(i, p)},
         id="ARN",
         delete="delete_secret",
@@ -388,7 +453,10 @@ MIRRORS: Mapping[str, Mirror] = {
         delete="delete_topic",
     ),
     "AWS::ECS::Cluster": Mirror(
-        "ecs", "create_cluster", lambda i, _p: {"cluster": i.id, "clusterName": i.id}, delete="delete_cluster"
+        "ecs",
+        "create_cluster",
+        lambda i, _p: {"cluster": i.id, "clusterName": i.id},
+        delete="delete_cluster",
     ),
     "AWS::ECS::TaskDefinition": Mirror(
         "ecs",
@@ -402,14 +470,22 @@ MIRRORS: Mapping[str, Mirror] = {
         "ecs",
         "create_service",
         lambda i, p: {"service": i.id, "cluster": p.get("Cluster", "default"), "force": True},
-        lambda i, p: {"serviceName": i.id.rpartition("/")[2], "desiredCount": p.get("DesiredCount", 1)},
+        lambda i, p: {
+            "serviceName": i.id.rpartition("/")[2],
+            "desiredCount": p.get("DesiredCount", 1),
+        },
         id="service.serviceArn",
         attributes={"Name": "service.serviceName", "ServiceArn": "service.serviceArn"},
         delete="delete_service",
         update="update_service",
     ),
     "AWS::EC2::VPC": Mirror(
-        "ec2", "create_vpc", _named("VpcId"), id="Vpc.VpcId", attributes={"VpcId": "Vpc.VpcId"}, delete="delete_vpc"
+        "ec2",
+        "create_vpc",
+        _named("VpcId"),
+        id="Vpc.VpcId",
+        attributes={"VpcId": "Vpc.VpcId"},
+        delete="delete_vpc",
     ),
     "AWS::EC2::Subnet": Mirror(
         "ec2",
@@ -431,7 +507,10 @@ MIRRORS: Mapping[str, Mirror] = {
     "AWS::EC2::Route": Mirror(
         "ec2",
         "create_route",
-        lambda _i, p: {"RouteTableId": p["RouteTableId"], "DestinationCidrBlock": p["DestinationCidrBlock"]},
+        lambda _i, p: {
+            "RouteTableId": p["RouteTableId"],
+            "DestinationCidrBlock": p["DestinationCidrBlock"],
+        },
         delete="delete_route",
     ),
     "AWS::EC2::SubnetRouteTableAssociation": Mirror(
@@ -477,7 +556,10 @@ MIRRORS: Mapping[str, Mirror] = {
         "ec2",
         "create_security_group",
         _named("GroupId"),
-        lambda i, p: {"GroupName": p.get("GroupName", f"stack-{i.id}"), "Description": p["GroupDescription"]},
+        lambda i, p: {
+            "GroupName": p.get("GroupName", f"stack-{i.id}"),
+            "Description": p["GroupDescription"],
+        },
         id="GroupId",
         attributes={"GroupId": "GroupId"},
         delete="delete_security_group",
@@ -592,7 +674,9 @@ MIRRORS: Mapping[str, Mirror] = {
     "AWS::ApplicationAutoScaling::ScalableTarget": Mirror(
         "application-autoscaling",
         "register_scalable_target",
-        lambda _i, p: {key: p[key] for key in ("ServiceNamespace", "ResourceId", "ScalableDimension")},
+        lambda _i, p: {
+            key: p[key] for key in ("ServiceNamespace", "ResourceId", "ScalableDimension")
+        },
         delete="deregister_scalable_target",
         update="register_scalable_target",
     ),
@@ -610,7 +694,10 @@ MIRRORS: Mapping[str, Mirror] = {
         _named("Id"),
         answer=steps.namespace,
         id="Namespace.Id",
-        attributes={"Arn": "Namespace.Arn", "HostedZoneId": "Namespace.Properties.DnsProperties.HostedZoneId"},
+        attributes={
+            "Arn": "Namespace.Arn",
+            "HostedZoneId": "Namespace.Properties.DnsProperties.HostedZoneId",
+        },
         delete="delete_namespace",
     ),
     "AWS::ServiceDiscovery::Service": Mirror(
@@ -632,7 +719,9 @@ MIRRORS: Mapping[str, Mirror] = {
         updated=(steps.function_code,),
         after=(steps.concurrency,),
     ),
-    "AWS::Lambda::Permission": Mirror("lambda", "add_permission", steps.permission_key, delete="remove_permission"),
+    "AWS::Lambda::Permission": Mirror(
+        "lambda", "add_permission", steps.permission_key, delete="remove_permission"
+    ),
     "AWS::SNS::Subscription": Mirror(
         "sns", "subscribe", _named("SubscriptionArn"), id="SubscriptionArn", delete="unsubscribe"
     ),

@@ -1,4 +1,5 @@
-"""Stacks, resources, events and change sets as they are now. The one place in the emulator that changes."""
+"""Stacks, resources, events and change sets as they are now. The one place in the emulator that
+changes."""
 
 from __future__ import annotations
 
@@ -33,8 +34,8 @@ class Event(Struct, frozen=True):
 
 @dataclass
 class OperationState:
-    """One operation on a stack, ``type`` and ``status`` as DescribeEvents has them; times in seconds since the epoch,
-    ``token`` the client's of the request that began it."""
+    """One operation on a stack, ``type`` and ``status`` as DescribeEvents has them; times in
+    seconds since the epoch, ``token`` the client's of the request that began it."""
 
     id: str
     type: str
@@ -45,8 +46,8 @@ class OperationState:
 
 
 class ResourceState(Struct, frozen=True):
-    """One resource of a stack as it is. ``properties`` are resolved; ``resolved`` holds all attributes of it
-    (``Properties``, ``Metadata`` …) as text, for comparison."""
+    """One resource of a stack as it is. ``properties`` are resolved; ``resolved`` holds all
+    attributes of it (``Properties``, ``Metadata`` …) as text, for comparison."""
 
     logical_id: str
     type: str
@@ -61,7 +62,8 @@ class ResourceState(Struct, frozen=True):
 
 
 class Definition(Struct, frozen=True):
-    """What a stack is asked to be. ``nested``: logical id -> the definition of that nested stack's template."""
+    """What a stack is asked to be. ``nested``: logical id -> the definition of that nested stack's
+    template."""
 
     text: str
     template: Template
@@ -141,7 +143,8 @@ class StackState:
 
 @dataclass
 class ChangeSetState:
-    """One change set; ``children`` are the ids of the change sets of nested stacks by logical id."""
+    """One change set; ``children`` are the ids of the change sets of nested stacks by logical
+    id."""
 
     name: str
     id: str
@@ -168,7 +171,8 @@ class ChangeSetState:
 
 @dataclass
 class EmulatorState:
-    """Everything the emulator knows, stacks and change sets by id (deleted ones stay, as in AWS)."""
+    """Everything the emulator knows, stacks and change sets by id (deleted ones stay, as in
+    AWS)."""
 
     stacks: dict[str, StackState] = field(default_factory=dict)
     change_sets: dict[str, ChangeSetState] = field(default_factory=dict)
@@ -178,7 +182,9 @@ class EmulatorState:
         """The stack with this id (also a deleted one), or the living one with this name."""
         if name in self.stacks:
             return self.stacks[name]
-        return next((stack for stack in self.stacks.values() if stack.name == name and stack.alive), None)
+        return next(
+            (stack for stack in self.stacks.values() if stack.name == name and stack.alive), None
+        )
 
     def children(self, stack: StackState) -> Iterator[StackState]:
         """The nested stacks directly below."""

@@ -1,5 +1,5 @@
-"""What one call of a service does not do when a resource is mirrored in moto: further calls, and arguments that differ
-from the properties by more than the case of their names."""
+"""What one call of a service does not do when a resource is mirrored in moto: further calls, and
+arguments that differ from the properties by more than the case of their names."""
 
 from __future__ import annotations
 
@@ -18,16 +18,20 @@ Arguments = dict[str, Any]
 Found = Mapping[str, Any]
 
 
-# --- security groups ----------------------------------------------------------------------------------------------
+# --- security groups
+# ----------------------------------------------------------------------------------------------
 
 _EVERYTHING_OUT = {"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}
-"""The rule that EC2 gives a new group, and CloudFormation removes where the template has egress rules."""
+"""The rule that EC2 gives a new group, and CloudFormation removes where the template has egress
+rules."""
 
 
 def permission(rule: Found, peer: str) -> Arguments:
     """One rule as EC2's ``IpPermission``; ``peer`` is ``Source`` or ``Destination``."""
     described = {"Description": rule["Description"]} if "Description" in rule else {}
-    found: Arguments = {key: rule[key] for key in ("IpProtocol", "FromPort", "ToPort") if key in rule}
+    found: Arguments = {
+        key: rule[key] for key in ("IpProtocol", "FromPort", "ToPort") if key in rule
+    }
     if "CidrIp" in rule:
         found["IpRanges"] = [{"CidrIp": rule["CidrIp"], **described}]
     if "CidrIpv6" in rule:
@@ -54,30 +58,40 @@ def inline_rules(services: MotoServices, identity: Identity, properties: Found) 
     Which rules are inline is remembered beside the client: EC2 knows no difference.
     """
     for kind, peer in (("ingress", "Source"), ("egress", "Destination")):
-        wanted = [permission(rule, peer) for rule in properties.get(f"SecurityGroup{kind.title()}", ())]
+        wanted = [
+            permission(rule, peer) for rule in properties.get(f"SecurityGroup{kind.title()}", ())
+        ]
         if kind == "egress" and not wanted:
             wanted = [permission(_EVERYTHING_OUT, peer)]
         first = [permission(_EVERYTHING_OUT, peer)] if kind == "egress" else []
         old = services.inline.get((identity.id, kind), first)
         group = {"GroupId": identity.id}
         for gone in (each for each in old if each not in wanted):
-            services.call("ec2", f"revoke_security_group_{kind}", {**group, "IpPermissions": [gone]})
+            services.call(
+                "ec2", f"revoke_security_group_{kind}", {**group, "IpPermissions": [gone]}
+            )
         for new in (each for each in wanted if each not in old):
-            services.call("ec2", f"authorize_security_group_{kind}", {**group, "IpPermissions": [new]})
+            services.call(
+                "ec2", f"authorize_security_group_{kind}", {**group, "IpPermissions": [new]}
+            )
         services.inline[identity.id, kind] = wanted
 
 
-# --- Cloud Map ----------------------------------------------------------------------------------------------------
+# --- Cloud Map
+# ----------------------------------------------------------------------------------------------------
 
 
 def namespace(services: MotoServices, answer: Found) -> Found:
     """The namespace that an operation made: Cloud Map answers with the operation only."""
-    operation = services.call("servicediscovery", "get_operation", {"OperationId": answer.get("OperationId")})
+    operation = services.call(
+        "servicediscovery", "get_operation", {"OperationId": answer.get("OperationId")}
+    )
     made = operation.get("Operation", {}).get("Targets", {}).get("NAMESPACE")
     return services.call("servicediscovery", "get_namespace", {"Id": made}) if made else {}
 
 
-# --- Lambda -------------------------------------------------------------------------------------------------------
+# --- Lambda
+# -------------------------------------------------------------------------------------------------------
 
 
 def function_arguments(_identity: Identity, properties: Found) -> Arguments:
@@ -98,7 +112,9 @@ def _code(properties: Found) -> Arguments:
 
 def function_code(services: MotoServices, identity: Identity, properties: Found) -> None:
     """Configuration and code of a function change by calls of their own."""
-    services.call("lambda", "update_function_code", {"FunctionName": identity.id, **_code(properties)})
+    services.call(
+        "lambda", "update_function_code", {"FunctionName": identity.id, **_code(properties)}
+    )
 
 
 def concurrency(services: MotoServices, identity: Identity, properties: Found) -> None:
@@ -110,10 +126,14 @@ def concurrency(services: MotoServices, identity: Identity, properties: Found) -
 
 def permission_key(identity: Identity, properties: Found) -> Arguments:
     """What names a permission: its statement id is the second part of the physical id."""
-    return {"FunctionName": properties["FunctionName"], "StatementId": identity.id.rpartition("|")[2]}
+    return {
+        "FunctionName": properties["FunctionName"],
+        "StatementId": identity.id.rpartition("|")[2],
+    }
 
 
-# --- others -------------------------------------------------------------------------------------------------------
+# --- others
+# -------------------------------------------------------------------------------------------------------
 
 
 def scaling_policy(_identity: Identity, properties: Found) -> Arguments:
@@ -129,13 +149,18 @@ def targets(services: MotoServices, identity: Identity, properties: Found) -> No
     wanted = list(properties.get("Targets", ()))
     remove_targets(services, identity, {each["Id"] for each in wanted})
     if wanted:
-        services.call("events", "put_targets", {"Rule": identity.id.rpartition("|")[2], "Targets": wanted})
+        services.call(
+            "events", "put_targets", {"Rule": identity.id.rpartition("|")[2], "Targets": wanted}
+        )
 
 
 def remove_targets(services: MotoServices, identity: Identity, kept: Iterable[str]) -> None:
     """Targets but for those that are kept; a rule with targets cannot be deleted."""
     rule = {"Rule": identity.id.rpartition("|")[2]}
-    present = [each["Id"] for each in services.call("events", "list_targets_by_rule", rule).get("Targets", ())]
+    present = [
+        each["Id"]
+        for each in services.call("events", "list_targets_by_rule", rule).get("Targets", ())
+    ]
     gone = [each for each in present if each not in set(kept)]
     if gone:
         services.call("events", "remove_targets", {**rule, "Ids": gone})
@@ -170,7 +195,9 @@ def _strip(services: MotoServices, role: Arguments, inline: set[str], attached: 
     for name in services.call("iam", "list_role_policies", role).get("PolicyNames", ()):
         if name not in inline:
             services.call("iam", "delete_role_policy", {**role, "PolicyName": name})
-    for policy in services.call("iam", "list_attached_role_policies", role).get("AttachedPolicies", ()):
+    for policy in services.call("iam", "list_attached_role_policies", role).get(
+        "AttachedPolicies", ()
+    ):
         if policy["PolicyArn"] not in attached:
             services.call("iam", "detach_role_policy", {**role, "PolicyArn": policy["PolicyArn"]})
 
@@ -195,13 +222,18 @@ def _retag(
 def _secret_value(services: MotoServices, identity: Identity, properties: Found) -> Arguments:
     """A given value that is another than the secret has; a generated one stays."""
     given = properties.get("SecretString")
-    held = services.call("secretsmanager", "get_secret_value", {"SecretId": identity.id}).get("SecretString")
+    held = services.call("secretsmanager", "get_secret_value", {"SecretId": identity.id}).get(
+        "SecretString"
+    )
     return {} if given in (None, held) else {"SecretString": given}
 
 
 def secret_itself(services: MotoServices, identity: Identity, properties: Found) -> None:
     """A secret's value where it is given, its description, key and tags."""
-    key, without_value = {"SecretId": identity.id}, {k: v for k, v in properties.items() if k != "SecretString"}
+    key, without_value = (
+        {"SecretId": identity.id},
+        {k: v for k, v in properties.items() if k != "SecretString"},
+    )
     value = _secret_value(services, identity, properties)
     services.call("secretsmanager", "update_secret", {**without_value, **value, **key})
     held = services.call("secretsmanager", "describe_secret", key).get("Tags", ())
@@ -211,7 +243,9 @@ def secret_itself(services: MotoServices, identity: Identity, properties: Found)
 def repository(services: MotoServices, identity: Identity, properties: Found) -> None:
     """Whether a repository's tags may move, and whether it scans."""
     name = {"repositoryName": identity.id}
-    services.call("ecr", "put_image_tag_mutability", {"ImageTagMutability": "MUTABLE", **properties, **name})
+    services.call(
+        "ecr", "put_image_tag_mutability", {"ImageTagMutability": "MUTABLE", **properties, **name}
+    )
     scanning = {"ImageScanningConfiguration": {"ScanOnPush": False}}
     services.call("ecr", "put_image_scanning_configuration", {**scanning, **properties, **name})
 
@@ -246,10 +280,14 @@ def target_group_attributes(services: MotoServices, identity: Identity, properti
     _attributes(services, "target_group", "TargetGroup", identity, properties)
 
 
-def _attributes(services: MotoServices, words: str, name: str, identity: Identity, properties: Found) -> None:
+def _attributes(
+    services: MotoServices, words: str, name: str, identity: Identity, properties: Found
+) -> None:
     given = properties.get(f"{name}Attributes")
     if given:
-        services.call("elbv2", f"modify_{words}_attributes", {f"{name}Arn": identity.id, "Attributes": given})
+        services.call(
+            "elbv2", f"modify_{words}_attributes", {f"{name}Arn": identity.id, "Attributes": given}
+        )
 
 
 def topic_policy(_identity: Identity, properties: Found) -> Arguments:

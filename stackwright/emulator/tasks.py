@@ -1,4 +1,5 @@
-"""Why an ECS task would not start: its image is not in this account's registry, or a secret has not what it names.
+"""Why an ECS task would not start: its image is not in this account's registry, or a secret has not
+what it names.
 
 The texts are those of a stopped task: containers-roadmap 2687 and
 docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html.
@@ -20,15 +21,20 @@ _ASM = f"{_RESOURCE} unable to retrieve secret from asm: service call has been r
 _SSM = f"{_RESOURCE} unable to retrieve secrets from ssm: service call has been retried 1 time(s):"
 
 
-def obstacle(services: MotoServices, pseudo: Pseudo, containers: Iterable[Mapping[str, Any]]) -> str | None:
-    """The stopped reason of a task with these container definitions (as ECS shows them); None where it starts.
+def obstacle(
+    services: MotoServices, pseudo: Pseudo, containers: Iterable[Mapping[str, Any]]
+) -> str | None:
+    """The stopped reason of a task with these container definitions (as ECS shows them); None where
+    it starts.
 
     Secrets come first, as on Fargate, which fetches them before it pulls images.
     """
     held = list(containers)
     secrets = [each["valueFrom"] for container in held for each in container.get("secrets") or ()]
     reasons = (_secret_missing(services, secret) for secret in secrets)
-    images = (_image_missing(services, pseudo, str(container.get("image", ""))) for container in held)
+    images = (
+        _image_missing(services, pseudo, str(container.get("image", ""))) for container in held
+    )
     return next((reason for each in (reasons, images) for reason in each if reason), None)
 
 
@@ -40,7 +46,9 @@ def _image_missing(services: MotoServices, pseudo: Pseudo, image: str) -> str | 
     repository, tag, digest = found.groups()
     wanted = {"imageDigest": digest} if digest else {"imageTag": tag or "latest"}
     try:
-        services.call("ecr", "describe_images", {"repositoryName": repository, "imageIds": [wanted]})
+        services.call(
+            "ecr", "describe_images", {"repositoryName": repository, "imageIds": [wanted]}
+        )
     except Refused:
         text = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref"
         return f"{text} {image}: not found"
@@ -54,7 +62,9 @@ def _secret_missing(services: MotoServices, value_from: str) -> str | None:
     arn, (key, stage, version) = ":".join(parts[:7]), [*parts[7:], "", "", ""][:3]
     wanted = {"SecretId": arn, "VersionStage": stage or None, "VersionId": version or None}
     try:
-        text = str(services.call("secretsmanager", "get_secret_value", wanted).get("SecretString", ""))
+        text = str(
+            services.call("secretsmanager", "get_secret_value", wanted).get("SecretString", "")
+        )
     except Refused:
         reason = "ResourceNotFoundException: Secrets Manager can't find the specified secret."
         return f"{_ASM} failed to fetch secret {arn} from secrets manager: {reason}"

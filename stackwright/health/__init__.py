@@ -1,6 +1,7 @@
 """Look at what is deployed: services, targets, names, functions, metrics and alarms.
 
-``verify`` waits until all of it is well, ``status`` reads it once, ``probes`` finds the resources that can be checked.
+``verify`` waits until all of it is well, ``status`` reads it once, ``probes`` finds the resources
+that can be checked.
 """
 
 from .findings import (

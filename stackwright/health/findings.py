@@ -1,4 +1,5 @@
-"""What is found of live stacks, as types: checks of a verification, the status at one look, drift."""
+"""What is found of live stacks, as types: checks of a verification, the status at one look,
+drift."""
 
 from __future__ import annotations
 
@@ -31,12 +32,13 @@ class Subject(StrEnum):
 
 
 SIMULATED = frozenset((Subject.FUNCTION, Subject.METRIC))
-"""What the local CloudFormation does not play: nothing listens where its tasks are, so that functions that ask them
-fail, and there is nothing to measure."""
+"""What the local CloudFormation does not play: nothing listens where its tasks are, so that
+functions that ask them fail, and there is nothing to measure."""
 
 
 class HealthCheck(Struct, frozen=True):
-    """One thing that was looked at: the resource's address (``app/agent:Service``), and what was found, in words."""
+    """One thing that was looked at: the resource's address (``app/agent:Service``), and what was
+    found, in words."""
 
     subject: Subject
     address: str
@@ -48,8 +50,8 @@ class HealthCheck(Struct, frozen=True):
 
 
 class RootStatus(Struct, frozen=True):
-    """A root stack; ``status`` is empty where it is not deployed. ``nested`` counts the stacks below it, and
-    ``unwell`` those of them that are not complete, with their status."""
+    """A root stack; ``status`` is empty where it is not deployed. ``nested`` counts the stacks
+    below it, and ``unwell`` those of them that are not complete, with their status."""
 
     root: str
     name: str
@@ -62,9 +64,11 @@ class RootStatus(Struct, frozen=True):
 
 
 class ServiceStatus(Struct, frozen=True):
-    """An ECS service: tasks by count, healthy and all targets of its load balancers, None where it has none.
+    """An ECS service: tasks by count, healthy and all targets of its load balancers, None where it
+    has none.
 
-    ``work`` is the metric that its template declares as what its tasks work off, and its newest value.
+    ``work`` is the metric that its template declares as what its tasks work off, and its newest
+    value.
     """
 
     address: str
@@ -81,8 +85,8 @@ class ServiceStatus(Struct, frozen=True):
 
 
 class EnvironmentStatus(Struct, frozen=True):
-    """All root stacks in their order, and the services in them; ``left`` are those that are deployed and no part of the
-    environment any more, as they are without what is nested in them."""
+    """All root stacks in their order, and the services in them; ``left`` are those that are
+    deployed and no part of the environment any more, as they are without what is nested in them."""
 
     stacks: tuple[RootStatus, ...]
     services: tuple[ServiceStatus, ...]
@@ -91,7 +95,9 @@ class EnvironmentStatus(Struct, frozen=True):
     @property
     def well(self) -> bool:
         """Whether every stack is deployed and complete, and every service stable."""
-        stacks = all(each.status and is_good_end(each.status) and not each.unwell for each in self.stacks)
+        stacks = all(
+            each.status and is_good_end(each.status) and not each.unwell for each in self.stacks
+        )
         return stacks and all(each.stable for each in self.services)
 
 
@@ -101,7 +107,8 @@ def is_good_end(status: str) -> bool:
 
 
 class DriftedStack(Struct, frozen=True):
-    """Drift of one stack (``app/gateway``): the resources that differ, and how many were and were not compared.
+    """Drift of one stack (``app/gateway``): the resources that differ, and how many were and were
+    not compared.
 
     ``failed`` says why the detection did not look at all of them.
     """

@@ -1,7 +1,8 @@
-"""What of the live stacks can be looked at while it runs: services, target groups, functions, alarms, metrics.
+"""What of the live stacks can be looked at while it runs: services, target groups, functions,
+alarms, metrics.
 
-Templates add what only they know, in ``Metadata: {stackwright: {verify: {invoke: {…}, metric: {…}}}}``; its values may
-be references.
+Templates add what only they know, in ``Metadata: {stackwright: {verify: {invoke: {…}, metric:
+{…}}}}``; its values may be references.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ from typing import Any
 from msgspec import Struct
 
 from ..aws import PARALLEL, Service, Services
-from ..cfn import Resolver, Template, Traced, UnknownWorld, ValidationError, declared_keys, plain_data
+from ..cfn import (
+    Resolver,
+    Template,
+    Traced,
+    UnknownWorld,
+    ValidationError,
+    declared_keys,
+    plain_data,
+)
 from ..plan import LiveStack, pseudo_parameters, walk_stacks
 
 SERVICE = "AWS::ECS::Service"
@@ -24,7 +33,8 @@ TYPES = frozenset((SERVICE, TARGET_GROUP, FUNCTION, ALARM))
 
 
 class MetricSource(Struct, frozen=True):
-    """A metric that a template names; it is fresh while its newest value is at most ``max_age`` seconds old."""
+    """A metric that a template names; it is fresh while its newest value is at most ``max_age``
+    seconds old."""
 
     namespace: str
     name: str
@@ -33,10 +43,11 @@ class MetricSource(Struct, frozen=True):
 
 
 class ProbedResource(Struct, frozen=True):
-    """One live resource: its address (``app/agent:Service``), and what its template asks to be verified.
+    """One live resource: its address (``app/agent:Service``), and what its template asks to be
+    verified.
 
-    ``invoke`` is the payload with which a function is tried, None where it is not; ``wrong`` says what is wrong with
-    the metadata.
+    ``invoke`` is the payload with which a function is tried, None where it is not; ``wrong`` says
+    what is wrong with the metadata.
     """
 
     address: str
@@ -57,18 +68,23 @@ class _Physical(UnknownWorld, Struct, frozen=True):
 
 
 def find_probed_resources(lives: Iterable[LiveStack]) -> list[ProbedResource]:
-    """The resources of these root stacks and their nested stacks that can be looked at. Raises AwsError."""
+    """The resources of these root stacks and their nested stacks that can be looked at. Raises
+    AwsError."""
     return [found for live in walk_stacks(lives) for found in _of(live)]
 
 
 def _of(live: LiveStack) -> Iterator[ProbedResource]:
     template = declared_keys(live.template)
     ids = {name: each.physical_id for name, each in live.resources.items()}
-    resolver = Resolver(template, live.stack.parameters, pseudo_parameters(live.stack), _Physical(ids))
+    resolver = Resolver(
+        template, live.stack.parameters, pseudo_parameters(live.stack), _Physical(ids)
+    )
     for name, resource in live.resources.items():
         settings = _settings(template, name)
         if resource.physical_id and (settings or resource.type in TYPES):
-            yield _watched(f"{live.name}:{name}", resource.type, resource.physical_id, settings, resolver)
+            yield _watched(
+                f"{live.name}:{name}", resource.type, resource.physical_id, settings, resolver
+            )
 
 
 def _settings(template: Template, logical_id: str) -> Any:
@@ -78,7 +94,9 @@ def _settings(template: Template, logical_id: str) -> Any:
     return ours.get("verify") if isinstance(ours, Mapping) else None
 
 
-def _watched(address: str, type_: str, physical_id: str, settings: Any, resolver: Resolver) -> ProbedResource:
+def _watched(
+    address: str, type_: str, physical_id: str, settings: Any, resolver: Resolver
+) -> ProbedResource:
     made = ProbedResource(address, type_, physical_id)
     if settings is None:
         return made
@@ -88,7 +106,9 @@ def _watched(address: str, type_: str, physical_id: str, settings: Any, resolver
         source = MetricSource(**metric) if metric else None
         return ProbedResource(address, type_, physical_id, given.get("invoke"), source)
     except (ValidationError, TypeError, AttributeError) as error:
-        return ProbedResource(address, type_, physical_id, wrong=f"its verify metadata cannot be read: {error}")
+        return ProbedResource(
+            address, type_, physical_id, wrong=f"its verify metadata cannot be read: {error}"
+        )
 
 
 def _plain(value: Any) -> Any:
@@ -100,16 +120,19 @@ def _plain(value: Any) -> Any:
 
 
 def cluster_of(service_arn: str) -> str:
-    """The cluster of a service by its ARN, ``arn:…:service/<cluster>/<name>``; ``default`` in the old short form.
+    """The cluster of a service by its ARN, ``arn:…:service/<cluster>/<name>``; ``default`` in the
+    old short form.
 
-    Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-account-settings.html#ecs-resource-ids
+    Source:
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-account-settings.html#ecs-resource-ids
     """
     parts = service_arn.rpartition(":")[2].split("/")
     return parts[1] if len(parts) == 3 else "default"
 
 
 def probed_services(found: Sequence[ProbedResource], aws: Services) -> dict[str, Service]:
-    """The ECS services among these, by address; those that are gone are left out. Raises AwsError."""
+    """The ECS services among these, by address; those that are gone are left out. Raises
+    AwsError."""
     wanted = [each for each in found if each.type == SERVICE]
     clusters: dict[str, list[str]] = {}
     for each in wanted:

@@ -18,10 +18,12 @@ def read_status(
     measured: bool = True,
     left: Mapping[str, Stack] | None = None,
 ) -> EnvironmentStatus:
-    """The root stacks by their name in ``stacks:``: name in CloudFormation and what is live. Raises AwsError.
+    """The root stacks by their name in ``stacks:``: name in CloudFormation and what is live. Raises
+    AwsError.
 
-    ``left`` are stacks that are no root stacks of the environment any more, by what ``stacks:`` called them.
-    ``measured`` False leaves out metrics, which the local CloudFormation does not play.
+    ``left`` are stacks that are no root stacks of the environment any more, by what ``stacks:``
+    called them. ``measured`` False leaves out metrics, which the local CloudFormation does not
+    play.
     """
     stacks = tuple(_stack(root, name, live) for root, (name, live) in lives.items())
     resources = find_probed_resources(live for _, live in lives.values() if live)
@@ -36,7 +38,9 @@ def read_status(
 
 def _left(root: str, stack: Stack) -> RootStatus:
     since = stack.updated or stack.created
-    return RootStatus(root, stack.name, stack.status, since, drift=stack.drift, drift_checked=stack.drift_checked)
+    return RootStatus(
+        root, stack.name, stack.status, since, drift=stack.drift, drift_checked=stack.drift_checked
+    )
 
 
 def _stack(root: str, name: str, live: LiveStack | None) -> RootStatus:
@@ -44,7 +48,9 @@ def _stack(root: str, name: str, live: LiveStack | None) -> RootStatus:
         return RootStatus(root, name)
     below = [each for each in live.walk() if each is not live]
     drifted = any(each.stack.drift == "DRIFTED" for each in below)
-    unwell = tuple((each.name, each.stack.status) for each in below if not is_good_end(each.stack.status))
+    unwell = tuple(
+        (each.name, each.stack.status) for each in below if not is_good_end(each.stack.status)
+    )
     stack = live.stack
     since = stack.updated or stack.created
     return RootStatus(
@@ -52,7 +58,9 @@ def _stack(root: str, name: str, live: LiveStack | None) -> RootStatus:
     )  # fmt: skip
 
 
-def _service(each: ProbedResource, service: Service, aws: Services, measured: bool) -> ServiceStatus:
+def _service(
+    each: ProbedResource, service: Service, aws: Services, measured: bool
+) -> ServiceStatus:
     healthy = list(_healthy(service, aws)) if service.target_groups else None
     source = each.metric if measured else None
     return ServiceStatus(
@@ -66,11 +74,15 @@ def _service(each: ProbedResource, service: Service, aws: Services, measured: bo
         healthy=None if healthy is None else sum(healthy),
         targets=None if healthy is None else len(healthy),
         work=source,
-        value=aws.latest_metric(source.namespace, source.name, source.dimensions, source.max_age) if source else None,
+        value=aws.latest_metric(source.namespace, source.name, source.dimensions, source.max_age)
+        if source
+        else None,
     )
 
 
 def _healthy(service: Service, aws: Services) -> Iterator[bool]:
     """Of each target that is not draining, whether it is healthy."""
     for group in service.target_groups:
-        yield from (each.state == "healthy" for each in aws.target_health(group) if each.state != "draining")
+        yield from (
+            each.state == "healthy" for each in aws.target_health(group) if each.state != "draining"
+        )

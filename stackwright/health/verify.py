@@ -1,4 +1,5 @@
-"""Live stacks -> [Check]: whether what was deployed does its work, looked at until all is well or time is over."""
+"""Live stacks -> [Check]: whether what was deployed does its work, looked at until all is well or
+time is over."""
 
 from __future__ import annotations
 
@@ -14,10 +15,18 @@ from ..aws import PARALLEL, Polling, Service, Services
 from ..core import AwsError
 from ..plan import LiveStack
 from .findings import CheckState, HealthCheck, Subject
-from .probes import ALARM, SERVICE, MetricSource, ProbedResource, find_probed_resources, probed_services
+from .probes import (
+    ALARM,
+    SERVICE,
+    MetricSource,
+    ProbedResource,
+    find_probed_resources,
+    probed_services,
+)
 
 DEADLINE = 600.0
-"""Seconds. A first reading of a metric, or a target's first checks, take minutes; an alarm five of them to recover."""
+"""Seconds. A first reading of a metric, or a target's first checks, take minutes; an alarm five of
+them to recover."""
 _FATAL = frozenset(("SW401", "SW402"))
 """Without credentials nothing more can be found out."""
 
@@ -46,11 +55,13 @@ def verify_environment(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
 ) -> list[HealthCheck]:
-    """Look at services, their targets and names, functions, metrics and alarms of the root stacks and those nested.
+    """Look at services, their targets and names, functions, metrics and alarms of the root stacks
+    and those nested.
 
-    What is not well is looked at again until ``deadline`` seconds are over; what was well once is not. ``on_progress``
-    gets all checks after each round; ``skip`` names what does not exist where this runs. Raises AwsError where there
-    are no valid credentials; any other failure of a call fails the check that needed it.
+    What is not well is looked at again until ``deadline`` seconds are over; what was well once is
+    not. ``on_progress`` gets all checks after each round; ``skip`` names what does not exist where
+    this runs. Raises AwsError where there are no valid credentials; any other failure of a call
+    fails the check that needed it.
     """
     resources = find_probed_resources(lives)
     found: list[HealthCheck] = []
@@ -61,7 +72,13 @@ def verify_environment(
         open_ = [each for each in probes if each.key not in well]
         polling.called(len(open_))
         with ThreadPoolExecutor(PARALLEL) as pool:
-            checks = dict(zip((e.key for e in open_), pool.map(partial(_checked, skip=skip), open_), strict=True))
+            checks = dict(
+                zip(
+                    (e.key for e in open_),
+                    pool.map(partial(_checked, skip=skip), open_),
+                    strict=True,
+                )
+            )
         well |= {key: check for key, check in checks.items() if check.state is CheckState.OK}
         found = [checks.get(each.key) or well[each.key] for each in probes]
         on_progress(found)
@@ -72,7 +89,12 @@ def verify_environment(
 
 def _checked(probe: _Probe, skip: Collection[Subject]) -> HealthCheck:
     if probe.subject in skip:
-        return HealthCheck(probe.subject, probe.address, CheckState.SKIP, "the local CloudFormation does not play it")
+        return HealthCheck(
+            probe.subject,
+            probe.address,
+            CheckState.SKIP,
+            "the local CloudFormation does not play it",
+        )
     try:
         return HealthCheck(probe.subject, probe.address, *probe.look())
     except AwsError as error:
@@ -82,10 +104,13 @@ def _checked(probe: _Probe, skip: Collection[Subject]) -> HealthCheck:
 
 
 def _probes(resources: Sequence[ProbedResource], aws: Services) -> Iterator[_Probe]:
-    """Everything that can be looked at, in the order of the stacks; services and alarms are read together."""
+    """Everything that can be looked at, in the order of the stacks; services and alarms are read
+    together."""
     try:
         with ThreadPoolExecutor(1) as pool:
-            asking = pool.submit(aws.alarms, [each.physical_id for each in resources if each.type == ALARM])
+            asking = pool.submit(
+                aws.alarms, [each.physical_id for each in resources if each.type == ALARM]
+            )
             found = probed_services(resources, aws)
             alarms = asking.result()
     except AwsError as error:
@@ -118,9 +143,13 @@ class _Looks:
         if service is None:
             return
         for group in service.target_groups:
-            yield _Probe(Subject.TARGETS, each.address, partial(self._targets, group, service), group)
+            yield _Probe(
+                Subject.TARGETS, each.address, partial(self._targets, group, service), group
+            )
         for registry in service.registries:
-            yield _Probe(Subject.NAME, each.address, partial(self._name, registry, service), registry)
+            yield _Probe(
+                Subject.NAME, each.address, partial(self._name, registry, service), registry
+            )
 
     def as_told(self, each: ProbedResource) -> Iterator[_Probe]:
         """What the template's metadata asks for."""
@@ -136,7 +165,11 @@ class _Looks:
         if healthy == len(targets) and healthy >= min(service.desired, 1):
             return CheckState.OK, detail
         ill = next((each for each in targets if each.state != "healthy"), None)
-        why = f": {ill.id}:{ill.port} is {ill.state}" + (f", {ill.reason}" if ill.reason else "") if ill else ""
+        why = (
+            f": {ill.id}:{ill.port} is {ill.state}" + (f", {ill.reason}" if ill.reason else "")
+            if ill
+            else ""
+        )
         return CheckState.FAIL, detail + why
 
     def _name(self, registry: str, service: Service) -> tuple[CheckState, str]:
@@ -145,9 +178,14 @@ class _Looks:
             tasks = self._aws.tasks(service.cluster, service.name)
             instances = asking.result()
         known = {each.attributes.get("AWS_INSTANCE_IPV4", each.id) for each in instances}
-        running = {address for each in tasks if each.status == "RUNNING" for address in each.addresses}
+        running = {
+            address for each in tasks if each.status == "RUNNING" for address in each.addresses
+        }
         if known == running:
-            return CheckState.OK, f"resolves to {len(running)} running {'task' if len(running) == 1 else 'tasks'}"
+            return (
+                CheckState.OK,
+                f"resolves to {len(running)} running {'task' if len(running) == 1 else 'tasks'}",
+            )
         stale, absent = sorted(known - running), sorted(running - known)
         why = [f"{', '.join(stale)} runs no task"] if stale else []
         why += [f"{', '.join(absent)} is not registered"] if absent else []
@@ -155,12 +193,21 @@ class _Looks:
 
     def _invoked(self, each: ProbedResource) -> tuple[CheckState, str]:
         error, answer = self._aws.invoke(each.physical_id, each.invoke or {})
-        return (CheckState.FAIL, f"{error}: {answer[:300]}") if error else (CheckState.OK, "ran without error")
+        return (
+            (CheckState.FAIL, f"{error}: {answer[:300]}")
+            if error
+            else (CheckState.OK, "ran without error")
+        )
 
     def _fresh(self, metric: MetricSource) -> tuple[CheckState, str]:
-        newest = self._aws.latest_metric(metric.namespace, metric.name, metric.dimensions, metric.max_age)
+        newest = self._aws.latest_metric(
+            metric.namespace, metric.name, metric.dimensions, metric.max_age
+        )
         if newest is None:
-            return CheckState.FAIL, f"{metric.namespace} {metric.name}: no value in the last {metric.max_age} s"
+            return (
+                CheckState.FAIL,
+                f"{metric.namespace} {metric.name}: no value in the last {metric.max_age} s",
+            )
         age = max(0, (datetime.now(UTC) - newest.time).total_seconds())
         return CheckState.OK, f"{metric.namespace} {metric.name}: {newest.value:g}, {age:.0f} s ago"
 
@@ -177,7 +224,10 @@ def _service(service: Service | None) -> tuple[CheckState, str]:
         return CheckState.OK, counted
     rollouts = [each for each in service.deployments if each.rollout != "COMPLETED"]
     why = next((f": {each.reason}" for each in rollouts if each.reason), "")
-    return CheckState.FAIL, f"{counted}{why or (', a deployment is under way' if len(service.deployments) > 1 else '')}"
+    return (
+        CheckState.FAIL,
+        f"{counted}{why or (', a deployment is under way' if len(service.deployments) > 1 else '')}",
+    )
 
 
 def _alarm(state: str | None) -> tuple[CheckState, str]:

@@ -1,7 +1,8 @@
-"""Renderings to reports: cfn-lint and our own rules, every finding at the template line that caused it.
+"""Renderings to reports: cfn-lint and our own rules, every finding at the template line that caused
+it.
 
-cfn-lint is imported only where a template changed since it was last linted: its findings are kept by the content of
-the template, of its nested templates, of the configuration, and by its version.
+cfn-lint is imported only where a template changed since it was last linted: its findings are kept
+by the content of the template, of its nested templates, of the configuration, and by its version.
 """
 
 from __future__ import annotations
@@ -56,14 +57,22 @@ class LintFinding(Struct, frozen=True):
 
 
 def check_rendering_folders(
-    renderings: Sequence[tuple[Rendering, Path]], linter: Linter, *, jobs: int = 0, time_limit: int = TIME_LIMIT
+    renderings: Sequence[tuple[Rendering, Path]],
+    linter: Linter,
+    *,
+    jobs: int = 0,
+    time_limit: int = TIME_LIMIT,
 ) -> list[Report]:
     """Check renderings that are staged in folders; a report for each, in order.
 
-    ``jobs`` is the number of processes (0: one a processor), ``time_limit`` the seconds cfn-lint may take for one
-    template; a template that takes longer is reported, never waited for.
+    ``jobs`` is the number of processes (0: one a processor), ``time_limit`` the seconds cfn-lint
+    may take for one template; a template that takes longer is reported, never waited for.
     """
-    tasks = [_Task(rendering, document, folder) for rendering, folder in renderings for document in rendering.documents]
+    tasks = [
+        _Task(rendering, document, folder)
+        for rendering, folder in renderings
+        for document in rendering.documents
+    ]
     cached = {task.key: found for task in tasks if (found := _cached(task)) is not None}
     fresh = {task.key: task for task in tasks if task.key not in cached}
     batches = _batches(list(fresh.values()), time_limit)
@@ -86,8 +95,12 @@ class _Task:
         self.key = self._key()
 
     def _key(self) -> str:
-        settings = [path.read_bytes() for name in LINT_CONFIG if (path := self.project / name).is_file()]
-        children = [d for d in self.rendering.documents if d.name.startswith(f"{self.document.name}/")]
+        settings = [
+            path.read_bytes() for name in LINT_CONFIG if (path := self.project / name).is_file()
+        ]
+        children = [
+            d for d in self.rendering.documents if d.name.startswith(f"{self.document.name}/")
+        ]
         texts = [part for each in (self.document, *children) for part in (each.path, each.text)]
         return Cache.key(_version(), self.region, _SETTINGS, *settings, *texts)
 
@@ -118,7 +131,8 @@ def _keep(task: _Task, found: Sequence[LintFinding]) -> None:
 class Linter:
     """The process that runs cfn-lint: started when it is needed, ended with the ``with`` block.
 
-    Where nothing of the project was linted yet, it is started at once and loads cfn-lint while the templates render.
+    Where nothing of the project was linted yet, it is started at once and loads cfn-lint while the
+    templates render.
     """
 
     def __init__(self, project: Path) -> None:
@@ -139,7 +153,9 @@ class Linter:
             self._messages.close()
 
     def _start(self) -> subprocess.Popen[str]:
-        path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+        path = os.pathsep.join(
+            filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")])
+        )
         self._messages = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed by __exit__
         self._process = subprocess.Popen(
             [sys.executable, "-m", "stackwright.lint.worker"],
@@ -153,14 +169,18 @@ class Linter:
         )
         return self._process
 
-    def lint(self, batches: Sequence[Sequence[_Work]], jobs: int) -> Iterator[tuple[str, list[LintFinding]]]:
+    def lint(
+        self, batches: Sequence[Sequence[_Work]], jobs: int
+    ) -> Iterator[tuple[str, list[LintFinding]]]:
         """Key and findings of each template of the batches."""
         process = self._process or self._start()
         expected = {work[0] for batch in batches for work in batch}
         assert process.stdin is not None  # noqa: S101 - it is a pipe
         assert process.stdout is not None  # noqa: S101 - so is it
         with contextlib.suppress(BrokenPipeError):  # it died: seen below by what is missing
-            process.stdin.write(json.dumps({"jobs": min(jobs, len(batches)), "batches": batches}) + "\n")
+            process.stdin.write(
+                json.dumps({"jobs": min(jobs, len(batches)), "batches": batches}) + "\n"
+            )
             process.stdin.flush()
         for line in process.stdout:
             for key, findings in json.loads(line):
@@ -168,7 +188,9 @@ class Linter:
                 yield key, [LintFinding(*each) for each in findings]
         if expected:
             hint = "python render.py doctor says what is missing"
-            raise StackwrightError.of("SW391", f"cfn-lint ended early: {self._last_message()}", hint=hint)
+            raise StackwrightError.of(
+                "SW391", f"cfn-lint ended early: {self._last_message()}", hint=hint
+            )
 
     def _last_message(self) -> str:
         if self._messages is None:
@@ -178,16 +200,22 @@ class Linter:
 
 
 def _batches(tasks: Sequence[_Task], limit: int) -> list[list[_Work]]:
-    """Templates of one name together: they use the same resource types, whose schemas a process loads once."""
+    """Templates of one name together: they use the same resource types, whose schemas a process
+    loads once."""
     groups: dict[str, list[_Work]] = {}
     for task in tasks:
         work = (task.key, str(task.path), task.region, str(task.project), limit)
         groups.setdefault(task.document.name, []).append(work)
-    return sorted(groups.values(), key=lambda each: -sum(Path(one[1]).stat().st_size for one in each))
+    return sorted(
+        groups.values(), key=lambda each: -sum(Path(one[1]).stat().st_size for one in each)
+    )
 
 
 def _report(
-    rendering: Rendering, results: Mapping[str, list[LintFinding]], tasks: Sequence[_Task], fresh: set[str]
+    rendering: Rendering,
+    results: Mapping[str, list[LintFinding]],
+    tasks: Sequence[_Task],
+    fresh: set[str],
 ) -> Report:
     own = [task for task in tasks if task.rendering is rendering]
     problems = list(rendering.problems)
@@ -199,7 +227,11 @@ def _report(
             if not waivers.covers(finding, rule.id):
                 problems.append(locate_finding(rendering, finding, rule.id, rule.level))
     problems += waivers.problems()
-    return Report(tuple(dict.fromkeys(problems)), tuple(waivers.used), sum(task.key not in fresh for task in own))
+    return Report(
+        tuple(dict.fromkeys(problems)),
+        tuple(waivers.used),
+        sum(task.key not in fresh for task in own),
+    )
 
 
 def _lint_problem(task: _Task, found: LintFinding) -> Problem:
@@ -210,7 +242,8 @@ def _lint_problem(task: _Task, found: LintFinding) -> Problem:
 
 
 def _no_region(rendering: Rendering, near: str) -> Problem:
-    """The Region that cfn-lint does not know, at its parameter; ``near`` is one that it does, or nothing."""
+    """The Region that cfn-lint does not know, at its parameter; ``near`` is one that it does, or
+    nothing."""
     message = f"region is {rendering.config.region}, which is no Region that cfn-lint knows"
     hint = f"did you mean {near}? " if near else "name one of AWS, for example us-east-1. "
     hint += "One that is newer than cfn-lint needs a newer cfn-lint"
@@ -218,28 +251,42 @@ def _no_region(rendering: Rendering, near: str) -> Problem:
 
 
 def locate_finding(rendering: Rendering, finding: RuleFinding, code: str, level: Level) -> Problem:
-    """A rule's finding at the line of output, of the template, and of the parameters printed there."""
+    """A rule's finding at the line of output, of the template, and of the parameters printed
+    there."""
     line = line_of_path(finding.document.text, finding.path)
     return _problem(rendering, finding.document, line, code, finding.message, level, finding.hint)
 
 
 def _problem(
-    rendering: Rendering, document: Document, line: int, code: str, message: str, level: Level, hint: str = ""
+    rendering: Rendering,
+    document: Document,
+    line: int,
+    code: str,
+    message: str,
+    level: Level,
+    hint: str = "",
 ) -> Problem:
-    source = document.lines[line - 1] if 0 < line <= len(document.lines) else Line((Location(document.template, 1),))
+    source = (
+        document.lines[line - 1]
+        if 0 < line <= len(document.lines)
+        else Line((Location(document.template, 1),))
+    )
     output = Location(f"build/{rendering.environment}/{document.path}", line)
     where = (*source.origin, *parameter_locations(rendering, source.parameters))
     return Problem(code, message, where, hint, level, output)
 
 
-def parameter_locations(rendering: Rendering, paths: Sequence[ParameterPath]) -> tuple[Location, ...]:
+def parameter_locations(
+    rendering: Rendering, paths: Sequence[ParameterPath]
+) -> tuple[Location, ...]:
     """Where the parameters were given that were printed on a line."""
     leaves = rendering.config.leaves
     return tuple(dict.fromkeys(leaves[path].location for path in paths if path in leaves))
 
 
 class _Waivers:
-    """The waivers of one rendering: ``Metadata: {stackwright: {waive: [{id, reason}]}}`` of a resource."""
+    """The waivers of one rendering: ``Metadata: {stackwright: {waive: [{id, reason}]}}`` of a
+    resource."""
 
     def __init__(self, rendering: Rendering) -> None:
         self._rendering = rendering
@@ -256,15 +303,26 @@ class _Waivers:
         entries = settings.get("waive", []) if isinstance(settings, dict) else []
         for index, entry in enumerate(entries if isinstance(entries, list) else [entries]):
             path = ("Resources", name, "Metadata", "stackwright", "waive", index)
-            if isinstance(entry, dict) and entry.get("id") and str(entry.get("reason") or "").strip():
+            if (
+                isinstance(entry, dict)
+                and entry.get("id")
+                and str(entry.get("reason") or "").strip()
+            ):
                 line = line_of_path(document.text, path)
                 code = str(entry["id"])
                 at = document.lines[line - 1].origin[0]
                 waiver = Waiver(code, f"{document.name}:{name}", str(entry["reason"]), at)
                 self._given[document.name, name, code] = waiver
             else:
-                finding = RuleFinding(document, path, "a waiver needs an id and a reason", "write {id: SW…, reason: …}")
-                self._malformed.append(locate_finding(self._rendering, finding, "SW380", Level.ERROR))
+                finding = RuleFinding(
+                    document,
+                    path,
+                    "a waiver needs an id and a reason",
+                    "write {id: SW…, reason: …}",
+                )
+                self._malformed.append(
+                    locate_finding(self._rendering, finding, "SW380", Level.ERROR)
+                )
 
     def covers(self, finding: RuleFinding, code: str) -> bool:
         """Whether the finding is waived; the waiver is then in use."""
@@ -278,7 +336,11 @@ class _Waivers:
         unused = [waiver for waiver in self._given.values() if waiver not in self.used]
         return self._malformed + [
             Problem(
-                "SW381", f"{w.resource} does not need the waiver of {w.code}", (w.where,), "remove it", Level.WARNING
+                "SW381",
+                f"{w.resource} does not need the waiver of {w.code}",
+                (w.where,),
+                "remove it",
+                Level.WARNING,
             )
             for w in unused
         ]

@@ -1,9 +1,11 @@
-"""cfn-lint in a process of its own: ``python -m stackwright.lint.worker``, never imported by the command itself.
+"""cfn-lint in a process of its own: ``python -m stackwright.lint.worker``, never imported by the
+command itself.
 
-It loads cfn-lint and its rules, which takes longer than linting a template, while the command still renders; reads one
-line of JSON, ``{"jobs": …, "batches": [[[key, path, region, project, seconds], …], …]}``, from stdin; and writes a
-line for each batch, ``[[key, [[code, severity, message, line], …]], …]``. Of a Region that it does not know (SW392),
-the message is the nearest one that it does. It ends when the command does.
+It loads cfn-lint and its rules, which takes longer than linting a template, while the command still
+renders; reads one line of JSON, ``{"jobs": …, "batches": [[[key, path, region, project, seconds],
+…], …]}``, from stdin; and writes a line for each batch, ``[[key, [[code, severity, message, line],
+…]], …]``. Of a Region that it does not know (SW392), the message is the nearest one that it does.
+It ends when the command does.
 """
 
 from __future__ import annotations
@@ -42,7 +44,10 @@ Rules.create_from_module("cfnlint.rules")  # loads the modules of all rules
 
 def lint_documents(batch: Sequence[Work]) -> list[tuple[str, list[Finding]]]:
     """Key and findings of each template of a batch."""
-    return [(key, _lint(path, region, _runner(region, project), limit)) for key, path, region, project, limit in batch]
+    return [
+        (key, _lint(path, region, _runner(region, project), limit))
+        for key, path, region, project, limit in batch
+    ]
 
 
 @cache
@@ -72,8 +77,17 @@ def _lint(path: str, region: str, runner: Any, limit: int) -> list[Finding]:
     except InvalidRegionException:
         if region in REGIONS:  # then the project's configuration of cfn-lint names another
             raise
-        swapped = [each for each in REGIONS if sorted(each) == sorted(region)]  # letters: the usual slip
-        return [("SW392", "error", "".join((swapped or difflib.get_close_matches(region, REGIONS, 1))[:1]), 1)]
+        swapped = [
+            each for each in REGIONS if sorted(each) == sorted(region)
+        ]  # letters: the usual slip
+        return [
+            (
+                "SW392",
+                "error",
+                "".join((swapped or difflib.get_close_matches(region, REGIONS, 1))[:1]),
+                1,
+            )
+        ]
     finally:
         signal.alarm(0)
     return [

@@ -1,8 +1,9 @@
 """Find out what a deployment would do: a `Bundle` and the live stacks become a `Plan`.
 
-``targets`` says what each root stack is to become, ``noop`` tells by reading alone that nothing changes, ``plan``
-makes change sets and ``reconcile`` compares them with our own ``prediction``, ``guardrails`` finds the changes that
-need an approval, ``plan_file`` saves a plan for a later ``deploy --plan``.
+``targets`` says what each root stack is to become, ``noop`` tells by reading alone that nothing
+changes, ``plan`` makes change sets and ``reconcile`` compares them with our own ``prediction``,
+``guardrails`` finds the changes that need an approval, ``plan_file`` saves a plan for a later
+``deploy --plan``.
 """
 
 from .guardrails import (
@@ -15,7 +16,16 @@ from .guardrails import (
     require_approval,
 )
 from .imports import import_target, read_imports
-from .live_stack import GONE, STACK, LiveStack, is_nested, nested_name, pseudo_parameters, read_stack, walk_stacks
+from .live_stack import (
+    GONE,
+    STACK,
+    LiveStack,
+    is_nested,
+    nested_name,
+    pseudo_parameters,
+    read_stack,
+    walk_stacks,
+)
 from .model import (
     RUN,
     Cause,

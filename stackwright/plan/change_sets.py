@@ -1,7 +1,8 @@
 """Making a change set with those of its nested stacks, waiting for it, and reading all of it.
 
-CloudFormation answers three ways: there are changes, there are none (a change set that FAILED with one of several
-sentences), or it refuses; the reason is then often in the change set of a nested stack.
+CloudFormation answers three ways: there are changes, there are none (a change set that FAILED with
+one of several sentences), or it refuses; the reason is then often in the change set of a nested
+stack.
 """
 
 from __future__ import annotations
@@ -19,25 +20,29 @@ from msgspec.structs import replace
 from ..aws import PARALLEL, ChangeSet, ChangeSetRequest, Polling, Stacks
 from ..core import AwsError, Problem
 
-NOTHING = re.compile(r"didn't contain changes|No updates are to be performed|There are no changes to", re.IGNORECASE)
-"""What CloudFormation says where there is nothing to change; the first of change sets, the second where it compared
-templates only (https://github.com/ansible-collections/amazon.aws/pull/507)."""
+NOTHING = re.compile(
+    r"didn't contain changes|No updates are to be performed|There are no changes to", re.IGNORECASE
+)
+"""What CloudFormation says where there is nothing to change; the first of change sets, the second
+where it compared templates only (https://github.com/ansible-collections/amazon.aws/pull/507)."""
 
 _NESTED = re.compile(r"Nested change set (arn:[^\s]+) was not successfully created")
 _CANNOT_LOOK_INSIDE = re.compile(
-    r"Fn::Select\s+cannot select nonexistent value|Fn::Select requires|ChangeSet limit exceeded", re.IGNORECASE
+    r"Fn::Select\s+cannot select nonexistent value|Fn::Select requires|ChangeSet limit exceeded",
+    re.IGNORECASE,
 )
 """Failures of nested change sets that the execution does not share: values that only exist then
-(https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/759), and old failed change sets of nested
-stacks that pile up and cannot be deleted (https://github.com/aws/copilot-cli/issues/5614)."""
+(https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/759), and old failed
+change sets of nested stacks that pile up and cannot be deleted
+(https://github.com/aws/copilot-cli/issues/5614)."""
 
 _UNFINISHED = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
 _Api = Mapping[str, Any]
 
 
 class DescribedChangeSet(Struct, frozen=True):
-    """A change set as it was read. ``changes`` are ``ResourceChange`` objects by logical ID, ``nested`` the change
-    sets of nested stacks by the logical ID of the stack."""
+    """A change set as it was read. ``changes`` are ``ResourceChange`` objects by logical ID,
+    ``nested`` the change sets of nested stacks by the logical ID of the stack."""
 
     id: str
     stack_id: str
@@ -46,8 +51,8 @@ class DescribedChangeSet(Struct, frozen=True):
 
 
 class CreatedChangeSet(Struct, frozen=True):
-    """A change set that is there: ``empty`` where CloudFormation found nothing to change, ``blind`` is the reason why
-    it does not look into nested stacks, if it does not."""
+    """A change set that is there: ``empty`` where CloudFormation found nothing to change, ``blind``
+    is the reason why it does not look into nested stacks, if it does not."""
 
     id: str
     stack_id: str
@@ -61,10 +66,12 @@ def create_change_set(
     expected: Callable[[], bool],
     progress: Callable[[str], None] | None = None,
 ) -> CreatedChangeSet:
-    """Create a change set and wait for its end; a second one without nested stacks where only those cannot be read.
+    """Create a change set and wait for its end; a second one without nested stacks where only those
+    cannot be read.
 
-    ``expected`` tells whether changes are predicted: it is asked where a nested stack without changes failed all.
-    Raises AwsError: SW803 CloudFormation refuses it (nothing is left behind), SW804 somebody deleted it meanwhile.
+    ``expected`` tells whether changes are predicted: it is asked where a nested stack without
+    changes failed all. Raises AwsError: SW803 CloudFormation refuses it (nothing is left behind),
+    SW804 somebody deleted it meanwhile.
     """
     try:
         id_ = _created(request, aws)
@@ -91,17 +98,20 @@ def create_change_set(
         raise
     delete_change_set(id_, aws)
     if inside and (nothing or _CANNOT_LOOK_INSIDE.search(cause.reason)):
-        again = replace(request, nested=False, token=f"{request.token}-flat", name=f"{request.name}-flat")
+        again = replace(
+            request, nested=False, token=f"{request.token}-flat", name=f"{request.name}-flat"
+        )
         return replace(create_change_set(again, aws, expected, progress), blind=cause.reason)
     raise _refused(made, cause, invalid)
 
 
 def delete_change_set(id_: str, aws: Stacks, deadline: float = 300.0) -> bool:
-    """Delete a change set with those of its nested stacks; False for one that is executed, which stays.
+    """Delete a change set with those of its nested stacks; False for one that is executed, which
+    stays.
 
-    CloudFormation deletes none that is still being created (InvalidChangeSetStatus), so its end is waited for, at most
-    ``deadline`` seconds. Raises AwsError.
-    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteChangeSet.html
+    CloudFormation deletes none that is still being created (InvalidChangeSetStatus), so its end is
+    waited for, at most ``deadline`` seconds. Raises AwsError. Source:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteChangeSet.html
     """
     refused: AwsError | None = None
     for _ in Polling(longest=2.0, deadline=deadline):
@@ -120,9 +130,11 @@ def delete_change_set(id_: str, aws: Stacks, deadline: float = 300.0) -> bool:
 
 
 def wait_until_deleted(id_: str, aws: Stacks, deadline: float = 60.0) -> bool:
-    """Wait until a deleted change set is gone with those of its nested stacks; False where that takes too long.
+    """Wait until a deleted change set is gone with those of its nested stacks; False where that
+    takes too long.
 
-    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteChangeSet.html
+    Source:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteChangeSet.html
     """
     return any(aws.change_set(id_, values=False) is None for _ in Polling(deadline=deadline))
 
@@ -140,7 +152,8 @@ def _created(request: ChangeSetRequest, aws: Stacks) -> str:
 
 
 def client_token() -> str:
-    """A ClientToken: a call that is repeated because its answer was lost gives the first one's change set."""
+    """A ClientToken: a call that is repeated because its answer was lost gives the first one's
+    change set."""
     return uuid.uuid4().hex
 
 
@@ -149,7 +162,9 @@ def _finished(id_: str, aws: Stacks, progress: Callable[[str], None] | None = No
         found = aws.change_set(id_, values=False)
         if found is None:
             message = f"the change set {_name(id_)} was deleted while it was being created"
-            raise AwsError.of("SW804", message, hint="see who else works on the stack, then run it again")
+            raise AwsError.of(
+                "SW804", message, hint="see who else works on the stack, then run it again"
+            )
         if found.status not in _UNFINISHED:
             return found
         if progress:
@@ -168,14 +183,18 @@ def _cause(made: ChangeSet, aws: Stacks) -> ChangeSet:
 
 
 def _refused(made: ChangeSet, cause: ChangeSet, invalid: list[str] | None) -> AwsError:
-    """``invalid`` is what early validation says of single resources; None where nobody may read it."""
+    """``invalid`` is what early validation says of single resources; None where nobody may read
+    it."""
     which = f" (in the nested stack {cause.stack_name})" if cause.id != made.id else ""
     said = cause.reason.strip().rstrip(".") or f"no reason, status {cause.status}"
     hint = "nothing was changed; correct the templates or parameters, then run it again"
     if invalid is None and "EarlyValidation" in cause.reason:
         hint += "; the permission cloudformation:DescribeEvents would show which resource it is"
     message = f"CloudFormation refuses the change to {made.stack_name}{which}: {said}"
-    problems = [Problem("SW803", message, hint=hint), *(Problem("SW803", each) for each in invalid or ())]
+    problems = [
+        Problem("SW803", message, hint=hint),
+        *(Problem("SW803", each) for each in invalid or ()),
+    ]
     return AwsError(problems)
 
 
@@ -185,10 +204,11 @@ def _name(arn: str) -> str:
 
 
 def describe_change_set(id_: str, aws: Stacks) -> DescribedChangeSet:
-    """All of a change set: with and without property values, every page, nested ones too, side by side.
+    """All of a change set: with and without property values, every page, nested ones too, side by
+    side.
 
-    With values whole resources may be left out (https://github.com/aws/aws-cdk-cli/issues/1780), so both are read.
-    Raises AwsError.
+    With values whole resources may be left out (https://github.com/aws/aws-cdk-cli/issues/1780), so
+    both are read. Raises AwsError.
     """
     with ThreadPoolExecutor(PARALLEL) as pool:
         found: dict[str, tuple[ChangeSet, dict[str, _Api]]] = {}
@@ -207,16 +227,22 @@ def describe_change_set(id_: str, aws: Stacks) -> DescribedChangeSet:
 
 def _tree(id_: str, found: Mapping[str, tuple[ChangeSet, dict[str, _Api]]]) -> DescribedChangeSet:
     change_set, changes = found[id_]
-    inner = {name: change["ChangeSetId"] for name, change in changes.items() if change.get("ChangeSetId")}
+    inner = {
+        name: change["ChangeSetId"] for name, change in changes.items() if change.get("ChangeSetId")
+    }
     nested = {name: _tree(each, found) for name, each in inner.items() if each in found}
     return DescribedChangeSet(id_, change_set.stack_id, changes, nested)
 
 
-def _merged(bare: ChangeSet | None, full: ChangeSet | None) -> tuple[ChangeSet, dict[str, _Api]] | None:
+def _merged(
+    bare: ChangeSet | None, full: ChangeSet | None
+) -> tuple[ChangeSet, dict[str, _Api]] | None:
     """Every resource of both, with the details of both; None where it is gone."""
     if bare is None:
         return None
-    sides = [{each["LogicalResourceId"]: each for each in side.changes} for side in (bare, full) if side]
+    sides = [
+        {each["LogicalResourceId"]: each for each in side.changes} for side in (bare, full) if side
+    ]
     names = dict.fromkeys(name for side in sides for name in side)
     return bare, {name: _one([side[name] for side in sides if name in side]) for name in names}
 

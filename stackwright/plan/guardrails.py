@@ -22,11 +22,15 @@ from ..diff import Effect, PropertyDiff, ResourceDiff
 from .live_stack import STACK
 from .model import Certainty, ListedChange, Plan, PlannedChange, RootAction, RootPlan
 
-REVISIONS = frozenset(("AWS::ECS::TaskDefinition", "AWS::Lambda::Version", "AWS::Lambda::LayerVersion"))
-"""Types whose resources are revisions: every change makes a new one, and nothing is lost with the old one."""
+REVISIONS = frozenset(
+    ("AWS::ECS::TaskDefinition", "AWS::Lambda::Version", "AWS::Lambda::LayerVersion")
+)
+"""Types whose resources are revisions: every change makes a new one, and nothing is lost with the
+old one."""
 
 Locate = Callable[[str, str], Location | None]
-"""Path of a stack and logical ID -> the line of the template that makes the resource, if it is known."""
+"""Path of a stack and logical ID -> the line of the template that makes the resource, if it is
+known."""
 
 
 class ApprovalFlag(StrEnum):
@@ -37,13 +41,18 @@ class ApprovalFlag(StrEnum):
     ACCESS = "--allow-broader-access"
 
 
-_CODES = {ApprovalFlag.REPLACE: "SW820", ApprovalFlag.DATA_LOSS: "SW821", ApprovalFlag.ACCESS: "SW822"}
+_CODES = {
+    ApprovalFlag.REPLACE: "SW820",
+    ApprovalFlag.DATA_LOSS: "SW821",
+    ApprovalFlag.ACCESS: "SW822",
+}
 
 
 class GuardrailFinding(Struct, frozen=True):
-    """One thing that needs leave. ``root`` is the stack's name in CloudFormation, which a user may type instead;
-    ``stack`` the path of the (nested) stack that holds ``logical_id``; ``text`` a sentence without a full stop.
-    ``name`` is what `--allow-replace` calls it: its logical ID, or its address where another one has that too."""
+    """One thing that needs leave. ``root`` is the stack's name in CloudFormation, which a user may
+    type instead; ``stack`` the path of the (nested) stack that holds ``logical_id``; ``text`` a
+    sentence without a full stop. ``name`` is what `--allow-replace` calls it: its logical ID, or
+    its address where another one has that too."""
 
     flag: ApprovalFlag
     root: str
@@ -65,14 +74,20 @@ class GuardrailFinding(Struct, frozen=True):
 
 def find_dangerous_changes(plan: Plan) -> list[GuardrailFinding]:
     """All dangers of a plan, in the order of its changes."""
-    found = [danger for root in plan.roots if _exists(root) for change in root.changes for danger in _of(root, change)]
+    found = [
+        danger
+        for root in plan.roots
+        if _exists(root)
+        for change in root.changes
+        for danger in _of(root, change)
+    ]
     called = approval_names((each.stack, each.logical_id) for each in found)
     return [replace(each, name=called[each.stack, each.logical_id]) for each in found]
 
 
 def approval_names(resources: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
-    """What `--allow-replace` calls each resource (path of its stack and logical ID): its logical ID, or its address
-    where another of them has that too."""
+    """What `--allow-replace` calls each resource (path of its stack and logical ID): its logical
+    ID, or its address where another of them has that too."""
     found = set(resources)
     holders = Counter(logical_id for _, logical_id in found)
     return {each: each[1] if holders[each[1]] == 1 else ":".join(each) for each in found}
@@ -103,7 +118,9 @@ def require_approval(
     Raises:
         DeployError: SW820, SW821 or SW822 for each that is not, with the option that allows it.
     """
-    left = describe_refusal(found, replace=replace, data_loss=data_loss, broader_access=broader_access)
+    left = describe_refusal(
+        found, replace=replace, data_loss=data_loss, broader_access=broader_access
+    )
     if left:
         raise DeployError(_problem(each, locate) for each in left)
 
@@ -132,10 +149,13 @@ def _of(root: RootPlan, change: PlannedChange) -> Iterator[GuardrailFinding]:
     diff = change.diff
     for flag, text in found:
         said = f"{diff.address} ({diff.type}) {text}"
-        yield GuardrailFinding(flag, root.target.stack, diff.stack, diff.logical_id, said, name=diff.logical_id)
+        yield GuardrailFinding(
+            flag, root.target.stack, diff.stack, diff.logical_id, said, name=diff.logical_id
+        )
 
 
-# --- data and replacements ----------------------------------------------------------------------------------
+# --- data and replacements
+# ----------------------------------------------------------------------------------
 
 
 def _losses(root: RootPlan, change: PlannedChange) -> Iterator[tuple[ApprovalFlag, str]]:
@@ -145,18 +165,30 @@ def _losses(root: RootPlan, change: PlannedChange) -> Iterator[tuple[ApprovalFla
             ApprovalFlag.DATA_LOSS,
             "changes in a way that cannot be seen: what holds data in it may be replaced or removed",
         )
-    if not change.stateful or not (removed or change.effect is Effect.REPLACE or change.diff.may_replace):
+    if not change.stateful or not (
+        removed or change.effect is Effect.REPLACE or change.diff.may_replace
+    ):
         return
     kept = _kept(root, change)
     if removed and kept:
-        yield ApprovalFlag.REPLACE, f"is removed from the stack; what it holds is kept ({kept}), where nothing uses it"
+        yield (
+            ApprovalFlag.REPLACE,
+            f"is removed from the stack; what it holds is kept ({kept}), where nothing uses it",
+        )
     elif not kept:
-        fate = "is removed" if removed else "may be replaced" if change.diff.may_replace else "is replaced"
+        fate = (
+            "is removed"
+            if removed
+            else "may be replaced"
+            if change.diff.may_replace
+            else "is replaced"
+        )
         yield ApprovalFlag.DATA_LOSS, f"{fate}, and its data is deleted"
 
 
 def _unseen(change: PlannedChange) -> bool:
-    """Whether it is a nested stack that CloudFormation lists as changed, and into which neither side looks."""
+    """Whether it is a nested stack that CloudFormation lists as changed, and into which neither
+    side looks."""
     nested = change.diff.type == STACK and change.effect is Effect.CHANGE
     return nested and change.listed is ListedChange.CLOUDFORMATION and not change.diff.may_replace
 
@@ -196,8 +228,8 @@ _NAMED = re.compile(r"\$\{([A-Za-z0-9]+)(?:\.[^}]*)?\}")
 
 
 def _follows(leaf: PropertyDiff, root: RootPlan) -> bool:
-    """Whether a property names what it named, which only gets another identifier: the text is the same, or it was the
-    identifier of the very resource that is named now."""
+    """Whether a property names what it named, which only gets another identifier: the text is the
+    same, or it was the identifier of the very resource that is named now."""
     if not (leaf.after_apply and leaf.exists_before and leaf.exists_after):
         return False
     before, after = json.dumps(leaf.before), json.dumps(leaf.after)
@@ -205,16 +237,23 @@ def _follows(leaf: PropertyDiff, root: RootPlan) -> bool:
 
 
 def _with_identifiers(text: str, root: RootPlan) -> str:
-    """A pattern of the text in which every ``${Namespace.Id}`` is what the resource that changes is called so far."""
+    """A pattern of the text in which every ``${Namespace.Id}`` is what the resource that changes is
+    called so far."""
     pattern, end = "", 0
     for match in _NAMED.finditer(text):
-        known = {e.physical_id for e in root.changes if e.diff.logical_id == match[1] and e.physical_id}
-        pattern += re.escape(text[end : match.start()]) + f"(?:{'|'.join(map(re.escape, sorted(known))) or '(?!)'})"
+        known = {
+            e.physical_id for e in root.changes if e.diff.logical_id == match[1] and e.physical_id
+        }
+        pattern += (
+            re.escape(text[end : match.start()])
+            + f"(?:{'|'.join(map(re.escape, sorted(known))) or '(?!)'})"
+        )
         end = match.end()
     return pattern + re.escape(text[end:])
 
 
-# --- access ---------------------------------------------------------------------------------------------------
+# --- access
+# ---------------------------------------------------------------------------------------------------
 
 _GROUP = "AWS::EC2::SecurityGroup"
 _RULES = frozenset(("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress"))
@@ -228,7 +267,11 @@ _POLICIES = _ATTACHED | {"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS:
 """Types that deny others something: what they denied is allowed once they are gone."""
 _HOLDER = re.compile(r"(?:Roles|Users|Groups)(?:\[\d+\])?|(?:Role|User|Group)Name")
 """Whom a policy is attached to."""
-_USER, _ADDITION, _PROFILE = "AWS::IAM::User", "AWS::IAM::UserToGroupAddition", "AWS::IAM::InstanceProfile"
+_USER, _ADDITION, _PROFILE = (
+    "AWS::IAM::User",
+    "AWS::IAM::UserToGroupAddition",
+    "AWS::IAM::InstanceProfile",
+)
 _MEMBERS = {
     _USER: re.compile(r"Groups(?:\[\d+\])?"),
     _ADDITION: re.compile(r"Users(?:\[\d+\])?|GroupName"),
@@ -285,18 +328,30 @@ def _granted(type_: str, properties: Mapping[str, Any]) -> Iterator[str]:
         if type_ == _USER and properties.get("Groups"):
             yield f"joins the groups {_short(properties['Groups'])}"
         allowed = list(read_statements(properties, "Allow"))
-        yield from (f"allows {_short(each.get('Action', each.get('NotAction')))}" for each in allowed)
+        yield from (
+            f"allows {_short(each.get('Action', each.get('NotAction')))}" for each in allowed
+        )
         yield from (f"attaches {_short(arn)}" for arn in _list(properties.get("ManagedPolicyArns")))
 
 
-def _opened(type_: str, leaf: PropertyDiff, now: Mapping[str, Any], root: RootPlan) -> Iterator[str]:
+def _opened(
+    type_: str, leaf: PropertyDiff, now: Mapping[str, Any], root: RootPlan
+) -> Iterator[str]:
     """What a changed property opens; ``now`` are all properties as they will be."""
     if _follows(leaf, root):
         return
-    bare = replace(leaf, path=_QUOTED.sub('""', leaf.path))  # a name may look like the rest of a path
-    wider = {_GROUP: _wider_group, _PERMISSION: _wider_permission, **dict.fromkeys(_RULES, _wider_rule)}
+    bare = replace(
+        leaf, path=_QUOTED.sub('""', leaf.path)
+    )  # a name may look like the rest of a path
+    wider = {
+        _GROUP: _wider_group,
+        _PERMISSION: _wider_permission,
+        **dict.fromkeys(_RULES, _wider_rule),
+    }
     if type_ in _MEMBERS and _MEMBERS[type_].fullmatch(leaf.path):
-        opens = leaf.exists_after or type_ != _PROFILE  # instances without a role are left with nothing
+        opens = (
+            leaf.exists_after or type_ != _PROFILE
+        )  # instances without a role are left with nothing
     elif type_ in _ATTACHED and _HOLDER.fullmatch(leaf.path):
         opens = _wider_holders(leaf, now)
     else:
@@ -342,7 +397,14 @@ def _inside(inner: Any, outer: Any) -> bool:
 
 
 def _wider_permission(leaf: PropertyDiff) -> bool:
-    if leaf.path in ("Principal", "Action", "SourceArn", "SourceAccount", "PrincipalOrgID", "FunctionUrlAuthType"):
+    if leaf.path in (
+        "Principal",
+        "Action",
+        "SourceArn",
+        "SourceAccount",
+        "PrincipalOrgID",
+        "FunctionUrlAuthType",
+    ):
         restricts = leaf.path not in ("Principal", "Action")
         if not leaf.exists_before or not leaf.exists_after:
             return restricts and leaf.exists_before
@@ -351,8 +413,8 @@ def _wider_permission(leaf: PropertyDiff) -> bool:
 
 
 def _wider_holders(leaf: PropertyDiff, now: Mapping[str, Any]) -> bool:
-    """Who comes gains what the policy allows, who goes is no longer denied anything; what it no longer does is a change
-    of its own."""
+    """Who comes gains what the policy allows, who goes is no longer denied anything; what it no
+    longer does is a change of its own."""
     gains = leaf.exists_after and any(read_statements(now, "Allow"))
     return not now or gains or (leaf.exists_before and any(read_statements(now, "Deny")))
 
@@ -361,7 +423,8 @@ _NEGATIVE = ("NotAction", "NotResource", "NotPrincipal")
 
 
 def _wider_policy(leaf: PropertyDiff) -> bool:
-    """Any policy document, wherever a type holds it; what may be an ``Allow`` or a ``Deny`` is taken for both."""
+    """Any policy document, wherever a type holds it; what may be an ``Allow`` or a ``Deny`` is
+    taken for both."""
     if leaf.path.endswith("[order]"):
         return False
     if leaf.path.startswith("ManagedPolicyArns"):
@@ -376,7 +439,11 @@ def _wider_policy(leaf: PropertyDiff) -> bool:
     if inside.group(1) == "Effect":
         return bool(leaf.after != "Deny")
     narrower = replace(
-        leaf, before=leaf.after, after=leaf.before, exists_before=leaf.exists_after, exists_after=leaf.exists_before
+        leaf,
+        before=leaf.after,
+        after=leaf.before,
+        exists_before=leaf.exists_after,
+        exists_after=leaf.exists_before,
     )
     allows = leaf.statement != "Deny" and _wider_statement(inside.group(1), leaf)
     return allows or (leaf.statement != "Allow" and _wider_statement(inside.group(1), narrower))
@@ -389,7 +456,9 @@ def _wider_statement(element: str, leaf: PropertyDiff) -> bool:
         return False
     if name == "Condition" and (leaf.path.endswith("]") or leaf.exists_before == leaf.exists_after):
         return _wider_condition(element, leaf)
-    if not leaf.exists_before:  # one more that is meant: wider; one more condition or exception: narrower
+    if (
+        not leaf.exists_before
+    ):  # one more that is meant: wider; one more condition or exception: narrower
         return name not in ("Condition", *_NEGATIVE)
     if not leaf.exists_after:
         return name in ("Condition", *_NEGATIVE)
@@ -399,11 +468,16 @@ def _wider_statement(element: str, leaf: PropertyDiff) -> bool:
 
 
 def _wider_condition(element: str, leaf: PropertyDiff) -> bool:
-    """Values of one condition are alternatives: one more lets more through; of a negated one, one less does."""
+    """Values of one condition are alternatives: one more lets more through; of a negated one, one
+    less does."""
     operator = element.split(".")[1] if element.count(".") else ""
     if "Not" in operator:
         leaf = replace(
-            leaf, before=leaf.after, after=leaf.before, exists_before=leaf.exists_after, exists_after=leaf.exists_before
+            leaf,
+            before=leaf.after,
+            after=leaf.before,
+            exists_before=leaf.exists_after,
+            exists_after=leaf.exists_before,
         )
     return leaf.exists_after and not (leaf.exists_before and _covered(leaf.after, leaf.before))
 
@@ -425,8 +499,12 @@ def _rule(rule: Any) -> str:
     if not isinstance(rule, Mapping) or any(key.startswith("Fn::") for key in rule):
         return _short(rule)
     ports = "-".join(dict.fromkeys(str(rule[key]) for key in ("FromPort", "ToPort") if key in rule))
-    peers = [value for key, value in rule.items() if key.startswith(("Cidr", "Source", "Destination"))]
-    return " ".join(part for part in (str(rule.get("IpProtocol", "")), ports, *map(_short, peers)) if part)
+    peers = [
+        value for key, value in rule.items() if key.startswith(("Cidr", "Source", "Destination"))
+    ]
+    return " ".join(
+        part for part in (str(rule.get("IpProtocol", "")), ports, *map(_short, peers)) if part
+    )
 
 
 def _change(leaf: PropertyDiff) -> str:

@@ -1,7 +1,8 @@
 """A root stack as it is in AWS, with its nested stacks: what a plan is made against.
 
-DescribeStacks is called at once, GetTemplate where the template is looked at, and all the rest (resources, nested
-stacks with theirs) where that is, for the whole tree side by side: a deployment without changes needs none of it.
+DescribeStacks is called at once, GetTemplate where the template is looked at, and all the rest
+(resources, nested stacks with theirs) where that is, for the whole tree side by side: a deployment
+without changes needs none of it.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class StackContents(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class LiveStack:
-    """A stack as it is. ``name`` is ``app`` or ``app/network``; ``text`` reads its template, ``inside`` the rest, when
-    first asked."""
+    """A stack as it is. ``name`` is ``app`` or ``app/network``; ``text`` reads its template,
+    ``inside`` the rest, when first asked."""
 
     name: str
     stack: Stack
@@ -84,7 +85,8 @@ class LiveStack:
             yield from child.walk()
 
     def as_cfn(self, pseudo: Pseudo | None = None) -> StackSide:
-        """This side of a prediction; values of NoEcho parameters are not known, and equal to any other.
+        """This side of a prediction; values of NoEcho parameters are not known, and equal to any
+        other.
 
         Raises:
             ValidationError: the template has something that only AWS understands, such as a macro.
@@ -99,7 +101,9 @@ class LiveStack:
             template,
             hidden_parameters(template, self.stack.parameters),
             pseudo_parameters(self.stack, pseudo),
-            physical={name: PhysicalResource(each.physical_id) for name, each in self.resources.items()},
+            physical={
+                name: PhysicalResource(each.physical_id) for name, each in self.resources.items()
+            },
             nested={name: child._as_cfn(pseudo, tags) for name, child in self.nested.items()},
             tags=tags,
         )
@@ -108,11 +112,15 @@ class LiveStack:
 def hidden_parameters(template: Template, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The given values of a template's parameters; those with NoEcho as unknown, given or not."""
     secret = [name for name, each in template.parameters.items() if each.no_echo]
-    return {**parameters, **{name: Unknown(HIDDEN, (f"NoEcho parameter {name}",)) for name in secret}}
+    return {
+        **parameters,
+        **{name: Unknown(HIDDEN, (f"NoEcho parameter {name}",)) for name in secret},
+    }
 
 
 def pseudo_parameters(stack: Stack, base: Pseudo | None = None) -> Pseudo:
-    """The pseudo parameters of a stack, by its ARN (``arn:aws:cloudformation:<region>:<account>:stack/<name>/<id>``).
+    """The pseudo parameters of a stack, by its ARN
+    (``arn:aws:cloudformation:<region>:<account>:stack/<name>/<id>``).
 
     ``base`` gives the Availability Zones.
     """
@@ -122,13 +130,15 @@ def pseudo_parameters(stack: Stack, base: Pseudo | None = None) -> Pseudo:
 
 
 def nested_name(parent: str, logical_id: str) -> str:
-    """``app/queue-metrics`` for ``QueueMetrics`` in ``app``: how a nested stack is called by convention."""
+    """``app/queue-metrics`` for ``QueueMetrics`` in ``app``: how a nested stack is called by
+    convention."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", logical_id)
     return f"{parent}/{words.lower()}"
 
 
 def read_stack(stack: str, aws: Stacks, name: str | None = None) -> LiveStack | None:
-    """The stack of that name or id; None where there is none, or only one under review (REVIEW_IN_PROGRESS).
+    """The stack of that name or id; None where there is none, or only one under review
+    (REVIEW_IN_PROGRESS).
 
     ``name`` is what it is called in ``stacks:`` (``app``). Raises AwsError.
     """
@@ -136,7 +146,9 @@ def read_stack(stack: str, aws: Stacks, name: str | None = None) -> LiveStack | 
     if found is None or found.status in GONE:
         return None
     text = _once(lambda: aws.template(found.id))
-    return LiveStack(name or stack, found, text, _once(TreeReader(name or stack, found, text, aws).read))
+    return LiveStack(
+        name or stack, found, text, _once(TreeReader(name or stack, found, text, aws).read)
+    )
 
 
 def _once(read: Callable[[], _T]) -> Callable[[], _T]:
@@ -151,7 +163,8 @@ def _once(read: Callable[[], _T]) -> Callable[[], _T]:
 
 
 def stack_identity(live: LiveStack | None) -> dict[str, str]:
-    """What a plan is made against: id, status, time of the last update, and a hash of the parameters."""
+    """What a plan is made against: id, status, time of the last update, and a hash of the
+    parameters."""
     if live is None:
         return {}
     stack = live.stack
@@ -186,10 +199,18 @@ class TreeReader:
                 texts, lists = pool.map(self._template, ids), pool.map(self._aws.resources, ids)
                 found |= dict(zip(ids, zip(texts, lists, strict=True), strict=True))
                 children = [
-                    (name, id_) for name, stack in levels[-1] for name, id_ in _children(name, found[stack.id][1])
+                    (name, id_)
+                    for name, stack in levels[-1]
+                    for name, id_ in _children(name, found[stack.id][1])
                 ]
                 read = pool.map(self._aws.stack, (id_ for _, id_ in children))
-                levels.append([(n, s) for (n, _), s in zip(children, read, strict=True) if s and s.status not in GONE])
+                levels.append(
+                    [
+                        (n, s)
+                        for (n, _), s in zip(children, read, strict=True)
+                        if s and s.status not in GONE
+                    ]
+                )
                 stacks |= {stack.id: stack for _, stack in levels[-1]}
         return _inside(self._name, self._root.id, found, stacks)
 
@@ -199,15 +220,26 @@ class TreeReader:
 
 def is_nested(resource: StackResource) -> bool:
     """Whether it is a nested stack that is there, or was."""
-    return resource.type == STACK and bool(resource.physical_id) and resource.status != "DELETE_COMPLETE"
+    return (
+        resource.type == STACK
+        and bool(resource.physical_id)
+        and resource.status != "DELETE_COMPLETE"
+    )
 
 
 def _children(name: str, resources: list[StackResource]) -> Iterator[tuple[str, str]]:
-    return ((nested_name(name, each.logical_id), each.physical_id) for each in resources if is_nested(each))
+    return (
+        (nested_name(name, each.logical_id), each.physical_id)
+        for each in resources
+        if is_nested(each)
+    )
 
 
 def _inside(
-    name: str, id_: str, found: Mapping[str, tuple[str, list[StackResource]]], stacks: Mapping[str, Stack]
+    name: str,
+    id_: str,
+    found: Mapping[str, tuple[str, list[StackResource]]],
+    stacks: Mapping[str, Stack],
 ) -> StackContents:
     _, resources = found[id_]
     kept = {each.logical_id: each for each in resources if each.status != "DELETE_COMPLETE"}
@@ -215,6 +247,11 @@ def _inside(
     for logical_id, each in kept.items():
         if each.type == STACK and each.physical_id in stacks:
             child = nested_name(name, logical_id)
-            text, below = found[each.physical_id][0], _inside(child, each.physical_id, found, stacks)
-            nested[logical_id] = LiveStack.of(child, stacks[each.physical_id], text, below.resources, below.nested)
+            text, below = (
+                found[each.physical_id][0],
+                _inside(child, each.physical_id, found, stacks),
+            )
+            nested[logical_id] = LiveStack.of(
+                child, stacks[each.physical_id], text, below.resources, below.nested
+            )
     return StackContents(kept, nested)

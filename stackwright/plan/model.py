@@ -1,6 +1,7 @@
 """The frozen types of a deployment, in the order in which they flow: target, plan, outcome.
 
-A target says what a root stack is asked to become, whoever asks: a new deployment, or the restoration of a release.
+A target says what a root stack is asked to become, whoever asks: a new deployment, or the
+restoration of a release.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ RUN = "stackwright-"
 class StackTarget(Struct, frozen=True):
     """What one root stack is asked to become.
 
-    ``root`` is its name in ``stacks:`` (``app``), ``stack`` its name in CloudFormation (``euglena-prod-app``).
-    ``templates`` holds the text of it (``app``) and its nested stacks (``app/network``) as CloudFormation gets them,
-    ``urls`` the address of each; ``inline`` says that the root's text goes into the request, where there is no bucket
-    yet. ``parameters`` are all values that are known; ``missing`` names those that are not known yet, because an
-    earlier root has to be deployed or an image be pushed first.
+    ``root`` is its name in ``stacks:`` (``app``), ``stack`` its name in CloudFormation
+    (``euglena-prod-app``). ``templates`` holds the text of it (``app``) and its nested stacks
+    (``app/network``) as CloudFormation gets them, ``urls`` the address of each; ``inline`` says
+    that the root's text goes into the request, where there is no bucket yet. ``parameters`` are all
+    values that are known; ``missing`` names those that are not known yet, because an earlier root
+    has to be deployed or an image be pushed first.
     """
 
     root: str
@@ -38,7 +40,8 @@ class StackTarget(Struct, frozen=True):
     inline: bool = False
     missing: tuple[str, ...] = ()
     role: str | None = None
-    """The service role that CloudFormation acts with (ARN); None: with the caller's own permissions."""
+    """The service role that CloudFormation acts with (ARN); None: with the caller's own
+    permissions."""
 
     @property
     def body(self) -> str:
@@ -72,15 +75,17 @@ class Certainty(StrEnum):
     CONDITIONAL = "conditional"
     """Depends on values that are known after apply."""
     PHANTOM = "phantom"
-    """CloudFormation lists it because a sibling's output may change; that output keeps its value."""
+    """CloudFormation lists it because a sibling's output may change; that output keeps its
+    value."""
 
 
 class PlannedChange(Struct, frozen=True):
     """One resource of a root or nested stack. ``diff`` describes it as people read it.
 
-    ``action`` (Add, Modify, Remove, Import, Dynamic) and ``replacement`` (True, False, Conditional, or empty) are
-    CloudFormation's words, empty where it does not list the change. ``policy_action`` (Delete, Retain, Snapshot,
-    ReplaceAndDelete …) says what happens to the old resource; ``stateful`` that it holds data.
+    ``action`` (Add, Modify, Remove, Import, Dynamic) and ``replacement`` (True, False, Conditional,
+    or empty) are CloudFormation's words, empty where it does not list the change. ``policy_action``
+    (Delete, Retain, Snapshot, ReplaceAndDelete …) says what happens to the old resource;
+    ``stateful`` that it holds data.
     """
 
     diff: ResourceDiff
@@ -99,11 +104,13 @@ class PlannedChange(Struct, frozen=True):
 
 
 class RootPlan(Struct, frozen=True):
-    """What happens to one root. ``change_set`` is its ARN; None where nothing changes or it is only predicted.
+    """What happens to one root. ``change_set`` is its ARN; None where nothing changes or it is only
+    predicted.
 
-    ``live`` identifies what it was made against (stack id, status, last update): a plan is stale where that moved.
-    ``made_stack`` says that the change set itself made the stack (REVIEW_IN_PROGRESS), which goes with it.
-    ``diff`` holds what is shown, ``notes`` what CloudFormation and the prediction do not agree on, in sentences.
+    ``live`` identifies what it was made against (stack id, status, last update): a plan is stale
+    where that moved. ``made_stack`` says that the change set itself made the stack
+    (REVIEW_IN_PROGRESS), which goes with it. ``diff`` holds what is shown, ``notes`` what
+    CloudFormation and the prediction do not agree on, in sentences.
     """
 
     target: StackTarget
@@ -123,7 +130,8 @@ class RootPlan(Struct, frozen=True):
 
 
 class SecretChange(Struct, frozen=True):
-    """A new version of a secret, by the names of its keys; ``version`` will be its id, ``before`` is current now."""
+    """A new version of a secret, by the names of its keys; ``version`` will be its id, ``before``
+    is current now."""
 
     name: str
     version: str
@@ -136,10 +144,10 @@ class SecretChange(Struct, frozen=True):
 class Plan(Struct, frozen=True):
     """What a deployment does: the roots in order, and the secret versions that are put before them.
 
-    ``images`` are references by digest, by name; ``secrets`` version ids, by the key under ``secrets``;
-    ``artifacts`` the names (content hashes) of templates and zips. ``account``, ``region`` and ``caller`` say where
-    and for whom it was made, ``commit`` of which git revision (empty where there is none; ``-dirty`` at its end where
-    files differ from it).
+    ``images`` are references by digest, by name; ``secrets`` version ids, by the key under
+    ``secrets``; ``artifacts`` the names (content hashes) of templates and zips. ``account``,
+    ``region`` and ``caller`` say where and for whom it was made, ``commit`` of which git revision
+    (empty where there is none; ``-dirty`` at its end where files differ from it).
     """
 
     environment: str
@@ -164,8 +172,8 @@ class Plan(Struct, frozen=True):
 class Cause(Struct, frozen=True):
     """Why an operation failed: the first resource that failed of itself.
 
-    ``address`` is ``app/gateway:Service``; ``where`` its line in the template; ``details`` what ECS and the log said
-    (service events, stopped reasons, log lines), in order.
+    ``address`` is ``app/gateway:Service``; ``where`` its line in the template; ``details`` what ECS
+    and the log said (service events, stopped reasons, log lines), in order.
     """
 
     address: str
@@ -177,7 +185,8 @@ class Cause(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """How one root's operation ended. ``ok`` is True only where it ended in the state that was asked for."""
+    """How one root's operation ended. ``ok`` is True only where it ended in the state that was
+    asked for."""
 
     root: str
     stack: str

@@ -1,7 +1,8 @@
-"""A target against the live stack -> what will happen to it: a change set where all is known, a prediction elsewhere.
+"""A target against the live stack -> what will happen to it: a change set where all is known, a
+prediction elsewhere.
 
-A change set is asked for, waited for, read twice, and held against our own prediction (`agreement`); it stays in
-CloudFormation for `apply` until `discard` removes it and what it made.
+A change set is asked for, waited for, read twice, and held against our own prediction
+(`agreement`); it stays in CloudFormation for `apply` until `discard` removes it and what it made.
 """
 
 from __future__ import annotations
@@ -50,12 +51,14 @@ def preview_root(
     imports: Sequence[Mapping[str, Any]] = (),
     progress: Callable[[str], None] | None = None,
 ) -> RootPlan:
-    """The plan of one root by a change set, which stays in CloudFormation until it is executed or discarded.
+    """The plan of one root by a change set, which stays in CloudFormation until it is executed or
+    discarded.
 
-    ``run`` begins the change set's name, ``description`` says in it who asks for what. ``revert_drift`` makes what was
-    changed by hand as the template says; ``imports`` (ResourcesToImport) adopts what exists. Raises AwsError, and
-    leaves nothing behind: SW801 the stack is in a state that is not updated, SW802 another operation is under way,
-    SW803 and SW804 as `change_sets.make`.
+    ``run`` begins the change set's name, ``description`` says in it who asks for what.
+    ``revert_drift`` makes what was changed by hand as the template says; ``imports``
+    (ResourcesToImport) adopts what exists. Raises AwsError, and leaves nothing behind: SW801 the
+    stack is in a state that is not updated, SW802 another operation is under way, SW803 and SW804
+    as `change_sets.make`.
     """
     if live is not None:
         require_updatable(live.stack, aws)
@@ -66,16 +69,26 @@ def preview_root(
         made = _made(request, foreseen, aws, progress)
         left = replace(left, change_set=made.id, stack_id=made.stack_id)
         if not made.empty:
-            return _planned(target, live, foreseen.value, change_sets.describe_change_set(made.id, aws), made, request)
+            return _planned(
+                target,
+                live,
+                foreseen.value,
+                change_sets.describe_change_set(made.id, aws),
+                made,
+                request,
+            )
     except BaseException as error:
         _clean_up(left, aws, error)
         raise
     discard_change_sets(left, aws)
-    return RootPlan(target, RootAction.NOTHING, Diff(), stack_id=made.stack_id, live=stack_identity(live))
+    return RootPlan(
+        target, RootAction.NOTHING, Diff(), stack_id=made.stack_id, live=stack_identity(live)
+    )
 
 
 def _clean_up(left: RootPlan, aws: Stacks, error: BaseException) -> None:
-    """Discard what a preview that failed has made; where that fails too, it is told after what failed first."""
+    """Discard what a preview that failed has made; where that fails too, it is told after what
+    failed first."""
     try:
         discard_change_sets(left, aws)
     except AwsError as second:
@@ -84,7 +97,10 @@ def _clean_up(left: RootPlan, aws: Stacks, error: BaseException) -> None:
 
 
 def _made(
-    request: ChangeSetRequest, foreseen: PredictedRoot, aws: Stacks, progress: Callable[[str], None] | None
+    request: ChangeSetRequest,
+    foreseen: PredictedRoot,
+    aws: Stacks,
+    progress: Callable[[str], None] | None,
 ) -> change_sets.CreatedChangeSet:
     try:
         return change_sets.create_change_set(request, aws, foreseen.anything, progress)
@@ -130,7 +146,9 @@ def _planned(
     request: ChangeSetRequest,
 ) -> RootPlan:
     schemas = Schemas(_region(made.stack_id))
-    agreed = reconcile(target.root, foresight, described, schemas, blind=made.blind, drift=request.revert_drift)
+    agreed = reconcile(
+        target.root, foresight, described, schemas, blind=made.blind, drift=request.revert_drift
+    )
     kinds = {"CREATE": RootAction.CREATE, "UPDATE": RootAction.UPDATE, "IMPORT": RootAction.IMPORT}
     return RootPlan(
         target=target,
@@ -146,7 +164,8 @@ def _planned(
 
 
 class PredictedRoot:
-    """The prediction, made when it is first needed: where nothing changes it is not, nor is the live tree read."""
+    """The prediction, made when it is first needed: where nothing changes it is not, nor is the
+    live tree read."""
 
     def __init__(self, target: StackTarget, live: LiveStack | None) -> None:
         self._target, self._live = target, live
@@ -160,12 +179,15 @@ class PredictedRoot:
 
 
 def predict_root(target: StackTarget, live: LiveStack | None) -> RootPlan:
-    """The plan of a root whose inputs are not all known yet, without a change set; nothing in AWS changes.
+    """The plan of a root whose inputs are not all known yet, without a change set; nothing in AWS
+    changes.
 
     Raises AwsError where the live stack cannot be read.
     """
     foresight = predict_target(target, live)
-    agreed = reconcile(target.root, foresight, None, Schemas(_region(live.stack.id) if live else "us-east-1"))
+    agreed = reconcile(
+        target.root, foresight, None, Schemas(_region(live.stack.id) if live else "us-east-1")
+    )
     return RootPlan(
         target=target,
         kind=RootAction.LATER,
@@ -182,14 +204,17 @@ def _region(arn: str) -> str:
 
 
 def discard_change_sets(plan: RootPlan, aws: Stacks) -> None:
-    """Remove the change set of a plan that is not executed, and the stack under review that it made; may be repeated.
+    """Remove the change set of a plan that is not executed, and the stack under review that it
+    made; may be repeated.
 
-    A change set that is executed stays, and so does such a stack as long as it holds change sets of others. Raises
-    AwsError: SW806, the stack under review cannot be deleted.
+    A change set that is executed stays, and so does such a stack as long as it holds change sets of
+    others. Raises AwsError: SW806, the stack under review cannot be deleted.
     """
     if plan.change_set and not change_sets.delete_change_set(plan.change_set, aws):
         return
-    if not plan.made_stack or (plan.change_set and not change_sets.wait_until_deleted(plan.change_set, aws)):
+    if not plan.made_stack or (
+        plan.change_set and not change_sets.wait_until_deleted(plan.change_set, aws)
+    ):
         return
     stack = aws.stack(plan.stack_id or plan.target.stack)
     if stack is None or stack.status != _REVIEW:
@@ -199,10 +224,13 @@ def discard_change_sets(plan: RootPlan, aws: Stacks) -> None:
             aws.delete_stack(stack.id, change_sets.client_token())
         except AwsError as error:
             message = f"{stack.name}, which holds nothing, stays in REVIEW_IN_PROGRESS: {error}"
-            raise AwsError.of("SW806", message, hint="it is in nobody's way; the verb repair removes it") from None
+            raise AwsError.of(
+                "SW806", message, hint="it is in nobody's way; the verb repair removes it"
+            ) from None
 
 
-# --- the state of the stack ---------------------------------------------------------------------------------------
+# --- the state of the stack
+# ---------------------------------------------------------------------------------------
 
 
 def require_updatable(stack: Stack, aws: Stacks) -> None:
@@ -217,7 +245,11 @@ def require_updatable(stack: Stack, aws: Stacks) -> None:
         since = stack.updated or stack.created
         at = f" since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
         message = f"{stack.name} is in {stack.status}{at}{_who(stack, aws)}"
-        raise AwsError.of("SW802", message, hint="follow it with the verb watch, and run this again when it has ended")
+        raise AwsError.of(
+            "SW802",
+            message,
+            hint="follow it with the verb watch, and run this again when it has ended",
+        )
 
 
 def _who(stack: Stack, aws: Stacks) -> str:
@@ -252,7 +284,9 @@ def _unusable(plan: RootPlan, aws: Stacks) -> str | None:
     """Why the change set cannot be executed."""
     found = aws.change_set(str(plan.change_set), values=False)
     if found is None:
-        return f"the change set of {plan.target.stack} was deleted, by somebody or by another update"
+        return (
+            f"the change set of {plan.target.stack} was deleted, by somebody or by another update"
+        )
     if found.execution != "AVAILABLE":
         return f"the change set of {plan.target.stack} cannot be executed any more: it is {found.execution}"
     return None

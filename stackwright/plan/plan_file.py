@@ -1,7 +1,9 @@
-"""A plan as a file that can be reviewed, approved and executed elsewhere, and that nobody can change in between.
+"""A plan as a file that can be reviewed, approved and executed elsewhere, and that nobody can
+change in between.
 
-Canonical JSON with a SHA-256 over all of it. It holds the templates themselves and the change sets' ARNs, so that what
-is executed is what was approved; of secrets their version ids, of NoEcho parameters only the names.
+Canonical JSON with a SHA-256 over all of it. It holds the templates themselves and the change sets'
+ARNs, so that what is executed is what was approved; of secrets their version ids, of NoEcho
+parameters only the names.
 """
 
 from __future__ import annotations
@@ -30,7 +32,10 @@ def save_plan(plan: Plan) -> str:
     """The text of the file. Values of NoEcho parameters are left out: the change set holds them."""
     held = replace(plan, roots=tuple(map(_without_secrets, plan.roots)))
     data = {"format": _FORMAT, "version": VERSION, "plan": to_builtins(held)}
-    return json.dumps({**data, "sha256": _hash(data)}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return (
+        json.dumps({**data, "sha256": _hash(data)}, indent=1, sort_keys=True, ensure_ascii=False)
+        + "\n"
+    )
 
 
 def read_plan(text: str) -> Plan:
@@ -43,7 +48,9 @@ def read_plan(text: str) -> Plan:
     except (json.JSONDecodeError, RecursionError):
         raise InputError.of("SW805", "the plan file is not JSON", hint=_HINT) from None
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
-        raise InputError.of("SW805", "the file is not a plan", hint="name a file that plan --out has written")
+        raise InputError.of(
+            "SW805", "the file is not a plan", hint="name a file that plan --out has written"
+        )
     if data.get("version") != VERSION:
         message = f"the plan file is of version {data.get('version')}, and this tool reads version {VERSION}"
         raise InputError.of("SW805", message, hint=_HINT)
@@ -66,5 +73,9 @@ def _without_secrets(root: RootPlan) -> RootPlan:
         parameters = declared_keys(root.target.body).parameters
     except ValidationError:
         return replace(root, target=replace(root.target, parameters={}))
-    shown = {k: v for k, v in root.target.parameters.items() if k in parameters and not parameters[k].no_echo}
+    shown = {
+        k: v
+        for k, v in root.target.parameters.items()
+        if k in parameters and not parameters[k].no_echo
+    }
     return replace(root, target=replace(root.target, parameters=shown))

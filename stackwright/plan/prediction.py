@@ -1,7 +1,8 @@
-"""What an update will do, by our own prediction: the live stack against what it is asked to become. No AWS calls.
+"""What an update will do, by our own prediction: the live stack against what it is asked to become.
+No AWS calls.
 
-A change set says what CloudFormation takes for changed; this says what changes, and what CloudFormation will make of
-it (`cfn.changes`). `agreement` holds one against the other.
+A change set says what CloudFormation takes for changed; this says what changes, and what
+CloudFormation will make of it (`cfn.changes`). `agreement` holds one against the other.
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ _REGION = re.compile(r"https://[^/]+\.s3\.([a-z0-9-]+)\.amazonaws\.com")
 
 
 class PredictedPlan(Struct, frozen=True):
-    """What is predicted. ``changes`` holds the changes of all stacks, also those that only CloudFormation will list;
-    ``names`` the name of each nested stack by its parent's and its logical ID; ``problem`` is why nothing is."""
+    """What is predicted. ``changes`` holds the changes of all stacks, also those that only
+    CloudFormation will list; ``names`` the name of each nested stack by its parent's and its
+    logical ID; ``problem`` is why nothing is."""
 
     diff: Diff = Diff()
     changes: Mapping[Place, ResourceChange] = {}
@@ -54,7 +56,8 @@ class PredictedPlan(Struct, frozen=True):
 
 
 def predict_target(target: StackTarget, live: LiveStack | None) -> PredictedPlan:
-    """What making the live stack what the target says will do; parameters without a value are known after apply.
+    """What making the live stack what the target says will do; parameters without a value are known
+    after apply.
 
     Never fails: where one of the templates has what only AWS understands, ``problem`` says so.
     """
@@ -66,14 +69,17 @@ def predict_target(target: StackTarget, live: LiveStack | None) -> PredictedPlan
         prediction = predict_changes(before, after, schemas)
     except ValidationError as error:
         return PredictedPlan(names=side.names, problem=error.message)
-    collector = DiffCollector(schemas, lambda parent, change: _named(side.names, parent, change.logical_id))
+    collector = DiffCollector(
+        schemas, lambda parent, change: _named(side.names, parent, change.logical_id)
+    )
     collector.root(target.root, after, prediction)
     changes = dict(_flat(target.root, prediction, side.names))
     return PredictedPlan(collector.result(), changes, side.names)
 
 
 def kept_parameters(target: StackTarget, live: LiveStack) -> tuple[str, ...]:
-    """Parameters whose value stays as it is (UsePreviousValue): the target gives none, and nothing else does.
+    """Parameters whose value stays as it is (UsePreviousValue): the target gives none, and nothing
+    else does.
 
     That of a NoEcho parameter is in no release, so restoring one keeps what the stack has.
     """
@@ -84,30 +90,43 @@ def kept_parameters(target: StackTarget, live: LiveStack) -> tuple[str, ...]:
 
 
 def _kept(template: Template, target: StackTarget, live: LiveStack) -> list[str]:
-    without = [name for name, each in template.parameters.items() if each.no_echo or each.default is None]
+    without = [
+        name for name, each in template.parameters.items() if each.no_echo or each.default is None
+    ]
     given = {*target.parameters, *target.missing}
     return [name for name in without if name not in given and name in live.stack.parameters]
 
 
 def diff_with_live(target: StackTarget, live: LiveStack | None) -> Diff:
-    """What making the live stack what the target says would do, without asking anything else of AWS.
+    """What making the live stack what the target says would do, without asking anything else of
+    AWS.
 
-    Parameters that nothing gives a value keep the stack's, unless their declaration changed (an image's tag stands in
-    its description). Raises TemplateError where one of the templates has what only AWS understands.
+    Parameters that nothing gives a value keep the stack's, unless their declaration changed (an
+    image's tag stands in its description). Raises TemplateError where one of the templates has what
+    only AWS understands.
     """
     found = predict_target(_carried(target, live) if live else target, live)
     if found.problem:
-        raise TemplateError.of("SW503", f"{target.root} cannot be compared with {target.stack}: {found.problem}")
+        raise TemplateError.of(
+            "SW503", f"{target.root} cannot be compared with {target.stack}: {found.problem}"
+        )
     return found.diff
 
 
 def _carried(target: StackTarget, live: LiveStack) -> StackTarget:
     try:
-        old, new = (parse_template(text).data.get("Parameters") or {} for text in (live.template, target.body))
+        old, new = (
+            parse_template(text).data.get("Parameters") or {}
+            for text in (live.template, target.body)
+        )
     except ValidationError:
         return target
     values = live.stack.parameters
-    same = {name: values[name] for name in target.missing if name in values and old.get(name) == new.get(name)}
+    same = {
+        name: values[name]
+        for name in target.missing
+        if name in values and old.get(name) == new.get(name)
+    }
     missing = tuple(name for name in target.missing if name not in same)
     return replace(target, parameters={**target.parameters, **same}, missing=missing)
 
@@ -116,7 +135,9 @@ def _named(names: Mapping[Place, str], parent: str, logical_id: str) -> str:
     return names.get((parent, logical_id)) or nested_name(parent, logical_id)
 
 
-def _flat(name: str, prediction: Prediction, names: Mapping[Place, str]) -> Iterator[tuple[Place, ResourceChange]]:
+def _flat(
+    name: str, prediction: Prediction, names: Mapping[Place, str]
+) -> Iterator[tuple[Place, ResourceChange]]:
     for change in prediction.changes:
         yield (name, change.logical_id), change
         if change.nested:
@@ -124,7 +145,8 @@ def _flat(name: str, prediction: Prediction, names: Mapping[Place, str]) -> Iter
 
 
 def _news(template: Template, live: LiveStack | None, name: str) -> str:
-    """What changed in the declaration of a parameter, for a reader who wonders what its value will be."""
+    """What changed in the declaration of a parameter, for a reader who wonders what its value will
+    be."""
     old = (parse_template(live.template).data.get("Parameters") or {}) if live else {}
     return (
         describe_new_default(old, template.data["Parameters"], name)
@@ -141,11 +163,15 @@ def _pseudo(target: StackTarget) -> Pseudo:
 
 
 class _Target:
-    """The templates of a target as a tree. Nested ones are found by what they hold: addresses name it by its hash."""
+    """The templates of a target as a tree. Nested ones are found by what they hold: addresses name
+    it by its hash."""
 
     def __init__(self, target: StackTarget) -> None:
         self._target = target
-        self._by_hash = {hashlib.sha256(text.encode()).hexdigest(): name for name, text in target.templates.items()}
+        self._by_hash = {
+            hashlib.sha256(text.encode()).hexdigest(): name
+            for name, text in target.templates.items()
+        }
         self._by_url = {url: name for name, url in target.urls.items()}
         self.names: dict[Place, str] = {}
 
@@ -154,7 +180,9 @@ class _Target:
         given: dict[str, Any] = hidden_parameters(template, self._target.parameters)
         for name in template.parameters:
             if name in self._target.missing:
-                given[name] = Unknown(f"${{{name}}}", (f"{PARAMETER}{name}{_news(template, live, name)}",), fresh=True)
+                given[name] = Unknown(
+                    f"${{{name}}}", (f"{PARAMETER}{name}{_news(template, live, name)}",), fresh=True
+                )
             elif live and name in _kept(template, self._target, live):
                 given.setdefault(name, live.stack.parameters[name])
         return StackSide(
@@ -165,7 +193,9 @@ class _Target:
             tags=self._target.tags,
         )
 
-    def _nested(self, parent: str, template: Template, pseudo: Pseudo, live: LiveStack | None) -> dict[str, StackSide]:
+    def _nested(
+        self, parent: str, template: Template, pseudo: Pseudo, live: LiveStack | None
+    ) -> dict[str, StackSide]:
         found = {}
         for logical_id, resource in template.resources.items():
             name = self._name(resource.properties.get("TemplateURL"))

@@ -1,8 +1,9 @@
-"""A change set held against the prediction: one list of changes, of each who says so and how certain it is.
+"""A change set held against the prediction: one list of changes, of each who says so and how
+certain it is.
 
-Where the two differ the difference is shown. A replacement that CloudFormation lists only because it does not look at
-values is a phantom if the prediction foresaw that it would be listed; what the prediction cannot explain is taken as
-CloudFormation says.
+Where the two differ the difference is shown. A replacement that CloudFormation lists only because
+it does not look at values is a phantom if the prediction foresaw that it would be listed; what the
+prediction cannot explain is taken as CloudFormation says.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ _REPLACES = {"Always": "yes", "Conditionally": "maybe"}
 
 
 class Reconciliation(Struct, frozen=True):
-    """What is shown (``diff``), all changes with phantoms, and sentences on what the two do not agree on."""
+    """What is shown (``diff``), all changes with phantoms, and sentences on what the two do not
+    agree on."""
 
     diff: Diff = Diff()
     changes: tuple[PlannedChange, ...] = ()
@@ -55,8 +57,8 @@ def reconcile(
 ) -> Reconciliation:
     """Merge prediction and change set; ``described`` None: there is only the prediction.
 
-    ``blind`` is why CloudFormation does not look into nested stacks; ``drift``: the change set also takes back what
-    was changed by hand, which nothing here can predict.
+    ``blind`` is why CloudFormation does not look into nested stacks; ``drift``: the change set also
+    takes back what was changed by hand, which nothing here can predict.
     """
     return _Merge(root, foresight, described, schemas, blind, drift).run()
 
@@ -87,10 +89,13 @@ class _Merge:
             resources=tuple(change.diff for change in real),
             losses=tuple(self._losses(real)),
         )
-        return Reconciliation(diff, tuple(changes), tuple([*self._notes, *self._summaries(changes)]))
+        return Reconciliation(
+            diff, tuple(changes), tuple([*self._notes, *self._summaries(changes)])
+        )
 
     def _flat(self, name: str, described: DescribedChangeSet) -> Iterator[tuple[Place, _Api]]:
-        """Every change by its place; a nested stack stands for itself only where neither side looks into it."""
+        """Every change by its place; a nested stack stands for itself only where neither side looks
+        into it."""
         for logical_id, change in described.changes.items():
             child = self._foresight.name(name, logical_id)
             if change.get("ResourceType") != STACK_TYPE:
@@ -110,7 +115,8 @@ class _Merge:
         stacks = list(dict.fromkeys([*coming, *(stack for stack, _ in [*diffs, *self._listed])]))
         return sorted({*diffs, *self._listed}, key=lambda place: (stacks.index(place[0]), place[1]))
 
-    # --- one resource -----------------------------------------------------------------------------------------
+    # --- one resource
+    # -----------------------------------------------------------------------------------------
 
     def _planned(self, place: Place, diff: ResourceDiff | None) -> PlannedChange:
         api, foreseen = self._listed.get(place), self._foresight.changes.get(place)
@@ -132,11 +138,16 @@ class _Merge:
             return diff
         if not self._drift:
             names = _names([each.path for each in added])
-            self._notes.append(f"{diff.address}: CloudFormation also lists {names}, which nothing here predicts")
+            self._notes.append(
+                f"{diff.address}: CloudFormation also lists {names}, which nothing here predicts"
+            )
         return replace(diff, properties=(*diff.properties, *added))
 
-    def _predicted(self, place: Place, diff: ResourceDiff, foreseen: ResourceChange | None) -> PlannedChange:
-        """What the change set does not list. In a nested stack that goes or comes as a whole, it lists that stack."""
+    def _predicted(
+        self, place: Place, diff: ResourceDiff, foreseen: ResourceChange | None
+    ) -> PlannedChange:
+        """What the change set does not list. In a nested stack that goes or comes as a whole, it
+        lists that stack."""
         implied = any(place[0] == each or place[0].startswith(f"{each}/") for each in self._covered)
         listed = ListedChange.BOTH if implied else ListedChange.PREDICTION
         return self._with(diff, listed, _certainty(diff), {}, foreseen)
@@ -161,18 +172,28 @@ class _Merge:
             certainty=certainty,
             action=str(api.get("Action", "")),
             replacement=str(api.get("Replacement", "")),
-            physical_id=str(api.get("PhysicalResourceId") or (foreseen.physical_id if foreseen else "") or ""),
+            physical_id=str(
+                api.get("PhysicalResourceId") or (foreseen.physical_id if foreseen else "") or ""
+            ),
             policy_action=_policy(diff, api, foreseen),
             stateful=(known is not None and known.stateful) or diff.type == STACK_TYPE,
         )
 
     def _held(
-        self, diff: ResourceDiff, more: Sequence[PropertyDiff], api: _Api, foreseen: ResourceChange | None
+        self,
+        diff: ResourceDiff,
+        more: Sequence[PropertyDiff],
+        api: _Api,
+        foreseen: ResourceChange | None,
     ) -> tuple[ResourceDiff, Certainty]:
-        """The diff with what CloudFormation says of a replacement, where the prediction does not explain it: all of it,
-        or one of the properties that it lists of its own (``more``)."""
+        """The diff with what CloudFormation says of a replacement, where the prediction does not
+        explain it: all of it, or one of the properties that it lists of its own (``more``)."""
         said = str(api.get("Replacement") or "False")
-        if api.get("Action") != "Modify" or foreseen is None or foreseen.action is not Action.MODIFY:
+        if (
+            api.get("Action") != "Modify"
+            or foreseen is None
+            or foreseen.action is not Action.MODIFY
+        ):
             return diff, _certainty(diff)
         truth, expected = str(foreseen.replacement), str(foreseen.aws_replacement)
         unforeseen = {each.replaces for each in more} - {"no"} if said != "False" else set()
@@ -180,14 +201,17 @@ class _Merge:
         if explained and not unforeseen:
             return diff, _certainty(diff)
         if not explained:
-            self._notes.append(f"{diff.address}: CloudFormation lists Replacement {said}, the prediction says {truth}")
+            self._notes.append(
+                f"{diff.address}: CloudFormation lists Replacement {said}, the prediction says {truth}"
+            )
         if said == "True" and (not explained or "yes" in unforeseen):
             diff = replace(diff, effect=Effect.REPLACE, may_replace=False)
         elif said != "False" and diff.effect is Effect.CHANGE:
             diff = replace(diff, may_replace=True)
         return diff, _certainty(diff)
 
-    # --- all of them ------------------------------------------------------------------------------------------
+    # --- all of them
+    # ------------------------------------------------------------------------------------------
 
     def _losses(self, real: list[PlannedChange]) -> Iterator[DataLoss]:
         """Those of the prediction, and of what only CloudFormation says."""
@@ -198,7 +222,9 @@ class _Merge:
                 yield replace(known[change.diff.address], resource=change.diff)
             elif change.stateful and going:
                 policy = change.policy_action.removeprefix("ReplaceAnd") or "Delete"
-                yield DataLoss(change.diff, policy, kept=policy != "Delete", physical_id=change.physical_id)
+                yield DataLoss(
+                    change.diff, policy, kept=policy != "Delete", physical_id=change.physical_id
+                )
 
     def _summaries(self, changes: list[PlannedChange]) -> Iterator[str]:
         if self._foresight.problem:
@@ -208,7 +234,8 @@ class _Merge:
         unexplained = [
             each.diff.address
             for each in changes
-            if each.listed is ListedChange.CLOUDFORMATION and each.certainty is not Certainty.PHANTOM
+            if each.listed is ListedChange.CLOUDFORMATION
+            and each.certainty is not Certainty.PHANTOM
         ]
         if unexplained and not self._foresight.problem and not self._drift:
             yield f"CloudFormation lists what the prediction does not know: {_names(unexplained)}"
@@ -229,9 +256,14 @@ def _names(found: list[str], most: int = 5) -> str:
 
 
 def keeps_in_place(change: PlannedChange) -> bool:
-    """Whether CloudFormation lists a replacement, possible or certain, of what is changed in place."""
+    """Whether CloudFormation lists a replacement, possible or certain, of what is changed in
+    place."""
     changed = change.effect is Effect.CHANGE and not change.diff.may_replace
-    return changed and change.certainty is not Certainty.PHANTOM and change.replacement in ("True", "Conditional")
+    return (
+        changed
+        and change.certainty is not Certainty.PHANTOM
+        and change.replacement in ("True", "Conditional")
+    )
 
 
 def _certainty(diff: ResourceDiff) -> Certainty:
@@ -239,7 +271,8 @@ def _certainty(diff: ResourceDiff) -> Certainty:
 
 
 def _policy(diff: ResourceDiff, api: _Api, foreseen: ResourceChange | None) -> str:
-    """What happens to the old resource, by CloudFormation's word or the template's; nothing where it stays."""
+    """What happens to the old resource, by CloudFormation's word or the template's; nothing where
+    it stays."""
     if diff.effect is Effect.ADD or (diff.effect is Effect.CHANGE and not diff.may_replace):
         return ""
     if api.get("PolicyAction"):
@@ -249,32 +282,56 @@ def _policy(diff: ResourceDiff, api: _Api, foreseen: ResourceChange | None) -> s
     return f"ReplaceAnd{template_to_text(plain_data(foreseen.after.get('UpdateReplacePolicy', 'Delete')))}"
 
 
-# --- as CloudFormation says it ------------------------------------------------------------------------------------
+# --- as CloudFormation says it
+# ------------------------------------------------------------------------------------
 
 
 def _unpredicted(api: _Api, foreseen: ResourceChange) -> tuple[PropertyDiff, ...]:
-    """The properties of a modification that CloudFormation lists, and that nobody foresaw it would."""
+    """The properties of a modification that CloudFormation lists, and that nobody foresaw it
+    would."""
     if api.get("Action") != "Modify" or foreseen.action is not Action.MODIFY:
         return ()
-    moving = {"/" + "/".join(map(str, each.path)) for each in foreseen.properties if not each.real and _moves(each)}
-    known = [(each.attribute, each.name, each.path or "") for each in foreseen.details if each.path not in moving]
-    details = [each for each in api.get("Details") or () if not _predicted_change(each.get("Target") or {}, known)]
+    moving = {
+        "/" + "/".join(map(str, each.path))
+        for each in foreseen.properties
+        if not each.real and _moves(each)
+    }
+    known = [
+        (each.attribute, each.name, each.path or "")
+        for each in foreseen.details
+        if each.path not in moving
+    ]
+    details = [
+        each
+        for each in api.get("Details") or ()
+        if not _predicted_change(each.get("Target") or {}, known)
+    ]
     return _properties({"Details": details})
 
 
 def _moves(change: PropertyChange) -> bool:
-    """Whether a value that is the same text on both sides comes from outside, where it may have moved meanwhile: an
-    SSM parameter, or a NoEcho parameter that is given anew."""
+    """Whether a value that is the same text on both sides comes from outside, where it may have
+    moved meanwhile: an SSM parameter, or a NoEcho parameter that is given anew."""
     causes = {cause for each in find_unknowns(change.after) for cause in each.causes}
     text = json.dumps(print_value(change.after))
-    return any(cause.startswith(("SSM parameter ", "NoEcho parameter ")) for cause in causes) or "{{resolve:ssm" in text
+    return (
+        any(cause.startswith(("SSM parameter ", "NoEcho parameter ")) for cause in causes)
+        or "{{resolve:ssm" in text
+    )
 
 
 def _predicted_change(target: _Api, known: Sequence[tuple[str, str | None, str]]) -> bool:
-    """Whether one of the foreseen targets is this one, lies in it, or holds it; without a path the name decides."""
-    attribute, name, path = target.get("Attribute"), target.get("Name"), str(target.get("Path") or "")
+    """Whether one of the foreseen targets is this one, lies in it, or holds it; without a path the
+    name decides."""
+    attribute, name, path = (
+        target.get("Attribute"),
+        target.get("Name"),
+        str(target.get("Path") or ""),
+    )
     same = [where for what, called, where in known if (what, called) == (attribute, name)]
-    return any(not path or not where or _within(path, where) or _within(where, path) for where in same)
+    return any(
+        not path or not where or _within(path, where) or _within(where, path) for where in same
+    )
 
 
 def _within(path: str, other: str) -> bool:

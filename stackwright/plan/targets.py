@@ -1,4 +1,5 @@
-"""Rendering, Bundle and what is known outside of them -> what each root stack is asked to become. Pure."""
+"""Rendering, Bundle and what is known outside of them -> what each root stack is asked to become.
+Pure."""
 
 from __future__ import annotations
 
@@ -20,33 +21,47 @@ Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudform
 """
 
 
-_MADE_ANEW = frozenset(("REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"))
+_MADE_ANEW = frozenset(
+    ("REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+)
 """Statuses of stacks that cannot be updated."""
 
 
 class KnownValues(Struct, frozen=True):
-    """What a deployment knows outside of the templates: outputs of root stacks by root and name, images by name as
-    ``host/repository@sha256:…``, secret version ids by their key under ``secrets``."""
+    """What a deployment knows outside of the templates: outputs of root stacks by root and name,
+    images by name as ``host/repository@sha256:…``, secret version ids by their key under
+    ``secrets``."""
 
     outputs: Mapping[str, Mapping[str, str]] = {}
     images: Mapping[str, str] = {}
     secrets: Mapping[str, str] = {}
     parameters: Mapping[str, Collection[str]] = {}
-    """Names of the Parameters that each live root stack has: a NoEcho one keeps its value where none is given."""
+    """Names of the Parameters that each live root stack has: a NoEcho one keeps its value where
+    none is given."""
 
 
 def stack_name(config: Config, root: str) -> str:
     """The name of a root stack in CloudFormation: ``<prefix>-<root>``."""
-    prefix = config.parameters.get("prefix") or f"{config.parameters['project']}-{config.environment}"
+    prefix = (
+        config.parameters.get("prefix") or f"{config.parameters['project']}-{config.environment}"
+    )
     return f"{prefix}-{root}"
 
 
 def known_values(
-    stacks: Mapping[str, Stack], images: Mapping[str, str] | None = None, secrets: Mapping[str, str] | None = None
+    stacks: Mapping[str, Stack],
+    images: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> KnownValues:
     """What the root stacks that are there give; one that has to be made anew keeps no values."""
-    kept = {root: each.parameters.keys() for root, each in stacks.items() if each.status not in _MADE_ANEW}
-    return KnownValues({root: each.outputs for root, each in stacks.items()}, images or {}, secrets or {}, kept)
+    kept = {
+        root: each.parameters.keys()
+        for root, each in stacks.items()
+        if each.status not in _MADE_ANEW
+    }
+    return KnownValues(
+        {root: each.outputs for root, each in stacks.items()}, images or {}, secrets or {}, kept
+    )
 
 
 def require_own(config: Config, stack: Stack) -> None:
@@ -65,7 +80,8 @@ def require_own(config: Config, stack: Stack) -> None:
 
 
 def deploy_settings(config: Config) -> Mapping[str, Any]:
-    """``deploy`` of the parameters: bucket, parameters (by root stack), protect, role_arn; all may be left out."""
+    """``deploy`` of the parameters: bucket, parameters (by root stack), protect, role_arn; all may
+    be left out."""
     found = config.parameters.get("deploy")
     return found if isinstance(found, dict) else {}
 
@@ -76,31 +92,43 @@ def root_documents(rendering: Rendering) -> list[Document]:
 
 
 def given_bucket(config: Config) -> str | None:
-    """The bucket that the parameters name (``deploy.bucket``), for projects without a stack that makes one."""
+    """The bucket that the parameters name (``deploy.bucket``), for projects without a stack that
+    makes one."""
     return deploy_settings(config).get("bucket") or None
 
 
 def find_bucket(config: Config, stacks: Iterable[Stack]) -> str | None:
-    """The bucket of artifacts and releases, as the parameters or the root stacks name it; None as long as neither
-    does."""
-    return given_bucket(config) or next(filter(None, (each.outputs.get(BUCKET_OUTPUT) for each in stacks)), None)
+    """The bucket of artifacts and releases, as the parameters or the root stacks name it; None as
+    long as neither does."""
+    return given_bucket(config) or next(
+        filter(None, (each.outputs.get(BUCKET_OUTPUT) for each in stacks)), None
+    )
 
 
 def find_bucket_root(rendering: Rendering) -> str | None:
     """The root stack that makes the bucket, if one does."""
     return next(
-        (each.name for each in root_documents(rendering) if BUCKET_OUTPUT in (each.body.get("Outputs") or {})), None
+        (
+            each.name
+            for each in root_documents(rendering)
+            if BUCKET_OUTPUT in (each.body.get("Outputs") or {})
+        ),
+        None,
     )
 
 
-def make_target(root: Document, rendering: Rendering, bundle: Bundle, known: KnownValues) -> StackTarget:
+def make_target(
+    root: Document, rendering: Rendering, bundle: Bundle, known: KnownValues
+) -> StackTarget:
     """What one root is asked to become.
 
-    A root goes into the request itself as long as there is no bucket, and always where it makes the bucket. Raises
-    InputError for a Parameter that nothing gives a value.
+    A root goes into the request itself as long as there is no bucket, and always where it makes the
+    bucket. Raises InputError for a Parameter that nothing gives a value.
     """
     config = rendering.config
-    names = [name for name in bundle.templates if name == root.name or name.startswith(f"{root.name}/")]
+    names = [
+        name for name in bundle.templates if name == root.name or name.startswith(f"{root.name}/")
+    ]
     sources = rendering.wiring[root.name].sources
     values = {name: _value(source, known) for name, source in sources.items()} | dict(
         _given(root, config, sources, known)
@@ -119,7 +147,9 @@ def make_target(root: Document, rendering: Rendering, bundle: Bundle, known: Kno
     )
     if inline and len(made.body.encode()) > INLINE_LIMIT:
         message = f"{root.path} is larger than the {INLINE_LIMIT:,} bytes of a request, and there is no bucket yet"
-        raise InputError.of("SW881", message, hint="deploy the bucket by a root stack of its own, before this one")
+        raise InputError.of(
+            "SW881", message, hint="deploy the bucket by a root stack of its own, before this one"
+        )
     return made
 
 
@@ -135,14 +165,21 @@ def _value(source: Source, known: KnownValues) -> str | None:
 def _given(
     root: Document, config: Config, sources: Mapping[str, Source], known: KnownValues
 ) -> Iterator[tuple[str, str]]:
-    """Values of ``deploy.parameters`` for the root's own Parameters; each must be needed, and each needed be there."""
+    """Values of ``deploy.parameters`` for the root's own Parameters; each must be needed, and each
+    needed be there."""
     declared = root.body.get("Parameters") or {}
     entries = deploy_settings(config).get("parameters") or {}
     values = entries.get(root.name) or {}
     for name in values:
         if name not in declared or name in sources:
-            why = f"it comes from {sources[name].kind} {sources[name].name}" if name in sources else "there is none"
-            raise InputError.of("SW882", f"deploy.parameters.{root.name}.{name} is not a Parameter to give: {why}")
+            why = (
+                f"it comes from {sources[name].kind} {sources[name].name}"
+                if name in sources
+                else "there is none"
+            )
+            raise InputError.of(
+                "SW882", f"deploy.parameters.{root.name}.{name} is not a Parameter to give: {why}"
+            )
     for name, body in declared.items():
         if name in values:
             yield name, str(values[name])
@@ -156,7 +193,10 @@ def _given(
                 hint = f"give it once: --set deploy.parameters.{root.name}.{name}=…; later plans keep its value"
             line = root.lines[root.starts.get(("Parameters", name), 1) - 1]
             raise InputError.of(
-                "SW882", f"nothing gives the Parameter {name} of {root.name} a value", *line.origin, hint=hint
+                "SW882",
+                f"nothing gives the Parameter {name} of {root.name} a value",
+                *line.origin,
+                hint=hint,
             )
 
 
@@ -169,7 +209,8 @@ def stack_tags(config: Config) -> dict[str, str]:
 
 
 def _missing(root: Document, bundle: Bundle, values: Mapping[str, str | None]) -> tuple[str, ...]:
-    """Parameters without a value yet; and the bucket, where nested templates have no address without it."""
+    """Parameters without a value yet; and the bucket, where nested templates have no address
+    without it."""
     unknown = tuple(sorted(name for name, value in values.items() if value is None))
     refers = any("TemplateURL" in body.get("Properties", {}) for body in root.resources().values())
     refers = refers or any(name.startswith(f"{root.name}:") for name in bundle.functions)

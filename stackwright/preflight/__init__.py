@@ -1,9 +1,18 @@
 """Check the account before a deployment, and derive the permissions that a deployment needs.
 
-In: a `Config`, a `Rendering` and `Aws`. Out: `PreflightCheck` values, one for each thing that was checked.
+In: a `Config`, a `Rendering` and `Aws`. Out: `PreflightCheck` values, one for each thing that was
+checked.
 """
 
-from .permissions import PATH, REPOSITORY, AllowStatement, Permissions, Role, derive_permissions, find_service_role
+from .permissions import (
+    PATH,
+    REPOSITORY,
+    AllowStatement,
+    Permissions,
+    Role,
+    derive_permissions,
+    find_service_role,
+)
 from .preflight import run_preflight
 from .taskcat import NAME, parameters_without_default, taskcat_configuration, taskcat_folder
 

@@ -1,10 +1,11 @@
 """The IAM roles of a pipeline, least privilege, from what the templates use.
 
-Three roles (docs/decisions/0030): the pipeline plans with the first and deploys with the second; CloudFormation makes
-the resources with the third, its service role, which the second passes on. What the third may do comes from the
-registry schemas: each resource type says what its handlers call. Names come from the templates: what is called
-``<prefix>-web`` is allowed as ``<prefix>-*``; what has an ID that nobody knows beforehand is allowed by kind, and is
-deleted only with the tag that CloudFormation gave it.
+Three roles (docs/decisions/0030): the pipeline plans with the first and deploys with the second;
+CloudFormation makes the resources with the third, its service role, which the second passes on.
+What the third may do comes from the registry schemas: each resource type says what its handlers
+call. Names come from the templates: what is called ``<prefix>-web`` is allowed as ``<prefix>-*``;
+what has an ID that nobody knows beforehand is allowed by kind, and is deleted only with the tag
+that CloudFormation gave it.
 """
 
 from __future__ import annotations
@@ -75,14 +76,16 @@ NAMED_CALLS = {
     "AWS::SQS::Queue": "sqs:GetQueueUrl",
     "AWS::SSM::Parameter": "ssm:ListTagsForResource",
 }
-"""What preflight calls to learn whether the name of such a resource is free: of the types that the templates have."""
+"""What preflight calls to learn whether the name of such a resource is free: of the types that the
+templates have."""
 PLAN_CALLS = (
     "cloudformation:CreateChangeSet",
     "cloudformation:DeleteChangeSet",
     "cloudformation:TagResource",
     "s3:PutObject",
 )
-"""What a plan calls besides: it uploads what is missing and makes a change set, which only a deployment executes."""
+"""What a plan calls besides: it uploads what is missing and makes a change set, which only a
+deployment executes."""
 DEPLOY_CALLS = (
     "cloudformation:CancelUpdateStack",
     "cloudformation:ContinueUpdateRollback",
@@ -110,7 +113,8 @@ DEPLOY_CALLS = (
 )
 """What deploy, verify, rollback, drift, destroy and the verbs for secrets and images call besides.
 
-Not what prune does: it reads all stacks of the account and deletes artifacts, which is a person's part.
+Not what prune does: it reads all stacks of the account and deletes artifacts, which is a person's
+part.
 """
 NESTED_CALLS = (
     "cloudformation:CreateChangeSet",
@@ -129,7 +133,8 @@ NESTED_CALLS = (
     "cloudformation:UpdateStack",
     "cloudformation:UpdateTerminationProtection",
 )
-"""What the service role calls for nested stacks: the handlers of AWS::CloudFormation::Stack, and nested change sets."""
+"""What the service role calls for nested stacks: the handlers of AWS::CloudFormation::Stack, and
+nested change sets."""
 
 SERVICE_LINKED = {
     "AWS::AutoScaling::AutoScalingGroup": "autoscaling.amazonaws.com",
@@ -142,7 +147,8 @@ SERVICE_LINKED = {
     "AWS::RDS::DBInstance": "rds.amazonaws.com",
 }
 """Types whose service makes a service-linked role at first use, with the caller's permission.
-Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_aws-services-that-work-with-iam.html"""
+Source:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_aws-services-that-work-with-iam.html"""
 
 _OPTIONAL = {
     "cognito-idp": "cognito",
@@ -158,7 +164,8 @@ _OPTIONAL = {
     "vpc-lattice": "servicenetwork|resourceconfiguration",
     "vpce": "serviceregion",
 }
-"""Calls that a handler makes to another service only for these properties; the schemas list them for every resource."""
+"""Calls that a handler makes to another service only for these properties; the schemas list them
+for every resource."""
 _OWNER = {
     "ec2:elasticip": "eip",
     "ecs:containerinstance": "cluster",
@@ -177,15 +184,22 @@ _OWNER = {
     "s3:object": "bucket",
 }
 """Kinds whose ARN begins with the name of another kind; both without punctuation."""
-_AFTER = {"secretsmanager:secret": "-??????", "iam:role": "", "cloudwatch:alarm": "", "cloudwatch:dashboard": ""}
-"""What follows a name that is known to the letter; of most kinds an ID, a revision or a path may follow."""
+_AFTER = {
+    "secretsmanager:secret": "-??????",
+    "iam:role": "",
+    "cloudwatch:alarm": "",
+    "cloudwatch:dashboard": "",
+}
+"""What follows a name that is known to the letter; of most kinds an ID, a revision or a path may
+follow."""
 _NAMED_BY_STACK = frozenset(
     ("AWS::CloudWatch::Alarm", "AWS::ECS::Cluster", "AWS::IAM::Role", "AWS::Lambda::Function", "AWS::Logs::LogGroup",
      "AWS::S3::Bucket", "AWS::SNS::Topic")
 )  # fmt: skip
 """Types that CloudFormation names ``<stack>-<logical ID>-…`` where the template does not."""
 _GLOBAL = frozenset(("cloudfront", "iam", "organizations", "route53", "s3", "sts"))
-"""Services whose calls do not go to the stack's Region, so that a condition on it would refuse them."""
+"""Services whose calls do not go to the stack's Region, so that a condition on it would refuse
+them."""
 _TAGS = re.compile(r"((Tag|Untag)Resource|(Add|Create|Delete|List|Remove)Tags\w*)$")
 """Actions that name all kinds of a service, and are called for the resource in hand alone."""
 _OURS_ONLY = re.compile(r"(Delete|Detach|Release|Terminate)(?!Tags)|(Get|Put)SecretValue")
@@ -198,7 +212,8 @@ _STACK_TAG = "aws:ResourceTag/aws:cloudformation:stack-name"
 _ARN = "arn:${AWS::Partition}"
 _STACK = "AWS::CloudFormation::Stack"
 PATH = "deploy"
-"""IAM path of the roles, so that no pattern of names, ``role/<prefix>-*``, reaches them: none may change itself."""
+"""IAM path of the roles, so that no pattern of names, ``role/<prefix>-*``, reaches them: none may
+change itself."""
 
 REPOSITORY = "${Repository}"
 """Stands for ``owner/name`` until somebody says which repository deploys."""
@@ -222,7 +237,14 @@ class AllowStatement(Struct, frozen=True):
     def size(self) -> int:
         """Characters without white space, as IAM counts them, with room for an account's digits."""
         text = json.dumps(self.document(), separators=(",", ":"))
-        return len(text.replace("${AWS::Partition}", "aws-us-gov").replace("${AWS::AccountId}", "123456789012")) + 1
+        return (
+            len(
+                text.replace("${AWS::Partition}", "aws-us-gov").replace(
+                    "${AWS::AccountId}", "123456789012"
+                )
+            )
+            + 1
+        )
 
 
 class Role(Struct, frozen=True):
@@ -235,7 +257,8 @@ class Role(Struct, frozen=True):
 
 
 class Permissions(Struct, frozen=True):
-    """The roles of one environment; ``uncovered`` are types whose schema does not say what they need."""
+    """The roles of one environment; ``uncovered`` are types whose schema does not say what they
+    need."""
 
     environment: str
     region: str
@@ -244,15 +267,23 @@ class Permissions(Struct, frozen=True):
 
 
 def derive_permissions(rendering: Rendering, branch: str = "main") -> Permissions:
-    """The roles that deploy an environment from a GitHub repository, whose plans are made on ``branch``."""
+    """The roles that deploy an environment from a GitHub repository, whose plans are made on
+    ``branch``."""
     scope, own = _Scope(rendering), _Scope(rendering, own=True)
     environment, prefix = rendering.environment, scope.prefix
-    service_role = str(deploy_settings(rendering.config).get("role_arn") or find_service_role(rendering.config))
+    service_role = str(
+        deploy_settings(rendering.config).get("role_arn") or find_service_role(rendering.config)
+    )
     passing = _passing([service_role], ["cloudformation.amazonaws.com"])
     looking = [*map(_Call, (*READ_CALLS, *PLAN_CALLS)), *own.names()]
     keys = list(own.keys())
     templates = own.statements([_Call("s3:GetObject")])  # nested ones are read by the service role
-    made = [*scope.statements(scope.resource_calls()), *scope.nested(passing), *scope.roles(), *templates]
+    made = [
+        *scope.statements(scope.resource_calls()),
+        *scope.nested(passing),
+        *scope.roles(),
+        *templates,
+    ]
     roles = (
         Role(
             f"{prefix}-plan",
@@ -282,8 +313,8 @@ def find_service_role(config: Config) -> str:
 
 
 def artifact_bucket_name(rendering: Rendering) -> str | None:
-    """The bucket of templates and zips: the parameter ``deploy.bucket``, or the bucket that is given out as
-    ArtifactBucketName; None where neither tells."""
+    """The bucket of templates and zips: the parameter ``deploy.bucket``, or the bucket that is
+    given out as ArtifactBucketName; None where neither tells."""
     given = given_bucket(rendering.config)
     if given:
         return given
@@ -305,11 +336,17 @@ def _github(subject: str) -> Mapping[str, Any]:
     wanted = {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": f"repo:{REPOSITORY}:{subject}"}
     provider = f"{_ARN}:iam::${{AWS::AccountId}}:oidc-provider/{issuer}"
     trust = _trust({"Federated": provider}, "sts:AssumeRoleWithWebIdentity")
-    return {**trust, "Statement": [{**trust["Statement"][0], "Condition": {"StringEquals": wanted}}]}
+    return {
+        **trust,
+        "Statement": [{**trust["Statement"][0], "Condition": {"StringEquals": wanted}}],
+    }
 
 
 def _trust(principal: Mapping[str, str], action: str) -> Mapping[str, Any]:
-    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": principal, "Action": action}]}
+    return {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": principal, "Action": action}],
+    }
 
 
 def _passing(arns: Sequence[str], services: Iterable[str]) -> AllowStatement:
@@ -318,7 +355,8 @@ def _passing(arns: Sequence[str], services: Iterable[str]) -> AllowStatement:
 
 
 def _split(statements: Iterable[AllowStatement]) -> tuple[tuple[AllowStatement, ...], ...]:
-    """The statements in as few policies as first-fit finds; a statement that is too large alone is halved."""
+    """The statements in as few policies as first-fit finds; a statement that is too large alone is
+    halved."""
     frame = len('{"Version":"2012-10-17","Statement":[]}')
     bins: list[list[AllowStatement]] = []
     waiting = sorted(statements, key=lambda each: (-each.size, each.actions, each.resources))
@@ -326,9 +364,14 @@ def _split(statements: Iterable[AllowStatement]) -> tuple[tuple[AllowStatement, 
         each = waiting.pop(0)
         if each.size + frame > POLICY_LIMIT:
             half = len(each.actions) // 2
-            waiting[:0] = [AllowStatement(part, each.resources, each.condition) for part in _halves(each.actions, half)]
+            waiting[:0] = [
+                AllowStatement(part, each.resources, each.condition)
+                for part in _halves(each.actions, half)
+            ]
             continue
-        fits = (b for b in bins if frame + each.size + sum(other.size for other in b) <= POLICY_LIMIT)
+        fits = (
+            b for b in bins if frame + each.size + sum(other.size for other in b) <= POLICY_LIMIT
+        )
         target = next(fits, None)
         if target is None:
             bins.append([each])
@@ -362,7 +405,8 @@ def _text(value: Any) -> str | None:
 
 
 class _Scope:
-    """What the templates hold, and how narrow an ARN can be because of it; ``own`` for the calls that we make."""
+    """What the templates hold, and how narrow an ARN can be because of it; ``own`` for the calls
+    that we make."""
 
     def __init__(self, rendering: Rendering, *, own: bool = False) -> None:
         config = rendering.config
@@ -379,8 +423,12 @@ class _Scope:
         for name, properties in self._resources:
             self._learn(name, properties)
         roots = [document.name for document in rendering.documents if "/" not in document.name]
-        self._nested = sorted({document.root for document in rendering.documents if "/" in document.name})
-        self._names["cloudformation:stack"] = {f"{self.prefix}-{root}{end}" for root in roots for end in ("/*", "-*")}
+        self._nested = sorted(
+            {document.root for document in rendering.documents if "/" in document.name}
+        )
+        self._names["cloudformation:stack"] = {
+            f"{self.prefix}-{root}{end}" for root in roots for end in ("/*", "-*")
+        }
         self._learn_given(config)
         if own:
             bucket = artifact_bucket_name(rendering)
@@ -423,7 +471,8 @@ class _Scope:
             self._names[kind].add(self._pattern(kind, name or f"{self.prefix}-"))
 
     def _pattern(self, kind: str, name: str) -> str:
-        """``/ecs/<prefix>/web`` as ``/ecs/<prefix>/*``: a new name of the same form needs no new policy."""
+        """``/ecs/<prefix>/web`` as ``/ecs/<prefix>/*``: a new name of the same form needs no new
+        policy."""
         if kind == "ssm:parameter":  # parameter/a/b is the ARN of /a/b
             name = name.removeprefix("/")
         begin = re.match(rf"(.*?\b{re.escape(self.prefix)}[-/_.])", name)
@@ -462,9 +511,13 @@ class _Scope:
             return
         own, text = _service(known), json.dumps(properties, default=str).lower()
         handlers = known.permissions
-        for action in sorted({each for name in handlers if name != "list" for each in handlers[name]}):
+        for action in sorted(
+            {each for name in handlers if name != "list" for each in handlers[name]}
+        ):
             service = action.partition(":")[0]
-            optional = _OPTIONAL.get(action) or ("" if service == own else _OPTIONAL.get(service, ""))
+            optional = _OPTIONAL.get(action) or (
+                "" if service == own else _OPTIONAL.get(service, "")
+            )
             needed = re.search(optional, text)
             if needed and action not in ("iam:PassRole", "iam:CreateServiceLinkedRole"):
                 yield action
@@ -477,18 +530,23 @@ class _Scope:
             yield passing
 
     def keys(self) -> Iterator[AllowStatement]:
-        """The use of customer keys, where secrets or the bucket are encrypted with one: by these services alone."""
+        """The use of customer keys, where secrets or the bucket are encrypted with one: by these
+        services alone."""
         kinds_ = ("AWS::SecretsManager::Secret", "AWS::S3::Bucket")
         if any(
-            name in kinds_ and _KEY.search(json.dumps(properties, default=str)) for name, properties in self._resources
+            name in kinds_ and _KEY.search(json.dumps(properties, default=str))
+            for name, properties in self._resources
         ):
-            services = [f"{service}.{self.region}.amazonaws.com" for service in ("s3", "secretsmanager")]
+            services = [
+                f"{service}.{self.region}.amazonaws.com" for service in ("s3", "secretsmanager")
+            ]
             key = f"{_ARN}:kms:{self.region}:${{AWS::AccountId}}:key/*"
             condition = {"StringEquals": {"kms:ViaService": services}}
             yield AllowStatement(("kms:Decrypt", "kms:GenerateDataKey"), (key,), condition)
 
     def roles(self) -> Iterator[AllowStatement]:
-        """PassRole to the services that the templates' roles trust, and the service-linked roles of first use."""
+        """PassRole to the services that the templates' roles trust, and the service-linked roles of
+        first use."""
         trusted = {
             service
             for name, properties in self._resources
@@ -496,15 +554,21 @@ class _Scope:
             for service in _principals(properties.get("AssumeRolePolicyDocument"))
         }
         if trusted:
-            yield _passing(self._arns_of("iam:role", f"{_ARN}:iam::${{AWS::AccountId}}:role/"), trusted)
+            yield _passing(
+                self._arns_of("iam:role", f"{_ARN}:iam::${{AWS::AccountId}}:role/"), trusted
+            )
         linked = sorted(service_linked_roles(self._resources))
         if linked:
-            arns = tuple(f"{_ARN}:iam::${{AWS::AccountId}}:role/aws-service-role/{service}/*" for service in linked)
+            arns = tuple(
+                f"{_ARN}:iam::${{AWS::AccountId}}:role/aws-service-role/{service}/*"
+                for service in linked
+            )
             condition = {"StringEquals": {"iam:AWSServiceName": linked}}
             yield AllowStatement(("iam:CreateServiceLinkedRole",), arns, condition)
 
     def statements(self, calls: Iterable[_Call]) -> Iterator[AllowStatement]:
-        """The calls, those of one service with the same resources and condition in one statement."""
+        """The calls, those of one service with the same resources and condition in one
+        statement."""
         grouped: dict[tuple[str, tuple[str, ...], str], set[str]] = defaultdict(set)
         for call in calls:
             scoped = self._scoped(call)
@@ -516,7 +580,8 @@ class _Scope:
             yield AllowStatement(tuple(sorted(actions)), arns, json.loads(text))
 
     def _scoped(self, call: _Call) -> tuple[tuple[str, ...], Condition] | None:
-        """The ARNs of a call and its condition; None where IAM knows no such action (the schemas name some)."""
+        """The ARNs of a call and its condition; None where IAM knows no such action (the schemas
+        name some)."""
         found = read_arn_kinds(call.action)
         if found is None:
             return None
@@ -527,23 +592,38 @@ class _Scope:
         named = [kind for kind in wanted if self._named(kind)]
         if named:
             beside = [kind for kind in wanted if _owner(kind) in _BESIDE]
-            return tuple(sorted({arn for kind in (*named, *beside) for arn in self._arns(kind)})), {}
+            return tuple(
+                sorted({arn for kind in (*named, *beside) for arn in self._arns(kind)})
+            ), {}
         if not wanted or _READS.match(action):
-            return ("*",), {} if service in _GLOBAL else {"StringEquals": {"aws:RequestedRegion": self.region}}
+            return ("*",), {} if service in _GLOBAL else {
+                "StringEquals": {"aws:RequestedRegion": self.region}
+            }
         regional = [kind for kind in wanted if ":${Region}:" in kind.arn] or wanted
-        return tuple(sorted({self._whole(kind) for kind in regional})), self._condition(call, wanted)
+        return tuple(sorted({self._whole(kind) for kind in regional})), self._condition(
+            call, wanted
+        )
 
     def _clusters(self) -> list[str]:
-        """ListTasks is asked of a cluster, but IAM takes no ARN of one: https://github.com/cdklabs/construct-hub/pull/1207"""
-        return self._arns_of("ecs:cluster", f"{_ARN}:ecs:{self.region}:${{AWS::AccountId}}:cluster/")
+        """ListTasks is asked of a cluster, but IAM takes no ARN of one:
+        https://github.com/cdklabs/construct-hub/pull/1207"""
+        return self._arns_of(
+            "ecs:cluster", f"{_ARN}:ecs:{self.region}:${{AWS::AccountId}}:cluster/"
+        )
 
     def _condition(self, call: _Call, wanted: Sequence[ArnKind]) -> Condition:
-        """What has no name is deleted, or its secret read, only where one of our stacks made it; keys are used through
-        their service."""
+        """What has no name is deleted, or its secret read, only where one of our stacks made it;
+        keys are used through their service."""
         service, _, action = call.action.partition(":")
         if service == "kms" and call.type is not None:
-            return {"StringEquals": {"kms:ViaService": f"{_service(call.type)}.{self.region}.amazonaws.com"}}
-        if _OURS_ONLY.match(action) and all(kind.tagged and _owner(kind) in self._owned for kind in wanted):
+            return {
+                "StringEquals": {
+                    "kms:ViaService": f"{_service(call.type)}.{self.region}.amazonaws.com"
+                }
+            }
+        if _OURS_ONLY.match(action) and all(
+            kind.tagged and _owner(kind) in self._owned for kind in wanted
+        ):
             return {"StringLike": {_STACK_TAG: f"{self.prefix}-*"}}
         return {}
 
@@ -552,7 +632,11 @@ class _Scope:
             return list(found)
         last = _plain(call.type.name.rpartition("::")[2])
         same = [kind for kind in found if _plain(kind.name) == last]
-        return same or [kind for kind in found if _owner(kind).partition(":")[2] == last] or list(found)
+        return (
+            same
+            or [kind for kind in found if _owner(kind).partition(":")[2] == last]
+            or list(found)
+        )
 
     def _named(self, kind: ArnKind) -> bool:
         return not kind.named or "*" not in self._names.get(_owner(kind), {"*"})
@@ -568,12 +652,14 @@ class _Scope:
         return [start + name for name in (["*"] if "*" in names else sorted(names))]
 
     def _whole(self, kind: ArnKind) -> str:
-        """All that a service has in the account and Region: an action reaches its own kinds only, so naming each
-        would allow the same."""
+        """All that a service has in the account and Region: an action reaches its own kinds only,
+        so naming each would allow the same."""
         return self._start(":".join([*kind.arn.split(":")[:5], "*"]))
 
     def _start(self, arn: str) -> str:
-        text = arn.replace("${Partition}", "${AWS::Partition}").replace("${Account}", "${AWS::AccountId}")
+        text = arn.replace("${Partition}", "${AWS::Partition}").replace(
+            "${Account}", "${AWS::AccountId}"
+        )
         return text.replace("${Region}", self.region)
 
 
@@ -595,7 +681,11 @@ def _principals(document: Any) -> Iterator[str]:
     for statement in statements if isinstance(statements, list) else [statements]:
         principal = statement.get("Principal") if isinstance(statement, Mapping) else None
         named = principal.get("Service") if isinstance(principal, Mapping) else None
-        yield from (each for each in (named if isinstance(named, list) else [named]) if isinstance(each, str))
+        yield from (
+            each
+            for each in (named if isinstance(named, list) else [named])
+            if isinstance(each, str)
+        )
 
 
 def service_linked_roles(resources: Iterable[tuple[str, Mapping[str, Any]]]) -> set[str]:
@@ -605,6 +695,8 @@ def service_linked_roles(resources: Iterable[tuple[str, Mapping[str, Any]]]) -> 
         if type_name in SERVICE_LINKED:
             found.add(SERVICE_LINKED[type_name])
         namespace = properties.get("ServiceNamespace")
-        if type_name == "AWS::ApplicationAutoScaling::ScalableTarget" and isinstance(namespace, str):
+        if type_name == "AWS::ApplicationAutoScaling::ScalableTarget" and isinstance(
+            namespace, str
+        ):
             found.add(f"{namespace}.application-autoscaling.amazonaws.com")
     return found

@@ -1,8 +1,10 @@
-"""Config, Rendering and the account -> [Check]: what has to hold before anything is changed. Reads, never writes.
+"""Config, Rendering and the account -> [Check]: what has to hold before anything is changed. Reads,
+never writes.
 
-Only what needs the account is looked at; what templates alone can tell, `check` has said. What the deployment itself
-brings (a repository, an image, a secret's value) is no failure. All checks are made side by side, and one that is not
-allowed, or that something answers for which there is no answer, is skipped with its reason.
+Only what needs the account is looked at; what templates alone can tell, `check` has said. What the
+deployment itself brings (a repository, an image, a secret's value) is no failure. All checks are
+made side by side, and one that is not allowed, or that something answers for which there is no
+answer, is skipped with its reason.
 """
 
 from __future__ import annotations
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 
 
 FREE_ADDRESSES = 8
-"""Of each subnet of a load balancer; tasks and mount targets need some as well.
-Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html"""
+"""Of each subnet of a load balancer; tasks and mount targets need some as well. Source:
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html"""
 UNRESERVED = 100
 """Concurrent executions that must stay unreserved.
 Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
@@ -52,7 +54,9 @@ _ROLES = {
 """Service -> what follows AWSServiceRoleFor in the name of its service-linked role."""
 _FATAL = frozenset(("SW401", "SW402"))
 """Without credentials nothing more can be found out."""
-_UNANSWERED = frozenset(("404", "405", "501", "NotImplemented", "InvalidAction", "UnknownOperationException"))
+_UNANSWERED = frozenset(
+    ("404", "405", "501", "NotImplemented", "InvalidAction", "UnknownOperationException")
+)
 """Codes of an endpoint that does not know the call; AWS itself never gives them for these."""
 _WAYS_OUT = {
     "ROLLBACK_COMPLETE": "its first creation failed; it can only be deleted",
@@ -77,19 +81,28 @@ _LASTING = {
     "AWS::SSM::Parameter": ("Name", "Name"),
     "AWS::SecretsManager::Secret": ("Name", "Id"),
 }
-"""Types that templates name and keep when a stack is deleted -> the property with the name, and by what an import knows
-them. Others are missing where AWS tells them apart by an id (file systems, user pools)."""
+"""Types that templates name and keep when a stack is deleted -> the property with the name, and by
+what an import knows them. Others are missing where AWS tells them apart by an id (file systems,
+user pools)."""
 
 
 def run_preflight(
-    config: Config, rendering: Rendering, aws: Aws, *, env_dir: Path | None = None, registry: str | None = None
+    config: Config,
+    rendering: Rendering,
+    aws: Aws,
+    *,
+    env_dir: Path | None = None,
+    registry: str | None = None,
 ) -> list[PreflightCheck]:
     """Look at everything; the checks in a fixed order.
 
-    ``env_dir`` holds keys.env where it is not in the project, ``registry`` stands in for ECR (``127.0.0.1:5000``;
-    default: STACKWRIGHT_REGISTRY). Raises AwsError where there are no valid credentials.
+    ``env_dir`` holds keys.env where it is not in the project, ``registry`` stands in for ECR
+    (``127.0.0.1:5000``; default: STACKWRIGHT_REGISTRY). Raises AwsError where there are no valid
+    credentials.
     """
-    look = _Look(config, rendering, aws, env_dir, registry or os.environ.get("STACKWRIGHT_REGISTRY"))
+    look = _Look(
+        config, rendering, aws, env_dir, registry or os.environ.get("STACKWRIGHT_REGISTRY")
+    )
     with ThreadPoolExecutor(PARALLEL) as pool:
         found = pool.map(lambda each: _made(*each), look.checks())
         return [check for checks in found for check in checks]
@@ -110,7 +123,10 @@ def _made(name: str, look: _Looked) -> list[PreflightCheck]:
             return [PreflightCheck(name, CheckState.SKIP, *_unknown(error))]
         return [PreflightCheck(name, CheckState.FAIL, problem.message, problem.hint)]
     except StackwrightError as error:
-        return [PreflightCheck(name, CheckState.FAIL, each.message, each.hint) for each in error.problems]
+        return [
+            PreflightCheck(name, CheckState.FAIL, each.message, each.hint)
+            for each in error.problems
+        ]
 
 
 def _is_unknown(error: AwsError) -> bool:
@@ -121,14 +137,23 @@ def _is_unknown(error: AwsError) -> bool:
 def _unknown(error: AwsError) -> tuple[str, str]:
     """Why something is not to be known, and what to do about it."""
     problem = error.problems[0]
-    return (problem.message, problem.hint) if problem.code == "SW403" else ("nothing here answers that", "")
+    return (
+        (problem.message, problem.hint)
+        if problem.code == "SW403"
+        else ("nothing here answers that", "")
+    )
 
 
 class _Look:
     """The checks of one environment."""
 
     def __init__(
-        self, config: Config, rendering: Rendering, aws: Aws, env_dir: Path | None, registry: str | None
+        self,
+        config: Config,
+        rendering: Rendering,
+        aws: Aws,
+        env_dir: Path | None,
+        registry: str | None,
     ) -> None:
         self.config, self.rendering, self.aws, self.registry = config, rendering, aws, registry
         self.env_dir = env_dir or config.project / "env" / config.environment
@@ -161,14 +186,19 @@ class _Look:
         caller, wanted = self.aws.caller(), self.config.account
         detail = f"{caller.account} in {self.config.region}, as {caller.arn}"
         if not wanted:
-            yield PreflightCheck("account", CheckState.SKIP, f"{detail}; nothing to compare with", "write account_id")
+            yield PreflightCheck(
+                "account", CheckState.SKIP, f"{detail}; nothing to compare with", "write account_id"
+            )
         elif wanted != caller.account:
             hint = f"use credentials of {wanted} (AWS_PROFILE)"
-            yield PreflightCheck("account", CheckState.FAIL, f"{detail}; the parameters name {wanted}", hint)
+            yield PreflightCheck(
+                "account", CheckState.FAIL, f"{detail}; the parameters name {wanted}", hint
+            )
         else:
             yield PreflightCheck("account", CheckState.OK, detail)
 
-    # --- stacks -----------------------------------------------------------------------------------------------
+    # --- stacks
+    # -----------------------------------------------------------------------------------------------
 
     def stack(self, root: str) -> Iterator[PreflightCheck]:
         """The stack can be updated, or is not there yet."""
@@ -186,7 +216,9 @@ class _Look:
             return PreflightCheck(check, CheckState.FAIL, f"{name} is {found.status}{since}", hint)
         if found.status in _WAYS_OUT:
             detail = f"{name} is {found.status}: {_WAYS_OUT[found.status]}"
-            return PreflightCheck(check, CheckState.FAIL, detail, f"python render.py repair --env {environment}")
+            return PreflightCheck(
+                check, CheckState.FAIL, detail, f"python render.py repair --env {environment}"
+            )
         return PreflightCheck(check, CheckState.OK, f"{name} is {found.status}")
 
     def _who(self, stack: Stack) -> str:
@@ -194,10 +226,12 @@ class _Look:
         running = self.aws.change_set(stack.change_set, values=False) if stack.change_set else None
         return f", {running.description}" if running and running.description else ""
 
-    # --- networks that are given ------------------------------------------------------------------------------
+    # --- networks that are given
+    # ------------------------------------------------------------------------------
 
     def network(self) -> Iterator[PreflightCheck]:
-        """Subnets that the parameters give: in their VPC, in two zones, with routes and free addresses."""
+        """Subnets that the parameters give: in their VPC, in two zones, with routes and free
+        addresses."""
         uses = list(self._uses())
         wanted = sorted({subnet for use in uses for subnet in use.subnets})
         if not wanted:
@@ -207,12 +241,17 @@ class _Look:
         if missing:
             detail = f"there is no {', '.join(missing)} in {self.config.region}"
             yield PreflightCheck(
-                "subnets", CheckState.FAIL, detail, "look at the subnets in the parameters or in aws.env"
+                "subnets",
+                CheckState.FAIL,
+                detail,
+                "look at the subnets in the parameters or in aws.env",
             )
         yield from self._in_vpc(list(found.values()))
         yield from _zones(uses, found)
         yield from _mount_targets(uses, found)
-        routes = {vpc: self.aws.default_routes(vpc) for vpc in {each.vpc for each in found.values()}}
+        routes = {
+            vpc: self.aws.default_routes(vpc) for vpc in {each.vpc for each in found.values()}
+        }
         yield from _routes(uses, found, routes)
         yield from _addresses(found.values())
 
@@ -226,10 +265,14 @@ class _Look:
 
     def _placed(self) -> Iterator[tuple[RenderedResource, object, _Way]]:
         for each in self.literals.of("AWS::ElasticLoadBalancingV2::LoadBalancer"):
-            internal = self.literals.text(each.document, each.properties.get("Scheme")) == "internal"
+            internal = (
+                self.literals.text(each.document, each.properties.get("Scheme")) == "internal"
+            )
             yield each, each.properties.get("Subnets"), _Way.ANY if internal else _Way.IN
         for each in self.literals.of(_SERVICE):
-            network = (each.properties.get("NetworkConfiguration") or {}).get("AwsvpcConfiguration") or {}
+            network = (each.properties.get("NetworkConfiguration") or {}).get(
+                "AwsvpcConfiguration"
+            ) or {}
             public = network.get("AssignPublicIp") == "ENABLED"
             yield each, network.get("Subnets"), _Way.IN if public else _Way.OUT
         for each in self.literals.of("AWS::Lambda::Function"):
@@ -247,14 +290,19 @@ class _Look:
         }
         vpcs = {each.vpc for each in found}
         if len(vpcs | given) > 1:
-            elsewhere = [f"{each.id} is in {each.vpc}" for each in found if given and each.vpc not in given]
+            elsewhere = [
+                f"{each.id} is in {each.vpc}" for each in found if given and each.vpc not in given
+            ]
             detail = ", ".join(elsewhere) or f"the subnets are in {', '.join(sorted(vpcs))}"
-            hint = f"all belong in {', '.join(sorted(given))}" if given else "take subnets of one VPC"
+            hint = (
+                f"all belong in {', '.join(sorted(given))}" if given else "take subnets of one VPC"
+            )
             yield PreflightCheck("subnets", CheckState.FAIL, detail, hint)
         elif found:
             yield PreflightCheck("subnets", CheckState.OK, f"{len(found)} in {', '.join(vpcs)}")
 
-    # --- names and certificates -------------------------------------------------------------------------------
+    # --- names and certificates
+    # -------------------------------------------------------------------------------
 
     def certificates(self) -> Iterator[PreflightCheck]:
         """Certificates of listeners are issued, in the Region of the load balancer."""
@@ -263,7 +311,10 @@ class _Look:
             if region != self.config.region:
                 detail = f"{arn} is in {region}, the load balancer in {self.config.region}"
                 yield PreflightCheck(
-                    "certificate", CheckState.FAIL, detail, "request one in the Region of the load balancer"
+                    "certificate",
+                    CheckState.FAIL,
+                    detail,
+                    "request one in the Region of the load balancer",
                 )
                 continue
             status = self.aws.certificate(arn)
@@ -271,7 +322,9 @@ class _Look:
                 yield PreflightCheck("certificate", CheckState.OK, f"{arn} is issued")
             else:
                 detail = f"{arn} is {status}" if status else f"there is no {arn}"
-                yield PreflightCheck("certificate", CheckState.FAIL, detail, "aws acm list-certificates")
+                yield PreflightCheck(
+                    "certificate", CheckState.FAIL, detail, "aws acm list-certificates"
+                )
 
     def _certificates(self) -> Iterator[str]:
         for each in self.literals.of("AWS::ElasticLoadBalancingV2::Listener"):
@@ -284,7 +337,8 @@ class _Look:
         """Names of private DNS namespaces are free, or this environment's own."""
         kind = "AWS::ServiceDiscovery::PrivateDnsNamespace"
         wanted = [
-            (each, self.literals.text(each.document, each.properties.get("Name"))) for each in self.literals.of(kind)
+            (each, self.literals.text(each.document, each.properties.get("Name")))
+            for each in self.literals.of(kind)
         ]
         known = [(each, name) for each, name in wanted if name]
         if not known:
@@ -298,12 +352,22 @@ class _Look:
                 hint = "choose another name, or delete that one if nothing uses it"
                 yield PreflightCheck("namespace", CheckState.FAIL, detail, hint)
             else:
-                yield PreflightCheck("namespace", CheckState.OK, f"{name} is {'ours' if ids else 'free'}")
+                yield PreflightCheck(
+                    "namespace", CheckState.OK, f"{name} is {'ours' if ids else 'free'}"
+                )
 
     def names(self) -> Iterator[PreflightCheck]:
-        """Names that stacks to be made give what outlives a stack are free: not what an earlier one has left."""
-        given = [(each, each.properties.get(_LASTING[each.type][0])) for each in self.literals.of(*_LASTING)]
-        named = [(each, name) for each, value in given if (name := self.literals.text(each.document, value))]
+        """Names that stacks to be made give what outlives a stack are free: not what an earlier one
+        has left."""
+        given = [
+            (each, each.properties.get(_LASTING[each.type][0]))
+            for each in self.literals.of(*_LASTING)
+        ]
+        named = [
+            (each, name)
+            for each, value in given
+            if (name := self.literals.text(each.document, value))
+        ]
         roots = {each.document.root for each, _ in named}
         new = {root for root in roots if self._live(root) is None}
         wanted = [(each, name) for each, name in named if each.document.root in new]
@@ -312,24 +376,35 @@ class _Look:
         with ThreadPoolExecutor(PARALLEL) as pool:
             held = list(pool.map(lambda pair: self._identifier(*pair), wanted))
         taken = [
-            (each, name, found) for (each, name), found in zip(wanted, held, strict=True) if isinstance(found, str)
+            (each, name, found)
+            for (each, name), found in zip(wanted, held, strict=True)
+            if isinstance(found, str)
         ]
         if taken:
             ways = [(each, {_LASTING[each.type][1]: found}) for each, _, found in taken]
             detail = f"{', '.join(name for _, name, _ in taken)}: there already, so that no stack can make them"
             yield PreflightCheck("names", CheckState.FAIL, detail, self._way_in(ways))
             return
-        unknown = {name: found for (_, name), found in zip(wanted, held, strict=True) if isinstance(found, AwsError)}
+        unknown = {
+            name: found
+            for (_, name), found in zip(wanted, held, strict=True)
+            if isinstance(found, AwsError)
+        }
         if unknown:
             said = dict.fromkeys(_unknown(error) for error in unknown.values())
             detail = f"{', '.join(unknown)} could not be looked for: {'; '.join(reason for reason, _ in said)}"
-            yield PreflightCheck("names", CheckState.SKIP, detail, next(filter(None, (hint for _, hint in said)), ""))
+            yield PreflightCheck(
+                "names", CheckState.SKIP, detail, next(filter(None, (hint for _, hint in said)), "")
+            )
         else:
-            yield PreflightCheck("names", CheckState.OK, f"{len(wanted)} names of what outlives a stack are free")
+            yield PreflightCheck(
+                "names", CheckState.OK, f"{len(wanted)} names of what outlives a stack are free"
+            )
 
     def _identifier(self, each: RenderedResource, name: str) -> str | AwsError | None:
-        """By what an import would know the resource of that name, None where there is none; or why that is not to be
-        known. A role that was made before a type was looked for hides no other."""
+        """By what an import would know the resource of that name, None where there is none; or why
+        that is not to be known. A role that was made before a type was looked for hides no
+        other."""
         try:
             return self._holder(each, name)
         except AwsError as error:
@@ -356,12 +431,20 @@ class _Look:
             if "/" not in each.document.name:
                 adopted.setdefault(each.document.name, {})[each.logical_id] = identifier
         given = self.config.parameters.get("imports") or {}
-        if adopted and all(set(found) <= set(given.get(root) or ()) for root, found in adopted.items()):
+        if adopted and all(
+            set(found) <= set(given.get(root) or ()) for root, found in adopted.items()
+        ):
             return f"python render.py import --env {self.config.environment}"
-        text = yaml.safe_dump({"imports": adopted}, default_flow_style=True, width=10_000, sort_keys=False).strip()
+        text = yaml.safe_dump(
+            {"imports": adopted}, default_flow_style=True, width=10_000, sort_keys=False
+        ).strip()
         inner = ", ".join(each.address for each, _ in taken if "/" in each.document.name)
-        ways = [f"adopt them by the verb import, with the parameters {text[1:-1]}"] if adopted else []
-        return "; ".join([*ways, *([f"delete those of {inner}, or take other names"] if inner else [])])
+        ways = (
+            [f"adopt them by the verb import, with the parameters {text[1:-1]}"] if adopted else []
+        )
+        return "; ".join(
+            [*ways, *([f"delete those of {inner}, or take other names"] if inner else [])]
+        )
 
     def _live(self, root: str) -> LiveStack | None:
         from ..plan import read_stack
@@ -372,12 +455,19 @@ class _Look:
         """The physical ids of the resources of a type in a root stack that is deployed."""
         found = self._live(root)
         stacks = found.walk() if found else ()
-        return {each.physical_id for stack in stacks for each in stack.resources.values() if each.type == kind}
+        return {
+            each.physical_id
+            for stack in stacks
+            for each in stack.resources.values()
+            if each.type == kind
+        }
 
-    # --- what is brought --------------------------------------------------------------------------------------
+    # --- what is brought
+    # --------------------------------------------------------------------------------------
 
     def images(self) -> Iterator[PreflightCheck]:
-        """Images are in the registry for the platform of the tasks, or the deployment can bring them."""
+        """Images are in the registry for the platform of the tasks, or the deployment can bring
+        them."""
         if not self.config.parameters.get("images"):
             return
         from ..artifacts import ImageRegistry, list_images
@@ -396,16 +486,34 @@ class _Look:
             return PreflightCheck(name, CheckState.OK, status.reference)
         if status.state is ImageState.OTHER_PLATFORM:
             detail = f"{status.reference} is for {', '.join(status.platforms)}, the tasks are {store.platform}"
-            return PreflightCheck(name, CheckState.FAIL, detail, f"build it for {store.platform} and give it a new tag")
+            return PreflightCheck(
+                name,
+                CheckState.FAIL,
+                detail,
+                f"build it for {store.platform} and give it a new tag",
+            )
         if status.state is ImageState.NO_REPOSITORY:
             if "AWS::ECR::Repository" in self._made:
-                return PreflightCheck(name, CheckState.SKIP, f"the deployment makes {image.repository} first")
+                return PreflightCheck(
+                    name, CheckState.SKIP, f"the deployment makes {image.repository} first"
+                )
             return PreflightCheck(
-                name, CheckState.FAIL, f"there is no repository {image.repository}", "make it, and push the image"
+                name,
+                CheckState.FAIL,
+                f"there is no repository {image.repository}",
+                "make it, and push the image",
             )
         if stand_in or image.source or (self.config.project / (image.context or "-")).is_dir():
-            how = "stands in for it" if stand_in else "mirrors it" if image.source else "builds and pushes it"
-            return PreflightCheck(name, CheckState.SKIP, f"{status.reference} is not there yet: the deployment {how}")
+            how = (
+                "stands in for it"
+                if stand_in
+                else "mirrors it"
+                if image.source
+                else "builds and pushes it"
+            )
+            return PreflightCheck(
+                name, CheckState.SKIP, f"{status.reference} is not there yet: the deployment {how}"
+            )
         hint = f"python render.py images push --env {self.config.environment} {image.name}, where it is built"
         return PreflightCheck(name, CheckState.FAIL, f"{status.reference} does not exist", hint)
 
@@ -422,18 +530,26 @@ class _Look:
                 yield PreflightCheck(name, CheckState.OK, f"version {status.version} has every key")
             elif (self.env_dir / KEYS).is_file():
                 read_keys(self.config, self.env_dir)  # raises where it lacks a key itself
-                yield PreflightCheck(name, CheckState.SKIP, "the deployment puts the values of keys.env")
+                yield PreflightCheck(
+                    name, CheckState.SKIP, "the deployment puts the values of keys.env"
+                )
             elif not status.exists and "AWS::SecretsManager::Secret" in self._made:
                 hint = f"python render.py secrets push --env {self.config.environment}, once it is made"
                 yield PreflightCheck(
-                    name, CheckState.SKIP, "the deployment makes it first, and then needs its value", hint
+                    name,
+                    CheckState.SKIP,
+                    "the deployment makes it first, and then needs its value",
+                    hint,
                 )
             else:
                 lacks = f"lacks {', '.join(bad)}" if status.version else "has no value"
                 hint = f"python render.py secrets push --env {self.config.environment}"
-                yield PreflightCheck(name, CheckState.FAIL, lacks if status.exists else "does not exist", hint)
+                yield PreflightCheck(
+                    name, CheckState.FAIL, lacks if status.exists else "does not exist", hint
+                )
 
-    # --- what runs --------------------------------------------------------------------------------------------
+    # --- what runs
+    # --------------------------------------------------------------------------------------------
 
     def deployments(self) -> Iterator[PreflightCheck]:
         """No service is being deployed at this moment."""
@@ -457,12 +573,20 @@ class _Look:
         moving = [
             each.name
             for each in found
-            if len(each.deployments) > 1 or any(d.rollout == "IN_PROGRESS" for d in each.deployments)
+            if len(each.deployments) > 1
+            or any(d.rollout == "IN_PROGRESS" for d in each.deployments)
         ]
         if moving:
             detail = f"{', '.join(moving)} {'is' if len(moving) == 1 else 'are'} being deployed"
-            return PreflightCheck(check, CheckState.FAIL, detail, "wait until they are stable, or stop that deployment")
-        return PreflightCheck(check, CheckState.OK, f"{len(found)} of {len(names)} are there, none is being deployed")
+            return PreflightCheck(
+                check,
+                CheckState.FAIL,
+                detail,
+                "wait until they are stable, or stop that deployment",
+            )
+        return PreflightCheck(
+            check, CheckState.OK, f"{len(found)} of {len(names)} are there, none is being deployed"
+        )
 
     def alarms(self) -> Iterator[PreflightCheck]:
         """No alarm that rolls a deployment back is in ALARM already: it would fail at once."""
@@ -477,13 +601,18 @@ class _Look:
         ringing = [name for name in names if found.get(name) == "ALARM"]
         if ringing:
             detail = f"{', '.join(ringing)} in ALARM: a deployment would be rolled back at once"
-            yield PreflightCheck("rollback alarms", CheckState.FAIL, detail, "find out why, or let it recover first")
+            yield PreflightCheck(
+                "rollback alarms", CheckState.FAIL, detail, "find out why, or let it recover first"
+            )
         else:
             yield PreflightCheck(
-                "rollback alarms", CheckState.OK, f"{len(found)} of {len(names)} are there, none in ALARM"
+                "rollback alarms",
+                CheckState.OK,
+                f"{len(found)} of {len(names)} are there, none in ALARM",
             )
 
-    # --- quotas and roles -------------------------------------------------------------------------------------
+    # --- quotas and roles
+    # -------------------------------------------------------------------------------------
 
     def fargate(self) -> Iterator[PreflightCheck]:
         """The account's Fargate quota is enough for all services at their largest."""
@@ -493,7 +622,9 @@ class _Look:
         held = self.aws.quota(*FARGATE_VCPU)
         if held is None:
             yield PreflightCheck(
-                "Fargate quota", CheckState.SKIP, f"no such quota here; at most {needed:g} vCPU are needed"
+                "Fargate quota",
+                CheckState.SKIP,
+                f"no such quota here; at most {needed:g} vCPU are needed",
             )
         elif held < needed:
             detail = f"{held:g} vCPU are allowed, at most {needed:g} are needed"
@@ -501,20 +632,31 @@ class _Look:
             hint = f"aws service-quotas request-service-quota-increase {code} --desired-value {needed:g}"
             yield PreflightCheck("Fargate quota", CheckState.FAIL, detail, hint)
         else:
-            yield PreflightCheck("Fargate quota", CheckState.OK, f"at most {needed:g} vCPU of {held:g}")
+            yield PreflightCheck(
+                "Fargate quota", CheckState.OK, f"at most {needed:g} vCPU of {held:g}"
+            )
 
     @cached_property
     def _vcpu(self) -> float:
-        """vCPU of all services with as many tasks as scaling may want, and one of each more in a rollout."""
-        largest = {each.document.name: each.properties.get("MaxCapacity") for each in self._targets()}
-        definitions = {(e.document.name, e.logical_id): e for e in self.literals.of("AWS::ECS::TaskDefinition")}
+        """vCPU of all services with as many tasks as scaling may want, and one of each more in a
+        rollout."""
+        largest = {
+            each.document.name: each.properties.get("MaxCapacity") for each in self._targets()
+        }
+        definitions = {
+            (e.document.name, e.logical_id): e for e in self.literals.of("AWS::ECS::TaskDefinition")
+        }
         total = 0.0
         for each in self.literals.of(_SERVICE):
             reference = each.properties.get("TaskDefinition")
             name = reference.get("Ref") if isinstance(reference, Mapping) else None
             definition = definitions.get((each.document.name, str(name)))
             if definition is not None:
-                tasks = _number(largest.get(each.document.name)) or _number(each.properties.get("DesiredCount")) or 1
+                tasks = (
+                    _number(largest.get(each.document.name))
+                    or _number(each.properties.get("DesiredCount"))
+                    or 1
+                )
                 total += (tasks + 1) * _cpu(definition.properties.get("Cpu"))
         return total
 
@@ -552,8 +694,14 @@ class _Look:
 
     def linked_roles(self) -> Iterator[PreflightCheck]:
         """Service-linked roles are there, or are made at first use."""
-        services = sorted(service_linked_roles((each.type, each.properties) for each in self.literals.resources))
-        wanted = {service: f"AWSServiceRoleFor{_ROLES[service]}" for service in services if service in _ROLES}
+        services = sorted(
+            service_linked_roles((each.type, each.properties) for each in self.literals.resources)
+        )
+        wanted = {
+            service: f"AWSServiceRoleFor{_ROLES[service]}"
+            for service in services
+            if service in _ROLES
+        }
         if not wanted:
             return
         with ThreadPoolExecutor(PARALLEL) as pool:
@@ -578,7 +726,8 @@ class _Way(StrEnum):
 
 
 class _Use(Struct, frozen=True):
-    """A resource and the subnets that it is placed in; mount targets of one ``group`` share a file system."""
+    """A resource and the subnets that it is placed in; mount targets of one ``group`` share a file
+    system."""
 
     address: str
     subnets: tuple[str, ...]
@@ -591,23 +740,38 @@ def _zones(uses: Iterable[_Use], found: Mapping[str, Subnet]) -> Iterator[Prefli
     single = [
         use.address
         for use in uses
-        if use.way is not _Way.NONE and len({found[each].zone for each in use.subnets if each in found}) == 1
+        if use.way is not _Way.NONE
+        and len({found[each].zone for each in use.subnets if each in found}) == 1
     ]
     zones = sorted({each.zone for each in found.values()})
     if single:
         detail = f"{', '.join(single)}: all subnets in one zone"
-        yield PreflightCheck("zones", CheckState.FAIL, detail, "take subnets in at least two availability zones")
+        yield PreflightCheck(
+            "zones", CheckState.FAIL, detail, "take subnets in at least two availability zones"
+        )
     elif zones:
         yield PreflightCheck("zones", CheckState.OK, ", ".join(zones))
 
 
 def _mount_targets(uses: Iterable[_Use], found: Mapping[str, Subnet]) -> Iterator[PreflightCheck]:
     """A file system takes one mount target a zone."""
-    placed = [(use.group, found[each]) for use in uses if use.way is _Way.NONE for each in use.subnets if each in found]
-    twice = [zone for (_, zone), count in Counter((group, each.zone) for group, each in placed).items() if count > 1]
+    placed = [
+        (use.group, found[each])
+        for use in uses
+        if use.way is _Way.NONE
+        for each in use.subnets
+        if each in found
+    ]
+    twice = [
+        zone
+        for (_, zone), count in Counter((group, each.zone) for group, each in placed).items()
+        if count > 1
+    ]
     if twice:
         detail = f"two mount targets of one file system in {', '.join(sorted(twice))}"
-        yield PreflightCheck("mount targets", CheckState.FAIL, detail, "give one private subnet a zone")
+        yield PreflightCheck(
+            "mount targets", CheckState.FAIL, detail, "give one private subnet a zone"
+        )
     elif placed:
         yield PreflightCheck("mount targets", CheckState.OK, "one a zone")
 
@@ -622,22 +786,29 @@ def _routes(
             table = routes[subnet.vpc]
             target = table.get(subnet.id, table.get("", ""))
             if use.way is _Way.IN and not target.startswith("igw-"):
-                wrong.append(f"{use.address} needs an internet gateway, {subnet.id} has {target or 'no way out'}")
+                wrong.append(
+                    f"{use.address} needs an internet gateway, {subnet.id} has {target or 'no way out'}"
+                )
             elif use.way is _Way.OUT and target.startswith("igw-"):
-                wrong.append(f"{use.address} has no public address, {subnet.id} leads to an internet gateway")
+                wrong.append(
+                    f"{use.address} has no public address, {subnet.id} leads to an internet gateway"
+                )
             elif use.way is _Way.OUT and not target:
                 closed.append(subnet.id)
     if wrong:
         yield PreflightCheck(
-            "routes", CheckState.FAIL, "; ".join(wrong), "look at the route tables, or exchange the subnets"
+            "routes",
+            CheckState.FAIL,
+            "; ".join(wrong),
+            "look at the route tables, or exchange the subnets",
         )
     elif closed:
-        detail = (
-            f"no way out of {', '.join(sorted(set(closed)))}: tasks need VPC endpoints for ECR, S3, logs and secrets"
-        )
+        detail = f"no way out of {', '.join(sorted(set(closed)))}: tasks need VPC endpoints for ECR, S3, logs and secrets"
         yield PreflightCheck("routes", CheckState.SKIP, detail)
     elif found:
-        yield PreflightCheck("routes", CheckState.OK, "load balancers are reached, and tasks have a way out")
+        yield PreflightCheck(
+            "routes", CheckState.OK, "load balancers are reached, and tasks have a way out"
+        )
 
 
 def _addresses(found: Iterable[Subnet]) -> Iterator[PreflightCheck]:
@@ -646,7 +817,9 @@ def _addresses(found: Iterable[Subnet]) -> Iterator[PreflightCheck]:
         hint = f"{FREE_ADDRESSES} free addresses a subnet are needed"
         yield PreflightCheck("free addresses", CheckState.FAIL, ", ".join(few), hint)
     elif free := [each.free for each in found]:
-        yield PreflightCheck("free addresses", CheckState.OK, f"at least {min(free)} in each subnet")
+        yield PreflightCheck(
+            "free addresses", CheckState.OK, f"at least {min(free)} in each subnet"
+        )
 
 
 def _since(time: datetime | None) -> str:

@@ -1,7 +1,8 @@
 """Numbered records of deployments: written by ``deploy``, read by ``history`` and ``rollback``.
 
-``release`` begins, finishes and restores releases, ``record`` is their JSON, ``orphans`` finds root stacks that left
-the parameters, ``prune`` finds artifacts that nothing needs any more. A deployment does not depend on any of it.
+``release`` begins, finishes and restores releases, ``record`` is their JSON, ``orphans`` finds root
+stacks that left the parameters, ``prune`` finds artifacts that nothing needs any more. A deployment
+does not depend on any of it.
 """
 
 from .orphans import find_orphans

@@ -1,8 +1,9 @@
-"""Config and releases -> the root stacks that are deployed, and that the environment does not have any more.
+"""Config and releases -> the root stacks that are deployed, and that the environment does not have
+any more.
 
-A name that begins with the prefix is not enough: ``shop-local-two`` may be of the environment ``local-two``. Nor are
-tags, which anybody can write. One is the environment's where its tags say so, and a release names it or a change set
-of ours made it what it is.
+A name that begins with the prefix is not enough: ``shop-local-two`` may be of the environment
+``local-two``. Nor are tags, which anybody can write. One is the environment's where its tags say
+so, and a release names it or a change set of ours made it what it is.
 """
 
 from __future__ import annotations
@@ -18,12 +19,18 @@ _MADE = f":changeSet/{RUN}"
 
 
 def find_orphans(
-    config: Config, roots: Collection[str], releases: Sequence[Release], aws: Stacks, *, everywhere: bool = False
+    config: Config,
+    roots: Collection[str],
+    releases: Sequence[Release],
+    aws: Stacks,
+    *,
+    everywhere: bool = False,
 ) -> dict[str, Stack]:
-    """The stacks by what ``stacks:`` called them; ``roots`` are the root stacks that the environment has now.
+    """The stacks by what ``stacks:`` called them; ``roots`` are the root stacks that the
+    environment has now.
 
-    What the ``releases`` name is asked for one by one. With ``everywhere`` all stacks of the account are
-    looked at instead, where that is allowed. Raises AwsError.
+    What the ``releases`` name is asked for one by one. With ``everywhere`` all stacks of the
+    account are looked at instead, where that is allowed. Raises AwsError.
     """
     named = {stack: root for each in releases for root, stack in each.left.items()}
     named |= {root.stack: root.root for each in releases for root in each.roots}
@@ -32,7 +39,9 @@ def find_orphans(
     if listed is None:
         listed = [found for name in sorted(named.keys() - kept) if (found := aws.stack(name))]
     ours = [each for each in listed if each.name not in kept and _is_ours(each, config, named)]
-    return {named.get(each.name) or each.name.removeprefix(f"{config.prefix}-"): each for each in ours}
+    return {
+        named.get(each.name) or each.name.removeprefix(f"{config.prefix}-"): each for each in ours
+    }
 
 
 def _all(aws: Stacks) -> list[Stack] | None:

@@ -1,6 +1,7 @@
 """Objects of the artifact bucket that nothing uses any more -> gone.
 
-Artifacts are named by their content, so whatever names one uses it: the text of a live template, or a release's record.
+Artifacts are named by their content, so whatever names one uses it: the text of a live template, or
+a release's record.
 """
 
 from __future__ import annotations
@@ -22,23 +23,33 @@ _NAME = re.compile(r"[0-9a-f]{64}")
 
 
 def read_live_templates(aws: Stacks) -> list[str]:
-    """The templates of all stacks of the account and Region, nested ones and other people's included.
+    """The templates of all stacks of the account and Region, nested ones and other people's
+    included.
 
-    Any of them may use the bucket: another environment's, or a root stack that is no longer in the parameters. Raises
-    AwsError.
+    Any of them may use the bucket: another environment's, or a root stack that is no longer in the
+    parameters. Raises AwsError.
     """
-    ids = [each.id for each in aws.stacks() if each.status not in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")]
+    ids = [
+        each.id
+        for each in aws.stacks()
+        if each.status not in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
+    ]
     with ThreadPoolExecutor(PARALLEL) as pool:
         return list(pool.map(aws.template, ids))
 
 
 def find_unused(
-    objects: Iterable[StoredObject], templates: Iterable[str], releases: Iterable[Release], keep: int, now: datetime
+    objects: Iterable[StoredObject],
+    templates: Iterable[str],
+    releases: Iterable[Release],
+    keep: int,
+    now: datetime,
 ) -> list[StoredObject]:
-    """The artifacts that neither a live template nor one of the last ``keep`` releases of an environment uses. Pure.
+    """The artifacts that neither a live template nor one of the last ``keep`` releases of an
+    environment uses. Pure.
 
-    The last ``keep`` that were deployed count, and all that came after the oldest of them. Objects that are no
-    artifacts, release records among them, are never listed.
+    The last ``keep`` that were deployed count, and all that came after the oldest of them. Objects
+    that are no artifacts, release records among them, are never listed.
     """
     used = {name for text in templates for name in _of_template(text)}
     used |= {name for each in _kept(releases, keep) for name in _of_release(each)}
@@ -81,10 +92,11 @@ def remove_objects(
     aws: Storage,
     done: Callable[[StoredObject], None] = lambda _: None,
 ) -> None:
-    """Delete objects of the bucket, which must belong to ``account``; what is gone already is no error.
+    """Delete objects of the bucket, which must belong to ``account``; what is gone already is no
+    error.
 
-    In a versioned bucket they can be brought back until the noncurrent versions expire. Raises StackwrightError with
-    the problems of all that could not be deleted.
+    In a versioned bucket they can be brought back until the noncurrent versions expire. Raises
+    StackwrightError with the problems of all that could not be deleted.
     """
     problems: dict[Problem, None] = {}
 

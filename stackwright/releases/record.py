@@ -1,7 +1,9 @@
-"""What is kept of a release, as types and as the JSON of its two records; nothing here reads or decides.
+"""What is kept of a release, as types and as the JSON of its two records; nothing here reads or
+decides.
 
-``releases/<environment>/000012/started.json`` is written before the first change and never overwritten: it takes the
-number. ``ended.json`` beside it says how it went, and what was deployed in the end.
+``releases/<environment>/000012/started.json`` is written before the first change and never
+overwritten: it takes the number. ``ended.json`` beside it says how it went, and what was deployed
+in the end.
 """
 
 from __future__ import annotations
@@ -43,11 +45,12 @@ class StoredTemplate(Struct, frozen=True):
 class RootRelease(Struct, frozen=True):
     """What a release made of one root stack.
 
-    ``templates`` holds the root (``app``) and its nested stacks (``app/network``); ``body`` the root's own text where
-    it was deployed before there was a bucket. ``parameters`` are those that are known not to be NoEcho,
-    ``hidden`` names the others. ``kind`` is what was planned (create, update, nothing …), ``status`` the stack's at the
-    end, empty where it was not reached; ``ok`` whether it ended as asked for; ``seconds`` what it took. ``digest`` is
-    the root's `template_digest`.
+    ``templates`` holds the root (``app``) and its nested stacks (``app/network``); ``body`` the
+    root's own text where it was deployed before there was a bucket. ``parameters`` are those that
+    are known not to be NoEcho, ``hidden`` names the others. ``kind`` is what was planned (create,
+    update, nothing …), ``status`` the stack's at the end, empty where it was not reached; ``ok``
+    whether it ended as asked for; ``seconds`` what it took. ``digest`` is the root's
+    `template_digest`.
     """
 
     root: str
@@ -66,13 +69,15 @@ class RootRelease(Struct, frozen=True):
 
 
 class Release(Struct, frozen=True):
-    """One deployment of an environment: who, when, of what, with which result (None: its record has no end).
+    """One deployment of an environment: who, when, of what, with which result (None: its record has
+    no end).
 
-    ``images`` are references by digest, by name; ``secrets`` (name, version id) by key; ``artifacts`` keys of zips
-    and templates in ``bucket``. ``changes`` counts resources by add, change, replace and remove, and new secret
-    versions. ``restores`` is the release that it went back to, ``run`` a random name, by which two runs of the same at
-    the same time differ; ``cause`` why it failed, in a sentence. ``left`` are root stacks of earlier releases that were
-    still there and are no part of it, by what ``stacks:`` called them.
+    ``images`` are references by digest, by name; ``secrets`` (name, version id) by key;
+    ``artifacts`` keys of zips and templates in ``bucket``. ``changes`` counts resources by add,
+    change, replace and remove, and new secret versions. ``restores`` is the release that it went
+    back to, ``run`` a random name, by which two runs of the same at the same time differ; ``cause``
+    why it failed, in a sentence. ``left`` are root stacks of earlier releases that were still there
+    and are no part of it, by what ``stacks:`` called them.
     """
 
     number: int
@@ -110,7 +115,8 @@ class History(Struct, frozen=True):
 
 
 def template_digest(text: str) -> str:
-    """SHA-256 of a template as GetTemplate gives it: botocore parses JSON, so its layout is lost on the way."""
+    """SHA-256 of a template as GetTemplate gives it: botocore parses JSON, so its layout is lost on
+    the way."""
     with contextlib.suppress(ValueError):
         text = json.dumps(json.loads(text), sort_keys=True)
     return hashlib.sha256(text.strip().encode()).hexdigest()

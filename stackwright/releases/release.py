@@ -1,6 +1,8 @@
-"""Plan and outcomes -> Release: numbered records of deployments in the bucket, and what restores one of them.
+"""Plan and outcomes -> Release: numbered records of deployments in the bucket, and what restores
+one of them.
 
-The records are an aid: no deployment depends on them, and CloudFormation is asked which of them is live.
+The records are an aid: no deployment depends on them, and CloudFormation is asked which of them is
+live.
 """
 
 from __future__ import annotations
@@ -57,7 +59,8 @@ def utc_now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-# --- keeping --------------------------------------------------------------------------------------------------------
+# --- keeping
+# --------------------------------------------------------------------------------------------------------
 
 
 def begin_release(
@@ -72,17 +75,32 @@ def begin_release(
 ) -> Release:
     """Take the next number and keep what is going to be done; ``plan.bucket`` must exist by now.
 
-    ``secret_names`` are the secrets by their key under ``secrets``, ``left`` the root stacks that are there and no part
-    of it. Two deployments never get the same number: the
-    record is only written where there is none. Raises AwsError.
+    ``secret_names`` are the secrets by their key under ``secrets``, ``left`` the root stacks that
+    are there and no part of it. Two deployments never get the same number: the record is only
+    written where there is none. Raises AwsError.
     """
     if plan.bucket is None:
-        raise ValueError("there is no bucket yet: begin the release once the stack that makes it is deployed")
+        raise ValueError(
+            "there is no bucket yet: begin the release once the stack that makes it is deployed"
+        )
     number = max(_numbers(plan.environment, plan.bucket, plan.account, aws), default=0) + 1
     planned = _planned(plan, number, secret_names)
-    mine = {root: stack for root, stack in (left or {}).items() if all(each.stack != stack for each in planned.roots)}
-    release = replace(planned, tool=tool, restores=restores, left=mine, run=uuid4().hex, started=started or utc_now())
-    while not aws.create_object(*_place(release, STARTED), record_to_json(release), release.account):
+    mine = {
+        root: stack
+        for root, stack in (left or {}).items()
+        if all(each.stack != stack for each in planned.roots)
+    }
+    release = replace(
+        planned,
+        tool=tool,
+        restores=restores,
+        left=mine,
+        run=uuid4().hex,
+        started=started or utc_now(),
+    )
+    while not aws.create_object(
+        *_place(release, STARTED), record_to_json(release), release.account
+    ):
         release = replace(release, number=release.number + 1)
     return release
 
@@ -96,10 +114,12 @@ def finish_release(
     failed: str = "",
     first: Callable[[Release], None] = lambda _: None,
 ) -> Release:
-    """Keep how it went: ``plan`` as it was in the end, with the outcome of every root that was applied.
+    """Keep how it went: ``plan`` as it was in the end, with the outcome of every root that was
+    applied.
 
-    ``failed`` says what went wrong beside the stacks, verification for example. ``first`` is done with a release that
-    was deployed before a record says so: nobody would do it later. Raises AwsError.
+    ``failed`` says what went wrong beside the stacks, verification for example. ``first`` is done
+    with a release that was deployed before a record says so: nobody would do it later. Raises
+    AwsError.
     """
     names = {key: name for key, (name, _) in release.secrets.items()}
     by_root = {each.root: each for each in outcomes}
@@ -123,15 +143,22 @@ def finish_release(
 
 
 def keep_release(release: Release, aws: Storage, store: ImageRegistry | None) -> None:
-    """Label the release's secret versions and tag its images, so that neither expires; ``store`` None has no images.
+    """Label the release's secret versions and tag its images, so that neither expires; ``store``
+    None has no images.
 
-    An image's tag is named by what it keeps, so that any number of releases share it: an image can have 1,000.
+    An image's tag is named by what it keeps, so that any number of releases share it: an image can
+    have 1,000.
     """
     pairs = [pair for pair in release.secrets.values() if pair[1]]
     todo = [partial(keep_version, name, version, release.number, aws) for name, version in pairs]
     if store is not None:
-        tags = {reference: f"kept-{reference.rpartition(':')[2][:12]}" for reference in release.images.values()}
-        todo += [partial(keep_release_images, reference, tag, store) for reference, tag in tags.items()]
+        tags = {
+            reference: f"kept-{reference.rpartition(':')[2][:12]}"
+            for reference in release.images.values()
+        }
+        todo += [
+            partial(keep_release_images, reference, tag, store) for reference, tag in tags.items()
+        ]
     with ThreadPoolExecutor(PARALLEL) as pool:
         list(pool.map(lambda action: action(), todo))
 
@@ -168,12 +195,16 @@ def _prefix(plan: Plan) -> str:
 
 def _root(planned: RootPlan) -> RootRelease:
     target = planned.target
-    known = {name for name, each in declared_keys(target.body).parameters.items() if not each.no_echo}
+    known = {
+        name for name, each in declared_keys(target.body).parameters.items() if not each.no_echo
+    }
     return RootRelease(
         root=target.root,
         stack=target.stack,
         templates={
-            name: StoredTemplate(target.urls.get(name, ""), hashlib.sha256(text.encode()).hexdigest())
+            name: StoredTemplate(
+                target.urls.get(name, ""), hashlib.sha256(text.encode()).hexdigest()
+            )
             for name, text in target.templates.items()
         },
         parameters={name: value for name, value in target.parameters.items() if name in known},
@@ -213,7 +244,10 @@ def read_last_release(
 
     ``kept`` has records that were read before: none is ever written twice. Raises AwsError.
     """
-    listed = {(number, each.key.endswith(ENDED)): each for number, each in _records(environment, bucket, account, aws)}
+    listed = {
+        (number, each.key.endswith(ENDED)): each
+        for number, each in _records(environment, bucket, account, aws)
+    }
     if not listed:
         return None
     newest = listed[max(listed)]
@@ -245,11 +279,15 @@ def _asked(roots: Iterable[RootRelease]) -> dict[str, tuple[str, Mapping[str, st
     return {each.root: (each.digest, each.parameters) for each in roots}
 
 
-# --- looking back ---------------------------------------------------------------------------------------------------
+# --- looking back
+# ---------------------------------------------------------------------------------------------------
 
 
-def read_history(environment: str, bucket: str, account: str, aws: Storage, limit: int | None = 20) -> History:
-    """The last releases of an environment; a record that cannot be read is a warning. Raises AwsError."""
+def read_history(
+    environment: str, bucket: str, account: str, aws: Storage, limit: int | None = 20
+) -> History:
+    """The last releases of an environment; a record that cannot be read is a warning. Raises
+    AwsError."""
     numbers = sorted(_numbers(environment, bucket, account, aws), reverse=True)[:limit]
     problems: list[Problem] = []
 
@@ -270,7 +308,11 @@ def load_release(number: int, environment: str, bucket: str, account: str, aws: 
     found = _read(environment, number, bucket, account, aws)
     if found is None:
         known = sorted(_numbers(environment, bucket, account, aws))
-        hint = f"there are {known[0]} to {known[-1]}; `history` lists them" if known else "nothing was released yet"
+        hint = (
+            f"there are {known[0]} to {known[-1]}; `history` lists them"
+            if known
+            else "nothing was released yet"
+        )
         raise InputError.of("SW840", f"{environment} has no release {number}", hint=hint)
     return found
 
@@ -279,7 +321,9 @@ def _numbers(environment: str, bucket: str, account: str, aws: Storage) -> set[i
     return {number for number, _ in _records(environment, bucket, account, aws)}
 
 
-def _records(environment: str, bucket: str, account: str, aws: Storage) -> Iterator[tuple[int, StoredObject]]:
+def _records(
+    environment: str, bucket: str, account: str, aws: Storage
+) -> Iterator[tuple[int, StoredObject]]:
     for each in aws.objects(bucket, records_prefix(environment), account):
         number = number_of(each.key)
         if number is not None:
@@ -302,7 +346,8 @@ def _read(environment: str, number: int, bucket: str, account: str, aws: Storage
 
 
 def running_release(releases: Iterable[Release], busy: Collection[str]) -> Release | None:
-    """The newest release without an end, where one of its stacks is under way; ``busy`` are names of such stacks."""
+    """The newest release without an end, where one of its stacks is under way; ``busy`` are names
+    of such stacks."""
     newest = max(releases, key=lambda each: each.number, default=None)
     if newest is None or newest.result is not None:
         return None
@@ -310,51 +355,73 @@ def running_release(releases: Iterable[Release], busy: Collection[str]) -> Relea
     return replace(newest, result=ReleaseResult.RUNNING) if under_way else None
 
 
-def find_live_release(releases: Iterable[Release], live: Mapping[str, LiveStack | None]) -> Release | None:
-    """The newest release that all its live root stacks are as it made them, by templates and parameters.
+def find_live_release(
+    releases: Iterable[Release], live: Mapping[str, LiveStack | None]
+) -> Release | None:
+    """The newest release that all its live root stacks are as it made them, by templates and
+    parameters.
 
-    Another one than the last that was deployed means that somebody else changed the stacks since, by a rollback in
-    CloudFormation's console for example; None, that the stacks are as no release made them.
+    Another one than the last that was deployed means that somebody else changed the stacks since,
+    by a rollback in CloudFormation's console for example; None, that the stacks are as no release
+    made them.
     """
     ordered = sorted(releases, key=lambda each: each.number, reverse=True)
     return next(
-        (each for each in ordered if each.roots and all(is_live(r, live.get(r.root)) for r in each.roots)), None
+        (
+            each
+            for each in ordered
+            if each.roots and all(is_live(r, live.get(r.root)) for r in each.roots)
+        ),
+        None,
     )
 
 
-def find_previous_release(releases: Iterable[Release], live: Mapping[str, LiveStack | None]) -> Release | None:
-    """The last release that was deployed before what is live, and is not that: the one that a rollback restores.
+def find_previous_release(
+    releases: Iterable[Release], live: Mapping[str, LiveStack | None]
+) -> Release | None:
+    """The last release that was deployed before what is live, and is not that: the one that a
+    rollback restores.
 
-    A release that restored another counts as that one, so that rolling back twice goes back twice. One that may be what
-    is live, but is not for certain, is taken: going back one too many would be worse than changing nothing.
+    A release that restored another counts as that one, so that rolling back twice goes back twice.
+    One that may be what is live, but is not for certain, is taken: going back one too many would be
+    worse than changing nothing.
     """
     good = {each.number: each for each in releases if each.result is ReleaseResult.DEPLOYED}
     now = find_live_release(good.values(), live)
     while now and now.restores in good:
         now = good[now.restores]
-    earlier = (each for number, each in sorted(good.items(), reverse=True) if now is None or number < now.number)
+    earlier = (
+        each
+        for number, each in sorted(good.items(), reverse=True)
+        if now is None or number < now.number
+    )
     return next((each for each in earlier if not _is_all(each, live)), None)
 
 
 def _is_all(release: Release, live: Mapping[str, LiveStack | None]) -> bool:
-    """Whether just what a release deployed is live, tags and root stacks included, and nothing of it is unknown."""
+    """Whether just what a release deployed is live, tags and root stacks included, and nothing of
+    it is unknown."""
     there = {name: each.stack.tags for name, each in live.items() if each is not None}
     same = {each.root: each.tags for each in release.roots} == there
-    return same and all(is_live(each, live[each.root]) and not each.hidden for each in release.roots)
+    return same and all(
+        is_live(each, live[each.root]) and not each.hidden for each in release.roots
+    )
 
 
 def is_live(root: RootRelease, live: LiveStack | None) -> bool:
-    """Whether a root stack is as a release asked for it, and at rest. The root's text holds the hashes of its nested
-    templates."""
+    """Whether a root stack is as a release asked for it, and at rest. The root's text holds the
+    hashes of its nested templates."""
     if live is None or live.stack.status not in _IN_USE:
         return False
     same = all(live.stack.parameters.get(name) == value for name, value in root.parameters.items())
     return same and template_digest(live.template) == root.digest
 
 
-def moved_roots(releases: Collection[Release], live: Mapping[str, LiveStack | None]) -> list[Problem]:
-    """A warning for every root stack at rest that is not as the last release left it: somebody else changed it, or the
-    deployment that did has not come to its end."""
+def moved_roots(
+    releases: Collection[Release], live: Mapping[str, LiveStack | None]
+) -> list[Problem]:
+    """A warning for every root stack at rest that is not as the last release left it: somebody else
+    changed it, or the deployment that did has not come to its end."""
     ordered = sorted(releases, key=lambda each: each.number, reverse=True)
     found: list[Problem] = []
     for name, stack in live.items():
@@ -364,7 +431,9 @@ def moved_roots(releases: Collection[Release], live: Mapping[str, LiveStack | No
     return found
 
 
-def _moved(stack: LiveStack, asked: Sequence[tuple[Release, RootRelease]], first: int) -> Iterator[Problem]:
+def _moved(
+    stack: LiveStack, asked: Sequence[tuple[Release, RootRelease]], first: int
+) -> Iterator[Problem]:
     left = next(((each, root) for each, root in asked if root.ok), None)
     if left is None or is_live(left[1], stack):
         return
@@ -373,20 +442,26 @@ def _moved(stack: LiveStack, asked: Sequence[tuple[Release, RootRelease]], first
         message = f"{stack.stack.name} is as release {match[0].number} asked for, which did not come to its end"
         hint = "the next deployment goes on from there: it verifies what is live, and records it"
     else:
-        state = f"as release {match[0].number} made it" if match else f"as no release since {first} made it"
+        state = (
+            f"as release {match[0].number} made it"
+            if match
+            else f"as no release since {first} made it"
+        )
         message = f"{stack.stack.name} is {state}, not as release {left[0].number}: it was changed outside of this tool"
         hint = "what is live is what a plan starts from; the next deployment changes it to what is rendered"
     yield Problem("SW848", message, (), hint, Level.WARNING)
 
 
-# --- restoring ------------------------------------------------------------------------------------------------------
+# --- restoring
+# ------------------------------------------------------------------------------------------------------
 
 
 def release_targets(release: Release, aws: Storage) -> tuple[StackTarget, ...]:
-    """What the root stacks are asked to become again, templates read from the bucket and compared with their hashes.
+    """What the root stacks are asked to become again, templates read from the bucket and compared
+    with their hashes.
 
-    NoEcho parameters are not recorded: they are left out, so that their live values stay. Raises AwsError with all
-    templates that are lost or altered.
+    NoEcho parameters are not recorded: they are left out, so that their live values stay. Raises
+    AwsError with all templates that are lost or altered.
     """
     wanted = [(root, name) for root in release.roots for name in root.templates]
     with ThreadPoolExecutor(PARALLEL) as pool:
@@ -394,7 +469,9 @@ def release_targets(release: Release, aws: Storage) -> tuple[StackTarget, ...]:
     problems = [text for text in texts if isinstance(text, Problem)]
     if problems:
         raise AwsError(problems)
-    read = {name: text for (_, name), text in zip(wanted, texts, strict=True) if isinstance(text, str)}
+    read = {
+        name: text for (_, name), text in zip(wanted, texts, strict=True) if isinstance(text, str)
+    }
     return tuple(
         StackTarget(
             root=root.root,
@@ -416,7 +493,10 @@ def _text(release: Release, root: RootRelease, name: str, aws: Storage) -> str |
     place = artifact_key(stored.url)
     data = aws.read_object(release.bucket, place, release.account)
     if data is None:
-        return _lost(release, f"the template of {name}, s3://{release.bucket}/{place}, does not exist any more")
+        return _lost(
+            release,
+            f"the template of {name}, s3://{release.bucket}/{place}, does not exist any more",
+        )
     if hashlib.sha256(data).hexdigest() != stored.sha256:
         return _lost(release, f"the template of {name}, s3://{release.bucket}/{place}, was altered")
     return data.decode()
@@ -424,7 +504,11 @@ def _text(release: Release, root: RootRelease, name: str, aws: Storage) -> str |
 
 def _lost(release: Release, message: str) -> Problem:
     commit = release.commit.removesuffix("-dirty")
-    hint = f"deploy commit {commit} instead: git checkout {commit}" if commit else "deploy the sources of that time"
+    hint = (
+        f"deploy commit {commit} instead: git checkout {commit}"
+        if commit
+        else "deploy the sources of that time"
+    )
     return Problem("SW842", message, (), hint)
 
 
@@ -434,7 +518,8 @@ def artifact_key(url: str) -> str:
 
 
 def find_missing_parts(release: Release, aws: Storage) -> list[Problem]:
-    """What restoring the release needs and does not exist any more: templates, zips, images, versions of secrets."""
+    """What restoring the release needs and does not exist any more: templates, zips, images,
+    versions of secrets."""
     pairs = [pair for pair in release.secrets.values() if pair[1]]
     checks: list[Callable[[], Problem | None]] = [
         *(partial(_missing_artifact, release, each, aws) for each in release.artifacts),

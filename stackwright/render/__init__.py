@@ -1,8 +1,8 @@
 """Render the templates: a `Config` becomes a `Rendering`, and that becomes ``build/<env>``.
 
-``render`` prints each template through ``jinja``, ``text`` and ``emit`` keep the origin of every line, ``wire``
-connects nested stacks by name, ``build_folder`` replaces a build as a whole, ``memo`` keeps renderings by the hash of
-their inputs, ``explain`` says where a value comes from.
+``render`` prints each template through ``jinja``, ``text`` and ``emit`` keep the origin of every
+line, ``wire`` connects nested stacks by name, ``build_folder`` replaces a build as a whole,
+``memo`` keeps renderings by the hash of their inputs, ``explain`` says where a value comes from.
 """
 
 from .build_folder import find_stale, stage_apart, stage_build, write_build

@@ -1,7 +1,7 @@
 """Rendering to ``build/<env>``: written beside it, checked there, and swapped in as a whole.
 
-A crash, a full disk or Ctrl-C leaves the old folder; what it left beside is removed by the next run. What is only
-checked is written outside of the project.
+A crash, a full disk or Ctrl-C leaves the old folder; what it left beside is removed by the next
+run. What is only checked is written outside of the project.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 @contextmanager
 def stage_build(rendering: Rendering) -> Iterator[Path]:
-    """The rendering in a folder beside ``build/<env>``, at the same depth so that its local paths hold.
+    """The rendering in a folder beside ``build/<env>``, at the same depth so that its local paths
+    hold.
 
     The folder is gone afterwards. Raises OutputError where it cannot be written.
     """
@@ -42,8 +43,8 @@ def stage_build(rendering: Rendering) -> Iterator[Path]:
 
 @contextmanager
 def stage_apart(rendering: Rendering) -> Iterator[Path]:
-    """The rendering in a temporary folder outside of the project, for what is only looked at: build/ need not be
-    writable, and stays as it is.
+    """The rendering in a temporary folder outside of the project, for what is only looked at:
+    build/ need not be writable, and stays as it is.
 
     The folder is gone afterwards. Raises OutputError where it cannot be written.
     """
@@ -56,7 +57,9 @@ def stage_apart(rendering: Rendering) -> Iterator[Path]:
         except OSError as error:
             hint = "free some space, or set TMPDIR to a folder that can be written"
             message = f"cannot write: {error.strerror or error}"
-            raise OutputError.of("SW030", message, Location(tempfile.gettempdir()), hint=hint) from error
+            raise OutputError.of(
+                "SW030", message, Location(tempfile.gettempdir()), hint=hint
+            ) from error
         yield folder
     finally:
         if top is not None:
@@ -71,7 +74,8 @@ def _fill(folder: Path, rendering: Rendering) -> None:
 
 
 def write_build(rendering: Rendering, folder: Path) -> bool:
-    """Make the staged ``folder`` the environment's build; False where it already holds the same bytes."""
+    """Make the staged ``folder`` the environment's build; False where it already holds the same
+    bytes."""
     target = rendering.config.project / "build" / rendering.environment
     if read_contents(target) == read_contents(folder):
         return False
@@ -132,7 +136,9 @@ def _exchange(new: Path, old: Path) -> None:
         import ctypes
 
         library = ctypes.CDLL(None, use_errno=True)
-        done = library.renameat2(_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(old), _RENAME_EXCHANGE)
+        done = library.renameat2(
+            _AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(old), _RENAME_EXCHANGE
+        )
         if done == 0:
             return
         if ctypes.get_errno() not in (errno.ENOSYS, errno.EINVAL):
@@ -148,6 +154,8 @@ def _unwritable(error: OSError, shown: str) -> OutputError:
         errno.ENOSPC: "free some space and run it again; the old build is untouched",
         errno.EROFS: "the file system is read-only",
     }
-    hint = hints.get(error.errno or 0, "check the owner and mode of build/; the old build is untouched")
+    hint = hints.get(
+        error.errno or 0, "check the owner and mode of build/; the old build is untouched"
+    )
     message = f"cannot write: {error.strerror or error}"
     return OutputError([Problem("SW030", message, (Location(shown),), hint)])

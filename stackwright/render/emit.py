@@ -1,9 +1,10 @@
-"""Rendered text with held-out values to the final text: each value quoted for the place where it stands.
+"""Rendered text with held-out values to the final text: each value quoted for the place where it
+stands.
 
-The text is parsed while every value is a token, so keys, tags, quotes and comments are the author's alone. Then each
-scalar that holds tokens is written again with its values; the finished text is parsed once more and must hold exactly
-the intended data. YAML 1.1 is what CloudFormation's own tools read, YAML 1.2 what editors read: a text that either
-would take for another type is quoted.
+The text is parsed while every value is a token, so keys, tags, quotes and comments are the author's
+alone. Then each scalar that holds tokens is written again with its values; the finished text is
+parsed once more and must hold exactly the intended data. YAML 1.1 is what CloudFormation's own
+tools read, YAML 1.2 what editors read: a text that either would take for another type is quoted.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ from .text import OPEN, TOKEN, Origin, Printed
 _PREFIX = re.compile(r"(?:[!&][^\s]*\s+)*")
 _SAFE = r"A-Za-z0-9_./+@=*%()\-"
 _FLOW_WORD = re.compile(rf"[A-Za-z0-9_./](?:[{_SAFE}]|:(?=[{_SAFE}])| (?=[{_SAFE}]))*")
-_BLOCK_WORD = re.compile(rf"""[A-Za-z0-9_./](?:[{_SAFE},;'"|&?!<>~^$]|:(?=[{_SAFE}])| (?=[{_SAFE},;'"|&?!<>~^$]))*""")
+_BLOCK_WORD = re.compile(
+    rf"""[A-Za-z0-9_./](?:[{_SAFE},;'"|&?!<>~^$]|:(?=[{_SAFE}])| (?=[{_SAFE},;'"|&?!<>~^$]))*"""
+)
 _NUMERIC = re.compile(r"[-+]?(0[xob])?[0-9][0-9_.:eE+-]*|[yYnN]|\.[A-Za-z0-9]+")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff\ue000-\ue002]")
@@ -67,7 +70,8 @@ class _Replacement(Struct, frozen=True):
 
 
 class _Place(Struct, frozen=True):
-    """What surrounds a scalar: Fn::Sub, flow style, the column of its key, whether it is a key or a list item."""
+    """What surrounds a scalar: Fn::Sub, flow style, the column of its key, whether it is a key or a
+    list item."""
 
     substituted: bool = False
     flow: bool = False
@@ -77,9 +81,13 @@ class _Place(Struct, frozen=True):
 
 
 def emit_template(
-    lines: Sequence[tuple[str, Origin]], printed: Sequence[Printed], template: str, header: Sequence[str]
+    lines: Sequence[tuple[str, Origin]],
+    printed: Sequence[Printed],
+    template: str,
+    header: Sequence[str],
 ) -> Emitted:
-    """Put the values in; raises TemplateError at the template line of whatever is not a template."""
+    """Put the values in; raises TemplateError at the template line of whatever is not a
+    template."""
     text = "\n".join(line for line, _ in lines)
     is_json = text.lstrip().startswith("{")
     if is_json:
@@ -88,7 +96,9 @@ def emit_template(
     try:
         node = compose_yaml(text, template, code="SW103")
         if not isinstance(node, yaml.MappingNode):
-            raise InputError.of("SW105", "the template renders to no map of sections", Location(template, 1))
+            raise InputError.of(
+                "SW105", "the template renders to no map of sections", Location(template, 1)
+            )
         refuse_aliases(text, template)
         writer = _Writer(text, printed, json_style=is_json)
         expected = writer.value(node, _Place())
@@ -101,13 +111,18 @@ def emit_template(
     top = [] if is_json else header
     final = "\n".join([*top, *(line for line, _, _ in shaped)]).rstrip("\n") + "\n"
     first = Line((Location(template, 1),))
-    sources = (*(first for _ in top), *(Line(origins[source], parameters) for _, source, parameters in shaped))
+    sources = (
+        *(first for _ in top),
+        *(Line(origins[source], parameters) for _, source, parameters in shaped),
+    )
     try:
         if template.endswith(".json.j2"):
             _require_json(final, template)
         starts = _verified(final, expected, template)
     except InputError as error:
-        raise TemplateError(_at_source(error, [each.origin for each in sources], template)) from None
+        raise TemplateError(
+            _at_source(error, [each.origin for each in sources], template)
+        ) from None
     return Emitted(final, expected, sources, starts)
 
 
@@ -117,7 +132,9 @@ def _at_source(error: InputError, origins: Sequence[Origin], template: str) -> l
     for problem in error.problems:
         where: list[Location] = []
         for at in problem.where:
-            where += origins[at.line - 1] if 0 < at.line <= len(origins) else (Location(template, 1),)
+            where += (
+                origins[at.line - 1] if 0 < at.line <= len(origins) else (Location(template, 1),)
+            )
         clean = TOKEN.sub("{{ … }}", problem.message)
         moved.append(Problem(problem.code, clean, tuple(dict.fromkeys(where)), problem.hint))
     return moved
@@ -128,11 +145,14 @@ def _require_json(text: str, template: str) -> None:
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError.of("SW103", f"not valid JSON: {error.msg}", Location(template, error.lineno)) from None
+        raise InputError.of(
+            "SW103", f"not valid JSON: {error.msg}", Location(template, error.lineno)
+        ) from None
 
 
 def _verified(text: str, expected: Any, template: str) -> dict[tuple[str, str], int]:
-    """Hold the finished text against the intended data: the proof that no value changed the structure.
+    """Hold the finished text against the intended data: the proof that no value changed the
+    structure.
 
     Returns the line on which each entry of each section starts.
     """
@@ -146,11 +166,16 @@ def _verified(text: str, expected: Any, template: str) -> dict[tuple[str, str], 
         )
     top = node.value if isinstance(node, yaml.MappingNode) else []
     sections = [(key.value, value) for key, value in top if isinstance(value, yaml.MappingNode)]
-    return {(name, key.value): key.start_mark.line + 1 for name, section in sections for key, _ in section.value}
+    return {
+        (name, key.value): key.start_mark.line + 1
+        for name, section in sections
+        for key, _ in section.value
+    }
 
 
 class _Writer:
-    """Walks the nodes once: the data they mean, and the text that must replace each scalar with tokens."""
+    """Walks the nodes once: the data they mean, and the text that must replace each scalar with
+    tokens."""
 
     def __init__(self, text: str, printed: Sequence[Printed], *, json_style: bool) -> None:
         self._text = text
@@ -163,7 +188,9 @@ class _Writer:
         """The data of ``node`` with its values, intrinsics in long form."""
         substituted = node.tag == "!Sub" or place.substituted
         if isinstance(node, yaml.ScalarNode):
-            data = self._scalar(node, _Place(substituted, place.flow, place.column, place.is_key, place.is_item))
+            data = self._scalar(
+                node, _Place(substituted, place.flow, place.column, place.is_key, place.is_item)
+            )
         elif isinstance(node, yaml.SequenceNode):
             data = self._sequence(node, substituted, place.flow)
         elif isinstance(node, yaml.MappingNode):
@@ -177,7 +204,10 @@ class _Writer:
     def _sequence(self, node: yaml.SequenceNode, substituted: bool, flow: bool) -> list[Any]:
         inside = flow or bool(node.flow_style)
         return [
-            self.value(item, _Place(substituted and index == 0, inside, item.start_mark.column, is_item=True))
+            self.value(
+                item,
+                _Place(substituted and index == 0, inside, item.start_mark.column, is_item=True),
+            )
             for index, item in enumerate(node.value)
         ]
 
@@ -187,8 +217,14 @@ class _Writer:
         for name, key, item in mapping_entries(node, "", "SW104"):
             written = self._key(key, inside) if OPEN in name else name
             if written in data:
-                raise InputError.of("SW104", f"the key {written!r} stands twice", Location("", key.start_mark.line + 1))
-            data[written] = self.value(item, _Place(name == "Fn::Sub", inside, key.start_mark.column))
+                raise InputError.of(
+                    "SW104",
+                    f"the key {written!r} stands twice",
+                    Location("", key.start_mark.line + 1),
+                )
+            data[written] = self.value(
+                item, _Place(name == "Fn::Sub", inside, key.start_mark.column)
+            )
         return data
 
     def _key(self, node: yaml.ScalarNode, flow: bool) -> str:
@@ -211,12 +247,20 @@ class _Writer:
         if isinstance(item.value, str):
             return self._mixed(node, place)
         tagged = node.tag.startswith("!")
-        if (tagged or place.substituted) and (item.value is None or isinstance(item.value, list | dict)):
+        if (tagged or place.substituted) and (
+            item.value is None or isinstance(item.value, list | dict)
+        ):
             function = node.tag if tagged else "Fn::Sub"
-            self._problem("SW106", f"{_name(item)} must be text after {function}, not {_kind(item.value)}", item)
+            self._problem(
+                "SW106",
+                f"{_name(item)} must be text after {function}, not {_kind(item.value)}",
+                item,
+            )
             return None
         written = (
-            self._collection(item.value, place) if isinstance(item.value, list | dict) else number_text(item.value)
+            self._collection(item.value, place)
+            if isinstance(item.value, list | dict)
+            else number_text(item.value)
         )
         self._replace(node, written, [item])
         return str(written) if tagged else strip_provenance(item.value)
@@ -226,7 +270,11 @@ class _Writer:
             return flow_style(value)
         column = place.column if place.is_item else place.column + 2
         block = yaml.dump(
-            strip_provenance(value), Dumper=BlockDumper, sort_keys=False, width=float("inf"), allow_unicode=True
+            strip_provenance(value),
+            Dumper=BlockDumper,
+            sort_keys=False,
+            width=float("inf"),
+            allow_unicode=True,
         ).rstrip("\n")
         text = block.replace("\n", "\n" + " " * column)
         return text if place.is_item else "\n" + " " * column + text
@@ -252,7 +300,8 @@ class _Writer:
         return text
 
     def _pieces(self, value: str, items: Sequence[Printed]) -> Iterator[tuple[str, bool]]:
-        """The scalar's text, author's pieces and values in turn; True marks what must stay literal in Fn::Sub."""
+        """The scalar's text, author's pieces and values in turn; True marks what must stay literal
+        in Fn::Sub."""
         queue = iter(items)
         for index, part in enumerate(TOKEN.split(value)):
             if index % 2 == 0:
@@ -260,10 +309,18 @@ class _Writer:
                 continue
             item = next(queue)
             if item.value is None or isinstance(item.value, list | dict):
-                self._problem("SW106", f"{_name(item)} is {_kind(item.value)} inside a text", item, _text_hint(item))
+                self._problem(
+                    "SW106",
+                    f"{_name(item)} is {_kind(item.value)} inside a text",
+                    item,
+                    _text_hint(item),
+                )
                 yield "", True
             else:
-                yield item.value if isinstance(item.value, str) else number_text(item.value), not item.live
+                yield (
+                    item.value if isinstance(item.value, str) else number_text(item.value),
+                    not item.live,
+                )
 
     def _refuse_references(self, pieces: Sequence[tuple[str, bool]], item: Printed) -> None:
         live = sum(piece.count(REFERENCE) for piece, literal in pieces if not literal)
@@ -279,17 +336,32 @@ class _Writer:
         return single_quoted(text)
 
     def _write_block(
-        self, node: yaml.ScalarNode, pieces: Sequence[tuple[str, bool]], final: Sequence[str], items: Sequence[Printed]
+        self,
+        node: yaml.ScalarNode,
+        pieces: Sequence[tuple[str, bool]],
+        final: Sequence[str],
+        items: Sequence[Printed],
     ) -> None:
-        """A block scalar stays one where it can, so that a review shows only the line that changed."""
+        """A block scalar stays one where it can, so that a review shows only the line that
+        changed."""
         values = final[1::2]
         start, end = node.start_mark.index, node.end_mark.index
-        simple = all(value and value == value.strip() and not _UNPRINTABLE.search(value) for value in values)
+        simple = all(
+            value and value == value.strip() and not _UNPRINTABLE.search(value) for value in values
+        )
         if not simple or list(final[::2]) != [piece for piece, _ in pieces[::2]]:
-            self._replace(node, double_quoted("".join(final)) + "\n" * self._text[start:end].endswith("\n"), items)
+            self._replace(
+                node,
+                double_quoted("".join(final)) + "\n" * self._text[start:end].endswith("\n"),
+                items,
+            )
             return
-        for match, value, item in zip(TOKEN.finditer(self._text, start, end), values, items, strict=True):
-            self._replacements.append(_Replacement(match.start(), match.end(), value, item.parameters))
+        for match, value, item in zip(
+            TOKEN.finditer(self._text, start, end), values, items, strict=True
+        ):
+            self._replacements.append(
+                _Replacement(match.start(), match.end(), value, item.parameters)
+            )
 
     def _replace(self, node: yaml.ScalarNode, written: str, items: Sequence[Printed]) -> None:
         start, end = node.start_mark.index, node.end_mark.index
@@ -311,9 +383,13 @@ class _Writer:
             if index >= 0 and match.start() < done[index].end:
                 continue
             item = self._printed[int(match.group(1))]
-            shown = item.value if isinstance(item.value, str) else json.dumps(item.value, default=str)
+            shown = (
+                item.value if isinstance(item.value, str) else json.dumps(item.value, default=str)
+            )
             comment = " ".join(_UNPRINTABLE.sub(" ", shown).split())
-            self._replacements.append(_Replacement(match.start(), match.end(), comment, item.parameters))
+            self._replacements.append(
+                _Replacement(match.start(), match.end(), comment, item.parameters)
+            )
         return sorted(self._replacements, key=lambda each: each.start)
 
 
@@ -323,9 +399,11 @@ def is_intrinsic(key: str) -> bool:
 
 
 def sub_pieces(pieces: Sequence[tuple[str, bool]]) -> list[str]:
-    """The pieces for Fn::Sub: a ``${`` that a value has a part in becomes ``${!``, which stays literal.
+    """The pieces for Fn::Sub: a ``${`` that a value has a part in becomes ``${!``, which stays
+    literal.
 
-    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-sub.html
+    Source:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-sub.html
     """
     result: list[str] = []
     dollar, dollar_literal = False, False
@@ -341,7 +419,8 @@ def sub_pieces(pieces: Sequence[tuple[str, bool]]) -> list[str]:
 
 
 def is_word(text: str, *, flow: bool = False) -> bool:
-    """Whether ``text`` is text, and the same text, as a plain scalar of YAML 1.1 and of YAML 1.2."""
+    """Whether ``text`` is text, and the same text, as a plain scalar of YAML 1.1 and of YAML
+    1.2."""
     if (
         not (_FLOW_WORD if flow else _BLOCK_WORD).fullmatch(text)
         or _NUMERIC.fullmatch(text)
@@ -365,9 +444,12 @@ _EXPONENT = re.compile(r'"(?:[^"\\]|\\.)*"|[0-9]+\.[0-9]+|([0-9]+)e')
 
 
 def flow_style(value: Any) -> str:
-    """A list or map in flow style, valid in JSON; YAML 1.1 takes ``1e-09`` for text, so a fraction is written."""
+    """A list or map in flow style, valid in JSON; YAML 1.1 takes ``1e-09`` for text, so a fraction
+    is written."""
     text = json.dumps(value, ensure_ascii=False)
-    return escape_json(_EXPONENT.sub(lambda found: f"{found[1]}.0e" if found[1] else found[0], text))
+    return escape_json(
+        _EXPONENT.sub(lambda found: f"{found[1]}.0e" if found[1] else found[0], text)
+    )
 
 
 def escape_json(text: str) -> str:
@@ -391,7 +473,13 @@ def strip_provenance(value: Any) -> Any:
         return [strip_provenance(item) for item in value]
     if value is None or isinstance(value, bool):
         return value
-    return str(value) if isinstance(value, str) else float(value) if isinstance(value, float) else int(value)
+    return (
+        str(value)
+        if isinstance(value, str)
+        else float(value)
+        if isinstance(value, float)
+        else int(value)
+    )
 
 
 class BlockDumper(yaml.SafeDumper):
@@ -410,8 +498,11 @@ def _text_node(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
 BlockDumper.add_representer(str, _text_node)
 
 
-def _written(text: str, replacements: Sequence[_Replacement]) -> Iterator[tuple[str, int, tuple[ParameterPath, ...]]]:
-    """The lines with the replacements made: text, index of the source line, parameters printed on it."""
+def _written(
+    text: str, replacements: Sequence[_Replacement]
+) -> Iterator[tuple[str, int, tuple[ParameterPath, ...]]]:
+    """The lines with the replacements made: text, index of the source line, parameters printed on
+    it."""
     current, source = "", 0
     parameters: dict[ParameterPath, None] = {}
     here, cursor = 0, 0
@@ -427,7 +518,9 @@ def _written(text: str, replacements: Sequence[_Replacement]) -> Iterator[tuple[
                     current, source = "", here
                 current += piece
         here += text.count("\n", each.start, each.end)
-        if each.text.endswith("\n"):  # it stands for whole lines: what follows begins a line of the source
+        if each.text.endswith(
+            "\n"
+        ):  # it stands for whole lines: what follows begins a line of the source
             source, parameters = here, {}
         cursor = each.end
     yield current, source, tuple(parameters)
@@ -435,7 +528,8 @@ def _written(text: str, replacements: Sequence[_Replacement]) -> Iterator[tuple[
 
 @dataclass(slots=True)
 class _Layout:
-    """Source lines that matter for blank lines: sections, resources, and the insides of multi-line scalars."""
+    """Source lines that matter for blank lines: sections, resources, and the insides of multi-line
+    scalars."""
 
     sections: set[int] = field(default_factory=set)
     resources: set[int] = field(default_factory=set)
@@ -446,7 +540,11 @@ class _Layout:
         layout = cls()
         for key, value in root.value:
             layout.sections.add(key.start_mark.line)
-            if key.value == "Resources" and isinstance(value, yaml.MappingNode) and not value.flow_style:
+            if (
+                key.value == "Resources"
+                and isinstance(value, yaml.MappingNode)
+                and not value.flow_style
+            ):
                 layout.resources |= {name.start_mark.line for name, _ in value.value[1:]}
         layout._scalars(root)
         return layout
@@ -469,7 +567,8 @@ _Shaped = tuple[str, int, tuple[ParameterPath, ...]]
 
 
 def _shaped(lines: Iterator[_Shaped], layout: _Layout) -> list[_Shaped]:
-    """One blank line before each section and resource (and the comment above it), no other outside of scalars."""
+    """One blank line before each section and resource (and the comment above it), no other outside
+    of scalars."""
     kept: list[_Shaped] = []
     previous = -1
     for text, source, parameters in lines:
@@ -486,7 +585,9 @@ def _shaped(lines: Iterator[_Shaped], layout: _Layout) -> list[_Shaped]:
 
 def _break_above(kept: list[_Shaped], indent: int, layout: _Layout) -> None:
     place = len(kept)
-    while place and _is_comment(kept[place - 1], indent) and kept[place - 1][1] not in layout.inside:
+    while (
+        place and _is_comment(kept[place - 1], indent) and kept[place - 1][1] not in layout.inside
+    ):
         place -= 1
     if place and kept[place - 1][0]:
         kept.insert(place, ("", kept[place][1] if place < len(kept) else kept[place - 1][1], ()))

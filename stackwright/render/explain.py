@@ -1,4 +1,5 @@
-"""Why a value is what it is: from a parameter, or a property of a rendered template, back to file and line."""
+"""Why a value is what it is: from a parameter, or a property of a rendered template, back to file
+and line."""
 
 from __future__ import annotations
 
@@ -9,7 +10,17 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..core import Config, Document, InputError, Leaf, Location, ParameterPath, Rendering, dotted, line_of_path
+from ..core import (
+    Config,
+    Document,
+    InputError,
+    Leaf,
+    Location,
+    ParameterPath,
+    Rendering,
+    dotted,
+    line_of_path,
+)
 
 
 class Explanation(Struct, frozen=True):
@@ -23,7 +34,8 @@ class Explanation(Struct, frozen=True):
 
 
 def explain_value(what: str, config: Config, rendering: Rendering | None) -> Explanation:
-    """Explain a parameter path (``gateway.cpu``) or a property (``app/gateway:TaskDefinition.Properties.Cpu``).
+    """Explain a parameter path (``gateway.cpu``) or a property
+    (``app/gateway:TaskDefinition.Properties.Cpu``).
 
     Raises InputError with the nearest names where there is no such thing.
     """
@@ -40,7 +52,10 @@ def explain_value(what: str, config: Config, rendering: Rendering | None) -> Exp
 
 def split_path(path: str) -> ParameterPath:
     """``a.b[0].c`` as ``("a", "b", 0, "c")``."""
-    return tuple(int(index) if index else name for name, index in re.findall(r"([^.\[\]]+)|\[([0-9]+)\]", path))
+    return tuple(
+        int(index) if index else name
+        for name, index in re.findall(r"([^.\[\]]+)|\[([0-9]+)\]", path)
+    )
 
 
 def _parameter(what: str, config: Config) -> Explanation:
@@ -50,7 +65,11 @@ def _parameter(what: str, config: Config) -> Explanation:
         try:
             value = value[part]
         except (KeyError, IndexError, TypeError):
-            known = [dotted((*path[:depth], str(key))) for key in value] if isinstance(value, dict) else []
+            known = (
+                [dotted((*path[:depth], str(key))) for key in value]
+                if isinstance(value, dict)
+                else []
+            )
             _unknown(f"parameter {what}", dotted(path[: depth + 1]), known)
     below = [leaf for at, leaf in config.leaves.items() if at[: len(path)] == path and at != path]
     exact = config.leaves.get(path)
@@ -90,7 +109,11 @@ def _printed(document: Document, line: int, value: Any) -> Sequence[ParameterPat
         indent = len(rows[line - 1]) - len(rows[line - 1].lstrip())
         for index in range(line, len(rows)):
             row = rows[index]
-            if row.strip() and len(row) - len(row.lstrip()) <= indent and not row.lstrip().startswith("-"):
+            if (
+                row.strip()
+                and len(row) - len(row.lstrip()) <= indent
+                and not row.lstrip().startswith("-")
+            ):
                 break
             found |= dict.fromkeys(document.lines[index].parameters)
     return list(found)
@@ -121,5 +144,7 @@ def _names(value: Any) -> Iterator[str]:
 
 def _unknown(what: str, name: str, known: Sequence[str]) -> None:
     close = difflib.get_close_matches(name, known, 1, 0.5)
-    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}" if known else ""
+    hint = (
+        f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}" if known else ""
+    )
     raise InputError.of("SW032", f"there is no {what}", hint=hint)

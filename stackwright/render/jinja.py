@@ -1,7 +1,9 @@
-"""The one Jinja environment: values held out of the text, every piece with its template line, strict names.
+"""The one Jinja environment: values held out of the text, every piece with its template line,
+strict names.
 
-Every ``{{ … }}`` and every stretch of template text passes through `Environment`, which notes the template line and
-the parameters read. What a template raises becomes a TemplateError at its line (`template_problems`).
+Every ``{{ … }}`` and every stretch of template text passes through `Environment`, which notes the
+template line and the parameters read. What a template raises becomes a TemplateError at its line
+(`template_problems`).
 """
 
 from __future__ import annotations
@@ -25,7 +27,16 @@ from jinja2.idtracking import VAR_LOAD_RESOLVE
 from jinja2.runtime import Macro
 from msgspec import Struct
 
-from ..core import Cache, Location, ParameterPath, Problem, StackwrightError, TemplateError, dotted, logical_id
+from ..core import (
+    Cache,
+    Location,
+    ParameterPath,
+    Problem,
+    StackwrightError,
+    TemplateError,
+    dotted,
+    logical_id,
+)
 from .emit import INTRINSIC_HINT, REFERENCE, REFERENCE_HINT, is_intrinsic, strip_provenance
 from .text import CLOSE, OPEN, RESERVED, BlockResult, Chunk, Origin, Printed, Text, join_pieces
 
@@ -48,7 +59,8 @@ class ParameterMap(dict[str, Any]):
 
     def __init__(self, data: Mapping[str, Any], path: ParameterPath) -> None:
         super().__init__(
-            (_with_path(key, (*path, key)), _with_path(value, (*path, key))) for key, value in data.items()
+            (_with_path(key, (*path, key)), _with_path(value, (*path, key)))
+            for key, value in data.items()
         )
         self.path = path
         self.whole = False
@@ -90,7 +102,8 @@ class _Float(float):
 
 
 class _Joined(str):
-    """Text made with ``~`` that knows the parameters in it, also after ``set`` and as a macro's argument."""
+    """Text made with ``~`` that knows the parameters in it, also after ``set`` and as a macro's
+    argument."""
 
     __slots__ = ("paths",)
     paths: tuple[ParameterPath, ...]
@@ -144,10 +157,14 @@ def _undefined(known: Callable[[], Iterable[str]]) -> type[jinja2.Undefined]:
     """StrictUndefined with the nearest known name in its message."""
 
     class Undefined(jinja2.StrictUndefined):
-        def __init__(self, hint: str | None = None, obj: Any = jinja2.utils.missing, name: Any = None) -> None:
+        def __init__(
+            self, hint: str | None = None, obj: Any = jinja2.utils.missing, name: Any = None
+        ) -> None:
             paths = () if isinstance(obj, _Joined) else _path(obj)
             path = obj.path if isinstance(obj, ParameterList) else next(iter(paths), None)
-            super().__init__(hint, obj, name, partial(NoSuchKeyError, path) if path else jinja2.UndefinedError)  # type: ignore[arg-type]  # typed as a class, only called
+            super().__init__(
+                hint, obj, name, partial(NoSuchKeyError, path) if path else jinja2.UndefinedError
+            )  # type: ignore[arg-type]  # typed as a class, only called
 
         @property
         def _undefined_message(self) -> str:
@@ -165,7 +182,8 @@ def _undefined(known: Callable[[], Iterable[str]]) -> type[jinja2.Undefined]:
 
 
 def _lacking(value: Any, name: str | int | None) -> str:
-    """What to say, and after a semicolon what to do, where something is read of what is no map of parameters."""
+    """What to say, and after a semicolon what to do, where something is read of what is no map of
+    parameters."""
     lacks = f"has no element {name}" if isinstance(name, int) else f"has no {name}"
     if isinstance(value, _Joined) or not hasattr(value, "path"):
         return f"{_kind_of(value)} {lacks}"
@@ -180,7 +198,12 @@ def _kind_of(value: Any) -> str:
     if isinstance(value, int | float):
         return f"{value}, a number"
     return next(
-        (text for kind, text in ((str, "a text"), (list, "a list"), (dict, "a map")) if isinstance(value, kind)), ""
+        (
+            text
+            for kind, text in ((str, "a text"), (list, "a list"), (dict, "a map"))
+            if isinstance(value, kind)
+        ),
+        "",
     )
 
 
@@ -198,7 +221,8 @@ def _at(name: str, line: int) -> Location:
 class _Tracer(CodeGenerator):
     """Compiles templates so that every piece of output tells its template line.
 
-    Jinja would merge constants and lose their lines; here each child of an Output is written by itself.
+    Jinja would merge constants and lose their lines; here each child of an Output is written by
+    itself.
     """
 
     def visit_Output(self, node: nodes.Output, frame: Frame) -> None:
@@ -231,9 +255,12 @@ class _Tracer(CodeGenerator):
         loads = {
             each.name: frame.symbols.find_load(reference)
             for each in (node, *node.find_all(nodes.Name))
-            if isinstance(each, nodes.Name) and (reference := frame.symbols.find_ref(each.name)) is not None
+            if isinstance(each, nodes.Name)
+            and (reference := frame.symbols.find_ref(each.name)) is not None
         }
-        return tuple(name for name, load in loads.items() if load is not None and load[0] == VAR_LOAD_RESOLVE)
+        return tuple(
+            name for name, load in loads.items() if load is not None and load[0] == VAR_LOAD_RESOLVE
+        )
 
     def _begin(self, node: nodes.Node, frame: Frame) -> None:
         self.writeline("yield " if frame.buffer is None else f"{frame.buffer}.append(", node)
@@ -311,22 +338,35 @@ class JinjaEnvironment(jinja2.Environment):
         return len(self._reads)
 
     def printed(
-        self, mark: int, value: Any, name: str, line: int, names: Sequence[Any] = (), context: Sequence[str] = ()
+        self,
+        mark: int,
+        value: Any,
+        name: str,
+        line: int,
+        names: Sequence[Any] = (),
+        context: Sequence[str] = (),
     ) -> Chunk | Text:
-        """What ``{{ value }}`` at a template line leaves in the text: a block as it is, anything else as a token.
+        """What ``{{ value }}`` at a template line leaves in the text: a block as it is, anything
+        else as a token.
 
-        ``names`` are the variables of the expression: a filter makes a new value, but they still know their path;
-        ``context`` names those that come from the parameters, as true, false and null cannot know theirs.
+        ``names`` are the variables of the expression: a filter makes a new value, but they still
+        know their path; ``context`` names those that come from the parameters, as true, false and
+        null cannot know theirs.
         """
         at = _at(name, line)
-        reads = [*self._reads[mark:], *(self._pathless[each] for each in context if each in self._pathless)]
+        reads = [
+            *self._reads[mark:],
+            *(self._pathless[each] for each in context if each in self._pathless),
+        ]
         del self._reads[mark:]
         if isinstance(value, Text):
             return value.called_from(at)
         origin = (at, *reversed(self._including))
         self._refuse(value, origin)
         whole = () if isinstance(value, _Joined) else _paths(value)
-        paths = whole or _leaf_paths([*reads, *(p for each in (value, *names) for p in _path(each))])
+        paths = whole or _leaf_paths(
+            [*reads, *(p for each in (value, *names) for p in _path(each))]
+        )
         self.tokens.append(Printed(_data(value), paths, origin, isinstance(value, _Live)))
         return Chunk(f"{OPEN}{len(self.tokens) - 1}{CLOSE}", origin)
 
@@ -352,14 +392,17 @@ class JinjaEnvironment(jinja2.Environment):
         self._including.pop()
 
     def concatenated(self, parts: Sequence[Any]) -> Any:
-        """``a ~ b``: where one part is a block, or the engine's text, each part is printed by itself."""
+        """``a ~ b``: where one part is a block, or the engine's text, each part is printed by
+        itself."""
         if any(isinstance(part, Text | _Live) for part in parts):
             return Text(chunk for part in parts for chunk in self._chunks(part, ()))
         for part in parts:
             if part is None:
                 raise jinja2.TemplateRuntimeError("null is joined to a text with ~")
         paths = tuple(dict.fromkeys(path for part in parts for path in _path(part)))
-        return _Joined("".join(part if isinstance(part, str) else _text(part) for part in parts), paths)
+        return _Joined(
+            "".join(part if isinstance(part, str) else _text(part) for part in parts), paths
+        )
 
     def hold(self, value: Any) -> str:
         """A token for a value that the engine itself prints."""
@@ -374,13 +417,20 @@ class JinjaEnvironment(jinja2.Environment):
         self._reads.clear()
         self._including.clear()
         self._file = file
-        self._pathless = {name: (name,) for name, value in context.items() if value is None or isinstance(value, bool)}
+        self._pathless = {
+            name: (name,)
+            for name, value in context.items()
+            if value is None or isinstance(value, bool)
+        }
         template = self.get_template(file)
-        pieces: Any = template.root_render_func(template.new_context(dict(context)))  # not text: see _Tracer
+        pieces: Any = template.root_render_func(
+            template.new_context(dict(context))
+        )  # not text: see _Tracer
         return join_pieces(pieces)
 
     def holds(self, condition: str, context: Mapping[str, Any]) -> bool:
-        """Whether a Jinja expression is true; raises RuntimeMistake with the reason where it fails."""
+        """Whether a Jinja expression is true; raises RuntimeMistake with the reason where it
+        fails."""
         try:
             return bool(self.compile_expression(condition, undefined_to_none=False)(**context))
         except jinja2.TemplateError as error:
@@ -429,20 +479,23 @@ class JinjaEnvironment(jinja2.Environment):
 
 
 class Mentions(Struct, frozen=True):
-    """What the text of templates names: ``words``, keys in quotes as ``a["b"]``, and in ``open`` what stands somewhere
-    without a key of its own: ``a[name]`` and ``a.items()``, or ``a`` as an argument, may read any key of it."""
+    """What the text of templates names: ``words``, keys in quotes as ``a["b"]``, and in ``open``
+    what stands somewhere without a key of its own: ``a[name]`` and ``a.items()``, or ``a`` as an
+    argument, may read any key of it."""
 
     words: frozenset[str]
     keys: frozenset[str]
     open: frozenset[str]
 
     def has(self, name: str) -> bool:
-        """Whether a parameter or key of that name is read somewhere, in a branch that was not taken too."""
+        """Whether a parameter or key of that name is read somewhere, in a branch that was not taken
+        too."""
         return name in self.words or name in self.keys
 
 
 class _Bytecode(jinja2.BytecodeCache):
-    """Compiled templates by the hash of their source, of this compiler, and of Jinja's and Python's version."""
+    """Compiled templates by the hash of their source, of this compiler, and of Jinja's and Python's
+    version."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
@@ -473,7 +526,9 @@ def _compiler_version() -> bytes:
 class _Loader(jinja2.FileSystemLoader):
     """Templates of the project by POSIX path below ``templates/``, any line ends, UTF-8 only."""
 
-    def get_source(self, _environment: jinja2.Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+    def get_source(
+        self, _environment: jinja2.Environment, template: str
+    ) -> tuple[str, str, Callable[[], bool]]:
         """The text of a template; raises TemplateError where it is empty or not text."""
         path = Path(self.searchpath[0], template)
         at = Location(f"templates/{template}", 1)
@@ -483,10 +538,15 @@ class _Loader(jinja2.FileSystemLoader):
             text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError as error:
             at = Location(at.path, path.read_bytes()[: error.start].count(b"\n") + 1)
-            raise TemplateError.of("SW002", "not UTF-8 text", at, hint="save the file as UTF-8") from None
+            raise TemplateError.of(
+                "SW002", "not UTF-8 text", at, hint="save the file as UTF-8"
+            ) from None
         if not text.strip():
             raise TemplateError.of(
-                "SW105", "the template is empty", at, hint="write Resources: and at least one resource"
+                "SW105",
+                "the template is empty",
+                at,
+                hint="write Resources: and at least one resource",
             )
         if RESERVED.search(text):
             raise TemplateError.of("SW105", "the characters U+E000 to U+E002 are reserved", at)
@@ -494,14 +554,17 @@ class _Loader(jinja2.FileSystemLoader):
 
 
 def _indent(text: Any, width: int | str = 4, first: bool = False, blank: bool = False) -> Any:
-    """Jinja's filter; a block is indented where it is printed, so only ``first`` has work left for it."""
+    """Jinja's filter; a block is indented where it is printed, so only ``first`` has work left for
+    it."""
     if not isinstance(text, Text):
         return jinja2.filters.do_indent(text, width, first, blank)
     if not first:
         return text
     margin = width if isinstance(width, str) else " " * width
     lead = [Chunk(margin, text.chunks[0].origin)] if text.chunks else []
-    return Text([*lead, *(Chunk(c.text.replace("\n", "\n" + margin), c.origin) for c in text.chunks)])
+    return Text(
+        [*lead, *(Chunk(c.text.replace("\n", "\n" + margin), c.origin) for c in text.chunks)]
+    )
 
 
 def _path(value: Any) -> tuple[ParameterPath, ...]:
@@ -515,14 +578,22 @@ def _paths(value: Any) -> tuple[ParameterPath, ...]:
     """The paths of a scalar parameter, or of a list or map and all that is in it."""
     if not isinstance(value, ParameterMap | ParameterList):
         return _path(value)
-    entries: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, ParameterMap) else enumerate(value)
-    return (value.path, *(p for key, item in entries for p in _paths(item) or ((*value.path, key),)))
+    entries: Iterable[tuple[Any, Any]] = (
+        value.items() if isinstance(value, ParameterMap) else enumerate(value)
+    )
+    return (
+        value.path,
+        *(p for key, item in entries for p in _paths(item) or ((*value.path, key),)),
+    )
 
 
 def _leaf_paths(paths: Iterable[ParameterPath]) -> tuple[ParameterPath, ...]:
-    """The paths without those that only led to another: reading ``a.b.c`` reads ``a.b`` on the way."""
+    """The paths without those that only led to another: reading ``a.b.c`` reads ``a.b`` on the
+    way."""
     distinct = list(dict.fromkeys(paths))
-    return tuple(p for p in distinct if not any(len(q) > len(p) and q[: len(p)] == p for q in distinct))
+    return tuple(
+        p for p in distinct if not any(len(q) > len(p) and q[: len(p)] == p for q in distinct)
+    )
 
 
 def _objection(value: Any) -> tuple[str, str, str] | None:
@@ -531,7 +602,12 @@ def _objection(value: Any) -> tuple[str, str, str] | None:
         return _text_objection(value)
     if isinstance(value, dict):
         return next(
-            (found for item in (*dict.keys(value), *dict.values(value)) if (found := _inner_objection(item))), None
+            (
+                found
+                for item in (*dict.keys(value), *dict.values(value))
+                if (found := _inner_objection(item))
+            ),
+            None,
         )
     if isinstance(value, list | tuple):
         return next((found for item in value if (found := _inner_objection(item))), None)
@@ -541,7 +617,11 @@ def _objection(value: Any) -> tuple[str, str, str] | None:
         return "SW108", f"the macro {value.name} is printed, not called", f"write {value.name}(...)"
     if value is None or isinstance(value, bool | int | float):
         return None
-    hint = "end the filters with | list" if isinstance(value, Iterator) else "print text, numbers, lists or maps"
+    hint = (
+        "end the filters with | list"
+        if isinstance(value, Iterator)
+        else "print text, numbers, lists or maps"
+    )
     return "SW108", f"a {type(value).__name__} cannot be printed", hint
 
 
@@ -554,11 +634,16 @@ def _text_objection(value: str) -> tuple[str, str, str] | None:
             f"{dotted(value.path)} holds one of U+E000 to U+E002, which the renderer uses itself",
             "remove it",
         )
-    return "SW108", "a filter took the result of a macro apart", "print the macro alone; it is indented by itself"
+    return (
+        "SW108",
+        "a filter took the result of a macro apart",
+        "print the macro alone; it is indented by itself",
+    )
 
 
 def _inner_objection(item: Any) -> tuple[str, str, str] | None:
-    """What `emit` finds in a text that is printed by itself must be found in lists and maps here."""
+    """What `emit` finds in a text that is printed by itself must be found in lists and maps
+    here."""
     if isinstance(item, str) and not isinstance(item, _Live):
         name = dotted(item.path) if isinstance(item, _Str) else "the printed value"
         if REFERENCE in item:
@@ -592,29 +677,42 @@ class Failure(Exception):
 
 
 def dynref(service: str, *parts: str) -> str:
-    """A dynamic reference, e.g. ``dynref("ssm", "/euglena/flag")`` as ``{{resolve:ssm:/euglena/flag}}``.
+    """A dynamic reference, e.g. ``dynref("ssm", "/euglena/flag")`` as
+    ``{{resolve:ssm:/euglena/flag}}``.
 
     Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html
     """
     if service not in ("ssm", "ssm-secure", "secretsmanager"):
-        raise jinja2.TemplateRuntimeError(f"dynref: {service!r} is not ssm, ssm-secure or secretsmanager")
+        raise jinja2.TemplateRuntimeError(
+            f"dynref: {service!r} is not ssm, ssm-secure or secretsmanager"
+        )
     for part in parts:
-        allowed = r"[A-Za-z0-9_./:+=@-]*" if _path(part) else r"([A-Za-z0-9_./:+=@-]|\$\{[A-Za-z0-9.:]+\})*"
+        allowed = (
+            r"[A-Za-z0-9_./:+=@-]*"
+            if _path(part)
+            else r"([A-Za-z0-9_./:+=@-]|\$\{[A-Za-z0-9.:]+\})*"
+        )
         if not re.fullmatch(allowed, part):
-            raise jinja2.TemplateRuntimeError(f"dynref: {part!r} cannot stand in a dynamic reference")
+            raise jinja2.TemplateRuntimeError(
+                f"dynref: {part!r} cannot stand in a dynamic reference"
+            )
     return _Live("{{resolve:" + ":".join([service, *parts]) + "}}")
 
 
 def sub_var(name: str) -> str:
-    """A live variable for Fn::Sub, e.g. ``sub_var("GatewayRole.Arn")`` as ``${GatewayRole.Arn}``."""
+    """A live variable for Fn::Sub, e.g. ``sub_var("GatewayRole.Arn")`` as
+    ``${GatewayRole.Arn}``."""
     if not re.fullmatch(r"[A-Za-z0-9]+([.:]+[A-Za-z0-9]+)*", name):
-        raise jinja2.TemplateRuntimeError(f"sub_var: {name!r} is not a logical ID, an attribute or a pseudo parameter")
+        raise jinja2.TemplateRuntimeError(
+            f"sub_var: {name!r} is not a logical ID, an attribute or a pseudo parameter"
+        )
     return _Live("${" + name + "}")
 
 
 @contextmanager
 def template_problems(given: Callable[[ParameterPath], Sequence[Location]]) -> Iterator[None]:
-    """Turn whatever a template raises into a TemplateError at its line, called from the lines that led there.
+    """Turn whatever a template raises into a TemplateError at its line, called from the lines that
+    led there.
 
     ``given`` tells where a parameter was given: the place to edit where the parameter is at fault.
     """
@@ -635,7 +733,9 @@ def template_problems(given: Callable[[ParameterPath], Sequence[Location]]) -> I
     except Failure as error:
         raise TemplateError.of("SW017", error.message, *error.where, *_call_lines(error)) from None
     except RecursionError as error:
-        raise TemplateError.of("SW108", "a macro calls itself without end", *_call_lines(error)[:2]) from None
+        raise TemplateError.of(
+            "SW108", "a macro calls itself without end", *_call_lines(error)[:2]
+        ) from None
     except Exception as error:  # whatever an expression of the template's author raises
         message = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
         raise TemplateError.of("SW108", str(message), *_call_lines(error)) from None
@@ -648,6 +748,10 @@ def _call_lines(error: BaseException) -> list[Location]:
     while trace is not None:
         template = trace.tb_frame.f_globals.get("__jinja_template__")
         if template is not None:
-            found.append(Location(f"templates/{template.name}", template.get_corresponding_lineno(trace.tb_lineno)))
+            found.append(
+                Location(
+                    f"templates/{template.name}", template.get_corresponding_lineno(trace.tb_lineno)
+                )
+            )
         trace = trace.tb_next
     return list(dict.fromkeys(reversed(found)))

@@ -1,9 +1,9 @@
-"""Config and templates -> the Rendering that they gave the last time, and what was found in it, where nothing that they
-depend on has changed.
+"""Config and templates -> the Rendering that they gave the last time, and what was found in it,
+where nothing that they depend on has changed.
 
-Most runs of a pipeline, and every second command of a user, render what was rendered before. What a rendering depends
-on is small: the merged parameters, the templates, and this program; so that is hashed instead. Losing an entry only
-costs time.
+Most runs of a pipeline, and every second command of a user, render what was rendered before. What a
+rendering depends on is small: the merged parameters, the templates, and this program; so that is
+hashed instead. Losing an entry only costs time.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ LINT_CONFIG = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")
 _ENTRIES = 40
 """Each takes up some hundred KiB."""
 _VERSIONS = {"jinja2": "__init__.py", "yaml": "__init__.py", "cfnlint": "version.py"}
-"""Packages that render and check besides this program, and the file that holds their version: reading it takes much
-less than asking for the metadata."""
+"""Packages that render and check besides this program, and the file that holds their version:
+reading it takes much less than asking for the metadata."""
 
 
 def cached_rendering(config: Config, render: Callable[[Config], Rendering]) -> Rendering:
-    """What ``render`` makes of the Config, or made of it before. Raises what ``render`` raises, which is not kept."""
+    """What ``render`` makes of the Config, or made of it before. Raises what ``render`` raises,
+    which is not kept."""
     cache = Cache(config.project, "renderings", _ENTRIES)
     key = cache.key(*_inputs(config))
     parts = _loaded(cache.get(key))
@@ -45,7 +46,8 @@ def cached_rendering(config: Config, render: Callable[[Config], Rendering]) -> R
 
 
 def cached_report(found: Rendering, check: Callable[[Rendering], Report]) -> Report:
-    """What ``check`` finds in a rendering, or found in it before; what took too long to lint is not kept."""
+    """What ``check`` finds in a rendering, or found in it before; what took too long to lint is not
+    kept."""
     project = found.config.project
     settings = [path.read_bytes() for name in LINT_CONFIG if (path := project / name).is_file()]
     cache = Cache(project, "reports", _ENTRIES)
@@ -76,9 +78,11 @@ def _inputs(config: Config) -> Iterator[str | bytes]:
         yield Path(entry).read_bytes()
 
 
-def _files(folder: Path, prefix: str = "", above: tuple[Path, ...] = ()) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """All files below a folder by their relative POSIX paths, sorted; in a third of the time of `Path.rglob`. Links are
-    followed, as Jinja follows them, but none to a folder ``above``."""
+def _files(
+    folder: Path, prefix: str = "", above: tuple[Path, ...] = ()
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """All files below a folder by their relative POSIX paths, sorted; in a third of the time of
+    `Path.rglob`. Links are followed, as Jinja follows them, but none to a folder ``above``."""
     real = folder.resolve()
     if real in above or not real.is_dir():
         return
@@ -92,7 +96,8 @@ def _files(folder: Path, prefix: str = "", above: tuple[Path, ...] = ()) -> Iter
 
 
 def _loaded(data: bytes | None) -> Any:
-    """An entry of the cache, whose folder is as trusted as the project's code; None where it is damaged."""
+    """An entry of the cache, whose folder is as trusted as the project's code; None where it is
+    damaged."""
     try:
         return None if data is None else pickle.loads(data)  # noqa: S301
     except Exception:  # whatever a damaged entry raises

@@ -1,8 +1,9 @@
 """Template text that remembers where each piece came from, and the values held out of it.
 
-While a template renders, every printed value is replaced by a token of two private-use characters around a number.
-The text between values is the author's, so it can be parsed as YAML before any value is seen; that is why no value
-can change its structure (``emit.py`` puts the values in afterwards).
+While a template renders, every printed value is replaced by a token of two private-use characters
+around a number. The text between values is the author's, so it can be parsed as YAML before any
+value is seen; that is why no value can change its structure (``emit.py`` puts the values in
+afterwards).
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ Origin = tuple[Location, ...]
 class Printed(Struct, frozen=True):
     """A value that a template printed: the parameters that supplied it, and where it was printed.
 
-    ``live`` text was made by the engine (a dynamic reference, a variable of Fn::Sub) and is not escaped in Fn::Sub.
+    ``live`` text was made by the engine (a dynamic reference, a variable of Fn::Sub) and is not
+    escaped in Fn::Sub.
     """
 
     value: Any
@@ -36,7 +38,8 @@ class Printed(Struct, frozen=True):
 
 
 class Chunk(Struct, frozen=True):
-    """Author's text and the template line on which it starts, followed by the calls that led there."""
+    """Author's text and the template line on which it starts, followed by the calls that led
+    there."""
 
     text: str
     origin: Origin
@@ -45,8 +48,8 @@ class Chunk(Struct, frozen=True):
 class Text(str):
     """The result of a macro or block: a string made of chunks, indented where it is printed.
 
-    Only operations that keep the chunks return a Text; all others return a plain string, which is refused when it is
-    printed, because it is no longer known which part of it is the author's.
+    Only operations that keep the chunks return a Text; all others return a plain string, which is
+    refused when it is printed, because it is no longer known which part of it is the author's.
     """
 
     __slots__ = ("chunks",)
@@ -75,7 +78,8 @@ class Text(str):
 class BlockResult(Text):
     """The result of a call or filter block.
 
-    Jinja's trim_blocks removes the line end after the block's end tag, so the last line end of the result stays.
+    Jinja's trim_blocks removes the line end after the block's end tag, so the last line end of the
+    result stays.
     """
 
     __slots__ = ()
@@ -110,7 +114,9 @@ class Assembly:
             self._append(Chunk(EMPTY, piece.chunks[0].origin if piece.chunks else ()))
         for chunk in block.chunks:
             self._append(_indented(chunk, margin) if margin else chunk)
-        if isinstance(piece, BlockResult) and (piece.endswith("\n") or (margin and not block.replace(EMPTY, ""))):
+        if isinstance(piece, BlockResult) and (
+            piece.endswith("\n") or (margin and not block.replace(EMPTY, ""))
+        ):
             self._append(Chunk("\n", self.parts[-1].origin))
 
     def _append(self, chunk: Chunk) -> None:
@@ -156,7 +162,9 @@ def lines_with_origin(text: Text) -> list[tuple[str, Origin]]:
             if index:
                 lines.append((current, origin))
                 current, origin, found = "", (), False
-            here: Origin = (_below(chunk.origin[0], index), *chunk.origin[1:]) if chunk.origin else ()
+            here: Origin = (
+                (_below(chunk.origin[0], index), *chunk.origin[1:]) if chunk.origin else ()
+            )
             if not found and (part.strip(" \t-" + EMPTY) or not origin):
                 origin, found = here, bool(part.strip(" \t-" + EMPTY))
             current += part

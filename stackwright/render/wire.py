@@ -1,9 +1,10 @@
 """Interfaces to wiring, by name: each Parameter of a stack takes its value from exactly one place.
 
-A nested stack's Parameter is fed by a value given in the root template, by the Output of the same name of an earlier
-nested stack, or by the root's Parameter of the same name; the root's Parameter by its own template, by the Output of
-the same name of an earlier root, or by an image or secret version that is bound when deploying. None, several, and
-Outputs that nobody takes are problems. Pure: nothing is read or written.
+A nested stack's Parameter is fed by a value given in the root template, by the Output of the same
+name of an earlier nested stack, or by the root's Parameter of the same name; the root's Parameter
+by its own template, by the Output of the same name of an earlier root, or by an image or secret
+version that is bound when deploying. None, several, and Outputs that nobody takes are problems.
+Pure: nothing is read or written.
 """
 
 from __future__ import annotations
@@ -11,7 +12,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..core import Config, Declaration, Interface, Location, Problem, Source, SourceKind, Wiring, logical_id
+from ..core import (
+    Config,
+    Declaration,
+    Interface,
+    Location,
+    Problem,
+    Source,
+    SourceKind,
+    Wiring,
+    logical_id,
+)
 
 
 def wire_root(
@@ -23,8 +34,8 @@ def wire_root(
 ) -> Wiring:
     """Connect one root and its nested stacks; every problem is in the result.
 
-    ``given`` lists by nested stack the Parameters that the root template gives a value, ``earlier`` the roots that are
-    deployed before this one.
+    ``given`` lists by nested stack the Parameters that the root template gives a value, ``earlier``
+    the roots that are deployed before this one.
     """
     wirer = _Wirer(root, nested, earlier, config)
     for stack in nested:
@@ -36,7 +47,11 @@ def wire_root(
 
 class _Wirer:
     def __init__(
-        self, root: Interface, nested: Sequence[Interface], earlier: Sequence[Interface], config: Config
+        self,
+        root: Interface,
+        nested: Sequence[Interface],
+        earlier: Sequence[Interface],
+        config: Config,
     ) -> None:
         self._root = root
         self._stacks = nested
@@ -54,7 +69,11 @@ class _Wirer:
         for name in given:
             if name not in stack.parameters:
                 self._problem(
-                    "SW203", f"{stack.name} has no Parameter {name} to give a value", stack, stack.parameters, name
+                    "SW203",
+                    f"{stack.name} has no Parameter {name} to give a value",
+                    stack,
+                    stack.parameters,
+                    name,
                 )
         chosen: dict[str, Source] = {}
         for parameter in stack.parameters.values():
@@ -115,12 +134,18 @@ class _Wirer:
                     self.problems.append(Problem("SW204", message, at, hint))
 
     def _missing(self, stack: Interface, parameter: Declaration) -> None:
-        later = [each.name for each in self._stacks if each not in self._done and parameter.name in each.outputs]
+        later = [
+            each.name
+            for each in self._stacks
+            if each not in self._done and parameter.name in each.outputs
+        ]
         message = f"nothing supplies the Parameter {parameter.name} of {stack.name}"
         if stack.name in later:
             hint = f"{stack.name} itself has that Output: a stack cannot take its own"
         elif later:
-            hint = f"{', '.join(later)} has that Output but comes later: change the order in stacks:"
+            hint = (
+                f"{', '.join(later)} has that Output but comes later: change the order in stacks:"
+            )
         else:
             known = {name for each in [*self._done, *self._earlier] for name in each.outputs}
             known |= set(self._root.parameters) | set(self._bound)
@@ -129,35 +154,53 @@ class _Wirer:
             hint += f"Add the Output to an earlier stack, or declare the Parameter in the root {self._root.name}"
         code = "SW205" if later else "SW201"
         if later:
-            message += ": the stacks depend on one another in a circle" if self._circle(stack, later) else ""
+            message += (
+                ": the stacks depend on one another in a circle"
+                if self._circle(stack, later)
+                else ""
+            )
         self.problems.append(Problem(code, message, _origin(stack, parameter.line), hint))
 
     def _circle(self, stack: Interface, later: Sequence[str]) -> bool:
-        """Whether a later stack that this one needs takes something from this one, itself or through others."""
-        reached = {each.name: each for each in self._stacks if each.name in later and each is not stack}
+        """Whether a later stack that this one needs takes something from this one, itself or
+        through others."""
+        reached = {
+            each.name: each for each in self._stacks if each.name in later and each is not stack
+        }
         queue = list(reached.values())
         while queue:
             taker = queue.pop()
             for giver in self._stacks:
-                if giver.name not in reached and any(name in giver.outputs for name in taker.parameters):
+                if giver.name not in reached and any(
+                    name in giver.outputs for name in taker.parameters
+                ):
                     reached[giver.name] = giver
                     queue.append(giver)
         return stack.name in reached
 
-    def _ambiguous(self, stack: Interface, parameter: Declaration, candidates: Sequence[Source]) -> None:
+    def _ambiguous(
+        self, stack: Interface, parameter: Declaration, candidates: Sequence[Source]
+    ) -> None:
         places = "; ".join(_described(source) for source in candidates)
         message = f"the Parameter {parameter.name} of {stack.name} has {len(candidates)} sources: {places}"
         where = _origin(stack, parameter.line)
         self.problems.append(Problem("SW202", message, where, "rename all but one of them"))
 
-    def _problem(self, code: str, message: str, stack: Interface, known: Mapping[str, object], name: str) -> None:
+    def _problem(
+        self, code: str, message: str, stack: Interface, known: Mapping[str, object], name: str
+    ) -> None:
         close = difflib.get_close_matches(name, sorted(known), 1, 0.6)
-        hint = f"did you mean {close[0]}?" if close else f"it has: {', '.join(sorted(known)) or 'none'}"
+        hint = (
+            f"did you mean {close[0]}?"
+            if close
+            else f"it has: {', '.join(sorted(known)) or 'none'}"
+        )
         self.problems.append(Problem(code, message, _origin(stack, 1), hint))
 
 
 def _bound_when_deploying(config: Config) -> Iterator[tuple[str, Source]]:
-    """The root Parameters that a deploy binds: ``images.gateway`` to GatewayImage, ``secrets.app`` to its version."""
+    """The root Parameters that a deploy binds: ``images.gateway`` to GatewayImage, ``secrets.app``
+    to its version."""
     for key, kind, suffix in (
         ("images", SourceKind.IMAGE, "Image"),
         ("secrets", SourceKind.SECRET, "SecretVersionId"),
@@ -180,4 +223,8 @@ def _described(source: Source) -> str:
         return f"the Output of {source.stack}"
     if source.kind is SourceKind.ROOT:
         return f"the Parameter of the root {source.stack}"
-    return "a value given in the root" if source.kind is SourceKind.GIVEN else f"the {source.kind} {source.name}"
+    return (
+        "a value given in the root"
+        if source.kind is SourceKind.GIVEN
+        else f"the {source.kind} {source.name}"
+    )

@@ -1,4 +1,5 @@
-"""Show results: values become text for a terminal, Markdown, JSON, SARIF, HTML or SVG. Nothing here reads or decides."""
+"""Show results: values become text for a terminal, Markdown, JSON, SARIF, HTML or SVG. Nothing here
+reads or decides."""
 
 from .diagram import draw_svg
 from .diff import format_diff

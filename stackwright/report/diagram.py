@@ -1,4 +1,5 @@
-"""A Rendering as an SVG picture: a box a stack, columns in the order of dependence, a line a connection. Pure."""
+"""A Rendering as an SVG picture: a box a stack, columns in the order of dependence, a line a
+connection. Pure."""
 
 from __future__ import annotations
 
@@ -30,26 +31,42 @@ def draw_svg(rendering: Rendering) -> str:
     for root, nested in groups.items():
         columns = _columns(root, nested, wires) if nested else [[root]]
         width = len(columns) * (_WIDTH + _GAP_X) - _GAP_X + 2 * _MARGIN
-        height = max(len(each) for each in columns) * (_HEIGHT + _GAP_Y) - _GAP_Y + 2 * _MARGIN + _HEAD
+        height = (
+            max(len(each) for each in columns) * (_HEIGHT + _GAP_Y) - _GAP_Y + 2 * _MARGIN + _HEAD
+        )
         body.append(_group(root, x, width, height))
         for index, column in enumerate(columns):
             for row, name in enumerate(column):
-                at = (x + _MARGIN + index * (_WIDTH + _GAP_X), _MARGIN * 2 + _HEAD + row * (_HEIGHT + _GAP_Y))
+                at = (
+                    x + _MARGIN + index * (_WIDTH + _GAP_X),
+                    _MARGIN * 2 + _HEAD + row * (_HEIGHT + _GAP_Y),
+                )
                 boxes[node_id(root, name) if nested else node_id(root)] = (name, *at)
         x += width + _GAP_X
         tallest = max(tallest, height)
-    names = {pair: [n for s, e, n in wires if (s, e) == pair] for pair in _direct(set(label_wires(wires)))}
-    drawn = [_wire(boxes[s], boxes[e], found) for (s, e), found in names.items() if s in boxes and e in boxes]
+    names = {
+        pair: [n for s, e, n in wires if (s, e) == pair]
+        for pair in _direct(set(label_wires(wires)))
+    }
+    drawn = [
+        _wire(boxes[s], boxes[e], found)
+        for (s, e), found in names.items()
+        if s in boxes and e in boxes
+    ]
     shapes = [_box(*box) for box in boxes.values()]
     return _picture(x - _GAP_X + _MARGIN, tallest + 2 * _MARGIN, [*body, *drawn, *shapes])
 
 
-def _columns(root: str, nested: Sequence[str], wires: Sequence[tuple[str, str, str]]) -> list[list[str]]:
+def _columns(
+    root: str, nested: Sequence[str], wires: Sequence[tuple[str, str, str]]
+) -> list[list[str]]:
     """The nested stacks by the length of the longest chain that leads to them."""
     by_id = {node_id(root, name): name for name in nested}
     depth: dict[str, int] = {}
     for node, name in by_id.items():  # declared order is an order of dependence
-        before = [depth[by_id[s]] for s, e, _ in wires if e == node and s in by_id and by_id[s] in depth]
+        before = [
+            depth[by_id[s]] for s, e, _ in wires if e == node and s in by_id and by_id[s] in depth
+        ]
         depth[name] = max(before, default=-1) + 1
     columns: list[list[str]] = [[] for _ in range(max(depth.values(), default=0) + 1)]
     for name, level in depth.items():
@@ -58,7 +75,8 @@ def _columns(root: str, nested: Sequence[str], wires: Sequence[tuple[str, str, s
 
 
 def _direct(pairs: set[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The connections that no chain of others implies: the picture stays readable, the order is the same."""
+    """The connections that no chain of others implies: the picture stays readable, the order is the
+    same."""
     after: dict[str, set[str]] = {}
     for start, end in pairs:
         after.setdefault(start, set()).add(end)
@@ -87,7 +105,9 @@ def _box(name: str, x: float, y: float) -> str:
     return rect + f'<text {middle} text-anchor="middle">{escape(name)}</text>'
 
 
-def _wire(start: tuple[str, float, float], end: tuple[str, float, float], names: Sequence[str]) -> str:
+def _wire(
+    start: tuple[str, float, float], end: tuple[str, float, float], names: Sequence[str]
+) -> str:
     x1, y1 = start[1] + _WIDTH, start[2] + _HEIGHT / 2
     x2, y2 = end[1], end[2] + _HEIGHT / 2
     bend = max(30.0, (x2 - x1) / 2)
@@ -97,7 +117,10 @@ def _wire(start: tuple[str, float, float], end: tuple[str, float, float], names:
 
 
 def _picture(width: float, height: float, shapes: Sequence[str]) -> str:
-    head: Mapping[str, str] = {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {width:g} {height:g}"}
+    head: Mapping[str, str] = {
+        "xmlns": "http://www.w3.org/2000/svg",
+        "viewBox": f"0 0 {width:g} {height:g}",
+    }
     attributes = " ".join(f'{key}="{value}"' for key, value in head.items())
     tip = (
         '<marker id="tip" viewBox="0 0 8 8" refX="2" refY="4" markerWidth="7" markerHeight="7" orient="auto">'

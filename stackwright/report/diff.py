@@ -20,10 +20,19 @@ DIFF_FORMATS = ("text", "markdown", "json")
 KNOWN_AFTER_APPLY = "(known after apply)"
 
 _SYMBOL = {Effect.ADD: "+", Effect.CHANGE: "~", Effect.REPLACE: "-/+", Effect.REMOVE: "-"}
-_STYLE = {Effect.ADD: "green", Effect.CHANGE: "yellow", Effect.REPLACE: "bold red", Effect.REMOVE: "red"}
+_STYLE = {
+    Effect.ADD: "green",
+    Effect.CHANGE: "yellow",
+    Effect.REPLACE: "bold red",
+    Effect.REMOVE: "red",
+}
 _FORCES = {"yes": "  # forces replacement", "maybe": "  # may force replacement"}
 _WIDTH = 200  # of one value; JSON holds all of it
-_BEFORE, _AFTER, _CHANGED = 32, 12, 40  # characters around and in what differs between two long values
+_BEFORE, _AFTER, _CHANGED = (
+    32,
+    12,
+    40,
+)  # characters around and in what differs between two long values
 
 _REFERENCE = re.compile(r"\$\{[^{}]+\}")
 
@@ -40,7 +49,9 @@ def summarize_diff(diff: Diff) -> str:
     """``Plan: 1 to add, 2 to change, 3 to replace, 4 to remove.``, and what is not certain."""
     if diff.empty:
         return "No changes."
-    counts = ", ".join(f"{count} to {effect}" for effect, count in count_effects(diff.resources).items())
+    counts = ", ".join(
+        f"{count} to {effect}" for effect, count in count_effects(diff.resources).items()
+    )
     maybe = sum(each.may_replace for each in diff.resources)
     uncertain = sum(not each.certain and not each.may_replace for each in diff.resources)
     notes = [f"{maybe} of the changes may replace"] if maybe else []
@@ -57,7 +68,8 @@ def count_effects(resources: Iterable[ResourceDiff]) -> dict[Effect, int]:
     return {effect: found.count(effect) for effect in Effect}
 
 
-# --- text ---------------------------------------------------------------------------------------------------
+# --- text
+# ---------------------------------------------------------------------------------------------------
 
 
 def diff_as_text(diff: Diff) -> str:
@@ -72,12 +84,19 @@ def diff_as_text(diff: Diff) -> str:
 def stacks_text(resources: Iterable[ResourceDiff], remarks: Remarks | None = None) -> Iterator[str]:
     """A block for each stack: its name, then its resources with their properties."""
     for stack, found in groupby(resources, key=lambda each: each.stack):
-        yield "\n".join([f"[bold]{escape_markup(stack)}[/]", *(_resource_text(each, remarks or {}) for each in found)])
+        yield "\n".join(
+            [
+                f"[bold]{escape_markup(stack)}[/]",
+                *(_resource_text(each, remarks or {}) for each in found),
+            ]
+        )
 
 
 def outputs_text(outputs: Iterable[OutputDiff]) -> str:
     """A block of the outputs that differ."""
-    return "\n".join(["[bold]Outputs[/]", *(f"  {escape_markup(_output(each))}" for each in outputs)])
+    return "\n".join(
+        ["[bold]Outputs[/]", *(f"  {escape_markup(_output(each))}" for each in outputs)]
+    )
 
 
 def losses_text(losses: Iterable[DataLoss]) -> str:
@@ -92,7 +111,11 @@ def losses_text(losses: Iterable[DataLoss]) -> str:
 def _resource_text(resource: ResourceDiff, remarks: Remarks) -> str:
     style = _STYLE[resource.effect]
     symbol = f"[{style}]{_SYMBOL[resource.effect]:>3}[/]"
-    remark = f"  [cyan]{escape_markup(remarks[resource.address])}[/]" if resource.address in remarks else ""
+    remark = (
+        f"  [cyan]{escape_markup(remarks[resource.address])}[/]"
+        if resource.address in remarks
+        else ""
+    )
     head = f"  {symbol} {escape_markup(resource.logical_id)}  [dim]{resource.type}[/]{_note(resource)}{remark}"
     return "\n".join([head, *(f"        {_property_text(each)}" for each in resource.properties)])
 
@@ -107,7 +130,9 @@ def _property_text(change: PropertyDiff) -> str:
     style = "green" if not change.exists_before else "red" if not change.exists_after else "yellow"
     because = _because(change)
     forces = _FORCES.get(change.replaces)
-    rest = (f"[red]{forces}[/]" if forces else "") + (f"  [dim]# {escape_markup(because)}[/]" if because else "")
+    rest = (f"[red]{forces}[/]" if forces else "") + (
+        f"  [dim]# {escape_markup(because)}[/]" if because else ""
+    )
     return f"[{style}]{_sign(change)}[/] {escape_markup(_values(change))}{rest}"
 
 
@@ -118,7 +143,8 @@ def escape_markup(text: str) -> str:
     return escape(text)
 
 
-# --- shared by the forms ------------------------------------------------------------------------------------
+# --- shared by the forms
+# ------------------------------------------------------------------------------------
 
 
 def _sign(change: PropertyDiff) -> str:
@@ -132,13 +158,22 @@ def _values(change: PropertyDiff) -> str:
         after = KNOWN_AFTER_APPLY if same else f"{after} {KNOWN_AFTER_APPLY}"
     if not change.exists_before:
         return f"{change.path}: {after}"
-    return f"{change.path}: {before}" if not change.exists_after else f"{change.path}: {before} → {after}"
+    return (
+        f"{change.path}: {before}"
+        if not change.exists_after
+        else f"{change.path}: {before} → {after}"
+    )
 
 
 def _sides(change: PropertyDiff) -> tuple[str, str]:
     """Both values; of two long texts only what differs, with what stands around it."""
     before, after = change.before, change.after
-    both = change.exists_before and change.exists_after and isinstance(before, str) and isinstance(after, str)
+    both = (
+        change.exists_before
+        and change.exists_after
+        and isinstance(before, str)
+        and isinstance(after, str)
+    )
     if not both or len(before) + len(after) <= _WIDTH:
         return _value(before), _value(after)
     start = len(posixpath.commonprefix([before, after]))
@@ -147,12 +182,16 @@ def _sides(change: PropertyDiff) -> tuple[str, str]:
 
 
 def _part(text: str, start: int, end: int) -> str:
-    """``"…gateway@sha256:0123…"``: what stands from ``start`` to ``end``, and a little around it."""
+    """``"…gateway@sha256:0123…"``: what stands from ``start`` to ``end``, and a little around
+    it."""
     head = text[max(0, start - _BEFORE) : start]
     middle, tail = text[start:end], text[end : end + _AFTER]
     if len(middle) > _CHANGED:
         middle, tail = f"{middle[:_CHANGED]}…", ""
-    first, last = "…" * (start > _BEFORE), "…" * (end + _AFTER < len(text) and not middle.endswith("…"))
+    first, last = (
+        "…" * (start > _BEFORE),
+        "…" * (end + _AFTER < len(text) and not middle.endswith("…")),
+    )
     return json.dumps(f"{first}{head}{middle}{tail}{last}", ensure_ascii=False)
 
 
@@ -188,7 +227,8 @@ def _output(output: OutputDiff) -> str:
     return f"~ {output.stack}:{output.name}: {sides[0]} → {sides[1]}"
 
 
-# --- Markdown -----------------------------------------------------------------------------------------------
+# --- Markdown
+# -----------------------------------------------------------------------------------------------
 
 
 def diff_as_markdown(diff: Diff, limit: int = 65_000) -> str:
@@ -222,7 +262,9 @@ def stacks_markdown(
     """A folded block for each stack, with the counts in its title."""
     for stack, group in groupby(resources, key=lambda each: each.stack):
         found = list(group)
-        lines = "\n".join(line for each in found for line in _markdown_lines(each, properties, remarks or {}))
+        lines = "\n".join(
+            line for each in found for line in _markdown_lines(each, properties, remarks or {})
+        )
         yield fold_lines(f"<code>{stack}</code>: {nonzero_counts(count_effects(found))}", lines)
 
 
@@ -252,7 +294,8 @@ def inline_markdown(text: str) -> str:
 
 
 def _markdown_lines(resource: ResourceDiff, properties: bool, remarks: Remarks) -> Iterator[str]:
-    """Lines of a ``diff`` block: the first character colours the line, ``!`` for what changes in place."""
+    """Lines of a ``diff`` block: the first character colours the line, ``!`` for what changes in
+    place."""
     first = {Effect.ADD: "+", Effect.REMOVE: "-", Effect.REPLACE: "-"}.get(resource.effect, "!")
     unsure = "" if resource.certain else " (known after apply)"
     note = " (may be replaced)" if resource.may_replace else unsure
@@ -265,7 +308,8 @@ def _markdown_lines(resource: ResourceDiff, properties: bool, remarks: Remarks) 
         yield f"{colour}     {_sign(change)} {_values(change)}{forces}{because}"
 
 
-# --- JSON ---------------------------------------------------------------------------------------------------
+# --- JSON
+# ---------------------------------------------------------------------------------------------------
 
 
 def diff_as_json(diff: Diff) -> str:

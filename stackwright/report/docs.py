@@ -1,4 +1,5 @@
-"""The generated pages of ``docs/``: every parameter of the schema, every code of the catalogue. Pure."""
+"""The generated pages of ``docs/``: every parameter of the schema, every code of the catalogue.
+Pure."""
 
 from __future__ import annotations
 
@@ -34,10 +35,17 @@ def parameters_page(schema: JsonSchema, defaults: Mapping[str, Any]) -> str:
         if node.get("properties"):
             titles.setdefault(str(path[0]), _text(node))
         else:
-            groups.setdefault(str(path[0]) if len(path) > 1 else "", []).append(_row(path, node, defaults))
+            groups.setdefault(str(path[0]) if len(path) > 1 else "", []).append(
+                _row(path, node, defaults)
+            )
     for name, rows in groups.items():
         lines += [f"## {name or 'General'}", "", titles.get(name, ""), ""]
-        lines += ["| parameter | type | default | allowed | what |", "|---|---|---|---|---|", *rows, ""]
+        lines += [
+            "| parameter | type | default | allowed | what |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
     return "\n".join(lines).replace("\n\n\n", "\n\n").rstrip() + "\n"
 
 
@@ -50,7 +58,13 @@ def _row(path: tuple[str | int, ...], node: JsonSchema, defaults: Any) -> str:
     kinds = " or ".join(kind) if isinstance(kind, list) else str(kind)
     kinds = kinds or ("enum" if "enum" in node else "")
     unit = f" ({node['x-unit']})" if "x-unit" in node else ""
-    cells = [f"`{dotted(path)}`", kinds, "" if default is None else _code(default), _allowed(node), _text(node) + unit]
+    cells = [
+        f"`{dotted(path)}`",
+        kinds,
+        "" if default is None else _code(default),
+        _allowed(node),
+        _text(node) + unit,
+    ]
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
@@ -68,7 +82,11 @@ def _code(value: Any) -> str:
 def _text(node: JsonSchema) -> str:
     title, description = node.get("title", ""), node.get("description", "")
     env = f" `aws.env`: `{node['x-aws-env']}`." if "x-aws-env" in node else ""
-    return ". ".join(part.rstrip(".") for part in (title, description) if part) + ("." if title else "") + env
+    return (
+        ". ".join(part.rstrip(".") for part in (title, description) if part)
+        + ("." if title else "")
+        + env
+    )
 
 
 def rules_page() -> str:

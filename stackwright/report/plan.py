@@ -1,7 +1,8 @@
-"""A plan as text for a terminal, Markdown for a pull request or a step summary, and JSON. Pure: strings out.
+"""A plan as text for a terminal, Markdown for a pull request or a step summary, and JSON. Pure:
+strings out.
 
-Losses of data come first, then what has to be allowed, the counts over all roots last. Text has Rich markup for the
-console that prints it.
+Losses of data come first, then what has to be allowed, the counts over all roots last. Text has
+Rich markup for the console that prints it.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def format_plan(plan: Plan, style: str = "text") -> str:
 
 
 def summarize_plan(plan: Plan) -> str:
-    """``Plan: 1 to add, 2 to change, 0 to replace, 0 to remove in 1 of 3 stacks; 1 new secret version.``"""
+    """``Plan: 1 to add, 2 to change, 0 to replace, 0 to remove in 1 of 3 stacks; 1 new secret
+    version.``"""
     if plan.empty:
         return "No changes."
     touched = sum(root.changes_anything for root in plan.roots)
@@ -70,7 +72,11 @@ def summarize_plan(plan: Plan) -> str:
     secrets = f"; {versions} new secret version{'s' * (versions > 1)}" if versions else ""
     found = _all(plan)
     if found.empty:
-        return f"Plan: {_NO_RESOURCES}{places}{secrets}." if touched else f"Plan: {secrets.removeprefix('; ')}."
+        return (
+            f"Plan: {_NO_RESOURCES}{places}{secrets}."
+            if touched
+            else f"Plan: {secrets.removeprefix('; ')}."
+        )
     head, _, rest = summarize_diff(found).partition(".")
     return f"{head}{places}{secrets}.{rest}"
 
@@ -84,7 +90,8 @@ def _all(plan: Plan) -> Diff:
     )
 
 
-# --- shared by the forms ------------------------------------------------------------------------------------
+# --- shared by the forms
+# ------------------------------------------------------------------------------------
 
 
 def _title(root: RootPlan) -> str:
@@ -104,7 +111,9 @@ def _later(root: RootPlan) -> str:
 
 
 def _unchanged(plan: Plan) -> str:
-    return ", ".join(f"{r.target.root} ({r.target.stack})" for r in plan.roots if r.kind is RootAction.NOTHING)
+    return ", ".join(
+        f"{r.target.root} ({r.target.stack})" for r in plan.roots if r.kind is RootAction.NOTHING
+    )
 
 
 def _danger(danger: GuardrailFinding) -> str:
@@ -119,7 +128,9 @@ def _remarks(root: RootPlan) -> dict[str, str]:
 
 def _remark(change: PlannedChange, root: RootPlan) -> str:
     if change.action == "Import":
-        return f"adopted as it is: {change.physical_id}" if change.physical_id else "adopted as it is"
+        return (
+            f"adopted as it is: {change.physical_id}" if change.physical_id else "adopted as it is"
+        )
     if change.action == "SyncWithActual":
         return "was changed by hand to what the template says"
     if root.change_set is None or change.certainty is Certainty.PHANTOM:
@@ -142,7 +153,8 @@ def _secret(change: SecretChange) -> str:
     return f"{change.name}: {keys or 'a first version'}"
 
 
-# --- text ---------------------------------------------------------------------------------------------------
+# --- text
+# ---------------------------------------------------------------------------------------------------
 
 
 def plan_as_text(plan: Plan) -> str:
@@ -151,7 +163,12 @@ def plan_as_text(plan: Plan) -> str:
     blocks = [losses_text(losses)] if losses else []
     if found := find_dangerous_changes(plan):
         blocks.append(
-            "\n".join([f"[bold red]{_DANGERS}[/]", *(f"  [red]! {escape_markup(_danger(each))}[/]" for each in found)])
+            "\n".join(
+                [
+                    f"[bold red]{_DANGERS}[/]",
+                    *(f"  [red]! {escape_markup(_danger(each))}[/]" for each in found),
+                ]
+            )
         )
     if plan.secret_changes:
         lines = (f"  [yellow]~[/] {escape_markup(_secret(each))}" for each in plan.secret_changes)
@@ -173,7 +190,10 @@ def _root_text(root: RootPlan) -> Iterator[str]:
     if root.diff.outputs and root.live:
         yield outputs_text(root.diff.outputs)
     if phantoms := _phantoms(root):
-        lines = (f"    [dim]{escape_markup(stack)}: {', '.join(names)}[/]" for stack, names in _by_stack(phantoms))
+        lines = (
+            f"    [dim]{escape_markup(stack)}: {', '.join(names)}[/]"
+            for stack, names in _by_stack(phantoms)
+        )
         yield "\n".join([f"  [dim]{_PHANTOMS} ({len(phantoms)})[/]", *lines])
     if root.notes:
         yield "\n".join(f"  [yellow]![/] {escape_markup(note)}" for note in root.notes)
@@ -185,22 +205,28 @@ def _new_text(resources: tuple[ResourceDiff, ...]) -> Iterator[str]:
         yield f"{head}\n{textwrap.fill(', '.join(names), 110, initial_indent=' ' * 6, subsequent_indent=' ' * 6)}"
 
 
-def _by_stack(resources: list[ResourceDiff] | tuple[ResourceDiff, ...]) -> Iterator[tuple[str, list[str]]]:
+def _by_stack(
+    resources: list[ResourceDiff] | tuple[ResourceDiff, ...],
+) -> Iterator[tuple[str, list[str]]]:
     for stack, found in groupby(resources, key=lambda each: each.stack):
         yield stack, [each.logical_id for each in found]
 
 
-# --- Markdown -----------------------------------------------------------------------------------------------
+# --- Markdown
+# -----------------------------------------------------------------------------------------------
 
 
 def plan_as_markdown(plan: Plan) -> str:
-    """A comment: the counts, losses of data, and one folded block a stack; too long, it names resources only."""
+    """A comment: the counts, losses of data, and one folded block a stack; too long, it names
+    resources only."""
     full = _markdown(plan, properties=True)
     return full if len(full) <= _LIMIT else _markdown(plan, properties=False)
 
 
 def _markdown(plan: Plan, properties: bool) -> str:
-    where = f"account {plan.account}, {plan.region}" + (f", commit `{plan.commit}`" if plan.commit else "")
+    where = f"account {plan.account}, {plan.region}" + (
+        f", commit `{plan.commit}`" if plan.commit else ""
+    )
     parts = [
         f"### Deploying `{plan.environment}`",
         f"**{inline_markdown(summarize_plan(plan))}**  \n<sub>{where}</sub>",
@@ -233,7 +259,8 @@ def _root_markdown(root: RootPlan, properties: bool) -> Iterator[str]:
         yield "\n".join(["> [!NOTE]", *(f"> - {inline_markdown(note)}" for note in root.notes)])
 
 
-# --- JSON ---------------------------------------------------------------------------------------------------
+# --- JSON
+# ---------------------------------------------------------------------------------------------------
 
 
 def plan_as_json(plan: Plan) -> str:
@@ -246,12 +273,20 @@ def plan_as_json(plan: Plan) -> str:
         "commit": plan.commit,
         "made": to_builtins(plan.made),
         "empty": plan.empty,
-        "summary": {str(effect): count for effect, count in count_effects(_all(plan).resources).items()},
+        "summary": {
+            str(effect): count for effect, count in count_effects(_all(plan).resources).items()
+        },
         "dangers": [
-            {"address": each.address, "text": each.text, "option": each.option} for each in find_dangerous_changes(plan)
+            {"address": each.address, "text": each.text, "option": each.option}
+            for each in find_dangerous_changes(plan)
         ],
         "secrets": [
-            {"name": each.name, "added": each.added, "changed": each.changed, "removed": each.removed}
+            {
+                "name": each.name,
+                "added": each.added,
+                "changed": each.changed,
+                "removed": each.removed,
+            }
             for each in plan.secret_changes
         ],
         "images": dict(plan.images),
@@ -276,7 +311,8 @@ def _root_data(root: RootPlan) -> dict[str, Any]:
     shown = diff_as_data(root.diff)
     resources = [each | said.get(each["address"], {}) for each in shown.pop("resources")]
     phantoms = [
-        {"address": each.address, "type": each.type, "effect": str(each.effect)} | said[each.address]
+        {"address": each.address, "type": each.type, "effect": str(each.effect)}
+        | said[each.address]
         for each in _phantoms(root)
     ]
     return {

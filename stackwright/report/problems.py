@@ -29,13 +29,16 @@ def format_problems(report: Report, style: str = "text", *, verbose: bool = Fals
 
 
 def problems_as_text(report: Report, *, verbose: bool = False) -> str:
-    """Each problem as ``place: level code message`` with its other places and the next step below it.
+    """Each problem as ``place: level code message`` with its other places and the next step below
+    it.
 
     The same problem at one template line, seen in several outputs (a macro's), is shown once.
     """
     groups: dict[tuple[object, ...], list[Problem]] = {}
     for problem in report.problems:
-        groups.setdefault((problem.code, problem.message, problem.where[:1], problem.hint), []).append(problem)
+        groups.setdefault(
+            (problem.code, problem.message, problem.where[:1], problem.hint), []
+        ).append(problem)
     blocks = [_block(group) for group in groups.values()]
     if verbose and report.waivers:
         blocks.append("\n".join(["Waived:", *(f"  {_waiver(each)}" for each in report.waivers)]))
@@ -47,7 +50,11 @@ def _block(group: Sequence[Problem]) -> str:
     first = f"[bold]{_plain(str(problem.where[0]))}[/]: " if problem.where else ""
     style = _LEVEL_STYLE[problem.level]
     labels = list(dict.fromkeys(label for each in group for label in _labels(each)))
-    shown = labels if len(labels) <= _LABELS else [*labels[: _LABELS - 1], f"and {len(labels) - _LABELS + 1} more"]
+    shown = (
+        labels
+        if len(labels) <= _LABELS
+        else [*labels[: _LABELS - 1], f"and {len(labels) - _LABELS + 1} more"]
+    )
     lines = [f"{first}[{style}]{problem.level}[/] {problem.code} {_plain(problem.message)}"]
     lines += [f"    [dim]{_plain(label)}[/]" for label in shown]
     if problem.hint:
@@ -81,7 +88,11 @@ def _waiver(waiver: Waiver) -> str:
 def summarize_problems(report: Report) -> str:
     """One line of counts."""
     count = {level: sum(problem.level is level for problem in report.problems) for level in Level}
-    parts = [f"{count[level]} {level}{'s' if count[level] != 1 else ''}" for level in Level if count[level]]
+    parts = [
+        f"{count[level]} {level}{'s' if count[level] != 1 else ''}"
+        for level in Level
+        if count[level]
+    ]
     waived = f", {len(report.waivers)} waived" if report.waivers else ""
     return (", ".join(parts) or "no problems") + waived
 
@@ -92,7 +103,12 @@ def problems_as_json(report: Report) -> str:
         {
             "problems": [_problem_data(problem) for problem in report.problems],
             "waivers": [
-                {"code": w.code, "resource": w.resource, "reason": w.reason, "where": _place(w.where)}
+                {
+                    "code": w.code,
+                    "resource": w.resource,
+                    "reason": w.reason,
+                    "where": _place(w.where),
+                }
                 for w in report.waivers
             ],
         },
@@ -120,13 +136,21 @@ def problems_as_sarif(report: Report) -> str:
     """SARIF 2.1.0 (https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html)."""
     codes = sorted({problem.code for problem in report.problems})
     known = catalogue()
-    rules = [{"id": code, "shortDescription": {"text": known[code].title if code in known else code}} for code in codes]
+    rules = [
+        {"id": code, "shortDescription": {"text": known[code].title if code in known else code}}
+        for code in codes
+    ]
     run = {
         "tool": {"driver": {"name": TOOL, "rules": rules}},
         "results": [_sarif_result(problem) for problem in report.problems],
     }
     return json.dumps(
-        {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}, indent=2
+        {
+            "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+            "version": "2.1.0",
+            "runs": [run],
+        },
+        indent=2,
     )
 
 
@@ -137,7 +161,8 @@ def _sarif_result(problem: Problem) -> dict[str, Any]:
         "message": {"text": problem.message + (f" ({problem.hint})" if problem.hint else "")},
         "locations": [_sarif_place(at) for at in problem.where[:1]],
         "relatedLocations": [
-            _sarif_place(at) for at in [*problem.where[1:], *([problem.output] if problem.output else [])]
+            _sarif_place(at)
+            for at in [*problem.where[1:], *([problem.output] if problem.output else [])]
         ],
     }
 
@@ -180,7 +205,10 @@ def draw_mermaid(rendering: Rendering) -> str:
         if not wiring.nested:
             lines.append(f"    {node_id(name)}[{name}]")
         lines.append("  end")
-    lines += [f"  {start} -->|{label}| {end}" for (start, end), label in label_wires(wire_edges(rendering)).items()]
+    lines += [
+        f"  {start} -->|{label}| {end}"
+        for (start, end), label in label_wires(wire_edges(rendering)).items()
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -201,7 +229,11 @@ def wire_edges(rendering: Rendering) -> list[tuple[str, str, str]]:
                 elif outer is not None and outer.stack:
                     found.append((node_id(outer.stack), node_id(root, nested), parameter))
         if not wiring.nested:
-            found += [(node_id(s.stack), node_id(root), name) for name, s in wiring.sources.items() if s.stack]
+            found += [
+                (node_id(s.stack), node_id(root), name)
+                for name, s in wiring.sources.items()
+                if s.stack
+            ]
     return found
 
 
@@ -210,7 +242,9 @@ def label_wires(found: Iterable[tuple[str, str, str]]) -> Mapping[tuple[str, str
     names: dict[tuple[str, str], list[str]] = {}
     for start, end, name in found:
         names.setdefault((start, end), []).append(name)
-    return {pair: each[0] if len(each) == 1 else f"{len(each)} values" for pair, each in names.items()}
+    return {
+        pair: each[0] if len(each) == 1 else f"{len(each)} values" for pair, each in names.items()
+    }
 
 
 def sort_problems(found: Sequence[Problem]) -> tuple[Problem, ...]:
@@ -218,4 +252,6 @@ def sort_problems(found: Sequence[Problem]) -> tuple[Problem, ...]:
     order = {Level.ERROR: 0, Level.WARNING: 1, Level.NOTE: 2}
     nowhere = Location("", 0)
     distinct = dict.fromkeys(found)
-    return tuple(sorted(distinct, key=lambda p: (order[p.level], p.where[0] if p.where else nowhere, p.code)))
+    return tuple(
+        sorted(distinct, key=lambda p: (order[p.level], p.where[0] if p.where else nowhere, p.code))
+    )

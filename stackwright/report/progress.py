@@ -1,4 +1,5 @@
-"""What is told while an operation runs: a live tree on a terminal, one line a step elsewhere; and how it ended."""
+"""What is told while an operation runs: a live tree on a terminal, one line a step elsewhere; and
+how it ended."""
 
 from __future__ import annotations
 
@@ -15,9 +16,9 @@ from ..plan import STACK, Cause, Outcome
 
 @contextmanager
 def show_progress(console: Any, title: str) -> Iterator[Watcher]:
-    """Show an operation on rich's ``console`` while the block runs: as a live tree where that is a terminal, whose last
-    state stays there; else line by line. ``title`` stands at its top (the stack's name). How it ended, and what is told
-    after that, stands below."""
+    """Show an operation on rich's ``console`` while the block runs: as a live tree where that is a
+    terminal, whose last state stays there; else line by line. ``title`` stands at its top (the
+    stack's name). How it ended, and what is told after that, stands below."""
     plain = progress_lines(console.print)
     if not console.is_terminal or console.is_dumb_terminal:
         yield plain
@@ -36,7 +37,8 @@ def show_progress(console: Any, title: str) -> Iterator[Watcher]:
 
 
 def progress_lines(write: Callable[[str], object]) -> Watcher:
-    """One line for each thing that is told: time (UTC), address, status, reason; with Rich markup."""
+    """One line for each thing that is told: time (UTC), address, status, reason; with Rich
+    markup."""
 
     last: dict[str, str] = {}
 
@@ -95,7 +97,8 @@ def escape_text(text: str) -> str:
     return text.replace("\\", "\\\\").replace("[", "\\[") if "[" in text else text
 
 
-# --- the live tree ----------------------------------------------------------------------------------------------
+# --- the live tree
+# ----------------------------------------------------------------------------------------------
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _MESSAGES = 3
@@ -103,8 +106,8 @@ _MESSAGES = 3
 
 @dataclass
 class _Item:
-    """A stack or resource: its status, since when and until when it has what the status tells of, and why it failed,
-    if ever it did."""
+    """A stack or resource: its status, since when and until when it has what the status tells of,
+    and why it failed, if ever it did."""
 
     type: str
     status: str
@@ -114,12 +117,15 @@ class _Item:
 
 
 class ProgressBoard:
-    """An operation as a tree that rich can print at any time: stacks, what is under way in them, and what failed.
+    """An operation as a tree that rich can print at any time: stacks, what is under way in them,
+    and what failed.
 
     It is told by one thread and printed by another. ``clock`` gives the present in UTC.
     """
 
-    def __init__(self, title: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, title: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._title, self._clock = title, clock
         self._lock = Lock()
         self._stacks: dict[str, _Item] = {}
@@ -135,9 +141,13 @@ class ProgressBoard:
                 self._notices.append(told.text)
             elif isinstance(told, RolloutProgress):
                 self._rollouts[told.address] = told
-                self._messages.setdefault(told.address, []).extend((*told.messages, *told.stops, *told.lines))
+                self._messages.setdefault(told.address, []).extend(
+                    (*told.messages, *told.stops, *told.lines)
+                )
             elif isinstance(told, ProgressStep) and not told.nested:
-                items = self._stacks if told.of_stack else self._resources.setdefault(told.stack, {})
+                items = (
+                    self._stacks if told.of_stack else self._resources.setdefault(told.stack, {})
+                )
                 _advance(items, told.stack if told.of_stack else told.logical_id, told)
 
     def __rich__(self) -> Any:
@@ -149,7 +159,9 @@ class ProgressBoard:
         with self._lock:
             root = Tree(Text.from_markup(f"[bold]{escape_text(self._title)}[/]"), guide_style="dim")
             nodes: dict[str, Tree] = {}
-            for path in sorted(dict.fromkeys((*self._stacks, *self._resources)), key=lambda path: path.count("/")):
+            for path in sorted(
+                dict.fromkeys((*self._stacks, *self._resources)), key=lambda path: path.count("/")
+            ):
                 above = nodes.get(path.rpartition("/")[0], root)
                 label = Text.from_markup(self._stack(path))
                 if "/" in path:
@@ -158,7 +170,10 @@ class ProgressBoard:
                     root.label, nodes[path] = label, root
                 for line in self._inside(path):
                     nodes[path].add(Text.from_markup(line, overflow="ellipsis"))
-            notices = [Text.from_markup(f"[yellow]{escape_text(text)}[/]") for text in self._notices[-_MESSAGES:]]
+            notices = [
+                Text.from_markup(f"[yellow]{escape_text(text)}[/]")
+                for text in self._notices[-_MESSAGES:]
+            ]
         return Group(root, *notices)
 
     def _stack(self, path: str) -> str:
@@ -168,7 +183,11 @@ class ProgressBoard:
         if item is None:
             return name
         done = sum(each.ended is not None for each in found)
-        count = f"{done} of {len(found)} resources" if item.ended is None else _plural(len(found), "resource")
+        count = (
+            f"{done} of {len(found)} resources"
+            if item.ended is None
+            else _plural(len(found), "resource")
+        )
         count = f"  [dim]{count}[/]" if found else ""
         return f"{self._mark(item)} {name}  [{status_style(item.status)}]{item.status}[/]{count}  {self._took(item)}"
 
@@ -178,8 +197,15 @@ class ProgressBoard:
             address = f"{path}:{name}"
             if item.ended is None:
                 text = f"{self._mark(item)} {escape_text(name)}  [dim]{item.type}[/]  {self._took(item)}"
-                yield text + (f"  {rollout_counts(self._rollouts[address])}" if address in self._rollouts else "")
-                yield from (f"  [dim]{escape_text(text)}[/]" for text in self._messages.get(address, [])[-_MESSAGES:])
+                yield text + (
+                    f"  {rollout_counts(self._rollouts[address])}"
+                    if address in self._rollouts
+                    else ""
+                )
+                yield from (
+                    f"  [dim]{escape_text(text)}[/]"
+                    for text in self._messages.get(address, [])[-_MESSAGES:]
+                )
             if item.failure:
                 yield f"[red]✗[/] {escape_text(name)}  [dim]{item.type}[/]  [red]{escape_text(item.failure)}[/]"
 
@@ -209,7 +235,8 @@ def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
-# --- the end --------------------------------------------------------------------------------------------------
+# --- the end
+# --------------------------------------------------------------------------------------------------
 
 
 def format_outcome(found: Outcome) -> str:
@@ -240,7 +267,11 @@ def _cause(cause: Cause | None) -> Iterator[str]:
     if cause.reason == "User Initiated":  # what CloudFormation says of CancelUpdateStack
         yield f"  {escape_text(cause.address)} was cancelled on request"
         return
-    if cause.type == STACK and cause.status.endswith("_COMPLETE") and "ROLLBACK" not in cause.status:
+    if (
+        cause.type == STACK
+        and cause.status.endswith("_COMPLETE")
+        and "ROLLBACK" not in cause.status
+    ):
         yield f"  CloudFormation did not do it: {escape_text(cause.reason)}"
         return
     where = f" at {cause.where}" if cause.where else ""

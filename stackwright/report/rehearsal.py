@@ -15,7 +15,9 @@ _STYLE = {"+": "green", "~": "yellow", "-/+": "magenta", "-": "red", "!": "bold 
 
 def rehearsal_as_text(found: Rehearsal) -> str:
     """Each root's steps over time and its critical path, then the rollback."""
-    blocks = [block for phase in found.phases for block in (_phase(phase), _critical_path(phase)) if block]
+    blocks = [
+        block for phase in found.phases for block in (_phase(phase), _critical_path(phase)) if block
+    ]
     if not found.phases:
         blocks.append("Nothing would be changed.")
     if found.rollback:
@@ -25,7 +27,9 @@ def rehearsal_as_text(found: Rehearsal) -> str:
 
 def _phase(phase: Phase) -> str:
     style = "green" if phase.ok else "bold red"
-    head = f"[bold]{_escaped(phase.root)}[/]: [{style}]{phase.status}[/] after {_time(phase.seconds)}"
+    head = (
+        f"[bold]{_escaped(phase.root)}[/]: [{style}]{phase.status}[/] after {_time(phase.seconds)}"
+    )
     if phase.reason and not phase.ok:
         head += f"\n  {_escaped(phase.reason)}"
     steps = [step for step in phase.steps if step.type != STACK_TYPE]
@@ -41,7 +45,11 @@ def _lines(steps: Sequence[RehearsalStep]) -> Iterable[str]:
 
 
 def _why(step: RehearsalStep) -> str:
-    return f"\n                   [red]{_escaped(step.reason or step.status)}[/]" if _sign(step) == "!" else ""
+    return (
+        f"\n                   [red]{_escaped(step.reason or step.status)}[/]"
+        if _sign(step) == "!"
+        else ""
+    )
 
 
 def _sign(step: RehearsalStep) -> str:
@@ -53,7 +61,8 @@ def _sign(step: RehearsalStep) -> str:
 
 
 def _critical_path(phase: Phase) -> str:
-    """The five longest steps that the end waited for; the rest of the path takes no time worth saving."""
+    """The five longest steps that the end waited for; the rest of the path takes no time worth
+    saving."""
     path = [step for step in phase.critical_path if step.ended > step.began]
     if not path or not phase.ok:
         return ""
@@ -62,10 +71,14 @@ def _critical_path(phase: Phase) -> str:
     rows = []
     for step in sorted(longest, key=lambda step: step.began):
         taken = step.ended - step.began
-        rows.append(f"{taken / total:>7.0%}{_time(taken):>7}  {_sign(step):>3} {_escaped(step.address)}")
+        rows.append(
+            f"{taken / total:>7.0%}{_time(taken):>7}  {_sign(step):>3} {_escaped(step.address)}"
+        )
     rest = len(path) - len(longest)
     more = [f"[dim]{'':20}and {rest} shorter[/]"] if rest else []
-    return "\n".join([f"Critical path of [bold]{_escaped(phase.root)}[/]: {_time(total)}", *rows, *more])
+    return "\n".join(
+        [f"Critical path of [bold]{_escaped(phase.root)}[/]: {_time(total)}", *rows, *more]
+    )
 
 
 def _rollback(found: Rollback) -> str:
@@ -93,7 +106,12 @@ def _escaped(text: str) -> str:
 
 def rehearsal_as_data(found: Rehearsal) -> dict[str, Any]:
     """``{"ok": …, "phases": […], "rollback": …}``; times in seconds."""
-    phases = [{**to_builtins(each), "critical_path": [s.address for s in each.critical_path]} for each in found.phases]
+    phases = [
+        {**to_builtins(each), "critical_path": [s.address for s in each.critical_path]}
+        for each in found.phases
+    ]
     rollback = {**to_builtins(found.rollback), "ok": found.rollback.ok} if found.rollback else None
-    data: dict[str, Any] = json.loads(json.dumps({"ok": found.ok, "phases": phases, "rollback": rollback}))
+    data: dict[str, Any] = json.loads(
+        json.dumps({"ok": found.ok, "phases": phases, "rollback": rollback})
+    )
     return data

@@ -1,4 +1,5 @@
-"""Events, and what a deletion takes along, as text and JSON. Pure: strings out, text with Rich markup."""
+"""Events, and what a deletion takes along, as text and JSON. Pure: strings out, text with Rich
+markup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What is live as tables for a terminal and as JSON: status, verification, history, drift. Pure: renderables out.
+"""What is live as tables for a terminal and as JSON: status, verification, history, drift. Pure:
+renderables out.
 
 Tables are rich's; a console prints them.
 """
@@ -16,7 +17,11 @@ from ..releases import Release, ReleaseResult
 
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 _STATES = {"ok": "green", "fail": "bold red", "skip": "yellow"}
-_RESULTS = {ReleaseResult.DEPLOYED: "green", ReleaseResult.RUNNING: "yellow", ReleaseResult.INTERRUPTED: "yellow"}
+_RESULTS = {
+    ReleaseResult.DEPLOYED: "green",
+    ReleaseResult.RUNNING: "yellow",
+    ReleaseResult.INTERRUPTED: "yellow",
+}
 _SIGNS = {"add": "+", "change": "~", "replace": "-/+", "remove": "-"}
 _ACTS = {"ADD": "+", "REMOVE": "-", "NOT_EQUAL": "~"}
 _WIDTH = 80
@@ -65,7 +70,8 @@ def _escaped(text: str) -> str:
     return escape(text)
 
 
-# --- status ---------------------------------------------------------------------------------------------------------
+# --- status
+# ---------------------------------------------------------------------------------------------------------
 
 
 def stacks_table(found: Sequence[RootStatus], now: datetime) -> Any:
@@ -99,9 +105,17 @@ def services_table(found: EnvironmentStatus, now: datetime) -> Any:
     """The ECS services as a table: tasks, targets, and what they work off."""
     table = _table("SERVICE", "TASKS", "TARGETS", "WORK", "TASK DEFINITION")
     for each in found.services:
-        tasks = f"{each.running} of {each.desired}" + (f", {each.pending} starting" if each.pending else "")
+        tasks = f"{each.running} of {each.desired}" + (
+            f", {each.pending} starting" if each.pending else ""
+        )
         tasks = _styled(tasks, "green" if each.stable else "yellow")
-        table.add_row(_escaped(each.address), tasks, _targets(each), _work(each, now), _escaped(each.task_definition))
+        table.add_row(
+            _escaped(each.address),
+            tasks,
+            _targets(each),
+            _work(each, now),
+            _escaped(each.task_definition),
+        )
     return table
 
 
@@ -120,7 +134,8 @@ def _work(each: ServiceStatus, now: datetime) -> str:
     return f"{_escaped(each.work.name)} {each.value.value:g}, {format_age(each.value.time, now)}"
 
 
-# --- verification ---------------------------------------------------------------------------------------------------
+# --- verification
+# ---------------------------------------------------------------------------------------------------
 
 
 def format_checks(found: Iterable[HealthCheck]) -> Any:
@@ -140,10 +155,13 @@ def summarize_checks(found: Sequence[HealthCheck]) -> str:
     return f"verify: {told or 'nothing to look at'}"
 
 
-# --- releases -------------------------------------------------------------------------------------------------------
+# --- releases
+# -------------------------------------------------------------------------------------------------------
 
 
-def history_table(releases: Sequence[Release], live: int | None, running: int | None, now: datetime) -> Any:
+def history_table(
+    releases: Sequence[Release], live: int | None, running: int | None, now: datetime
+) -> Any:
     """The releases as a table, newest first; ``live`` and ``running`` are numbers."""
     table = _table("RELEASE", "WHEN", "BY", "COMMIT", "CHANGES", "RESULT", "TOOK")
     for each in releases:
@@ -152,7 +170,13 @@ def history_table(releases: Sequence[Release], live: int | None, running: int | 
         result = release_result_text(each, live, running)
         took = format_duration(each.seconds)
         table.add_row(
-            number, when, _escaped(short_principal(each.by)), each.commit or "-", count_changes(each), result, took
+            number,
+            when,
+            _escaped(short_principal(each.by)),
+            each.commit or "-",
+            count_changes(each),
+            result,
+            took,
         )
     return table
 
@@ -167,26 +191,34 @@ def release_result_text(release: Release, live: int | None, running: int | None)
 
 
 def release_result(release: Release, running: int | None) -> ReleaseResult:
-    """How a release ended; without an end in its record it is ``running``, the number of the one under way, or was
-    interrupted."""
-    return release.result or (ReleaseResult.RUNNING if release.number == running else ReleaseResult.INTERRUPTED)
+    """How a release ended; without an end in its record it is ``running``, the number of the one
+    under way, or was interrupted."""
+    return release.result or (
+        ReleaseResult.RUNNING if release.number == running else ReleaseResult.INTERRUPTED
+    )
 
 
 def short_principal(arn: str) -> str:
-    """``ada`` of ``arn:aws:iam::123456789012:user/ada``, ``deploy/ada`` of an assumed role's session."""
+    """``ada`` of ``arn:aws:iam::123456789012:user/ada``, ``deploy/ada`` of an assumed role's
+    session."""
     kind, _, name = arn.rpartition(":")[2].partition("/")
     return name or kind
 
 
 def count_changes(release: Release) -> str:
     """``+3 ~2 -/+1``, and new secret versions; ``none``."""
-    found = [f"{sign}{release.changes[name]}" for name, sign in _SIGNS.items() if release.changes.get(name)]
+    found = [
+        f"{sign}{release.changes[name]}"
+        for name, sign in _SIGNS.items()
+        if release.changes.get(name)
+    ]
     secrets = release.changes.get("secrets", 0)
     found += [f"{secrets} secret{'s' if secrets > 1 else ''}"] if secrets else []
     return " ".join(found) or "none"
 
 
-# --- drift ----------------------------------------------------------------------------------------------------------
+# --- drift
+# ----------------------------------------------------------------------------------------------------------
 
 
 def format_drift(found: Sequence[DriftedStack]) -> str:
@@ -195,12 +227,18 @@ def format_drift(found: Sequence[DriftedStack]) -> str:
     for each in found:
         if each.resources or each.failed:
             lines.append(f"[bold]{_escaped(each.stack)}[/]")
-        lines += [f"  [yellow]not all could be looked at: {_escaped(each.failed)}[/]"] if each.failed else []
+        lines += (
+            [f"  [yellow]not all could be looked at: {_escaped(each.failed)}[/]"]
+            if each.failed
+            else []
+        )
         for resource in each.resources:
             gone = resource.status == "DELETED"
             sign = "[red]-[/]" if gone else "[yellow]~[/]"
             told = "  [red]deleted[/]" if gone else ""
-            lines.append(f"  {sign} {_escaped(resource.logical_id)}  {resource.type}  {resource.physical_id}{told}")
+            lines.append(
+                f"  {sign} {_escaped(resource.logical_id)}  {resource.type}  {resource.physical_id}{told}"
+            )
             lines += [f"      {_property(*difference)}" for difference in resource.differences]
     return "\n".join([*lines, *([""] if lines else []), f"[bold]{summarize_drift(found)}[/]"])
 
@@ -220,6 +258,10 @@ def summarize_drift(found: Sequence[DriftedStack]) -> str:
     """``Drift: 1 of 12 resources, in 1 of 3 stacks; 4 cannot be compared.``"""
     drifted = sum(len(each.resources) for each in found)
     compared, skipped = sum(each.compared for each in found), sum(each.skipped for each in found)
-    inside = f", in {sum(bool(each.resources) for each in found)} of {len(found)} stacks" if drifted else ""
+    inside = (
+        f", in {sum(bool(each.resources) for each in found)} of {len(found)} stacks"
+        if drifted
+        else ""
+    )
     rest = f"; {skipped} cannot be compared" if skipped else ""
     return f"Drift: {drifted or 'none'} of {compared} resources{inside}{rest}."

@@ -1,4 +1,5 @@
-"""What a bad input gets: a small change of a project, and the code, place and text of the answer."""
+"""What a bad input gets: a small change of a project, and the code, place and text of the
+answer."""
 
 from __future__ import annotations
 
@@ -78,7 +79,9 @@ class Case:
         return self.name
 
 
-def params(name: str, text: str | bytes, code: str, where: str, message: str, hint: str = "") -> Case:
+def params(
+    name: str, text: str | bytes, code: str, where: str, message: str, hint: str = ""
+) -> Case:
     """A bad params/dev.yaml."""
     return Case(name, {"params/dev.yaml": text}, code, f"params/dev.yaml{where}", message, hint)
 
@@ -89,27 +92,43 @@ def schema(name: str, text: str, code: str, where: str, message: str, hint: str 
     return Case(name, files, code, f"params/dev.yaml{where}", message, hint)
 
 
-def template(name: str, text: str | bytes, code: str, where: str, message: str, hint: str = "", *others: str) -> Case:
+def template(
+    name: str, text: str | bytes, code: str, where: str, message: str, hint: str = "", *others: str
+) -> Case:
     """A bad templates/main.yaml.j2."""
     files = {"templates/main.yaml.j2": text}
     return Case(name, files, code, f"templates/main.yaml.j2{where}", message, hint, others=others)
 
 
 def nested(
-    name: str, files: Mapping[str, str | None], code: str, where: str, message: str, hint: str = "", *others: str
+    name: str,
+    files: Mapping[str, str | None],
+    code: str,
+    where: str,
+    message: str,
+    hint: str = "",
+    *others: str,
 ) -> Case:
     """A bad root with nested stacks."""
     return Case(name, {**NESTED, **files}, code, where, message, hint, others=others)
 
 
-def stacks(name: str, text: str, where: str, message: str, hint: str = "", code: str = "SW015") -> Case:
+def stacks(
+    name: str, text: str, where: str, message: str, hint: str = "", code: str = "SW015"
+) -> Case:
     """A bad ``stacks:``."""
-    return nested(name, {"params/defaults.yaml": text}, code, f"params/defaults.yaml{where}", message, hint)
+    return nested(
+        name, {"params/defaults.yaml": text}, code, f"params/defaults.yaml{where}", message, hint
+    )
 
 
-def dotenv(name: str, files: Mapping[str, str], code: str, where: str, message: str, hint: str = "") -> Case:
+def dotenv(
+    name: str, files: Mapping[str, str], code: str, where: str, message: str, hint: str = ""
+) -> Case:
     """Bad dotenv files of the environment."""
-    return Case(name, {f"env/dev/{k}": v for k, v in files.items()}, code, f"env/dev/{where}", message, hint)
+    return Case(
+        name, {f"env/dev/{k}": v for k, v in files.items()}, code, f"env/dev/{where}", message, hint
+    )
 
 
 def mains(body: str) -> str:
@@ -128,26 +147,75 @@ LOADING = [
         environment="prd",
     ),
     Case(
-        "no environments", {"params/dev.yaml": None}, "SW001", "params/dev.yaml", "no environment", "There are none yet"
+        "no environments",
+        {"params/dev.yaml": None},
+        "SW001",
+        "params/dev.yaml",
+        "no environment",
+        "There are none yet",
     ),
-    params("broken YAML", "a: 1\nb: [1\n", "SW003", ":3", "not valid YAML: did not find expected ',' or ']'"),
     params(
-        "colon in a value", "a: x: y\n", "SW003", ":1", "mapping values are not allowed", "quote a value that contains"
+        "broken YAML",
+        "a: 1\nb: [1\n",
+        "SW003",
+        ":3",
+        "not valid YAML: did not find expected ',' or ']'",
+    ),
+    params(
+        "colon in a value",
+        "a: x: y\n",
+        "SW003",
+        ":1",
+        "mapping values are not allowed",
+        "quote a value that contains",
     ),
     params("tab", "a:\n\tb: 1\n", "SW003", ":2", "cannot start any token", "indent with spaces"),
     params(
-        "tab after DOS line ends", "a:\r\n\tb: 1\r\n", "SW003", ":2", "cannot start any token", "indent with spaces"
+        "tab after DOS line ends",
+        "a:\r\n\tb: 1\r\n",
+        "SW003",
+        ":2",
+        "cannot start any token",
+        "indent with spaces",
     ),
-    params("list instead of map", "- a\n- b\n", "SW003", ":1", "the file must hold a map of parameters"),
-    params("text instead of map", "just words\n", "SW003", ":1", "the file must hold a map of parameters"),
+    params(
+        "list instead of map", "- a\n- b\n", "SW003", ":1", "the file must hold a map of parameters"
+    ),
+    params(
+        "text instead of map",
+        "just words\n",
+        "SW003",
+        ":1",
+        "the file must hold a map of parameters",
+    ),
     params("two documents", "a: 1\n---\nb: 2\n", "SW003", ":2", "expected a single document"),
     params("control character", "a: 1\nb: \x01\n", "SW003", ":2", "not valid YAML"),
     params(
-        "duplicate key", "a: 1\nb:\n  c: 1\n  c: 2\n", "SW004", ":4", "the key 'c' stands twice", "keep one of the two"
+        "duplicate key",
+        "a: 1\nb:\n  c: 1\n  c: 2\n",
+        "SW004",
+        ":4",
+        "the key 'c' stands twice",
+        "keep one of the two",
     ),
-    params("complex key", "? [a]\n: 1\n", "SW003", ":1", "a key must be a word, not a list or a map"),
-    params("tag", "a: !Ref X\n", "SW005", ":1", "the tag !Ref is not allowed in parameters", "intrinsics such as !Ref"),
-    params("python tag", "a: !!python/object:os.system x\n", "SW005", ":1", "the tag !!python/object:os.system"),
+    params(
+        "complex key", "? [a]\n: 1\n", "SW003", ":1", "a key must be a word, not a list or a map"
+    ),
+    params(
+        "tag",
+        "a: !Ref X\n",
+        "SW005",
+        ":1",
+        "the tag !Ref is not allowed in parameters",
+        "intrinsics such as !Ref",
+    ),
+    params(
+        "python tag",
+        "a: !!python/object:os.system x\n",
+        "SW005",
+        ":1",
+        "the tag !!python/object:os.system",
+    ),
     params("typed tag", "a: !!int '3'\n", "SW005", ":1", "the tag !!int is not allowed"),
     params("tagged map", "a: !Sub {b: 1}\n", "SW005", ":1", "the tag !Sub is not allowed"),
     params("unknown alias", "a: *b\n", "SW003", ":1", "found undefined alias"),
@@ -157,7 +225,10 @@ LOADING = [
     params(
         "YAML bomb",
         "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
-        + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
+        + "".join(
+            f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n"
+            for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+        ),
         "SW006",
         "",
         "aliases expand to more than 100,000 values",
@@ -167,13 +238,20 @@ LOADING = [
         "bomb of merge keys",
         "a: &a {k: x}\n"
         + "".join(
-            f"{b}: &{b} {{<<: [{', '.join([f'*{a}'] * 20)}]}}\n" for a, b in zip("abcdef", "bcdefg", strict=True)
+            f"{b}: &{b} {{<<: [{', '.join([f'*{a}'] * 20)}]}}\n"
+            for a, b in zip("abcdef", "bcdefg", strict=True)
         ),
         "SW006",
         "",
         "aliases expand to more than 100,000 values",
     ),
-    params("deep flow nesting", "a: " + "[" * 5000 + "]" * 5000 + "\n", "SW003", ":1", "nested deeper than 64 levels"),
+    params(
+        "deep flow nesting",
+        "a: " + "[" * 5000 + "]" * 5000 + "\n",
+        "SW003",
+        ":1",
+        "nested deeper than 64 levels",
+    ),
     params(
         "deep block nesting",
         "".join(f"{' ' * n}a:\n" for n in range(300)),
@@ -181,16 +259,46 @@ LOADING = [
         ":65",
         "nested deeper than 64 levels",
     ),
-    params("deep list nesting", "a:\n  " + "- " * 200 + "x\n", "SW003", ":2", "nested deeper than 64 levels"),
+    params(
+        "deep list nesting",
+        "a:\n  " + "- " * 200 + "x\n",
+        "SW003",
+        ":2",
+        "nested deeper than 64 levels",
+    ),
     params("more than 10 MB", "a: " + "x" * 10_000_001, "SW002", ":1", "larger than 10 MB"),
-    params("not UTF-8", b"a: 1\nb: \xff\n", "SW002", ":2", "not UTF-8 text", "save the file as UTF-8"),
+    params(
+        "not UTF-8", b"a: 1\nb: \xff\n", "SW002", ":2", "not UTF-8 text", "save the file as UTF-8"
+    ),
     params("UTF-16", "a: 1\n".encode("utf-16"), "SW002", ":1", "not UTF-8 text"),
     params(
-        "another environment's copy", "environment: prod\n", "SW014", ":1", "environment is 'prod', but the file is"
+        "another environment's copy",
+        "environment: prod\n",
+        "SW014",
+        ":1",
+        "environment is 'prod', but the file is",
     ),
-    Case("broken defaults", {"params/defaults.yaml": "a: [\n"}, "SW003", "params/defaults.yaml:2", "not valid YAML"),
-    Case("schema is not JSON", {"params/schema.json": '{\n"a": }'}, "SW008", "params/schema.json:2", "not valid JSON"),
-    Case("schema is a list", {"params/schema.json": "[]"}, "SW008", "params/schema.json:1", "the schema must be a map"),
+    Case(
+        "broken defaults",
+        {"params/defaults.yaml": "a: [\n"},
+        "SW003",
+        "params/defaults.yaml:2",
+        "not valid YAML",
+    ),
+    Case(
+        "schema is not JSON",
+        {"params/schema.json": '{\n"a": }'},
+        "SW008",
+        "params/schema.json:2",
+        "not valid JSON",
+    ),
+    Case(
+        "schema is a list",
+        {"params/schema.json": "[]"},
+        "SW008",
+        "params/schema.json:1",
+        "the schema must be a map",
+    ),
     Case(
         "schema is no schema",
         {"params/schema.json": '{"type": "map"}'},
@@ -219,12 +327,49 @@ LOADING = [
         "params/schema.json:1",
         "not a JSON Schema",
     ),
-    Case("set without a value", {}, "SW009", "", "--set size: write key.path=value", arguments=("--set", "size")),
-    Case("set without a key", {}, "SW009", "", "--set =…: write key.path=value", arguments=("--set", "=1")),
-    Case("set with an empty part", {}, "SW009", "", "write key.path=value", arguments=("--set", "a..b=1")),
-    Case("set with broken YAML", {}, "SW003", "--set", "not valid YAML", arguments=("--set", "title=[1")),
-    Case("set with a tag", {}, "SW005", "--set", "the tag !Ref", arguments=("--set", "title=!Ref x")),
-    Case("set with bytes that are not UTF-8", {}, "SW009", "", "not UTF-8", arguments=("--set", "title=\udcff")),
+    Case(
+        "set without a value",
+        {},
+        "SW009",
+        "",
+        "--set size: write key.path=value",
+        arguments=("--set", "size"),
+    ),
+    Case(
+        "set without a key",
+        {},
+        "SW009",
+        "",
+        "--set =…: write key.path=value",
+        arguments=("--set", "=1"),
+    ),
+    Case(
+        "set with an empty part",
+        {},
+        "SW009",
+        "",
+        "write key.path=value",
+        arguments=("--set", "a..b=1"),
+    ),
+    Case(
+        "set with broken YAML",
+        {},
+        "SW003",
+        "--set",
+        "not valid YAML",
+        arguments=("--set", "title=[1"),
+    ),
+    Case(
+        "set with a tag", {}, "SW005", "--set", "the tag !Ref", arguments=("--set", "title=!Ref x")
+    ),
+    Case(
+        "set with bytes that are not UTF-8",
+        {},
+        "SW009",
+        "",
+        "not UTF-8",
+        arguments=("--set", "title=\udcff"),
+    ),
     Case(
         "set of an unknown parameter",
         {"params/schema.json": SCHEMA},
@@ -237,7 +382,9 @@ LOADING = [
 ]
 
 BY_SCHEMA = [
-    schema("unknown key", "\nsiez: 3\n", "SW010", ":2", "unknown parameter siez", "did you mean size?"),
+    schema(
+        "unknown key", "\nsiez: 3\n", "SW010", ":2", "unknown parameter siez", "did you mean size?"
+    ),
     schema(
         "unknown nested key",
         "network:\n  cidr: 10.0.0.0/16\n  zonse: []\n",
@@ -254,9 +401,28 @@ BY_SCHEMA = [
         "network.q",
         "known here: cidr, zones",
     ),
-    schema("text for a number", "size: three\n", "SW011", ":1", 'size must be a whole number, not "three"'),
-    schema("fraction for a whole number", "size: 1.5\n", "SW011", ":1", "size must be a whole number, not 1.5"),
-    schema("number for text", "title: 5\n", "SW011", ":1", "title must be text, not 5", "put it in quotes"),
+    schema(
+        "text for a number",
+        "size: three\n",
+        "SW011",
+        ":1",
+        'size must be a whole number, not "three"',
+    ),
+    schema(
+        "fraction for a whole number",
+        "size: 1.5\n",
+        "SW011",
+        ":1",
+        "size must be a whole number, not 1.5",
+    ),
+    schema(
+        "number for text",
+        "title: 5\n",
+        "SW011",
+        ":1",
+        "title must be text, not 5",
+        "put it in quotes",
+    ),
     schema(
         "account as a number",
         "account_id: 123456789012\n",
@@ -265,14 +431,26 @@ BY_SCHEMA = [
         "account_id must be text",
         "put it in quotes",
     ),
-    schema("short account", "account_id: 0123\n", "SW012", ":1", 'account_id: "0123" does not match ^[0-9]{12}$'),
-    schema("word for a switch", "flag: yes\n", "SW011", ":1", 'flag must be true or false, not "yes"'),
+    schema(
+        "short account",
+        "account_id: 0123\n",
+        "SW012",
+        ":1",
+        'account_id: "0123" does not match ^[0-9]{12}$',
+    ),
+    schema(
+        "word for a switch", "flag: yes\n", "SW011", ":1", 'flag must be true or false, not "yes"'
+    ),
     schema("null for text", "title:\n", "SW011", ":1", "title must be text, not null"),
     schema("number for text or null", "maybe: 1\n", "SW011", ":1", "maybe must be text or null"),
     schema("map for text", "title: {a: 1}\n", "SW011", ":1", "title must be text"),
     schema("text for a map", "network: x\n", "SW011", ":1", "network must be a map"),
     schema(
-        "text for a list", "network: {cidr: 10.0.0.0/16, zones: a}\n", "SW011", ":1", "network.zones must be a list"
+        "text for a list",
+        "network: {cidr: 10.0.0.0/16, zones: a}\n",
+        "SW011",
+        ":1",
+        "network.zones must be a list",
     ),
     schema("too small", "size: 0\n", "SW012", ":1", "size: 0 is below the minimum of 1 tasks"),
     schema("too large", "size: 11\n", "SW012", ":1", "size: 11 is above the maximum of 10 tasks"),
@@ -311,11 +489,19 @@ BY_SCHEMA = [
         ":5",
         "network.zones[1] must be text, not 5",
     ),
-    schema("invalid CIDR", "network: {cidr: 10.0.0.300/16}\n", "SW012", ":1", "is not a valid cidr"),
     schema(
-        "CIDR without a length", "network: {cidr: 10.0.0.0}\n", "SW012", ":1", "a prefix length such as /24 is missing"
+        "invalid CIDR", "network: {cidr: 10.0.0.300/16}\n", "SW012", ":1", "is not a valid cidr"
     ),
-    schema("CIDR with host bits", "network: {cidr: 10.0.0.1/16}\n", "SW012", ":1", "has host bits set"),
+    schema(
+        "CIDR without a length",
+        "network: {cidr: 10.0.0.0}\n",
+        "SW012",
+        ":1",
+        "a prefix length such as /24 is missing",
+    ),
+    schema(
+        "CIDR with host bits", "network: {cidr: 10.0.0.1/16}\n", "SW012", ":1", "has host bits set"
+    ),
     schema(
         "bad Fargate pair",
         "task:\n  cpu: 256\n  memory: 4096\n",
@@ -325,15 +511,35 @@ BY_SCHEMA = [
     ),
     schema("neither of two", "either: {nam: x}\n", "SW010", ":1", "unknown parameter either.nam"),
     schema("neither of two types", "either: 5\n", "SW011", ":1", "either must be"),
-    schema("key that no pattern allows", "map: {A1: 1}\n", "SW010", ":1", "unknown parameter map.A1"),
+    schema(
+        "key that no pattern allows", "map: {A1: 1}\n", "SW010", ":1", "unknown parameter map.A1"
+    ),
     schema("value below a pattern", "map: {a: x}\n", "SW011", ":1", "map.a must be a whole number"),
 ]
 
 DOTENV = [
-    dotenv("line without equals", {".env": "A=1\nWHAT IS THIS\n"}, "SW007", ".env:2", "this line is not NAME=value"),
-    dotenv("name without equals", {".env": "A=1\n\nNAME\n"}, "SW007", ".env:3", "NAME has no '='", "write NAME=value"),
     dotenv(
-        "open quote", {".env": f"A='{SECRET}\nB=1\n"}, "SW007", ".env:1", "this line is not NAME=value", "quote a value"
+        "line without equals",
+        {".env": "A=1\nWHAT IS THIS\n"},
+        "SW007",
+        ".env:2",
+        "this line is not NAME=value",
+    ),
+    dotenv(
+        "name without equals",
+        {".env": "A=1\n\nNAME\n"},
+        "SW007",
+        ".env:3",
+        "NAME has no '='",
+        "write NAME=value",
+    ),
+    dotenv(
+        "open quote",
+        {".env": f"A='{SECRET}\nB=1\n"},
+        "SW007",
+        ".env:1",
+        "this line is not NAME=value",
+        "quote a value",
     ),
     dotenv("given twice", {".env": "A=1\nB=2\nA=3\n"}, "SW004", ".env:3", "A is given twice"),
     dotenv("not UTF-8", {".env": "A=1\n"}, "SW002", ".env:1", "not UTF-8 text"),
@@ -346,10 +552,18 @@ DOTENV = [
         "remove the line",
     ),
     dotenv(
-        "forbidden in aws.env", {"aws.env": "AWS_PROFILE=me\n"}, "SW020", "aws.env:1", "AWS_PROFILE must not be set"
+        "forbidden in aws.env",
+        {"aws.env": "AWS_PROFILE=me\n"},
+        "SW020",
+        "aws.env:1",
+        "AWS_PROFILE must not be set",
     ),
     dotenv(
-        "forbidden by pattern", {".env": "AWS_CONTAINER_CREDENTIALS_FULL_URI=x\n"}, "SW020", ".env:1", "must not be set"
+        "forbidden by pattern",
+        {".env": "AWS_CONTAINER_CREDENTIALS_FULL_URI=x\n"},
+        "SW020",
+        ".env:1",
+        "must not be set",
     ),
     dotenv(
         "secret by its name",
@@ -373,9 +587,15 @@ DOTENV = [
         ".env:1",
         "a PEM private key",
     ),
-    dotenv("AWS key", {".env": "ID=AKIAIOSFODNN7EXAMPLE\n"}, "SW022", ".env:1", "an AWS access key"),
     dotenv(
-        "secret in aws.env", {"aws.env": f"API_TOKEN={SECRET}\n"}, "SW022", "aws.env:1", "API_TOKEN would be plain text"
+        "AWS key", {".env": "ID=AKIAIOSFODNN7EXAMPLE\n"}, "SW022", ".env:1", "an AWS access key"
+    ),
+    dotenv(
+        "secret in aws.env",
+        {"aws.env": f"API_TOKEN={SECRET}\n"},
+        "SW022",
+        "aws.env:1",
+        "API_TOKEN would be plain text",
     ),
     dotenv(
         "secret that keys.env has",
@@ -415,25 +635,37 @@ DOTENV = [
         "A has a value; the example is committed",
     ),
     dotenv(
-        "given twice in keys.env", {"keys.env": f"A={SECRET}\nA={SECRET}2\n"}, "SW004", "keys.env:2", "A is given twice"
+        "given twice in keys.env",
+        {"keys.env": f"A={SECRET}\nA={SECRET}2\n"},
+        "SW004",
+        "keys.env:2",
+        "A is given twice",
     ),
     Case(
         "variables of functions above 4 KB",
-        {"params/dev.yaml": "variables: {function: [F_*]}\n", "env/dev/.env": f"F_A={'x' * 4000}\nF_B={'y' * 100}\n"},
+        {
+            "params/dev.yaml": "variables: {function: [F_*]}\n",
+            "env/dev/.env": f"F_A={'x' * 4000}\nF_B={'y' * 100}\n",
+        },
         "SW023",
         "env/dev/.env:1",
         "take 4,106 bytes; Lambda allows 4,096",
     ),
 ]
 DOTENV = [
-    Case(c.name, {"env/dev/.env": b"A=\xff\n"}, c.code, c.where, c.message) if c.name == "not UTF-8" else c
+    Case(c.name, {"env/dev/.env": b"A=\xff\n"}, c.code, c.where, c.message)
+    if c.name == "not UTF-8"
+    else c
     for c in DOTENV
 ]
 
 TEMPLATES = [
     Case(
         "invalid YAML on the first line of an include",
-        {"templates/main.yaml.j2": "{% include 'parts/a.j2' %}\nB: {{ title }}\n", "templates/parts/a.j2": "A: b: c\n"},
+        {
+            "templates/main.yaml.j2": "{% include 'parts/a.j2' %}\nB: {{ title }}\n",
+            "templates/parts/a.j2": "A: b: c\n",
+        },
         "SW103",
         "templates/parts/a.j2:1",
         "mapping values are not allowed",
@@ -448,7 +680,10 @@ TEMPLATES = [
     ),
     Case(
         "JSON with an error further down",
-        {"templates/main.yaml.j2": None, "templates/main.json.j2": '{\n"A": 1,\n"B": {{ title }},\n}\n'},
+        {
+            "templates/main.yaml.j2": None,
+            "templates/main.json.j2": '{\n"A": 1,\n"B": {{ title }},\n}\n',
+        },
         "SW103",
         "templates/main.json.j2:4",
         "not valid JSON: ",
@@ -457,24 +692,78 @@ TEMPLATES = [
     template("blank", "\n  \n", "SW105", ":1", "the template is empty"),
     template("only comments", "# {{ title }}\n", "SW105", ":1", "renders to no map of sections"),
     template("a list", "- {{ title }}\n", "SW105", ":1", "renders to no map of sections"),
-    template("not UTF-8", b"Resources:\n  A: \xff\n", "SW002", ":2", "not UTF-8 text", "save the file as UTF-8"),
+    template(
+        "not UTF-8",
+        b"Resources:\n  A: \xff\n",
+        "SW002",
+        ":2",
+        "not UTF-8 text",
+        "save the file as UTF-8",
+    ),
     template("reserved character", "Resources: \ue000\n", "SW105", ":1", "reserved"),
-    template("Jinja syntax", "Resources:\n  {{ title }\n", "SW101", ":2", "Jinja syntax: unexpected '}'"),
-    template("unclosed if", "Resources:\n{% if title %}\n", "SW101", ":2", "Unexpected end of template"),
-    template("unknown tag", "Resources:\n\n{% fi %}\n", "SW101", ":3", "Encountered unknown tag 'fi'"),
-    template("unknown filter", "A: {{ title | shout }}\n", "SW101", ":1", "No filter named 'shout'"),
+    template(
+        "Jinja syntax", "Resources:\n  {{ title }\n", "SW101", ":2", "Jinja syntax: unexpected '}'"
+    ),
+    template(
+        "unclosed if", "Resources:\n{% if title %}\n", "SW101", ":2", "Unexpected end of template"
+    ),
+    template(
+        "unknown tag", "Resources:\n\n{% fi %}\n", "SW101", ":3", "Encountered unknown tag 'fi'"
+    ),
+    template(
+        "unknown filter", "A: {{ title | shout }}\n", "SW101", ":1", "No filter named 'shout'"
+    ),
     template("unknown test", "A: {{ title is loud }}\n", "SW101", ":1", "No test named 'loud'"),
     template(
-        "undefined name", mains("    A: {{ titel }}\n"), "SW102", ":3", "titel is not defined", "did you mean title?"
+        "undefined name",
+        mains("    A: {{ titel }}\n"),
+        "SW102",
+        ":3",
+        "titel is not defined",
+        "did you mean title?",
     ),
-    template("undefined name unlike any", mains("    A: {{ qqq }}\n"), "SW102", ":3", "qqq is not defined"),
-    template("undefined in a condition", mains("{% if titel %}\n{% endif %}\n"), "SW102", ":3", "titel is not defined"),
     template(
-        "undefined in a loop", mains("{% for x in titels %}\n{% endfor %}\n"), "SW102", ":3", "titels is not defined"
+        "undefined name unlike any",
+        mains("    A: {{ qqq }}\n"),
+        "SW102",
+        ":3",
+        "qqq is not defined",
     ),
-    template("undefined in a comment", "# {{ titel }}\nResources: {}\n", "SW102", ":1", "titel is not defined"),
-    template("undefined in a filter", mains("    A: {{ [titel] | join }}\n"), "SW102", ":3", "titel is not defined"),
-    template("undefined beside a tilde", mains("    A: {{ 'x' ~ titel }}\n"), "SW102", ":3", "titel is not defined"),
+    template(
+        "undefined in a condition",
+        mains("{% if titel %}\n{% endif %}\n"),
+        "SW102",
+        ":3",
+        "titel is not defined",
+    ),
+    template(
+        "undefined in a loop",
+        mains("{% for x in titels %}\n{% endfor %}\n"),
+        "SW102",
+        ":3",
+        "titels is not defined",
+    ),
+    template(
+        "undefined in a comment",
+        "# {{ titel }}\nResources: {}\n",
+        "SW102",
+        ":1",
+        "titel is not defined",
+    ),
+    template(
+        "undefined in a filter",
+        mains("    A: {{ [titel] | join }}\n"),
+        "SW102",
+        ":3",
+        "titel is not defined",
+    ),
+    template(
+        "undefined beside a tilde",
+        mains("    A: {{ 'x' ~ titel }}\n"),
+        "SW102",
+        ":3",
+        "titel is not defined",
+    ),
     template(
         "printed macro",
         "{% macro m() %}{% endmacro %}\nA: {{ m }}\n",
@@ -510,7 +799,11 @@ TEMPLATES = [
         "templates/main.yaml.j2:4",
     ),
     template(
-        "macro with too many arguments", "{% macro m() %}{% endmacro %}\nA: {{ m(1) }}\n", "SW108", ":2", "takes no"
+        "macro with too many arguments",
+        "{% macro m() %}{% endmacro %}\nA: {{ m(1) }}\n",
+        "SW108",
+        ":2",
+        "takes no",
     ),
     template(
         "macro that calls itself",
@@ -520,16 +813,40 @@ TEMPLATES = [
         "a macro calls itself without end",
     ),
     template("division by zero", mains("    A: {{ 1 / 0 }}\n"), "SW108", ":3", "ZeroDivisionError"),
-    template("sum of text and number", mains("    A: {{ title + 1 }}\n"), "SW108", ":3", "TypeError"),
-    template("missing include", "A: 1\n{% include 'no.j2' %}\n", "SW016", ":2", "there is no template templates/no.j2"),
-    template("missing import", "\n{% from 'macros/no.j2' import m %}\nA: 1\n", "SW016", ":2", "there is no template"),
     template(
-        "include outside of templates", "\n{% include '../params/dev.yaml' %}\n", "SW016", ":2", "there is no template"
+        "sum of text and number", mains("    A: {{ title + 1 }}\n"), "SW108", ":3", "TypeError"
     ),
     template(
-        "missing macro", "{% from 'm.j2' import nope %}\nA: {{ nope() }}\n", "SW016", ":1", "there is no template"
+        "missing include",
+        "A: 1\n{% include 'no.j2' %}\n",
+        "SW016",
+        ":2",
+        "there is no template templates/no.j2",
     ),
-    template("invalid YAML", mains("    A: 1\n   B: {{ title }}\n"), "SW103", ":4", "not valid YAML"),
+    template(
+        "missing import",
+        "\n{% from 'macros/no.j2' import m %}\nA: 1\n",
+        "SW016",
+        ":2",
+        "there is no template",
+    ),
+    template(
+        "include outside of templates",
+        "\n{% include '../params/dev.yaml' %}\n",
+        "SW016",
+        ":2",
+        "there is no template",
+    ),
+    template(
+        "missing macro",
+        "{% from 'm.j2' import nope %}\nA: {{ nope() }}\n",
+        "SW016",
+        ":1",
+        "there is no template",
+    ),
+    template(
+        "invalid YAML", mains("    A: 1\n   B: {{ title }}\n"), "SW103", ":4", "not valid YAML"
+    ),
     template(
         "invalid YAML after a loop",
         "Resources:\n{% for i in [1, 2] %}\n  A{{ i }}: x: {{ title }}\n{% endfor %}\n",
@@ -538,7 +855,12 @@ TEMPLATES = [
         "mapping values are not allowed",
     ),
     template(
-        "tab in YAML", "Resources:\n\tA: {{ title }}\n", "SW103", ":2", "cannot start any token", "indent with spaces"
+        "tab in YAML",
+        "Resources:\n\tA: {{ title }}\n",
+        "SW103",
+        ":2",
+        "cannot start any token",
+        "indent with spaces",
     ),
     template(
         "key twice",
@@ -557,15 +879,34 @@ TEMPLATES = [
         "the key 'A'",
     ),
     template(
-        "deep nesting", "A: " + "[" * 3000 + "]" * 3000 + "\nB: {{ title }}\n", "SW103", ":1", "nested deeper than 64"
+        "deep nesting",
+        "A: " + "[" * 3000 + "]" * 3000 + "\nB: {{ title }}\n",
+        "SW103",
+        ":1",
+        "nested deeper than 64",
     ),
     template(
-        "null in a text", mains("    A: x{{ none }}\n    B: {{ title }}\n"), "SW106", ":3", "is null inside a text"
+        "null in a text",
+        mains("    A: x{{ none }}\n    B: {{ title }}\n"),
+        "SW106",
+        ":3",
+        "is null inside a text",
     ),
     template(
-        "list in a text", mains('    A: "x{{ [title] }}"\n'), "SW106", ":3", "is a list inside a text", "join a list"
+        "list in a text",
+        mains('    A: "x{{ [title] }}"\n'),
+        "SW106",
+        ":3",
+        "is a list inside a text",
+        "join a list",
     ),
-    template("map in a text", mains("    A: x{{ {'a': title} }}\n"), "SW106", ":3", "is a map inside a text"),
+    template(
+        "map in a text",
+        mains("    A: x{{ {'a': title} }}\n"),
+        "SW106",
+        ":3",
+        "is a map inside a text",
+    ),
     template(
         "null after a tag",
         mains("    A: !Ref {{ none }}\n    B: {{ title }}\n"),
@@ -574,11 +915,25 @@ TEMPLATES = [
         "must be text after !Ref, not null",
     ),
     template(
-        "list after a tag", mains("    A: !Sub {{ [title] }}\n"), "SW106", ":3", "must be text after !Sub, not a list"
+        "list after a tag",
+        mains("    A: !Sub {{ [title] }}\n"),
+        "SW106",
+        ":3",
+        "must be text after !Sub, not a list",
     ),
-    template("null beside a tilde", mains("    A: {{ title ~ none }}\n"), "SW108", ":3", "null is joined to a text"),
     template(
-        "dynamic reference with a bad service", "A: {{ dynref('s3', title) }}\n", "SW108", ":1", "'s3' is not ssm"
+        "null beside a tilde",
+        mains("    A: {{ title ~ none }}\n"),
+        "SW108",
+        ":3",
+        "null is joined to a text",
+    ),
+    template(
+        "dynamic reference with a bad service",
+        "A: {{ dynref('s3', title) }}\n",
+        "SW108",
+        ":1",
+        "'s3' is not ssm",
     ),
     template(
         "dynamic reference with a bad part",
@@ -587,9 +942,27 @@ TEMPLATES = [
         ":1",
         "cannot stand in a dynamic",
     ),
-    template("bad variable of Sub", "A: {{ sub_var('a-b') }}\n", "SW108", ":1", "'a-b' is not a logical ID"),
-    template("missing local path", "A: {{ local_path('lambda/x') }}\n", "SW108", ":1", "the project has no lambda/x"),
-    template("local path outside", "A: {{ local_path('../..') }}\n", "SW108", ":1", "is outside of the project"),
+    template(
+        "bad variable of Sub",
+        "A: {{ sub_var('a-b') }}\n",
+        "SW108",
+        ":1",
+        "'a-b' is not a logical ID",
+    ),
+    template(
+        "missing local path",
+        "A: {{ local_path('lambda/x') }}\n",
+        "SW108",
+        ":1",
+        "the project has no lambda/x",
+    ),
+    template(
+        "local path outside",
+        "A: {{ local_path('../..') }}\n",
+        "SW108",
+        ":1",
+        "is outside of the project",
+    ),
     Case(
         "failed check",
         {"templates/main.yaml.j2": "\n{{ fail('too few: ' ~ title, 'title') }}\n"},
@@ -606,8 +979,20 @@ TEMPLATES = [
         "nested_stack is not defined",
         "did you mean nested_stacks?",
     ),
-    template("assigning to undefined", "{% do titel.append(1) %}\nA: 1\n", "SW102", ":1", "titel is not defined"),
-    template("JSON with a comma too many", '{"Resources": {"A": {{ title }},, }}', "SW103", ":1", "not valid YAML"),
+    template(
+        "assigning to undefined",
+        "{% do titel.append(1) %}\nA: 1\n",
+        "SW102",
+        ":1",
+        "titel is not defined",
+    ),
+    template(
+        "JSON with a comma too many",
+        '{"Resources": {"A": {{ title }},, }}',
+        "SW103",
+        ":1",
+        "not valid YAML",
+    ),
     Case(
         "JSON template that is not JSON",
         {"templates/main.yaml.j2": None, "templates/main.json.j2": '{"A": {{ title }},}'},
@@ -637,7 +1022,10 @@ TEMPLATES = [
     ),
     Case(
         "undefined key",
-        {"params/dev.yaml": "network: {zones: [a]}\n", "templates/main.yaml.j2": "A: {{ network.zone }}\n"},
+        {
+            "params/dev.yaml": "network: {zones: [a]}\n",
+            "templates/main.yaml.j2": "A: {{ network.zone }}\n",
+        },
         "SW102",
         "templates/main.yaml.j2:1",
         "network.zone is not defined",
@@ -660,7 +1048,10 @@ TEMPLATES = [
     ),
     Case(
         "key of a number",
-        {"params/dev.yaml": "\nworker: 5\n", "templates/main.yaml.j2": "A: 1\nB: {{ worker.actions }}\n"},
+        {
+            "params/dev.yaml": "\nworker: 5\n",
+            "templates/main.yaml.j2": "A: 1\nB: {{ worker.actions }}\n",
+        },
         "SW102",
         "params/dev.yaml:2",
         "worker is 5, a number, which has no actions",
@@ -669,7 +1060,10 @@ TEMPLATES = [
     ),
     Case(
         "key of a key of a number in a block",
-        {"params/dev.yaml": "w:\n  x: 0.5\n", "templates/main.yaml.j2": "A: {{ w.x.y.z }}{{ title }}\n"},
+        {
+            "params/dev.yaml": "w:\n  x: 0.5\n",
+            "templates/main.yaml.j2": "A: {{ w.x.y.z }}{{ title }}\n",
+        },
         "SW102",
         "params/dev.yaml:2",
         "w.x is 0.5, a number, which has no y",
@@ -685,7 +1079,10 @@ TEMPLATES = [
     ),
     Case(
         "key of a list",
-        {"params/dev.yaml": "\n\nz: [1, 2]\n", "templates/main.yaml.j2": "{% if z.a %}{% endif %}A: {{ title }}\n"},
+        {
+            "params/dev.yaml": "\n\nz: [1, 2]\n",
+            "templates/main.yaml.j2": "{% if z.a %}{% endif %}A: {{ title }}\n",
+        },
         "SW102",
         "params/dev.yaml:3",
         "z is a list, which has no a",
@@ -707,7 +1104,10 @@ TEMPLATES = [
     ),
     Case(
         "a number is walked",
-        {"params/dev.yaml": "n: 5\n", "templates/main.yaml.j2": "A: {{ title }}{% for x in n %}{% endfor %}\n"},
+        {
+            "params/dev.yaml": "n: 5\n",
+            "templates/main.yaml.j2": "A: {{ title }}{% for x in n %}{% endfor %}\n",
+        },
         "SW108",
         "templates/main.yaml.j2:1",
         "TypeError: 'int' object is not iterable",
@@ -730,7 +1130,10 @@ TEMPLATES = [
     ),
     Case(
         "unused nested parameter",
-        {"params/dev.yaml": "a:\n  b: 1\n  c: 2\n", "templates/main.yaml.j2": "A: {{ a.b }}{{ title }}\n"},
+        {
+            "params/dev.yaml": "a:\n  b: 1\n  c: 2\n",
+            "templates/main.yaml.j2": "A: {{ a.b }}{{ title }}\n",
+        },
         "SW110",
         "params/dev.yaml:3",
         "no template uses the parameter a.c",
@@ -808,13 +1211,29 @@ STACKS = [
     stacks("stacks is a map", "stacks: {app: 1}\n", ":1", "stacks must be a list of stack names"),
     stacks("stacks is empty", "stacks: []\n", ":1", "stacks must be a list of stack names"),
     stacks("stacks is null", "stacks:\n", ":1", "stacks must be a list of stack names"),
-    stacks("a number", "stacks:\n  - app\n  - 5\n", ":3", "stacks[1] is not a stack", "write a name, or {name:"),
+    stacks(
+        "a number",
+        "stacks:\n  - app\n  - 5\n",
+        ":3",
+        "stacks[1] is not a stack",
+        "write a name, or {name:",
+    ),
     stacks("a list", "stacks: [[app]]\n", ":1", "stacks[0] is not a stack"),
     stacks("unknown field", "stacks:\n  - {name: app, wen: x}\n", ":2", "stacks[0] is not a stack"),
     stacks("no name", "stacks:\n  - {when: x}\n", ":2", "stacks[0] is not a stack"),
-    stacks("nested number", "stacks:\n  - app:\n      - one\n      - 7\n", ":4", "stacks[0].app[1] is not a stack"),
+    stacks(
+        "nested number",
+        "stacks:\n  - app:\n      - one\n      - 7\n",
+        ":4",
+        "stacks[0].app[1] is not a stack",
+    ),
     stacks("root twice", "stacks:\n  - app\n  - app\n", ":3", "the stack app is listed twice"),
-    stacks("nested twice", "stacks:\n  - app:\n      - one\n      - one\n", ":4", "the stack one is listed twice"),
+    stacks(
+        "nested twice",
+        "stacks:\n  - app:\n      - one\n      - one\n",
+        ":4",
+        "the stack one is listed twice",
+    ),
     stacks(
         "names with the same logical ID",
         "stacks:\n  - app:\n      - {name: a-b, template: one}\n      - {name: aB, template: one}\n",
@@ -830,9 +1249,15 @@ STACKS = [
         "use letters, digits, '-', '_' and '.', beginning with a letter",
     ),
     stacks(
-        "template that is a path", "stacks:\n  - {name: x, template: ../../y}\n", ":2", "has no template", code="SW016"
+        "template that is a path",
+        "stacks:\n  - {name: x, template: ../../y}\n",
+        ":2",
+        "has no template",
+        code="SW016",
     ),
-    stacks("with that is a list", "stacks:\n  - {name: app, with: [1]}\n", ":2", "with must be a map"),
+    stacks(
+        "with that is a list", "stacks:\n  - {name: app, with: [1]}\n", ":2", "with must be a map"
+    ),
     stacks(
         "nested stack without template",
         "stacks:\n  - app:\n      - one\n      - tow\n",
@@ -873,8 +1298,15 @@ STACKS = [
         ":2",
         "the condition of app, 'a b', fails",
     ),
-    stacks("when that divides by zero", "stacks:\n  - {name: app, when: '1 / 0 > 1'}\n", ":2", "the condition of app"),
-    stacks("no stack enabled", "stacks:\n  - {name: app, when: 'false'}\n", ":2", "no stack is enabled"),
+    stacks(
+        "when that divides by zero",
+        "stacks:\n  - {name: app, when: '1 / 0 > 1'}\n",
+        ":2",
+        "the condition of app",
+    ),
+    stacks(
+        "no stack enabled", "stacks:\n  - {name: app, when: 'false'}\n", ":2", "no stack is enabled"
+    ),
     Case(
         "no templates",
         {"templates/main.yaml.j2": None},
@@ -909,7 +1341,9 @@ WIRES = [
     ),
     nested(
         "ambiguous wire",
-        {"templates/app.yaml.j2": "Parameters:\n  Id: {Type: String}\nResources:\n  {{ nested_stacks() }}\n"},
+        {
+            "templates/app.yaml.j2": "Parameters:\n  Id: {Type: String}\nResources:\n  {{ nested_stacks() }}\n"
+        },
         "SW202",
         "templates/app/two.yaml.j2:2",
         "has 2 sources: the Output of one; the Parameter of the root app",
@@ -917,7 +1351,9 @@ WIRES = [
     ),
     nested(
         "given and wired",
-        {"templates/app.yaml.j2": "Resources:\n  {{ nested_stacks(parameters={'two': {'Id': 1}}) }}\n"},
+        {
+            "templates/app.yaml.j2": "Resources:\n  {{ nested_stacks(parameters={'two': {'Id': 1}}) }}\n"
+        },
         "SW202",
         "templates/app/two.yaml.j2:2",
         "has 2 sources: a value given in the root; the Output of one",
@@ -935,7 +1371,9 @@ WIRES = [
     ),
     nested(
         "value for an unknown parameter",
-        {"templates/app.yaml.j2": "Resources:\n  {{ nested_stacks(parameters={'two': {'Ido': 1}}) }}\n"},
+        {
+            "templates/app.yaml.j2": "Resources:\n  {{ nested_stacks(parameters={'two': {'Ido': 1}}) }}\n"
+        },
         "SW203",
         "templates/app/two.yaml.j2:1",
         "app/two has no Parameter Ido to give a value",

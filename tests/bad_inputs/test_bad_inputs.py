@@ -1,4 +1,5 @@
-"""A bad input gets one answer that says what, where and what next; never a traceback, never a secret's value."""
+"""A bad input gets one answer that says what, where and what next; never a traceback, never a
+secret's value."""
 
 from __future__ import annotations
 
@@ -38,7 +39,9 @@ def hold(case: Case, problems: tuple[object, ...]) -> None:
     places = [str(at) for at in problem.where]  # type: ignore[attr-defined]
     if case.where:
         assert places, shown
-        assert places[0] == case.where or (places[0].startswith(case.where) and ":" not in case.where), places
+        assert places[0] == case.where or (
+            places[0].startswith(case.where) and ":" not in case.where
+        ), places
     assert set(case.others) <= set(places), places
     assert SECRET not in shown
 
@@ -47,7 +50,9 @@ def check_text(case: Case, text: str) -> None:
     """The text names the place and the code, and the next step below them."""
     head = [line for line in text.splitlines() if f" {case.code} " in line]
     assert head, text
-    assert any(line.startswith(case.where) and case.message.splitlines()[0][:60] in line for line in head), text
+    assert any(
+        line.startswith(case.where) and case.message.splitlines()[0][:60] in line for line in head
+    ), text
     if case.hint:
         assert any(line.startswith("    -> ") for line in text.splitlines()), text
 
@@ -115,7 +120,9 @@ def test_a_parameters_file_of_five_megabytes_is_read(project: Make) -> None:
 @pytest.mark.parametrize("folder", ["", "nothing-here"])
 def test_a_folder_that_is_no_project(folder: str, project: Make) -> None:
     made = project()
-    result = Project(made.folder / "templates" / folder).run("render", "--env", "dev", cwd=made.folder)
+    result = Project(made.folder / "templates" / folder).run(
+        "render", "--env", "dev", cwd=made.folder
+    )
     assert (result.returncode, result.stdout) == (1, "")
     assert "SW001" in result.stderr
     assert "has no params/ folder" in result.stderr

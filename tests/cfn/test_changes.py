@@ -20,9 +20,15 @@ def topic(**properties):
 
 
 def stack(resources, parameters=None, physical=None, **sections):
-    data = {"Resources": resources, **{name: value for name, value in sections.items() if name[0].isupper()}}
+    data = {
+        "Resources": resources,
+        **{name: value for name, value in sections.items() if name[0].isupper()},
+    }
     others = {name: value for name, value in sections.items() if not name[0].isupper()}
-    known = {name: PhysicalResource(id_) if isinstance(id_, str) else id_ for name, id_ in (physical or {}).items()}
+    known = {
+        name: PhysicalResource(id_) if isinstance(id_, str) else id_
+        for name, id_ in (physical or {}).items()
+    }
     return StackSide(template.template_from_data(data), parameters or {}, PSEUDO, known, **others)
 
 
@@ -51,7 +57,9 @@ def test_creation_lists_every_resource_without_replacement():
         "Details": [],
         "AfterContext": '{"Properties":{"TopicName":"a"}}',
     }
-    assert json.loads(made["B"]["AfterContext"]) == {"Properties": {"DisplayName": KNOWN_AFTER_APPLY}}
+    assert json.loads(made["B"]["AfterContext"]) == {
+        "Properties": {"DisplayName": KNOWN_AFTER_APPLY}
+    }
 
 
 def test_nothing_changes():
@@ -81,7 +89,12 @@ def test_a_replaced_resource_gives_its_dependents_a_new_id():
     }
     assert made["B"]["Details"] == [
         {"ChangeSource": "DirectModification", "Evaluation": "Dynamic", "Target": target},
-        {"ChangeSource": "ResourceReference", "CausingEntity": "A", "Evaluation": "Static", "Target": target},
+        {
+            "ChangeSource": "ResourceReference",
+            "CausingEntity": "A",
+            "Evaluation": "Static",
+            "Target": target,
+        },
     ]
     assert (made["B"]["Replacement"], "PolicyAction" in made["B"]) == ("False", False)
     assert (made["C"]["Replacement"], made["C"]["PolicyAction"]) == ("True", "ReplaceAndDelete")
@@ -112,7 +125,11 @@ def test_an_attribute_of_a_replaced_resource_may_stay_the_same():
     }
     after = before | {"A": topic(TopicName="b", DisplayName="same")}
     change = changes(stack(before), stack(after))["B"]
-    assert (str(change.aws_replacement), str(change.replacement), change.real) == ("True", "False", False)
+    assert (str(change.aws_replacement), str(change.replacement), change.real) == (
+        "True",
+        "False",
+        False,
+    )
 
 
 def test_an_unknown_attribute_of_a_replaced_resource_is_conditional():
@@ -127,7 +144,10 @@ def test_an_unknown_attribute_of_a_replaced_resource_is_conditional():
 
 def test_an_attribute_that_only_passes_an_old_id_on_is_not_new():
     before = {"A": topic(TopicName="a"), "C": topic(TopicName="c")}
-    after = before | {"B": topic(DisplayName={"Ref": "A"}), "C": topic(TopicName={"Fn::GetAtt": ["B", "DisplayName"]})}
+    after = before | {
+        "B": topic(DisplayName={"Ref": "A"}),
+        "C": topic(TopicName={"Fn::GetAtt": ["B", "DisplayName"]}),
+    }
     ids = {"A": "arn:a", "C": "arn:c"}
     for known in ({}, ids):
         change = changes(stack(before, physical=known), stack(after))["C"]
@@ -156,7 +176,9 @@ def test_conditional_replacement_propagates_as_dynamic():
 def test_custom_resources_decide_for_themselves():
     before = {"C": {"Type": "Custom::Thing", "Properties": {"ServiceToken": "arn", "Keys": ["a"]}},
               "A": topic(DisplayName={"Fn::GetAtt": ["C", "Answer"]})}  # fmt: skip
-    after = before | {"C": {"Type": "Custom::Thing", "Properties": {"ServiceToken": "arn", "Keys": ["b"]}}}
+    after = before | {
+        "C": {"Type": "Custom::Thing", "Properties": {"ServiceToken": "arn", "Keys": ["b"]}}
+    }
     made = listed(stack(before), stack(after))
     assert made["C"]["Replacement"] == "Conditional"
     assert targets(made["C"])[0] | {} == {
@@ -172,7 +194,10 @@ def test_custom_resources_decide_for_themselves():
 
 
 def test_attribute_that_an_update_in_place_changes():
-    lt = {"Type": "AWS::EC2::LaunchTemplate", "Properties": {"LaunchTemplateData": {"ImageId": "a"}}}
+    lt = {
+        "Type": "AWS::EC2::LaunchTemplate",
+        "Properties": {"LaunchTemplateData": {"ImageId": "a"}},
+    }
     reader = topic(DisplayName={"Fn::GetAtt": ["L", "LatestVersionNumber"]}, TopicName={"Ref": "L"})
     before, after = (
         {"L": lt, "A": reader},
@@ -193,7 +218,10 @@ def test_paths_into_lists_and_maps():
         "Properties": {"Environment": {"Variables": {"A": "1", "C": 3}}, "Layers": ["z"]},
     }
     made = targets(listed(stack({"F": one}), stack({"F": two}))["F"])
-    assert [(t["Path"], t["AttributeChangeType"], t.get("BeforeValue"), t.get("AfterValue")) for t in made] == [
+    assert [
+        (t["Path"], t["AttributeChangeType"], t.get("BeforeValue"), t.get("AfterValue"))
+        for t in made
+    ] == [
         ("/Properties/Environment/Variables/B", "Remove", "2", None),
         ("/Properties/Environment/Variables/C", "Add", None, "3"),
         ("/Properties/Layers/0", "Modify", "x", "z"),
@@ -205,7 +233,10 @@ def test_paths_into_lists_and_maps():
 def policy(resource, **more):
     statement = [{"Action": "s3:GetObject", "Effect": "Allow", "Resource": resource}]
     document = {"Version": "2012-10-17", "Statement": statement, **more}
-    return {"Type": "AWS::IAM::Policy", "Properties": {"PolicyName": "p", "PolicyDocument": document}}
+    return {
+        "Type": "AWS::IAM::Policy",
+        "Properties": {"PolicyName": "p", "PolicyDocument": document},
+    }
 
 
 def test_free_form_json_is_one_value():
@@ -213,7 +244,10 @@ def test_free_form_json_is_one_value():
     (detail,) = listed(before, after)["A"]["Details"]
     assert (detail["Evaluation"], detail["ChangeSource"]) == ("Static", "DirectModification")
     target = detail["Target"]
-    assert (target["Path"], target["AttributeChangeType"]) == ("/Properties/PolicyDocument", "Modify")
+    assert (target["Path"], target["AttributeChangeType"]) == (
+        "/Properties/PolicyDocument",
+        "Modify",
+    )
     assert json.loads(target["BeforeValue"])["Statement"][0]["Resource"] == "a"
     assert json.loads(target["AfterValue"])["Id"] == "x"
     assert [item.path[2:] for item in changes(before, after)["A"].properties] == [
@@ -229,7 +263,9 @@ def test_free_form_json_has_no_causes():
 
 
 def test_unknown_parts_of_free_form_json_are_added():
-    before, after = (stack({"T": topic(TopicName=name), "A": policy({"Ref": "T"})}) for name in "ab")
+    before, after = (
+        stack({"T": topic(TopicName=name), "A": policy({"Ref": "T"})}) for name in "ab"
+    )
     whole, part = listed(before, after)["A"]["Details"]
     assert whole["Target"]["AfterValue"] == '{"Version":"2012-10-17"}'
     assert part["Target"] == {
@@ -239,7 +275,8 @@ def test_unknown_parts_of_free_form_json_are_added():
         "Path": "/Properties/PolicyDocument/Statement",
         "AttributeChangeType": "Add",
         "AfterValue": json.dumps(
-            [{"Action": "s3:GetObject", "Effect": "Allow", "Resource": KNOWN_AFTER_APPLY}], separators=(",", ":")
+            [{"Action": "s3:GetObject", "Effect": "Allow", "Resource": KNOWN_AFTER_APPLY}],
+            separators=(",", ":"),
         ),
     }
     assert {detail["Evaluation"] for detail in (whole, part)} == {"Static"}
@@ -263,8 +300,18 @@ def test_tags_are_their_own_scope():
 
 
 def test_without_property_values_details_name_only_the_property():
-    one = {"F": {"Type": "AWS::Lambda::Function", "Properties": {"Environment": {"Variables": {"A": 1, "B": 1}}}}}
-    two = {"F": {"Type": "AWS::Lambda::Function", "Properties": {"Environment": {"Variables": {"A": 2, "B": 2}}}}}
+    one = {
+        "F": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {"Environment": {"Variables": {"A": 1, "B": 1}}},
+        }
+    }
+    two = {
+        "F": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {"Environment": {"Variables": {"A": 2, "B": 2}}},
+        }
+    }
     (change,) = predict_changes(stack(one), stack(two)).to_api(include_property_values=False)
     assert change["ResourceChange"] == {
         "Action": "Modify",
@@ -276,7 +323,11 @@ def test_without_property_values_details_name_only_the_property():
             {
                 "ChangeSource": "DirectModification",
                 "Evaluation": "Static",
-                "Target": {"Attribute": "Properties", "Name": "Environment", "RequiresRecreation": "Never"},
+                "Target": {
+                    "Attribute": "Properties",
+                    "Name": "Environment",
+                    "RequiresRecreation": "Never",
+                },
             }
         ],
     }
@@ -323,11 +374,18 @@ def test_depends_on_and_description_are_no_changes():
     ],
 )
 def test_policy_actions(type_name, policies, removed, replaced):
-    name = {TOPIC: "TopicName", "AWS::RDS::DBCluster": "DBClusterIdentifier"}.get(type_name, "DBInstanceIdentifier")
-    before, after = ({"K": topic(), "T": {"Type": type_name, "Properties": {name: v}, **policies}} for v in "ab")
+    name = {TOPIC: "TopicName", "AWS::RDS::DBCluster": "DBClusterIdentifier"}.get(
+        type_name, "DBInstanceIdentifier"
+    )
+    before, after = (
+        {"K": topic(), "T": {"Type": type_name, "Properties": {name: v}, **policies}} for v in "ab"
+    )
     assert listed(stack(before), stack(after))["T"]["PolicyAction"] == replaced
     assert listed(stack(before), stack({"K": topic()}))["T"]["PolicyAction"] == removed
-    assert [change.policy_action for change in predict_removal(stack(before)).changes] == ["Delete", removed]
+    assert [change.policy_action for change in predict_removal(stack(before)).changes] == [
+        "Delete",
+        removed,
+    ]
 
 
 def test_an_instance_of_a_cluster_is_deleted():
@@ -341,8 +399,12 @@ def parameters(**defaults):
 
 def test_a_parameter_and_a_replaced_resource_together():
     value = {"Fn::Sub": "${P}-${A}"}
-    before = stack({"A": topic(TopicName="a"), "B": topic(DisplayName=value)}, Parameters=parameters(P="x"))
-    after = stack({"A": topic(TopicName="b"), "B": topic(DisplayName=value)}, Parameters=parameters(P="y"))
+    before = stack(
+        {"A": topic(TopicName="a"), "B": topic(DisplayName=value)}, Parameters=parameters(P="x")
+    )
+    after = stack(
+        {"A": topic(TopicName="b"), "B": topic(DisplayName=value)}, Parameters=parameters(P="y")
+    )
     details = listed(before, after)["B"]["Details"]
     assert [(d["ChangeSource"], d.get("CausingEntity"), d["Evaluation"]) for d in details] == [
         ("ParameterReference", "P", "Static"),
@@ -356,7 +418,10 @@ def test_an_unchanged_resource_is_no_cause():
     resources = {"A": topic(TopicName="a"), "B": topic(DisplayName=value)}
     before, after = (stack(resources, {"P": p}, Parameters=parameters(P="x")) for p in "xy")
     details = listed(before, after)["B"]["Details"]
-    assert [detail["ChangeSource"] for detail in details] == ["ParameterReference", "DirectModification"]
+    assert [detail["ChangeSource"] for detail in details] == [
+        "ParameterReference",
+        "DirectModification",
+    ]
 
 
 def test_contexts_keep_what_aws_does_not_see_changing():
@@ -387,7 +452,9 @@ def test_an_unchanged_parameter_newly_used_is_a_direct_change():
 
 def test_a_changed_parameter_that_gives_the_same_value_changes_nothing():
     value = {"Fn::Select": [0, {"Fn::Split": ["-", {"Ref": "P"}]}]}
-    before, after = (stack({"A": topic(DisplayName=value)}, Parameters=parameters(P=p)) for p in ("a-1", "a-2"))
+    before, after = (
+        stack({"A": topic(DisplayName=value)}, Parameters=parameters(P=p)) for p in ("a-1", "a-2")
+    )
     assert predict_changes(before, after).empty
 
 
@@ -397,13 +464,17 @@ def test_list_parameters_are_compared_item_by_item():
     before, after = (stack(function, {"P": p}, Parameters=declared) for p in ("a,b", "a,c"))
     found = listed(before, after)["F"]["Details"]
     assert {detail["Target"]["Path"] for detail in found} == {"/Properties/Layers/1"}
-    assert [detail["ChangeSource"] for detail in found] == ["ParameterReference", "DirectModification"]
+    assert [detail["ChangeSource"] for detail in found] == [
+        "ParameterReference",
+        "DirectModification",
+    ]
 
 
 def test_secrets_are_masked():
     declared = {"P": {"Type": "String", "NoEcho": True}}
     before, after = (
-        stack({"A": topic(DisplayName={"Ref": "P"})}, {"P": p}, Parameters=declared) for p in ("one", "two")
+        stack({"A": topic(DisplayName={"Ref": "P"})}, {"P": p}, Parameters=declared)
+        for p in ("one", "two")
     )
     prediction = predict_changes(before, after)
     assert "one" not in json.dumps(prediction.to_api())
@@ -415,12 +486,23 @@ def test_secrets_are_masked():
 def test_conditions_add_and_remove_resources():
     sections = {
         "Parameters": parameters(P="x"),
-        "Conditions": {"C": {"Fn::Equals": [{"Ref": "P"}, "x"]}, "D": {"Fn::Not": [{"Condition": "C"}]}},
-        "Outputs": {"O": {"Condition": "C", "Value": {"Ref": "A"}}, "Q": {"Condition": "D", "Value": "q"}},
+        "Conditions": {
+            "C": {"Fn::Equals": [{"Ref": "P"}, "x"]},
+            "D": {"Fn::Not": [{"Condition": "C"}]},
+        },
+        "Outputs": {
+            "O": {"Condition": "C", "Value": {"Ref": "A"}},
+            "Q": {"Condition": "D", "Value": "q"},
+        },
     }
     resources = {"A": topic() | {"Condition": "C"}, "B": topic() | {"Condition": "D"}, "K": topic()}
-    prediction = predict_changes(stack(resources, {"P": "x"}, **sections), stack(resources, {"P": "y"}, **sections))
-    assert [(str(c.action), c.logical_id) for c in prediction.changes] == [("Remove", "A"), ("Add", "B")]
+    prediction = predict_changes(
+        stack(resources, {"P": "x"}, **sections), stack(resources, {"P": "y"}, **sections)
+    )
+    assert [(str(c.action), c.logical_id) for c in prediction.changes] == [
+        ("Remove", "A"),
+        ("Add", "B"),
+    ]
     assert [str(c.aws_replacement) for c in prediction.changes] == ["None", "True"]
     assert set(prediction.outputs) == {"O", "Q"}
     assert prediction.outputs["Q"] == (MISSING, "q")
@@ -431,21 +513,27 @@ def test_a_resource_whose_condition_fails_cannot_be_named():
     resources = {"A": topic() | {"Condition": "C"}, "B": topic(DisplayName={"Ref": "A"})}
     for value in ({"Ref": "A"}, {"Fn::GetAtt": ["A", "TopicName"]}):
         resources["B"] = topic(DisplayName=value)
-        with pytest.raises(ValidationError, match=r"Unresolved resource dependencies \[A\] in the Resources block"):
+        with pytest.raises(
+            ValidationError, match=r"Unresolved resource dependencies \[A\] in the Resources block"
+        ):
             predict_changes(None, stack(resources, **sections))
 
 
 def test_types_cannot_change():
     before = stack({"A": topic(), "B": topic()})
     after = stack({"A": topic(), "B": {"Type": PARAMETER, "Properties": {}}})
-    with pytest.raises(ValidationError, match=r"modifies resource type of the following resources: \[B\]"):
+    with pytest.raises(
+        ValidationError, match=r"modifies resource type of the following resources: \[B\]"
+    ):
         predict_changes(before, after)
 
 
 def test_outputs_alone_are_a_change():
     resources = {"A": topic(TopicName="a")}
     before = stack(resources, Outputs={"O": {"Value": "x"}, "P": {"Value": "p"}})
-    after = stack(resources, Outputs={"O": {"Value": "y"}, "P": {"Value": "p", "Export": {"Name": "e"}}})
+    after = stack(
+        resources, Outputs={"O": {"Value": "y"}, "P": {"Value": "p", "Export": {"Name": "e"}}}
+    )
     prediction = predict_changes(before, after)
     assert prediction.outputs == {"O": ("x", "y"), "P": ("p", "p")}
     assert (prediction.changes, prediction.empty) == ((), False)
@@ -454,7 +542,9 @@ def test_outputs_alone_are_a_change():
 def test_attributes_are_not_read_for_new_expressions():
     ids = {"A": PhysicalResource("arn:a", {"TopicName": "a"}), "B": PhysicalResource("arn:b")}
     before = stack({"A": topic(TopicName="a"), "B": topic(DisplayName="x")}, physical=ids)
-    after = stack({"A": topic(TopicName="a"), "B": topic(DisplayName={"Fn::GetAtt": ["A", "TopicName"]})})
+    after = stack(
+        {"A": topic(TopicName="a"), "B": topic(DisplayName={"Fn::GetAtt": ["A", "TopicName"]})}
+    )
     change = listed(before, after)["B"]
     (detail,) = change["Details"]
     assert (detail["Evaluation"], detail["Target"]["AfterValue"]) == ("Dynamic", KNOWN_AFTER_APPLY)
@@ -465,11 +555,16 @@ def test_known_attributes_stand_in_contexts_of_unchanged_expressions():
     ids = {"A": PhysicalResource("arn:a", {"TopicArn": "arn:a"}), "B": PhysicalResource("arn:b")}
     value = {"Fn::Join": ["", ["x", {"Fn::GetAtt": ["A", "TopicArn"]}]]}
     before, after = (
-        stack({"A": topic(TopicName="a"), "B": topic(DisplayName=value, TopicName=name)}, physical=ids)
+        stack(
+            {"A": topic(TopicName="a"), "B": topic(DisplayName=value, TopicName=name)}, physical=ids
+        )
         for name in ("b", "c")
     )
     change = listed(before, after)["B"]
-    assert json.loads(change["AfterContext"])["Properties"] == {"DisplayName": "xarn:a", "TopicName": "c"}
+    assert json.loads(change["AfterContext"])["Properties"] == {
+        "DisplayName": "xarn:a",
+        "TopicName": "c",
+    }
 
 
 def test_imports_and_stored_parameters_come_from_outside():
@@ -505,7 +600,10 @@ def nested(parameters_=None, url="child.yaml"):
 
 
 def producer(name, **more):
-    return stack({"T": topic(TopicName=name, **more)}, Outputs={"Name": {"Value": {"Fn::GetAtt": ["T", "TopicName"]}}})
+    return stack(
+        {"T": topic(TopicName=name, **more)},
+        Outputs={"Name": {"Value": {"Fn::GetAtt": ["T", "TopicName"]}}},
+    )
 
 
 CONSUMER = stack({"T": topic(TopicName={"Ref": "P"})}, Parameters={"P": {"Type": "String"}})
@@ -571,7 +669,10 @@ def test_nested_stacks_are_added_and_removed_whole():
 
 
 def test_without_its_template_a_nested_stack_is_always_listed():
-    resources = {"N": nested(), "A": topic(DisplayName={"Fn::GetAtt": ["N", "Outputs.X"]}, TopicName="a")}
+    resources = {
+        "N": nested(),
+        "A": topic(DisplayName={"Fn::GetAtt": ["N", "Outputs.X"]}, TopicName="a"),
+    }
     found = listed(stack(resources), stack(resources))
     assert [d["ChangeSource"] for d in found["N"]["Details"]] == ["Automatic"]
     assert not changes(stack(resources), stack(resources))["N"].real

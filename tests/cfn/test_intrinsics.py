@@ -48,7 +48,9 @@ DATA = {
     },
     "Resources": {"T": {"Type": "AWS::SNS::Topic"}},
 }
-PSEUDO = Pseudo(stack_name="s", region="eu-west-1", account_id="111111111111", notification_arns=("arn:n",))
+PSEUDO = Pseudo(
+    stack_name="s", region="eu-west-1", account_id="111111111111", notification_arns=("arn:n",)
+)
 
 
 class World(UnknownWorld):
@@ -86,7 +88,10 @@ VALID = {
     "NoValue in a list": ([1, {"Ref": "AWS::NoValue"}, 2], [1, 2]),
     "NoValue through If": ({"a": {"Fn::If": ["No", 1, {"Ref": "AWS::NoValue"}]}}, {}),
     "Sub": ({"Fn::Sub": "${Name}-${AWS::Region}-${!Name}-$x"}, "app-eu-west-1-${Name}-$x"),
-    "Sub with variables": ({"Fn::Sub": ["${a}${Name}", {"a": {"Ref": "Size"}, "Name": "mine"}]}, "3mine"),
+    "Sub with variables": (
+        {"Fn::Sub": ["${a}${Name}", {"a": {"Ref": "Size"}, "Name": "mine"}]},
+        "3mine",
+    ),
     "Sub with a true": ({"Fn::Sub": ["${a}", {"a": True}]}, "true"),
     "Sub without variables": ({"Fn::Sub": "x"}, "x"),
     "Join": ({"Fn::Join": ["-", ["a", 1, {"Ref": "Name"}, False]]}, "a-1-app-false"),
@@ -101,17 +106,26 @@ VALID = {
     "FindInMap": ({"Fn::FindInMap": ["M", "a", "b"]}, "c"),
     "FindInMap list": ({"Fn::FindInMap": ["M", "a", "l"]}, ["x", "y"]),
     "FindInMap by numbers": ({"Fn::FindInMap": ["M", 5, 1]}, "five"),
-    "FindInMap default": ({"Fn::FindInMap": ["M", "z", "b", {"DefaultValue": {"Ref": "Name"}}]}, "app"),
+    "FindInMap default": (
+        {"Fn::FindInMap": ["M", "z", "b", {"DefaultValue": {"Ref": "Name"}}]},
+        "app",
+    ),
     "Base64": ({"Fn::Base64": "HelloWorld"}, "SGVsbG9Xb3JsZA=="),
     "Cidr": ({"Fn::Cidr": ["10.0.0.0/16", 2, 8]}, ["10.0.0.0/24", "10.0.1.0/24"]),
     "Cidr by text": ({"Fn::Cidr": ["10.0.0.0/24", "2", "4"]}, ["10.0.0.0/28", "10.0.0.16/28"]),
     "Cidr 6": ({"Fn::Cidr": ["2001:db8::/56", 1]}, ["2001:db8::/64"]),
     "GetAZs": ({"Fn::GetAZs": ""}, ["eu-west-1a", "eu-west-1b", "eu-west-1c"]),
-    "GetAZs here": ({"Fn::GetAZs": {"Ref": "AWS::Region"}}, ["eu-west-1a", "eu-west-1b", "eu-west-1c"]),
+    "GetAZs here": (
+        {"Fn::GetAZs": {"Ref": "AWS::Region"}},
+        ["eu-west-1a", "eu-west-1b", "eu-west-1c"],
+    ),
     "GetAZs there": ({"Fn::GetAZs": "us-east-1"}, ["us-east-1a", "us-east-1b", "us-east-1c"]),
     "ImportValue": ({"Fn::ImportValue": {"Fn::Sub": "E"}}, "exported"),
     "Length": ({"Fn::Length": {"Ref": "Ids"}}, 3),
-    "ToJsonString": ({"Fn::ToJsonString": {"a": [{"Ref": "Name"}, 1, True]}}, '{"a":["app",1,true]}'),
+    "ToJsonString": (
+        {"Fn::ToJsonString": {"a": [{"Ref": "Name"}, 1, True]}},
+        '{"a":["app",1,true]}',
+    ),
 }
 
 
@@ -182,23 +196,35 @@ INVALID = {
     "Sub nothing": ({"Fn::Sub": "${X}"}, "Unresolved resource dependencies [X]"),
     "Sub attribute": ({"Fn::Sub": "${X.Arn}"}, "Unresolved resource dependencies [X]"),
     "Sub list": ({"Fn::Sub": "${Ids}"}, "Fn::Sub needs strings"),
-    "Join": ({"Fn::Join": ["-"]}, "every Fn::Join object requires two parameters, (1) a string delimiter"),
+    "Join": (
+        {"Fn::Join": ["-"]},
+        "every Fn::Join object requires two parameters, (1) a string delimiter",
+    ),
     "Join text": ({"Fn::Join": ["-", "a"]}, "every Fn::Join object requires two parameters"),
     "Join of maps": ({"Fn::Join": ["-", [{"a": 1}]]}, "Fn::Join needs strings"),
     "Split": ({"Fn::Split": [1, "a"]}, "every Fn::Split object requires two parameters"),
     "Select": ({"Fn::Select": [0]}, "Fn::Select requires a list argument with two elements"),
     "Select index": ({"Fn::Select": ["x", ["a"]]}, "an integer index and a list"),
     "Select negative": ({"Fn::Select": [-1, ["a"]]}, "an integer index and a list"),
-    "Select beyond": ({"Fn::Select": [3, ["a"]]}, "Fn::Select  cannot select nonexistent value at index 3"),
+    "Select beyond": (
+        {"Fn::Select": [3, ["a"]]},
+        "Fn::Select  cannot select nonexistent value at index 3",
+    ),
     "If": ({"Fn::If": [{"Ref": "Name"}, 1, 2]}, "with the first element being a condition"),
     "If two": ({"Fn::If": ["Yes", 1]}, "Fn::If requires a list argument with three elements"),
     "If nothing": ({"Fn::If": ["X", 1, 2]}, "unresolved condition dependency X"),
     "If loop": ({"Fn::If": ["Loop", 1, 2]}, "condition Loop depends on itself"),
-    "FindInMap": ({"Fn::FindInMap": ["M", "a"]}, "every Fn::FindInMap object requires three parameters"),
+    "FindInMap": (
+        {"Fn::FindInMap": ["M", "a"]},
+        "every Fn::FindInMap object requires three parameters",
+    ),
     "FindInMap nothing": ({"Fn::FindInMap": ["M", "a", "z"]}, "Unable to get mapping for M::a::z"),
     "FindInMap options": ({"Fn::FindInMap": ["M", "a", "z", {"D": 1}]}, "must be a DefaultValue"),
     "Base64": ({"Fn::Base64": ["a"]}, "every Fn::Base64 object must have a String-typed value"),
-    "Cidr": ({"Fn::Cidr": ["10.0.0.0/16"]}, "every Fn::Cidr object requires two or three parameters"),
+    "Cidr": (
+        {"Fn::Cidr": ["10.0.0.0/16"]},
+        "every Fn::Cidr object requires two or three parameters",
+    ),
     "Cidr block": ({"Fn::Cidr": ["10.0.0.1/16", 2]}, "10.0.0.1/16 has host bits set"),
     "Cidr count": ({"Fn::Cidr": ["10.0.0.0/16", 257]}, "the count must be between 1 and 256"),
     "Cidr full": ({"Fn::Cidr": ["10.0.0.0/24", 3, 7]}, "10.0.0.0/24 holds only 2 such blocks"),
@@ -216,7 +242,10 @@ def test_refused(expression, message):
     with pytest.raises(ValidationError) as caught:
         resolver().resolve(expression, ("Resources", "T", "Properties"))
     assert message in caught.value.message
-    assert caught.value.path[:2] == ("Resources", "T") or caught.value.path == ("Conditions", "Loop")
+    assert caught.value.path[:2] == ("Resources", "T") or caught.value.path == (
+        "Conditions",
+        "Loop",
+    )
 
 
 @pytest.mark.parametrize(
@@ -234,7 +263,14 @@ def test_language_extensions_must_be_declared(expression):
 
 @pytest.mark.parametrize(
     ("name", "holds"),
-    [("Yes", True), ("No", False), ("Both", False), ("Any", True), ("Number", True), ("Mapped", True)],
+    [
+        ("Yes", True),
+        ("No", False),
+        ("Both", False),
+        ("Any", True),
+        ("Number", True),
+        ("Mapped", True),
+    ],
 )
 def test_conditions(name, holds):
     assert resolver().condition(name) is holds
@@ -245,7 +281,10 @@ def test_conditions(name, holds):
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
-        ({"Fn::Equals": ["a"]}, "every Fn::Equals object requires a list of two string parameters."),
+        (
+            {"Fn::Equals": ["a"]},
+            "every Fn::Equals object requires a list of two string parameters.",
+        ),
         (
             {"Fn::And": [{"Condition": "Yes"}]},
             "every Fn::And object requires a list of at least 2 and at most 10",
@@ -272,7 +311,9 @@ def test_conditions_refused(condition, message):
 
 
 def test_dependencies_are_remembered():
-    found = resolved({"Fn::Sub": ["${Name}${v}${T.TopicArn}", {"v": {"Fn::Join": ["", [{"Ref": "T"}]]}}]})
+    found = resolved(
+        {"Fn::Sub": ["${Name}${v}${T.TopicArn}", {"v": {"Fn::Join": ["", [{"Ref": "T"}]]}}]}
+    )
     assert found.references == {
         ValueReference(ChangeSource.PARAMETER, "Name"),
         ValueReference(ChangeSource.RESOURCE, "T"),
@@ -280,13 +321,17 @@ def test_dependencies_are_remembered():
     }
     assert {reference.logical_id for reference in found.references} == {"Name", "T"}
     through = resolved({"a": [{"Fn::ToJsonString": {"x": {"Ref": "Name"}}}]})
-    assert [node.references for node in find_traces(through)] == [{ValueReference(ChangeSource.PARAMETER, "Name")}]
+    assert [node.references for node in find_traces(through)] == [
+        {ValueReference(ChangeSource.PARAMETER, "Name")}
+    ]
     chosen = resolved({"Fn::Select": [0, {"Fn::Split": ["-", {"Ref": "Name"}]}]})
     assert chosen.references == {ValueReference(ChangeSource.PARAMETER, "Name")}
 
 
 def test_printed_as_a_change_set_prints():
-    tree = resolved({"n": 5, "t": True, "u": {"Fn::Sub": "a${T}"}, "s": {"Fn::Sub": "x${Secret}"}, "l": [1]})
+    tree = resolved(
+        {"n": 5, "t": True, "u": {"Fn::Sub": "a${T}"}, "s": {"Fn::Sub": "x${Secret}"}, "l": [1]}
+    )
     shown = print_value(tree)
     assert shown == {"n": "5", "t": "true", "u": KNOWN_AFTER_APPLY, "s": "****", "l": ["1"]}
     assert value_text(shown["l"]) == '["1"]'
@@ -306,7 +351,9 @@ GOOD = {"S": "ab", "N": "5", "L": [1, 2], "A": "x, y", "D": "a", "J": "z"}
 
 
 def checked(**given):
-    found = template.template_from_data({"Parameters": PARAMETERS, "Resources": {"T": {"Type": "AWS::SNS::Topic"}}})
+    found = template.template_from_data(
+        {"Parameters": PARAMETERS, "Resources": {"T": {"Type": "AWS::SNS::Topic"}}}
+    )
     return parameter_values(found, GOOD | given)
 
 
@@ -337,7 +384,9 @@ def test_parameters_refused(given, message):
 
 
 def test_missing_parameters_are_named_together():
-    found = template.template_from_data({"Parameters": PARAMETERS, "Resources": {"T": {"Type": "AWS::SNS::Topic"}}})
+    found = template.template_from_data(
+        {"Parameters": PARAMETERS, "Resources": {"T": {"Type": "AWS::SNS::Topic"}}}
+    )
     with pytest.raises(ValidationError) as caught:
         parameter_values(found, {"S": "ab", "N": 1, "L": "1", "D": "a"})
     assert caught.value.message == "Parameters: [A, J] must have values"
@@ -352,8 +401,14 @@ def test_values_from_a_parent_stack_may_be_unknown():
 
 
 def test_dynamic_references():
-    tree = {"a": ["x{{resolve:ssm:name:1}}", 1], "b": "{{resolve:secretsmanager:id:SecretString:key}}"}
-    assert dynamic_references(tree) == [("ssm", "name:1"), ("secretsmanager", "id:SecretString:key")]
+    tree = {
+        "a": ["x{{resolve:ssm:name:1}}", 1],
+        "b": "{{resolve:secretsmanager:id:SecretString:key}}",
+    }
+    assert dynamic_references(tree) == [
+        ("ssm", "name:1"),
+        ("secretsmanager", "id:SecretString:key"),
+    ]
     assert resolve_dynamic(tree, lambda service, arguments: f"<{service} {arguments}>") == {
         "a": ["x<ssm name:1>", 1],
         "b": "<secretsmanager id:SecretString:key>",

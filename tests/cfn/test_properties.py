@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackwright.cfn import graph, template
-from stackwright.cfn.changes import Action, PhysicalResource, Replacement, StackSide, predict_changes
+from stackwright.cfn.changes import (
+    Action,
+    PhysicalResource,
+    Replacement,
+    StackSide,
+    predict_changes,
+)
 from stackwright.cfn.difference import diff_values
 from stackwright.cfn.template import parse_template
 from stackwright.cfn.values import canonical_value
@@ -34,7 +40,8 @@ def values(draw, earlier):
 
 @st.composite
 def stacks(draw, physical=False):
-    """Topics in a chain of references. Every topic has both properties, so that attributes resolve."""
+    """Topics in a chain of references. Every topic has both properties, so that attributes
+    resolve."""
     chosen = draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True).map(sorted))
     resources = {}
     for index, name in enumerate(chosen):
@@ -88,7 +95,8 @@ def test_the_same_stack_has_no_changes(stack):
 
 @given(stacks(physical=True), stacks())
 def test_prediction_agrees_with_execution(before, after):
-    """A resource is modified if and only if its values change, and replaced if and only if its id does."""
+    """A resource is modified if and only if its values change, and replaced if and only if its id
+    does."""
     old = executed(before)
     new = executed(after, old)
     found = {change.logical_id: change for change in predict_changes(before, after).changes}
@@ -108,7 +116,11 @@ def test_without_knowledge_of_aws_the_same_resources_change(before, after):
     ignorant = StackSide(before.template, before.parameters)
 
     def summary(side):
-        return [(c.logical_id, c.action, c.replacement) for c in predict_changes(side, after).changes if c.real]
+        return [
+            (c.logical_id, c.action, c.replacement)
+            for c in predict_changes(side, after).changes
+            if c.real
+        ]
 
     assert summary(before) == summary(ignorant)
 
@@ -150,4 +162,6 @@ TREES = st.recursive(
 @given(TREES, TREES)
 def test_trees_without_differences_are_equal(one, other):
     assert (list(diff_values(one, other)) == []) == (canonical_value(one) == canonical_value(other))
-    assert len({difference.path for difference in diff_values(one, other)}) == len(list(diff_values(one, other)))
+    assert len({difference.path for difference in diff_values(one, other)}) == len(
+        list(diff_values(one, other))
+    )

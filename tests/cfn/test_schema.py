@@ -48,7 +48,9 @@ def test_recreation(type_name, path, recreation):
 
 
 def test_a_new_map_that_holds_a_create_only_leaf_replaces():
-    made = ResourceType("A::B::C", {"createOnlyProperties": ["/properties/A/B", "/properties/L/*/C"]})
+    made = ResourceType(
+        "A::B::C", {"createOnlyProperties": ["/properties/A/B", "/properties/L/*/C"]}
+    )
     assert made.recreation(("A",)) is Recreation.ALWAYS
     assert made.recreation(("A", "X")) is Recreation.NEVER
     assert made.recreation(("L", 4, "C", "D")) is Recreation.ALWAYS
@@ -188,5 +190,7 @@ def test_cfn_lint_itself_is_not_imported():
         "assert Schemas().get('AWS::SNS::Topic'); print('cfnlint' in sys.modules, 'boto3' in sys.modules)"
     )
     root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root
+    )
     assert done.stdout.split() == ["False", "False"]

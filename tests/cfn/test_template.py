@@ -6,7 +6,12 @@ import textwrap
 import pytest
 
 from stackwright.cfn import template
-from stackwright.cfn.template import ValidationError, declared_keys, parse_template, template_to_text
+from stackwright.cfn.template import (
+    ValidationError,
+    declared_keys,
+    parse_template,
+    template_to_text,
+)
 
 
 def doc(text):
@@ -63,7 +68,13 @@ LONG_FORMS = {
         },
     },
     "Mappings": {"M": {"a": {"b": "c"}}},
-    "Outputs": {"O": {"Value": {"Fn::GetAtt": ["U", "TopicArn"]}, "Export": {"Name": "n"}, "Description": "d"}},
+    "Outputs": {
+        "O": {
+            "Value": {"Fn::GetAtt": ["U", "TopicArn"]},
+            "Export": {"Name": "n"},
+            "Description": "d",
+        }
+    },
 }
 
 
@@ -87,11 +98,21 @@ def test_lines_of_keys_and_items_are_known():
 def test_scalars_are_read_by_yaml_1_1_but_timestamps_stay_text():
     text = "{Type: AWS::SNS::Topic, Properties: {A: 2012-10-17, B: yes, C: 010, D: 1.5, E: ~, F: '1', G: 5}}"
     properties = parse_template(f"Resources: {{T: {text}}}").resources["T"].properties
-    assert properties == {"A": "2012-10-17", "B": True, "C": 8, "D": 1.5, "E": None, "F": "1", "G": 5}
+    assert properties == {
+        "A": "2012-10-17",
+        "B": True,
+        "C": 8,
+        "D": 1.5,
+        "E": None,
+        "F": "1",
+        "G": 5,
+    }
 
 
 def test_short_get_att_ends_the_name_at_the_first_point():
-    found = parse_template("Resources: {T: {Type: A, Properties: {X: !GetAtt N.Outputs.X, Y: !GetAtt N}}}")
+    found = parse_template(
+        "Resources: {T: {Type: A, Properties: {X: !GetAtt N.Outputs.X, Y: !GetAtt N}}}"
+    )
     assert found.resources["T"].properties == {
         "X": {"Fn::GetAtt": ["N", "Outputs.X"]},
         "Y": {"Fn::GetAtt": "N"},
@@ -187,7 +208,11 @@ REFUSED = {
         "Template format error: At least one Resources member must be defined.",
         0,
     ),
-    "resources no map": ("Resources: [a]\n", "Template format error: Resources must be an object.", 1),
+    "resources no map": (
+        "Resources: [a]\n",
+        "Template format error: Resources must be an object.",
+        1,
+    ),
     "description": (
         TOPIC + "Description: {a: b}\n",
         "Template format error: Description must be a string.",
@@ -311,7 +336,9 @@ SAM = doc("""
 def test_what_aws_has_taken_is_read_without_its_macros():
     found = declared_keys(SAM)
     assert found.parameters["Password"].no_echo
-    assert {name: each.deletion_policy for name, each in found.resources.items()} == {"Hello": "Retain"}
+    assert {name: each.deletion_policy for name, each in found.resources.items()} == {
+        "Hello": "Retain"
+    }
     assert declared_keys(SHORT_FORMS) == parse_template(SHORT_FORMS)
     for text in ("[]", "a: {", ""):
         with pytest.raises(ValidationError):
@@ -319,7 +346,8 @@ def test_what_aws_has_taken_is_read_without_its_macros():
 
 
 @pytest.mark.parametrize(
-    ("section", "limit"), [("Resources", 500), ("Parameters", 200), ("Outputs", 200), ("Mappings", 200)]
+    ("section", "limit"),
+    [("Resources", 500), ("Parameters", 200), ("Outputs", 200), ("Mappings", 200)],
 )
 def test_limits(section, limit):
     entry = {
@@ -330,7 +358,9 @@ def test_limits(section, limit):
     }[section]
     data = {"Resources": {"T": {"Type": "AWS::SNS::Topic"}}}
     assert template.template_from_data(data | {section: {f"N{i}": entry for i in range(limit)}})
-    with pytest.raises(ValidationError, match=f"{limit + 1}, is greater than maximum allowed, {limit}"):
+    with pytest.raises(
+        ValidationError, match=f"{limit + 1}, is greater than maximum allowed, {limit}"
+    ):
         template.template_from_data(data | {section: {f"N{i}": entry for i in range(limit + 1)}})
 
 

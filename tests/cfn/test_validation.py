@@ -12,7 +12,11 @@ TOPIC = "AWS::SNS::Topic"
 
 def topics(**properties):
     return template.template_from_data(
-        {"Resources": {name: {"Type": TOPIC, "Properties": value} for name, value in properties.items()}}
+        {
+            "Resources": {
+                name: {"Type": TOPIC, "Properties": value} for name, value in properties.items()
+            }
+        }
     )
 
 
@@ -57,7 +61,9 @@ def test_order_follows_dependencies_and_else_the_template():
 
 
 def test_cycles_are_named():
-    found = topics(A={"X": {"Ref": "B"}}, B={"X": {"Ref": "C"}}, C={"X": {"Fn::GetAtt": ["A", "Y"]}}, D={})
+    found = topics(
+        A={"X": {"Ref": "B"}}, B={"X": {"Ref": "C"}}, C={"X": {"Fn::GetAtt": ["A", "Y"]}}, D={}
+    )
     with pytest.raises(ValidationError) as caught:
         graph.order_resources(found)
     assert caught.value.message == "Circular dependency between resources: [A, B, C]"
@@ -82,7 +88,9 @@ def test_a_valid_template():
     validate_template(parse_template(VALID), Schemas())
 
 
-UNRESOLVED = "Template format error: Unresolved resource dependencies [{}] in the {} block of the template"
+UNRESOLVED = (
+    "Template format error: Unresolved resource dependencies [{}] in the {} block of the template"
+)
 NO_CONDITION = "Template error: unresolved condition dependency X in the {} block of the template"
 NO_ATTRIBUTE = "Template error: resource B does not support attribute type Arn in Fn::GetAtt"
 NO_RESOURCE = "Template error: instance of Fn::GetAtt references undefined resource X"
@@ -115,9 +123,7 @@ def test_refused(old, new, message, line):
 
 @pytest.mark.parametrize("name", ["Fn::Foo", "Fn::Length", "Fn::ToJsonString"])
 def test_unsupported_functions_are_refused(name):
-    text = (
-        rf"Template Error: Encountered unsupported function: {name} Supported functions are: \[Fn::Base64, Fn::GetAtt,"
-    )
+    text = rf"Template Error: Encountered unsupported function: {name} Supported functions are: \[Fn::Base64, Fn::GetAtt,"
     with pytest.raises(ValidationError, match=text):
         validate_template(topics(A={"DisplayName": {"Fn::Join": ["", [{name: ["x"]}]]}}), Schemas())
 
@@ -125,19 +131,34 @@ def test_unsupported_functions_are_refused(name):
 def test_functions_of_the_language_extensions_are_supported_with_them():
     data = {"Type": TOPIC, "Properties": {"DisplayName": {"Fn::ToJsonString": {"a": 1}}}}
     validate_template(
-        template.template_from_data({"Transform": "AWS::LanguageExtensions", "Resources": {"A": data}}), Schemas()
+        template.template_from_data(
+            {"Transform": "AWS::LanguageExtensions", "Resources": {"A": data}}
+        ),
+        Schemas(),
     )
 
 
 def test_macros_and_defaults_of_mappings_are_refused():
-    with pytest.raises(ValidationError, match="Fn::Transform is not supported: only AWS can run a macro"):
+    with pytest.raises(
+        ValidationError, match="Fn::Transform is not supported: only AWS can run a macro"
+    ):
         validate_template(topics(A={"DisplayName": {"Fn::Transform": {"Name": "x"}}}), Schemas())
-    with pytest.raises(ValidationError, match="every Fn::FindInMap object requires three parameters"):
-        validate_template(topics(A={"DisplayName": {"Fn::FindInMap": ["M", "a", "b", {"DefaultValue": 1}]}}), Schemas())
+    with pytest.raises(
+        ValidationError, match="every Fn::FindInMap object requires three parameters"
+    ):
+        validate_template(
+            topics(A={"DisplayName": {"Fn::FindInMap": ["M", "a", "b", {"DefaultValue": 1}]}}),
+            Schemas(),
+        )
 
 
 def test_functions_in_outputs_and_conditions_are_checked():
     resources = {"A": {"Type": TOPIC}}
-    for section in ({"Outputs": {"O": {"Value": {"Fn::Foo": 1}}}}, {"Conditions": {"C": {"Fn::Foo": [1, 1]}}}):
+    for section in (
+        {"Outputs": {"O": {"Value": {"Fn::Foo": 1}}}},
+        {"Conditions": {"C": {"Fn::Foo": [1, 1]}}},
+    ):
         with pytest.raises(ValidationError, match="unsupported function: Fn::Foo"):
-            validate_template(template.template_from_data({"Resources": resources, **section}), Schemas())
+            validate_template(
+                template.template_from_data({"Resources": resources, **section}), Schemas()
+            )

@@ -1,4 +1,5 @@
-"""moto's server for the real command line, and an environment without the developer's own AWS configuration."""
+"""moto's server for the real command line, and an environment without the developer's own AWS
+configuration."""
 
 from __future__ import annotations
 
@@ -46,8 +47,8 @@ def moto_url() -> Iterator[str]:
 
 @pytest.fixture
 def moto(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty account behind AWS_ENDPOINT_URL, in which nobody validates certificates, whatever an emulator in this
-    process has set."""
+    """An empty account behind AWS_ENDPOINT_URL, in which nobody validates certificates, whatever an
+    emulator in this process has set."""
     monkeypatch.setattr(settings, "ACM_VALIDATION_WAIT", 60)
     request = urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST")  # noqa: S310 - loopback
     urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
@@ -63,9 +64,16 @@ def client(service: str) -> Any:
 def put_image(repository: str, tag: str) -> str:
     """Make a repository in ECR that holds an image; the image's reference by digest."""
     kind = "application/vnd.oci.image.manifest.v1+json"
-    manifest = {"schemaVersion": 2, "mediaType": kind, "config": {"digest": f"sha256:{'2' * 64}"}, "layers": []}
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": kind,
+        "config": {"digest": f"sha256:{'2' * 64}"},
+        "layers": [],
+    }
     client("ecr").create_repository(repositoryName=repository)
-    put = client("ecr").put_image(repositoryName=repository, imageManifest=json.dumps(manifest), imageTag=tag)["image"]
+    put = client("ecr").put_image(
+        repositoryName=repository, imageManifest=json.dumps(manifest), imageTag=tag
+    )["image"]
     return f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{repository}@{put['imageId']['imageDigest']}"
 
 
@@ -95,7 +103,10 @@ class _RefusalHandler(BaseHTTPRequestHandler):
             error = f"<Error><Code>{self.server.code}</Code><Message>{message}</Message></Error>"
             text, kind = f"<ErrorResponse>{error}</ErrorResponse>", "text/xml"
         else:
-            text, kind = json.dumps({"__type": self.server.code, "message": message}), "application/x-amz-json-1.1"
+            text, kind = (
+                json.dumps({"__type": self.server.code, "message": message}),
+                "application/x-amz-json-1.1",
+            )
         status = self.server.status
         operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         if operation in self.server.answers:

@@ -17,7 +17,14 @@ from stackwright.deploy.follow import Follower
 from stackwright.diff.model import Diff, Effect, ResourceDiff
 from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
-from stackwright.plan.model import Certainty, ListedChange, PlannedChange, RootAction, RootPlan, StackTarget
+from stackwright.plan.model import (
+    Certainty,
+    ListedChange,
+    PlannedChange,
+    RootAction,
+    RootPlan,
+    StackTarget,
+)
 from tests.deploy.conftest import REGION
 
 URL = "https://templates.s3.amazonaws.com/"
@@ -52,7 +59,8 @@ class Wall(Time):
 
 
 class Account:
-    """The emulator's account: ``texts`` are the nested templates by name, as their parents' TemplateURL names them."""
+    """The emulator's account: ``texts`` are the nested templates by name, as their parents'
+    TemplateURL names them."""
 
     def __init__(self, clock: Time, engine: LocalCloudFormation, texts: dict[str, str]) -> None:
         self.time, self.engine, self.texts = clock, engine, texts
@@ -65,11 +73,15 @@ class Account:
         return Follower(self.told.append, polling=self.time.polling)
 
     def put(self, texts: Mapping[str, Mapping[str, Any]]) -> None:
-        """Templates by path (``app``, ``app/network``); parents name their children's URLs by `nested`."""
+        """Templates by path (``app``, ``app/network``); parents name their children's URLs by
+        `nested`."""
         self.texts.update({f"{URL}{path}": json.dumps(data) for path, data in texts.items()})
 
     def plan(
-        self, texts: Mapping[str, Mapping[str, Any]], changes: Sequence[PlannedChange] = (), root: str = "app"
+        self,
+        texts: Mapping[str, Mapping[str, Any]],
+        changes: Sequence[PlannedChange] = (),
+        root: str = "app",
     ) -> RootPlan:
         """A plan whose change set waits to be executed."""
         self.put(texts)
@@ -77,8 +89,12 @@ class Account:
         self._serial += 1
         name, body = f"news-{root}", json.dumps(texts[root])
         live = self.aws.stack(name)
-        kind = RootAction.UPDATE if live and live.status != "REVIEW_IN_PROGRESS" else RootAction.CREATE
-        request = ChangeSetRequest(name, f"c{self._serial}", kind.upper(), f"t{self._serial}", body=body)
+        kind = (
+            RootAction.UPDATE if live and live.status != "REVIEW_IN_PROGRESS" else RootAction.CREATE
+        )
+        request = ChangeSetRequest(
+            name, f"c{self._serial}", kind.upper(), f"t{self._serial}", body=body
+        )
         arn = self.aws.create_change_set(request)
         found = self.aws.change_set(arn, values=False)
         assert found is not None
@@ -90,14 +106,20 @@ class Account:
 
 @contextmanager
 def emulated(
-    monkeypatch: pytest.MonkeyPatch, *, mirror: bool = False, clock: Time | None = None, **options: Any
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    mirror: bool = False,
+    clock: Time | None = None,
+    **options: Any,
 ) -> Iterator[Account]:
-    """An account; each operation on a resource takes two seconds unless ``latency`` says otherwise. With ``mirror`` the
-    services behind CloudFormation are there too."""
+    """An account; each operation on a resource takes two seconds unless ``latency`` says otherwise.
+    With ``mirror`` the services behind CloudFormation are there too."""
     clock = clock or Time()
     texts: dict[str, str] = {}
     options = {"latency": lambda *_: 2.0, **options}
-    engine = LocalCloudFormation(Pseudo(region=REGION), source=clock, fetch=texts.__getitem__, **options)
+    engine = LocalCloudFormation(
+        Pseudo(region=REGION), source=clock, fetch=texts.__getitem__, **options
+    )
     with Server(engine, mirror=mirror) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         yield Account(clock, engine, texts)
@@ -105,7 +127,11 @@ def emulated(
 
 def nested(path: str, **more: Any) -> dict[str, Any]:
     """A nested stack."""
-    return {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": f"{URL}{path}"}, **more}
+    return {
+        "Type": "AWS::CloudFormation::Stack",
+        "Properties": {"TemplateURL": f"{URL}{path}"},
+        **more,
+    }
 
 
 def resources(**found: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,6 +144,10 @@ def topic(name: str = "one", **more: Any) -> dict[str, Any]:
     return {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": name}, **more}
 
 
-def change(type_: str, logical_id: str, effect: Effect = Effect.CHANGE, stack: str = "app") -> PlannedChange:
+def change(
+    type_: str, logical_id: str, effect: Effect = Effect.CHANGE, stack: str = "app"
+) -> PlannedChange:
     """A planned change of a resource."""
-    return PlannedChange(ResourceDiff(stack, logical_id, type_, effect), ListedChange.BOTH, Certainty.CERTAIN)
+    return PlannedChange(
+        ResourceDiff(stack, logical_id, type_, effect), ListedChange.BOTH, Certainty.CERTAIN
+    )

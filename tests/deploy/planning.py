@@ -1,4 +1,5 @@
-"""Templates as a deployment has them, an emulator to plan against, and CloudFormation by hand for what it lacks."""
+"""Templates as a deployment has them, an emulator to plan against, and CloudFormation by hand for
+what it lacks."""
 
 from __future__ import annotations
 
@@ -13,7 +14,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from stackwright.aws import Boto, ChangeSet, ChangeSetRequest, Stack, StackEvent, StackResource, Stacks
+from stackwright.aws import (
+    Boto,
+    ChangeSet,
+    ChangeSetRequest,
+    Stack,
+    StackEvent,
+    StackResource,
+    Stacks,
+)
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.core.errors import AwsError
 from stackwright.emulator.engine import LocalCloudFormation
@@ -82,7 +91,9 @@ Resources:
 FILES = {"app": APP, "app/network": NETWORK, "app/web": WEB}
 
 
-def changed(*replacements: tuple[str, str, str], files: Mapping[str, str] = FILES) -> dict[str, str]:
+def changed(
+    *replacements: tuple[str, str, str], files: Mapping[str, str] = FILES
+) -> dict[str, str]:
     """The files with (name, old, new) replaced; each must be there."""
     found = dict(files)
     for name, old, new in replacements:
@@ -105,11 +116,14 @@ def target(
         texts[name] = text
         urls[name] = f"https://{BUCKET}.s3.{REGION}.amazonaws.com/{digest}.template.yaml"
     root = min(files, key=len)
-    return StackTarget(root, STACK, texts, urls, parameters or {}, options.pop("tags", {}), **options)
+    return StackTarget(
+        root, STACK, texts, urls, parameters or {}, options.pop("tags", {}), **options
+    )
 
 
 class Counting(Boto):
-    """`Boto` that counts its calls, and refuses one of them if it is told to; ``refused`` is which."""
+    """`Boto` that counts its calls, and refuses one of them if it is told to; ``refused`` is
+    which."""
 
     def __init__(self, region: str) -> None:
         super().__init__(region)
@@ -122,7 +136,9 @@ class Counting(Boto):
         self.calls.clear()
         self.denied, self.refused = number, ""
 
-    def _call(self, service: str, operation: str, *, hidden: Sequence[str] = (), **arguments: Any) -> Any:
+    def _call(
+        self, service: str, operation: str, *, hidden: Sequence[str] = (), **arguments: Any
+    ) -> Any:
         with self.counting:
             self.calls[operation] += 1
             refused = self.calls.total() == self.denied
@@ -150,7 +166,9 @@ class Account:
 
     def preview(self, wanted: StackTarget, **options: Any) -> RootPlan:
         self.upload(wanted)
-        return plan.preview_root(wanted, self.live(), self.aws, run="run", description="by tester", **options)
+        return plan.preview_root(
+            wanted, self.live(), self.aws, run="run", description="by tester", **options
+        )
 
     def execute(self, found: RootPlan) -> str:
         """Carry a plan out; the stack's status."""
@@ -159,9 +177,13 @@ class Account:
         assert stack is not None
         return stack.status
 
-    def deploy(self, files: Mapping[str, str] = FILES, parameters: Mapping[str, str] | None = None) -> None:
+    def deploy(
+        self, files: Mapping[str, str] = FILES, parameters: Mapping[str, str] | None = None
+    ) -> None:
         status = self.execute(self.preview(target(files, parameters)))
-        failed = [(e.logical_id, e.reason) for e in self.aws.events(STACK) if e.status.endswith("_FAILED")]
+        failed = [
+            (e.logical_id, e.reason) for e in self.aws.events(STACK) if e.status.endswith("_FAILED")
+        ]
         assert status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"), failed
 
 
@@ -186,10 +208,11 @@ def stack(status: str = "CREATE_COMPLETE", **options: Any) -> Stack:
 
 @dataclass
 class FakeStacks(Stacks):
-    """CloudFormation by hand: it answers with ``answers`` (change sets by id, in order), and keeps what is asked.
+    """CloudFormation by hand: it answers with ``answers`` (change sets by id, in order), and keeps
+    what is asked.
 
-    ``replies`` are the change sets that CreateChangeSet makes, one a call; a list is what DescribeChangeSet gives
-    one after the other, the last again and again.
+    ``replies`` are the change sets that CreateChangeSet makes, one a call; a list is what
+    DescribeChangeSet gives one after the other, the last again and again.
     """
 
     found: Stack | None = None

@@ -18,7 +18,8 @@ import pytest
 from tests.helpers import free_port
 
 TOKEN = "123456789012-auth-token"
-"""The password that moto's ECR hands out; HASH is its bcrypt hash, for the registry's htpasswd file."""
+"""The password that moto's ECR hands out; HASH is its bcrypt hash, for the registry's htpasswd
+file."""
 HASH = "$2b$04$VFGwDER0w/9If6JXMycozO3JUEKt0FG.Tn25tbhq3MBj.Y7ARlLDy"
 _CONFIG = """\
 version: 0.1
@@ -84,7 +85,11 @@ class Podman:
 
     def __call__(self, *arguments: str) -> str:
         done = subprocess.run(
-            ["podman", *arguments], env={**os.environ, **self.environment}, check=False, capture_output=True, text=True
+            ["podman", *arguments],
+            env={**os.environ, **self.environment},
+            check=False,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

@@ -1,4 +1,5 @@
-"""An emulator in this process, and a project that is deployed to it by change sets, as releases are made of it."""
+"""An emulator in this process, and a project that is deployed to it by change sets, as releases are
+made of it."""
 
 from __future__ import annotations
 
@@ -76,11 +77,15 @@ Resources:
 @contextmanager
 def emulator(**settings: Any) -> Iterator[Server]:
     """An emulator in the account and Region of the tests."""
-    with Server(LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT), **settings)) as running:
+    with Server(
+        LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT), **settings)
+    ) as running:
         yield running
 
 
-def targets(project: Project, parameters: Mapping[str, Mapping[str, str]] | None = None) -> list[StackTarget]:
+def targets(
+    project: Project, parameters: Mapping[str, Mapping[str, str]] | None = None
+) -> list[StackTarget]:
     """The roots of a project as they are, uploaded to the bucket where it is there."""
     rendering = project.render()
     there = any(each["Name"] == BUCKET for each in client("s3").list_buckets()["Buckets"])
@@ -91,8 +96,14 @@ def targets(project: Project, parameters: Mapping[str, Mapping[str, str]] | None
         StackTarget(
             root=root,
             stack=f"news-dev-{root}",
-            templates={n: each.text for n, each in bundle.templates.items() if n.partition("/")[0] == root},
-            urls={n: each.address for n, each in bundle.templates.items() if n.partition("/")[0] == root}
+            templates={
+                n: each.text for n, each in bundle.templates.items() if n.partition("/")[0] == root
+            },
+            urls={
+                n: each.address
+                for n, each in bundle.templates.items()
+                if n.partition("/")[0] == root
+            }
             if there
             else {},
             parameters=(parameters or {}).get(root, {}),
@@ -110,7 +121,9 @@ def deploy(target: StackTarget) -> Outcome:
     source = {"body": target.body} if target.inline else {"url": target.urls[target.root]}
     name = f"c{uuid4().hex}"
     made = aws.create_change_set(
-        ChangeSetRequest(target.stack, name, kind, name, parameters=target.parameters, tags=target.tags, **source)
+        ChangeSetRequest(
+            target.stack, name, kind, name, parameters=target.parameters, tags=target.tags, **source
+        )
     )
     found = aws.change_set(made, values=False)
     assert found is not None
@@ -128,7 +141,9 @@ def outcome(target: StackTarget, status: str = "UPDATE_COMPLETE") -> Outcome:
     return Outcome(target.root, target.stack, status, ok, BEGAN, BEGAN.replace(minute=31))
 
 
-def plan(roots: Sequence[StackTarget], kind: RootAction = RootAction.UPDATE, **changes: Any) -> Plan:
+def plan(
+    roots: Sequence[StackTarget], kind: RootAction = RootAction.UPDATE, **changes: Any
+) -> Plan:
     """A plan of these roots."""
     made = Plan(
         environment="dev",

@@ -1,4 +1,5 @@
-"""Change sets executed and followed on the emulator, whose time moves only while the follower sleeps."""
+"""Change sets executed and followed on the emulator, whose time moves only while the follower
+sleeps."""
 
 from __future__ import annotations
 
@@ -41,7 +42,13 @@ def tree(**display):
 
 def deploy(account, texts, **rest):
     plan = account.plan(texts)
-    return apply_plan(plan, account.aws, token=f"token-{account.time.now:.0f}", following=account.following, **rest)
+    return apply_plan(
+        plan,
+        account.aws,
+        token=f"token-{account.time.now:.0f}",
+        following=account.following,
+        **rest,
+    )
 
 
 def steps(account):
@@ -50,7 +57,12 @@ def steps(account):
 
 def test_everything_that_happens_is_told_once_and_in_order(account):
     outcome = deploy(account, tree())
-    assert (outcome.root, outcome.stack, outcome.status, outcome.ok) == ("app", "news-app", "CREATE_COMPLETE", True)
+    assert (outcome.root, outcome.stack, outcome.status, outcome.ok) == (
+        "app",
+        "news-app",
+        "CREATE_COMPLETE",
+        True,
+    )
     assert outcome.cause is None
     assert len({each.id for each in outcome.events}) == len(outcome.events) == len(steps(account))
     told = [(each.address, each.status) for each in steps(account) if not each.nested]
@@ -70,7 +82,9 @@ def test_nothing_is_told_later_than_a_second_after_it_happened(account):
             late.append(account.time.now - time.timestamp())
 
     plan = account.plan(tree())
-    apply_plan(plan, account.aws, token="t", following=replace(account.following, on_progress=watch))
+    apply_plan(
+        plan, account.aws, token="t", following=replace(account.following, on_progress=watch)
+    )
     assert max(late) <= 1.01
 
 
@@ -85,7 +99,10 @@ def test_quick_steps_are_told_quickly(monkeypatch):
 
         how = replace(account.following, on_progress=watch)
         assert apply_plan(
-            account.plan({"app": resources(T0=topic(), **chain)}), account.aws, token="t", following=how
+            account.plan({"app": resources(T0=topic(), **chain)}),
+            account.aws,
+            token="t",
+            following=how,
         ).ok
         assert max(late) < 0.3
 
@@ -111,10 +128,16 @@ def test_the_first_cause_is_named_and_the_rollback_followed(account):
     def locate(stack, name):
         return Location(f"templates/{stack}.yaml.j2", 3) if name == "C" else None
 
-    outcome = apply_plan(plan, account.aws, token="t", following=replace(account.following, locate=locate))
+    outcome = apply_plan(
+        plan, account.aws, token="t", following=replace(account.following, locate=locate)
+    )
     assert (outcome.status, outcome.ok) == ("UPDATE_ROLLBACK_COMPLETE", False)
     cause = outcome.cause
-    assert (cause.address, cause.type, cause.status) == ("app/url-secrets/deep:C", "AWS::SNS::Topic", "UPDATE_FAILED")
+    assert (cause.address, cause.type, cause.status) == (
+        "app/url-secrets/deep:C",
+        "AWS::SNS::Topic",
+        "UPDATE_FAILED",
+    )
     assert "no room for it" in cause.reason
     assert str(cause.where) == "templates/app/url-secrets/deep.yaml.j2:3"
     again = deploy(account, tree(a="new", b="new", c="new"))
@@ -124,7 +147,11 @@ def test_the_first_cause_is_named_and_the_rollback_followed(account):
 def test_a_first_deployment_that_fails(account):
     account.engine.fault(Fault("no room for it", operation="create", logical_id="C"))
     outcome = deploy(account, tree())
-    assert (outcome.status, outcome.ok, outcome.cause.address) == ("ROLLBACK_COMPLETE", False, "app/url-secrets/deep:C")
+    assert (outcome.status, outcome.ok, outcome.cause.address) == (
+        "ROLLBACK_COMPLETE",
+        False,
+        "app/url-secrets/deep:C",
+    )
 
 
 def test_what_fails_in_the_rollback_is_told_besides(account):
@@ -139,7 +166,11 @@ def test_what_fails_in_the_rollback_is_told_besides(account):
 
 def test_a_change_set_is_executed_once_although_the_answer_is_lost(account):
     plan = account.plan(tree())
-    account.engine.fault(RequestFault("drop", service="cloudformation", action="ExecuteChangeSet", times=1, after=True))
+    account.engine.fault(
+        RequestFault(
+            "drop", service="cloudformation", action="ExecuteChangeSet", times=1, after=True
+        )
+    )
     outcome = apply_plan(plan, account.aws, token="t", following=account.following)
     assert outcome.ok
     assert [each.status for each in steps(account) if each.of_stack and each.stack == "app"] == [
@@ -192,13 +223,19 @@ def test_throttling_is_absorbed(account, action, monkeypatch):
     account.engine.fault(RequestFault("throttle", service="cloudformation", action=action, every=3))
     outcome = apply_plan(plan, account.aws, token="t", following=account.following)
     assert outcome.ok
-    finals = [each.address for each in steps(account) if each.status == "CREATE_COMPLETE" and not each.nested]
+    finals = [
+        each.address
+        for each in steps(account)
+        if each.status == "CREATE_COMPLETE" and not each.nested
+    ]
     assert len(finals) == len(set(finals)) == 6
 
 
 def test_credentials_that_expire_leave_word_how_to_go_on(account):
     plan = account.plan(tree())
-    expired = RequestFault("expired", service="cloudformation", action="DescribeStackEvents", every=4)
+    expired = RequestFault(
+        "expired", service="cloudformation", action="DescribeStackEvents", every=4
+    )
     account.engine.fault(expired)
     how = replace(account.following, watch="python render.py watch --env prod")
     with pytest.raises(AwsError, match="goes on in CloudFormation") as lost:
@@ -208,7 +245,9 @@ def test_credentials_that_expire_leave_word_how_to_go_on(account):
     assert problem.hint.endswith("then attach again: python render.py watch --env prod")
     account.engine.clear_faults()
     account.told.clear()
-    outcome = attach_to_operation(account.aws.stack("news-app"), account.aws, "app", account.following)
+    outcome = attach_to_operation(
+        account.aws.stack("news-app"), account.aws, "app", account.following
+    )
     assert outcome.ok
     assert {each.address for each in steps(account)} >= {"app:A", "app/url-secrets/deep:C"}
 
@@ -240,7 +279,9 @@ def test_attach_tells_of_the_operation_under_way_from_its_beginning(account):
     account.aws.execute_change_set(plan.change_set, "elsewhere")
     account.time.sleep(1)
     account.told.clear()
-    outcome = attach_to_operation(account.aws.stack("news-app"), account.aws, "app", account.following)
+    outcome = attach_to_operation(
+        account.aws.stack("news-app"), account.aws, "app", account.following
+    )
     assert (outcome.status, outcome.ok) == ("UPDATE_COMPLETE", True)
     assert steps(account)[0].status == "UPDATE_IN_PROGRESS"
     assert {each.address for each in steps(account) if not each.nested and not each.of_stack} == {
@@ -259,15 +300,22 @@ def test_a_deletion_is_followed_to_its_end(account):
     stack = account.aws.stack("news-app")
     since = account.aws.last_event(stack.id)
     account.aws.delete_stack(stack.id, "d")
-    outcome = follow_operation(stack.id, account.aws, "app", since=since.id, following=account.following)
+    outcome = follow_operation(
+        stack.id, account.aws, "app", since=since.id, following=account.following
+    )
     assert (outcome.status, outcome.ok) == ("DELETE_COMPLETE", True)
 
 
-# --- guards ---------------------------------------------------------------------------------------------------
+# --- guards
+# ---------------------------------------------------------------------------------------------------
 
 
 def bucketed(name="news-one", **more):
-    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}, "DeletionPolicy": "Retain"}
+    bucket = {
+        "Type": "AWS::S3::Bucket",
+        "Properties": {"BucketName": name},
+        "DeletionPolicy": "Retain",
+    }
     return {
         "app": resources(A=topic(), Storage=nested("app/storage")),
         "app/storage": resources(Bucket=bucket, T=topic(), **more),
@@ -280,7 +328,11 @@ def denied(account, stack):
 
 
 def nested_id(account, logical_id="Storage"):
-    return next(each.physical_id for each in account.aws.resources("news-app") if each.logical_id == logical_id)
+    return next(
+        each.physical_id
+        for each in account.aws.resources("news-app")
+        if each.logical_id == logical_id
+    )
 
 
 def test_a_protected_stack_cannot_be_deleted_nor_lose_its_data(account):
@@ -289,7 +341,10 @@ def test_a_protected_stack_cannot_be_deleted_nor_lose_its_data(account):
     assert denied(account, "news-app") == ["LogicalResourceId/Storage"]
     assert denied(account, nested_id(account)) == ["LogicalResourceId/Bucket"]
     refused = deploy(account, bucketed("news-two"))
-    assert (refused.status, refused.cause.address) == ("UPDATE_ROLLBACK_COMPLETE", "app/storage:Bucket")
+    assert (refused.status, refused.cause.address) == (
+        "UPDATE_ROLLBACK_COMPLETE",
+        "app/storage:Bucket",
+    )
     assert "denied by stack policy" in refused.cause.reason
 
 
@@ -303,15 +358,22 @@ def test_what_the_plan_says_is_let_through_and_guarded_again(account):
 
 def test_what_is_said_not_to_happen_is_not_let_through(account):
     assert deploy(account, bucketed(), protect=True).ok
-    phantom = replace(change("AWS::S3::Bucket", "Bucket", Effect.REPLACE, "app/storage"), certainty=Certainty.PHANTOM)
+    phantom = replace(
+        change("AWS::S3::Bucket", "Bucket", Effect.REPLACE, "app/storage"),
+        certainty=Certainty.PHANTOM,
+    )
     plan = account.plan(bucketed("news-two"), [phantom])
     refused = apply_plan(plan, account.aws, token="t", following=account.following, protect=True)
-    assert (refused.status, refused.cause.address) == ("UPDATE_ROLLBACK_COMPLETE", "app/storage:Bucket")
+    assert (refused.status, refused.cause.address) == (
+        "UPDATE_ROLLBACK_COMPLETE",
+        "app/storage:Bucket",
+    )
 
 
 @pytest.mark.parametrize("names", [(), ("Bucket",)], ids=["by the plan", "by name too"])
 def test_one_of_a_name_is_let_through_and_the_others_are_not(account, names):
-    """Two nested stacks have a bucket of the same logical ID: the plan replaces one, the other is a phantom."""
+    """Two nested stacks have a bucket of the same logical ID: the plan replaces one, the other is a
+    phantom."""
 
     def twice(one, two):
         app = resources(A=topic(), Storage=nested("app/storage"), Other=nested("app/other"))
@@ -319,13 +381,23 @@ def test_one_of_a_name_is_let_through_and_the_others_are_not(account, names):
 
     assert deploy(account, twice("news-one", "news-two"), protect=True).ok
     ids = {name: nested_id(account, name) for name in ("Storage", "Other")}
-    real = replace(change("AWS::S3::Bucket", "Bucket", Effect.REPLACE, "app/storage"), physical_id="news-one")
+    real = replace(
+        change("AWS::S3::Bucket", "Bucket", Effect.REPLACE, "app/storage"), physical_id="news-one"
+    )
     phantom = replace(
-        real, diff=replace(real.diff, stack="app/other"), certainty=Certainty.PHANTOM, physical_id="news-two"
+        real,
+        diff=replace(real.diff, stack="app/other"),
+        certainty=Certainty.PHANTOM,
+        physical_id="news-two",
     )
     plan = account.plan(twice("news-three", "news-four"), [real, phantom])
-    refused = apply_plan(plan, account.aws, token="t", following=account.following, protect=True, allowed=names)
-    assert (refused.status, refused.cause.address) == ("UPDATE_ROLLBACK_COMPLETE", "app/other:Bucket")
+    refused = apply_plan(
+        plan, account.aws, token="t", following=account.following, protect=True, allowed=names
+    )
+    assert (refused.status, refused.cause.address) == (
+        "UPDATE_ROLLBACK_COMPLETE",
+        "app/other:Bucket",
+    )
     assert [denied(account, id_) for id_ in ids.values()] == [["LogicalResourceId/Bucket"]] * 2
 
 
@@ -339,26 +411,35 @@ def test_guards_that_cannot_be_set_after_all_is_done_are_told_of(account):
     plan = account.plan(bucketed())
     account.engine.fault(RequestFault("expired", service="cloudformation", action="SetStackPolicy"))
     assert apply_plan(plan, account.aws, token="t", following=account.following, protect=True).ok
-    assert next(each.text for each in account.told if isinstance(each, Notice)).startswith("the stack policy and")
+    assert next(each.text for each in account.told if isinstance(each, Notice)).startswith(
+        "the stack policy and"
+    )
 
 
 def test_how_it_ended_is_told_before_the_stack_is_guarded(account):
     seen = []
-    how = replace(account.following, on_progress=lambda told: isinstance(told, Outcome) and seen.append(guards()))
+    how = replace(
+        account.following,
+        on_progress=lambda told: isinstance(told, Outcome) and seen.append(guards()),
+    )
 
     def guards():
         return account.aws.stack("news-app").protected, denied(account, "news-app")
 
-    assert apply_plan(account.plan(bucketed()), account.aws, token="t", following=how, protect=True).ok
+    assert apply_plan(
+        account.plan(bucketed()), account.aws, token="t", following=how, protect=True
+    ).ok
     assert seen == [(False, [])]
     assert guards() == (True, ["LogicalResourceId/Storage"])
 
 
-# --- holds ----------------------------------------------------------------------------------------------------
+# --- holds
+# ----------------------------------------------------------------------------------------------------
 
 
 class Functions:
-    """An account whose functions have a reserved concurrency, kept here; what it is set to is kept too."""
+    """An account whose functions have a reserved concurrency, kept here; what it is set to is kept
+    too."""
 
     def __init__(self, aws, reserved):
         self.aws, self.reserved, self.history = aws, dict(reserved), []
@@ -379,7 +460,13 @@ class Functions:
 
 def scaled(title="a", reserved=None):
     role, code = f"arn:aws:iam::{ACCOUNT}:role/r", {"ZipFile": "x = 1"}
-    properties = {"FunctionName": "scaler", "Role": role, "Code": code, "Handler": "i.h", "Runtime": "python3.13"}
+    properties = {
+        "FunctionName": "scaler",
+        "Role": role,
+        "Code": code,
+        "Handler": "i.h",
+        "Runtime": "python3.13",
+    }
     if reserved is not None:
         properties["ReservedConcurrentExecutions"] = reserved
     function = {"Type": "AWS::Lambda::Function", "Properties": properties, "Metadata": HOLD}
@@ -396,7 +483,13 @@ SERVICE = change("AWS::ECS::Service", "Service", stack="app/web")
 
 @pytest.mark.parametrize(
     ("declared", "before", "after"),
-    [(None, None, [0, None]), (1, 1, [0, 1]), (1, 5, [0, 5]), ({"Ref": "Reserved"}, 0, [0, 3]), (0, 0, [0])],
+    [
+        (None, None, [0, None]),
+        (1, 1, [0, 1]),
+        (1, 5, [0, 5]),
+        ({"Ref": "Reserved"}, 0, [0, 3]),
+        (0, 0, [0]),
+    ],
     ids=["none", "as declared", "changed by hand", "left behind by a killed one", "off for good"],
 )
 def test_functions_are_held_while_services_change(account, declared, before, after):
@@ -412,7 +505,9 @@ def test_functions_run_on_where_no_service_changes(account):
     functions = Functions(account.aws, {"scaler": None})
     for changes, hold in (([], True), ([SERVICE], False)):
         plan = account.plan(scaled(f"b{hold}"), changes)
-        assert apply_plan(plan, functions, token=f"t{hold}", following=account.following, hold=hold).ok
+        assert apply_plan(
+            plan, functions, token=f"t{hold}", following=account.following, hold=hold
+        ).ok
     assert functions.history == []
 
 
@@ -428,7 +523,10 @@ def test_functions_are_released_whatever_happens(account):
         raise KeyboardInterrupt
 
     plan = account.plan(scaled("c"), [SERVICE])
-    how = replace(account.following, on_progress=lambda told: isinstance(told, ProgressStep) and interrupted(told))
+    how = replace(
+        account.following,
+        on_progress=lambda told: isinstance(told, ProgressStep) and interrupted(told),
+    )
     with pytest.raises(KeyboardInterrupt):
         apply_plan(plan, functions, token="2", following=how)
     assert functions.history == [0, 2, 0, 2]
@@ -453,7 +551,9 @@ def test_an_interruption_while_functions_are_being_held_releases_them(account):
 
     functions = Interrupted(account.aws, {"scaler": 2, "second": 2})
     with pytest.raises(KeyboardInterrupt):
-        apply_plan(account.plan(two("b"), [SERVICE]), functions, token="t", following=account.following)
+        apply_plan(
+            account.plan(two("b"), [SERVICE]), functions, token="t", following=account.following
+        )
     assert functions.history == [0, 2]
 
 
@@ -467,9 +567,13 @@ def test_one_function_that_cannot_be_released_does_not_keep_the_others(account):
             super().reserve_concurrency(function, value)
 
     functions = Refusing(account.aws, {"scaler": None, "second": 1})
-    assert apply_plan(account.plan(two("b"), [SERVICE]), functions, token="t", following=account.following).ok
+    assert apply_plan(
+        account.plan(two("b"), [SERVICE]), functions, token="t", following=account.following
+    ).ok
     assert functions.reserved == {"scaler": 0, "second": 1}
-    assert any("may still be held" in each.text for each in account.told if isinstance(each, Notice))
+    assert any(
+        "may still be held" in each.text for each in account.told if isinstance(each, Notice)
+    )
 
 
 def test_what_a_killed_deployment_held_is_released_by_the_next(account):
@@ -507,7 +611,8 @@ def test_how_it_ended_is_told_before_functions_run_again(account):
     assert deploy(account, scaled()).ok
     functions, seen = Functions(account.aws, {"scaler": 3}), []
     how = replace(
-        account.following, on_progress=lambda told: isinstance(told, Outcome) and seen.append(functions.history[:])
+        account.following,
+        on_progress=lambda told: isinstance(told, Outcome) and seen.append(functions.history[:]),
     )
     assert apply_plan(account.plan(scaled("b"), [SERVICE]), functions, token="t", following=how).ok
     assert (seen, functions.history) == ([[0]], [0, 3])
@@ -535,7 +640,9 @@ def test_an_update_that_was_cancelled_failed_of_nothing_else(account):
     account.aws.execute_change_set(plan.change_set, "t")
     account.time.sleep(1)
     account.aws.cancel_update("news-app", "c")
-    outcome = attach_to_operation(account.aws.stack("news-app"), account.aws, "app", account.following)
+    outcome = attach_to_operation(
+        account.aws.stack("news-app"), account.aws, "app", account.following
+    )
     assert (outcome.status, outcome.ok) == ("UPDATE_ROLLBACK_COMPLETE", False)
     assert (outcome.cause.address, outcome.cause.reason) == ("app", "User Initiated")
 
@@ -544,5 +651,7 @@ def test_a_deletion_that_is_under_way_is_followed_to_its_end(account):
     deploy(account, tree())
     account.aws.delete_stack("news-app", "somebody's")
     account.time.sleep(1)
-    outcome = delete_stack(account.aws.stack("news-app"), account.aws, "app", token="t", following=account.following)
+    outcome = delete_stack(
+        account.aws.stack("news-app"), account.aws, "app", token="t", following=account.following
+    )
     assert (outcome.status, outcome.ok) == ("DELETE_COMPLETE", True)

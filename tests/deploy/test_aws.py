@@ -1,4 +1,5 @@
-"""Calls to AWS: the account and the Region first, and every failure with a code, the call and a next step."""
+"""Calls to AWS: the account and the Region first, and every failure with a code, the call and a
+next step."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ def failure(aws: Boto, name: str = "secret") -> AwsError:
 def test_the_callers_account_is_compared_first(moto: str) -> None:
     assert require_account(ACCOUNT, Boto(REGION)).account == ACCOUNT
     assert require_account(None, Boto(REGION)).account == ACCOUNT
-    with pytest.raises(AwsError, match="for account 123456789012, the parameters for 999988887777") as caught:
+    with pytest.raises(
+        AwsError, match="for account 123456789012, the parameters for 999988887777"
+    ) as caught:
         require_account("999988887777", Boto(REGION))
     (problem,) = caught.value.problems
     assert problem.code == "SW404"
@@ -35,10 +38,14 @@ def test_the_callers_account_is_compared_first(moto: str) -> None:
 
 
 @pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
-def test_the_region_is_compared_first(refusals: Refusals, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+def test_the_region_is_compared_first(
+    refusals: Refusals, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", refusals.url)
     monkeypatch.setenv(variable, "eu-west-1")
-    with pytest.raises(AwsError, match="names the Region eu-west-1, the parameters us-east-2") as caught:
+    with pytest.raises(
+        AwsError, match="names the Region eu-west-1, the parameters us-east-2"
+    ) as caught:
         require_account(None, Boto(REGION))
     assert caught.value.problems[0].code == "SW405"
     assert "AWS_REGION=us-east-2" in caught.value.problems[0].hint
@@ -54,14 +61,56 @@ def test_a_fake_is_compared_like_the_real_one() -> None:
 @pytest.mark.parametrize(
     ("aws_code", "status", "code", "words", "hint"),
     [
-        ("ExpiredTokenException", 400, "SW402", "have expired (secretsmanager:DescribeSecret)", "log in again"),
-        ("UnrecognizedClientException", 400, "SW401", "does not know the credentials", "AWS_PROFILE"),
+        (
+            "ExpiredTokenException",
+            400,
+            "SW402",
+            "have expired (secretsmanager:DescribeSecret)",
+            "log in again",
+        ),
+        (
+            "UnrecognizedClientException",
+            400,
+            "SW401",
+            "does not know the credentials",
+            "AWS_PROFILE",
+        ),
         ("RequestTimeTooSkewed", 403, "SW411", "the clock of this machine", "set the clock"),
-        ("AccessDeniedException", 400, "SW403", "not allowed: secretsmanager:DescribeSecret: no", "permission"),
-        ("ThrottlingException", 400, "SW407", "busy or failing, secretsmanager:DescribeSecret", "run it again"),
-        ("InternalServiceError", 500, "SW407", "busy or failing, secretsmanager:DescribeSecret", "run it again"),
-        ("SomethingNew", 503, "SW407", "busy or failing, secretsmanager:DescribeSecret", "run it again"),
-        ("InvalidRequestException", 400, "SW408", "refused secretsmanager:DescribeSecret (InvalidRequestEx", ""),
+        (
+            "AccessDeniedException",
+            400,
+            "SW403",
+            "not allowed: secretsmanager:DescribeSecret: no",
+            "permission",
+        ),
+        (
+            "ThrottlingException",
+            400,
+            "SW407",
+            "busy or failing, secretsmanager:DescribeSecret",
+            "run it again",
+        ),
+        (
+            "InternalServiceError",
+            500,
+            "SW407",
+            "busy or failing, secretsmanager:DescribeSecret",
+            "run it again",
+        ),
+        (
+            "SomethingNew",
+            503,
+            "SW407",
+            "busy or failing, secretsmanager:DescribeSecret",
+            "run it again",
+        ),
+        (
+            "InvalidRequestException",
+            400,
+            "SW408",
+            "refused secretsmanager:DescribeSecret (InvalidRequestEx",
+            "",
+        ),
     ],
 )
 def test_what_aws_refuses(
@@ -128,7 +177,9 @@ def test_an_answer_that_is_not_of_aws(refusals: Refusals, monkeypatch: pytest.Mo
     assert "sign-in page" in caught.value.problems[0].hint
 
 
-def test_credentials_may_say_whose_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_credentials_may_say_whose_they_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     assert Boto(REGION).credentials_account() is None
@@ -143,7 +194,8 @@ def test_credentials_may_say_whose_they_are(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 @pytest.mark.parametrize(
-    "value", ["2026-11-25T10:20:30.123Z", "2026-11-25T12:20:30.123+02:00", 1795602030.123, "1795602030.123"]
+    "value",
+    ["2026-11-25T10:20:30.123Z", "2026-11-25T12:20:30.123+02:00", 1795602030.123, "1795602030.123"],
 )
 def test_times_are_those_that_botocore_reads(value: object) -> None:
     found = _time(value)
@@ -175,7 +227,11 @@ def test_a_login_is_asked_for_again_before_it_expires(monkeypatch: pytest.Monkey
     stub, now = Stubber(aws._client("ecr")), datetime.now(UTC)
     for name, hours in (("first", 12), ("second", 0.5), ("third", 12)):
         token = b64encode(f"AWS:{name}".encode()).decode()
-        data = {"authorizationToken": token, "expiresAt": now + timedelta(hours=hours), "proxyEndpoint": "https://ecr"}
+        data = {
+            "authorizationToken": token,
+            "expiresAt": now + timedelta(hours=hours),
+            "proxyEndpoint": "https://ecr",
+        }
         stub.add_response("get_authorization_token", {"authorizationData": [data]})
     with stub:
         assert [aws.registry_login().password for _ in range(3)] == ["first"] * 3
@@ -215,14 +271,19 @@ def test_a_value_is_cut_out_of_what_is_said_about_a_failure(
 
 def test_the_registrys_password_is_not_shown(moto: str) -> None:
     login = Boto(REGION).registry_login()
-    assert (login.username, login.endpoint) == ("AWS", f"https://{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com")
+    assert (login.username, login.endpoint) == (
+        "AWS",
+        f"https://{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com",
+    )
     assert login.password
     assert login.password not in repr(login)
 
 
 def test_threads_share_clients(moto: str) -> None:
     aws, found = Boto(REGION), []
-    threads = [threading.Thread(target=lambda: found.append(aws.caller().account)) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: found.append(aws.caller().account)) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

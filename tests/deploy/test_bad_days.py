@@ -1,8 +1,8 @@
-"""Bad days, on the emulator, through the real command line: the right exit status and sentence, nothing lost, and the
-same command afterwards succeeds.
+"""Bad days, on the emulator, through the real command line: the right exit status and sentence,
+nothing lost, and the same command afterwards succeeds.
 
-"Nothing lost" is a comparison of everything that is there, resource by resource, with what the same change leaves on a
-good day; and every release record says what is so.
+"Nothing lost" is a comparison of everything that is there, resource by resource, with what the same
+change leaves on a good day; and every release record says what is so.
 """
 
 from __future__ import annotations
@@ -23,7 +23,17 @@ from stackwright.emulator.faults import RequestFault
 from stackwright.emulator.resources import Fault
 from stackwright.plan.plan_file import read_plan, save_plan
 from tests.deploy.bad_days.project import ACCOUNT, FIRST_SECRET, PREFIX, SECOND_SECRET, SECRETS
-from tests.deploy.bad_days.world import BUCKET, SETTLED, Call, Run, World, encoded, losses, made, sample
+from tests.deploy.bad_days.world import (
+    BUCKET,
+    SETTLED,
+    Call,
+    Run,
+    World,
+    encoded,
+    losses,
+    made,
+    sample,
+)
 
 FULL = os.environ.get("HYPOTHESIS_PROFILE") == "full"
 CHUNKS = 4
@@ -40,7 +50,8 @@ VERSIONS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass
 class Days:
-    """A world in which two versions of the system are deployed by turns, and what each leaves on a good day."""
+    """A world in which two versions of the system are deployed by turns, and what each leaves on a
+    good day."""
 
     world: World
     now: str = ""
@@ -50,7 +61,8 @@ class Days:
     lines: list[str] = field(default_factory=list)
 
     def prepare(self) -> None:
-        """Deploy each version, the second time as it is done from then on, and keep what is there."""
+        """Deploy each version, the second time as it is done from then on, and keep what is
+        there."""
         for name in ("first", "second"):
             self.world.become(**VERSIONS[name])
             self.files[name] = _files(self.world.project.folder)
@@ -139,7 +151,8 @@ def _no_value_was_written(world: World) -> None:
             assert [name for name, text in texts.items() if form in text] == []
 
 
-# --- the loops: everywhere, one at a time ---------------------------------------------------------------------------
+# --- the loops: everywhere, one at a time
+# ---------------------------------------------------------------------------
 
 
 def share(count: int, chunk: int, every: int) -> list[int]:
@@ -148,14 +161,22 @@ def share(count: int, chunk: int, every: int) -> list[int]:
     return mine if FULL else sample(mine, QUICK)
 
 
-def disturbed(days: Days, count: int, chunk: int, disturb: Callable[[int], Run], every: int = 1) -> list[str]:
+def disturbed(
+    days: Days, count: int, chunk: int, disturb: Callable[[int], Run], every: int = 1
+) -> list[str]:
     """Turn and disturb once for each number of the share; everything that went wrong, by number."""
     wrong = []
     for number in share(count, chunk, every):
         days.turn()
         done = disturb(number)
-        found = [] if done.code in (0, 1, -signal.SIGKILL) else [f"exit {done.code}: {done.err[-1500:]}"]
-        if done.code == 1 and not any(mark in done.err for mark in ("error ", "first to fail", "[fail] ")):
+        found = (
+            []
+            if done.code in (0, 1, -signal.SIGKILL)
+            else [f"exit {done.code}: {done.err[-1500:]}"]
+        )
+        if done.code == 1 and not any(
+            mark in done.err for mark in ("error ", "first to fail", "[fail] ")
+        ):
             found.append(f"it does not say why: {done.err[-1500:]}")
         wrong += [f"{number}: {each}" for each in (*found, *days.recover())]
     return wrong
@@ -181,13 +202,17 @@ def test_a_connection_dropped_at_any_call(days: Days, chunk: int, after: bool) -
         assert done.code == 0, done.said  # one is tried again
         return done
 
-    assert disturbed(days, len(days.calls), chunk, disturb, every=4 * EVERY if after else EVERY) == []
+    assert (
+        disturbed(days, len(days.calls), chunk, disturb, every=4 * EVERY if after else EVERY) == []
+    )
 
 
 @chunks
 def test_a_network_that_is_gone_from_any_call_on_for_a_while(days: Days, chunk: int) -> None:
     def disturb(number: int) -> Run:
-        days.world.tap.before = lambda at, call: _hang_up(at, call) if number <= at < number + 24 else None
+        days.world.tap.before = lambda at, call: (
+            _hang_up(at, call) if number <= at < number + 24 else None
+        )
         return days.world.deploy()
 
     assert disturbed(days, len(days.calls), chunk, disturb, every=20 * EVERY) == []
@@ -226,7 +251,9 @@ def test_killed_at_any_call(days: Days, chunk: int) -> None:
 
 @chunks
 def test_each_call_is_not_allowed(days: Days, chunk: int) -> None:
-    used = sorted({(call.service, call.action) for call in days.calls if call.service != "registry"})
+    used = sorted(
+        {(call.service, call.action) for call in days.calls if call.service != "registry"}
+    )
 
     def disturb(number: int) -> Run:
         service, action = used[number - 1]
@@ -239,7 +266,8 @@ def test_each_call_is_not_allowed(days: Days, chunk: int) -> None:
     assert disturbed(days, len(used), chunk, disturb) == []
 
 
-# --- by name ----------------------------------------------------------------------------------------------------------
+# --- by name
+# ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -314,7 +342,11 @@ BROKEN_ROLLBACK = (
 
 DAYS = [
     Day(
-        "no credentials", nothing, 1, "SW401 no AWS credentials", {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+        "no credentials",
+        nothing,
+        1,
+        "SW401 no AWS credentials",
+        {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""},
     ),
     Day(
         "another Region",
@@ -323,7 +355,13 @@ DAYS = [
         "SW405 the AWS configuration names the Region eu-west-1",
         {"AWS_REGION": "eu-west-1"},
     ),
-    Day("an unknown profile", nothing, 1, "SW409 the AWS configuration is wrong", {"AWS_PROFILE": "nobody"}),
+    Day(
+        "an unknown profile",
+        nothing,
+        1,
+        "SW409 the AWS configuration is wrong",
+        {"AWS_PROFILE": "nobody"},
+    ),
     Day(
         "nobody listens",
         nothing,
@@ -331,15 +369,53 @@ DAYS = [
         "SW406 no answer to sts:GetCallerIdentity",
         {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
     ),
-    Day("expired from the start", faults(RequestFault("expired")), 1, "SW402 the credentials have expired"),
-    Day("expired while it is followed", expire_while_it_is_followed, 1, "cannot be followed any longer"),
-    Day("expired after the first root", at("PutSecretValue", 1, expire), 1, "SW402 the credentials have expired"),
-    Day("throttled at every third call", faults(RequestFault("throttle", every=3)), 0, "is deployed"),
+    Day(
+        "expired from the start",
+        faults(RequestFault("expired")),
+        1,
+        "SW402 the credentials have expired",
+    ),
+    Day(
+        "expired while it is followed",
+        expire_while_it_is_followed,
+        1,
+        "cannot be followed any longer",
+    ),
+    Day(
+        "expired after the first root",
+        at("PutSecretValue", 1, expire),
+        1,
+        "SW402 the credentials have expired",
+    ),
+    Day(
+        "throttled at every third call", faults(RequestFault("throttle", every=3)), 0, "is deployed"
+    ),
     Day("5xx in bursts", faults(RequestFault("error", every=2, times=30)), 0, "is deployed"),
-    Day("answers that come late", faults(RequestFault("slow", every=5, seconds=0.2)), 0, "is deployed"),
-    Day("S3 is down", faults(RequestFault("error", service="s3")), 1, "SW407 AWS is busy or failing, s3:"),
-    Day("the clock is off", faults(RequestFault("skewed")), 1, "SW411 the clock of this machine is not AWS's"),
-    Day("a nested resource fails", faults(FAILING), 1, "app/web:Service (AWS::ECS::Service)", recorded="rolled back"),
+    Day(
+        "answers that come late",
+        faults(RequestFault("slow", every=5, seconds=0.2)),
+        0,
+        "is deployed",
+    ),
+    Day(
+        "S3 is down",
+        faults(RequestFault("error", service="s3")),
+        1,
+        "SW407 AWS is busy or failing, s3:",
+    ),
+    Day(
+        "the clock is off",
+        faults(RequestFault("skewed")),
+        1,
+        "SW411 the clock of this machine is not AWS's",
+    ),
+    Day(
+        "a nested resource fails",
+        faults(FAILING),
+        1,
+        "app/web:Service (AWS::ECS::Service)",
+        recorded="rolled back",
+    ),
     Day(
         "a resource of the first root fails",
         faults(Fault("no room", operation="update", logical_id="Secret")),
@@ -353,7 +429,12 @@ DAYS = [
         0,
         "is deployed",
     ),
-    Day("the secret is deleted", delete_secret, 1, "SW425 the secret news-dev/app is to be deleted on"),
+    Day(
+        "the secret is deleted",
+        delete_secret,
+        1,
+        "SW425 the secret news-dev/app is to be deleted on",
+    ),
 ]
 
 
@@ -387,19 +468,29 @@ def test_what_a_check_says_is_not_cut_off(days: Days) -> None:
 def test_another_account(days: Days) -> None:
     days.turn()
     done = days.world.deploy("--set", "account_id=999999999999")
-    assert (done.code, "SW404 the credentials are for account 123456789012" in done.err) == (1, True), done.said
+    assert (done.code, "SW404 the credentials are for account 123456789012" in done.err) == (
+        1,
+        True,
+    ), done.said
     assert days.recover() == []
 
 
-def test_who_deploys_is_asked_before_anything_else_unless_the_credentials_say_it(days: Days) -> None:
+def test_who_deploys_is_asked_before_anything_else_unless_the_credentials_say_it(
+    days: Days,
+) -> None:
     world, asked = days.world, Call("sts", "GetCallerIdentity")
     assert world.deploy().code == 0
     for account, first in (("", True), ("999999999999", True), (ACCOUNT, False)):
         world.tap.quiet()
         assert "nothing to do" in world.deploy(environment={"AWS_ACCOUNT_ID": account}).err
         assert (world.tap.calls[0] == asked, world.tap.calls.count(asked)) == (first, int(first))
-    liar = world.deploy("--set", "account_id=999999999999", environment={"AWS_ACCOUNT_ID": "999999999999"})
-    assert (liar.code, "SW404 the credentials are for account 123456789012" in liar.err) == (1, True), liar.said
+    liar = world.deploy(
+        "--set", "account_id=999999999999", environment={"AWS_ACCOUNT_ID": "999999999999"}
+    )
+    assert (liar.code, "SW404 the credentials are for account 123456789012" in liar.err) == (
+        1,
+        True,
+    ), liar.said
 
 
 def test_a_root_that_is_switched_off_is_not_waited_for(days: Days) -> None:
@@ -411,7 +502,8 @@ def test_a_root_that_is_switched_off_is_not_waited_for(days: Days) -> None:
         world.write(
             {
                 "params/defaults.yaml": defaults.replace(
-                    "  - app: [data, web]\n", "  - app: [data, web]\n  - {name: extra, when: 'false'}\n"
+                    "  - app: [data, web]\n",
+                    "  - app: [data, web]\n  - {name: extra, when: 'false'}\n",
                 ),
                 "templates/extra.yaml.j2": extra,
             }
@@ -469,7 +561,9 @@ def test_interrupted_and_hung_up(days: Days) -> None:
         signals = [number] * (2 if number == signal.SIGINT else 1)  # Ctrl-C as people press it
 
         def hook(pid: int, line: str, signals: list[signal.Signals] = signals) -> None:
-            if "app/data:Topic  UPDATE_IN_PROGRESS" in line:  # which is written once more where writing it is disturbed
+            if (
+                "app/data:Topic  UPDATE_IN_PROGRESS" in line
+            ):  # which is written once more where writing it is disturbed
                 while signals:
                     os.kill(pid, signals.pop())
 
@@ -498,14 +592,21 @@ def test_nothing_is_left_of_what_was_planned_of_later_roots(days: Days) -> None:
     done = days.world.deploy()
     assert done.code == 1, done.said
     assert "was the first to fail (UPDATE_FAILED):\n    no room" in done.err
-    assert days.world.client("cloudformation").list_change_sets(StackName=f"{PREFIX}-app")["Summaries"] == []
+    assert (
+        days.world.client("cloudformation").list_change_sets(StackName=f"{PREFIX}-app")["Summaries"]
+        == []
+    )
     assert days.recover() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
+)
 def test_a_plan_that_is_told_to_end_leaves_nothing(days: Days, number: signal.Signals) -> None:
     days.turn()
-    days.world.fault(RequestFault("slow", service="cloudformation", action="CreateChangeSet", seconds=3.0))
+    days.world.fault(
+        RequestFault("slow", service="cloudformation", action="CreateChangeSet", seconds=3.0)
+    )
 
     def hook(pid: int, line: str) -> None:
         if "change set of news-dev-app" in line:
@@ -514,7 +615,10 @@ def test_a_plan_that_is_told_to_end_leaves_nothing(days: Days, number: signal.Si
     done = days.world.run("plan", on_line=hook)
     assert done.code == 128 + number, done.said
     cloud = days.world.client("cloudformation")
-    assert [cloud.list_change_sets(StackName=f"{PREFIX}-{root}")["Summaries"] for root in ("base", "app")] == [[], []]
+    assert [
+        cloud.list_change_sets(StackName=f"{PREFIX}-{root}")["Summaries"]
+        for root in ("base", "app")
+    ] == [[], []]
     assert days.recover() == []
 
 
@@ -542,7 +646,10 @@ def test_a_plan_whose_change_set_somebody_deleted(days: Days) -> None:
     for each in cloud.list_change_sets(StackName=stack)["Summaries"]:
         cloud.delete_change_set(StackName=stack, ChangeSetName=each["ChangeSetName"])
     done = days.world.deploy("--plan", str(path))
-    assert (done.code, "SW888 the plan is stale: the change set of news-dev-app was deleted" in done.err) == (1, True)
+    assert (
+        done.code,
+        "SW888 the plan is stale: the change set of news-dev-app was deleted" in done.err,
+    ) == (1, True)
     assert days.recover() == []
 
 
@@ -567,7 +674,10 @@ def test_a_plan_of_other_root_stacks(days: Days, gone: bool) -> None:
     assert days.world.run("plan", "--out", str(path)).code == 0
     days.world.write({"params/defaults.yaml": text} if gone else {**more, **extra})
     done = days.world.deploy("--plan", str(path))
-    assert (done.code, "SW888 the plan is stale: its root stacks are base, " in done.err) == (1, True), done.said
+    assert (done.code, "SW888 the plan is stale: its root stacks are base, " in done.err) == (
+        1,
+        True,
+    ), done.said
     (days.world.project.folder / "templates/extra.yaml.j2").unlink()
     days.world.write({"params/defaults.yaml": text})
     assert days.world.deploy().code == 0
@@ -579,7 +689,9 @@ def test_a_sealed_plan_of_a_stack_with_a_noecho_parameter(days: Days, keep: bool
     world, template = days.world, "templates/app.yaml.j2"
     whole = (world.project.folder / template).read_text(encoding="utf-8")
     names = ("AppSecretArn", "AppSecretVersionId", "WebImage")
-    hidden = "".join(f"  {name}: {{Type: String, NoEcho: {str(name == names[-1]).lower()}}}\n" for name in names)
+    hidden = "".join(
+        f"  {name}: {{Type: String, NoEcho: {str(name == names[-1]).lower()}}}\n" for name in names
+    )
     world.write({template: whole.replace("  {{ wired_parameters() }}\n", hidden)})
     assert world.deploy().code == 0
     world.become("third", tag=str(VERSIONS[days.now]["tag"]))
@@ -589,13 +701,16 @@ def test_a_sealed_plan_of_a_stack_with_a_noecho_parameter(days: Days, keep: bool
     assert done.code == 0, done.said
     assert "change set of news-dev-app" not in done.err or not keep
     done = world.run("rollback", "--yes")
-    assert "not in any record, and kept as they are live: WebImage of news-dev-app" in done.err, done.said
+    assert "not in any record, and kept as they are live: WebImage of news-dev-app" in done.err, (
+        done.said
+    )
     world.write({template: whole})
     days.rebuild()
 
 
 def test_a_sealed_plan_that_could_not_know_everything_binds_what_changes(days: Days) -> None:
-    """The image is not in the registry when it is planned: the deployment sends it, and finds out more."""
+    """The image is not in the registry when it is planned: the deployment sends it, and finds out
+    more."""
     world = days.world
     days.turn()
     assert world.deploy().code == 0
@@ -612,12 +727,20 @@ def test_a_sealed_plan_that_could_not_know_everything_binds_what_changes(days: D
     world.write({"params/defaults.yaml": re.sub("tag: '[^']*'", "tag: '8.1'", params)})
     assert world.run("plan", "--out", str(path)).code == 0
     made = read_plan(path.read_text(encoding="utf-8"))  # as if less had been foreseen
-    without = [tuple(each for each in root.changes if each.diff.logical_id != "Service") for root in made.roots]
-    roots = tuple(replace(root, changes=fewer) for root, fewer in zip(made.roots, without, strict=True))
+    without = [
+        tuple(each for each in root.changes if each.diff.logical_id != "Service")
+        for root in made.roots
+    ]
+    roots = tuple(
+        replace(root, changes=fewer) for root, fewer in zip(made.roots, without, strict=True)
+    )
     path.write_text(save_plan(replace(made, roots=roots)), encoding="utf-8")
     done = world.deploy("--plan", str(path))
     assert done.code == 1, done.said
-    assert "SW888 the plan does not say that news-dev-app changes so: app/web:Service (change)" in done.err
+    assert (
+        "SW888 the plan does not say that news-dev-app changes so: app/web:Service (change)"
+        in done.err
+    )
     days.rebuild()
 
 
@@ -625,8 +748,12 @@ def test_an_image_that_is_deleted_between_plan_and_apply(days: Days) -> None:
     path = sealed(days)
     ecr = days.world.client("ecr")
     tag = str(VERSIONS[days.now]["tag"])
-    digest = ecr.describe_images(repositoryName=f"{PREFIX}/web", imageIds=[{"imageTag": tag}])["imageDetails"][0]
-    ecr.batch_delete_image(repositoryName=f"{PREFIX}/web", imageIds=[{"imageDigest": digest["imageDigest"]}])
+    digest = ecr.describe_images(repositoryName=f"{PREFIX}/web", imageIds=[{"imageTag": tag}])[
+        "imageDetails"
+    ][0]
+    ecr.batch_delete_image(
+        repositoryName=f"{PREFIX}/web", imageIds=[{"imageDigest": digest["imageDigest"]}]
+    )
     done = days.world.deploy("--plan", str(path))
     assert done.code == 1, done.said
     assert f"{PREFIX}/web" in done.err
@@ -683,9 +810,14 @@ def test_a_full_disk(days: Days) -> None:
     days.turn()
     path = world.project.folder.parent / "full.json"
     done = world.run("plan", "--out", str(path), file_size=8192)
-    assert (done.code, "SW885 cannot be written: File too large" in done.err) == (1, True), done.said
+    assert (done.code, "SW885 cannot be written: File too large" in done.err) == (1, True), (
+        done.said
+    )
     assert list(path.parent.glob("*full.json*")) == []
-    assert world.client("cloudformation").list_change_sets(StackName=f"{PREFIX}-app")["Summaries"] == []
+    assert (
+        world.client("cloudformation").list_change_sets(StackName=f"{PREFIX}-app")["Summaries"]
+        == []
+    )
     done = world.deploy(file_size=0)
     assert (done.code, "SW030 cannot write: File too large" in done.err) == (1, True), done.said
     assert days.recover() == []
@@ -710,7 +842,8 @@ def test_a_stack_that_is_deleted_while_it_is_created(days: Days) -> None:
 
 
 def test_stacks_that_were_not_protected_in_time_are_by_the_next_deployment(days: Days) -> None:
-    """Those of a deployment that was interrupted, or where protection is asked for later: nothing else changes."""
+    """Those of a deployment that was interrupted, or where protection is asked for later: nothing
+    else changes."""
     world, params = days.world, "params/defaults.yaml"
     whole = (world.project.folder / params).read_text(encoding="utf-8")
     world.write({params: f"{whole}deploy: {{protect: true}}\n"})
@@ -722,7 +855,10 @@ def test_stacks_that_were_not_protected_in_time_are_by_the_next_deployment(days:
         for root in ("base", "app"):
             (found,) = cloud.describe_stacks(StackName=f"{PREFIX}-{root}")["Stacks"]
             assert found["EnableTerminationProtection"]
-        assert "LogicalResourceId/Bucket" in cloud.get_stack_policy(StackName=f"{PREFIX}-base")["StackPolicyBody"]
+        assert (
+            "LogicalResourceId/Bucket"
+            in cloud.get_stack_policy(StackName=f"{PREFIX}-base")["StackPolicyBody"]
+        )
     world.write({params: whole})
     days.rebuild()
 
@@ -731,7 +867,9 @@ def test_protected_stacks_are_deleted_once_that_is_confirmed(days: Days) -> None
     world = days.world
     cloud = world.client("cloudformation")
     for root in ("base", "app"):
-        cloud.update_termination_protection(StackName=f"{PREFIX}-{root}", EnableTerminationProtection=True)
+        cloud.update_termination_protection(
+            StackName=f"{PREFIX}-{root}", EnableTerminationProtection=True
+        )
     refused = world.run("destroy")
     assert (refused.code, "SW827" in refused.err, world.status("app") != "") == (1, True, True)
     assert world.run("destroy", "--yes-destroy", "dev").code == 0
@@ -745,9 +883,14 @@ def test_what_was_changed_by_hand_is_found_and_taken_back(days: Days) -> None:
     logs = days.world.client("logs")
     logs.put_retention_policy(logGroupName=f"/{PREFIX}/web", retentionInDays=1)
     found = days.world.run("drift", "--format", "json")
-    assert (found.code, [each["stack"] for each in json.loads(found.out) if each["resources"]]) == (2, ["app/data"])
+    assert (found.code, [each["stack"] for each in json.loads(found.out) if each["resources"]]) == (
+        2,
+        ["app/data"],
+    )
     told = days.world.run("status", "--format", "json")
-    assert {each["root"]: each["drift"] for each in json.loads(told.out)["stacks"]}["app"] == "DRIFTED"
+    assert {each["root"]: each["drift"] for each in json.loads(told.out)["stacks"]}[
+        "app"
+    ] == "DRIFTED"
     done = days.world.run("drift", "--format", "json", "--revert", "--yes")
     assert done.code == 0, done.said
     assert [each["stack"] for each in json.loads(done.out) if each["resources"]] == ["app/data"]
@@ -761,7 +904,9 @@ def test_an_export_that_is_in_use(days: Days) -> None:
     world = days.world
     template = "templates/base.yaml.j2"
     whole = (world.project.folder / template).read_text(encoding="utf-8")
-    exported = whole.replace("    Value: !Ref Secret\n", "    Value: !Ref Secret\n    Export: {Name: news-secret}\n")
+    exported = whole.replace(
+        "    Value: !Ref Secret\n", "    Value: !Ref Secret\n    Export: {Name: news-secret}\n"
+    )
     world.write({template: exported})
     assert world.deploy().code == 0
     body = "Resources: {T: {Type: AWS::SNS::Topic, Properties: {DisplayName: !ImportValue news-secret}}}"
@@ -785,6 +930,9 @@ def test_a_change_set_that_fails(days: Days) -> None:
     done = world.deploy()
     assert done.code == 1, done.said
     assert "No export named nobody-exports-this found" in done.err
-    assert world.client("cloudformation").list_change_sets(StackName=f"{PREFIX}-app")["Summaries"] == []
+    assert (
+        world.client("cloudformation").list_change_sets(StackName=f"{PREFIX}-app")["Summaries"]
+        == []
+    )
     world.write({template: whole})
     days.rebuild()

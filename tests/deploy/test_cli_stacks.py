@@ -1,4 +1,5 @@
-"""watch, events, repair and destroy as users call them, in processes of their own, on the emulator."""
+"""watch, events, repair and destroy as users call them, in processes of their own, on the
+emulator."""
 
 from __future__ import annotations
 
@@ -59,7 +60,9 @@ def app(title="a", **more):
 
 def deploy(account, texts, root="app", **rest):
     plan = account.plan(texts, root=root)
-    return apply_plan(plan, account.aws, token=f"t{account.time():.6f}", following=account.following, **rest)
+    return apply_plan(
+        plan, account.aws, token=f"t{account.time():.6f}", following=account.following, **rest
+    )
 
 
 def status(account, root="app"):
@@ -67,7 +70,8 @@ def status(account, root="app"):
     return found.status if found else None
 
 
-# --- destroy --------------------------------------------------------------------------------------------------
+# --- destroy
+# --------------------------------------------------------------------------------------------------
 
 
 def test_destroy_says_what_is_lost_and_asks_for_the_name(account, news):
@@ -86,13 +90,18 @@ def test_destroy_says_what_is_lost_and_asks_for_the_name(account, news):
     assert lines[kept + 1] == "    app/storage:Kept (AWS::S3::Bucket) news-kept: Retain"
     assert "    2 AWS::SNS::Topic" in lines
     wrong = news.run("destroy", "--env", "dev", "--yes-destroy", "prod")
-    assert (wrong.returncode, "'prod' is not 'dev'; nothing was deleted" in wrong.stderr) == (1, True)
+    assert (wrong.returncode, "'prod' is not 'dev'; nothing was deleted" in wrong.stderr) == (
+        1,
+        True,
+    )
     assert (status(account), account.aws.stack("news-app").protected) == ("CREATE_COMPLETE", True)
 
     done = news.run("destroy", "--env", "dev", "--yes-destroy", "dev")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert (status(account), status(account, "main")) == (None, None)
-    assert done.stderr.index("news-app: DELETE_COMPLETE") < done.stderr.index("news-main: DELETE_COMPLETE")
+    assert done.stderr.index("news-app: DELETE_COMPLETE") < done.stderr.index(
+        "news-main: DELETE_COMPLETE"
+    )
     assert done.stderr.endswith("dev is destroyed\n")
     again = news.run("destroy", "--env", "dev", "--yes-destroy", "dev")
     assert (again.returncode, again.stderr) == (0, "dev has no stacks\n")
@@ -101,17 +110,22 @@ def test_destroy_says_what_is_lost_and_asks_for_the_name(account, news):
 def test_a_bucket_that_is_not_empty_stops_a_deletion_with_the_command(account, news):
     deploy(account, {"main": resources(T=topic())}, "main")
     deploy(account, app())
-    account.engine.fault(Fault("The bucket you tried to delete is not empty", operation="delete", logical_id="Lost"))
+    account.engine.fault(
+        Fault("The bucket you tried to delete is not empty", operation="delete", logical_id="Lost")
+    )
     stopped = news.run("destroy", "--env", "dev", "--yes-destroy", "dev")
     assert stopped.returncode == 1
-    assert "app/storage:Lost (AWS::S3::Bucket) was the first to fail (DELETE_FAILED)" in stopped.stderr
+    assert (
+        "app/storage:Lost (AWS::S3::Bucket) was the first to fail (DELETE_FAILED)" in stopped.stderr
+    )
     assert "aws s3 rb s3://news-lost --force" in stopped.stderr
     assert (status(account), status(account, "main")) == ("DELETE_FAILED", "CREATE_COMPLETE")
     assert news.run("destroy", "--env", "dev", "--yes-destroy", "dev").returncode == 0
     assert (status(account), status(account, "main")) == (None, None)
 
 
-# --- repair ---------------------------------------------------------------------------------------------------
+# --- repair
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_what_needs_no_repair(account, news):
@@ -179,7 +193,8 @@ def test_a_deletion_that_failed_is_tried_again_without_what_cannot_go(account, n
     assert (done.returncode, status(account)) == (0, None), done.stderr
 
 
-# --- events and watch -----------------------------------------------------------------------------------------
+# --- events and watch
+# -----------------------------------------------------------------------------------------
 
 
 def test_events_of_the_last_operation(account, news):
@@ -189,19 +204,35 @@ def test_events_of_the_last_operation(account, news):
     text = news.run("events", "--env", "dev", "--root", "app")
     assert text.returncode == 0
     lines = text.stdout.splitlines()
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  app  UPDATE_IN_PROGRESS  User Initiated", lines[0])
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  app  UPDATE_IN_PROGRESS  User Initiated", lines[0]
+    )
     assert lines[-1].endswith("  app  UPDATE_ROLLBACK_COMPLETE")
     failed = news.run("events", "--env", "dev", "--failed", "--format", "json")
     found = json.loads(failed.stdout)
     assert [each["address"] for each in found if each["reason"] == "no room"] == ["app/storage:T"]
     assert all(each["status"].endswith("_FAILED") for each in found)
-    assert json.loads(news.run("events", "--env", "dev", "--root", "main", "--format", "json").stdout) == []
+    assert (
+        json.loads(news.run("events", "--env", "dev", "--root", "main", "--format", "json").stdout)
+        == []
+    )
 
 
 def watched_to_the_end(account, news):
-    """Exit status and messages of `watch`; time passes once it has seen the operation, an hour at a time."""
-    command = [sys.executable, str(RENDER_PY), "watch", "--env", "dev", "--project", str(news.folder)]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    """Exit status and messages of `watch`; time passes once it has seen the operation, an hour at a
+    time."""
+    command = [
+        sys.executable,
+        str(RENDER_PY),
+        "watch",
+        "--env",
+        "dev",
+        "--project",
+        str(news.folder),
+    ]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
         seen = ""
         for line in process.stderr:
             seen += line
@@ -215,7 +246,9 @@ def test_watch_follows_what_somebody_else_began(account, news, latency):
     deploy(account, app())
     idle = news.run("watch", "--env", "dev")
     assert (idle.returncode, idle.stderr.splitlines()[-1]) == (0, "nothing is under way")
-    latency["AWS::SNS::Topic", "update"] = 3600.0  # still under way when a slow machine has begun to watch
+    latency["AWS::SNS::Topic", "update"] = (
+        3600.0  # still under way when a slow machine has begun to watch
+    )
     plan = account.plan(app("b"))
     account.aws.execute_change_set(plan.change_set, "elsewhere")
     code, seen = watched_to_the_end(account, news)
@@ -229,10 +262,14 @@ def test_watch_follows_what_somebody_else_began(account, news, latency):
     code, failing = watched_to_the_end(account, news)
     assert code == 1
     where = "templates/app/storage.yaml.j2:3"
-    assert f"app/storage:T (AWS::SNS::Topic) at {where} was the first to fail (UPDATE_FAILED)" in failing
+    assert (
+        f"app/storage:T (AWS::SNS::Topic) at {where} was the first to fail (UPDATE_FAILED)"
+        in failing
+    )
 
 
-# --- interruptions --------------------------------------------------------------------------------------------
+# --- interruptions
+# --------------------------------------------------------------------------------------------
 
 
 class Terminal:
@@ -243,7 +280,12 @@ class Terminal:
         command = [sys.executable, str(RENDER_PY), *arguments, "--project", str(project.folder)]
         environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
         self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment,
+            start_new_session=True,
         )
         os.close(slave)
         self.text = ""
@@ -294,7 +336,9 @@ def test_the_second_interruption_asks_whether_to_cancel(slow, news):
     with Terminal(news, "watch", "--env", "dev", "--root", "app") as terminal:
         terminal.until("UPDATE_IN_PROGRESS")
         terminal.interrupt()
-        terminal.until("goes on in CloudFormation; follow it again: python render.py watch --env dev")
+        terminal.until(
+            "goes on in CloudFormation; follow it again: python render.py watch --env dev"
+        )
         terminal.until("press Ctrl-C again within 5 s")
         assert status(slow) == "UPDATE_IN_PROGRESS"
         terminal.interrupt()
@@ -306,9 +350,19 @@ def test_the_second_interruption_asks_whether_to_cancel(slow, news):
 
 
 def test_without_a_terminal_an_interruption_only_detaches(slow, news):
-    command = [sys.executable, str(RENDER_PY), "watch", "--env", "dev", "--project", str(news.folder)]
+    command = [
+        sys.executable,
+        str(RENDER_PY),
+        "watch",
+        "--env",
+        "dev",
+        "--project",
+        str(news.folder),
+    ]
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as process:
             seen = ""
             while "app:A  UPDATE_IN_PROGRESS" not in seen:
                 seen += process.stderr.readline()
@@ -330,13 +384,17 @@ def test_a_name_is_typed_on_a_terminal(account, news):
         assert status(account) == left
 
 
-# --- deploy, where a stack is stuck ---------------------------------------------------------------------------
+# --- deploy, where a stack is stuck
+# ---------------------------------------------------------------------------
 
 
 def test_deploy_leads_out_of_a_stuck_state_first(account, news):
     account.engine.fault(Fault("no room", operation="create", logical_id="T"))
     deploy(account, {"app": resources(T=topic())})
-    files = {"params/dev.yaml": "stacks: [app]\n", "templates/app.yaml.j2": FILES["templates/app/storage.yaml.j2"]}
+    files = {
+        "params/dev.yaml": "stacks: [app]\n",
+        "templates/app.yaml.j2": FILES["templates/app/storage.yaml.j2"],
+    }
     assert news.write(files).run("render", "--env", "dev", "--no-lint").returncode == 0
     refused = news.run("deploy", "--env", "dev", "--yes")
     assert refused.returncode == 1

@@ -36,7 +36,9 @@ def test_models_are_botocores(service: str, tmp_path: Path) -> None:
         expected = theirs.load_service_model(service, kind)
         assert FastLoader(theirs, None).load_service_model(service, kind) == expected
         for _ in ("read", "kept"):
-            assert silent(FastLoader(theirs, kept).load_service_model(service, kind)) == silent(expected)
+            assert silent(FastLoader(theirs, kept).load_service_model(service, kind)) == silent(
+                expected
+            )
     assert list(kept.folder.iterdir())
 
 

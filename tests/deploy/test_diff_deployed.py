@@ -1,4 +1,5 @@
-"""`diff --against deployed`: what renders now against the stacks as they are, by the real command line."""
+"""`diff --against deployed`: what renders now against the stacks as they are, by the real command
+line."""
 
 from __future__ import annotations
 
@@ -78,14 +79,20 @@ def deploy(project: Project) -> None:
         known = targets.KnownValues(images={"web": "host/news/web@sha256:1"})
         wanted = targets.make_target(root, rendering, bundle, known)
         made = plan.preview_root(
-            wanted, live_stack.read_stack(wanted.stack, aws, root.name), aws, run="r", description="d"
+            wanted,
+            live_stack.read_stack(wanted.stack, aws, root.name),
+            aws,
+            run="r",
+            description="d",
         )
         if made.change_set:
             aws.execute_change_set(made.change_set, "t")
 
 
 def test_nothing_is_deployed_yet(project: Callable[..., Project], aws: Account) -> None:
-    found = project(FILES).invoke("diff", "--env", "dev", "--against", "deployed", "--detailed-exitcode")
+    found = project(FILES).invoke(
+        "diff", "--env", "dev", "--against", "deployed", "--detailed-exitcode"
+    )
     assert found.exit_code == 2
     assert "Plan: 4 to add" in found.stdout
 
@@ -98,11 +105,19 @@ def test_what_is_deployed_is_what_renders(project: Callable[..., Project], aws: 
     assert aws.aws.change_sets("news-dev-app") == []
 
 
-def test_changes_in_nested_stacks_and_of_an_image(project: Callable[..., Project], aws: Account) -> None:
+def test_changes_in_nested_stacks_and_of_an_image(
+    project: Callable[..., Project], aws: Account
+) -> None:
     made = project(FILES)
     deploy(made)
     made.write({"params/dev.yaml": "title: second\nimages: {web: {tag: '1.1'}}\n"})
-    made.write({"templates/app/web-site.yaml.j2": FILES["templates/app/web-site.yaml.j2"].partition("  Files")[0]})
+    made.write(
+        {
+            "templates/app/web-site.yaml.j2": FILES["templates/app/web-site.yaml.j2"].partition(
+                "  Files"
+            )[0]
+        }
+    )
     found = made.invoke("diff", "--env", "dev", "--against", "deployed")
     assert found.exit_code == 0
     shown = found.stdout
@@ -110,7 +125,9 @@ def test_changes_in_nested_stacks_and_of_an_image(project: Callable[..., Project
     assert "app/web-site:Files (AWS::EFS::FileSystem fs-" in shown
     assert '~ Value: "host/news/web@sha256:1" → (known after apply)' in shown
     assert "# follows parameter WebImage (news/web:1.0 → news/web:1.1)" in shown
-    data = json.loads(made.invoke("diff", "--env", "dev", "--against", "deployed", "--format", "json").stdout)
+    data = json.loads(
+        made.invoke("diff", "--env", "dev", "--against", "deployed", "--format", "json").stdout
+    )
     assert {each["address"]: each["effect"] for each in data["resources"]} == {
         "app:Name": "change",
         "app/web-site:Topic": "change",
@@ -118,10 +135,17 @@ def test_changes_in_nested_stacks_and_of_an_image(project: Callable[..., Project
     }
 
 
-def test_a_stack_that_only_aws_understands_is_an_error(project: Callable[..., Project], aws: Account) -> None:
+def test_a_stack_that_only_aws_understands_is_an_error(
+    project: Callable[..., Project], aws: Account
+) -> None:
     made = project(FILES)
     deploy(made)
     macro = "Transform: Acme::Macro\n" + FILES["templates/base.yaml.j2"]
-    found = made.write({"templates/base.yaml.j2": macro}).invoke("diff", "--env", "dev", "--against", "deployed")
+    found = made.write({"templates/base.yaml.j2": macro}).invoke(
+        "diff", "--env", "dev", "--against", "deployed"
+    )
     assert found.exit_code == 1
-    assert "SW503 base cannot be compared with news-dev-base: Transform Acme::Macro is not supported" in found.stderr
+    assert (
+        "SW503 base cannot be compared with news-dev-base: Transform Acme::Macro is not supported"
+        in found.stderr
+    )

@@ -52,7 +52,9 @@ Resources:
 
 @pytest.fixture
 def app(aws: Boto) -> live_stack.LiveStack:
-    client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    client("s3").create_bucket(
+        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
     client("s3").put_object(Bucket=BUCKET, Key="child.yaml", Body=(TOPIC % "news").encode())
     client("cloudformation").create_stack(StackName="news-app", TemplateBody=ROOT)
     found = live_stack.read_stack("news-app", aws, "app")
@@ -63,12 +65,17 @@ def app(aws: Boto) -> live_stack.LiveStack:
 def test_without_drift_all_is_compared(aws: Boto, app: live_stack.LiveStack) -> None:
     seen: list[str] = []
     found = detect_drift([app], aws, on_progress=seen.append)
-    assert [(each.stack, each.resources, each.failed) for each in found] == [("app", (), ""), ("app/inner", (), "")]
+    assert [(each.stack, each.resources, each.failed) for each in found] == [
+        ("app", (), ""),
+        ("app/inner", (), ""),
+    ]
     assert [(each.compared, each.skipped) for each in found] == [(1, 1), (1, 0)]
     assert sorted(seen) == ["app", "app/inner"]
 
 
-def test_what_was_changed_and_deleted_by_hand_is_found(aws: Boto, app: live_stack.LiveStack) -> None:
+def test_what_was_changed_and_deleted_by_hand_is_found(
+    aws: Boto, app: live_stack.LiveStack
+) -> None:
     client("logs").put_retention_policy(logGroupName="news", retentionInDays=30)
     topic = app.nested["Inner"].resources["Topic"].physical_id
     client("sns").delete_topic(TopicArn=topic)
@@ -83,7 +90,9 @@ def test_what_was_changed_and_deleted_by_hand_is_found(aws: Boto, app: live_stac
 class FakeStacks:
     """`Stacks` that finds one drift, after some rounds; ``state`` is how the detection ends."""
 
-    def __init__(self, *drifts: Drift, rounds: int = 0, state: str = "DETECTION_COMPLETE", reason: str = "") -> None:
+    def __init__(
+        self, *drifts: Drift, rounds: int = 0, state: str = "DETECTION_COMPLETE", reason: str = ""
+    ) -> None:
         self._drifts, self._rounds, self._state, self._reason = drifts, rounds, state, reason
 
     def detect_drift(self, stack: str) -> str:
@@ -98,8 +107,12 @@ class FakeStacks:
 
 
 def function() -> live_stack.LiveStack:
-    stack = Stack(STACK_ID, "news-app", "UPDATE_COMPLETE", parameters={"Password": "****"}, tags={"a": "b"})
-    resources = {"Function": StackResource("Function", "f", "AWS::Lambda::Function", "CREATE_COMPLETE")}
+    stack = Stack(
+        STACK_ID, "news-app", "UPDATE_COMPLETE", parameters={"Password": "****"}, tags={"a": "b"}
+    )
+    resources = {
+        "Function": StackResource("Function", "f", "AWS::Lambda::Function", "CREATE_COMPLETE")
+    }
     return live_stack.LiveStack.of("app", stack, CHILD, resources)
 
 
@@ -110,9 +123,18 @@ def modified(*paths: str) -> Drift:
 
 def test_what_comes_from_a_noecho_parameter_is_hidden() -> None:
     inside = "/Environment/Variables/"
-    paths = (f"{inside}PASSWORD", f"{inside}MODE", f"{inside}ALL/A", f"{inside}OTHER", "/Timeout", "/Environment")
+    paths = (
+        f"{inside}PASSWORD",
+        f"{inside}MODE",
+        f"{inside}ALL/A",
+        f"{inside}OTHER",
+        "/Timeout",
+        "/Environment",
+    )
     (found,) = detect_drift([function()], FakeStacks(modified(*paths)))  # type: ignore[arg-type]
-    shown = {path: (expected, actual) for path, expected, actual, _ in found.resources[0].differences}
+    shown = {
+        path: (expected, actual) for path, expected, actual, _ in found.resources[0].differences
+    }
     secret, plain = ("(hidden)", "(hidden)"), ("old", "new")
     assert shown == dict(zip(paths, (secret, plain, secret, plain, plain, secret), strict=True))
 
@@ -132,14 +154,21 @@ def test_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_detection_that_failed_says_why_and_shows_the_rest() -> None:
-    aws = FakeStacks(modified("/Timeout"), state="DETECTION_FAILED", reason="Failed to detect drift on [Topic]")
+    aws = FakeStacks(
+        modified("/Timeout"), state="DETECTION_FAILED", reason="Failed to detect drift on [Topic]"
+    )
     (found,) = detect_drift([function()], aws)  # type: ignore[arg-type]
     assert (found.failed, len(found.resources)) == ("Failed to detect drift on [Topic]", 1)
 
 
 def test_a_revert_asks_for_what_the_stack_is_already(aws: Boto, app: live_stack.LiveStack) -> None:
     target = revert_target(app, None)
-    assert (target.root, target.stack, target.body, target.inline) == ("app", "news-app", ROOT, True)
+    assert (target.root, target.stack, target.body, target.inline) == (
+        "app",
+        "news-app",
+        ROOT,
+        True,
+    )
     assert list(target.templates) == ["app", "app/inner"]
 
 

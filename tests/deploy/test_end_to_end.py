@@ -1,4 +1,5 @@
-"""From a fresh copy of the project to a running system on this machine, and back: the real command line, one story."""
+"""From a fresh copy of the project to a running system on this machine, and back: the real command
+line, one story."""
 
 from __future__ import annotations
 
@@ -17,7 +18,16 @@ import boto3
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("render.py", "stackwright", "templates", "params", "env", "lambda", "build", "requirements.txt")
+PARTS = (
+    "render.py",
+    "stackwright",
+    "templates",
+    "params",
+    "env",
+    "lambda",
+    "build",
+    "requirements.txt",
+)
 FIRST, SECOND = "value-one-of-a-key", "value-two-of-a-key"
 
 
@@ -32,7 +42,13 @@ class Machine:
         """Output of a verb for ENV=local, messages included."""
         command = [sys.executable, "render.py", *arguments]
         done = subprocess.run(
-            command, cwd=self.folder, input=text, capture_output=True, text=True, timeout=120, check=False
+            command,
+            cwd=self.folder,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         self.written.append(done.stdout + done.stderr)
         assert done.returncode == code, done.stdout + done.stderr
@@ -41,7 +57,9 @@ class Machine:
     def data(self, *arguments: str, code: int = 0) -> Any:
         """What a verb prints as JSON."""
         command = [sys.executable, "render.py", *arguments, "--format", "json"]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False
+        )
         assert done.returncode == code, done.stderr
         return json.loads(done.stdout)
 
@@ -74,7 +92,9 @@ class Machine:
         services = ecs.describe_services(cluster=cluster, services=names)["services"]
         found = {}
         for service in services:
-            definition = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+            definition = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])[
+                "taskDefinition"
+            ]
             found[definition["family"]] = definition["containerDefinitions"][0]
         return found
 
@@ -98,7 +118,12 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
             shutil.copy(source, folder / name)
     made = Machine(folder)
     yield made
-    subprocess.run([sys.executable, "render.py", "emulator", "stop"], cwd=folder, capture_output=True, check=False)
+    subprocess.run(
+        [sys.executable, "render.py", "emulator", "stop"],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+    )
 
 
 def test_the_whole_life_of_an_environment(machine: Machine) -> None:
@@ -113,7 +138,9 @@ def test_the_whole_life_of_an_environment(machine: Machine) -> None:
     first = machine.running()
     assert len(first) == 5
     assert "euglena-local-app" in machine.run("status")
-    assert "app/gateway:Service                       1 of 1 targets healthy" in machine.run("verify")
+    assert "app/gateway:Service                       1 of 1 targets healthy" in machine.run(
+        "verify"
+    )
     _the_aws_cli_sees_it(machine)
 
     assert "nothing to do" in machine.run("deploy", "--yes")
@@ -138,20 +165,34 @@ def _the_aws_cli_sees_it(machine: Machine) -> None:
         assert not os.environ.get("CI"), "the AWS CLI is not installed"
         return
     variables = machine.data("emulator", "start")["variables"]
-    command = [aws, "cloudformation", "describe-stacks", "--query", "Stacks[].StackStatus", "--output", "json"]
-    done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=True)
+    command = [
+        aws,
+        "cloudformation",
+        "describe-stacks",
+        "--query",
+        "Stacks[].StackStatus",
+        "--output",
+        "json",
+    ]
+    done = subprocess.run(
+        command, env={**os.environ, **variables}, capture_output=True, text=True, check=True
+    )
     assert json.loads(done.stdout) == ["CREATE_COMPLETE"] * 14
 
 
 def _a_changed_secret_rolls_what_uses_it(machine: Machine, before: Mapping[str, Any]) -> None:
-    machine.edit("env/local/keys.env", "OPENAI_API_KEY=local-openai_api_key", f"OPENAI_API_KEY={FIRST}")
+    machine.edit(
+        "env/local/keys.env", "OPENAI_API_KEY=local-openai_api_key", f"OPENAI_API_KEY={FIRST}"
+    )
     out = machine.run("deploy", "--yes")
     assert "~ euglena-local/app: ~ OPENAI_API_KEY" in out
     assert "1 new secret version" in out
     after = machine.running()
     rolled = {family for family in after if after[family] != before[family]}
     assert rolled == {"euglena-local-gateway", "euglena-local-agent"}
-    versions = {secret["valueFrom"].rpartition(":")[2] for secret in after["euglena-local-agent"]["secrets"]}
+    versions = {
+        secret["valueFrom"].rpartition(":")[2] for secret in after["euglena-local-agent"]["secrets"]
+    }
     secret = machine.client("secretsmanager").describe_secret(SecretId="euglena-local/app")
     assert ["AWSCURRENT"] in [secret["VersionIdsToStages"][each][:1] for each in versions if each]
 
@@ -164,7 +205,9 @@ def _a_changed_image_rolls_its_service_alone(machine: Machine, before: Mapping[s
     )
     out = machine.run("deploy", "--yes")
     after = machine.running()
-    assert {family for family in after if after[family] != before[family]} == {"euglena-local-agent"}
+    assert {family for family in after if after[family] != before[family]} == {
+        "euglena-local-agent"
+    }
     assert before["euglena-local-agent"]["image"] != after["euglena-local-agent"]["image"]
     stacks = set(re.findall(r"^\d\d:\d\d:\d\d  ([a-z/-]+)", out, re.MULTILINE))
     assert stacks == {"app", "app/agent"}
@@ -173,7 +216,10 @@ def _a_changed_image_rolls_its_service_alone(machine: Machine, before: Mapping[s
 def _bound(running: Mapping[str, Any]) -> dict[str, Any]:
     """What a service is bound to: the digest, and the version of each secret."""
     return {
-        family: (each["image"], sorted((secret["name"], secret["valueFrom"]) for secret in each.get("secrets", [])))
+        family: (
+            each["image"],
+            sorted((secret["name"], secret["valueFrom"]) for secret in each.get("secrets", [])),
+        )
         for family, each in running.items()
     }
 
@@ -186,7 +232,9 @@ def _everything_goes_but_what_is_retained(machine: Machine) -> None:
     assert machine.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
     assert len(machine.client("ecr").describe_repositories()["repositories"]) == 5  # retained
     assert machine.client("s3").list_buckets()["Buckets"] != []  # retained
-    assert "Stays, outside of any stack\n    app/storage:FileSystem (AWS::EFS::FileSystem) fs-" in out
+    assert (
+        "Stays, outside of any stack\n    app/storage:FileSystem (AWS::EFS::FileSystem) fs-" in out
+    )
 
 
 def _what_is_retained_is_adopted_again(machine: Machine) -> None:

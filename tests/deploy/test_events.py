@@ -1,4 +1,5 @@
-"""Events of a tree of stacks, however they come to light and however often AWS refuses to show them."""
+"""Events of a tree of stacks, however they come to light and however often AWS refuses to show
+them."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ class Story:
         of_stack = physical is None
         type_ = STACK if of_stack or physical.startswith("arn:") else "AWS::SNS::Topic"
         name = "Stack" if of_stack else f"N{len(physical)}"
-        event = StackEvent(f"e{len(self.all)}", stack, stack, name, physical or stack, type_, status, "", self.now)
+        event = StackEvent(
+            f"e{len(self.all)}", stack, stack, name, physical or stack, type_, status, "", self.now
+        )
         self.all.append(event)
 
     def events(self, stack, since=None):
@@ -43,7 +46,8 @@ class Story:
 
 @st.composite
 def stories(draw):
-    """An update of a root with nested stacks, some of them in others, after an earlier operation."""
+    """An update of a root with nested stacks, some of them in others, after an earlier
+    operation."""
     story = Story()
     pause = st.integers(0, 2)
     story.tell(ROOT, "CREATE_IN_PROGRESS")
@@ -104,10 +108,16 @@ def test_read_at_once_the_order_is_that_in_which_it_happened(told):
     assert [step.time for step in steps] == sorted(step.time for step in steps)
     for _, some in groupby(steps, key=lambda step: step.time):
         same = list(some)
-        for index, step in enumerate(same):  # nothing of a nested stack follows its parent's conclusion
+        for index, step in enumerate(
+            same
+        ):  # nothing of a nested stack follows its parent's conclusion
             if step.nested and not step.under_way:
                 below = f"{step.stack}/"
-                inner = [n for n, each in enumerate(same) if each.stack.startswith(below) and each.time == step.time]
+                inner = [
+                    n
+                    for n, each in enumerate(same)
+                    if each.stack.startswith(below) and each.time == step.time
+                ]
                 own = [n for n in inner if same[n].physical_id == step.physical_id]
                 assert all(n < index for n in own)
 
@@ -115,7 +125,12 @@ def test_read_at_once_the_order_is_that_in_which_it_happened(told):
 def test_an_operation_begins_after_the_stack_was_at_rest():
     story = Story()
     assert find_beginning(ROOT, story) is None
-    for status in ("REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_IN_PROGRESS"):
+    for status in (
+        "REVIEW_IN_PROGRESS",
+        "CREATE_IN_PROGRESS",
+        "CREATE_FAILED",
+        "ROLLBACK_IN_PROGRESS",
+    ):
         story.tell(ROOT, status)
     story.shown = 1
     assert find_beginning(ROOT, story) is None

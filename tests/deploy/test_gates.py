@@ -1,4 +1,5 @@
-"""What a plan is refused for, and with which option it is not; each plan is predicted from two templates."""
+"""What a plan is refused for, and with which option it is not; each plan is predicted from two
+templates."""
 
 from __future__ import annotations
 
@@ -16,7 +17,15 @@ from stackwright.core.model import Location
 from stackwright.diff.diff import diff_builds
 from stackwright.diff.model import Effect, PropertyDiff, ResourceDiff
 from stackwright.plan.guardrails import ApprovalFlag, find_dangerous_changes, require_approval
-from stackwright.plan.model import Certainty, ListedChange, Plan, PlannedChange, RootAction, RootPlan, StackTarget
+from stackwright.plan.model import (
+    Certainty,
+    ListedChange,
+    Plan,
+    PlannedChange,
+    RootAction,
+    RootPlan,
+    StackTarget,
+)
 
 REGION, ACCOUNT = "us-east-2", "123456789012"
 BUCKET = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "one"}}
@@ -26,7 +35,9 @@ CLUSTER = {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": "one"}}
 
 def template(resources):
     held = {"Keep": {"Type": "AWS::SQS::Queue"}, **resources}
-    return yaml.safe_dump({"Conditions": {"Never": {"Fn::Equals": ["a", "b"]}}, "Resources": held}, sort_keys=False)
+    return yaml.safe_dump(
+        {"Conditions": {"Never": {"Fn::Equals": ["a", "b"]}}, "Resources": held}, sort_keys=False
+    )
 
 
 def plan_of(before, after, kind=RootAction.UPDATE, **changes):
@@ -35,7 +46,13 @@ def plan_of(before, after, kind=RootAction.UPDATE, **changes):
     found = diff_builds(*texts, REGION, ACCOUNT)
     schemas = Schemas(REGION)
     listed = tuple(
-        PlannedChange(each, ListedChange.BOTH, Certainty.CERTAIN, stateful=schemas.get(each.type).stateful, **changes)
+        PlannedChange(
+            each,
+            ListedChange.BOTH,
+            Certainty.CERTAIN,
+            stateful=schemas.get(each.type).stateful,
+            **changes,
+        )
         for each in found.resources
     )
     target = StackTarget("app", "news-prod-app", {"app": texts[1]["app.yaml"]}, {}, {}, {})
@@ -46,7 +63,8 @@ def plan_of(before, after, kind=RootAction.UPDATE, **changes):
 
 def flags(before, after, **rest):
     return [
-        (each.logical_id, each.flag) for each in find_dangerous_changes(plan_of({"X": before}, {"X": after}, **rest))
+        (each.logical_id, each.flag)
+        for each in find_dangerous_changes(plan_of({"X": before}, {"X": after}, **rest))
     ]
 
 
@@ -58,7 +76,8 @@ def kept(resource, policy="Retain"):
     return {**resource, "DeletionPolicy": policy, "UpdateReplacePolicy": policy}
 
 
-# --- data and replacements ----------------------------------------------------------------------------------
+# --- data and replacements
+# ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -66,7 +85,11 @@ def kept(resource, policy="Retain"):
     [
         (TOPIC, with_properties(TOPIC, DisplayName="d"), []),
         (TOPIC, with_properties(TOPIC, TopicName="two"), [ApprovalFlag.REPLACE]),
-        (BUCKET, with_properties(BUCKET, BucketName="two"), [ApprovalFlag.DATA_LOSS, ApprovalFlag.REPLACE]),
+        (
+            BUCKET,
+            with_properties(BUCKET, BucketName="two"),
+            [ApprovalFlag.DATA_LOSS, ApprovalFlag.REPLACE],
+        ),
         (kept(BUCKET), kept(with_properties(BUCKET, BucketName="two")), [ApprovalFlag.REPLACE]),
     ],
     ids=["in place", "replaced", "replaced with its data", "replaced, data kept"],
@@ -85,7 +108,10 @@ def test_removals_of_what_holds_data_need_leave():
 def test_revisions_and_followers_are_replaced_without_leave():
     task = {"Type": "AWS::ECS::TaskDefinition", "Properties": {"Family": "f", "Cpu": "256"}}
     assert flags(task, with_properties(task, Cpu="512")) == []
-    sub = {"Type": "AWS::SNS::Subscription", "Properties": {"TopicArn": {"Ref": "T"}, "Protocol": "sms"}}
+    sub = {
+        "Type": "AWS::SNS::Subscription",
+        "Properties": {"TopicArn": {"Ref": "T"}, "Protocol": "sms"},
+    }
     found = find_dangerous_changes(
         plan_of({"T": TOPIC, "S": sub}, {"T": with_properties(TOPIC, TopicName="two"), "S": sub})
     )
@@ -93,32 +119,50 @@ def test_revisions_and_followers_are_replaced_without_leave():
 
 
 def test_what_only_cloudformation_says_is_believed_unless_it_is_a_phantom():
-    found = plan_of({"X": TOPIC}, {"X": with_properties(TOPIC, TopicName="two")}, replacement="True")
+    found = plan_of(
+        {"X": TOPIC}, {"X": with_properties(TOPIC, TopicName="two")}, replacement="True"
+    )
     change = found.roots[0].changes[0]
-    bare = replace(change, diff=replace(change.diff, properties=()), listed=ListedChange.CLOUDFORMATION)
+    bare = replace(
+        change, diff=replace(change.diff, properties=()), listed=ListedChange.CLOUDFORMATION
+    )
 
     def with_change(one):
         return replace(found, roots=(replace(found.roots[0], changes=(one,)),))
 
-    assert [each.flag for each in find_dangerous_changes(with_change(bare))] == [ApprovalFlag.REPLACE]
+    assert [each.flag for each in find_dangerous_changes(with_change(bare))] == [
+        ApprovalFlag.REPLACE
+    ]
     assert find_dangerous_changes(with_change(replace(bare, certainty=Certainty.PHANTOM))) == []
     assert find_dangerous_changes(with_change(replace(bare, certainty=Certainty.CONDITIONAL))) == []
-    assert find_dangerous_changes(with_change(replace(change, certainty=Certainty.PHANTOM, stateful=True))) == []
+    assert (
+        find_dangerous_changes(
+            with_change(replace(change, certainty=Certainty.PHANTOM, stateful=True))
+        )
+        == []
+    )
 
 
 def test_cloudformations_word_on_what_happens_to_the_old_one_decides():
     change = {"X": BUCKET}, {"X": with_properties(BUCKET, BucketName="two")}
-    assert {each.flag for each in find_dangerous_changes(plan_of(*change, policy_action="ReplaceAndDelete"))} == {
+    assert {
+        each.flag
+        for each in find_dangerous_changes(plan_of(*change, policy_action="ReplaceAndDelete"))
+    } == {
         ApprovalFlag.DATA_LOSS,
         ApprovalFlag.REPLACE,
     }
-    assert [each.flag for each in find_dangerous_changes(plan_of(*change, policy_action="ReplaceAndRetain"))] == [
-        ApprovalFlag.REPLACE
-    ]
+    assert [
+        each.flag
+        for each in find_dangerous_changes(plan_of(*change, policy_action="ReplaceAndRetain"))
+    ] == [ApprovalFlag.REPLACE]
 
 
 def test_a_new_deployment_endangers_nothing():
-    change = {"X": BUCKET, "G": group([])}, {"X": with_properties(BUCKET, BucketName="two"), "G": group([WORLD])}
+    change = (
+        {"X": BUCKET, "G": group([])},
+        {"X": with_properties(BUCKET, BucketName="two"), "G": group([WORLD])},
+    )
     assert find_dangerous_changes(plan_of(*change, kind=RootAction.CREATE)) == []
     assert find_dangerous_changes(plan_of(*change, kind=RootAction.LATER)) == []
     later = plan_of(*change, kind=RootAction.LATER)
@@ -126,12 +170,19 @@ def test_a_new_deployment_endangers_nothing():
     assert len(find_dangerous_changes(live)) == 3
 
 
-# --- access ---------------------------------------------------------------------------------------------------
+# --- access
+# ---------------------------------------------------------------------------------------------------
 
 
 def role(*statements, **more):
-    policy = {"PolicyName": "p", "PolicyDocument": {"Version": "2012-10-17", "Statement": list(statements)}}
-    return {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}, "Policies": [policy], **more}}
+    policy = {
+        "PolicyName": "p",
+        "PolicyDocument": {"Version": "2012-10-17", "Statement": list(statements)},
+    }
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {"AssumeRolePolicyDocument": {}, "Policies": [policy], **more},
+    }
 
 
 def allow(action="s3:GetObject", resource="arn:aws:s3:::a/*", **more):
@@ -146,7 +197,10 @@ def bucket_policy(statement):
     """One statement need not be in a list."""
     return {
         "Type": "AWS::S3::BucketPolicy",
-        "Properties": {"Bucket": "b", "PolicyDocument": {"Statement": {**statement, "Principal": "*"}}},
+        "Properties": {
+            "Bucket": "b",
+            "PolicyDocument": {"Statement": {**statement, "Principal": "*"}},
+        },
     }
 
 
@@ -164,7 +218,11 @@ ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
     [
         (role(allow()), role(allow(), allow("s3:PutObject")), True),
         (role(allow(), allow("s3:PutObject")), role(allow()), False),
-        (role(allow(), deny(), allow("s3:PutObject")), role(allow("s3:PutObject"), allow(), deny()), False),
+        (
+            role(allow(), deny(), allow("s3:PutObject")),
+            role(allow("s3:PutObject"), allow(), deny()),
+            False,
+        ),
         (role(allow(), deny()), role(allow("s3:PutObject"), deny(), allow()), True),
         (role(allow()), role(allow(), {"Effect": "Deny", "Action": "*", "Resource": "*"}), False),
         (role(allow(), {"Effect": "Deny", "Action": "*", "Resource": "*"}), role(allow()), True),
@@ -174,22 +232,46 @@ ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
         (role(allow(["s3:Get*", "s3:PutObject"])), role(allow(["s3:GetObject"])), False),
         (role(allow(resource="arn:aws:s3:::a/*")), role(allow(resource="*")), True),
         (role(allow(resource="*")), role(allow(resource="arn:aws:s3:::a/*")), False),
-        (role(allow(Condition=when("StringEquals", "1"))), role(allow(Condition=when("StringEquals", "1", "2"))), True),
+        (
+            role(allow(Condition=when("StringEquals", "1"))),
+            role(allow(Condition=when("StringEquals", "1", "2"))),
+            True,
+        ),
         (
             role(allow(Condition=when("StringEquals", "1", "2"))),
             role(allow(Condition=when("StringEquals", "1"))),
             False,
         ),
-        (role(allow(Condition=when("StringLike", "a*"))), role(allow(Condition=when("StringLike", "ab"))), False),
-        (role(allow(Condition=when("StringNotLike", "a*"))), role(allow(Condition=when("StringNotLike", "ab"))), True),
+        (
+            role(allow(Condition=when("StringLike", "a*"))),
+            role(allow(Condition=when("StringLike", "ab"))),
+            False,
+        ),
+        (
+            role(allow(Condition=when("StringNotLike", "a*"))),
+            role(allow(Condition=when("StringNotLike", "ab"))),
+            True,
+        ),
         (
             role(allow(Condition=when("StringNotEquals", "1"))),
             role(allow(Condition=when("StringNotEquals", "1", "2"))),
             False,
         ),
-        (role(deny(Condition=when("StringEquals", "1", "2"))), role(deny(Condition=when("StringEquals", "1"))), True),
-        (role(deny(Condition=when("StringEquals", "1"))), role(deny(Condition=when("StringEquals", "1", "2"))), False),
-        (role(deny(Condition=when("NotIpAddress", "1"))), role(deny(Condition=when("NotIpAddress", "1", "2"))), True),
+        (
+            role(deny(Condition=when("StringEquals", "1", "2"))),
+            role(deny(Condition=when("StringEquals", "1"))),
+            True,
+        ),
+        (
+            role(deny(Condition=when("StringEquals", "1"))),
+            role(deny(Condition=when("StringEquals", "1", "2"))),
+            False,
+        ),
+        (
+            role(deny(Condition=when("NotIpAddress", "1"))),
+            role(deny(Condition=when("NotIpAddress", "1", "2"))),
+            True,
+        ),
         (role(allow(Condition=IF)), role(allow()), True),
         (role(allow()), role(allow(Condition=IF)), False),
         (role(allow()), role({**allow(), "Effect": "Deny"}), False),
@@ -201,7 +283,11 @@ ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
         (role(deny(["s3:Get*", "s3:Put*"])), role(deny(["s3:Get*"])), True),
         (role(deny(), allow()), role(deny(), allow("s3:Get*")), True),
         (role(deny(), allow("s3:Get*")), role(deny(), allow()), False),
-        (role(deny(NotResource="arn:aws:s3:::a/*")), role(deny(NotResource=["arn:aws:s3:::a/*", "b"])), True),
+        (
+            role(deny(NotResource="arn:aws:s3:::a/*")),
+            role(deny(NotResource=["arn:aws:s3:::a/*", "b"])),
+            True,
+        ),
         (bucket_policy(deny()), bucket_policy(deny("s3:Get*")), True),
         (bucket_policy(deny("s3:Get*")), bucket_policy(deny()), False),
         (role(allow()), role(allow(), ManagedPolicyArns=[ARN]), True),
@@ -225,7 +311,10 @@ def chosen(otherwise, then=NONE):
 
 def document(value):
     """A role with one policy, whose document is given as it is."""
-    return {"Type": "AWS::IAM::Role", "Properties": {"Policies": [{"PolicyName": "p", "PolicyDocument": value}]}}
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {"Policies": [{"PolicyName": "p", "PolicyDocument": value}]},
+    }
 
 
 @pytest.mark.parametrize(
@@ -233,23 +322,40 @@ def document(value):
     [
         lambda one, other: role(chosen(NONE, other), other, one),
         lambda one, other: role(other, chosen(one, other)),
-        lambda one, other: role({**other, "Sid": "A"}, chosen(NONE, {**other, "Sid": "S"}), {**one, "Sid": "S"}),
+        lambda one, other: role(
+            {**other, "Sid": "A"}, chosen(NONE, {**other, "Sid": "S"}), {**one, "Sid": "S"}
+        ),
         lambda one, other: document({"Statement": chosen([other, one], [one, other])}),
         lambda one, other: document({"Statement": chosen(one, other)}),
-        lambda one, other: document(chosen({"Statement": [other, one]}, {"Statement": [one, other]})),
+        lambda one, other: document(
+            chosen({"Statement": [other, one]}, {"Statement": [one, other]})
+        ),
         lambda one, other: document({"Fn::Sub": json.dumps({"Statement": [other, one]})}),
     ],
-    ids=["after one that is dropped", "in a branch", "by name", "list", "no list", "document", "text"],
+    ids=[
+        "after one that is dropped",
+        "in a branch",
+        "by name",
+        "list",
+        "no list",
+        "document",
+        "text",
+    ],
 )
 def test_a_statement_means_what_it_is_resolved_to(make):
     few, more = ["s3:GetObject"], ["s3:GetObject", "s3:PutObject"]
     for kind, other, wider, narrower in ((allow, deny, few, more), (deny, allow, more, few)):
-        before, after = make(kind(wider), other("sns:Publish")), make(kind(narrower), other("sns:Publish"))
+        before, after = (
+            make(kind(wider), other("sns:Publish")),
+            make(kind(narrower), other("sns:Publish")),
+        )
         assert [flag for _, flag in flags(before, after)] == [ApprovalFlag.ACCESS], kind.__name__
         assert flags(after, before) == [], kind.__name__
 
 
-@pytest.mark.parametrize("effect", [{"Fn::ImportValue": "effect"}, {"Fn::Sub": "${Keep.QueueName}"}])
+@pytest.mark.parametrize(
+    "effect", [{"Fn::ImportValue": "effect"}, {"Fn::Sub": "${Keep.QueueName}"}]
+)
 def test_a_statement_of_which_nobody_knows_what_it_does_may_open(effect):
     def said(*actions):
         return role({**allow(list(actions)), "Effect": effect})
@@ -264,9 +370,15 @@ def test_a_statement_of_which_nobody_knows_what_it_does_may_open(effect):
 def test_no_name_of_a_policy_or_statement_hides_what_opens(name):
     def called(statement):
         held = role({**statement, "Sid": name})
-        return with_properties(held, Policies=[{**held["Properties"]["Policies"][0], "PolicyName": name}])
+        return with_properties(
+            held, Policies=[{**held["Properties"]["Policies"][0], "PolicyName": name}]
+        )
 
-    for before, after in ((allow(Condition=IF), allow()), (deny(), deny(Condition=IF)), (allow("s3:Get*"), allow("*"))):
+    for before, after in (
+        (allow(Condition=IF), allow()),
+        (deny(), deny(Condition=IF)),
+        (allow("s3:Get*"), allow("*")),
+    ):
         assert flags(called(before), called(after)) == [("X", ApprovalFlag.ACCESS)]
         assert flags(called(after), called(before)) == []
 
@@ -275,11 +387,16 @@ def test_what_only_cloudformation_lists_of_a_statement_may_open():
     found = plan_of({"X": role(allow(["s3:Get*"]))}, {"X": role(allow(["s3:Get*", "s3:Put*"]))})
     root = found.roots[0]
     (change,) = root.changes
-    leaf = PropertyDiff("Policies[0].PolicyDocument.Statement[0].Action[1]", "s3:Put*", None, exists_after=False)
-    bare = replace(change, diff=replace(change.diff, properties=(leaf,)), listed=ListedChange.CLOUDFORMATION)
-    assert [each.flag for each in find_dangerous_changes(replace(found, roots=(replace(root, changes=(bare,)),)))] == [
-        ApprovalFlag.ACCESS
-    ]
+    leaf = PropertyDiff(
+        "Policies[0].PolicyDocument.Statement[0].Action[1]", "s3:Put*", None, exists_after=False
+    )
+    bare = replace(
+        change, diff=replace(change.diff, properties=(leaf,)), listed=ListedChange.CLOUDFORMATION
+    )
+    assert [
+        each.flag
+        for each in find_dangerous_changes(replace(found, roots=(replace(root, changes=(bare,)),)))
+    ] == [ApprovalFlag.ACCESS]
 
 
 WORLD = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "0.0.0.0/0"}
@@ -311,7 +428,9 @@ def test_wider_security_groups_need_leave(before, after, wider):
     assert [flag for _, flag in flags(before, after)] == [ApprovalFlag.ACCESS] * wider
 
 
-@pytest.mark.parametrize("rules", [chosen([WORLD], []), [chosen(WORLD)], [WORLD]], ids=["list", "item", "plain"])
+@pytest.mark.parametrize(
+    "rules", [chosen([WORLD], []), [chosen(WORLD)], [WORLD]], ids=["list", "item", "plain"]
+)
 def test_rules_of_a_new_group_open_wherever_a_condition_stands(rules):
     (danger,) = find_dangerous_changes(plan_of({}, {"X": group(rules)}))
     assert (danger.flag, "0.0.0.0/0" in danger.text) == (ApprovalFlag.ACCESS, True)
@@ -323,8 +442,12 @@ def test_new_resources_that_grant_need_leave_and_say_what():
         "Type": "AWS::Lambda::Permission",
         "Properties": {"Action": "lambda:InvokeFunction", "FunctionName": "f", "Principal": "*"},
     }
-    found = find_dangerous_changes(plan_of({}, {"I": ingress, "P": permission, "R": role(allow()), "T": TOPIC}))
-    assert [(each.logical_id, each.flag) for each in found] == [(name, ApprovalFlag.ACCESS) for name in "IPR"]
+    found = find_dangerous_changes(
+        plan_of({}, {"I": ingress, "P": permission, "R": role(allow()), "T": TOPIC})
+    )
+    assert [(each.logical_id, each.flag) for each in found] == [
+        (name, ApprovalFlag.ACCESS) for name in "IPR"
+    ]
     assert "lets in or out: tcp 443 0.0.0.0/0" in found[0].text
     assert "lets * invoke a function" in found[1].text
     rule = {key: value for key, value in WORLD.items() if key != "CidrIp"}
@@ -334,14 +457,20 @@ def test_new_resources_that_grant_need_leave_and_say_what():
         ({"Fn::GetAtt": "T.TopicArn"}, "${T.TopicArn}"),
         ({"Ref": "T"}, "${T}"),
     ):
-        ingress = {"Type": "AWS::EC2::SecurityGroupIngress", "Properties": {**rule, "SourceSecurityGroupId": peer}}
+        ingress = {
+            "Type": "AWS::EC2::SecurityGroupIngress",
+            "Properties": {**rule, "SourceSecurityGroupId": peer},
+        }
         (danger,) = find_dangerous_changes(plan_of({"T": TOPIC}, {"T": TOPIC, "I": ingress}))
         assert f"lets in or out: tcp 443 {text}" in danger.text
     assert "allows s3:GetObject" in found[2].text
 
 
 def policy(type_, *statements, **more):
-    return {"Type": type_, "Properties": {"PolicyDocument": {"Statement": list(statements)}, **more}}
+    return {
+        "Type": type_,
+        "Properties": {"PolicyDocument": {"Statement": list(statements)}, **more},
+    }
 
 
 HIDDEN_DOCUMENT = {"Fn::ImportValue": "document"}
@@ -376,7 +505,9 @@ READ = allow()
 )
 def test_a_policy_that_denied_leaves_an_opening(type_, held, opens):
     gone = {"Type": type_, "Properties": {"PolicyDocument": {"Statement": held}}}
-    assert [each.flag for each in find_dangerous_changes(plan_of({"X": gone}, {}))] == [ApprovalFlag.ACCESS] * opens
+    assert [each.flag for each in find_dangerous_changes(plan_of({"X": gone}, {}))] == [
+        ApprovalFlag.ACCESS
+    ] * opens
     assert find_dangerous_changes(plan_of({"X": kept(gone)}, {})) == []
 
 
@@ -387,15 +518,24 @@ def test_whoever_a_policy_is_attached_to_gains_what_it_allows(type_, name):
         return policy(type_, *held, **{name: list(names)})
 
     new = {"Ref": "Keep"}
-    for before, after in ((["A"], ["A", "B"]), (["A"], ["B"]), (["A", "B"], ["A", new]), ([], ["A"])):
+    for before, after in (
+        (["A"], ["A", "B"]),
+        (["A"], ["B"]),
+        (["A", "B"], ["A", new]),
+        ([], ["A"]),
+    ):
         assert flags(attached(*before), attached(*after)) == [("X", ApprovalFlag.ACCESS)], after
     assert flags(policy(type_, allow()), attached("A")) == [("X", ApprovalFlag.ACCESS)]
     for before, after in ((["A", "B"], ["B"]), (["A", "B"], ["B", "A"])):
         assert flags(attached(*before), attached(*after)) == [], after
     assert flags(attached("A", held=(deny(),)), attached("A", "B", held=(deny(),))) == []
     denies, unread = (allow(), chosen(deny())), (HIDDEN_DOCUMENT,)
-    assert flags(attached("A", "B", held=denies), attached("B", held=denies)) == [("X", ApprovalFlag.ACCESS)]
-    assert flags(attached("A", "B", held=unread), attached("B", held=unread)) == [("X", ApprovalFlag.ACCESS)]
+    assert flags(attached("A", "B", held=denies), attached("B", held=denies)) == [
+        ("X", ApprovalFlag.ACCESS)
+    ]
+    assert flags(attached("A", "B", held=unread), attached("B", held=unread)) == [
+        ("X", ApprovalFlag.ACCESS)
+    ]
 
 
 @pytest.mark.parametrize("name", ["Role", "User", "Group"])
@@ -404,7 +544,10 @@ def test_a_policy_that_goes_to_another_opens(name):
         return policy(f"AWS::IAM::{name}Policy", allow(), PolicyName="p", **{f"{name}Name": to})
 
     assert ("X", ApprovalFlag.ACCESS) in flags(attached("a"), attached("b"))
-    role_ = {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "a", "AssumeRolePolicyDocument": {}}}
+    role_ = {
+        "Type": "AWS::IAM::Role",
+        "Properties": {"RoleName": "a", "AssumeRolePolicyDocument": {}},
+    }
     assert flags(role_, with_properties(role_, RoleName="b")) == [("X", ApprovalFlag.REPLACE)]
 
 
@@ -417,7 +560,8 @@ def test_a_policy_that_goes_to_another_opens(name):
     ],
 )
 def test_whoever_joins_gains_what_is_allowed_there(type_, name, others):
-    """And who leaves is no longer denied anything, which a role of instances is not: they are left with nothing."""
+    """And who leaves is no longer denied anything, which a role of instances is not: they are left
+    with nothing."""
 
     def members(*names):
         return {"Type": type_, "Properties": {name: list(names), **others}}
@@ -431,7 +575,10 @@ def test_whoever_joins_gains_what_is_allowed_there(type_, name, others):
 
 def test_members_of_groups_come_and_go():
     def addition(group="g"):
-        return {"Type": "AWS::IAM::UserToGroupAddition", "Properties": {"GroupName": group, "Users": ["u"]}}
+        return {
+            "Type": "AWS::IAM::UserToGroupAddition",
+            "Properties": {"GroupName": group, "Users": ["u"]},
+        }
 
     assert flags(addition(), addition("h")) == [("X", ApprovalFlag.ACCESS)]
     (came,) = find_dangerous_changes(plan_of({}, {"X": addition()}))
@@ -455,7 +602,9 @@ def test_a_policy_that_cannot_be_read_may_allow_and_deny():
     assert "allows Fn::ImportValue: document" in danger.text
     text = json.dumps({"Statement": allow("logs:*")})
     (danger,) = find_dangerous_changes(
-        plan_of({}, {"X": {"Type": "AWS::Logs::ResourcePolicy", "Properties": {"PolicyDocument": text}}})
+        plan_of(
+            {}, {"X": {"Type": "AWS::Logs::ResourcePolicy", "Properties": {"PolicyDocument": text}}}
+        )
     )
     assert "allows logs:*" in danger.text
 
@@ -463,7 +612,9 @@ def test_a_policy_that_cannot_be_read_may_allow_and_deny():
 def test_a_removed_policy_of_which_only_cloudformation_tells_may_have_denied():
     found = plan_of({"X": policy("AWS::SQS::QueuePolicy", allow())}, {})
     root = found.roots[0]
-    bare = replace(root.changes[0], diff=ResourceDiff("app", "X", "AWS::SQS::QueuePolicy", Effect.REMOVE))
+    bare = replace(
+        root.changes[0], diff=ResourceDiff("app", "X", "AWS::SQS::QueuePolicy", Effect.REMOVE)
+    )
     assert find_dangerous_changes(found) == []
     (danger,) = find_dangerous_changes(replace(found, roots=(replace(root, changes=(bare,)),)))
     assert "no longer denies anything" in danger.text
@@ -472,7 +623,9 @@ def test_a_removed_policy_of_which_only_cloudformation_tells_may_have_denied():
 def test_what_follows_another_resource_is_not_wider():
     statement = allow(resource={"Fn::GetAtt": ["T", "TopicArn"]})
     changed = with_properties(TOPIC, TopicName="two")
-    found = find_dangerous_changes(plan_of({"T": TOPIC, "R": role(statement)}, {"T": changed, "R": role(statement)}))
+    found = find_dangerous_changes(
+        plan_of({"T": TOPIC, "R": role(statement)}, {"T": changed, "R": role(statement)})
+    )
     assert [each.option for each in found] == ["--allow-replace T"]
 
 
@@ -487,42 +640,65 @@ def test_what_names_another_resource_is_a_change_of_its_own():
         return role(allow(resource={"Fn::Sub": f"arn:aws:s3:::${{{resource}}}/*"}))
 
     one, two = group([]), group([])
-    found = find_dangerous_changes(plan_of({"A": one, "X": rule("A")}, {"A": one, "B": two, "X": rule("B")}))
-    assert [(each.logical_id, each.flag) for each in found] == [("X", ApprovalFlag.REPLACE), ("X", ApprovalFlag.ACCESS)]
+    found = find_dangerous_changes(
+        plan_of({"A": one, "X": rule("A")}, {"A": one, "B": two, "X": rule("B")})
+    )
+    assert [(each.logical_id, each.flag) for each in found] == [
+        ("X", ApprovalFlag.REPLACE),
+        ("X", ApprovalFlag.ACCESS),
+    ]
     found = find_dangerous_changes(
         plan_of({"A": BUCKET, "X": access("A")}, {"A": BUCKET, "B": TOPIC, "X": access("B")})
     )
     assert [(each.logical_id, each.flag) for each in found] == [("X", ApprovalFlag.ACCESS)]
-    cluster = with_properties(CLUSTER, ClusterName="two")  # whose Ref is known: it is its identifier
-    service = {"Type": "AWS::ECS::Service", "Properties": {"Cluster": {"Ref": "A"}, "TaskDefinition": "t"}}
+    cluster = with_properties(
+        CLUSTER, ClusterName="two"
+    )  # whose Ref is known: it is its identifier
+    service = {
+        "Type": "AWS::ECS::Service",
+        "Properties": {"Cluster": {"Ref": "A"}, "TaskDefinition": "t"},
+    }
     (follower,) = [each for each in plan_of({"A": CLUSTER, "X": service}, {"A": cluster, "X": service}).roots[0].changes
                    if each.diff.logical_id == "X"]  # fmt: skip
     (leaf,) = follower.diff.properties
     for before, physical, own in (("one", "one", False), ("other", "one", True)):
-        plan = plan_of({"A": CLUSTER, "X": service}, {"A": cluster, "X": service}, physical_id=physical)
+        plan = plan_of(
+            {"A": CLUSTER, "X": service}, {"A": cluster, "X": service}, physical_id=physical
+        )
         said = replace(leaf, before=before, after="${A}", after_apply=True)
         root = plan.roots[0]
         changes = tuple(
-            replace(each, diff=replace(each.diff, properties=(said,))) if each.diff.logical_id == "X" else each
+            replace(each, diff=replace(each.diff, properties=(said,)))
+            if each.diff.logical_id == "X"
+            else each
             for each in root.changes
         )
         found = find_dangerous_changes(replace(plan, roots=(replace(root, changes=changes),)))
         assert ("X" in [each.logical_id for each in found]) is own
     renamed = group([], GroupName="other")
-    found = find_dangerous_changes(plan_of({"A": one, "X": rule("A")}, {"A": renamed, "X": rule("A")}))
+    found = find_dangerous_changes(
+        plan_of({"A": one, "X": rule("A")}, {"A": renamed, "X": rule("A")})
+    )
     assert "X" not in [each.logical_id for each in found]
 
 
-# --- leave ------------------------------------------------------------------------------------------------------
+# --- leave
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_require_refuses_each_with_its_option_and_line():
     found = find_dangerous_changes(
-        plan_of({"X": BUCKET, "G": group([])}, {"X": with_properties(BUCKET, BucketName="two"), "G": group([WORLD])})
+        plan_of(
+            {"X": BUCKET, "G": group([])},
+            {"X": with_properties(BUCKET, BucketName="two"), "G": group([WORLD])},
+        )
     )
     with pytest.raises(DeployError) as refused:
         require_approval(
-            found, locate=lambda stack, name: Location(f"templates/{stack}.yaml.j2", 7) if name == "X" else None
+            found,
+            locate=lambda stack, name: (
+                Location(f"templates/{stack}.yaml.j2", 7) if name == "X" else None
+            ),
         )
     problems = refused.value.problems
     assert {(each.code, each.hint) for each in problems} == {
@@ -534,22 +710,30 @@ def test_require_refuses_each_with_its_option_and_line():
     assert all(each.message.startswith("refused: app:") for each in problems)
     with pytest.raises(DeployError, match="its data is deleted"):
         require_approval(found, replace=["X"], broader_access=True)
-    with pytest.raises(DeployError, match="is replaced by a new one: BucketName cannot change in place"):
+    with pytest.raises(
+        DeployError, match="is replaced by a new one: BucketName cannot change in place"
+    ):
         require_approval(found, replace=["Y"], data_loss=True, broader_access=True)
     require_approval(found, replace=["app:X"], data_loss=True, broader_access=True)
     require_approval([])
 
 
 def test_a_logical_id_that_several_stacks_have_is_allowed_by_address_only():
-    one = plan_of({"X": TOPIC, "Y": TOPIC}, {each: with_properties(TOPIC, TopicName="two") for each in "XY"})
+    one = plan_of(
+        {"X": TOPIC, "Y": TOPIC}, {each: with_properties(TOPIC, TopicName="two") for each in "XY"}
+    )
     root = one.roots[0]
 
     def named(stack):
-        changes = tuple(replace(each, diff=replace(each.diff, stack=stack)) for each in root.changes)
+        changes = tuple(
+            replace(each, diff=replace(each.diff, stack=stack)) for each in root.changes
+        )
         target = replace(root.target, root=stack, stack=f"news-prod-{stack}")
         return replace(root, target=target, changes=changes)
 
-    both = replace(one, roots=(named("app"), replace(named("web"), changes=named("web").changes[:1])))
+    both = replace(
+        one, roots=(named("app"), replace(named("web"), changes=named("web").changes[:1]))
+    )
     found = find_dangerous_changes(both)
     assert [each.option for each in found] == [
         "--allow-replace app:X",
@@ -565,12 +749,16 @@ def test_a_logical_id_that_several_stacks_have_is_allowed_by_address_only():
     (left,) = Approvals(yes=True, replace=frozenset(["app:X", "Y"])).missing(found)
     with pytest.raises(DeployError) as refused:
         require_approval([left], replace=["X"])
-    assert [each.hint for each in refused.value.problems] == ["if that is meant: --allow-replace web:X"]
+    assert [each.hint for each in refused.value.problems] == [
+        "if that is meant: --allow-replace web:X"
+    ]
     require_approval(found, replace=["app:X", "web:X", "app:Y"])
 
 
 def test_typing_a_name_allows_what_was_shown_and_no_more():
-    replaced, lost = find_dangerous_changes(plan_of({"X": BUCKET}, {"X": with_properties(BUCKET, BucketName="two")}))
+    replaced, lost = find_dangerous_changes(
+        plan_of({"X": BUCKET}, {"X": with_properties(BUCKET, BucketName="two")})
+    )
     allowed = Approvals(yes=False, typed=frozenset([replaced]))
     assert allowed.missing([replaced, lost]) == [lost]
     assert allowed.missing([replace(replaced, text="and more")]) != []

@@ -1,4 +1,5 @@
-"""images build, push, mirror and status: podman, real registries on loopback, and ECR's API from moto."""
+"""images build, push, mirror and status: podman, real registries on loopback, and ECR's API from
+moto."""
 
 from __future__ import annotations
 
@@ -18,7 +19,12 @@ from typing import Any
 import pytest
 
 from stackwright.artifacts.containers import ContainerEngine, RegistryClient, is_loopback
-from stackwright.artifacts.images import ImageRegistry, find_tagged_images, keep_release_images, resolve_digests
+from stackwright.artifacts.images import (
+    ImageRegistry,
+    find_tagged_images,
+    keep_release_images,
+    resolve_digests,
+)
 from stackwright.aws import Boto, Login
 from stackwright.core.errors import ImageError
 from tests.deploy import registries
@@ -83,12 +89,22 @@ class Site:
 
 
 @pytest.fixture
-def site(project: Make, moto: str, podman: Podman, ecr: str, public: str, request: pytest.FixtureRequest) -> Site:
+def site(
+    project: Make, moto: str, podman: Podman, ecr: str, public: str, request: pytest.FixtureRequest
+) -> Site:
     team = hashlib.sha256(request.node.name.encode()).hexdigest()[:12]  # registries outlive a test
     dockerfile = f"FROM scratch\nLABEL team={team}\nCOPY app /app\n"
-    text = PARAMS.replace("team/", f"{team}/").replace("SOURCE", public).replace("library/", f"{team}/")
+    text = (
+        PARAMS.replace("team/", f"{team}/")
+        .replace("SOURCE", public)
+        .replace("library/", f"{team}/")
+    )
     made = project(
-        {"params/defaults.yaml": text, "services/web/Dockerfile": dockerfile, "services/web/app": f"one {team}"}
+        {
+            "params/defaults.yaml": text,
+            "services/web/Dockerfile": dockerfile,
+            "services/web/app": f"one {team}",
+        }
     )
     for name in ("web", "cache"):
         client("ecr").create_repository(repositoryName=f"{team}/{name}")
@@ -140,7 +156,10 @@ def test_a_tag_that_is_taken_is_not_moved(site: Site) -> None:
     assert site.run("build").returncode == 0
     refused = site.run("push")
     assert refused.returncode == 1
-    assert "params/defaults.yaml:5: error SW449 web: the registry has another image under the tag 1.0" in refused.stderr
+    assert (
+        "params/defaults.yaml:5: error SW449 web: the registry has another image under the tag 1.0"
+        in refused.stderr
+    )
     assert site.digest("web", "1.0") == first
     site.parameters("'1.0'", "'2.0'")
     assert [site.run(verb).returncode for verb in ("build", "push")] == [0, 0]
@@ -158,7 +177,10 @@ def test_a_public_image_is_mirrored_once(site: Site, public: str) -> None:
     publish(site, public)
     first = site.run("mirror")
     assert first.returncode == 0, first.stderr
-    assert first.stdout == f"cache  ok  {site.host}/{site.team}/cache@{site.digest('cache', '7')}  linux/amd64\n"
+    assert (
+        first.stdout
+        == f"cache  ok  {site.host}/{site.team}/cache@{site.digest('cache', '7')}  linux/amd64\n"
+    )
     site.parameters(public, "127.0.0.1:9")  # the source is gone
     again = site.run("mirror")
     assert (again.returncode, again.stdout) == (0, first.stdout)
@@ -186,8 +208,16 @@ def test_an_index_has_an_image_for_each_platform(site: Site) -> None:
     for verb in ("build", "push"):
         assert site.run(verb).returncode == 0
     digest = site.digest("web", "1.0")
-    kinds = [("linux", "amd64"), ("linux", "arm64"), ("unknown", "unknown")]  # the last as BuildKit's attestations
-    put_index(site, "2.0", [{"digest": digest, "platform": {"os": os_, "architecture": a}} for os_, a in kinds])
+    kinds = [
+        ("linux", "amd64"),
+        ("linux", "arm64"),
+        ("unknown", "unknown"),
+    ]  # the last as BuildKit's attestations
+    put_index(
+        site,
+        "2.0",
+        [{"digest": digest, "platform": {"os": os_, "architecture": a}} for os_, a in kinds],
+    )
     site.parameters("'1.0'", "'2.0'")
     status = site.run("status", "web", "--format", "json")
     assert status.returncode == 0, status.stderr
@@ -203,9 +233,15 @@ def test_an_index_has_an_image_for_each_platform(site: Site) -> None:
 def put_index(site: Site, tag: str, entries: list[dict[str, Any]]) -> None:
     kind = "application/vnd.oci.image.index.v1+json"
     manifest = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 1}
-    index = {"schemaVersion": 2, "mediaType": kind, "manifests": [{**manifest, **entry} for entry in entries]}
+    index = {
+        "schemaVersion": 2,
+        "mediaType": kind,
+        "manifests": [{**manifest, **entry} for entry in entries],
+    }
     request = urllib.request.Request(
-        f"http://{site.host}/v2/{site.team}/web/manifests/{tag}", json.dumps(index).encode(), method="PUT"
+        f"http://{site.host}/v2/{site.team}/web/manifests/{tag}",
+        json.dumps(index).encode(),
+        method="PUT",
     )
     request.add_header("Content-Type", kind)
     request.add_header("Authorization", "Basic " + b64encode(f"AWS:{TOKEN}".encode()).decode())
@@ -232,7 +268,12 @@ def test_the_registrys_password_is_written_nowhere(site: Site, tmp_path: Path, p
     ]
     assert [each.returncode for each in outputs] == [0, 0, 0, 0], [each.stderr for each in outputs]
     assert log.read_text().count("'login'") == 2
-    written = b"".join([*files(tmp_path).values(), *(each.stdout.encode() + each.stderr.encode() for each in outputs)])
+    written = b"".join(
+        [
+            *files(tmp_path).values(),
+            *(each.stdout.encode() + each.stderr.encode() for each in outputs),
+        ]
+    )
     assert TOKEN.encode() not in written
     assert b64encode(f"AWS:{TOKEN}".encode()) not in written
     assert not list(temporary.rglob("auth.json"))
@@ -243,15 +284,27 @@ def test_the_registrys_password_is_written_nowhere(site: Site, tmp_path: Path, p
     [
         ("push", "team/web", "team/absent", "SW444 web: there is no repository team/absent"),
         ("mirror", "team/cache", "team/absent", "SW444 cache: there is no repository team/absent"),
-        ("push", "title: x", "title: x", "SW448 web: localhost/team/web:1.0 is not built on this machine"),
-        ("build", "services/web", "services/gone", "SW447 web: there is no folder services/gone to build it from"),
+        (
+            "push",
+            "title: x",
+            "title: x",
+            "SW448 web: localhost/team/web:1.0 is not built on this machine",
+        ),
+        (
+            "build",
+            "services/web",
+            "services/gone",
+            "SW447 web: there is no folder services/gone to build it from",
+        ),
         ("status nothing", "title: x", "title: x", "SW443 no image nothing"),
         ("push cache", "title: x", "title: x", "the image cache has no context in the parameters"),
         ("status", f"'{ACCOUNT}'", "'999988887777'", "SW404 the credentials are for account"),
         ("build", ", tag: '1.0'", "", "SW443 images.web has no tag"),
     ],
 )
-def test_what_is_refused_before_anything_is_sent(site: Site, verb: str, old: str, new: str, words: str) -> None:
+def test_what_is_refused_before_anything_is_sent(
+    site: Site, verb: str, old: str, new: str, words: str
+) -> None:
     site.parameters(old.replace("team/", f"{site.team}/"), new.replace("team/", f"{site.team}/"))
     result = site.run(*verb.split())
     assert result.returncode == 1
@@ -280,7 +333,9 @@ def test_docker_where_there_is_no_podman(site: Site, tmp_path: Path) -> None:
     """podman by docker's name: docker's command line without podman's own options."""
     programs = tmp_path / "programs"
     programs.mkdir()
-    real = subprocess.run(["which", "podman"], capture_output=True, text=True, check=True).stdout.strip()
+    real = subprocess.run(
+        ["which", "podman"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     (programs / "docker").write_text(
         f'#!/bin/sh\nexport PATH="$REAL_PATH"\ncase "$*" in *--tls*) exit 125;; esac\nexec {real} "$@"\n'
     )
@@ -310,14 +365,18 @@ def test_resolve_gives_references_by_digest_or_all_that_is_missing(site: Site) -
         assert site.run(verb).returncode == 0
     site.parameters("  cache:", "  # cache:")
     digest = site.digest("web", "1.0")
-    assert resolve_digests(site.project.load(), store) == {"web": f"{site.host}/{site.team}/web@{digest}"}
+    assert resolve_digests(site.project.load(), store) == {
+        "web": f"{site.host}/{site.team}/web@{digest}"
+    }
 
 
 def test_what_a_release_runs_keeps_a_tag(site: Site) -> None:
     for verb in ("build", "push"):
         assert site.run(verb).returncode == 0
     digest = site.digest("web", "1.0")
-    put_index(site, "2.0", [{"digest": digest, "platform": {"os": "linux", "architecture": "amd64"}}])
+    put_index(
+        site, "2.0", [{"digest": digest, "platform": {"os": "linux", "architecture": "amd64"}}]
+    )
     index = site.digest("web", "2.0")
     store = ImageRegistry(site.project.load(), FakeAws(login=LOGIN), site.host)
     for _ in range(2):
@@ -335,7 +394,9 @@ def test_what_tags_hold_is_told_by_ecr_alone(moto: str, project: Make) -> None:
     reference = put_image("news/web", "1")
     listed = {"web": "tag: '1'", "moved": "tag: '2'", "gone": "tag: '1'"}
     places = {"web": "news/web", "moved": "news/web", "gone": "news/gone"}
-    params = "".join(f"  {name}: {{repository: {places[name]}, {tag}}}\n" for name, tag in listed.items())
+    params = "".join(
+        f"  {name}: {{repository: {places[name]}, {tag}}}\n" for name, tag in listed.items()
+    )
     config = project({"params/dev.yaml": f"images:\n{params}"}).load()
     assert find_tagged_images(config, Boto(REGION)) == {"web": reference}
 
@@ -397,7 +458,11 @@ class Blobs(BaseHTTPRequestHandler):
             self.end_headers()
             return
         digest = f"sha256:{hashlib.sha256(CONFIG).hexdigest()}"
-        data = self.blob if self.path == "/bucket" else json.dumps({"config": {"digest": digest}}).encode()
+        data = (
+            self.blob
+            if self.path == "/bucket"
+            else json.dumps({"config": {"digest": digest}}).encode()
+        )
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -431,13 +496,17 @@ def test_the_password_is_not_sent_where_the_registry_points(blobs: str) -> None:
 
 
 @pytest.mark.parametrize("failing", [[0], [503, 0, 429]])
-def test_what_does_not_answer_is_asked_again(blobs: str, failing: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_answer_is_asked_again(
+    blobs: str, failing: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Blobs, "failing", failing)
     assert RegistryClient(blobs, LOGIN).manifest("team/web", "1") is not None
     assert failing == []
 
 
-def test_a_blob_that_is_not_what_its_digest_says(blobs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_blob_that_is_not_what_its_digest_says(
+    blobs: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Blobs, "blob", b'{"os": "linux", "architecture": "arm64"}')
     with pytest.raises(ImageError, match="missing or damaged"):
         RegistryClient(blobs, LOGIN).manifest("team/web", "1")

@@ -1,4 +1,5 @@
-"""What `import` asks CloudFormation for: the live template and the resources that the parameters name, and no more."""
+"""What `import` asks CloudFormation for: the live template and the resources that the parameters
+name, and no more."""
 
 from __future__ import annotations
 
@@ -48,7 +49,9 @@ def imports(project: Make, entries: str) -> Any:
 
 def target(text: str = STORE) -> StackTarget:
     parameters = {"Owner": "ada", "Unused": "x"}
-    return StackTarget("store", "news-dev-store", {"store": text}, {}, parameters, {"environment": "dev"})
+    return StackTarget(
+        "store", "news-dev-store", {"store": text}, {}, parameters, {"environment": "dev"}
+    )
 
 
 def wanted(project: Make, entries: str, live: LiveStack | None = None, text: str = STORE) -> Any:
@@ -62,7 +65,11 @@ def test_the_first_import_makes_a_stack_of_those_resources_alone(project: Make) 
     assert list(body["Resources"]) == ["Files"]
     assert "DependsOn" not in body["Resources"]["Files"]  # what it waits for may not be there
     assert "Outputs" not in body
-    assert (list(body["Parameters"]), found.target.parameters, found.target.tags) == (["Owner"], {"Owner": "ada"}, {})
+    assert (list(body["Parameters"]), found.target.parameters, found.target.tags) == (
+        ["Owner"],
+        {"Owner": "ada"},
+        {},
+    )
     assert found.resources == (
         {
             "ResourceType": "AWS::S3::Bucket",
@@ -82,21 +89,37 @@ def test_a_later_import_leaves_what_is_live_as_it_is(project: Make) -> None:
 
 def test_what_is_adopted_already_is_not_asked_for(project: Make) -> None:
     there = {"Files": StackResource("Files", "news-files", "AWS::S3::Bucket", "IMPORT_COMPLETE")}
-    live = LiveStack.of("store", stack(), yaml.safe_dump({"Resources": {"Files": {"Type": "AWS::S3::Bucket"}}}), there)
+    live = LiveStack.of(
+        "store",
+        stack(),
+        yaml.safe_dump({"Resources": {"Files": {"Type": "AWS::S3::Bucket"}}}),
+        there,
+    )
     assert wanted(project, "{store: {Files: {BucketName: news-files}}}", live) is None
 
 
 BAD = {
     "nothing": ("{}", "the parameters name nothing to import"),
-    "another root": ("{shop: {Files: {BucketName: x}}}", "imports names shop, which is no root stack"),
-    "no such resource": ("{store: {Lost: {BucketName: x}}}", "store has no resource Lost to import"),
+    "another root": (
+        "{shop: {Files: {BucketName: x}}}",
+        "imports names shop, which is no root stack",
+    ),
+    "no such resource": (
+        "{store: {Lost: {BucketName: x}}}",
+        "store has no resource Lost to import",
+    ),
     "no policy": ("{store: {Loose: {QueueUrl: x}}}", "store:Loose has no DeletionPolicy"),
-    "another key": ("{store: {Files: {Name: x}}}", "AWS::S3::Bucket is identified by BucketName, not by Name"),
+    "another key": (
+        "{store: {Files: {Name: x}}}",
+        "AWS::S3::Bucket is identified by BucketName, not by Name",
+    ),
 }
 
 
 @pytest.mark.parametrize(("entries", "message"), BAD.values(), ids=BAD)
-def test_what_cannot_be_imported_is_refused_at_its_line(project: Make, entries: str, message: str) -> None:
+def test_what_cannot_be_imported_is_refused_at_its_line(
+    project: Make, entries: str, message: str
+) -> None:
     with pytest.raises(InputError) as caught:
         wanted(project, entries)
     (problem,) = caught.value.problems
@@ -108,5 +131,11 @@ def test_what_cannot_be_imported_is_refused_at_its_line(project: Make, entries: 
 
 
 def test_a_template_with_macros_adopts_nothing(project: Make) -> None:
-    with pytest.raises(InputError, match=r"store cannot adopt anything: Transform Acme::Macro is not supported"):
-        wanted(project, "{store: {Files: {BucketName: news-files}}}", text=f"Transform: Acme::Macro\n{STORE}")
+    with pytest.raises(
+        InputError, match=r"store cannot adopt anything: Transform Acme::Macro is not supported"
+    ):
+        wanted(
+            project,
+            "{store: {Files: {BucketName: news-files}}}",
+            text=f"Transform: Acme::Macro\n{STORE}",
+        )

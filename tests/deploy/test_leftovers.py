@@ -1,4 +1,5 @@
-"""Root stacks that left ``stacks:``: noted, listed, and destroyed with their environment; by the real command line."""
+"""Root stacks that left ``stacks:``: noted, listed, and destroyed with their environment; by the
+real command line."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ NOTE = "note: shop-dev-extra is deployed, but extra is no root stack of dev any 
 
 
 class Counting(LocalCloudFormation):
-    """Keeps the actions that it was asked for; ``narrow`` refuses what only a role for all stacks may call."""
+    """Keeps the actions that it was asked for; ``narrow`` refuses what only a role for all stacks
+    may call."""
 
     narrow = False
 
@@ -53,7 +55,9 @@ class Counting(LocalCloudFormation):
 
     def call(self, action: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         self.asked.append(action)
-        if self.narrow and (action == "ListImports" or (action == "DescribeStacks" and "StackName" not in arguments)):
+        if self.narrow and (
+            action == "ListImports" or (action == "DescribeStacks" and "StackName" not in arguments)
+        ):
             raise ApiError("AccessDenied", "no")
         return super().call(action, arguments)
 
@@ -68,7 +72,8 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counting]:
 
 @pytest.fixture
 def shop(account: Counting, project: Callable[..., Project]) -> Project:
-    """Three root stacks, deployed; the last one leaves the parameters, or what a test writes itself."""
+    """Three root stacks, deployed; the last one leaves the parameters, or what a test writes
+    itself."""
     made = project({**FILES, "templates/main.yaml.j2": None})
     deployed(made)
     return made
@@ -89,7 +94,9 @@ def leave(shop: Project, parameters: str = LEFT) -> None:
 
 
 def names() -> list[str]:
-    return sorted(each["StackName"] for each in client("cloudformation").describe_stacks()["Stacks"])
+    return sorted(
+        each["StackName"] for each in client("cloudformation").describe_stacks()["Stacks"]
+    )
 
 
 OFF = PARAMS.replace("extra]", "{name: extra, when: 'more'}]") + "more: false\n"
@@ -114,14 +121,22 @@ def test_status_lists_what_left(shop: Project) -> None:
         text = shop.run("status", "--env", "dev")
         assert text.returncode == 0, text.stderr
         head = "No root stacks of dev any more"
-        assert text.stdout.index("shop-dev-app") < text.stdout.index(head) < text.stdout.index("shop-dev-extra")
+        assert (
+            text.stdout.index("shop-dev-app")
+            < text.stdout.index(head)
+            < text.stdout.index("shop-dev-extra")
+        )
         found = json.loads(shop.run("status", "--env", "dev", "--format", "json").stdout)
-        assert [(each["name"], each["status"]) for each in found["left"]] == [("shop-dev-extra", "CREATE_COMPLETE")]
+        assert [(each["name"], each["status"]) for each in found["left"]] == [
+            ("shop-dev-extra", "CREATE_COMPLETE")
+        ]
         assert [each["root"] for each in found["stacks"]] == ["base", "app"]
         deployed(shop)
 
 
-def test_destroying_an_environment_takes_what_left_too_and_first_what_imports(shop: Project) -> None:
+def test_destroying_an_environment_takes_what_left_too_and_first_what_imports(
+    shop: Project,
+) -> None:
     leave(shop)
     refused = shop.run("destroy", "--env", "dev")
     assert refused.returncode == 1
@@ -132,10 +147,24 @@ def test_destroying_an_environment_takes_what_left_too_and_first_what_imports(sh
     assert names() == []
 
 
-def test_what_is_imported_of_a_stack_that_left_is_deleted_after_what_imports_it(shop: Project) -> None:
-    shop.write({"templates/extra.yaml.j2": FILES["templates/app.yaml.j2"].replace("shop-app", "shop-extra")})
+def test_what_is_imported_of_a_stack_that_left_is_deleted_after_what_imports_it(
+    shop: Project,
+) -> None:
+    shop.write(
+        {
+            "templates/extra.yaml.j2": FILES["templates/app.yaml.j2"].replace(
+                "shop-app", "shop-extra"
+            )
+        }
+    )
     deployed(shop)
-    shop.write({"templates/app.yaml.j2": FILES["templates/extra.yaml.j2"].replace("shop-topic", "shop-extra")})
+    shop.write(
+        {
+            "templates/app.yaml.j2": FILES["templates/extra.yaml.j2"].replace(
+                "shop-topic", "shop-extra"
+            )
+        }
+    )
     leave(shop)
     deployed(shop)
     done = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
@@ -146,7 +175,11 @@ def test_what_is_imported_of_a_stack_that_left_is_deleted_after_what_imports_it(
 def test_without_a_bucket_for_releases_all_stacks_are_looked_at(
     account: Counting, project: Callable[..., Project]
 ) -> None:
-    files = {"templates/main.yaml.j2": None, "templates/app.yaml.j2": TOPIC, "templates/extra.yaml.j2": TOPIC}
+    files = {
+        "templates/main.yaml.j2": None,
+        "templates/app.yaml.j2": TOPIC,
+        "templates/extra.yaml.j2": TOPIC,
+    }
     shop = project({**files, "params/defaults.yaml": PARAMS.replace("base, ", "")})
     deployed(shop)
     leave(shop, LEFT.replace("base, ", ""))
@@ -170,7 +203,8 @@ def test_where_nothing_else_is_left_it_is_destroyed_all_the_same(shop: Project) 
 
 
 def test_stacks_of_others_stay(shop: Project) -> None:
-    """Those of another environment whose name begins the same, and what others made, whatever it is called."""
+    """Those of another environment whose name begins the same, and what others made, whatever it is
+    called."""
     cloud = client("cloudformation")
     for name, environment, project in (
         ("shop-dev-two-app", "dev-two", "shop"),
@@ -185,7 +219,13 @@ def test_stacks_of_others_stay(shop: Project) -> None:
     assert deployed(shop).count("note:") == 1
     done = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
     assert done.returncode == 0, done.stderr
-    assert set(names()) >= {"shop-dev-two-app", "shop-dev-gone", "shop-dev-monitoring", "shop-dev-other", "elsewhere"}
+    assert set(names()) >= {
+        "shop-dev-two-app",
+        "shop-dev-gone",
+        "shop-dev-monitoring",
+        "shop-dev-other",
+        "elsewhere",
+    }
     assert not {"shop-dev-base", "shop-dev-app", "shop-dev-extra"} & set(names())
 
 
@@ -201,7 +241,9 @@ def test_stacks_of_others_stay(shop: Project) -> None:
     ],
     ids=lambda command: command[0],
 )
-def test_two_environments_with_one_prefix_do_not_meet(shop: Project, command: tuple[str, ...]) -> None:
+def test_two_environments_with_one_prefix_do_not_meet(
+    shop: Project, command: tuple[str, ...]
+) -> None:
     """A new environment was copied from another one, its prefix too."""
     shop.write({"params/qa.yaml": "prefix: shop-dev\n"})
     shop.run("render", "--env", "qa", "--no-lint")
@@ -216,7 +258,9 @@ def test_two_environments_with_one_prefix_do_not_meet(shop: Project, command: tu
     assert "SW889" not in shop.run("status", "--env", "qa").stderr
 
 
-def test_a_release_with_a_root_that_left_can_be_live_and_what_was_before_it_is_restored(shop: Project) -> None:
+def test_a_release_with_a_root_that_left_can_be_live_and_what_was_before_it_is_restored(
+    shop: Project,
+) -> None:
     first = FILES["templates/app.yaml.j2"]
     for name in ("two", "three"):
         properties = f"SNS::Topic\n    Properties: {{DisplayName: {name}}}\n"
@@ -259,14 +303,19 @@ def test_without_leave_to_list_stacks_the_releases_tell(shop: Project, account: 
     assert (done.returncode, names()) == (0, []), done.stderr
 
 
-def test_a_deployment_that_changes_nothing_asks_for_nothing_more(shop: Project, account: Counting) -> None:
+def test_a_deployment_that_changes_nothing_asks_for_nothing_more(
+    shop: Project, account: Counting
+) -> None:
     account.asked.clear()
     deployed(shop)
     assert sorted(account.asked) == ["DescribeStacks"] * 3 + ["GetTemplate"] * 3
 
 
-def test_a_deletion_that_is_refused_says_why_and_what_helps_there(shop: Project, account: Counting) -> None:
-    """Who may not ask beforehand what imports an export learns it then; the stack stays as it was."""
+def test_a_deletion_that_is_refused_says_why_and_what_helps_there(
+    shop: Project, account: Counting
+) -> None:
+    """Who may not ask beforehand what imports an export learns it then; the stack stays as it
+    was."""
     body = f"{TOPIC}    Properties: {{DisplayName: !ImportValue shop-topic}}\n"
     client("cloudformation").create_stack(StackName="billing", TemplateBody=body)
     account.narrow = True
@@ -288,41 +337,62 @@ def test_what_cannot_be_deleted_of_a_stack_that_left_is_left_out_by_cloudformati
     account.fault(Fault("in use by something", operation="delete", logical_id="Topic"))
     stopped = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
     assert stopped.returncode == 1
-    hint = "aws cloudformation delete-stack --stack-name shop-dev-extra --retain-resources LOGICAL_ID"
-    assert stopped.stderr.splitlines()[-1] == f"then run the same command again, or leave it out: {hint}"
+    hint = (
+        "aws cloudformation delete-stack --stack-name shop-dev-extra --retain-resources LOGICAL_ID"
+    )
+    assert (
+        stopped.stderr.splitlines()[-1]
+        == f"then run the same command again, or leave it out: {hint}"
+    )
 
 
-# --- history after a destroy ----------------------------------------------------------------------------------
+# --- history after a destroy
+# ----------------------------------------------------------------------------------
 
 
 def destroyed(shop: Project) -> None:
     assert shop.run("destroy", "--env", "dev", "--yes-destroy", "dev").returncode == 0
 
 
-def test_the_history_of_what_was_destroyed_is_read_where_the_templates_name_the_bucket(shop: Project) -> None:
+def test_the_history_of_what_was_destroyed_is_read_where_the_templates_name_the_bucket(
+    shop: Project,
+) -> None:
     destroyed(shop)
     told = shop.run("history", "--env", "dev")
     assert told.returncode == 0
     assert "deployed" in told.stdout
-    assert told.stderr == "dev is not deployed: these are its releases of before, kept in s3://shop-artifacts\n"
+    assert (
+        told.stderr
+        == "dev is not deployed: these are its releases of before, kept in s3://shop-artifacts\n"
+    )
     (row,) = json.loads(shop.run("history", "--env", "dev", "--format", "json").stdout)
     assert (row["number"], row["live"]) == (1, False)
 
 
 def test_the_bucket_may_be_named_by_the_account(shop: Project) -> None:
     name = f"shop-artifacts-{ACCOUNT}"
-    client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    client("s3").create_bucket(
+        Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
     destroyed(shop)
-    base = FILES["templates/base.yaml.j2"].replace("shop-artifacts", "!Sub 'shop-artifacts-${AWS::AccountId}'")
+    base = FILES["templates/base.yaml.j2"].replace(
+        "shop-artifacts", "!Sub 'shop-artifacts-${AWS::AccountId}'"
+    )
     shop.write({"templates/base.yaml.j2": base})
     told = shop.run("history", "--env", "dev")
-    assert (told.stdout, told.stderr) == ("", f"dev is not deployed, and s3://{name} holds no releases of it\n")
+    assert (told.stdout, told.stderr) == (
+        "",
+        f"dev is not deployed, and s3://{name} holds no releases of it\n",
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("shop-gone", "dev is not deployed, and there is no bucket shop-gone that would hold its releases\n"),
+        (
+            "shop-gone",
+            "dev is not deployed, and there is no bucket shop-gone that would hold its releases\n",
+        ),
         (
             "!ImportValue elsewhere",
             "dev is not deployed: its releases, if it had any, are in its artifact bucket where that was retained; "
@@ -332,16 +402,26 @@ def test_the_bucket_may_be_named_by_the_account(shop: Project) -> None:
 )
 def test_history_says_where_releases_would_be(shop: Project, name: str, said: str) -> None:
     destroyed(shop)
-    shop.write({"templates/base.yaml.j2": FILES["templates/base.yaml.j2"].replace("shop-artifacts", name)})
+    shop.write(
+        {"templates/base.yaml.j2": FILES["templates/base.yaml.j2"].replace("shop-artifacts", name)}
+    )
     told = shop.run("history", "--env", "dev")
     assert (told.returncode, told.stdout, told.stderr) == (0, "", said)
     assert json.loads(shop.run("history", "--env", "dev", "--format", "json").stdout) == []
 
 
-def test_without_a_release_nothing_was_released(account: Counting, project: Callable[..., Project]) -> None:
+def test_without_a_release_nothing_was_released(
+    account: Counting, project: Callable[..., Project]
+) -> None:
     made = project(
-        {**FILES, "templates/main.yaml.j2": None, "params/defaults.yaml": f"{PARAMS}deploy: {{bucket: own}}\n"}
+        {
+            **FILES,
+            "templates/main.yaml.j2": None,
+            "params/defaults.yaml": f"{PARAMS}deploy: {{bucket: own}}\n",
+        }
     )
     client("cloudformation").create_stack(StackName="shop-dev-app", TemplateBody=TOPIC)
-    client("s3").create_bucket(Bucket="own", CreateBucketConfiguration={"LocationConstraint": REGION})
+    client("s3").create_bucket(
+        Bucket="own", CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
     assert made.run("history", "--env", "dev").stderr == "nothing of dev was released yet\n"

@@ -31,7 +31,9 @@ from tests.deploy.planning import (
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     with account(page=2) as found:
         monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
-        client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        client("s3").create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
         client("secretsmanager").create_secret(Name="other", SecretString='{"user": "ada"}')
         yield found
 
@@ -66,7 +68,11 @@ def test_the_tree_is_read_once_by_however_many_threads() -> None:
             time.sleep(0.05)
             return self.listed
 
-    aws = Slow(stack(), "Resources: {}", [StackResource("Here", "arn:here", "AWS::SNS::Topic", "CREATE_COMPLETE")])
+    aws = Slow(
+        stack(),
+        "Resources: {}",
+        [StackResource("Here", "arn:here", "AWS::SNS::Topic", "CREATE_COMPLETE")],
+    )
     found = live_stack.read_stack(STACK, aws, "app")
     assert found is not None
     with ThreadPoolExecutor(4) as pool:
@@ -124,7 +130,11 @@ def test_the_side_of_a_prediction(aws: Account) -> None:
     side = read(aws).as_cfn()
     assert side.parameters["Level"] == "debug"
     assert isinstance(side.parameters["Password"], Unknown)
-    assert (side.pseudo.stack_name, side.pseudo.region, side.pseudo.account_id) == (STACK, REGION, ACCOUNT)
+    assert (side.pseudo.stack_name, side.pseudo.region, side.pseudo.account_id) == (
+        STACK,
+        REGION,
+        ACCOUNT,
+    )
     assert side.physical["Network"].id == side.nested["Network"].pseudo.stack_id
     assert "hunter2" not in repr(side)
 
@@ -138,10 +148,16 @@ def test_a_template_that_only_aws_understands_cannot_be_a_side() -> None:
 def test_the_pseudo_parameters_of_other_partitions() -> None:
     china = stack(status="CREATE_COMPLETE")
     made = live_stack.pseudo_parameters(
-        type(china)("arn:aws-cn:cloudformation:cn-north-1:111122223333:stack/x/0", "x", "CREATE_COMPLETE"),
+        type(china)(
+            "arn:aws-cn:cloudformation:cn-north-1:111122223333:stack/x/0", "x", "CREATE_COMPLETE"
+        ),
         Pseudo(zones=("cn-north-1a",)),
     )
-    assert (made.partition, made.url_suffix, made.region) == ("aws-cn", "amazonaws.com.cn", "cn-north-1")
+    assert (made.partition, made.url_suffix, made.region) == (
+        "aws-cn",
+        "amazonaws.com.cn",
+        "cn-north-1",
+    )
     assert made.availability_zones == ["cn-north-1a"]
 
 

@@ -1,4 +1,5 @@
-"""Templates with macros, which only AWS can run: what a deployment reads of them itself is what they state."""
+"""Templates with macros, which only AWS can run: what a deployment reads of them itself is what
+they state."""
 
 from __future__ import annotations
 
@@ -38,7 +39,9 @@ TARGET = StackTarget("app", "news-dev-app", {"app": MACRO}, {}, {"Password": "hu
 
 
 def test_what_is_verified() -> None:
-    assert [(each.address, each.invoke) for each in find_probed_resources([LIVE])] == [("app:Hello", {})]
+    assert [(each.address, each.invoke) for each in find_probed_resources([LIVE])] == [
+        ("app:Hello", {})
+    ]
 
 
 def test_what_becomes_of_each_resource() -> None:
@@ -51,16 +54,26 @@ def test_what_becomes_of_each_resource() -> None:
 
 @pytest.mark.parametrize(
     "declared",
-    ["{Type: String, NoEcho: true}", "{Type: String, NoEcho: 'True'}", "{Type: 'Vault::Secret', NoEcho: true}"],
+    [
+        "{Type: String, NoEcho: true}",
+        "{Type: String, NoEcho: 'True'}",
+        "{Type: 'Vault::Secret', NoEcho: true}",
+    ],
     ids=["as usual", "as a text", "of a type that only the macro knows"],
 )
-def test_no_value_of_a_noecho_parameter_is_kept(declared: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_value_of_a_noecho_parameter_is_kept(
+    declared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     body = MACRO.replace("{Type: String, NoEcho: true}", declared)
     made = whole(RootPlan(replace(TARGET, templates={"app": body}), RootAction.UPDATE, Diff()))
     assert "hunter2" not in save_plan(made)
     assert read_plan(save_plan(made)).roots[0].target.templates == {"app": body}
     with account() as found:
         monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
-        client("s3").create_bucket(Bucket="releases", CreateBucketConfiguration={"LocationConstraint": REGION})
-        release = begin_release(replace(made, bucket="releases", account=ACCOUNT), found.aws, tool="1", secret_names={})
+        client("s3").create_bucket(
+            Bucket="releases", CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        release = begin_release(
+            replace(made, bucket="releases", account=ACCOUNT), found.aws, tool="1", secret_names={}
+        )
     assert (release.roots[0].hidden, dict(release.roots[0].parameters)) == (("Password",), {})

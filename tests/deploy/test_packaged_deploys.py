@@ -30,11 +30,19 @@ FILES = {
     "templates/main/second.yaml.j2": TOPIC,
     "lambda/news/main.py": "def handler(event, context):\n    return event\n",
 }
-TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+TRUST = {
+    "Effect": "Allow",
+    "Principal": {"Service": "lambda.amazonaws.com"},
+    "Action": "sts:AssumeRole",
+}
 
 
-def test_a_root_its_nested_stacks_and_a_function(project: Callable[..., Project], moto: str) -> None:
-    client("s3").create_bucket(Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": REGION})
+def test_a_root_its_nested_stacks_and_a_function(
+    project: Callable[..., Project], moto: str
+) -> None:
+    client("s3").create_bucket(
+        Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
     policy = json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
     client("iam").create_role(RoleName="news", AssumeRolePolicyDocument=policy)
     folder = S3Folder("artifacts", REGION, "dev")
@@ -42,12 +50,19 @@ def test_a_root_its_nested_stacks_and_a_function(project: Callable[..., Project]
     for artifact in bundle.artifacts:
         checksum = b64encode(bytes.fromhex(artifact.sha256)).decode()
         client("s3").put_object(
-            Bucket="artifacts", Key=folder.key(artifact.name), Body=artifact.data, ChecksumSHA256=checksum
+            Bucket="artifacts",
+            Key=folder.key(artifact.name),
+            Body=artifact.data,
+            ChecksumSHA256=checksum,
         )
-    client("cloudformation").create_stack(StackName="main", TemplateURL=bundle.templates["main"].address)
+    client("cloudformation").create_stack(
+        StackName="main", TemplateURL=bundle.templates["main"].address
+    )
     stacks = client("cloudformation").describe_stacks()["Stacks"]
     assert [stack["StackStatus"] for stack in stacks] == ["CREATE_COMPLETE"] * 3
     code = client("lambda").get_function(FunctionName="news")["Configuration"]
     zipped = bundle.functions["main/first:Function"]
     assert code["CodeSha256"] == b64encode(hashlib.sha256(zipped.data).digest()).decode()
-    assert [topic["TopicArn"].rpartition(":")[2] for topic in client("sns").list_topics()["Topics"]] != []
+    assert [
+        topic["TopicArn"].rpartition(":")[2] for topic in client("sns").list_topics()["Topics"]
+    ] != []

@@ -1,4 +1,5 @@
-"""Plans of a root: change sets on an emulator and by hand, held against the prediction; none is left behind."""
+"""Plans of a root: change sets on an emulator and by hand, held against the prediction; none is
+left behind."""
 
 from __future__ import annotations
 
@@ -22,7 +23,14 @@ from stackwright.emulator.faults import RequestFault
 from stackwright.plan import live_stack, plan
 from stackwright.plan.guardrails import ApprovalFlag, find_dangerous_changes
 from stackwright.plan.live_stack import LiveStack
-from stackwright.plan.model import Certainty, ListedChange, PlannedChange, RootAction, RootPlan, SecretChange
+from stackwright.plan.model import (
+    Certainty,
+    ListedChange,
+    PlannedChange,
+    RootAction,
+    RootPlan,
+    SecretChange,
+)
 from stackwright.plan.plan_file import read_plan, save_plan
 from stackwright.report.plan import PLAN_FORMATS, format_plan
 from tests.deploy.conftest import REGION, client
@@ -43,14 +51,18 @@ from tests.deploy.planning import (
     whole,
 )
 
-RECORDED = json.loads((Path(__file__).parents[1] / "cfn/recorded/change-sets.json").read_text(encoding="utf-8"))
+RECORDED = json.loads(
+    (Path(__file__).parents[1] / "cfn/recorded/change-sets.json").read_text(encoding="utf-8")
+)
 
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     with account(page=2) as found:
         monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
-        client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        client("s3").create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
         client("secretsmanager").create_secret(Name="other", SecretString='{"user": "ada"}')
         yield found
 
@@ -61,11 +73,13 @@ def by_address(found: RootPlan) -> dict[str, PlannedChange]:
 
 def short(found: RootPlan) -> dict[str, tuple[str, str, str]]:
     return {
-        change.diff.address: (str(change.effect), str(change.listed), str(change.certainty)) for change in found.changes
+        change.diff.address: (str(change.effect), str(change.listed), str(change.certainty))
+        for change in found.changes
     }
 
 
-# --- kinds --------------------------------------------------------------------------------------------------
+# --- kinds
+# --------------------------------------------------------------------------------------------------
 
 
 def test_a_first_deployment_adds_everything_and_leaves_nothing_behind(aws: Account) -> None:
@@ -73,7 +87,14 @@ def test_a_first_deployment_adds_everything_and_leaves_nothing_behind(aws: Accou
     assert (found.kind, found.made_stack, found.live) == (RootAction.CREATE, True, {})
     assert short(found) == {
         f"app/{address}": ("add", "both", "certain")
-        for address in ("network:Files", "network:Group", "network:Vpc", "web:Login", "web:Rule", "web:Task")
+        for address in (
+            "network:Files",
+            "network:Group",
+            "network:Vpc",
+            "web:Login",
+            "web:Rule",
+            "web:Task",
+        )
     }
     assert found.changes[0].stateful
     assert found.notes == ()
@@ -97,7 +118,11 @@ def test_an_update_says_what_changes_where(aws: Account) -> None:
     found = aws.preview(target(parameters={"Level": "debug"}))
     assert short(found) == {"app/web:Task": ("replace", "both", "certain")}
     (change,) = found.changes
-    assert (change.action, change.replacement, change.policy_action) == ("Modify", "True", "ReplaceAndDelete")
+    assert (change.action, change.replacement, change.policy_action) == (
+        "Modify",
+        "True",
+        "ReplaceAndDelete",
+    )
     assert change.physical_id.endswith(":task-definition/web:1")
     (leaf,) = change.diff.properties
     assert leaf.path == 'ContainerDefinitions["web"].Environment["LEVEL"].Value'
@@ -149,7 +174,9 @@ def test_a_nested_stack_that_goes_takes_its_data_with_it(aws: Account) -> None:
 
 def test_an_inline_root_needs_no_bucket(aws: Account) -> None:
     wanted = target({"app": "Resources: {Topic: {Type: AWS::SNS::Topic}}\n"}, inline=True)
-    found = plan.preview_root(replace(wanted, urls={}), None, aws.aws, run="run", description="by tester")
+    found = plan.preview_root(
+        replace(wanted, urls={}), None, aws.aws, run="run", description="by tester"
+    )
     assert aws.execute(found) == "CREATE_COMPLETE"
 
 
@@ -162,7 +189,9 @@ def test_tags_of_the_stack_reach_its_resources(aws: Account) -> None:
 
 
 def test_tags_that_a_type_cannot_change_replace_it(aws: Account) -> None:
-    vectors = {"app": "Resources: {X: {Type: AWS::OpenSearchServerless::Collection, Properties: {Name: vectors}}}"}
+    vectors = {
+        "app": "Resources: {X: {Type: AWS::OpenSearchServerless::Collection, Properties: {Name: vectors}}}"
+    }
     aws.deploy(vectors)
     found = aws.preview(target(vectors, tags={"team": "news"}))
     assert found.diff.resources[0].effect is Effect.REPLACE
@@ -172,13 +201,22 @@ def test_tags_that_a_type_cannot_change_replace_it(aws: Account) -> None:
     ]
 
 
-# --- what the two do not agree on -----------------------------------------------------------------------------
+# --- what the two do not agree on
+# -----------------------------------------------------------------------------
 
 
 def test_a_sibling_that_keeps_its_output_makes_phantoms(aws: Account) -> None:
     aws.deploy()
     found = aws.preview(
-        target(changed(("app/network", "{CidrBlock: 10.0.0.0/16}", "{CidrBlock: 10.0.0.0/16, EnableDnsSupport: true}")))
+        target(
+            changed(
+                (
+                    "app/network",
+                    "{CidrBlock: 10.0.0.0/16}",
+                    "{CidrBlock: 10.0.0.0/16, EnableDnsSupport: true}",
+                )
+            )
+        )
     )
     assert short(found) == {
         "app/network:Vpc": ("change", "both", "certain"),
@@ -186,20 +224,29 @@ def test_a_sibling_that_keeps_its_output_makes_phantoms(aws: Account) -> None:
     }
     assert [each.address for each in found.diff.resources] == ["app/network:Vpc"]
     text = format_plan(whole(found))
-    assert "Listed by CloudFormation, but will not happen: what they follow keeps its value (1)" in text
+    assert (
+        "Listed by CloudFormation, but will not happen: what they follow keeps its value (1)"
+        in text
+    )
     assert "app/web: Rule" in text
     assert "Plan: 0 to add, 1 to change, 0 to replace, 0 to remove in 1 of 1 stacks." in text
 
 
 def test_a_sibling_that_is_replaced_makes_real_ones(aws: Account) -> None:
     aws.deploy()
-    found = aws.preview(target(changed(("app/network", "GroupDescription: web", "GroupDescription: other"))))
+    found = aws.preview(
+        target(changed(("app/network", "GroupDescription: web", "GroupDescription: other")))
+    )
     assert short(found) == {
         "app/network:Group": ("replace", "both", "certain"),
         "app/web:Rule": ("replace", "both", "certain"),
     }
     (leaf,) = by_address(found)["app/web:Rule"].diff.properties
-    assert (leaf.path, leaf.after_apply, leaf.causes) == ("GroupId", True, ("Network.Outputs.GroupId",))
+    assert (leaf.path, leaf.after_apply, leaf.causes) == (
+        "GroupId",
+        True,
+        ("Network.Outputs.GroupId",),
+    )
 
 
 FOLLOWING = """
@@ -216,26 +263,49 @@ def test_what_only_follows_an_attribute_is_not_listed_but_happens(aws: Account) 
         "app:First": ("change", "both", "certain"),
         "app:Second": ("change", "prediction only", "certain"),
     }
-    assert "Second  [dim]AWS::SSM::Parameter[/]  [cyan]not listed by CloudFormation[/]" in format_plan(whole(found))
+    assert (
+        "Second  [dim]AWS::SSM::Parameter[/]  [cyan]not listed by CloudFormation[/]"
+        in format_plan(whole(found))
+    )
     assert len(found.diff.resources) == 2
 
 
 def described(resource: str, type_: str, **api: Any) -> dict[str, Any]:
-    return {"Action": "Modify", "LogicalResourceId": resource, "ResourceType": type_, "Details": [], **api}
+    return {
+        "Action": "Modify",
+        "LogicalResourceId": resource,
+        "ResourceType": type_,
+        "Details": [],
+        **api,
+    }
 
 
-def detail(path: str, recreation: str = "Never", evaluation: str = "Static", **values: Any) -> dict[str, Any]:
+def detail(
+    path: str, recreation: str = "Never", evaluation: str = "Static", **values: Any
+) -> dict[str, Any]:
     name = path.split("/")[2]
-    known = {"Attribute": "Properties", "Name": name, "Path": path, "RequiresRecreation": recreation}
-    return {"Target": {**known, **values}, "Evaluation": evaluation, "ChangeSource": "DirectModification"}
+    known = {
+        "Attribute": "Properties",
+        "Name": name,
+        "Path": path,
+        "RequiresRecreation": recreation,
+    }
+    return {
+        "Target": {**known, **values},
+        "Evaluation": evaluation,
+        "ChangeSource": "DirectModification",
+    }
 
 
 TOPIC = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: a}}}\n"
 
 
 def fake(*changes: Any, body: str = TOPIC, full: tuple[Any, ...] | None = None) -> FakeStacks:
-    """A stack whose next change set holds these changes; ``full`` are those with property values."""
-    made = FakeStacks(stack(), body, [StackResource("Topic", "arn:topic", "AWS::SNS::Topic", "CREATE_COMPLETE")])
+    """A stack whose next change set holds these changes; ``full`` are those with property
+    values."""
+    made = FakeStacks(
+        stack(), body, [StackResource("Topic", "arn:topic", "AWS::SNS::Topic", "CREATE_COMPLETE")]
+    )
     made.replies.append(arn("one"))
     made.answers[arn("one")] = [change_set("one", "CREATE_COMPLETE", "", *changes)]
     if full is not None:
@@ -248,20 +318,31 @@ def preview(made: FakeStacks, wanted: str = TOPIC, **options: Any) -> RootPlan:
     if made.found is not None:
         known = {each.logical_id: each for each in made.listed}
         current = LiveStack.of("app", made.found, made.body, known)
-    return plan.preview_root(target({"app": wanted}), current, made, run="run", description="by tester", **options)
+    return plan.preview_root(
+        target({"app": wanted}), current, made, run="run", description="by tester", **options
+    )
 
 
 def test_what_only_cloudformation_lists_is_shown_as_it_says() -> None:
     api = described("Topic", "AWS::SNS::Topic", Replacement="True", PolicyAction="ReplaceAndDelete")
     api["Details"] = [
         detail("/Properties/TopicName", "Always", BeforeValue="a", AfterValue="b"),
-        detail("/Properties/Tags/0/Value", AfterValue="{{changeSet:KNOWN_AFTER_APPLY}}", AttributeChangeType="Add"),
+        detail(
+            "/Properties/Tags/0/Value",
+            AfterValue="{{changeSet:KNOWN_AFTER_APPLY}}",
+            AttributeChangeType="Add",
+        ),
     ]
     found = preview(fake(api))
     assert short(found) == {"app:Topic": ("replace", "CloudFormation only", "certain")}
     first, second = found.changes[0].diff.properties
     assert (first.path, first.after_apply, first.exists_before) == ("Tags[0].Value", True, False)
-    assert (second.path, second.before, second.after, second.replaces) == ("TopicName", "a", "b", "yes")
+    assert (second.path, second.before, second.after, second.replaces) == (
+        "TopicName",
+        "a",
+        "b",
+        "yes",
+    )
     assert found.notes == ("CloudFormation lists what the prediction does not know: app:Topic",)
     assert "only listed by CloudFormation" in format_plan(whole(found))
 
@@ -270,7 +351,11 @@ def test_what_is_dynamic_is_conditional() -> None:
     api = described("Topic", "AWS::SNS::Topic", Replacement="Conditional")
     api["Details"] = [detail("/Properties/TopicName", "Always", "Dynamic")]
     (change,) = preview(fake(api)).changes
-    assert (change.certainty, change.diff.may_replace, change.effect) == (Certainty.CONDITIONAL, True, Effect.CHANGE)
+    assert (change.certainty, change.diff.may_replace, change.effect) == (
+        Certainty.CONDITIONAL,
+        True,
+        Effect.CHANGE,
+    )
 
 
 def test_data_that_only_cloudformation_says_is_lost_is_lost() -> None:
@@ -294,8 +379,14 @@ def test_a_replacement_that_nothing_explains_is_believed(
     api = described("Topic", "AWS::SNS::Topic", Replacement=said)
     found = preview(fake(api), TOPIC.replace("DisplayName: a", "DisplayName: b"))
     (change,) = found.changes
-    assert (change.effect, change.diff.may_replace, change.listed) == (effect, may_replace, ListedChange.BOTH)
-    assert found.notes == ((f"app:Topic: CloudFormation lists Replacement {said}, the prediction says False",) * noted)
+    assert (change.effect, change.diff.may_replace, change.listed) == (
+        effect,
+        may_replace,
+        ListedChange.BOTH,
+    )
+    assert found.notes == (
+        (f"app:Topic: CloudFormation lists Replacement {said}, the prediction says False",) * noted
+    )
 
 
 def test_a_replacement_that_cloudformation_does_not_see_stays_one() -> None:
@@ -306,13 +397,14 @@ def test_a_replacement_that_cloudformation_does_not_see_stays_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("requires", "effect", "may_replace"), [("Always", Effect.REPLACE, False), ("Conditionally", Effect.CHANGE, True)]
+    ("requires", "effect", "may_replace"),
+    [("Always", Effect.REPLACE, False), ("Conditionally", Effect.CHANGE, True)],
 )
 def test_an_unforeseen_property_that_replaces_is_believed(
     aws: Account, requires: str, effect: Effect, may_replace: bool
 ) -> None:
-    """Beside a change in place, and a replacement that is foreseen not to happen: CloudFormation's answer for the whole
-    resource is the expected one."""
+    """Beside a change in place, and a replacement that is foreseen not to happen: CloudFormation's
+    answer for the whole resource is the expected one."""
     aws.deploy()
     aws.aws = AlsoReplaced(REGION, requires)
     vpc = "{CidrBlock: 10.0.0.0/16}"
@@ -325,7 +417,11 @@ def test_an_unforeseen_property_that_replaces_is_believed(
         )
     )
     change = by_address(found)["app/web:Rule"]
-    assert (change.effect, change.diff.may_replace, change.replacement) == (effect, may_replace, "True")
+    assert (change.effect, change.diff.may_replace, change.replacement) == (
+        effect,
+        may_replace,
+        "True",
+    )
     assert any("SourcePrefixListId" in note for note in found.notes)
 
 
@@ -343,14 +439,19 @@ Resources:
 @pytest.mark.parametrize("predicted", [True, False], ids=["beside a predicted change", "alone"])
 def test_properties_that_only_cloudformation_lists_are_shown_and_gated(predicted: bool) -> None:
     api = described("Topic", "AWS::EC2::SecurityGroup", Replacement="False")
-    ranges = {"BeforeValue": "10.0.0.0/16", "AfterValue": "0.0.0.0/0"}  # from Systems Manager, for example
+    ranges = {
+        "BeforeValue": "10.0.0.0/16",
+        "AfterValue": "0.0.0.0/0",
+    }  # from Systems Manager, for example
     api["Details"] = [detail("/Properties/SecurityGroupIngress/0/CidrIp", **ranges)]
     if predicted:
         api["Details"].append(detail("/Properties/Tags/0/Value", BeforeValue="a", AfterValue="b"))
     wanted = GROUP.replace("Value: a", "Value: b") if predicted else GROUP
     found = preview(fake(api, body=GROUP), wanted)
     (change,) = found.changes
-    opened = next(each for each in change.diff.properties if each.path == "SecurityGroupIngress[0].CidrIp")
+    opened = next(
+        each for each in change.diff.properties if each.path == "SecurityGroupIngress[0].CidrIp"
+    )
     assert (opened.before, opened.after) == ("10.0.0.0/16", "0.0.0.0/0")
     assert [each.flag for each in find_dangerous_changes(whole(found))] == [ApprovalFlag.ACCESS]
     (note,) = found.notes
@@ -358,7 +459,8 @@ def test_properties_that_only_cloudformation_lists_are_shown_and_gated(predicted
 
 
 class AlsoReplaced(Counting):
-    """What CloudFormation would list where the rule also takes a property that replaces it from Systems Manager."""
+    """What CloudFormation would list where the rule also takes a property that replaces it from
+    Systems Manager."""
 
     def __init__(self, region: str, requires: str) -> None:
         super().__init__(region)
@@ -368,7 +470,12 @@ class AlsoReplaced(Counting):
         found = super().change_set(change_set, values=values)
         for each in found.changes if found else ():
             if each["LogicalResourceId"] == "Rule":
-                more = detail("/Properties/SourcePrefixListId", self._requires, BeforeValue="pl-1", AfterValue="pl-2")
+                more = detail(
+                    "/Properties/SourcePrefixListId",
+                    self._requires,
+                    BeforeValue="pl-1",
+                    AfterValue="pl-2",
+                )
                 each["Details"].append(more)  # type: ignore[attr-defined]  # the list of botocore's answer
         return found
 
@@ -380,7 +487,9 @@ class AlsoOpened(Counting):
         found = super().change_set(change_set, values=values)
         for each in found.changes if found else ():
             if each["LogicalResourceId"] == "Rule":
-                opened = detail("/Properties/CidrIp", BeforeValue="10.0.0.0/16", AfterValue="0.0.0.0/0")
+                opened = detail(
+                    "/Properties/CidrIp", BeforeValue="10.0.0.0/16", AfterValue="0.0.0.0/0"
+                )
                 each["Details"].append(opened)  # type: ignore[attr-defined]  # the list of botocore's answer
         return found
 
@@ -389,7 +498,9 @@ def test_a_phantom_is_one_as_far_as_it_was_foreseen(aws: Account) -> None:
     aws.deploy()
     aws.aws = AlsoOpened(REGION)
     vpc = "{CidrBlock: 10.0.0.0/16}"
-    found = aws.preview(target(changed(("app/network", vpc, f"{vpc[:-1]}, EnableDnsSupport: true}}"))))
+    found = aws.preview(
+        target(changed(("app/network", vpc, f"{vpc[:-1]}, EnableDnsSupport: true}}")))
+    )
     assert short(found)["app/web:Rule"] == ("replace", "CloudFormation only", "certain")
     assert "CidrIp" in [each.path for each in by_address(found)["app/web:Rule"].diff.properties]
     assert ApprovalFlag.ACCESS in [each.flag for each in find_dangerous_changes(whole(found))]
@@ -431,7 +542,9 @@ Resources:
 """
 
 
-@pytest.mark.parametrize(("user", "snap", "lost"), [("bob", "one", "Db"), ("alice", "two", "Table")])
+@pytest.mark.parametrize(
+    ("user", "snap", "lost"), [("bob", "one", "Db"), ("alice", "two", "Table")]
+)
 def test_values_from_outside_that_may_have_moved_make_no_phantoms(
     aws: Account, user: str, snap: str, lost: str
 ) -> None:
@@ -450,12 +563,17 @@ def test_values_from_outside_that_may_have_moved_make_no_phantoms(
 
 
 def test_a_nested_stack_that_nobody_looks_into_needs_leave() -> None:
-    """A macro keeps everything from being predicted, and a nested stack without changes CloudFormation from looking."""
-    said = described("Data", "AWS::CloudFormation::Stack", Replacement="False", PhysicalResourceId=ARN)
+    """A macro keeps everything from being predicted, and a nested stack without changes
+    CloudFormation from looking."""
+    said = described(
+        "Data", "AWS::CloudFormation::Stack", Replacement="False", PhysicalResourceId=ARN
+    )
     inner = f"Nested change set {arn('inner')} was not successfully created: Currently in FAILED."
     made = FakeStacks(stack(), TOPIC, replies=[arn("one"), arn("flat")])
     made.answers[arn("one")] = [change_set("one", "FAILED", inner)]
-    made.answers[arn("inner")] = [change_set("inner", "FAILED", "The submitted information didn't contain changes.")]
+    made.answers[arn("inner")] = [
+        change_set("inner", "FAILED", "The submitted information didn't contain changes.")
+    ]
     made.answers[arn("flat")] = [change_set("flat", "CREATE_COMPLETE", "", said)]
     found = preview(made, "Transform: Acme\n" + TOPIC)
     assert [each.nested for each in made.requests] == [True, False]
@@ -464,13 +582,24 @@ def test_a_nested_stack_that_nobody_looks_into_needs_leave() -> None:
     assert danger.flag is ApprovalFlag.DATA_LOSS
     assert "changes in a way that cannot be seen" in danger.text
     assert not any("so they are predicted" in note for note in found.notes)
-    assert any("cannot look into the nested stacks, and nothing could be predicted" in note for note in found.notes)
+    assert any(
+        "cannot look into the nested stacks, and nothing could be predicted" in note
+        for note in found.notes
+    )
 
 
 def test_a_nested_stack_that_goes_is_shown_where_nothing_can_be_predicted() -> None:
-    """A macro keeps everything from being predicted; what CloudFormation lists of the nested stack is all there is."""
-    api = {"Action": "Remove", "LogicalResourceId": "Data", "ResourceType": "AWS::CloudFormation::Stack"}
-    found = preview(fake({**api, "PolicyAction": "Delete", "PhysicalResourceId": ARN}), "Transform: Acme\n" + TOPIC)
+    """A macro keeps everything from being predicted; what CloudFormation lists of the nested stack
+    is all there is."""
+    api = {
+        "Action": "Remove",
+        "LogicalResourceId": "Data",
+        "ResourceType": "AWS::CloudFormation::Stack",
+    }
+    found = preview(
+        fake({**api, "PolicyAction": "Delete", "PhysicalResourceId": ARN}),
+        "Transform: Acme\n" + TOPIC,
+    )
     assert short(found) == {"app:Data": ("remove", "CloudFormation only", "certain")}
     assert [(each.flag, each.logical_id) for each in find_dangerous_changes(whole(found))] == [
         (ApprovalFlag.DATA_LOSS, "Data")
@@ -481,7 +610,10 @@ def test_a_nested_stack_that_goes_is_shown_where_nothing_can_be_predicted() -> N
 
 
 def test_resources_that_only_one_of_the_two_descriptions_has_are_kept() -> None:
-    bare = [described("Topic", "AWS::SNS::Topic"), described("Other", "AWS::SNS::Topic", Action="Remove")]
+    bare = [
+        described("Topic", "AWS::SNS::Topic"),
+        described("Other", "AWS::SNS::Topic", Action="Remove"),
+    ]
     bare[0]["Details"] = [detail("/Properties/DisplayName"), detail("/Properties/KmsMasterKeyId")]
     with_values = described("Topic", "AWS::SNS::Topic")
     with_values["Details"] = [detail("/Properties/DisplayName", BeforeValue="a", AfterValue="b")]
@@ -507,7 +639,8 @@ def recorded() -> list[Any]:
 
 @pytest.mark.parametrize("case", recorded())
 def test_what_aws_was_recorded_to_list_is_agreed_on(case: Any) -> None:
-    """Every change that AWS listed is in the plan with AWS's action; none that the prediction cannot explain."""
+    """Every change that AWS listed is in the plan with AWS's action; none that the prediction
+    cannot explain."""
     before, after = case["before"], case["after"]
     body = json.dumps(before["template"])
     made = FakeStacks(stack(parameters=texts(before["parameters"])), body)
@@ -520,7 +653,11 @@ def test_what_aws_was_recorded_to_list_is_agreed_on(case: Any) -> None:
     current = LiveStack.of("app", made.found, body, {each.logical_id: each for each in made.listed})  # type: ignore[arg-type]
     wanted = target({"app": json.dumps(after["template"])}, texts(after["parameters"]))
     found = plan.preview_root(wanted, current, made, run="run", description="by tester")
-    listed = {each.diff.logical_id: each for each in found.changes if each.listed is not ListedChange.PREDICTION}
+    listed = {
+        each.diff.logical_id: each
+        for each in found.changes
+        if each.listed is not ListedChange.PREDICTION
+    }
     assert {name: each.action for name, each in listed.items()} == {
         change["LogicalResourceId"]: change["Action"] for change in case["changes"]
     }
@@ -531,19 +668,26 @@ def texts(parameters: Any) -> dict[str, str]:
     return {name: str(value) for name, value in (parameters or {}).items()}
 
 
-# --- what fails -----------------------------------------------------------------------------------------------
+# --- what fails
+# -----------------------------------------------------------------------------------------------
 
 NESTED = f"Nested change set {arn('inner')} was not successfully created: Currently in FAILED."
 NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
 
 
 def failing(*reasons: str) -> FakeStacks:
-    """A change set that fails for the first reason, the nested one that it names for the second, and so on."""
+    """A change set that fails for the first reason, the nested one that it names for the second,
+    and so on."""
     made = fake()
     names = ["one", "inner", "innermost"]
     for name, reason in zip(names, reasons, strict=False):
-        made.answers[arn(name)] = [change_set(name, "CREATE_IN_PROGRESS"), change_set(name, "FAILED", reason)]
-        made.answers[arn(name)][1] = replace(made.answers[arn(name)][1], stack_name=f"{STACK}-{name}")  # type: ignore[type-var]
+        made.answers[arn(name)] = [
+            change_set(name, "CREATE_IN_PROGRESS"),
+            change_set(name, "FAILED", reason),
+        ]
+        made.answers[arn(name)][1] = replace(
+            made.answers[arn(name)][1], stack_name=f"{STACK}-{name}"
+        )  # type: ignore[type-var]
     return made
 
 
@@ -574,25 +718,44 @@ def test_no_changes_in_all_their_words(reasons: list[str]) -> None:
 def test_where_nested_stacks_cannot_be_looked_into_they_are_predicted(reason: str) -> None:
     made = failing(NESTED, reason)
     made.replies.append(arn("flat"))
-    made.answers[arn("flat")] = [change_set("flat", "CREATE_COMPLETE", "", described("Topic", "AWS::SNS::Topic"))]
+    made.answers[arn("flat")] = [
+        change_set("flat", "CREATE_COMPLETE", "", described("Topic", "AWS::SNS::Topic"))
+    ]
     found = preview(made, TOPIC.replace("DisplayName: a", "DisplayName: b"))
-    assert [(request.nested, request.name) for request in made.requests] == [(True, "run-1"), (False, "run-flat-1")]
-    assert (found.change_set, short(found)["app:Topic"]) == (arn("flat"), ("change", "both", "certain"))
+    assert [(request.nested, request.name) for request in made.requests] == [
+        (True, "run-1"),
+        (False, "run-flat-1"),
+    ]
+    assert (found.change_set, short(found)["app:Topic"]) == (
+        arn("flat"),
+        ("change", "both", "certain"),
+    )
     (note,) = found.notes
-    assert note == f"CloudFormation cannot look into the nested stacks, so they are predicted; it says: {reason}"
+    assert (
+        note
+        == f"CloudFormation cannot look into the nested stacks, so they are predicted; it says: {reason}"
+    )
     assert made.gone == [arn("one")]
 
 
 @pytest.mark.parametrize(
     ("reasons", "message"),
     [
-        (["Parameters: [X] must have values."], f"refuses the change to {STACK}-one: Parameters: [X] must have values"),
-        ([NESTED, "Template format error."], f"{STACK}-one (in the nested stack {STACK}-inner): Template format error"),
+        (
+            ["Parameters: [X] must have values."],
+            f"refuses the change to {STACK}-one: Parameters: [X] must have values",
+        ),
+        (
+            [NESTED, "Template format error."],
+            f"{STACK}-one (in the nested stack {STACK}-inner): Template format error",
+        ),
         ([NESTED, ""], f"refuses the change to {STACK}-one: {NESTED}"[:-1]),
         ([""], f"refuses the change to {STACK}-one: no reason, status FAILED"),
     ],
 )
-def test_a_refusal_gives_the_reason_of_the_nested_change_set(reasons: list[str], message: str) -> None:
+def test_a_refusal_gives_the_reason_of_the_nested_change_set(
+    reasons: list[str], message: str
+) -> None:
     made = failing(*reasons)
     with pytest.raises(AwsError) as caught:
         preview(made)
@@ -604,12 +767,18 @@ def test_a_refusal_gives_the_reason_of_the_nested_change_set(reasons: list[str],
 
 
 def test_early_validation_names_the_resources() -> None:
-    made = failing("The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck].")
+    made = failing(
+        "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]."
+    )
     made.invalid = ["Bucket (AWS::S3::Bucket): it exists already"]
     with pytest.raises(AwsError) as caught:
         preview(made)
-    assert [each.message for each in caught.value.problems][1:] == ["Bucket (AWS::S3::Bucket): it exists already"]
-    made = failing("The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck].")
+    assert [each.message for each in caught.value.problems][1:] == [
+        "Bucket (AWS::S3::Bucket): it exists already"
+    ]
+    made = failing(
+        "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]."
+    )
     made.invalid = None
     with pytest.raises(AwsError) as caught:
         preview(made)
@@ -621,7 +790,9 @@ def test_early_validation_names_the_resources() -> None:
 def test_a_change_set_that_somebody_deletes_meanwhile() -> None:
     made = fake()
     made.answers[arn("one")] = [change_set("one", "CREATE_PENDING"), None]
-    with pytest.raises(AwsError, match="the change set one was deleted while it was being created") as caught:
+    with pytest.raises(
+        AwsError, match="the change set one was deleted while it was being created"
+    ) as caught:
         preview(made)
     assert caught.value.problems[0].code == "SW804"
 
@@ -670,7 +841,8 @@ def test_an_interruption_before_the_answer_leaves_nothing_of_ours() -> None:
 
 @dataclass
 class Refusing(FakeStacks):
-    """Change sets that CloudFormation does not delete while they are being created, as AWS does not."""
+    """Change sets that CloudFormation does not delete while they are being created, as AWS does
+    not."""
 
     interrupted: bool = False
 
@@ -691,7 +863,9 @@ class Refusing(FakeStacks):
 
 def test_an_interruption_while_a_change_set_is_created_leaves_nothing() -> None:
     made = Refusing(replies=[arn("one")])
-    made.answers[arn("one")] = [change_set("one", status) for status in ("CREATE_IN_PROGRESS", "CREATE_COMPLETE")]
+    made.answers[arn("one")] = [
+        change_set("one", status) for status in ("CREATE_IN_PROGRESS", "CREATE_COMPLETE")
+    ]
     with pytest.raises(KeyboardInterrupt):
         preview(made)
     assert made.gone == [arn("one"), ARN]
@@ -701,7 +875,8 @@ def test_a_change_set_that_is_executed_stays() -> None:
     made = Refusing(found=stack("CREATE_IN_PROGRESS"), interrupted=True)
     made.answers[arn("one")] = [change_set("one", execution="EXECUTE_IN_PROGRESS")]
     plan.discard_change_sets(
-        RootPlan(target({"app": TOPIC}), RootAction.CREATE, Diff(), (), arn("one"), ARN, {}, True), made
+        RootPlan(target({"app": TOPIC}), RootAction.CREATE, Diff(), (), arn("one"), ARN, {}, True),
+        made,
     )
     assert made.gone == []
 
@@ -720,12 +895,19 @@ def test_a_stack_that_must_not_be_deleted_is_told_of_after_what_failed_first() -
     with pytest.raises(AwsError) as caught:
         preview(made)
     assert [each.code for each in caught.value.problems] == ["SW803", "SW806"]
-    assert f"{STACK}, which holds nothing, stays in REVIEW_IN_PROGRESS" in caught.value.problems[1].message
+    assert (
+        f"{STACK}, which holds nothing, stays in REVIEW_IN_PROGRESS"
+        in caught.value.problems[1].message
+    )
 
 
 def test_a_lost_answer_does_not_make_two_change_sets(aws: Account) -> None:
     aws.deploy()
-    aws.engine.fault(RequestFault("drop", service="cloudformation", action="CreateChangeSet", times=1, after=True))
+    aws.engine.fault(
+        RequestFault(
+            "drop", service="cloudformation", action="CreateChangeSet", times=1, after=True
+        )
+    )
     found = aws.preview(target(parameters={"Level": "debug"}))
     assert [each for each, _ in aws.aws.change_sets(STACK)] == [found.change_set]
 
@@ -765,7 +947,11 @@ def test_a_call_that_is_not_allowed_leaves_nothing_behind(aws: Account, exists: 
         aws.aws.deny(number)
         with suppress(AwsError):
             plan.preview_root(
-                wanted, live_stack.read_stack(STACK, aws.aws, "app"), aws.aws, run="run", description="by tester"
+                wanted,
+                live_stack.read_stack(STACK, aws.aws, "app"),
+                aws.aws,
+                run="run",
+                description="by tester",
             )
         if not aws.aws.refused:
             break
@@ -783,7 +969,8 @@ def test_change_sets_of_one_run_get_numbers(aws: Account) -> None:
     assert sorted(name for _, name in aws.aws.change_sets(STACK)) == ["run-1", "run-2"]
 
 
-# --- the state of the stack -----------------------------------------------------------------------------------
+# --- the state of the stack
+# -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -803,7 +990,13 @@ def test_a_stuck_stack_is_refused_with_the_way_out(status: str) -> None:
 
 @pytest.mark.parametrize(
     "status",
-    ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"],
+    [
+        "CREATE_COMPLETE",
+        "UPDATE_COMPLETE",
+        "UPDATE_ROLLBACK_COMPLETE",
+        "IMPORT_COMPLETE",
+        "IMPORT_ROLLBACK_COMPLETE",
+    ],
 )
 def test_a_sound_stack_is_planned(status: str) -> None:
     made = fake(described("Topic", "AWS::SNS::Topic"))
@@ -819,7 +1012,9 @@ def test_who_runs_another_operation_and_since_when() -> None:
     with pytest.raises(AwsError) as caught:
         preview(made)
     (problem,) = caught.value.problems
-    expected = f"{STACK} is in UPDATE_IN_PROGRESS since 2026-11-03 09:31:05 UTC, by ada, commit 0123abc"
+    expected = (
+        f"{STACK} is in UPDATE_IN_PROGRESS since 2026-11-03 09:31:05 UTC, by ada, commit 0123abc"
+    )
     assert (problem.code, problem.message) == ("SW802", expected)
     assert "watch" in problem.hint
 
@@ -828,7 +1023,9 @@ def test_who_runs_another_operation_and_since_when() -> None:
 def test_an_operation_without_a_description_is_told_by_its_token(token: str, who: str) -> None:
     made = fake()
     made.found = stack("DELETE_IN_PROGRESS")
-    made.newest = StackEvent("e", ARN, STACK, STACK, ARN, "", "DELETE_IN_PROGRESS", "", BEGAN, token)
+    made.newest = StackEvent(
+        "e", ARN, STACK, STACK, ARN, "", "DELETE_IN_PROGRESS", "", BEGAN, token
+    )
     with pytest.raises(AwsError) as caught:
         preview(made)
     expected = f"{STACK} is in DELETE_IN_PROGRESS since 2026-11-03 09:30:00 UTC{who}"
@@ -842,7 +1039,13 @@ def test_an_operation_that_began_after_the_stack_was_read(aws: Account) -> None:
     aws.engine.latency = lambda _type, _operation: 60.0
     aws.execute(first)
     with pytest.raises(AwsError, match=r"is in UPDATE_IN_PROGRESS since .*, by tester") as caught:
-        plan.preview_root(target(parameters={"Level": "warn"}), before, aws.aws, run="other", description="by other")
+        plan.preview_root(
+            target(parameters={"Level": "warn"}),
+            before,
+            aws.aws,
+            run="other",
+            description="by other",
+        )
     assert caught.value.problems[0].code == "SW802"
 
 
@@ -856,14 +1059,20 @@ def test_a_stack_under_review_by_somebody_else_survives_our_preview(aws: Account
     assert aws.aws.stack(STACK) is None
 
 
-# --- requests -------------------------------------------------------------------------------------------------
+# --- requests
+# -------------------------------------------------------------------------------------------------
 
 
 def test_what_is_asked_for() -> None:
     made = fake(described("Topic", "AWS::SNS::Topic"))
     preview(made, revert_drift=True)
     (request,) = made.requests
-    assert (request.stack, request.kind, request.revert_drift, request.nested) == (ARN, "UPDATE", True, True)
+    assert (request.stack, request.kind, request.revert_drift, request.nested) == (
+        ARN,
+        "UPDATE",
+        True,
+        True,
+    )
     assert (request.description, request.name) == ("by tester", "run-1")
     assert request.url is not None
 
@@ -877,10 +1086,22 @@ def test_drift_that_is_taken_back_needs_no_explanation() -> None:
 
 def test_an_import_adopts_what_exists() -> None:
     made = fake(described("New", "AWS::SNS::Topic", Action="Import", PhysicalResourceId="arn:new"))
-    wanted = TOPIC.replace("{Topic:", "{New: {Type: AWS::SNS::Topic, DeletionPolicy: Retain}, Topic:")
-    imports = [{"ResourceType": "AWS::SNS::Topic", "LogicalResourceId": "New", "ResourceIdentifier": {"TopicArn": "x"}}]
+    wanted = TOPIC.replace(
+        "{Topic:", "{New: {Type: AWS::SNS::Topic, DeletionPolicy: Retain}, Topic:"
+    )
+    imports = [
+        {
+            "ResourceType": "AWS::SNS::Topic",
+            "LogicalResourceId": "New",
+            "ResourceIdentifier": {"TopicArn": "x"},
+        }
+    ]
     found = preview(made, wanted, imports=imports)
-    assert (found.kind, made.requests[0].kind, made.requests[0].nested) == (RootAction.IMPORT, "IMPORT", False)
+    assert (found.kind, made.requests[0].kind, made.requests[0].nested) == (
+        RootAction.IMPORT,
+        "IMPORT",
+        False,
+    )
     assert found.changes[0].action == "Import"
     text = format_plan(whole(found))
     assert "will adopt what exists" in text
@@ -900,7 +1121,8 @@ def test_a_parameter_that_a_release_does_not_hold_keeps_its_value() -> None:
     assert made.requests[0].parameters == {}
 
 
-# --- what must not be seen ------------------------------------------------------------------------------------
+# --- what must not be seen
+# ------------------------------------------------------------------------------------
 
 SECRET = "correct-horse-battery"
 
@@ -924,7 +1146,9 @@ def test_values_of_noecho_parameters_are_hidden_everywhere(aws: Account) -> None
 def test_dynamic_references_stay_references(aws: Account) -> None:
     files = changed(("app/web", "${Password}", "none"))
     aws.deploy(files)
-    found = aws.preview(target(changed(("app/web", "SecretString:user", "SecretString:name"), files=files)))
+    found = aws.preview(
+        target(changed(("app/web", "SecretString:user", "SecretString:name"), files=files))
+    )
     text = format_plan(whole(found), "json")
     assert "{{resolve:secretsmanager:other:SecretString:name}}" in text
     assert "ada" not in text
@@ -935,13 +1159,19 @@ def test_a_template_that_cannot_be_read_seals_no_parameters() -> None:
     assert SECRET not in save_plan(whole(plan.predict_root(wanted, None)))
 
 
-# --- without a change set -------------------------------------------------------------------------------------
+# --- without a change set
+# -------------------------------------------------------------------------------------
 
 
 def test_a_root_whose_inputs_are_missing_is_predicted(aws: Account) -> None:
     files = changed(("app", "{Type: String, Default: info}", "{Type: String}"))
     first = plan.predict_root(target(files, missing=("Level",)), None)
-    assert (first.kind, len(first.changes), first.stack_id, first.change_set) == (RootAction.LATER, 6, None, None)
+    assert (first.kind, len(first.changes), first.stack_id, first.change_set) == (
+        RootAction.LATER,
+        6,
+        None,
+        None,
+    )
     assert {change.listed for change in first.changes} == {ListedChange.PREDICTION}
     text = format_plan(whole(first))
     assert "app (news-dev-app) will be created once Level is known: 6 to add" in text
@@ -955,7 +1185,8 @@ def test_a_root_whose_inputs_are_missing_is_predicted(aws: Account) -> None:
     assert "will be updated once Level is known: 1 to change" in format_plan(whole(later))
 
 
-# --- a plan that does not hold any more -------------------------------------------------------------------------
+# --- a plan that does not hold any more
+# -------------------------------------------------------------------------
 
 
 def test_a_plan_holds_until_somebody_else_updates(aws: Account) -> None:
@@ -980,11 +1211,19 @@ def test_a_plan_of_a_first_creation_holds_while_nobody_creates_it(aws: Account) 
     [
         ({}, [], None),
         ({"id": ARN[:-1] + "0"}, [], "was deleted and created again"),
-        ({"updated": BEGAN + timedelta(days=1)}, [], "was updated meanwhile (2026-11-04T09:30:00+00:00)"),
+        (
+            {"updated": BEGAN + timedelta(days=1)},
+            [],
+            "was updated meanwhile (2026-11-04T09:30:00+00:00)",
+        ),
         ({"status": "UPDATE_IN_PROGRESS"}, [], "was CREATE_COMPLETE and is UPDATE_IN_PROGRESS"),
         ({"parameters": {"A": "b"}}, [], "the parameters of news-dev-app are not what they were"),
         ({}, [None], "was deleted, by somebody or by another update"),
-        ({}, [change_set("one", execution="OBSOLETE")], "cannot be executed any more: it is OBSOLETE"),
+        (
+            {},
+            [change_set("one", execution="OBSOLETE")],
+            "cannot be executed any more: it is OBSOLETE",
+        ),
     ],
 )
 def test_why_a_plan_is_stale(now: dict[str, Any], answer: list[Any], reason: str | None) -> None:
@@ -997,7 +1236,8 @@ def test_why_a_plan_is_stale(now: dict[str, Any], answer: list[Any], reason: str
     assert plan.find_stale_reasons(found, None, made) == f"{STACK} does not exist any more"
 
 
-# --- the sealed file --------------------------------------------------------------------------------------------
+# --- the sealed file
+# --------------------------------------------------------------------------------------------
 
 
 def sealed() -> str:
@@ -1005,7 +1245,9 @@ def sealed() -> str:
     api["Details"] = [detail("/Properties/TopicName", "Always", BeforeValue="a", AfterValue="b")]
     found = preview(fake(api), TOPIC.replace("DisplayName: a", "DisplayName: b"))
     change = SecretChange("news/app", "v2", "v1", ("NEW",), ("OLD",), ())
-    return save_plan(whole(found, images={"web": "host/web@sha256:1"}, secret_changes=(change,), bucket="b"))
+    return save_plan(
+        whole(found, images={"web": "host/web@sha256:1"}, secret_changes=(change,), bucket="b")
+    )
 
 
 def test_a_sealed_plan_is_the_plan(aws: Account) -> None:
@@ -1029,7 +1271,9 @@ def test_every_value_is_sealed() -> None:
 @given(st.data())
 def test_nothing_of_a_sealed_plan_can_be_changed(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(SEALED) - 1))
-    other = data.draw(st.characters(min_codepoint=33, max_codepoint=126).filter(lambda each: each != SEALED[at]))
+    other = data.draw(
+        st.characters(min_codepoint=33, max_codepoint=126).filter(lambda each: each != SEALED[at])
+    )
     with pytest.raises(InputError) as caught:
         read_plan(SEALED[:at] + other + SEALED[at + 1 :])
     assert caught.value.problems[0].code == "SW805"
@@ -1045,8 +1289,14 @@ SEALED = sealed()
         ("[]", "is not a plan"),
         ('{"format": "other"}', "is not a plan"),
         ("[" * 100_000, "is not JSON"),
-        (SEALED.replace('"version": 1', '"version": 2'), "is of version 2, and this tool reads version 1"),
-        (SEALED.replace("host/web@sha256:1", "host/web@sha256:2"), "was changed after it was sealed"),
+        (
+            SEALED.replace('"version": 1', '"version": 2'),
+            "is of version 2, and this tool reads version 1",
+        ),
+        (
+            SEALED.replace("host/web@sha256:1", "host/web@sha256:2"),
+            "was changed after it was sealed",
+        ),
         (SEALED[:-100], "is not JSON"),
     ],
     ids=["empty", "list", "foreign", "deep", "version", "changed", "cut"],

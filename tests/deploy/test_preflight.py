@@ -1,4 +1,5 @@
-"""Preflight: each check seen well, failing and skipped, on an account written by hand; the calls on moto; the verb."""
+"""Preflight: each check seen well, failing and skipped, on an account written by hand; the calls on
+moto; the verb."""
 
 from __future__ import annotations
 
@@ -150,7 +151,9 @@ def stack(status: str, name: str = "shop-dev-app") -> Stack:
 class Account(FakeAws):
     """A good account; ``refused`` maps a method to the error that it raises."""
 
-    secrets: dict[str, FakeSecret] = field(default_factory=lambda: {"shop/app": FakeSecret({"v1": '{"API_KEY":"k"}'})})
+    secrets: dict[str, FakeSecret] = field(
+        default_factory=lambda: {"shop/app": FakeSecret({"v1": '{"API_KEY":"k"}'})}
+    )
     stacks_: dict[str, Stack] = field(default_factory=dict)
     resources_: list[StackResource] = field(default_factory=list)
     networks: list[Subnet] = field(
@@ -191,7 +194,9 @@ class Account(FakeAws):
 
     def change_set(self, change_set: str, *, values: bool) -> ChangeSet | None:
         assert change_set == "arn:c"
-        return ChangeSet("arn:c", "c", "s", "s", "CREATE_COMPLETE", "", "", (), {}, description="by ann")
+        return ChangeSet(
+            "arn:c", "c", "s", "s", "CREATE_COMPLETE", "", "", (), {}, description="by ann"
+        )
 
     def template(self, stack: str) -> str:
         return "Resources: {}"
@@ -242,7 +247,11 @@ class Account(FakeAws):
 
 
 def refusal(code: str, ours: str = "SW408") -> AwsError:
-    made = AwsError.of(ours, f"not allowed: {code}" if ours == "SW403" else f"AWS refused ({code})", hint="ask for it")
+    made = AwsError.of(
+        ours,
+        f"not allowed: {code}" if ours == "SW403" else f"AWS refused ({code})",
+        hint="ask for it",
+    )
     made.code = code
     return made
 
@@ -304,18 +313,26 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "change", "detail"), BAD, ids=lambda value: value if isinstance(value, str) else "")
-def test_what_is_wrong_fails_its_check_alone_and_says_what_to_do(project: Project, name: str, change: Any, detail: str):
+@pytest.mark.parametrize(
+    ("name", "change", "detail"), BAD, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_what_is_wrong_fails_its_check_alone_and_says_what_to_do(
+    project: Project, name: str, change: Any, detail: str
+):
     found = looked(project, Account(**change))
     assert detail in found[name].detail
     assert found[name].state is CheckState.FAIL
     assert found[name].hint
-    also = {"zones"} if name == "mount targets" else set()  # two private subnets in one zone are both
+    also = (
+        {"zones"} if name == "mount targets" else set()
+    )  # two private subnets in one zone are both
     assert {each.name for each in found.values() if each.state is CheckState.FAIL} - also == {name}
 
 
 def test_every_kind_of_check_was_seen_to_fail(project: Project):
-    seen = {name for name, _, _ in BAD} | {"service-linked roles"}  # nothing there can fail a deployment
+    seen = {name for name, _, _ in BAD} | {
+        "service-linked roles"
+    }  # nothing there can fail a deployment
     assert seen == set(looked(project, Account()))
 
 
@@ -352,7 +369,10 @@ def test_what_an_earlier_stack_has_left_fails_with_the_way_to_adopt_it(project: 
     assert looked(project, some)["names"].hint == "python render.py import --env dev"
     free = looked(project, Account(secrets={}))["names"]
     assert (free.state, free.detail) == (CheckState.OK, "4 names of what outlives a stack are free")
-    deployed = Account(buckets={"shop-files"}, stacks_={"shop-dev-store": stack("CREATE_COMPLETE", "shop-dev-store")})
+    deployed = Account(
+        buckets={"shop-files"},
+        stacks_={"shop-dev-store": stack("CREATE_COMPLETE", "shop-dev-store")},
+    )
     assert "names" not in looked(project, deployed)
 
 
@@ -361,11 +381,16 @@ def test_subnets_that_do_not_exist_are_named(project: Project):
     account = Account(networks=SUBNETS[:3])
     found = run_preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
     failed = [each for each in found if each.state is CheckState.FAIL]
-    assert [each.detail for each in failed if each.name == "subnets"] == [f"there is no subnet-d in {REGION}"]
+    assert [each.detail for each in failed if each.name == "subnets"] == [
+        f"there is no subnet-d in {REGION}"
+    ]
 
 
 def test_a_private_subnet_without_any_way_out_needs_endpoints(project: Project):
-    found = looked(project, Account(routes={"": "", "subnet-a": "igw-1", "subnet-b": "igw-1", "subnet-d": "nat-1"}))
+    found = looked(
+        project,
+        Account(routes={"": "", "subnet-a": "igw-1", "subnet-b": "igw-1", "subnet-d": "nat-1"}),
+    )
     assert found["routes"].state is CheckState.SKIP
     assert "subnet-c" in found["routes"].detail
     assert "VPC endpoints" in found["routes"].detail
@@ -380,9 +405,13 @@ def test_a_certificate_of_another_region_fails_without_asking(project: Project):
 
 
 def test_a_namespace_of_this_environment_is_no_conflict(project: Project):
-    ours = StackResource("Namespace", "ns-9", "AWS::ServiceDiscovery::PrivateDnsNamespace", "CREATE_COMPLETE")
+    ours = StackResource(
+        "Namespace", "ns-9", "AWS::ServiceDiscovery::PrivateDnsNamespace", "CREATE_COMPLETE"
+    )
     account = Account(
-        stacks_={"shop-dev-app": stack("CREATE_COMPLETE")}, named={"ns-9": "shop.local"}, resources_=[ours]
+        stacks_={"shop-dev-app": stack("CREATE_COMPLETE")},
+        named={"ns-9": "shop.local"},
+        resources_=[ours],
     )
     assert looked(project, account)["namespace"].detail == "shop.local is ours"
 
@@ -461,7 +490,9 @@ def test_a_name_that_may_not_be_asked_for_hides_no_other(project: Project):
 
 
 def test_without_an_account_in_the_parameters_there_is_nothing_to_compare(project: Project):
-    project.write({"params/defaults.yaml": PARAMS.replace(f"account_id: '{ACCOUNT}'\n", "account_id: ''\n")})
+    project.write(
+        {"params/defaults.yaml": PARAMS.replace(f"account_id: '{ACCOUNT}'\n", "account_id: ''\n")}
+    )
     assert looked(project, Account())["account"].state is CheckState.SKIP
 
 
@@ -506,7 +537,10 @@ def test_an_endpoint_that_does_not_know_a_call_is_no_failure(project: Project):
 
 def test_credentials_that_end_in_between_end_it(project: Project):
     with pytest.raises(AwsError, match="expired"):
-        looked(project, Account(refused={"alarms": AwsError.of("SW402", "the credentials have expired")}))
+        looked(
+            project,
+            Account(refused={"alarms": AwsError.of("SW402", "the credentials have expired")}),
+        )
 
 
 def test_what_the_templates_make_themselves_is_not_looked_at(tmp_path: Path):
@@ -519,17 +553,26 @@ def test_what_the_templates_make_themselves_is_not_looked_at(tmp_path: Path):
     assert list(found) == ["account", "stack main"]
 
 
-# --- images -----------------------------------------------------------------------------------------------------
+# --- images
+# -----------------------------------------------------------------------------------------------------
 
 
 class Index(BaseHTTPRequestHandler):
-    """A registry that has ``team/there`` for linux/amd64 and ``team/other`` for linux/arm64, under any tag."""
+    """A registry that has ``team/there`` for linux/amd64 and ``team/other`` for linux/arm64, under
+    any tag."""
 
     def do_GET(self) -> None:
         parts = self.path.split("/")
         architecture = {"there": "amd64", "other": "arm64"}.get(parts[3])
-        entry = {"digest": f"sha256:{'1' * 64}", "platform": {"os": "linux", "architecture": architecture}}
-        held = {"config": {"digest": "c"}} if parts[-1].startswith("sha256:") else {"manifests": [entry]}
+        entry = {
+            "digest": f"sha256:{'1' * 64}",
+            "platform": {"os": "linux", "architecture": architecture},
+        }
+        held = (
+            {"config": {"digest": "c"}}
+            if parts[-1].startswith("sha256:")
+            else {"manifests": [entry]}
+        )
         data = json.dumps(held).encode()
         self.send_response(200 if architecture else 404)
         self.send_header("Content-Length", str(len(data)))
@@ -560,7 +603,12 @@ IMAGES: list[tuple[str, str, CheckState, str]] = [
         CheckState.FAIL,
         "is for linux/arm64, the tasks are linux/amd64",
     ),
-    ("absent", "{repository: team/absent, tag: '1'}", CheckState.FAIL, "team/absent:1 does not exist"),
+    (
+        "absent",
+        "{repository: team/absent, tag: '1'}",
+        CheckState.FAIL,
+        "team/absent:1 does not exist",
+    ),
     (
         "mirrored",
         "{repository: team/absent, tag: '1', source: docker.io/x}",
@@ -573,8 +621,18 @@ IMAGES: list[tuple[str, str, CheckState, str]] = [
         CheckState.SKIP,
         "the deployment builds and pushes it",
     ),
-    ("elsewhere", "{repository: team/absent, tag: '1', context: gone}", CheckState.FAIL, "does not exist"),
-    ("nowhere", "{repository: team/none, tag: '1'}", CheckState.FAIL, "there is no repository team/none"),
+    (
+        "elsewhere",
+        "{repository: team/absent, tag: '1', context: gone}",
+        CheckState.FAIL,
+        "does not exist",
+    ),
+    (
+        "nowhere",
+        "{repository: team/none, tag: '1'}",
+        CheckState.FAIL,
+        "there is no repository team/none",
+    ),
 ]
 
 
@@ -589,7 +647,9 @@ def with_image(project: Project, entry: str, template: str = "Type: AWS::SNS::To
     )
 
 
-@pytest.mark.parametrize(("name", "entry", "state", "detail"), IMAGES, ids=[name for name, *_ in IMAGES])
+@pytest.mark.parametrize(
+    ("name", "entry", "state", "detail"), IMAGES, ids=[name for name, *_ in IMAGES]
+)
 def test_an_image_is_there_or_can_be_brought(
     tmp_path: Path, index: str, name: str, entry: str, state: CheckState, detail: str
 ):
@@ -604,7 +664,9 @@ def test_an_image_is_there_or_can_be_brought(
 
 def test_a_repository_that_the_templates_make_is_no_failure(tmp_path: Path, index: str):
     project = with_image(
-        Project(tmp_path / "p"), "{repository: team/none, tag: '1'}", "Type: AWS::ECR::Repository, Properties: {}"
+        Project(tmp_path / "p"),
+        "{repository: team/none, tag: '1'}",
+        "Type: AWS::ECR::Repository, Properties: {}",
     )
     rendering = project.render()
     found = run_preflight(rendering.config, rendering, Account(), registry=index)  # type: ignore[arg-type]
@@ -613,7 +675,8 @@ def test_a_repository_that_the_templates_make_is_no_failure(tmp_path: Path, inde
     assert image.state is CheckState.SKIP
 
 
-# --- calls ------------------------------------------------------------------------------------------------------
+# --- calls
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_subnets_and_routes_are_read_as_they_are(moto: str):
@@ -628,14 +691,22 @@ def test_subnets_and_routes_are_read_as_they_are(moto: str):
     ec2.associate_route_table(RouteTableId=table, SubnetId=public)
     aws = Boto(REGION)
     found = aws.subnets([public, private, "subnet-0123456789abcdef0"])
-    assert {(each.id, each.vpc, each.free) for each in found} == {(public, vpc, 11), (private, vpc, 11)}
+    assert {(each.id, each.vpc, each.free) for each in found} == {
+        (public, vpc, 11),
+        (private, vpc, 11),
+    }
     assert found[0].zone.startswith(REGION)
     assert aws.default_routes(vpc) == {"": "", public: gateway}
 
 
 def test_certificates_namespaces_and_roles(moto: str):
     aws = Boto(REGION)
-    assert aws.certificate(f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/12345678-1234-4234-8234-123456789012") is None
+    assert (
+        aws.certificate(
+            f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/12345678-1234-4234-8234-123456789012"
+        )
+        is None
+    )
     arn = client("acm").request_certificate(DomainName="shop.example")["CertificateArn"]
     assert aws.certificate(arn) in ("PENDING_VALIDATION", "ISSUED")
     assert aws.namespaces() == {}
@@ -646,7 +717,9 @@ def test_certificates_namespaces_and_roles(moto: str):
     assert aws.role_exists("AWSServiceRoleForECS")
 
 
-@pytest.mark.filterwarnings("ignore:Exception.QueueDoesNotExist")  # moto's own, once an emulator ran in the process
+@pytest.mark.filterwarnings(
+    "ignore:Exception.QueueDoesNotExist"
+)  # moto's own, once an emulator ran in the process
 def test_what_holds_a_name(moto: str):
     aws = Boto(REGION)
     assert [aws.held_by(type_, name) for name, (type_, _) in HELD.items()] == [None] * len(HELD)
@@ -659,7 +732,9 @@ def test_what_holds_a_name(moto: str):
     client("rds").create_db_instance(
         DBInstanceIdentifier="shop-data", DBInstanceClass="db.t4g.micro", Engine="postgres", **login
     )
-    client("rds").create_db_cluster(DBClusterIdentifier="shop-cluster", Engine="aurora-postgresql", **login)
+    client("rds").create_db_cluster(
+        DBClusterIdentifier="shop-cluster", Engine="aurora-postgresql", **login
+    )
     client("logs").create_log_group(logGroupName="/shop/web")
     url = client("sqs").create_queue(QueueName="shop-jobs")["QueueUrl"]
     client("kinesis").create_stream(StreamName="shop-clicks", ShardCount=1)
@@ -675,7 +750,8 @@ def test_a_quota_that_is_unknown_is_none(moto: str):
     assert Boto(REGION).quota("fargate", "L-3032A538") is None
 
 
-# --- the verb ---------------------------------------------------------------------------------------------------
+# --- the verb
+# ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -686,7 +762,9 @@ def good(moto: str, project: Project) -> Callable[[], Project]:
         ec2 = client("ec2")
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         ids = [
-            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{'ab'[n % 2]}")
+            ec2.create_subnet(
+                VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{'ab'[n % 2]}"
+            )
             for n in range(4)
         ]
         names = [each["Subnet"]["SubnetId"] for each in ids]
@@ -713,7 +791,11 @@ def good(moto: str, project: Project) -> Callable[[], Project]:
 def test_the_verb_prints_every_check_and_exits_by_them(good: Callable[[], Project]):
     project = good()
     run = project.run("preflight", "--env", "dev", NO_COLOR="1", COLUMNS="80")
-    states = {line[7:].split("  ")[0].strip(): line[:6].strip() for line in run.stdout.splitlines() if line[0] == "["}
+    states = {
+        line[7:].split("  ")[0].strip(): line[:6].strip()
+        for line in run.stdout.splitlines()
+        if line[0] == "["
+    }
     assert states["account"] == "[ok]"
     assert states["subnets"] == "[ok]"
     assert states["routes"] == "[skip]"

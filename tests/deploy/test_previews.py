@@ -1,4 +1,5 @@
-"""What reviewers of the project's own production system see of typical changes, planned on the emulator."""
+"""What reviewers of the project's own production system see of typical changes, planned on the
+emulator."""
 
 from __future__ import annotations
 
@@ -52,13 +53,19 @@ class Production:
         upload_bundle(bundle, ACCOUNT, self.aws.aws)
         names = [each.name for each in targets.root_documents(rendering)]
         lives = {
-            name: live_stack.read_stack(targets.stack_name(rendering.config, name), self.aws.aws, name)
+            name: live_stack.read_stack(
+                targets.stack_name(rendering.config, name), self.aws.aws, name
+            )
             for name in names
         }
         outputs = {name: found.stack.outputs for name, found in lives.items() if found}
         document = next(each for each in targets.root_documents(rendering) if each.name == root)
-        wanted = targets.make_target(document, rendering, bundle, replace(self.known, outputs=outputs))
-        return plan.preview_root(wanted, lives[root], self.aws.aws, run="run", description="by tester")
+        wanted = targets.make_target(
+            document, rendering, bundle, replace(self.known, outputs=outputs)
+        )
+        return plan.preview_root(
+            wanted, lives[root], self.aws.aws, run="run", description="by tester"
+        )
 
     def deploy(self) -> None:
         rendering = self.rendering()
@@ -68,7 +75,9 @@ class Production:
             stack = self.aws.aws.stack(found.target.stack)
             assert stack is not None
             assert stack.status == "CREATE_COMPLETE", [
-                (e.logical_id, e.reason) for e in self.aws.aws.events(found.target.stack) if e.status == "CREATE_FAILED"
+                (e.logical_id, e.reason)
+                for e in self.aws.aws.events(found.target.stack)
+                if e.status == "CREATE_FAILED"
             ]
 
     def change(self, rendering: Rendering) -> RootPlan:
@@ -84,8 +93,12 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
         patch.setenv("AWS_ENDPOINT_URL", aws.server.url)
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-        certificate = client("acm").request_certificate(DomainName="euglena.example")["CertificateArn"]
+        client("s3").create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        certificate = client("acm").request_certificate(DomainName="euglena.example")[
+            "CertificateArn"
+        ]
         made = Production(aws, certificate, tmp_path_factory.mktemp("production"))
         made.deploy()
         yield made
@@ -129,7 +142,10 @@ def test_another_image_rolls_its_service_only(production: Production) -> None:
     )
     found = production.change(production.rendering())
     production.known = known
-    assert happens(found) == {"app/gateway:Service": "change", "app/gateway:TaskDefinition": "replace"}
+    assert happens(found) == {
+        "app/gateway:Service": "change",
+        "app/gateway:TaskDefinition": "replace",
+    }
     assert (len(found.changes), found.notes, found.diff.losses) == (2, (), ())
     text = format_plan(whole(found))
     before, after = (f'"host/euglena-prod/gateway@sha256:{digit * 64}"' for digit in "12")
@@ -158,13 +174,21 @@ def test_a_new_variable_is_shown_with_its_value(production: Production) -> None:
     assert happens(found)["app/gateway:TaskDefinition"] == "replace"
     task = next(each for each in found.changes if each.diff.address == "app/gateway:TaskDefinition")
     (leaf,) = task.diff.properties
-    assert (leaf.path, leaf.after) == ('ContainerDefinitions["gateway"].Environment["NEW_FLAG"].Value', "on")
+    assert (leaf.path, leaf.after) == (
+        'ContainerDefinitions["gateway"].Environment["NEW_FLAG"].Value',
+        "on",
+    )
 
 
 def test_another_namespace_replaces_what_stands_in_it(production: Production) -> None:
     found = production.change(production.rendering("discovery.namespace=other.euglena.local"))
     replaced = {address for address, effect in happens(found).items() if effect == "replace"}
-    assert {"app/base:Namespace", "app/state:RedisName", "app/gateway:Name", "app/agent:Name"} <= replaced
+    assert {
+        "app/base:Namespace",
+        "app/state:RedisName",
+        "app/gateway:Name",
+        "app/agent:Name",
+    } <= replaced
     assert happens(found)["app/gateway:Service"] == "change"
     assert [each.address for each in find_dangerous_changes(whole(found))] == [
         "app/base:Namespace"
@@ -181,13 +205,18 @@ def test_removing_the_file_system_says_what_becomes_of_the_data(production: Prod
     sidecar = ("state.topology=sidecar", "state.accept_split_state=true", "gateway.memory=4096")
     found = production.change(production.rendering(*sidecar))
     (loss,) = found.diff.losses
-    assert (loss.resource.address, loss.policy, loss.kept) == ("app/storage:FileSystem", "Retain", True)
+    assert (loss.resource.address, loss.policy, loss.kept) == (
+        "app/storage:FileSystem",
+        "Retain",
+        True,
+    )
     assert loss.physical_id.startswith("fs-")
     assert happens(found)["app/state:RedisService"] == "remove"
     for style in ("text", "markdown"):
         text = format_plan(whole(found), style)
         assert (
-            f"app/storage:FileSystem (AWS::EFS::FileSystem {loss.physical_id}) is removed: the old one is kept" in text
+            f"app/storage:FileSystem (AWS::EFS::FileSystem {loss.physical_id}) is removed: the old one is kept"
+            in text
         )
         assert text.index("Loss of data") < text.index("app/security")
 
@@ -198,9 +227,9 @@ def test_opening_a_security_group_stands_on_top(production: Production) -> None:
     wider = first.replace("        - D", f"{rule}        - D")
     found = production.change(edited("app/security.yaml", first, wider)(production.rendering()))
     assert len(happens(found)) == 1
-    assert {change.listed for change in found.changes if change.certainty is not Certainty.PHANTOM} == {
-        ListedChange.BOTH
-    }
+    assert {
+        change.listed for change in found.changes if change.certainty is not Certainty.PHANTOM
+    } == {ListedChange.BOTH}
     text = format_plan(whole(found))
     assert text.splitlines()[1].endswith("CidrIp: 0.0.0.0/0 (--allow-broader-access)[/]")
 

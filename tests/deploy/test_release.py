@@ -1,4 +1,5 @@
-"""Releases: numbers that nobody gets twice, what is kept of them, which is live, and what one needs to be restored."""
+"""Releases: numbers that nobody gets twice, what is kept of them, which is live, and what one needs
+to be restored."""
 
 from __future__ import annotations
 
@@ -44,7 +45,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Boto]:
 
 @pytest.fixture
 def bucket(aws: Boto) -> str:
-    client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    client("s3").create_bucket(
+        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
     return BUCKET
 
 
@@ -57,27 +60,46 @@ def history(aws: Boto) -> list[Release]:
 
 
 def record(number: int, name: str) -> dict[str, object]:
-    body = client("s3").get_object(Bucket=BUCKET, Key=f"releases/dev/{number:06d}/{name}")["Body"].read()
+    body = (
+        client("s3")
+        .get_object(Bucket=BUCKET, Key=f"releases/dev/{number:06d}/{name}")["Body"]
+        .read()
+    )
     found: dict[str, object] = json.loads(body)
     return found
 
 
-# --- keeping --------------------------------------------------------------------------------------------------------
+# --- keeping
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_a_release_says_who_did_what_when(project: Make, aws: Boto, bucket: str) -> None:
     app = targets(project(FILES), {"app": {"Image": "web@sha256:1", "Password": "hush"}})[1]
-    made = plan([app], images={"web": "host/web@sha256:1"}, secrets={"app": "v1"}, artifacts=("abc.zip",))
+    made = plan(
+        [app], images={"web": "host/web@sha256:1"}, secrets={"app": "v1"}, artifacts=("abc.zip",)
+    )
     begun = begin(made, aws)
     ended = release.finish_release(begun, made, [outcome(app)], aws)
     assert (begun.number, begun.result, ended.result) == (1, None, ReleaseResult.DEPLOYED)
     assert history(aws) == [ended]
-    assert (ended.by, ended.commit, ended.tool) == (f"arn:aws:iam::{ACCOUNT}:user/ada", "0123abcd4567", "0.1.0")
+    assert (ended.by, ended.commit, ended.tool) == (
+        f"arn:aws:iam::{ACCOUNT}:user/ada",
+        "0123abcd4567",
+        "0.1.0",
+    )
     assert (ended.started, ended.seconds is not None) == (BEGAN, True)
-    assert (ended.images, ended.secrets) == ({"web": "host/web@sha256:1"}, {"app": ("news/app", "v1")})
+    assert (ended.images, ended.secrets) == (
+        {"web": "host/web@sha256:1"},
+        {"app": ("news/app", "v1")},
+    )
     assert ended.artifacts == ("abc.zip",)
     (root,) = ended.roots
-    assert (root.stack, root.status, root.ok, root.seconds) == ("news-dev-app", "UPDATE_COMPLETE", True, 60)
+    assert (root.stack, root.status, root.ok, root.seconds) == (
+        "news-dev-app",
+        "UPDATE_COMPLETE",
+        True,
+        60,
+    )
     assert list(root.templates) == ["app", "app/topics"]
     assert [each.url for each in root.templates.values()] == list(app.urls.values())
 
@@ -92,10 +114,14 @@ def test_a_noecho_value_is_in_no_record(project: Make, aws: Boto, bucket: str) -
         assert '"hidden": ["Password"]' in text
 
 
-def test_what_is_live_is_recorded_by_the_last_release_that_deployed_it(project: Make, aws: Boto, bucket: str) -> None:
+def test_what_is_live_is_recorded_by_the_last_release_that_deployed_it(
+    project: Make, aws: Boto, bucket: str
+) -> None:
     def recorded(made: Plan) -> bool:
         assert made.bucket
-        return release.records_plan(release.read_last_release(made.environment, made.bucket, made.account, aws), made)
+        return release.records_plan(
+            release.read_last_release(made.environment, made.bucket, made.account, aws), made
+        )
 
     made = plan(targets(project(FILES), {"app": {"Image": "a"}}), RootAction.NOTHING)
     assert not recorded(made)
@@ -111,7 +137,9 @@ def test_what_is_live_is_recorded_by_the_last_release_that_deployed_it(project: 
     assert not recorded(made)
 
 
-def test_a_record_that_was_read_is_not_read_again(project: Make, aws: Boto, bucket: str, tmp_path: Path) -> None:
+def test_a_record_that_was_read_is_not_read_again(
+    project: Make, aws: Boto, bucket: str, tmp_path: Path
+) -> None:
     made = plan(targets(project(FILES), {"app": {"Image": "a"}}), RootAction.NOTHING)
     place = (made.environment, BUCKET, made.account)
     kept = Cache(tmp_path, "releases")
@@ -133,7 +161,9 @@ def test_a_record_that_was_read_is_not_read_again(project: Make, aws: Boto, buck
     for _ in range(2):
         assert release.read_last_release(*place, counted, kept) == ended
     assert counted.read == 2
-    (entry,) = (path for path in kept.folder.iterdir() if b'"result": "deployed"' in path.read_bytes())
+    (entry,) = (
+        path for path in kept.folder.iterdir() if b'"result": "deployed"' in path.read_bytes()
+    )
     entry.write_bytes(b"{")
     assert release.read_last_release(*place, counted, kept) == ended
     key = f"releases/{made.environment}/000001/ended.json"
@@ -148,7 +178,9 @@ def test_numbers_are_given_once(project: Make, aws: Boto, bucket: str) -> None:
     assert sorted(found) == list(range(1, 9))
 
 
-def test_a_number_is_not_given_again_after_its_record_was_altered(project: Make, aws: Boto, bucket: str) -> None:
+def test_a_number_is_not_given_again_after_its_record_was_altered(
+    project: Make, aws: Boto, bucket: str
+) -> None:
     made = plan(targets(project(FILES)))
     assert begin(made, aws).number == 1
     client("s3").put_object(Bucket=BUCKET, Key="releases/dev/000007/started.json", Body=b"{")
@@ -171,12 +203,16 @@ def test_a_release_without_a_bucket_is_a_mistake_of_ours(project: Make, aws: Bot
         ("CREATE_FAILED", "", ReleaseResult.FAILED),
     ],
 )
-def test_results(project: Make, aws: Boto, bucket: str, status: str, failed: str, result: ReleaseResult) -> None:
+def test_results(
+    project: Make, aws: Boto, bucket: str, status: str, failed: str, result: ReleaseResult
+) -> None:
     app = targets(project(FILES))[1]
     made = plan([app])
     ended = outcome(app, status)
     if not ended.ok:
-        ended = replace(ended, cause=Cause("app:Name", "AWS::SSM::Parameter", "CREATE_FAILED", "no room"))
+        ended = replace(
+            ended, cause=Cause("app:Name", "AWS::SSM::Parameter", "CREATE_FAILED", "no room")
+        )
     found = release.finish_release(begin(made, aws), made, [ended], aws, failed=failed)
     assert found.result is result
     assert found.cause == ("app:Name: no room" if not ended.ok else failed)
@@ -186,10 +222,14 @@ def test_a_root_without_changes_counts_as_deployed(project: Make, aws: Boto, buc
     base, app = targets(project(FILES))
     made = plan([base, app], RootAction.NOTHING)
     found = release.finish_release(begin(made, aws), made, [], aws)
-    assert (found.result, [root.ok for root in found.roots]) == (ReleaseResult.DEPLOYED, [True, True])
+    assert (found.result, [root.ok for root in found.roots]) == (
+        ReleaseResult.DEPLOYED,
+        [True, True],
+    )
 
 
-# --- looking back ---------------------------------------------------------------------------------------------------
+# --- looking back
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_history_is_newest_first_and_limited(project: Make, aws: Boto, bucket: str) -> None:
@@ -211,7 +251,9 @@ def test_history_is_newest_first_and_limited(project: Make, aws: Boto, bucket: s
         (b'{"version": 2, "number": 1}', "a newer version of this tool wrote it"),
     ],
 )
-def test_a_record_that_cannot_be_read(project: Make, aws: Boto, bucket: str, content: bytes, why: str) -> None:
+def test_a_record_that_cannot_be_read(
+    project: Make, aws: Boto, bucket: str, content: bytes, why: str
+) -> None:
     begin(plan(targets(project(FILES))), aws)
     client("s3").put_object(Bucket=BUCKET, Key="releases/dev/000002/started.json", Body=content)
     found = release.read_history("dev", BUCKET, ACCOUNT, aws)
@@ -248,13 +290,19 @@ def test_a_second_deployment_hears_of_the_first(project: Make, aws: Boto, bucket
     begun = begin(made, aws)
     found = release.running_release(history(aws), {"news-dev-app"})
     assert found is not None
-    assert (found.number, found.by, found.started, found.result) == (1, made.caller, BEGAN, ReleaseResult.RUNNING)
+    assert (found.number, found.by, found.started, found.result) == (
+        1,
+        made.caller,
+        BEGAN,
+        ReleaseResult.RUNNING,
+    )
     assert release.running_release(history(aws), {"other"}) is None
     release.finish_release(begun, made, [outcome(roots[1])], aws)
     assert release.running_release(history(aws), {"news-dev-app"}) is None
 
 
-# --- what is live ---------------------------------------------------------------------------------------------------
+# --- what is live
+# ---------------------------------------------------------------------------------------------------
 
 
 def released(project: Project, aws: Boto, **parameters: str) -> Release:
@@ -294,7 +342,9 @@ def test_a_rollback_made_in_the_console_is_recognised(project: Make, aws: Boto) 
 def test_a_parameter_changed_elsewhere_is_recognised(project: Make, aws: Boto) -> None:
     released(project(FILES), aws, Image="a")
     changed = [{"ParameterKey": "Image", "ParameterValue": "b"}]
-    client("cloudformation").update_stack(StackName="news-dev-app", UsePreviousTemplate=True, Parameters=changed)
+    client("cloudformation").update_stack(
+        StackName="news-dev-app", UsePreviousTemplate=True, Parameters=changed
+    )
     assert release.find_live_release(history(aws), lives(aws)) is None
     (problem,) = release.moved_roots(history(aws), lives(aws))
     assert "news-dev-app is as no release since 1 made it, not as release 1" in problem.message
@@ -305,11 +355,15 @@ def test_a_root_that_failed_in_a_release_is_not_expected_of_it(project: Make, aw
     released(made, aws)
     roots = targets(made.write({"params/dev.yaml": "title: second\n"}))
     failed = plan(roots)
-    release.finish_release(begin(failed, aws), failed, [outcome(roots[1], "UPDATE_ROLLBACK_COMPLETE")], aws)
+    release.finish_release(
+        begin(failed, aws), failed, [outcome(roots[1], "UPDATE_ROLLBACK_COMPLETE")], aws
+    )
     assert release.moved_roots(history(aws), lives(aws)) == []
 
 
-def test_what_did_not_come_to_its_end_is_told_apart_from_what_others_changed(project: Make, aws: Boto) -> None:
+def test_what_did_not_come_to_its_end_is_told_apart_from_what_others_changed(
+    project: Make, aws: Boto
+) -> None:
     made = project(FILES)
     released(made, aws)
     roots = targets(made.write({"params/dev.yaml": "title: second\n"}))
@@ -317,7 +371,9 @@ def test_what_did_not_come_to_its_end_is_told_apart_from_what_others_changed(pro
     begin(interrupted, aws)
     deploy(roots[1])
     (problem,) = release.moved_roots(history(aws), lives(aws))
-    assert "news-dev-app is as release 2 asked for, which did not come to its end" in problem.message
+    assert (
+        "news-dev-app is as release 2 asked for, which did not come to its end" in problem.message
+    )
     assert problem.hint.startswith("the next deployment goes on from there")
     moving = lives(aws)
     for found in moving.values():
@@ -339,16 +395,22 @@ def test_rolling_back_twice_goes_back_twice(project: Make, aws: Boto) -> None:
         roots = release.release_targets(found, aws)
         ends = [deploy(each) for each in roots]
         again = plan(roots)
-        restoring = release.begin_release(again, aws, tool="1", secret_names=NAMES, restores=found.number)
+        restoring = release.begin_release(
+            again, aws, tool="1", secret_names=NAMES, restores=found.number
+        )
         release.finish_release(restoring, again, ends, aws)
     assert release.find_previous_release(history(aws), lives(aws)) is None
 
 
 def bodies(number: int) -> str:
-    return f"Resources: {{A: {{Type: 'AWS::SNS::Topic', Properties: {{DisplayName: v{number}}}}}}}\n"
+    return (
+        f"Resources: {{A: {{Type: 'AWS::SNS::Topic', Properties: {{DisplayName: v{number}}}}}}}\n"
+    )
 
 
-def past(number: int, *roots: tuple[str, int], tags: str = "", hidden: tuple[str, ...] = ()) -> Release:
+def past(
+    number: int, *roots: tuple[str, int], tags: str = "", hidden: tuple[str, ...] = ()
+) -> Release:
     """A release that deployed the roots, each in its version."""
     made = tuple(
         RootRelease(
@@ -357,7 +419,9 @@ def past(number: int, *roots: tuple[str, int], tags: str = "", hidden: tuple[str
         )
         for name, version in roots
     )  # fmt: skip
-    return Release(number, "dev", "1", "r", "b", BEGAN, "me", "", "0", made, result=ReleaseResult.DEPLOYED)
+    return Release(
+        number, "dev", "1", "r", "b", BEGAN, "me", "", "0", made, result=ReleaseResult.DEPLOYED
+    )
 
 
 @pytest.mark.parametrize(
@@ -366,17 +430,30 @@ def past(number: int, *roots: tuple[str, int], tags: str = "", hidden: tuple[str
         ([past(1, ("app", 1)), past(2, ("app", 2)), past(3, ("app", 2))], 1),
         ([past(1, ("app", 1)), past(2, ("app", 2), tags="a"), past(3, ("app", 2), tags="b")], 2),
         ([past(1, ("app", 1)), past(2, ("app", 2)), past(3, ("app", 2), ("web", 7))], 2),
-        ([past(1, ("app", 1)), past(2, ("app", 2), hidden=("Token",)), past(3, ("app", 2), hidden=("Token",))], 2),
+        (
+            [
+                past(1, ("app", 1)),
+                past(2, ("app", 2), hidden=("Token",)),
+                past(3, ("app", 2), hidden=("Token",)),
+            ],
+            2,
+        ),
     ],
     ids=["the same again", "other tags", "another root", "a NoEcho parameter that may differ"],
 )
 def test_the_release_before_what_is_live(releases: list[Release], restored: int) -> None:
-    """Of what cannot be told apart from what is live, the next one back is taken: not one too many."""
+    """Of what cannot be told apart from what is live, the next one back is taken: not one too
+    many."""
     *_, last = releases
     there = {
         each.root: LiveStack.of(
             each.root,
-            Stack(f"arn:aws:cloudformation:r:1:stack/{each.stack}/x", each.stack, "UPDATE_COMPLETE", tags=each.tags),
+            Stack(
+                f"arn:aws:cloudformation:r:1:stack/{each.stack}/x",
+                each.stack,
+                "UPDATE_COMPLETE",
+                tags=each.tags,
+            ),
             bodies({"app": 2, "web": 7}[each.root]),
         )
         for each in last.roots
@@ -386,7 +463,8 @@ def test_the_release_before_what_is_live(releases: list[Release], restored: int)
     assert found.number == restored
 
 
-# --- restoring ------------------------------------------------------------------------------------------------------
+# --- restoring
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_what_a_release_restores(project: Make, aws: Boto) -> None:
@@ -395,13 +473,18 @@ def test_what_a_release_restores(project: Make, aws: Boto) -> None:
     roots = targets(made, {"app": {"Image": "a", "Password": "hush"}})
     first = begin(plan(roots), aws)
     targets(made.write({"params/dev.yaml": "title: second\n"}))
-    wanted = [replace(each, parameters={k: v for k, v in each.parameters.items() if k != "Password"}) for each in roots]
-    assert release.release_targets(release.load_release(first.number, "dev", BUCKET, ACCOUNT, aws), aws) == tuple(
-        wanted
-    )
+    wanted = [
+        replace(each, parameters={k: v for k, v in each.parameters.items() if k != "Password"})
+        for each in roots
+    ]
+    assert release.release_targets(
+        release.load_release(first.number, "dev", BUCKET, ACCOUNT, aws), aws
+    ) == tuple(wanted)
 
 
-def test_a_root_that_was_deployed_before_there_was_a_bucket_is_in_the_record(project: Make, aws: Boto) -> None:
+def test_a_root_that_was_deployed_before_there_was_a_bucket_is_in_the_record(
+    project: Make, aws: Boto
+) -> None:
     base = targets(project(FILES))[0]
     assert base.urls == {}
     deploy(base)
@@ -425,7 +508,10 @@ def test_templates_that_are_lost_or_altered_are_told_together(project: Make, aws
     assert [problem.message.rpartition(", ")[2] for problem in caught.value.problems] == [
         f"s3://{BUCKET}/{keys['app']}, does not exist any more".rpartition(", ")[2], "was altered",
     ]  # fmt: skip
-    assert caught.value.problems[0].hint == "deploy commit 0123abcd4567 instead: git checkout 0123abcd4567"
+    assert (
+        caught.value.problems[0].hint
+        == "deploy commit 0123abcd4567 instead: git checkout 0123abcd4567"
+    )
 
 
 def test_what_is_missing_for_a_restoration(aws: Boto, bucket: str) -> None:
@@ -436,7 +522,12 @@ def test_what_is_missing_for_a_restoration(aws: Boto, bucket: str) -> None:
     client("ecr").create_repository(repositoryName="web")
     image = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/web@sha256:{'1' * 64}"
     other = image.replace("/web@", "/absent@")
-    made = plan([], images={"web": image, "other": other}, secrets={"app": "f" * 32}, artifacts=(name, "absent.zip"))
+    made = plan(
+        [],
+        images={"web": image, "other": other},
+        secrets={"app": "f" * 32},
+        artifacts=(name, "absent.zip"),
+    )
     found = release.find_missing_parts(begin(made, aws), aws)
     assert [problem.message for problem in found] == [
         f"s3://{BUCKET}/{name} was altered",
@@ -450,11 +541,15 @@ def test_what_is_missing_for_a_restoration(aws: Boto, bucket: str) -> None:
 
 def test_nothing_is_missing_where_all_is_there(aws: Boto, bucket: str) -> None:
     image = put_image("web", "1")
-    version = client("secretsmanager").create_secret(Name="news/app", SecretString="{}")["VersionId"]
+    version = client("secretsmanager").create_secret(Name="news/app", SecretString="{}")[
+        "VersionId"
+    ]
     begun = begin(plan([], images={"web": image}, secrets={"app": version}), aws)
     assert release.find_missing_parts(begun, aws) == []
     release.keep_release(begun, aws, None)
-    labels = client("secretsmanager").describe_secret(SecretId="news/app")["VersionIdsToStages"][version]
+    labels = client("secretsmanager").describe_secret(SecretId="news/app")["VersionIdsToStages"][
+        version
+    ]
     assert "kept-000001" in labels
 
 
@@ -472,7 +567,9 @@ def test_a_version_keeps_its_label_when_newer_ones_come(aws: Boto, bucket: str) 
 
 
 def test_a_secret_that_is_being_deleted_is_missing(aws: Boto, bucket: str) -> None:
-    version = client("secretsmanager").create_secret(Name="news/app", SecretString="{}")["VersionId"]
+    version = client("secretsmanager").create_secret(Name="news/app", SecretString="{}")[
+        "VersionId"
+    ]
     client("secretsmanager").delete_secret(SecretId="news/app")
     (problem,) = release.find_missing_parts(begin(plan([], secrets={"app": version}), aws), aws)
     assert problem.message == "the secret news/app is being deleted"

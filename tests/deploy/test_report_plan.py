@@ -11,7 +11,14 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from stackwright.diff.model import DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
-from stackwright.plan.model import Certainty, ListedChange, PlannedChange, RootAction, RootPlan, SecretChange
+from stackwright.plan.model import (
+    Certainty,
+    ListedChange,
+    PlannedChange,
+    RootAction,
+    RootPlan,
+    SecretChange,
+)
 from stackwright.report.plan import PLAN_FORMATS, format_plan, summarize_plan
 from tests.deploy.planning import arn, target, whole
 
@@ -27,17 +34,27 @@ def change(
     stack: str = "app/web",
     **api: Any,
 ) -> PlannedChange:
-    return PlannedChange(ResourceDiff(stack, logical_id, TASK, effect, properties=properties), listed, certainty, **api)
+    return PlannedChange(
+        ResourceDiff(stack, logical_id, TASK, effect, properties=properties),
+        listed,
+        certainty,
+        **api,
+    )
 
 
 def root(kind: RootAction, *changes: PlannedChange, name: str = "app", **options: Any) -> RootPlan:
     real = tuple(each.diff for each in changes if each.certainty is not Certainty.PHANTOM)
     wanted = replace(
-        target({name: "Resources: {}"}), root=name, stack=f"news-dev-{name}", missing=options.pop("missing", ())
+        target({name: "Resources: {}"}),
+        root=name,
+        stack=f"news-dev-{name}",
+        missing=options.pop("missing", ()),
     )
     diff = Diff(real, options.pop("outputs", ()), options.pop("losses", ()))
     known: dict[str, Any] = (
-        {"live": {"id": "x"}} if kind in (RootAction.UPDATE, RootAction.IMPORT, RootAction.NOTHING) else {}
+        {"live": {"id": "x"}}
+        if kind in (RootAction.UPDATE, RootAction.IMPORT, RootAction.NOTHING)
+        else {}
     )
     known["change_set"] = arn("one") if kind not in (RootAction.LATER, RootAction.NOTHING) else None
     return RootPlan(wanted, kind, diff, changes, **{**known, **options})
@@ -45,23 +62,48 @@ def root(kind: RootAction, *changes: PlannedChange, name: str = "app", **options
 
 UPDATED = root(
     RootAction.UPDATE,
-    change("Task", Effect.REPLACE, ListedChange.BOTH, Certainty.CERTAIN, PropertyDiff("Cpu", "1", "2", replaces="yes")),
+    change(
+        "Task",
+        Effect.REPLACE,
+        ListedChange.BOTH,
+        Certainty.CERTAIN,
+        PropertyDiff("Cpu", "1", "2", replaces="yes"),
+    ),
     change("Followed", listed=ListedChange.PREDICTION),
     change("Only", listed=ListedChange.CLOUDFORMATION),
     change("Stays", replacement="True"),
     change(
-        "Phantom", Effect.REPLACE, ListedChange.CLOUDFORMATION, Certainty.PHANTOM, stack="app/agent", replacement="True"
+        "Phantom",
+        Effect.REPLACE,
+        ListedChange.CLOUDFORMATION,
+        Certainty.PHANTOM,
+        stack="app/agent",
+        replacement="True",
     ),
     outputs=(OutputDiff("app", "Url", "a", "b"),),
     notes=("CloudFormation lists what the prediction does not know: app/web:Only",),
-    losses=(DataLoss(ResourceDiff("app/web", "Task", TASK, Effect.REPLACE), "Delete", kept=False, physical_id="t-1"),),
+    losses=(
+        DataLoss(
+            ResourceDiff("app/web", "Task", TASK, Effect.REPLACE),
+            "Delete",
+            kept=False,
+            physical_id="t-1",
+        ),
+    ),
 )
 PLAN = whole(
     root(RootAction.NOTHING, name="bootstrap"),
     root(RootAction.NOTHING, name="foundation"),
     UPDATED,
-    root(RootAction.CREATE, change("A", Effect.ADD, stack="more"), change("B", Effect.ADD, stack="more"), name="more"),
-    root(RootAction.LATER, change("C", Effect.ADD, stack="last"), name="last", missing=("Url", "Key")),
+    root(
+        RootAction.CREATE,
+        change("A", Effect.ADD, stack="more"),
+        change("B", Effect.ADD, stack="more"),
+        name="more",
+    ),
+    root(
+        RootAction.LATER, change("C", Effect.ADD, stack="last"), name="last", missing=("Url", "Key")
+    ),
     secret_changes=(SecretChange("news/app", "v2", "v1", ("NEW",), ("OLD_KEY",), ("GONE",)),),
 )
 TEXT = """\
@@ -107,7 +149,9 @@ Plan: 3 to add, 3 to change, 1 to replace, 0 to remove in 3 of 5 stacks; 1 new s
 
 def shown(markup: str, **options: Any) -> str:
     out = io.StringIO()
-    Console(file=out, width=200, soft_wrap=True, emoji=False, highlight=False, **options).print(markup)
+    Console(file=out, width=200, soft_wrap=True, emoji=False, highlight=False, **options).print(
+        markup
+    )
     return out.getvalue()
 
 
@@ -117,35 +161,58 @@ def test_text() -> None:
 
 def test_markdown() -> None:
     text = format_plan(PLAN, "markdown")
-    assert text.startswith("### Deploying `dev`\n\n**Plan: 3 to add, 3 to change, 1 to replace, 0 to remove in 3 of 5")
+    assert text.startswith(
+        "### Deploying `dev`\n\n**Plan: 3 to add, 3 to change, 1 to replace, 0 to remove in 3 of 5"
+    )
     assert "account 123456789012, us-east-2, commit `0123abc`" in text
-    assert "> [!CAUTION]\n> **Loss of data**\n> - app/web:Task (AWS::ECS::TaskDefinition t-1) is replaced" in text
+    assert (
+        "> [!CAUTION]\n> **Loss of data**\n> - app/web:Task (AWS::ECS::TaskDefinition t-1) is replaced"
+        in text
+    )
     assert "#### New secret versions\n\n- `news/app: + NEW, ~ OLD_KEY, - GONE`" in text
     assert "#### app (news-dev-app) will be updated: 3 to change, 1 to replace" in text
     assert "<details><summary><code>app/web</code>: 3 to change, 1 to replace</summary>" in text
-    assert '- -/+ Task AWS::ECS::TaskDefinition\n-     ~ Cpu: "1" → "2"  # forces replacement\n' in text
+    assert (
+        '- -/+ Task AWS::ECS::TaskDefinition\n-     ~ Cpu: "1" → "2"  # forces replacement\n'
+        in text
+    )
     assert "! ~ Followed AWS::ECS::TaskDefinition  # not listed by CloudFormation\n" in text
     assert "but will not happen: what they follow keeps its value (1)</summary>" in text
     assert "> [!NOTE]\n> - CloudFormation lists what the prediction does not know" in text
-    assert text.endswith("No changes: bootstrap (news-dev-bootstrap), foundation (news-dev-foundation)\n")
+    assert text.endswith(
+        "No changes: bootstrap (news-dev-bootstrap), foundation (news-dev-foundation)\n"
+    )
     assert text.count("```") % 2 == 0
     assert text.index("Loss of data") < text.index("#### ")
 
 
 def test_markdown_fits_into_a_comment() -> None:
     many = tuple(PropertyDiff(f"P{index}", "a" * 60, "b" * 60) for index in range(700))
-    long = whole(root(RootAction.UPDATE, change("Task", Effect.CHANGE, ListedChange.BOTH, Certainty.CERTAIN, *many)))
+    long = whole(
+        root(
+            RootAction.UPDATE,
+            change("Task", Effect.CHANGE, ListedChange.BOTH, Certainty.CERTAIN, *many),
+        )
+    )
     text = format_plan(long, "markdown")
     assert len(text) < 1_000
     assert "! ~ Task" in text
-    assert len(json.loads(format_plan(long, "json"))["roots"][0]["resources"][0]["properties"]) == 700
+    assert (
+        len(json.loads(format_plan(long, "json"))["roots"][0]["resources"][0]["properties"]) == 700
+    )
 
 
 def test_json() -> None:
     data = json.loads(format_plan(PLAN, "json"))
     assert data["summary"] == {"add": 3, "change": 3, "replace": 1, "remove": 0}
-    assert (data["environment"], data["empty"], data["made"]) == ("dev", False, "2026-11-03T09:30:00Z")
-    assert data["secrets"] == [{"name": "news/app", "added": ["NEW"], "changed": ["OLD_KEY"], "removed": ["GONE"]}]
+    assert (data["environment"], data["empty"], data["made"]) == (
+        "dev",
+        False,
+        "2026-11-03T09:30:00Z",
+    )
+    assert data["secrets"] == [
+        {"name": "news/app", "added": ["NEW"], "changed": ["OLD_KEY"], "removed": ["GONE"]}
+    ]
     kinds = {each["root"]: each["kind"] for each in data["roots"]}
     assert kinds == {
         "bootstrap": "nothing",
@@ -162,8 +229,12 @@ def test_json() -> None:
         "app/web:Only": ("CloudFormation only", "certain"),
         "app/web:Stays": ("both", "certain"),
     }
-    assert [(each["address"], each["certainty"]) for each in app["phantoms"]] == [("app/agent:Phantom", "phantom")]
-    assert app["losses"] == [{"address": "app/web:Task", "physical_id": "t-1", "policy": "Delete", "kept": False}]
+    assert [(each["address"], each["certainty"]) for each in app["phantoms"]] == [
+        ("app/agent:Phantom", "phantom")
+    ]
+    assert app["losses"] == [
+        {"address": "app/web:Task", "physical_id": "t-1", "policy": "Delete", "kept": False}
+    ]
     assert data["roots"][4]["missing"] == ["Url", "Key"]
     assert "body" not in format_plan(PLAN, "json")
     assert "Resources: {}" not in format_plan(PLAN, "json")
@@ -174,7 +245,10 @@ def test_json() -> None:
     [
         (whole(root(RootAction.NOTHING)), "No changes."),
         (whole(), "No changes."),
-        (whole(root(RootAction.UPDATE)), "Plan: no resources, only tags, parameters or outputs in 1 of 1 stacks."),
+        (
+            whole(root(RootAction.UPDATE)),
+            "Plan: no resources, only tags, parameters or outputs in 1 of 1 stacks.",
+        ),
         (
             whole(root(RootAction.NOTHING), secret_changes=(SecretChange("a", "1", None),)),
             "Plan: 1 new secret version.",
@@ -198,12 +272,21 @@ def test_the_last_line_counts_everything(plan: Any, line: str) -> None:
 
 def test_what_has_to_be_allowed_stands_on_top() -> None:
     rule = PropertyDiff(
-        "SecurityGroupIngress[0]", None, {"CidrIp": "0.0.0.0/0", "IpProtocol": "-1"}, exists_before=False
+        "SecurityGroupIngress[0]",
+        None,
+        {"CidrIp": "0.0.0.0/0", "IpProtocol": "-1"},
+        exists_before=False,
     )
-    diff = ResourceDiff("app/web", "Group", "AWS::EC2::SecurityGroup", Effect.CHANGE, properties=(rule,))
-    opened = whole(root(RootAction.UPDATE, PlannedChange(diff, ListedChange.BOTH, Certainty.CERTAIN)))
+    diff = ResourceDiff(
+        "app/web", "Group", "AWS::EC2::SecurityGroup", Effect.CHANGE, properties=(rule,)
+    )
+    opened = whole(
+        root(RootAction.UPDATE, PlannedChange(diff, ListedChange.BOTH, Certainty.CERTAIN))
+    )
     text = shown(format_plan(opened), color_system=None)
-    assert text.startswith("To be allowed when it is deployed\n  ! app/web:Group (AWS::EC2::SecurityGroup) ")
+    assert text.startswith(
+        "To be allowed when it is deployed\n  ! app/web:Group (AWS::EC2::SecurityGroup) "
+    )
     assert text.splitlines()[1].endswith("(--allow-broader-access)")
     markdown = format_plan(opened, "markdown")
     assert "> [!WARNING]\n> **To be allowed when it is deployed**\n> - app/web:Group" in markdown
@@ -215,7 +298,13 @@ def test_what_has_to_be_allowed_stands_on_top() -> None:
 
 
 def test_outputs_of_a_new_stack_are_no_news() -> None:
-    new = whole(root(RootAction.CREATE, change("A", Effect.ADD), outputs=(OutputDiff("app", "Url", None, "b"),)))
+    new = whole(
+        root(
+            RootAction.CREATE,
+            change("A", Effect.ADD),
+            outputs=(OutputDiff("app", "Url", None, "b"),),
+        )
+    )
     for style in ("text", "markdown"):
         assert "Outputs" not in format_plan(new, style)
         assert "outputs differ" not in format_plan(new, style)
@@ -229,7 +318,8 @@ def test_a_first_version_of_a_secret() -> None:
 def test_long_lists_of_new_resources_are_wrapped() -> None:
     names = [f"Resource{index}" for index in range(30)]
     text = shown(
-        format_plan(whole(root(RootAction.CREATE, *(change(name, Effect.ADD) for name in names)))), color_system=None
+        format_plan(whole(root(RootAction.CREATE, *(change(name, Effect.ADD) for name in names)))),
+        color_system=None,
     )
     assert max(map(len, text.splitlines())) <= 110
     assert all(name in text for name in names)
@@ -241,7 +331,9 @@ def test_nothing_breaks_out_of_a_format(style: str) -> None:
     note = "[/red] *x* <script>"
     plan = whole(
         root(
-            RootAction.UPDATE, change("Task", Effect.CHANGE, ListedChange.BOTH, Certainty.CERTAIN, evil), notes=(note,)
+            RootAction.UPDATE,
+            change("Task", Effect.CHANGE, ListedChange.BOTH, Certainty.CERTAIN, evil),
+            notes=(note,),
         )
     )
     text = format_plan(plan, style)

@@ -1,4 +1,5 @@
-"""What an operation looks like: lines where nobody looks, a tree on a terminal, and how it ended."""
+"""What an operation looks like: lines where nobody looks, a tree on a terminal, and how it
+ended."""
 
 from __future__ import annotations
 
@@ -11,7 +12,13 @@ from rich.console import Console
 from stackwright.core.model import Location
 from stackwright.deploy.progress import Notice, ProgressStep, RolloutProgress
 from stackwright.plan.model import Cause, Outcome
-from stackwright.report.progress import ProgressBoard, format_outcome, format_seconds, progress_lines, show_progress
+from stackwright.report.progress import (
+    ProgressBoard,
+    format_outcome,
+    format_seconds,
+    progress_lines,
+    show_progress,
+)
 
 BEGAN = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -24,7 +31,14 @@ def step(address, status, seconds=0, reason="", type_="AWS::SNS::Topic"):
     stack, _, name = address.partition(":")
     if not name:
         return ProgressStep(
-            stack, f"news-{stack}", "AWS::CloudFormation::Stack", status, reason, at(seconds), "arn", True
+            stack,
+            f"news-{stack}",
+            "AWS::CloudFormation::Stack",
+            status,
+            reason,
+            at(seconds),
+            "arn",
+            True,
         )
     return ProgressStep(stack, name, type_, status, reason, at(seconds), "arn")
 
@@ -34,7 +48,15 @@ def nested(status, seconds=0):
 
 
 ROLLOUT = RolloutProgress(
-    "app/web:Service", 2, 1, 1, 3, BEGAN, ("has [started] 1 tasks",), ("task 1 stopped: x",), ("web: y",)
+    "app/web:Service",
+    2,
+    1,
+    1,
+    3,
+    BEGAN,
+    ("has [started] 1 tasks",),
+    ("task 1 stopped: x",),
+    ("web: y",),
 )
 
 
@@ -135,13 +157,25 @@ def test_what_is_under_way_again_counts_from_then():
 
 
 def test_long_lines_are_cut_to_the_terminal():
-    text = tree(step("app", "CREATE_IN_PROGRESS"), step("app:A", "CREATE_FAILED", 2, "no room " * 50), width=60)
+    text = tree(
+        step("app", "CREATE_IN_PROGRESS"),
+        step("app:A", "CREATE_FAILED", 2, "no room " * 50),
+        width=60,
+    )
     assert max(map(len, text.splitlines())) <= 60
 
 
 def test_a_terminal_gets_the_tree_and_anything_else_lines():
-    for terminal, wanted in ((True, "✓ news-app  UPDATE_COMPLETE"), (False, "12:00:00  app  UPDATE_COMPLETE")):
-        options = {"force_terminal": terminal, "width": 80, "color_system": None, "_environ": {"TERM": "xterm"}}
+    for terminal, wanted in (
+        (True, "✓ news-app  UPDATE_COMPLETE"),
+        (False, "12:00:00  app  UPDATE_COMPLETE"),
+    ):
+        options = {
+            "force_terminal": terminal,
+            "width": 80,
+            "color_system": None,
+            "_environ": {"TERM": "xterm"},
+        }
         console = Console(file=io.StringIO(), **options)
         with show_progress(console, "news-app") as watch:
             watch(step("app", "UPDATE_COMPLETE"))
@@ -149,7 +183,13 @@ def test_a_terminal_gets_the_tree_and_anything_else_lines():
 
 
 def test_how_it_ended_stands_below_the_tree_and_what_is_told_after_it_below_that():
-    console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None, _environ={"TERM": "xterm"})
+    console = Console(
+        file=io.StringIO(),
+        force_terminal=True,
+        width=80,
+        color_system=None,
+        _environ={"TERM": "xterm"},
+    )
     with show_progress(console, "news-app") as watch:
         watch(step("app", "UPDATE_COMPLETE"))
         watch(Outcome("app", "news-app", "UPDATE_COMPLETE", True, BEGAN, at(61)))
@@ -161,33 +201,46 @@ def test_how_it_ended_stands_below_the_tree_and_what_is_told_after_it_below_that
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0 s"), (59.4, "59 s"), (60, "1 min 00 s"), (3599, "59 min 59 s"), (3725, "1 h 02 min")]
+    ("seconds", "text"),
+    [(0, "0 s"), (59.4, "59 s"), (60, "1 min 00 s"), (3599, "59 min 59 s"), (3725, "1 h 02 min")],
 )
 def test_durations(seconds, text):
     assert format_seconds(BEGAN, at(seconds)) == text
 
 
 def ended(status, cause=None, ok=False):
-    return printed(format_outcome(Outcome("app", "news-app", status, ok, BEGAN, at(61), cause))).splitlines()
+    return printed(
+        format_outcome(Outcome("app", "news-app", status, ok, BEGAN, at(61), cause))
+    ).splitlines()
 
 
 def test_how_it_ended():
     assert ended("UPDATE_COMPLETE", ok=True) == ["news-app: UPDATE_COMPLETE after 1 min 01 s"]
     where = Location("templates/app/web.yaml.j2", 7)
-    cause = Cause("app/web:T", "AWS::SNS::Topic", "UPDATE_FAILED", "no [room]", where, ("log: web: x",))
+    cause = Cause(
+        "app/web:T", "AWS::SNS::Topic", "UPDATE_FAILED", "no [room]", where, ("log: web: x",)
+    )
     assert ended("UPDATE_ROLLBACK_COMPLETE", cause) == [
         "news-app: UPDATE_ROLLBACK_COMPLETE after 1 min 01 s",
         "  app/web:T (AWS::SNS::Topic) at templates/app/web.yaml.j2:7 was the first to fail (UPDATE_FAILED):",
         "    no [room]",
         "    log: web: x",
     ]
-    exists = Cause("app:B", "AWS::S3::Bucket", "CREATE_FAILED", "news already exists in stack arn:aws:x")
+    exists = Cause(
+        "app:B", "AWS::S3::Bucket", "CREATE_FAILED", "news already exists in stack arn:aws:x"
+    )
     assert ended("ROLLBACK_COMPLETE", exists)[3:] == [
         "    what an earlier stack has left is adopted by the verb import, once imports: of the parameters names it",
         "  the stack can only be deleted now, by the verb repair",
     ]
-    inner = Cause("app/base:S", "AWS::SecretsManager::Secret", "CREATE_FAILED", "the secret a already exists")
-    assert "cannot be adopted: delete it, or take another name" in ended("ROLLBACK_COMPLETE", inner)[3]
-    cancelled = Cause("app", "AWS::CloudFormation::Stack", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
+    inner = Cause(
+        "app/base:S", "AWS::SecretsManager::Secret", "CREATE_FAILED", "the secret a already exists"
+    )
+    assert (
+        "cannot be adopted: delete it, or take another name" in ended("ROLLBACK_COMPLETE", inner)[3]
+    )
+    cancelled = Cause(
+        "app", "AWS::CloudFormation::Stack", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated"
+    )
     assert ended("UPDATE_ROLLBACK_COMPLETE", cancelled)[1:] == ["  app was cancelled on request"]
     assert "the verb events" in ended("UPDATE_ROLLBACK_COMPLETE")[1]

@@ -20,7 +20,10 @@ ARN = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/cluster/web"
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 DEFINITION = {
     "containerDefinitions": [
-        {"name": "web", "logConfiguration": {"options": {"awslogs-group": "g", "awslogs-stream-prefix": "p"}}},
+        {
+            "name": "web",
+            "logConfiguration": {"options": {"awslogs-group": "g", "awslogs-stream-prefix": "p"}},
+        },
         {"name": "side"},
     ]
 }
@@ -28,14 +31,18 @@ DEFINITION = {
 
 def step(status, *, of_stack=False, name="Web"):
     if of_stack:
-        return ProgressStep("app", "news-app", "AWS::CloudFormation::Stack", status, "", BEGAN, "arn", of_stack=True)
+        return ProgressStep(
+            "app", "news-app", "AWS::CloudFormation::Stack", status, "", BEGAN, "arn", of_stack=True
+        )
     return ProgressStep("app/web", name, "AWS::ECS::Service", status, "", BEGAN, ARN)
 
 
 def stopped(number, exit_code=1, reason="Essential container in task exited", by="ecs-svc/2"):
     containers = (Container("web", "STOPPED", exit_code), Container("side", "STOPPED", 0))
     arn = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/cluster/{number:032x}"
-    return Task(arn, "STOPPED", "definition:2", reason, "EssentialContainerExited", "", containers, (), by)
+    return Task(
+        arn, "STOPPED", "definition:2", reason, "EssentialContainerExited", "", containers, (), by
+    )
 
 
 @dataclass
@@ -46,7 +53,9 @@ class Ecs:
     ended: list[Task] = field(default_factory=list)
     running: int = 0
     lines: dict[str, list[str]] = field(default_factory=dict)
-    deployments: list[tuple[str, str]] = field(default_factory=lambda: [("d2", "IN_PROGRESS"), ("d1", "SUCCESSFUL")])
+    deployments: list[tuple[str, str]] = field(
+        default_factory=lambda: [("d2", "IN_PROGRESS"), ("d1", "SUCCESSFUL")]
+    )
     stopped: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     failure: AwsError | None = None
@@ -57,7 +66,9 @@ class Ecs:
         if self.failure:
             raise self.failure
         failed = len(self.ended)
-        new = Deployment("ecs-svc/2", "PRIMARY", "IN_PROGRESS", "", "definition:2", 2, 1, self.running, failed)
+        new = Deployment(
+            "ecs-svc/2", "PRIMARY", "IN_PROGRESS", "", "definition:2", 2, 1, self.running, failed
+        )
         old = Deployment("ecs-svc/1", "ACTIVE", "COMPLETED", "", "definition:1", 2, 0, 2, 0)
         events = tuple(reversed(self.events))
         return [Service(ARN, "web", cluster, "ACTIVE", 2, 1, 2, "definition:2", (new, old), events)]
@@ -115,10 +126,16 @@ def test_counts_and_messages_are_told_when_they_are_new(ecs, rollouts):
 
 def test_why_tasks_stopped_and_what_they_logged_last(ecs, rollouts):
     one = stopped(0xABC123 << 104)
-    ecs.ended = [one, stopped(2, by="ecs-svc/1"), stopped(3, reason="Scaling activity initiated by (deployment x)")]
+    ecs.ended = [
+        one,
+        stopped(2, by="ecs-svc/1"),
+        stopped(3, reason="Scaling activity initiated by (deployment x)"),
+    ]
     ecs.lines = {f"g:p/web/{one.id}": ["Traceback", "KeyError: 'REDIS_URL'"]}
     (told,) = rollouts.look()
-    assert told.stops == ("task abc12300 stopped: Essential container in task exited (web: exit code 1)",)
+    assert told.stops == (
+        "task abc12300 stopped: Essential container in task exited (web: exit code 1)",
+    )
     assert told.lines == ("web: Traceback", "web: KeyError: 'REDIS_URL'")
     assert rollouts.details("app/web:Web") == (
         told.stops[0], "log: web: Traceback", "log: web: KeyError: 'REDIS_URL'",
@@ -139,7 +156,9 @@ def test_the_log_of_the_same_failure_is_read_once(ecs, rollouts):
 def test_details_leave_out_what_explains_nothing_and_repetitions(ecs, rollouts):
     ecs.says("has started 1 tasks: (task 1).")
     for task in ("6a201bf2a2e64f88abcfa352ca9c8168", "9b791e5806924cf9a6c67a66983f1ee6"):
-        ecs.says(f"(task {task}) is unhealthy in (target-group x) due to (reason Health checks failed).")
+        ecs.says(
+            f"(task {task}) is unhealthy in (target-group x) due to (reason Health checks failed)."
+        )
     ecs.says("(deployment ecs-svc/2) deployment failed: tasks failed to start.")
     ecs.says("rolling back to deployment ecs-svc/1.")
     ecs.says("(deployment ecs-svc/1) deployment completed.")
@@ -156,7 +175,9 @@ def test_a_service_that_fails_the_same_way_is_stopped_once(ecs, rollouts):
     ecs.ended.append(stopped(3))
     told = [each for each in rollouts.look() if isinstance(each, Notice)]
     assert ecs.stopped == ["d2"]
-    assert told[0].text.startswith("app/web:Web: 3 tasks failed the same way (Essential container in task exited")
+    assert told[0].text.startswith(
+        "app/web:Web: 3 tasks failed the same way (Essential container in task exited"
+    )
     ecs.ended.append(stopped(4))
     rollouts.look()
     assert ecs.stopped == ["d2"]
@@ -167,7 +188,8 @@ def test_failures_of_different_kinds_are_not_the_same(ecs, rollouts):
     rollouts.look()
     assert ecs.stopped == []
     ecs.ended += [
-        stopped(n, reason=f"Task failed ELB health checks in (target-group arn:…/{n:016x})") for n in (4, 5, 6)
+        stopped(n, reason=f"Task failed ELB health checks in (target-group arn:…/{n:016x})")
+        for n in (4, 5, 6)
     ]
     rollouts.look()
     assert ecs.stopped == ["d2"]
@@ -198,19 +220,31 @@ def test_that_ecs_may_not_be_read_is_told_once(ecs, rollouts):
     assert rollouts.look() == []
 
 
-# --- on the emulator ------------------------------------------------------------------------------------------
+# --- on the emulator
+# ------------------------------------------------------------------------------------------
 
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 
 
 def service(image, breaker=True):
-    task = {"Family": "web", "ContainerDefinitions": [{"Name": "web", "Image": image, "Memory": 128}]}
+    task = {
+        "Family": "web",
+        "ContainerDefinitions": [{"Name": "web", "Image": image, "Memory": 128}],
+    }
     deployment = {"DeploymentCircuitBreaker": {"Enable": breaker, "Rollback": breaker}}
-    shown = {"ServiceName": "web", "Cluster": {"Ref": "Cluster"}, "TaskDefinition": {"Ref": "Task"}, "DesiredCount": 2}
+    shown = {
+        "ServiceName": "web",
+        "Cluster": {"Ref": "Cluster"},
+        "TaskDefinition": {"Ref": "Task"},
+        "DesiredCount": 2,
+    }
     found = resources(
         Cluster={"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": "cluster"}},
         Task={"Type": "AWS::ECS::TaskDefinition", "Properties": task},
-        Service={"Type": "AWS::ECS::Service", "Properties": {**shown, "DeploymentConfiguration": deployment}},
+        Service={
+            "Type": "AWS::ECS::Service",
+            "Properties": {**shown, "DeploymentConfiguration": deployment},
+        },
     )
     return {"app": found}
 
@@ -221,7 +255,10 @@ def test_a_rollout_and_one_that_fails(monkeypatch):
         plan = account.plan(service("docker.io/library/web:1"))
         assert apply_plan(plan, account.aws, token="1", following=account.following).ok
         told = [each for each in account.told if isinstance(each, RolloutProgress)]
-        assert list(dict.fromkeys((each.running, each.pending) for each in told)) == [(0, 2), (2, 0)]
+        assert list(dict.fromkeys((each.running, each.pending) for each in told)) == [
+            (0, 2),
+            (2, 0),
+        ]
 
         account.told.clear()
         plan = account.plan(service(f"{HOST}/web:nothing"))
@@ -230,7 +267,10 @@ def test_a_rollout_and_one_that_fails(monkeypatch):
         assert outcome.status == "UPDATE_ROLLBACK_COMPLETE"
         assert outcome.cause.address == "app:Service"
         details = "\n".join(outcome.cause.details)
-        assert "stopped: CannotPullContainerError: pull image manifest has been retried 1 time(s)" in details
+        assert (
+            "stopped: CannotPullContainerError: pull image manifest has been retried 1 time(s)"
+            in details
+        )
         assert "deployment failed: tasks failed to start." in details
         assert any(each.failed for each in account.told if isinstance(each, RolloutProgress))
 

@@ -1,4 +1,5 @@
-"""NoEcho Parameters, which nobody has to give again, and properties that hold secrets; by the command line."""
+"""NoEcho Parameters, which nobody has to give again, and properties that hold secrets; by the
+command line."""
 
 from __future__ import annotations
 
@@ -33,7 +34,9 @@ Resources:
       MasterUsername: shop
       MasterUserPassword: !Ref Pw
 """
-LITERAL = TEMPLATE.partition("Resources:")[1] + TEMPLATE.partition("Resources:")[2].replace("!Ref Pw", "{{ pw }}")
+LITERAL = TEMPLATE.partition("Resources:")[1] + TEMPLATE.partition("Resources:")[2].replace(
+    "!Ref Pw", "{{ pw }}"
+)
 GIVEN = ("--set", "deploy.parameters.main.Pw=hunter2-first")
 
 
@@ -63,7 +66,9 @@ def password(engine: LocalCloudFormation) -> str:
     return str(stack.definition.parameters["Pw"])
 
 
-def test_a_value_that_is_there_is_kept(shop: Project, engine: LocalCloudFormation, tmp_path: Path) -> None:
+def test_a_value_that_is_there_is_kept(
+    shop: Project, engine: LocalCloudFormation, tmp_path: Path
+) -> None:
     missing = run(shop, "deploy", "--yes")
     assert missing.returncode == 1
     assert "SW882 nothing gives the Parameter Pw of main a value" in missing.stderr
@@ -80,14 +85,18 @@ def test_a_value_that_is_there_is_kept(shop: Project, engine: LocalCloudFormatio
     assert made.returncode == 0, made.stderr
     done = run(shop, "deploy", "--plan", str(sealed), "--yes", *larger)
     assert (done.returncode, password(engine)) == (0, "hunter2-first"), done.stderr
-    changed = run(shop, "deploy", "--yes", *larger, "--set", "deploy.parameters.main.Pw=hunter2-second")
+    changed = run(
+        shop, "deploy", "--yes", *larger, "--set", "deploy.parameters.main.Pw=hunter2-second"
+    )
     assert (changed.returncode, password(engine)) == (0, "hunter2-second"), changed.stderr
     for each in (made, done, changed):
         assert "hunter2" not in each.stdout + each.stderr
     assert "hunter2" not in sealed.read_text()
 
 
-def test_a_kept_plan_that_was_refused_for_want_of_a_flag_can_still_be_deployed(shop: Project, tmp_path: Path) -> None:
+def test_a_kept_plan_that_was_refused_for_want_of_a_flag_can_still_be_deployed(
+    shop: Project, tmp_path: Path
+) -> None:
     assert run(shop, "deploy", "--yes", *GIVEN).returncode == 0
     shop.write({"templates/main.yaml.j2": TEMPLATE.replace("Engine: postgres", "Engine: mysql")})
     sealed = str(tmp_path / "plan.json")
@@ -95,7 +104,9 @@ def test_a_kept_plan_that_was_refused_for_want_of_a_flag_can_still_be_deployed(s
     refused = run(shop, "deploy", "--plan", sealed, "--yes")
     assert refused.returncode == 1
     assert "SW820 refused: main:Db" in refused.stderr
-    done = run(shop, "deploy", "--plan", sealed, "--yes", "--allow-replace", "Db", "--allow-data-loss")
+    done = run(
+        shop, "deploy", "--plan", sealed, "--yes", "--allow-replace", "Db", "--allow-data-loss"
+    )
     assert done.returncode == 0, done.stderr
 
 

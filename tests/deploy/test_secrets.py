@@ -1,4 +1,5 @@
-"""secrets status, diff and push: by the names of keys, against moto's Secrets Manager, and no value anywhere."""
+"""secrets status, diff and push: by the names of keys, against moto's Secrets Manager, and no value
+anywhere."""
 
 from __future__ import annotations
 
@@ -50,12 +51,16 @@ def ready(project: Make, moto: str) -> Project:
 
 
 def current() -> dict[str, str]:
-    value: dict[str, str] = json.loads(client("secretsmanager").get_secret_value(SecretId="team/app")["SecretString"])
+    value: dict[str, str] = json.loads(
+        client("secretsmanager").get_secret_value(SecretId="team/app")["SecretString"]
+    )
     return value
 
 
 def versions() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = client("secretsmanager").describe_secret(SecretId="team/app")["VersionIdsToStages"]
+    found: dict[str, list[str]] = client("secretsmanager").describe_secret(SecretId="team/app")[
+        "VersionIdsToStages"
+    ]
     return found
 
 
@@ -99,23 +104,35 @@ def test_a_change_is_told_by_names_and_makes_one_version(ready: Project) -> None
     assert ready.invoke("secrets", "diff", "--env", "dev", "--detailed-exitcode").exit_code == 0
 
 
-def test_status_tells_the_state_of_each_key_and_whether_a_deployment_can_bind_it(ready: Project) -> None:
+def test_status_tells_the_state_of_each_key_and_whether_a_deployment_can_bind_it(
+    ready: Project,
+) -> None:
     before = ready.invoke("secrets", "status", "--env", "dev")
     assert before.exit_code == 1
-    assert before.stdout == "team/app: no value yet\n  missing  OPENAI_API_KEY\n  missing  SEARCH_API_KEY\n"
+    assert (
+        before.stdout
+        == "team/app: no value yet\n  missing  OPENAI_API_KEY\n  missing  SEARCH_API_KEY\n"
+    )
     assert "next: python render.py secrets push --env dev" in before.stderr
     ready.invoke("secrets", "push", "--env", "dev")
     (version,) = versions()
     (ready.folder / "env/dev/keys.env").unlink()  # status needs no values of its own
     after = ready.invoke("secrets", "status", "--env", "dev")
     assert after.exit_code == 0
-    assert after.stdout == f"team/app: version {version}\n  ok       OPENAI_API_KEY\n  ok       SEARCH_API_KEY\n"
+    assert (
+        after.stdout
+        == f"team/app: version {version}\n  ok       OPENAI_API_KEY\n  ok       SEARCH_API_KEY\n"
+    )
     held = json.dumps({"OPENAI_API_KEY": "", "OTHER": "x"})
     client("secretsmanager").put_secret_value(SecretId="team/app", SecretString=held)
     wrong = ready.invoke("secrets", "status", "--env", "dev", "--format", "json")
     assert wrong.exit_code == 1
     (told,) = json.loads(wrong.stdout)
-    assert told["keys"] == {"OPENAI_API_KEY": "empty", "OTHER": "unknown", "SEARCH_API_KEY": "missing"}
+    assert told["keys"] == {
+        "OPENAI_API_KEY": "empty",
+        "OTHER": "unknown",
+        "SEARCH_API_KEY": "missing",
+    }
     assert told["ready"] is False
 
 
@@ -134,7 +151,9 @@ def test_status_without_the_secret(project: Make, moto: str) -> None:
         ("keys.env\n", "and fill it in; git ignores it\n"),
     ],
 )
-def test_only_what_git_ignores_is_said_to_be_ignored(project: Make, moto: str, ignored: str | None, said: str) -> None:
+def test_only_what_git_ignores_is_said_to_be_ignored(
+    project: Make, moto: str, ignored: str | None, said: str
+) -> None:
     made = project({**FILES, "env/dev/keys.env": None})
     if ignored is not None:
         made.write({".gitignore": ignored})
@@ -146,11 +165,27 @@ def test_only_what_git_ignores_is_said_to_be_ignored(project: Make, moto: str, i
     ("changes", "code", "words"),
     [
         ({"env/dev/keys.env": None}, "SW420", "there is no env/dev/keys.env"),
-        ({"env/dev/keys.env": "OPENAI_API_KEY=\nSEARCH_API_KEY=x\n"}, "SW421", "OPENAI_API_KEY is missing or empty"),
-        ({"env/dev/keys.env": "SEARCH_API_KEY=x\n"}, "SW024", "OPENAI_API_KEY is missing in keys.env"),
-        ({"env/dev/keys.env": "SEARCH_API_KEY=x\nOPENAI_API_KEY=" + "y" * 65_536}, "SW422", "65,536 bytes"),
+        (
+            {"env/dev/keys.env": "OPENAI_API_KEY=\nSEARCH_API_KEY=x\n"},
+            "SW421",
+            "OPENAI_API_KEY is missing or empty",
+        ),
+        (
+            {"env/dev/keys.env": "SEARCH_API_KEY=x\n"},
+            "SW024",
+            "OPENAI_API_KEY is missing in keys.env",
+        ),
+        (
+            {"env/dev/keys.env": "SEARCH_API_KEY=x\nOPENAI_API_KEY=" + "y" * 65_536},
+            "SW422",
+            "65,536 bytes",
+        ),
         ({"params/defaults.yaml": "title: x\n"}, "SW423", "names no secret"),
-        ({"params/defaults.yaml": "title: x\naccount_id: '999988887777'\n"}, "SW404", "parameters for 999988887777"),
+        (
+            {"params/defaults.yaml": "title: x\naccount_id: '999988887777'\n"},
+            "SW404",
+            "parameters for 999988887777",
+        ),
         ({}, "SW424", "there is no secret team/app"),
     ],
 )
@@ -175,9 +210,14 @@ def test_a_secret_that_is_to_be_deleted(ready: Project) -> None:
 
 
 @pytest.mark.parametrize("value", ["[1, 2]", "text", '{"OPENAI_API_KEY": 1}'])
-def test_a_value_that_is_no_object_is_replaced_with_a_word_about_it(ready: Project, value: str) -> None:
+def test_a_value_that_is_no_object_is_replaced_with_a_word_about_it(
+    ready: Project, value: str
+) -> None:
     client("secretsmanager").put_secret_value(SecretId="team/app", SecretString=value)
-    assert "(its value is no JSON object of texts" in ready.invoke("secrets", "diff", "--env", "dev").stdout
+    assert (
+        "(its value is no JSON object of texts"
+        in ready.invoke("secrets", "diff", "--env", "dev").stdout
+    )
     assert ready.invoke("secrets", "push", "--env", "dev").exit_code == 0
     assert current()["OPENAI_API_KEY"] == OPENAI
 
@@ -197,19 +237,26 @@ def traced(ready: Project, *arguments: str, **environment: str) -> subprocess.Co
 
 
 def test_no_value_is_written_anywhere(ready: Project, refusals: Refusals, tmp_path: Path) -> None:
-    """Each verb, where it succeeds and where it fails, with all that it printed and every file that it left."""
+    """Each verb, where it succeeds and where it fails, with all that it printed and every file that
+    it left."""
     outputs = [traced(ready, "secrets", verb) for verb in ("diff", "push", "status", "diff")]
     ready.write({"env/dev/keys.env": FILES["env/dev/keys.env"].replace("0001", "0009Qz7kT4")})
     refusals.echo = True  # AWS that repeats the request in its message
     for code, status in (("InvalidParameterException", 400), ("InternalServiceError", 500)):
         refusals.code, refusals.status = code, status
         refusals.answers = {}
-        outputs.append(traced(ready, "secrets", "push", AWS_ENDPOINT_URL=refusals.url, AWS_MAX_ATTEMPTS="1"))
-        refusals.answers = {"DescribeSecret": {"ARN": "arn", "Name": "team/app", "VersionIdsToStages": {}}}
+        outputs.append(
+            traced(ready, "secrets", "push", AWS_ENDPOINT_URL=refusals.url, AWS_MAX_ATTEMPTS="1")
+        )
+        refusals.answers = {
+            "DescribeSecret": {"ARN": "arn", "Name": "team/app", "VersionIdsToStages": {}}
+        }
         service = {"AWS_ENDPOINT_URL_SECRETS_MANAGER": refusals.url, "AWS_MAX_ATTEMPTS": "1"}
         outputs.append(traced(ready, "secrets", "push", **service))
     assert sum(b"0009Qz7kT4" in request for request in refusals.requests) == 2
-    ready.write({"env/dev/keys.env": FILES["env/dev/keys.env"] + "OPENAI_API_KEY=twice-VALUE-0004\n"})
+    ready.write(
+        {"env/dev/keys.env": FILES["env/dev/keys.env"] + "OPENAI_API_KEY=twice-VALUE-0004\n"}
+    )
     outputs.append(traced(ready, "secrets", "push"))
     ready.write({"env/dev/keys.env": FILES["env/dev/keys.env"] + f"{OPENAI} {SEARCH}\n"})
     outputs.append(traced(ready, "secrets", "push"))
@@ -220,13 +267,19 @@ def test_no_value_is_written_anywhere(ready: Project, refusals: Refusals, tmp_pa
     assert [each.returncode for each in outputs] == [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]
     assert [each.stderr for each in outputs if "Traceback" in each.stderr] == []
     (ready.folder / "env/dev/keys.env").unlink()
-    written = b"".join([*files(tmp_path).values(), *(each.stdout.encode() + each.stderr.encode() for each in outputs)])
+    written = b"".join(
+        [
+            *files(tmp_path).values(),
+            *(each.stdout.encode() + each.stderr.encode() for each in outputs),
+        ]
+    )
     for value in (OPENAI, "0009Qz7kT4", SEARCH, "search-Wx9VALUE", "twice-VALUE-0004", "VALUE"):
         assert value.encode() not in written
 
 
 def test_no_value_in_the_arguments_of_any_process(ready: Project, tmp_path: Path) -> None:
-    """strace would show more, but is not everywhere: every process that Python starts passes this audit hook."""
+    """strace would show more, but is not everywhere: every process that Python starts passes this
+    audit hook."""
     log = tmp_path / "audit"
     hook = tmp_path / "site" / "sitecustomize.py"
     hook.parent.mkdir()
@@ -243,7 +296,9 @@ def test_no_value_in_the_arguments_of_any_process(ready: Project, tmp_path: Path
 
 
 def test_two_secrets_are_compared_before_one_is_put() -> None:
-    aws = FakeAws(secrets={"one": FakeSecret(), "two": FakeSecret(deleted=datetime(2026, 1, 2, tzinfo=UTC))})
+    aws = FakeAws(
+        secrets={"one": FakeSecret(), "two": FakeSecret(deleted=datetime(2026, 1, 2, tzinfo=UTC))}
+    )
     with pytest.raises(StackwrightError) as caught:
         compare_secrets(config("one", "two", "three"), KeyValues({"A": "1"}), aws)
     assert [problem.code for problem in caught.value.problems] == ["SW425", "SW424"]
@@ -262,19 +317,26 @@ _KEYS = st.dictionaries(st.sampled_from("ABCD"), st.text(st.characters(codec="ut
 
 
 @given(before=_KEYS, after=_KEYS)
-def test_after_a_push_the_secret_holds_exactly_the_keys(before: dict[str, str], after: dict[str, str]) -> None:
+def test_after_a_push_the_secret_holds_exactly_the_keys(
+    before: dict[str, str], after: dict[str, str]
+) -> None:
     aws = FakeAws(secrets={"app": FakeSecret({"v0": KeyValues(before).text()})})
     (difference,) = compare_secrets(config("app"), KeyValues(after), aws)
     assert difference.empty == (before == after)
     assert set(difference.added) == after.keys() - before.keys()
     assert set(difference.removed) == before.keys() - after.keys()
-    assert set(difference.changed) == {key for key in before.keys() & after.keys() if before[key] != after[key]}
+    assert set(difference.changed) == {
+        key for key in before.keys() & after.keys() if before[key] != after[key]
+    }
     pushed = push_secrets([difference], KeyValues(after), aws)["app"]
     assert json.loads(aws.secret_value("app", pushed)) == after
     assert aws.puts == (before != after)
     (status,) = read_secret_status(config("app"), aws)
     assert status.ready == {"A", "B"}.issubset(after)
-    assert all((state is KeyState.OK) == (key in "AB" and key in after) for key, state in status.keys.items())
+    assert all(
+        (state is KeyState.OK) == (key in "AB" and key in after)
+        for key, state in status.keys.items()
+    )
     (again,) = compare_secrets(config("app"), KeyValues(after), aws)
     assert again.empty
 
@@ -300,7 +362,9 @@ def test_a_deployment_binds_the_current_version_or_says_what_lacks() -> None:
 
 def test_a_kept_version_has_a_label_of_its_own(ready: Project) -> None:
     aws = Boto(REGION)
-    first = push_secrets([SecretDifference("team/app", None, (), (), ())], KeyValues({"A": "1"}), aws)["team/app"]
+    first = push_secrets(
+        [SecretDifference("team/app", None, (), (), ())], KeyValues({"A": "1"}), aws
+    )["team/app"]
     for _ in range(2):
         keep_version("team/app", first, 7, aws)
     assert versions() == {first: ["AWSCURRENT", "kept-000007"]}
@@ -313,17 +377,24 @@ def test_a_version_is_kept_once_however_many_releases_run_it() -> None:
     for value in ("2", "3"):
         keep_version("app", "v1", int(value), aws)
         aws.put_secret_value("app", f"v{value}", value)
-    assert aws.secrets["app"].versions == {"v3": ["AWSCURRENT"], "v2": ["AWSPREVIOUS"], "v1": ["kept-000002"]}
+    assert aws.secrets["app"].versions == {
+        "v3": ["AWSCURRENT"],
+        "v2": ["AWSPREVIOUS"],
+        "v1": ["kept-000002"],
+    }
     aws.label_secret_version = None  # type: ignore[assignment,method-assign] # a further call would fail
     keep_version("app", "v1", 4, aws)
 
 
 class Unheard(FakeAws):
-    """Labels are moved, and the answer is lost: the call is tried again, and refused then as Secrets Manager does."""
+    """Labels are moved, and the answer is lost: the call is tried again, and refused then as
+    Secrets Manager does."""
 
     refusal = "InvalidParameterException"
 
-    def label_secret_version(self, name: str, version: str | None, label: str, *, holder: str | None = None) -> None:
+    def label_secret_version(
+        self, name: str, version: str | None, label: str, *, holder: str | None = None
+    ) -> None:
         super().label_secret_version(name, version, label, holder=holder)
         if holder is not None:
             error = AwsError.of("SW408", f"Version stage {label} not found in version {holder}")
@@ -333,7 +404,11 @@ class Unheard(FakeAws):
 
 def test_a_label_that_was_moved_unheard_is_where_it_should_be() -> None:
     aws = Unheard(
-        secrets={"app": FakeSecret({"v1": "1", "v2": "2"}, labels={"kept-000001": "v1", "kept-000002": "v2"})}
+        secrets={
+            "app": FakeSecret(
+                {"v1": "1", "v2": "2"}, labels={"kept-000001": "v1", "kept-000002": "v2"}
+            )
+        }
     )
     keep_version("app", "v1", 3, aws)
     assert aws.secrets["app"].labels == {"kept-000002": "v2", "kept-000003": "v1"}
@@ -345,7 +420,8 @@ def test_a_label_that_was_moved_unheard_is_where_it_should_be() -> None:
 
 
 def test_a_version_that_comes_back_is_not_the_first_to_go() -> None:
-    """As many versions as are kept, a rollback to the first of them, and a new one: the first is still in use."""
+    """As many versions as are kept, a rollback to the first of them, and a new one: the first is
+    still in use."""
     aws = FakeAws(secrets={"app": FakeSecret()})
     for number in range(1, KEPT + 1):
         aws.put_secret_value("app", f"v{number}", "x")
@@ -360,7 +436,9 @@ def test_a_version_that_comes_back_is_not_the_first_to_go() -> None:
 
 def test_the_first_of_many_versions_lose_their_labels() -> None:
     """A secret can have 20 labels in all, which `FakeAws` holds every call against."""
-    aws = FakeAws(secrets={"app": FakeSecret({"v0": "0"}, labels={"kept-of-old": "v0", "AWSPENDING": "v0"})})
+    aws = FakeAws(
+        secrets={"app": FakeSecret({"v0": "0"}, labels={"kept-of-old": "v0", "AWSPENDING": "v0"})}
+    )
     for number in range(1, 41):
         aws.put_secret_value("app", f"v{number}", "x")
         keep_version("app", f"v{number}", number, aws)

@@ -1,4 +1,5 @@
-"""Calls to CloudFormation against botocore's own model: what is sent, which pages are read, what comes back."""
+"""Calls to CloudFormation against botocore's own model: what is sent, which pages are read, what
+comes back."""
 
 from __future__ import annotations
 
@@ -15,7 +16,12 @@ from tests.deploy.conftest import REGION
 from tests.deploy.planning import ARN, STACK, arn
 
 THEN = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
-DESCRIBED = {"StackId": ARN, "StackName": STACK, "CreationTime": THEN, "StackStatus": "CREATE_COMPLETE"}
+DESCRIBED = {
+    "StackId": ARN,
+    "StackName": STACK,
+    "CreationTime": THEN,
+    "StackStatus": "CREATE_COMPLETE",
+}
 
 
 class Stubbed(Boto):
@@ -35,7 +41,12 @@ def aws() -> Iterator[Stubbed]:
 
 
 def api(name: str, **values: Any) -> dict[str, Any]:
-    resource = {"LogicalResourceId": name, "ResourceType": "AWS::SNS::Topic", "Action": "Add", **values}
+    resource = {
+        "LogicalResourceId": name,
+        "ResourceType": "AWS::SNS::Topic",
+        "Action": "Add",
+        **values,
+    }
     return {"Type": "Resource", "ResourceChange": resource}
 
 
@@ -55,12 +66,18 @@ def test_all_pages_of_a_change_set_are_read_with_the_same_question(aws: Stubbed)
     found = aws.change_set(arn("one"), values=True)
     assert found is not None
     assert [each["LogicalResourceId"] for each in found.changes] == ["A", "B", "C"]
-    assert (found.status, found.execution, found.stack_name) == ("CREATE_COMPLETE", "AVAILABLE", STACK)
+    assert (found.status, found.execution, found.stack_name) == (
+        "CREATE_COMPLETE",
+        "AVAILABLE",
+        STACK,
+    )
 
 
 def test_changes_of_hooks_are_no_resources(aws: Stubbed) -> None:
     answer = page("A") | {"Changes": [{"Type": "Resource"}, api("A")]}
-    aws.stub.add_response("describe_change_set", answer, {"ChangeSetName": ANY, "IncludePropertyValues": False})
+    aws.stub.add_response(
+        "describe_change_set", answer, {"ChangeSetName": ANY, "IncludePropertyValues": False}
+    )
     found = aws.change_set(arn("one"), values=False)
     assert found is not None
     assert len(found.changes) == 1
@@ -68,7 +85,9 @@ def test_changes_of_hooks_are_no_resources(aws: Stubbed) -> None:
 
 def test_a_change_set_that_is_gone_is_none_and_no_error_to_delete(aws: Stubbed) -> None:
     for operation in ("describe_change_set", "delete_change_set"):
-        aws.stub.add_client_error(operation, "ChangeSetNotFound", "ChangeSet [one] does not exist", 404)
+        aws.stub.add_client_error(
+            operation, "ChangeSetNotFound", "ChangeSet [one] does not exist", 404
+        )
     assert aws.change_set(arn("one"), values=False) is None
     aws.delete_change_set(arn("one"))
 
@@ -102,19 +121,39 @@ def test_a_request_holds_what_is_given_and_nothing_else(aws: Stubbed) -> None:
 
 def test_change_sets_resources_and_stacks_by_pages(aws: Stubbed) -> None:
     summary = {"ChangeSetId": arn("a"), "ChangeSetName": "a"}
-    aws.stub.add_response("list_change_sets", {"Summaries": [summary], "NextToken": "t"}, {"StackName": STACK})
-    aws.stub.add_response("list_change_sets", {"Summaries": []}, {"StackName": STACK, "NextToken": "t"})
+    aws.stub.add_response(
+        "list_change_sets", {"Summaries": [summary], "NextToken": "t"}, {"StackName": STACK}
+    )
+    aws.stub.add_response(
+        "list_change_sets", {"Summaries": []}, {"StackName": STACK, "NextToken": "t"}
+    )
     assert aws.change_sets(STACK) == [(arn("a"), "a")]
-    each = {"ResourceType": "AWS::SNS::Topic", "LastUpdatedTimestamp": THEN, "ResourceStatus": "CREATE_COMPLETE"}
+    each = {
+        "ResourceType": "AWS::SNS::Topic",
+        "LastUpdatedTimestamp": THEN,
+        "ResourceStatus": "CREATE_COMPLETE",
+    }
     answers = [
-        {"StackResourceSummaries": [{**each, "LogicalResourceId": "A", "PhysicalResourceId": "a"}], "NextToken": "t"},
+        {
+            "StackResourceSummaries": [
+                {**each, "LogicalResourceId": "A", "PhysicalResourceId": "a"}
+            ],
+            "NextToken": "t",
+        },
         {"StackResourceSummaries": [{**each, "LogicalResourceId": "B"}]},
     ]
     aws.stub.add_response("list_stack_resources", answers[0], {"StackName": STACK})
-    aws.stub.add_response("list_stack_resources", answers[1], {"StackName": STACK, "NextToken": "t"})
-    assert [(found.logical_id, found.physical_id) for found in aws.resources(STACK)] == [("A", "a"), ("B", "")]
+    aws.stub.add_response(
+        "list_stack_resources", answers[1], {"StackName": STACK, "NextToken": "t"}
+    )
+    assert [(found.logical_id, found.physical_id) for found in aws.resources(STACK)] == [
+        ("A", "a"),
+        ("B", ""),
+    ]
     aws.stub.add_response("describe_stacks", {"Stacks": [DESCRIBED], "NextToken": "t"}, {})
-    aws.stub.add_response("describe_stacks", {"Stacks": [DESCRIBED | {"StackName": "other"}]}, {"NextToken": "t"})
+    aws.stub.add_response(
+        "describe_stacks", {"Stacks": [DESCRIBED | {"StackName": "other"}]}, {"NextToken": "t"}
+    )
     assert [found.name for found in aws.stacks()] == [STACK, "other"]
 
 
@@ -139,7 +178,9 @@ def test_a_stack_with_all_that_is_known_of_it(aws: Stubbed) -> None:
 
 
 def test_only_a_stack_that_does_not_exist_is_none(aws: Stubbed) -> None:
-    aws.stub.add_client_error("describe_stacks", "ValidationError", f"Stack with id {STACK} does not exist")
+    aws.stub.add_client_error(
+        "describe_stacks", "ValidationError", f"Stack with id {STACK} does not exist"
+    )
     assert aws.stack(STACK) is None
     aws.stub.add_client_error("describe_stacks", "ValidationError", "1 validation error detected")
     with pytest.raises(AwsError, match="1 validation error"):
@@ -159,10 +200,16 @@ def event(name: str, minute: int) -> dict[str, Any]:
 def test_events_are_read_as_far_back_as_is_asked(aws: Stubbed) -> None:
     first = {"StackEvents": [event("e4", 34), event("e3", 33)], "NextToken": "t"}
     second = {"StackEvents": [event("e2", 32), event("e1", 31)]}
-    for since, expected in (("e3", ["e4"]), (THEN.replace(minute=33), ["e3", "e4"]), (None, ["e1", "e2", "e3", "e4"])):
+    for since, expected in (
+        ("e3", ["e4"]),
+        (THEN.replace(minute=33), ["e3", "e4"]),
+        (None, ["e1", "e2", "e3", "e4"]),
+    ):
         aws.stub.add_response("describe_stack_events", first, {"StackName": STACK})
         if since != "e3":
-            aws.stub.add_response("describe_stack_events", second, {"StackName": STACK, "NextToken": "t"})
+            aws.stub.add_response(
+                "describe_stack_events", second, {"StackName": STACK, "NextToken": "t"}
+            )
         assert [each.id for each in aws.events(STACK, since)] == expected
     aws.stub.add_response("describe_stack_events", first, {"StackName": STACK})
     newest = aws.last_event(STACK)
@@ -177,9 +224,13 @@ def test_what_early_validation_says(aws: Stubbed) -> None:
         "ResourceType": "AWS::S3::Bucket", "ValidationStatusReason": "It exists already.",
     }  # fmt: skip
     other = {"EventId": "2", "EventType": "STACK_EVENT"}
-    aws.stub.add_response("describe_events", {"OperationEvents": [other, failed], "NextToken": "t"}, asked)
+    aws.stub.add_response(
+        "describe_events", {"OperationEvents": [other, failed], "NextToken": "t"}, asked
+    )
     more = failed | {"ValidationPath": "/Resources/Bucket/Properties"}
-    aws.stub.add_response("describe_events", {"OperationEvents": [more]}, asked | {"NextToken": "t"})
+    aws.stub.add_response(
+        "describe_events", {"OperationEvents": [more]}, asked | {"NextToken": "t"}
+    )
     assert aws.validation_errors(arn("one")) == [
         "Bucket (AWS::S3::Bucket): It exists already",
         "Bucket (AWS::S3::Bucket): It exists already, at /Resources/Bucket/Properties",
@@ -188,7 +239,9 @@ def test_what_early_validation_says(aws: Stubbed) -> None:
 
 def test_without_the_permission_nothing_is_said_and_nothing_hidden(aws: Stubbed) -> None:
     aws.stub.add_client_error(
-        "describe_events", "AccessDenied", "not authorized to perform: cloudformation:DescribeEvents"
+        "describe_events",
+        "AccessDenied",
+        "not authorized to perform: cloudformation:DescribeEvents",
     )
     assert aws.validation_errors(arn("one")) is None
     aws.stub.add_client_error("describe_events", "ExpiredToken", "expired")
@@ -224,7 +277,9 @@ def test_a_json_template_is_text_too(aws: Stubbed) -> None:
     ],
     ids=["execute", "execute and keep", "delete", "cancel", "continue", "policy", "protection"],
 )  # fmt: skip
-def test_what_changes_a_stack_is_sent_with_its_token(aws: Stubbed, call: Any, operation: str, sent: Any) -> None:
+def test_what_changes_a_stack_is_sent_with_its_token(
+    aws: Stubbed, call: Any, operation: str, sent: Any
+) -> None:
     aws.stub.add_response(operation, {}, sent)
     call(aws)
 
@@ -236,21 +291,35 @@ def test_a_stack_policy(aws: Stubbed, answer: Any, policy: str | None) -> None:
 
 
 def test_drift_property_by_property(aws: Stubbed) -> None:
-    aws.stub.add_response("detect_stack_drift", {"StackDriftDetectionId": "d"}, {"StackName": STACK})
+    aws.stub.add_response(
+        "detect_stack_drift", {"StackDriftDetectionId": "d"}, {"StackName": STACK}
+    )
     assert aws.detect_drift(STACK) == "d"
     status = {
         "StackId": ARN, "StackDriftDetectionId": "d", "DetectionStatus": "DETECTION_FAILED",
         "DetectionStatusReason": "why", "Timestamp": THEN,
     }  # fmt: skip
-    aws.stub.add_response("describe_stack_drift_detection_status", status, {"StackDriftDetectionId": "d"})
+    aws.stub.add_response(
+        "describe_stack_drift_detection_status", status, {"StackDriftDetectionId": "d"}
+    )
     assert aws.drift_detection("d") == ("DETECTION_FAILED", "why")
-    difference = {"PropertyPath": "/P", "ExpectedValue": "a", "ActualValue": "b", "DifferenceType": "NOT_EQUAL"}
+    difference = {
+        "PropertyPath": "/P",
+        "ExpectedValue": "a",
+        "ActualValue": "b",
+        "DifferenceType": "NOT_EQUAL",
+    }
     found = {
         "StackId": ARN, "LogicalResourceId": "A", "ResourceType": "AWS::SNS::Topic", "Timestamp": THEN,
         "StackResourceDriftStatus": "MODIFIED", "PropertyDifferences": [difference],
     }  # fmt: skip
-    answers: list[Any] = [{"StackResourceDrifts": [found], "NextToken": "t"}, {"StackResourceDrifts": []}]
+    answers: list[Any] = [
+        {"StackResourceDrifts": [found], "NextToken": "t"},
+        {"StackResourceDrifts": []},
+    ]
     aws.stub.add_response("describe_stack_resource_drifts", answers[0], {"StackName": STACK})
-    aws.stub.add_response("describe_stack_resource_drifts", answers[1], {"StackName": STACK, "NextToken": "t"})
+    aws.stub.add_response(
+        "describe_stack_resource_drifts", answers[1], {"StackName": STACK, "NextToken": "t"}
+    )
     (drift,) = aws.drifts(STACK)
     assert (drift.status, drift.differences) == ("MODIFIED", (("/P", "a", "b", "NOT_EQUAL"),))

@@ -1,4 +1,5 @@
-"""Whether nothing is to be done, told by reading alone: only where a change set could not tell otherwise."""
+"""Whether nothing is to be done, told by reading alone: only where a change set could not tell
+otherwise."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ PLAIN = {name: text.replace(", NoEcho: true", "") for name, text in FILES.items(
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     with account() as found:
         monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
-        client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        client("s3").create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
         client("secretsmanager").create_secret(Name="other", SecretString='{"user": "ada"}')
         yield found
 
@@ -32,7 +35,12 @@ def test_one_call_tells_it_for_a_stack_that_is_known(aws: Account) -> None:
     aws.aws.calls.clear()
     made = noop.plan_without_change(target(PLAIN), found)
     assert made is not None
-    assert (made.kind, made.changes, made.change_set, made.changes_anything) == (RootAction.NOTHING, (), None, False)
+    assert (made.kind, made.changes, made.change_set, made.changes_anything) == (
+        RootAction.NOTHING,
+        (),
+        None,
+        False,
+    )
     assert dict(aws.aws.calls) == {"get_template": 1}
     assert plan.find_stale_reasons(made, aws.live(), aws.aws) is None
 
@@ -44,15 +52,27 @@ def test_without_a_stack_only_a_change_set_tells() -> None:
 def test_json_is_compared_by_what_it_says(aws: Account) -> None:
     spaced = {"app": '{"Resources":   {"Topic": {"Type": "AWS::SNS::Topic"}}}'}
     aws.deploy(spaced)
-    assert noop.plan_without_change(target({"app": spaced["app"].replace("   ", " ")}), aws.live()) is not None
-    assert noop.plan_without_change(target({"app": spaced["app"].replace("Topic", "Other", 1)}), aws.live()) is None
+    assert (
+        noop.plan_without_change(target({"app": spaced["app"].replace("   ", " ")}), aws.live())
+        is not None
+    )
+    assert (
+        noop.plan_without_change(
+            target({"app": spaced["app"].replace("Topic", "Other", 1)}), aws.live()
+        )
+        is None
+    )
 
 
 def test_true_is_not_one() -> None:
     yes, one = (
-        f'{{"Resources": {{"T": {{"Type": "A::B::C", "Properties": {{"P": {each}}}}}}}}}' for each in ("true", "1")
+        f'{{"Resources": {{"T": {{"Type": "A::B::C", "Properties": {{"P": {each}}}}}}}}}'
+        for each in ("true", "1")
     )
-    assert noop.plan_without_change(target({"app": yes}), LiveStack.of("app", stack(), yes)) is not None
+    assert (
+        noop.plan_without_change(target({"app": yes}), LiveStack.of("app", stack(), yes))
+        is not None
+    )
     assert noop.plan_without_change(target({"app": one}), LiveStack.of("app", stack(), yes)) is None
 
 
@@ -60,7 +80,9 @@ TOPIC = "Parameters:\n  Title: {Type: String, Default: a}\n  Count: {Type: Numbe
 ONE = {"app": f"{TOPIC}    Type: AWS::SNS::Topic\n    Properties: {{DisplayName: !Ref Title}}\n"}
 
 
-def one(files: Mapping[str, str] = ONE, parameters: Mapping[str, str] | None = None, **options: Any) -> StackTarget:
+def one(
+    files: Mapping[str, str] = ONE, parameters: Mapping[str, str] | None = None, **options: Any
+) -> StackTarget:
     return target(files, parameters, **options)
 
 
@@ -79,16 +101,30 @@ def test_it_is_as_it_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("wanted", "options"),
     [
-        pytest.param(one(changed(("app", "DisplayName", "TopicName"), files=ONE)), {}, id="another template"),
+        pytest.param(
+            one(changed(("app", "DisplayName", "TopicName"), files=ONE)), {}, id="another template"
+        ),
         pytest.param(one(parameters={"Title": "b"}), {}, id="another value"),
         pytest.param(one(tags={"team": "news"}), {}, id="a tag more"),
-        pytest.param(one(role="arn:aws:iam::123456789012:role/other"), {}, id="another service role"),
+        pytest.param(
+            one(role="arn:aws:iam::123456789012:role/other"), {}, id="another service role"
+        ),
         pytest.param(one(missing=("Title",)), {}, id="a value that is not known yet"),
-        pytest.param(one(), {"parameters": {"Title": "b", "Count": "1"}}, id="the default is not what is live"),
+        pytest.param(
+            one(),
+            {"parameters": {"Title": "b", "Count": "1"}},
+            id="the default is not what is live",
+        ),
         pytest.param(one(), {"parameters": {"Title": "a"}}, id="a parameter more"),
-        pytest.param(one(), {"parameters": {"Title": "a", "Count": "1", "Old": "x"}}, id="a parameter less"),
+        pytest.param(
+            one(), {"parameters": {"Title": "a", "Count": "1", "Old": "x"}}, id="a parameter less"
+        ),
         pytest.param(one(), {"tags": {"team": "news"}}, id="a tag less"),
-        pytest.param(one(), {"status": "UPDATE_ROLLBACK_COMPLETE"}, id="after a rollback resources may be skipped"),
+        pytest.param(
+            one(),
+            {"status": "UPDATE_ROLLBACK_COMPLETE"},
+            id="after a rollback resources may be skipped",
+        ),
         pytest.param(one(), {"status": "ROLLBACK_COMPLETE"}, id="stuck"),
         pytest.param(one(), {"status": "UPDATE_IN_PROGRESS"}, id="under way"),
     ],
@@ -135,7 +171,9 @@ def test_nested_templates_are_known_by_their_names_only_where_these_are_their_ha
     wanted = target(PLAIN)
     live = as_live(wanted, parameters={"Level": "info", "Password": "none"})
     assert noop.plan_without_change(wanted, live) is not None
-    elsewhere = replace(wanted, urls={**wanted.urls, "app/network": "https://b.s3.amazonaws.com/network.yaml"})
+    elsewhere = replace(
+        wanted, urls={**wanted.urls, "app/network": "https://b.s3.amazonaws.com/network.yaml"}
+    )
     assert noop.plan_without_change(elsewhere, live) is None
     altered = replace(wanted, templates={**wanted.templates, "app/network": "Resources: {}"})
     assert noop.plan_without_change(altered, live) is None

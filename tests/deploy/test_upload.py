@@ -26,7 +26,9 @@ def bundle(project: Make) -> Bundle:
 
 
 def bucket() -> None:
-    client("s3").create_bucket(Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": REGION})
+    client("s3").create_bucket(
+        Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
 
 
 def test_what_is_there_is_not_sent_again(project: Make) -> None:
@@ -77,7 +79,9 @@ def test_a_bundle_without_a_bucket_cannot_be_uploaded(project: Make) -> None:
 def test_s3_through_its_calls(moto: str) -> None:
     bucket()
     aws = Boto(REGION)
-    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of b"abc", FIPS 180-4
+    digest = (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of b"abc", FIPS 180-4
+    )
     assert aws.object_checksum("artifacts", "k", ACCOUNT) is None
     aws.put_object("artifacts", "k", b"abc", digest, ACCOUNT)
     assert aws.object_checksum("artifacts", "k", ACCOUNT) == digest
@@ -91,20 +95,36 @@ def test_s3_through_its_calls(moto: str) -> None:
 def test_the_verb_uploads(project: Make, moto: str) -> None:
     bucket()
     made = project(FILES)
-    arguments = ("package", "--env", "dev", "--no-lint", "--upload", "--bucket", "artifacts", "--format", "json")
+    arguments = (
+        "package",
+        "--env",
+        "dev",
+        "--no-lint",
+        "--upload",
+        "--bucket",
+        "artifacts",
+        "--format",
+        "json",
+    )
     first = made.invoke(*arguments)
     assert first.exit_code == 0, first.stderr
     listed = {each["name"] for each in json.loads(first.stdout)["artifacts"]}
-    assert {each["Key"] for each in client("s3").list_objects_v2(Bucket="artifacts")["Contents"]} == listed
+    assert {
+        each["Key"] for each in client("s3").list_objects_v2(Bucket="artifacts")["Contents"]
+    } == listed
     assert first.stderr.endswith(f"kB, {len(listed)} uploaded\n")
     assert made.invoke(*arguments).stderr.endswith(f"kB, {len(listed)} already there\n")
-    lost = made.invoke("package", "--env", "dev", "--no-lint", "--upload", "--bucket", "artifacts-2")
+    lost = made.invoke(
+        "package", "--env", "dev", "--no-lint", "--upload", "--bucket", "artifacts-2"
+    )
     assert lost.exit_code == 1
     assert lost.stderr.count("SW410 there is no bucket artifacts-2") == 1
     assert lost.stdout == ""
 
 
-@pytest.mark.parametrize(("arguments", "words"), [((), "give --out DIR"), (("--upload",), "--upload needs --bucket")])
+@pytest.mark.parametrize(
+    ("arguments", "words"), [((), "give --out DIR"), (("--upload",), "--upload needs --bucket")]
+)
 def test_what_to_do_must_be_said(project: Make, arguments: tuple[str, ...], words: str) -> None:
     result = project(FILES).invoke("package", "--env", "dev", *arguments)
     assert result.exit_code == 1

@@ -1,4 +1,5 @@
-"""Whether what was deployed does its work: each check, what fails it, and how long it is looked at."""
+"""Whether what was deployed does its work: each check, what fails it, and how long it is looked
+at."""
 
 from __future__ import annotations
 
@@ -11,7 +12,16 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from stackwright.aws import Deployment, Instance, Metric, Service, Stack, StackResource, Target, Task
+from stackwright.aws import (
+    Deployment,
+    Instance,
+    Metric,
+    Service,
+    Stack,
+    StackResource,
+    Target,
+    Task,
+)
 from stackwright.core.errors import AwsError
 from stackwright.health.findings import SIMULATED, CheckState, HealthCheck, Subject
 from stackwright.health.status import read_status
@@ -61,15 +71,29 @@ RESOURCES = {
 }
 COMPLETED = Deployment("ecs-svc/1", "PRIMARY", "COMPLETED", "", "web:1", 2, 0, 2, 0)
 SERVICE = Service(
-    ARN, "web", "news", "ACTIVE", 2, 0, 2, "web:1", (COMPLETED,), target_groups=(GROUP,), registries=(REGISTRY,)
+    ARN,
+    "web",
+    "news",
+    "ACTIVE",
+    2,
+    0,
+    2,
+    "web:1",
+    (COMPLETED,),
+    target_groups=(GROUP,),
+    registries=(REGISTRY,),
 )
 
 
 def live(
-    template: str = TEMPLATE, resources: Mapping[str, tuple[str, str]] = RESOURCES, name: str = "app"
+    template: str = TEMPLATE,
+    resources: Mapping[str, tuple[str, str]] = RESOURCES,
+    name: str = "app",
 ) -> LiveStack:
     stack = Stack(STACK_ID, "news-app", "UPDATE_COMPLETE", parameters={"Queue": "jobs"})
-    found = {n: StackResource(n, id_, type_, "CREATE_COMPLETE") for n, (id_, type_) in resources.items()}
+    found = {
+        n: StackResource(n, id_, type_, "CREATE_COMPLETE") for n, (id_, type_) in resources.items()
+    }
     return LiveStack.of(name, stack, template, found)
 
 
@@ -80,9 +104,13 @@ class FakeServices:
     service: Service | None = SERVICE
     targets: list[Target] = field(default_factory=lambda: [Target("10.0.0.1", 80, "healthy")])
     names: list[str] = field(default_factory=lambda: ["10.0.0.1"])
-    running: list[Task] = field(default_factory=lambda: [Task("t/1", "RUNNING", "web:1", addresses=("10.0.0.1",))])
+    running: list[Task] = field(
+        default_factory=lambda: [Task("t/1", "RUNNING", "web:1", addresses=("10.0.0.1",))]
+    )
     answer: tuple[str, str] = ("", "{}")
-    metric: Metric | None = field(default_factory=lambda: Metric(datetime.now(UTC) - timedelta(seconds=30), 3))
+    metric: Metric | None = field(
+        default_factory=lambda: Metric(datetime.now(UTC) - timedelta(seconds=30), 3)
+    )
     alarm: dict[str, str] = field(default_factory=lambda: {"news-alarm": "OK"})
     refused: dict[str, AwsError] = field(default_factory=dict)
     calls: list[Any] = field(default_factory=list)
@@ -112,7 +140,9 @@ class FakeServices:
         self._call("invoke", function, dict(payload))
         return self.answer
 
-    def latest_metric(self, namespace: str, name: str, dimensions: Mapping[str, str], seconds: int) -> Metric | None:
+    def latest_metric(
+        self, namespace: str, name: str, dimensions: Mapping[str, str], seconds: int
+    ) -> Metric | None:
         self._call("latest_metric", namespace, name, dict(dimensions), seconds)
         return self.metric
 
@@ -138,7 +168,11 @@ def run(
 ) -> list[HealthCheck]:
     clock = clock or Clock()
     return verify_environment(
-        roots or [live()], aws, clock=lambda: clock.now, sleep=clock.sleep, **{"deadline": 60, **options}
+        roots or [live()],
+        aws,
+        clock=lambda: clock.now,
+        sleep=clock.sleep,
+        **{"deadline": 60, **options},
     )
 
 
@@ -149,7 +183,9 @@ def one(aws: Any, subject: Subject, **options: Any) -> tuple[CheckState, str]:
 
 def test_all_is_well() -> None:
     aws, clock = FakeServices(), Clock()
-    assert [(e.subject, e.address, e.state, e.detail.partition(", 3")[0]) for e in run(aws, clock=clock)] == [
+    assert [
+        (e.subject, e.address, e.state, e.detail.partition(", 3")[0]) for e in run(aws, clock=clock)
+    ] == [
         ("service", "app:Service", "ok", "2 of 2 tasks run"),
         ("targets", "app:Service", "ok", "1 of 1 targets healthy"),
         ("name", "app:Service", "ok", "resolves to 1 running task"),
@@ -169,7 +205,9 @@ def service(**changes: Any) -> FakeServices:
     return FakeServices(replace(SERVICE, **changes))
 
 
-ROLLING = replace(COMPLETED, rollout="IN_PROGRESS", running=1, reason="ECS deployment ecs-svc/2 in progress.")
+ROLLING = replace(
+    COMPLETED, rollout="IN_PROGRESS", running=1, reason="ECS deployment ecs-svc/2 in progress."
+)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +258,9 @@ def test_what_becomes_well_is_waited_for_and_what_is_well_is_left_alone() -> Non
         aws.alarm = {"news-alarm": "OK" if rounds == 3 else "ALARM"}
 
     clock, seen = Clock(then), []
-    found = run(aws, clock=clock, on_progress=lambda checks: seen.append([each.state for each in checks]))
+    found = run(
+        aws, clock=clock, on_progress=lambda checks: seen.append([each.state for each in checks])
+    )
     assert {each.state for each in found} == {CheckState.OK}
     assert [states[-1] for states in seen] == ["fail", "fail", "fail", "ok"]
     assert [name for name, *_ in aws.calls].count("invoke") == 1
@@ -276,8 +316,12 @@ def test_metadata_that_cannot_be_read_fails() -> None:
 def test_nested_stacks_are_looked_at() -> None:
     stack = Stack(STACK_ID, "news", "UPDATE_COMPLETE")
     inner = {"Inner": ("arn:inner", "AWS::CloudFormation::Stack")}
-    body = json.dumps({"Resources": {"Inner": {"Type": "AWS::CloudFormation::Stack", "Properties": {}}}})
-    resources = {n: StackResource(n, id_, type_, "CREATE_COMPLETE") for n, (id_, type_) in inner.items()}
+    body = json.dumps(
+        {"Resources": {"Inner": {"Type": "AWS::CloudFormation::Stack", "Properties": {}}}}
+    )
+    resources = {
+        n: StackResource(n, id_, type_, "CREATE_COMPLETE") for n, (id_, type_) in inner.items()
+    }
     root = LiveStack.of("app", stack, body, resources, {"Inner": live(name="app/inner")})
     assert {each.address for each in run(FakeServices(), [root])} == {
         "app/inner:Service", "app/inner:Function", "app/inner:Alarm",
@@ -287,7 +331,9 @@ def test_nested_stacks_are_looked_at() -> None:
 def test_drift_of_a_nested_stack_is_drift_of_its_root() -> None:
     root = Stack(STACK_ID, "news", "UPDATE_COMPLETE", drift="IN_SYNC", drift_checked=NOW)
     for inner, told in (("IN_SYNC", "IN_SYNC"), ("DRIFTED", "DRIFTED")):
-        child = LiveStack.of("app/inner", replace(root, drift=inner), "Resources: {T: {Type: AWS::SNS::Topic}}")
+        child = LiveStack.of(
+            "app/inner", replace(root, drift=inner), "Resources: {T: {Type: AWS::SNS::Topic}}"
+        )
         found = LiveStack.of("app", root, child.template, {}, {"Inner": child})
         (state,) = read_status({"app": ("news", found)}, FakeServices()).stacks
         assert (state.drift, state.drift_checked) == (told, NOW)

@@ -1,4 +1,5 @@
-"""What is looked at before a deployment: quotas, limits, certificates, roles; and actions that nobody implements."""
+"""What is looked at before a deployment: quotas, limits, certificates, roles; and actions that
+nobody implements."""
 
 import contextlib
 
@@ -16,7 +17,11 @@ def client():
     with Server(LocalCloudFormation()) as server, contextlib.ExitStack() as stack:
 
         def make(service):
-            keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
+            keys = {
+                "aws_access_key_id": "x",
+                "aws_secret_access_key": "x",
+                "region_name": "us-east-1",
+            }
             config = Config(retries={"total_max_attempts": 1})
             made = boto3.client(service, endpoint_url=server.url, config=config, **keys)
             return stack.enter_context(contextlib.closing(made))
@@ -25,11 +30,16 @@ def client():
 
 
 def test_quotas(client):
-    quotas, fargate = client("service-quotas"), {"ServiceCode": "fargate", "QuotaCode": "L-3032A538"}
+    quotas, fargate = (
+        client("service-quotas"),
+        {"ServiceCode": "fargate", "QuotaCode": "L-3032A538"},
+    )
     assert quotas.get_service_quota(**fargate)["Quota"]["Value"] == 1000
     default = quotas.get_aws_default_service_quota(**fargate)["Quota"]
     assert (default["Value"], default["QuotaName"]) == (6, "Fargate On-Demand vCPU resource count")
-    assert [each["QuotaCode"] for each in quotas.list_service_quotas(ServiceCode="vpc")["Quotas"]] != []
+    assert [
+        each["QuotaCode"] for each in quotas.list_service_quotas(ServiceCode="vpc")["Quotas"]
+    ] != []
     with pytest.raises(ClientError, match="NoSuchResourceException"):
         quotas.get_service_quota(ServiceCode="fargate", QuotaCode="L-00000000")
     with pytest.raises(ClientError, match="NoSuchResourceException"):
@@ -38,9 +48,15 @@ def test_quotas(client):
 
 def test_reserved_concurrency_leaves_less(client):
     functions, role = client("lambda"), "arn:aws:iam::123456789012:role/r"
-    client("iam").create_role(RoleName="r", AssumeRolePolicyDocument='{"Version": "2012-10-17", "Statement": []}')
-    assert functions.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"] == 1000
-    functions.create_function(FunctionName="f", Runtime="python3.13", Role=role, Handler="m.f", Code={"ZipFile": b"PK"})
+    client("iam").create_role(
+        RoleName="r", AssumeRolePolicyDocument='{"Version": "2012-10-17", "Statement": []}'
+    )
+    assert (
+        functions.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"] == 1000
+    )
+    functions.create_function(
+        FunctionName="f", Runtime="python3.13", Role=role, Handler="m.f", Code={"ZipFile": b"PK"}
+    )
     functions.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=100)
     found = functions.get_account_settings()
     assert found["AccountLimit"]["UnreservedConcurrentExecutions"] == 900
@@ -59,7 +75,9 @@ def test_buckets_have_an_owner(client):
 
 def test_certificates_are_issued_and_linked_roles_named_as_in_aws(client):
     arn = client("acm").request_certificate(DomainName="example.com")["CertificateArn"]
-    assert client("acm").describe_certificate(CertificateArn=arn)["Certificate"]["Status"] == "ISSUED"
+    assert (
+        client("acm").describe_certificate(CertificateArn=arn)["Certificate"]["Status"] == "ISSUED"
+    )
     client("iam").create_service_linked_role(AWSServiceName="ecs.amazonaws.com")
     assert (
         client("iam").get_role(RoleName="AWSServiceRoleForECS")["Role"]["Path"]
@@ -70,8 +88,18 @@ def test_certificates_are_issued_and_linked_roles_named_as_in_aws(client):
 @pytest.mark.parametrize(
     ("service", "operation", "arguments", "code"),
     [
-        ("ecs", "list_service_deployments", {"service": "s", "cluster": "none"}, "ClusterNotFoundException"),
-        ("ecs", "describe_service_revisions", {"serviceRevisionArns": ["a"]}, "UnknownOperationException"),
+        (
+            "ecs",
+            "list_service_deployments",
+            {"service": "s", "cluster": "none"},
+            "ClusterNotFoundException",
+        ),
+        (
+            "ecs",
+            "describe_service_revisions",
+            {"serviceRevisionArns": ["a"]},
+            "UnknownOperationException",
+        ),
         (
             "iam",
             "generate_service_last_accessed_details",
@@ -80,7 +108,9 @@ def test_certificates_are_issued_and_linked_roles_named_as_in_aws(client):
         ),
     ],
 )
-def test_what_nobody_implements_is_an_error_of_the_service(client, service, operation, arguments, code):
+def test_what_nobody_implements_is_an_error_of_the_service(
+    client, service, operation, arguments, code
+):
     with pytest.raises(ClientError) as caught:
         getattr(client(service), operation)(**arguments)
     assert caught.value.response["Error"]["Code"] == code

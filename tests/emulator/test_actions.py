@@ -24,13 +24,21 @@ class Cloud:
     def __call__(self, service):
         if service not in self.clients:
             config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-            keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
-            self.clients[service] = boto3.client(service, endpoint_url=self.url, config=config, **keys)
+            keys = {
+                "aws_access_key_id": "x",
+                "aws_secret_access_key": "x",
+                "region_name": "us-east-1",
+            }
+            self.clients[service] = boto3.client(
+                service, endpoint_url=self.url, config=config, **keys
+            )
         return self.clients[service]
 
     def create(self, resources, name="s", sections=None, **options):
         body = json.dumps({"Resources": resources, **(sections or {})})
-        return self("cloudformation").create_stack(StackName=name, TemplateBody=body, **options)["StackId"]
+        return self("cloudformation").create_stack(StackName=name, TemplateBody=body, **options)[
+            "StackId"
+        ]
 
     def update(self, resources, name="s", **options):
         body = json.dumps({"Resources": resources})
@@ -45,11 +53,16 @@ class Cloud:
 
     def reason(self, logical_id, status, name="s"):
         wanted = (logical_id, status)
-        found = [e for e in self.events(name) if (e["LogicalResourceId"], e["ResourceStatus"]) == wanted]
+        found = [
+            e for e in self.events(name) if (e["LogicalResourceId"], e["ResourceStatus"]) == wanted
+        ]
         return found[0].get("ResourceStatusReason")
 
     def statuses(self, name="s"):
-        return [(event["LogicalResourceId"], event["ResourceStatus"]) for event in reversed(self.events(name))]
+        return [
+            (event["LogicalResourceId"], event["ResourceStatus"])
+            for event in reversed(self.events(name))
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -104,24 +117,31 @@ def test_a_denied_change_fails_and_rolls_back(cloud, denied, after, action):
     cloud.create({"A": topic("a"), "B": topic("b")}, StackPolicyBody=policy(ALLOW, deny))
     before = cloud("sns").list_topics()["Topics"]
     assert cloud.update(after) == "UPDATE_ROLLBACK_COMPLETE"
-    text = (
-        f"Action denied by stack policy: Statement [#1] does not allow [{action}] for resource [LogicalResourceId/A];"
-    )
+    text = f"Action denied by stack policy: Statement [#1] does not allow [{action}] for resource [LogicalResourceId/A];"
     assert cloud.reason("A", "UPDATE_FAILED") == text
     assert cloud("sns").list_topics()["Topics"] == before
-    resources = cloud("cloudformation").list_stack_resources(StackName="s")["StackResourceSummaries"]
+    resources = cloud("cloudformation").list_stack_resources(StackName="s")[
+        "StackResourceSummaries"
+    ]
     assert {each["LogicalResourceId"] for each in resources} == {"A", "B"}
 
 
 def test_what_no_statement_allows_is_not_allowed_but_may_be_for_one_update(cloud):
-    only_b = {"Effect": "Allow", "Action": ["Update:*"], "Principal": "*", "Resource": ["LogicalResourceId/B*"]}
+    only_b = {
+        "Effect": "Allow",
+        "Action": ["Update:*"],
+        "Principal": "*",
+        "Resource": ["LogicalResourceId/B*"],
+    }
     cloud.create({"A": topic("a"), "Bee": topic("b")}, StackPolicyBody=policy(only_b))
     assert cloud.update({"A": topic("a"), "Bee": topic("b", DisplayName="x")}) == "UPDATE_COMPLETE"
     changed = {"A": topic("a", DisplayName="x"), "Bee": topic("b", DisplayName="x")}
     assert cloud.update(changed) == "UPDATE_ROLLBACK_COMPLETE"
     assert cloud.reason("A", "UPDATE_FAILED") == "Action not allowed by stack policy"
     assert cloud.update(changed, StackPolicyDuringUpdateBody=policy(ALLOW)) == "UPDATE_COMPLETE"
-    assert cloud("cloudformation").get_stack_policy(StackName="s")["StackPolicyBody"] == policy(only_b)
+    assert cloud("cloudformation").get_stack_policy(StackName="s")["StackPolicyBody"] == policy(
+        only_b
+    )
 
 
 def test_policies_by_type_and_by_exception(cloud):
@@ -138,7 +158,9 @@ def test_policies_by_type_and_by_exception(cloud):
     assert cloud.update({"A": topic("a2"), "G": group("g2")}) == "UPDATE_ROLLBACK_COMPLETE"
 
 
-@pytest.mark.parametrize("text", ["no", "{}", '{"Statement": [{"Effect": "Maybe"}]}', '{"Statement": ["x"]}'])
+@pytest.mark.parametrize(
+    "text", ["no", "{}", '{"Statement": [{"Effect": "Maybe"}]}', '{"Statement": ["x"]}']
+)
 def test_what_is_no_policy_is_refused(cloud, text):
     call = {"StackName": "s", "TemplateBody": json.dumps({"Resources": {"A": topic("a")}})}
     message = refused(lambda: cloud("cloudformation").create_stack(StackPolicyBody=text, **call))
@@ -148,14 +170,21 @@ def test_what_is_no_policy_is_refused(cloud, text):
 
 def test_a_protected_stack_and_those_nested_in_it_cannot_be_deleted(cloud):
     cloud("s3").create_bucket(Bucket="templates")
-    cloud("s3").put_object(Bucket="templates", Key="c", Body=json.dumps({"Resources": {"A": topic("a")}}))
-    nested = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": f"{cloud.url}/templates/c"}}
+    cloud("s3").put_object(
+        Bucket="templates", Key="c", Body=json.dumps({"Resources": {"A": topic("a")}})
+    )
+    nested = {
+        "Type": "AWS::CloudFormation::Stack",
+        "Properties": {"TemplateURL": f"{cloud.url}/templates/c"},
+    }
     cloud.create({"N": nested}, EnableTerminationProtection=True)
     child = cloud("cloudformation").describe_stack_resource(StackName="s", LogicalResourceId="N")
     child = child["StackResourceDetail"]["PhysicalResourceId"]
     assert cloud.stack(child)["EnableTerminationProtection"] is True
     text = "cannot be deleted while TerminationProtection is enabled"
-    assert refused(lambda: cloud("cloudformation").delete_stack(StackName="s")) == f"Stack [s] {text}"
+    assert (
+        refused(lambda: cloud("cloudformation").delete_stack(StackName="s")) == f"Stack [s] {text}"
+    )
     assert text in refused(lambda: cloud("cloudformation").delete_stack(StackName=child))
     switch = cloud("cloudformation").update_termination_protection
     assert "nested" in refused(lambda: switch(StackName=child, EnableTerminationProtection=False))
@@ -171,9 +200,14 @@ def test_a_repeated_request_is_done_once_and_its_events_carry_the_token(cloud):
     first = cloud.create({"A": topic("a")}, ClientRequestToken="one")
     assert cloud.create({"A": topic("a")}, ClientRequestToken="one") == first
     assert {event["ClientRequestToken"] for event in cloud.events()} == {"one"}
-    message = refused(lambda: cloud.create({"A": topic("b")}, ClientRequestToken="one"), "TokenAlreadyExistsException")
+    message = refused(
+        lambda: cloud.create({"A": topic("b")}, ClientRequestToken="one"),
+        "TokenAlreadyExistsException",
+    )
     assert message == "A client request token already exists."
-    refused(lambda: cloud.create({"A": topic("a")}, ClientRequestToken="two"), "AlreadyExistsException")
+    refused(
+        lambda: cloud.create({"A": topic("a")}, ClientRequestToken="two"), "AlreadyExistsException"
+    )
     cloud.update({"A": topic("a", DisplayName="x")}, ClientRequestToken="three")
     count = len(cloud.events())
     cloud.update({"A": topic("a", DisplayName="x")}, ClientRequestToken="three")
@@ -188,17 +222,28 @@ def test_a_repeated_request_is_done_once_and_its_events_carry_the_token(cloud):
 
 def detect(cloud, name="s"):
     started = cloud("cloudformation").detect_stack_drift(StackName=name)["StackDriftDetectionId"]
-    return cloud("cloudformation").describe_stack_drift_detection_status(StackDriftDetectionId=started)
+    return cloud("cloudformation").describe_stack_drift_detection_status(
+        StackDriftDetectionId=started
+    )
 
 
 def drifts(cloud, *statuses):
     options = {"StackResourceDriftStatusFilters": list(statuses)} if statuses else {}
-    found = cloud("cloudformation").describe_stack_resource_drifts(StackName="s", **options)["StackResourceDrifts"]
+    found = cloud("cloudformation").describe_stack_resource_drifts(StackName="s", **options)[
+        "StackResourceDrifts"
+    ]
     return {each["LogicalResourceId"]: each for each in found}
 
 
 def difference(path, expected, actual, kind):
-    return [{"PropertyPath": path, "ExpectedValue": expected, "ActualValue": actual, "DifferenceType": kind}]
+    return [
+        {
+            "PropertyPath": path,
+            "ExpectedValue": expected,
+            "ActualValue": actual,
+            "DifferenceType": kind,
+        }
+    ]
 
 
 def test_drift_is_what_the_services_hold_against_what_the_template_says(cloud):
@@ -207,7 +252,10 @@ def test_drift_is_what_the_services_hold_against_what_the_template_says(cloud):
         "VersioningConfiguration": {"Status": "Enabled"},
         "Tags": [{"Key": "b", "Value": "2"}, {"Key": "a", "Value": "1"}],
     }
-    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}]}
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}],
+    }
     role = {"RoleName": "r", "AssumeRolePolicyDocument": trust, "ManagedPolicyArns": []}
     resources = {
         "B": {"Type": BUCKET, "Properties": bucket},
@@ -219,29 +267,45 @@ def test_drift_is_what_the_services_hold_against_what_the_template_says(cloud):
     }
     cloud.create(resources, Capabilities=["CAPABILITY_NAMED_IAM"])
     assert cloud.stack()["DriftInformation"] == {"StackDriftStatus": "NOT_CHECKED"}
-    assert (detect(cloud)["StackDriftStatus"], len(drifts(cloud, "IN_SYNC"))) == ("IN_SYNC", 5), drifts(
-        cloud, "MODIFIED"
+    assert (detect(cloud)["StackDriftStatus"], len(drifts(cloud, "IN_SYNC"))) == ("IN_SYNC", 5), (
+        drifts(cloud, "MODIFIED")
     )
 
-    cloud("s3").put_bucket_versioning(Bucket="held", VersioningConfiguration={"Status": "Suspended"})
+    cloud("s3").put_bucket_versioning(
+        Bucket="held", VersioningConfiguration={"Status": "Suspended"}
+    )
     cloud("logs").delete_retention_policy(logGroupName="g")
     cloud("sns").delete_topic(TopicArn="arn:aws:sns:us-east-1:123456789012:u")
     changed = {**trust, "Statement": [{**trust["Statement"][0], "Effect": "Deny"}]}
     cloud("iam").update_assume_role_policy(RoleName="r", PolicyDocument=json.dumps(changed))
 
     found = detect(cloud)
-    assert (found["DetectionStatus"], found["DriftedStackResourceCount"]) == ("DETECTION_COMPLETE", 4)
-    modified = {name: each["PropertyDifferences"] for name, each in drifts(cloud, "MODIFIED").items()}
+    assert (found["DetectionStatus"], found["DriftedStackResourceCount"]) == (
+        "DETECTION_COMPLETE",
+        4,
+    )
+    modified = {
+        name: each["PropertyDifferences"] for name, each in drifts(cloud, "MODIFIED").items()
+    }
     assert modified == {
         "B": difference("/VersioningConfiguration/Status", "Enabled", "Suspended", "NOT_EQUAL"),
         "G": difference("/RetentionInDays", "30", "null", "REMOVE"),
-        "R": difference("/AssumeRolePolicyDocument/Statement/0/Effect", "Allow", "Deny", "NOT_EQUAL"),
+        "R": difference(
+            "/AssumeRolePolicyDocument/Statement/0/Effect", "Allow", "Deny", "NOT_EQUAL"
+        ),
     }
     assert list(drifts(cloud, "DELETED")) == ["U"]
-    assert json.loads(drifts(cloud)["B"]["ActualProperties"])["VersioningConfiguration"] == {"Status": "Suspended"}
+    assert json.loads(drifts(cloud)["B"]["ActualProperties"])["VersioningConfiguration"] == {
+        "Status": "Suspended"
+    }
     assert cloud.stack()["DriftInformation"]["StackDriftStatus"] == "DRIFTED"
-    summaries = cloud("cloudformation").list_stack_resources(StackName="s")["StackResourceSummaries"]
-    shown = {each["LogicalResourceId"]: each["DriftInformation"]["StackResourceDriftStatus"] for each in summaries}
+    summaries = cloud("cloudformation").list_stack_resources(StackName="s")[
+        "StackResourceSummaries"
+    ]
+    shown = {
+        each["LogicalResourceId"]: each["DriftInformation"]["StackResourceDriftStatus"]
+        for each in summaries
+    }
     assert (shown["B"], shown["T"], shown["W"]) == ("MODIFIED", "IN_SYNC", "NOT_CHECKED")
 
 
@@ -253,11 +317,19 @@ def test_tags_that_ec2_was_not_given_are_no_drift(cloud):
 
 
 def test_drift_of_one_resource(cloud):
-    cloud.create({"G": group("g", RetentionInDays=30), "W": {"Type": "AWS::CloudFormation::WaitConditionHandle"}})
+    cloud.create(
+        {
+            "G": group("g", RetentionInDays=30),
+            "W": {"Type": "AWS::CloudFormation::WaitConditionHandle"},
+        }
+    )
     cloud("logs").put_retention_policy(logGroupName="g", retentionInDays=7)
     one = cloud("cloudformation").detect_stack_resource_drift
     found = one(StackName="s", LogicalResourceId="G")["StackResourceDrift"]
-    assert (found["StackResourceDriftStatus"], found["PropertyDifferences"][0]["ActualValue"]) == ("MODIFIED", "7")
+    assert (found["StackResourceDriftStatus"], found["PropertyDifferences"][0]["ActualValue"]) == (
+        "MODIFIED",
+        "7",
+    )
     assert "does not support" in refused(lambda: one(StackName="s", LogicalResourceId="W"))
     assert "do not exist" in refused(lambda: one(StackName="s", LogicalResourceId="X"))
     status = cloud("cloudformation").describe_stack_drift_detection_status
@@ -269,7 +341,9 @@ def test_drift_of_one_resource(cloud):
 
 def operations(cloud, **arguments):
     found = cloud("cloudformation").describe_events(**arguments)["OperationEvents"]
-    return found, [(e["OperationType"], e["OperationStatus"]) for e in found if e["EventType"] == "STACK_EVENT"]
+    return found, [
+        (e["OperationType"], e["OperationStatus"]) for e in found if e["EventType"] == "STACK_EVENT"
+    ]
 
 
 def test_events_are_grouped_by_operation(cloud):
@@ -277,14 +351,28 @@ def test_events_are_grouped_by_operation(cloud):
     cloud.admin("fault", {"reason": "no", "operation": "update", "logical_id": "A"})
     cloud.update({"A": topic("a", DisplayName="x")})
     found, summary = operations(cloud, StackName="s")
-    assert summary == [("ROLLBACK", "SUCCEEDED"), ("UPDATE_STACK", "FAILED"), ("CREATE_STACK", "SUCCEEDED")]
+    assert summary == [
+        ("ROLLBACK", "SUCCEEDED"),
+        ("UPDATE_STACK", "FAILED"),
+        ("CREATE_STACK", "SUCCEEDED"),
+    ]
     last = cloud.stack()["LastOperations"]
     assert [each["OperationType"] for each in last] == ["ROLLBACK", "UPDATE_STACK"]
     update, _ = operations(cloud, OperationId=last[1]["OperationId"])
-    shown = [(e["LogicalResourceId"], e["ResourceStatus"]) for e in update if e["EventType"] != "STACK_EVENT"]
-    assert shown == [("A", "UPDATE_FAILED"), ("A", "UPDATE_IN_PROGRESS"), ("s", "UPDATE_IN_PROGRESS")]
+    shown = [
+        (e["LogicalResourceId"], e["ResourceStatus"])
+        for e in update
+        if e["EventType"] != "STACK_EVENT"
+    ]
+    assert shown == [
+        ("A", "UPDATE_FAILED"),
+        ("A", "UPDATE_IN_PROGRESS"),
+        ("s", "UPDATE_IN_PROGRESS"),
+    ]
     failed, _ = operations(cloud, StackName="s", Filters={"FailedEvents": True})
-    assert [(e["EventType"], e["ResourceStatusReason"]) for e in failed] == [("PROVISIONING_ERROR", "no")]
+    assert [(e["EventType"], e["ResourceStatusReason"]) for e in failed] == [
+        ("PROVISIONING_ERROR", "no")
+    ]
     assert {event["OperationId"] for event in cloud.events()} == {e["OperationId"] for e in found}
 
 
@@ -302,13 +390,21 @@ def test_the_creation_of_a_change_set_is_an_operation(cloud):
 
 
 def existing(name="g", type_=GROUP, key="LogGroupName", policy="Retain"):
-    resource = {"Type": type_, "Properties": {key: name, "RetentionInDays": 30}, "DeletionPolicy": policy}
+    resource = {
+        "Type": type_,
+        "Properties": {key: name, "RetentionInDays": 30},
+        "DeletionPolicy": policy,
+    }
     return {k: v for k, v in resource.items() if v}
 
 
 def take(cloud, resources, imported=("G",), name="s", **sections):
     wanted = [
-        {"ResourceType": GROUP, "LogicalResourceId": each, "ResourceIdentifier": {"LogGroupName": "g"}}
+        {
+            "ResourceType": GROUP,
+            "LogicalResourceId": each,
+            "ResourceIdentifier": {"LogGroupName": "g"},
+        }
         for each in imported
     ]
     return cloud("cloudformation").create_change_set(
@@ -329,7 +425,11 @@ def test_an_existing_resource_becomes_part_of_a_stack(cloud, new):
     made = take(cloud, {**present, "G": existing()})
     shown = cloud("cloudformation").describe_change_set(ChangeSetName=made)
     change = shown["Changes"][0]["ResourceChange"]
-    assert (change["Action"], change["PhysicalResourceId"], len(shown["Changes"])) == ("Import", "g", 1)
+    assert (change["Action"], change["PhysicalResourceId"], len(shown["Changes"])) == (
+        "Import",
+        "g",
+        1,
+    )
     cloud("cloudformation").execute_change_set(ChangeSetName=made)
     assert cloud.stack()["StackStatus"] == "IMPORT_COMPLETE"
     assert [status for name, status in cloud.statuses() if name == "G"] == [
@@ -344,12 +444,16 @@ def test_an_existing_resource_becomes_part_of_a_stack(cloud, new):
     cloud("cloudformation").update_stack(StackName="s", TemplateBody=json.dumps(body))
     assert cloud.stack()["Outputs"][0]["OutputValue"].endswith(":log-group:g:*")
     cloud("cloudformation").delete_stack(StackName="s")
-    assert [each["logGroupName"] for each in cloud("logs").describe_log_groups()["logGroups"]] == ["g"]
+    assert [each["logGroupName"] for each in cloud("logs").describe_log_groups()["logGroups"]] == [
+        "g"
+    ]
 
 
 def test_what_is_not_there_cannot_be_imported(cloud):
     stack = cloud.create({"A": topic("a")})
-    cloud("cloudformation").execute_change_set(ChangeSetName=take(cloud, {"A": topic("a"), "G": existing()}))
+    cloud("cloudformation").execute_change_set(
+        ChangeSetName=take(cloud, {"A": topic("a"), "G": existing()})
+    )
     assert cloud.stack()["StackStatus"] == "IMPORT_ROLLBACK_COMPLETE"
     assert "was not found" in cloud.reason("G", "IMPORT_FAILED")
     text = "The following resource(s) failed to import: [G]."
@@ -382,10 +486,14 @@ def test_an_import_does_nothing_else(cloud, resources, imported, sections, text)
 
 def test_an_import_names_its_resource(cloud):
     body = json.dumps({"Resources": {"G": existing()}})
-    wanted = [{"ResourceType": GROUP, "LogicalResourceId": "G", "ResourceIdentifier": {"Name": "g"}}]
+    wanted = [
+        {"ResourceType": GROUP, "LogicalResourceId": "G", "ResourceIdentifier": {"Name": "g"}}
+    ]
     call = {"StackName": "s", "ChangeSetName": "c", "ChangeSetType": "IMPORT", "TemplateBody": body}
     create = cloud("cloudformation").create_change_set
-    assert "expected [LogGroupName], found [Name]" in refused(lambda: create(ResourcesToImport=wanted, **call))
+    assert "expected [LogGroupName], found [Name]" in refused(
+        lambda: create(ResourcesToImport=wanted, **call)
+    )
     assert cloud("cloudformation").list_stacks()["StackSummaries"] == []
 
 
@@ -397,7 +505,12 @@ def test_a_summary_tells_what_a_template_asks_for(cloud):
         "Description": "d",
         "Metadata": {"k": [1]},
         "Parameters": {
-            "P": {"Type": "String", "AllowedValues": ["a", "b"], "Default": "a", "Description": "p"},
+            "P": {
+                "Type": "String",
+                "AllowedValues": ["a", "b"],
+                "Default": "a",
+                "Description": "p",
+            },
             "Q": {"Type": "Number", "NoEcho": True},
         },
         "Resources": {"A": topic("a"), "B": topic("b"), "G": group("g")},
@@ -411,8 +524,16 @@ def test_a_summary_tells_what_a_template_asks_for(cloud):
     assert found["Parameters"][1]["NoEcho"] is True
     assert (json.loads(found["Metadata"]), found["ResourceTypes"]) == ({"k": [1]}, [TOPIC, GROUP])
     assert found["ResourceIdentifierSummaries"] == [
-        {"ResourceType": TOPIC, "LogicalResourceIds": ["A", "B"], "ResourceIdentifiers": ["TopicArn"]},
-        {"ResourceType": GROUP, "LogicalResourceIds": ["G"], "ResourceIdentifiers": ["LogGroupName"]},
+        {
+            "ResourceType": TOPIC,
+            "LogicalResourceIds": ["A", "B"],
+            "ResourceIdentifiers": ["TopicArn"],
+        },
+        {
+            "ResourceType": GROUP,
+            "LogicalResourceIds": ["G"],
+            "ResourceIdentifiers": ["LogGroupName"],
+        },
     ]
 
 
@@ -438,19 +559,35 @@ def test_pages_are_as_small_as_asked_for(cloud):
 
 def test_a_nested_change_set_shows_the_parameters_that_are_known(cloud):
     child = {
-        "Parameters": {"P": {"Type": "String"}, "Q": {"Type": "Number"}, "D": {"Type": "String", "Default": "d"}},
+        "Parameters": {
+            "P": {"Type": "String"},
+            "Q": {"Type": "Number"},
+            "D": {"Type": "String", "Default": "d"},
+        },
         "Resources": {"A": topic("a", DisplayName={"Ref": "P"})},
     }
     cloud("s3").create_bucket(Bucket="templates")
     cloud("s3").put_object(Bucket="templates", Key="c", Body=json.dumps(child))
     given = {"P": {"Fn::GetAtt": ["T", "TopicArn"]}, "Q": 5}
     properties = {"TemplateURL": f"{cloud.url}/templates/c", "Parameters": given}
-    resources = {"T": topic("t"), "N": {"Type": "AWS::CloudFormation::Stack", "Properties": properties}}
+    resources = {
+        "T": topic("t"),
+        "N": {"Type": "AWS::CloudFormation::Stack", "Properties": properties},
+    }
     body = json.dumps({"Resources": resources})
-    call = {"StackName": "s", "ChangeSetName": "c", "ChangeSetType": "CREATE", "IncludeNestedStacks": True}
+    call = {
+        "StackName": "s",
+        "ChangeSetName": "c",
+        "ChangeSetType": "CREATE",
+        "IncludeNestedStacks": True,
+    }
     cloud("cloudformation").create_change_set(TemplateBody=body, **call)
-    changes = cloud("cloudformation").describe_change_set(StackName="s", ChangeSetName="c")["Changes"]
-    inner = next(c["ResourceChange"] for c in changes if c["ResourceChange"]["LogicalResourceId"] == "N")["ChangeSetId"]
+    changes = cloud("cloudformation").describe_change_set(StackName="s", ChangeSetName="c")[
+        "Changes"
+    ]
+    inner = next(
+        c["ResourceChange"] for c in changes if c["ResourceChange"]["LogicalResourceId"] == "N"
+    )["ChangeSetId"]
     shown = cloud("cloudformation").describe_change_set(ChangeSetName=inner)["Parameters"]
     assert {each["ParameterKey"]: each["ParameterValue"] for each in shown} == {
         "P": "{{changeSet:KNOWN_AFTER_APPLY}}",

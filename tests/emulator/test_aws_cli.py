@@ -1,4 +1,5 @@
-"""All of Euglena by the real AWS CLI: packaged, deployed, and read back from the services, in both topologies."""
+"""All of Euglena by the real AWS CLI: packaged, deployed, and read back from the services, in both
+topologies."""
 
 from __future__ import annotations
 
@@ -22,7 +23,10 @@ from tests.helpers import REPOSITORY, Project
 ACCOUNT, REGION = "777788889999", "us-east-2"
 CERTIFICATE = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/9c8b7a6d-7777-4888-8999-a77778888999"
 """The one that build/prod names; the load balancer wants one that exists."""
-TOPOLOGIES = {"services": [], "sidecar": ["state.topology=sidecar", "state.accept_split_state=true"]}
+TOPOLOGIES = {
+    "services": [],
+    "sidecar": ["state.topology=sidecar", "state.accept_split_state=true"],
+}
 INSTALL = "pip install awscli"
 IMAGES = ("redis", "rabbitmq", "chroma", "gateway", "agent")
 
@@ -54,14 +58,30 @@ class Cli:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": REGION}
+        keys = {
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+            "AWS_DEFAULT_REGION": REGION,
+        }
         kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-        files = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "AWS_PAGER": ""}
-        self.environment = {**kept, **keys, **files, "AWS_ENDPOINT_URL": url, "AWS_EC2_METADATA_DISABLED": "true"}
+        files = {
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_PAGER": "",
+        }
+        self.environment = {
+            **kept,
+            **keys,
+            **files,
+            "AWS_ENDPOINT_URL": url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
 
     def __call__(self, *arguments: str) -> dict:
         command = ["aws", *arguments, "--output", "json"]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=120, check=False
+        )
         assert done.returncode == 0, f"{' '.join(arguments[:2])}: {done.stdout}{done.stderr}"
         return json.loads(done.stdout) if done.stdout.startswith("{") else {}
 
@@ -74,7 +94,9 @@ class Cli:
 
     def deploy(self, template: Path, stack: str, *arguments: str) -> None:
         named = ("--template-file", str(template), "--stack-name", stack)
-        self("cloudformation", "deploy", *named, "--capabilities", "CAPABILITY_NAMED_IAM", *arguments)
+        self(
+            "cloudformation", "deploy", *named, "--capabilities", "CAPABILITY_NAMED_IAM", *arguments
+        )
 
     def outputs(self, stack: str) -> dict[str, str]:
         found = self("cloudformation", "describe-stacks", "--stack-name", stack)["Stacks"][0]
@@ -84,8 +106,11 @@ class Cli:
 
 @pytest.fixture(params=TOPOLOGIES)
 def build(request, tmp_path):
-    """``build/prod`` as committed, or as it renders with the other topology, beside the functions it packages."""
-    shutil.copytree(REPOSITORY / "lambda", tmp_path / "lambda", ignore=shutil.ignore_patterns("__pycache__"))
+    """``build/prod`` as committed, or as it renders with the other topology, beside the functions
+    it packages."""
+    shutil.copytree(
+        REPOSITORY / "lambda", tmp_path / "lambda", ignore=shutil.ignore_patterns("__pycache__")
+    )
     if not TOPOLOGIES[request.param]:
         shutil.copytree(REPOSITORY / "build/prod", tmp_path / "build/prod")
         return tmp_path / "build/prod"
@@ -106,27 +131,39 @@ def aws():
 def manifest(name: str) -> str:
     """An image manifest, different for each name: ECR takes what is well-formed."""
     digest = f"sha256:{name.encode().hex():0<64}"
-    config = {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 1, "digest": digest}
+    config = {
+        "mediaType": "application/vnd.docker.container.image.v1+json",
+        "size": 1,
+        "digest": digest,
+    }
     kind = "application/vnd.docker.distribution.manifest.v2+json"
     return json.dumps({"schemaVersion": 2, "mediaType": kind, "config": config, "layers": []})
 
 
 def push(client, name: str) -> str:
     """Put an image into the repository that the foundation made; its reference by digest."""
-    image = client.put_image(repositoryName=f"euglena-prod/{name}", imageTag="1", imageManifest=manifest(name))["image"]
+    image = client.put_image(
+        repositoryName=f"euglena-prod/{name}", imageTag="1", imageManifest=manifest(name)
+    )["image"]
     digest = image["imageId"]["imageDigest"]
     return f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/euglena-prod/{name}@{digest}"
 
 
 def prerequisites(aws: Cli, build: Path) -> dict[str, str]:
-    """Bucket, repositories and secrets, and what goes into them; the values of the application's parameters."""
+    """Bucket, repositories and secrets, and what goes into them; the values of the application's
+    parameters."""
     aws.deploy(build / "bootstrap.yaml", "euglena-bootstrap")
     aws.deploy(build / "foundation.yaml", "euglena-foundation")
     outputs = aws.outputs("euglena-foundation")
-    names = [line.split("=")[0] for line in (REPOSITORY / "env/prod/keys.env.example").read_text().splitlines()]
+    names = [
+        line.split("=")[0]
+        for line in (REPOSITORY / "env/prod/keys.env.example").read_text().splitlines()
+    ]
     keys = json.dumps({name: "x" for name in names if name and not name.startswith("#")})
     with aws.client("secretsmanager") as client:
-        version = client.put_secret_value(SecretId=outputs["AppSecretArn"], SecretString=keys)["VersionId"]
+        version = client.put_secret_value(SecretId=outputs["AppSecretArn"], SecretString=keys)[
+            "VersionId"
+        ]
     with aws.client("ecr") as client:
         images = {f"{name.title()}Image": push(client, name) for name in IMAGES}
     with aws.client("acm") as client:
@@ -149,14 +186,26 @@ def test_euglena_is_deployed_and_found_by_the_aws_cli(aws, build, tmp_path):
     aws.deploy(packaged, "euglena-app", "--parameter-overrides", *values)
 
     templates = [parse_template(path.read_text(encoding="utf-8")) for path in build.rglob("*.yaml")]
-    wanted = Counter(resource.type for template in templates for resource in template.resources.values())
+    wanted = Counter(
+        resource.type for template in templates for resource in template.resources.values()
+    )
     listed = {
-        kind: next(value for value in aws(*call).values() if isinstance(value, list)) for kind, call in COUNTS.items()
+        kind: next(value for value in aws(*call).values() if isinstance(value, list))
+        for kind, call in COUNTS.items()
     }
-    assert {kind: len(found) for kind, found in listed.items()} == {kind: wanted[kind] for kind in COUNTS}
-    described = aws("ecs", "describe-services", *CLUSTER, "--services", *listed["AWS::ECS::Service"])["services"]
+    assert {kind: len(found) for kind, found in listed.items()} == {
+        kind: wanted[kind] for kind in COUNTS
+    }
+    described = aws(
+        "ecs", "describe-services", *CLUSTER, "--services", *listed["AWS::ECS::Service"]
+    )["services"]
     assert {service["launchType"] for service in described} == {"FARGATE"}
     assert all(service["runningCount"] == service["desiredCount"] > 0 for service in described)
     (balancer,) = listed["AWS::ElasticLoadBalancingV2::LoadBalancer"]
-    listeners = aws("elbv2", "describe-listeners", "--load-balancer-arn", balancer["LoadBalancerArn"])["Listeners"]
-    assert {listener["Port"]: listener["Protocol"] for listener in listeners} == {80: "HTTP", 443: "HTTPS"}
+    listeners = aws(
+        "elbv2", "describe-listeners", "--load-balancer-arn", balancer["LoadBalancerArn"]
+    )["Listeners"]
+    assert {listener["Port"]: listener["Protocol"] for listener in listeners} == {
+        80: "HTTP",
+        443: "HTTPS",
+    }

@@ -34,13 +34,19 @@ def test_a_shell_uses_what_start_prints(made):
     lines = dict(line.removeprefix("export ").split("=", 1) for line in exports)
     assert unset.startswith("unset AWS_PROFILE ")
     assert lines["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
-    assert started.stderr.startswith(f"the local CloudFormation runs at {lines['AWS_ENDPOINT_URL']} (pid ")
+    assert started.stderr.startswith(
+        f"the local CloudFormation runs at {lines['AWS_ENDPOINT_URL']} (pid "
+    )
 
-    start = f"{sys.executable} {RENDER_PY} emulator start --env dev --set region=eu-west-1 --project ."
+    start = (
+        f"{sys.executable} {RENDER_PY} emulator start --env dev --set region=eu-west-1 --project ."
+    )
     script = f'eval "$({start})"; exec "$@"'
     command = ["sh", "-c", script, "sh", sys.executable, "-c", DEPLOY, TEMPLATE]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-    done = subprocess.run(command, cwd=made.folder, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=made.folder, env=environment, capture_output=True, text=True, check=True
+    )
     assert done.stdout.startswith("arn:aws:cloudformation:eu-west-1:123456789012:stack/s/")
 
 
@@ -70,11 +76,16 @@ def test_status_stop_and_reset(made):
 
 
 def test_a_fault_fails_the_operation_it_names(made):
-    variables = json.loads(made.run("emulator", "start", "--env", "dev", "--format", "json").stdout)["variables"]
+    variables = json.loads(
+        made.run("emulator", "start", "--env", "dev", "--format", "json").stdout
+    )["variables"]
     named = ("--operation", "create", "--type", "AWS::SNS::Topic")
     done = made.run("emulator", "fault", "resource", "--reason", "no room", *named)
     assert (done.returncode, done.stdout) == (0, "")
-    look = DEPLOY + '\nprint([e.get("ResourceStatusReason") for e in stacks.describe_stack_events(StackName="s")'
+    look = (
+        DEPLOY
+        + '\nprint([e.get("ResourceStatusReason") for e in stacks.describe_stack_events(StackName="s")'
+    )
     look += '["StackEvents"] if e["ResourceStatus"] == "CREATE_FAILED"])'
     shown = subprocess.run(
         [sys.executable, "-c", look, TEMPLATE], env={**os.environ, **variables}, check=True, capture_output=True,
@@ -84,7 +95,9 @@ def test_a_fault_fails_the_operation_it_names(made):
 
 
 def test_requests_fail_until_that_is_cleared(made):
-    variables = json.loads(made.run("emulator", "start", "--env", "dev", "--format", "json").stdout)["variables"]
+    variables = json.loads(
+        made.run("emulator", "start", "--env", "dev", "--format", "json").stdout
+    )["variables"]
     code = (
         "import boto3, botocore.config as c\n"
         "s = boto3.client('cloudformation', config=c.Config(retries={'total_max_attempts': 1}))\n"
@@ -97,7 +110,10 @@ def test_requests_fail_until_that_is_cleared(made):
             command, env={**os.environ, **variables}, check=True, capture_output=True, text=True
         ).stdout
 
-    assert made.run("emulator", "fault", "unhealthy", "--service", "web", "--image", ":2").returncode == 0
+    assert (
+        made.run("emulator", "fault", "unhealthy", "--service", "web", "--image", ":2").returncode
+        == 0
+    )
     assert ask() == "fine\n"
     service = ("--service", "cloudformation", "--action", "ListStacks")
     assert made.run("emulator", "fault", "request", "--kind", "throttle", *service).returncode == 0
@@ -107,18 +123,29 @@ def test_requests_fail_until_that_is_cleared(made):
 
 
 def test_operations_take_time_on_request(made):
-    variables = json.loads(made.run("emulator", "start", "--env", "dev", "--format", "json").stdout)["variables"]
+    variables = json.loads(
+        made.run("emulator", "start", "--env", "dev", "--format", "json").stdout
+    )["variables"]
     assert made.run("emulator", "latency", "1000").returncode == 0
     look = DEPLOY + '\nprint(stacks.describe_stacks(StackName="s")["Stacks"][0]["StackStatus"])'
     command = [sys.executable, "-c", look, TEMPLATE]
-    shown = subprocess.run(command, env={**os.environ, **variables}, check=True, capture_output=True, text=True)
+    shown = subprocess.run(
+        command, env={**os.environ, **variables}, check=True, capture_output=True, text=True
+    )
     assert shown.stdout.endswith("CREATE_IN_PROGRESS\n")
     assert made.run("emulator", "latency", "-1").returncode == 1
 
 
 def test_killed_at_an_event_it_can_be_started_again(made):
-    variables = json.loads(made.run("emulator", "start", "--env", "dev", "--format", "json").stdout)["variables"]
-    assert made.run("emulator", "fault", "kill", "--logical-id", "T", "--status", "CREATE_IN_PROGRESS").returncode == 0
+    variables = json.loads(
+        made.run("emulator", "start", "--env", "dev", "--format", "json").stdout
+    )["variables"]
+    assert (
+        made.run(
+            "emulator", "fault", "kill", "--logical-id", "T", "--status", "CREATE_IN_PROGRESS"
+        ).returncode
+        == 0
+    )
     command = [sys.executable, "-c", DEPLOY, TEMPLATE]
     failed = subprocess.run(
         command, env={**os.environ, **variables, "AWS_MAX_ATTEMPTS": "1"}, check=False, capture_output=True

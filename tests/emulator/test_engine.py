@@ -1,4 +1,5 @@
-"""Stacks through the emulator's API: statuses, events and texts as AWS's, and nothing lost on failure."""
+"""Stacks through the emulator's API: statuses, events and texts as AWS's, and nothing lost on
+failure."""
 
 import json
 
@@ -77,7 +78,10 @@ class Cloud:
         """Every stack with what it is made of."""
         return {
             stack.name: (
-                {k: (r.physical_id, r.properties, r.attributes) for k, r in stack.resources.items()},
+                {
+                    k: (r.physical_id, r.properties, r.attributes)
+                    for k, r in stack.resources.items()
+                },
                 stack.outputs,
                 stack.definition.text if stack.definition else None,
             )
@@ -93,7 +97,9 @@ def cloud():
 
 def topic(name=None, **more):
     attributes = {
-        key: more.pop(key) for key in list(more) if key.endswith("Policy") or key in ("DependsOn", "Condition")
+        key: more.pop(key)
+        for key in list(more)
+        if key.endswith("Policy") or key in ("DependsOn", "Condition")
     }
     return {"Type": TOPIC, "Properties": ({"TopicName": name} if name else {}) | more, **attributes}
 
@@ -108,20 +114,38 @@ def refused(call, code, message):
 
 
 def test_dependents_are_made_after_and_deleted_before(cloud):
-    resources = {"B": topic("b", DisplayName={"Ref": "A"}), "A": topic("a"), "C": topic("c", DependsOn="B")}
+    resources = {
+        "B": topic("b", DisplayName={"Ref": "A"}),
+        "A": topic("a"),
+        "C": topic("c", DependsOn="B"),
+    }
     assert cloud.create(resources) == "CREATE_COMPLETE"
-    assert [name for name, status in cloud.events() if status == "CREATE_COMPLETE"] == ["A", "B", "C", "s"]
+    assert [name for name, status in cloud.events() if status == "CREATE_COMPLETE"] == [
+        "A",
+        "B",
+        "C",
+        "s",
+    ]
     stack_id = cloud.stack()["StackId"]
     cloud.call("DeleteStack", StackName="s")
     assert cloud.status(stack_id) == "DELETE_COMPLETE"
-    assert [name for name, status in cloud.events(stack_id) if status == "DELETE_COMPLETE"] == ["C", "B", "A", "s"]
+    assert [name for name, status in cloud.events(stack_id) if status == "DELETE_COMPLETE"] == [
+        "C",
+        "B",
+        "A",
+        "s",
+    ]
     refused(lambda: cloud.stack(), "ValidationError", "Stack with id s does not exist")
 
 
 def test_attributes_and_outputs(cloud):
     sections = {
         "Outputs": {
-            "Arn": {"Value": {"Fn::GetAtt": ["A", "TopicArn"]}, "Description": "d", "Export": {"Name": "e"}},
+            "Arn": {
+                "Value": {"Fn::GetAtt": ["A", "TopicArn"]},
+                "Description": "d",
+                "Export": {"Name": "e"},
+            },
             "Name": {"Value": {"Fn::Sub": "${A.TopicName}-${AWS::StackName}"}},
         }
     }
@@ -136,7 +160,10 @@ def test_attributes_and_outputs(cloud):
 
 
 def test_a_wrong_property_fails_the_creation_and_rolls_back(cloud):
-    resources = {"A": topic("a"), "B": {"Type": PARAMETER, "Properties": {"Type": "Text", "Value": {"Ref": "A"}}}}
+    resources = {
+        "A": topic("a"),
+        "B": {"Type": PARAMETER, "Properties": {"Type": "Text", "Value": {"Ref": "A"}}},
+    }
     assert cloud.create(resources) == "ROLLBACK_COMPLETE"
     assert cloud.reason("B", "CREATE_FAILED") == (
         "Properties validation failed for resource B with message:\n[#/Type: Text is not a valid enum value]"
@@ -216,7 +243,10 @@ def test_what_a_rollback_keeps(cloud, policy, options, kept):
     assert end in cloud.events()
     cloud.create({"C": topic("c", DeletionPolicy=policy)}, name="t")
     cloud.engine.fault(Fault("no", operation="create", logical_id="B"))
-    more = new | {"A": topic("other", DeletionPolicy=policy), "C": topic("c", DeletionPolicy=policy)}
+    more = new | {
+        "A": topic("other", DeletionPolicy=policy),
+        "C": topic("c", DeletionPolicy=policy),
+    }
     assert cloud.update(more, "t", options) == "UPDATE_ROLLBACK_COMPLETE"
     assert end in cloud.events("t")
     assert set(cloud.resources("t")) == {"C"}
@@ -235,15 +265,23 @@ def test_a_deletion_that_fails_can_be_repeated_or_skipped(cloud):
 
 def test_time_passes_by_latency():
     cloud = Cloud(latency=10)
-    assert cloud.create({"A": topic("a"), "B": topic("b"), "C": topic("c", DependsOn="A")}) == "CREATE_IN_PROGRESS"
+    assert (
+        cloud.create({"A": topic("a"), "B": topic("b"), "C": topic("c", DependsOn="A")})
+        == "CREATE_IN_PROGRESS"
+    )
     cloud.time.now += 10
     assert cloud.resources()["B"]["ResourceStatus"] == "CREATE_COMPLETE"
     assert cloud.status() == "CREATE_IN_PROGRESS"
-    text = f"Stack:{cloud.stack()['StackId']} is in CREATE_IN_PROGRESS state and can not be updated."
+    text = (
+        f"Stack:{cloud.stack()['StackId']} is in CREATE_IN_PROGRESS state and can not be updated."
+    )
     refused(lambda: cloud.update({"A": topic("x")}), "ValidationError", text)
     cloud.time.now += 10
     assert cloud.status() == "CREATE_COMPLETE"
-    seconds = [e["Timestamp"].timestamp() for e in cloud.call("DescribeStackEvents", StackName="s")["StackEvents"]]
+    seconds = [
+        e["Timestamp"].timestamp()
+        for e in cloud.call("DescribeStackEvents", StackName="s")["StackEvents"]
+    ]
     assert seconds == sorted(seconds, reverse=True)
     assert seconds[0] - seconds[-1] == 20
 
@@ -258,7 +296,11 @@ def test_a_stack_can_be_deleted_while_it_is_made():
     assert cloud.reason("B", "CREATE_FAILED", id_) == "Resource creation cancelled"
     cloud.time.now += 30
     assert cloud.status(id_) == "DELETE_COMPLETE"
-    assert [name for name, status in cloud.events(id_) if status == "DELETE_COMPLETE"] == ["B", "A", "s"]
+    assert [name for name, status in cloud.events(id_) if status == "DELETE_COMPLETE"] == [
+        "B",
+        "A",
+        "s",
+    ]
 
 
 def test_a_stack_cannot_be_deleted_while_it_is_updated():
@@ -275,7 +317,11 @@ def test_a_stack_cannot_be_deleted_while_it_is_updated():
 
 def test_only_what_changes_is_touched(cloud):
     cloud.create(
-        {"A": topic("a"), "B": topic("b"), "C": topic("c", DisplayName={"Fn::GetAtt": ["A", "DisplayName"]})}
+        {
+            "A": topic("a"),
+            "B": topic("b"),
+            "C": topic("c", DisplayName={"Fn::GetAtt": ["A", "DisplayName"]}),
+        }
         | {"A": topic("a", DisplayName="1")}
     )
     before = len(cloud.events())
@@ -322,7 +368,12 @@ def test_replaced_and_removed_resources_go_in_the_clean_up(cloud):
 
 
 def test_a_failed_update_restores_everything(cloud):
-    old = {"A": topic("a", DisplayName="1"), "B": topic("b"), "C": topic("c", DependsOn=["A", "B", "N"]), "N": topic()}
+    old = {
+        "A": topic("a", DisplayName="1"),
+        "B": topic("b"),
+        "C": topic("c", DependsOn=["A", "B", "N"]),
+        "N": topic(),
+    }
     cloud.create(old, Outputs={"O": {"Value": "1"}})
     state = cloud.everything()
     cloud.engine.fault(Fault("no", operation="update", logical_id="C"))
@@ -333,7 +384,10 @@ def test_a_failed_update_restores_everything(cloud):
         "M": topic("m"),
     }
     assert cloud.update(new, Outputs={"O": {"Value": "2"}}) == "UPDATE_ROLLBACK_COMPLETE"
-    assert cloud.reason("s", "UPDATE_ROLLBACK_IN_PROGRESS") == "The following resource(s) failed to update: [C]."
+    assert (
+        cloud.reason("s", "UPDATE_ROLLBACK_IN_PROGRESS")
+        == "The following resource(s) failed to update: [C]."
+    )
     assert cloud.everything() == state
     assert cloud.events()[-1] == ("s", "UPDATE_ROLLBACK_COMPLETE")
     assert cloud.update(new) == "UPDATE_COMPLETE"
@@ -342,7 +396,10 @@ def test_a_failed_update_restores_everything(cloud):
 def test_an_update_can_be_left_failed(cloud):
     cloud.create({"A": topic("a")})
     cloud.engine.fault(Fault("no", operation="update"))
-    assert cloud.update({"A": topic("a", DisplayName="x")}, options={"DisableRollback": True}) == "UPDATE_FAILED"
+    assert (
+        cloud.update({"A": topic("a", DisplayName="x")}, options={"DisableRollback": True})
+        == "UPDATE_FAILED"
+    )
     assert cloud.update({"A": topic("a", DisplayName="y")}) == "UPDATE_COMPLETE"
 
 
@@ -361,7 +418,11 @@ def test_a_failed_rollback_can_be_continued(cloud, skip):
     state = cloud.everything()
     cloud.engine.fault(Fault("no", operation="update", logical_id="B"))
     cloud.engine.fault(Fault("never", operation="update", logical_id="A", nth=2))
-    new = {"A": topic("a", DisplayName="x"), "B": topic("b", DisplayName="x", DependsOn="A"), "C": topic("c")}
+    new = {
+        "A": topic("a", DisplayName="x"),
+        "B": topic("b", DisplayName="x", DependsOn="A"),
+        "C": topic("c"),
+    }
     assert cloud.update(new) == "UPDATE_ROLLBACK_FAILED"
     before = len(cloud.events())
     with pytest.raises(ApiError, match="only resources in a FAILED state can be skipped"):
@@ -403,21 +464,34 @@ def test_cancelling_rolls_back():
     assert cloud.status() == "UPDATE_ROLLBACK_COMPLETE"
     assert cloud.reason("A", "UPDATE_FAILED") == "Resource update cancelled"
     assert cloud.everything() == state
-    with pytest.raises(ApiError, match="CancelUpdateStack cannot be called from current stack status"):
+    with pytest.raises(
+        ApiError, match="CancelUpdateStack cannot be called from current stack status"
+    ):
         cloud.call("CancelUpdateStack", StackName="s")
 
 
 def test_no_updates(cloud):
     cloud.create({"A": topic("a")})
-    refused(lambda: cloud.update({"A": topic("a")}), "ValidationError", "No updates are to be performed.")
+    refused(
+        lambda: cloud.update({"A": topic("a")}),
+        "ValidationError",
+        "No updates are to be performed.",
+    )
 
 
 def test_previous_template_and_values(cloud):
     declared = {"P": {"Type": "String"}, "Q": {"Type": "String", "Default": "q"}}
     given = [{"ParameterKey": "P", "ParameterValue": "1"}]
     resources = {"A": topic("a", DisplayName={"Fn::Sub": "${P}${Q}"})}
-    cloud.create(resources, options={"Parameters": given, "Tags": [{"Key": "k", "Value": "v"}]}, Parameters=declared)
-    previous = [{"ParameterKey": "P", "UsePreviousValue": True}, {"ParameterKey": "Q", "ParameterValue": "z"}]
+    cloud.create(
+        resources,
+        options={"Parameters": given, "Tags": [{"Key": "k", "Value": "v"}]},
+        Parameters=declared,
+    )
+    previous = [
+        {"ParameterKey": "P", "UsePreviousValue": True},
+        {"ParameterKey": "Q", "ParameterValue": "z"},
+    ]
     cloud.call("UpdateStack", StackName="s", UsePreviousTemplate=True, Parameters=previous)
     shown = cloud.stack()
     assert shown["Parameters"] == [
@@ -426,7 +500,10 @@ def test_previous_template_and_values(cloud):
     ]
     assert shown["Tags"] == [{"Key": "k", "Value": "v"}]
     wrong = [{"ParameterKey": "X", "UsePreviousValue": True}]
-    with pytest.raises(ApiError, match="Cannot specify usePreviousValue as true for a parameter key not in the prev"):
+    with pytest.raises(
+        ApiError,
+        match="Cannot specify usePreviousValue as true for a parameter key not in the prev",
+    ):
         cloud.call("UpdateStack", StackName="s", UsePreviousTemplate=True, Parameters=wrong)
 
 
@@ -435,7 +512,10 @@ def test_previous_template_and_values(cloud):
 
 def nested(file, **parameters):
     given = {"Parameters": parameters} if parameters else {}
-    return {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": f"https://b/{file}", **given}}
+    return {
+        "Type": "AWS::CloudFormation::Stack",
+        "Properties": {"TemplateURL": f"https://b/{file}", **given},
+    }
 
 
 def child(name, **more):
@@ -446,7 +526,11 @@ def child(name, **more):
     }
 
 
-ROOT = {"One": nested("one"), "Two": nested("two", P={"Fn::GetAtt": ["One", "Outputs.Name"]}), "K": topic("keep")}
+ROOT = {
+    "One": nested("one"),
+    "Two": nested("two", P={"Fn::GetAtt": ["One", "Outputs.Name"]}),
+    "K": topic("keep"),
+}
 
 
 def test_nested_stacks_are_stacks(cloud):
@@ -481,7 +565,10 @@ def test_a_failing_child_takes_its_parent_along(cloud):
     assert cloud.create({"One": ROOT["One"], "Two": ROOT["Two"]}) == "ROLLBACK_COMPLETE"
     id_ = cloud.resources()["Two"]["PhysicalResourceId"]
     reason = "The following resource(s) failed to create: [T]."
-    assert cloud.reason("Two", "CREATE_FAILED") == f"Embedded stack {id_} was not successfully created: {reason}"
+    assert (
+        cloud.reason("Two", "CREATE_FAILED")
+        == f"Embedded stack {id_} was not successfully created: {reason}"
+    )
     assert cloud.status(id_) == "DELETE_COMPLETE"
 
 
@@ -494,8 +581,13 @@ def test_a_failing_child_update_restores_its_siblings(cloud):
     assert cloud.update(ROOT) == "UPDATE_ROLLBACK_COMPLETE"
     assert cloud.everything() == state
     for name in ("One", "Two"):
-        assert cloud.status(cloud.resources()[name]["PhysicalResourceId"]) == "UPDATE_ROLLBACK_COMPLETE"
-    assert "was not successfully updated. Currently in UPDATE_FAILED" in cloud.reason("Two", "UPDATE_FAILED")
+        assert (
+            cloud.status(cloud.resources()[name]["PhysicalResourceId"])
+            == "UPDATE_ROLLBACK_COMPLETE"
+        )
+    assert "was not successfully updated. Currently in UPDATE_FAILED" in cloud.reason(
+        "Two", "UPDATE_FAILED"
+    )
 
 
 def test_nested_previews_become_the_stacks(cloud):
@@ -509,7 +601,10 @@ def test_nested_previews_become_the_stacks(cloud):
         IncludeNestedStacks=True,
     )
     changes = cloud.call("DescribeChangeSet", ChangeSetName=made["Id"])["Changes"]
-    inner = {c["ResourceChange"]["LogicalResourceId"]: c["ResourceChange"].get("ChangeSetId") for c in changes}
+    inner = {
+        c["ResourceChange"]["LogicalResourceId"]: c["ResourceChange"].get("ChangeSetId")
+        for c in changes
+    }
     assert inner["K"] is None
     shown = cloud.call("DescribeChangeSet", ChangeSetName=inner["One"])
     assert (shown["ParentChangeSetId"], shown["RootChangeSetId"]) == (made["Id"], made["Id"])
@@ -527,7 +622,12 @@ def test_nested_previews_become_the_stacks(cloud):
 def test_a_deleted_preview_leaves_no_nested_stack(cloud):
     cloud.files = {"one": child("a"), "two": child("b")}
     body = json.dumps({"Resources": ROOT})
-    arguments = {"StackName": "s", "ChangeSetName": "c", "TemplateBody": body, "IncludeNestedStacks": True}
+    arguments = {
+        "StackName": "s",
+        "ChangeSetName": "c",
+        "TemplateBody": body,
+        "IncludeNestedStacks": True,
+    }
     made = cloud.call("CreateChangeSet", ChangeSetType="CREATE", **arguments)
     cloud.call("DeleteChangeSet", ChangeSetName=made["Id"])
     alive = {s["StackName"] for s in cloud.call("DescribeStacks")["Stacks"]}
@@ -540,7 +640,9 @@ def test_a_missing_nested_template_is_refused(cloud):
     with pytest.raises(ApiError, match="S3 error: Access Denied"):
         cloud.create(ROOT)
     with pytest.raises(ApiError, match="TemplateURL must be a supported URL"):
-        cloud.create({"N": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "./one"}}})
+        cloud.create(
+            {"N": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "./one"}}}
+        )
 
 
 # --- change sets
@@ -549,17 +651,30 @@ def test_a_missing_nested_template_is_refused(cloud):
 def change_set(cloud, resources, name="c", kind="UPDATE", **more):
     body = json.dumps({"Resources": resources})
     return cloud.call(
-        "CreateChangeSet", StackName="s", ChangeSetName=name, ChangeSetType=kind, TemplateBody=body, **more
+        "CreateChangeSet",
+        StackName="s",
+        ChangeSetName=name,
+        ChangeSetType=kind,
+        TemplateBody=body,
+        **more,
     )["Id"]
 
 
 def test_change_sets_wait_in_review(cloud):
-    id_ = change_set(cloud, {"A": topic("a")}, kind="CREATE", Description="d", OnStackFailure="DELETE")
+    id_ = change_set(
+        cloud, {"A": topic("a")}, kind="CREATE", Description="d", OnStackFailure="DELETE"
+    )
     assert cloud.status() == "REVIEW_IN_PROGRESS"
     shown = cloud.call("DescribeChangeSet", ChangeSetName="c", StackName="s")
-    assert (shown["ChangeSetId"], shown["Status"], shown["ExecutionStatus"]) == (id_, "CREATE_COMPLETE", "AVAILABLE")
+    assert (shown["ChangeSetId"], shown["Status"], shown["ExecutionStatus"]) == (
+        id_,
+        "CREATE_COMPLETE",
+        "AVAILABLE",
+    )
     assert (shown["Description"], shown["OnStackFailure"]) == ("d", "DELETE")
-    assert [each["ChangeSetName"] for each in cloud.call("ListChangeSets", StackName="s")["Summaries"]] == ["c"]
+    assert [
+        each["ChangeSetName"] for each in cloud.call("ListChangeSets", StackName="s")["Summaries"]
+    ] == ["c"]
     cloud.call("ExecuteChangeSet", ChangeSetName="c", StackName="s")
     assert cloud.status() == "CREATE_COMPLETE"
     assert cloud.stack()["ChangeSetId"] == id_
@@ -577,21 +692,29 @@ def test_an_empty_change_set_fails_with_awss_text(cloud):
 
 def test_other_change_sets_go_when_one_is_executed(cloud):
     cloud.create({"A": topic("a")})
-    one, two = change_set(cloud, {"A": topic("b")}, "one"), change_set(cloud, {"A": topic("c")}, "two")
+    one, two = (
+        change_set(cloud, {"A": topic("b")}, "one"),
+        change_set(cloud, {"A": topic("c")}, "two"),
+    )
     cloud.call("ExecuteChangeSet", ChangeSetName=one)
     with pytest.raises(ApiError) as caught:
         cloud.call("DescribeChangeSet", ChangeSetName="two", StackName="s")
     assert (caught.value.code, caught.value.status) == ("ChangeSetNotFound", 404)
     with pytest.raises(ApiError) as caught:
         cloud.call("DescribeChangeSet", ChangeSetName=two)
-    assert (caught.value.code, str(caught.value)) == ("ChangeSetNotFound", f"ChangeSet [{two}] does not exist")
+    assert (caught.value.code, str(caught.value)) == (
+        "ChangeSetNotFound",
+        f"ChangeSet [{two}] does not exist",
+    )
 
 
 def test_the_executed_one_can_still_be_described_by_its_id(cloud):
     cloud.create({"A": topic("a")})
     id_ = change_set(cloud, {"A": topic("b")})
     cloud.call("ExecuteChangeSet", ChangeSetName=id_)
-    assert cloud.call("DescribeChangeSet", ChangeSetName=id_)["ExecutionStatus"] == "EXECUTE_COMPLETE"
+    assert (
+        cloud.call("DescribeChangeSet", ChangeSetName=id_)["ExecutionStatus"] == "EXECUTE_COMPLETE"
+    )
     assert cloud.call("ListChangeSets", StackName="s")["Summaries"] == []
     with pytest.raises(ApiError, match="cannot be executed"):
         cloud.call("ExecuteChangeSet", ChangeSetName=id_)
@@ -611,7 +734,11 @@ def test_names_of_change_sets_and_tokens(cloud):
     cloud.create({"A": topic("a")})
     id_ = change_set(cloud, {"A": topic("b")}, ClientToken="t")
     assert change_set(cloud, {"A": topic("b")}, ClientToken="t") == id_
-    refused(lambda: change_set(cloud, {"A": topic("b")}), "AlreadyExistsException", "ChangeSet c already exists")
+    refused(
+        lambda: change_set(cloud, {"A": topic("b")}),
+        "AlreadyExistsException",
+        "ChangeSet c already exists",
+    )
     with pytest.raises(ApiError, match=r"Stack \[s\] already exists and cannot be created again"):
         change_set(cloud, {"A": topic("b")}, "d", kind="CREATE")
     with pytest.raises(ApiError, match="ResourcesToImport must be specified"):
@@ -628,15 +755,25 @@ def test_names_of_change_sets_and_tokens(cloud):
 
 def test_capabilities(cloud):
     role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}}
-    named = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}, "RoleName": "r"}}
+    named = {
+        "Type": "AWS::IAM::Role",
+        "Properties": {"AssumeRolePolicyDocument": {}, "RoleName": "r"},
+    }
     code = "InsufficientCapabilitiesException"
     refused(lambda: cloud.create({"R": role}), code, "Requires capabilities : [CAPABILITY_IAM]")
     iam = {"Capabilities": ["CAPABILITY_IAM"]}
-    refused(lambda: cloud.create({"R": named}, options=iam), code, "Requires capabilities : [CAPABILITY_NAMED_IAM]")
+    refused(
+        lambda: cloud.create({"R": named}, options=iam),
+        code,
+        "Requires capabilities : [CAPABILITY_NAMED_IAM]",
+    )
     assert cloud.create({"R": role}, options=iam) == "CREATE_COMPLETE"
     found = cloud.call("ValidateTemplate", TemplateBody=json.dumps({"Resources": {"R": named}}))
     assert found["Capabilities"] == ["CAPABILITY_NAMED_IAM"]
-    assert found["CapabilitiesReason"] == "The following resource(s) require capabilities: [AWS::IAM::Role]"
+    assert (
+        found["CapabilitiesReason"]
+        == "The following resource(s) require capabilities: [AWS::IAM::Role]"
+    )
 
 
 def test_transforms_need_their_capability(cloud):
@@ -644,8 +781,16 @@ def test_transforms_need_their_capability(cloud):
     text = "Requires capabilities : [CAPABILITY_AUTO_EXPAND]"
     refused(lambda: cloud.call("CreateStack", StackName="s", TemplateBody=body),
             "InsufficientCapabilitiesException", text)  # fmt: skip
-    cloud.call("CreateChangeSet", StackName="t", ChangeSetName="c", ChangeSetType="CREATE", TemplateBody=body)
-    cloud.call("CreateStack", StackName="s", TemplateBody=body, Capabilities=["CAPABILITY_AUTO_EXPAND"])
+    cloud.call(
+        "CreateChangeSet",
+        StackName="t",
+        ChangeSetName="c",
+        ChangeSetType="CREATE",
+        TemplateBody=body,
+    )
+    cloud.call(
+        "CreateStack", StackName="s", TemplateBody=body, Capabilities=["CAPABILITY_AUTO_EXPAND"]
+    )
     refused(lambda: cloud.call("UpdateStack", StackName="s", TemplateBody=body),
             "InsufficientCapabilitiesException", text)  # fmt: skip
 
@@ -654,7 +799,11 @@ def test_a_template_that_cannot_be_resolved_makes_no_stack(cloud):
     body = json.dumps({"Resources": {"A": topic("a", DisplayName={"Fn::Select": [3, ["a"]]})}})
     refused(lambda: cloud.call("CreateStack", StackName="s", TemplateBody=body), "ValidationError",
             "Template error: Fn::Select  cannot select nonexistent value at index 3")  # fmt: skip
-    refused(lambda: cloud.call("DescribeStacks", StackName="s"), "ValidationError", "Stack with id s does not exist")
+    refused(
+        lambda: cloud.call("DescribeStacks", StackName="s"),
+        "ValidationError",
+        "Stack with id s does not exist",
+    )
 
 
 def test_only_one_way_to_fail_can_be_chosen(cloud):
@@ -694,17 +843,22 @@ def test_exports_are_guarded(cloud):
     cloud.call("DeleteStack", StackName="s")
     assert cloud.status() == "UPDATE_ROLLBACK_COMPLETE"
     assert cloud.stack()["StackStatusReason"] == gone
-    assert cloud.create({"A": topic("x")}, name="two", Outputs={"O": {"Value": "v", "Export": {"Name": "e"}}}) == (
-        "ROLLBACK_COMPLETE"
-    )
+    assert cloud.create(
+        {"A": topic("x")}, name="two", Outputs={"O": {"Value": "v", "Export": {"Name": "e"}}}
+    ) == ("ROLLBACK_COMPLETE")
     reason = cloud.reason("two", "ROLLBACK_IN_PROGRESS", "two")
-    assert reason == "Export with name e is already exported by stack s. Rollback requested by user."
+    assert (
+        reason == "Export with name e is already exported by stack s. Rollback requested by user."
+    )
     refused(
         lambda: cloud.call("ListImports", ExportName="x"),
         "ValidationError",
         "Export 'x' is not imported by any stack.",
     )
-    assert cloud.create({"B": topic("c", DisplayName={"Fn::ImportValue": "no"})}, name="bad") == "ROLLBACK_COMPLETE"
+    assert (
+        cloud.create({"B": topic("c", DisplayName={"Fn::ImportValue": "no"})}, name="bad")
+        == "ROLLBACK_COMPLETE"
+    )
     assert cloud.reason("B", "CREATE_FAILED", "bad") == "No export named no found"
 
 
@@ -744,9 +898,13 @@ def test_resources_by_id(cloud):
     id_ = cloud.resources()["B"]["PhysicalResourceId"]
     found = cloud.call("DescribeStackResources", PhysicalResourceId=id_)["StackResources"]
     assert [each["LogicalResourceId"] for each in found] == ["A", "B"]
-    only = cloud.call("DescribeStackResources", StackName="s", LogicalResourceId="B")["StackResources"]
+    only = cloud.call("DescribeStackResources", StackName="s", LogicalResourceId="B")[
+        "StackResources"
+    ]
     assert [each["PhysicalResourceId"] for each in only] == [id_]
-    detail = cloud.call("DescribeStackResource", StackName="s", LogicalResourceId="B")["StackResourceDetail"]
+    detail = cloud.call("DescribeStackResource", StackName="s", LogicalResourceId="B")[
+        "StackResourceDetail"
+    ]
     assert (detail["PhysicalResourceId"], detail["ResourceStatus"]) == (id_, "CREATE_COMPLETE")
     with pytest.raises(ApiError, match="Resource X does not exist for stack s"):
         cloud.call("DescribeStackResource", StackName="s", LogicalResourceId="X")
@@ -781,7 +939,11 @@ def test_refused(cloud, action, arguments, code, message):
 
 def test_a_name_is_taken_once(cloud):
     cloud.create({"A": topic("a")})
-    refused(lambda: cloud.create({"A": topic("a")}), "AlreadyExistsException", "Stack [s] already exists")
+    refused(
+        lambda: cloud.create({"A": topic("a")}),
+        "AlreadyExistsException",
+        "Stack [s] already exists",
+    )
 
 
 def test_a_cancelled_child_is_rolled_back_with_its_parent():
@@ -793,7 +955,9 @@ def test_a_cancelled_child_is_rolled_back_with_its_parent():
     state = cloud.everything()
     cloud.files["one"] = child("a", Tags=[{"Key": "k", "Value": "v"}])
     cloud.engine.fault(Fault("no", operation="update", logical_id="K"))
-    assert cloud.update(ROOT | {"K": topic("keep", DisplayName="x")}) == "UPDATE_ROLLBACK_IN_PROGRESS"
+    assert (
+        cloud.update(ROOT | {"K": topic("keep", DisplayName="x")}) == "UPDATE_ROLLBACK_IN_PROGRESS"
+    )
     assert cloud.reason("One", "UPDATE_FAILED") == "Resource update cancelled"
     cloud.time.now += 100
     assert cloud.status() == "UPDATE_ROLLBACK_COMPLETE"
@@ -805,13 +969,22 @@ def test_every_status_of_every_type_of_this_world(cloud):
     resources = {
         "Policy": {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": {}}},
         "Custom": {"Type": "Custom::Thing", "Properties": {"ServiceToken": "arn", "x": 1}},
-        "Api": {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": "n", "ProtocolType": "HTTP"}},
+        "Api": {
+            "Type": "AWS::ApiGatewayV2::Api",
+            "Properties": {"Name": "n", "ProtocolType": "HTTP"},
+        },
         "Queue": {"Type": "AWS::SQS::Queue", "Properties": {}},
-        "Layer": {"Type": "AWS::Lambda::LayerVersion", "Properties": {"Content": {"S3Bucket": "bbb", "S3Key": "k"}}},
+        "Layer": {
+            "Type": "AWS::Lambda::LayerVersion",
+            "Properties": {"Content": {"S3Bucket": "bbb", "S3Key": "k"}},
+        },
         "Address": {"Type": "AWS::EC2::EIP", "Properties": {}},
     }
     iam = {"Capabilities": ["CAPABILITY_IAM"]}
-    outputs = {"O": {"Value": {"Fn::GetAtt": ["Api", "ApiEndpoint"]}}, "P": {"Value": {"Fn::GetAtt": ["Queue", "Arn"]}}}
+    outputs = {
+        "O": {"Value": {"Fn::GetAtt": ["Api", "ApiEndpoint"]}},
+        "P": {"Value": {"Fn::GetAtt": ["Queue", "Arn"]}},
+    }
     assert cloud.create(resources, options=iam, Outputs=outputs) == "CREATE_COMPLETE"
     ids = {name: each["PhysicalResourceId"] for name, each in cloud.resources().items()}
     assert ids["Policy"].startswith("arn:aws:iam::123456789012:policy/s-Policy-")
@@ -819,4 +992,6 @@ def test_every_status_of_every_type_of_this_world(cloud):
     assert ids["Layer"].startswith("arn:aws:lambda:us-east-2:123456789012:")
     assert ids["Address"].startswith("203.0.113.")
     assert len(set(ids.values())) == len(ids)
-    assert cloud.stack()["Outputs"][1]["OutputValue"].startswith("arn:aws:sqs:us-east-2:123456789012:s-Queue-")
+    assert cloud.stack()["Outputs"][1]["OutputValue"].startswith(
+        "arn:aws:sqs:us-east-2:123456789012:s-Queue-"
+    )

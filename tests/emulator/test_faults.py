@@ -1,4 +1,5 @@
-"""Faults of requests, on the admin path and from Python, as the clients of every service meet them."""
+"""Faults of requests, on the admin path and from Python, as the clients of every service meet
+them."""
 
 import json
 import urllib.error
@@ -92,7 +93,9 @@ def test_a_client_that_tries_again_gets_through(running, aws):
     ],
 )
 def test_each_service_fails_in_its_own_protocol(running, aws, service, call, kind, found):
-    running.admin("fault", {"kind": kind, "service": "elasticfilesystem" if service == "efs" else service})
+    running.admin(
+        "fault", {"kind": kind, "service": "elasticfilesystem" if service == "efs" else service}
+    )
     assert outcome(getattr(aws(service), call)) == found
 
 
@@ -144,7 +147,8 @@ def test_from_python():
         running = Running(0, server.url)
         found = []
         for _ in range(4):
-            request = urllib.request.Request(server.url, b"Action=ListStacks", {"Authorization": SCOPE})  # noqa: S310
+            headers = {"Authorization": SCOPE}
+            request = urllib.request.Request(server.url, b"Action=ListStacks", headers)  # noqa: S310
             try:
                 with urllib.request.urlopen(request) as answer:  # noqa: S310
                     found.append(answer.status)
@@ -171,7 +175,11 @@ def test_only_the_event_that_was_asked_for_kills():
     engine = LocalCloudFormation(die=lambda: died.append(engine.store.stack("s").events[-1].status))
     engine.fault(Kill("T", nth=2))
     engine.call(
-        "CreateStack", {"StackName": "s", "TemplateBody": json.dumps({"Resources": {"T": {"Type": "AWS::SNS::Topic"}}})}
+        "CreateStack",
+        {
+            "StackName": "s",
+            "TemplateBody": json.dumps({"Resources": {"T": {"Type": "AWS::SNS::Topic"}}}),
+        },
     )
     assert died == ["CREATE_IN_PROGRESS"]
 
@@ -191,7 +199,10 @@ def test_faults_are_read(body, made):
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        ({"kind": "flood"}, "kind is 'flood', not one of throttle, error, slow, drop, expired, denied, skewed, kill"),
+        (
+            {"kind": "flood"},
+            "kind is 'flood', not one of throttle, error, slow, drop, expired, denied, skewed, kill",
+        ),
         ({"kind": "slow", "colour": "red"}, "unknown: colour; known: kind, service"),
         ({"kind": "throttle", "every": 0}, "every is at least 1"),
         ({"kind": "throttle", "every": "x"}, "not supported between"),

@@ -56,15 +56,27 @@ class Site:
         return self.clients.enter_context(contextlib.closing(client))
 
     def create(self, handler, **options):
-        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
         policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
         with contextlib.suppress(ClientError):
             self("iam").create_role(RoleName="r", AssumeRolePolicyDocument=policy)
-        given = {"Runtime": "python3.13", "Role": "arn:aws:iam::123456789012:role/r", "Code": {"ZipFile": zipped()}}
-        self("lambda").create_function(FunctionName=handler, Handler=f"main.{handler}", **{**given, **options})
+        given = {
+            "Runtime": "python3.13",
+            "Role": "arn:aws:iam::123456789012:role/r",
+            "Code": {"ZipFile": zipped()},
+        }
+        self("lambda").create_function(
+            FunctionName=handler, Handler=f"main.{handler}", **{**given, **options}
+        )
 
     def invoke(self, name, **options):
-        answer = self("lambda").invoke(FunctionName=name, Payload=json.dumps({"name": "q"}), **options)
+        answer = self("lambda").invoke(
+            FunctionName=name, Payload=json.dumps({"name": "q"}), **options
+        )
         return answer, json.loads(answer["Payload"].read() or b"null")
 
 
@@ -81,14 +93,25 @@ def test_its_code_runs_and_uses_the_emulator(site):
     site("s3").put_object(Bucket="code", Key="k", Body=zipped())
     site("logs").create_log_group(logGroupName="/aws/lambda/greet")
     environment = {"Variables": {"LEVEL": "3"}}
-    site.create("greet", Code={"S3Bucket": "code", "S3Key": "k"}, Environment=environment, Timeout=30)
+    site.create(
+        "greet", Code={"S3Bucket": "code", "S3Key": "k"}, Environment=environment, Timeout=30
+    )
     answer, found = site.invoke("greet", LogType="Tail")
     assert "FunctionError" not in answer
     (queue,) = site("sqs").list_queues()["QueueUrls"]
-    assert found == {"queue": queue, "level": "3", "mine": "the function's own", "function": "greet"}
+    assert found == {
+        "queue": queue,
+        "level": "3",
+        "mine": "the function's own",
+        "function": "greet",
+    }
     assert "\nhello q\n" in base64.b64decode(answer["LogResult"]).decode()
-    stream = site("logs").describe_log_streams(logGroupName="/aws/lambda/greet")["logStreams"][0]["logStreamName"]
-    events = site("logs").get_log_events(logGroupName="/aws/lambda/greet", logStreamName=stream)["events"]
+    stream = site("logs").describe_log_streams(logGroupName="/aws/lambda/greet")["logStreams"][0][
+        "logStreamName"
+    ]
+    events = site("logs").get_log_events(logGroupName="/aws/lambda/greet", logStreamName=stream)[
+        "events"
+    ]
     assert "hello q" in [event["message"] for event in events]
 
 
@@ -97,15 +120,29 @@ def test_its_code_runs_and_uses_the_emulator(site):
     [
         ("fail", {"Timeout": 30}, "KeyError", "'no q'"),
         ("nothing", {"Timeout": 30}, "AttributeError", "module 'main' has no attribute 'nothing'"),
-        ("leave", {"Timeout": 30}, "Runtime.ExitError", "Runtime exited without providing a reason"),
+        (
+            "leave",
+            {"Timeout": 30},
+            "Runtime.ExitError",
+            "Runtime exited without providing a reason",
+        ),
         ("wait", {"Timeout": 1}, "Sandbox.Timedout", "Task timed out after 1.00 seconds"),
-        ("fail", {"Runtime": "nodejs22.x"}, "Runtime.InvalidEntrypoint", "functions run in Python only here"),
+        (
+            "fail",
+            {"Runtime": "nodejs22.x"},
+            "Runtime.InvalidEntrypoint",
+            "functions run in Python only here",
+        ),
     ],
 )
 def test_its_errors_are_lambdas(site, handler, options, kind, message):
     site.create(handler, **options)
     answer, found = site.invoke(handler)
-    assert (answer["StatusCode"], answer["FunctionError"], found["errorType"]) == (200, "Unhandled", kind)
+    assert (answer["StatusCode"], answer["FunctionError"], found["errorType"]) == (
+        200,
+        "Unhandled",
+        kind,
+    )
     assert found["errorMessage"].endswith(message)
 
 

@@ -17,7 +17,10 @@ def test_a_made_up_name_is_an_attribute(kind):
     attribute, physical = CASES[kind]
     template = {
         "Resources": {"Thing": {"Type": kind}},
-        "Outputs": {"Name": {"Value": {"Fn::GetAtt": ["Thing", attribute]}}, "Id": {"Value": {"Ref": "Thing"}}},
+        "Outputs": {
+            "Name": {"Value": {"Fn::GetAtt": ["Thing", attribute]}},
+            "Id": {"Value": {"Ref": "Thing"}},
+        },
     }
     engine = LocalCloudFormation()
     engine.call("CreateStack", {"StackName": "s", "TemplateBody": json.dumps(template)})

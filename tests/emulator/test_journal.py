@@ -29,8 +29,14 @@ class Cloud:
     def __call__(self, service):
         if service not in self.clients:
             config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-            keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
-            self.clients[service] = boto3.client(service, endpoint_url=self.url, config=config, **keys)
+            keys = {
+                "aws_access_key_id": "x",
+                "aws_secret_access_key": "x",
+                "region_name": "us-east-1",
+            }
+            self.clients[service] = boto3.client(
+                service, endpoint_url=self.url, config=config, **keys
+            )
         return self.clients[service]
 
     def create(self, resources, name="s", **options):
@@ -47,19 +53,30 @@ class Cloud:
         found = {
             stack["StackId"]: (
                 stack["StackStatus"],
-                cloudformation.list_stack_resources(StackName=stack["StackId"])["StackResourceSummaries"],
+                cloudformation.list_stack_resources(StackName=stack["StackId"])[
+                    "StackResourceSummaries"
+                ],
                 cloudformation.describe_stack_events(StackName=stack["StackId"])["StackEvents"],
             )
             for stack in stacks
         }
         secrets = [each["ARN"] for each in self("secretsmanager").list_secrets()["SecretList"]]
-        values = {arn: self("secretsmanager").get_secret_value(SecretId=arn)["SecretString"] for arn in secrets}
-        vpcs = sorted(vpc["VpcId"] for vpc in self("ec2").describe_vpcs()["Vpcs"] if not vpc["IsDefault"])
+        values = {
+            arn: self("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
+            for arn in secrets
+        }
+        vpcs = sorted(
+            vpc["VpcId"] for vpc in self("ec2").describe_vpcs()["Vpcs"] if not vpc["IsDefault"]
+        )
         return found, values, vpcs, self.tasks()
 
     def tasks(self):
         ecs = self("ecs")
-        arns = [arn for each in ecs.list_clusters()["clusterArns"] for arn in ecs.list_tasks(cluster=each)["taskArns"]]
+        arns = [
+            arn
+            for each in ecs.list_clusters()["clusterArns"]
+            for arn in ecs.list_tasks(cluster=each)["taskArns"]
+        ]
         return sorted(arns)
 
     def close(self):
@@ -92,12 +109,19 @@ def begin(tmp_path):
 TASK = {"Family": "f", "ContainerDefinitions": [{"Name": "c", "Image": "i:1", "Memory": 64}]}
 RESOURCES = {
     "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}},
-    "Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"GenerateSecretString": {"PasswordLength": 20}}},
+    "Secret": {
+        "Type": "AWS::SecretsManager::Secret",
+        "Properties": {"GenerateSecretString": {"PasswordLength": 20}},
+    },
     "Cluster": {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": "c"}},
     "Task": {"Type": "AWS::ECS::TaskDefinition", "Properties": TASK},
     "Service": {
         "Type": "AWS::ECS::Service",
-        "Properties": {"Cluster": {"Ref": "Cluster"}, "TaskDefinition": {"Ref": "Task"}, "DesiredCount": 2},
+        "Properties": {
+            "Cluster": {"Ref": "Cluster"},
+            "TaskDefinition": {"Ref": "Task"},
+            "DesiredCount": 2,
+        },
     },
 }
 
@@ -115,7 +139,10 @@ def test_everything_is_as_it_was(begin):
         "TemplateBody": json.dumps({"Resources": {"Vpc": RESOURCES["Vpc"]}}),
     }
     change_set = cloud("cloudformation").create_change_set(**change)["Id"]
-    before, described = cloud.everything(), cloud("cloudformation").describe_change_set(ChangeSetName=change_set)
+    before, described = (
+        cloud.everything(),
+        cloud("cloudformation").describe_change_set(ChangeSetName=change_set),
+    )
     assert cloud.status() == "CREATE_COMPLETE"
     assert len(before[3]) == 2
 
@@ -214,7 +241,9 @@ def test_stopped_and_killed_processes(tmp_path):
 
 
 def test_reading_ahead_leaves_ids_as_they_are(begin):
-    elsewhere = Pseudo(account_id="777788889999")  # moto makes some of its own things in its default account
+    elsewhere = Pseudo(
+        account_id="777788889999"
+    )  # moto makes some of its own things in its default account
     cloud = begin(pseudo=elsewhere)
     cloud.server.load()
     cloud.create(RESOURCES)
@@ -223,7 +252,13 @@ def test_reading_ahead_leaves_ids_as_they_are(begin):
 
 
 def test_faults_to_come_still_come(begin):
-    throttle = {"kind": "throttle", "service": "cloudformation", "every": 3, "times": 2, "probability": 0.9}
+    throttle = {
+        "kind": "throttle",
+        "service": "cloudformation",
+        "every": 3,
+        "times": 2,
+        "probability": 0.9,
+    }
 
     def throttled(cloud, count):
         found = []

@@ -25,7 +25,9 @@ def time():
 
 
 def create(engine, resources):
-    engine.call("CreateStack", {"StackName": "s", "TemplateBody": json.dumps({"Resources": resources})})
+    engine.call(
+        "CreateStack", {"StackName": "s", "TemplateBody": json.dumps({"Resources": resources})}
+    )
 
 
 def status(engine):
@@ -70,7 +72,11 @@ def test_a_stable_service_takes_what_the_table_says(time):
         "Cluster": {"Type": "AWS::ECS::Cluster"},
         "Service": {
             "Type": SERVICE,
-            "Properties": {"Cluster": {"Ref": "Cluster"}, "TaskDefinition": {"Ref": "Task"}, "DesiredCount": 2},
+            "Properties": {
+                "Cluster": {"Ref": "Cluster"},
+                "TaskDefinition": {"Ref": "Task"},
+                "DesiredCount": 2,
+            },
         },
     }
     engine = LocalCloudFormation(source=time, realistic=1)

@@ -30,7 +30,9 @@ def clients():
     def make(url, service="cloudformation"):
         config = Config(retries={"total_max_attempts": 1})
         keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
-        made.append(boto3.client(service, endpoint_url=url, region_name="eu-west-1", config=config, **keys))
+        made.append(
+            boto3.client(service, endpoint_url=url, region_name="eu-west-1", config=config, **keys)
+        )
         return made[-1]
 
     yield make
@@ -55,7 +57,10 @@ def test_life(folder, clients):
 
     started.admin("fault", {"reason": "no", "operation": "create"})
     cloudformation.create_stack(StackName="s", TemplateBody=TOPIC)
-    assert cloudformation.describe_stacks(StackName="s")["Stacks"][0]["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert (
+        cloudformation.describe_stacks(StackName="s")["Stacks"][0]["StackStatus"]
+        == "ROLLBACK_COMPLETE"
+    )
     with pytest.raises(LifecycleError, match="refuses"):
         started.admin("fault", {"reason": "no", "colour": "red"})
     with pytest.raises(LifecycleError, match="no such action"):
@@ -83,7 +88,9 @@ def test_a_broken_file_is_removed(tmp_path, text):
     assert not (tmp_path / STATE_FILE).exists()
 
 
-@pytest.mark.parametrize("text", ["xx\n", "", "{}", None, '{"pid": 1, "url": "http://127.0.0.1:9"}'])
+@pytest.mark.parametrize(
+    "text", ["xx\n", "", "{}", None, '{"pid": 1, "url": "http://127.0.0.1:9"}']
+)
 def test_one_whose_file_is_damaged_is_found_and_stopped(folder, text):
     first = lifecycle.start(folder, "eu-west-1")
     if text is None:
@@ -103,7 +110,9 @@ def test_no_second_one_serves_a_folder(folder):
     first = lifecycle.start(folder)
     for file in folder.glob("emulator*"):
         file.write_text("xx\n", encoding="utf-8")
-    with pytest.raises(LifecycleError, match=r"another process serves .* but does not say where; end it"):
+    with pytest.raises(
+        LifecycleError, match=r"another process serves .* but does not say where; end it"
+    ):
         lifecycle.start(folder)
     assert first.admin("status")["pid"] == first.pid
     command = [sys.executable, "-m", "stackwright.emulator", str(folder)]
@@ -121,7 +130,9 @@ def test_one_that_does_not_answer_is_not_replaced(folder, monkeypatch):
     os.kill(first.pid, signal.SIGSTOP)
     try:
         monkeypatch.setattr(lifecycle, "_ANSWER", 0.2)
-        with pytest.raises(LifecycleError, match=rf"process {first.pid} serves .* but does not answer; end it"):
+        with pytest.raises(
+            LifecycleError, match=rf"process {first.pid} serves .* but does not answer; end it"
+        ):
             lifecycle.start(folder)
     finally:
         os.kill(first.pid, signal.SIGCONT)
@@ -142,7 +153,9 @@ def test_somebody_else_on_its_port_is_not_it(folder, tmp_path):
     other = lifecycle.start(folder)
     mine = tmp_path / "mine"
     mine.mkdir()
-    (mine / STATE_FILE).write_text(json.dumps({"pid": other.pid + 1, "url": other.url}), encoding="utf-8")
+    (mine / STATE_FILE).write_text(
+        json.dumps({"pid": other.pid + 1, "url": other.url}), encoding="utf-8"
+    )
     assert lifecycle.running(mine) is None
     assert lifecycle.running(folder) == Running(other.pid, other.url)
 

@@ -1,4 +1,5 @@
-"""The environment `local`: commands start the local CloudFormation themselves, and need neither podman nor sources."""
+"""The environment `local`: commands start the local CloudFormation themselves, and need neither
+podman nor sources."""
 
 from __future__ import annotations
 
@@ -22,12 +23,18 @@ images:
   web: {repository: team/web, tag: '1.0', context: services/web}
   cache: {repository: team/cache, tag: '7', source: 127.0.0.1:1/library/cache}
 """
-FOREIGN = {"AWS_PROFILE": "mine", "AWS_ENDPOINT_URL_S3": "http://s3.example", "AWS_SESSION_TOKEN": "real", "HOME": "/x"}
+FOREIGN = {
+    "AWS_PROFILE": "mine",
+    "AWS_ENDPOINT_URL_S3": "http://s3.example",
+    "AWS_SESSION_TOKEN": "real",
+    "HOME": "/x",
+}
 
 
 @pytest.fixture
 def made(project, monkeypatch):
-    """A project with an environment `local`; nothing of this machine's AWS set-up, and no podman or docker."""
+    """A project with an environment `local`; nothing of this machine's AWS set-up, and no podman or
+    docker."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "STACKWRIGHT_"))]:
         monkeypatch.delenv(name)
     found = project({"params/defaults.yaml": PARAMS, "params/local.yaml": ""})
@@ -55,7 +62,9 @@ def test_the_variables_lead_to_the_emulator_until_the_end(made):
     with local.local_environment(made.load("local"), variables) as started:
         assert variables["AWS_ENDPOINT_URL"] == started.url
         assert variables["STACKWRIGHT_REGISTRY"] == started.url.removeprefix("http://")
-        assert variables["AWS_CONFIG_FILE"] == variables["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
+        assert (
+            variables["AWS_CONFIG_FILE"] == variables["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
+        )
         assert {"AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN"}.isdisjoint(variables)
         assert local.is_local_registry(variables["STACKWRIGHT_REGISTRY"], variables)
         assert not local.is_local_registry("127.0.0.1:1", variables)
@@ -80,14 +89,28 @@ def test_other_environments_stay_as_they_are(made):
 
 
 def test_of_two_that_start_it_at_once_one_does(made):
-    command = [sys.executable, str(RENDER_PY), "emulator", "start", "--format", "json", "--project", str(made.folder)]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(2)]
+    command = [
+        sys.executable,
+        str(RENDER_PY),
+        "emulator",
+        "start",
+        "--format",
+        "json",
+        "--project",
+        str(made.folder),
+    ]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
     assert len({json.loads(each.communicate()[0])["pid"] for each in both}) == 1
 
 
 def test_one_for_another_region_is_not_taken(made):
     local.start_local(made.load("local"))
-    with pytest.raises(EmulatorError, match="runs for 123456789012 in us-east-1, not for 123456789012 in eu-west-1"):
+    with pytest.raises(
+        EmulatorError, match="runs for 123456789012 in us-east-1, not for 123456789012 in eu-west-1"
+    ):
         local.start_local(made.load("local", "region=eu-west-1"))
 
 
@@ -127,7 +150,10 @@ def test_a_source_that_does_not_answer_has_a_stand_in_too(made, path):
     repositories(local.start_local(made.load("local")).url)
     done = made.invoke("images", "mirror", "--env", "local")
     assert done.exit_code == 0, done.stderr
-    assert "cache: stand-in: the local CloudFormation runs no containers (podman pull failed for" in done.stderr
+    assert (
+        "cache: stand-in: the local CloudFormation runs no containers (podman pull failed for"
+        in done.stderr
+    )
     done = made.invoke("images", "push", "--env", "local")
     assert "(there is no folder services/web to build it from)" in done.stderr
 
@@ -135,7 +161,9 @@ def test_a_source_that_does_not_answer_has_a_stand_in_too(made, path):
 def test_nothing_stands_in_elsewhere(made, path, monkeypatch):
     with local.local_environment(made.load("local")) as started:
         repositories(started.url)
-        monkeypatch.setenv("STACKWRIGHT_REGISTRY", started.url.replace("http://127.0.0.1", "localhost"))
+        monkeypatch.setenv(
+            "STACKWRIGHT_REGISTRY", started.url.replace("http://127.0.0.1", "localhost")
+        )
         done = made.invoke("images", "push", "--env", "local")
     assert done.exit_code == 1
     assert "SW440 podman or docker is not installed" in done.stderr

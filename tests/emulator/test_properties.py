@@ -1,4 +1,5 @@
-"""For random stacks and changes: what was predicted happens, and the way to a state does not matter."""
+"""For random stacks and changes: what was predicted happens, and the way to a state does not
+matter."""
 
 import json
 
@@ -12,8 +13,14 @@ from tests.cfn.test_properties import stacks
 
 
 def arguments(stack):
-    given_values = [{"ParameterKey": key, "ParameterValue": value} for key, value in stack.parameters.items()]
-    return {"StackName": "s", "TemplateBody": json.dumps(stack.template.data), "Parameters": given_values}
+    given_values = [
+        {"ParameterKey": key, "ParameterValue": value} for key, value in stack.parameters.items()
+    ]
+    return {
+        "StackName": "s",
+        "TemplateBody": json.dumps(stack.template.data),
+        "Parameters": given_values,
+    }
 
 
 def created(stack):
@@ -62,8 +69,14 @@ def test_an_update_leads_where_a_creation_leads(before, after):
 
 def steps(planned):
     """The operations that an update will make, each as (operation, which of its kind)."""
-    made = [each for each in planned.prediction.changes if each.action == "Add" or each.replacement is Replacement.TRUE]
-    changed = [each for each in planned.prediction.changes if each.action == "Modify" and each not in made]
+    made = [
+        each
+        for each in planned.prediction.changes
+        if each.action == "Add" or each.replacement is Replacement.TRUE
+    ]
+    changed = [
+        each for each in planned.prediction.changes if each.action == "Modify" and each not in made
+    ]
     kinds = {"create": len(made), "update": len(changed)}
     return [(operation, nth) for operation, count in kinds.items() for nth in range(1, count + 1)]
 
@@ -79,8 +92,14 @@ def test_a_failed_update_leaves_no_trace(before, after, pick):
     old = state(engine)
     engine.fault(Fault("no", operation=operation, nth=nth))
     engine.call("ExecuteChangeSet", {"ChangeSetName": planned.id})
-    failures = [e.reason for e in engine.store.stack("s").events if e.status in ("CREATE_FAILED", "UPDATE_FAILED")]
-    assume(failures and failures[0] == "no")  # a name that is taken fails too, and the fault then strikes later
+    failures = [
+        e.reason
+        for e in engine.store.stack("s").events
+        if e.status in ("CREATE_FAILED", "UPDATE_FAILED")
+    ]
+    assume(
+        failures and failures[0] == "no"
+    )  # a name that is taken fails too, and the fault then strikes later
     assert status(engine) == "UPDATE_ROLLBACK_COMPLETE"
     assert state(engine) == old
 
@@ -92,7 +111,9 @@ def test_a_failed_creation_leaves_nothing(stack, pick):
     engine.call("CreateStack", arguments(stack))
     assume(status(engine) != "CREATE_COMPLETE")
     assert status(engine) == "ROLLBACK_COMPLETE"
-    assert {each.status for each in engine.store.stack("s").resources.values()} <= {"DELETE_COMPLETE"}
+    assert {each.status for each in engine.store.stack("s").resources.values()} <= {
+        "DELETE_COMPLETE"
+    }
     engine.call("DeleteStack", {"StackName": "s"})
     assert engine.store.stack("s") is None
     again = created(stack)

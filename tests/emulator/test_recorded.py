@@ -19,7 +19,9 @@ ACCOUNT, REGION = "111111111111", "us-west-2"
 
 @pytest.fixture
 def client():
-    with Server(LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT)), mirror=False) as server:
+    with Server(
+        LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT)), mirror=False
+    ) as server:
         made = boto3.client(
             "cloudformation",
             endpoint_url=server.url,
@@ -33,7 +35,9 @@ def client():
 
 
 def parameters(side):
-    return [{"ParameterKey": key, "ParameterValue": value} for key, value in side["parameters"].items()]
+    return [
+        {"ParameterKey": key, "ParameterValue": value} for key, value in side["parameters"].items()
+    ]
 
 
 def change_set(client, side, name, kind):
@@ -56,11 +60,14 @@ def masked(value, stack_id):
     """Ids as the recording masks them; what was random in AWS is random here too."""
     text = json.dumps(value)
     text = text.replace(
-        stack_id, "arn:<partition>:cloudformation:<region>:111111111111:stack/<stack-name:1>/<resource:2>"
+        stack_id,
+        "arn:<partition>:cloudformation:<region>:111111111111:stack/<stack-name:1>/<resource:2>",
     )
     text = text.replace("arn:aws:", "arn:<partition>:").replace(REGION, "<region>")
     text = re.sub(
-        r"sns:<region>:111111111111:stack-[A-Za-z0-9]+-[A-Za-z0-9]{12}", "sns:<region>:111111111111:<resource:4>", text
+        r"sns:<region>:111111111111:stack-[A-Za-z0-9]+-[A-Za-z0-9]{12}",
+        "sns:<region>:111111111111:<resource:4>",
+        text,
     )
     text = re.sub(r"CFN-([A-Za-z0-9]+)-[A-Za-z0-9]{12}", "CFN-\\1", text)
     text = text.replace('"amazonaws.com"', '"url_suffix"').replace('"stack"', '"<stack-name:1>"')
@@ -75,7 +82,9 @@ def recorded(value):
 
 
 def opened(change):
-    return change | {key: json.loads(change[key]) for key in ("BeforeContext", "AfterContext") if key in change}
+    return change | {
+        key: json.loads(change[key]) for key in ("BeforeContext", "AfterContext") if key in change
+    }
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
@@ -97,8 +106,13 @@ def test_change_set_and_events_are_those_of_aws(client, case):
 
 
 def shown(events, short):
-    """(status, reason) of the events; the short form has each status once, oldest first, and no clean-up."""
+    """(status, reason) of the events; the short form has each status once, oldest first, and no
+    clean-up."""
     if not short:
         return [(event["ResourceStatus"], event.get("ResourceStatusReason")) for event in events]
     statuses = [event["ResourceStatus"] for event in events]
-    return [s for s, before in zip(statuses, [None, *statuses], strict=False) if s != before and "CLEANUP" not in s]
+    return [
+        s
+        for s, before in zip(statuses, [None, *statuses], strict=False)
+        if s != before and "CLEANUP" not in s
+    ]

@@ -1,4 +1,5 @@
-"""The registry that stands in ECR's place: its HTTP API, podman, and what ECR's own API sees of it."""
+"""The registry that stands in ECR's place: its HTTP API, podman, and what ECR's own API sees of
+it."""
 
 import hashlib
 import json
@@ -51,14 +52,23 @@ class Site:
 
     def blob(self, data, repository="web"):
         """Push a blob in one request."""
-        status, headers, _ = self.ask("POST", f"/v2/{repository}/blobs/uploads/?digest={digest(data)}", data)
+        status, headers, _ = self.ask(
+            "POST", f"/v2/{repository}/blobs/uploads/?digest={digest(data)}", data
+        )
         assert (status, headers["Docker-Content-Digest"]) == (201, digest(data))
         return {"mediaType": "x", "digest": digest(data), "size": len(data)}
 
     def image(self, text="one"):
         """The manifest of an image, whose blobs are pushed."""
-        config = json.dumps({"os": "linux", "architecture": "amd64", "config": {"Labels": {"text": text}}}).encode()
-        body = {"schemaVersion": 2, "mediaType": MANIFEST, "config": self.blob(config), "layers": [self.blob(b"layer")]}
+        config = json.dumps(
+            {"os": "linux", "architecture": "amd64", "config": {"Labels": {"text": text}}}
+        ).encode()
+        body = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": self.blob(config),
+            "layers": [self.blob(b"layer")],
+        }
         return json.dumps(body).encode()
 
     def put(self, tag, manifest, kind=MANIFEST, repository="web"):
@@ -67,7 +77,8 @@ class Site:
 
 @pytest.fixture
 def serve():
-    """Emulators with repositories ``web`` and ``fixed`` (immutable tags), and clients of their ECR."""
+    """Emulators with repositories ``web`` and ``fixed`` (immutable tags), and clients of their
+    ECR."""
     open_, clients = [], []
 
     def start(**options):
@@ -78,7 +89,9 @@ def serve():
 
     def ecr(site):
         keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
-        client = boto3.client("ecr", endpoint_url=site.url, config=Config(retries={"total_max_attempts": 1}), **keys)
+        client = boto3.client(
+            "ecr", endpoint_url=site.url, config=Config(retries={"total_max_attempts": 1}), **keys
+        )
         clients.append(client)
         return client
 
@@ -134,7 +147,9 @@ def test_an_upload_comes_in_pieces(site):
     assert (status, headers["Docker-Content-Digest"]) == (201, digest(whole))
     assert site.ask("GET", f"/v2/web/blobs/{digest(whole)}")[2] == whole
     assert site.error("PATCH", location, b"x") == (404, "BLOB_UPLOAD_UNKNOWN")
-    assert site.ask("POST", f"/v2/fixed/blobs/uploads/?mount={digest(whole)}&from=web", b"")[0] == 201
+    assert (
+        site.ask("POST", f"/v2/fixed/blobs/uploads/?mount={digest(whole)}&from=web", b"")[0] == 201
+    )
 
 
 def test_what_is_wrong_is_refused_as_the_specification_says(site):
@@ -145,10 +160,23 @@ def test_what_is_wrong_is_refused_as_the_specification_says(site):
     assert site.error("GET", "/v2/web/manifests/1") == (404, "MANIFEST_UNKNOWN")
     assert site.error("GET", f"/v2/web/blobs/sha256:{'0' * 64}") == (404, "BLOB_UNKNOWN")
     assert site.error("GET", "/v2/web/blobs/..") == (404, "BLOB_UNKNOWN")
-    assert site.error("POST", f"/v2/web/blobs/uploads/?digest={digest(b'x')}", b"y") == (400, "DIGEST_INVALID")
-    assert site.error("PUT", f"/v2/web/manifests/{digest(b'x')}", manifest) == (400, "DIGEST_INVALID")
+    assert site.error("POST", f"/v2/web/blobs/uploads/?digest={digest(b'x')}", b"y") == (
+        400,
+        "DIGEST_INVALID",
+    )
+    assert site.error("PUT", f"/v2/web/manifests/{digest(b'x')}", manifest) == (
+        400,
+        "DIGEST_INVALID",
+    )
     assert site.error("PUT", "/v2/web/manifests/-", manifest) == (400, "TAG_INVALID")
-    for nothing in (b"{}", b"[]", b"\xff", '{"config": {}}'.encode("utf-16"), b'{"config": 1}', b'{"manifests": [{}]}'):
+    for nothing in (
+        b"{}",
+        b"[]",
+        b"\xff",
+        '{"config": {}}'.encode("utf-16"),
+        b'{"config": 1}',
+        b'{"manifests": [{}]}',
+    ):
         assert site.error("PUT", "/v2/web/manifests/1", nothing) == (400, "MANIFEST_INVALID")
     lacking = json.dumps({"config": {"digest": digest(b"nowhere")}}).encode()
     assert site.error("PUT", "/v2/web/manifests/1", lacking) == (400, "MANIFEST_BLOB_UNKNOWN")
@@ -165,10 +193,14 @@ def test_ecr_and_its_registry_tell_the_same(site):
     assert (found["imageDigest"], found["imageTags"]) == (digest(manifest), ["1.0"])
     wanted = [{"imageDigest": digest(manifest)}]
     assert (
-        site.ecr.batch_get_image(repositoryName="web", imageIds=wanted)["images"][0]["imageManifest"].encode()
+        site.ecr.batch_get_image(repositoryName="web", imageIds=wanted)["images"][0][
+            "imageManifest"
+        ].encode()
         == manifest
     )
-    second = site.ecr.put_image(repositoryName="web", imageManifest=manifest.decode(), imageTag="1.1")["image"]
+    second = site.ecr.put_image(
+        repositoryName="web", imageManifest=manifest.decode(), imageTag="1.1"
+    )["image"]
     assert second["imageId"]["imageDigest"] == digest(manifest)
     assert json.loads(site.ask("GET", "/v2/web/tags/list")[2])["tags"] == ["1.0", "1.1"]
     site.ecr.batch_delete_image(repositoryName="web", imageIds=wanted)
@@ -207,7 +239,9 @@ def test_it_is_there_again_after_a_restart_and_gone_after_a_reset(serve, tmp_pat
     again = serve(journal=Journal(tmp_path / "state.jsonl"))
     assert again.ask("GET", "/v2/web/manifests/1.0")[2] == manifest
     assert again.ask("GET", f"/v2/web/blobs/{digest(b'layer')}")[2] == b"layer"
-    assert serve.ecr(again).describe_images(repositoryName="web")["imageDetails"][0]["imageTags"] == ["1.0"]
+    assert serve.ecr(again).describe_images(repositoryName="web")["imageDetails"][0][
+        "imageTags"
+    ] == ["1.0"]
     Running(0, again.url).admin("reset")
     assert again.error("GET", "/v2/web/manifests/1.0") == (404, "NAME_UNKNOWN")
     serve.ecr(again).create_repository(repositoryName="web")
@@ -224,7 +258,12 @@ def test_podman_pushes_and_pulls(site, tmp_path):
     there = f"{site.host}/web:1"
     podman("push", "--tls-verify=false", "localhost/web:1", there)
     pushed = site.ecr.describe_images(repositoryName="web")["imageDetails"][0]["imageDigest"]
-    assert RegistryClient(site.host, Login("AWS", "x", "https://ecr")).manifest("web", "1").digest == pushed
+    assert (
+        RegistryClient(site.host, Login("AWS", "x", "https://ecr")).manifest("web", "1").digest
+        == pushed
+    )
     podman("rmi", "--all", "--force")
     podman("pull", "--tls-verify=false", f"{site.host}/web@{pushed}")
-    assert podman("image", "inspect", "--format", "{{.Digest}}", f"{site.host}/web@{pushed}") == pushed
+    assert (
+        podman("image", "inspect", "--format", "{{.Digest}}", f"{site.host}/web@{pushed}") == pushed
+    )

@@ -1,4 +1,5 @@
-"""Updates of Euglena, played: only what changes is touched, and a failure leaves everything as it was."""
+"""Updates of Euglena, played: only what changes is touched, and a failure leaves everything as it
+was."""
 
 from __future__ import annotations
 
@@ -89,7 +90,13 @@ def test_a_new_image_of_the_gateway_touches_nothing_else(world):
     }
     after = world.snapshot()
     different = {name for name in {*before, *after} if before.get(name) != after.get(name)}
-    assert different == {"app", "app:Gateway", "app/gateway", "app/gateway:TaskDefinition", "app/gateway:Service"}
+    assert different == {
+        "app",
+        "app:Gateway",
+        "app/gateway",
+        "app/gateway:TaskDefinition",
+        "app/gateway:Service",
+    }
 
 
 def test_a_failure_in_the_agent_takes_the_gateway_back_too(world):
@@ -122,7 +129,10 @@ def test_the_slowest_changed_resource_fails_and_everything_returns():
 def test_the_same_name_in_another_stack_does_not_take_the_failure():
     agent = changed(PROD, "app.yaml", "euglena-prod/agent:1.0.0", "euglena-prod/agent:1.1.0")
     slower = changed(
-        agent, "app/gateway.yaml", "HealthCheckGracePeriodSeconds: 360", "HealthCheckGracePeriodSeconds: 300"
+        agent,
+        "app/gateway.yaml",
+        "HealthCheckGracePeriodSeconds: 360",
+        "HealthCheckGracePeriodSeconds: 300",
     )
     found = rehearse(PROD, slower, "us-east-2")
     assert found.rollback is not None
@@ -140,10 +150,19 @@ def test_nothing_to_do():
 
 def test_the_critical_path_is_what_the_end_waited_for():
     def step(name, began, ended):
-        return RehearsalStep("s", name, "AWS::SNS::Topic", "create", began, ended, "CREATE_COMPLETE")
+        return RehearsalStep(
+            "s", name, "AWS::SNS::Topic", "create", began, ended, "CREATE_COMPLETE"
+        )
 
     stack = RehearsalStep("s", "Nested", STACK_TYPE, "create", 0, 9, "CREATE_COMPLETE")
-    steps = (stack, step("A", 0, 3), step("B", 0, 5), step("C", 5, 6), step("D", 3, 4), step("E", 6, 9))
+    steps = (
+        stack,
+        step("A", 0, 3),
+        step("B", 0, 5),
+        step("C", 5, 6),
+        step("D", 3, 4),
+        step("E", 6, 9),
+    )
     phase = Phase("s", "CREATE_COMPLETE", 9, steps)
     assert [each.logical_id for each in phase.critical_path] == ["B", "C", "E"]
 
@@ -157,10 +176,17 @@ TOPIC = "Resources:\n  T:\n    Type: AWS::SNS::Topic\n    Properties: {{ topic }
 def committed(project):
     """A project whose build is committed."""
     made = project(
-        {"params/defaults.yaml": "topic: {TopicName: news, DisplayName: one}\n", "templates/main.yaml.j2": TOPIC}
+        {
+            "params/defaults.yaml": "topic: {TopicName: news, DisplayName: one}\n",
+            "templates/main.yaml.j2": TOPIC,
+        }
     )
     made.run("render", "--env", "dev", "--no-lint")
-    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "m"]):
+    for command in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "m"],
+    ):
         subprocess.run(["git", "-C", str(made.folder), *command], check=True)
     return made
 
@@ -188,7 +214,10 @@ def test_a_replacement_is_refused_unless_it_is_named(committed):
     committed.write({"params/defaults.yaml": "topic: {TopicName: old, DisplayName: one}\n"})
     refused = committed.run("rehearse", "--env", "dev", "--against", "HEAD")
     assert refused.returncode == 1
-    assert "build/dev/main.yaml:3: error SW707 refused: main:T (AWS::SNS::Topic) would be replaced" in refused.stderr
+    assert (
+        "build/dev/main.yaml:3: error SW707 refused: main:T (AWS::SNS::Topic) would be replaced"
+        in refused.stderr
+    )
     assert "--allow-replace T" in refused.stderr
     allowed = committed.run("rehearse", "--env", "dev", "--against", "HEAD", "--allow-replace", "T")
     assert (allowed.returncode, allowed.stderr) == (0, "")
@@ -224,7 +253,9 @@ def test_the_refused_resource_is_found_in_a_build_of_another_form(project):
     shutil.copytree(made.folder / "build/dev", made.folder / "old")
     made.write({"params/defaults.yaml": "topic: {TopicName: b}\n"})
     refused = made.run("rehearse", "--env", "dev", "--against", "old")
-    assert re.match(r"build/dev/main\.json(:\d+)?: error SW707 refused: main:T", refused.stderr), refused.stderr
+    assert re.match(r"build/dev/main\.json(:\d+)?: error SW707 refused: main:T", refused.stderr), (
+        refused.stderr
+    )
 
 
 def test_an_update_that_does_not_go_through_says_why(committed):
@@ -254,14 +285,27 @@ def test_templates_may_be_json(committed):
 
 
 def test_what_is_wrong_stands_in_red():
-    step = RehearsalStep("app", "T", "AWS::SNS::Topic", "update", 0, 2, "UPDATE_FAILED", "no [room]")
-    failed = Phase("app", "UPDATE_ROLLBACK_COMPLETE", 4, (step,), "The following resource(s) failed to update: [T].")
-    rollback = Rollback(step, Phase("app", "UPDATE_ROLLBACK_COMPLETE", 4, ()), 2, ("app:T differs",))
+    step = RehearsalStep(
+        "app", "T", "AWS::SNS::Topic", "update", 0, 2, "UPDATE_FAILED", "no [room]"
+    )
+    failed = Phase(
+        "app",
+        "UPDATE_ROLLBACK_COMPLETE",
+        4,
+        (step,),
+        "The following resource(s) failed to update: [T].",
+    )
+    rollback = Rollback(
+        step, Phase("app", "UPDATE_ROLLBACK_COMPLETE", 4, ()), 2, ("app:T differs",)
+    )
     found = Rehearsal((failed,), rollback)
     assert not found.ok
     assert not rollback.ok
     shown = Text.from_markup(rehearsal_as_text(found)).plain
-    assert "app: UPDATE_ROLLBACK_COMPLETE after 0:04\n  The following resource(s) failed to update: [T]." in shown
+    assert (
+        "app: UPDATE_ROLLBACK_COMPLETE after 0:04\n  The following resource(s) failed to update: [T]."
+        in shown
+    )
     assert "  ! app:T  AWS::SNS::Topic" in shown
     assert "no [room]" in shown
     assert "not as before: app:T differs" in shown

@@ -10,8 +10,14 @@ from botocore.config import Config
 from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
 
-LOGS = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/kept", "RetentionInDays": 7}}
-GROUP = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/gone", "RetentionInDays": 7}}
+LOGS = {
+    "Type": "AWS::Logs::LogGroup",
+    "Properties": {"LogGroupName": "/kept", "RetentionInDays": 7},
+}
+GROUP = {
+    "Type": "AWS::Logs::LogGroup",
+    "Properties": {"LogGroupName": "/gone", "RetentionInDays": 7},
+}
 BUCKET = {
     "Type": "AWS::S3::Bucket",
     "Properties": {"BucketName": "versions", "VersioningConfiguration": {"Status": "Enabled"}},
@@ -31,12 +37,17 @@ class Cloud:
         return self._stack.enter_context(contextlib.closing(client))
 
     def template(self, **more):
-        child = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": f"{self._url}/templates/child"}}
+        child = {
+            "Type": "AWS::CloudFormation::Stack",
+            "Properties": {"TemplateURL": f"{self._url}/templates/child"},
+        }
         return json.dumps({"Resources": {"Child": child, "Logs": LOGS, "Group": GROUP, **more}})
 
     def create(self):
         self("s3").create_bucket(Bucket="templates")
-        self("s3").put_object(Bucket="templates", Key="child", Body=json.dumps({"Resources": {"Bucket": BUCKET}}))
+        self("s3").put_object(
+            Bucket="templates", Key="child", Body=json.dumps({"Resources": {"Bucket": BUCKET}})
+        )
         self("cloudformation").create_stack(StackName="s", TemplateBody=self.template())
         assert self.status() == "CREATE_COMPLETE"
 
@@ -51,7 +62,9 @@ class Cloud:
 
     def drift(self):
         self("logs").put_retention_policy(logGroupName="/kept", retentionInDays=30)
-        self("s3").put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Suspended"})
+        self("s3").put_bucket_versioning(
+            Bucket="versions", VersioningConfiguration={"Status": "Suspended"}
+        )
 
 
 @pytest.fixture
@@ -68,18 +81,35 @@ def test_what_drifted_is_changed_back_also_in_nested_stacks(cloud):
     assert (found["Status"], found["DeploymentMode"], found["StackDriftStatus"]) == (
         "CREATE_COMPLETE", "REVERT_DRIFT", "DRIFTED",
     )  # fmt: skip
-    changes = {each["ResourceChange"]["LogicalResourceId"]: each["ResourceChange"] for each in found["Changes"]}
+    changes = {
+        each["ResourceChange"]["LogicalResourceId"]: each["ResourceChange"]
+        for each in found["Changes"]
+    }
     assert list(changes) == ["Child", "Logs"]
-    assert (changes["Logs"]["Action"], changes["Logs"]["ResourceDriftStatus"]) == ("Modify", "MODIFIED")
+    assert (changes["Logs"]["Action"], changes["Logs"]["ResourceDriftStatus"]) == (
+        "Modify",
+        "MODIFIED",
+    )
     target = changes["Logs"]["Details"][0]["Target"]
-    assert (target["Path"], target["BeforeValue"], target["AfterValue"]) == ("/Properties/RetentionInDays", "30", "7")
+    assert (target["Path"], target["BeforeValue"], target["AfterValue"]) == (
+        "/Properties/RetentionInDays",
+        "30",
+        "7",
+    )
     assert (target["BeforeValueFrom"], target["Drift"]["ActualValue"]) == ("ACTUAL_STATE", "30")
-    inner = cloud("cloudformation").describe_change_set(ChangeSetName=changes["Child"]["ChangeSetId"])
+    inner = cloud("cloudformation").describe_change_set(
+        ChangeSetName=changes["Child"]["ChangeSetId"]
+    )
     assert [each["ResourceChange"]["LogicalResourceId"] for each in inner["Changes"]] == ["Bucket"]
 
     cloud("cloudformation").execute_change_set(StackName="s", ChangeSetName="c")
     assert cloud.status() == "UPDATE_COMPLETE"
-    assert cloud("logs").describe_log_groups(logGroupNamePrefix="/kept")["logGroups"][0]["retentionInDays"] == 7
+    assert (
+        cloud("logs").describe_log_groups(logGroupNamePrefix="/kept")["logGroups"][0][
+            "retentionInDays"
+        ]
+        == 7
+    )
     assert cloud("s3").get_bucket_versioning(Bucket="versions")["Status"] == "Enabled"
     events = cloud("cloudformation").describe_stack_events(StackName="s")["StackEvents"]
     assert {each["LogicalResourceId"] for each in events if each["ResourceStatus"].startswith("UPDATE")} == {
@@ -90,7 +120,10 @@ def test_what_drifted_is_changed_back_also_in_nested_stacks(cloud):
 def test_what_was_deleted_is_made_again(cloud):
     cloud("logs").delete_log_group(logGroupName="/gone")
     (change,) = cloud.change_set()["Changes"]
-    assert (change["ResourceChange"]["Action"], change["ResourceChange"]["ResourceDriftStatus"]) == ("Add", "DELETED")
+    assert (
+        change["ResourceChange"]["Action"],
+        change["ResourceChange"]["ResourceDriftStatus"],
+    ) == ("Add", "DELETED")
     cloud("cloudformation").execute_change_set(StackName="s", ChangeSetName="c")
     assert cloud.status() == "UPDATE_COMPLETE"
     assert cloud("logs").describe_log_groups(logGroupNamePrefix="/gone")["logGroups"] != []
@@ -113,4 +146,9 @@ def test_other_change_sets_leave_drift_alone(cloud):
     cloud("cloudformation").delete_change_set(StackName="s", ChangeSetName="c")
     cloud.change_set(mode=None, TemplateBody=cloud.template(**topic))
     cloud("cloudformation").execute_change_set(StackName="s", ChangeSetName="c")
-    assert cloud("logs").describe_log_groups(logGroupNamePrefix="/kept")["logGroups"][0]["retentionInDays"] == 30
+    assert (
+        cloud("logs").describe_log_groups(logGroupNamePrefix="/kept")["logGroups"][0][
+            "retentionInDays"
+        ]
+        == 30
+    )

@@ -1,4 +1,5 @@
-"""ECS services as ECS shows them while a stack rolls out: counts, deployments, events, stopped tasks."""
+"""ECS services as ECS shows them while a stack rolls out: counts, deployments, events, stopped
+tasks."""
 
 import hashlib
 import json
@@ -34,7 +35,9 @@ class Cluster:
 
     def __init__(self, **options):
         self.time, self.clients = Time(), {}
-        self.server = Server(LocalCloudFormation(Pseudo(region=REGION), source=self.time, **options))
+        self.server = Server(
+            LocalCloudFormation(Pseudo(region=REGION), source=self.time, **options)
+        )
 
     def __enter__(self):
         self.server.__enter__()
@@ -50,25 +53,43 @@ class Cluster:
         if service not in self.clients:
             keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": REGION}
             config = Config(retries={"total_max_attempts": 1})
-            self.clients[service] = boto3.client(service, endpoint_url=self.server.url, config=config, **keys)
+            self.clients[service] = boto3.client(
+                service, endpoint_url=self.server.url, config=config, **keys
+            )
         return self.clients[service]
 
     def push(self, tag="1"):
         """The image reference, by digest, of a pushed image."""
         manifest = json.dumps({"schemaVersion": 2, "mediaType": "m", "tag": tag})
         digest = "sha256:" + hashlib.sha256(manifest.encode()).hexdigest()
-        self("ecr").put_image(repositoryName="web", imageManifest=manifest, imageTag=tag, imageDigest=digest)
+        self("ecr").put_image(
+            repositoryName="web", imageManifest=manifest, imageTag=tag, imageDigest=digest
+        )
         return f"{HOST}/web@{digest}"
 
-    def deploy(self, image="docker.io/library/web:1", count=2, secret=None, breaker=None, verb="create", **service):
-        deployment = {"MinimumHealthyPercent": 100, "MaximumPercent": 200} | service.pop("percent", {})
+    def deploy(
+        self,
+        image="docker.io/library/web:1",
+        count=2,
+        secret=None,
+        breaker=None,
+        verb="create",
+        **service,
+    ):
+        deployment = {"MinimumHealthyPercent": 100, "MaximumPercent": 200} | service.pop(
+            "percent", {}
+        )
         if breaker is not None:
             deployment["DeploymentCircuitBreaker"] = {"Enable": "true", "Rollback": breaker}
         container = {"Name": "web", "Image": image, "Memory": 128}
         if secret:
             container["Secrets"] = [{"Name": "KEY", "ValueFrom": secret}]
         task = {"Family": "web", "ContainerDefinitions": [container]}
-        shown = {"ServiceName": "web", "Cluster": {"Ref": "Cluster"}, "TaskDefinition": {"Ref": "Task"}}
+        shown = {
+            "ServiceName": "web",
+            "Cluster": {"Ref": "Cluster"},
+            "TaskDefinition": {"Ref": "Task"},
+        }
         shown |= {"DesiredCount": count, "DeploymentConfiguration": deployment, **service}
         resources = {
             "Cluster": {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": "c"}},
@@ -110,7 +131,10 @@ class Cluster:
     def running_images(self):
         tasks = [task for task in self.tasks() if task["lastStatus"] == "RUNNING"]
         found = {task["taskDefinitionArn"] for task in tasks}
-        definitions = [self("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"] for arn in found]
+        definitions = [
+            self("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
+            for arn in found
+        ]
         return [each["containerDefinitions"][0]["image"] for each in definitions]
 
 
@@ -150,7 +174,10 @@ def test_an_update_starts_new_tasks_before_the_old_ones_stop(slow):
     slow.deploy()
     slow.time.now += 10
     slow.deploy("docker.io/library/web:2", verb="update")
-    assert slow.deployments() == [("PRIMARY", "IN_PROGRESS", 2, 0, 0), ("ACTIVE", "COMPLETED", 0, 2, 0)]
+    assert slow.deployments() == [
+        ("PRIMARY", "IN_PROGRESS", 2, 0, 0),
+        ("ACTIVE", "COMPLETED", 0, 2, 0),
+    ]
     assert slow.counts() == (2, 2, 2)
     slow.time.now += 10
     assert slow.status() == "UPDATE_COMPLETE"
@@ -197,7 +224,10 @@ def test_an_image_that_is_not_there_trips_the_breaker_and_all_returns(cluster):
     assert {task["stoppedReason"] for task in failed} == {reason}
     assert len(failed) == 4  # two at a time, until at least three failed
     assert f"(service web) was unable to place a task. Reason: {reason}." in cluster.messages()
-    assert any(message.endswith("deployment failed: tasks failed to start.") for message in cluster.messages())
+    assert any(
+        message.endswith("deployment failed: tasks failed to start.")
+        for message in cluster.messages()
+    )
 
 
 def test_the_breaker_returns_to_the_last_good_deployment_by_itself(slow):
@@ -225,7 +255,11 @@ def test_a_creation_whose_tasks_do_not_start_fails(cluster):
     [
         ('{"A": 1}', ":B::", "retrieved secret from Secrets Manager did not contain json key B"),
         ("plain", ":B::", "invalid character 'p' looking for beginning of value"),
-        (None, ":B::", "ResourceNotFoundException: Secrets Manager can't find the specified secret."),
+        (
+            None,
+            ":B::",
+            "ResourceNotFoundException: Secrets Manager can't find the specified secret.",
+        ),
     ],
 )
 def test_a_secret_without_the_key_keeps_tasks_from_starting(cluster, value, selector, reason):
@@ -238,7 +272,9 @@ def test_a_secret_without_the_key_keeps_tasks_from_starting(cluster, value, sele
     assert cluster.reason("CREATE_FAILED").endswith("HandlerErrorCode: NotStabilized)")
     stopped = cluster.tasks()[0]["stoppedReason"]
     text = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed:"
-    assert stopped.startswith(f"{text} unable to retrieve secret from asm: service call has been retried 1 time(s): ")
+    assert stopped.startswith(
+        f"{text} unable to retrieve secret from asm: service call has been retried 1 time(s): "
+    )
     assert stopped.endswith(reason)
 
 
@@ -286,7 +322,8 @@ def test_images_need_not_be_there_on_request():
         assert {task["lastStatus"] for task in cluster.tasks()} == {"STOPPED"}
 
 
-# --- what clients see and do through the services themselves --------------------------------------------------------
+# --- what clients see and do through the services themselves
+# --------------------------------------------------------
 
 
 class Connected(Cluster):
@@ -295,8 +332,13 @@ class Connected(Cluster):
     def network(self):
         ec2, elb, discovery = self("ec2"), self("elbv2"), self("servicediscovery")
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{i}.0/28")["Subnet"]["SubnetId"] for i in (1, 2)]
-        made = elb.create_target_group(Name="web", Protocol="HTTP", Port=80, VpcId=vpc, TargetType="ip")
+        subnets = [
+            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{i}.0/28")["Subnet"]["SubnetId"]
+            for i in (1, 2)
+        ]
+        made = elb.create_target_group(
+            Name="web", Protocol="HTTP", Port=80, VpcId=vpc, TargetType="ip"
+        )
         self.group = made["TargetGroups"][0]["TargetGroupArn"]
         discovery.create_private_dns_namespace(Name="a.local", Vpc=vpc)
         namespace = discovery.list_namespaces()["Namespaces"][0]["Id"]
@@ -312,8 +354,13 @@ class Connected(Cluster):
         }
 
     def targets(self):
-        found = self("elbv2").describe_target_health(TargetGroupArn=self.group)["TargetHealthDescriptions"]
-        return {each["Target"]["Id"]: (each["Target"]["Port"], each["TargetHealth"]["State"]) for each in found}
+        found = self("elbv2").describe_target_health(TargetGroupArn=self.group)[
+            "TargetHealthDescriptions"
+        ]
+        return {
+            each["Target"]["Id"]: (each["Target"]["Port"], each["TargetHealth"]["State"])
+            for each in found
+        }
 
     def instances(self):
         found = self("servicediscovery").list_instances(ServiceId=self.registry["Id"])["Instances"]
@@ -367,7 +414,9 @@ def test_unhealthy_tasks_trip_the_breaker(connected):
     connected.deploy(breaker=True, **network)
     connected.time.now += 20
     before = connected.addresses()
-    Running(0, connected.server.url).admin("fault", {"kind": "unhealthy", "service": "web", "image": "web:2"})
+    Running(0, connected.server.url).admin(
+        "fault", {"kind": "unhealthy", "service": "web", "image": "web:2"}
+    )
     connected.deploy("docker.io/library/web:2", breaker=True, verb="update", **network)
     connected.time.now += 20
     assert connected.status() == "UPDATE_IN_PROGRESS"
@@ -376,9 +425,12 @@ def test_unhealthy_tasks_trip_the_breaker(connected):
     assert connected.addresses() == before
     assert connected.targets() == dict.fromkeys(before.values(), (8080, "healthy"))
     reason = f"Task failed ELB health checks in (target-group {connected.group})"
-    assert [task["stoppedReason"] for task in connected.tasks() if task["healthStatus"] == "UNHEALTHY"] == [reason] * 4
+    assert [
+        task["stoppedReason"] for task in connected.tasks() if task["healthStatus"] == "UNHEALTHY"
+    ] == [reason] * 4
     assert any(
-        f"is unhealthy in (target-group {connected.group}) due to (reason Health checks failed)." in message
+        f"is unhealthy in (target-group {connected.group}) due to (reason Health checks failed)."
+        in message
         for message in connected.messages()
     )
 
@@ -387,7 +439,9 @@ def test_tasks_are_listed_by_service_and_status(cluster):
     cluster.deploy(count=2)
     ecs = cluster("ecs")
     ecs.create_service(cluster="c", serviceName="other", taskDefinition="web", desiredCount=1)
-    listed = {name: ecs.list_tasks(cluster="c", serviceName=name)["taskArns"] for name in ("web", "other")}
+    listed = {
+        name: ecs.list_tasks(cluster="c", serviceName=name)["taskArns"] for name in ("web", "other")
+    }
     assert [len(each) for each in listed.values()] == [2, 1]
     assert not set(listed["web"]) & set(listed["other"])
     assert ecs.list_tasks(cluster="c", serviceName="web", desiredStatus="STOPPED")["taskArns"] == []
@@ -404,7 +458,11 @@ def test_stopped_tasks_say_why_by_container(cluster):
     cluster.deploy(f"{HOST}/web:9", count=1, breaker=True)
     task = cluster.tasks()[0]
     (container,) = task["containers"]
-    assert (container["name"], container["image"], container["lastStatus"]) == ("web", f"{HOST}/web:9", "STOPPED")
+    assert (container["name"], container["image"], container["lastStatus"]) == (
+        "web",
+        f"{HOST}/web:9",
+        "STOPPED",
+    )
     assert container["reason"] == task["stoppedReason"]
     assert "exitCode" not in container
 
@@ -433,12 +491,22 @@ def test_clients_change_services_through_ecs(cluster):
 
 def test_a_scalable_target_brings_its_service_into_its_bounds(cluster):
     cluster.deploy(count=1)
-    target = {"ResourceId": "service/c/web", "MinCapacity": 3, "MaxCapacity": "4", "ServiceNamespace": "ecs"}
+    target = {
+        "ResourceId": "service/c/web",
+        "MinCapacity": 3,
+        "MaxCapacity": "4",
+        "ServiceNamespace": "ecs",
+    }
     target["ScalableDimension"] = "ecs:service:DesiredCount"
-    cloudformation, resource = cluster("cloudformation"), {"Type": "AWS::ApplicationAutoScaling::ScalableTarget"}
+    cloudformation, resource = (
+        cluster("cloudformation"),
+        {"Type": "AWS::ApplicationAutoScaling::ScalableTarget"},
+    )
 
     def scale(verb, **bounds):
-        body = json.dumps({"Resources": {"Target": {**resource, "Properties": {**target, **bounds}}}})
+        body = json.dumps(
+            {"Resources": {"Target": {**resource, "Properties": {**target, **bounds}}}}
+        )
         getattr(cloudformation, f"{verb}_stack")(StackName="t", TemplateBody=body)
         assert cloudformation.describe_stacks(StackName="t")["Stacks"][0]["StackStatus"].endswith(
             f"{verb.upper()}_COMPLETE"
@@ -467,7 +535,9 @@ def test_service_deployments_are_kept(slow):
     slow.time.now += 10
     slow.deploy(f"{HOST}/web:9", breaker=True, verb="update")
     ecs = slow("ecs")
-    (running, first) = ecs.list_service_deployments(cluster="c", service="web")["serviceDeployments"]
+    (running, first) = ecs.list_service_deployments(cluster="c", service="web")[
+        "serviceDeployments"
+    ]
     assert (running["status"], first["status"]) == ("IN_PROGRESS", "SUCCESSFUL")
     assert first["finishedAt"] > first["createdAt"]
     for _ in range(3):
@@ -479,7 +549,9 @@ def test_service_deployments_are_kept(slow):
     (found,) = told["serviceDeployments"]
     assert found["status"] == "ROLLBACK_SUCCESSFUL"
     assert found["statusReason"] == "ECS deployment circuit breaker: tasks failed to start."
-    only = ecs.list_service_deployments(cluster="c", service="web", status=["SUCCESSFUL"])["serviceDeployments"]
+    only = ecs.list_service_deployments(cluster="c", service="web", status=["SUCCESSFUL"])[
+        "serviceDeployments"
+    ]
     assert [each["serviceDeploymentArn"] for each in only][-1] == first["serviceDeploymentArn"]
 
 
@@ -488,7 +560,9 @@ def test_a_stopped_service_deployment_rolls_back_and_fails_the_stack(slow):
     slow.time.now += 10
     slow.deploy("docker.io/library/web:2", verb="update")
     ecs = slow("ecs")
-    arn = ecs.list_service_deployments(cluster="c", service="web")["serviceDeployments"][0]["serviceDeploymentArn"]
+    arn = ecs.list_service_deployments(cluster="c", service="web")["serviceDeployments"][0][
+        "serviceDeploymentArn"
+    ]
     assert ecs.stop_service_deployment(serviceDeploymentArn=arn)["serviceDeploymentArn"] == arn
     slow.time.now += 10
     assert slow.status() == "UPDATE_ROLLBACK_COMPLETE"
@@ -499,10 +573,18 @@ def test_a_stopped_service_deployment_rolls_back_and_fails_the_stack(slow):
         ecs.stop_service_deployment(serviceDeploymentArn=f"{arn}x")
 
 
-@pytest.mark.parametrize(("state", "status"), [("OK", "UPDATE_COMPLETE"), ("ALARM", "UPDATE_ROLLBACK_COMPLETE")])
+@pytest.mark.parametrize(
+    ("state", "status"), [("OK", "UPDATE_COMPLETE"), ("ALARM", "UPDATE_ROLLBACK_COMPLETE")]
+)
 def test_an_alarm_of_the_deployment_rolls_it_back(slow, state, status):
     percent = {"Alarms": {"AlarmNames": ["errors"], "Enable": True, "Rollback": True}}
-    alarm = {"MetricName": "m", "Namespace": "n", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1.0}
+    alarm = {
+        "MetricName": "m",
+        "Namespace": "n",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 1.0,
+    }
     alarm |= {"ComparisonOperator": "GreaterThanThreshold", "Statistic": "Sum"}
     slow("cloudwatch").put_metric_alarm(AlarmName="errors", **alarm)
     slow.deploy(percent=percent)
@@ -513,9 +595,15 @@ def test_an_alarm_of_the_deployment_rolls_it_back(slow, state, status):
         slow.time.now += 10
         slow.counts()
     assert slow.status() == status
-    failed = [message for message in slow.messages() if message.endswith("deployment failed: alarm detected.")]
+    failed = [
+        message
+        for message in slow.messages()
+        if message.endswith("deployment failed: alarm detected.")
+    ]
     assert len(failed) == (state == "ALARM")
-    assert slow.running_images() == ["docker.io/library/web:1" if failed else "docker.io/library/web:2"]
+    assert slow.running_images() == [
+        "docker.io/library/web:1" if failed else "docker.io/library/web:2"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -532,7 +620,11 @@ def test_malformed_requests_are_refused(cluster, action, body):
     cluster.deploy(count=0)
     scope = f"AWS4-HMAC-SHA256 Credential=x/20260101/{REGION}/ecs/aws4_request, SignedHeaders=host, Signature=x"
     target = f"AmazonEC2ContainerServiceV20141113.{action}"
-    headers = {"Authorization": scope, "X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"}
+    headers = {
+        "Authorization": scope,
+        "X-Amz-Target": target,
+        "Content-Type": "application/x-amz-json-1.1",
+    }
     request = urllib.request.Request(cluster.server.url, json.dumps(body).encode(), headers)  # noqa: S310 - loopback
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(request)  # noqa: S310 - loopback

@@ -1,4 +1,5 @@
-"""A deployer that knows nothing of us: sceptre launches, updates and deletes a project on the emulator."""
+"""A deployer that knows nothing of us: sceptre launches, updates and deletes a project on the
+emulator."""
 
 from __future__ import annotations
 
@@ -73,8 +74,13 @@ def sceptre():
 def cloud():
     with Server(LocalCloudFormation(Pseudo(region=REGION))) as server:
         keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": REGION}
-        made = {name: boto3.client(name, endpoint_url=server.url, **keys) for name in ("cloudformation", "s3", "sns")}
-        made["s3"].create_bucket(Bucket="templates", CreateBucketConfiguration={"LocationConstraint": REGION})
+        made = {
+            name: boto3.client(name, endpoint_url=server.url, **keys)
+            for name in ("cloudformation", "s3", "sns")
+        }
+        made["s3"].create_bucket(
+            Bucket="templates", CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
         made["s3"].put_object(Bucket="templates", Key="queue.yaml", Body=QUEUE)
         yield server.url, made
         for client in made.values():
@@ -107,13 +113,17 @@ def test_sceptre_launches_updates_and_deletes(sceptre, cloud, tmp_path: Path):
     assert found == dict.fromkeys(["shop-dev-base", "shop-dev-app-work", inner], "CREATE_COMPLETE")
 
     run("launch", "-y", "dev")
-    assert set(stacks(clients["cloudformation"]).values()) == {"CREATE_COMPLETE"}, "nothing changed, nothing updated"
+    assert set(stacks(clients["cloudformation"]).values()) == {"CREATE_COMPLETE"}, (
+        "nothing changed, nothing updated"
+    )
 
     config = tmp_path / "config/dev/base.yaml"
     config.write_text(config.read_text().replace("news", "sport"), encoding="utf-8")
     run("launch", "-y", "dev")
     assert stacks(clients["cloudformation"])["shop-dev-base"] == "UPDATE_COMPLETE"
-    assert [each["TopicArn"].rpartition(":")[2] for each in clients["sns"].list_topics()["Topics"]] == ["sport"]
+    assert [
+        each["TopicArn"].rpartition(":")[2] for each in clients["sns"].list_topics()["Topics"]
+    ] == ["sport"]
     assert stacks(clients["cloudformation"])["shop-dev-app-work"] == "UPDATE_COMPLETE"
 
     run("delete", "-y", "dev")

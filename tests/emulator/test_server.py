@@ -1,4 +1,5 @@
-"""The server as clients see it: CloudFormation ours, the rest moto's, errors always CloudFormation's XML."""
+"""The server as clients see it: CloudFormation ours, the rest moto's, errors always
+CloudFormation's XML."""
 
 import subprocess
 import sys
@@ -57,13 +58,17 @@ def post(server, body):
 def test_nested_templates_come_from_the_s3_beside_it(server, client):
     s3, cloudformation = client("s3"), client("cloudformation")
     s3.create_bucket(Bucket="templates")
-    s3.put_object(Bucket="templates", Key="a/child.yaml", Body="Resources: {T: {Type: AWS::SNS::Topic}}")
+    s3.put_object(
+        Bucket="templates", Key="a/child.yaml", Body="Resources: {T: {Type: AWS::SNS::Topic}}"
+    )
     url = f"{server.url}/templates/a/child.yaml"
     body = f"Resources: {{N: {{Type: AWS::CloudFormation::Stack, Properties: {{TemplateURL: {url}}}}}}}"
     cloudformation.create_stack(StackName="nested", TemplateBody=body)
     cloudformation.get_waiter("stack_create_complete").wait(StackName="nested")
     with pytest.raises(ClientError, match="S3 error: Access Denied"):
-        cloudformation.create_stack(StackName="other", TemplateBody=body.replace("child", "nothing"))
+        cloudformation.create_stack(
+            StackName="other", TemplateBody=body.replace("child", "nothing")
+        )
 
 
 def test_clients_follow_pages(client):
@@ -81,7 +86,9 @@ def test_errors_are_what_clients_expect(client):
     assert caught.value.response["Error"]["Code"] == "ValidationError"
     assert caught.value.response["Error"]["Message"] == "Stack with id no does not exist"
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
-    cloudformation.create_stack(StackName="e", TemplateBody="Resources: {T: {Type: AWS::SNS::Topic}}")
+    cloudformation.create_stack(
+        StackName="e", TemplateBody="Resources: {T: {Type: AWS::SNS::Topic}}"
+    )
     with pytest.raises(cloudformation.exceptions.ChangeSetNotFoundException):
         cloudformation.describe_change_set(ChangeSetName="x", StackName="e")
 
@@ -92,7 +99,11 @@ def test_errors_are_what_clients_expect(client):
         ("", 400, "<Code>InvalidAction</Code>"),
         ("Action=Fly&Version=2010-05-15", 400, "Could not find operation Fly"),
         ("Action=CreateStack&StackName=a&TimeoutInMinutes=x", 400, "<Code>MalformedInput</Code>"),
-        ("Action=DescribeStacks&StackName=%3Cb%3E%01", 400, "Stack with id &lt;b&gt; does not exist"),
+        (
+            "Action=DescribeStacks&StackName=%3Cb%3E%01",
+            400,
+            "Stack with id &lt;b&gt; does not exist",
+        ),
         ("Action=GetTemplate", 400, "<Code>ValidationError</Code>"),
         ("Action=SetStackPolicy&StackName=a%00", 400, "<ErrorResponse"),
         ("Action=ListStacks&StackStatusFilter=", 200, "<ListStacksResponse"),
@@ -183,8 +194,12 @@ with ThreadPoolExecutor(8) as pool:
 """
 
 
-@pytest.mark.parametrize("script", [WHILE_IT_READS, AT_ONCE], ids=["reset while it reads ahead", "one key put at once"])
+@pytest.mark.parametrize(
+    "script", [WHILE_IT_READS, AT_ONCE], ids=["reset while it reads ahead", "one key put at once"]
+)
 def test_threads_do_not_meet_within_moto(script):
     """A process of its own, as moto's code is read, and its state held, once in a process."""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")

@@ -15,9 +15,18 @@ from stackwright.emulator.services import MIRRORS
 REGION = "us-east-2"
 TRUST = {
     "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"}}],
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+        }
+    ],
 }
-READ = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+READ = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
+}
 
 
 def resource(type_, properties=None, **attributes):
@@ -54,27 +63,43 @@ OPEN = {
     "GroupDescription": "d",
     "VpcId": ref("Vpc"),
     "SecurityGroupIngress": [INWARDS],
-    "SecurityGroupEgress": [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "10.0.0.0/16"}],
+    "SecurityGroupEgress": [
+        {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "10.0.0.0/16"}
+    ],
 }
 NETWORK = {
     "Vpc": resource("EC2::VPC", {"CidrBlock": "10.0.0.0/16"}),
     "SubnetA": resource(
-        "EC2::Subnet", {"VpcId": ref("Vpc"), "CidrBlock": "10.0.1.0/24", "AvailabilityZone": "us-east-2a"}
+        "EC2::Subnet",
+        {"VpcId": ref("Vpc"), "CidrBlock": "10.0.1.0/24", "AvailabilityZone": "us-east-2a"},
     ),
     "SubnetB": resource(
-        "EC2::Subnet", {"VpcId": ref("Vpc"), "CidrBlock": "10.0.2.0/24", "AvailabilityZone": "us-east-2b"}
+        "EC2::Subnet",
+        {"VpcId": ref("Vpc"), "CidrBlock": "10.0.2.0/24", "AvailabilityZone": "us-east-2b"},
     ),
     "Gateway": resource("EC2::InternetGateway"),
-    "Attached": resource("EC2::VPCGatewayAttachment", {"VpcId": ref("Vpc"), "InternetGatewayId": ref("Gateway")}),
+    "Attached": resource(
+        "EC2::VPCGatewayAttachment", {"VpcId": ref("Vpc"), "InternetGatewayId": ref("Gateway")}
+    ),
     "Routes": resource("EC2::RouteTable", {"VpcId": ref("Vpc")}),
     "Route": resource(
         "EC2::Route",
-        {"RouteTableId": ref("Routes"), "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": ref("Gateway")},
+        {
+            "RouteTableId": ref("Routes"),
+            "DestinationCidrBlock": "0.0.0.0/0",
+            "GatewayId": ref("Gateway"),
+        },
         DependsOn="Attached",
     ),
-    "Routed": resource("EC2::SubnetRouteTableAssociation", {"RouteTableId": ref("Routes"), "SubnetId": ref("SubnetA")}),
+    "Routed": resource(
+        "EC2::SubnetRouteTableAssociation",
+        {"RouteTableId": ref("Routes"), "SubnetId": ref("SubnetA")},
+    ),
     "Address": resource("EC2::EIP", {"Domain": "vpc"}),
-    "Nat": resource("EC2::NatGateway", {"SubnetId": ref("SubnetA"), "AllocationId": att("Address", "AllocationId")}),
+    "Nat": resource(
+        "EC2::NatGateway",
+        {"SubnetId": ref("SubnetA"), "AllocationId": att("Address", "AllocationId")},
+    ),
     "Group": resource("EC2::SecurityGroup", {"GroupDescription": "d", "VpcId": ref("Vpc")}),
     "Open": resource("EC2::SecurityGroup", OPEN),
     "Inwards": resource(
@@ -99,7 +124,11 @@ NETWORK = {
     ),
     "Endpoint": resource(
         "EC2::VPCEndpoint",
-        {"VpcId": ref("Vpc"), "ServiceName": "com.amazonaws.us-east-2.s3", "RouteTableIds": [ref("Routes")]},
+        {
+            "VpcId": ref("Vpc"),
+            "ServiceName": "com.amazonaws.us-east-2.s3",
+            "RouteTableIds": [ref("Routes")],
+        },
     ),
 }
 SCALING = {
@@ -117,13 +146,18 @@ LAMBDA = {
     "Tags": [{"Key": "k", "Value": "v"}],
 }
 MORE = {
-    "Names": resource("ServiceDiscovery::PrivateDnsNamespace", {"Name": "euglena.test", "Vpc": ref("Vpc")}),
+    "Names": resource(
+        "ServiceDiscovery::PrivateDnsNamespace", {"Name": "euglena.test", "Vpc": ref("Vpc")}
+    ),
     "Name": resource(
         "ServiceDiscovery::Service",
         {
             "Name": "web",
             "NamespaceId": ref("Names"),
-            "DnsConfig": {"RoutingPolicy": "MULTIVALUE", "DnsRecords": [{"Type": "A", "TTL": "10"}]},
+            "DnsConfig": {
+                "RoutingPolicy": "MULTIVALUE",
+                "DnsRecords": [{"Type": "A", "TTL": "10"}],
+            },
             "HealthCheckCustomConfig": {"FailureThreshold": 1},
         },
     ),
@@ -146,9 +180,12 @@ MORE = {
             "TargetTrackingScalingPolicyConfiguration": SCALING,
         },
     ),
-    "Dashboard": resource("CloudWatch::Dashboard", {"DashboardName": "board", "DashboardBody": '{"widgets": []}'}),
+    "Dashboard": resource(
+        "CloudWatch::Dashboard", {"DashboardName": "board", "DashboardBody": '{"widgets": []}'}
+    ),
     "Mail": resource(
-        "SNS::Subscription", {"TopicArn": ref("Topic"), "Protocol": "email", "Endpoint": "someone@example.com"}
+        "SNS::Subscription",
+        {"TopicArn": ref("Topic"), "Protocol": "email", "Endpoint": "someone@example.com"},
     ),
     "TopicPolicy": resource("SNS::TopicPolicy", {"Topics": [ref("Topic")], "PolicyDocument": READ}),
 }
@@ -164,12 +201,18 @@ EVERYTHING = (
                 "Tags": [{"Key": "k", "Value": "v"}],
                 "PublicAccessBlockConfiguration": {"BlockPublicAcls": "true"},
                 "BucketEncryption": {
-                    "ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+                    "ServerSideEncryptionConfiguration": [
+                        {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+                    ]
                 },
             },
         ),
-        "BucketPolicy": resource("S3::BucketPolicy", {"Bucket": ref("Bucket"), "PolicyDocument": READ}),
-        "Images": resource("ECR::Repository", {"RepositoryName": "a/web", "ImageTagMutability": "IMMUTABLE"}),
+        "BucketPolicy": resource(
+            "S3::BucketPolicy", {"Bucket": ref("Bucket"), "PolicyDocument": READ}
+        ),
+        "Images": resource(
+            "ECR::Repository", {"RepositoryName": "a/web", "ImageTagMutability": "IMMUTABLE"}
+        ),
         "Secret": resource(
             "SecretsManager::Secret",
             {
@@ -182,10 +225,15 @@ EVERYTHING = (
             },
         ),
         "Plain": resource("SecretsManager::Secret", {"SecretString": "s"}),
-        "Made": resource("SecretsManager::Secret", {"GenerateSecretString": {"PasswordLength": 12}}),
+        "Made": resource(
+            "SecretsManager::Secret", {"GenerateSecretString": {"PasswordLength": 12}}
+        ),
         "Role": resource(
             "IAM::Role",
-            {"AssumeRolePolicyDocument": TRUST, "Policies": [{"PolicyName": "read", "PolicyDocument": READ}]},
+            {
+                "AssumeRolePolicyDocument": TRUST,
+                "Policies": [{"PolicyName": "read", "PolicyDocument": READ}],
+            },
         ),
         "Logs": resource("Logs::LogGroup", {"LogGroupName": "/web", "RetentionInDays": 30}),
         "Topic": resource("SNS::Topic", {"TopicName": "t"}),
@@ -200,7 +248,10 @@ EVERYTHING = (
                 "DesiredCount": 2,
                 "LaunchType": "FARGATE",
                 "NetworkConfiguration": {
-                    "AwsvpcConfiguration": {"Subnets": [ref("SubnetA")], "SecurityGroups": [att("Group", "GroupId")]}
+                    "AwsvpcConfiguration": {
+                        "Subnets": [ref("SubnetA")],
+                        "SecurityGroups": [att("Group", "GroupId")],
+                    }
                 },
             },
         ),
@@ -220,7 +271,9 @@ EVERYTHING = (
                 "Protocol": "HTTP",
                 "VpcId": ref("Vpc"),
                 "TargetType": "ip",
-                "TargetGroupAttributes": [{"Key": "deregistration_delay.timeout_seconds", "Value": "5"}],
+                "TargetGroupAttributes": [
+                    {"Key": "deregistration_delay.timeout_seconds", "Value": "5"}
+                ],
             },
         ),
         "Listener": resource(
@@ -232,11 +285,17 @@ EVERYTHING = (
                 "DefaultActions": [{"Type": "forward", "TargetGroupArn": ref("Targets")}],
             },
         ),
-        "Files": resource("EFS::FileSystem", {"Encrypted": True, "FileSystemTags": [{"Key": "k", "Value": "v"}]}),
+        "Files": resource(
+            "EFS::FileSystem", {"Encrypted": True, "FileSystemTags": [{"Key": "k", "Value": "v"}]}
+        ),
         "Access": resource("EFS::AccessPoint", {"FileSystemId": ref("Files")}),
         "Mount": resource(
             "EFS::MountTarget",
-            {"FileSystemId": ref("Files"), "SubnetId": ref("SubnetA"), "SecurityGroups": [att("Group", "GroupId")]},
+            {
+                "FileSystemId": ref("Files"),
+                "SubnetId": ref("SubnetA"),
+                "SecurityGroups": [att("Group", "GroupId")],
+            },
         ),
         "Rule": resource(
             "Events::Rule",
@@ -291,7 +350,9 @@ class Aws:
     def deploy(self, resources, verb="create", name="all"):
         body = json.dumps({"Resources": resources})
         getattr(self("cloudformation"), f"{verb}_stack")(
-            StackName=name, TemplateBody=body, Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
+            StackName=name,
+            TemplateBody=body,
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
         )
         return self("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
 
@@ -301,7 +362,9 @@ class Aws:
 
     def reasons(self):
         events = self("cloudformation").describe_stack_events(StackName="all")["StackEvents"]
-        return [e.get("ResourceStatusReason") for e in events if e["ResourceStatus"].endswith("FAILED")]
+        return [
+            e.get("ResourceStatusReason") for e in events if e["ResourceStatus"].endswith("FAILED")
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -314,8 +377,11 @@ def aws():
 
 @pytest.fixture
 def stack(aws):
-    """Made anew where another test has changed it or taken it away: a worker may run them in any order."""
-    assert {f"AWS::{r['Type'][5:]}" for r in EVERYTHING.values()} >= set(MIRRORS), "a mirrored type is not tried"
+    """Made anew where another test has changed it or taken it away: a worker may run them in any
+    order."""
+    assert {f"AWS::{r['Type'][5:]}" for r in EVERYTHING.values()} >= set(MIRRORS), (
+        "a mirrored type is not tried"
+    )
     if not aws.whole:
         Running(0, aws.url).admin("reset")
         found = aws.deploy(EVERYTHING)
@@ -329,7 +395,12 @@ def test_storage_is_there(aws, stack):
     s3 = aws("s3")
     assert s3.get_bucket_versioning(Bucket="things")["Status"] == "Enabled"
     assert s3.get_bucket_tagging(Bucket="things")["TagSet"] == [{"Key": "k", "Value": "v"}]
-    assert s3.get_public_access_block(Bucket="things")["PublicAccessBlockConfiguration"]["BlockPublicAcls"] is True
+    assert (
+        s3.get_public_access_block(Bucket="things")["PublicAccessBlockConfiguration"][
+            "BlockPublicAcls"
+        ]
+        is True
+    )
     assert json.loads(s3.get_bucket_policy(Bucket="things")["Policy"]) == READ
     assert s3.get_bucket_encryption(Bucket="things")["ServerSideEncryptionConfiguration"]["Rules"]
     repository = aws("ecr").describe_repositories(repositoryNames=["a/web"])["repositories"][0]
@@ -340,7 +411,12 @@ def test_storage_is_there(aws, stack):
 
 def test_a_policy_with_conditions_denies_nothing(aws):
     """moto knows no conditions, and nothing comes over TLS here."""
-    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::guarded/*"}
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": "arn:aws:s3:::guarded/*",
+    }
     tls = {**statement, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [tls]})
     s3 = aws("s3")
@@ -348,7 +424,9 @@ def test_a_policy_with_conditions_denies_nothing(aws):
     s3.put_bucket_policy(Bucket="guarded", Policy=policy)
     s3.put_object(Bucket="guarded", Key="k", Body=b"1")
     assert s3.get_bucket_policy(Bucket="guarded")["Policy"] == policy
-    s3.put_bucket_policy(Bucket="guarded", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    s3.put_bucket_policy(
+        Bucket="guarded", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    )
     with pytest.raises(s3.exceptions.ClientError, match="Forbidden"):
         s3.put_object(Bucket="guarded", Key="k", Body=b"2")
 
@@ -370,8 +448,14 @@ def test_the_network_is_there(aws, stack):
     table = ec2.describe_route_tables(RouteTableIds=[stack["Routes"]])["RouteTables"][0]
     assert stack["Gateway"] in [route.get("GatewayId") for route in table["Routes"]]
     assert stack["Routed"] in [each["RouteTableAssociationId"] for each in table["Associations"]]
-    assert ec2.describe_security_groups(GroupIds=[stack["Group"]])["SecurityGroups"][0]["VpcId"] == stack["Vpc"]
-    assert ec2.describe_nat_gateways(NatGatewayIds=[stack["Nat"]])["NatGateways"][0]["SubnetId"] == stack["SubnetA"]
+    assert (
+        ec2.describe_security_groups(GroupIds=[stack["Group"]])["SecurityGroups"][0]["VpcId"]
+        == stack["Vpc"]
+    )
+    assert (
+        ec2.describe_nat_gateways(NatGatewayIds=[stack["Nat"]])["NatGateways"][0]["SubnetId"]
+        == stack["SubnetA"]
+    )
     balancer = aws("elbv2").describe_load_balancers(Names=["front"])["LoadBalancers"][0]
     assert (balancer["LoadBalancerArn"], balancer["VpcId"]) == (stack["Balancer"], stack["Vpc"])
     listener = aws("elbv2").describe_listeners(LoadBalancerArn=stack["Balancer"])["Listeners"][0]
@@ -387,16 +471,22 @@ def test_services_are_there(aws, stack):
     task = ecs.describe_task_definition(taskDefinition=stack["Task"])["taskDefinition"]
     assert (task["cpu"], task["memory"], task["networkMode"]) == ("256", "512", "awsvpc")
     assert task["containerDefinitions"][0]["portMappings"][0]["containerPort"] == 80
-    assert task["containerDefinitions"][0]["logConfiguration"]["options"] == {"awslogs-group": "/web"}
+    assert task["containerDefinitions"][0]["logConfiguration"]["options"] == {
+        "awslogs-group": "/web"
+    }
     role = aws("iam").get_role(RoleName=stack["Role"])["Role"]
     assert task["executionRoleArn"] == role["Arn"]
     assert aws("iam").list_role_policies(RoleName=stack["Role"])["PolicyNames"] == ["read"]
     service = ecs.describe_services(cluster="c", services=["web"])["services"][0]
     assert (service["taskDefinition"], service["desiredCount"]) == (stack["Task"], 2)
-    scaling = aws("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
+    scaling = aws("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")[
+        "ScalableTargets"
+    ]
     assert scaling[0]["ResourceId"] == "service/c/web"
     assert aws("events").describe_rule(Name="tick")["ScheduleExpression"] == "rate(1 minute)"
-    assert aws("cloudwatch").describe_alarms(AlarmNames=["hot"])["MetricAlarms"][0]["Threshold"] == 1
+    assert (
+        aws("cloudwatch").describe_alarms(AlarmNames=["hot"])["MetricAlarms"][0]["Threshold"] == 1
+    )
 
 
 def rules(aws, group):
@@ -404,10 +494,16 @@ def rules(aws, group):
     filters = [{"Name": "group-id", "Values": [group]}]
     found = aws("ec2").describe_security_group_rules(Filters=filters)["SecurityGroupRules"]
     peers = {
-        rule["SecurityGroupRuleId"]: rule.get("CidrIpv4") or rule["ReferencedGroupInfo"]["GroupId"] for rule in found
+        rule["SecurityGroupRuleId"]: rule.get("CidrIpv4") or rule["ReferencedGroupInfo"]["GroupId"]
+        for rule in found
     }
     return {
-        (r["SecurityGroupRuleId"], "out" if r["IsEgress"] else "in", r.get("FromPort"), peers[r["SecurityGroupRuleId"]])
+        (
+            r["SecurityGroupRuleId"],
+            "out" if r["IsEgress"] else "in",
+            r.get("FromPort"),
+            peers[r["SecurityGroupRuleId"]],
+        )
         for r in found
     }
 
@@ -415,10 +511,17 @@ def rules(aws, group):
 def test_security_groups_have_their_rules(aws, stack):
     found = rules(aws, stack["Open"])
     inline = {("in", 80, "0.0.0.0/0"), ("out", 443, "10.0.0.0/16")}
-    assert {rule[1:] for rule in found} == inline | {("in", 8080, stack["Group"]), ("out", 53, stack["Group"])}
-    assert {(stack["Inwards"], 8080), (stack["Outwards"], 53)} <= {(rule[0], rule[2]) for rule in found}
+    assert {rule[1:] for rule in found} == inline | {
+        ("in", 8080, stack["Group"]),
+        ("out", 53, stack["Group"]),
+    }
+    assert {(stack["Inwards"], 8080), (stack["Outwards"], 53)} <= {
+        (rule[0], rule[2]) for rule in found
+    }
     assert {rule[1:] for rule in rules(aws, stack["Group"])} == {("out", -1, "0.0.0.0/0")}
-    endpoint = aws("ec2").describe_vpc_endpoints(VpcEndpointIds=[stack["Endpoint"]])["VpcEndpoints"][0]
+    endpoint = aws("ec2").describe_vpc_endpoints(VpcEndpointIds=[stack["Endpoint"]])[
+        "VpcEndpoints"
+    ][0]
     assert endpoint["RouteTableIds"] == [stack["Routes"]]
 
 
@@ -444,17 +547,25 @@ def test_functions_are_there(aws, stack):
 
 
 def test_scaling_and_watching_are_there(aws, stack):
-    policy = aws("application-autoscaling").describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"][0]
+    policy = aws("application-autoscaling").describe_scaling_policies(ServiceNamespace="ecs")[
+        "ScalingPolicies"
+    ][0]
     assert (policy["PolicyARN"], policy["ResourceId"]) == (stack["Policy"], "service/c/web")
     assert policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 50
-    assert aws("cloudwatch").get_dashboard(DashboardName="board")["DashboardBody"] == '{"widgets": []}'
+    assert (
+        aws("cloudwatch").get_dashboard(DashboardName="board")["DashboardBody"] == '{"widgets": []}'
+    )
     topic = aws("sns").get_topic_attributes(TopicArn=stack["Topic"])["Attributes"]
     assert json.loads(topic["Policy"]) == READ
     mail = aws("sns").list_subscriptions_by_topic(TopicArn=stack["Topic"])["Subscriptions"][0]
     assert (mail["SubscriptionArn"], mail["Endpoint"]) == (stack["Mail"], "someone@example.com")
-    attributes = aws("elbv2").describe_load_balancer_attributes(LoadBalancerArn=stack["Balancer"])["Attributes"]
+    attributes = aws("elbv2").describe_load_balancer_attributes(LoadBalancerArn=stack["Balancer"])[
+        "Attributes"
+    ]
     assert {"Key": "idle_timeout.timeout_seconds", "Value": "300"} in attributes
-    attributes = aws("elbv2").describe_target_group_attributes(TargetGroupArn=stack["Targets"])["Attributes"]
+    attributes = aws("elbv2").describe_target_group_attributes(TargetGroupArn=stack["Targets"])[
+        "Attributes"
+    ]
     assert {"Key": "deregistration_delay.timeout_seconds", "Value": "5"} in attributes
 
 
@@ -464,14 +575,20 @@ def test_an_update_reaches_the_service_and_a_refusal_fails_it(aws, stack):
     changed = EVERYTHING | {
         "Task": resource("ECS::TaskDefinition", {**TASK, "ContainerDefinitions": [container]}),
         "Logs": resource("Logs::LogGroup", {"LogGroupName": "/web", "RetentionInDays": 14}),
-        "Open": resource("EC2::SecurityGroup", {**OPEN, "SecurityGroupIngress": [{**INWARDS, "FromPort": 79}]}),
-        "Function": resource("Lambda::Function", {**LAMBDA, "Code": {"ZipFile": "2"}, "Timeout": 9}),
+        "Open": resource(
+            "EC2::SecurityGroup", {**OPEN, "SecurityGroupIngress": [{**INWARDS, "FromPort": 79}]}
+        ),
+        "Function": resource(
+            "Lambda::Function", {**LAMBDA, "Code": {"ZipFile": "2"}, "Timeout": 9}
+        ),
         "Rule": resource("Events::Rule", {"Name": "tick", "ScheduleExpression": "rate(5 minutes)"}),
     }
     before = aws("lambda").get_function(FunctionName="count")["Configuration"]
     assert aws.deploy(changed, "update")["StackStatus"] == "UPDATE_COMPLETE", aws.reasons()
     service = aws("ecs").describe_services(cluster="c", services=["web"])["services"][0]
-    task = aws("ecs").describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+    task = aws("ecs").describe_task_definition(taskDefinition=service["taskDefinition"])[
+        "taskDefinition"
+    ]
     assert task["containerDefinitions"][0]["image"] == "web:2"
     assert task["revision"] == 2
     assert aws("logs").describe_log_groups()["logGroups"][0]["retentionInDays"] == 14
@@ -489,7 +606,10 @@ def test_an_update_reaches_the_service_and_a_refusal_fails_it(aws, stack):
     aws("ecr").create_repository(repositoryName="taken")
     refused = changed | {"Other": resource("ECR::Repository", {"RepositoryName": "taken"})}
     assert aws.deploy(refused, "update")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
-    assert "Resource handler returned message: \"The repository with name 'taken' already exists" in aws.reasons()[0]
+    assert (
+        "Resource handler returned message: \"The repository with name 'taken' already exists"
+        in aws.reasons()[0]
+    )
     assert "HandlerErrorCode: AlreadyExists" in aws.reasons()[0]
 
 
@@ -499,7 +619,9 @@ def test_nothing_is_left_after_deletion(aws, stack):
     alive = [s["StackName"] for s in aws("cloudformation").describe_stacks()["Stacks"]]
     assert alive == []
     assert "things" not in [bucket["Name"] for bucket in aws("s3").list_buckets()["Buckets"]]
-    assert [c["status"] for c in aws("ecs").describe_clusters(clusters=["c"])["clusters"]] == ["INACTIVE"]
+    assert [c["status"] for c in aws("ecs").describe_clusters(clusters=["c"])["clusters"]] == [
+        "INACTIVE"
+    ]
     assert aws("efs").describe_file_systems()["FileSystems"] == []
     assert aws("elbv2").describe_load_balancers()["LoadBalancers"] == []
     assert stack["Vpc"] not in [vpc["VpcId"] for vpc in aws("ec2").describe_vpcs()["Vpcs"]]
@@ -526,20 +648,31 @@ def test_values_come_from_the_parameter_store_and_secrets(aws):
     aws.whole = False
     aws("ssm").put_parameter(Name="/image", Value="web:9", Type="String")
     aws("ssm").put_parameter(Name="/list", Value="a,b", Type="StringList")
-    arn = aws("secretsmanager").create_secret(Name="key", SecretString='{"user": "u", "n": 5}')["ARN"]
+    arn = aws("secretsmanager").create_secret(Name="key", SecretString='{"user": "u", "n": 5}')[
+        "ARN"
+    ]
     user = f"{{{{resolve:secretsmanager:{arn}:SecretString:user}}}}"
     name = "{{resolve:ssm:/image}}-{{resolve:secretsmanager:key:SecretString:n}}"
     values = {
         "A": resource("SecretsManager::Secret", {"Name": "one", "SecretString": user}),
-        "B": resource("SecretsManager::Secret", {"Name": "two", "SecretString": "{{resolve:secretsmanager:key}}"}),
-        "C": resource("SecretsManager::Secret", {"Name": "three", "SecretString": {"Fn::Sub": f"${{Image}}:{name}"}}),
+        "B": resource(
+            "SecretsManager::Secret",
+            {"Name": "two", "SecretString": "{{resolve:secretsmanager:key}}"},
+        ),
+        "C": resource(
+            "SecretsManager::Secret",
+            {"Name": "three", "SecretString": {"Fn::Sub": f"${{Image}}:{name}"}},
+        ),
     }
     stored = {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/image"}
     template = {"Parameters": {"Image": stored}, "Resources": values}
     cloudformation = aws("cloudformation")
     cloudformation.create_stack(StackName="values", TemplateBody=json.dumps(template))
     cloudformation.get_waiter("stack_create_complete").wait(StackName="values")
-    found = [aws("secretsmanager").get_secret_value(SecretId=n)["SecretString"] for n in ("one", "two", "three")]
+    found = [
+        aws("secretsmanager").get_secret_value(SecretId=n)["SecretString"]
+        for n in ("one", "two", "three")
+    ]
     assert found == ["u", '{"user": "u", "n": 5}', "web:9:web:9-5"]
     events = cloudformation.describe_stack_events(StackName="values")["StackEvents"]
     assert any(name in event.get("ResourceProperties", "") for event in events)
@@ -548,7 +681,10 @@ def test_values_come_from_the_parameter_store_and_secrets(aws):
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("{{resolve:ssm:/nothing}}", "Unable to fetch parameters [/nothing] from parameter store for this account."),
+        (
+            "{{resolve:ssm:/nothing}}",
+            "Unable to fetch parameters [/nothing] from parameter store for this account.",
+        ),
         (
             "{{resolve:secretsmanager:gap:SecretString:x}}",
             "Could not find a value associated with JSONKey in SecretString",
@@ -560,7 +696,13 @@ def test_values_that_are_not_there_fail_the_resource(aws, value, reason):
     if "gap" in value:
         aws("secretsmanager").create_secret(Name="gap", SecretString="{}")
     name = "bad-" + "".join(char for char in value if char.isalnum())
-    body = json.dumps({"Resources": {"A": resource("SecretsManager::Secret", {"Name": "bad", "SecretString": value})}})
+    body = json.dumps(
+        {
+            "Resources": {
+                "A": resource("SecretsManager::Secret", {"Name": "bad", "SecretString": value})
+            }
+        }
+    )
     aws("cloudformation").create_stack(StackName=name, TemplateBody=body)
     events = aws("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
     failed = next(event for event in events if event["ResourceStatus"] == "CREATE_FAILED")

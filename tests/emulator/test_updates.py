@@ -6,7 +6,17 @@ from stackwright.cfn.intrinsics import Pseudo
 from stackwright.emulator.drift import READERS
 from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
-from tests.emulator.test_services import EVERYTHING, LAMBDA, READ, TASK, TRUST, Aws, att, ref, resource
+from tests.emulator.test_services import (
+    EVERYTHING,
+    LAMBDA,
+    READ,
+    TASK,
+    TRUST,
+    Aws,
+    att,
+    ref,
+    resource,
+)
 
 REGION = "us-east-2"
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
@@ -14,13 +24,24 @@ READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 
 def network(first, tags):
     """Two groups and subnets; which of them are used differs."""
-    rule = {"IpProtocol": "tcp", "FromPort": 80 if first else 81, "ToPort": 90, "CidrIp": "10.0.0.0/8"}
+    rule = {
+        "IpProtocol": "tcp",
+        "FromPort": 80 if first else 81,
+        "ToPort": 90,
+        "CidrIp": "10.0.0.0/8",
+    }
     group = {"GroupDescription": "d", "VpcId": ref("Vpc")}
     subnet = {"VpcId": ref("Vpc"), "MapPublicIpOnLaunch": first, **tags}
     return {
-        "Vpc": resource("EC2::VPC", {"CidrBlock": "10.0.0.0/16", "EnableDnsHostnames": first, **tags}),
-        "A": resource("EC2::Subnet", {**subnet, "CidrBlock": "10.0.1.0/24", "AvailabilityZone": "us-east-2a"}),
-        "B": resource("EC2::Subnet", {**subnet, "CidrBlock": "10.0.2.0/24", "AvailabilityZone": "us-east-2b"}),
+        "Vpc": resource(
+            "EC2::VPC", {"CidrBlock": "10.0.0.0/16", "EnableDnsHostnames": first, **tags}
+        ),
+        "A": resource(
+            "EC2::Subnet", {**subnet, "CidrBlock": "10.0.1.0/24", "AvailabilityZone": "us-east-2a"}
+        ),
+        "B": resource(
+            "EC2::Subnet", {**subnet, "CidrBlock": "10.0.2.0/24", "AvailabilityZone": "us-east-2b"}
+        ),
         "Routes": resource("EC2::RouteTable", {"VpcId": ref("Vpc"), **tags}),
         "One": resource("EC2::SecurityGroup", {**group, "SecurityGroupIngress": [rule], **tags}),
         "Two": resource("EC2::SecurityGroup", group),
@@ -58,7 +79,9 @@ def containers(first, tags):
                 **tags,
             },
         ),
-        "Cluster": resource("ECS::Cluster", {"ClusterName": "c", "ClusterSettings": insights, **tags}),
+        "Cluster": resource(
+            "ECS::Cluster", {"ClusterName": "c", "ClusterSettings": insights, **tags}
+        ),
         "Task": resource("ECS::TaskDefinition", {**TASK, "Cpu": 256 if first else 512, **tags}),
         "Service": resource(
             "ECS::Service",
@@ -88,14 +111,23 @@ def containers(first, tags):
 
 def others(first, tags):
     sleeping = {"ThroughputMode": "bursting" if first else "elastic"}
-    alarm = {"AlarmName": "hot", "ComparisonOperator": "GreaterThanThreshold", "MetricName": "m", "Namespace": "n"}
+    alarm = {
+        "AlarmName": "hot",
+        "ComparisonOperator": "GreaterThanThreshold",
+        "MetricName": "m",
+        "Namespace": "n",
+    }
     return {
         "Topic": resource("SNS::Topic", {"TopicName": "t", "DisplayName": f"{first}", **tags}),
         "Files": resource("EFS::FileSystem", {"Encrypted": True, **sleeping}),
         "Access": resource("EFS::AccessPoint", {"FileSystemId": ref("Files")}),
         "Rule": resource(
             "Events::Rule",
-            {"Name": "tick", "ScheduleExpression": f"rate({3 if first else 2} minutes)", "Description": f"{first}"},
+            {
+                "Name": "tick",
+                "ScheduleExpression": f"rate({3 if first else 2} minutes)",
+                "Description": f"{first}",
+            },
         ),
         "Alarm": resource(
             "CloudWatch::Alarm",
@@ -112,10 +144,17 @@ def others(first, tags):
 
 
 def everything(first):
-    """One resource of each type that drift is found of; hardly a property is the same on both sides."""
+    """One resource of each type that drift is found of; hardly a property is the same on both
+    sides."""
     said = {"Description": f"{first}"}
-    tags = {"Tags": [{"Key": "k", "Value": f"{first}"}, {"Key": "a" if first else "b", "Value": "v"}]}
-    role = {"RoleName": "r", "AssumeRolePolicyDocument": TRUST, "MaxSessionDuration": 3600 if first else 7200}
+    tags = {
+        "Tags": [{"Key": "k", "Value": f"{first}"}, {"Key": "a" if first else "b", "Value": "v"}]
+    }
+    role = {
+        "RoleName": "r",
+        "AssumeRolePolicyDocument": TRUST,
+        "MaxSessionDuration": 3600 if first else 7200,
+    }
     inline = [{"PolicyName": f"{first}", "PolicyDocument": READ}]
     return {
         **network(first, tags),
@@ -130,16 +169,29 @@ def everything(first):
                 **tags,
             },
         ),
-        "Policy": resource("S3::BucketPolicy", {"Bucket": ref("Bucket"), "PolicyDocument": {**READ, "Id": f"{first}"}}),
+        "Policy": resource(
+            "S3::BucketPolicy",
+            {"Bucket": ref("Bucket"), "PolicyDocument": {**READ, "Id": f"{first}"}},
+        ),
         "Secret": resource(
-            "SecretsManager::Secret", {"Name": "made", "GenerateSecretString": {"PasswordLength": 20}, **said, **tags}
+            "SecretsManager::Secret",
+            {"Name": "made", "GenerateSecretString": {"PasswordLength": 20}, **said, **tags},
         ),
         "Given": resource("SecretsManager::Secret", {"Name": "given", "SecretString": f"{first}"}),
         "Role": resource(
             "IAM::Role",
-            {**role, "Policies": inline, "ManagedPolicyArns": [READ_ONLY] if first else [], **said, **tags},
+            {
+                **role,
+                "Policies": inline,
+                "ManagedPolicyArns": [READ_ONLY] if first else [],
+                **said,
+                **tags,
+            },
         ),
-        "Logs": resource("Logs::LogGroup", {"LogGroupName": "/web", "RetentionInDays": 7 if first else 14, **tags}),
+        "Logs": resource(
+            "Logs::LogGroup",
+            {"LogGroupName": "/web", "RetentionInDays": 7 if first else 14, **tags},
+        ),
     }
 
 
@@ -170,7 +222,9 @@ def test_neither_a_creation_nor_an_update_is_drift(aws):
     secrets = aws("secretsmanager")
     made = secrets.get_secret_value(SecretId="made")
     for first in (False, True):
-        assert aws.deploy(everything(first), "update")["StackStatus"] == "UPDATE_COMPLETE", aws.reasons()
+        assert aws.deploy(everything(first), "update")["StackStatus"] == "UPDATE_COMPLETE", (
+            aws.reasons()
+        )
         assert drifted(aws) == []
         assert secrets.get_secret_value(SecretId="given")["SecretString"] == f"{first}"
         again = secrets.get_secret_value(SecretId="made")
@@ -184,15 +238,23 @@ def test_neither_a_creation_nor_an_update_is_drift(aws):
         "Bucket": resource("S3::Bucket", {"BucketName": "things"}),
     }
     assert aws.deploy(fewer, "update")["StackStatus"] == "UPDATE_COMPLETE", aws.reasons()
-    assert "retentionInDays" not in aws("logs").describe_log_groups(logGroupNamePrefix="/web")["logGroups"][0]
+    assert (
+        "retentionInDays"
+        not in aws("logs").describe_log_groups(logGroupNamePrefix="/web")["logGroups"][0]
+    )
     with pytest.raises(aws("s3").exceptions.ClientError, match="NoSuchTagSet"):
         aws("s3").get_bucket_tagging(Bucket="things")
 
 
 def test_what_aws_does_not_manage_cannot_be_attached(aws):
-    role = {"AssumeRolePolicyDocument": TRUST, "ManagedPolicyArns": ["arn:aws:iam::aws:policy/NoSuchPolicy"]}
+    role = {
+        "AssumeRolePolicyDocument": TRUST,
+        "ManagedPolicyArns": ["arn:aws:iam::aws:policy/NoSuchPolicy"],
+    }
     cloudformation = aws("cloudformation")
     aws.deploy({"Role": resource("IAM::Role", role)}, name="wrong")
     events = cloudformation.describe_stack_events(StackName="wrong")["StackEvents"]
     reasons = [each.get("ResourceStatusReason", "") for each in events]
-    assert any("Policy arn:aws:iam::aws:policy/NoSuchPolicy does not exist" in each for each in reasons), reasons
+    assert any(
+        "Policy arn:aws:iam::aws:policy/NoSuchPolicy does not exist" in each for each in reasons
+    ), reasons

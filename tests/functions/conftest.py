@@ -38,7 +38,8 @@ ENVIRONMENT = {
 
 
 def load_handler(name: str) -> ModuleType:
-    """The handler of one function under a module name of its own: both are called lambda_function."""
+    """The handler of one function under a module name of its own: both are called
+    lambda_function."""
     path = FUNCTIONS / name / "lambda_function.py"
     spec = importlib.util.spec_from_file_location(f"{name}_lambda_function", path)
     assert spec
@@ -190,7 +191,8 @@ def need() -> Callable[[str, str], None]:
 
 @pytest.fixture(scope="session")
 def broker(need: Callable[[str, str], None]) -> Iterator[Broker]:
-    """A RabbitMQ node with the management plugin on free loopback ports, its data in a temporary folder."""
+    """A RabbitMQ node with the management plugin on free loopback ports, its data in a temporary
+    folder."""
     need("/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server")
     with tempfile.TemporaryDirectory(prefix="rabbitmq-") as folder:
         node, process = start_broker(Path(folder))
@@ -206,4 +208,6 @@ def broker(need: Callable[[str, str], None]) -> Iterator[Broker]:
 
 def stop_epmd(node: Broker) -> None:
     """The port mapper that the node started on a port of its own; it holds no other node now."""
-    subprocess.run(["epmd", "-kill"], env=node.variables, check=False, capture_output=True, timeout=10)
+    subprocess.run(
+        ["epmd", "-kill"], env=node.variables, check=False, capture_output=True, timeout=10
+    )

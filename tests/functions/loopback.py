@@ -29,7 +29,9 @@ def ok(document: object) -> bytes:
 
 
 @contextmanager
-def server(answer: Callable[[socket.socket, str], None], context: ssl.SSLContext | None = None) -> Iterator[int]:
+def server(
+    answer: Callable[[socket.socket, str], None], context: ssl.SSLContext | None = None
+) -> Iterator[int]:
     """Answers every connection with `answer(socket, path)`; gives its port."""
     listener = socket.create_server(("127.0.0.1", 0))
 

@@ -1,4 +1,5 @@
-"""The autoscaler's handler, AWS played by botocore's Stubber: what is asked, changed, logged, raised."""
+"""The autoscaler's handler, AWS played by botocore's Stubber: what is asked, changed, logged,
+raised."""
 
 from __future__ import annotations
 
@@ -15,7 +16,11 @@ from botocore.exceptions import ConnectTimeoutError
 from botocore.stub import ANY, Stubber
 
 Logged = Callable[[], list[dict[str, Any]]]
-SERVICE = {"ECS_CLUSTER": "euglena-cluster", "ECS_SERVICE": "euglena-agent", "METRIC_ENVIRONMENT": "prod"}
+SERVICE = {
+    "ECS_CLUSTER": "euglena-cluster",
+    "ECS_SERVICE": "euglena-agent",
+    "METRIC_ENVIRONMENT": "prod",
+}
 
 
 class Aws:
@@ -26,7 +31,9 @@ class Aws:
         self.cloudwatch = stack.enter_context(Stubber(module.client("cloudwatch")))
         self.ecs = stack.enter_context(Stubber(module.client("ecs")))
 
-    def metrics(self, *demands: tuple[float, float], age: float = 60, code: str = "Complete", **more: Any) -> None:
+    def metrics(
+        self, *demands: tuple[float, float], age: float = 60, code: str = "Complete", **more: Any
+    ) -> None:
         """(ready, unacknowledged) for each minute; the last one `age` seconds old."""
         last = (self.now - age) // 60 * 60
         times = [datetime.fromtimestamp(last - 60 * i, UTC) for i in range(len(demands))][::-1]
@@ -36,11 +43,16 @@ class Aws:
             "ack_rate": [0.1] * len(demands),
         }
         results = [
-            {"Id": key, "Timestamps": times, "Values": values, "StatusCode": code} for key, values in series.items()
+            {"Id": key, "Timestamps": times, "Values": values, "StatusCode": code}
+            for key, values in series.items()
         ]
-        self.cloudwatch.add_response("get_metric_data", {"MetricDataResults": results, **more}, ANY_METRICS)
+        self.cloudwatch.add_response(
+            "get_metric_data", {"MetricDataResults": results, **more}, ANY_METRICS
+        )
 
-    def service(self, desired: int, running: int | None = None, status: str = "ACTIVE", **more: Any) -> None:
+    def service(
+        self, desired: int, running: int | None = None, status: str = "ACTIVE", **more: Any
+    ) -> None:
         found = {
             "status": status,
             "desiredCount": desired,
@@ -91,7 +103,9 @@ def test_scales_out_and_logs_every_input(autoscaling: ModuleType, aws: Aws, logg
     assert (line["Desired"], line["Need"], line["Held"], line["faults"]) == (9, 9, 0, [])
 
 
-def test_the_log_line_is_an_embedded_metric(autoscaling: ModuleType, aws: Aws, logged: Logged) -> None:
+def test_the_log_line_is_an_embedded_metric(
+    autoscaling: ModuleType, aws: Aws, logged: Logged
+) -> None:
     aws.metrics(*IDLE)
     aws.service(1)
     autoscaling.lambda_handler({}, None)
@@ -103,13 +117,18 @@ def test_the_log_line_is_an_embedded_metric(autoscaling: ModuleType, aws: Aws, l
     assert abs(line["_aws"]["Timestamp"] - 1000 * time.time()) < 60_000, "milliseconds"
 
 
-def test_a_metric_that_is_not_known_is_not_published(autoscaling: ModuleType, aws: Aws, logged: Logged) -> None:
+def test_a_metric_that_is_not_known_is_not_published(
+    autoscaling: ModuleType, aws: Aws, logged: Logged
+) -> None:
     aws.metrics()
     aws.service(8)
     autoscaling.lambda_handler({}, None)
     (line,) = logged()
     assert "Need" not in line
-    assert [m["Name"] for m in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]] == ["Desired", "Held"]
+    assert [m["Name"] for m in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]] == [
+        "Desired",
+        "Held",
+    ]
     assert line["Held"] == 1
 
 
@@ -120,12 +139,18 @@ def test_asks_cloudwatch_for_one_queue_and_environment(
     monkeypatch.setenv("AGENT_INPUT_QUEUE", "other.queue")
     asked: list[dict[str, Any]] = []
     events = autoscaling.client("cloudwatch").meta.events
-    events.register("provide-client-params.cloudwatch.GetMetricData", lambda params, **_: asked.append(params))
+    events.register(
+        "provide-client-params.cloudwatch.GetMetricData", lambda params, **_: asked.append(params)
+    )
     aws.metrics(*IDLE)
     aws.service(1)
     autoscaling.lambda_handler({}, None)
     metrics = [query["MetricStat"]["Metric"] for query in asked[0]["MetricDataQueries"]]
-    assert [m["MetricName"] for m in metrics] == ["MessagesReady", "MessagesUnacknowledged", "AckRate"]
+    assert [m["MetricName"] for m in metrics] == [
+        "MessagesReady",
+        "MessagesUnacknowledged",
+        "AckRate",
+    ]
     names = [{"Name": "Queue", "Value": "other.queue"}, {"Name": "Environment", "Value": "prod"}]
     assert all(m["Namespace"] == "Other/Queue" and m["Dimensions"] == names for m in metrics)
     start, end = asked[0]["StartTime"], asked[0]["EndTime"]
@@ -159,7 +184,9 @@ def test_a_late_reading_does_not_hide_a_newer_point(autoscaling: ModuleType, aws
     assert autoscaling.lambda_handler(reading(aws.now - 200, 0, 0), None)["desired"] == 9
 
 
-def test_a_reading_replaces_the_point_of_its_minute(autoscaling: ModuleType, aws: Aws, logged: Logged) -> None:
+def test_a_reading_replaces_the_point_of_its_minute(
+    autoscaling: ModuleType, aws: Aws, logged: Logged
+) -> None:
     aws.metrics(*IDLE, age=0)
     aws.service(1)
     aws.update(5)
@@ -195,8 +222,12 @@ def test_a_bad_reading_is_refused_and_cloudwatch_decides(
     assert (line["Desired"], line["reading"]) == (4, False)
 
 
-@pytest.mark.parametrize("event", [None, [], "text", {}, {"source": "aws.events"}, {"reading": None}, {"reading": 5}])
-def test_any_other_event_decides_from_cloudwatch(event: Any, autoscaling: ModuleType, aws: Aws) -> None:
+@pytest.mark.parametrize(
+    "event", [None, [], "text", {}, {"source": "aws.events"}, {"reading": None}, {"reading": 5}]
+)
+def test_any_other_event_decides_from_cloudwatch(
+    event: Any, autoscaling: ModuleType, aws: Aws
+) -> None:
     aws.metrics(*IDLE)
     aws.service(1)
     if isinstance(event, dict) and "reading" in event:
@@ -207,10 +238,14 @@ def test_any_other_event_decides_from_cloudwatch(event: Any, autoscaling: Module
 
 
 def test_half_a_point_is_no_point(autoscaling: ModuleType, aws: Aws, logged: Logged) -> None:
-    """A minute with a ready count and no unacknowledged count must not read as "nothing in work"."""
+    """A minute with a ready count and no unacknowledged count must not read as "nothing in
+    work"."""
     times = [datetime.fromtimestamp((aws.now - 60 * i) // 60 * 60, UTC) for i in range(1, 12)]
     results = [{"Id": "ready", "Timestamps": times, "Values": [0.0] * 11, "StatusCode": "Complete"}]
-    results += [{"Id": key, "Timestamps": [], "Values": [], "StatusCode": "Complete"} for key in ("unacknowledged",)]
+    results += [
+        {"Id": key, "Timestamps": [], "Values": [], "StatusCode": "Complete"}
+        for key in ("unacknowledged",)
+    ]
     aws.cloudwatch.add_response("get_metric_data", {"MetricDataResults": results}, ANY_METRICS)
     aws.service(8)
     assert autoscaling.lambda_handler({}, None) == {"desired": 8, "reason": "metric stale"}
@@ -225,11 +260,15 @@ def test_a_partial_answer_never_scales_in(code: str, autoscaling: ModuleType, aw
     assert answer == {"desired": 8, "reason": "CloudWatch's answer is incomplete"}
 
 
-def test_a_second_page_is_read_and_a_third_makes_it_incomplete(autoscaling: ModuleType, aws: Aws) -> None:
+def test_a_second_page_is_read_and_a_third_makes_it_incomplete(
+    autoscaling: ModuleType, aws: Aws
+) -> None:
     """At most four calls in a tick: two pages, DescribeServices, UpdateService."""
     aws.metrics(*IDLE, NextToken="2")
     expected = ANY_METRICS | {"NextToken": "2"}
-    aws.cloudwatch.add_response("get_metric_data", {"MetricDataResults": [], "NextToken": "3"}, expected)
+    aws.cloudwatch.add_response(
+        "get_metric_data", {"MetricDataResults": [], "NextToken": "3"}, expected
+    )
     aws.service(8)
     assert autoscaling.lambda_handler({}, None)["reason"] == "CloudWatch's answer is incomplete"
 
@@ -244,7 +283,10 @@ ROLLOUTS = {
 def test_never_in_during_a_rollout(case: str, autoscaling: ModuleType, aws: Aws) -> None:
     aws.metrics(*IDLE)
     aws.service(8, deployments=ROLLOUTS[case])
-    assert autoscaling.lambda_handler({}, None) == {"desired": 8, "reason": "deployment in progress"}
+    assert autoscaling.lambda_handler({}, None) == {
+        "desired": 8,
+        "reason": "deployment in progress",
+    }
 
 
 def test_a_count_changed_by_hand_is_brought_back(autoscaling: ModuleType, aws: Aws) -> None:
@@ -255,7 +297,9 @@ def test_a_count_changed_by_hand_is_brought_back(autoscaling: ModuleType, aws: A
 
 
 @pytest.mark.parametrize("status", ["INACTIVE", "DRAINING"])
-def test_a_service_that_is_not_active(status: str, autoscaling: ModuleType, aws: Aws, logged: Logged) -> None:
+def test_a_service_that_is_not_active(
+    status: str, autoscaling: ModuleType, aws: Aws, logged: Logged
+) -> None:
     aws.metrics(*IDLE)
     aws.service(3, status=status)
     with pytest.raises(Exception, match=f"euglena-agent in cluster euglena-cluster is {status}"):
@@ -268,12 +312,19 @@ def test_a_service_that_is_not_active(status: str, autoscaling: ModuleType, aws:
 def test_a_service_that_is_missing(autoscaling: ModuleType, aws: Aws) -> None:
     aws.metrics(*IDLE)
     missing = [{"arn": "arn:aws:ecs:us-east-2:123456789012:service/x", "reason": "MISSING"}]
-    aws.ecs.add_response("describe_services", {"services": [], "failures": missing}, EXPECTED_SERVICE)
+    aws.ecs.add_response(
+        "describe_services", {"services": [], "failures": missing}, EXPECTED_SERVICE
+    )
     with pytest.raises(Exception, match="is MISSING"):
         autoscaling.lambda_handler({}, None)
 
 
-AWS_ERRORS = ["ThrottlingException", "AccessDeniedException", "ClusterNotFoundException", "ServerException"]
+AWS_ERRORS = [
+    "ThrottlingException",
+    "AccessDeniedException",
+    "ClusterNotFoundException",
+    "ServerException",
+]
 
 
 @pytest.mark.parametrize("call", ["get_metric_data", "describe_services", "update_service"])
@@ -298,7 +349,9 @@ def test_an_aws_error_at_any_call_is_logged_and_raised(
         assert line["decision"]["desired"] == 9
 
 
-def test_without_cloudwatch_a_fresh_reading_still_scales_out(autoscaling: ModuleType, aws: Aws, logged: Logged) -> None:
+def test_without_cloudwatch_a_fresh_reading_still_scales_out(
+    autoscaling: ModuleType, aws: Aws, logged: Logged
+) -> None:
     aws.cloudwatch.add_client_error("get_metric_data", "ThrottlingException")
     aws.service(1)
     aws.update(11)
@@ -317,11 +370,15 @@ def test_without_cloudwatch_a_fresh_reading_of_zero_never_scales_in(
     assert logged()[0]["Desired"] == 8
 
 
-def test_a_timeout_is_a_fault_like_any_other(autoscaling: ModuleType, aws: Aws, logged: Logged) -> None:
+def test_a_timeout_is_a_fault_like_any_other(
+    autoscaling: ModuleType, aws: Aws, logged: Logged
+) -> None:
     def fail(**_: Any) -> None:
         raise ConnectTimeoutError(endpoint_url="https://monitoring")
 
-    autoscaling.client("cloudwatch").meta.events.register("provide-client-params.cloudwatch.*", fail)
+    autoscaling.client("cloudwatch").meta.events.register(
+        "provide-client-params.cloudwatch.*", fail
+    )
     with pytest.raises(Exception, match="ConnectTimeoutError"):
         autoscaling.lambda_handler({}, None)
     assert "ConnectTimeoutError" in logged()[0]["faults"][0]
@@ -341,8 +398,14 @@ BAD_SETTINGS = {
     "infinite": ({"MESSAGES_PER_WORKER": "inf"}, "MESSAGES_PER_WORKER='inf'"),
     "nan": ({"MESSAGES_PER_WORKER": "nan"}, "MESSAGES_PER_WORKER='nan'"),
     "minimum over maximum": ({"MIN_WORKERS": "12"}, "MIN_WORKERS=12 is above MAX_WORKERS=11"),
-    "fallback over maximum": ({"FALLBACK_WORKERS": "12"}, "FALLBACK_WORKERS=12 is above MAX_WORKERS=11"),
-    "several at once": ({"HEADROOM": "x", "ECS_SERVICE": ""}, "ECS_SERVICE is not set; HEADROOM='x'"),
+    "fallback over maximum": (
+        {"FALLBACK_WORKERS": "12"},
+        "FALLBACK_WORKERS=12 is above MAX_WORKERS=11",
+    ),
+    "several at once": (
+        {"HEADROOM": "x", "ECS_SERVICE": ""},
+        "ECS_SERVICE is not set; HEADROOM='x'",
+    ),
 }
 
 
@@ -375,7 +438,9 @@ BOUNDS = {
 
 
 @pytest.mark.parametrize("name", BOUNDS)
-def test_each_bound_is_allowed_and_what_lies_beyond_is_not(name: str, autoscaling: ModuleType) -> None:
+def test_each_bound_is_allowed_and_what_lies_beyond_is_not(
+    name: str, autoscaling: ModuleType
+) -> None:
     low, high = BOUNDS[name]
     for value in (low, high):
         told = SERVICE | {"MIN_WORKERS": "0", name: str(value)}
@@ -397,9 +462,13 @@ def test_derived_defaults(autoscaling: ModuleType) -> None:
     assert (config.fallback_workers, config.scale_in_max_age_seconds) == (5, 120)
 
 
-def test_the_environment_wins_over_dot_env_over_aws_env(autoscaling: ModuleType, tmp_path: Path) -> None:
+def test_the_environment_wins_over_dot_env_over_aws_env(
+    autoscaling: ModuleType, tmp_path: Path
+) -> None:
     (tmp_path / "aws.env").write_text("ECS_CLUSTER=from-aws-env\nMIN_WORKERS=1\nMAX_WORKERS=1\n")
-    (tmp_path / ".env").write_text("MIN_WORKERS=2\nMAX_WORKERS=2\nMODEL_NAME=gpt-4o\nEMPTY=\nODD=${HOME}\n")
+    (tmp_path / ".env").write_text(
+        "MIN_WORKERS=2\nMAX_WORKERS=2\nMODEL_NAME=gpt-4o\nEMPTY=\nODD=${HOME}\n"
+    )
     values = autoscaling.settings({"MAX_WORKERS": "3", "MIN_WORKERS": ""}, tmp_path)
     assert [values[name] for name in ("ECS_CLUSTER", "MIN_WORKERS", "MAX_WORKERS")] == [
         "from-aws-env",

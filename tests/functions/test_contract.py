@@ -34,7 +34,9 @@ def test_every_variable_of_the_autoscaler_is_one_that_it_reads(environment: str)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_every_variable_of_queue_metrics_is_one_that_it_reads(environment: str, queue_metrics: ModuleType) -> None:
+def test_every_variable_of_queue_metrics_is_one_that_it_reads(
+    environment: str, queue_metrics: ModuleType
+) -> None:
     rendered = variables(environment, "QueueMetrics")
     assert rendered.keys() <= {*queue_metrics.REQUIRED, *queue_metrics.DEFAULTS, *OPTIONAL}
     queue_metrics.settings(rendered)
@@ -56,7 +58,12 @@ def test_old_points_do_not_scale_in_where_readings_are_handed_over(environment: 
 
 def test_alarms_and_dashboard_name_metrics_that_are_published(queue_metrics: ModuleType) -> None:
     text = (BUILD / "prod" / "app" / "observability.yaml").read_text()
-    published = {name for name, _ in queue_metrics.METRICS.values()} | {"ReadFailure", "Desired", "Need", "Held"}
+    published = {name for name, _ in queue_metrics.METRICS.values()} | {
+        "ReadFailure",
+        "Desired",
+        "Need",
+        "Held",
+    }
     for name in ("MessagesReady", "MessagesUnacknowledged", "ReadFailure", "Desired", "Need"):
         assert name in published
         assert re.search(rf"\b{name}\b", text)

@@ -1,4 +1,5 @@
-"""Both zips as Lambda runs them, against a real RabbitMQ and moto's server: out with the queue, in after it."""
+"""Both zips as Lambda runs them, against a real RabbitMQ and moto's server: out with the queue, in
+after it."""
 
 from __future__ import annotations
 
@@ -65,7 +66,10 @@ def _wheels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def packages(_wheels: None) -> Iterator[dict[str, Path]]:
     """Both functions, unpacked from the project's zips into read-only folders."""
     made = zips.packaged("prod")
-    with zips.unpacked(made["autoscaling"]) as first, zips.unpacked(made["queue_metrics"]) as second:
+    with (
+        zips.unpacked(made["autoscaling"]) as first,
+        zips.unpacked(made["queue_metrics"]) as second,
+    ):
         yield {"autoscaling": first, "queue_metrics": second}
 
 
@@ -116,7 +120,9 @@ class System:
 
     def run(self, name: str, event: object, variables: dict[str, str]) -> Any:
         variables = variables | {"AWS_ENDPOINT_URL": self.endpoint, "METRIC_ENVIRONMENT": "prod"}
-        answer = zips.invoke(self.python, self.packages[name], self.runtime, event, variables, self.clock)
+        answer = zips.invoke(
+            self.python, self.packages[name], self.runtime, event, variables, self.clock
+        )
         self.peak_kib = max(self.peak_kib, answer["peak_kib"])
         return answer["result"]
 
@@ -135,12 +141,16 @@ class System:
         if trigger == "schedule":
             self.read()
             return self.tick({"source": "aws.events"})
-        self.read(AUTOSCALER_FUNCTION="euglena-autoscaling", AWS_ENDPOINT_URL_LAMBDA=self.lambda_endpoint)
+        self.read(
+            AUTOSCALER_FUNCTION="euglena-autoscaling", AWS_ENDPOINT_URL_LAMBDA=self.lambda_endpoint
+        )
         return self.tick(self.invocations.events.pop(), SCALE_IN_MAX_AGE_SECONDS="90")
 
     def desired(self) -> int:
         ecs = boto3.client("ecs", endpoint_url=self.endpoint)
-        (service,) = ecs.describe_services(cluster="euglena-cluster", services=["euglena-agent"])["services"]
+        (service,) = ecs.describe_services(cluster="euglena-cluster", services=["euglena-agent"])[
+            "services"
+        ]
         return int(service["desiredCount"])
 
 
@@ -150,7 +160,10 @@ def create_service(endpoint: str) -> None:
     container = {"name": "agent", "image": "agent", "memory": 2048}
     ecs.register_task_definition(family="euglena-agent", containerDefinitions=[container])
     ecs.create_service(
-        cluster="euglena-cluster", serviceName="euglena-agent", taskDefinition="euglena-agent", desiredCount=1
+        cluster="euglena-cluster",
+        serviceName="euglena-agent",
+        taskDefinition="euglena-agent",
+        desiredCount=1,
     )
 
 
@@ -172,8 +185,12 @@ def system(
         pytest.skip(message)
     secrets = boto3.client("secretsmanager", endpoint_url=server)
     text = json.dumps({"username": broker.user, "password": broker.password})
-    secret = secrets.create_secret(Name=f"euglena/rabbitmq-{request.param}", SecretString=text)["ARN"]
-    monkeypatch.setenv("MOTO_ECS_SERVICE_RUNNING", "1")  # else moto's new service stays in a rollout for ever
+    secret = secrets.create_secret(Name=f"euglena/rabbitmq-{request.param}", SecretString=text)[
+        "ARN"
+    ]
+    monkeypatch.setenv(
+        "MOTO_ECS_SERVICE_RUNNING", "1"
+    )  # else moto's new service stays in a rollout for ever
     create_service(server)
     lambda_endpoint = f"http://127.0.0.1:{invocations.server_port}"
     return System(python, packages, runtime, server, lambda_endpoint, invocations, secret, broker)
@@ -185,7 +202,9 @@ def shows(broker: Broker, ready: int) -> bool:
 
 @pytest.mark.parametrize("trigger", ["schedule", "reading"])
 @pytest.mark.parametrize("window", ["240", pytest.param("", marks=pytest.mark.slow, id="default")])
-def test_out_with_the_queue_and_in_after_the_window(window: str, trigger: str, system: System) -> None:
+def test_out_with_the_queue_and_in_after_the_window(
+    window: str, trigger: str, system: System
+) -> None:
     system.window = window
     with system.broker.channel() as channel:
         channel.queue_declare(QUEUE, durable=True)
@@ -226,22 +245,31 @@ def test_an_outage_of_the_broker_lifts_to_the_fallback_and_never_lowers(system: 
 def test_the_guides_files_mode(system: System) -> None:
     """The guide's aws.env and .env in the zip, no environment variable at all."""
     with zips.unpacked(zips.packaged("guide")["autoscaling"]) as unpacked:
-        answer = zips.invoke(system.python, unpacked, system.runtime, {}, {"AWS_ENDPOINT_URL": system.endpoint})
+        answer = zips.invoke(
+            system.python, unpacked, system.runtime, {}, {"AWS_ENDPOINT_URL": system.endpoint}
+        )
     assert answer["result"] == {"desired": 6, "reason": "metric stale: lifted to the fallback"}
 
 
 @pytest.mark.parametrize("environment", ["prod", "guide"])
 @pytest.mark.usefixtures("_wheels")
 def test_the_zips_hold_the_functions_and_no_secret(environment: str) -> None:
-    """keys.env's names stay out, with their values; the guide's two files are in its autoscaler only."""
+    """keys.env's names stay out, with their values; the guide's two files are in its autoscaler
+    only."""
     names_of_secrets = dotenv_values(PROJECT / "env" / environment / "keys.env.example").keys()
     assert names_of_secrets
     for function, data in zips.packaged(environment).items():
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = set(archive.namelist())
-            texts = {name: archive.read(name).decode() for name in names if name.endswith((".env", ".py"))}
+            texts = {
+                name: archive.read(name).decode()
+                for name in names
+                if name.endswith((".env", ".py"))
+            }
         own = {path.name for path in (PROJECT / "lambda" / function).glob("*.py")}
-        files = {"aws.env", ".env"} if (environment, function) == ("guide", "autoscaling") else set()
+        files = (
+            {"aws.env", ".env"} if (environment, function) == ("guide", "autoscaling") else set()
+        )
         assert own | files <= names
         assert {name for name in names if name.endswith(".env")} == files
         assert not [name for name in names_of_secrets for text in texts.values() if name in text]

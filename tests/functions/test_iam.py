@@ -1,4 +1,5 @@
-"""Every AWS call of both functions against the roles in build/: each is allowed, and nothing allowed is unused."""
+"""Every AWS call of both functions against the roles in build/: each is allowed, and nothing
+allowed is unused."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ Loader.add_multi_constructor("!", lambda loader, suffix, node: f"{suffix} {node.
 
 
 def resolved(text: str) -> str:
-    """The ARN that CloudFormation would make of a !Sub, or of a !Ref to the one secret that it may be."""
+    """The ARN that CloudFormation would make of a !Sub, or of a !Ref to the one secret that it may
+    be."""
     if text == "Ref RabbitmqSecretArn":
         return "arn:aws:secretsmanager:us-east-2:123456789012:secret:rabbitmq-??????"
     known = {"AWS::Partition": "aws", "AWS::Region": "us-east-2", "AWS::AccountId": "123456789012"}
@@ -119,28 +121,38 @@ def resource_of(call: dict[str, Any]) -> str:
     return ""
 
 
-def run(module: ModuleType, variables: dict[str, str], event: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def run(
+    module: ModuleType, variables: dict[str, str], event: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with suppress(Exception):  # what fails here is moto's or the broker's side; the call has been made
+    with suppress(
+        Exception
+    ):  # what fails here is moto's or the broker's side; the call has been made
         module.lambda_handler(event, None)
 
 
-def autoscaler_calls(module: ModuleType, environment: str, monkeypatch: pytest.MonkeyPatch) -> Calls:
+def autoscaler_calls(
+    module: ModuleType, environment: str, monkeypatch: pytest.MonkeyPatch
+) -> Calls:
     """All calls of a tick that changes the count of this environment's service."""
     service = template(environment, "agent")["Service"]["Properties"]["ServiceName"]
     calls: Calls = {}
     record(module, calls)
     ecs = boto3.client("ecs")
     ecs.create_cluster(clusterName=CLUSTER)
-    ecs.register_task_definition(family="a", containerDefinitions=[{"name": "a", "image": "a", "memory": 1}])
+    ecs.register_task_definition(
+        family="a", containerDefinitions=[{"name": "a", "image": "a", "memory": 1}]
+    )
     ecs.create_service(cluster=CLUSTER, serviceName=service, taskDefinition="a", desiredCount=1)
     variables = {"ECS_CLUSTER": CLUSTER, "ECS_SERVICE": service, "METRIC_ENVIRONMENT": environment}
     run(module, variables, {}, monkeypatch)
     return calls
 
 
-def queue_metrics_calls(module: ModuleType, environment: str, monkeypatch: pytest.MonkeyPatch) -> Calls:
+def queue_metrics_calls(
+    module: ModuleType, environment: str, monkeypatch: pytest.MonkeyPatch
+) -> Calls:
     """All calls of a run with the environment's own variables, but for where the broker is."""
     resources = template(environment, "autoscaler")
     variables = dict(resources["QueueMetrics"]["Properties"]["Environment"]["Variables"])
@@ -164,7 +176,9 @@ def register_gateway(namespace: str, service: str) -> None:
     client.create_private_dns_namespace(Name=namespace, Vpc="vpc-1")
     (found,) = client.list_namespaces()["Namespaces"]
     records = {"DnsRecords": [{"Type": "A", "TTL": 10}]}
-    made = client.create_service(Name=service, NamespaceId=found["Id"], DnsConfig=records)["Service"]
+    made = client.create_service(Name=service, NamespaceId=found["Id"], DnsConfig=records)[
+        "Service"
+    ]
     attributes = {"AWS_INSTANCE_IPV4": "127.0.0.1"}
     client.register_instance(ServiceId=made["Id"], InstanceId="task", Attributes=attributes)
 
@@ -176,7 +190,9 @@ def test_there_are_environments() -> None:
     assert {"guide", "prod"} <= set(ENVIRONMENTS)
 
 
-def compare(calls: Calls, parts: list[dict[str, Any]], by_lambda: set[str]) -> list[tuple[str, str, str]]:
+def compare(
+    calls: Calls, parts: list[dict[str, Any]], by_lambda: set[str]
+) -> list[tuple[str, str, str]]:
     """The table: action, resource of the call, verdict."""
     actions = {action for part in parts for action in part["actions"]}
     table = [
@@ -209,7 +225,13 @@ def test_the_queue_metrics_role_is_what_it_calls(
 
 
 def test_a_call_that_is_not_allowed_and_a_right_that_is_not_used_are_found() -> None:
-    parts = [{"actions": ["ecs:UpdateService", "ecs:RunTask"], "resources": ["arn:a"], "conditions": {}}]
+    parts = [
+        {"actions": ["ecs:UpdateService", "ecs:RunTask"], "resources": ["arn:a"], "conditions": {}}
+    ]
     calls: Calls = {"ecs:UpdateService": ("arn:b", {}), "s3:GetObject": ("arn:a", {})}
     verdicts = {action: verdict for action, _, verdict in compare(calls, parts, set())}
-    assert verdicts == {"ecs:UpdateService": "DENIED", "s3:GetObject": "DENIED", "ecs:RunTask": "UNUSED"}
+    assert verdicts == {
+        "ecs:UpdateService": "DENIED",
+        "s3:GetObject": "DENIED",
+        "ecs:RunTask": "UNUSED",
+    }

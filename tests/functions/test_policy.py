@@ -100,23 +100,32 @@ def test_cases(case: str) -> None:
     past, service, config, desired, reason = CASES[case]
     decision = decide(past, service, config)
     assert (decision.desired, decision.reason) == (desired, reason)
-    assert decision.held == (decision.desired == service.desired and decision.need != service.desired)
+    assert decision.held == (
+        decision.desired == service.desired and decision.need != service.desired
+    )
 
 
 def test_a_tick_that_was_skipped_changes_nothing_about_the_next() -> None:
     """Stateless: the decision depends on what is known now, not on the ticks before."""
-    assert decide(steady(3, 2), Service(1, 1, False), config()).desired == 8  # 5 + sqrt(5), rounded up
+    assert (
+        decide(steady(3, 2), Service(1, 1, False), config()).desired == 8
+    )  # 5 + sqrt(5), rounded up
 
 
 counts = st.integers(0, 200).map(float)
-ages = st.lists(st.integers(0, 20), unique=True, max_size=15).map(lambda ages: sorted(ages, reverse=True))
+ages = st.lists(st.integers(0, 20), unique=True, max_size=15).map(
+    lambda ages: sorted(ages, reverse=True)
+)
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> History:
     offset = draw(st.floats(-60, 400))
     rates = st.none() | st.floats(0, 2)
-    points = [Point(NOW - offset - 60 * age, draw(counts), draw(counts), draw(rates)) for age in draw(ages)]
+    points = [
+        Point(NOW - offset - 60 * age, draw(counts), draw(counts), draw(rates))
+        for age in draw(ages)
+    ]
     return History(NOW, tuple(points), draw(st.booleans()))
 
 
@@ -138,18 +147,23 @@ def configs(draw: st.DrawFn) -> Config:
     )
 
 
-services = st.builds(Service, desired=st.integers(0, 60), running=st.integers(0, 60), deploying=st.booleans())
+services = st.builds(
+    Service, desired=st.integers(0, 60), running=st.integers(0, 60), deploying=st.booleans()
+)
 
 
 @given(histories(), services, configs())
-def test_a_count_is_set_within_the_bounds_or_left_alone(past: History, service: Service, config: Config) -> None:
+def test_a_count_is_set_within_the_bounds_or_left_alone(
+    past: History, service: Service, config: Config
+) -> None:
     desired = decide(past, service, config).desired
     assert desired == service.desired or config.min_workers <= desired <= config.max_workers
 
 
 @given(histories(), services, configs())
 def test_the_same_input_twice_is_a_no_op(past: History, service: Service, config: Config) -> None:
-    """Right after a decision, and when its tasks run. (Tasks that come up by themselves may end a hold.)"""
+    """Right after a decision, and when its tasks run. (Tasks that come up by themselves may end a
+    hold.)"""
     first = decide(past, service, config)
     settled = service.running if first.desired == service.desired else first.desired
     for running in (service.running, settled):
@@ -173,7 +187,8 @@ def test_more_backlog_never_means_fewer_workers(
 
 @given(histories(), services, configs())
 def test_missing_data_never_scales_in(past: History, service: Service, config: Config) -> None:
-    """With fewer than half of the window's points, or no recent one, or a partial answer: never down."""
+    """With fewer than half of the window's points, or no recent one, or a partial answer: never
+    down."""
     window = [p for p in past.points if NOW - config.scale_window_seconds <= p.timestamp]
     missing = (
         not past.complete
@@ -185,13 +200,17 @@ def test_missing_data_never_scales_in(past: History, service: Service, config: C
 
 
 @given(histories(), services, configs())
-def test_never_in_during_a_rollout_or_while_tasks_start(past: History, service: Service, config: Config) -> None:
+def test_never_in_during_a_rollout_or_while_tasks_start(
+    past: History, service: Service, config: Config
+) -> None:
     if service.deploying or service.running < service.desired:
         assert decide(past, service, config).desired >= service.desired
 
 
 @given(histories(), services, configs())
-def test_a_backlog_of_the_maximum_gets_the_maximum(past: History, service: Service, config: Config) -> None:
+def test_a_backlog_of_the_maximum_gets_the_maximum(
+    past: History, service: Service, config: Config
+) -> None:
     point = Point(NOW, 0, float(config.max_workers))
     full = History(NOW, (*[p for p in past.points if p.timestamp < NOW], point))
     assert decide(full, service, config).desired >= config.max_workers

@@ -36,7 +36,13 @@ class Account:
         dimensions = [{"Name": "Queue", "Value": queue}, {"Name": "Environment", "Value": "prod"}]
         client = boto3.client("cloudwatch")
         found = {}
-        for name in ("MessagesReady", "MessagesUnacknowledged", "Consumers", "PublishRate", "AckRate"):
+        for name in (
+            "MessagesReady",
+            "MessagesUnacknowledged",
+            "Consumers",
+            "PublishRate",
+            "AckRate",
+        ):
             points = client.get_metric_statistics(
                 Namespace="Euglena/Queue", MetricName=name, Dimensions=dimensions, Statistics=["Maximum"],
                 StartTime=now - timedelta(minutes=10), EndTime=now + timedelta(minutes=2), Period=60,
@@ -64,11 +70,15 @@ def record(module: ModuleType, account: Account) -> None:
 
 
 @pytest.fixture
-def account(queue_metrics: ModuleType, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+def account(
+    queue_metrics: ModuleType, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Account]:
     """An account with the broker's secret, and the function configured to read the broker."""
     with mock_aws():
         text = json.dumps({"username": broker.user, "password": broker.password})
-        secret = boto3.client("secretsmanager").create_secret(Name="euglena/rabbitmq", SecretString=text)
+        secret = boto3.client("secretsmanager").create_secret(
+            Name="euglena/rabbitmq", SecretString=text
+        )
         settings = {
             "RABBITMQ_MANAGEMENT_URL": broker.url,
             "RABBITMQ_SECRET_ID": secret["ARN"],
@@ -104,7 +114,9 @@ def publish(channel: Any, count: int) -> None:
         channel.basic_publish("", QUEUE, str(number).encode())
 
 
-def test_a_queue_that_does_not_exist_yet_is_empty(queue_metrics: ModuleType, account: Account) -> None:
+def test_a_queue_that_does_not_exist_yet_is_empty(
+    queue_metrics: ModuleType, account: Account
+) -> None:
     queue_metrics.lambda_handler({}, None)
     assert account.published() == {
         "MessagesReady": 0, "MessagesUnacknowledged": 0, "Consumers": 0, "PublishRate": 0, "AckRate": 0
@@ -118,9 +130,13 @@ def test_ready_and_unacknowledged_and_consumers_and_rates(
     publish(channel, 5)
     deliveries: list[int] = []
     channel.basic_consume(QUEUE, lambda _, method, *__: deliveries.append(method.delivery_tag))
-    wait_until(lambda: channel.connection.process_data_events(0.1) or len(deliveries) == 1, "a delivery")
+    wait_until(
+        lambda: channel.connection.process_data_events(0.1) or len(deliveries) == 1, "a delivery"
+    )
     channel.basic_ack(deliveries[0])
-    wait_until(lambda: channel.connection.process_data_events(0.1) or len(deliveries) == 2, "the next")
+    wait_until(
+        lambda: channel.connection.process_data_events(0.1) or len(deliveries) == 2, "the next"
+    )
     settle(broker, messages_ready=3, messages_unacknowledged=1, consumers=1)
     answer = queue_metrics.lambda_handler({}, None)
     assert (answer["ready"], answer["unacknowledged"], answer["consumers"]) == (3, 1, 1)
@@ -149,7 +165,9 @@ def test_the_rates_are_averages_over_a_minute(
     assert rate() < 2
 
 
-def test_a_purged_queue_is_empty(queue_metrics: ModuleType, account: Account, broker: Broker, channel: Any) -> None:
+def test_a_purged_queue_is_empty(
+    queue_metrics: ModuleType, account: Account, broker: Broker, channel: Any
+) -> None:
     publish(channel, 4)
     settle(broker, messages_ready=4)
     channel.queue_purge(QUEUE)
@@ -188,7 +206,10 @@ def test_a_memory_alarm_does_not_hide_the_depth(
     broker.ctl("set_vm_memory_high_watermark", "absolute", "1")
     try:
         alarms = broker.api("GET", "/api/nodes")[0]
-        wait_until(lambda: broker.api("GET", "/api/nodes")[0]["mem_alarm"], f"an alarm, not {alarms['mem_used']}")
+        wait_until(
+            lambda: broker.api("GET", "/api/nodes")[0]["mem_alarm"],
+            f"an alarm, not {alarms['mem_used']}",
+        )
         assert queue_metrics.lambda_handler({}, None)["ready"] == 3
     finally:
         broker.ctl("set_vm_memory_high_watermark", "0.4")
@@ -212,7 +233,8 @@ def test_wrong_credentials_are_fetched_once_more_and_then_an_error(
 def test_rotated_credentials_are_fetched_again(
     queue_metrics: ModuleType, account: Account, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The cache holds the old password; the 401 makes the function read the secret once, then it works."""
+    """The cache holds the old password; the 401 makes the function read the secret once, then it
+    works."""
     queue_metrics.lambda_handler({}, None)
     queue_metrics.lambda_handler({}, None)
     assert len(account.made("GetSecretValue")) == 1
@@ -222,7 +244,9 @@ def test_rotated_credentials_are_fetched_again(
     try:
         text = json.dumps({"username": "rotating", "password": "rotated"})
         boto3.client("secretsmanager").put_secret_value(SecretId=account.secret, SecretString=text)
-        broker.api("PUT", f"/api/users/{broker.user}", {"password": "changed", "tags": "administrator"})
+        broker.api(
+            "PUT", f"/api/users/{broker.user}", {"password": "changed", "tags": "administrator"}
+        )
         assert queue_metrics.lambda_handler({}, None)["ready"] == 0
         assert len(account.made("GetSecretValue")) == 2
     finally:
@@ -248,7 +272,8 @@ def test_a_secret_of_another_shape_is_not_shown(
 def test_the_reading_is_handed_to_the_autoscaler(
     queue_metrics: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch, logged: Logged
 ) -> None:
-    """moto has no such function and refuses the call, which is reported; the call itself is what counts."""
+    """moto has no such function and refuses the call, which is reported; the call itself is what
+    counts."""
     monkeypatch.setenv("AUTOSCALER_FUNCTION", "euglena-autoscaling")
     with pytest.raises(Exception, match="ResourceNotFoundException"):
         queue_metrics.lambda_handler({}, None)
@@ -264,7 +289,10 @@ def test_the_reading_is_handed_to_the_autoscaler(
 
 
 def test_the_autoscaler_understands_the_reading(
-    queue_metrics: ModuleType, autoscaling: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch
+    queue_metrics: ModuleType,
+    autoscaling: ModuleType,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AUTOSCALER_FUNCTION", "euglena-autoscaling")
     with pytest.raises(Exception, match="ResourceNotFoundException"):
@@ -280,7 +308,9 @@ def test_a_failure_to_publish_does_not_keep_the_reading_from_the_autoscaler(
     def deny(**_: Any) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "PutMetricData")
 
-    queue_metrics.client("cloudwatch").meta.events.register("before-call.cloudwatch.PutMetricData", deny)
+    queue_metrics.client("cloudwatch").meta.events.register(
+        "before-call.cloudwatch.PutMetricData", deny
+    )
     monkeypatch.setenv("AUTOSCALER_FUNCTION", "euglena-autoscaling")
     with pytest.raises(Exception, match="AccessDenied"):
         queue_metrics.lambda_handler({}, None)
@@ -293,7 +323,9 @@ def gateways(addresses: list[str | None], monkeypatch: pytest.MonkeyPatch) -> No
     client.create_private_dns_namespace(Name="euglena.local", Vpc="vpc-1")
     (namespace,) = client.list_namespaces()["Namespaces"]
     records = {"DnsRecords": [{"Type": "A", "TTL": 10}]}
-    service = client.create_service(Name="euglena-gateway", NamespaceId=namespace["Id"], DnsConfig=records)
+    service = client.create_service(
+        Name="euglena-gateway", NamespaceId=namespace["Id"], DnsConfig=records
+    )
     for number, address in enumerate(addresses):
         attributes = {"AWS_INSTANCE_IPV4": address} if address else {"AWS_INSTANCE_PORT": "8080"}
         identity = {"ServiceId": service["Service"]["Id"], "InstanceId": f"task-{number}"}
@@ -303,7 +335,11 @@ def gateways(addresses: list[str | None], monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_sidecar_topology_asks_cloud_map_and_sums(
-    queue_metrics: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch, broker: Broker, channel: Any
+    queue_metrics: ModuleType,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    broker: Broker,
+    channel: Any,
 ) -> None:
     publish(channel, 2)
     settle(broker, messages_ready=2)
@@ -328,7 +364,10 @@ def test_one_broker_that_cannot_be_reached_and_nothing_is_published(
 
 @pytest.mark.parametrize("addresses", [[], ["127.0.0.1", None]])
 def test_no_instance_or_one_without_an_address_is_an_error(
-    addresses: list[str | None], queue_metrics: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch
+    addresses: list[str | None],
+    queue_metrics: ModuleType,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gateways(addresses, monkeypatch)
     with pytest.raises(Exception, match="no instance, or one without AWS_INSTANCE_IPV4"):
@@ -338,12 +377,18 @@ def test_no_instance_or_one_without_an_address_is_an_error(
 
 BAD_SETTINGS = {
     "nothing set": ({"METRIC_ENVIRONMENT": ""}, "METRIC_ENVIRONMENT is not set"),
-    "another scheme": ({"RABBITMQ_MANAGEMENT_URL": "amqp://h:5672"}, "RABBITMQ_MANAGEMENT_URL must be"),
+    "another scheme": (
+        {"RABBITMQ_MANAGEMENT_URL": "amqp://h:5672"},
+        "RABBITMQ_MANAGEMENT_URL must be",
+    ),
     "credentials in the URL": (
         {"RABBITMQ_MANAGEMENT_URL": "http://u:topsecret@h:15672"},
         "RABBITMQ_MANAGEMENT_URL must be",
     ),
-    "a bad port": ({"RABBITMQ_MANAGEMENT_URL": "http://h:99999"}, "RABBITMQ_MANAGEMENT_URL must be"),
+    "a bad port": (
+        {"RABBITMQ_MANAGEMENT_URL": "http://h:99999"},
+        "RABBITMQ_MANAGEMENT_URL must be",
+    ),
     "a timeout of a minute": ({"RABBITMQ_TIMEOUT_SECONDS": "60"}, "give a whole number, 1 to 20"),
     "half of Cloud Map": (
         {"CLOUD_MAP_SERVICE": "x"},
@@ -354,7 +399,11 @@ BAD_SETTINGS = {
 
 @pytest.mark.parametrize("case", BAD_SETTINGS)
 def test_bad_settings(
-    case: str, queue_metrics: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch, logged: Logged
+    case: str,
+    queue_metrics: ModuleType,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    logged: Logged,
 ) -> None:
     changed, text = BAD_SETTINGS[case]
     for name, value in changed.items():

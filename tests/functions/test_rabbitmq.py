@@ -58,16 +58,25 @@ WRONG = {
     "a huge reply": (response("200 OK", b" " * (2 << 20)), "over 1048576 bytes"),
     "a huge header": (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000, "LineTooLong"),
     "a page of something else": (response("404 Not Found", b"<html>"), "JSONDecodeError"),
-    "a 404 of something else": (response("404 Not Found", b'{"message":"no"}'), "is the port right?"),
+    "a 404 of something else": (
+        response("404 Not Found", b'{"message":"no"}'),
+        "is the port right?",
+    ),
     "not a queue": (ok([DOCUMENT]), "the reply is not a queue"),
-    "a list of vhosts that is not one": (response("404 Not Found", NOT_FOUND), "missing, not running"),
+    "a list of vhosts that is not one": (
+        response("404 Not Found", NOT_FOUND),
+        "missing, not running",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_answer_is_an_error_and_never_a_zero(case: str) -> None:
     data, text = WRONG[case]
-    with server(sends(data)) as port, pytest.raises(BrokerError, match=r"broker 127\.0\.0\.1") as raised:
+    with (
+        server(sends(data)) as port,
+        pytest.raises(BrokerError, match=r"broker 127\.0\.0\.1") as raised,
+    ):
         read_from(port)
     assert text in str(raised.value)
     assert "c2VjcmV0" not in str(raised.value)
@@ -115,7 +124,10 @@ VHOST_ANSWERS = {
     "running": (VHOSTS, EMPTY),
     "another vhost only": ([VHOSTS[0] | {"name": "other"}], None),
     "still starting": ([{"name": "/", "cluster_state": {"rabbit@localhost": "starting"}}], None),
-    "one node of two is down": ([{"name": "/", "cluster_state": {"a@x": "running", "b@x": "stopped"}}], None),
+    "one node of two is down": (
+        [{"name": "/", "cluster_state": {"a@x": "running", "b@x": "stopped"}}],
+        None,
+    ),
     "state unknown": ([{"name": "/"}], None),
     "no list": ({"name": "/"}, None),
 }
@@ -126,7 +138,9 @@ def test_only_a_running_vhost_proves_that_the_queue_does_not_exist(case: str) ->
     vhosts, expected = VHOST_ANSWERS[case]
 
     def answer(connection: socket.socket, path: str) -> None:
-        connection.sendall(ok(vhosts) if path == "/api/vhosts" else response("404 Not Found", NOT_FOUND))
+        connection.sendall(
+            ok(vhosts) if path == "/api/vhosts" else response("404 Not Found", NOT_FOUND)
+        )
 
     with server(answer) as port:
         if expected:
@@ -187,13 +201,16 @@ def test_the_sum_over_brokers() -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory, need: Callable[[str, str], None]) -> Path:
-    """A private authority's certificate for the name rabbitmq.example, with its key in the same file."""
+    """A private authority's certificate for the name rabbitmq.example, with its key in the same
+    file."""
     need("openssl", "openssl")
     folder = tmp_path_factory.mktemp("tls")
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout key.pem -out ca.pem"
     subject = ["-subj", "/CN=rabbitmq.example", "-addext", "subjectAltName=DNS:rabbitmq.example"]
     subprocess.run([*command.split(), *subject], cwd=folder, check=True, capture_output=True)
-    (folder / "both.pem").write_text((folder / "key.pem").read_text() + (folder / "ca.pem").read_text())
+    (folder / "both.pem").write_text(
+        (folder / "key.pem").read_text() + (folder / "ca.pem").read_text()
+    )
     return folder
 
 
@@ -210,7 +227,10 @@ def test_tls_with_a_private_authority_verifies_the_name_at_any_address(certifica
 
 
 def test_tls_with_an_authority_that_is_not_trusted(certificate: Path) -> None:
-    with server(sends(ok(DOCUMENT)), tls(certificate)) as port, pytest.raises(BrokerError) as raised:
+    with (
+        server(sends(ok(DOCUMENT)), tls(certificate)) as port,
+        pytest.raises(BrokerError) as raised,
+    ):
         read_from(port, scheme="https")
     assert "CERTIFICATE_VERIFY_FAILED" in str(raised.value)
 
@@ -223,6 +243,9 @@ def test_tls_with_another_name(certificate: Path) -> None:
 
 
 def test_a_missing_file_of_the_authority(certificate: Path) -> None:
-    with server(sends(ok(DOCUMENT)), tls(certificate)) as port, pytest.raises(BrokerError) as raised:
+    with (
+        server(sends(ok(DOCUMENT)), tls(certificate)) as port,
+        pytest.raises(BrokerError) as raised,
+    ):
         read_from(port, scheme="https", ca_file="/nowhere/ca.pem")
     assert "FileNotFoundError" in str(raised.value)

@@ -1,4 +1,5 @@
-"""The simulation: it keeps its books, its queue is the textbook's, and the policy stands where the docs say."""
+"""The simulation: it keeps its books, its queue is the textbook's, and the policy stands where the
+docs say."""
 
 from __future__ import annotations
 
@@ -19,7 +20,15 @@ from benchmarks.autoscaling.__main__ import main
 from benchmarks.autoscaling.policies import PRESETS, Bounds, Fixed, Keda, autoscaler, peers, preset
 from benchmarks.autoscaling.report import BEGIN, END, write_into
 from benchmarks.autoscaling.study import percentile, run_all, score, simulate, total
-from benchmarks.autoscaling.traces import REPORTED, TUNING, Job, Trace, redelivery_storm, steady_high, trace
+from benchmarks.autoscaling.traces import (
+    REPORTED,
+    TUNING,
+    Job,
+    Trace,
+    redelivery_storm,
+    steady_high,
+    trace,
+)
 from benchmarks.autoscaling.world import TAIL, View, World
 
 DOCS = Path(__file__).parents[2] / "docs" / "autoscaling.md"
@@ -114,16 +123,27 @@ def test_a_few_seeds_stand_where_the_documentation_says() -> None:
     everything = range(len(seeds))
     reading, schedule, lean, warm = (
         score(run_all(REPORTED, factory, seeds), base, everything)
-        for factory in (preset("default"), preset("default", "schedule"), preset("lean"), preset("warm"))
+        for factory in (
+            preset("default"),
+            preset("default", "schedule"),
+            preset("lean"),
+            preset("warm"),
+        )
     )
-    assert (reading.wait <= 1.05, reading.cost <= 1.07, reading.changes <= 0.6, reading.wasted <= 0.55) == (True,) * 4
+    assert (
+        reading.wait <= 1.05,
+        reading.cost <= 1.07,
+        reading.changes <= 0.6,
+        reading.wasted <= 0.55,
+    ) == (True,) * 4
     assert reading.wait < schedule.wait <= 1.6
     assert lean.cost < reading.cost < warm.cost
     assert warm.wait < reading.wait < lean.wait
 
 
 def test_stale_scale_in_is_what_the_age_limit_prevents() -> None:
-    """Without the limit a tick on CloudWatch's older points undoes what a fresher reading decided."""
+    """Without the limit a tick on CloudWatch's older points undoes what a fresher reading
+    decided."""
     seeds = range(500, 506)
     limited = run_all(REPORTED, autoscaler(Config()), seeds)
     from benchmarks.autoscaling.policies import Autoscaler
@@ -154,7 +174,16 @@ def test_simulate_answers_for_an_environment_and_a_trace(tmp_path: Path) -> None
 def test_simulate_reads_files_mode(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text("arrival\n0\n60\n")
-    options = ["--trace", str(file), "--plot", str(tmp_path / "plot.svg"), "--format", "json", "--seeds", "1"]
+    options = [
+        "--trace",
+        str(file),
+        "--plot",
+        str(tmp_path / "plot.svg"),
+        "--format",
+        "json",
+        "--seeds",
+        "1",
+    ]
     code, out, _ = invoke("simulate", "--env", "guide", *options)
     assert code == 0
     assert json.loads(out)["config"]["max_workers"] == 11
@@ -164,7 +193,10 @@ BAD_TRACES = {
     "no such column": ("time\n1\n", ":1: the first line must name a column arrival"),
     "not a number": ("arrival\n1\nx\n", ":3: could not convert"),
     "infinite": ("arrival\ninf\n", ":2: arrival must be finite"),
-    "no time at all": ("arrival,duration\n1,0\n", ":2: arrival must be finite and duration above 0"),
+    "no time at all": (
+        "arrival,duration\n1,0\n",
+        ":2: arrival must be finite and duration above 0",
+    ),
     "empty": ("arrival\n", "holds no job"),
     "nothing": ("", ":1: the first line must name"),
 }

@@ -23,8 +23,9 @@ from stackwright.render.wire import wire_root
 
 PROJECT = Path(__file__).parents[2]
 
-# What Lambda's own bootstrap does (https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html), and a
-# clock that can be moved, so that the minutes of a test need not be waited for.
+# What Lambda's own bootstrap does
+# (https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html), and a clock that can be moved,
+# so that the minutes of a test need not be waited for.
 BOOTSTRAP = """
 import importlib, json, os, sys, time
 real = time.time
@@ -59,14 +60,26 @@ def wheelhouse(folder: Path, names: Iterable[str]) -> Path:
 
 def packaged(environment: str) -> dict[str, bytes]:
     """The zips that the project makes for an environment: autoscaling and queue_metrics."""
-    functions = package_rendering(render_templates(load_config(PROJECT, environment), wire_root)).functions
+    functions = package_rendering(
+        render_templates(load_config(PROJECT, environment), wire_root)
+    ).functions
     names = {"autoscaling": "Autoscaler", "queue_metrics": "QueueMetrics"}
-    return {name: functions[f"app/autoscaler:{logical_id}"].data for name, logical_id in names.items()}
+    return {
+        name: functions[f"app/autoscaler:{logical_id}"].data for name, logical_id in names.items()
+    }
 
 
 def runtime(folder: Path) -> Path:
     """What Lambda's Python runtime brings along: boto3, and what that needs."""
-    for name in ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3"):
+    for name in (
+        "boto3",
+        "botocore",
+        "s3transfer",
+        "jmespath",
+        "python-dateutil",
+        "six",
+        "urllib3",
+    ):
         for inside, path in installed(name):
             top, *below = Path(inside).parts
             link = folder / top
@@ -80,10 +93,16 @@ def interpreter(version: str) -> str | None:
     if f"{sys.version_info.major}.{sys.version_info.minor}" == version:
         return sys.executable
     candidates = [shutil.which(f"python{version}")]
-    candidates += [str(path) for path in Path.home().glob(f".pyenv/versions/{version}.*/bin/python")]
-    candidates += [str(path) for path in Path.home().glob(f".local/share/uv/python/*-{version}.*/bin/python3")]
+    candidates += [
+        str(path) for path in Path.home().glob(f".pyenv/versions/{version}.*/bin/python")
+    ]
+    candidates += [
+        str(path) for path in Path.home().glob(f".local/share/uv/python/*-{version}.*/bin/python3")
+    ]
     for candidate in filter(None, candidates):
-        answer = subprocess.run([candidate, "--version"], check=False, capture_output=True, text=True)
+        answer = subprocess.run(
+            [candidate, "--version"], check=False, capture_output=True, text=True
+        )
         if answer.stdout.startswith(f"Python {version}."):
             return candidate
     return None
@@ -113,11 +132,18 @@ def without_override() -> list[str]:
 
 
 def invoke(
-    python: str, task: Path, runtime: Path, event: object, variables: Mapping[str, str], clock: float = 0
+    python: str,
+    task: Path,
+    runtime: Path,
+    event: object,
+    variables: Mapping[str, str],
+    clock: float = 0,
 ) -> Any:
-    """Run the handler as Lambda does: the standard library, the runtime, the zip, the given environment.
+    """Run the handler as Lambda does: the standard library, the runtime, the zip, the given
+    environment.
 
-    Returns what the handler returned and the peak of the process's memory. Raises CalledProcessError.
+    Returns what the handler returned and the peak of the process's memory. Raises
+    CalledProcessError.
     """
     environment = {
         "LAMBDA_TASK_ROOT": str(task),
@@ -133,6 +159,12 @@ def invoke(
     }
     command = [*without_override(), python, "-S", "-c", BOOTSTRAP, json.dumps(event), str(clock)]
     done = subprocess.run(
-        command, env=environment | dict(variables), cwd="/", check=True, capture_output=True, text=True, timeout=60
+        command,
+        env=environment | dict(variables),
+        cwd="/",
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     return json.loads(done.stderr.splitlines()[-1])

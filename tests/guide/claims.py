@@ -1,7 +1,7 @@
 """The deployment guide, claim by claim, held against ``build/guide``.
 
-``claims.yaml`` is the table; its head explains the columns. A path is followed through the template in long
-form (``!Ref X`` is ``{"Ref": "X"}``); whatever it cannot follow is a miss, never a match.
+``claims.yaml`` is the table; its head explains the columns. A path is followed through the template
+in long form (``!Ref X`` is ``{"Ref": "X"}``); whatever it cannot follow is a miss, never a match.
 """
 
 from __future__ import annotations
@@ -46,23 +46,31 @@ class Claim:
 
 @cache
 def claims() -> tuple[Claim, ...]:
-    """All rows in the order of the guide. Raises ValueError for a row that says too little or too much."""
+    """All rows in the order of the guide. Raises ValueError for a row that says too little or too
+    much."""
     text = Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8")
-    return tuple(_claim(group["section"], row) for group in yaml.safe_load(text) for row in group["claims"])
+    return tuple(
+        _claim(group["section"], row) for group in yaml.safe_load(text) for row in group["claims"]
+    )
 
 
 def _claim(section: str, row: dict[str, Any]) -> Claim:
     kinds = [kind for kind in ("value", "contains", "absent") if kind in row]
     known = {"claim", "at", "deviation", "reason", *kinds}
     if len(kinds) != 1 or set(row) - known or ("deviation" in row) != ("reason" in row):
-        raise ValueError(f"{section}: {row}: one of value, contains or absent; deviation with its reason")
+        raise ValueError(
+            f"{section}: {row}: one of value, contains or absent; deviation with its reason"
+        )
     expected = (kinds[0], row[kinds[0]])
-    return Claim(section, row["claim"], row["at"], expected, row.get("deviation"), row.get("reason"))
+    return Claim(
+        section, row["claim"], row["at"], expected, row.get("deviation"), row.get("reason")
+    )
 
 
 @cache
 def document(file: str) -> Any:
-    """What ``at`` begins with: a template of the build, a dotenv file, or any other file as text."""
+    """What ``at`` begins with: a template of the build, a dotenv file, or any other file as
+    text."""
     path = PROJECT / file
     if path.suffix == ".txt":
         return path.read_text(encoding="utf-8")
@@ -79,7 +87,8 @@ def steps(path: str) -> list[str]:
 
 
 def follow(data: Any, path: list[str]) -> Any:
-    """What stands at the end of ``path``: MISSING, one value, or after ``*`` a list of those there are."""
+    """What stands at the end of ``path``: MISSING, one value, or after ``*`` a list of those there
+    are."""
     for index, step in enumerate(path):
         if step == "*" or step == "[*]" or (step.startswith("[") and isinstance(data, Mapping)):
             return _all(data, step, path[index + 1 :])
@@ -119,7 +128,8 @@ def _has(item: Any, selector: str) -> bool:
 
 
 def problem(claim: Claim, data: Any) -> str | None:
-    """Why ``claim`` does not hold in ``data``, which is ``claim.data`` or a changed copy; None if it does."""
+    """Why ``claim`` does not hold in ``data``, which is ``claim.data`` or a changed copy; None if
+    it does."""
     path = steps(claim.at.partition(":")[2])
     found = follow(data, path)
     kind, wanted = claim.expected
@@ -130,11 +140,17 @@ def problem(claim: Claim, data: Any) -> str | None:
         return None if found is MISSING else f"{claim.at}: {found!r} should not be there"
     if found is MISSING:
         return f"{claim.at}: nothing is there"
-    holds = found == wanted and type(found) is type(wanted) if kind == "value" else _contains(found, wanted)
+    holds = (
+        found == wanted and type(found) is type(wanted)
+        if kind == "value"
+        else _contains(found, wanted)
+    )
     return None if holds else f"{claim.at}: found {found!r}, expected {kind} {wanted!r}"
 
 
 def _contains(found: Any, wanted: Any) -> bool:
     if isinstance(found, Mapping):
-        return isinstance(wanted, Mapping) and all(found.get(key) == value for key, value in wanted.items())
+        return isinstance(wanted, Mapping) and all(
+            found.get(key) == value for key, value in wanted.items()
+        )
     return isinstance(found, (list, str)) and wanted in found

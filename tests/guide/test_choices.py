@@ -1,4 +1,5 @@
-"""What the parameters let one choose: each choice renders what it says, or is refused with a reason."""
+"""What the parameters let one choose: each choice renders what it says, or is refused with a
+reason."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ def resources(rendering: Rendering, kind: str) -> Iterator[tuple[str, dict[str, 
 
 def containers(rendering: Rendering) -> dict[str, list[str]]:
     found = resources(rendering, "AWS::ECS::TaskDefinition")
-    return {task["Family"]: [each["Name"] for each in task["ContainerDefinitions"]] for _, task in found}
+    return {
+        task["Family"]: [each["Name"] for each in task["ContainerDefinitions"]] for _, task in found
+    }
 
 
 def statements(rendering: Rendering) -> dict[str, Any]:
@@ -49,19 +52,39 @@ def statements(rendering: Rendering) -> dict[str, Any]:
 def test_dedicated_state_is_three_singletons_on_a_file_system() -> None:
     rendering = rendered("prod")
     assert containers(rendering)["euglena-prod-gateway"] == ["gateway"]
-    services = [service for where, service in resources(rendering, "AWS::ECS::Service") if where == "app/state"]
-    assert [service["ServiceName"].rpartition("-")[2] for service in services] == ["redis", "rabbitmq", "chroma"]
+    services = [
+        service
+        for where, service in resources(rendering, "AWS::ECS::Service")
+        if where == "app/state"
+    ]
+    assert [service["ServiceName"].rpartition("-")[2] for service in services] == [
+        "redis",
+        "rabbitmq",
+        "chroma",
+    ]
     for service in services:
         assert service["DesiredCount"] == 1
         assert service["AvailabilityZoneRebalancing"] == "DISABLED"
         assert service["DeploymentConfiguration"]["MaximumPercent"] == 100
-    state = [task for where, task in resources(rendering, "AWS::ECS::TaskDefinition") if where == "app/state"]
-    assert all(task["Volumes"][0]["EFSVolumeConfiguration"]["TransitEncryption"] == "ENABLED" for task in state)
+    state = [
+        task
+        for where, task in resources(rendering, "AWS::ECS::TaskDefinition")
+        if where == "app/state"
+    ]
+    assert all(
+        task["Volumes"][0]["EFSVolumeConfiguration"]["TransitEncryption"] == "ENABLED"
+        for task in state
+    )
 
 
 def test_sidecar_state_lives_in_the_gateways_task() -> None:
     rendering = rendered("prod", *SIDECAR)
-    assert containers(rendering)["euglena-prod-gateway"] == ["gateway", "redis", "rabbitmq", "chroma"]
+    assert containers(rendering)["euglena-prod-gateway"] == [
+        "gateway",
+        "redis",
+        "rabbitmq",
+        "chroma",
+    ]
     assert rendering.document("app/state") is None
     assert rendering.document("app/storage") is None
     assert statements(rendering)["FindBrokers"]["Action"] == "servicediscovery:DiscoverInstances"
@@ -69,7 +92,9 @@ def test_sidecar_state_lives_in_the_gateways_task() -> None:
 
 def test_only_the_gateway_and_the_agents_leave_their_count_to_scaling() -> None:
     services = [service for _, service in resources(rendered("prod"), "AWS::ECS::Service")]
-    without = sorted(service["ServiceName"] for service in services if "DesiredCount" not in service)
+    without = sorted(
+        service["ServiceName"] for service in services if "DesiredCount" not in service
+    )
     assert without == ["euglena-prod-agent", "euglena-prod-gateway"]
 
 
@@ -80,7 +105,9 @@ def test_only_the_gateway_and_the_agents_leave_their_count_to_scaling() -> None:
 )
 def test_certificate(overrides: tuple[str, ...], ports: list[int], redirects: bool) -> None:
     rendering = rendered("prod", *overrides)
-    listeners = [listener for _, listener in resources(rendering, "AWS::ElasticLoadBalancingV2::Listener")]
+    listeners = [
+        listener for _, listener in resources(rendering, "AWS::ElasticLoadBalancingV2::Listener")
+    ]
     assert [listener["Port"] for listener in listeners] == ports
     assert (listeners[0]["DefaultActions"][0]["Type"] == "redirect") is redirects
     groups = [group for _, group in resources(rendering, "AWS::EC2::SecurityGroup")]
@@ -115,7 +142,9 @@ def test_gateway_in_public_subnets() -> None:
 def test_agents_without_a_name() -> None:
     names = [
         each["Name"]
-        for _, each in resources(rendered("prod", "agent.discovery=false"), "AWS::ServiceDiscovery::Service")
+        for _, each in resources(
+            rendered("prod", "agent.discovery=false"), "AWS::ServiceDiscovery::Service"
+        )
     ]
     assert names == ["redis", "rabbitmq", "chroma", "gateway"]
 
@@ -132,7 +161,9 @@ ENCRYPTED = {
 
 @pytest.mark.parametrize("kind", sorted(ENCRYPTED))
 def test_customer_key_encrypts_everything(kind: str) -> None:
-    keys = [ENCRYPTED[kind](each) for _, each in resources(rendered("prod", f"kms_key_arn={KEY}"), kind)]
+    keys = [
+        ENCRYPTED[kind](each) for _, each in resources(rendered("prod", f"kms_key_arn={KEY}"), kind)
+    ]
     assert set(keys) == {KEY}
 
 
@@ -140,13 +171,18 @@ def test_exec_needs_the_parameter() -> None:
     assert "Exec" not in statements(rendered("prod"))
     rendering = rendered("prod", "ecs_exec=true")
     assert "ssmmessages:OpenDataChannel" in statements(rendering)["Exec"]["Action"]
-    assert all(service["EnableExecuteCommand"] is True for _, service in resources(rendering, "AWS::ECS::Service"))
+    assert all(
+        service["EnableExecuteCommand"] is True
+        for _, service in resources(rendering, "AWS::ECS::Service")
+    )
 
 
 @pytest.mark.parametrize("trigger", ["reading", "schedule"])
 def test_trigger(trigger: str) -> None:
     rendering = rendered("prod", f"autoscaler.trigger={trigger}")
-    functions = {each["FunctionName"]: each for _, each in resources(rendering, "AWS::Lambda::Function")}
+    functions = {
+        each["FunctionName"]: each for _, each in resources(rendering, "AWS::Lambda::Function")
+    }
     told = functions["euglena-prod-queue-metrics"]["Environment"]["Variables"]
     assert ("AUTOSCALER_FUNCTION" in told) is (trigger == "reading")
     assert ("HandReadingOn" in statements(rendering)) is (trigger == "reading")
@@ -167,31 +203,55 @@ def test_autoscaler_is_told_every_parameter() -> None:
         "fallback_workers": 5,
     }
     rendering = rendered("prod", *(f"autoscaler.{name}={value}" for name, value in given.items()))
-    functions = {each["FunctionName"]: each for _, each in resources(rendering, "AWS::Lambda::Function")}
+    functions = {
+        each["FunctionName"]: each for _, each in resources(rendering, "AWS::Lambda::Function")
+    }
     told = functions["euglena-prod-autoscaling"]["Environment"]["Variables"]
     names = {"window": "SCALE_WINDOW", "min_workers": "MIN_WORKERS"}
     for name, value in given.items():
         variable = names.get(name, name.upper())
-        seconds = "_SECONDS" if name in ("target_wait", "window", "scale_in_max_age", "max_metric_age") else ""
+        seconds = (
+            "_SECONDS"
+            if name in ("target_wait", "window", "scale_in_max_age", "max_metric_age")
+            else ""
+        )
         assert told[variable + seconds] == str(value)
 
 
 REFUSED = {
     "split state": (("state.topology=sidecar",), "state.accept_split_state: true"),
-    "sidecar without a name": ((*SIDECAR, "gateway.discovery=false"), "set gateway.discovery to true"),
+    "sidecar without a name": (
+        (*SIDECAR, "gateway.discovery=false"),
+        "set gateway.discovery to true",
+    ),
     "Fargate pair": (("gateway.cpu=1024", "gateway.memory=1024"), "gateway.memory"),
     "more NAT gateways than zones": (("network.nat_gateways=3",), "at most one a zone"),
-    "a subnet too few": (("network.private_cidrs=[10.0.11.0/24, 10.0.12.0/24, 10.0.13.0/24]",), "one of each a zone"),
+    "a subnet too few": (
+        ("network.private_cidrs=[10.0.11.0/24, 10.0.12.0/24, 10.0.13.0/24]",),
+        "one of each a zone",
+    ),
     "one zone": (("network.azs=[us-east-2a]",), "network.azs"),
-    "minimum above maximum, gateway": (("gateway.max_count=5", "gateway.min_count=6"), "gateway.min_count"),
+    "minimum above maximum, gateway": (
+        ("gateway.max_count=5", "gateway.min_count=6"),
+        "gateway.min_count",
+    ),
     "maximum below five": (("gateway.max_count=4",), "gateway.max_count"),
-    "minimum above maximum, agents": (("autoscaler.min_workers=12",), "above autoscaler.max_workers"),
+    "minimum above maximum, agents": (
+        ("autoscaler.min_workers=12",),
+        "above autoscaler.max_workers",
+    ),
     "fallback above maximum": (("autoscaler.fallback_workers=12",), "above autoscaler.max_workers"),
     "unknown secret of the agent": (("agent.secrets=[NOPE]",), "keys.env.example does not list"),
-    "unknown secret of the gateway": (("gateway.secrets=[NOPE]",), "keys.env.example does not list"),
+    "unknown secret of the gateway": (
+        ("gateway.secrets=[NOPE]",),
+        "keys.env.example does not list",
+    ),
     "no network": (("network.create=false",), "network.vpc_id"),
     "latest": (("images.gateway.tag=latest",), "images.gateway.tag"),
-    "files without settings": (("autoscaler.config=files",), "set ECS_CLUSTER=euglena-prod-cluster"),
+    "files without settings": (
+        ("autoscaler.config=files",),
+        "set ECS_CLUSTER=euglena-prod-cluster",
+    ),
     "target check": (("edge.health_check.timeout=30",), "edge.health_check.timeout must be below"),
     "long prefix": (("prefix=a-prefix-of-21-letters",), "prefix"),
 }
@@ -229,11 +289,17 @@ def test_a_third_service_is_an_entry_in_the_parameters(tmp_path: Path) -> None:
     image = "images:\n  indexer: {repository: euglena-prod/indexer, tag: 1.0.0}\n"
     prod.write_text(prod.read_text().replace("images:\n", image) + INDEXER)
     entry = "      - {name: indexer, template: agent, with: {service: indexer}, after: [state]}\n"
-    defaults.write_text(defaults.read_text().replace("      - autoscaler\n", entry + "      - autoscaler\n"))
+    defaults.write_text(
+        defaults.read_text().replace("      - autoscaler\n", entry + "      - autoscaler\n")
+    )
     rendering = rendered("prod", project=tmp_path)
     assert containers(rendering)["euglena-prod-indexer"] == ["indexer"]
-    groups = [group["GroupDescription"] for _, group in resources(rendering, "AWS::EC2::SecurityGroup")]
+    groups = [
+        group["GroupDescription"] for _, group in resources(rendering, "AWS::EC2::SecurityGroup")
+    ]
     assert "Tasks of indexer" in groups
     assert statements(rendering)["Application1"]["Resource"] == ["arn:aws:s3:::documents/*"]
-    repositories = [each["RepositoryName"] for _, each in resources(rendering, "AWS::ECR::Repository")]
+    repositories = [
+        each["RepositoryName"] for _, each in resources(rendering, "AWS::ECR::Repository")
+    ]
     assert "euglena-prod/indexer" in repositories

@@ -1,4 +1,5 @@
-"""Every name, number and rule of the deployment guide stands in ``build/guide``, or its deviation does."""
+"""Every name, number and rule of the deployment guide stands in ``build/guide``, or its deviation
+does."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ def test_claim(claim: Claim) -> None:
 
 @pytest.mark.parametrize("claim", claims(), ids=str)
 def test_claim_can_fail(claim: Claim) -> None:
-    """What the row points at is removed, or put there where it must be absent: then the row does not hold."""
+    """What the row points at is removed, or put there where it must be absent: then the row does
+    not hold."""
     assert problem(claim, without(claim.data, claim)) is not None
 
 
@@ -65,7 +67,9 @@ def test_count(capsys: pytest.CaptureFixture[str]) -> None:
     deviations = sum(claim.deviation is not None for claim in claims())
     with capsys.disabled():
         found = len(claims()) - deviations - len(missing)
-        print(f"\n{len(claims())} claims: {found} found, {deviations} deviations, {len(missing)} missing")
+        print(
+            f"\n{len(claims())} claims: {found} found, {deviations} deviations, {len(missing)} missing"
+        )
     assert missing == []
 
 

@@ -62,7 +62,9 @@ class ResourceRule(Rule):
                 yield from self.check_resource(document, ("Resources", name), resource)
 
     @abstractmethod
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """Every finding in one resource; ``at`` is its path."""
 
 

@@ -8,7 +8,17 @@ from fnmatch import fnmatchcase
 
 from ...config import FORBIDDEN
 from ...core import Document, Level
-from .base import Path, Properties, ResourceRule, RuleFinding, containers, listed, mapping, number, properties
+from .base import (
+    Path,
+    Properties,
+    ResourceRule,
+    RuleFinding,
+    containers,
+    listed,
+    mapping,
+    number,
+    properties,
+)
 
 _API = "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/"
 
@@ -35,7 +45,9 @@ class HealthCheckBounds(_TaskDefinitionRule):
         "StartPeriod": (0, 300),
     }
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """Each number of each container."""
         for path, container in containers(resource):
             check = mapping(container.get("HealthCheck"))
@@ -54,7 +66,9 @@ class ContainerTimeouts(_TaskDefinitionRule):
     reason = "Fargate refuses a StopTimeout or StartTimeout above 120 seconds."
     source = f"{_API}API_ContainerDefinition.html"
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """Both timeouts of each container."""
         for path, container in containers(resource):
             for name in ("StartTimeout", "StopTimeout"):
@@ -70,7 +84,9 @@ class AwsvpcOptions(_TaskDefinitionRule):
     id = "SW303"
     title = "Container option not available with awsvpc or Fargate"
     reason = "RegisterTaskDefinition refuses it; containers of one task share localhost instead."
-    source = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html"
+    source = (
+        "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html"
+    )
     options = (
         "Links",
         "Hostname",
@@ -81,7 +97,9 @@ class AwsvpcOptions(_TaskDefinitionRule):
         "Privileged",
     )
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """Each option of each container, where the mode is awsvpc."""
         if properties(resource).get("NetworkMode") != "awsvpc":
             return
@@ -90,7 +108,10 @@ class AwsvpcOptions(_TaskDefinitionRule):
                 if container.get(name):
                     message = f"{name} cannot be used with the network mode awsvpc"
                     yield RuleFinding(
-                        document, (*at, *path, name), message, "containers of a task reach one another at localhost"
+                        document,
+                        (*at, *path, name),
+                        message,
+                        "containers of a task reach one another at localhost",
                     )
 
 
@@ -102,7 +123,9 @@ class EnvironmentAndSecrets(_TaskDefinitionRule):
     reason = "RegisterTaskDefinition refuses it."
     source = f"{_API}API_ContainerDefinition.html"
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """The names of each container, and names that would replace the role's credentials."""
         for path, container in containers(resource):
             secrets = {str(mapping(each).get("Name")) for each in listed(container.get("Secrets"))}
@@ -110,7 +133,9 @@ class EnvironmentAndSecrets(_TaskDefinitionRule):
                 name = str(mapping(each).get("Name"))
                 if name in secrets:
                     message = f"{name} is in Environment and in Secrets of the container {container.get('Name')}"
-                    yield RuleFinding(document, (*at, *path, "Environment", index), message, "keep the secret")
+                    yield RuleFinding(
+                        document, (*at, *path, "Environment", index), message, "keep the secret"
+                    )
 
 
 class CredentialVariables(_TaskDefinitionRule):
@@ -118,17 +143,23 @@ class CredentialVariables(_TaskDefinitionRule):
 
     id = "SW312"
     title = "Environment variable that replaces the credentials of a role"
-    reason = "The SDKs prefer these variables to the task's role, so the role's least privilege is lost."
+    reason = (
+        "The SDKs prefer these variables to the task's role, so the role's least privilege is lost."
+    )
     source = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html"
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """Environment and Secrets of each container."""
         for path, container in containers(resource):
             for kind in ("Environment", "Secrets"):
                 for index, each in enumerate(listed(container.get(kind))):
                     name = str(mapping(each).get("Name"))
                     if any(fnmatchcase(name, pattern) for pattern in FORBIDDEN):
-                        yield RuleFinding(document, (*at, *path, kind, index), f"{name} must not be set in a task")
+                        yield RuleFinding(
+                            document, (*at, *path, kind, index), f"{name} must not be set in a task"
+                        )
 
 
 class LogStreamPrefix(_TaskDefinitionRule):
@@ -139,17 +170,25 @@ class LogStreamPrefix(_TaskDefinitionRule):
     reason = "Fargate refuses awslogs without awslogs-stream-prefix; without logs a failure cannot be explained."
     source = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specify-log-config.html"
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """The log configuration of each container."""
         for path, container in containers(resource):
             log = mapping(container.get("LogConfiguration"))
             if not log:
                 yield RuleFinding(
-                    document, (*at, *path), f"the container {container.get('Name')} has no LogConfiguration"
+                    document,
+                    (*at, *path),
+                    f"the container {container.get('Name')} has no LogConfiguration",
                 )
-            elif log.get("LogDriver") == "awslogs" and "awslogs-stream-prefix" not in mapping(log.get("Options")):
+            elif log.get("LogDriver") == "awslogs" and "awslogs-stream-prefix" not in mapping(
+                log.get("Options")
+            ):
                 where = (*at, *path, "LogConfiguration")
-                yield RuleFinding(document, where, "awslogs on Fargate needs the option awslogs-stream-prefix")
+                yield RuleFinding(
+                    document, where, "awslogs on Fargate needs the option awslogs-stream-prefix"
+                )
 
 
 class ContainerOrder(_TaskDefinitionRule):
@@ -160,7 +199,9 @@ class ContainerOrder(_TaskDefinitionRule):
     reason = "The task never starts."
     source = f"{_API}API_ContainerDependency.html"
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """Each dependency of each container."""
         named = {str(each.get("Name")): each for _, each in containers(resource)}
         for path, container in containers(resource):
@@ -170,11 +211,15 @@ class ContainerOrder(_TaskDefinitionRule):
                 target = named.get(str(wanted.get("ContainerName")))
                 if target is None:
                     yield RuleFinding(
-                        document, where, f"there is no container {wanted.get('ContainerName')} in this task"
+                        document,
+                        where,
+                        f"there is no container {wanted.get('ContainerName')} in this task",
                     )
                 elif wanted.get("Condition") == "HEALTHY" and "HealthCheck" not in target:
                     yield RuleFinding(
-                        document, where, f"{target.get('Name')} has no HealthCheck, so it never becomes HEALTHY"
+                        document,
+                        where,
+                        f"{target.get('Name')} has no HealthCheck, so it never becomes HEALTHY",
                     )
 
 
@@ -183,10 +228,14 @@ class MutableImage(_TaskDefinitionRule):
 
     id = "SW308"
     title = "Image by :latest or without a tag"
-    reason = "CloudFormation sees no change when the image changes, and a rollback restores nothing."
+    reason = (
+        "CloudFormation sees no change when the image changes, and a rollback restores nothing."
+    )
     source = "https://docs.aws.amazon.com/AmazonECS/latest/bestpracticesguide/container-considerations.html"
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """The literal image of each container; a Parameter is bound to a digest when deploying."""
         for path, container in containers(resource):
             image = container.get("Image")
@@ -196,7 +245,9 @@ class MutableImage(_TaskDefinitionRule):
             tag = re.search(r":([^:/]+)$", image)
             if tag is None or tag.group(1) == "latest":
                 hint = "name a version, or take the image from a Parameter that the deploy binds to a digest"
-                yield RuleFinding(document, (*at, *path, "Image"), f"{image} is not a fixed version", hint)
+                yield RuleFinding(
+                    document, (*at, *path, "Image"), f"{image} is not a fixed version", hint
+                )
 
 
 class DesiredCount(_ServiceRule):
@@ -207,14 +258,21 @@ class DesiredCount(_ServiceRule):
     reason = "Every stack update sets the number of tasks back, in the middle of a load peak too."
     source = "https://github.com/aws/containers-roadmap/issues/493"
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """A singleton, which stops its task before it starts the next, is never scaled."""
         found = properties(resource)
         most = number(mapping(found.get("DeploymentConfiguration")).get("MaximumPercent"))
         if "DesiredCount" in found and (most is None or most > 100):
-            hint = "remove it: a new service starts with one task, and updates leave the number alone"
+            hint = (
+                "remove it: a new service starts with one task, and updates leave the number alone"
+            )
             yield RuleFinding(
-                document, (*at, "Properties", "DesiredCount"), "DesiredCount resets the scaled count", hint
+                document,
+                (*at, "Properties", "DesiredCount"),
+                "DesiredCount resets the scaled count",
+                hint,
             )
 
 
@@ -223,14 +281,22 @@ class SingletonRebalancing(_ServiceRule):
 
     id = "SW309"
     title = "Singleton without AvailabilityZoneRebalancing: DISABLED"
-    reason = "The default is ENABLED, which CreateService refuses where MaximumPercent is 100 or less."
+    reason = (
+        "The default is ENABLED, which CreateService refuses where MaximumPercent is 100 or less."
+    )
     source = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-rebalancing.html"
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """A service that may never have two tasks."""
         found = properties(resource)
         most = number(mapping(found.get("DeploymentConfiguration")).get("MaximumPercent"))
-        if most is not None and most <= 100 and found.get("AvailabilityZoneRebalancing") != "DISABLED":
+        if (
+            most is not None
+            and most <= 100
+            and found.get("AvailabilityZoneRebalancing") != "DISABLED"
+        ):
             message = "MaximumPercent is 100, so AvailabilityZoneRebalancing must be DISABLED"
             yield RuleFinding(document, (*at, "Properties"), message)
 
@@ -243,14 +309,18 @@ class LoadBalancedContainer(_ServiceRule):
     reason = "CreateService fails: the container, or its port, does not exist."
     source = f"{_API}API_LoadBalancer.html"
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """Each load balancer of a service whose task definition is in the same template."""
         found = properties(resource)
         task = document.resources().get(str(mapping(found.get("TaskDefinition")).get("Ref")))
         if task is None:
             return
         ports = {
-            str(each.get("Name")): [mapping(p).get("ContainerPort") for p in listed(each.get("PortMappings"))]
+            str(each.get("Name")): [
+                mapping(p).get("ContainerPort") for p in listed(each.get("PortMappings"))
+            ]
             for _, each in containers(task)
         }
         for index, each in enumerate(listed(found.get("LoadBalancers"))):
@@ -260,7 +330,9 @@ class LoadBalancedContainer(_ServiceRule):
                 message = f"the task definition has no container {name}; it has {', '.join(ports)}"
                 yield RuleFinding(document, where, message)
             elif str(port) not in {str(p) for p in ports[name]}:
-                yield RuleFinding(document, where, f"the container {name} does not expose the port {port}")
+                yield RuleFinding(
+                    document, where, f"the container {name} does not expose the port {port}"
+                )
 
 
 class GracePeriod(_ServiceRule):
@@ -272,12 +344,16 @@ class GracePeriod(_ServiceRule):
     source = f"{_API}API_CreateService.html"
     level = Level.WARNING
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """A service with load balancers."""
         found = properties(resource)
         if found.get("LoadBalancers") and "HealthCheckGracePeriodSeconds" not in found:
             yield RuleFinding(
-                document, (*at, "Properties"), "HealthCheckGracePeriodSeconds is not set; the default is 0"
+                document,
+                (*at, "Properties"),
+                "HealthCheckGracePeriodSeconds is not set; the default is 0",
             )
 
 

@@ -8,7 +8,18 @@ from typing import Any, ClassVar
 from ...cfn import STATEFUL
 from ...config import FUNCTION_LIMIT, looks_secret
 from ...core import Document
-from .base import Path, Properties, ResourceRule, Rule, RuleFinding, listed, mapping, number, properties, texts
+from .base import (
+    Path,
+    Properties,
+    ResourceRule,
+    Rule,
+    RuleFinding,
+    listed,
+    mapping,
+    number,
+    properties,
+    texts,
+)
 
 _REFERENCE = "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/"
 _WORLD = ("0.0.0.0/0", "::/0")
@@ -30,7 +41,9 @@ class NameLengths(ResourceRule):
     }
     types = tuple(limits)
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """The literal name."""
         key, longest = self.limits[str(resource.get("Type"))]
         name = properties(resource).get(key)
@@ -54,14 +67,18 @@ class TargetGroupTimes(ResourceRule):
         "UnhealthyThresholdCount": (2, 10),
     }
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """Each number, and the pair."""
         found = properties(resource)
         for name, (low, high) in self.bounds.items():
             value = number(found.get(name))
             if value is not None and not low <= value <= high:
                 yield RuleFinding(
-                    document, (*at, "Properties", name), f"{name} is {value:g}; allowed are {low} to {high}"
+                    document,
+                    (*at, "Properties", name),
+                    f"{name} is {value:g}; allowed are {low} to {high}",
                 )
         interval = number(found.get("HealthCheckIntervalSeconds"))
         timeout = number(found.get("HealthCheckTimeoutSeconds"))
@@ -79,14 +96,18 @@ class IdleTimeout(ResourceRule):
     source = "https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html"
     types = ("AWS::ElasticLoadBalancingV2::LoadBalancer",)
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """The attribute idle_timeout.timeout_seconds."""
         for index, each in enumerate(listed(properties(resource).get("LoadBalancerAttributes"))):
             value = number(mapping(each).get("Value"))
             is_timeout = mapping(each).get("Key") == "idle_timeout.timeout_seconds"
             if is_timeout and value is not None and not 1 <= value <= 4000:
                 where = (*at, "Properties", "LoadBalancerAttributes", index)
-                yield RuleFinding(document, where, f"the idle timeout is {value:g} s; allowed are 1 to 4000")
+                yield RuleFinding(
+                    document, where, f"the idle timeout is {value:g} s; allowed are 1 to 4000"
+                )
 
 
 class FunctionEnvironment(ResourceRule):
@@ -120,16 +141,28 @@ class FunctionEnvironment(ResourceRule):
         ]
     )
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """Names and size."""
         variables = mapping(mapping(properties(resource).get("Environment")).get("Variables"))
         where = (*at, "Properties", "Environment", "Variables")
         for name in variables:
             if name in self.reserved:
-                yield RuleFinding(document, (*where, name), f"{name} is reserved by Lambda, which sets it itself")
-        size = sum(len(str(k).encode()) + len(v.encode()) for k, v in variables.items() if isinstance(v, str))
+                yield RuleFinding(
+                    document, (*where, name), f"{name} is reserved by Lambda, which sets it itself"
+                )
+        size = sum(
+            len(str(k).encode()) + len(v.encode())
+            for k, v in variables.items()
+            if isinstance(v, str)
+        )
         if size > FUNCTION_LIMIT:
-            yield RuleFinding(document, where, f"the variables take {size:,} bytes; Lambda allows {FUNCTION_LIMIT:,}")
+            yield RuleFinding(
+                document,
+                where,
+                f"the variables take {size:,} bytes; Lambda allows {FUNCTION_LIMIT:,}",
+            )
 
 
 class ScalingBounds(ResourceRule):
@@ -141,7 +174,9 @@ class ScalingBounds(ResourceRule):
     source = "https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html"
     types = ("AWS::ApplicationAutoScaling::ScalableTarget",)
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """The pair."""
         low = number(properties(resource).get("MinCapacity"))
         high = number(properties(resource).get("MaxCapacity"))
@@ -159,20 +194,28 @@ class OpenToTheWorld(ResourceRule):
     source = "https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html"
     types = ("AWS::EC2::SecurityGroup", "AWS::EC2::SecurityGroupIngress")
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """Inline and standalone ingress rules."""
         found = properties(resource)
         if resource.get("Type") == "AWS::EC2::SecurityGroupIngress":
             yield from self._rule(document, (*at, "Properties"), found)
             return
         for index, each in enumerate(listed(found.get("SecurityGroupIngress"))):
-            yield from self._rule(document, (*at, "Properties", "SecurityGroupIngress", index), mapping(each))
+            yield from self._rule(
+                document, (*at, "Properties", "SecurityGroupIngress", index), mapping(each)
+            )
 
     @staticmethod
     def _rule(document: Document, at: Path, rule: Properties) -> Iterator[RuleFinding]:
         world = [rule.get(key) for key in ("CidrIp", "CidrIpv6") if rule.get(key) in _WORLD]
         ports = (number(rule.get("FromPort")), number(rule.get("ToPort")))
-        if world and not (ports[0] == ports[1] and ports[0] in (80, 443) and rule.get("IpProtocol") in ("tcp", "6", 6)):
+        if world and not (
+            ports[0] == ports[1]
+            and ports[0] in (80, 443)
+            and rule.get("IpProtocol") in ("tcp", "6", 6)
+        ):
             shown = _ports(*ports)
             hint = "name a source security group or CIDR, or waive the rule with the reason"
             yield RuleFinding(document, at, f"{shown} can be reached from {world[0]}", hint)
@@ -189,16 +232,22 @@ class BroadPolicy(ResourceRule):
 
     id = "SW340"
     title = "IAM statement with * as action or resource"
-    reason = "Least privilege: name the resources; where an action supports none, say so in a waiver."
+    reason = (
+        "Least privilege: name the resources; where an action supports none, say so in a waiver."
+    )
     source = "https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html"
     types = ("AWS::IAM::Role", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """Every allowing statement of every policy."""
         found = properties(resource)
         documents: list[tuple[Path, Any]] = [(("PolicyDocument",), found.get("PolicyDocument"))]
         for index, policy in enumerate(listed(found.get("Policies"))):
-            documents.append((("Policies", index, "PolicyDocument"), mapping(policy).get("PolicyDocument")))
+            documents.append(
+                (("Policies", index, "PolicyDocument"), mapping(policy).get("PolicyDocument"))
+            )
         for path, policy in documents:
             for index, each in enumerate(listed(mapping(policy).get("Statement"))):
                 where = (*at, "Properties", *path, "Statement", index)
@@ -209,12 +258,18 @@ class BroadPolicy(ResourceRule):
         if statement.get("Effect") != "Allow":
             return
         for kind in ("Action", "Resource", "NotAction", "NotResource"):
-            broad = [v for v in listed(statement.get(kind)) if v == "*" or (kind == "Action" and str(v).endswith(":*"))]
+            broad = [
+                v
+                for v in listed(statement.get(kind))
+                if v == "*" or (kind == "Action" and str(v).endswith(":*"))
+            ]
             if broad or (kind.startswith("Not") and kind in statement):
                 what = f"{kind} {broad[0]}" if broad else kind
                 actions = ", ".join(str(a) for a in listed(statement.get("Action")))
                 hint = "name the resources, or waive the rule with the reason"
-                yield RuleFinding(document, (*at, kind), f"{what} is allowed for {actions or 'everything'}", hint)
+                yield RuleFinding(
+                    document, (*at, kind), f"{what} is allowed for {actions or 'everything'}", hint
+                )
 
 
 class StatefulPolicies(ResourceRule):
@@ -226,9 +281,13 @@ class StatefulPolicies(ResourceRule):
     source = f"{_REFERENCE}aws-attribute-updatereplacepolicy.html"
     types = tuple(sorted(STATEFUL))
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """Both attributes."""
-        missing = [name for name in ("DeletionPolicy", "UpdateReplacePolicy") if name not in resource]
+        missing = [
+            name for name in ("DeletionPolicy", "UpdateReplacePolicy") if name not in resource
+        ]
         if missing:
             message = f"{at[1]} holds data and does not state {' and '.join(missing)}"
             yield RuleFinding(document, at, message, "state Retain, Snapshot or Delete for both")
@@ -243,10 +302,14 @@ class LogRetention(ResourceRule):
     source = f"{_REFERENCE}aws-resource-logs-loggroup.html"
     types = ("AWS::Logs::LogGroup",)
 
-    def check_resource(self, document: Document, at: Path, resource: Properties) -> Iterator[RuleFinding]:
+    def check_resource(
+        self, document: Document, at: Path, resource: Properties
+    ) -> Iterator[RuleFinding]:
         """RetentionInDays."""
         if "RetentionInDays" not in properties(resource):
-            yield RuleFinding(document, (*at, "Properties"), "RetentionInDays is not set: logs are kept for ever")
+            yield RuleFinding(
+                document, (*at, "Properties"), "RetentionInDays is not set: logs are kept for ever"
+            )
 
 
 class SecretValue(Rule):
@@ -278,7 +341,9 @@ class SecretDefault(Rule):
         """Each Parameter with NoEcho."""
         for name, body in mapping(document.body.get("Parameters")).items():
             if str(mapping(body).get("NoEcho")).lower() == "true" and mapping(body).get("Default"):
-                yield RuleFinding(document, ("Parameters", name, "Default"), f"{name} is NoEcho and has a Default")
+                yield RuleFinding(
+                    document, ("Parameters", name, "Default"), f"{name} is NoEcho and has a Default"
+                )
 
 
 RULES = (

@@ -1,5 +1,6 @@
-"""A small system with one of everything that a deployment handles: a bucket, a repository and a secret in one root; in
-the other two nested stacks with an ECS service, and a function that is held while services change."""
+"""A small system with one of everything that a deployment handles: a bucket, a repository and a
+secret in one root; in the other two nested stacks with an ECS service, and a function that is held
+while services change."""
 
 from __future__ import annotations
 

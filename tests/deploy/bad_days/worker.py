@@ -1,8 +1,9 @@
-"""A process with the tool loaded, which forks one process for every run of the command line: those begin at once, are
-processes of their own all the same, and can be killed.
+"""A process with the tool loaded, which forks one process for every run of the command line: those
+begin at once, are processes of their own all the same, and can be killed.
 
-Its seconds are short: ``time.sleep`` and ``time.monotonic`` run `FACTOR` times as fast, so that the tool's waiting for
-AWS, and botocore's between two tries, does not make the tests wait. Clients share botocore's descriptions of services.
+Its seconds are short: ``time.sleep`` and ``time.monotonic`` run `FACTOR` times as fast, so that the
+tool's waiting for AWS, and botocore's between two tries, does not make the tests wait. Clients
+share botocore's descriptions of services.
 """
 
 from __future__ import annotations
@@ -54,8 +55,12 @@ def load() -> None:
 
     package = Path(__file__).parents[3] / "stackwright"
     for path in (*package.glob("*.py"), *package.glob("aws/*.py"), *package.glob("cfn/*.py")):
-        name = ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
-        if name != "stackwright.lint.worker":  # it loads cfn-lint, which runs of their own do where they must
+        name = ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(
+            ".__init__"
+        )
+        if (
+            name != "stackwright.lint.worker"
+        ):  # it loads cfn-lint, which runs of their own do where they must
             importlib.import_module(name)
     loader, get_session = botocore.loaders.create_loader(), botocore.session.get_session
 

@@ -1,6 +1,8 @@
-"""The account of a bad day: the emulator in this process, all requests seen on their way, and the tool run against it.
+"""The account of a bad day: the emulator in this process, all requests seen on their way, and the
+tool run against it.
 
-What is compared afterwards is everything that is there, resource by resource, with names in place of what is random.
+What is compared afterwards is everything that is there, resource by resource, with names in place
+of what is random.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ _VALUES = ("PutSecretValue", "GetSecretValue")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request: the service as its signature names it (``registry`` for images), and the action or HTTP method."""
+    """A request: the service as its signature names it (``registry`` for images), and the action or
+    HTTP method."""
 
     service: str
     action: str
@@ -70,14 +73,21 @@ class Tap:
         scope = _SCOPE.search(request.headers.get("Authorization", ""))
         service = "registry" if request.path.startswith("/v2/") else scope.group(1) if scope else ""
         body = request.get_data()
-        environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(body), str(len(body))  # to be read once more
+        environ["wsgi.input"], environ["CONTENT_LENGTH"] = (
+            BytesIO(body),
+            str(len(body)),
+        )  # to be read once more
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         call = Call(service, action_of(request))
         with self._lock:
             self.calls.append(call)
             number = len(self.calls)
             if call.action not in _VALUES:
-                self.log.write(f"{request.method} {request.full_path}\n{request.headers}\n".encode() + body + b"\n")
+                self.log.write(
+                    f"{request.method} {request.full_path}\n{request.headers}\n".encode()
+                    + body
+                    + b"\n"
+                )
         try:
             self.before(number, call)
             answer = b"".join(self._application(environ, start))
@@ -86,7 +96,9 @@ class Tap:
                     self.log.write(answer + b"\n")
             self.after(number, call)
         except ConnectionError:
-            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)  # else it would be kept for the next request
+            environ["werkzeug.socket"].shutdown(
+                socket.SHUT_RDWR
+            )  # else it would be kept for the next request
             raise
         return [answer]
 
@@ -106,7 +118,8 @@ class _Handler(WSGIRequestHandler):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How a run of the command line ended; ``code`` is minus the signal's number where one ended it."""
+    """How a run of the command line ended; ``code`` is minus the signal's number where one ended
+    it."""
 
     code: int
     out: str
@@ -129,11 +142,13 @@ class World:
     control: socket.socket
     clients: dict[str, Any] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
-    """What CloudFormation takes for each operation on a resource: the last of them, in seconds of the emulator."""
+    """What CloudFormation takes for each operation on a resource: the last of them, in seconds of
+    the emulator."""
     said: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
     runs: int = 0
 
-    # --- running ----------------------------------------------------------------------------------------------
+    # --- running
+    # ----------------------------------------------------------------------------------------------
 
     def environment(self, **more: str) -> dict[str, str]:
         """Variables of a run; what is empty in ``more`` is left out."""
@@ -160,7 +175,8 @@ class World:
         file_size: int | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Run:
-        """The command line in a process of its own; the callbacks get its id, and each line of its messages."""
+        """The command line in a process of its own; the callbacks get its id, and each line of its
+        messages."""
         verb, *rest = arguments
         order = {
             "arguments": [verb, "--env", "dev", *rest],
@@ -200,8 +216,8 @@ class World:
         return self.run("deploy", "--yes", *arguments, **how)
 
     def again(self) -> Run:
-        """The same command after a bad day, until it succeeds: where an operation is still under way, the tool says to
-        watch it, which is done first."""
+        """The same command after a bad day, until it succeeds: where an operation is still under
+        way, the tool says to watch it, which is done first."""
         done = self.deploy()
         if done.code and "watch" in done.err:
             self.run("watch")
@@ -223,7 +239,8 @@ class World:
         self.calm()
         _post(f"{self.url}/_stackwright/reset")
 
-    # --- the project ------------------------------------------------------------------------------------------
+    # --- the project
+    # ------------------------------------------------------------------------------------------
 
     def write(self, files: Mapping[str, str]) -> None:
         """Change the sources, and render them as a reviewer would have."""
@@ -231,9 +248,11 @@ class World:
         done = self.run("render")
         assert done.code == 0, done.said
 
-    def become(self, title: str = "first", secrets: Mapping[str, str] | None = None, tag: str = "1.0") -> None:
-        """One of the versions of the system: title (of a topic, of a task definition, of the function's code), the
-        values of keys.env, and the image's tag."""
+    def become(
+        self, title: str = "first", secrets: Mapping[str, str] | None = None, tag: str = "1.0"
+    ) -> None:
+        """One of the versions of the system: title (of a topic, of a task definition, of the
+        function's code), the values of keys.env, and the image's tag."""
         defaults = FILES["params/defaults.yaml"].replace("title: first", f"title: {title}")
         changed = {"params/defaults.yaml": defaults.replace("tag: '1.0'", f"tag: '{tag}'")}
         changed["lambda/scaler/main.py"] = FUNCTION % title
@@ -241,14 +260,21 @@ class World:
             changed["env/dev/keys.env"] = keys(secrets)
         self.write(changed)
 
-    # --- what is there ----------------------------------------------------------------------------------------
+    # --- what is there
+    # ----------------------------------------------------------------------------------------
 
     def client(self, service: str) -> Any:
         """A client of the tests' own."""
         if service not in self.clients:
-            settled = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": REGION}
+            settled = {
+                "aws_access_key_id": "x",
+                "aws_secret_access_key": "x",
+                "region_name": REGION,
+            }
             config = Config(retries={"total_max_attempts": 1})
-            self.clients[service] = boto3.client(service, endpoint_url=self.url, config=config, **settled)
+            self.clients[service] = boto3.client(
+                service, endpoint_url=self.url, config=config, **settled
+            )
         return self.clients[service]
 
     def settle(self) -> None:
@@ -264,10 +290,15 @@ class World:
 
     def services(self) -> list[dict[str, Any]]:
         """The ECS services of the cluster."""
-        if not any(each.name.startswith(f"{PREFIX}-app") and each.alive for each in self.engine.store.stacks.values()):
+        if not any(
+            each.name.startswith(f"{PREFIX}-app") and each.alive
+            for each in self.engine.store.stacks.values()
+        ):
             return []
         try:
-            answer = self.client("ecs").describe_services(cluster=PREFIX, services=[f"{PREFIX}-web"])
+            answer = self.client("ecs").describe_services(
+                cluster=PREFIX, services=[f"{PREFIX}-web"]
+            )
         except self.client("ecs").exceptions.ClusterNotFoundException:
             return []
         return [each for each in answer["services"] if each["status"] != "INACTIVE"]
@@ -308,17 +339,25 @@ class World:
         """Version ids of the secret -> a hash of what each holds."""
         manager = self.client("secretsmanager")
         try:
-            listed = manager.list_secret_version_ids(SecretId=f"{PREFIX}/app", IncludeDeprecated=True)["Versions"]
-        except (manager.exceptions.ResourceNotFoundException, manager.exceptions.InvalidRequestException):
+            listed = manager.list_secret_version_ids(
+                SecretId=f"{PREFIX}/app", IncludeDeprecated=True
+            )["Versions"]
+        except (
+            manager.exceptions.ResourceNotFoundException,
+            manager.exceptions.InvalidRequestException,
+        ):
             return {}
         return {each["VersionId"]: self._hashed(each["VersionId"]) for each in listed}
 
     def _hashed(self, version: str) -> str:
-        answer = self.client("secretsmanager").get_secret_value(SecretId=f"{PREFIX}/app", VersionId=version)
+        answer = self.client("secretsmanager").get_secret_value(
+            SecretId=f"{PREFIX}/app", VersionId=version
+        )
         return hashlib.sha256(answer["SecretString"].encode()).hexdigest()
 
     def records(self) -> dict[int, dict[str, Any]]:
-        """The release records: number -> what the last of it says, ``started`` alone or ``ended``."""
+        """The release records: number -> what the last of it says, ``started`` alone or
+        ``ended``."""
         s3, found = self.client("s3"), {}
         try:
             listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="releases/").get("Contents", [])
@@ -326,7 +365,10 @@ class World:
             return {}
         for each in sorted(listed, key=lambda each: each["Key"].endswith("ended.json")):
             data = json.load(s3.get_object(Bucket=BUCKET, Key=each["Key"])["Body"])
-            found[int(each["Key"].split("/")[2])] = {**data, "record": each["Key"].rpartition("/")[2]}
+            found[int(each["Key"].split("/")[2])] = {
+                **data,
+                "record": each["Key"].rpartition("/")[2],
+            }
         return found
 
 
@@ -341,8 +383,12 @@ def _path(stack: Any, engine: LocalCloudFormation) -> str:
 
 def _everything(world: World) -> dict[str, Any]:
     engine = world.engine
-    stacks = {_path(each, engine): _stack(each) for each in engine.store.stacks.values() if each.alive}
-    pending = [e.name for e in engine.store.change_sets.values() if e.execution != "EXECUTE_COMPLETE"]
+    stacks = {
+        _path(each, engine): _stack(each) for each in engine.store.stacks.values() if each.alive
+    }
+    pending = [
+        e.name for e in engine.store.change_sets.values() if e.execution != "EXECUTE_COMPLETE"
+    ]
     found: dict[str, Any] = {"stacks": stacks, "change sets": pending}
     services = world.services()
     found["services"] = [
@@ -369,7 +415,12 @@ def _stack(stack: Any) -> dict[str, Any]:
         "tags": dict(definition.tags) if definition else None,
         "outputs": {each.key: each.value for each in stack.outputs},
         "resources": {
-            name: [each.type, each.status.replace("CREATE_", "UPDATE_"), each.physical_id, each.properties]
+            name: [
+                each.type,
+                each.status.replace("CREATE_", "UPDATE_"),
+                each.physical_id,
+                each.properties,
+            ]
             for name, each in stack.resources.items()
             if each.status != "DELETE_COMPLETE"
         },
@@ -387,7 +438,9 @@ def _function(world: World) -> Any:
         found = functions.get_function(FunctionName=f"{PREFIX}-scaler")
     except functions.exceptions.ResourceNotFoundException:
         return None
-    held = functions.get_function_concurrency(FunctionName=f"{PREFIX}-scaler").get("ReservedConcurrentExecutions")
+    held = functions.get_function_concurrency(FunctionName=f"{PREFIX}-scaler").get(
+        "ReservedConcurrentExecutions"
+    )
     return {"code": found["Configuration"]["CodeSha256"], "concurrency": held}
 
 
@@ -398,8 +451,13 @@ def _secret(world: World) -> Any:
     except manager.exceptions.ResourceNotFoundException:
         return None
     contents = world.versions()
-    current = [version for version, labels in found["VersionIdsToStages"].items() if "AWSCURRENT" in labels]
-    return {"current": [contents[version] for version in current], "deleted": "DeletedDate" in found}
+    current = [
+        version for version, labels in found["VersionIdsToStages"].items() if "AWSCURRENT" in labels
+    ]
+    return {
+        "current": [contents[version] for version in current],
+        "deleted": "DeletedDate" in found,
+    }
 
 
 def _images(world: World) -> Any:
@@ -449,7 +507,9 @@ def made(folder: Path) -> tuple[World, Callable[[], None]]:
     (folder / "home").mkdir(parents=True, exist_ok=True)
     unused = {"templates/main.yaml.j2": None}
     project = small(folder / "project", {**FILES, **unused})
-    world = World(project, engine, tap, f"http://127.0.0.1:{server.server_port}", mine, seconds=seconds)
+    world = World(
+        project, engine, tap, f"http://127.0.0.1:{server.server_port}", mine, seconds=seconds
+    )
 
     def end() -> None:
         mine.close()
@@ -467,9 +527,15 @@ def made(folder: Path) -> tuple[World, Callable[[], None]]:
 
 
 def encoded(value: str) -> set[bytes]:
-    """A value as it may be written: as it is, in JSON, in a URL or form, in base64 at any offset, or in hex."""
+    """A value as it may be written: as it is, in JSON, in a URL or form, in base64 at any offset,
+    or in hex."""
     raw = value.encode()
-    found = {raw, json.dumps(value)[1:-1].encode(), urlencode({"": value})[1:].encode(), raw.hex().encode()}
+    found = {
+        raw,
+        json.dumps(value)[1:-1].encode(),
+        urlencode({"": value})[1:].encode(),
+        raw.hex().encode(),
+    }
     found.add(urlencode(dict(parse_qsl(f"v={value}")) or {"v": value})[2:].encode())
     for lead in range(3):
         whole = base64.b64encode(b"\0" * lead + raw)
@@ -480,7 +546,9 @@ def encoded(value: str) -> set[bytes]:
 def losses(world: World, wanted: Mapping[str, Any]) -> list[str]:
     """What is not as it should be after a bad day, in words; nothing where all is well."""
     found = world.state()
-    wrong = [f"{key}: {found[key]!r}, not {wanted[key]!r}" for key in wanted if found[key] != wanted[key]]
+    wrong = [
+        f"{key}: {found[key]!r}, not {wanted[key]!r}" for key in wanted if found[key] != wanted[key]
+    ]
     return [each[:3000] for each in (*wrong, *record_losses(world))]
 
 
@@ -495,16 +563,22 @@ def record_losses(world: World) -> list[str]:
     last = records[max(records)]
     if last["record"] != "ended.json" or last["result"] != "deployed":
         wrong.append(f"the last record is {last['record']}: {last.get('result')}")
-    current = world.client("secretsmanager").describe_secret(SecretId=f"{PREFIX}/app")["VersionIdsToStages"]
+    current = world.client("secretsmanager").describe_secret(SecretId=f"{PREFIX}/app")[
+        "VersionIdsToStages"
+    ]
     for name, version in last["secrets"].values():
         labels = current.get(version, [])
         if "AWSCURRENT" not in labels or not any(label.startswith("kept-") for label in labels):
-            wrong.append(f"the last record has version {version} of {name}, whose labels are {labels}")
+            wrong.append(
+                f"the last record has version {version} of {name}, whose labels are {labels}"
+            )
     for root in last["roots"]:
         stack = world.engine.store.stack(root["stack"])
         live = dict(stack.definition.parameters) if stack and stack.definition else {}
         if any(live.get(name) != value for name, value in root["parameters"].items()):
-            wrong.append(f"the last record has {root['parameters']} for {root['stack']}, which has {live}")
+            wrong.append(
+                f"the last record has {root['parameters']} for {root['stack']}, which has {live}"
+            )
     return wrong
 
 
