@@ -162,9 +162,8 @@ def _undefined(known: Callable[[], Iterable[str]]) -> type[jinja2.Undefined]:
         ) -> None:
             paths = () if isinstance(obj, _Joined) else _path(obj)
             path = obj.path if isinstance(obj, ParameterList) else next(iter(paths), None)
-            super().__init__(
-                hint, obj, name, partial(NoSuchKeyError, path) if path else jinja2.UndefinedError
-            )  # type: ignore[arg-type]  # typed as a class, only called
+            error = partial(NoSuchKeyError, path) if path else jinja2.UndefinedError
+            super().__init__(hint, obj, name, error)  # type: ignore[arg-type]  # only called
 
         @property
         def _undefined_message(self) -> str:
