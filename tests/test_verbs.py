@@ -90,7 +90,7 @@ def test_render_check_of_a_fresh_and_a_stale_build(project: Make) -> None:
     assert stale.stdout.startswith("--- build/dev/main.yaml\n+++ build/dev/main.yaml\n")
     assert "+      DisplayName: other\n" in stale.stdout
     assert "SW031 build/dev is not what the inputs render to" in stale.stderr
-    assert "run: python render.py render --env dev, and commit the result" in stale.stderr
+    assert "run stackwright render --env dev, and commit the result" in stale.stderr
     assert made.built() == before
 
 
@@ -411,7 +411,7 @@ def test_init_makes_an_environment_that_renders(project: Make) -> None:
         "env/qa-2/keys.env.example",
         ".gitignore",
     ]
-    assert "next: edit params/qa-2.yaml, then python render.py render --env qa-2" in result.stderr
+    assert "next: edit params/qa-2.yaml, then stackwright render --env qa-2" in result.stderr
     text = (made.folder / "params/qa-2.yaml").read_text()
     assert text.startswith("# yaml-language-server: $schema=schema.json\n")
     assert "# title:  # Title of the news\n" in text

@@ -19,7 +19,7 @@ from typing import Any
 from msgspec import Struct
 
 from ..aws import PARALLEL, Storage
-from ..core import Config, ImageError, InputError, Location, Problem
+from ..core import Config, ImageError, InputError, Location, Problem, command_line
 from ..emulator import is_local_registry
 from .containers import ContainerEngine, Manifest, RegistryClient, is_loopback
 
@@ -202,7 +202,9 @@ def _problems(status: ImageStatus, store: ImageRegistry) -> Iterator[Problem]:
             "SW444", f"{image.name}: there is no repository {image.repository}", where, hint
         )
     elif status.state is ImageState.MISSING:
-        hint = f"python render.py images {'mirror' if image.source else 'push'} --env {store.environment} {image.name}"
+        hint = command_line(
+            f"images {'mirror' if image.source else 'push'} --env {store.environment} {image.name}"
+        )
         yield Problem("SW445", f"{image.name}: {status.reference} does not exist", where, hint)
     elif status.state is ImageState.OTHER_PLATFORM:
         held = ", ".join(status.platforms)
@@ -272,7 +274,7 @@ def _conflicts(
     local = engine.image_id(image.built)
     if status.state is ImageState.MISSING:
         if local is None:
-            hint = f"python render.py images build --env {store.environment} {image.name}"
+            hint = command_line(f"images build --env {store.environment} {image.name}")
             yield Problem(
                 "SW448", f"{image.name}: {image.built} is not built on this machine", where, hint
             )

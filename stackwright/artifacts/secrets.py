@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from ..aws import Secret, Storage
 from ..config import read_dotenv
-from ..core import AwsError, Config, InputError, Location, Problem, StackwrightError
+from ..core import AwsError, Config, InputError, Location, Problem, StackwrightError, command_line
 
 KEPT = 15
 """Versions of a secret that releases can be restored with. Five of the 20 labels are left to AWS,
@@ -183,7 +183,7 @@ def resolve_versions(config: Config, aws: Storage) -> dict[str, str]:
 
 
 def _unready(each: SecretStatus, environment: str) -> Iterator[Problem]:
-    hint = f"python render.py secrets push --env {environment}"
+    hint = command_line(f"secrets push --env {environment}")
     if each.version is None:
         yield Problem("SW426", f"the secret {each.name} has no value", (), hint)
         return

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import to_builtins
 
-from ..core import Bundle, Config, S3Folder
+from ..core import Bundle, Config, S3Folder, command_line
 from .options import (
     Options,
     check_or_exit,
@@ -164,7 +164,7 @@ def secrets_status(options: Options, style: str) -> None:
     data = [{**to_builtins(each), "ready": each.ready} for each in found]
     _print("\n".join(lines), data, style)
     if not all(each.ready for each in found):
-        push = f"python render.py secrets push --env {options.environment}"
+        push = command_line(f"secrets push --env {options.environment}")
         next_step = (
             push if all(each.exists for each in found) else "deploy the stack that makes the secret"
         )

@@ -24,6 +24,7 @@ from ..core import (
     Rendering,
     SourceKind,
     StackwrightError,
+    command_line,
 )
 from ..diff import Effect
 from ..plan import Certainty, Outcome, Plan, PlannedChange, RootAction, RootPlan, StackTarget
@@ -106,7 +107,10 @@ def _require_build(rendering: Rendering) -> None:
         with stage_build(rendering) as folder:
             write_build(rendering, folder)
     else:
-        hint = f"python render.py render --env {environment}, and let the change of build/{environment} be reviewed"
+        hint = (
+            f"{command_line(f'render --env {environment}')}, commit build/{environment},"
+            " and have the change reviewed"
+        )
         raise OutputError.of(
             "SW031", f"build/{environment} is not what the inputs render to", hint=hint
         )
@@ -798,7 +802,7 @@ def _restorable(
         past = read_history(*place, limit=None).releases
         earlier = find_previous_release(past, session.with_left(lives, past))
         if earlier is None:
-            hint = f"see: python render.py history --env {session.config.environment}"
+            hint = f"see: {command_line(f'history --env {session.config.environment}')}"
             raise DeployError.of("SW887", "there is no earlier release to restore", hint=hint)
         number = earlier.number
     found = load_release(number, *place)

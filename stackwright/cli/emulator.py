@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..core import EmulatorError, Location, Problem
+from ..core import EmulatorError, Location, Problem, command_line
 from .options import PROJECT, Options, console, for_environment, load_config, make_rendering
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def emulator() -> None:
 @_STYLE
 def start(options: Options, style: str) -> None:
     """Start it in the Region and account of an environment, unless it runs already, and print what
-    points boto3 and the AWS CLI to it, for example for: eval "$(python render.py emulator start)"
+    points boto3 and the AWS CLI to it, for example for: eval "$(stackwright emulator start)"
     """
     from ..emulator import UNSET, local_account, local_settings, start_local
 
@@ -88,7 +88,7 @@ def status(project: Path, style: str) -> None:
         ]
         click.echo("\n".join(lines))
     else:
-        click.echo("does not run; start it: python render.py emulator start")
+        click.echo(f"not running; start it: {command_line('emulator start')}")
     if not found:
         sys.exit(1)
 
@@ -213,7 +213,7 @@ def _ask(project: Path, action: str, body: dict[str, Any]) -> None:
 
     found = running(local_folder(project))
     if found is None:
-        hint = "start it: python render.py emulator start"
+        hint = f"start it: {command_line('emulator start')}"
         raise EmulatorError.of("SW702", "no local CloudFormation runs for this project", hint=hint)
     with describe_local():
         found.admin(action, body)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ..core import command_line
 from .options import PROJECT, Options, load_config, make_rendering
 
 HERE = Path(__file__).resolve().parents[2]
@@ -26,7 +27,7 @@ def init(environment: str, project: Path) -> None:
     for path in new_environment(folder, environment, _schema(folder)):
         click.echo(path.as_posix())
     click.echo(
-        f"next: edit params/{environment}.yaml, then python render.py render --env {environment}",
+        f"next: edit params/{environment}.yaml, then {command_line(f'render --env {environment}')}",
         err=True,
     )
 

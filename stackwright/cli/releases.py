@@ -17,7 +17,16 @@ import click
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
-from ..core import AwsError, DeployError, InputError, Level, Problem, Report, StackwrightError
+from ..core import (
+    AwsError,
+    DeployError,
+    InputError,
+    Level,
+    Problem,
+    Report,
+    StackwrightError,
+    command_line,
+)
 from . import deploy
 from .options import Options, connect_aws, console, for_environment, load_config, show_report
 from .session import DeploySession
@@ -52,7 +61,7 @@ def _required(session: DeploySession) -> dict[str, LiveStack | None]:
     lives = session.lives()
     if not _present(lives):
         environment = session.config.environment
-        hint = f"python render.py deploy --env {environment}"
+        hint = command_line(f"deploy --env {environment}")
         raise DeployError.of("SW846", f"no stack of {environment} is deployed", hint=hint)
     return lives
 
@@ -269,7 +278,7 @@ def outputs(options: Options, name: str | None, style: str) -> None:
     """Show the Outputs of the root stacks, or the value of NAME (Url, or app.Url where several
     stacks have one).
 
-    --format env gives lines for a shell: eval "$(python render.py outputs --format env)".
+    --format env gives lines for a shell: eval "$(stackwright outputs --format env)".
     """
     lives = _required(_session(options))
     values = {root: dict(live.stack.outputs) for root, live in lives.items() if live}
@@ -548,7 +557,7 @@ def import_(options: Options, yes: bool) -> None:
             if made:
                 _carry_out(session, made, yes=yes)
     if made:
-        click.echo(f"next: python render.py deploy --env {options.environment}", err=True)
+        click.echo(f"next: {command_line(f'deploy --env {options.environment}')}", err=True)
 
 
 def _import_plan(session: DeploySession, found: Any, live: LiveStack | None) -> RootPlan:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec.structs import replace
 
-from ..core import Leaf, Problem, Rendering, Report, StackwrightError, dotted
+from ..core import Leaf, Problem, Rendering, Report, StackwrightError, command_line, dotted
 from .options import (
     FORMAT,
     Options,
@@ -89,7 +89,7 @@ def _finish(rendering: Rendering, folder: Path, report: Report, *, only_check: b
     diff = find_stale(rendering)
     if diff:
         click.echo(diff, nl=False)
-        hint = f"run: python render.py render --env {rendering.environment}, and commit the result"
+        hint = f"run {command_line(f'render --env {rendering.environment}')}, and commit the result"
         show_report(
             Report(
                 StackwrightError.of(

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
-from ..core import AwsError, Config, DeployError, InputError, Location, Rendering, StackwrightError
+from ..core import (
+    AwsError,
+    Config,
+    DeployError,
+    InputError,
+    Location,
+    Rendering,
+    StackwrightError,
+    command_line,
+)
 from ..plan import Outcome
 from .options import Options, connect_aws, console, for_environment, load_config, make_rendering
 
@@ -133,7 +142,7 @@ def open_deployed(options: Options) -> Deployed:
 
 def attach_to_stacks(environment: str) -> str:
     """The command that follows an operation again."""
-    return f"python render.py watch --env {environment}"
+    return command_line(f"watch --env {environment}")
 
 
 # --- interruptions
@@ -214,7 +223,7 @@ def watch(options: Options, root: str | None) -> None:
         raise DeployError.of(
             "SW826",
             f"{options.environment} has no stacks yet",
-            hint=f"python render.py deploy --env {options.environment}",
+            hint=command_line(f"deploy --env {options.environment}"),
         )
     moving = [(name, stack) for name, stack in found if stack.busy]
     failed = False
@@ -233,7 +242,7 @@ def watch(options: Options, root: str | None) -> None:
         sys.exit(1)
     if moving:
         say(
-            f"a deployment verifies and records it: python render.py deploy --env {options.environment}"
+            f"a deployment verifies and records it: {command_line(f'deploy --env {options.environment}')}"
         )
 
 
@@ -513,7 +522,7 @@ def _leaving_out(deployed: Deployed, root: str, stack: Stack) -> str:
     """The command that deletes a stack without a resource; `repair` knows the root stacks of
     now."""
     if any(each.name == root for each in deployed.config.stacks):
-        return f"python render.py repair --env {deployed.config.environment} --retain"
+        return command_line(f"repair --env {deployed.config.environment} --retain")
     return f"aws cloudformation delete-stack --stack-name {stack.name} --retain-resources"
 
 

@@ -31,6 +31,7 @@ from ..core import (
     Problem,
     RootStack,
     Variable,
+    command_line,
     compose_yaml,
     dotted,
     has_errors,
@@ -122,7 +123,7 @@ def _require_environment(project: Path, environment: str) -> None:
         close = difflib.get_close_matches(environment, known, 1)
         hint = f"did you mean {close[0]}? " if close else ""
         hint += f"There are: {', '.join(known)}" if known else "There are none yet"
-        hint += f". Make a new one with: python render.py init {environment}"
+        hint += f". Make a new one with: {command_line(f'init {environment}')}"
         raise InputError.of(
             "SW001",
             f"no environment {environment!r}",

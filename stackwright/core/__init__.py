@@ -1,11 +1,12 @@
 """Types and helpers that every stage uses; nothing here knows CloudFormation or AWS.
 
 ``errors`` holds the exceptions that carry problems to the user, ``model`` the frozen values that
-are handed from stage to stage, ``cache`` a folder of results that can be made again, ``yaml_nodes``
-YAML text with positions.
+are handed from stage to stage, ``cache`` a folder of results that can be made again, ``command`` the
+name by which the user called the program, ``yaml_nodes`` YAML text with positions.
 """
 
 from .cache import Cache
+from .command import command_line, command_name
 from .errors import (
     AwsError,
     DeployError,
@@ -94,6 +95,8 @@ __all__ = [
     "Variable",
     "Waiver",
     "Wiring",
+    "command_line",
+    "command_name",
     "compose_yaml",
     "dotted",
     "has_errors",

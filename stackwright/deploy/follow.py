@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from ..aws import Aws, Polling, Stack
-from ..core import AwsError, DeployError
+from ..core import AwsError, DeployError, command_line
 from ..plan import Cause, Locate, Outcome
 from .events import OperationEvents, find_beginning
 from .progress import Notice, ProgressStep, Watcher, ignore_progress
@@ -23,7 +23,7 @@ PATIENCE = 900.0
 """Seconds without an answer of CloudFormation after which following is given up; each call has its
 own retries."""
 
-WATCH = "python render.py watch --env ENV"
+WATCH = command_line("watch --env ENV")
 """What follows an operation again, where the caller has not said it better."""
 
 _QUIET = 20.0

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..core import Cache, Config, EmulatorError
+from ..core import Cache, Config, EmulatorError, command_line
 from . import lifecycle
 
 ENVIRONMENT = "local"
@@ -128,7 +128,10 @@ def describe_local() -> Iterator[None]:
     try:
         yield
     except lifecycle.LifecycleError as error:
-        hint = "look at .stackwright/emulator/emulator.log; python render.py emulator stop, then start again"
+        hint = (
+            "read .stackwright/emulator/emulator.log; "
+            f"{command_line('emulator stop')}, then start it again"
+        )
         raise EmulatorError.of("SW701", str(error), hint=hint) from None
     except OSError as error:
         hint = "make the project's folder writable"

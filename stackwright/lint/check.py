@@ -33,6 +33,7 @@ from ..core import (
     Report,
     StackwrightError,
     Waiver,
+    command_line,
     line_of_path,
 )
 from ..render import LINT_CONFIG
@@ -187,7 +188,7 @@ class Linter:
                 expected.discard(key)
                 yield key, [LintFinding(*each) for each in findings]
         if expected:
-            hint = "python render.py doctor says what is missing"
+            hint = f"{command_line('doctor')} says what is missing"
             raise StackwrightError.of(
                 "SW391", f"cfn-lint ended early: {self._last_message()}", hint=hint
             )

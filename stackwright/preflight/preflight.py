@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from ..aws import PARALLEL
 from ..cfn import RenderedResource, StaticReferences
-from ..core import AwsError, Config, Rendering, StackwrightError
+from ..core import AwsError, Config, Rendering, StackwrightError, command_line
 from ..health import CheckState, PreflightCheck
 from .permissions import service_linked_roles
 
@@ -212,12 +212,12 @@ class _Look:
         environment = self.config.environment
         if found.busy:
             since = f"{_since(found.updated or found.created)}{self._who(found)}"
-            hint = f"python render.py watch --env {environment}"
+            hint = command_line(f"watch --env {environment}")
             return PreflightCheck(check, CheckState.FAIL, f"{name} is {found.status}{since}", hint)
         if found.status in _WAYS_OUT:
             detail = f"{name} is {found.status}: {_WAYS_OUT[found.status]}"
             return PreflightCheck(
-                check, CheckState.FAIL, detail, f"python render.py repair --env {environment}"
+                check, CheckState.FAIL, detail, command_line(f"repair --env {environment}")
             )
         return PreflightCheck(check, CheckState.OK, f"{name} is {found.status}")
 
@@ -434,7 +434,7 @@ class _Look:
         if adopted and all(
             set(found) <= set(given.get(root) or ()) for root, found in adopted.items()
         ):
-            return f"python render.py import --env {self.config.environment}"
+            return command_line(f"import --env {self.config.environment}")
         text = yaml.safe_dump(
             {"imports": adopted}, default_flow_style=True, width=10_000, sort_keys=False
         ).strip()
@@ -514,7 +514,8 @@ class _Look:
             return PreflightCheck(
                 name, CheckState.SKIP, f"{status.reference} is not there yet: the deployment {how}"
             )
-        hint = f"python render.py images push --env {self.config.environment} {image.name}, where it is built"
+        hint = command_line(f"images push --env {self.config.environment} {image.name}")
+        hint += ", on the machine that built it"
         return PreflightCheck(name, CheckState.FAIL, f"{status.reference} does not exist", hint)
 
     def secrets(self) -> Iterator[PreflightCheck]:
@@ -534,7 +535,8 @@ class _Look:
                     name, CheckState.SKIP, "the deployment puts the values of keys.env"
                 )
             elif not status.exists and "AWS::SecretsManager::Secret" in self._made:
-                hint = f"python render.py secrets push --env {self.config.environment}, once it is made"
+                hint = command_line(f"secrets push --env {self.config.environment}")
+                hint += ", once the deployment has created it"
                 yield PreflightCheck(
                     name,
                     CheckState.SKIP,
@@ -543,7 +545,7 @@ class _Look:
                 )
             else:
                 lacks = f"lacks {', '.join(bad)}" if status.version else "has no value"
-                hint = f"python render.py secrets push --env {self.config.environment}"
+                hint = command_line(f"secrets push --env {self.config.environment}")
                 yield PreflightCheck(
                     name, CheckState.FAIL, lacks if status.exists else "does not exist", hint
                 )

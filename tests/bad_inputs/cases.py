@@ -143,7 +143,7 @@ LOADING = [
         "SW001",
         "params/prd.yaml",
         "no environment 'prd'",
-        "did you mean prod? There are: dev, prod. Make a new one with: python render.py init prd",
+        "did you mean prod? There are: dev, prod. Make a new one with: stackwright init prd",
         environment="prd",
     ),
     Case(

@@ -336,9 +336,7 @@ def test_the_second_interruption_asks_whether_to_cancel(slow, news):
     with Terminal(news, "watch", "--env", "dev", "--root", "app") as terminal:
         terminal.until("UPDATE_IN_PROGRESS")
         terminal.interrupt()
-        terminal.until(
-            "goes on in CloudFormation; follow it again: python render.py watch --env dev"
-        )
+        terminal.until("goes on in CloudFormation; follow it again: stackwright watch --env dev")
         terminal.until("press Ctrl-C again within 5 s")
         assert status(slow) == "UPDATE_IN_PROGRESS"
         terminal.interrupt()
@@ -399,7 +397,7 @@ def test_deploy_leads_out_of_a_stuck_state_first(account, news):
     refused = news.run("deploy", "--env", "dev", "--yes")
     assert refused.returncode == 1
     assert "news-app is ROLLBACK_COMPLETE" in refused.stderr
-    assert "python render.py repair --env dev" in refused.stderr
+    assert "stackwright repair --env dev" in refused.stderr
     with Terminal(news, "deploy", "--env", "dev") as terminal:
         terminal.until("To delete news-app, type news-app:")
         terminal.type("news-app\n")

@@ -125,7 +125,7 @@ def test_from_a_context_to_a_digest(site: Site) -> None:
     assert before.returncode == 1
     assert before.stdout == f"web  missing  {site.host}/{site.team}/web:1.0\n"
     assert "SW445 web: " in before.stderr
-    assert "python render.py images push --env dev web" in before.stderr
+    assert "stackwright images push --env dev web" in before.stderr
     built = site.run("build")
     assert (built.returncode, built.stdout) == (0, f"localhost/{site.team}/web:1.0\n"), built.stderr
     pushed = site.run("push", "--format", "json")

@@ -366,7 +366,7 @@ def test_what_an_earlier_stack_has_left_fails_with_the_way_to_adopt_it(project: 
     assert looked(project, some)["names"].detail.startswith("shop-files: there already")
     imports = "imports: {store: {Bucket: {BucketName: shop-files}}}\n"
     project.write({"params/defaults.yaml": stacks + imports})
-    assert looked(project, some)["names"].hint == "python render.py import --env dev"
+    assert looked(project, some)["names"].hint == "stackwright import --env dev"
     free = looked(project, Account(secrets={}))["names"]
     assert (free.state, free.detail) == (CheckState.OK, "4 names of what outlives a stack are free")
     deployed = Account(

@@ -113,7 +113,7 @@ def test_status_tells_the_state_of_each_key_and_whether_a_deployment_can_bind_it
         before.stdout
         == "team/app: no value yet\n  missing  OPENAI_API_KEY\n  missing  SEARCH_API_KEY\n"
     )
-    assert "next: python render.py secrets push --env dev" in before.stderr
+    assert "next: stackwright secrets push --env dev" in before.stderr
     ready.invoke("secrets", "push", "--env", "dev")
     (version,) = versions()
     (ready.folder / "env/dev/keys.env").unlink()  # status needs no values of its own
