@@ -336,7 +336,7 @@ def test_the_second_interruption_asks_whether_to_cancel(slow, news):
     with Terminal(news, "watch", "--env", "dev", "--root", "app") as terminal:
         terminal.until("UPDATE_IN_PROGRESS")
         terminal.interrupt()
-        terminal.until("goes on in CloudFormation; follow it again: stackwright watch --env dev")
+        terminal.until(f"goes on in CloudFormation; follow it again: {RENDER_PY} watch --env dev")
         terminal.until("press Ctrl-C again within 5 s")
         assert status(slow) == "UPDATE_IN_PROGRESS"
         terminal.interrupt()
