@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
+from ..cfn import stack_status
 from ..core import AwsError
 from .session import Session
 
@@ -44,7 +45,7 @@ class Stack(Struct, frozen=True):
     @property
     def busy(self) -> bool:
         """Whether an operation is under way."""
-        return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
+        return not stack_status(self.status).final
 
 
 class StackEvent(Struct, frozen=True):

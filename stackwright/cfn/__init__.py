@@ -8,6 +8,7 @@ In the order in which the modules build on one another:
 - ``values``: a value known only after apply, with its causes, and values that remember what they
   depend on.
 - ``intrinsics``: template + parameters + the world -> values.
+- ``statuses``: what each status of a stack means, and how to recover from it.
 - ``graph``: what depends on what, an order, and cycles by name.
 - ``changes``: a stack before and after -> the changes, as ``DescribeChangeSet`` lists them and as
   they will happen.
@@ -34,6 +35,7 @@ from .intrinsics import Pseudo, Resolver, UnknownWorld, parameter_values, resolv
 from .policy_statements import EFFECTS, read_statements
 from .schema import STATEFUL, Recreation, ResourceType, Schemas
 from .static_references import RenderedResource, StaticReferences
+from .statuses import Recovery, StackStatus, stack_status
 from .template import (
     Parameter,
     Resource,
@@ -70,6 +72,7 @@ __all__ = [
     "Prediction",
     "PropertyChange",
     "Pseudo",
+    "Recovery",
     "Recreation",
     "RenderedResource",
     "Replacement",
@@ -79,6 +82,7 @@ __all__ = [
     "ResourceType",
     "Schemas",
     "StackSide",
+    "StackStatus",
     "StaticReferences",
     "Template",
     "Traced",
@@ -104,6 +108,7 @@ __all__ = [
     "read_arn_kinds",
     "read_statements",
     "resolve_dynamic",
+    "stack_status",
     "template_to_text",
     "validate_template",
 ]

@@ -338,20 +338,24 @@ def repair(
 def recover_stacks(deployed: Deployed, root: str, stack: Stack, leave: Approvals) -> Outcome | None:
     """The way out of a stack's state, gone; None where it needs none. Raises DeployError (SW827)
     where that is not confirmed."""
-    from ..deploy import Recovery, continue_rollback, find_recovery
+    from ..cfn import Recovery
+    from ..deploy import continue_rollback, find_recovery
 
     aws = deployed.aws
     state = find_recovery(root, stack, aws)
-    if state.way is Recovery.NOTHING:
+    if state.recovery is Recovery.NOTHING:
         return None
-    say(f"{stack.name} is in {stack.status}: {state.text}")
+    say(f"{stack.name} is in {stack.status}: {state.explanation}")
     for each in state.failed:
         say(f"  {each.address} ({each.type}): {each.reason}")
-    if state.way is Recovery.WATCH:
+    if state.recovery is Recovery.WATCH:
         return _attached(deployed, root, stack)
-    if state.way in (Recovery.DELETE, Recovery.RETRY):
+    if state.recovery is Recovery.SUPPORT and leave.delete is None:
+        hint = f"if the stack may go, delete it: --yes-delete {stack.name}"
+        raise DeployError.of("SW801", f"{stack.name} is not repaired", hint=hint)
+    if state.recovery in (Recovery.DELETE, Recovery.DELETE_AGAIN, Recovery.SUPPORT):
         return _deleted(deployed, state, leave)
-    if state.way is Recovery.DISCARD:
+    if state.recovery is Recovery.DISCARD:
         return _discarded(deployed, state, leave)
     _confirm(
         "Continue the rollback?", leave.yes, "--yes; what cannot be rolled back: --skip ADDRESS"
@@ -368,15 +372,16 @@ def recover_stack(deployed: Deployed) -> None:
 
     Elsewhere the deployment itself refuses, and names it. Raises DeployError (SW827), AwsError.
     """
-    from ..deploy import Recovery, find_recovery
+    from ..cfn import Recovery
+    from ..deploy import find_recovery
 
     deployed.release_all_held()
     if not sys.stdin.isatty():
         return
     for root, stack in deployed.found():
-        way = find_recovery(root, stack, deployed.aws).way
-        if way in (Recovery.NOTHING, Recovery.DISCARD):  # a plan copes with a stack under review
-            continue
+        way = find_recovery(root, stack, deployed.aws).recovery
+        if way in (Recovery.NOTHING, Recovery.DISCARD, Recovery.SUPPORT):
+            continue  # a plan takes a stack under review, and refuses one that only AWS can restore
         if way is Recovery.WATCH:
             say(f"{stack.name} is in {stack.status}: somebody else's operation is under way")
             _confirm("Follow it to its end, and then go on?", False, "")
@@ -527,7 +532,8 @@ def _leaving_out(deployed: Deployed, root: str, stack: Stack) -> str:
 
 
 def _state(root: str, stack: Stack) -> StuckStack:
-    from ..deploy import Recovery, StuckStack
+    from ..cfn import Recovery
+    from ..deploy import StuckStack
 
     return StuckStack(root, stack, Recovery.DISCARD, "")
 

@@ -20,7 +20,7 @@ from .follow import Follower, attach_to_operation
 from .pause import is_any_paused
 from .progress import Fate, Notice, Progress, ProgressStep, RolloutProgress, Watcher
 from .protection import UNGUARDED, guard_stack
-from .recover import Recovery, StuckStack, continue_rollback, find_recovery
+from .recover import StuckStack, continue_rollback, find_recovery
 
 __all__ = [
     "UNGUARDED",
@@ -29,7 +29,6 @@ __all__ = [
     "Notice",
     "Progress",
     "ProgressStep",
-    "Recovery",
     "RolloutProgress",
     "StuckStack",
     "Watcher",

@@ -1,60 +1,15 @@
-"""A stack that no deployment can change -> the way out of its state.
-
-Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
-(status codes) and .../troubleshooting.html
-"""
+"""Recover a stack that no deployment can change: how, and what failed in it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 
 from msgspec import Struct
 
 from ..aws import Aws, Stack
+from ..cfn import Recovery, stack_status
 from ..plan import STACK, LiveStack, Outcome, read_stack
 from .follow import Follower, follow_operation
-
-
-class Recovery(StrEnum):
-    """What leads out of a state."""
-
-    NOTHING = "nothing"
-    WATCH = "watch"
-    DELETE = "delete"
-    DISCARD = "discard"
-    CONTINUE = "continue"
-    ROLL_BACK = "roll back"
-    RETRY = "retry"
-
-
-_WAYS = {
-    "ROLLBACK_COMPLETE": (
-        Recovery.DELETE,
-        "its first creation failed; it can only be deleted, then made anew",
-    ),
-    "ROLLBACK_FAILED": (
-        Recovery.DELETE,
-        "its first creation failed and was not cleaned up; it can only be deleted",
-    ),
-    "CREATE_FAILED": (
-        Recovery.DELETE,
-        "its first creation failed; it can only be deleted, then made anew",
-    ),
-    "REVIEW_IN_PROGRESS": (
-        Recovery.DISCARD,
-        "it holds a change set that was never executed, and nothing else",
-    ),
-    "UPDATE_ROLLBACK_FAILED": (
-        Recovery.CONTINUE,
-        "the rollback of an update failed; it can be continued",
-    ),
-    "UPDATE_FAILED": (Recovery.ROLL_BACK, "an update failed and was not rolled back; it can be"),
-    "DELETE_FAILED": (
-        Recovery.RETRY,
-        "its deletion failed; it can be tried again, leaving out what cannot be deleted",
-    ),
-}
 
 
 class FailedResource(Struct, frozen=True):
@@ -68,22 +23,24 @@ class FailedResource(Struct, frozen=True):
 
 
 class StuckStack(Struct, frozen=True):
-    """A stack, the way out of its state, why in words, and the resources that failed."""
+    """A root stack, how to recover it, why in words, and the resources that failed."""
 
     root: str
     stack: Stack
-    way: Recovery
-    text: str
+    recovery: Recovery
+    explanation: str
     failed: tuple[FailedResource, ...] = ()
 
 
+_READS_FAILURES = (Recovery.CONTINUE, Recovery.DELETE_AGAIN, Recovery.SUPPORT)
+
+
 def find_recovery(root: str, stack: Stack, aws: Aws) -> StuckStack:
-    """What state a root stack is in, and the way out of it. Raises AwsError."""
-    way, text = _WAYS.get(stack.status, (Recovery.NOTHING, "it can be updated"))
-    if stack.busy:
-        way, text = Recovery.WATCH, "an operation is under way"
-    live = read_stack(stack.id, aws, root) if way in (Recovery.CONTINUE, Recovery.RETRY) else None
-    return StuckStack(root, stack, way, text, tuple(_failed(live)) if live else ())
+    """How to recover a root stack, and what failed in it. Raises AwsError."""
+    status = stack_status(stack.status)
+    live = read_stack(stack.id, aws, root) if status.recovery in _READS_FAILURES else None
+    failed = tuple(_failed(live)) if live else ()
+    return StuckStack(root, stack, status.recovery, status.explanation, failed)
 
 
 def _failed(live: LiveStack) -> Sequence[FailedResource]:
@@ -117,7 +74,7 @@ def continue_rollback(
     names = {each.address: each.call for each in state.failed}
     names |= {each.address.rpartition(":")[2]: each.call for each in state.failed}
     last = aws.last_event(state.stack.id)
-    if state.way is Recovery.ROLL_BACK:
+    if state.recovery is Recovery.ROLL_BACK:
         aws.rollback(state.stack.id, token)
     else:
         aws.continue_rollback(state.stack.id, token, [names.get(each, each) for each in skip])

@@ -31,6 +31,7 @@ from ..cfn import (
     parameter_values,
     parse_template,
     predict_changes,
+    stack_status,
     template_to_text,
     validate_template,
 )
@@ -1163,12 +1164,11 @@ def _named(arguments: Arguments) -> str:
 
 
 def _updatable(stack: StackState) -> None:
-    good = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED", "IMPORT_COMPLETE",
-            "IMPORT_ROLLBACK_COMPLETE"}  # fmt: skip
     if stack.status == "CREATE_FAILED" and stack.on_failure == "DO_NOTHING":
         text = "This stack cannot be updated from [CREATE_FAILED] state because it contains [on-failure: DO_NOTHING]."
         raise _invalid(f"{text} Please use disable-rollback option instead during stack creation.")
-    if stack.status not in good:
+    # AWS also takes up a creation that failed without a rollback; the emulator does not
+    if stack.status == "CREATE_FAILED" or not stack_status(stack.status).updatable:
         raise _invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
 
 

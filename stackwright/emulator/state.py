@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..cfn import Prediction, Template
+from ..cfn import Prediction, Template, stack_status
 from .drift import DriftedResource
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
@@ -138,7 +138,7 @@ class StackState:
     @property
     def busy(self) -> bool:
         """Whether an operation is under way."""
-        return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
+        return not stack_status(self.status).final
 
 
 @dataclass

@@ -9,6 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from ..aws import Drift, Metric
+from ..cfn import stack_status
 from .probes import MetricSource
 
 
@@ -95,15 +96,8 @@ class EnvironmentStatus(Struct, frozen=True):
     @property
     def well(self) -> bool:
         """Whether every stack is deployed and complete, and every service stable."""
-        stacks = all(
-            each.status and is_good_end(each.status) and not each.unwell for each in self.stacks
-        )
+        stacks = all(stack_status(each.status).good and not each.unwell for each in self.stacks)
         return stacks and all(each.stable for each in self.services)
-
-
-def is_good_end(status: str) -> bool:
-    """Whether a stack's status is a good end."""
-    return status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 
 
 class DriftedStack(Struct, frozen=True):

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from ..aws import PARALLEL, Service, Services, Stack
+from ..cfn import stack_status
 from ..plan import LiveStack
-from .findings import EnvironmentStatus, RootStatus, ServiceStatus, is_good_end
+from .findings import EnvironmentStatus, RootStatus, ServiceStatus
 from .probes import ProbedResource, find_probed_resources, probed_services
 
 
@@ -49,7 +50,7 @@ def _stack(root: str, name: str, live: LiveStack | None) -> RootStatus:
     below = [each for each in live.walk() if each is not live]
     drifted = any(each.stack.drift == "DRIFTED" for each in below)
     unwell = tuple(
-        (each.name, each.stack.status) for each in below if not is_good_end(each.stack.status)
+        (each.name, each.stack.status) for each in below if not stack_status(each.stack.status).good
     )
     stack = live.stack
     since = stack.updated or stack.created

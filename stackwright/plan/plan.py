@@ -14,7 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..aws import ChangeSetRequest, Stack, Stacks
-from ..cfn import Schemas
+from ..cfn import Schemas, stack_status
 from ..core import AwsError
 from ..diff import Diff
 from . import change_sets
@@ -24,20 +24,7 @@ from .prediction import PredictedPlan, kept_parameters, predict_target
 from .reconcile import reconcile
 
 _REVIEW = "REVIEW_IN_PROGRESS"
-_REPAIR = "the verb repair offers the way out; then run this again"
-_STUCK = {
-    "ROLLBACK_COMPLETE": "its first creation failed, and CloudFormation can only delete such a stack",
-    "ROLLBACK_FAILED": "its first creation failed and was not cleaned up; CloudFormation can only delete such a stack",
-    "CREATE_FAILED": "its first creation failed and was not rolled back",
-    "DELETE_FAILED": "its deletion stopped half-way",
-    "UPDATE_FAILED": "an update failed and was not rolled back",
-    "UPDATE_ROLLBACK_FAILED": "the rollback of an update stopped half-way, and has to be brought to its end first",
-    "IMPORT_ROLLBACK_FAILED": "the rollback of an import stopped half-way",
-}
-"""Status -> why such a stack is not updated.
-
-Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
-"""
+_REPAIR = "run the verb repair, then this again"
 
 
 def preview_root(
@@ -236,10 +223,11 @@ def discard_change_sets(plan: RootPlan, aws: Stacks) -> None:
 def require_updatable(stack: Stack, aws: Stacks) -> None:
     """Refuse a stack that no change set can be executed on now.
 
-    Raises AwsError: SW801 with the way out, SW802 with who runs the other operation and since when.
+    Raises AwsError: SW801 with the way to recover it, SW802 with who runs the other operation and since when.
     """
-    if stack.status in _STUCK:
-        message = f"{stack.name} is in {stack.status}: {_STUCK[stack.status]}"
+    status = stack_status(stack.status)
+    if status.stuck:
+        message = f"{stack.name} is in {stack.status}: {status.explanation}"
         raise AwsError.of("SW801", message, hint=_REPAIR)
     if stack.busy:
         since = stack.updated or stack.created

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from ..aws import Stack
+from ..cfn import stack_status
 from ..core import Bundle, Config, Document, InputError, Rendering, Source, SourceKind
 from .model import StackTarget
 
@@ -19,12 +20,6 @@ INLINE_LIMIT = 51_200
 
 Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 """
-
-
-_MADE_ANEW = frozenset(
-    ("REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
-)
-"""Statuses of stacks that cannot be updated."""
 
 
 class KnownValues(Struct, frozen=True):
@@ -57,7 +52,7 @@ def known_values(
     kept = {
         root: each.parameters.keys()
         for root, each in stacks.items()
-        if each.status not in _MADE_ANEW
+        if not stack_status(each.status).never_created
     }
     return KnownValues(
         {root: each.outputs for root, each in stacks.items()}, images or {}, secrets or {}, kept

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from ..aws import PARALLEL
-from ..cfn import RenderedResource, StaticReferences
+from ..cfn import RenderedResource, StaticReferences, stack_status
 from ..core import AwsError, Config, Rendering, StackwrightError, command_line
 from ..health import CheckState, PreflightCheck
 from .permissions import service_linked_roles
@@ -58,15 +58,6 @@ _UNANSWERED = frozenset(
     ("404", "405", "501", "NotImplemented", "InvalidAction", "UnknownOperationException")
 )
 """Codes of an endpoint that does not know the call; AWS itself never gives them for these."""
-_WAYS_OUT = {
-    "ROLLBACK_COMPLETE": "its first creation failed; it can only be deleted",
-    "ROLLBACK_FAILED": "its first creation failed, and so did cleaning up",
-    "CREATE_FAILED": "its first creation failed",
-    "DELETE_FAILED": "its deletion failed",
-    "UPDATE_FAILED": "an update failed and was not rolled back",
-    "UPDATE_ROLLBACK_FAILED": "an update failed, and so did its rollback",
-    "IMPORT_ROLLBACK_FAILED": "an import failed, and so did its rollback",
-}
 _SERVICE = "AWS::ECS::Service"
 _LASTING = {
     "AWS::DynamoDB::GlobalTable": ("TableName", "TableName"),
@@ -214,8 +205,9 @@ class _Look:
             since = f"{_since(found.updated or found.created)}{self._who(found)}"
             hint = command_line(f"watch --env {environment}")
             return PreflightCheck(check, CheckState.FAIL, f"{name} is {found.status}{since}", hint)
-        if found.status in _WAYS_OUT:
-            detail = f"{name} is {found.status}: {_WAYS_OUT[found.status]}"
+        status = stack_status(found.status)
+        if status.stuck:
+            detail = f"{name} is {found.status}: {status.explanation}"
             return PreflightCheck(
                 check, CheckState.FAIL, detail, command_line(f"repair --env {environment}")
             )

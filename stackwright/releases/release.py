@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from ..artifacts import RegistryClient, is_loopback, keep_release_images, keep_version
 from ..aws import PARALLEL, Storage, StoredObject
-from ..cfn import declared_keys
+from ..cfn import declared_keys, stack_status
 from ..core import AwsError, Cache, InputError, Level, Problem
 from ..diff import Effect
 from ..plan import Outcome, Plan, RootAction, RootPlan, StackTarget
@@ -39,15 +39,6 @@ from .record import (
     records_prefix,
     template_digest,
 )
-
-_IN_USE = (
-    "CREATE_COMPLETE",
-    "UPDATE_COMPLETE",
-    "UPDATE_ROLLBACK_COMPLETE",
-    "IMPORT_COMPLETE",
-    "IMPORT_ROLLBACK_COMPLETE",
-)
-"""Status of a stack that is at rest as somebody asked for it, or as it was before."""
 
 if TYPE_CHECKING:
     from ..artifacts import ImageRegistry
@@ -411,7 +402,7 @@ def _is_all(release: Release, live: Mapping[str, LiveStack | None]) -> bool:
 def is_live(root: RootRelease, live: LiveStack | None) -> bool:
     """Whether a root stack is as a release asked for it, and at rest. The root's text holds the
     hashes of its nested templates."""
-    if live is None or live.stack.status not in _IN_USE:
+    if live is None or not stack_status(live.stack.status).stable:
         return False
     same = all(live.stack.parameters.get(name) == value for name, value in root.parameters.items())
     return same and template_digest(live.template) == root.digest
@@ -425,7 +416,7 @@ def moved_roots(
     ordered = sorted(releases, key=lambda each: each.number, reverse=True)
     found: list[Problem] = []
     for name, stack in live.items():
-        if ordered and stack is not None and stack.stack.status in _IN_USE:
+        if ordered and stack is not None and stack_status(stack.stack.status).stable:
             asked = [(each, root) for each in ordered for root in each.roots if root.root == name]
             found += _moved(stack, asked, ordered[-1].number)
     return found

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
+from ..cfn import stack_status
 from ..deploy import Notice, Progress, ProgressStep, RolloutProgress, Watcher
 from ..plan import STACK, Cause, Outcome
 
@@ -249,11 +250,10 @@ def format_outcome(found: Outcome) -> str:
 
 
 def _next(status: str) -> Iterator[str]:
-    """The way out, where nothing but it is possible."""
-    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"):
-        yield "  the stack can only be deleted now, by the verb repair"
-    elif status in ("UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"):
-        yield "  the way out: the verb repair"
+    """How to recover a stack that cannot be updated."""
+    meaning = stack_status(status)
+    if meaning.stuck:
+        yield f"  next: {meaning.advice} (verb repair)"
 
 
 _ADOPT = "what an earlier stack has left is adopted by the verb import, once imports: of the parameters names it"

@@ -231,7 +231,7 @@ def test_how_it_ended():
     )
     assert ended("ROLLBACK_COMPLETE", exists)[3:] == [
         "    what an earlier stack has left is adopted by the verb import, once imports: of the parameters names it",
-        "  the stack can only be deleted now, by the verb repair",
+        "  next: delete the stack, then create it again (verb repair)",
     ]
     inner = Cause(
         "app/base:S", "AWS::SecretsManager::Secret", "CREATE_FAILED", "the secret a already exists"
