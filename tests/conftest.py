@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.helpers import Project, small
+from tests.support.projects import Project, small
+
+pytest_plugins = ["tests.support.aws"]
 
 _COMMON = {
     "deadline": None,

@@ -18,7 +18,7 @@ from stackwright.core.model import dotted
 from stackwright.core.yaml_nodes import ParameterData, compose_yaml
 from stackwright.lint.rules import RULES, catalogue
 from stackwright.plan.plan_file import read_plan
-from tests.helpers import commands
+from tests.support.projects import commands
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

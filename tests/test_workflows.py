@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .helpers import RENDER_PY, REPOSITORY, Project, commands
+from tests.support.projects import RENDER_PY, REPOSITORY, Project, commands
 
 FOLDER = REPOSITORY / ".github/workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yaml"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stackwright.core.command import command_line, command_name, name_script
-from tests.helpers import REPOSITORY
+from tests.support.projects import REPOSITORY
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from stackwright.diff.model import Effect
 from stackwright.emulator.faults import RequestFault
 from stackwright.emulator.resources import Fault
 from stackwright.plan.model import Certainty, Outcome
-from tests.deploy.conftest import ACCOUNT
-from tests.deploy.operating import change, emulated, nested, resources, topic
+from tests.support.aws import ACCOUNT
+from tests.support.operating import change, emulated, nested, resources, topic
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from stackwright.aws import Boto, Drift, Stack, StackResource
 from stackwright.core.errors import AwsError
 from stackwright.deploy.drift import detect_drift, revert_target
 from stackwright.plan import live_stack
-from tests.deploy.conftest import REGION, client
-from tests.deploy.releasing import BUCKET, emulator
+from tests.support.aws import REGION, client
+from tests.support.releasing import BUCKET, emulator
 
 CHILD = """\
 Parameters:

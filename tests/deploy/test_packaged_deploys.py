@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from stackwright.artifacts.package import package_rendering
 from stackwright.core.model import S3Folder
-from tests.deploy.conftest import ACCOUNT, REGION, client
-from tests.helpers import TOPIC, Project
+from tests.support.aws import ACCOUNT, REGION, client
+from tests.support.projects import TOPIC, Project
 
 CHILD = f"""\
 Resources:

@@ -10,7 +10,7 @@ from stackwright.cfn import Recovery
 from stackwright.core import AwsError
 from stackwright.deploy.recover import find_recovery
 from stackwright.plan.plan import require_updatable
-from tests.deploy.planning import FakeStacks, stack
+from tests.support.planning import FakeStacks, stack
 
 NAMES = Loader().load_service_model("cloudformation", "service-2")["shapes"]["StackStatus"]["enum"]
 

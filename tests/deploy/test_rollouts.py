@@ -13,8 +13,8 @@ from stackwright.core.errors import AwsError
 from stackwright.deploy.apply import apply_plan
 from stackwright.deploy.progress import Notice, ProgressStep, RolloutProgress
 from stackwright.deploy.rollouts import RolloutWatcher
-from tests.deploy.conftest import ACCOUNT, REGION
-from tests.deploy.operating import emulated, resources
+from tests.support.aws import ACCOUNT, REGION
+from tests.support.operating import emulated, resources
 
 ARN = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/cluster/web"
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -18,7 +18,7 @@ from stackwright.cfn.intrinsics import Pseudo
 from stackwright.cfn.template import parse_template
 from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
-from tests.helpers import REPOSITORY, Project
+from tests.support.projects import REPOSITORY, Project
 
 ACCOUNT, REGION = "777788889999", "us-east-2"
 CERTIFICATE = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/9c8b7a6d-7777-4888-8999-a77778888999"

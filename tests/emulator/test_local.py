@@ -15,7 +15,7 @@ import pytest
 
 from stackwright.core.errors import EmulatorError
 from stackwright.emulator import lifecycle, local
-from tests.helpers import RENDER_PY
+from tests.support.projects import RENDER_PY
 
 PARAMS = """\
 title: news

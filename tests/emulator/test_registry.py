@@ -17,7 +17,7 @@ from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.journal import Journal
 from stackwright.emulator.lifecycle import Running
 from stackwright.emulator.server import Server
-from tests.deploy import registries
+from tests.support import registries
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"

@@ -25,7 +25,7 @@ from stackwright.emulator.rehearsal import (
 from stackwright.emulator.resources import Fault
 from stackwright.emulator.state import STACK_TYPE
 from stackwright.report.rehearsal import rehearsal_as_text
-from tests.helpers import REPOSITORY
+from tests.support.projects import REPOSITORY
 
 PROD = read_build_folder(REPOSITORY / "build/prod")
 PSEUDO = Pseudo(region="us-east-2", account_id="777788889999")

@@ -14,7 +14,7 @@ import pytest
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
-from tests.helpers import REPOSITORY
+from tests.support.projects import REPOSITORY
 
 FOLDER = REPOSITORY / ".stackwright/sceptre"
 SCEPTRE = FOLDER / "bin/sceptre"

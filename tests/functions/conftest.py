@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers import free_port
+from tests.support.projects import free_port
 
 PROJECT = Path(__file__).parents[2]
 FUNCTIONS = PROJECT / "lambda"

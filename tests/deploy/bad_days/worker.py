@@ -54,14 +54,11 @@ def load() -> None:
     import yaml  # noqa: F401
 
     package = Path(__file__).parents[3] / "stackwright"
-    for path in (*package.glob("*.py"), *package.glob("aws/*.py"), *package.glob("cfn/*.py")):
-        name = ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(
-            ".__init__"
-        )
-        if (
-            name != "stackwright.lint.worker"
-        ):  # it loads cfn-lint, which runs of their own do where they must
-            importlib.import_module(name)
+    for path in package.rglob("*.py"):
+        module = path.relative_to(package.parent).with_suffix("")
+        name = ".".join(module.parts).removesuffix(".__init__")
+        if name != "stackwright.lint.worker" and module.parts[1] != "emulator":
+            importlib.import_module(name)  # cfn-lint and moto are not needed
     loader, get_session = botocore.loaders.create_loader(), botocore.session.get_session
 
     def sharing(*arguments: Any) -> Any:

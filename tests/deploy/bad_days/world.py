@@ -36,7 +36,7 @@ from stackwright.emulator.faults import AnyFault, action_of
 from stackwright.emulator.server import Application
 from tests.deploy.bad_days.project import ACCOUNT, FILES, FUNCTION, PREFIX, REGION, keys
 from tests.deploy.bad_days.worker import FACTOR
-from tests.helpers import Project, small
+from tests.support.projects import Project, small
 
 WORKER = Path(__file__).with_name("worker.py")
 BUCKET = f"{PREFIX}-artifacts"

@@ -1,0 +1,325 @@
+"""Calls to CloudFormation against botocore's own model: what is sent, which pages are read, what
+comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.stub import ANY, Stubber
+
+from stackwright.aws import Boto, ChangeSetRequest
+from stackwright.core.errors import AwsError
+from tests.support.aws import REGION
+from tests.support.planning import ARN, STACK, arn
+
+THEN = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
+DESCRIBED = {
+    "StackId": ARN,
+    "StackName": STACK,
+    "CreationTime": THEN,
+    "StackStatus": "CREATE_COMPLETE",
+}
+
+
+class Stubbed(Boto):
+    """`Boto` whose client of CloudFormation answers what a test says."""
+
+    def __init__(self) -> None:
+        super().__init__(REGION)
+        self.stub = Stubber(self._client("cloudformation"))
+
+
+@pytest.fixture
+def aws() -> Iterator[Stubbed]:
+    made = Stubbed()
+    with made.stub:
+        yield made
+        made.stub.assert_no_pending_responses()
+
+
+def api(name: str, **values: Any) -> dict[str, Any]:
+    resource = {
+        "LogicalResourceId": name,
+        "ResourceType": "AWS::SNS::Topic",
+        "Action": "Add",
+        **values,
+    }
+    return {"Type": "Resource", "ResourceChange": resource}
+
+
+def page(*names: str, token: str | None = None) -> dict[str, Any]:
+    found = {
+        "ChangeSetName": "one", "ChangeSetId": arn("one"), "StackId": ARN, "StackName": STACK,
+        "Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE", "Changes": [api(name) for name in names],
+    }  # fmt: skip
+    return found | ({"NextToken": token} if token else {})
+
+
+def test_all_pages_of_a_change_set_are_read_with_the_same_question(aws: Stubbed) -> None:
+    asked = {"ChangeSetName": arn("one"), "IncludePropertyValues": True}
+    aws.stub.add_response("describe_change_set", page("A", "B", token="t1"), asked)
+    aws.stub.add_response("describe_change_set", page(token="t2"), {**asked, "NextToken": "t1"})
+    aws.stub.add_response("describe_change_set", page("C"), {**asked, "NextToken": "t2"})
+    found = aws.change_set(arn("one"), values=True)
+    assert found is not None
+    assert [each["LogicalResourceId"] for each in found.changes] == ["A", "B", "C"]
+    assert (found.status, found.execution, found.stack_name) == (
+        "CREATE_COMPLETE",
+        "AVAILABLE",
+        STACK,
+    )
+
+
+def test_changes_of_hooks_are_no_resources(aws: Stubbed) -> None:
+    answer = page("A") | {"Changes": [{"Type": "Resource"}, api("A")]}
+    aws.stub.add_response(
+        "describe_change_set", answer, {"ChangeSetName": ANY, "IncludePropertyValues": False}
+    )
+    found = aws.change_set(arn("one"), values=False)
+    assert found is not None
+    assert len(found.changes) == 1
+
+
+def test_a_change_set_that_is_gone_is_none_and_no_error_to_delete(aws: Stubbed) -> None:
+    for operation in ("describe_change_set", "delete_change_set"):
+        aws.stub.add_client_error(
+            operation, "ChangeSetNotFound", "ChangeSet [one] does not exist", 404
+        )
+    assert aws.change_set(arn("one"), values=False) is None
+    aws.delete_change_set(arn("one"))
+
+
+def test_a_request_holds_what_is_given_and_nothing_else(aws: Stubbed) -> None:
+    sent = {
+        "StackName": STACK,
+        "ChangeSetName": "run-1",
+        "ChangeSetType": "UPDATE",
+        "ClientToken": "token",
+        "Parameters": [
+            {"ParameterKey": "A", "ParameterValue": "1"},
+            {"ParameterKey": "B", "UsePreviousValue": True},
+        ],
+        "Capabilities": ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+        "Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}],
+        "IncludeNestedStacks": True,
+        "TemplateURL": "https://bucket/template",
+        "Description": "d" * 1024,
+        "RoleARN": "arn:aws:iam::1:role/deploy",
+        "DeploymentMode": "REVERT_DRIFT",
+    }
+    aws.stub.add_response("create_change_set", {"Id": arn("run-1"), "StackId": ARN}, sent)
+    request = ChangeSetRequest(
+        STACK, "run-1", "UPDATE", "token",
+        url="https://bucket/template", parameters={"A": "1"}, kept=("B",), tags={"b": "2", "a": "1"},
+        description="d" * 2000, revert_drift=True, role="arn:aws:iam::1:role/deploy",
+    )  # fmt: skip
+    assert aws.create_change_set(request) == arn("run-1")
+
+
+def test_change_sets_resources_and_stacks_by_pages(aws: Stubbed) -> None:
+    summary = {"ChangeSetId": arn("a"), "ChangeSetName": "a"}
+    aws.stub.add_response(
+        "list_change_sets", {"Summaries": [summary], "NextToken": "t"}, {"StackName": STACK}
+    )
+    aws.stub.add_response(
+        "list_change_sets", {"Summaries": []}, {"StackName": STACK, "NextToken": "t"}
+    )
+    assert aws.change_sets(STACK) == [(arn("a"), "a")]
+    each = {
+        "ResourceType": "AWS::SNS::Topic",
+        "LastUpdatedTimestamp": THEN,
+        "ResourceStatus": "CREATE_COMPLETE",
+    }
+    answers = [
+        {
+            "StackResourceSummaries": [
+                {**each, "LogicalResourceId": "A", "PhysicalResourceId": "a"}
+            ],
+            "NextToken": "t",
+        },
+        {"StackResourceSummaries": [{**each, "LogicalResourceId": "B"}]},
+    ]
+    aws.stub.add_response("list_stack_resources", answers[0], {"StackName": STACK})
+    aws.stub.add_response(
+        "list_stack_resources", answers[1], {"StackName": STACK, "NextToken": "t"}
+    )
+    assert [(found.logical_id, found.physical_id) for found in aws.resources(STACK)] == [
+        ("A", "a"),
+        ("B", ""),
+    ]
+    aws.stub.add_response("describe_stacks", {"Stacks": [DESCRIBED], "NextToken": "t"}, {})
+    aws.stub.add_response(
+        "describe_stacks", {"Stacks": [DESCRIBED | {"StackName": "other"}]}, {"NextToken": "t"}
+    )
+    assert [found.name for found in aws.stacks()] == [STACK, "other"]
+
+
+def test_a_stack_with_all_that_is_known_of_it(aws: Stubbed) -> None:
+    more = {
+        "Parameters": [{"ParameterKey": "A", "ParameterValue": "****"}],
+        "Outputs": [{"OutputKey": "O", "OutputValue": "o"}],
+        "Tags": [{"Key": "t", "Value": "v"}],
+        "LastUpdatedTime": THEN,
+        "EnableTerminationProtection": True,
+        "ChangeSetId": arn("last"),
+        "ParentId": ARN,
+        "RootId": ARN,
+        "RoleARN": "arn:aws:iam::1:role/deploy-role",
+    }
+    aws.stub.add_response("describe_stacks", {"Stacks": [DESCRIBED | more]}, {"StackName": STACK})
+    found = aws.stack(STACK)
+    assert found is not None
+    assert (found.parameters, found.outputs, found.tags) == ({"A": "****"}, {"O": "o"}, {"t": "v"})
+    assert (found.updated, found.protected, found.change_set) == (THEN, True, arn("last"))
+    assert (found.parent_id, found.role) == (ARN, "arn:aws:iam::1:role/deploy-role")
+
+
+def test_only_a_stack_that_does_not_exist_is_none(aws: Stubbed) -> None:
+    aws.stub.add_client_error(
+        "describe_stacks", "ValidationError", f"Stack with id {STACK} does not exist"
+    )
+    assert aws.stack(STACK) is None
+    aws.stub.add_client_error("describe_stacks", "ValidationError", "1 validation error detected")
+    with pytest.raises(AwsError, match="1 validation error"):
+        aws.stack(STACK)
+    aws.stub.add_client_error("describe_stacks", "AccessDenied", "not authorized")
+    with pytest.raises(AwsError, match="not allowed: cloudformation:DescribeStacks"):
+        aws.stack(STACK)
+
+
+def event(name: str, minute: int) -> dict[str, Any]:
+    return {
+        "EventId": name, "StackId": ARN, "StackName": STACK, "Timestamp": THEN.replace(minute=minute),
+        "LogicalResourceId": name, "ResourceStatus": "CREATE_COMPLETE",
+    }  # fmt: skip
+
+
+def test_events_are_read_as_far_back_as_is_asked(aws: Stubbed) -> None:
+    first = {"StackEvents": [event("e4", 34), event("e3", 33)], "NextToken": "t"}
+    second = {"StackEvents": [event("e2", 32), event("e1", 31)]}
+    for since, expected in (
+        ("e3", ["e4"]),
+        (THEN.replace(minute=33), ["e3", "e4"]),
+        (None, ["e1", "e2", "e3", "e4"]),
+    ):
+        aws.stub.add_response("describe_stack_events", first, {"StackName": STACK})
+        if since != "e3":
+            aws.stub.add_response(
+                "describe_stack_events", second, {"StackName": STACK, "NextToken": "t"}
+            )
+        assert [each.id for each in aws.events(STACK, since)] == expected
+    aws.stub.add_response("describe_stack_events", first, {"StackName": STACK})
+    newest = aws.last_event(STACK)
+    assert newest is not None
+    assert newest.id == "e4"
+
+
+def test_what_early_validation_says(aws: Stubbed) -> None:
+    asked = {"ChangeSetName": arn("one"), "Filters": {"FailedEvents": True}}
+    failed = {
+        "EventId": "1", "EventType": "VALIDATION_ERROR", "LogicalResourceId": "Bucket",
+        "ResourceType": "AWS::S3::Bucket", "ValidationStatusReason": "It exists already.",
+    }  # fmt: skip
+    other = {"EventId": "2", "EventType": "STACK_EVENT"}
+    aws.stub.add_response(
+        "describe_events", {"OperationEvents": [other, failed], "NextToken": "t"}, asked
+    )
+    more = failed | {"ValidationPath": "/Resources/Bucket/Properties"}
+    aws.stub.add_response(
+        "describe_events", {"OperationEvents": [more]}, asked | {"NextToken": "t"}
+    )
+    assert aws.validation_errors(arn("one")) == [
+        "Bucket (AWS::S3::Bucket): It exists already",
+        "Bucket (AWS::S3::Bucket): It exists already, at /Resources/Bucket/Properties",
+    ]
+
+
+def test_without_the_permission_nothing_is_said_and_nothing_hidden(aws: Stubbed) -> None:
+    aws.stub.add_client_error(
+        "describe_events",
+        "AccessDenied",
+        "not authorized to perform: cloudformation:DescribeEvents",
+    )
+    assert aws.validation_errors(arn("one")) is None
+    aws.stub.add_client_error("describe_events", "ExpiredToken", "expired")
+    with pytest.raises(AwsError, match="expired"):
+        aws.validation_errors(arn("one"))
+
+
+def test_a_json_template_is_text_too(aws: Stubbed) -> None:
+    asked = {"StackName": STACK, "TemplateStage": "Original"}
+    aws.stub.add_response("get_template", {"TemplateBody": "Resources: {}"}, asked)
+    assert aws.template(STACK) == "Resources: {}"
+    aws.stub.add_response("get_template", {"TemplateBody": '{"Resources": {}}'}, asked)
+    assert aws.template(STACK) == '{"Resources": {}}'
+
+
+@pytest.mark.parametrize(
+    ("call", "operation", "sent"),
+    [
+        (lambda aws: aws.execute_change_set(arn("a"), "t"), "execute_change_set",
+         {"ChangeSetName": arn("a"), "ClientRequestToken": "t", "RetainExceptOnCreate": True}),
+        (lambda aws: aws.execute_change_set(arn("a"), "t", keep_failed=True), "execute_change_set",
+         {"ChangeSetName": arn("a"), "ClientRequestToken": "t", "DisableRollback": True}),
+        (lambda aws: aws.delete_stack(STACK, "t", ["A"]), "delete_stack",
+         {"StackName": STACK, "ClientRequestToken": "t", "RetainResources": ["A"]}),
+        (lambda aws: aws.cancel_update(STACK, "t"), "cancel_update_stack",
+         {"StackName": STACK, "ClientRequestToken": "t"}),
+        (lambda aws: aws.continue_rollback(STACK, "t", ["Child.A"]), "continue_update_rollback",
+         {"StackName": STACK, "ClientRequestToken": "t", "ResourcesToSkip": ["Child.A"]}),
+        (lambda aws: aws.set_stack_policy(STACK, "{}"), "set_stack_policy",
+         {"StackName": STACK, "StackPolicyBody": "{}"}),
+        (lambda aws: aws.set_termination_protection(STACK, enabled=False), "update_termination_protection",
+         {"StackName": STACK, "EnableTerminationProtection": False}),
+    ],
+    ids=["execute", "execute and keep", "delete", "cancel", "continue", "policy", "protection"],
+)  # fmt: skip
+def test_what_changes_a_stack_is_sent_with_its_token(
+    aws: Stubbed, call: Any, operation: str, sent: Any
+) -> None:
+    aws.stub.add_response(operation, {}, sent)
+    call(aws)
+
+
+@pytest.mark.parametrize(("answer", "policy"), [({"StackPolicyBody": "{}"}, "{}"), ({}, None)])
+def test_a_stack_policy(aws: Stubbed, answer: Any, policy: str | None) -> None:
+    aws.stub.add_response("get_stack_policy", answer, {"StackName": STACK})
+    assert aws.stack_policy(STACK) == policy
+
+
+def test_drift_property_by_property(aws: Stubbed) -> None:
+    aws.stub.add_response(
+        "detect_stack_drift", {"StackDriftDetectionId": "d"}, {"StackName": STACK}
+    )
+    assert aws.detect_drift(STACK) == "d"
+    status = {
+        "StackId": ARN, "StackDriftDetectionId": "d", "DetectionStatus": "DETECTION_FAILED",
+        "DetectionStatusReason": "why", "Timestamp": THEN,
+    }  # fmt: skip
+    aws.stub.add_response(
+        "describe_stack_drift_detection_status", status, {"StackDriftDetectionId": "d"}
+    )
+    assert aws.drift_detection("d") == ("DETECTION_FAILED", "why")
+    difference = {
+        "PropertyPath": "/P",
+        "ExpectedValue": "a",
+        "ActualValue": "b",
+        "DifferenceType": "NOT_EQUAL",
+    }
+    found = {
+        "StackId": ARN, "LogicalResourceId": "A", "ResourceType": "AWS::SNS::Topic", "Timestamp": THEN,
+        "StackResourceDriftStatus": "MODIFIED", "PropertyDifferences": [difference],
+    }  # fmt: skip
+    answers: list[Any] = [
+        {"StackResourceDrifts": [found], "NextToken": "t"},
+        {"StackResourceDrifts": []},
+    ]
+    aws.stub.add_response("describe_stack_resource_drifts", answers[0], {"StackName": STACK})
+    aws.stub.add_response(
+        "describe_stack_resource_drifts", answers[1], {"StackName": STACK, "NextToken": "t"}
+    )
+    (drift,) = aws.drifts(STACK)
+    assert (drift.status, drift.differences) == ("MODIFIED", (("/P", "a", "b", "NOT_EQUAL"),))

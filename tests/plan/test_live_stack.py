@@ -1,0 +1,175 @@
+"""A stack as it is: what is read of it, when, and what it is for a prediction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from stackwright.aws import StackResource
+from stackwright.cfn.intrinsics import Pseudo
+from stackwright.cfn.template import ValidationError
+from stackwright.cfn.values import Unknown
+from stackwright.plan import live_stack
+from stackwright.plan.live_stack import LiveStack
+from tests.support.aws import ACCOUNT, REGION, client
+from tests.support.planning import (
+    ARN,
+    BUCKET,
+    STACK,
+    Account,
+    FakeStacks,
+    account,
+    stack,
+    target,
+)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    with account(page=2) as found:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
+        client("s3").create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        client("secretsmanager").create_secret(Name="other", SecretString='{"user": "ada"}')
+        yield found
+
+
+def read(aws: Account) -> LiveStack:
+    found = aws.live()
+    assert found is not None
+    return found
+
+
+def test_the_tree_is_read_when_it_is_looked_at(aws: Account) -> None:
+    aws.deploy()
+    aws.aws.calls.clear()
+    found = read(aws)
+    assert dict(aws.aws.calls) == {"describe_stacks": 1}
+    assert found.stack.outputs["GroupId"].startswith("sg-")
+    assert [each.name for each in found.walk()] == ["app", "app/network", "app/web"]
+    assert aws.aws.calls["get_template"] == 3
+    assert aws.aws.calls["describe_stacks"] == 3
+    assert found.nested["Network"].resources["Group"].physical_id == found.stack.outputs["GroupId"]
+    assert "GroupDescription: web" in found.nested["Network"].template
+    assert found.nested["Web"].stack.parent_id == found.stack.id
+    assert aws.aws.calls["get_template"] == 3
+
+
+def test_the_tree_is_read_once_by_however_many_threads() -> None:
+    class Slow(FakeStacks):
+        calls = 0
+
+        def resources(self, stack: str) -> list[StackResource]:
+            self.calls += 1
+            time.sleep(0.05)
+            return self.listed
+
+    aws = Slow(
+        stack(),
+        "Resources: {}",
+        [StackResource("Here", "arn:here", "AWS::SNS::Topic", "CREATE_COMPLETE")],
+    )
+    found = live_stack.read_stack(STACK, aws, "app")
+    assert found is not None
+    with ThreadPoolExecutor(4) as pool:
+        read = list(pool.map(lambda _: set(found.resources), range(4)))
+    assert read == [{"Here"}] * 4
+    assert aws.calls == 1
+
+
+def test_what_is_not_there_is_none(aws: Account) -> None:
+    assert aws.live() is None
+    made = aws.preview(target())
+    assert aws.live() is None
+    aws.execute(made)
+    assert read(aws).stack.status == "CREATE_COMPLETE"
+    aws.aws.delete_stack(STACK, "token")
+    assert aws.live() is None
+    assert live_stack.read_stack(str(made.stack_id), aws.aws) is None
+
+
+def test_stacks_in_stacks(aws: Account) -> None:
+    leaf = "Resources: {Topic: {Type: AWS::SNS::Topic}}\n"
+    middle = "Resources: {Inner: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: app/middle/inner}}}\n"
+    app = "Resources: {Middle: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: app/middle}}}\n"
+    wanted = target(
+        {
+            "app": app.replace("app/middle}", "MIDDLE}"),
+            "app/middle": middle.replace("app/middle/inner", "INNER"),
+            "app/middle/inner": leaf,
+        }
+    )
+    texts = dict(wanted.templates)
+    texts["app/middle"] = texts["app/middle"].replace("INNER", wanted.urls["app/middle/inner"])
+    wanted = target(texts | {"app": texts["app"].replace("MIDDLE", "app/middle")})
+    aws.execute(aws.preview(wanted))
+    found = read(aws)
+    assert [each.name for each in found.walk()] == ["app", "app/middle", "app/middle/inner"]
+    assert set(found.nested["Middle"].nested["Inner"].resources) == {"Topic"}
+
+
+def test_resources_that_are_gone_are_not_there() -> None:
+    listed = [
+        StackResource("Here", "arn:here", "AWS::SNS::Topic", "CREATE_COMPLETE"),
+        StackResource("Gone", "arn:gone", "AWS::SNS::Topic", "DELETE_COMPLETE"),
+        StackResource("GoneToo", ARN, "AWS::CloudFormation::Stack", "DELETE_COMPLETE"),
+        StackResource("NeverMade", "", "AWS::CloudFormation::Stack", "CREATE_FAILED"),
+    ]
+    found = live_stack.read_stack(STACK, FakeStacks(stack(), "Resources: {}", listed), "app")
+    assert found is not None
+    assert set(found.resources) == {"Here", "NeverMade"}
+    assert found.nested == {}
+
+
+def test_the_side_of_a_prediction(aws: Account) -> None:
+    aws.deploy(parameters={"Password": "hunter2", "Level": "debug"})
+    side = read(aws).as_cfn()
+    assert side.parameters["Level"] == "debug"
+    assert isinstance(side.parameters["Password"], Unknown)
+    assert (side.pseudo.stack_name, side.pseudo.region, side.pseudo.account_id) == (
+        STACK,
+        REGION,
+        ACCOUNT,
+    )
+    assert side.physical["Network"].id == side.nested["Network"].pseudo.stack_id
+    assert "hunter2" not in repr(side)
+
+
+def test_a_template_that_only_aws_understands_cannot_be_a_side() -> None:
+    text = "Transform: Acme::Macro\nResources: {Topic: {Type: AWS::SNS::Topic}}\n"
+    with pytest.raises(ValidationError, match="Acme::Macro"):
+        LiveStack.of("app", stack(), text).as_cfn()
+
+
+def test_the_pseudo_parameters_of_other_partitions() -> None:
+    china = stack(status="CREATE_COMPLETE")
+    made = live_stack.pseudo_parameters(
+        type(china)(
+            "arn:aws-cn:cloudformation:cn-north-1:111122223333:stack/x/0", "x", "CREATE_COMPLETE"
+        ),
+        Pseudo(zones=("cn-north-1a",)),
+    )
+    assert (made.partition, made.url_suffix, made.region) == (
+        "aws-cn",
+        "amazonaws.com.cn",
+        "cn-north-1",
+    )
+    assert made.availability_zones == ["cn-north-1a"]
+
+
+@pytest.mark.parametrize(
+    ("logical_id", "name"),
+    [
+        ("Network", "app/network"),
+        ("QueueMetrics", "app/queue-metrics"),
+        ("S3", "app/s3"),
+        ("DNSZone", "app/dns-zone"),
+        ("Web2Site", "app/web2-site"),
+    ],
+)
+def test_nested_stacks_are_named_by_convention(logical_id: str, name: str) -> None:
+    assert live_stack.nested_name("app", logical_id) == name

@@ -1,0 +1,79 @@
+"""Templates with macros, which only AWS can run: what a deployment reads of them itself is what
+they state."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from stackwright.aws import StackResource
+from stackwright.deploy.destroy import list_fates
+from stackwright.diff.model import Diff
+from stackwright.health.probes import find_probed_resources
+from stackwright.plan.live_stack import LiveStack
+from stackwright.plan.model import RootAction, RootPlan, StackTarget
+from stackwright.plan.plan_file import read_plan, save_plan
+from stackwright.releases.release import begin_release
+from tests.support.aws import ACCOUNT, REGION, client
+from tests.support.planning import account, stack, whole
+
+MACRO = """
+Transform: AWS::Serverless-2016-10-31
+Globals: {Function: {Timeout: 3}}
+Parameters:
+  Password: {Type: String, NoEcho: true}
+Resources:
+  Files: {Type: AWS::EFS::FileSystem, DeletionPolicy: Retain}
+  Hello:
+    Type: AWS::Serverless::Function
+    Metadata: {stackwright: {verify: {invoke: {}}}}
+    Connectors: {Files: {Properties: {Destination: {Id: Files}}}}
+"""
+RESOURCES = {
+    "Files": StackResource("Files", "fs-1", "AWS::EFS::FileSystem", "CREATE_COMPLETE"),
+    "Hello": StackResource("Hello", "hello-1", "AWS::Lambda::Function", "CREATE_COMPLETE"),
+    "HelloRole": StackResource("HelloRole", "role-1", "AWS::IAM::Role", "CREATE_COMPLETE"),
+}
+LIVE = LiveStack.of("app", stack(parameters={"Password": "****"}), MACRO, RESOURCES)
+TARGET = StackTarget("app", "news-dev-app", {"app": MACRO}, {}, {"Password": "hunter2"}, {})
+
+
+def test_what_is_verified() -> None:
+    assert [(each.address, each.invoke) for each in find_probed_resources([LIVE])] == [
+        ("app:Hello", {})
+    ]
+
+
+def test_what_becomes_of_each_resource() -> None:
+    assert {each.address: each.kept for each in list_fates(LIVE)} == {
+        "app:Files": "Retain",
+        "app:Hello": "",
+        "app:HelloRole": "",
+    }
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        "{Type: String, NoEcho: true}",
+        "{Type: String, NoEcho: 'True'}",
+        "{Type: 'Vault::Secret', NoEcho: true}",
+    ],
+    ids=["as usual", "as a text", "of a type that only the macro knows"],
+)
+def test_no_value_of_a_noecho_parameter_is_kept(
+    declared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = MACRO.replace("{Type: String, NoEcho: true}", declared)
+    made = whole(RootPlan(replace(TARGET, templates={"app": body}), RootAction.UPDATE, Diff()))
+    assert "hunter2" not in save_plan(made)
+    assert read_plan(save_plan(made)).roots[0].target.templates == {"app": body}
+    with account() as found:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
+        client("s3").create_bucket(
+            Bucket="releases", CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        release = begin_release(
+            replace(made, bucket="releases", account=ACCOUNT), found.aws, tool="1", secret_names={}
+        )
+    assert (release.roots[0].hidden, dict(release.roots[0].parameters)) == (("Password",), {})

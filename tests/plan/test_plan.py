@@ -1,0 +1,1307 @@
+"""Plans of a root: change sets on an emulator and by hand, held against the prediction; none is
+left behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from stackwright.aws import ChangeSet, ChangeSetRequest, StackEvent, StackResource
+from stackwright.core.errors import AwsError, InputError
+from stackwright.diff.model import Diff, Effect
+from stackwright.emulator.faults import RequestFault
+from stackwright.plan import live_stack, plan
+from stackwright.plan.guardrails import ApprovalFlag, find_dangerous_changes
+from stackwright.plan.live_stack import LiveStack
+from stackwright.plan.model import (
+    Certainty,
+    ListedChange,
+    PlannedChange,
+    RootAction,
+    RootPlan,
+    SecretChange,
+)
+from stackwright.plan.plan_file import read_plan, save_plan
+from stackwright.report.plan import PLAN_FORMATS, format_plan
+from tests.support.aws import REGION, client
+from tests.support.planning import (
+    ARN,
+    BEGAN,
+    BUCKET,
+    STACK,
+    Account,
+    Counting,
+    FakeStacks,
+    account,
+    arn,
+    change_set,
+    changed,
+    stack,
+    target,
+    whole,
+)
+from tests.support.projects import REPOSITORY
+
+RECORDED = json.loads(
+    (REPOSITORY / "tests/cfn/recorded/change-sets.json").read_text(encoding="utf-8")
+)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    with account(page=2) as found:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
+        client("s3").create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        client("secretsmanager").create_secret(Name="other", SecretString='{"user": "ada"}')
+        yield found
+
+
+def by_address(found: RootPlan) -> dict[str, PlannedChange]:
+    return {change.diff.address: change for change in found.changes}
+
+
+def short(found: RootPlan) -> dict[str, tuple[str, str, str]]:
+    return {
+        change.diff.address: (str(change.effect), str(change.listed), str(change.certainty))
+        for change in found.changes
+    }
+
+
+# --- kinds
+# --------------------------------------------------------------------------------------------------
+
+
+def test_a_first_deployment_adds_everything_and_leaves_nothing_behind(aws: Account) -> None:
+    found = aws.preview(target())
+    assert (found.kind, found.made_stack, found.live) == (RootAction.CREATE, True, {})
+    assert short(found) == {
+        f"app/{address}": ("add", "both", "certain")
+        for address in (
+            "network:Files",
+            "network:Group",
+            "network:Vpc",
+            "web:Login",
+            "web:Rule",
+            "web:Task",
+        )
+    }
+    assert found.changes[0].stateful
+    assert found.notes == ()
+    made = aws.aws.stack(STACK)
+    assert made is not None
+    assert (made.status, made.id) == ("REVIEW_IN_PROGRESS", found.stack_id)
+    plan.discard_change_sets(found, aws.aws)
+    assert aws.aws.stacks() == []
+    plan.discard_change_sets(found, aws.aws)
+
+
+def test_the_change_set_is_what_gets_executed(aws: Account) -> None:
+    assert aws.execute(aws.preview(target())) == "CREATE_COMPLETE"
+    again = aws.preview(target(changed(("app/web", "sha256:1111", "sha256:2222"))))
+    assert again.change_set
+    assert aws.execute(again) == "UPDATE_COMPLETE"
+
+
+def test_an_update_says_what_changes_where(aws: Account) -> None:
+    aws.deploy()
+    found = aws.preview(target(parameters={"Level": "debug"}))
+    assert short(found) == {"app/web:Task": ("replace", "both", "certain")}
+    (change,) = found.changes
+    assert (change.action, change.replacement, change.policy_action) == (
+        "Modify",
+        "True",
+        "ReplaceAndDelete",
+    )
+    assert change.physical_id.endswith(":task-definition/web:1")
+    (leaf,) = change.diff.properties
+    assert leaf.path == 'ContainerDefinitions["web"].Environment["LEVEL"].Value'
+    assert (leaf.before, leaf.after, leaf.replaces) == ("info", "debug", "yes")
+    assert (found.kind, found.notes, found.diff.losses) == (RootAction.UPDATE, (), ())
+    plan.discard_change_sets(found, aws.aws)
+    assert aws.aws.change_sets(STACK) == []
+    assert aws.aws.stack(STACK) is not None
+
+
+def test_without_changes_nothing_is_left_and_the_tree_is_not_read(aws: Account) -> None:
+    aws.deploy()
+    aws.upload(target())
+    aws.aws.calls.clear()
+    found = plan.preview_root(target(), aws.live(), aws.aws, run="run", description="by tester")
+    assert (found.kind, found.changes, found.change_set, found.changes_anything) == (
+        RootAction.NOTHING,
+        (),
+        None,
+        False,
+    )
+    assert dict(aws.aws.calls) == {
+        "describe_stacks": 1, "create_change_set": 1, "describe_change_set": 1, "delete_change_set": 1,
+    }  # fmt: skip
+    assert aws.aws.change_sets(STACK) == []
+
+
+def test_outputs_alone_are_a_change(aws: Account) -> None:
+    aws.deploy()
+    more = "Outputs:\n  Level: {Value: !Ref Level}"
+    found = aws.preview(target(changed(("app", "Outputs:", more))))
+    assert (found.kind, found.changes) == (RootAction.UPDATE, ())
+    assert [each.name for each in found.diff.outputs] == ["Level"]
+
+
+def test_a_nested_stack_that_goes_takes_its_data_with_it(aws: Account) -> None:
+    aws.deploy(changed(("app/network", "DeletionPolicy: Retain", "DeletionPolicy: Delete")))
+    alone = {"app": "Resources: {Other: {Type: AWS::SNS::Topic}}\n"}
+    found = aws.preview(target(alone))
+    assert short(found)["app/network:Files"] == ("remove", "both", "certain")
+    assert short(found)["app:Other"] == ("add", "both", "certain")
+    losses = {loss.resource.address: loss for loss in found.diff.losses}
+    assert set(losses) == {"app/network:Files", "app/web:Login"}
+    loss = losses["app/network:Files"]
+    assert (loss.policy, loss.kept, loss.physical_id[:3]) == ("Delete", False, "fs-")
+    assert by_address(found)["app/network:Files"].policy_action == "Delete"
+    assert "ITS DATA IS DELETED" in format_plan(whole(found))
+
+
+def test_an_inline_root_needs_no_bucket(aws: Account) -> None:
+    wanted = target({"app": "Resources: {Topic: {Type: AWS::SNS::Topic}}\n"}, inline=True)
+    found = plan.preview_root(
+        replace(wanted, urls={}), None, aws.aws, run="run", description="by tester"
+    )
+    assert aws.execute(found) == "CREATE_COMPLETE"
+
+
+def test_tags_of_the_stack_reach_its_resources(aws: Account) -> None:
+    aws.deploy()
+    found = aws.preview(target(tags={"team": "news"}))
+    assert found.kind is RootAction.UPDATE
+    assert {"app/network:Vpc", "app/web:Task"} <= set(by_address(found))
+    assert ListedChange.CLOUDFORMATION not in {change.listed for change in found.changes}
+
+
+def test_tags_that_a_type_cannot_change_replace_it(aws: Account) -> None:
+    vectors = {
+        "app": "Resources: {X: {Type: AWS::OpenSearchServerless::Collection, Properties: {Name: vectors}}}"
+    }
+    aws.deploy(vectors)
+    found = aws.preview(target(vectors, tags={"team": "news"}))
+    assert found.diff.resources[0].effect is Effect.REPLACE
+    assert [each.flag for each in find_dangerous_changes(whole(found))] == [
+        ApprovalFlag.DATA_LOSS,
+        ApprovalFlag.REPLACE,
+    ]
+
+
+# --- what the two do not agree on
+# -----------------------------------------------------------------------------
+
+
+def test_a_sibling_that_keeps_its_output_makes_phantoms(aws: Account) -> None:
+    aws.deploy()
+    found = aws.preview(
+        target(
+            changed(
+                (
+                    "app/network",
+                    "{CidrBlock: 10.0.0.0/16}",
+                    "{CidrBlock: 10.0.0.0/16, EnableDnsSupport: true}",
+                )
+            )
+        )
+    )
+    assert short(found) == {
+        "app/network:Vpc": ("change", "both", "certain"),
+        "app/web:Rule": ("replace", "CloudFormation only", "phantom"),
+    }
+    assert [each.address for each in found.diff.resources] == ["app/network:Vpc"]
+    text = format_plan(whole(found))
+    assert (
+        "Listed by CloudFormation, but will not happen: what they follow keeps its value (1)"
+        in text
+    )
+    assert "app/web: Rule" in text
+    assert "Plan: 0 to add, 1 to change, 0 to replace, 0 to remove in 1 of 1 stacks." in text
+
+
+def test_a_sibling_that_is_replaced_makes_real_ones(aws: Account) -> None:
+    aws.deploy()
+    found = aws.preview(
+        target(changed(("app/network", "GroupDescription: web", "GroupDescription: other")))
+    )
+    assert short(found) == {
+        "app/network:Group": ("replace", "both", "certain"),
+        "app/web:Rule": ("replace", "both", "certain"),
+    }
+    (leaf,) = by_address(found)["app/web:Rule"].diff.properties
+    assert (leaf.path, leaf.after_apply, leaf.causes) == (
+        "GroupId",
+        True,
+        ("Network.Outputs.GroupId",),
+    )
+
+
+FOLLOWING = """
+Resources:
+  First: {Type: AWS::SSM::Parameter, Properties: {Name: first, Type: String, Value: one}}
+  Second: {Type: AWS::SSM::Parameter, Properties: {Name: second, Type: String, Value: !GetAtt First.Value}}
+"""
+
+
+def test_what_only_follows_an_attribute_is_not_listed_but_happens(aws: Account) -> None:
+    aws.deploy({"app": FOLLOWING})
+    found = aws.preview(target({"app": FOLLOWING.replace("Value: one", "Value: two")}))
+    assert short(found) == {
+        "app:First": ("change", "both", "certain"),
+        "app:Second": ("change", "prediction only", "certain"),
+    }
+    assert (
+        "Second  [dim]AWS::SSM::Parameter[/]  [cyan]not listed by CloudFormation[/]"
+        in format_plan(whole(found))
+    )
+    assert len(found.diff.resources) == 2
+
+
+def described(resource: str, type_: str, **api: Any) -> dict[str, Any]:
+    return {
+        "Action": "Modify",
+        "LogicalResourceId": resource,
+        "ResourceType": type_,
+        "Details": [],
+        **api,
+    }
+
+
+def detail(
+    path: str, recreation: str = "Never", evaluation: str = "Static", **values: Any
+) -> dict[str, Any]:
+    name = path.split("/")[2]
+    known = {
+        "Attribute": "Properties",
+        "Name": name,
+        "Path": path,
+        "RequiresRecreation": recreation,
+    }
+    return {
+        "Target": {**known, **values},
+        "Evaluation": evaluation,
+        "ChangeSource": "DirectModification",
+    }
+
+
+TOPIC = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: a}}}\n"
+
+
+def fake(*changes: Any, body: str = TOPIC, full: tuple[Any, ...] | None = None) -> FakeStacks:
+    """A stack whose next change set holds these changes; ``full`` are those with property
+    values."""
+    made = FakeStacks(
+        stack(), body, [StackResource("Topic", "arn:topic", "AWS::SNS::Topic", "CREATE_COMPLETE")]
+    )
+    made.replies.append(arn("one"))
+    made.answers[arn("one")] = [change_set("one", "CREATE_COMPLETE", "", *changes)]
+    if full is not None:
+        made.full[arn("one")] = change_set("one", "CREATE_COMPLETE", "", *full)
+    return made
+
+
+def preview(made: FakeStacks, wanted: str = TOPIC, **options: Any) -> RootPlan:
+    current = None
+    if made.found is not None:
+        known = {each.logical_id: each for each in made.listed}
+        current = LiveStack.of("app", made.found, made.body, known)
+    return plan.preview_root(
+        target({"app": wanted}), current, made, run="run", description="by tester", **options
+    )
+
+
+def test_what_only_cloudformation_lists_is_shown_as_it_says() -> None:
+    api = described("Topic", "AWS::SNS::Topic", Replacement="True", PolicyAction="ReplaceAndDelete")
+    api["Details"] = [
+        detail("/Properties/TopicName", "Always", BeforeValue="a", AfterValue="b"),
+        detail(
+            "/Properties/Tags/0/Value",
+            AfterValue="{{changeSet:KNOWN_AFTER_APPLY}}",
+            AttributeChangeType="Add",
+        ),
+    ]
+    found = preview(fake(api))
+    assert short(found) == {"app:Topic": ("replace", "CloudFormation only", "certain")}
+    first, second = found.changes[0].diff.properties
+    assert (first.path, first.after_apply, first.exists_before) == ("Tags[0].Value", True, False)
+    assert (second.path, second.before, second.after, second.replaces) == (
+        "TopicName",
+        "a",
+        "b",
+        "yes",
+    )
+    assert found.notes == ("CloudFormation lists what the prediction does not know: app:Topic",)
+    assert "only listed by CloudFormation" in format_plan(whole(found))
+
+
+def test_what_is_dynamic_is_conditional() -> None:
+    api = described("Topic", "AWS::SNS::Topic", Replacement="Conditional")
+    api["Details"] = [detail("/Properties/TopicName", "Always", "Dynamic")]
+    (change,) = preview(fake(api)).changes
+    assert (change.certainty, change.diff.may_replace, change.effect) == (
+        Certainty.CONDITIONAL,
+        True,
+        Effect.CHANGE,
+    )
+
+
+def test_data_that_only_cloudformation_says_is_lost_is_lost() -> None:
+    body = "Resources: {Topic: {Type: AWS::EFS::FileSystem}}\n"
+    api = described("Topic", "AWS::EFS::FileSystem", Replacement="True", PhysicalResourceId="fs-1")
+    (loss,) = preview(fake(api, body=body), body).diff.losses
+    assert (loss.resource.address, loss.kept, loss.physical_id) == ("app:Topic", False, "fs-1")
+
+
+@pytest.mark.parametrize(
+    ("said", "effect", "may_replace", "noted"),
+    [
+        ("True", Effect.REPLACE, False, True),
+        ("Conditional", Effect.CHANGE, True, True),
+        ("False", Effect.CHANGE, False, False),
+    ],
+)
+def test_a_replacement_that_nothing_explains_is_believed(
+    said: str, effect: Effect, may_replace: bool, noted: bool
+) -> None:
+    api = described("Topic", "AWS::SNS::Topic", Replacement=said)
+    found = preview(fake(api), TOPIC.replace("DisplayName: a", "DisplayName: b"))
+    (change,) = found.changes
+    assert (change.effect, change.diff.may_replace, change.listed) == (
+        effect,
+        may_replace,
+        ListedChange.BOTH,
+    )
+    assert found.notes == (
+        (f"app:Topic: CloudFormation lists Replacement {said}, the prediction says False",) * noted
+    )
+
+
+def test_a_replacement_that_cloudformation_does_not_see_stays_one() -> None:
+    api = described("Topic", "AWS::SNS::Topic", Replacement="False")
+    found = preview(fake(api), TOPIC.replace("DisplayName: a", "TopicName: b"))
+    assert found.changes[0].effect is Effect.REPLACE
+    assert "the prediction says True" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("requires", "effect", "may_replace"),
+    [("Always", Effect.REPLACE, False), ("Conditionally", Effect.CHANGE, True)],
+)
+def test_an_unforeseen_property_that_replaces_is_believed(
+    aws: Account, requires: str, effect: Effect, may_replace: bool
+) -> None:
+    """Beside a change in place, and a replacement that is foreseen not to happen: CloudFormation's
+    answer for the whole resource is the expected one."""
+    aws.deploy()
+    aws.aws = AlsoReplaced(REGION, requires)
+    vpc = "{CidrBlock: 10.0.0.0/16}"
+    found = aws.preview(
+        target(
+            changed(
+                ("app/network", vpc, f"{vpc[:-1]}, EnableDnsSupport: true}}"),
+                ("app/web", "CidrIp: 10.0.0.0/16", "CidrIp: 10.0.0.0/16, Description: web"),
+            )
+        )
+    )
+    change = by_address(found)["app/web:Rule"]
+    assert (change.effect, change.diff.may_replace, change.replacement) == (
+        effect,
+        may_replace,
+        "True",
+    )
+    assert any("SourcePrefixListId" in note for note in found.notes)
+
+
+GROUP = """
+Resources:
+  Topic:
+    Type: AWS::EC2::SecurityGroup
+    Properties:
+      GroupDescription: a
+      SecurityGroupIngress: [{IpProtocol: tcp, FromPort: 443, ToPort: 443, CidrIp: 10.0.0.0/16}]
+      Tags: [{Key: team, Value: a}]
+"""
+
+
+@pytest.mark.parametrize("predicted", [True, False], ids=["beside a predicted change", "alone"])
+def test_properties_that_only_cloudformation_lists_are_shown_and_gated(predicted: bool) -> None:
+    api = described("Topic", "AWS::EC2::SecurityGroup", Replacement="False")
+    ranges = {
+        "BeforeValue": "10.0.0.0/16",
+        "AfterValue": "0.0.0.0/0",
+    }  # from Systems Manager, for example
+    api["Details"] = [detail("/Properties/SecurityGroupIngress/0/CidrIp", **ranges)]
+    if predicted:
+        api["Details"].append(detail("/Properties/Tags/0/Value", BeforeValue="a", AfterValue="b"))
+    wanted = GROUP.replace("Value: a", "Value: b") if predicted else GROUP
+    found = preview(fake(api, body=GROUP), wanted)
+    (change,) = found.changes
+    opened = next(
+        each for each in change.diff.properties if each.path == "SecurityGroupIngress[0].CidrIp"
+    )
+    assert (opened.before, opened.after) == ("10.0.0.0/16", "0.0.0.0/0")
+    assert [each.flag for each in find_dangerous_changes(whole(found))] == [ApprovalFlag.ACCESS]
+    (note,) = found.notes
+    assert "SecurityGroupIngress[0].CidrIp" in note or not predicted
+
+
+class AlsoReplaced(Counting):
+    """What CloudFormation would list where the rule also takes a property that replaces it from
+    Systems Manager."""
+
+    def __init__(self, region: str, requires: str) -> None:
+        super().__init__(region)
+        self._requires = requires
+
+    def change_set(self, change_set: str, *, values: bool) -> ChangeSet | None:
+        found = super().change_set(change_set, values=values)
+        for each in found.changes if found else ():
+            if each["LogicalResourceId"] == "Rule":
+                more = detail(
+                    "/Properties/SourcePrefixListId",
+                    self._requires,
+                    BeforeValue="pl-1",
+                    AfterValue="pl-2",
+                )
+                each["Details"].append(more)  # type: ignore[attr-defined]  # the list of botocore's answer
+        return found
+
+
+class AlsoOpened(Counting):
+    """What CloudFormation would list where the rule also takes its range from Systems Manager."""
+
+    def change_set(self, change_set: str, *, values: bool) -> ChangeSet | None:
+        found = super().change_set(change_set, values=values)
+        for each in found.changes if found else ():
+            if each["LogicalResourceId"] == "Rule":
+                opened = detail(
+                    "/Properties/CidrIp", BeforeValue="10.0.0.0/16", AfterValue="0.0.0.0/0"
+                )
+                each["Details"].append(opened)  # type: ignore[attr-defined]  # the list of botocore's answer
+        return found
+
+
+def test_a_phantom_is_one_as_far_as_it_was_foreseen(aws: Account) -> None:
+    aws.deploy()
+    aws.aws = AlsoOpened(REGION)
+    vpc = "{CidrBlock: 10.0.0.0/16}"
+    found = aws.preview(
+        target(changed(("app/network", vpc, f"{vpc[:-1]}, EnableDnsSupport: true}}")))
+    )
+    assert short(found)["app/web:Rule"] == ("replace", "CloudFormation only", "certain")
+    assert "CidrIp" in [each.path for each in by_address(found)["app/web:Rule"].diff.properties]
+    assert ApprovalFlag.ACCESS in [each.flag for each in find_dangerous_changes(whole(found))]
+
+
+MOVING_DATA = """
+Parameters: {{Snap: {{Type: "AWS::SSM::Parameter::Value<String>", Default: /snap}}}}
+Resources:
+  Topic: {{Type: AWS::SNS::Topic, Properties: {{DisplayName: {name}}}}}
+Outputs:
+  Name: {{Value: abc}}
+  Snap: {{Value: !Ref Snap}}
+"""
+MOVING_WEB = """
+Parameters: {User: {Type: String, NoEcho: true}, Name: {Type: String}, Snap: {Type: String}}
+Resources:
+  Db:
+    Type: AWS::RDS::DBInstance
+    UpdateReplacePolicy: Delete
+    Properties: {DBName: !Sub "${User}${Name}", DBInstanceClass: db.t4g.micro, Engine: postgres}
+  Table:
+    Type: AWS::DynamoDB::Table
+    UpdateReplacePolicy: Delete
+    Properties:
+      TableName: !Sub "x-${Snap}"
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      BillingMode: PAY_PER_REQUEST
+"""
+MOVING_APP = """
+Parameters: {User: {Type: String, NoEcho: true}}
+Resources:
+  Data: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: app/data}}
+  Web:
+    Type: AWS::CloudFormation::Stack
+    Properties:
+      TemplateURL: app/web
+      Parameters: {User: !Ref User, Name: !GetAtt Data.Outputs.Name, Snap: !GetAtt Data.Outputs.Snap}
+"""
+
+
+@pytest.mark.parametrize(
+    ("user", "snap", "lost"), [("bob", "one", "Db"), ("alice", "two", "Table")]
+)
+def test_values_from_outside_that_may_have_moved_make_no_phantoms(
+    aws: Account, user: str, snap: str, lost: str
+) -> None:
+    """A NoEcho parameter and an SSM parameter read the same on both sides, whatever they are."""
+
+    def files(name: str) -> dict[str, str]:
+        return {"app": MOVING_APP, "app/data": MOVING_DATA.format(name=name), "app/web": MOVING_WEB}
+
+    client("ssm").put_parameter(Name="/snap", Value="one", Type="String")
+    aws.deploy(files("one"), {"User": "alice"})
+    client("ssm").put_parameter(Name="/snap", Value=snap, Type="String", Overwrite=True)
+    found = aws.preview(target(files("two"), {"User": user}))
+    assert (lost, ApprovalFlag.DATA_LOSS) in {
+        (each.logical_id, each.flag) for each in find_dangerous_changes(whole(found))
+    }
+
+
+def test_a_nested_stack_that_nobody_looks_into_needs_leave() -> None:
+    """A macro keeps everything from being predicted, and a nested stack without changes
+    CloudFormation from looking."""
+    said = described(
+        "Data", "AWS::CloudFormation::Stack", Replacement="False", PhysicalResourceId=ARN
+    )
+    inner = f"Nested change set {arn('inner')} was not successfully created: Currently in FAILED."
+    made = FakeStacks(stack(), TOPIC, replies=[arn("one"), arn("flat")])
+    made.answers[arn("one")] = [change_set("one", "FAILED", inner)]
+    made.answers[arn("inner")] = [
+        change_set("inner", "FAILED", "The submitted information didn't contain changes.")
+    ]
+    made.answers[arn("flat")] = [change_set("flat", "CREATE_COMPLETE", "", said)]
+    found = preview(made, "Transform: Acme\n" + TOPIC)
+    assert [each.nested for each in made.requests] == [True, False]
+    assert short(found) == {"app:Data": ("change", "CloudFormation only", "conditional")}
+    (danger,) = find_dangerous_changes(whole(found))
+    assert danger.flag is ApprovalFlag.DATA_LOSS
+    assert "changes in a way that cannot be seen" in danger.text
+    assert not any("so they are predicted" in note for note in found.notes)
+    assert any(
+        "cannot look into the nested stacks, and nothing could be predicted" in note
+        for note in found.notes
+    )
+
+
+def test_a_nested_stack_that_goes_is_shown_where_nothing_can_be_predicted() -> None:
+    """A macro keeps everything from being predicted; what CloudFormation lists of the nested stack
+    is all there is."""
+    api = {
+        "Action": "Remove",
+        "LogicalResourceId": "Data",
+        "ResourceType": "AWS::CloudFormation::Stack",
+    }
+    found = preview(
+        fake({**api, "PolicyAction": "Delete", "PhysicalResourceId": ARN}),
+        "Transform: Acme\n" + TOPIC,
+    )
+    assert short(found) == {"app:Data": ("remove", "CloudFormation only", "certain")}
+    assert [(each.flag, each.logical_id) for each in find_dangerous_changes(whole(found))] == [
+        (ApprovalFlag.DATA_LOSS, "Data")
+    ]
+    added = preview(fake({**api, "Action": "Add"}), "Transform: Acme\n" + TOPIC)
+    assert short(added) == {"app:Data": ("add", "CloudFormation only", "certain")}
+    assert [each.flag for each in find_dangerous_changes(whole(added))] == [ApprovalFlag.ACCESS]
+
+
+def test_resources_that_only_one_of_the_two_descriptions_has_are_kept() -> None:
+    bare = [
+        described("Topic", "AWS::SNS::Topic"),
+        described("Other", "AWS::SNS::Topic", Action="Remove"),
+    ]
+    bare[0]["Details"] = [detail("/Properties/DisplayName"), detail("/Properties/KmsMasterKeyId")]
+    with_values = described("Topic", "AWS::SNS::Topic")
+    with_values["Details"] = [detail("/Properties/DisplayName", BeforeValue="a", AfterValue="b")]
+    found = preview(fake(*bare, full=(with_values,)))
+    assert list(by_address(found)) == ["app:Other", "app:Topic"]
+    first, second = by_address(found)["app:Topic"].diff.properties
+    assert (first.path, first.before, first.after) == ("DisplayName", "a", "b")
+    assert (second.path, second.after_apply) == ("KmsMasterKeyId", True)
+
+
+def test_a_template_that_only_cloudformation_reads_is_planned_as_it_says() -> None:
+    macro = "Transform: Acme::Macro\n" + TOPIC
+    found = preview(fake(described("Topic", "AWS::SNS::Topic")), macro)
+    assert short(found) == {"app:Topic": ("change", "CloudFormation only", "conditional")}
+    (note,) = found.notes
+    assert note.startswith("Nothing could be predicted, all is as CloudFormation lists it: ")
+    assert "Acme::Macro" in note
+
+
+def recorded() -> list[Any]:
+    return [pytest.param(case, id=str(index)) for index, case in enumerate(RECORDED)]
+
+
+@pytest.mark.parametrize("case", recorded())
+def test_what_aws_was_recorded_to_list_is_agreed_on(case: Any) -> None:
+    """Every change that AWS listed is in the plan with AWS's action; none that the prediction
+    cannot explain."""
+    before, after = case["before"], case["after"]
+    body = json.dumps(before["template"])
+    made = FakeStacks(stack(parameters=texts(before["parameters"])), body)
+    made.listed = [
+        StackResource(name, f"id-{name}", each["Type"], "CREATE_COMPLETE")
+        for name, each in before["template"]["Resources"].items()
+    ]
+    made.replies.append(arn("one"))
+    made.answers[arn("one")] = [change_set("one", "CREATE_COMPLETE", "", *case["changes"])]
+    current = LiveStack.of("app", made.found, body, {each.logical_id: each for each in made.listed})  # type: ignore[arg-type]
+    wanted = target({"app": json.dumps(after["template"])}, texts(after["parameters"]))
+    found = plan.preview_root(wanted, current, made, run="run", description="by tester")
+    listed = {
+        each.diff.logical_id: each
+        for each in found.changes
+        if each.listed is not ListedChange.PREDICTION
+    }
+    assert {name: each.action for name, each in listed.items()} == {
+        change["LogicalResourceId"]: change["Action"] for change in case["changes"]
+    }
+    assert found.notes == ()
+
+
+def texts(parameters: Any) -> dict[str, str]:
+    return {name: str(value) for name, value in (parameters or {}).items()}
+
+
+# --- what fails
+# -----------------------------------------------------------------------------------------------
+
+NESTED = f"Nested change set {arn('inner')} was not successfully created: Currently in FAILED."
+NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
+
+
+def failing(*reasons: str) -> FakeStacks:
+    """A change set that fails for the first reason, the nested one that it names for the second,
+    and so on."""
+    made = fake()
+    names = ["one", "inner", "innermost"]
+    for name, reason in zip(names, reasons, strict=False):
+        made.answers[arn(name)] = [
+            change_set(name, "CREATE_IN_PROGRESS"),
+            change_set(name, "FAILED", reason),
+        ]
+        made.answers[arn(name)][1] = replace(
+            made.answers[arn(name)][1], stack_name=f"{STACK}-{name}"
+        )  # type: ignore[type-var]
+    return made
+
+
+@pytest.mark.parametrize(
+    "reasons",
+    [
+        [NO_CHANGES],
+        ["No updates are to be performed."],
+        [NESTED, NO_CHANGES],
+        [NESTED, NESTED.replace("inner", "innermost"), "No updates are to be performed."],
+    ],
+    ids=["change set", "update", "nested", "nested in nested"],
+)
+def test_no_changes_in_all_their_words(reasons: list[str]) -> None:
+    made = failing(*reasons)
+    assert preview(made).kind is RootAction.NOTHING
+    assert made.gone == [arn("one")]
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Template error: Fn::Select  cannot select nonexistent value at index 1",
+        f"ChangeSet limit exceeded for stack {ARN}",
+        NO_CHANGES,
+    ],
+)
+def test_where_nested_stacks_cannot_be_looked_into_they_are_predicted(reason: str) -> None:
+    made = failing(NESTED, reason)
+    made.replies.append(arn("flat"))
+    made.answers[arn("flat")] = [
+        change_set("flat", "CREATE_COMPLETE", "", described("Topic", "AWS::SNS::Topic"))
+    ]
+    found = preview(made, TOPIC.replace("DisplayName: a", "DisplayName: b"))
+    assert [(request.nested, request.name) for request in made.requests] == [
+        (True, "run-1"),
+        (False, "run-flat-1"),
+    ]
+    assert (found.change_set, short(found)["app:Topic"]) == (
+        arn("flat"),
+        ("change", "both", "certain"),
+    )
+    (note,) = found.notes
+    assert (
+        note
+        == f"CloudFormation cannot look into the nested stacks, so they are predicted; it says: {reason}"
+    )
+    assert made.gone == [arn("one")]
+
+
+@pytest.mark.parametrize(
+    ("reasons", "message"),
+    [
+        (
+            ["Parameters: [X] must have values."],
+            f"refuses the change to {STACK}-one: Parameters: [X] must have values",
+        ),
+        (
+            [NESTED, "Template format error."],
+            f"{STACK}-one (in the nested stack {STACK}-inner): Template format error",
+        ),
+        ([NESTED, ""], f"refuses the change to {STACK}-one: {NESTED}"[:-1]),
+        ([""], f"refuses the change to {STACK}-one: no reason, status FAILED"),
+    ],
+)
+def test_a_refusal_gives_the_reason_of_the_nested_change_set(
+    reasons: list[str], message: str
+) -> None:
+    made = failing(*reasons)
+    with pytest.raises(AwsError) as caught:
+        preview(made)
+    (problem,) = caught.value.problems
+    assert problem.code == "SW803"
+    assert problem.message.endswith(message)
+    assert "nothing was changed" in problem.hint
+    assert made.gone == [arn("one")]
+
+
+def test_early_validation_names_the_resources() -> None:
+    made = failing(
+        "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]."
+    )
+    made.invalid = ["Bucket (AWS::S3::Bucket): it exists already"]
+    with pytest.raises(AwsError) as caught:
+        preview(made)
+    assert [each.message for each in caught.value.problems][1:] == [
+        "Bucket (AWS::S3::Bucket): it exists already"
+    ]
+    made = failing(
+        "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]."
+    )
+    made.invalid = None
+    with pytest.raises(AwsError) as caught:
+        preview(made)
+    (problem,) = caught.value.problems
+    assert "EarlyValidation" in problem.message
+    assert "cloudformation:DescribeEvents would show which" in problem.hint
+
+
+def test_a_change_set_that_somebody_deletes_meanwhile() -> None:
+    made = fake()
+    made.answers[arn("one")] = [change_set("one", "CREATE_PENDING"), None]
+    with pytest.raises(
+        AwsError, match="the change set one was deleted while it was being created"
+    ) as caught:
+        preview(made)
+    assert caught.value.problems[0].code == "SW804"
+
+
+def test_a_first_creation_that_is_refused_leaves_no_stack() -> None:
+    made = failing("Template format error.")
+    made.found = None
+    with pytest.raises(AwsError, match="Template format error"):
+        preview(made)
+    assert made.gone[-1] == ARN
+    assert made.found is None
+
+
+def test_an_interruption_leaves_nothing() -> None:
+    made = fake()
+    made.found = None
+    made.answers[arn("one")] = [change_set("one", "CREATE_IN_PROGRESS")]
+
+    def interrupted(_text: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        preview(made, progress=interrupted)
+    assert made.gone == [arn("one"), ARN]
+
+
+class Unheard(FakeStacks):
+    """A change set is made, and the answer that names it is still awaited."""
+
+    def create_change_set(self, request: ChangeSetRequest) -> str:
+        super().create_change_set(request)
+        self.others = [(arn("one"), request.name), (arn("theirs"), "somebody-else-1")]
+        raise KeyboardInterrupt
+
+    def delete_change_set(self, change_set: str) -> None:
+        super().delete_change_set(change_set)
+        self.others = [each for each in self.others if each[0] != change_set]
+
+
+def test_an_interruption_before_the_answer_leaves_nothing_of_ours() -> None:
+    made = Unheard(stack(), TOPIC, replies=[arn("one")])
+    with pytest.raises(KeyboardInterrupt):
+        preview(made)
+    assert (made.gone, made.others) == ([arn("one")], [(arn("theirs"), "somebody-else-1")])
+
+
+@dataclass
+class Refusing(FakeStacks):
+    """Change sets that CloudFormation does not delete while they are being created, as AWS does
+    not."""
+
+    interrupted: bool = False
+
+    def change_set(self, change_set: str, *, values: bool) -> ChangeSet | None:
+        if not self.interrupted:
+            self.interrupted = True
+            raise KeyboardInterrupt
+        return super().change_set(change_set, values=values)
+
+    def delete_change_set(self, change_set: str) -> None:
+        now = self.answers[change_set][0]
+        if now and (now.status == "CREATE_IN_PROGRESS" or now.execution != "AVAILABLE"):
+            error = AwsError.of("SW408", f"Cannot delete ChangeSet in status {now.status}")
+            error.code = "InvalidChangeSetStatus"
+            raise error
+        super().delete_change_set(change_set)
+
+
+def test_an_interruption_while_a_change_set_is_created_leaves_nothing() -> None:
+    made = Refusing(replies=[arn("one")])
+    made.answers[arn("one")] = [
+        change_set("one", status) for status in ("CREATE_IN_PROGRESS", "CREATE_COMPLETE")
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        preview(made)
+    assert made.gone == [arn("one"), ARN]
+
+
+def test_a_change_set_that_is_executed_stays() -> None:
+    made = Refusing(found=stack("CREATE_IN_PROGRESS"), interrupted=True)
+    made.answers[arn("one")] = [change_set("one", execution="EXECUTE_IN_PROGRESS")]
+    plan.discard_change_sets(
+        RootPlan(target({"app": TOPIC}), RootAction.CREATE, Diff(), (), arn("one"), ARN, {}, True),
+        made,
+    )
+    assert made.gone == []
+
+
+@dataclass
+class Undeletable(FakeStacks):
+    """Where the role that plans may not delete stacks."""
+
+    def delete_stack(self, stack: str, token: str, retain: Sequence[str] = ()) -> None:
+        raise AwsError.of("SW403", "not allowed: cloudformation:DeleteStack")
+
+
+def test_a_stack_that_must_not_be_deleted_is_told_of_after_what_failed_first() -> None:
+    made = Undeletable(replies=[arn("one")])
+    made.answers[arn("one")] = [change_set("one", "FAILED", "Parameters: [X] must have values.")]
+    with pytest.raises(AwsError) as caught:
+        preview(made)
+    assert [each.code for each in caught.value.problems] == ["SW803", "SW806"]
+    assert (
+        f"{STACK}, which holds nothing, stays in REVIEW_IN_PROGRESS"
+        in caught.value.problems[1].message
+    )
+
+
+def test_a_lost_answer_does_not_make_two_change_sets(aws: Account) -> None:
+    aws.deploy()
+    aws.engine.fault(
+        RequestFault(
+            "drop", service="cloudformation", action="CreateChangeSet", times=1, after=True
+        )
+    )
+    found = aws.preview(target(parameters={"Level": "debug"}))
+    assert [each for each, _ in aws.aws.change_sets(STACK)] == [found.change_set]
+
+
+CALLS = range(1, 40)
+"""More than a preview makes: the loops below end where nothing is left to disturb."""
+
+
+def test_a_connection_dropped_at_each_call_in_turn_changes_nothing(
+    aws: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.deploy()
+    wanted = target(parameters={"Level": "debug"})
+    expected = short(aws.preview(wanted))
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)  # botocore waits between tries
+    for number in CALLS:
+        aws.aws.calls.clear()
+        aws.engine.fault(RequestFault("drop", service="cloudformation", every=number, times=1))
+        found = aws.preview(wanted)
+        assert short(found) == expected
+        plan.discard_change_sets(found, aws.aws)
+        aws.engine.clear_faults()
+        if number > aws.aws.calls.total():
+            break
+    assert 15 < number < CALLS[-1]
+    assert [name for _, name in aws.aws.change_sets(STACK)] == ["run-1"]
+
+
+@pytest.mark.parametrize("exists", [False, True], ids=["create", "update"])
+def test_a_call_that_is_not_allowed_leaves_nothing_behind(aws: Account, exists: bool) -> None:
+    if exists:
+        aws.deploy()
+    wanted = target(parameters={"Level": "debug"})
+    aws.upload(wanted)
+    refused = []
+    for number in CALLS:
+        aws.aws.deny(number)
+        with suppress(AwsError):
+            plan.preview_root(
+                wanted,
+                live_stack.read_stack(STACK, aws.aws, "app"),
+                aws.aws,
+                run="run",
+                description="by tester",
+            )
+        if not aws.aws.refused:
+            break
+        refused.append(aws.aws.refused)
+        aws.aws.deny(0)
+        assert aws.aws.change_sets(STACK) == [] if exists else aws.aws.stack(STACK) is None
+    assert {"describe_stacks", "create_change_set", "describe_change_set"} <= set(refused)
+    assert ("get_template" in refused) == exists
+
+
+def test_change_sets_of_one_run_get_numbers(aws: Account) -> None:
+    aws.deploy()
+    for _ in range(2):
+        aws.preview(target(parameters={"Level": "debug"}))
+    assert sorted(name for _, name in aws.aws.change_sets(STACK)) == ["run-1", "run-2"]
+
+
+# --- the state of the stack
+# -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "status",
+    ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_FAILED",
+     "UPDATE_ROLLBACK_FAILED", "IMPORT_ROLLBACK_FAILED"],
+)  # fmt: skip
+def test_a_stuck_stack_is_refused_with_the_way_out(status: str) -> None:
+    made = fake()
+    made.found = stack(status)
+    with pytest.raises(AwsError, match=f"{STACK} is in {status}: ") as caught:
+        preview(made)
+    (problem,) = caught.value.problems
+    assert (problem.code, "repair" in problem.hint) == ("SW801", True)
+    assert made.requests == []
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        "CREATE_COMPLETE",
+        "UPDATE_COMPLETE",
+        "UPDATE_ROLLBACK_COMPLETE",
+        "IMPORT_COMPLETE",
+        "IMPORT_ROLLBACK_COMPLETE",
+    ],
+)
+def test_a_sound_stack_is_planned(status: str) -> None:
+    made = fake(described("Topic", "AWS::SNS::Topic"))
+    made.found = stack(status)
+    assert preview(made).kind is RootAction.UPDATE
+
+
+def test_who_runs_another_operation_and_since_when() -> None:
+    made = fake()
+    since = datetime(2026, 11, 3, 9, 31, 5, tzinfo=UTC)
+    made.found = stack("UPDATE_IN_PROGRESS", updated=since, change_set=arn("theirs"))
+    made.answers[arn("theirs")] = [change_set("theirs", description="by ada, commit 0123abc")]
+    with pytest.raises(AwsError) as caught:
+        preview(made)
+    (problem,) = caught.value.problems
+    expected = (
+        f"{STACK} is in UPDATE_IN_PROGRESS since 2026-11-03 09:31:05 UTC, by ada, commit 0123abc"
+    )
+    assert (problem.code, problem.message) == ("SW802", expected)
+    assert "watch" in problem.hint
+
+
+@pytest.mark.parametrize(("token", "who"), [("t-1", ", by the request t-1"), ("", "")])
+def test_an_operation_without_a_description_is_told_by_its_token(token: str, who: str) -> None:
+    made = fake()
+    made.found = stack("DELETE_IN_PROGRESS")
+    made.newest = StackEvent(
+        "e", ARN, STACK, STACK, ARN, "", "DELETE_IN_PROGRESS", "", BEGAN, token
+    )
+    with pytest.raises(AwsError) as caught:
+        preview(made)
+    expected = f"{STACK} is in DELETE_IN_PROGRESS since 2026-11-03 09:30:00 UTC{who}"
+    assert caught.value.problems[0].message == expected
+
+
+def test_an_operation_that_began_after_the_stack_was_read(aws: Account) -> None:
+    aws.deploy()
+    before = aws.live()
+    first = aws.preview(target(parameters={"Level": "debug"}))
+    aws.engine.latency = lambda _type, _operation: 60.0
+    aws.execute(first)
+    with pytest.raises(AwsError, match=r"is in UPDATE_IN_PROGRESS since .*, by tester") as caught:
+        plan.preview_root(
+            target(parameters={"Level": "warn"}),
+            before,
+            aws.aws,
+            run="other",
+            description="by other",
+        )
+    assert caught.value.problems[0].code == "SW802"
+
+
+def test_a_stack_under_review_by_somebody_else_survives_our_preview(aws: Account) -> None:
+    theirs = aws.preview(target(parameters={"Level": "debug"}))
+    ours = aws.preview(target())
+    assert ours.kind is RootAction.CREATE
+    plan.discard_change_sets(ours, aws.aws)
+    assert [arn for arn, _ in aws.aws.change_sets(STACK)] == [theirs.change_set]
+    plan.discard_change_sets(theirs, aws.aws)
+    assert aws.aws.stack(STACK) is None
+
+
+# --- requests
+# -------------------------------------------------------------------------------------------------
+
+
+def test_what_is_asked_for() -> None:
+    made = fake(described("Topic", "AWS::SNS::Topic"))
+    preview(made, revert_drift=True)
+    (request,) = made.requests
+    assert (request.stack, request.kind, request.revert_drift, request.nested) == (
+        ARN,
+        "UPDATE",
+        True,
+        True,
+    )
+    assert (request.description, request.name) == ("by tester", "run-1")
+    assert request.url is not None
+
+
+def test_drift_that_is_taken_back_needs_no_explanation() -> None:
+    api = described("Topic", "AWS::SNS::Topic", Action="SyncWithActual")
+    found = preview(fake(api), revert_drift=True)
+    assert found.notes == ()
+    assert "was changed by hand to what the template says" in format_plan(whole(found))
+
+
+def test_an_import_adopts_what_exists() -> None:
+    made = fake(described("New", "AWS::SNS::Topic", Action="Import", PhysicalResourceId="arn:new"))
+    wanted = TOPIC.replace(
+        "{Topic:", "{New: {Type: AWS::SNS::Topic, DeletionPolicy: Retain}, Topic:"
+    )
+    imports = [
+        {
+            "ResourceType": "AWS::SNS::Topic",
+            "LogicalResourceId": "New",
+            "ResourceIdentifier": {"TopicArn": "x"},
+        }
+    ]
+    found = preview(made, wanted, imports=imports)
+    assert (found.kind, made.requests[0].kind, made.requests[0].nested) == (
+        RootAction.IMPORT,
+        "IMPORT",
+        False,
+    )
+    assert found.changes[0].action == "Import"
+    text = format_plan(whole(found))
+    assert "will adopt what exists" in text
+    assert "adopted as it is: arn:new" in text
+
+
+def test_a_parameter_that_a_release_does_not_hold_keeps_its_value() -> None:
+    made = fake(described("Topic", "AWS::SNS::Topic"))
+    made.found = stack(parameters={"Password": "****", "Level": "info", "Other": "x"})
+    declared = """Parameters:
+  Password: {Type: String, NoEcho: true, Default: x}
+  Level: {Type: String}
+  Other: {Type: String, Default: y}
+"""
+    preview(made, declared + TOPIC)
+    assert made.requests[0].kept == ("Password", "Level")
+    assert made.requests[0].parameters == {}
+
+
+# --- what must not be seen
+# ------------------------------------------------------------------------------------
+
+SECRET = "correct-horse-battery"
+
+
+def test_values_of_noecho_parameters_are_hidden_everywhere(aws: Account) -> None:
+    aws.deploy(parameters={"Password": f"{SECRET}-1"})
+    shown = changed(("app", "Outputs:", "Outputs:\n  Password: {Value: !Sub 'x ${Password}'}"))
+    found = aws.preview(target(shown, {"Password": f"{SECRET}-2", "Level": "debug"}))
+    assert short(found)["app/web:Login"] == ("change", "CloudFormation only", "certain")
+    (leaf,) = by_address(found)["app/web:Login"].diff.properties
+    assert (leaf.before, leaf.after) == ("(hidden)", "(hidden)")
+    (output,) = [each for each in found.diff.outputs if each.name == "Password"]
+    assert output.after == "x (hidden)"
+    later = plan.predict_root(target(shown, {"Password": f"{SECRET}-3"}), aws.live())
+    for made in (whole(found), whole(later)):
+        for text in [*(format_plan(made, style) for style in PLAN_FORMATS), save_plan(made)]:
+            assert SECRET not in text
+    assert read_plan(save_plan(whole(found))).roots[0].target.parameters == {"Level": "debug"}
+
+
+def test_dynamic_references_stay_references(aws: Account) -> None:
+    files = changed(("app/web", "${Password}", "none"))
+    aws.deploy(files)
+    found = aws.preview(
+        target(changed(("app/web", "SecretString:user", "SecretString:name"), files=files))
+    )
+    text = format_plan(whole(found), "json")
+    assert "{{resolve:secretsmanager:other:SecretString:name}}" in text
+    assert "ada" not in text
+
+
+def test_a_template_that_cannot_be_read_seals_no_parameters() -> None:
+    wanted = target({"app": "Transform: Acme::Macro\n" + TOPIC}, {"Password": SECRET})
+    assert SECRET not in save_plan(whole(plan.predict_root(wanted, None)))
+
+
+# --- without a change set
+# -------------------------------------------------------------------------------------
+
+
+def test_a_root_whose_inputs_are_missing_is_predicted(aws: Account) -> None:
+    files = changed(("app", "{Type: String, Default: info}", "{Type: String}"))
+    first = plan.predict_root(target(files, missing=("Level",)), None)
+    assert (first.kind, len(first.changes), first.stack_id, first.change_set) == (
+        RootAction.LATER,
+        6,
+        None,
+        None,
+    )
+    assert {change.listed for change in first.changes} == {ListedChange.PREDICTION}
+    text = format_plan(whole(first))
+    assert "app (news-dev-app) will be created once Level is known: 6 to add" in text
+    assert "not listed by CloudFormation" not in text
+    aws.deploy(files, {"Level": "info"})
+    calls = dict(aws.aws.calls)
+    later = plan.predict_root(target(files, missing=("Level",)), aws.live())
+    assert short(later) == {"app/web:Task": ("change", "prediction only", "conditional")}
+    assert later.changes[0].diff.may_replace
+    assert aws.aws.calls["create_change_set"] == calls["create_change_set"]
+    assert "will be updated once Level is known: 1 to change" in format_plan(whole(later))
+
+
+# --- a plan that does not hold any more
+# -------------------------------------------------------------------------
+
+
+def test_a_plan_holds_until_somebody_else_updates(aws: Account) -> None:
+    aws.deploy()
+    ours = aws.preview(target(parameters={"Level": "debug"}))
+    assert plan.find_stale_reasons(ours, aws.live(), aws.aws) is None
+    aws.execute(aws.preview(target(parameters={"Level": "warn"})))
+    reason = plan.find_stale_reasons(ours, aws.live(), aws.aws)
+    assert reason is not None
+    assert reason.startswith(f"{STACK} was updated meanwhile")
+
+
+def test_a_plan_of_a_first_creation_holds_while_nobody_creates_it(aws: Account) -> None:
+    ours = aws.preview(target())
+    assert plan.find_stale_reasons(ours, aws.live(), aws.aws) is None
+    aws.execute(aws.preview(target()))
+    assert plan.find_stale_reasons(ours, aws.live(), aws.aws) == f"{STACK} was created meanwhile"
+
+
+@pytest.mark.parametrize(
+    ("now", "answer", "reason"),
+    [
+        ({}, [], None),
+        ({"id": ARN[:-1] + "0"}, [], "was deleted and created again"),
+        (
+            {"updated": BEGAN + timedelta(days=1)},
+            [],
+            "was updated meanwhile (2026-11-04T09:30:00+00:00)",
+        ),
+        ({"status": "UPDATE_IN_PROGRESS"}, [], "was CREATE_COMPLETE and is UPDATE_IN_PROGRESS"),
+        ({"parameters": {"A": "b"}}, [], "the parameters of news-dev-app are not what they were"),
+        ({}, [None], "was deleted, by somebody or by another update"),
+        (
+            {},
+            [change_set("one", execution="OBSOLETE")],
+            "cannot be executed any more: it is OBSOLETE",
+        ),
+    ],
+)
+def test_why_a_plan_is_stale(now: dict[str, Any], answer: list[Any], reason: str | None) -> None:
+    made = fake(described("Topic", "AWS::SNS::Topic"))
+    found = preview(made)
+    made.answers[arn("one")] = answer or made.answers[arn("one")]
+    current = LiveStack.of("app", replace(stack(), **now), TOPIC)
+    said = plan.find_stale_reasons(found, current, made)
+    assert said is None if reason is None else reason in str(said)
+    assert plan.find_stale_reasons(found, None, made) == f"{STACK} does not exist any more"
+
+
+# --- the sealed file
+# --------------------------------------------------------------------------------------------
+
+
+def sealed() -> str:
+    api = described("Topic", "AWS::SNS::Topic", Replacement="True")
+    api["Details"] = [detail("/Properties/TopicName", "Always", BeforeValue="a", AfterValue="b")]
+    found = preview(fake(api), TOPIC.replace("DisplayName: a", "DisplayName: b"))
+    change = SecretChange("news/app", "v2", "v1", ("NEW",), ("OLD",), ())
+    return save_plan(
+        whole(found, images={"web": "host/web@sha256:1"}, secret_changes=(change,), bucket="b")
+    )
+
+
+def test_a_sealed_plan_is_the_plan(aws: Account) -> None:
+    aws.deploy()
+    found = aws.preview(target(parameters={"Level": "debug"}, tags={"team": "news"}))
+    again = read_plan(save_plan(whole(found)))
+    assert again == whole(found)
+    for style in PLAN_FORMATS:
+        assert format_plan(again, style) == format_plan(whole(found), style)
+    assert save_plan(again) == save_plan(whole(found))
+    assert aws.execute(again.roots[0]) == "UPDATE_COMPLETE"
+
+
+def test_every_value_is_sealed() -> None:
+    made = read_plan(sealed())
+    assert made.secret_changes[0].before == "v1"
+    assert made.roots[0].changes[0].diff.properties[-1].after == "b"
+    assert made.roots[0].target.body.startswith("Resources:")
+
+
+@given(st.data())
+def test_nothing_of_a_sealed_plan_can_be_changed(data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(SEALED) - 1))
+    other = data.draw(
+        st.characters(min_codepoint=33, max_codepoint=126).filter(lambda each: each != SEALED[at])
+    )
+    with pytest.raises(InputError) as caught:
+        read_plan(SEALED[:at] + other + SEALED[at + 1 :])
+    assert caught.value.problems[0].code == "SW805"
+
+
+SEALED = sealed()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is not JSON"),
+        ("[]", "is not a plan"),
+        ('{"format": "other"}', "is not a plan"),
+        ("[" * 100_000, "is not JSON"),
+        (
+            SEALED.replace('"version": 1', '"version": 2'),
+            "is of version 2, and this tool reads version 1",
+        ),
+        (
+            SEALED.replace("host/web@sha256:1", "host/web@sha256:2"),
+            "was changed after it was sealed",
+        ),
+        (SEALED[:-100], "is not JSON"),
+    ],
+    ids=["empty", "list", "foreign", "deep", "version", "changed", "cut"],
+)
+def test_what_is_no_sealed_plan_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        read_plan(text)
+    assert caught.value.problems[0].code == "SW805"

@@ -1,0 +1,241 @@
+"""What reviewers of the project's own production system see of typical changes, planned on the
+emulator."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from stackwright.artifacts.package import package_rendering
+from stackwright.artifacts.upload import upload_bundle
+from stackwright.cfn.template import parse_template
+from stackwright.config.load import load_config
+from stackwright.core.model import Rendering, S3Folder
+from stackwright.plan import live_stack, plan, targets
+from stackwright.plan.guardrails import find_dangerous_changes
+from stackwright.plan.model import Certainty, ListedChange, RootAction, RootPlan
+from stackwright.render.render import render_templates
+from stackwright.render.wire import wire_root
+from stackwright.report.plan import format_plan
+from tests.support.aws import ACCOUNT, REGION, client
+from tests.support.planning import Account, account, whole
+from tests.support.projects import REPOSITORY
+
+IMAGES = ("gateway", "agent", "redis", "rabbitmq", "chroma")
+BUCKET = "artifacts"
+
+
+@dataclass
+class Production:
+    """build/prod, deployed; `change` plans another rendering of it and leaves nothing behind."""
+
+    aws: Account
+    certificate: str
+    folder: Path
+    known: targets.KnownValues = field(
+        default_factory=lambda: targets.KnownValues(
+            images={name: f"host/euglena-prod/{name}@sha256:{'1' * 64}" for name in IMAGES},
+            secrets={"app": "v1"},
+        )
+    )
+
+    def rendering(self, *overrides: str, env: Path | None = None) -> Rendering:
+        settings = (f"edge.certificate_arn={self.certificate}", *overrides)
+        return render_templates(load_config(REPOSITORY, "prod", settings, env), wire_root)
+
+    def plan(self, rendering: Rendering, root: str) -> RootPlan:
+        bundle = package_rendering(rendering, S3Folder(BUCKET, REGION))
+        upload_bundle(bundle, ACCOUNT, self.aws.aws)
+        names = [each.name for each in targets.root_documents(rendering)]
+        lives = {
+            name: live_stack.read_stack(
+                targets.stack_name(rendering.config, name), self.aws.aws, name
+            )
+            for name in names
+        }
+        outputs = {name: found.stack.outputs for name, found in lives.items() if found}
+        document = next(each for each in targets.root_documents(rendering) if each.name == root)
+        wanted = targets.make_target(
+            document, rendering, bundle, replace(self.known, outputs=outputs)
+        )
+        return plan.preview_root(
+            wanted, lives[root], self.aws.aws, run="run", description="by tester"
+        )
+
+    def deploy(self) -> None:
+        rendering = self.rendering()
+        for root in targets.root_documents(rendering):
+            found = self.plan(rendering, root.name)
+            self.aws.aws.execute_change_set(str(found.change_set), f"token-{root.name}")
+            stack = self.aws.aws.stack(found.target.stack)
+            assert stack is not None
+            assert stack.status == "CREATE_COMPLETE", [
+                (e.logical_id, e.reason)
+                for e in self.aws.aws.events(found.target.stack)
+                if e.status == "CREATE_FAILED"
+            ]
+
+    def change(self, rendering: Rendering) -> RootPlan:
+        found = self.plan(rendering, "app")
+        plan.discard_change_sets(found, self.aws.aws)
+        assert self.aws.aws.change_sets(found.target.stack) == []
+        return found
+
+
+@pytest.fixture(scope="module")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
+    with pytest.MonkeyPatch.context() as patch, account(pulls=False) as aws:
+        patch.setenv("AWS_ENDPOINT_URL", aws.server.url)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        client("s3").create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        certificate = client("acm").request_certificate(DomainName="euglena.example")[
+            "CertificateArn"
+        ]
+        made = Production(aws, certificate, tmp_path_factory.mktemp("production"))
+        made.deploy()
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _endpoint(production: Production, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", production.aws.server.url)
+
+
+def edited(path: str, old: str, new: str) -> Callable[[Rendering], Rendering]:
+    """The rendering with a template changed by hand."""
+
+    def edit(rendering: Rendering) -> Rendering:
+        documents = []
+        for document in rendering.documents:
+            if document.path == path:
+                assert old in document.text
+                text = document.text.replace(old, new, 1)
+                document = replace(document, text=text, body=parse_template(text).data)
+            documents.append(document)
+        return replace(rendering, documents=tuple(documents))
+
+    return edit
+
+
+def happens(found: RootPlan) -> dict[str, str]:
+    """What happens, by address; phantoms left out."""
+    real = [change for change in found.changes if change.certainty is not Certainty.PHANTOM]
+    return {change.diff.address: str(change.effect) for change in real}
+
+
+def test_nothing(production: Production) -> None:
+    assert production.change(production.rendering()).kind is RootAction.NOTHING
+
+
+def test_another_image_rolls_its_service_only(production: Production) -> None:
+    known = production.known
+    production.known = replace(
+        known, images={**known.images, "gateway": f"host/euglena-prod/gateway@sha256:{'2' * 64}"}
+    )
+    found = production.change(production.rendering())
+    production.known = known
+    assert happens(found) == {
+        "app/gateway:Service": "change",
+        "app/gateway:TaskDefinition": "replace",
+    }
+    assert (len(found.changes), found.notes, found.diff.losses) == (2, (), ())
+    text = format_plan(whole(found))
+    before, after = (f'"host/euglena-prod/gateway@sha256:{digit * 64}"' for digit in "12")
+    assert f'ContainerDefinitions["gateway"].Image: {before} → {after}' in text
+
+
+def test_a_new_version_of_the_secret_rolls_what_uses_it(production: Production) -> None:
+    known = production.known
+    production.known = replace(known, secrets={"app": "v2"})
+    found = production.change(production.rendering())
+    production.known = known
+    assert happens(found) == {
+        "app/gateway:Service": "change",
+        "app/gateway:TaskDefinition": "replace",
+        "app/agent:Service": "change",
+        "app/agent:TaskDefinition": "replace",
+    }
+
+
+def test_a_new_variable_is_shown_with_its_value(production: Production) -> None:
+    folder = production.folder / "env"
+    shutil.copytree(REPOSITORY / "env/prod", folder, ignore=shutil.ignore_patterns("keys.env"))
+    with (folder / ".env").open("a", encoding="utf-8") as file:
+        file.write("\nNEW_FLAG=on\n")
+    found = production.change(production.rendering(env=folder))
+    assert happens(found)["app/gateway:TaskDefinition"] == "replace"
+    task = next(each for each in found.changes if each.diff.address == "app/gateway:TaskDefinition")
+    (leaf,) = task.diff.properties
+    assert (leaf.path, leaf.after) == (
+        'ContainerDefinitions["gateway"].Environment["NEW_FLAG"].Value',
+        "on",
+    )
+
+
+def test_another_namespace_replaces_what_stands_in_it(production: Production) -> None:
+    found = production.change(production.rendering("discovery.namespace=other.euglena.local"))
+    replaced = {address for address, effect in happens(found).items() if effect == "replace"}
+    assert {
+        "app/base:Namespace",
+        "app/state:RedisName",
+        "app/gateway:Name",
+        "app/agent:Name",
+    } <= replaced
+    assert happens(found)["app/gateway:Service"] == "change"
+    assert [each.address for each in find_dangerous_changes(whole(found))] == [
+        "app/base:Namespace"
+    ]  # what stands in it follows
+    phantoms = {each.diff.address for each in found.changes if each.certainty is Certainty.PHANTOM}
+    assert "app/state:RedisTaskDefinition" in phantoms
+    assert found.diff.losses == ()
+    text = format_plan(whole(found), "markdown")
+    assert "(`--allow-replace Namespace`)" in text
+    assert "stays, though CloudFormation lists a replacement" in text
+
+
+def test_removing_the_file_system_says_what_becomes_of_the_data(production: Production) -> None:
+    sidecar = ("state.topology=sidecar", "state.accept_split_state=true", "gateway.memory=4096")
+    found = production.change(production.rendering(*sidecar))
+    (loss,) = found.diff.losses
+    assert (loss.resource.address, loss.policy, loss.kept) == (
+        "app/storage:FileSystem",
+        "Retain",
+        True,
+    )
+    assert loss.physical_id.startswith("fs-")
+    assert happens(found)["app/state:RedisService"] == "remove"
+    for style in ("text", "markdown"):
+        text = format_plan(whole(found), style)
+        assert (
+            f"app/storage:FileSystem (AWS::EFS::FileSystem {loss.physical_id}) is removed: the old one is kept"
+            in text
+        )
+        assert text.index("Loss of data") < text.index("app/security")
+
+
+def test_opening_a_security_group_stands_on_top(production: Production) -> None:
+    rule = "        - {Description: Anybody, IpProtocol: tcp, FromPort: 6379, ToPort: 6379, CidrIp: 0.0.0.0/0}\n"
+    first = "      SecurityGroupIngress:\n        - Description: Tasks of gateway\n"
+    wider = first.replace("        - D", f"{rule}        - D")
+    found = production.change(edited("app/security.yaml", first, wider)(production.rendering()))
+    assert len(happens(found)) == 1
+    assert {
+        change.listed for change in found.changes if change.certainty is not Certainty.PHANTOM
+    } == {ListedChange.BOTH}
+    text = format_plan(whole(found))
+    assert text.splitlines()[1].endswith("CidrIp: 0.0.0.0/0 (--allow-broader-access)[/]")
+
+
+@pytest.mark.parametrize("style", ["text", "markdown"])
+def test_nothing_of_it_is_unexplained(production: Production, style: str) -> None:
+    found = production.change(production.rendering("gateway.cpu=2048", "gateway.memory=4096"))
+    assert found.notes == ()
+    assert "only listed by CloudFormation" not in format_plan(whole(found), style)

@@ -1,0 +1,123 @@
+"""NoEcho Parameters, which nobody has to give again, and properties that hold secrets; by the
+command line."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from stackwright.cfn.intrinsics import Pseudo
+from stackwright.emulator.engine import LocalCloudFormation
+from stackwright.emulator.server import Server
+from tests.support.aws import ACCOUNT, REGION
+from tests.support.projects import Project
+
+TEMPLATE = """\
+Parameters:
+  Pw:
+    Type: String
+    NoEcho: true
+Resources:
+  Db:
+    Type: AWS::RDS::DBInstance
+    DeletionPolicy: Snapshot
+    UpdateReplacePolicy: Snapshot
+    Properties:
+      DBInstanceClass: db.t4g.{{ size }}
+      Engine: postgres
+      StorageEncrypted: true
+      AllocatedStorage: '20'
+      MasterUsername: shop
+      MasterUserPassword: !Ref Pw
+"""
+LITERAL = TEMPLATE.partition("Resources:")[1] + TEMPLATE.partition("Resources:")[2].replace(
+    "!Ref Pw", "{{ pw }}"
+)
+GIVEN = ("--set", "deploy.parameters.main.Pw=hunter2-first")
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCloudFormation]:
+    made = LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT))
+    with Server(made) as running:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
+        yield made
+
+
+@pytest.fixture
+def shop(engine: LocalCloudFormation, project: Callable[..., Project]) -> Project:
+    params = f"project: shop\nregion: {REGION}\nsize: micro\n"
+    return project({"params/defaults.yaml": params, "templates/main.yaml.j2": TEMPLATE})
+
+
+def run(shop: Project, verb: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """A verb for the environment dev, of which just that is rendered."""
+    sets = [each for pair in itertools.pairwise(options) if pair[0] == "--set" for each in pair]
+    shop.run("render", "--env", "dev", "--no-lint", *sets)
+    return shop.run(verb, "--env", "dev", *options)
+
+
+def password(engine: LocalCloudFormation) -> str:
+    (stack,) = engine.store.stacks.values()
+    return str(stack.definition.parameters["Pw"])
+
+
+def test_a_value_that_is_there_is_kept(
+    shop: Project, engine: LocalCloudFormation, tmp_path: Path
+) -> None:
+    missing = run(shop, "deploy", "--yes")
+    assert missing.returncode == 1
+    assert "SW882 nothing gives the Parameter Pw of main a value" in missing.stderr
+    assert "give it once: --set deploy.parameters.main.Pw=…" in missing.stderr
+    done = run(shop, "deploy", "--yes", *GIVEN)
+    assert done.returncode == 0, done.stderr
+    idle = run(shop, "deploy", "--yes")
+    assert (idle.returncode, password(engine)) == (0, "hunter2-first"), idle.stderr
+
+    larger = ("--set", "size=small")
+    assert "db.t4g.small" in run(shop, "diff", "--against", "deployed", *larger).stdout
+    sealed = tmp_path / "plan.json"
+    made = run(shop, "plan", "--out", str(sealed), *larger)
+    assert made.returncode == 0, made.stderr
+    done = run(shop, "deploy", "--plan", str(sealed), "--yes", *larger)
+    assert (done.returncode, password(engine)) == (0, "hunter2-first"), done.stderr
+    changed = run(
+        shop, "deploy", "--yes", *larger, "--set", "deploy.parameters.main.Pw=hunter2-second"
+    )
+    assert (changed.returncode, password(engine)) == (0, "hunter2-second"), changed.stderr
+    for each in (made, done, changed):
+        assert "hunter2" not in each.stdout + each.stderr
+    assert "hunter2" not in sealed.read_text()
+
+
+def test_a_kept_plan_that_was_refused_for_want_of_a_flag_can_still_be_deployed(
+    shop: Project, tmp_path: Path
+) -> None:
+    assert run(shop, "deploy", "--yes", *GIVEN).returncode == 0
+    shop.write({"templates/main.yaml.j2": TEMPLATE.replace("Engine: postgres", "Engine: mysql")})
+    sealed = str(tmp_path / "plan.json")
+    assert run(shop, "plan", "--keep", "--out", sealed).returncode == 0
+    refused = run(shop, "deploy", "--plan", sealed, "--yes")
+    assert refused.returncode == 1
+    assert "SW820 refused: main:Db" in refused.stderr
+    done = run(
+        shop, "deploy", "--plan", sealed, "--yes", "--allow-replace", "Db", "--allow-data-loss"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_literals_in_properties_that_hold_secrets_are_hidden(shop: Project) -> None:
+    shop.write({"templates/main.yaml.j2": LITERAL})
+    first, second = (("--set", f"pw=hunter2-{each}") for each in ("first", "second"))
+    done = run(shop, "deploy", "--yes", *first)
+    assert done.returncode == 0, done.stderr
+    shown = [run(shop, "plan", "--format", each, *second) for each in ("text", "markdown", "json")]
+    shown.append(run(shop, "diff", "--against", "deployed", *second))
+    for each in shown:
+        assert each.returncode == 0, each.stderr
+        assert "MasterUserPassword" in each.stdout
+        assert "hunter2" not in each.stdout + each.stderr

@@ -1,0 +1,822 @@
+"""Preflight: each check seen well, failing and skipped, on an account written by hand; the calls on
+moto; the verb."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from stackwright.aws import Boto, ChangeSet, Deployment, Service, Stack, StackResource
+from stackwright.aws.account import Subnet
+from stackwright.core.errors import AwsError
+from stackwright.core.model import Rendering
+from stackwright.health.findings import CheckState
+from stackwright.health.readiness import PreflightCheck
+from stackwright.preflight.permissions import NAMED_CALLS
+from stackwright.preflight.preflight import run_preflight
+from tests.support.aws import ACCOUNT, REGION, client
+from tests.support.fakes import FakeAws, FakeSecret
+from tests.support.projects import Project
+
+PARAMS = f"""\
+project: shop
+region: {REGION}
+account_id: '{ACCOUNT}'
+stacks: [{{app: [base, web]}}]
+secrets: {{app: {{name: shop/app}}}}
+"""
+APP = """\
+# {{ project }} {{ secrets.app.name }} {{ region }} {{ account_id }}
+Parameters:
+  VpcId: {Type: "AWS::EC2::VPC::Id", Default: vpc-1}
+  PublicIds: {Type: "List<AWS::EC2::Subnet::Id>", Default: "subnet-a, subnet-b"}
+  PrivateIds: {Type: "List<AWS::EC2::Subnet::Id>", Default: "subnet-c,subnet-d"}
+Resources:
+  {{ nested_stacks() }}
+"""
+BASE = """\
+Parameters:
+  VpcId: {Type: "AWS::EC2::VPC::Id"}
+  PrivateIds: {Type: "List<AWS::EC2::Subnet::Id>"}
+Resources:
+  Cluster:
+    Type: AWS::ECS::Cluster
+    Properties: {ClusterName: shop}
+  Namespace:
+    Type: AWS::ServiceDiscovery::PrivateDnsNamespace
+    Properties: {Name: shop.local, Vpc: !Ref VpcId}
+  Files:
+    Type: AWS::EFS::FileSystem
+    DeletionPolicy: Retain
+    UpdateReplacePolicy: Retain
+  Mount1:
+    Type: AWS::EFS::MountTarget
+    Properties: {FileSystemId: !Ref Files, SubnetId: !Select [0, !Ref PrivateIds], SecurityGroups: [sg-1]}
+  Mount2:
+    Type: AWS::EFS::MountTarget
+    Properties: {FileSystemId: !Ref Files, SubnetId: !Select [1, !Ref PrivateIds], SecurityGroups: [sg-1]}
+  Resize:
+    Type: AWS::Lambda::Function
+    Properties:
+      FunctionName: !Sub "shop-resize"
+      ReservedConcurrentExecutions: 5
+      VpcConfig: {SubnetIds: !Ref PrivateIds, SecurityGroupIds: [sg-1]}
+      Role: arn:aws:iam::123456789012:role/x
+      Code: {ZipFile: "x"}
+Outputs:
+  ClusterName:
+    Value: !Ref Cluster
+"""
+WEB = """\
+Parameters:
+  ClusterName: {Type: String}
+  PublicIds: {Type: "List<AWS::EC2::Subnet::Id>"}
+  PrivateIds: {Type: "List<AWS::EC2::Subnet::Id>"}
+Resources:
+  Alb:
+    Type: AWS::ElasticLoadBalancingV2::LoadBalancer
+    Properties: {Subnets: !Ref PublicIds}
+  Listener:
+    Type: AWS::ElasticLoadBalancingV2::Listener
+    Properties:
+      LoadBalancerArn: !Ref Alb
+      Certificates: [{CertificateArn: "arn:aws:acm:us-east-2:123456789012:certificate/1"}]
+      DefaultActions: []
+  Alarm:
+    Type: AWS::CloudWatch::Alarm
+    Properties: {AlarmName: shop-errors, ComparisonOperator: GreaterThanThreshold, EvaluationPeriods: 1}
+  Task:
+    Type: AWS::ECS::TaskDefinition
+    Properties: {Cpu: "2048"}
+  Service:
+    Type: AWS::ECS::Service
+    Properties:
+      ServiceName: shop-web
+      Cluster: !Ref ClusterName
+      TaskDefinition: !Ref Task
+      DeploymentConfiguration: {Alarms: {AlarmNames: [!Ref Alarm], Enable: true, Rollback: true}}
+      NetworkConfiguration: {AwsvpcConfiguration: {Subnets: !Ref PrivateIds}}
+  Target:
+    Type: AWS::ApplicationAutoScaling::ScalableTarget
+    Properties: {MaxCapacity: 9, MinCapacity: 1, ServiceNamespace: ecs, ScalableDimension: "ecs:service:DesiredCount"}
+"""
+FILES = {
+    "params/defaults.yaml": PARAMS,
+    "params/dev.yaml": "",
+    "templates/app.yaml.j2": APP,
+    "templates/app/base.yaml.j2": BASE,
+    "templates/app/web.yaml.j2": WEB,
+    "env/dev/keys.env.example": "API_KEY=\n",
+}
+CERTIFICATE = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1"
+LINKED = (
+    "AWSServiceRoleForECS",
+    "AWSServiceRoleForElasticLoadBalancing",
+    "AWSServiceRoleForAmazonElasticFileSystem",
+    "AWSServiceRoleForApplicationAutoScaling_ECSService",
+)
+CALLS = {
+    "stack": "cloudformation:DescribeStacks",
+    "subnets": "ec2:DescribeSubnets",
+    "certificate": "acm:DescribeCertificate",
+    "namespaces": "servicediscovery:ListNamespaces",
+    "quota": "service-quotas:GetServiceQuota",
+    "unreserved_concurrency": "lambda:GetAccountSettings",
+    "role_exists": "iam:GetRole",
+    "services": "ecs:DescribeServices",
+    "alarms": "cloudwatch:DescribeAlarms",
+    "secret": "secretsmanager:DescribeSecret",
+}
+
+
+def service(rollout: str = "COMPLETED") -> Service:
+    deployment = Deployment("d", "PRIMARY", rollout, "", "t", 1, 0, 1, 0)
+    return Service("arn", "shop-web", "shop", "ACTIVE", 1, 0, 1, "t", (deployment,))
+
+
+def stack(status: str, name: str = "shop-dev-app") -> Stack:
+    return Stack(f"arn:{name}", name, status, updated=datetime(2026, 11, 24, 4, 5, 6, tzinfo=UTC))
+
+
+@dataclass
+class Account(FakeAws):
+    """A good account; ``refused`` maps a method to the error that it raises."""
+
+    secrets: dict[str, FakeSecret] = field(
+        default_factory=lambda: {"shop/app": FakeSecret({"v1": '{"API_KEY":"k"}'})}
+    )
+    stacks_: dict[str, Stack] = field(default_factory=dict)
+    resources_: list[StackResource] = field(default_factory=list)
+    networks: list[Subnet] = field(
+        default_factory=lambda: [
+            Subnet("subnet-a", "vpc-1", "us-east-2a", 200),
+            Subnet("subnet-b", "vpc-1", "us-east-2b", 200),
+            Subnet("subnet-c", "vpc-1", "us-east-2a", 100),
+            Subnet("subnet-d", "vpc-1", "us-east-2b", 50),
+        ]
+    )
+    routes: dict[str, str] = field(
+        default_factory=lambda: {
+            "": "",
+            **dict.fromkeys(("subnet-a", "subnet-b"), "igw-1"),
+            "subnet-c": "nat-1",
+            "subnet-d": "nat-1",
+        }
+    )
+    certificates: dict[str, str] = field(default_factory=lambda: {CERTIFICATE: "ISSUED"})
+    named: dict[str, str] = field(default_factory=dict)
+    vcpu: float | None = 100
+    unreserved: int = 900
+    roles: Sequence[str] = LINKED
+    running: list[Service] = field(default_factory=list)
+    ringing: dict[str, str] = field(default_factory=dict)
+    buckets: set[str] = field(default_factory=set)
+    held: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    refused: dict[str, AwsError] = field(default_factory=dict)
+
+    def __getattribute__(self, name: str) -> Any:
+        refused = object.__getattribute__(self, "__dict__").get("refused", {})
+        if name in refused:
+            raise refused[name]
+        return super().__getattribute__(name)
+
+    def stack(self, name: str) -> Stack | None:
+        return self.stacks_.get(name)
+
+    def change_set(self, change_set: str, *, values: bool) -> ChangeSet | None:
+        assert change_set == "arn:c"
+        return ChangeSet(
+            "arn:c", "c", "s", "s", "CREATE_COMPLETE", "", "", (), {}, description="by ann"
+        )
+
+    def template(self, stack: str) -> str:
+        return "Resources: {}"
+
+    def resources(self, stack: str) -> list[StackResource]:
+        return self.resources_
+
+    def subnets(self, ids: Sequence[str]) -> list[Subnet]:
+        return [each for each in self.networks if each.id in ids]
+
+    def default_routes(self, vpc: str) -> Mapping[str, str]:
+        return self.routes
+
+    def certificate(self, arn: str) -> str | None:
+        return self.certificates.get(arn)
+
+    def namespaces(self) -> Mapping[str, str]:
+        return self.named
+
+    def quota(self, service: str, code: str) -> float | None:
+        assert (service, code) == ("fargate", "L-3032A538")
+        return self.vcpu
+
+    def unreserved_concurrency(self) -> int:
+        return self.unreserved
+
+    def reserved_concurrency(self, function: str) -> int | None:
+        assert function == "shop-resize"
+        raise refusal("ResourceNotFoundException")
+
+    def bucket_exists(self, name: str) -> bool:
+        return name in self.buckets
+
+    def held_by(self, type_: str, name: str) -> str | None:
+        known, identifier = self.held.get(name, ("", ""))
+        return identifier if known == type_ else None
+
+    def role_exists(self, name: str) -> bool:
+        return name in self.roles
+
+    def services(self, cluster: str, names: Sequence[str]) -> list[Service]:
+        assert (cluster, list(names)) == ("shop", ["shop-web"])
+        return self.running
+
+    def alarms(self, names: Sequence[str]) -> dict[str, str]:
+        assert list(names) == ["shop-errors"]
+        return self.ringing
+
+
+def refusal(code: str, ours: str = "SW408") -> AwsError:
+    made = AwsError.of(
+        ours,
+        f"not allowed: {code}" if ours == "SW403" else f"AWS refused ({code})",
+        hint="ask for it",
+    )
+    made.code = code
+    return made
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path / "project").write(FILES)
+
+
+def looked(project: Project, account: Account) -> dict[str, PreflightCheck]:
+    rendering: Rendering = project.render()
+    found = run_preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
+    assert len({each.name for each in found}) == len(found)
+    return {each.name: each for each in found}
+
+
+def test_a_good_account_is_ready(project: Project):
+    found = looked(project, Account())
+    assert {each.state for each in found.values()} == {CheckState.OK}
+    assert list(found) == [
+        "account", "stack app", "subnets", "zones", "mount targets", "routes", "free addresses", "certificate",
+        "namespace", "secret shop/app", "services of shop", "rollback alarms", "Fargate quota", "Lambda concurrency",
+        "service-linked roles",
+    ]  # fmt: skip
+    assert "at most 20 vCPU of 100" in found["Fargate quota"].detail
+
+
+SUBNETS = Account().networks
+
+
+def changed(index: int, **change: Any) -> list[Subnet]:
+    return [replace(each, **change) if n == index else each for n, each in enumerate(SUBNETS)]
+
+
+BAD: list[tuple[str, dict[str, Any], str]] = [
+    ("account", {"account": "999999999999"}, "the parameters name 123456789012"),
+    ("stack app", {"stacks_": {"shop-dev-app": stack("UPDATE_IN_PROGRESS")}}, "since 2026-11-24 04:05"),
+    ("stack app", {"stacks_": {"shop-dev-app": replace(stack("UPDATE_IN_PROGRESS"), change_set="arn:c")}}, ", by ann"),
+    ("stack app", {"stacks_": {"shop-dev-app": stack("ROLLBACK_COMPLETE")}}, "delete the stack, then create it again"),
+    ("stack app", {"stacks_": {"shop-dev-app": stack("UPDATE_ROLLBACK_FAILED")}}, "so did the rollback"),
+    ("stack app", {"stacks_": {"shop-dev-app": stack("DELETE_FAILED")}}, "its deletion failed"),
+    ("subnets", {"networks": changed(3, vpc="vpc-2")}, "subnet-d is in vpc-2"),
+    ("zones", {"networks": changed(1, zone="us-east-2a")}, "app/web:Alb"),
+    ("mount targets", {"networks": changed(3, zone="us-east-2a")}, "of one file system in us-east-2a"),
+    ("routes", {"routes": {"": "", "subnet-c": "nat-1", "subnet-d": "nat-1"}}, "app/web:Alb needs an internet gateway"),
+    ("routes", {"routes": {"": "igw-1"}}, "app/web:Service has no public address"),
+    ("free addresses", {"networks": changed(2, free=7)}, "subnet-c has 7"),
+    ("certificate", {"certificates": {}}, "there is no arn:aws:acm"),
+    ("certificate", {"certificates": {CERTIFICATE: "PENDING_VALIDATION"}}, "is PENDING_VALIDATION"),
+    ("namespace", {"named": {"ns-9": "shop.local"}}, "another namespace's name (ns-9)"),
+    ("secret shop/app", {"secrets": {"shop/app": FakeSecret({"v1": "{}"})}}, "lacks API_KEY"),
+    ("secret shop/app", {"secrets": {"shop/app": FakeSecret({"v1": '{"API_KEY":""}'})}}, "lacks API_KEY"),
+    ("secret shop/app", {"secrets": {"shop/app": FakeSecret()}}, "has no value"),
+    ("secret shop/app", {"secrets": {}}, "does not exist"),
+    ("services of shop", {"running": [service("IN_PROGRESS")]}, "shop-web is being deployed"),
+    ("rollback alarms", {"ringing": {"shop-errors": "ALARM"}}, "shop-errors in ALARM"),
+    ("Fargate quota", {"vcpu": 6.0}, "6 vCPU are allowed, at most 20 are needed"),
+    ("Lambda concurrency", {"unreserved": 104}, "104 are unreserved, 5 more"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "detail"), BAD, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_what_is_wrong_fails_its_check_alone_and_says_what_to_do(
+    project: Project, name: str, change: Any, detail: str
+):
+    found = looked(project, Account(**change))
+    assert detail in found[name].detail
+    assert found[name].state is CheckState.FAIL
+    assert found[name].hint
+    also = (
+        {"zones"} if name == "mount targets" else set()
+    )  # two private subnets in one zone are both
+    assert {each.name for each in found.values() if each.state is CheckState.FAIL} - also == {name}
+
+
+def test_every_kind_of_check_was_seen_to_fail(project: Project):
+    seen = {name for name, _, _ in BAD} | {
+        "service-linked roles"
+    }  # nothing there can fail a deployment
+    assert seen == set(looked(project, Account()))
+
+
+LASTING = """\
+Resources:
+  Bucket: {Type: AWS::S3::Bucket, DeletionPolicy: Retain, Properties: {BucketName: shop-files}}
+  Images: {Type: AWS::ECR::Repository, DeletionPolicy: Retain, Properties: {RepositoryName: shop/web}}
+  Secret: {Type: AWS::SecretsManager::Secret, DeletionPolicy: Retain, Properties: {Name: shop/app}}
+  Unnamed: {Type: AWS::S3::Bucket, DeletionPolicy: Retain}
+"""
+
+
+def test_what_an_earlier_stack_has_left_fails_with_the_way_to_adopt_it(project: Project):
+    inner = LASTING.replace("shop-files", "shop-inner").split("  Images")[0]
+    files = {
+        "templates/store.yaml.j2": f"{LASTING}  {{{{ nested_stacks() }}}}\n",
+        "templates/store/deep.yaml.j2": inner,
+    }
+    stacks = PARAMS.replace("[{app: [base, web]}]", "[{store: [deep]}, {app: [base, web]}]")
+    project.write({**files, "params/defaults.yaml": stacks})
+    left = Account(existing={"shop/web": "uri"}, buckets={"shop-files", "shop-inner"})
+    found = looked(project, left)["names"]
+    assert found.state is CheckState.FAIL
+    assert found.detail.startswith("shop-files, shop/web, shop/app, shop-inner: there already")
+    assert found.hint == (
+        "adopt them by the verb import, with the parameters imports: {store: {Bucket: {BucketName: shop-files}, "
+        "Images: {RepositoryName: shop/web}, Secret: {Id: 'arn:shop/app'}}}; "
+        "delete those of store/deep:Bucket, or take other names"
+    )
+    some = Account(buckets={"shop-files"}, secrets={})
+    assert looked(project, some)["names"].detail.startswith("shop-files: there already")
+    imports = "imports: {store: {Bucket: {BucketName: shop-files}}}\n"
+    project.write({"params/defaults.yaml": stacks + imports})
+    assert looked(project, some)["names"].hint == "stackwright import --env dev"
+    free = looked(project, Account(secrets={}))["names"]
+    assert (free.state, free.detail) == (CheckState.OK, "4 names of what outlives a stack are free")
+    deployed = Account(
+        buckets={"shop-files"},
+        stacks_={"shop-dev-store": stack("CREATE_COMPLETE", "shop-dev-store")},
+    )
+    assert "names" not in looked(project, deployed)
+
+
+def test_subnets_that_do_not_exist_are_named(project: Project):
+    rendering = project.render()
+    account = Account(networks=SUBNETS[:3])
+    found = run_preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
+    failed = [each for each in found if each.state is CheckState.FAIL]
+    assert [each.detail for each in failed if each.name == "subnets"] == [
+        f"there is no subnet-d in {REGION}"
+    ]
+
+
+def test_a_private_subnet_without_any_way_out_needs_endpoints(project: Project):
+    found = looked(
+        project,
+        Account(routes={"": "", "subnet-a": "igw-1", "subnet-b": "igw-1", "subnet-d": "nat-1"}),
+    )
+    assert found["routes"].state is CheckState.SKIP
+    assert "subnet-c" in found["routes"].detail
+    assert "VPC endpoints" in found["routes"].detail
+
+
+def test_a_certificate_of_another_region_fails_without_asking(project: Project):
+    text = WEB.replace("acm:us-east-2", "acm:us-east-1")
+    project.write({"templates/app/web.yaml.j2": text})
+    found = looked(project, Account(refused={"certificate": refusal("must not be called")}))
+    assert found["certificate"].state is CheckState.FAIL
+    assert "is in us-east-1" in found["certificate"].detail
+
+
+def test_a_namespace_of_this_environment_is_no_conflict(project: Project):
+    ours = StackResource(
+        "Namespace", "ns-9", "AWS::ServiceDiscovery::PrivateDnsNamespace", "CREATE_COMPLETE"
+    )
+    account = Account(
+        stacks_={"shop-dev-app": stack("CREATE_COMPLETE")},
+        named={"ns-9": "shop.local"},
+        resources_=[ours],
+    )
+    assert looked(project, account)["namespace"].detail == "shop.local is ours"
+
+
+def test_values_that_keys_env_holds_are_put_by_the_deployment(project: Project):
+    project.write({"env/dev/keys.env": "API_KEY=value-of-the-key\n"})
+    found = looked(project, Account(secrets={"shop/app": FakeSecret()}))["secret shop/app"]
+    assert found.state is CheckState.SKIP
+    assert "value-of-the-key" not in repr(found)
+    project.write({"env/dev/keys.env": "API_KEY=\n"})
+    found = looked(project, Account(secrets={"shop/app": FakeSecret()}))["secrets"]
+    assert found.state is CheckState.FAIL
+    assert "API_KEY is missing or empty in keys.env" in found.detail
+
+
+def test_roles_that_are_made_at_first_use_are_no_failure(project: Project):
+    found = looked(project, Account(roles=LINKED[1:]))["service-linked roles"]
+    assert found.state is CheckState.SKIP
+    assert "AWSServiceRoleForECS" in found.detail
+    assert "ecs.amazonaws.com" in found.hint
+
+
+MORE = """\
+Resources:
+  Table: {Type: AWS::DynamoDB::Table, DeletionPolicy: Retain, Properties: {TableName: shop-orders}}
+  World: {Type: AWS::DynamoDB::GlobalTable, DeletionPolicy: Retain, Properties: {TableName: shop-world}}
+  Data: {Type: AWS::RDS::DBInstance, DeletionPolicy: Retain, Properties: {DBInstanceIdentifier: shop-data}}
+  Cluster: {Type: AWS::RDS::DBCluster, DeletionPolicy: Retain, Properties: {DBClusterIdentifier: shop-cluster}}
+  Logs: {Type: AWS::Logs::LogGroup, DeletionPolicy: Retain, Properties: {LogGroupName: /shop/web}}
+  Queue: {Type: AWS::SQS::Queue, DeletionPolicy: Retain, Properties: {QueueName: shop-jobs}}
+  Stream: {Type: AWS::Kinesis::Stream, DeletionPolicy: Retain, Properties: {Name: shop-clicks}}
+  Setting: {Type: AWS::SSM::Parameter, DeletionPolicy: Retain, Properties: {Name: /shop/url, Type: String, Value: x}}
+  Bucket: {Type: AWS::S3::Bucket, DeletionPolicy: Retain, Properties: {BucketName: shop-files}}
+"""
+HELD = {
+    "shop-orders": ("AWS::DynamoDB::Table", "shop-orders"),
+    "shop-world": ("AWS::DynamoDB::GlobalTable", "shop-world"),
+    "shop-data": ("AWS::RDS::DBInstance", "shop-data"),
+    "shop-cluster": ("AWS::RDS::DBCluster", "shop-cluster"),
+    "/shop/web": ("AWS::Logs::LogGroup", "/shop/web"),
+    "shop-jobs": ("AWS::SQS::Queue", "https://sqs/shop-jobs"),
+    "shop-clicks": ("AWS::Kinesis::Stream", "shop-clicks"),
+    "/shop/url": ("AWS::SSM::Parameter", "/shop/url"),
+}
+
+
+def test_tables_databases_log_groups_queues_streams_and_parameters_are_found_too(project: Project):
+    stacks = PARAMS.replace("[{app: [base, web]}]", "[more, {app: [base, web]}]")
+    project.write({"templates/more.yaml.j2": MORE, "params/defaults.yaml": stacks})
+    found = looked(project, Account(held=HELD, buckets={"shop-files"}))["names"]
+    assert found.state is CheckState.FAIL
+    assert found.detail.startswith(f"{', '.join(HELD)}, shop-files: there already")
+    assert found.hint == (
+        "adopt them by the verb import, with the parameters imports: {more: {Table: {TableName: shop-orders}, "
+        "World: {TableName: shop-world}, Data: {DBInstanceIdentifier: shop-data}, "
+        "Cluster: {DBClusterIdentifier: shop-cluster}, Logs: {LogGroupName: /shop/web}, "
+        "Queue: {QueueUrl: 'https://sqs/shop-jobs'}, Stream: {Name: shop-clicks}, "
+        "Setting: {Name: /shop/url}, Bucket: {BucketName: shop-files}}}"
+    )
+    free = looked(project, Account())["names"]
+    assert (free.state, free.detail) == (CheckState.OK, "9 names of what outlives a stack are free")
+
+
+def test_a_name_that_may_not_be_asked_for_hides_no_other(project: Project):
+    """A role that was made before a type was looked for lacks its permission."""
+    stacks = PARAMS.replace("[{app: [base, web]}]", "[more, {app: [base, web]}]")
+    project.write({"templates/more.yaml.j2": MORE, "params/defaults.yaml": stacks})
+    denied = {"held_by": refusal("AccessDenied", "SW403")}
+    found = looked(project, Account(refused=denied, buckets={"shop-files"}))["names"]
+    assert found.state is CheckState.FAIL
+    assert found.detail.startswith("shop-files: there already")
+    skipped = looked(project, Account(refused=denied))["names"]
+    assert skipped.state is CheckState.SKIP
+    assert skipped.detail == f"{', '.join(HELD)} could not be looked for: not allowed: AccessDenied"
+    assert skipped.hint == "ask for it"
+
+
+def test_without_an_account_in_the_parameters_there_is_nothing_to_compare(project: Project):
+    project.write(
+        {"params/defaults.yaml": PARAMS.replace(f"account_id: '{ACCOUNT}'\n", "account_id: ''\n")}
+    )
+    assert looked(project, Account())["account"].state is CheckState.SKIP
+
+
+def test_reservations_that_are_there_already_are_not_counted_twice(project: Project):
+    class Deployed(Account):
+        def reserved_concurrency(self, function: str) -> int | None:
+            return 5
+
+    assert looked(project, Deployed(unreserved=100))["Lambda concurrency"].state is CheckState.OK
+
+
+NAMES = {
+    "stack": "stack app", "subnets": "network", "certificate": "certificate", "namespaces": "namespace",
+    "quota": "Fargate quota", "unreserved_concurrency": "Lambda concurrency", "role_exists": "service-linked roles",
+    "services": "service deployments", "alarms": "rollback alarms", "secret": "secrets",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", NAMES)
+def test_a_call_that_is_not_allowed_skips_its_check_alone(project: Project, method: str):
+    denied = refusal(CALLS[method], "SW403")
+    found = looked(project, Account(refused={method: denied}))
+    assert found[NAMES[method]] == PreflightCheck(
+        NAMES[method], CheckState.SKIP, f"not allowed: {CALLS[method]}", "ask for it"
+    )
+    assert {each.state for name, each in found.items() if name != NAMES[method]} == {CheckState.OK}
+
+
+@pytest.mark.parametrize("method", NAMES)
+def test_any_other_refusal_fails_its_check(project: Project, method: str):
+    found = looked(project, Account(refused={method: refusal("Throttling", "SW407")}))
+    assert found[NAMES[method]].state is CheckState.FAIL
+
+
+def test_an_endpoint_that_does_not_know_a_call_is_no_failure(project: Project):
+    found = looked(project, Account(vcpu=None, refused={"unreserved_concurrency": refusal("404")}))
+    assert found["Fargate quota"].state is CheckState.SKIP
+    assert found["Lambda concurrency"] == PreflightCheck(
+        "Lambda concurrency", CheckState.SKIP, "nothing here answers that"
+    )
+
+
+def test_credentials_that_end_in_between_end_it(project: Project):
+    with pytest.raises(AwsError, match="expired"):
+        looked(
+            project,
+            Account(refused={"alarms": AwsError.of("SW402", "the credentials have expired")}),
+        )
+
+
+def test_what_the_templates_make_themselves_is_not_looked_at(tmp_path: Path):
+    files = {
+        "params/defaults.yaml": f"project: news\nregion: {REGION}\n",
+        "params/dev.yaml": "",
+        "templates/main.yaml.j2": "# {{ project }} {{ region }}\nResources:\n  T: {Type: AWS::SNS::Topic}\n",
+    }
+    found = looked(Project(tmp_path / "p").write(files), Account())
+    assert list(found) == ["account", "stack main"]
+
+
+# --- images
+# -----------------------------------------------------------------------------------------------------
+
+
+class Index(BaseHTTPRequestHandler):
+    """A registry that has ``team/there`` for linux/amd64 and ``team/other`` for linux/arm64, under
+    any tag."""
+
+    def do_GET(self) -> None:
+        parts = self.path.split("/")
+        architecture = {"there": "amd64", "other": "arm64"}.get(parts[3])
+        entry = {
+            "digest": f"sha256:{'1' * 64}",
+            "platform": {"os": "linux", "architecture": architecture},
+        }
+        held = (
+            {"config": {"digest": "c"}}
+            if parts[-1].startswith("sha256:")
+            else {"manifests": [entry]}
+        )
+        data = json.dumps(held).encode()
+        self.send_response(200 if architecture else 404)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the test's output is not a log."""
+
+
+@pytest.fixture(scope="module")
+def index() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Index)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+REPOSITORIES = {f"team/{name}": f"host/team/{name}" for name in ("there", "other", "absent")}
+IMAGES: list[tuple[str, str, CheckState, str]] = [
+    ("ok", "{repository: team/there, tag: '1'}", CheckState.OK, "team/there@sha256:"),
+    (
+        "platform",
+        "{repository: team/other, tag: '1'}",
+        CheckState.FAIL,
+        "is for linux/arm64, the tasks are linux/amd64",
+    ),
+    (
+        "absent",
+        "{repository: team/absent, tag: '1'}",
+        CheckState.FAIL,
+        "team/absent:1 does not exist",
+    ),
+    (
+        "mirrored",
+        "{repository: team/absent, tag: '1', source: docker.io/x}",
+        CheckState.SKIP,
+        "the deployment mirrors it",
+    ),
+    (
+        "built",
+        "{repository: team/absent, tag: '1', context: web}",
+        CheckState.SKIP,
+        "the deployment builds and pushes it",
+    ),
+    (
+        "elsewhere",
+        "{repository: team/absent, tag: '1', context: gone}",
+        CheckState.FAIL,
+        "does not exist",
+    ),
+    (
+        "nowhere",
+        "{repository: team/none, tag: '1'}",
+        CheckState.FAIL,
+        "there is no repository team/none",
+    ),
+]
+
+
+def with_image(project: Project, entry: str, template: str = "Type: AWS::SNS::Topic") -> Project:
+    return project.write(
+        {
+            "params/defaults.yaml": f"project: news\nregion: {REGION}\nimages:\n  web: {entry}\n",
+            "templates/main.yaml.j2": f"# {{{{ project }}}} {{{{ region }}}}\nResources:\n  T: {{{template}}}\n",
+            "web/Dockerfile": "FROM scratch\n",
+            "params/dev.yaml": "",
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "state", "detail"), IMAGES, ids=[name for name, *_ in IMAGES]
+)
+def test_an_image_is_there_or_can_be_brought(
+    tmp_path: Path, index: str, name: str, entry: str, state: CheckState, detail: str
+):
+    project = with_image(Project(tmp_path / name), entry)
+    rendering = project.render()
+    account = Account(existing=REPOSITORIES)
+    found = run_preflight(rendering.config, rendering, account, registry=index)  # type: ignore[arg-type]
+    image = next(each for each in found if each.name == "image web")
+    assert (image.state, bool(image.hint)) == (state, state is CheckState.FAIL)
+    assert detail in image.detail
+
+
+def test_a_repository_that_the_templates_make_is_no_failure(tmp_path: Path, index: str):
+    project = with_image(
+        Project(tmp_path / "p"),
+        "{repository: team/none, tag: '1'}",
+        "Type: AWS::ECR::Repository, Properties: {}",
+    )
+    rendering = project.render()
+    found = run_preflight(rendering.config, rendering, Account(), registry=index)  # type: ignore[arg-type]
+    image = next(each for each in found if each.name == "image web")
+    assert image.detail == "the deployment makes team/none first"
+    assert image.state is CheckState.SKIP
+
+
+# --- calls
+# ------------------------------------------------------------------------------------------------------
+
+
+def test_subnets_and_routes_are_read_as_they_are(moto: str):
+    ec2 = client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    made = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/28")["Subnet"] for n in range(2)]
+    public, private = (each["SubnetId"] for each in made)
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    ec2.associate_route_table(RouteTableId=table, SubnetId=public)
+    aws = Boto(REGION)
+    found = aws.subnets([public, private, "subnet-0123456789abcdef0"])
+    assert {(each.id, each.vpc, each.free) for each in found} == {
+        (public, vpc, 11),
+        (private, vpc, 11),
+    }
+    assert found[0].zone.startswith(REGION)
+    assert aws.default_routes(vpc) == {"": "", public: gateway}
+
+
+def test_certificates_namespaces_and_roles(moto: str):
+    aws = Boto(REGION)
+    assert (
+        aws.certificate(
+            f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/12345678-1234-4234-8234-123456789012"
+        )
+        is None
+    )
+    arn = client("acm").request_certificate(DomainName="shop.example")["CertificateArn"]
+    assert aws.certificate(arn) in ("PENDING_VALIDATION", "ISSUED")
+    assert aws.namespaces() == {}
+    client("servicediscovery").create_private_dns_namespace(Name="shop.local", Vpc="vpc-1")
+    assert list(aws.namespaces().values()) == ["shop.local"]
+    assert not aws.role_exists("AWSServiceRoleForECS")
+    client("iam").create_role(RoleName="AWSServiceRoleForECS", AssumeRolePolicyDocument="{}")
+    assert aws.role_exists("AWSServiceRoleForECS")
+
+
+@pytest.mark.filterwarnings(
+    "ignore:Exception.QueueDoesNotExist"
+)  # moto's own, once an emulator ran in the process
+def test_what_holds_a_name(moto: str):
+    aws = Boto(REGION)
+    assert [aws.held_by(type_, name) for name, (type_, _) in HELD.items()] == [None] * len(HELD)
+    keys: Any = [{"AttributeName": "id", "KeyType": "HASH"}]
+    kinds: Any = [{"AttributeName": "id", "AttributeType": "S"}]
+    table = {"KeySchema": keys, "AttributeDefinitions": kinds, "BillingMode": "PAY_PER_REQUEST"}
+    for name in ("shop-orders", "shop-world"):
+        client("dynamodb").create_table(TableName=name, **table)
+    login = {"MasterUsername": "shop", "MasterUserPassword": "not-a-secret"}
+    client("rds").create_db_instance(
+        DBInstanceIdentifier="shop-data", DBInstanceClass="db.t4g.micro", Engine="postgres", **login
+    )
+    client("rds").create_db_cluster(
+        DBClusterIdentifier="shop-cluster", Engine="aurora-postgresql", **login
+    )
+    client("logs").create_log_group(logGroupName="/shop/web")
+    url = client("sqs").create_queue(QueueName="shop-jobs")["QueueUrl"]
+    client("kinesis").create_stream(StreamName="shop-clicks", ShardCount=1)
+    client("ssm").put_parameter(Name="/shop/url", Value="x", Type="String")
+    found = {name: aws.held_by(type_, name) for name, (type_, _) in HELD.items()}
+    assert found == {name: name for name in HELD} | {"shop-jobs": url}
+    assert aws.held_by("AWS::Logs::LogGroup", "/shop") is None
+    assert set(NAMED_CALLS) == {type_ for type_, _ in HELD.values()}
+
+
+def test_a_quota_that_is_unknown_is_none(moto: str):
+    assert Boto(REGION).quota("vpc", "L-F678F1CE") == 5
+    assert Boto(REGION).quota("fargate", "L-3032A538") is None
+
+
+# --- the verb
+# ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def good(moto: str, project: Project) -> Callable[[], Project]:
+    """A project whose network, certificate and secret are in moto."""
+
+    def make() -> Project:
+        ec2 = client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        ids = [
+            ec2.create_subnet(
+                VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{'ab'[n % 2]}"
+            )
+            for n in range(4)
+        ]
+        names = [each["Subnet"]["SubnetId"] for each in ids]
+        gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+        table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+        for name in names[:2]:
+            ec2.associate_route_table(RouteTableId=table, SubnetId=name)
+        client("secretsmanager").create_secret(Name="shop/app", SecretString='{"API_KEY":"k"}')
+        arn = client("acm").request_certificate(DomainName="shop.example")["CertificateArn"]
+        app = APP.replace("vpc-1", vpc).replace("subnet-a, subnet-b", ",".join(names[:2]))
+        web = WEB.replace(CERTIFICATE, arn)
+        return project.write(
+            {
+                "templates/app.yaml.j2": app.replace("subnet-c,subnet-d", ",".join(names[2:])),
+                "templates/app/web.yaml.j2": web,
+            }
+        )
+
+    return make
+
+
+def test_the_verb_prints_every_check_and_exits_by_them(good: Callable[[], Project]):
+    project = good()
+    run = project.run("preflight", "--env", "dev", NO_COLOR="1", COLUMNS="80")
+    states = {
+        line[7:].split("  ")[0].strip(): line[:6].strip()
+        for line in run.stdout.splitlines()
+        if line[0] == "["
+    }
+    assert states["account"] == "[ok]"
+    assert states["subnets"] == "[ok]"
+    assert states["routes"] == "[skip]"
+    assert states["secret shop/app"] == "[ok]"
+    assert states["certificate"] == "[fail]"  # nobody validates it in moto
+    assert run.returncode == 1
+    assert "1 fail" in run.stderr
+    assert "\x1b" not in run.stdout
+
+
+def test_the_verb_gives_data_to_machines(good: Callable[[], Project]):
+    project = good()
+    run = project.run("preflight", "--env", "dev", "--format", "json")
+    data = json.loads(run.stdout)
+    assert {each["state"] for each in data} == {"ok", "skip", "fail"}
+    assert all(set(each) == {"name", "state", "detail", "hint"} for each in data)
+    assert run.returncode == 1
+
+
+def test_another_account_is_refused_before_anything_is_looked_at(project: Project, moto: str):
+    run = project.run("preflight", "--env", "dev", "--set", "account_id=999999999999")
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert "SW404" in run.stderr

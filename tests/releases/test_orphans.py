@@ -1,0 +1,427 @@
+"""Root stacks that left ``stacks:``: noted, listed, and destroyed with their environment; by the
+real command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from stackwright.cfn.intrinsics import Pseudo
+from stackwright.emulator.engine import ApiError, LocalCloudFormation
+from stackwright.emulator.resources import Fault
+from stackwright.emulator.server import Server
+from tests.support.aws import ACCOUNT, REGION, client
+from tests.support.projects import Project
+
+PARAMS = f"project: shop\nregion: {REGION}\nstacks: [base, app, extra]\n"
+LEFT = PARAMS.replace(", extra", "")
+TOPIC = "Resources:\n  Topic:\n    Type: AWS::SNS::Topic\n"
+FILES = {
+    "params/defaults.yaml": PARAMS,
+    "templates/base.yaml.j2": """\
+Resources:
+  Bucket:
+    Type: AWS::S3::Bucket
+    DeletionPolicy: Retain
+    UpdateReplacePolicy: Retain
+    Properties: {BucketName: shop-artifacts}
+  Topic:
+    Type: AWS::SNS::Topic
+Outputs:
+  ArtifactBucketName:
+    Value: !Ref Bucket
+  TopicArn:
+    Value: !Ref Topic
+    Export: {Name: shop-topic}
+""",
+    "templates/app.yaml.j2": f"{TOPIC}Outputs:\n  Arn: {{Value: !Ref Topic, Export: {{Name: shop-app}}}}\n",
+    "templates/extra.yaml.j2": f"{TOPIC}    Properties: {{DisplayName: !ImportValue shop-topic}}\n",
+}
+NOTE = "note: shop-dev-extra is deployed, but extra is no root stack of dev any more"
+
+
+class Counting(LocalCloudFormation):
+    """Keeps the actions that it was asked for; ``narrow`` refuses what only a role for all stacks
+    may call."""
+
+    narrow = False
+
+    def __init__(self) -> None:
+        super().__init__(Pseudo(region=REGION, account_id=ACCOUNT))
+        self.asked: list[str] = []
+
+    def call(self, action: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        self.asked.append(action)
+        if self.narrow and (
+            action == "ListImports" or (action == "DescribeStacks" and "StackName" not in arguments)
+        ):
+            raise ApiError("AccessDenied", "no")
+        return super().call(action, arguments)
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counting]:
+    engine = Counting()
+    with Server(engine) as running:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
+        yield engine
+
+
+@pytest.fixture
+def shop(account: Counting, project: Callable[..., Project]) -> Project:
+    """Three root stacks, deployed; the last one leaves the parameters, or what a test writes
+    itself."""
+    made = project({**FILES, "templates/main.yaml.j2": None})
+    deployed(made)
+    return made
+
+
+def deployed(project: Project) -> str:
+    """What a deployment says on stderr."""
+    assert project.run("render", "--env", "dev", "--no-lint").returncode == 0
+    done = project.run("deploy", "--env", "dev", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stderr
+
+
+def leave(shop: Project, parameters: str = LEFT) -> None:
+    """The last root stack leaves."""
+    shop.write({"params/defaults.yaml": parameters})
+    assert shop.run("render", "--env", "dev", "--no-lint").returncode == 0
+
+
+def names() -> list[str]:
+    return sorted(
+        each["StackName"] for each in client("cloudformation").describe_stacks()["Stacks"]
+    )
+
+
+OFF = PARAMS.replace("extra]", "{name: extra, when: 'more'}]") + "more: false\n"
+
+
+@pytest.mark.parametrize("parameters", [LEFT, OFF], ids=["gone", "switched off"])
+def test_a_root_stack_that_left_is_noted(shop: Project, parameters: str) -> None:
+    leave(shop, parameters)
+    planned = shop.run("plan", "--env", "dev", "--detailed-exitcode")
+    assert planned.returncode == 0
+    assert planned.stderr.count(NOTE) == 1
+    assert "aws cloudformation delete-stack --stack-name shop-dev-extra" in planned.stderr
+    for _ in range(3):  # also once the last release knows nothing of it
+        assert deployed(shop).count(NOTE) == 1
+    client("cloudformation").delete_stack(StackName="shop-dev-extra")
+    assert NOTE not in deployed(shop)
+
+
+def test_status_lists_what_left(shop: Project) -> None:
+    leave(shop)
+    for _ in range(2):
+        text = shop.run("status", "--env", "dev")
+        assert text.returncode == 0, text.stderr
+        head = "No root stacks of dev any more"
+        assert (
+            text.stdout.index("shop-dev-app")
+            < text.stdout.index(head)
+            < text.stdout.index("shop-dev-extra")
+        )
+        found = json.loads(shop.run("status", "--env", "dev", "--format", "json").stdout)
+        assert [(each["name"], each["status"]) for each in found["left"]] == [
+            ("shop-dev-extra", "CREATE_COMPLETE")
+        ]
+        assert [each["root"] for each in found["stacks"]] == ["base", "app"]
+        deployed(shop)
+
+
+def test_destroying_an_environment_takes_what_left_too_and_first_what_imports(
+    shop: Project,
+) -> None:
+    leave(shop)
+    refused = shop.run("destroy", "--env", "dev")
+    assert refused.returncode == 1
+    assert "shop-dev-extra  CREATE_COMPLETE  (no longer a root stack of dev)" in refused.stderr
+    assert names() == ["shop-dev-app", "shop-dev-base", "shop-dev-extra"]
+    done = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
+    assert done.returncode == 0, done.stderr
+    assert names() == []
+
+
+def test_what_is_imported_of_a_stack_that_left_is_deleted_after_what_imports_it(
+    shop: Project,
+) -> None:
+    shop.write(
+        {
+            "templates/extra.yaml.j2": FILES["templates/app.yaml.j2"].replace(
+                "shop-app", "shop-extra"
+            )
+        }
+    )
+    deployed(shop)
+    shop.write(
+        {
+            "templates/app.yaml.j2": FILES["templates/extra.yaml.j2"].replace(
+                "shop-topic", "shop-extra"
+            )
+        }
+    )
+    leave(shop)
+    deployed(shop)
+    done = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
+    assert (done.returncode, names()) == (0, []), done.stderr
+    assert done.stderr.index("shop-dev-app: DELETE") < done.stderr.index("shop-dev-extra: DELETE")
+
+
+def test_without_a_bucket_for_releases_all_stacks_are_looked_at(
+    account: Counting, project: Callable[..., Project]
+) -> None:
+    files = {
+        "templates/main.yaml.j2": None,
+        "templates/app.yaml.j2": TOPIC,
+        "templates/extra.yaml.j2": TOPIC,
+    }
+    shop = project({**files, "params/defaults.yaml": PARAMS.replace("base, ", "")})
+    deployed(shop)
+    leave(shop, LEFT.replace("base, ", ""))
+    assert NOTE in shop.run("plan", "--env", "dev").stderr
+    assert "shop-dev-extra" in shop.run("status", "--env", "dev").stdout
+    assert shop.run("destroy", "--env", "dev", "--yes-destroy", "dev").returncode == 0
+    assert names() == []
+
+
+def test_where_nothing_else_is_left_it_is_destroyed_all_the_same(shop: Project) -> None:
+    """Its releases are in a bucket that nothing names any more."""
+    shop.write({"templates/extra.yaml.j2": TOPIC})
+    deployed(shop)
+    leave(shop)
+    for name in ("shop-dev-app", "shop-dev-base"):
+        client("cloudformation").delete_stack(StackName=name)
+    assert names() == ["shop-dev-extra"]
+    assert "shop-dev-extra" in shop.run("status", "--env", "dev").stdout
+    done = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
+    assert (done.returncode, names()) == (0, []), done.stderr
+
+
+def test_stacks_of_others_stay(shop: Project) -> None:
+    """Those of another environment whose name begins the same, and what others made, whatever it is
+    called."""
+    cloud = client("cloudformation")
+    for name, environment, project in (
+        ("shop-dev-two-app", "dev-two", "shop"),
+        ("shop-dev-gone", "dev-two", "shop"),
+        ("shop-dev-monitoring", "dev", "shop"),  # by another tool, tagged alike
+        ("shop-dev-other", "dev", "other"),
+        ("elsewhere", "dev", "shop"),
+    ):
+        made = [{"Key": "environment", "Value": environment}, {"Key": "project", "Value": project}]
+        cloud.create_stack(StackName=name, TemplateBody=TOPIC, Tags=made)
+    leave(shop)
+    assert deployed(shop).count("note:") == 1
+    done = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
+    assert done.returncode == 0, done.stderr
+    assert set(names()) >= {
+        "shop-dev-two-app",
+        "shop-dev-gone",
+        "shop-dev-monitoring",
+        "shop-dev-other",
+        "elsewhere",
+    }
+    assert not {"shop-dev-base", "shop-dev-app", "shop-dev-extra"} & set(names())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("plan",),
+        ("deploy", "--yes"),
+        ("destroy", "--yes-destroy", "qa"),
+        ("status",),
+        ("rollback", "--yes"),
+        ("drift",),
+    ],
+    ids=lambda command: command[0],
+)
+def test_two_environments_with_one_prefix_do_not_meet(
+    shop: Project, command: tuple[str, ...]
+) -> None:
+    """A new environment was copied from another one, its prefix too."""
+    shop.write({"params/qa.yaml": "prefix: shop-dev\n"})
+    shop.run("render", "--env", "qa", "--no-lint")
+    before = client("cloudformation").describe_stacks()["Stacks"]
+    refused = shop.run(command[0], "--env", "qa", *command[1:])
+    assert refused.returncode == 1
+    assert "params/qa.yaml:1: error SW889 shop-dev-base is of the environment dev" in refused.stderr
+    assert client("cloudformation").describe_stacks()["Stacks"] == before
+    assert "or, if qa is dev: tags: {environment: dev}" in refused.stderr
+    shop.write({"params/qa.yaml": "prefix: shop-dev\ntags: {environment: dev}\n"})
+    shop.run("render", "--env", "qa", "--no-lint")
+    assert "SW889" not in shop.run("status", "--env", "qa").stderr
+
+
+def test_a_release_with_a_root_that_left_can_be_live_and_what_was_before_it_is_restored(
+    shop: Project,
+) -> None:
+    first = FILES["templates/app.yaml.j2"]
+    for name in ("two", "three"):
+        properties = f"SNS::Topic\n    Properties: {{DisplayName: {name}}}\n"
+        shop.write({"templates/app.yaml.j2": first.replace("SNS::Topic\n", properties)})
+        deployed(shop)
+    leave(shop)
+    deployed(shop)
+    back = shop.run("rollback", "2", "--env", "dev", "--yes")
+    assert back.returncode == 0, back.stderr
+    shown = json.loads(shop.run("history", "--env", "dev", "--format", "json").stdout)
+    assert [each["number"] for each in shown if each["live"]] == [5]
+    again = shop.run("rollback", "--env", "dev", "--yes")
+    assert "release 1 of" in again.stderr, again.stderr
+    assert again.returncode == 0
+
+
+def test_what_a_restored_release_did_not_have_is_told_of(shop: Project) -> None:
+    more = PARAMS.replace("extra]", "extra, more]")
+    shop.write({"params/defaults.yaml": more, "templates/more.yaml.j2": TOPIC})
+    deployed(shop)
+    back = shop.run("rollback", "1", "--env", "dev", "--yes")
+    assert "not in release 1, and left as they are: shop-dev-more" in back.stderr
+
+
+def test_an_export_that_others_import_refuses_before_anything_is_deleted(shop: Project) -> None:
+    body = f"{TOPIC}    Properties: {{DisplayName: !ImportValue shop-topic}}\n"
+    client("cloudformation").create_stack(StackName="billing", TemplateBody=body)
+    refused = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
+    assert refused.returncode == 1
+    assert "SW828 shop-dev-base exports shop-topic, which billing imports" in refused.stderr
+    assert names() == ["billing", "shop-dev-app", "shop-dev-base", "shop-dev-extra"]
+
+
+def test_without_leave_to_list_stacks_the_releases_tell(shop: Project, account: Counting) -> None:
+    leave(shop)
+    deployed(shop)
+    account.narrow = True
+    done = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
+    account.narrow = False
+    assert (done.returncode, names()) == (0, []), done.stderr
+
+
+def test_a_deployment_that_changes_nothing_asks_for_nothing_more(
+    shop: Project, account: Counting
+) -> None:
+    account.asked.clear()
+    deployed(shop)
+    assert sorted(account.asked) == ["DescribeStacks"] * 3 + ["GetTemplate"] * 3
+
+
+def test_a_deletion_that_is_refused_says_why_and_what_helps_there(
+    shop: Project, account: Counting
+) -> None:
+    """Who may not ask beforehand what imports an export learns it then; the stack stays as it
+    was."""
+    body = f"{TOPIC}    Properties: {{DisplayName: !ImportValue shop-topic}}\n"
+    client("cloudformation").create_stack(StackName="billing", TemplateBody=body)
+    account.narrow = True
+    stopped = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
+    assert stopped.returncode == 1
+    said = stopped.stderr.partition("shop-dev-base: CREATE_COMPLETE after")[2].splitlines()[1:]
+    assert said == [
+        "  CloudFormation did not do it: Delete canceled. Cannot delete export shop-topic as it is in use by billing.",
+        "remove first what uses it",
+        "then run the same command again",
+    ]
+    assert shop.run("repair", "--env", "dev").stderr == "nothing to repair\n"
+
+
+def test_what_cannot_be_deleted_of_a_stack_that_left_is_left_out_by_cloudformation(
+    shop: Project, account: Counting
+) -> None:
+    leave(shop)
+    account.fault(Fault("in use by something", operation="delete", logical_id="Topic"))
+    stopped = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
+    assert stopped.returncode == 1
+    hint = (
+        "aws cloudformation delete-stack --stack-name shop-dev-extra --retain-resources LOGICAL_ID"
+    )
+    assert (
+        stopped.stderr.splitlines()[-1]
+        == f"then run the same command again, or leave it out: {hint}"
+    )
+
+
+# --- history after a destroy
+# ----------------------------------------------------------------------------------
+
+
+def destroyed(shop: Project) -> None:
+    assert shop.run("destroy", "--env", "dev", "--yes-destroy", "dev").returncode == 0
+
+
+def test_the_history_of_what_was_destroyed_is_read_where_the_templates_name_the_bucket(
+    shop: Project,
+) -> None:
+    destroyed(shop)
+    told = shop.run("history", "--env", "dev")
+    assert told.returncode == 0
+    assert "deployed" in told.stdout
+    assert (
+        told.stderr
+        == "dev is not deployed: these are its releases of before, kept in s3://shop-artifacts\n"
+    )
+    (row,) = json.loads(shop.run("history", "--env", "dev", "--format", "json").stdout)
+    assert (row["number"], row["live"]) == (1, False)
+
+
+def test_the_bucket_may_be_named_by_the_account(shop: Project) -> None:
+    name = f"shop-artifacts-{ACCOUNT}"
+    client("s3").create_bucket(
+        Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    destroyed(shop)
+    base = FILES["templates/base.yaml.j2"].replace(
+        "shop-artifacts", "!Sub 'shop-artifacts-${AWS::AccountId}'"
+    )
+    shop.write({"templates/base.yaml.j2": base})
+    told = shop.run("history", "--env", "dev")
+    assert (told.stdout, told.stderr) == (
+        "",
+        f"dev is not deployed, and s3://{name} holds no releases of it\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "shop-gone",
+            "dev is not deployed, and there is no bucket shop-gone that would hold its releases\n",
+        ),
+        (
+            "!ImportValue elsewhere",
+            "dev is not deployed: its releases, if it had any, are in its artifact bucket where that was retained; "
+            "only the parameters (deploy.bucket) or the templates could name it\n",
+        ),
+    ],
+)
+def test_history_says_where_releases_would_be(shop: Project, name: str, said: str) -> None:
+    destroyed(shop)
+    shop.write(
+        {"templates/base.yaml.j2": FILES["templates/base.yaml.j2"].replace("shop-artifacts", name)}
+    )
+    told = shop.run("history", "--env", "dev")
+    assert (told.returncode, told.stdout, told.stderr) == (0, "", said)
+    assert json.loads(shop.run("history", "--env", "dev", "--format", "json").stdout) == []
+
+
+def test_without_a_release_nothing_was_released(
+    account: Counting, project: Callable[..., Project]
+) -> None:
+    made = project(
+        {
+            **FILES,
+            "templates/main.yaml.j2": None,
+            "params/defaults.yaml": f"{PARAMS}deploy: {{bucket: own}}\n",
+        }
+    )
+    client("cloudformation").create_stack(StackName="shop-dev-app", TemplateBody=TOPIC)
+    client("s3").create_bucket(
+        Bucket="own", CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    assert made.run("history", "--env", "dev").stderr == "nothing of dev was released yet\n"

@@ -1,0 +1,153 @@
+"""An emulator whose time moves only when somebody sleeps, and plans with change sets made there."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from stackwright.aws import Boto, ChangeSetRequest
+from stackwright.aws.polling import Polling
+from stackwright.cfn.intrinsics import Pseudo
+from stackwright.deploy.follow import Follower
+from stackwright.diff.model import Diff, Effect, ResourceDiff
+from stackwright.emulator.engine import LocalCloudFormation
+from stackwright.emulator.server import Server
+from stackwright.plan.model import (
+    Certainty,
+    ListedChange,
+    PlannedChange,
+    RootAction,
+    RootPlan,
+    StackTarget,
+)
+from tests.support.aws import REGION
+
+URL = "https://templates.s3.amazonaws.com/"
+
+
+class Time:
+    """Seconds since the epoch, moved by sleeping."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def polling(self) -> Polling:
+        return Polling(clock=self, sleep=self.sleep)
+
+
+class Wall(Time):
+    """Time as it is, and ``ahead`` seconds more, for a command line in a process of its own."""
+
+    ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds / 100)
+
+
+class Account:
+    """The emulator's account: ``texts`` are the nested templates by name, as their parents'
+    TemplateURL names them."""
+
+    def __init__(self, clock: Time, engine: LocalCloudFormation, texts: dict[str, str]) -> None:
+        self.time, self.engine, self.texts = clock, engine, texts
+        self.aws = Boto(REGION)
+        self.told: list[Any] = []
+        self._serial = 0
+
+    @property
+    def following(self) -> Follower:
+        return Follower(self.told.append, polling=self.time.polling)
+
+    def put(self, texts: Mapping[str, Mapping[str, Any]]) -> None:
+        """Templates by path (``app``, ``app/network``); parents name their children's URLs by
+        `nested`."""
+        self.texts.update({f"{URL}{path}": json.dumps(data) for path, data in texts.items()})
+
+    def plan(
+        self,
+        texts: Mapping[str, Mapping[str, Any]],
+        changes: Sequence[PlannedChange] = (),
+        root: str = "app",
+    ) -> RootPlan:
+        """A plan whose change set waits to be executed."""
+        self.put(texts)
+        self.time.sleep(1)  # the operations of two plans never have the same time
+        self._serial += 1
+        name, body = f"news-{root}", json.dumps(texts[root])
+        live = self.aws.stack(name)
+        kind = (
+            RootAction.UPDATE if live and live.status != "REVIEW_IN_PROGRESS" else RootAction.CREATE
+        )
+        request = ChangeSetRequest(
+            name, f"c{self._serial}", kind.upper(), f"t{self._serial}", body=body
+        )
+        arn = self.aws.create_change_set(request)
+        found = self.aws.change_set(arn, values=False)
+        assert found is not None
+        assert found.status == "CREATE_COMPLETE", found.reason
+        held = {path: json.dumps(data) for path, data in texts.items()}
+        target = StackTarget(root, name, held, {path: f"{URL}{path}" for path in held}, {}, {})
+        return RootPlan(target, kind, Diff(), tuple(changes), arn, found.stack_id)
+
+
+@contextmanager
+def emulated(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    mirror: bool = False,
+    clock: Time | None = None,
+    **options: Any,
+) -> Iterator[Account]:
+    """An account; each operation on a resource takes two seconds unless ``latency`` says otherwise.
+    With ``mirror`` the services behind CloudFormation are there too."""
+    clock = clock or Time()
+    texts: dict[str, str] = {}
+    options = {"latency": lambda *_: 2.0, **options}
+    engine = LocalCloudFormation(
+        Pseudo(region=REGION), source=clock, fetch=texts.__getitem__, **options
+    )
+    with Server(engine, mirror=mirror) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        yield Account(clock, engine, texts)
+
+
+def nested(path: str, **more: Any) -> dict[str, Any]:
+    """A nested stack."""
+    return {
+        "Type": "AWS::CloudFormation::Stack",
+        "Properties": {"TemplateURL": f"{URL}{path}"},
+        **more,
+    }
+
+
+def resources(**found: Mapping[str, Any]) -> dict[str, Any]:
+    """A template of these."""
+    return {"Resources": found}
+
+
+def topic(name: str = "one", **more: Any) -> dict[str, Any]:
+    """A topic whose name replaces it."""
+    return {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": name}, **more}
+
+
+def change(
+    type_: str, logical_id: str, effect: Effect = Effect.CHANGE, stack: str = "app"
+) -> PlannedChange:
+    """A planned change of a resource."""
+    return PlannedChange(
+        ResourceDiff(stack, logical_id, type_, effect), ListedChange.BOTH, Certainty.CERTAIN
+    )
