@@ -67,11 +67,15 @@ class SecretStatus(Struct, frozen=True):
     keys: Mapping[str, KeyState]
 
     @property
+    def lacking(self) -> tuple[str, ...]:
+        """The needed keys without a value."""
+        states = (KeyState.MISSING, KeyState.EMPTY)
+        return tuple(key for key, state in self.keys.items() if state in states)
+
+    @property
     def ready(self) -> bool:
         """Whether a deployment can bind it: every needed key has a value."""
-        return self.version is not None and not {KeyState.MISSING, KeyState.EMPTY} & set(
-            self.keys.values()
-        )
+        return self.version is not None and not self.lacking
 
 
 class SecretDifference(Struct, frozen=True):

@@ -4,7 +4,7 @@
 that can be checked.
 """
 
-from .findings import (
+from .model import (
     SIMULATED,
     CheckState,
     DriftedStack,
@@ -14,7 +14,6 @@ from .findings import (
     ServiceStatus,
     Subject,
 )
-from .readiness import PreflightCheck
 from .status import read_status
 from .verify import DEADLINE, verify_environment
 
@@ -25,7 +24,6 @@ __all__ = [
     "DriftedStack",
     "EnvironmentStatus",
     "HealthCheck",
-    "PreflightCheck",
     "RootStatus",
     "ServiceStatus",
     "Subject",

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ..aws import PARALLEL, Service, Services, Stack
 from ..cfn import stack_status
 from ..plan import LiveStack
-from .findings import EnvironmentStatus, RootStatus, ServiceStatus
+from .model import EnvironmentStatus, RootStatus, ServiceStatus
 from .probes import ProbedResource, find_probed_resources, probed_services
 
 

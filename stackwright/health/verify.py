@@ -14,7 +14,7 @@ from msgspec import Struct
 from ..aws import PARALLEL, Polling, Service, Services
 from ..core import AwsError
 from ..plan import LiveStack
-from .findings import CheckState, HealthCheck, Subject
+from .model import CheckState, HealthCheck, Subject
 from .probes import (
     ALARM,
     SERVICE,

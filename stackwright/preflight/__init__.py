@@ -4,6 +4,8 @@ In: a `Config`, a `Rendering` and `Aws`. Out: `PreflightCheck` values, one for e
 checked.
 """
 
+from .checks import CHECKS, Check
+from .model import PreflightCheck
 from .permissions import (
     PATH,
     REPOSITORY,
@@ -17,11 +19,14 @@ from .preflight import run_preflight
 from .taskcat import NAME, parameters_without_default, taskcat_configuration, taskcat_folder
 
 __all__ = [
+    "CHECKS",
     "NAME",
     "PATH",
     "REPOSITORY",
     "AllowStatement",
+    "Check",
     "Permissions",
+    "PreflightCheck",
     "Role",
     "derive_permissions",
     "find_service_role",

@@ -7,7 +7,8 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from ..health import CheckState, PreflightCheck
+from ..health import CheckState
+from ..preflight import PreflightCheck
 
 _COLOURS = {CheckState.OK: "green", CheckState.FAIL: "red", CheckState.SKIP: "yellow"}
 

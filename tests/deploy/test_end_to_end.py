@@ -241,7 +241,7 @@ def _what_is_retained_is_adopted_again(machine: Machine) -> None:
     """With what preflight writes, copied into the parameters."""
     (names,) = [each for each in machine.data("preflight", code=1) if each["name"] == "names"]
     assert names["state"] == "fail"
-    entries = names["hint"].partition("with the parameters ")[2]
+    entries = names["hint"].partition("to the parameters: ")[2]
     with (machine.folder / "params/local.yaml").open("a", encoding="utf-8") as file:
         file.write(f"{entries}\n")
     machine.run("import", "--yes")

@@ -23,7 +23,7 @@ from stackwright.aws import (
     Task,
 )
 from stackwright.core.errors import AwsError
-from stackwright.health.findings import SIMULATED, CheckState, HealthCheck, Subject
+from stackwright.health.model import SIMULATED, CheckState, HealthCheck, Subject
 from stackwright.health.status import read_status
 from stackwright.health.verify import verify_environment
 from stackwright.plan.live_stack import LiveStack

@@ -1,5 +1,5 @@
-"""Preflight: each check seen well, failing and skipped, on an account written by hand; the calls on
-moto; the verb."""
+"""Preflight: each check passes, fails and is skipped on a fake account; its calls are tried on moto;
+the verb prints the results."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from stackwright.aws import Boto, ChangeSet, Deployment, Service, Stack, StackRe
 from stackwright.aws.account import Subnet
 from stackwright.core.errors import AwsError
 from stackwright.core.model import Rendering
-from stackwright.health.findings import CheckState
-from stackwright.health.readiness import PreflightCheck
+from stackwright.health.model import CheckState
+from stackwright.preflight.model import PreflightCheck
 from stackwright.preflight.permissions import NAMED_CALLS
 from stackwright.preflight.preflight import run_preflight
 from tests.support.aws import ACCOUNT, REGION, client
@@ -261,22 +261,22 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "project").write(FILES)
 
 
-def looked(project: Project, account: Account) -> dict[str, PreflightCheck]:
+def check_account(project: Project, account: Account) -> dict[str, PreflightCheck]:
     rendering: Rendering = project.render()
     found = run_preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
     assert len({each.name for each in found}) == len(found)
     return {each.name: each for each in found}
 
 
-def test_a_good_account_is_ready(project: Project):
-    found = looked(project, Account())
+def test_good_account_passes_every_check(project: Project):
+    found = check_account(project, Account())
     assert {each.state for each in found.values()} == {CheckState.OK}
     assert list(found) == [
         "account", "stack app", "subnets", "zones", "mount targets", "routes", "free addresses", "certificate",
         "namespace", "secret shop/app", "services of shop", "rollback alarms", "Fargate quota", "Lambda concurrency",
         "service-linked roles",
     ]  # fmt: skip
-    assert "at most 20 vCPU of 100" in found["Fargate quota"].detail
+    assert "at most 20 vCPU needed, the quota is 100" in found["Fargate quota"].detail
 
 
 SUBNETS = Account().networks
@@ -299,27 +299,27 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("routes", {"routes": {"": "", "subnet-c": "nat-1", "subnet-d": "nat-1"}}, "app/web:Alb needs an internet gateway"),
     ("routes", {"routes": {"": "igw-1"}}, "app/web:Service has no public address"),
     ("free addresses", {"networks": changed(2, free=7)}, "subnet-c has 7"),
-    ("certificate", {"certificates": {}}, "there is no arn:aws:acm"),
+    ("certificate", {"certificates": {}}, "certificate/1 does not exist"),
     ("certificate", {"certificates": {CERTIFICATE: "PENDING_VALIDATION"}}, "is PENDING_VALIDATION"),
-    ("namespace", {"named": {"ns-9": "shop.local"}}, "another namespace's name (ns-9)"),
+    ("namespace", {"named": {"ns-9": "shop.local"}}, "the name of another namespace (ns-9)"),
     ("secret shop/app", {"secrets": {"shop/app": FakeSecret({"v1": "{}"})}}, "lacks API_KEY"),
     ("secret shop/app", {"secrets": {"shop/app": FakeSecret({"v1": '{"API_KEY":""}'})}}, "lacks API_KEY"),
     ("secret shop/app", {"secrets": {"shop/app": FakeSecret()}}, "has no value"),
     ("secret shop/app", {"secrets": {}}, "does not exist"),
-    ("services of shop", {"running": [service("IN_PROGRESS")]}, "shop-web is being deployed"),
+    ("services of shop", {"running": [service("IN_PROGRESS")]}, "deployment in progress: shop-web"),
     ("rollback alarms", {"ringing": {"shop-errors": "ALARM"}}, "shop-errors in ALARM"),
-    ("Fargate quota", {"vcpu": 6.0}, "6 vCPU are allowed, at most 20 are needed"),
-    ("Lambda concurrency", {"unreserved": 104}, "104 are unreserved, 5 more"),
+    ("Fargate quota", {"vcpu": 6.0}, "at most 20 vCPU needed, the quota is 6"),
+    ("Lambda concurrency", {"unreserved": 104}, "104 unreserved, 5 more to reserve"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("name", "change", "detail"), BAD, ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_what_is_wrong_fails_its_check_alone_and_says_what_to_do(
+def test_each_fault_fails_its_check_alone_with_a_hint(
     project: Project, name: str, change: Any, detail: str
 ):
-    found = looked(project, Account(**change))
+    found = check_account(project, Account(**change))
     assert detail in found[name].detail
     assert found[name].state is CheckState.FAIL
     assert found[name].hint
@@ -329,14 +329,14 @@ def test_what_is_wrong_fails_its_check_alone_and_says_what_to_do(
     assert {each.name for each in found.values() if each.state is CheckState.FAIL} - also == {name}
 
 
-def test_every_kind_of_check_was_seen_to_fail(project: Project):
+def test_every_check_is_seen_to_fail(project: Project):
     seen = {name for name, _, _ in BAD} | {
         "service-linked roles"
     }  # nothing there can fail a deployment
-    assert seen == set(looked(project, Account()))
+    assert seen == set(check_account(project, Account()))
 
 
-LASTING = """\
+RETAINED = """\
 Resources:
   Bucket: {Type: AWS::S3::Bucket, DeletionPolicy: Retain, Properties: {BucketName: shop-files}}
   Images: {Type: AWS::ECR::Repository, DeletionPolicy: Retain, Properties: {RepositoryName: shop/web}}
@@ -345,49 +345,49 @@ Resources:
 """
 
 
-def test_what_an_earlier_stack_has_left_fails_with_the_way_to_adopt_it(project: Project):
-    inner = LASTING.replace("shop-files", "shop-inner").split("  Images")[0]
+def test_retained_resources_fail_with_the_import_as_hint(project: Project):
+    inner = RETAINED.replace("shop-files", "shop-inner").split("  Images")[0]
     files = {
-        "templates/store.yaml.j2": f"{LASTING}  {{{{ nested_stacks() }}}}\n",
+        "templates/store.yaml.j2": f"{RETAINED}  {{{{ nested_stacks() }}}}\n",
         "templates/store/deep.yaml.j2": inner,
     }
     stacks = PARAMS.replace("[{app: [base, web]}]", "[{store: [deep]}, {app: [base, web]}]")
     project.write({**files, "params/defaults.yaml": stacks})
     left = Account(existing={"shop/web": "uri"}, buckets={"shop-files", "shop-inner"})
-    found = looked(project, left)["names"]
+    found = check_account(project, left)["names"]
     assert found.state is CheckState.FAIL
-    assert found.detail.startswith("shop-files, shop/web, shop/app, shop-inner: there already")
+    assert found.detail.startswith("shop-files, shop/web, shop/app, shop-inner: exists already")
     assert found.hint == (
-        "adopt them by the verb import, with the parameters imports: {store: {Bucket: {BucketName: shop-files}, "
+        "run stackwright import --env dev after adding to the parameters: imports: {store: {Bucket: {BucketName: shop-files}, "
         "Images: {RepositoryName: shop/web}, Secret: {Id: 'arn:shop/app'}}}; "
-        "delete those of store/deep:Bucket, or take other names"
+        "delete those of store/deep:Bucket, or choose other names"
     )
     some = Account(buckets={"shop-files"}, secrets={})
-    assert looked(project, some)["names"].detail.startswith("shop-files: there already")
+    assert check_account(project, some)["names"].detail.startswith("shop-files: exists already")
     imports = "imports: {store: {Bucket: {BucketName: shop-files}}}\n"
     project.write({"params/defaults.yaml": stacks + imports})
-    assert looked(project, some)["names"].hint == "stackwright import --env dev"
-    free = looked(project, Account(secrets={}))["names"]
-    assert (free.state, free.detail) == (CheckState.OK, "4 names of what outlives a stack are free")
+    assert check_account(project, some)["names"].hint == "stackwright import --env dev"
+    free = check_account(project, Account(secrets={}))["names"]
+    assert (free.state, free.detail) == (CheckState.OK, "4 retained-resource names are available")
     deployed = Account(
         buckets={"shop-files"},
         stacks_={"shop-dev-store": stack("CREATE_COMPLETE", "shop-dev-store")},
     )
-    assert "names" not in looked(project, deployed)
+    assert "names" not in check_account(project, deployed)
 
 
-def test_subnets_that_do_not_exist_are_named(project: Project):
+def test_missing_subnets_are_named(project: Project):
     rendering = project.render()
     account = Account(networks=SUBNETS[:3])
     found = run_preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
     failed = [each for each in found if each.state is CheckState.FAIL]
     assert [each.detail for each in failed if each.name == "subnets"] == [
-        f"there is no subnet-d in {REGION}"
+        f"subnet-d not found in {REGION}"
     ]
 
 
-def test_a_private_subnet_without_any_way_out_needs_endpoints(project: Project):
-    found = looked(
+def test_private_subnet_without_default_route_needs_endpoints(project: Project):
+    found = check_account(
         project,
         Account(routes={"": "", "subnet-a": "igw-1", "subnet-b": "igw-1", "subnet-d": "nat-1"}),
     )
@@ -396,15 +396,15 @@ def test_a_private_subnet_without_any_way_out_needs_endpoints(project: Project):
     assert "VPC endpoints" in found["routes"].detail
 
 
-def test_a_certificate_of_another_region_fails_without_asking(project: Project):
+def test_certificate_of_another_region_fails_without_a_call(project: Project):
     text = WEB.replace("acm:us-east-2", "acm:us-east-1")
     project.write({"templates/app/web.yaml.j2": text})
-    found = looked(project, Account(refused={"certificate": refusal("must not be called")}))
+    found = check_account(project, Account(refused={"certificate": refusal("must not be called")}))
     assert found["certificate"].state is CheckState.FAIL
     assert "is in us-east-1" in found["certificate"].detail
 
 
-def test_a_namespace_of_this_environment_is_no_conflict(project: Project):
+def test_namespace_of_this_environment_is_no_conflict(project: Project):
     ours = StackResource(
         "Namespace", "ns-9", "AWS::ServiceDiscovery::PrivateDnsNamespace", "CREATE_COMPLETE"
     )
@@ -413,22 +413,25 @@ def test_a_namespace_of_this_environment_is_no_conflict(project: Project):
         named={"ns-9": "shop.local"},
         resources_=[ours],
     )
-    assert looked(project, account)["namespace"].detail == "shop.local is ours"
+    assert (
+        check_account(project, account)["namespace"].detail
+        == "shop.local belongs to this environment"
+    )
 
 
-def test_values_that_keys_env_holds_are_put_by_the_deployment(project: Project):
+def test_secret_without_value_is_skipped_where_keys_env_has_it(project: Project):
     project.write({"env/dev/keys.env": "API_KEY=value-of-the-key\n"})
-    found = looked(project, Account(secrets={"shop/app": FakeSecret()}))["secret shop/app"]
+    found = check_account(project, Account(secrets={"shop/app": FakeSecret()}))["secret shop/app"]
     assert found.state is CheckState.SKIP
     assert "value-of-the-key" not in repr(found)
     project.write({"env/dev/keys.env": "API_KEY=\n"})
-    found = looked(project, Account(secrets={"shop/app": FakeSecret()}))["secrets"]
+    found = check_account(project, Account(secrets={"shop/app": FakeSecret()}))["secrets"]
     assert found.state is CheckState.FAIL
     assert "API_KEY is missing or empty in keys.env" in found.detail
 
 
-def test_roles_that_are_made_at_first_use_are_no_failure(project: Project):
-    found = looked(project, Account(roles=LINKED[1:]))["service-linked roles"]
+def test_missing_service_linked_role_is_skipped(project: Project):
+    found = check_account(project, Account(roles=LINKED[1:]))["service-linked roles"]
     assert found.state is CheckState.SKIP
     assert "AWSServiceRoleForECS" in found.detail
     assert "ecs.amazonaws.com" in found.hint
@@ -458,50 +461,53 @@ HELD = {
 }
 
 
-def test_tables_databases_log_groups_queues_streams_and_parameters_are_found_too(project: Project):
+def test_taken_names_are_found_for_every_retained_type(project: Project):
     stacks = PARAMS.replace("[{app: [base, web]}]", "[more, {app: [base, web]}]")
     project.write({"templates/more.yaml.j2": MORE, "params/defaults.yaml": stacks})
-    found = looked(project, Account(held=HELD, buckets={"shop-files"}))["names"]
+    found = check_account(project, Account(held=HELD, buckets={"shop-files"}))["names"]
     assert found.state is CheckState.FAIL
-    assert found.detail.startswith(f"{', '.join(HELD)}, shop-files: there already")
+    assert found.detail.startswith(f"{', '.join(HELD)}, shop-files: exists already")
     assert found.hint == (
-        "adopt them by the verb import, with the parameters imports: {more: {Table: {TableName: shop-orders}, "
+        "run stackwright import --env dev after adding to the parameters: imports: {more: {Table: {TableName: shop-orders}, "
         "World: {TableName: shop-world}, Data: {DBInstanceIdentifier: shop-data}, "
         "Cluster: {DBClusterIdentifier: shop-cluster}, Logs: {LogGroupName: /shop/web}, "
         "Queue: {QueueUrl: 'https://sqs/shop-jobs'}, Stream: {Name: shop-clicks}, "
         "Setting: {Name: /shop/url}, Bucket: {BucketName: shop-files}}}"
     )
-    free = looked(project, Account())["names"]
-    assert (free.state, free.detail) == (CheckState.OK, "9 names of what outlives a stack are free")
+    free = check_account(project, Account())["names"]
+    assert (free.state, free.detail) == (CheckState.OK, "9 retained-resource names are available")
 
 
-def test_a_name_that_may_not_be_asked_for_hides_no_other(project: Project):
+def test_denied_type_hides_no_taken_name_of_another_type(project: Project):
     """A role that was made before a type was looked for lacks its permission."""
     stacks = PARAMS.replace("[{app: [base, web]}]", "[more, {app: [base, web]}]")
     project.write({"templates/more.yaml.j2": MORE, "params/defaults.yaml": stacks})
     denied = {"held_by": refusal("AccessDenied", "SW403")}
-    found = looked(project, Account(refused=denied, buckets={"shop-files"}))["names"]
+    found = check_account(project, Account(refused=denied, buckets={"shop-files"}))["names"]
     assert found.state is CheckState.FAIL
-    assert found.detail.startswith("shop-files: there already")
-    skipped = looked(project, Account(refused=denied))["names"]
+    assert found.detail.startswith("shop-files: exists already")
+    skipped = check_account(project, Account(refused=denied))["names"]
     assert skipped.state is CheckState.SKIP
-    assert skipped.detail == f"{', '.join(HELD)} could not be looked for: not allowed: AccessDenied"
+    assert skipped.detail == f"{', '.join(HELD)}: not checked: not allowed: AccessDenied"
     assert skipped.hint == "ask for it"
 
 
-def test_without_an_account_in_the_parameters_there_is_nothing_to_compare(project: Project):
+def test_account_is_skipped_without_account_id(project: Project):
     project.write(
         {"params/defaults.yaml": PARAMS.replace(f"account_id: '{ACCOUNT}'\n", "account_id: ''\n")}
     )
-    assert looked(project, Account())["account"].state is CheckState.SKIP
+    assert check_account(project, Account())["account"].state is CheckState.SKIP
 
 
-def test_reservations_that_are_there_already_are_not_counted_twice(project: Project):
+def test_existing_reservations_are_not_counted_twice(project: Project):
     class Deployed(Account):
         def reserved_concurrency(self, function: str) -> int | None:
             return 5
 
-    assert looked(project, Deployed(unreserved=100))["Lambda concurrency"].state is CheckState.OK
+    assert (
+        check_account(project, Deployed(unreserved=100))["Lambda concurrency"].state
+        is CheckState.OK
+    )
 
 
 NAMES = {
@@ -512,9 +518,9 @@ NAMES = {
 
 
 @pytest.mark.parametrize("method", NAMES)
-def test_a_call_that_is_not_allowed_skips_its_check_alone(project: Project, method: str):
+def test_denied_call_skips_its_check_alone(project: Project, method: str):
     denied = refusal(CALLS[method], "SW403")
-    found = looked(project, Account(refused={method: denied}))
+    found = check_account(project, Account(refused={method: denied}))
     assert found[NAMES[method]] == PreflightCheck(
         NAMES[method], CheckState.SKIP, f"not allowed: {CALLS[method]}", "ask for it"
     )
@@ -522,34 +528,38 @@ def test_a_call_that_is_not_allowed_skips_its_check_alone(project: Project, meth
 
 
 @pytest.mark.parametrize("method", NAMES)
-def test_any_other_refusal_fails_its_check(project: Project, method: str):
-    found = looked(project, Account(refused={method: refusal("Throttling", "SW407")}))
+def test_other_refusal_fails_its_check(project: Project, method: str):
+    found = check_account(project, Account(refused={method: refusal("Throttling", "SW407")}))
     assert found[NAMES[method]].state is CheckState.FAIL
 
 
-def test_an_endpoint_that_does_not_know_a_call_is_no_failure(project: Project):
-    found = looked(project, Account(vcpu=None, refused={"unreserved_concurrency": refusal("404")}))
+def test_call_that_the_endpoint_does_not_implement_is_skipped(project: Project):
+    found = check_account(
+        project, Account(vcpu=None, refused={"unreserved_concurrency": refusal("404")})
+    )
     assert found["Fargate quota"].state is CheckState.SKIP
     assert found["Lambda concurrency"] == PreflightCheck(
-        "Lambda concurrency", CheckState.SKIP, "nothing here answers that"
+        "Lambda concurrency",
+        CheckState.SKIP,
+        "not checked: the endpoint does not implement this call",
     )
 
 
-def test_credentials_that_end_in_between_end_it(project: Project):
+def test_expired_credentials_end_preflight(project: Project):
     with pytest.raises(AwsError, match="expired"):
-        looked(
+        check_account(
             project,
             Account(refused={"alarms": AwsError.of("SW402", "the credentials have expired")}),
         )
 
 
-def test_what_the_templates_make_themselves_is_not_looked_at(tmp_path: Path):
+def test_resources_of_the_templates_need_no_check(tmp_path: Path):
     files = {
         "params/defaults.yaml": f"project: news\nregion: {REGION}\n",
         "params/dev.yaml": "",
         "templates/main.yaml.j2": "# {{ project }} {{ region }}\nResources:\n  T: {Type: AWS::SNS::Topic}\n",
     }
-    found = looked(Project(tmp_path / "p").write(files), Account())
+    found = check_account(Project(tmp_path / "p").write(files), Account())
     assert list(found) == ["account", "stack main"]
 
 
@@ -631,7 +641,7 @@ IMAGES: list[tuple[str, str, CheckState, str]] = [
         "nowhere",
         "{repository: team/none, tag: '1'}",
         CheckState.FAIL,
-        "there is no repository team/none",
+        "the repository team/none does not exist",
     ),
 ]
 
@@ -650,7 +660,7 @@ def with_image(project: Project, entry: str, template: str = "Type: AWS::SNS::To
 @pytest.mark.parametrize(
     ("name", "entry", "state", "detail"), IMAGES, ids=[name for name, *_ in IMAGES]
 )
-def test_an_image_is_there_or_can_be_brought(
+def test_image_is_present_or_pushed_by_the_deployment(
     tmp_path: Path, index: str, name: str, entry: str, state: CheckState, detail: str
 ):
     project = with_image(Project(tmp_path / name), entry)
@@ -662,7 +672,7 @@ def test_an_image_is_there_or_can_be_brought(
     assert detail in image.detail
 
 
-def test_a_repository_that_the_templates_make_is_no_failure(tmp_path: Path, index: str):
+def test_repository_of_the_templates_is_skipped(tmp_path: Path, index: str):
     project = with_image(
         Project(tmp_path / "p"),
         "{repository: team/none, tag: '1'}",
@@ -671,7 +681,7 @@ def test_a_repository_that_the_templates_make_is_no_failure(tmp_path: Path, inde
     rendering = project.render()
     found = run_preflight(rendering.config, rendering, Account(), registry=index)  # type: ignore[arg-type]
     image = next(each for each in found if each.name == "image web")
-    assert image.detail == "the deployment makes team/none first"
+    assert image.detail == "the deployment creates team/none first"
     assert image.state is CheckState.SKIP
 
 
@@ -679,7 +689,7 @@ def test_a_repository_that_the_templates_make_is_no_failure(tmp_path: Path, inde
 # ------------------------------------------------------------------------------------------------------
 
 
-def test_subnets_and_routes_are_read_as_they_are(moto: str):
+def test_subnets_and_default_routes_are_read(moto: str):
     ec2 = client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     made = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/28")["Subnet"] for n in range(2)]
@@ -699,7 +709,7 @@ def test_subnets_and_routes_are_read_as_they_are(moto: str):
     assert aws.default_routes(vpc) == {"": "", public: gateway}
 
 
-def test_certificates_namespaces_and_roles(moto: str):
+def test_certificates_namespaces_and_roles_are_read(moto: str):
     aws = Boto(REGION)
     assert (
         aws.certificate(
@@ -720,7 +730,7 @@ def test_certificates_namespaces_and_roles(moto: str):
 @pytest.mark.filterwarnings(
     "ignore:Exception.QueueDoesNotExist"
 )  # moto's own, once an emulator ran in the process
-def test_what_holds_a_name(moto: str):
+def test_holder_of_a_name_is_found(moto: str):
     aws = Boto(REGION)
     assert [aws.held_by(type_, name) for name, (type_, _) in HELD.items()] == [None] * len(HELD)
     keys: Any = [{"AttributeName": "id", "KeyType": "HASH"}]
@@ -745,7 +755,7 @@ def test_what_holds_a_name(moto: str):
     assert set(NAMED_CALLS) == {type_ for type_, _ in HELD.values()}
 
 
-def test_a_quota_that_is_unknown_is_none(moto: str):
+def test_unknown_quota_is_none(moto: str):
     assert Boto(REGION).quota("vpc", "L-F678F1CE") == 5
     assert Boto(REGION).quota("fargate", "L-3032A538") is None
 
@@ -788,7 +798,7 @@ def good(moto: str, project: Project) -> Callable[[], Project]:
     return make
 
 
-def test_the_verb_prints_every_check_and_exits_by_them(good: Callable[[], Project]):
+def test_preflight_prints_every_check_and_exits_1_on_failure(good: Callable[[], Project]):
     project = good()
     run = project.run("preflight", "--env", "dev", NO_COLOR="1", COLUMNS="80")
     states = {
@@ -806,7 +816,7 @@ def test_the_verb_prints_every_check_and_exits_by_them(good: Callable[[], Projec
     assert "\x1b" not in run.stdout
 
 
-def test_the_verb_gives_data_to_machines(good: Callable[[], Project]):
+def test_preflight_prints_json(good: Callable[[], Project]):
     project = good()
     run = project.run("preflight", "--env", "dev", "--format", "json")
     data = json.loads(run.stdout)
@@ -815,7 +825,7 @@ def test_the_verb_gives_data_to_machines(good: Callable[[], Project]):
     assert run.returncode == 1
 
 
-def test_another_account_is_refused_before_anything_is_looked_at(project: Project, moto: str):
+def test_another_account_is_refused_before_any_check(project: Project, moto: str):
     run = project.run("preflight", "--env", "dev", "--set", "account_id=999999999999")
     assert run.returncode == 1
     assert run.stdout == ""

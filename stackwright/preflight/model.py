@@ -1,14 +1,14 @@
-"""What `preflight` finds, as frozen values."""
+"""The result of a preflight check."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
-from .findings import CheckState
+from ..health import CheckState
 
 
 class PreflightCheck(Struct, frozen=True):
-    """One thing that was looked at, what was found, and what to do about it."""
+    """One result: the name of the check, its state, the facts, and what to do about a failure."""
 
     name: str
     state: CheckState

@@ -1,0 +1,166 @@
+"""Names that the templates give, and that something else may hold already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from ...aws import PARALLEL
+from ...cfn import RenderedResource
+from ...core import AwsError, command_line
+from ..model import PreflightCheck
+from .base import Check, describe_unknown, is_unknown
+
+_NAMESPACE = "AWS::ServiceDiscovery::PrivateDnsNamespace"
+RETAINED = {
+    "AWS::DynamoDB::GlobalTable": ("TableName", "TableName"),
+    "AWS::DynamoDB::Table": ("TableName", "TableName"),
+    "AWS::ECR::Repository": ("RepositoryName", "RepositoryName"),
+    "AWS::Kinesis::Stream": ("Name", "Name"),
+    "AWS::Logs::LogGroup": ("LogGroupName", "LogGroupName"),
+    "AWS::RDS::DBCluster": ("DBClusterIdentifier", "DBClusterIdentifier"),
+    "AWS::RDS::DBInstance": ("DBInstanceIdentifier", "DBInstanceIdentifier"),
+    "AWS::S3::Bucket": ("BucketName", "BucketName"),
+    "AWS::SQS::Queue": ("QueueName", "QueueUrl"),
+    "AWS::SSM::Parameter": ("Name", "Name"),
+    "AWS::SecretsManager::Secret": ("Name", "Id"),
+}
+"""Types that templates name, and that outlive their stack -> the property that holds the name, and
+the key of the identifier in a resource import (``primaryIdentifier`` of the registry schema). Types
+that AWS identifies by a generated id (file systems, user pools) never collide."""
+
+
+class Namespaces(Check):
+    """Looks for other namespaces of the same name."""
+
+    id = "namespace"
+    title = "Names of private DNS namespaces are free, or held by this environment"
+    reason = "A VPC takes one hosted zone of a name, so that the namespace cannot be created."
+    source = "https://docs.aws.amazon.com/cloud-map/latest/api/API_CreatePrivateDnsNamespace.html"
+
+    def run(self) -> Iterator[PreflightCheck]:
+        """A result for each namespace whose name the templates know."""
+        named = [
+            (resource, name)
+            for resource in self.references.of(_NAMESPACE)
+            if (name := self.references.text(resource.document, resource.properties.get("Name")))
+        ]
+        if not named:
+            return
+        existing = self.aws.namespaces()
+        for resource, name in named:
+            ids = {id_ for id_, existing_name in existing.items() if existing_name == name}
+            others = sorted(ids - self._deployed_ids(resource.document.root)) if ids else []
+            if others:
+                detail = f"{name} is the name of another namespace ({', '.join(others)})"
+                hint = "choose another name, or delete that namespace if nothing uses it"
+                yield self.fail(detail, hint)
+            else:
+                yield self.ok(f"{name} {'belongs to this environment' if ids else 'is available'}")
+
+    def _deployed_ids(self, root: str) -> set[str]:
+        """The physical ids of the namespaces in a deployed root stack."""
+        live = self.inputs.read_stack(root)
+        return {
+            resource.physical_id
+            for stack in (live.walk() if live else ())
+            for resource in stack.resources.values()
+            if resource.type == _NAMESPACE
+        }
+
+
+class RetainedNames(Check):
+    """Looks for resources that an earlier stack retained under the names of new stacks."""
+
+    id = "names"
+    title = "Retained-resource names are available"
+    reason = "CloudFormation cannot create a resource whose name exists; it can import it."
+    source = "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources.html"
+
+    def run(self) -> Iterator[PreflightCheck]:
+        """One result; none where no stack with such a name is new."""
+        named = [
+            (resource, name)
+            for resource in self.references.of(*RETAINED)
+            if (name := self._name(resource))
+        ]
+        roots = {resource.document.root for resource, _ in named}
+        new = {root for root in roots if self.inputs.read_stack(root) is None}
+        wanted = [(resource, name) for resource, name in named if resource.document.root in new]
+        if not wanted:
+            return
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            identifiers = list(pool.map(lambda pair: self._find(*pair), wanted))
+        taken = [
+            (resource, name, identifier)
+            for (resource, name), identifier in zip(wanted, identifiers, strict=True)
+            if isinstance(identifier, str)
+        ]
+        unknown = {
+            name: error
+            for (_, name), error in zip(wanted, identifiers, strict=True)
+            if isinstance(error, AwsError)
+        }
+        if taken:
+            names = ", ".join(name for _, name, _ in taken)
+            hint = self._adoption([(resource, identifier) for resource, _, identifier in taken])
+            yield self.fail(f"{names}: exists already, no new stack can create it", hint)
+        elif unknown:
+            yield self._unknown(unknown)
+        else:
+            yield self.ok(f"{len(wanted)} retained-resource names are available")
+
+    def _name(self, resource: RenderedResource) -> str | None:
+        given = resource.properties.get(RETAINED[resource.type][0])
+        return self.references.text(resource.document, given)
+
+    def _unknown(self, unknown: Mapping[str, AwsError]) -> PreflightCheck:
+        reasons = dict.fromkeys(describe_unknown(error) for error in unknown.values())
+        texts = "; ".join(reason for reason, _ in reasons)
+        hint = next((hint for _, hint in reasons if hint), "")
+        return self.skip(f"{', '.join(unknown)}: not checked: {texts}", hint)
+
+    def _find(self, resource: RenderedResource, name: str) -> str | AwsError | None:
+        """The identifier of the resource that holds a name, None where the name is available, or
+        the error that keeps it unknown: a missing permission for one type hides no other type."""
+        try:
+            return self._identifier(resource, name)
+        except AwsError as error:
+            if is_unknown(error):
+                return error
+            raise
+
+    def _identifier(self, resource: RenderedResource, name: str) -> str | None:
+        if resource.type == "AWS::S3::Bucket":
+            return name if self.aws.bucket_exists(name) else None
+        if resource.type == "AWS::ECR::Repository":
+            return name if self.aws.repositories([name]) else None
+        if resource.type == "AWS::SecretsManager::Secret":
+            secret = self.aws.secret(name)
+            return secret.arn if secret else None
+        return self.aws.held_by(resource.type, name)
+
+    def _adoption(self, taken: Sequence[tuple[RenderedResource, str]]) -> str:
+        """How to adopt existing resources: an import, which takes resources of root stacks only."""
+        import yaml
+
+        adopted: dict[str, dict[str, Mapping[str, str]]] = {}
+        for resource, identifier in taken:
+            if "/" not in resource.document.name:
+                key = RETAINED[resource.type][1]
+                imports = adopted.setdefault(resource.document.name, {})
+                imports[resource.logical_id] = {key: identifier}
+        given = self.config.parameters.get("imports") or {}
+        command = command_line(f"import --env {self.config.environment}")
+        if adopted and all(set(ids) <= set(given.get(root) or ()) for root, ids in adopted.items()):
+            return command
+        nested = [res.address for res, _ in taken if "/" in res.document.name]
+        hints = []
+        if adopted:
+            text = yaml.safe_dump(
+                {"imports": adopted}, default_flow_style=True, width=10_000, sort_keys=False
+            ).strip()
+            hints.append(f"run {command} after adding to the parameters: {text[1:-1]}")
+        if nested:
+            hints.append(f"delete those of {', '.join(nested)}, or choose other names")
+        return "; ".join(hints)
