@@ -182,14 +182,14 @@ def test_no_message_names_a_target_of_this_makefile():
         ] == [], path
 
 
-def test_the_code_of_a_changed_plan_file_is_the_one_it_gets():
+def test_docs_name_the_code_of_a_damaged_plan_file():
     text = json.dumps(
-        {"format": "stackwright-plan", "version": 1, "plan": {}, "sha256": "of another text"}
+        {"format": "stackwright-plan", "version": 2, "plan": {}, "sha256": "of another text"}
     )
     with pytest.raises(InputError) as caught:
         read_plan(text)
     (problem,) = caught.value.problems
-    assert problem.message == "the plan file was changed after it was sealed"
+    assert problem.message == "the plan file was changed or damaged: its checksum does not match"
     assert f"where a byte of the file was changed ({problem.code})" in " ".join(
         read("docs/deploying.md").split()
     )

@@ -27,7 +27,7 @@ from ..core import (
     command_line,
 )
 from ..diff import Effect
-from ..plan import Certainty, Outcome, Plan, PlannedChange, RootAction, RootPlan, StackTarget
+from ..plan import Certainty, DesiredStack, Outcome, Plan, PlannedChange, RootAction, RootPlan
 from .options import (
     Options,
     connect_aws,
@@ -166,9 +166,9 @@ def _tell_unbound(made: Plan) -> None:
     changes by them."""
     for root in made.roots:
         if root.kind is RootAction.LATER and root.live:
-            names = ", ".join(root.target.missing)
+            names = ", ".join(root.desired.missing)
             say(
-                f"not bound by the plan: {names} of {root.target.stack}, not known before the deployment"
+                f"not bound by the plan: {names} of {root.desired.stack}, not known before the deployment"
             )
 
 
@@ -268,7 +268,7 @@ def deploy(
         if made.empty:
             click.echo(
                 "No changes: "
-                + ", ".join(f"{each.target.root} ({each.target.stack})" for each in made.roots)
+                + ", ".join(f"{each.desired.root} ({each.desired.stack})" for each in made.roots)
             )
             if done:
                 say("nothing to do")
@@ -360,12 +360,12 @@ def read_saved_plan(path: Path, session: DeploySession) -> tuple[Plan, Sequence[
         )
     lives = session.lives()
     wanted = session.targets(lives, sealed.images, sealed.secrets)
-    if [each.target.root for each in sealed.roots] != list(wanted):
-        were = ", ".join(each.target.root for each in sealed.roots)
+    if [each.desired.root for each in sealed.roots] != list(wanted):
+        were = ", ".join(each.desired.root for each in sealed.roots)
         message = f"the plan is stale: its root stacks are {were}, those of the parameters {', '.join(wanted)}"
         raise DeployError.of("SW888", message, hint="make a new plan")
     sealed = replace(
-        sealed, roots=tuple(_completed(each, wanted[each.target.root]) for each in sealed.roots)
+        sealed, roots=tuple(_completed(each, wanted[each.desired.root]) for each in sealed.roots)
     )
     moved = _moved(sealed, session, lives, wanted)
     problems = [
@@ -379,7 +379,7 @@ def read_saved_plan(path: Path, session: DeploySession) -> tuple[Plan, Sequence[
     return replace(sealed, roots=tuple(roots)), fresh
 
 
-def _completed(root: RootPlan, wanted: StackTarget) -> RootPlan:
+def _completed(root: RootPlan, wanted: DesiredStack) -> RootPlan:
     """The root with the values that no file holds, as they are asked for now: of parameters that
     may be NoEcho."""
     from ..cfn import ValidationError, declared_keys
@@ -387,14 +387,14 @@ def _completed(root: RootPlan, wanted: StackTarget) -> RootPlan:
     try:
         known = {
             name
-            for name, each in declared_keys(root.target.body).parameters.items()
+            for name, each in declared_keys(root.desired.body).parameters.items()
             if not each.no_echo
         }
     except ValidationError:
         return root
     values = {name: value for name, value in wanted.parameters.items() if name not in known}
     return replace(
-        root, target=replace(root.target, parameters={**values, **root.target.parameters})
+        root, desired=replace(root.desired, parameters={**values, **root.desired.parameters})
     )
 
 
@@ -402,7 +402,7 @@ def _moved(
     sealed: Plan,
     session: DeploySession,
     lives: Mapping[str, LiveStack | None],
-    wanted: Mapping[str, StackTarget],
+    wanted: Mapping[str, DesiredStack],
 ) -> Iterator[str]:
     """What is no longer as it was when the plan was made."""
     from ..plan import find_stale_reasons
@@ -412,10 +412,10 @@ def _moved(
     if now != {(e.name, e.before, e.added, e.changed, e.removed) for e in sealed.secret_changes}:
         yield "keys.env or the secrets changed"
     for root in sealed.roots:
-        if not same_target(root.target, wanted[root.target.root]):
-            yield f"the templates or parameters of {root.target.root} changed"
+        if not same_target(root.desired, wanted[root.desired.root]):
+            yield f"the templates or parameters of {root.desired.root} changed"
         elif root.kind is not RootAction.LATER:
-            reason = find_stale_reasons(root, lives[root.target.root], session.aws)
+            reason = find_stale_reasons(root, lives[root.desired.root], session.aws)
             if reason:
                 yield reason
 
@@ -424,10 +424,10 @@ def _planned_again(root: RootPlan, session: DeploySession, fresh: list[RootPlan]
     """The root with a change set, which is among ``fresh`` then where it has none of its own."""
     if root.change_set is not None or root.kind not in (RootAction.CREATE, RootAction.UPDATE):
         return root
-    again = session.root_plan(root.target, session.live(root.target.root))
+    again = session.root_plan(root.desired, session.live(root.desired.root))
     fresh.append(again)
     if again.changes != root.changes:
-        message = f"the plan is stale: {root.target.stack} would change otherwise than it says"
+        message = f"the plan is stale: {root.desired.stack} would change otherwise than it says"
         raise DeployError.of("SW888", message, hint="make a new plan")
     return again
 
@@ -444,9 +444,9 @@ class Approvals(Struct, frozen=True):
 
     def missing(self, found: Sequence[GuardrailFinding]) -> list[GuardrailFinding]:
         """The dangers that nothing allows."""
-        from ..plan import describe_refusal
+        from ..plan import find_unapproved
 
-        left = describe_refusal(
+        left = find_unapproved(
             found, replace=self.replace, data_loss=self.loss, broader_access=self.access
         )
         return [each for each in left if each not in self.typed]
@@ -525,7 +525,7 @@ def _require_approved(sealed: RootPlan, now: RootPlan) -> None:
     """Refuse what a sealed plan does not say of a root whose inputs came to be; their values it
     could not know."""
     if sealed.kind is not RootAction.LATER:
-        message = f"the plan is stale: the parameters of {now.target.stack} moved while it was carried out"
+        message = f"the plan is stale: the parameters of {now.desired.stack} moved while it was carried out"
         raise DeployError.of("SW888", message, hint="make a new plan")
     known = {each.diff.address: each for each in sealed.changes}
     beyond = [each for each in now.changes if _beyond(each, known.get(each.diff.address))]
@@ -533,7 +533,7 @@ def _require_approved(sealed: RootPlan, now: RootPlan) -> None:
         said = ", ".join(f"{each.diff.address} ({each.effect})" for each in beyond)
         hint = "make a new plan: what it did not know is there by now"
         raise DeployError.of(
-            "SW888", f"the plan does not say that {now.target.stack} changes so: {said}", hint=hint
+            "SW888", f"the plan does not say that {now.desired.stack} changes so: {said}", hint=hint
         )
 
 
@@ -541,7 +541,7 @@ def _beyond(change: PlannedChange, known: PlannedChange | None) -> bool:
     """Whether a change is more than what was known of it. A revision is always made anew."""
     from ..plan import REVISIONS
 
-    if change.certainty is Certainty.PHANTOM:
+    if change.certainty is Certainty.SPURIOUS:
         return False
     if known is None:
         return True
@@ -615,7 +615,7 @@ class _Run:
         root = self._plan.roots[index]
         if self._restores is not None:
             return root
-        name = root.target.root
+        name = root.desired.root
         images = uses_source(self._session.rendering, name, SourceKind.IMAGE)
         self._bring(name, images=images and root.kind is RootAction.LATER)
         now = self._learn(images=images)
@@ -626,7 +626,7 @@ class _Run:
             self._begin()
             if sending:
                 sending.result()
-        if root.kind is RootAction.LATER or not same_target(root.target, now.targets[name]):
+        if root.kind is RootAction.LATER or not same_target(root.desired, now.targets[name]):
             return self._again(index, now.targets[name], now.lives[name])
         return root
 
@@ -652,7 +652,7 @@ class _Run:
         self._plan = now.plan
         return now
 
-    def _again(self, index: int, wanted: StackTarget, live: LiveStack | None) -> RootPlan:
+    def _again(self, index: int, wanted: DesiredStack, live: LiveStack | None) -> RootPlan:
         """A root whose inputs came to be, or moved: planned by a change set, and shown where it was
         there before."""
         if wanted.missing:
@@ -669,7 +669,7 @@ class _Run:
                 _require_approved(old, root)
             only = replace(self._plan, roots=(root,), secret_changes=())
             print_plan(only)
-            self._allowed = confirm(self._plan, self._allowed, session, stack=root.target.stack)
+            self._allowed = confirm(self._plan, self._allowed, session, stack=root.desired.stack)
         return root
 
     def _as_it_is(self, root: RootPlan) -> bool:
@@ -681,17 +681,17 @@ class _Run:
             try:
                 guard_stack(root.stack_id, self._session.aws)
             except AwsError as error:
-                say(f"{root.target.stack}: {UNGUARDED}: {error}")
+                say(f"{root.desired.stack}: {UNGUARDED}: {error}")
         return True
 
     def _applied(self, root: RootPlan) -> bool:
         from ..deploy import apply_plan
         from .stacks import Deployed
 
-        session, name = self._session, root.target.stack
+        session, name = self._session, root.desired.stack
         click.echo(f"{name}: {root.kind}", err=True)
         outcome = Deployed(session.config, session.aws, session.rendered).follow(
-            root.target.root, name,
+            root.desired.root, name,
             lambda how: apply_plan(
                 root, session.aws, token=session.token(root), following=how, protect=session.protects(),
                 allowed=self._allowed.replace,

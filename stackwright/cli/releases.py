@@ -518,7 +518,7 @@ def _applied(session: DeploySession, root: RootPlan, allowed: deploy.Approvals) 
     from ..deploy import apply_plan
     from ..report import show_progress
 
-    with show_progress(console(stderr=True), root.target.stack) as progress:
+    with show_progress(console(stderr=True), root.desired.stack) as progress:
         return apply_plan(
             root, session.aws, token=session.token(root), on_progress=progress, locate=session.locate,
             protect=session.protects(), allowed=allowed.replace,
@@ -539,7 +539,7 @@ def import_(options: Options, yes: bool) -> None:
 
     After a destroy, for example, for what was retained: preflight names it.
     """
-    from ..plan import import_target, read_imports
+    from ..plan import build_import, read_imports
 
     with deploy.open_session(options) as session:
         session.require_account()
@@ -549,7 +549,7 @@ def import_(options: Options, yes: bool) -> None:
         made: list[RootPlan] = []
         with session.discarding(made):
             for root, resources in entries.items():
-                found = import_target(wanted[root], lives[root], resources, session.config)
+                found = build_import(wanted[root], lives[root], resources, session.config)
                 if found is None:
                     session.say(f"{wanted[root].stack} has all of them already")
                     continue
@@ -565,7 +565,7 @@ def _import_plan(session: DeploySession, found: Any, live: LiveStack | None) -> 
 
     describes = session.description()
     return preview_root(
-        found.target,
+        found.desired,
         live,
         session.aws,
         run=session.run,

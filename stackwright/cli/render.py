@@ -274,7 +274,7 @@ def diff_(options: Options, against: str, style: str, detailed_exitcode: bool) -
 def _against_deployed(options: Options, rendering: Rendering) -> Diff:
     """What the stacks as they are would become, root by root."""
     from ..diff import merge_diffs
-    from ..plan import diff_with_live, known_values, make_target, root_documents
+    from ..plan import build_desired_stack, diff_with_live, known_values, root_documents
     from .session import DeploySession
 
     aws = connect_aws(rendering.config)
@@ -284,7 +284,9 @@ def _against_deployed(options: Options, rendering: Rendering) -> Diff:
     lives = session.lives()
     known = known_values({root: live.stack for root, live in lives.items() if live})
     bundle = session.bundle(session.bucket(lives))
-    wanted = [make_target(root, rendering, bundle, known) for root in root_documents(rendering)]
+    wanted = [
+        build_desired_stack(root, rendering, bundle, known) for root in root_documents(rendering)
+    ]
     return merge_diffs(diff_with_live(each, lives[each.root]) for each in wanted)
 
 

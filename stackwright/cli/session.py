@@ -33,14 +33,14 @@ from ..core import (
 )
 from ..plan import (
     RUN,
+    DesiredStack,
     Plan,
     RootPlan,
     SecretChange,
-    StackTarget,
+    build_desired_stack,
     deploy_settings,
     find_bucket,
     known_values,
-    make_target,
     require_own,
     root_documents,
     stack_name,
@@ -83,7 +83,7 @@ class RefreshedPlan(Struct, frozen=True):
     that are live."""
 
     plan: Plan
-    targets: Mapping[str, StackTarget]
+    targets: Mapping[str, DesiredStack]
     lives: Mapping[str, LiveStack | None]
 
 
@@ -259,7 +259,7 @@ class DeploySession:
         Who deploys is asked for only where the credentials do not say of themselves that they are
         of the account.
         """
-        from ..plan import plan_without_change
+        from ..plan import plan_noop
         from ..releases import read_last_release, records_plan
 
         if (
@@ -299,7 +299,7 @@ class DeploySession:
                 return None
             wanted = self.targets(lives, images, versions)
             list(templates)
-            roots = [plan_without_change(each, lives[root]) for root, each in wanted.items()]
+            roots = [plan_noop(each, lives[root]) for root, each in wanted.items()]
             last, held = reading.result() if reading else None, holding.result()
         found = [each for each in roots if each is not None]
         if len(found) < len(wanted) or held:
@@ -389,14 +389,14 @@ class DeploySession:
             self.planned(made, found.images, found.secrets, found.lives, found.secret_changes)
         )
 
-    def root_plan(self, wanted: StackTarget, found: LiveStack | None) -> RootPlan:
+    def root_plan(self, wanted: DesiredStack, found: LiveStack | None) -> RootPlan:
         """The plan of one root: by a change set where all its inputs are known and something may
         change."""
-        from ..plan import plan_without_change, predict_root, preview_root
+        from ..plan import plan_noop, predict_root, preview_root
 
         if wanted.missing:
             return predict_root(wanted, found)
-        if same := plan_without_change(wanted, found):
+        if same := plan_noop(wanted, found):
             return same
         self.upload()
         self.say(f"change set of {wanted.stack}")
@@ -462,7 +462,7 @@ class DeploySession:
         a repeated call does nothing. Source:
         https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html
         """
-        return f"{self.run}-{root.target.root}"
+        return f"{self.run}-{root.desired.root}"
 
     def protects(self) -> bool:
         """Whether stacks get termination protection and a policy that keeps what holds data
@@ -533,14 +533,16 @@ class DeploySession:
         lives: Mapping[str, LiveStack | None],
         images: Mapping[str, str],
         versions: Mapping[str, str],
-    ) -> dict[str, StackTarget]:
+    ) -> dict[str, DesiredStack]:
         """What every root is asked to become, by what is there now."""
         bundle = self.bundle(self.bucket(lives))
         known = known_values(
             {root: found.stack for root, found in lives.items() if found}, images, versions
         )
         found = root_documents(self.rendering)
-        return {each.name: make_target(each, self.rendering, bundle, known) for each in found}
+        return {
+            each.name: build_desired_stack(each, self.rendering, bundle, known) for each in found
+        }
 
     def advanced(self, plan: Plan, *, images: bool) -> RefreshedPlan:
         """The plan with the bucket, and where asked for the images, that came to be since it was
@@ -649,7 +651,7 @@ def uses_source(rendering: Rendering, root: str, kind: SourceKind) -> bool:
     return any(source.kind is kind for source in rendering.wiring[root].sources.values())
 
 
-def same_target(one: StackTarget, other: StackTarget) -> bool:
+def same_target(one: DesiredStack, other: DesiredStack) -> bool:
     """Whether both ask CloudFormation for the same."""
     return (one.templates, one.parameters, one.tags) == (
         other.templates,

@@ -45,20 +45,20 @@ def apply_plan(
         something; SW824 where the operation goes on, but can no longer be followed.
     """
     if plan.change_set is None:
-        raise ValueError(f"{plan.target.root} has no change set: {plan.kind}")
-    how = following or Follower(on_progress, locate, tuple(plan.target.templates))
-    stack = plan.stack_id or plan.target.stack
+        raise ValueError(f"{plan.desired.root} has no change set: {plan.kind}")
+    how = following or Follower(on_progress, locate, tuple(plan.desired.templates))
+    stack = plan.stack_id or plan.desired.stack
     update = plan.kind is not RootAction.CREATE
     moving = hold and update and any(change.diff.type == SERVICE for change in plan.changes)
     if protect and update:
         protection.guard_stack(stack, aws, _let_through(plan, allowed))
     with pause.pause_functions(
-        stack, plan.target.templates if moving else {}, aws, how.on_progress
+        stack, plan.desired.templates if moving else {}, aws, how.on_progress
     ):
         before = aws.last_event(stack)
         since = before.id if before else None
         _execute(plan, stack, since, token, aws, how)
-        outcome = follow_operation(stack, aws, plan.target.root, since=since, following=how)
+        outcome = follow_operation(stack, aws, plan.desired.root, since=since, following=how)
     if protect and (outcome.ok or update):
         _guard_again(stack, aws, how.on_progress)
     return outcome
@@ -84,7 +84,7 @@ def _let_through(plan: RootPlan, allowed: Collection[str]) -> set[str]:
     stacks may share logical IDs. Of the names that the user allows, those that the plan does not
     know: where nobody looks inside."""
     gone = (Effect.REPLACE, Effect.REMOVE)
-    real = (each for each in plan.changes if each.certainty is not Certainty.PHANTOM)
+    real = (each for each in plan.changes if each.certainty is not Certainty.SPURIOUS)
     known = {name for each in plan.changes for name in (each.diff.logical_id, each.diff.address)}
     going = (each for each in real if each.effect in gone or each.diff.may_replace)
     return {each.physical_id or each.diff.logical_id for each in going} | (set(allowed) - known)
@@ -124,6 +124,6 @@ def _begun(stack: str, since: str | None, token: str, aws: Aws) -> bool:
 
 
 def _outdated(plan: RootPlan, error: AwsError) -> DeployError:
-    text = f"the change set of {plan.target.root} cannot be executed any more: {error}"
+    text = f"the change set of {plan.desired.root} cannot be executed any more: {error}"
     hint = "somebody deleted it or changed the stack meanwhile; run the same command again for a new plan"
     return DeployError.of("SW825", text, hint=hint)

@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ..aws import PARALLEL, Aws, Stack
-from ..cfn import STATEFUL, Template, declared_keys
+from ..cfn import STACK_TYPE, STATEFUL, Template, declared_keys
 from ..core import AwsError, DeployError, Problem
-from ..plan import STACK, LiveStack, Outcome
+from ..plan import LiveStack, Outcome
 from .follow import Follower, attach_to_operation, follow_operation
 from .progress import Fate
 
@@ -56,7 +56,7 @@ def _fates(live: LiveStack, above: str) -> Iterator[Fate]:
         if not each.physical_id:
             continue
         kept = above or _kept(name, each.type, template, live.stack)
-        if each.type == STACK and name in live.nested:
+        if each.type == STACK_TYPE and name in live.nested:
             yield from _fates(live.nested[name], kept)
         else:
             yield Fate(

@@ -21,7 +21,7 @@ from ..cfn import declared_keys
 from ..core import AwsError
 from ..diff import HIDDEN
 from ..health import DriftedStack
-from ..plan import LiveStack, StackTarget, walk_stacks
+from ..plan import DesiredStack, LiveStack, walk_stacks
 
 PARALLEL = 4
 """Detections at the same time: each makes the account call the APIs of all its resources."""
@@ -124,7 +124,7 @@ def _step(place: Any, part: str) -> Any:
     return None
 
 
-def revert_target(live: LiveStack, url: str | None) -> StackTarget:
+def revert_target(live: LiveStack, url: str | None) -> DesiredStack:
     """What a root stack is asked to become so that only drift is reverted: what it is by its own
     template.
 
@@ -135,7 +135,7 @@ def revert_target(live: LiveStack, url: str | None) -> StackTarget:
     if not inline and url is None:
         message = f"the template of {live.stack.name} is larger than {INLINE_LIMIT:,} bytes, and no release stored it"
         raise AwsError.of("SW844", message, hint="deploy once, then revert the drift")
-    return StackTarget(
+    return DesiredStack(
         root=live.name,
         stack=live.stack.name,
         templates={each.name: each.template for each in live.walk()},

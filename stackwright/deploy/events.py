@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ..aws import Stack, StackEvent, Stacks
+from ..cfn import STACK_TYPE
 from ..core import AwsError
-from ..plan import STACK
 from .progress import ProgressStep, nested_path
 
 _AT_ONCE = 5
@@ -95,7 +95,7 @@ class OperationEvents:
         reason = stack.reason if stack else ""
         time = (stack and (stack.updated or stack.created)) or datetime.now(UTC)
         self.last = ProgressStep(
-            self._root.path, name, STACK, status, reason, time, self._root.id, of_stack=True
+            self._root.path, name, STACK_TYPE, status, reason, time, self._root.id, of_stack=True
         )
         self.steps.append(self.last)
 
@@ -212,7 +212,7 @@ def find_beginning(stack_id: str, aws: Stacks) -> tuple[str | None, StackEvent] 
     found: tuple[str | None, StackEvent] | None = None
     resting = True
     for event in aws.events(stack_id):
-        if event.of_stack and event.type == STACK:
+        if event.of_stack and event.type == STACK_TYPE:
             moving = event.status.endswith("_IN_PROGRESS") and event.status != "REVIEW_IN_PROGRESS"
             if moving and resting:
                 found = (before.id if before else None, event)

@@ -17,9 +17,17 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from ..aws import Services, Stacks
-from ..cfn import Resolver, Resource, ValidationError, declared_keys, plain_data, template_to_text
+from ..cfn import (
+    STACK_TYPE,
+    Resolver,
+    Resource,
+    ValidationError,
+    declared_keys,
+    plain_data,
+    template_to_text,
+)
 from ..core import AwsError, Problem, logical_id
-from ..plan import STACK, pseudo_parameters
+from ..plan import pseudo_parameters
 from .progress import Notice, Watcher
 
 FUNCTION = "AWS::Lambda::Function"
@@ -158,7 +166,9 @@ def _stack_of(stack: str, path: str, aws: Stacks) -> str | None:
     owner = stack
     for part in path.split("/")[1:]:
         children = {
-            each.logical_id: each.physical_id for each in aws.resources(owner) if each.type == STACK
+            each.logical_id: each.physical_id
+            for each in aws.resources(owner)
+            if each.type == STACK_TYPE
         }
         owner = children.get(logical_id(part), "")
         if not owner:

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from ..cfn import STACK_TYPE
 from ..core import logical_id
-from ..plan import STACK, Outcome, nested_name
+from ..plan import Outcome, nested_name
 
 
 class ProgressStep(Struct, frozen=True):
@@ -37,7 +38,7 @@ class ProgressStep(Struct, frozen=True):
     @property
     def nested(self) -> bool:
         """Whether it is about a nested stack as a resource of its parent."""
-        return self.type == STACK and not self.of_stack
+        return self.type == STACK_TYPE and not self.of_stack
 
     @property
     def failed(self) -> bool:

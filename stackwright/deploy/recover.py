@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from ..aws import Aws, Stack
-from ..cfn import Recovery, stack_status
-from ..plan import STACK, LiveStack, Outcome, read_stack
+from ..cfn import STACK_TYPE, Recovery, stack_status
+from ..plan import LiveStack, Outcome, read_stack
 from .follow import Follower, follow_operation
 
 
@@ -56,7 +56,7 @@ def _failed(live: LiveStack) -> Sequence[FailedResource]:
             FailedResource(f"{each.name}:{name}", resource.type, resource.reason, f"{prefix}{name}")
             for name, resource in each.resources.items()
             if resource.status.endswith("_FAILED")
-            and not (resource.type == STACK and name in each.nested)
+            and not (resource.type == STACK_TYPE and name in each.nested)
         ]
     return found
 

@@ -6,19 +6,30 @@ changes, ``plan`` makes change sets and ``reconcile`` compares them with our own
 ``deploy --plan``.
 """
 
+from .desired_state import (
+    BUCKET_OUTPUT,
+    build_desired_stack,
+    deploy_settings,
+    find_bucket,
+    given_bucket,
+    known_values,
+    require_own,
+    root_documents,
+    stack_name,
+    stack_tags,
+)
 from .guardrails import (
     REVISIONS,
     GuardrailFinding,
     Locate,
     approval_names,
-    describe_refusal,
     find_dangerous_changes,
+    find_unapproved,
     require_approval,
 )
-from .imports import import_target, read_imports
+from .imports import build_import, read_imports
 from .live_stack import (
     GONE,
-    STACK,
     LiveStack,
     is_nested,
     nested_name,
@@ -30,6 +41,7 @@ from .model import (
     RUN,
     Cause,
     Certainty,
+    DesiredStack,
     ListedChange,
     Outcome,
     Plan,
@@ -37,34 +49,21 @@ from .model import (
     RootAction,
     RootPlan,
     SecretChange,
-    StackTarget,
 )
-from .noop import plan_without_change
+from .noop import plan_noop
 from .plan import discard_change_sets, find_stale_reasons, predict_root, preview_root
 from .plan_file import read_plan, save_plan
 from .prediction import diff_with_live
 from .reconcile import keeps_in_place
-from .targets import (
-    BUCKET_OUTPUT,
-    deploy_settings,
-    find_bucket,
-    given_bucket,
-    known_values,
-    make_target,
-    require_own,
-    root_documents,
-    stack_name,
-    stack_tags,
-)
 
 __all__ = [
     "BUCKET_OUTPUT",
     "GONE",
     "REVISIONS",
     "RUN",
-    "STACK",
     "Cause",
     "Certainty",
+    "DesiredStack",
     "GuardrailFinding",
     "ListedChange",
     "LiveStack",
@@ -75,23 +74,22 @@ __all__ = [
     "RootAction",
     "RootPlan",
     "SecretChange",
-    "StackTarget",
     "approval_names",
+    "build_desired_stack",
+    "build_import",
     "deploy_settings",
-    "describe_refusal",
     "diff_with_live",
     "discard_change_sets",
     "find_bucket",
     "find_dangerous_changes",
     "find_stale_reasons",
+    "find_unapproved",
     "given_bucket",
-    "import_target",
     "is_nested",
     "keeps_in_place",
     "known_values",
-    "make_target",
     "nested_name",
-    "plan_without_change",
+    "plan_noop",
     "predict_root",
     "preview_root",
     "pseudo_parameters",

@@ -16,10 +16,9 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..cfn import declared_keys, read_statements
+from ..cfn import STACK_TYPE, declared_keys, read_statements
 from ..core import DeployError, Location, Problem
 from ..diff import Effect, PropertyDiff, ResourceDiff
-from .live_stack import STACK
 from .model import Certainty, ListedChange, Plan, PlannedChange, RootAction, RootPlan
 
 REVISIONS = frozenset(
@@ -93,7 +92,7 @@ def approval_names(resources: Iterable[tuple[str, str]]) -> Mapping[tuple[str, s
     return {each: each[1] if holders[each[1]] == 1 else ":".join(each) for each in found}
 
 
-def describe_refusal(
+def find_unapproved(
     found: Sequence[GuardrailFinding],
     *,
     replace: Collection[str] = (),
@@ -118,7 +117,7 @@ def require_approval(
     Raises:
         DeployError: SW820, SW821 or SW822 for each that is not, with the option that allows it.
     """
-    left = describe_refusal(
+    left = find_unapproved(
         found, replace=replace, data_loss=data_loss, broader_access=broader_access
     )
     if left:
@@ -143,14 +142,14 @@ def _exists(root: RootPlan) -> bool:
 
 
 def _of(root: RootPlan, change: PlannedChange) -> Iterator[GuardrailFinding]:
-    if change.certainty is Certainty.PHANTOM:
+    if change.certainty is Certainty.SPURIOUS:
         return
     found = [*_losses(root, change), *_replacements(root, change), *_openings(root, change)]
     diff = change.diff
     for flag, text in found:
         said = f"{diff.address} ({diff.type}) {text}"
         yield GuardrailFinding(
-            flag, root.target.stack, diff.stack, diff.logical_id, said, name=diff.logical_id
+            flag, root.desired.stack, diff.stack, diff.logical_id, said, name=diff.logical_id
         )
 
 
@@ -189,7 +188,7 @@ def _losses(root: RootPlan, change: PlannedChange) -> Iterator[tuple[ApprovalFla
 def _unseen(change: PlannedChange) -> bool:
     """Whether it is a nested stack that CloudFormation lists as changed, and into which neither
     side looks."""
-    nested = change.diff.type == STACK and change.effect is Effect.CHANGE
+    nested = change.diff.type == STACK_TYPE and change.effect is Effect.CHANGE
     return nested and change.listed is ListedChange.CLOUDFORMATION and not change.diff.may_replace
 
 
@@ -298,7 +297,7 @@ def _openings(root: RootPlan, change: PlannedChange) -> Iterator[tuple[ApprovalF
 
 def _properties(root: RootPlan, change: PlannedChange) -> Mapping[str, Any]:
     """A resource's properties as its new template gives them, intrinsic functions unresolved."""
-    text = root.target.templates.get(change.diff.stack)
+    text = root.desired.templates.get(change.diff.stack)
     resource = declared_keys(text).resources.get(change.diff.logical_id) if text else None
     return resource.properties if resource else {}
 
@@ -313,7 +312,7 @@ def _released(diff: ResourceDiff) -> Iterator[str]:
 
 def _granted(type_: str, properties: Mapping[str, Any]) -> Iterator[str]:
     """What a new resource opens."""
-    if type_ == STACK:
+    if type_ == STACK_TYPE:
         yield "is a nested stack of which neither CloudFormation nor the prediction tells what it holds"
     elif type_ in _RULES:
         yield f"lets in or out: {_rule(properties)}"

@@ -17,16 +17,16 @@ from msgspec import Struct
 from ..cfn import Schemas, Template, ValidationError, parse_template
 from ..core import Config, InputError, Location, Problem
 from .live_stack import LiveStack
-from .model import StackTarget
+from .model import DesiredStack
 
 _SECTIONS = ("Parameters", "Mappings", "Conditions")
 """What a resource of the rendered template may refer to."""
 
 
-class ImportTarget(Struct, frozen=True):
+class DesiredImport(Struct, frozen=True):
     """What a root is asked to become, and the ResourcesToImport of its change set."""
 
-    target: StackTarget
+    desired: DesiredStack
     resources: tuple[Mapping[str, Any], ...]
 
 
@@ -56,12 +56,12 @@ def read_imports(config: Config) -> dict[str, dict[str, dict[str, str]]]:
     return found
 
 
-def import_target(
-    wanted: StackTarget,
+def build_import(
+    wanted: DesiredStack,
     live: LiveStack | None,
     entries: Mapping[str, Mapping[str, str]],
     config: Config,
-) -> ImportTarget | None:
+) -> DesiredImport | None:
     """The import of the entries into one root that are not in it yet; None where all are.
 
     ``wanted`` is what the root will be asked to become afterwards. Raises InputError with
@@ -86,7 +86,7 @@ def import_target(
         rendered, _parsed(live.template, live.stack.name) if live else None, list(absent)
     )
     declared = parse_template(body).parameters
-    target = StackTarget(
+    desired = DesiredStack(
         root=wanted.root,
         stack=wanted.stack,
         templates={wanted.root: body},
@@ -100,7 +100,7 @@ def import_target(
         {"ResourceType": types[name], "LogicalResourceId": name, "ResourceIdentifier": dict(found)}
         for name, found in absent.items()
     ]
-    return ImportTarget(target, tuple(resources))
+    return DesiredImport(desired, tuple(resources))
 
 
 def _parsed(text: str, whose: str) -> Template:

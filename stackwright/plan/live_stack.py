@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec import Struct
 
 from ..aws import PARALLEL, Stack, StackResource, Stacks
-from ..cfn import Pseudo, Template, Unknown, parse_template
+from ..cfn import STACK_TYPE, Pseudo, Template, Unknown, parse_template
 from ..core import url_suffix
 from ..diff import HIDDEN
 
 if TYPE_CHECKING:
     from ..cfn import StackSide
 
-STACK = "AWS::CloudFormation::Stack"
 GONE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
 """Status of a stack that holds nothing."""
 _T = TypeVar("_T")
@@ -221,7 +220,7 @@ class TreeReader:
 def is_nested(resource: StackResource) -> bool:
     """Whether it is a nested stack that is there, or was."""
     return (
-        resource.type == STACK
+        resource.type == STACK_TYPE
         and bool(resource.physical_id)
         and resource.status != "DELETE_COMPLETE"
     )
@@ -245,7 +244,7 @@ def _inside(
     kept = {each.logical_id: each for each in resources if each.status != "DELETE_COMPLETE"}
     nested = {}
     for logical_id, each in kept.items():
-        if each.type == STACK and each.physical_id in stacks:
+        if each.type == STACK_TYPE and each.physical_id in stacks:
             child = nested_name(name, logical_id)
             text, below = (
                 found[each.physical_id][0],

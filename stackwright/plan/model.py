@@ -20,7 +20,7 @@ RUN = "stackwright-"
 """What the names of our change sets begin with."""
 
 
-class StackTarget(Struct, frozen=True):
+class DesiredStack(Struct, frozen=True):
     """What one root stack is asked to become.
 
     ``root`` is its name in ``stacks:`` (``app``), ``stack`` its name in CloudFormation
@@ -74,7 +74,7 @@ class Certainty(StrEnum):
     CERTAIN = "certain"
     CONDITIONAL = "conditional"
     """Depends on values that are known after apply."""
-    PHANTOM = "phantom"
+    SPURIOUS = "spurious"
     """CloudFormation lists it because a sibling's output may change; that output keeps its
     value."""
 
@@ -113,7 +113,7 @@ class RootPlan(Struct, frozen=True):
     CloudFormation and the prediction do not agree on, in sentences.
     """
 
-    target: StackTarget
+    desired: DesiredStack
     kind: RootAction
     diff: Diff
     changes: tuple[PlannedChange, ...] = ()

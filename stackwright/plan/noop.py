@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from ..cfn import Template, ValidationError, parse_template
 from ..diff import Diff
 from .live_stack import LiveStack, stack_identity
-from .model import RootAction, RootPlan, StackTarget
+from .model import DesiredStack, RootAction, RootPlan
 
 _AT_REST = frozenset(("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"))
 """After a rollback resources may have been skipped, so that the stack is not what its template
@@ -39,42 +39,42 @@ of the time."""
 _NESTED = re.compile(r"TemplateURL[\"']?\s*:\s*[\"']?([^\s\"',}]+)")
 
 
-def plan_without_change(target: StackTarget, live: LiveStack | None) -> RootPlan | None:
+def plan_noop(desired: DesiredStack, live: LiveStack | None) -> RootPlan | None:
     """The plan of a root that is what it is asked to become, made by reading alone; None where a
     change set has to tell. Raises AwsError."""
-    if live is None or not _unchanged(target, live):
+    if live is None or not _unchanged(desired, live):
         return None
     return RootPlan(
-        target, RootAction.NOTHING, Diff(), stack_id=live.stack.id, live=stack_identity(live)
+        desired, RootAction.NOTHING, Diff(), stack_id=live.stack.id, live=stack_identity(live)
     )
 
 
-def _unchanged(target: StackTarget, live: LiveStack) -> bool:
-    """Whether the live root stack is what the target asks for: template, parameters and tags are
+def _unchanged(desired: DesiredStack, live: LiveStack) -> bool:
+    """Whether the live root stack is what the desired asks for: template, parameters and tags are
     the same, and nothing in them resolves outside. False where that is not certain. Raises
     AwsError."""
     stack = live.stack
-    if target.missing or stack.status not in _AT_REST or target.role not in (None, stack.role):
+    if desired.missing or stack.status not in _AT_REST or desired.role not in (None, stack.role):
         return False
-    if dict(target.tags) != dict(stack.tags) or not _closed(target):
+    if dict(desired.tags) != dict(stack.tags) or not _closed(desired):
         return False
     try:
-        given = _same_parameters(parse_template(target.body), target.parameters, stack.parameters)
+        given = _same_parameters(parse_template(desired.body), desired.parameters, stack.parameters)
     except ValidationError:
         return False
-    return given and _same_template(target.body, live.template)
+    return given and _same_template(desired.body, live.template)
 
 
-def _closed(target: StackTarget) -> bool:
+def _closed(desired: DesiredStack) -> bool:
     """Whether the root's text says all: nested templates are named by their content, and nothing is
     looked up."""
     hashes = {
-        name: hashlib.sha256(text.encode()).hexdigest() for name, text in target.templates.items()
+        name: hashlib.sha256(text.encode()).hexdigest() for name, text in desired.templates.items()
     }
-    named = {url for name, url in target.urls.items() if hashes[name] in url}
+    named = {url for name, url in desired.urls.items() if hashes[name] in url}
     return all(
         not _resolves(text) and set(_NESTED.findall(text)) <= named
-        for text in target.templates.values()
+        for text in desired.templates.values()
     )
 
 

@@ -1,4 +1,4 @@
-"""A target against the live stack -> what will happen to it: a change set where all is known, a
+"""A desired against the live stack -> what will happen to it: a change set where all is known, a
 prediction elsewhere.
 
 A change set is asked for, waited for, read twice, and held against our own prediction
@@ -19,8 +19,8 @@ from ..core import AwsError
 from ..diff import Diff
 from . import change_sets
 from .live_stack import LiveStack, stack_identity
-from .model import RootAction, RootPlan, StackTarget
-from .prediction import PredictedPlan, kept_parameters, predict_target
+from .model import DesiredStack, RootAction, RootPlan
+from .prediction import PredictedPlan, kept_parameters, predict_stack
 from .reconcile import reconcile
 
 _REVIEW = "REVIEW_IN_PROGRESS"
@@ -28,7 +28,7 @@ _REPAIR = "run the verb repair, then this again"
 
 
 def preview_root(
-    target: StackTarget,
+    desired: DesiredStack,
     live: LiveStack | None,
     aws: Stacks,
     *,
@@ -49,15 +49,15 @@ def preview_root(
     """
     if live is not None:
         require_updatable(live.stack, aws)
-    foreseen = PredictedRoot(target, live)
-    request = _request(target, live, run, description, revert_drift, imports)
-    left = RootPlan(target, RootAction.CREATE, Diff(), made_stack=live is None)
+    foreseen = PredictedRoot(desired, live)
+    request = _request(desired, live, run, description, revert_drift, imports)
+    left = RootPlan(desired, RootAction.CREATE, Diff(), made_stack=live is None)
     try:
         made = _made(request, foreseen, aws, progress)
         left = replace(left, change_set=made.id, stack_id=made.stack_id)
         if not made.empty:
             return _planned(
-                target,
+                desired,
                 live,
                 foreseen.value,
                 change_sets.describe_change_set(made.id, aws),
@@ -69,7 +69,7 @@ def preview_root(
         raise
     discard_change_sets(left, aws)
     return RootPlan(
-        target, RootAction.NOTHING, Diff(), stack_id=made.stack_id, live=stack_identity(live)
+        desired, RootAction.NOTHING, Diff(), stack_id=made.stack_id, live=stack_identity(live)
     )
 
 
@@ -99,7 +99,7 @@ def _made(
 
 
 def _request(
-    target: StackTarget,
+    desired: DesiredStack,
     live: LiveStack | None,
     run: str,
     description: str,
@@ -107,25 +107,25 @@ def _request(
     imports: Sequence[Mapping[str, Any]],
 ) -> ChangeSetRequest:
     return ChangeSetRequest(
-        stack=target.stack if live is None else live.stack.id,
+        stack=desired.stack if live is None else live.stack.id,
         name=run,
         kind="IMPORT" if imports else "CREATE" if live is None else "UPDATE",
         token=change_sets.client_token(),
-        body=target.body if target.inline else None,
-        url=None if target.inline else target.urls[target.root],
-        parameters=target.parameters,
-        kept=kept_parameters(target, live) if live else (),
-        tags=target.tags,
+        body=desired.body if desired.inline else None,
+        url=None if desired.inline else desired.urls[desired.root],
+        parameters=desired.parameters,
+        kept=kept_parameters(desired, live) if live else (),
+        tags=desired.tags,
         description=description,
         nested=not imports,  # "IncludeNestedStacks is not supported for import"
         imports=tuple(imports),
         revert_drift=revert_drift,
-        role=target.role,
+        role=desired.role,
     )
 
 
 def _planned(
-    target: StackTarget,
+    desired: DesiredStack,
     live: LiveStack | None,
     foresight: PredictedPlan,
     described: change_sets.DescribedChangeSet,
@@ -134,11 +134,11 @@ def _planned(
 ) -> RootPlan:
     schemas = Schemas(_region(made.stack_id))
     agreed = reconcile(
-        target.root, foresight, described, schemas, blind=made.blind, drift=request.revert_drift
+        desired.root, foresight, described, schemas, blind=made.blind, drift=request.revert_drift
     )
     kinds = {"CREATE": RootAction.CREATE, "UPDATE": RootAction.UPDATE, "IMPORT": RootAction.IMPORT}
     return RootPlan(
-        target=target,
+        desired=desired,
         kind=kinds[request.kind],
         diff=agreed.diff,
         changes=agreed.changes,
@@ -154,29 +154,29 @@ class PredictedRoot:
     """The prediction, made when it is first needed: where nothing changes it is not, nor is the
     live tree read."""
 
-    def __init__(self, target: StackTarget, live: LiveStack | None) -> None:
-        self._target, self._live = target, live
+    def __init__(self, desired: DesiredStack, live: LiveStack | None) -> None:
+        self._target, self._live = desired, live
 
     @cached_property
     def value(self) -> PredictedPlan:
-        return predict_target(self._target, self._live)
+        return predict_stack(self._target, self._live)
 
     def anything(self) -> bool:
         return bool(self.value.problem) or not self.value.diff.empty
 
 
-def predict_root(target: StackTarget, live: LiveStack | None) -> RootPlan:
+def predict_root(desired: DesiredStack, live: LiveStack | None) -> RootPlan:
     """The plan of a root whose inputs are not all known yet, without a change set; nothing in AWS
     changes.
 
     Raises AwsError where the live stack cannot be read.
     """
-    foresight = predict_target(target, live)
+    foresight = predict_stack(desired, live)
     agreed = reconcile(
-        target.root, foresight, None, Schemas(_region(live.stack.id) if live else "us-east-1")
+        desired.root, foresight, None, Schemas(_region(live.stack.id) if live else "us-east-1")
     )
     return RootPlan(
-        target=target,
+        desired=desired,
         kind=RootAction.LATER,
         diff=agreed.diff,
         changes=agreed.changes,
@@ -203,7 +203,7 @@ def discard_change_sets(plan: RootPlan, aws: Stacks) -> None:
         plan.change_set and not change_sets.wait_until_deleted(plan.change_set, aws)
     ):
         return
-    stack = aws.stack(plan.stack_id or plan.target.stack)
+    stack = aws.stack(plan.stack_id or plan.desired.stack)
     if stack is None or stack.status != _REVIEW:
         return
     if all(arn == plan.change_set for arn, _ in aws.change_sets(stack.id)):
@@ -251,7 +251,7 @@ def _who(stack: Stack, aws: Stacks) -> str:
 
 def find_stale_reasons(plan: RootPlan, live: LiveStack | None, aws: Stacks) -> str | None:
     """Why a plan does not hold any more, in one sentence; None where it does. Raises AwsError."""
-    now, name = stack_identity(live), plan.target.stack
+    now, name = stack_identity(live), plan.desired.stack
     if plan.live and not now:
         return f"{name} does not exist any more"
     if now and not plan.live:
@@ -273,8 +273,8 @@ def _unusable(plan: RootPlan, aws: Stacks) -> str | None:
     found = aws.change_set(str(plan.change_set), values=False)
     if found is None:
         return (
-            f"the change set of {plan.target.stack} was deleted, by somebody or by another update"
+            f"the change set of {plan.desired.stack} was deleted, by somebody or by another update"
         )
     if found.execution != "AVAILABLE":
-        return f"the change set of {plan.target.stack} cannot be executed any more: it is {found.execution}"
+        return f"the change set of {plan.desired.stack} cannot be executed any more: it is {found.execution}"
     return None

@@ -1,9 +1,9 @@
-"""A plan as a file that can be reviewed, approved and executed elsewhere, and that nobody can
-change in between.
+"""Save a plan in a file that `deploy --plan` executes later, perhaps on another machine.
 
-Canonical JSON with a SHA-256 over all of it. It holds the templates themselves and the change sets'
-ARNs, so that what is executed is what was approved; of secrets their version ids, of NoEcho
-parameters only the names.
+The file is JSON: the templates themselves, the change sets' ARNs, the version IDs of secrets, and
+of NoEcho parameters only the names. A checksum over all of it finds accidental damage. It is not
+keyed: whoever can write the file can change the plan. Keep the file where only those who may deploy
+can write, or bind it to its approval by a hash that is kept elsewhere, as the workflow does.
 """
 
 from __future__ import annotations
@@ -21,61 +21,67 @@ from ..cfn import ValidationError, declared_keys
 from ..core import InputError
 from .model import Plan, RootPlan
 
-VERSION = 1
-"""Of the format; another one is refused."""
+VERSION = 2
+"""Version of the format; a file of another version is refused."""
 
 _FORMAT = "stackwright-plan"
 _HINT = "make a new plan"
 
 
 def save_plan(plan: Plan) -> str:
-    """The text of the file. Values of NoEcho parameters are left out: the change set holds them."""
-    held = replace(plan, roots=tuple(map(_without_secrets, plan.roots)))
-    data = {"format": _FORMAT, "version": VERSION, "plan": to_builtins(held)}
-    return (
-        json.dumps({**data, "sha256": _hash(data)}, indent=1, sort_keys=True, ensure_ascii=False)
-        + "\n"
-    )
+    """Return the text of the file.
+
+    Values of NoEcho parameters are left out: the change sets hold them.
+    """
+    public = replace(plan, roots=tuple(map(_without_secrets, plan.roots)))
+    data = {"format": _FORMAT, "version": VERSION, "plan": to_builtins(public)}
+    content = {**data, "sha256": _checksum(data)}
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def read_plan(text: str) -> Plan:
-    """The plan of a sealed file.
+    """Return the plan that a file holds.
 
-    Raises InputError: SW805 it is none, is of another version, or was changed.
+    Raises:
+        InputError: SW805 the text is not a saved plan, has another version, or is damaged.
     """
     try:
         data = json.loads(text)
     except (json.JSONDecodeError, RecursionError):
         raise InputError.of("SW805", "the plan file is not JSON", hint=_HINT) from None
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
-        raise InputError.of(
-            "SW805", "the file is not a plan", hint="name a file that plan --out has written"
-        )
-    if data.get("version") != VERSION:
-        message = f"the plan file is of version {data.get('version')}, and this tool reads version {VERSION}"
+        hint = "name a file that plan --out has written"
+        raise InputError.of("SW805", "the file is not a saved plan", hint=hint)
+    version = data.get("version")
+    if version != VERSION:
+        message = f"the plan file has version {version}, and this tool reads version {VERSION}"
         raise InputError.of("SW805", message, hint=_HINT)
-    seal_ = data.pop("sha256", None)
-    if seal_ != _hash(data):
-        raise InputError.of("SW805", "the plan file was changed after it was sealed", hint=_HINT)
+    if data.pop("sha256", None) != _checksum(data):
+        message = "the plan file was changed or damaged: its checksum does not match"
+        raise InputError.of("SW805", message, hint=_HINT)
     try:
         return convert(data.get("plan"), Plan)
     except ConversionError as error:
         raise InputError.of("SW805", f"the plan file cannot be read: {error}", hint=_HINT) from None
 
 
-def _hash(data: Mapping[str, Any]) -> str:
+def _checksum(data: Mapping[str, Any]) -> str:
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _without_secrets(root: RootPlan) -> RootPlan:
+    """Return the plan of a root without the values of its NoEcho parameters.
+
+    Where the template cannot be read, no value is kept.
+    """
     try:
-        parameters = declared_keys(root.target.body).parameters
+        declared = declared_keys(root.desired.body).parameters
     except ValidationError:
-        return replace(root, target=replace(root.target, parameters={}))
-    shown = {
-        k: v
-        for k, v in root.target.parameters.items()
-        if k in parameters and not parameters[k].no_echo
+        return replace(root, desired=replace(root.desired, parameters={}))
+    public = {
+        name: value
+        for name, value in root.desired.parameters.items()
+        if name in declared and not declared[name].no_echo
     }
-    return replace(root, target=replace(root.target, parameters=shown))
+    return replace(root, desired=replace(root.desired, parameters=public))

@@ -32,7 +32,7 @@ from ..cfn import (
 from ..core import TemplateError
 from ..diff import PARAMETER, Diff, DiffCollector, describe_new_default
 from .live_stack import LiveStack, hidden_parameters, nested_name, pseudo_parameters
-from .model import StackTarget
+from .model import DesiredStack
 
 Place = tuple[str, str]
 """A resource: name of its stack (``app/network``), logical ID."""
@@ -55,15 +55,15 @@ class PredictedPlan(Struct, frozen=True):
         return self.names.get((parent, logical_id)) or nested_name(parent, logical_id)
 
 
-def predict_target(target: StackTarget, live: LiveStack | None) -> PredictedPlan:
-    """What making the live stack what the target says will do; parameters without a value are known
+def predict_stack(desired: DesiredStack, live: LiveStack | None) -> PredictedPlan:
+    """What making the live stack what the desired says will do; parameters without a value are known
     after apply.
 
     Never fails: where one of the templates has what only AWS understands, ``problem`` says so.
     """
-    side = _Target(target)
+    side = _Target(desired)
     try:
-        after = side.stack(pseudo_parameters(live.stack) if live else _pseudo(target), live)
+        after = side.stack(pseudo_parameters(live.stack) if live else _pseudo(desired), live)
         before = live.as_cfn() if live else None
         schemas = Schemas(after.pseudo.region)
         prediction = predict_changes(before, after, schemas)
@@ -72,63 +72,63 @@ def predict_target(target: StackTarget, live: LiveStack | None) -> PredictedPlan
     collector = DiffCollector(
         schemas, lambda parent, change: _named(side.names, parent, change.logical_id)
     )
-    collector.root(target.root, after, prediction)
-    changes = dict(_flat(target.root, prediction, side.names))
+    collector.root(desired.root, after, prediction)
+    changes = dict(_flat(desired.root, prediction, side.names))
     return PredictedPlan(collector.result(), changes, side.names)
 
 
-def kept_parameters(target: StackTarget, live: LiveStack) -> tuple[str, ...]:
-    """Parameters whose value stays as it is (UsePreviousValue): the target gives none, and nothing
+def kept_parameters(desired: DesiredStack, live: LiveStack) -> tuple[str, ...]:
+    """Parameters whose value stays as it is (UsePreviousValue): the desired gives none, and nothing
     else does.
 
     That of a NoEcho parameter is in no release, so restoring one keeps what the stack has.
     """
     try:
-        return tuple(_kept(parse_template(target.body), target, live))
+        return tuple(_kept(parse_template(desired.body), desired, live))
     except ValidationError:
         return ()
 
 
-def _kept(template: Template, target: StackTarget, live: LiveStack) -> list[str]:
+def _kept(template: Template, desired: DesiredStack, live: LiveStack) -> list[str]:
     without = [
         name for name, each in template.parameters.items() if each.no_echo or each.default is None
     ]
-    given = {*target.parameters, *target.missing}
+    given = {*desired.parameters, *desired.missing}
     return [name for name in without if name not in given and name in live.stack.parameters]
 
 
-def diff_with_live(target: StackTarget, live: LiveStack | None) -> Diff:
-    """What making the live stack what the target says would do, without asking anything else of
+def diff_with_live(desired: DesiredStack, live: LiveStack | None) -> Diff:
+    """What making the live stack what the desired says would do, without asking anything else of
     AWS.
 
     Parameters that nothing gives a value keep the stack's, unless their declaration changed (an
     image's tag stands in its description). Raises TemplateError where one of the templates has what
     only AWS understands.
     """
-    found = predict_target(_carried(target, live) if live else target, live)
+    found = predict_stack(_carried(desired, live) if live else desired, live)
     if found.problem:
         raise TemplateError.of(
-            "SW503", f"{target.root} cannot be compared with {target.stack}: {found.problem}"
+            "SW503", f"{desired.root} cannot be compared with {desired.stack}: {found.problem}"
         )
     return found.diff
 
 
-def _carried(target: StackTarget, live: LiveStack) -> StackTarget:
+def _carried(desired: DesiredStack, live: LiveStack) -> DesiredStack:
     try:
         old, new = (
             parse_template(text).data.get("Parameters") or {}
-            for text in (live.template, target.body)
+            for text in (live.template, desired.body)
         )
     except ValidationError:
-        return target
+        return desired
     values = live.stack.parameters
     same = {
         name: values[name]
-        for name in target.missing
+        for name in desired.missing
         if name in values and old.get(name) == new.get(name)
     }
-    missing = tuple(name for name in target.missing if name not in same)
-    return replace(target, parameters={**target.parameters, **same}, missing=missing)
+    missing = tuple(name for name in desired.missing if name not in same)
+    return replace(desired, parameters={**desired.parameters, **same}, missing=missing)
 
 
 def _named(names: Mapping[Place, str], parent: str, logical_id: str) -> str:
@@ -155,24 +155,24 @@ def _news(template: Template, live: LiveStack | None, name: str) -> str:
     )
 
 
-def _pseudo(target: StackTarget) -> Pseudo:
+def _pseudo(desired: DesiredStack) -> Pseudo:
     """As far as it is known before there is a stack."""
-    found = [match[1] for match in map(_REGION.match, target.urls.values()) if match]
+    found = [match[1] for match in map(_REGION.match, desired.urls.values()) if match]
     region = found[0] if found else "us-east-1"
-    return Pseudo(target.stack, region=region, account_id="${AWS::AccountId}")
+    return Pseudo(desired.stack, region=region, account_id="${AWS::AccountId}")
 
 
 class _Target:
-    """The templates of a target as a tree. Nested ones are found by what they hold: addresses name
+    """The templates of a desired as a tree. Nested ones are found by what they hold: addresses name
     it by its hash."""
 
-    def __init__(self, target: StackTarget) -> None:
-        self._target = target
+    def __init__(self, desired: DesiredStack) -> None:
+        self._target = desired
         self._by_hash = {
             hashlib.sha256(text.encode()).hexdigest(): name
-            for name, text in target.templates.items()
+            for name, text in desired.templates.items()
         }
-        self._by_url = {url: name for name, url in target.urls.items()}
+        self._by_url = {url: name for name, url in desired.urls.items()}
         self.names: dict[Place, str] = {}
 
     def stack(self, pseudo: Pseudo, live: LiveStack | None) -> StackSide:

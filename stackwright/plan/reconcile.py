@@ -83,7 +83,7 @@ class _Merge:
     def run(self) -> Reconciliation:
         diffs = {(each.stack, each.logical_id): each for each in self._foresight.diff.resources}
         changes = [self._planned(place, diffs.get(place)) for place in self._order(diffs)]
-        real = [change for change in changes if change.certainty is not Certainty.PHANTOM]
+        real = [change for change in changes if change.certainty is not Certainty.SPURIOUS]
         diff = replace(
             self._foresight.diff,
             resources=tuple(change.diff for change in real),
@@ -154,7 +154,7 @@ class _Merge:
 
     def _only_listed(self, place: Place, api: _Api, *, phantom: bool) -> PlannedChange:
         diff = _resource(place, api)
-        certainty = Certainty.PHANTOM if phantom else _certainty(diff)
+        certainty = Certainty.SPURIOUS if phantom else _certainty(diff)
         return self._with(diff, ListedChange.CLOUDFORMATION, certainty, api, None)
 
     def _with(
@@ -235,7 +235,7 @@ class _Merge:
             each.diff.address
             for each in changes
             if each.listed is ListedChange.CLOUDFORMATION
-            and each.certainty is not Certainty.PHANTOM
+            and each.certainty is not Certainty.SPURIOUS
         ]
         if unexplained and not self._foresight.problem and not self._drift:
             yield f"CloudFormation lists what the prediction does not know: {_names(unexplained)}"
@@ -261,7 +261,7 @@ def keeps_in_place(change: PlannedChange) -> bool:
     changed = change.effect is Effect.CHANGE and not change.diff.may_replace
     return (
         changed
-        and change.certainty is not Certainty.PHANTOM
+        and change.certainty is not Certainty.SPURIOUS
         and change.replacement in ("True", "Conditional")
     )
 

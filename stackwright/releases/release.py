@@ -23,7 +23,7 @@ from ..aws import PARALLEL, Storage, StoredObject
 from ..cfn import declared_keys, stack_status
 from ..core import AwsError, Cache, InputError, Level, Problem
 from ..diff import Effect
-from ..plan import Outcome, Plan, RootAction, RootPlan, StackTarget
+from ..plan import DesiredStack, Outcome, Plan, RootAction, RootPlan
 from .record import (
     ENDED,
     STARTED,
@@ -180,12 +180,12 @@ def _planned(plan: Plan, number: int, secret_names: Mapping[str, str]) -> Releas
 
 def _prefix(plan: Plan) -> str:
     """What the keys of the artifacts begin with: that of every template's address."""
-    url = next((url for root in plan.roots for url in root.target.urls.values()), "")
+    url = next((url for root in plan.roots for url in root.desired.urls.values()), "")
     return artifact_key(url).rpartition("/")[0] + "/" if "/" in artifact_key(url) else ""
 
 
 def _root(planned: RootPlan) -> RootRelease:
-    target = planned.target
+    target = planned.desired
     known = {
         name for name, each in declared_keys(target.body).parameters.items() if not each.no_echo
     }
@@ -447,7 +447,7 @@ def _moved(
 # ------------------------------------------------------------------------------------------------------
 
 
-def release_targets(release: Release, aws: Storage) -> tuple[StackTarget, ...]:
+def release_targets(release: Release, aws: Storage) -> tuple[DesiredStack, ...]:
     """What the root stacks are asked to become again, templates read from the bucket and compared
     with their hashes.
 
@@ -464,7 +464,7 @@ def release_targets(release: Release, aws: Storage) -> tuple[StackTarget, ...]:
         name: text for (_, name), text in zip(wanted, texts, strict=True) if isinstance(text, str)
     }
     return tuple(
-        StackTarget(
+        DesiredStack(
             root=root.root,
             stack=root.stack,
             templates={name: read[name] for name in root.templates},

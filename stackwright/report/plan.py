@@ -53,7 +53,7 @@ _DOES = {
 }
 _NO_RESOURCES = "no resources, only tags, parameters or outputs"
 _DANGERS = "To be allowed when it is deployed"
-_PHANTOMS = "Listed by CloudFormation, but will not happen: what they follow keeps its value"
+_SPURIOUS = "Listed by CloudFormation, but will not happen: what they follow keeps its value"
 
 
 def format_plan(plan: Plan, style: str = "text") -> str:
@@ -96,7 +96,7 @@ def _all(plan: Plan) -> Diff:
 
 def _title(root: RootPlan) -> str:
     """``app (euglena-prod-app) will be updated: 1 to change``."""
-    name = f"{root.target.root} ({root.target.stack})"
+    name = f"{root.desired.root} ({root.desired.stack})"
     counts = nonzero_counts(count_effects(root.diff.resources))
     if root.kind is RootAction.LATER:
         return f"{name} {_later(root)}: {counts or 'no changes'}"
@@ -104,7 +104,7 @@ def _title(root: RootPlan) -> str:
 
 
 def _later(root: RootPlan) -> str:
-    missing = root.target.missing
+    missing = root.desired.missing
     does = "will be updated" if root.live else "will be created"
     are = "is" if len(missing) == 1 else "are"
     return f"{does} once {', '.join(missing)} {are} known" if missing else f"{does} (predicted)"
@@ -112,7 +112,7 @@ def _later(root: RootPlan) -> str:
 
 def _unchanged(plan: Plan) -> str:
     return ", ".join(
-        f"{r.target.root} ({r.target.stack})" for r in plan.roots if r.kind is RootAction.NOTHING
+        f"{r.desired.root} ({r.desired.stack})" for r in plan.roots if r.kind is RootAction.NOTHING
     )
 
 
@@ -133,7 +133,7 @@ def _remark(change: PlannedChange, root: RootPlan) -> str:
         )
     if change.action == "SyncWithActual":
         return "was changed by hand to what the template says"
-    if root.change_set is None or change.certainty is Certainty.PHANTOM:
+    if root.change_set is None or change.certainty is Certainty.SPURIOUS:
         return ""
     if change.listed is ListedChange.CLOUDFORMATION:
         return "only listed by CloudFormation"
@@ -142,8 +142,8 @@ def _remark(change: PlannedChange, root: RootPlan) -> str:
     return "stays, though CloudFormation lists a replacement" if keeps_in_place(change) else ""
 
 
-def _phantoms(root: RootPlan) -> list[ResourceDiff]:
-    return [change.diff for change in root.changes if change.certainty is Certainty.PHANTOM]
+def _spurious(root: RootPlan) -> list[ResourceDiff]:
+    return [change.diff for change in root.changes if change.certainty is Certainty.SPURIOUS]
 
 
 def _secret(change: SecretChange) -> str:
@@ -189,12 +189,12 @@ def _root_text(root: RootPlan) -> Iterator[str]:
         yield from stacks_text(root.diff.resources, _remarks(root))
     if root.diff.outputs and root.live:
         yield outputs_text(root.diff.outputs)
-    if phantoms := _phantoms(root):
+    if spurious := _spurious(root):
         lines = (
             f"    [dim]{escape_markup(stack)}: {', '.join(names)}[/]"
-            for stack, names in _by_stack(phantoms)
+            for stack, names in _by_stack(spurious)
         )
-        yield "\n".join([f"  [dim]{_PHANTOMS} ({len(phantoms)})[/]", *lines])
+        yield "\n".join([f"  [dim]{_SPURIOUS} ({len(spurious)})[/]", *lines])
     if root.notes:
         yield "\n".join(f"  [yellow]![/] {escape_markup(note)}" for note in root.notes)
 
@@ -252,9 +252,9 @@ def _root_markdown(root: RootPlan, properties: bool) -> Iterator[str]:
     yield from stacks_markdown(root.diff.resources, _remarks(root), properties=properties)
     if root.diff.outputs and root.live:
         yield outputs_markdown(root.diff.outputs)
-    if phantoms := _phantoms(root):
-        lines = "\n".join(f"  {stack}: {', '.join(names)}" for stack, names in _by_stack(phantoms))
-        yield fold_lines(f"{_PHANTOMS} ({len(phantoms)})", lines)
+    if spurious := _spurious(root):
+        lines = "\n".join(f"  {stack}: {', '.join(names)}" for stack, names in _by_stack(spurious))
+        yield fold_lines(f"{_SPURIOUS} ({len(spurious)})", lines)
     if root.notes:
         yield "\n".join(["> [!NOTE]", *(f"> - {inline_markdown(note)}" for note in root.notes)])
 
@@ -310,19 +310,19 @@ def _root_data(root: RootPlan) -> dict[str, Any]:
     }
     shown = diff_as_data(root.diff)
     resources = [each | said.get(each["address"], {}) for each in shown.pop("resources")]
-    phantoms = [
+    spurious = [
         {"address": each.address, "type": each.type, "effect": str(each.effect)}
         | said[each.address]
-        for each in _phantoms(root)
+        for each in _spurious(root)
     ]
     return {
-        "root": root.target.root,
-        "stack": root.target.stack,
+        "root": root.desired.root,
+        "stack": root.desired.stack,
         "kind": str(root.kind),
         "change_set": root.change_set,
-        "missing": list(root.target.missing),
+        "missing": list(root.desired.missing),
         "notes": list(root.notes),
         **shown,
         "resources": resources,
-        "phantoms": phantoms,
+        "spurious": spurious,
     }

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
-from ..cfn import stack_status
+from ..cfn import STACK_TYPE, stack_status
 from ..deploy import Notice, Progress, ProgressStep, RolloutProgress, Watcher
-from ..plan import STACK, Cause, Outcome
+from ..plan import Cause, Outcome
 
 
 @contextmanager
@@ -268,7 +268,7 @@ def _cause(cause: Cause | None) -> Iterator[str]:
         yield f"  {escape_text(cause.address)} was cancelled on request"
         return
     if (
-        cause.type == STACK
+        cause.type == STACK_TYPE
         and cause.status.endswith("_COMPLETE")
         and "ROLLBACK" not in cause.status
     ):

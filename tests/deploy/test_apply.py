@@ -360,7 +360,7 @@ def test_what_is_said_not_to_happen_is_not_let_through(account):
     assert deploy(account, bucketed(), protect=True).ok
     phantom = replace(
         change("AWS::S3::Bucket", "Bucket", Effect.REPLACE, "app/storage"),
-        certainty=Certainty.PHANTOM,
+        certainty=Certainty.SPURIOUS,
     )
     plan = account.plan(bucketed("news-two"), [phantom])
     refused = apply_plan(plan, account.aws, token="t", following=account.following, protect=True)
@@ -387,7 +387,7 @@ def test_one_of_a_name_is_let_through_and_the_others_are_not(account, names):
     phantom = replace(
         real,
         diff=replace(real.diff, stack="app/other"),
-        certainty=Certainty.PHANTOM,
+        certainty=Certainty.SPURIOUS,
         physical_id="news-two",
     )
     plan = account.plan(twice("news-three", "news-four"), [real, phantom])

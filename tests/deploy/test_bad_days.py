@@ -577,7 +577,7 @@ def test_interrupted_and_hung_up(days: Days) -> None:
         assert days.recover() == []
 
 
-def sealed(days: Days, *options: str) -> Path:
+def save_plan_file(days: Days, *options: str) -> Path:
     """The plan of the other version, in a file."""
     days.turn()
     path = days.world.project.folder.parent / "plan.json"
@@ -640,7 +640,7 @@ def test_a_key_without_a_value_is_told_of_before_anything_is_done(days: Days) ->
 
 
 def test_a_plan_whose_change_set_somebody_deleted(days: Days) -> None:
-    path = sealed(days, "--keep")
+    path = save_plan_file(days, "--keep")
     cloud = days.world.client("cloudformation")
     stack = f"{PREFIX}-app"
     for each in cloud.list_change_sets(StackName=stack)["Summaries"]:
@@ -654,7 +654,7 @@ def test_a_plan_whose_change_set_somebody_deleted(days: Days) -> None:
 
 
 def test_a_plan_that_another_deployment_overtook(days: Days) -> None:
-    path = sealed(days, "--keep")
+    path = save_plan_file(days, "--keep")
     assert days.world.deploy().code == 0
     done = days.world.deploy("--plan", str(path))
     assert (done.code, "SW888 the plan is stale" in done.err) == (1, True), done.said
@@ -685,7 +685,7 @@ def test_a_plan_of_other_root_stacks(days: Days, gone: bool) -> None:
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_a_sealed_plan_of_a_stack_with_a_noecho_parameter(days: Days, keep: bool) -> None:
+def test_saved_plan_of_a_stack_with_a_noecho_parameter(days: Days, keep: bool) -> None:
     world, template = days.world, "templates/app.yaml.j2"
     whole = (world.project.folder / template).read_text(encoding="utf-8")
     names = ("AppSecretArn", "AppSecretVersionId", "WebImage")
@@ -708,7 +708,7 @@ def test_a_sealed_plan_of_a_stack_with_a_noecho_parameter(days: Days, keep: bool
     days.rebuild()
 
 
-def test_a_sealed_plan_that_could_not_know_everything_binds_what_changes(days: Days) -> None:
+def test_saved_plan_with_unknown_values_binds_the_changes(days: Days) -> None:
     """The image is not in the registry when it is planned: the deployment sends it, and finds out
     more."""
     world = days.world
@@ -745,7 +745,7 @@ def test_a_sealed_plan_that_could_not_know_everything_binds_what_changes(days: D
 
 
 def test_an_image_that_is_deleted_between_plan_and_apply(days: Days) -> None:
-    path = sealed(days)
+    path = save_plan_file(days)
     ecr = days.world.client("ecr")
     tag = str(VERSIONS[days.now]["tag"])
     digest = ecr.describe_images(repositoryName=f"{PREFIX}/web", imageIds=[{"imageTag": tag}])[
@@ -777,7 +777,7 @@ def test_releases_that_cannot_be_listed_once_change_sets_are_made(days: Days) ->
 
 
 def test_a_template_that_is_altered_between_plan_and_apply(days: Days) -> None:
-    path = sealed(days, "--keep")
+    path = save_plan_file(days, "--keep")
     s3 = days.world.client("s3")
     keys = [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
     for key in keys:

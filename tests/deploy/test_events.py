@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackwright.aws import StackEvent
+from stackwright.cfn import STACK_TYPE
 from stackwright.core.errors import AwsError
 from stackwright.deploy.events import OperationEvents, find_beginning
-from stackwright.deploy.progress import STACK
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 ROOT = "arn:aws:cloudformation:us-east-2:123456789012:stack/news-app/1"
@@ -28,7 +28,7 @@ class Story:
     def tell(self, stack, status, physical=None, *, later=0):
         self.now += timedelta(seconds=later)
         of_stack = physical is None
-        type_ = STACK if of_stack or physical.startswith("arn:") else "AWS::SNS::Topic"
+        type_ = STACK_TYPE if of_stack or physical.startswith("arn:") else "AWS::SNS::Topic"
         name = "Stack" if of_stack else f"N{len(physical)}"
         event = StackEvent(
             f"e{len(self.all)}", stack, stack, name, physical or stack, type_, status, "", self.now

@@ -12,7 +12,7 @@ from stackwright.artifacts.package import package_rendering
 from stackwright.artifacts.upload import upload_bundle
 from stackwright.aws import Boto
 from stackwright.core.model import S3Folder
-from stackwright.plan import live_stack, plan, targets
+from stackwright.plan import desired_state, live_stack, plan
 from tests.support.aws import ACCOUNT, REGION
 from tests.support.planning import Account, account
 from tests.support.projects import Project
@@ -72,12 +72,12 @@ def deploy(project: Project) -> None:
     """Both roots, with a digest that no registry knows."""
     rendering, aws = project.render(), Boto(REGION)
     bundle = package_rendering(rendering)
-    for root in targets.root_documents(rendering):
+    for root in desired_state.root_documents(rendering):
         if root.name != "base":
             bundle = package_rendering(rendering, S3Folder("news-artifacts", REGION))
             upload_bundle(bundle, ACCOUNT, aws)
-        known = targets.KnownValues(images={"web": "host/news/web@sha256:1"})
-        wanted = targets.make_target(root, rendering, bundle, known)
+        known = desired_state.KnownValues(images={"web": "host/news/web@sha256:1"})
+        wanted = desired_state.build_desired_stack(root, rendering, bundle, known)
         made = plan.preview_root(
             wanted,
             live_stack.read_stack(wanted.stack, aws, root.name),

@@ -19,12 +19,12 @@ from stackwright.diff.model import Effect, PropertyDiff, ResourceDiff
 from stackwright.plan.guardrails import ApprovalFlag, find_dangerous_changes, require_approval
 from stackwright.plan.model import (
     Certainty,
+    DesiredStack,
     ListedChange,
     Plan,
     PlannedChange,
     RootAction,
     RootPlan,
-    StackTarget,
 )
 
 REGION, ACCOUNT = "us-east-2", "123456789012"
@@ -55,7 +55,7 @@ def plan_of(before, after, kind=RootAction.UPDATE, **changes):
         )
         for each in found.resources
     )
-    target = StackTarget("app", "news-prod-app", {"app": texts[1]["app.yaml"]}, {}, {}, {})
+    target = DesiredStack("app", "news-prod-app", {"app": texts[1]["app.yaml"]}, {}, {}, {})
     root = RootPlan(target, kind, found, listed)
     now = datetime(2026, 1, 1, tzinfo=UTC)
     return Plan("prod", ACCOUNT, REGION, "arn:aws:iam::123456789012:user/me", "", now, (root,))
@@ -133,11 +133,11 @@ def test_what_only_cloudformation_says_is_believed_unless_it_is_a_phantom():
     assert [each.flag for each in find_dangerous_changes(with_change(bare))] == [
         ApprovalFlag.REPLACE
     ]
-    assert find_dangerous_changes(with_change(replace(bare, certainty=Certainty.PHANTOM))) == []
+    assert find_dangerous_changes(with_change(replace(bare, certainty=Certainty.SPURIOUS))) == []
     assert find_dangerous_changes(with_change(replace(bare, certainty=Certainty.CONDITIONAL))) == []
     assert (
         find_dangerous_changes(
-            with_change(replace(change, certainty=Certainty.PHANTOM, stateful=True))
+            with_change(replace(change, certainty=Certainty.SPURIOUS, stateful=True))
         )
         == []
     )
@@ -728,8 +728,8 @@ def test_a_logical_id_that_several_stacks_have_is_allowed_by_address_only():
         changes = tuple(
             replace(each, diff=replace(each.diff, stack=stack)) for each in root.changes
         )
-        target = replace(root.target, root=stack, stack=f"news-prod-{stack}")
-        return replace(root, target=target, changes=changes)
+        target = replace(root.desired, root=stack, stack=f"news-prod-{stack}")
+        return replace(root, desired=target, changes=changes)
 
     both = replace(
         one, roots=(named("app"), replace(named("web"), changes=named("web").changes[:1]))

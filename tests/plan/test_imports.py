@@ -12,9 +12,9 @@ import yaml
 
 from stackwright.aws import StackResource
 from stackwright.core.errors import InputError
-from stackwright.plan.imports import import_target, read_imports
+from stackwright.plan.imports import build_import, read_imports
 from stackwright.plan.live_stack import LiveStack
-from stackwright.plan.model import StackTarget
+from stackwright.plan.model import DesiredStack
 from tests.support.planning import stack
 from tests.support.projects import Project
 
@@ -47,25 +47,25 @@ def imports(project: Make, entries: str) -> Any:
     return project({"params/defaults.yaml": params, "templates/store.yaml.j2": STORE}).load()
 
 
-def target(text: str = STORE) -> StackTarget:
+def target(text: str = STORE) -> DesiredStack:
     parameters = {"Owner": "ada", "Unused": "x"}
-    return StackTarget(
+    return DesiredStack(
         "store", "news-dev-store", {"store": text}, {}, parameters, {"environment": "dev"}
     )
 
 
 def wanted(project: Make, entries: str, live: LiveStack | None = None, text: str = STORE) -> Any:
     config = imports(project, entries)
-    return import_target(target(text), live, read_imports(config)["store"], config)
+    return build_import(target(text), live, read_imports(config)["store"], config)
 
 
 def test_the_first_import_makes_a_stack_of_those_resources_alone(project: Make) -> None:
     found = wanted(project, "{store: {Files: {BucketName: news-files}}}")
-    body = json.loads(found.target.body)
+    body = json.loads(found.desired.body)
     assert list(body["Resources"]) == ["Files"]
     assert "DependsOn" not in body["Resources"]["Files"]  # what it waits for may not be there
     assert "Outputs" not in body
-    assert (list(body["Parameters"]), found.target.parameters, found.target.tags) == (
+    assert (list(body["Parameters"]), found.desired.parameters, found.desired.tags) == (
         ["Owner"],
         {"Owner": "ada"},
         {},
@@ -82,9 +82,9 @@ def test_the_first_import_makes_a_stack_of_those_resources_alone(project: Make) 
 def test_a_later_import_leaves_what_is_live_as_it_is(project: Make) -> None:
     live = LiveStack.of("store", stack(tags={"team": "a"}), LIVE)
     found = wanted(project, "{store: {Files: {BucketName: news-files}}}", live)
-    body = json.loads(found.target.body)
+    body = json.loads(found.desired.body)
     assert (list(body["Resources"]), list(body["Outputs"])) == (["Topic", "Files"], ["Old"])
-    assert found.target.tags == {"team": "a"}
+    assert found.desired.tags == {"team": "a"}
 
 
 def test_what_is_adopted_already_is_not_asked_for(project: Make) -> None:

@@ -11,7 +11,7 @@ from stackwright.deploy.destroy import list_fates
 from stackwright.diff.model import Diff
 from stackwright.health.probes import find_probed_resources
 from stackwright.plan.live_stack import LiveStack
-from stackwright.plan.model import RootAction, RootPlan, StackTarget
+from stackwright.plan.model import DesiredStack, RootAction, RootPlan
 from stackwright.plan.plan_file import read_plan, save_plan
 from stackwright.releases.release import begin_release
 from tests.support.aws import ACCOUNT, REGION, client
@@ -35,7 +35,7 @@ RESOURCES = {
     "HelloRole": StackResource("HelloRole", "role-1", "AWS::IAM::Role", "CREATE_COMPLETE"),
 }
 LIVE = LiveStack.of("app", stack(parameters={"Password": "****"}), MACRO, RESOURCES)
-TARGET = StackTarget("app", "news-dev-app", {"app": MACRO}, {}, {"Password": "hunter2"}, {})
+TARGET = DesiredStack("app", "news-dev-app", {"app": MACRO}, {}, {"Password": "hunter2"}, {})
 
 
 def test_what_is_verified() -> None:
@@ -67,7 +67,7 @@ def test_no_value_of_a_noecho_parameter_is_kept(
     body = MACRO.replace("{Type: String, NoEcho: true}", declared)
     made = whole(RootPlan(replace(TARGET, templates={"app": body}), RootAction.UPDATE, Diff()))
     assert "hunter2" not in save_plan(made)
-    assert read_plan(save_plan(made)).roots[0].target.templates == {"app": body}
+    assert read_plan(save_plan(made)).roots[0].desired.templates == {"app": body}
     with account() as found:
         monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
         client("s3").create_bucket(

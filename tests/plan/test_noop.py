@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from stackwright.plan import noop, plan
 from stackwright.plan.live_stack import LiveStack
-from stackwright.plan.model import RootAction, StackTarget
+from stackwright.plan.model import DesiredStack, RootAction
 from tests.support.aws import REGION, client
 from tests.support.planning import BUCKET, FILES, Account, account, changed, stack, target, whole
 
@@ -33,7 +33,7 @@ def test_one_call_tells_it_for_a_stack_that_is_known(aws: Account) -> None:
     aws.deploy(PLAIN)
     found = aws.live()
     aws.aws.calls.clear()
-    made = noop.plan_without_change(target(PLAIN), found)
+    made = noop.plan_noop(target(PLAIN), found)
     assert made is not None
     assert (made.kind, made.changes, made.change_set, made.changes_anything) == (
         RootAction.NOTHING,
@@ -46,20 +46,17 @@ def test_one_call_tells_it_for_a_stack_that_is_known(aws: Account) -> None:
 
 
 def test_without_a_stack_only_a_change_set_tells() -> None:
-    assert noop.plan_without_change(target(PLAIN), None) is None
+    assert noop.plan_noop(target(PLAIN), None) is None
 
 
 def test_json_is_compared_by_what_it_says(aws: Account) -> None:
     spaced = {"app": '{"Resources":   {"Topic": {"Type": "AWS::SNS::Topic"}}}'}
     aws.deploy(spaced)
     assert (
-        noop.plan_without_change(target({"app": spaced["app"].replace("   ", " ")}), aws.live())
-        is not None
+        noop.plan_noop(target({"app": spaced["app"].replace("   ", " ")}), aws.live()) is not None
     )
     assert (
-        noop.plan_without_change(
-            target({"app": spaced["app"].replace("Topic", "Other", 1)}), aws.live()
-        )
+        noop.plan_noop(target({"app": spaced["app"].replace("Topic", "Other", 1)}), aws.live())
         is None
     )
 
@@ -69,11 +66,8 @@ def test_true_is_not_one() -> None:
         f'{{"Resources": {{"T": {{"Type": "A::B::C", "Properties": {{"P": {each}}}}}}}}}'
         for each in ("true", "1")
     )
-    assert (
-        noop.plan_without_change(target({"app": yes}), LiveStack.of("app", stack(), yes))
-        is not None
-    )
-    assert noop.plan_without_change(target({"app": one}), LiveStack.of("app", stack(), yes)) is None
+    assert noop.plan_noop(target({"app": yes}), LiveStack.of("app", stack(), yes)) is not None
+    assert noop.plan_noop(target({"app": one}), LiveStack.of("app", stack(), yes)) is None
 
 
 TOPIC = "Parameters:\n  Title: {Type: String, Default: a}\n  Count: {Type: Number, Default: 1}\nResources:\n  Topic:\n"
@@ -82,11 +76,11 @@ ONE = {"app": f"{TOPIC}    Type: AWS::SNS::Topic\n    Properties: {{DisplayName:
 
 def one(
     files: Mapping[str, str] = ONE, parameters: Mapping[str, str] | None = None, **options: Any
-) -> StackTarget:
+) -> DesiredStack:
     return target(files, parameters, **options)
 
 
-def as_live(wanted: StackTarget, **options: Any) -> LiveStack:
+def as_live(wanted: DesiredStack, **options: Any) -> LiveStack:
     """The stack that the target asks for."""
     given = {"parameters": {"Title": "a", "Count": "1"}, "tags": dict(wanted.tags), **options}
     return LiveStack.of("app", stack(**given), wanted.body)
@@ -94,8 +88,8 @@ def as_live(wanted: StackTarget, **options: Any) -> LiveStack:
 
 def test_it_is_as_it_is_asked_for() -> None:
     live = as_live(one())
-    assert noop.plan_without_change(one(), live) is not None
-    assert noop.plan_without_change(one(parameters={"Title": "a"}), live) is not None
+    assert noop.plan_noop(one(), live) is not None
+    assert noop.plan_noop(one(parameters={"Title": "a"}), live) is not None
 
 
 @pytest.mark.parametrize(
@@ -129,9 +123,9 @@ def test_it_is_as_it_is_asked_for() -> None:
         pytest.param(one(), {"status": "UPDATE_IN_PROGRESS"}, id="under way"),
     ],
 )
-def test_what_a_change_set_has_to_tell(wanted: StackTarget, options: dict[str, Any]) -> None:
+def test_what_a_change_set_has_to_tell(wanted: DesiredStack, options: dict[str, Any]) -> None:
     live = as_live(one(), **options)
-    assert noop.plan_without_change(wanted, live) is None
+    assert noop.plan_noop(wanted, live) is None
 
 
 @pytest.mark.parametrize(
@@ -151,37 +145,37 @@ def test_what_resolves_outside_may_have_moved(more: str) -> None:
     parameters = {"Param": "/a"} if more.startswith(" ") else {}
     wanted = one({"app": text})
     live = as_live(wanted, parameters={"Title": "a", "Count": "1", **parameters})
-    assert noop.plan_without_change(wanted, live) is None
+    assert noop.plan_noop(wanted, live) is None
 
 
 def test_what_names_a_version_does_not_move() -> None:
     wanted = one({"app": f"Metadata: {{A: '{{{{resolve:ssm:/name:3}}}}'}}\n{ONE['app']}"})
     live = as_live(wanted)
-    assert noop.plan_without_change(wanted, live) is not None
+    assert noop.plan_noop(wanted, live) is not None
 
 
 def test_a_value_that_nobody_shows_cannot_be_compared() -> None:
     hidden = {"app": ONE["app"].replace("{Type: String", "{Type: String, NoEcho: true")}
     live = as_live(one(hidden), parameters={"Title": "****", "Count": "1"})
-    assert noop.plan_without_change(one(hidden, {"Title": "a"}), live) is None
-    assert noop.plan_without_change(one(hidden), live) is not None  # it keeps what it has
+    assert noop.plan_noop(one(hidden, {"Title": "a"}), live) is None
+    assert noop.plan_noop(one(hidden), live) is not None  # it keeps what it has
 
 
 def test_nested_templates_are_known_by_their_names_only_where_these_are_their_hashes() -> None:
     wanted = target(PLAIN)
     live = as_live(wanted, parameters={"Level": "info", "Password": "none"})
-    assert noop.plan_without_change(wanted, live) is not None
+    assert noop.plan_noop(wanted, live) is not None
     elsewhere = replace(
         wanted, urls={**wanted.urls, "app/network": "https://b.s3.amazonaws.com/network.yaml"}
     )
-    assert noop.plan_without_change(elsewhere, live) is None
+    assert noop.plan_noop(elsewhere, live) is None
     altered = replace(wanted, templates={**wanted.templates, "app/network": "Resources: {}"})
-    assert noop.plan_without_change(altered, live) is None
+    assert noop.plan_noop(altered, live) is None
 
 
 def test_it_is_as_if_a_change_set_had_said_so(aws: Account) -> None:
     aws.deploy(PLAIN)
-    told, read = aws.preview(target(PLAIN)), noop.plan_without_change(target(PLAIN), aws.live())
+    told, read = aws.preview(target(PLAIN)), noop.plan_noop(target(PLAIN), aws.live())
     assert read is not None
     assert (read.kind, read.stack_id, read.live) == (told.kind, told.stack_id, told.live)
     assert whole(read).empty

@@ -220,7 +220,7 @@ def test_a_sibling_that_keeps_its_output_makes_phantoms(aws: Account) -> None:
     )
     assert short(found) == {
         "app/network:Vpc": ("change", "both", "certain"),
-        "app/web:Rule": ("replace", "CloudFormation only", "phantom"),
+        "app/web:Rule": ("replace", "CloudFormation only", "spurious"),
     }
     assert [each.address for each in found.diff.resources] == ["app/network:Vpc"]
     text = format_plan(whole(found))
@@ -1140,7 +1140,7 @@ def test_values_of_noecho_parameters_are_hidden_everywhere(aws: Account) -> None
     for made in (whole(found), whole(later)):
         for text in [*(format_plan(made, style) for style in PLAN_FORMATS), save_plan(made)]:
             assert SECRET not in text
-    assert read_plan(save_plan(whole(found))).roots[0].target.parameters == {"Level": "debug"}
+    assert read_plan(save_plan(whole(found))).roots[0].desired.parameters == {"Level": "debug"}
 
 
 def test_dynamic_references_stay_references(aws: Account) -> None:
@@ -1236,11 +1236,11 @@ def test_why_a_plan_is_stale(now: dict[str, Any], answer: list[Any], reason: str
     assert plan.find_stale_reasons(found, None, made) == f"{STACK} does not exist any more"
 
 
-# --- the sealed file
+# --- the saved plan
 # --------------------------------------------------------------------------------------------
 
 
-def sealed() -> str:
+def saved_text() -> str:
     api = described("Topic", "AWS::SNS::Topic", Replacement="True")
     api["Details"] = [detail("/Properties/TopicName", "Always", BeforeValue="a", AfterValue="b")]
     found = preview(fake(api), TOPIC.replace("DisplayName: a", "DisplayName: b"))
@@ -1250,7 +1250,7 @@ def sealed() -> str:
     )
 
 
-def test_a_sealed_plan_is_the_plan(aws: Account) -> None:
+def test_saved_plan_reads_as_it_was_made(aws: Account) -> None:
     aws.deploy()
     found = aws.preview(target(parameters={"Level": "debug"}, tags={"team": "news"}))
     again = read_plan(save_plan(whole(found)))
@@ -1261,47 +1261,47 @@ def test_a_sealed_plan_is_the_plan(aws: Account) -> None:
     assert aws.execute(again.roots[0]) == "UPDATE_COMPLETE"
 
 
-def test_every_value_is_sealed() -> None:
-    made = read_plan(sealed())
+def test_saved_plan_holds_every_value() -> None:
+    made = read_plan(saved_text())
     assert made.secret_changes[0].before == "v1"
     assert made.roots[0].changes[0].diff.properties[-1].after == "b"
-    assert made.roots[0].target.body.startswith("Resources:")
+    assert made.roots[0].desired.body.startswith("Resources:")
 
 
 @given(st.data())
-def test_nothing_of_a_sealed_plan_can_be_changed(data: st.DataObject) -> None:
-    at = data.draw(st.integers(0, len(SEALED) - 1))
+def test_any_damaged_character_of_a_saved_plan_is_detected(data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(SAVED) - 1))
     other = data.draw(
-        st.characters(min_codepoint=33, max_codepoint=126).filter(lambda each: each != SEALED[at])
+        st.characters(min_codepoint=33, max_codepoint=126).filter(lambda each: each != SAVED[at])
     )
     with pytest.raises(InputError) as caught:
-        read_plan(SEALED[:at] + other + SEALED[at + 1 :])
+        read_plan(SAVED[:at] + other + SAVED[at + 1 :])
     assert caught.value.problems[0].code == "SW805"
 
 
-SEALED = sealed()
+SAVED = saved_text()
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "is not JSON"),
-        ("[]", "is not a plan"),
-        ('{"format": "other"}', "is not a plan"),
+        ("[]", "is not a saved plan"),
+        ('{"format": "other"}', "is not a saved plan"),
         ("[" * 100_000, "is not JSON"),
         (
-            SEALED.replace('"version": 1', '"version": 2'),
-            "is of version 2, and this tool reads version 1",
+            SAVED.replace('"version": 2', '"version": 1'),
+            "has version 1, and this tool reads version 2",
         ),
         (
-            SEALED.replace("host/web@sha256:1", "host/web@sha256:2"),
-            "was changed after it was sealed",
+            SAVED.replace("host/web@sha256:1", "host/web@sha256:2"),
+            "its checksum does not match",
         ),
-        (SEALED[:-100], "is not JSON"),
+        (SAVED[:-100], "is not JSON"),
     ],
     ids=["empty", "list", "foreign", "deep", "version", "changed", "cut"],
 )
-def test_what_is_no_sealed_plan_is_refused(text: str, message: str) -> None:
+def test_text_that_is_no_saved_plan_is_refused(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         read_plan(text)
     assert caught.value.problems[0].code == "SW805"

@@ -16,7 +16,7 @@ from stackwright.artifacts.upload import upload_bundle
 from stackwright.cfn.template import parse_template
 from stackwright.config.load import load_config
 from stackwright.core.model import Rendering, S3Folder
-from stackwright.plan import live_stack, plan, targets
+from stackwright.plan import desired_state, live_stack, plan
 from stackwright.plan.guardrails import find_dangerous_changes
 from stackwright.plan.model import Certainty, ListedChange, RootAction, RootPlan
 from stackwright.render.render import render_templates
@@ -37,8 +37,8 @@ class Production:
     aws: Account
     certificate: str
     folder: Path
-    known: targets.KnownValues = field(
-        default_factory=lambda: targets.KnownValues(
+    known: desired_state.KnownValues = field(
+        default_factory=lambda: desired_state.KnownValues(
             images={name: f"host/euglena-prod/{name}@sha256:{'1' * 64}" for name in IMAGES},
             secrets={"app": "v1"},
         )
@@ -51,16 +51,18 @@ class Production:
     def plan(self, rendering: Rendering, root: str) -> RootPlan:
         bundle = package_rendering(rendering, S3Folder(BUCKET, REGION))
         upload_bundle(bundle, ACCOUNT, self.aws.aws)
-        names = [each.name for each in targets.root_documents(rendering)]
+        names = [each.name for each in desired_state.root_documents(rendering)]
         lives = {
             name: live_stack.read_stack(
-                targets.stack_name(rendering.config, name), self.aws.aws, name
+                desired_state.stack_name(rendering.config, name), self.aws.aws, name
             )
             for name in names
         }
         outputs = {name: found.stack.outputs for name, found in lives.items() if found}
-        document = next(each for each in targets.root_documents(rendering) if each.name == root)
-        wanted = targets.make_target(
+        document = next(
+            each for each in desired_state.root_documents(rendering) if each.name == root
+        )
+        wanted = desired_state.build_desired_stack(
             document, rendering, bundle, replace(self.known, outputs=outputs)
         )
         return plan.preview_root(
@@ -69,21 +71,21 @@ class Production:
 
     def deploy(self) -> None:
         rendering = self.rendering()
-        for root in targets.root_documents(rendering):
+        for root in desired_state.root_documents(rendering):
             found = self.plan(rendering, root.name)
             self.aws.aws.execute_change_set(str(found.change_set), f"token-{root.name}")
-            stack = self.aws.aws.stack(found.target.stack)
+            stack = self.aws.aws.stack(found.desired.stack)
             assert stack is not None
             assert stack.status == "CREATE_COMPLETE", [
                 (e.logical_id, e.reason)
-                for e in self.aws.aws.events(found.target.stack)
+                for e in self.aws.aws.events(found.desired.stack)
                 if e.status == "CREATE_FAILED"
             ]
 
     def change(self, rendering: Rendering) -> RootPlan:
         found = self.plan(rendering, "app")
         plan.discard_change_sets(found, self.aws.aws)
-        assert self.aws.aws.change_sets(found.target.stack) == []
+        assert self.aws.aws.change_sets(found.desired.stack) == []
         return found
 
 
@@ -127,7 +129,7 @@ def edited(path: str, old: str, new: str) -> Callable[[Rendering], Rendering]:
 
 def happens(found: RootPlan) -> dict[str, str]:
     """What happens, by address; phantoms left out."""
-    real = [change for change in found.changes if change.certainty is not Certainty.PHANTOM]
+    real = [change for change in found.changes if change.certainty is not Certainty.SPURIOUS]
     return {change.diff.address: str(change.effect) for change in real}
 
 
@@ -193,7 +195,7 @@ def test_another_namespace_replaces_what_stands_in_it(production: Production) ->
     assert [each.address for each in find_dangerous_changes(whole(found))] == [
         "app/base:Namespace"
     ]  # what stands in it follows
-    phantoms = {each.diff.address for each in found.changes if each.certainty is Certainty.PHANTOM}
+    phantoms = {each.diff.address for each in found.changes if each.certainty is Certainty.SPURIOUS}
     assert "app/state:RedisTaskDefinition" in phantoms
     assert found.diff.losses == ()
     text = format_plan(whole(found), "markdown")
@@ -228,7 +230,7 @@ def test_opening_a_security_group_stands_on_top(production: Production) -> None:
     found = production.change(edited("app/security.yaml", first, wider)(production.rendering()))
     assert len(happens(found)) == 1
     assert {
-        change.listed for change in found.changes if change.certainty is not Certainty.PHANTOM
+        change.listed for change in found.changes if change.certainty is not Certainty.SPURIOUS
     } == {ListedChange.BOTH}
     text = format_plan(whole(found))
     assert text.splitlines()[1].endswith("CidrIp: 0.0.0.0/0 (--allow-broader-access)[/]")

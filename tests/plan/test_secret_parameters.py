@@ -80,10 +80,10 @@ def test_a_value_that_is_there_is_kept(
 
     larger = ("--set", "size=small")
     assert "db.t4g.small" in run(shop, "diff", "--against", "deployed", *larger).stdout
-    sealed = tmp_path / "plan.json"
-    made = run(shop, "plan", "--out", str(sealed), *larger)
+    saved = tmp_path / "plan.json"
+    made = run(shop, "plan", "--out", str(saved), *larger)
     assert made.returncode == 0, made.stderr
-    done = run(shop, "deploy", "--plan", str(sealed), "--yes", *larger)
+    done = run(shop, "deploy", "--plan", str(saved), "--yes", *larger)
     assert (done.returncode, password(engine)) == (0, "hunter2-first"), done.stderr
     changed = run(
         shop, "deploy", "--yes", *larger, "--set", "deploy.parameters.main.Pw=hunter2-second"
@@ -91,7 +91,7 @@ def test_a_value_that_is_there_is_kept(
     assert (changed.returncode, password(engine)) == (0, "hunter2-second"), changed.stderr
     for each in (made, done, changed):
         assert "hunter2" not in each.stdout + each.stderr
-    assert "hunter2" not in sealed.read_text()
+    assert "hunter2" not in saved.read_text()
 
 
 def test_a_kept_plan_that_was_refused_for_want_of_a_flag_can_still_be_deployed(
@@ -99,13 +99,13 @@ def test_a_kept_plan_that_was_refused_for_want_of_a_flag_can_still_be_deployed(
 ) -> None:
     assert run(shop, "deploy", "--yes", *GIVEN).returncode == 0
     shop.write({"templates/main.yaml.j2": TEMPLATE.replace("Engine: postgres", "Engine: mysql")})
-    sealed = str(tmp_path / "plan.json")
-    assert run(shop, "plan", "--keep", "--out", sealed).returncode == 0
-    refused = run(shop, "deploy", "--plan", sealed, "--yes")
+    saved = str(tmp_path / "plan.json")
+    assert run(shop, "plan", "--keep", "--out", saved).returncode == 0
+    refused = run(shop, "deploy", "--plan", saved, "--yes")
     assert refused.returncode == 1
     assert "SW820 refused: main:Db" in refused.stderr
     done = run(
-        shop, "deploy", "--plan", sealed, "--yes", "--allow-replace", "Db", "--allow-data-loss"
+        shop, "deploy", "--plan", saved, "--yes", "--allow-replace", "Db", "--allow-data-loss"
     )
     assert done.returncode == 0, done.stderr
 

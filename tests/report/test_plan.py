@@ -43,7 +43,7 @@ def change(
 
 
 def root(kind: RootAction, *changes: PlannedChange, name: str = "app", **options: Any) -> RootPlan:
-    real = tuple(each.diff for each in changes if each.certainty is not Certainty.PHANTOM)
+    real = tuple(each.diff for each in changes if each.certainty is not Certainty.SPURIOUS)
     wanted = replace(
         target({name: "Resources: {}"}),
         root=name,
@@ -76,7 +76,7 @@ UPDATED = root(
         "Phantom",
         Effect.REPLACE,
         ListedChange.CLOUDFORMATION,
-        Certainty.PHANTOM,
+        Certainty.SPURIOUS,
         stack="app/agent",
         replacement="True",
     ),
@@ -229,8 +229,8 @@ def test_json() -> None:
         "app/web:Only": ("CloudFormation only", "certain"),
         "app/web:Stays": ("both", "certain"),
     }
-    assert [(each["address"], each["certainty"]) for each in app["phantoms"]] == [
-        ("app/agent:Phantom", "phantom")
+    assert [(each["address"], each["certainty"]) for each in app["spurious"]] == [
+        ("app/agent:Phantom", "spurious")
     ]
     assert app["losses"] == [
         {"address": "app/web:Task", "physical_id": "t-1", "policy": "Delete", "kept": False}

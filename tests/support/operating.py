@@ -19,11 +19,11 @@ from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
 from stackwright.plan.model import (
     Certainty,
+    DesiredStack,
     ListedChange,
     PlannedChange,
     RootAction,
     RootPlan,
-    StackTarget,
 )
 from tests.support.aws import REGION
 
@@ -100,7 +100,7 @@ class Account:
         assert found is not None
         assert found.status == "CREATE_COMPLETE", found.reason
         held = {path: json.dumps(data) for path, data in texts.items()}
-        target = StackTarget(root, name, held, {path: f"{URL}{path}" for path in held}, {}, {})
+        target = DesiredStack(root, name, held, {path: f"{URL}{path}" for path in held}, {}, {})
         return RootPlan(target, kind, Diff(), tuple(changes), arn, found.stack_id)
 
 

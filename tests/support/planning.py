@@ -29,7 +29,7 @@ from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
 from stackwright.plan import live_stack, plan
 from stackwright.plan.live_stack import LiveStack
-from stackwright.plan.model import Plan, RootPlan, StackTarget
+from stackwright.plan.model import DesiredStack, Plan, RootPlan
 from tests.support.aws import ACCOUNT, REGION, client
 
 BUCKET = "templates"
@@ -104,7 +104,7 @@ def changed(
 
 def target(
     files: Mapping[str, str] = FILES, parameters: Mapping[str, str] | None = None, **options: Any
-) -> StackTarget:
+) -> DesiredStack:
     """Nested templates are named by their content, as `package` names them."""
     texts: dict[str, str] = {}
     urls: dict[str, str] = {}
@@ -116,7 +116,7 @@ def target(
         texts[name] = text
         urls[name] = f"https://{BUCKET}.s3.{REGION}.amazonaws.com/{digest}.template.yaml"
     root = min(files, key=len)
-    return StackTarget(
+    return DesiredStack(
         root, STACK, texts, urls, parameters or {}, options.pop("tags", {}), **options
     )
 
@@ -159,12 +159,12 @@ class Account:
     def live(self) -> LiveStack | None:
         return live_stack.read_stack(STACK, self.aws, "app")
 
-    def upload(self, wanted: StackTarget) -> None:
+    def upload(self, wanted: DesiredStack) -> None:
         for name, url in wanted.urls.items():
             key = url.rpartition("/")[2]
             client("s3").put_object(Bucket=BUCKET, Key=key, Body=wanted.templates[name].encode())
 
-    def preview(self, wanted: StackTarget, **options: Any) -> RootPlan:
+    def preview(self, wanted: DesiredStack, **options: Any) -> RootPlan:
         self.upload(wanted)
         return plan.preview_root(
             wanted, self.live(), self.aws, run="run", description="by tester", **options

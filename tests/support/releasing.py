@@ -19,7 +19,7 @@ from stackwright.core.model import S3Folder
 from stackwright.diff.model import Diff
 from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server
-from stackwright.plan.model import Outcome, Plan, RootAction, RootPlan, StackTarget
+from stackwright.plan.model import DesiredStack, Outcome, Plan, RootAction, RootPlan
 from tests.support.aws import ACCOUNT, REGION, client
 from tests.support.projects import Project
 
@@ -85,7 +85,7 @@ def emulator(**settings: Any) -> Iterator[Server]:
 
 def targets(
     project: Project, parameters: Mapping[str, Mapping[str, str]] | None = None
-) -> list[StackTarget]:
+) -> list[DesiredStack]:
     """The roots of a project as they are, uploaded to the bucket where it is there."""
     rendering = project.render()
     there = any(each["Name"] == BUCKET for each in client("s3").list_buckets()["Buckets"])
@@ -93,7 +93,7 @@ def targets(
     if there:
         upload_bundle(bundle, ACCOUNT, Boto(REGION))
     return [
-        StackTarget(
+        DesiredStack(
             root=root,
             stack=f"news-dev-{root}",
             templates={
@@ -114,7 +114,7 @@ def targets(
     ]
 
 
-def deploy(target: StackTarget) -> Outcome:
+def deploy(target: DesiredStack) -> Outcome:
     """One root by a change set, to its end; nothing where nothing changes."""
     aws = Boto(REGION)
     kind: Any = "UPDATE" if aws.stack(target.stack) else "CREATE"
@@ -136,13 +136,13 @@ def deploy(target: StackTarget) -> Outcome:
     return outcome(target, stack.status)
 
 
-def outcome(target: StackTarget, status: str = "UPDATE_COMPLETE") -> Outcome:
+def outcome(target: DesiredStack, status: str = "UPDATE_COMPLETE") -> Outcome:
     ok = status in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
     return Outcome(target.root, target.stack, status, ok, BEGAN, BEGAN.replace(minute=31))
 
 
 def plan(
-    roots: Sequence[StackTarget], kind: RootAction = RootAction.UPDATE, **changes: Any
+    roots: Sequence[DesiredStack], kind: RootAction = RootAction.UPDATE, **changes: Any
 ) -> Plan:
     """A plan of these roots."""
     made = Plan(

@@ -162,7 +162,7 @@ _STAGES = (
     Code(
         "SW707",
         "A resource would be replaced",
-        "The old one goes, with its name and what is in it.",
+        "The old resource goes, with its name and contents.",
     ),
     Code("SW860", "An account or repository that policies need is not known"),
     Code(
@@ -183,18 +183,18 @@ _STAGES = (
     ),
     Code(
         "SW805",
-        "Not a plan file, or one that was changed",
-        "What is executed is what was approved.",
+        "Not a saved plan, or a damaged one",
+        "A checksum finds damage; who can write the file can change the plan.",
     ),
     Code(
         "SW820",
-        "A replacement or removal without leave",
-        "The old one goes, with its name and what is in it.",
+        "Unapproved replacement or removal",
+        "The old resource goes, with its name and contents.",
     ),
-    Code("SW821", "A loss of data without leave"),
+    Code("SW821", "Unapproved loss of data"),
     Code(
         "SW822",
-        "Wider access without leave",
+        "Unapproved wider access",
         "Granted by mistake, it is hard to notice afterwards.",
     ),
     Code(
@@ -239,7 +239,7 @@ _STAGES = (
     Code("SW887", "There is no release to restore"),
     Code(
         "SW888",
-        "A sealed plan that does not hold any more",
+        "A saved plan that is stale",
         "What was approved is what is executed, or nothing.",
     ),
     Code(

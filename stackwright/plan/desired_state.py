@@ -11,7 +11,7 @@ from msgspec import Struct
 from ..aws import Stack
 from ..cfn import stack_status
 from ..core import Bundle, Config, Document, InputError, Rendering, Source, SourceKind
-from .model import StackTarget
+from .model import DesiredStack
 
 BUCKET_OUTPUT = "ArtifactBucketName"
 """Output of a root stack that names the bucket for artifacts and releases."""
@@ -112,9 +112,9 @@ def find_bucket_root(rendering: Rendering) -> str | None:
     )
 
 
-def make_target(
+def build_desired_stack(
     root: Document, rendering: Rendering, bundle: Bundle, known: KnownValues
-) -> StackTarget:
+) -> DesiredStack:
     """What one root is asked to become.
 
     A root goes into the request itself as long as there is no bucket, and always where it makes the
@@ -129,7 +129,7 @@ def make_target(
         _given(root, config, sources, known)
     )
     inline = bundle.folder is None or root.name == find_bucket_root(rendering)
-    made = StackTarget(
+    made = DesiredStack(
         root=root.name,
         stack=stack_name(config, root.name),
         templates={name: bundle.templates[name].text for name in names},
