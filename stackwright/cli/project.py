@@ -89,9 +89,9 @@ def _pages(project: Path) -> dict[str, str]:
     from ..config import list_environments
     from ..core import ParameterData, compose_yaml
     from ..preflight import derive_permissions
-    from ..report import draw_svg, parameters_page, permissions_page, rules_page
+    from ..report import draw_svg, parameters_page, permissions_page, preflight_page, rules_page
 
-    pages = {"rules.md": rules_page()}
+    pages = {"rules.md": rules_page(), "preflight.md": preflight_page()}
     schema = _schema(project)
     defaults = project / "params/defaults.yaml"
     if schema is not None:

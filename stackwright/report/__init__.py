@@ -3,7 +3,7 @@ reads or decides."""
 
 from .diagram import draw_svg
 from .diff import format_diff
-from .docs import parameters_page, rules_page
+from .docs import parameters_page, preflight_page, rules_page
 from .permissions import permissions_page, roles_json, roles_template
 from .plan import format_plan
 from .preflight import preflight_as_data, preflight_as_text, summarize_preflight
@@ -37,6 +37,7 @@ __all__ = [
     "permissions_page",
     "preflight_as_data",
     "preflight_as_text",
+    "preflight_page",
     "rehearsal_as_data",
     "rehearsal_as_text",
     "release_result",

@@ -20,6 +20,7 @@ from stackwright.aws.account import Subnet
 from stackwright.core.errors import AwsError
 from stackwright.core.model import Rendering
 from stackwright.health.model import CheckState
+from stackwright.preflight.checks import CHECKS, Check
 from stackwright.preflight.model import PreflightCheck
 from stackwright.preflight.permissions import NAMED_CALLS
 from stackwright.preflight.preflight import run_preflight
@@ -266,6 +267,13 @@ def check_account(project: Project, account: Account) -> dict[str, PreflightChec
     found = run_preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
     assert len({each.name for each in found}) == len(found)
     return {each.name: each for each in found}
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_every_check_has_a_title_a_reason_and_a_source(check: type[Check]):
+    assert check.title
+    assert check.reason.endswith(".")
+    assert check.source.startswith("https://docs.aws.amazon.com/")
 
 
 def test_good_account_passes_every_check(project: Project):
