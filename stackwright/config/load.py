@@ -342,11 +342,20 @@ def _location(layer: Layer, path: ParameterPath) -> Location:
 
 
 def _locate(layers: Sequence[Layer]) -> dict[ParameterPath, Location]:
-    """Where each path was given last: maps and unknown keys too, for messages."""
-    found: dict[ParameterPath, Location] = {}
+    """The location that gave each path last, of maps and unknown keys too, for messages.
+
+    A list or scalar replaces the earlier value as a whole, so the places of its items go.
+    """
+    locations: dict[ParameterPath, Location] = {}
     for layer in layers:
-        found.update(layer.locations)
-    return found
+        replaced = {path for path, _ in _walk(layer.data, ())}
+        locations = {
+            path: location
+            for path, location in locations.items()
+            if not any(path[:length] in replaced for length in range(1, len(path)))
+        }
+        locations.update(layer.locations)
+    return locations
 
 
 def _environment_problems(

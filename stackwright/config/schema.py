@@ -1,9 +1,13 @@
 """``params/schema.json`` (JSON Schema 2020-12): validation with readable messages, defaults, and
 ``aws.env`` names.
 
-Two annotations of ours: ``x-aws-env`` names the variable of ``aws.env`` that may supply a
-parameter, ``x-message`` is shown where a subschema fails that JSON Schema itself could only
-describe as "not valid".
+A project's schema may hold four annotations of ours, which other validators ignore:
+
+- ``x-aws-env``: the variable of ``aws.env`` that may supply the parameter;
+- ``x-expected``, beside a ``pattern``: a noun for the values that match, such as "IPv4 range such
+  as 10.0.0.0/8"; the message is ``"::/0" is no <x-expected>``;
+- ``x-message``: the whole message where a subschema fails;
+- ``x-unit``: the unit of a number, for messages and the reference.
 """
 
 from __future__ import annotations
@@ -37,7 +41,8 @@ _BOUNDS = {
     "maxLength": "is longer than {} characters",
     "minItems": "has fewer than {} items",
     "maxItems": "has more than {} items",
-    "pattern": "does not match {}",
+    "minProperties": "has fewer than {} keys",
+    "maxProperties": "has more than {} keys",
     "multipleOf": "is not a multiple of {}",
     "const": "must be {}",
 }
@@ -178,7 +183,8 @@ def _problems(error: Any, above: ParameterPath) -> Iterator[tuple[Problem, Param
         for child in _closest(error):
             yield from _problems(child, path)
     else:
-        yield _leaf_problem(error, path), path
+        key = (error.instance,) if "propertyNames" in error.schema_path else ()
+        yield _leaf_problem(error, path), (*path, *key)
 
 
 def _own_message(error: Any) -> str:
@@ -225,7 +231,6 @@ def _unknown(error: Any, path: ParameterPath) -> Iterator[tuple[Problem, Paramet
 
 def _leaf_problem(error: Any, path: ParameterPath) -> Problem:
     name, value, rule = dotted(path) or "parameters", error.instance, error.validator_value
-    unit = error.schema.get("x-unit", "")
     if error.validator == "type":
         wanted = " or ".join(
             _KINDS.get(kind, kind) for kind in ([rule] if isinstance(rule, str) else rule)
@@ -246,12 +251,27 @@ def _leaf_problem(error: Any, path: ParameterPath) -> Problem:
             "SW012",
             f"{name}: {short_value(value)} is not a valid {rule} ({error.cause or error.message})",
         )
-    if error.validator in _BOUNDS:
-        text = _BOUNDS[error.validator].format(
-            rule if error.validator == "pattern" else short_value(rule)
-        )
-        return Problem("SW012", f"{name}: {short_value(value)} {text}{f' {unit}' if unit else ''}")
-    return Problem("SW012", f"{name}: {error.message[:200]}")
+    return Problem("SW012", f"{name}: {_violation(error)}")
+
+
+def _violation(error: Any) -> str:
+    """What is wrong with a value, ``0 is below the minimum of 1 tasks``; the library's own words
+    for rules that are in no table here."""
+    value, rule, schema = error.instance, error.validator_value, error.schema
+    if error.validator == "pattern":
+        expected = schema.get("x-expected")
+        text = f"is no {expected}" if expected else f"does not match {rule}"
+    elif error.validator == "uniqueItems":
+        twice = next(item for index, item in enumerate(value) if item in value[:index])
+        text = f"has the item {short_value(twice)} twice"
+    elif error.validator == "not" and isinstance(rule, dict) and "enum" in rule:
+        text = f"must be none of {', '.join(str(item) for item in rule['enum'])}"
+    elif error.validator in _BOUNDS:
+        unit = f" {schema['x-unit']}" if "x-unit" in schema else ""
+        text = _BOUNDS[error.validator].format(short_value(rule)) + unit
+    else:
+        return str(error.message[:200])
+    return f"{short_value(value)} {text}"
 
 
 def short_value(value: Any) -> str:

@@ -44,6 +44,13 @@ SCHEMA = """\
     "either": {"anyOf": [
       {"type": "string"}, {"type": "object", "additionalProperties": false, "properties": {"name": {"type": "string"}}}
     ]},
+    "zone": {"type": "string", "pattern": "^[a-z]+-[0-9]$", "x-expected": "zone such as east-1"},
+    "tags": {"type": "array", "uniqueItems": true},
+    "teams": {
+      "type": "object",
+      "maxProperties": 1,
+      "propertyNames": {"pattern": "^[a-z]+$", "x-expected": "lowercase word", "not": {"enum": ["root", "admin"]}}
+    },
     "map": {"type": "object", "patternProperties": {"^[a-z]+$": {"type": "integer"}}, "additionalProperties": false}
   },
   "additionalProperties": false
@@ -437,6 +444,33 @@ BY_SCHEMA = [
         "SW012",
         ":1",
         'account_id: "0123" does not match ^[0-9]{12}$',
+    ),
+    schema(
+        "pattern with words", "zone: 5a\n", "SW012", ":1", 'zone: "5a" is no zone such as east-1'
+    ),
+    schema(
+        "key that no pattern allows",
+        "teams:\n  A1: x\n",
+        "SW012",
+        ":2",
+        '"A1" is no lowercase word',
+    ),
+    schema(
+        "reserved key", "teams:\n  root: x\n", "SW012", ":2", '"root" must be none of root, admin'
+    ),
+    schema("too many keys", "teams: {a: 1, b: 2}\n", "SW012", ":1", "has more than 1 keys"),
+    schema("item twice", "tags: [a, b, a]\n", "SW012", ":1", 'has the item "a" twice'),
+    Case(
+        "item of an overridden list",
+        {
+            "params/schema.json": SCHEMA,
+            "params/defaults.yaml": "network:\n  cidr: 10.0.0.0/16\n  zones:\n    - a\n    - b\n",
+        },
+        "SW011",
+        "--set network.zones",
+        "network.zones[0] must be text, not 1",
+        "put it in quotes",
+        arguments=("--set", "network.zones=[1, b]"),
     ),
     schema(
         "word for a switch", "flag: yes\n", "SW011", ":1", 'flag must be true or false, not "yes"'
