@@ -13,6 +13,7 @@ import pytest
 
 from stackwright.cli import main, project
 from stackwright.config import schema
+from stackwright.core.codes import CODES
 from stackwright.core.errors import InputError
 from stackwright.core.model import dotted
 from stackwright.core.yaml_nodes import ParameterData, compose_yaml
@@ -118,17 +119,24 @@ def test_every_code_is_in_the_reference_and_in_use():
     known = set(catalogue())
     assert {code for code in known if f"| {code} |" not in page} == set()
     assert used - known == set(), "raised, but not in the catalogue"
-    listing = ROOT / "stackwright/lint/rules/__init__.py"
+    codes = ROOT / "stackwright/core/codes"
     others = "".join(
-        path.read_text() for path in (ROOT / "stackwright").rglob("*.py") if path != listing
+        path.read_text() for path in (ROOT / "stackwright").rglob("*.py") if path.parent != codes
     )
-    listed = re.findall(r'Code\("(SW\d{3})"', listing.read_text())
-    assert {code for code in listed if f'"{code}"' not in others} == set()
+    assert {code.id for code in CODES if f'"{code.id}"' not in others} == set()
+
+
+@pytest.mark.parametrize("code", catalogue().values(), ids=lambda code: code.id)
+def test_every_code_says_what_is_wrong_and_what_to_do(code):
+    assert code.title
+    assert not code.title.endswith(".")
+    assert code.action.endswith(".")
+    assert code.action.count(". ") == 0, "one sentence"
+    assert not code.reason or code.reason.endswith(".")
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_every_rule_has_a_reason_and_a_source(rule):
-    assert rule.title
     assert rule.reason.endswith(".")
     assert rule.source.startswith("https://")
 

@@ -1,11 +1,13 @@
 """Types and helpers that every stage uses; nothing here knows CloudFormation or AWS.
 
 ``errors`` holds the exceptions that carry problems to the user, ``model`` the frozen values that
-are handed from stage to stage, ``cache`` a folder of results that can be made again, ``command`` the
-name by which the user called the program, ``yaml_nodes`` YAML text with positions.
+are handed from stage to stage, ``codes`` the catalogue of the codes that problems carry, ``cache``
+a folder of results that can be made again, ``command`` the name by which the user called the
+program, ``yaml_nodes`` YAML text with positions.
 """
 
 from .cache import Cache
+from .codes import CODES, Code
 from .command import command_line, command_name
 from .errors import (
     AwsError,
@@ -61,10 +63,12 @@ from .yaml_nodes import (
 )
 
 __all__ = [
+    "CODES",
     "Artifact",
     "AwsError",
     "Bundle",
     "Cache",
+    "Code",
     "Config",
     "Declaration",
     "DeployError",

@@ -21,7 +21,7 @@ _BOUNDS = (
     ("maxLength", "at most {} characters"),
     ("minItems", "at least {} items"),
     ("maxItems", "at most {} items"),
-    ("pattern", "`{}`"),
+    ("x-expected", "{}"),
     ("format", "{}"),
 )
 
@@ -42,7 +42,7 @@ def parameters_page(schema: JsonSchema, defaults: Mapping[str, Any]) -> str:
     for name, rows in groups.items():
         lines += [f"## {name or 'General'}", "", titles.get(name, ""), ""]
         lines += [
-            "| parameter | type | default | allowed | what |",
+            "| parameter | type | default | allowed | description |",
             "|---|---|---|---|---|",
             *rows,
             "",
@@ -93,15 +93,20 @@ def _text(node: JsonSchema) -> str:
 def rules_page() -> str:
     """Every code a problem can carry, as Markdown."""
     own = {rule.id for rule in RULES}
-    lines = [_NOTE.format(source="the classes in stackwright/rules/"), "# Rules and messages", ""]
+    lines = [
+        _NOTE.format(source="stackwright/core/codes/ and stackwright/lint/rules/"),
+        "# Rules and messages",
+        "",
+    ]
     lines += ["A rule (SW3…) can be waived for one resource, with a reason, in the template:", ""]
     lines += ["```yaml", "Metadata:", "  stackwright:", "    waive:", "      - id: SW340"]
     lines += ["        reason: ecr:GetAuthorizationToken supports no resources", "```", ""]
-    lines += ["| code | what | why | source |", "|---|---|---|---|"]
+    lines += ["| code | problem | reason | next step | source |", "|---|---|---|---|---|"]
     for code in catalogue().values():
         source = f"[AWS]({code.source})" if code.source else ""
         level = f" ({next(r.level for r in RULES if r.id == code.id)})" if code.id in own else ""
-        lines.append(f"| {code.id} | {code.title}{level} | {code.reason} | {source} |")
+        cells = (code.id, f"{code.title}{level}", code.reason, code.action, source)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
 

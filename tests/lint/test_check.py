@@ -386,7 +386,7 @@ def test_sarif() -> None:
     rules = {
         rule["id"]: rule["shortDescription"]["text"] for rule in run["tool"]["driver"]["rules"]
     }
-    assert rules == {"E1": "E1", "SW110": "A parameter that no template uses", "SW999": "SW999"}
+    assert rules == {"E1": "E1", "SW110": "Parameter that no template uses", "SW999": "SW999"}
     first, second, third = run["results"]
     assert [each["level"] for each in run["results"]] == ["error", "warning", "note"]
     assert first["message"]["text"] == "a [b] % c (do: this)"

@@ -1,4 +1,4 @@
-"""What a rule is, and how it looks at a rendered template."""
+"""The base classes of rules, and readers of template values that may be intrinsics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Properties = Mapping[str, Any]
 
 
 class RuleFinding(Struct, frozen=True):
-    """What a rule found: the document, the path of the value in it, and what to do."""
+    """One violation: the document, the path of the value in it, and what to do."""
 
     document: Document
     path: Path
@@ -24,39 +24,41 @@ class RuleFinding(Struct, frozen=True):
 
     @property
     def resource(self) -> str:
-        """Logical ID of the resource it is about, or an empty string."""
+        """Logical ID of the resource that holds the value, or an empty string."""
         return str(self.path[1]) if len(self.path) > 1 and self.path[0] == "Resources" else ""
 
 
 class Rule(ABC):
     """One check of rendered templates.
 
-    ``source`` is the AWS page that states the fact; ``reason`` says what goes wrong otherwise.
+    ``reason`` says what goes wrong otherwise, ``action`` the next step in one sentence, ``source``
+    is the URL of the AWS page that states the fact.
     """
 
     id: ClassVar[str]
     title: ClassVar[str]
+    action: ClassVar[str]
     reason: ClassVar[str]
     source: ClassVar[str]
     level: ClassVar[Level] = Level.ERROR
 
     def check(self, rendering: Rendering) -> Iterator[RuleFinding]:
-        """Every finding in the rendering; by default, document by document."""
+        """Yield every finding in the rendering; by default, document by document."""
         for document in rendering.documents:
             yield from self.check_document(document)
 
     @abstractmethod
     def check_document(self, document: Document) -> Iterator[RuleFinding]:
-        """Every finding in one document."""
+        """Yield every finding in one document."""
 
 
 class ResourceRule(Rule):
-    """A rule that looks at one resource of certain types at a time."""
+    """A rule that checks each resource of ``types`` by itself."""
 
     types: ClassVar[tuple[str, ...]]
 
     def check_document(self, document: Document) -> Iterator[RuleFinding]:
-        """Each resource of the rule's types."""
+        """Yield every finding in the resources of the rule's types."""
         for name, resource in document.resources().items():
             if resource.get("Type") in self.types:
                 yield from self.check_resource(document, ("Resources", name), resource)
@@ -65,28 +67,28 @@ class ResourceRule(Rule):
     def check_resource(
         self, document: Document, at: Path, resource: Properties
     ) -> Iterator[RuleFinding]:
-        """Every finding in one resource; ``at`` is its path."""
+        """Yield every finding in one resource; ``at`` is its path in the document."""
 
 
-def properties(resource: Properties) -> Properties:
-    """The Properties of a resource."""
-    return mapping(resource.get("Properties"))
+def read_properties(resource: Properties) -> Properties:
+    """Return the Properties of a resource."""
+    return as_mapping(resource.get("Properties"))
 
 
-def mapping(value: Any) -> Properties:
-    """``value`` where it is a map, else an empty one."""
+def as_mapping(value: Any) -> Properties:
+    """Return ``value`` where it is a map, else an empty map."""
     return value if isinstance(value, Mapping) else {}
 
 
-def listed(value: Any) -> list[Any]:
-    """``value`` where it is a list, a single value as a list of one."""
+def as_list(value: Any) -> list[Any]:
+    """Return a list as it is, None as an empty list, and any other value as a list of one."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
 
 
-def number(value: Any) -> float | None:
-    """A literal number, also where it is written as text; None for an intrinsic."""
+def as_number(value: Any) -> float | None:
+    """Return a literal number, even if written as text; None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -97,9 +99,9 @@ def number(value: Any) -> float | None:
         return None
 
 
-def containers(resource: Properties) -> Iterator[tuple[Path, Properties]]:
-    """Path below the resource and body of each container definition of a task definition."""
-    for index, item in enumerate(listed(properties(resource).get("ContainerDefinitions"))):
+def read_containers(resource: Properties) -> Iterator[tuple[Path, Properties]]:
+    """Yield path below the resource, and body, of each literal container definition."""
+    for index, item in enumerate(as_list(read_properties(resource).get("ContainerDefinitions"))):
         if isinstance(item, Mapping) and not _is_intrinsic(item):
             yield ("Properties", "ContainerDefinitions", index), item
 
@@ -108,13 +110,13 @@ def _is_intrinsic(value: Properties) -> bool:
     return len(value) == 1 and next(iter(value)).startswith(("Fn::", "Ref"))
 
 
-def texts(value: Any, at: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Path and text of every string below ``value``."""
+def walk_texts(value: Any, at: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield path and text of every string at or below ``value``."""
     if isinstance(value, str):
         yield at, value
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from texts(item, (*at, key))
+            yield from walk_texts(item, (*at, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from texts(item, (*at, index))
+            yield from walk_texts(item, (*at, index))

@@ -1,0 +1,204 @@
+"""Codes of the emulator, plans, deployments, releases and permissions: SW7 and SW8."""
+
+from __future__ import annotations
+
+from .model import Code
+
+DEPLOYMENT_CODES = (
+    Code(
+        "SW701",
+        "Local CloudFormation does not start or answer",
+        "Read its message, stop it with `emulator stop`, and start it again.",
+    ),
+    Code("SW702", "Local CloudFormation is not running", "Start it with `emulator start`."),
+    Code(
+        "SW703",
+        "Base of a rehearsal cannot be deployed",
+        "Name a base that deploys with --against, or correct its templates.",
+    ),
+    Code(
+        "SW704",
+        "Rehearsal could not inject its failure",
+        "Please report this defect with the templates.",
+    ),
+    Code(
+        "SW705",
+        "Update fails in the rehearsal",
+        "Correct the resource that the message names.",
+        "CloudFormation would fail in the same place, after it has begun to change the stack.",
+    ),
+    Code(
+        "SW706",
+        "Rollback does not restore the former state",
+        "Change the resource shown so that its former properties can be applied again.",
+    ),
+    Code(
+        "SW707",
+        "Resource would be replaced",
+        "Change a property that does not replace it, or approve with --allow-replace.",
+        "The old resource goes, with its name and its data.",
+    ),
+    Code(
+        "SW801",
+        "Stack is in a state that cannot be updated",
+        "Run `repair`, which says what it will do and asks.",
+    ),
+    Code(
+        "SW802",
+        "Another operation on the stack is in progress",
+        "Follow it with `watch`, and run this again when it has ended.",
+    ),
+    Code(
+        "SW803",
+        "CloudFormation refused the change set",
+        "Correct what CloudFormation's message names.",
+    ),
+    Code(
+        "SW804",
+        "Change set was deleted by somebody else",
+        "Find out who else works on the stack, then run it again.",
+    ),
+    Code(
+        "SW805",
+        "Plan file is not a saved plan, or is damaged",
+        "Make a new plan with `plan --out`.",
+        "The checksum finds damage only: whoever can write the file can change the plan.",
+    ),
+    Code(
+        "SW806",
+        "Preview left an empty stack behind",
+        "Run `repair`, which removes it; it blocks nothing.",
+        "A preview removes its stack where it is allowed to delete.",
+    ),
+    Code(
+        "SW820",
+        "Unapproved replacement or removal",
+        "Change the resource without replacing it, or approve with --allow-replace.",
+        "The old resource goes, with its name and its data.",
+    ),
+    Code(
+        "SW821",
+        "Unapproved loss of data",
+        "Keep the data with DeletionPolicy and UpdateReplacePolicy, or approve with "
+        "--allow-data-loss.",
+        "Deleted data cannot be restored.",
+    ),
+    Code(
+        "SW822",
+        "Unapproved broader access",
+        "Narrow the permission or range, or approve with --allow-broader-access.",
+        "Access granted by mistake is hard to notice afterwards.",
+    ),
+    Code(
+        "SW824",
+        "Operation can no longer be followed",
+        "Follow it again with `watch`.",
+        "CloudFormation continues without this tool.",
+    ),
+    Code(
+        "SW825", "Change set can no longer be executed", "Run it again: it makes a new change set."
+    ),
+    Code("SW826", "No operation in progress", "Deploy first, or check the environment's name."),
+    Code(
+        "SW827",
+        "Deletion not confirmed",
+        "Read what would be deleted, then confirm with the option that the message names.",
+    ),
+    Code(
+        "SW828",
+        "Export is imported by another stack",
+        "Remove the import from the other stack first.",
+        "CloudFormation does not delete a stack whose exports are imported.",
+        ""
+        "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-exports.html",
+    ),
+    Code("SW840", "Release not found", "Run `history`, which lists the releases."),
+    Code(
+        "SW841",
+        "Release record cannot be read",
+        "Restore another release, or repair the record in the artifact bucket.",
+        "The stacks do not depend on the record; restoring the release does.",
+    ),
+    Code(
+        "SW842",
+        "Release cannot be restored",
+        "Restore another release, or deploy a commit that renders the same build.",
+        "A template, zip, image or secret version is gone or altered.",
+    ),
+    Code(
+        "SW844",
+        "Drift cannot be detected or reverted",
+        "Run it again later, or deploy once and revert the drift then.",
+    ),
+    Code(
+        "SW845",
+        "Resource cannot be imported",
+        "Correct the entry in imports: or the resource's template as the message says.",
+    ),
+    Code("SW846", "Environment is not deployed", "Deploy it first with `deploy`."),
+    Code(
+        "SW847",
+        "Output not found, or found in several stacks",
+        "Name one of the Outputs listed, as <stack>.<Output>.",
+    ),
+    Code(
+        "SW848",
+        "Stack was changed outside of this tool",
+        "Read what `drift` and `plan` show before the next deployment.",
+        "The last release no longer describes what runs.",
+    ),
+    Code(
+        "SW860",
+        "Policies need an account or repository",
+        "Name it with the option or parameter that the message shows.",
+    ),
+    Code(
+        "SW861",
+        "Permissions of a resource type are unknown",
+        "Add the type's permissions to the CloudFormation role by hand.",
+    ),
+    Code("SW862", "Root stack not found", "Name one of the root stacks listed."),
+    Code(
+        "SW863",
+        "Stacks have no service role",
+        "Set deploy.role_arn to a role that CloudFormation may assume.",
+        "Without it, whoever deploys needs every permission.",
+    ),
+    Code(
+        "SW881",
+        "Template too large to send without a bucket",
+        "Deploy the bucket with an earlier root stack of its own.",
+        "CloudFormation accepts at most 51,200 bytes in a request.",
+        "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html",
+    ),
+    Code(
+        "SW882",
+        "Root stack's Parameter has no value",
+        "Give it a Default, or a value in deploy.parameters.",
+    ),
+    Code("SW883", "Not a terminal, so nobody can confirm", "Read the plan, then add --yes."),
+    Code("SW884", "Secret has another version than planned", "Make a new plan."),
+    Code(
+        "SW885",
+        "Plan file cannot be written",
+        "Name a file in a folder that exists and can be written.",
+    ),
+    Code(
+        "SW886",
+        "Root stack lacks a value of an earlier stack",
+        "Check the earlier stack's Outputs, then deploy again.",
+    ),
+    Code("SW887", "No release to restore", "Deploy first; a rollback needs an earlier release."),
+    Code(
+        "SW888",
+        "Saved plan no longer applies",
+        "Make a new plan.",
+        "The stacks, inputs or target have changed since it was approved.",
+    ),
+    Code(
+        "SW889",
+        "Stack belongs to another environment",
+        "Give the environments different prefixes.",
+        "Two environments with one prefix would undo each other's stacks.",
+    ),
+)
