@@ -10,7 +10,7 @@ import pytest
 
 from stackwright.config import load_config
 from stackwright.core import InputError
-from tests.helpers import REPOSITORY
+from tests.support.projects import REPOSITORY
 
 SCHEMA = json.loads((REPOSITORY / "params/schema.json").read_text(encoding="utf-8"))
 
