@@ -108,13 +108,14 @@ test: $(VENV)/.installed-dev ## Run the tests (ARGS="-k name" for some of them)
 	@$(BIN)/pytest -n auto --dist worksteal -q $(ARGS)
 
 test-full: $(VENV)/.installed-dev ## Run the tests with the long property loops
-	@HYPOTHESIS_PROFILE=full $(BIN)/pytest -n auto --dist worksteal -q $(ARGS)
+	@HYPOTHESIS_PROFILE=full $(BIN)/pytest -n auto --dist worksteal -q --timeout 1800 $(ARGS)
 
 coverage: $(VENV)/.installed-dev ## Run the tests and show what they do not reach
 	@$(BIN)/pytest -n auto --dist worksteal -q --cov --cov-report=term-missing:skip-covered $(ARGS)
 
-types: $(VENV)/.installed-dev ## Run mypy (strict) and ruff
+types: $(VENV)/.installed-dev ## Run mypy (strict), import-linter and ruff
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 

@@ -20,6 +20,7 @@ from stackwright.deploy.apply import apply_plan
 from stackwright.emulator.resources import Fault
 from tests.support.aws import REGION
 from tests.support.operating import Wall, emulated, nested, resources, topic
+from tests.support.processes import default_signals
 from tests.support.projects import RENDER_PY
 
 FILES = {
@@ -221,18 +222,7 @@ def test_events_of_the_last_operation(account, news):
 def watched_to_the_end(account, news):
     """Exit status and messages of `watch`; time passes once it has seen the operation, an hour at a
     time."""
-    command = [
-        sys.executable,
-        str(RENDER_PY),
-        "watch",
-        "--env",
-        "dev",
-        "--project",
-        str(news.folder),
-    ]
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with news.start("watch", "--env", "dev") as process:
         seen = ""
         for line in process.stderr:
             seen += line
@@ -279,14 +269,15 @@ class Terminal:
         self.master, slave = pty.openpty()
         command = [sys.executable, str(RENDER_PY), *arguments, "--project", str(project.folder)]
         environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
-        self.process = subprocess.Popen(
-            command,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=environment,
-            start_new_session=True,
-        )
+        with default_signals():
+            self.process = subprocess.Popen(
+                command,
+                stdin=slave,
+                stdout=slave,
+                stderr=slave,
+                env=environment,
+                start_new_session=True,
+            )
         os.close(slave)
         self.text = ""
 
@@ -347,23 +338,12 @@ def test_the_second_interruption_asks_whether_to_cancel(slow, news):
     assert status(slow).startswith("UPDATE_ROLLBACK")
 
 
-def test_without_a_terminal_an_interruption_only_detaches(slow, news):
-    command = [
-        sys.executable,
-        str(RENDER_PY),
-        "watch",
-        "--env",
-        "dev",
-        "--project",
-        str(news.folder),
-    ]
+def test_interrupt_without_terminal_detaches(slow, news):
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
-        with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        ) as process:
-            seen = ""
-            while "app:A  UPDATE_IN_PROGRESS" not in seen:
-                seen += process.stderr.readline()
+        with news.start("watch", "--env", "dev") as process:
+            for line in process.stderr:
+                if "app:A  UPDATE_IN_PROGRESS" in line:
+                    break
             process.send_signal(number)
             rest = process.communicate(timeout=60)[1]
         assert process.returncode == code

@@ -35,6 +35,8 @@ from tests.deploy.bad_days.world import (
     sample,
 )
 
+pytestmark = pytest.mark.timeout(1800)  # a loop over every call and line of a deployment
+
 FULL = os.environ.get("HYPOTHESIS_PROFILE") == "full"
 CHUNKS = 4
 """Into so many tests each loop is cut, so that workers share it."""

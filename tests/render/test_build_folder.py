@@ -233,16 +233,7 @@ def started(project: Project, stage: str) -> subprocess.Popen[str]:
             "params/dev.yaml": f"n: {60000 if stage == 'rendering' else 3000}\n",
         }
     )
-    command = [
-        sys.executable,
-        str(RENDER_PY),
-        "render",
-        "--env",
-        "dev",
-        "--project",
-        str(project.folder),
-    ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = project.start("render", "--env", "dev")
     while not takes_signals(process.pid):
         time.sleep(0.01)
     time.sleep(0.5)
@@ -298,19 +289,8 @@ def test_readers_see_an_old_or_a_new_build_and_nothing_between(project: Make) ->
 
 def test_two_renders_at_once(project: Make) -> None:
     made = project()
-    command = [
-        sys.executable,
-        str(RENDER_PY),
-        "render",
-        "--env",
-        "dev",
-        "--no-lint",
-        "--project",
-        str(made.folder),
-    ]
     processes = [
-        subprocess.Popen([*command, "--set", f"title=t{n}"], stderr=subprocess.PIPE)
-        for n in range(3)
+        made.start("render", "--env", "dev", "--no-lint", "--set", f"title=t{n}") for n in range(3)
     ]
     for process in processes:
         process.communicate(timeout=60)

@@ -25,6 +25,7 @@ from stackwright.core.errors import StackwrightError
 from stackwright.core.model import Config, Document, Location, Problem, Rendering
 from stackwright.render.render import render_templates
 from stackwright.render.wire import wire_root
+from tests.support.processes import default_signals
 
 REPOSITORY = Path(__file__).parents[2]
 RENDER_PY = REPOSITORY / "render.py"
@@ -111,6 +112,19 @@ class Project:
             timeout=120,
             check=False,
         )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the command line without a terminal, and let it react to signals; its output and
+        errors are pipes."""
+        command = [sys.executable, str(RENDER_PY), *arguments, "--project", str(self.folder)]
+        with default_signals():
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
 
     def built(self, environment: str = "dev") -> dict[str, bytes]:
         """The files of the build."""
