@@ -92,14 +92,19 @@ def taskcat(
     """Package an environment for taskcat, and write the .taskcat.yml that lints and tests it;
     nothing is sent."""
     from ..artifacts import package_rendering, write_bundle
-    from ..preflight import NAME, parameters_without_default, taskcat_configuration, taskcat_folder
+    from ..preflight import (
+        TASKCAT_FILE,
+        parameters_without_default,
+        taskcat_configuration,
+        taskcat_folder,
+    )
 
     rendering = make_rendering(load_config(options))
     place = taskcat_folder(rendering, bucket)
     bundle = package_rendering(rendering, place)
     text = taskcat_configuration(rendering, bundle, place, roots, regions)
     write_bundle(bundle, out)
-    path = out / NAME
+    path = out / TASKCAT_FILE
     path.write_text(text, encoding="utf-8")
     click.echo(path)
     for root, names in parameters_without_default(rendering).items():

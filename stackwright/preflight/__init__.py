@@ -1,7 +1,8 @@
 """Check the account before a deployment, and derive the permissions that a deployment needs.
 
-In: a `Config`, a `Rendering` and `Aws`. Out: `PreflightCheck` values, one for each thing that was
-checked.
+In: a `Config`, a `Rendering` and `Aws`. Out: `PreflightCheck` values in a fixed order, from the
+checks in `CHECKS` (one class each, in ``checks/``). ``derive_permissions`` turns a `Rendering` into
+the IAM roles of a pipeline, ``taskcat_configuration`` turns a `Bundle` into the file for taskcat.
 """
 
 from .checks import CHECKS, Check
@@ -16,13 +17,13 @@ from .permissions import (
     find_service_role,
 )
 from .preflight import run_preflight
-from .taskcat import NAME, parameters_without_default, taskcat_configuration, taskcat_folder
+from .taskcat import TASKCAT_FILE, parameters_without_default, taskcat_configuration, taskcat_folder
 
 __all__ = [
     "CHECKS",
-    "NAME",
     "PATH",
     "REPOSITORY",
+    "TASKCAT_FILE",
     "AllowStatement",
     "Check",
     "Permissions",

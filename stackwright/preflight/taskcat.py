@@ -1,4 +1,4 @@
-"""The configuration with which taskcat lints and tests what `package` wrote.
+"""Write the configuration for taskcat, which lints and tests the templates that `package` wrote.
 
 Source: https://aws-ia.github.io/taskcat/docs/schema/taskcat_schema/
 """
@@ -12,13 +12,15 @@ from typing import Any
 from ..core import Bundle, InputError, Rendering, S3Folder
 from ..render import BlockDumper
 
-NAME = ".taskcat.yml"
+TASKCAT_FILE = ".taskcat.yml"
 
 
 def taskcat_folder(rendering: Rendering, bucket: str | None = None) -> S3Folder:
-    """Where taskcat puts a project: under its name, in a bucket that nothing else uses.
+    """The S3 folder to package for: taskcat uploads a project under its name, here to a bucket of
+    its own (``bucket``, default ``<prefix>-taskcat``).
 
-    With relative addresses taskcat would find no nested template, and lint none.
+    taskcat finds nested templates by their S3 address only, and lints none of those with a relative
+    one.
     """
     prefix = rendering.config.prefix
     return S3Folder(bucket or f"{_slug(prefix)}-taskcat", rendering.config.region, _slug(prefix))
@@ -31,21 +33,23 @@ def taskcat_configuration(
     roots: Sequence[str] = (),
     regions: Sequence[str] = (),
 ) -> str:
-    """The text of ``.taskcat.yml`` for what was packaged for ``place``: a test for each root stack,
-    or for those named.
+    """The text of ``.taskcat.yml`` for a bundle that was packaged for ``place``: one test for each
+    root stack in ``roots`` (default: all).
 
-    The Region is the parameters' one unless others are named: names of zones are rendered into
-    templates. Raises InputError for a root that there is not.
+    ``regions`` default to the Region of the parameters: templates may hold names of its zones.
+    Raises InputError (SW862) for an unknown root stack.
     """
     import yaml
 
-    known = {
+    templates = {
         document.name: document for document in rendering.documents if "/" not in document.name
     }
-    unknown = [root for root in roots if root not in known]
+    unknown = [root for root in roots if root not in templates]
     if unknown:
         raise InputError.of(
-            "SW862", f"no root stack {', '.join(unknown)}", hint=f"there are: {', '.join(known)}"
+            "SW862",
+            f"no root stack {', '.join(unknown)}",
+            hint=f"there are: {', '.join(templates)}",
         )
     tags = rendering.config.parameters.get("tags")
     body: dict[str, Any] = {
@@ -58,7 +62,9 @@ def taskcat_configuration(
             "package_lambda": False,
         },
         "tests": {
-            name: {"template": _file(bundle, name)} for name in known if not roots or name in roots
+            name: {"template": _file(bundle, name)}
+            for name in templates
+            if not roots or name in roots
         },
     }
     body = {key: value for key, value in body.items() if value}
@@ -67,7 +73,8 @@ def taskcat_configuration(
 
 
 def parameters_without_default(rendering: Rendering) -> dict[str, list[str]]:
-    """Root stack -> its Parameters that have no default: such a root cannot be tested alone."""
+    """Root stack -> its Parameters without a default. A root stack that has some cannot be tested
+    alone."""
     return {
         document.name: [
             name
@@ -80,10 +87,10 @@ def parameters_without_default(rendering: Rendering) -> dict[str, list[str]]:
 
 
 def _file(bundle: Bundle, root: str) -> str:
-    """What `package.write` calls a root's template."""
+    """The file that `write_bundle` writes a root template to."""
     return f"{root}.{bundle.templates[root].artifact.name.partition('.')[2]}"
 
 
 def _slug(text: str) -> str:
-    """As taskcat's schema has names of projects and buckets."""
+    """A text in the alphabet that taskcat's schema allows for names of projects and buckets."""
     return re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")
