@@ -6,54 +6,142 @@ Data goes to stdout, everything else to stderr. Exit 0: success; 1: any problem;
 
 from __future__ import annotations
 
+import difflib
+import gc
+import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from threading import current_thread, main_thread
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from .. import __version__
-from ..core import Location, OutputError, Report, StackwrightError
-from .options import show_report
+from ..core import (
+    Location,
+    OutputError,
+    Report,
+    StackwrightError,
+    command_name,
+)
+from .debug import DEBUG
+from .options import completion_variable, show_report
 
-_VERBS: Mapping[str, Sequence[str]] = {
-    "render": ("render", "lint", "params", "explain", "graph", "diff"),
-    "project": ("init", "doctor", "docs", "completion"),
-    "artifacts": ("package", "secrets", "images"),
-    "deploy": ("plan", "deploy", "rollback"),
-    "releases": ("verify", "status", "outputs", "history", "drift", "import", "prune"),
-    "stacks": ("watch", "events", "repair", "destroy"),
-    "emulator": ("emulator", "rehearse"),
-    "pipeline": ("permissions", "preflight", "taskcat"),
+GROUPS: Mapping[str, Mapping[str, str]] = {
+    "Change": {
+        "render": "render",
+        "lint": "render",
+        "diff": "render",
+        "plan": "deploy",
+        "deploy": "deploy",
+        "rollback": "deploy",
+    },
+    "See": {
+        "status": "releases",
+        "verify": "releases",
+        "history": "releases",
+        "events": "stacks",
+        "outputs": "releases",
+        "drift": "releases",
+    },
+    "Recover": {
+        "watch": "stacks",
+        "repair": "stacks",
+        "import": "releases",
+        "prune": "releases",
+        "destroy": "stacks",
+    },
+    "Project": {
+        "new": "project",
+        "init": "project",
+        "params": "render",
+        "explain": "render",
+        "graph": "render",
+        "package": "artifacts",
+        "images": "artifacts",
+        "secrets": "artifacts",
+        "preflight": "pipeline",
+        "permissions": "pipeline",
+        "taskcat": "pipeline",
+        "rehearse": "emulator",
+        "emulator": "emulator",
+        "doctor": "project",
+        "docs": "project",
+        "completion": "project",
+    },
 }
-"""Module -> the verbs in its ``VERBS``; it is imported when one of them is asked for."""
+"""Group of --help -> its verbs -> the module whose ``VERBS`` has the verb; a module is imported
+when one of its verbs is asked for."""
+
+_MODULES = {verb: module for verbs in GROUPS.values() for verb, module in verbs.items()}
+
+_EXAMPLES = """\
+Examples:
+  {name} deploy                        on this machine, no account needed
+  {name} diff -e prod --against main   what a deployment would change"""
 
 
-class _Group(click.Group):
-    """Imports a verb when it is asked for, and turns our errors into messages and exit code 1; a
-    traceback is never the user's to read."""
+class VerbFormatter(click.HelpFormatter):
+    """Writes help; ``stackwright VERB`` becomes ``python render.py VERB`` where it is so called."""
+
+    def write_text(self, text: str) -> None:
+        """Write a paragraph, wrapped."""
+        super().write_text(text.replace("stackwright ", f"{command_name()} "))
+
+
+class VerbContext(click.Context):
+    """A context whose help texts name the program as the user called it."""
+
+    formatter_class = VerbFormatter
+
+
+class VerbGroup(click.Group):
+    """The verbs, each imported when it is asked for; turns our errors into messages and exit code
+    1, so that the user never reads a traceback."""
+
+    context_class = VerbContext
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """All verbs, in the order of the alphabet."""
-        return sorted(name for names in _VERBS.values() for name in names)
+        """Return the names of all verbs, in the order of ``--help``."""
+        return list(_MODULES)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
-        """The verb, if there is one of that name."""
-        module = next((module for module, names in _VERBS.items() if cmd_name in names), None)
-        if module is None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """Return the verb of that name, or None."""
+        if cmd_name not in _MODULES:
             return None
-        verbs: Sequence[click.Command] = import_module(f".{module}", __package__).VERBS
-        return next(each for each in verbs if each.name == cmd_name)
+        verbs: Sequence[click.Command] = import_module(f".{_MODULES[cmd_name]}", __package__).VERBS
+        verb = next(verb for verb in verbs if verb.name == cmd_name)
+        _use_context(verb)
+        return verb
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the verb and its arguments; for an unknown one, raise an error that names the
+        closest."""
+        if not ctx.resilient_parsing and not args[0].startswith("-") and args[0] not in _MODULES:
+            close = difflib.get_close_matches(args[0], _MODULES, 1)
+            hint = f"did you mean {close[0]}?" if close else "--help lists the verbs"
+            ctx.fail(f"there is no verb {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs by group, and the examples."""
+        width = max(map(len, _MODULES))
+        for title, verbs in GROUPS.items():
+            rows = [(name.ljust(width), _short_help(self, ctx, name)) for name in verbs]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+        formatter.write(f"\n{_EXAMPLES.format(name=command_name())}\n")
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; click's own mistakes (a wrong option) exit 1 too."""
         try:
-            with _ended_in_order():
+            with _end_on_signals():
                 code = super().main(*args, **{**kwargs, "standalone_mode": False})
             sys.exit(code if isinstance(code, int) else 0)
         except StackwrightError as error:
@@ -65,34 +153,46 @@ class _Group(click.Group):
             sys.exit(130)
         except BrokenPipeError:  # the reader of our output has gone: nothing to report
             sys.stdout = None
-        except OSError as error:  # of the output: all else that may fail is told where it is done
+        except OSError as error:  # of the output: every other failure is handled where it happens
             sys.stdout = None
-            where = [Location(str(error.filename))] if error.filename else []
-            hint = "free some space, or write elsewhere; then run it again"
-            show_report(
-                Report(
-                    OutputError.of(
-                        "SW030", f"cannot write: {error.strerror or error}", *where, hint=hint
-                    ).problems
-                )
-            )
+            _report_output(error)
         sys.exit(1)
 
 
+def _use_context(command: click.Command) -> None:
+    command.context_class = VerbContext
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            _use_context(child)
+
+
+def _short_help(group: click.Group, ctx: click.Context, name: str) -> str:
+    command = group.get_command(ctx, name)
+    return command.get_short_help_str(60) if command else ""
+
+
+def _report_output(error: OSError) -> None:
+    where = [Location(str(error.filename))] if error.filename else []
+    message = f"cannot write: {error.strerror or error}"
+    hint = "free some space, or write elsewhere; then run it again"
+    show_report(Report(OutputError.of("SW030", message, *where, hint=hint).problems))
+
+
 @contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Let a run that is told to end (SIGTERM), or whose terminal is closed (SIGHUP), clean up as an
-    interrupted one does; what ignores a signal, as under nohup, goes on ignoring it."""
-    there = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {each: signal.getsignal(each) for each in there if current_thread() is main_thread()}
-    ours = [each for each, handler in before.items() if handler == signal.SIG_DFL]
-    for each in ours:
-        signal.signal(each, _end)
+def _end_on_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP (a closed terminal) end a command like an interruption, with its
+    clean-up; a signal that is ignored, as under nohup, stays ignored."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    in_main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in numbers if in_main}
+    ours = [number for number, handler in before.items() if handler == signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, _end)
     try:
         yield
     finally:
-        for each in ours:
-            signal.signal(each, before[each])
+        for number in ours:
+            signal.signal(number, before[number])
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
@@ -100,8 +200,26 @@ def _end(number: int, _frame: FrameType | None) -> None:
 
 
 @click.group(
-    cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=VerbGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="stackwright")
+@DEBUG
 def main() -> None:
     """Jinja-templated CloudFormation: render it, check it, review it, deploy it."""
+
+
+def run() -> NoReturn:
+    """Run the command line as a program, and end the process with its exit code."""
+    # A command keeps nearly all that it makes until it ends: Python's default of looking for
+    # garbage often takes a third of its time.
+    gc.set_threshold(200_000, 20, 100)
+    try:
+        main(prog_name=command_name(), complete_var=completion_variable())
+    except SystemExit as ended:
+        if isinstance(ended.code, int) and threading.active_count() == 1:
+            for stream in filter(None, (sys.stdout, sys.stderr)):
+                stream.flush()
+            os._exit(ended.code)  # taking the process's memory apart would take longer
+        raise
+    sys.exit(0)

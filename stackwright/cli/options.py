@@ -14,7 +14,8 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..core import Config, Rendering, Report, StackwrightError
+from ..core import Config, Rendering, Report, StackwrightError, program_name
+from .debug import DEBUG
 
 if TYPE_CHECKING:
     from ..aws import Aws
@@ -59,6 +60,7 @@ def _complete_environment(ctx: click.Context, _parameter: click.Parameter, start
 
 
 ENV = click.option(
+    "-e",
     "--env",
     "environment",
     default="local",
@@ -75,6 +77,16 @@ FORMAT = click.option(
 )
 
 
+STYLE = click.option(
+    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+
+
+def completion_variable() -> str:
+    """Return the name of the variable by which a completion script asks the program for words."""
+    return f"_{program_name()}_COMPLETE".replace(".", "_").upper()
+
+
 def for_environment(command: Callable[..., None]) -> Callable[..., None]:
     """Give a verb the options of an environment, as one `Options`."""
 
@@ -89,7 +101,7 @@ def for_environment(command: Callable[..., None]) -> Callable[..., None]:
         folder = env_dir.resolve() if env_dir else None
         command(Options(project.resolve(), environment, overrides, folder), **rest)
 
-    for option in (ENV_DIR, SET, PROJECT, ENV):
+    for option in (DEBUG, ENV_DIR, SET, PROJECT, ENV):
         option(wrapped)
     return wrapped
 

@@ -1,70 +1,89 @@
-"""The verbs for the project itself: init, doctor, docs, completion."""
+"""The verbs for the project itself: new, init, doctor, docs, completion."""
 
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import to_builtins
 
-from ..core import command_line
-from .options import PROJECT, Options, load_config, make_rendering
+from ..core import command_line, program_name
+from .options import PROJECT, STYLE, Options, completion_variable, load_config, make_rendering
 
-HERE = Path(__file__).resolve().parents[2]
+REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements.txt"
+"""The pins of a checkout; an installed package has none."""
 
 
-@click.command(short_help="Make the files of a new environment.")
+@click.command(short_help="Write a new project that renders and deploys.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--example",
+    type=click.Choice(["minimal", "nested", "ecs"]),
+    default="minimal",
+    show_default=True,
+    help="Project to start from: one stack, nested stacks, or a Fargate service.",
+)
+def new(folder: Path, example: str) -> None:
+    """Write a small project into DIR, which must not exist or be empty. The folder's name becomes
+    the project's.
+
+    It renders at once, and deploys to a local CloudFormation on this machine, without an AWS
+    account.
+    """
+    from ..config import new_project
+
+    for path in new_project(folder, example):
+        click.echo((folder / path).as_posix())
+    click.echo(f"next: {command_line(f'deploy --project {shlex.quote(str(folder))}')}", err=True)
+
+
+@click.command(short_help="Write the files of a new environment.")
 @click.argument("environment")
 @PROJECT
 def init(environment: str, project: Path) -> None:
-    """Make params/ENVIRONMENT.yaml, commented, and examples of its dotenv files; let git ignore
-    keys.env."""
+    """Write params/ENVIRONMENT.yaml, with every parameter as a comment, and examples of its dotenv
+    files; let git ignore keys.env."""
     from ..config import new_environment
 
     folder = project.resolve()
-    for path in new_environment(folder, environment, _schema(folder)):
+    for path in new_environment(folder, environment, _read_schema(folder)):
         click.echo(path.as_posix())
-    click.echo(
-        f"next: edit params/{environment}.yaml, then {command_line(f'render --env {environment}')}",
-        err=True,
-    )
+    render = command_line(f"render --env {environment}")
+    click.echo(f"next: edit params/{environment}.yaml, then {render}", err=True)
 
 
-def _schema(project: Path) -> Any:
+def _read_schema(project: Path) -> Any:
     from ..config import parse_schema
 
-    path = project / "params/schema.json"
-    return (
-        parse_schema(path.read_text(encoding="utf-8"), "params/schema.json")
-        if path.is_file()
-        else None
-    )
+    name = "params/schema.json"
+    path = project / name
+    return parse_schema(path.read_text(encoding="utf-8"), name) if path.is_file() else None
 
 
-@click.command(short_help="Look at what is installed and configured.")
+@click.command(short_help="Check which programs and packages are installed.")
 @PROJECT
-@click.option(
-    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@STYLE
 def doctor(project: Path, style: str) -> None:
-    """Say what is installed and configured, what is missing, and how to get it."""
-    from ..config import run_doctor as look
+    """Check which programs, packages and files are there, and say how to get the missing ones.
 
-    found = list(look(project.resolve(), HERE / "requirements.txt"))
+    Exit 1 where a needed one is missing.
+    """
+    from ..config import run_doctor
+
+    lines = list(run_doctor(project.resolve(), REQUIREMENTS))
     if style == "json":
-        click.echo(
-            json.dumps(
-                [{"name": f.name, "state": f.state, "detail": f.detail} for f in found], indent=2
-            )
-        )
+        click.echo(json.dumps([to_builtins(line) for line in lines], indent=2))
     else:
         colours = {"ok": "green", "missing": "red", "optional": "yellow"}
-        for each in found:
-            state = click.style(each.state, fg=colours[each.state]) + "]"
-            click.echo(f"[{state}{' ' * (11 - len(each.state))}{each.name}  {each.detail}".rstrip())
-    if any(each.state == "missing" for each in found):
+        for line in lines:
+            state = click.style(line.state, fg=colours[line.state]) + "]"
+            padding = " " * (11 - len(line.state))
+            click.echo(f"[{state}{padding}{line.name}  {line.detail}".rstrip())
+    if any(line.state == "missing" for line in lines):
         sys.exit(1)
 
 
@@ -92,7 +111,7 @@ def _pages(project: Path) -> dict[str, str]:
     from ..report import draw_svg, parameters_page, permissions_page, preflight_page, rules_page
 
     pages = {"rules.md": rules_page(), "preflight.md": preflight_page()}
-    schema = _schema(project)
+    schema = _read_schema(project)
     defaults = project / "params/defaults.yaml"
     if schema is not None:
         text = defaults.read_text(encoding="utf-8") if defaults.is_file() else ""
@@ -110,14 +129,14 @@ def _pages(project: Path) -> dict[str, str]:
 @click.command(short_help="Print the completion script of a shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print a completion script; for example: ./render.py completion bash >> ~/.bashrc"""
+    """Print a completion script, for example: stackwright completion bash >> ~/.bashrc"""
     from click.shell_completion import get_completion_class
 
-    found = get_completion_class(shell)
-    if found is None:
-        raise click.ClickException(f"no completion for {shell}")
+    script = get_completion_class(shell)
+    if script is None:
+        raise click.ClickException(f"there is no completion for {shell}")
     main = click.get_current_context().find_root().command
-    click.echo(found(main, {}, "render.py", "_RENDER_PY_COMPLETE").source())
+    click.echo(script(main, {}, program_name(), completion_variable()).source())
 
 
-VERBS = (init, doctor, docs, completion)
+VERBS = (new, init, doctor, docs, completion)

@@ -5,9 +5,10 @@ In: a project folder, an environment's name, overrides. Out: `Config`, in which 
 its file and line. Raises `InputError` with all problems at once.
 """
 
+from .doctor import run_doctor
 from .dotenv import FORBIDDEN, FUNCTION_LIMIT, looks_secret, matches_pattern, read_dotenv
 from .load import list_environments, load_config
-from .scaffold import new_environment, run_doctor
+from .scaffold import new_environment, new_project
 from .schema import JsonSchema, parse_schema, schema_properties
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "looks_secret",
     "matches_pattern",
     "new_environment",
+    "new_project",
     "parse_schema",
     "read_dotenv",
     "run_doctor",

@@ -8,7 +8,7 @@ program, ``yaml_nodes`` YAML text with positions.
 
 from .cache import Cache
 from .codes import CODES, Code
-from .command import command_line, command_name
+from .command import command_line, command_name, program_name
 from .errors import (
     AwsError,
     DeployError,
@@ -110,6 +110,7 @@ __all__ = [
     "long_intrinsic",
     "mapping_entries",
     "plain_value",
+    "program_name",
     "refuse_aliases",
     "scalar_data",
     "template_data",

@@ -8,7 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
-_INSTALLED, _SCRIPT = "stackwright", "render.py"
+INSTALLED, SCRIPT = "stackwright", "render.py"
+"""The program as an installed package has it, and a project's own entry."""
 
 
 def command_line(arguments: str) -> str:
@@ -20,15 +21,19 @@ def command_line(arguments: str) -> str:
 def command_name() -> str:
     """Return the program as the user called it: ``stackwright``, ``python render.py``,
     ``./render.py``, …; ``stackwright`` where another program, such as a test, runs the engine."""
-    called = sys._xoptions.get("stackwright_command")  # set by render.py when it changes the Python
-    if isinstance(called, str):
-        return called
     program = sys.argv[0] if sys.argv else ""
-    if Path(program).name == _SCRIPT:
-        return name_script(sys.orig_argv, program)
-    if Path(program).name == _INSTALLED and shutil.which(_INSTALLED) != program:
+    if Path(program).name == SCRIPT:
+        # render.py says so when it had to start another Python.
+        python = sys._xoptions.get("stackwright_python")
+        return name_script([python, program] if isinstance(python, str) else sys.orig_argv, program)
+    if Path(program).name == INSTALLED and shutil.which(INSTALLED) != program:
         return shlex.quote(program)
-    return _INSTALLED
+    return INSTALLED
+
+
+def program_name() -> str:
+    """Return the name of the program's file, ``stackwright`` or ``render.py``."""
+    return SCRIPT if sys.argv and Path(sys.argv[0]).name == SCRIPT else INSTALLED
 
 
 def name_script(arguments: list[str], program: str) -> str:

@@ -37,10 +37,7 @@ class KnownValues(Struct, frozen=True):
 
 def stack_name(config: Config, root: str) -> str:
     """The name of a root stack in CloudFormation: ``<prefix>-<root>``."""
-    prefix = (
-        config.parameters.get("prefix") or f"{config.parameters['project']}-{config.environment}"
-    )
-    return f"{prefix}-{root}"
+    return f"{config.prefix}-{root}"
 
 
 def known_values(

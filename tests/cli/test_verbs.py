@@ -532,7 +532,7 @@ def test_doctor_misses_what_is_not_there(tmp_path: Path) -> None:
 
 
 def test_doctor_compares_the_packages_with_the_pins(tmp_path: Path) -> None:
-    from stackwright.config.scaffold import run_doctor
+    from stackwright.config.doctor import run_doctor
 
     requirements = tmp_path / "requirements.txt"
     requirements.write_text(
