@@ -1,8 +1,7 @@
-"""Dotenv files: reading them, and deciding what each variable is.
+"""Read dotenv files, and classify their variables.
 
-First match wins: forbidden, computed, secret, function, plain (see ``docs/parameters.md``). Secret
-values are looked at here to find the ones that stand in the wrong file; they never leave this
-module.
+A variable is forbidden, computed, secret, function or plain; the first that matches, in this order.
+Values are compared with the forms of credentials to find secrets in files of plain variables.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ SECRET_VALUES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("a Slack token", re.compile(r"xox[abprs]-[A-Za-z0-9-]{10,}")),
     ("a Google API key", re.compile(r"AIza[0-9A-Za-z_-]{35}")),
 )
-"""What a credential looks like; the descriptions are shown, the values never."""
+"""Description and form of credentials; messages show the description, never the value."""
 FUNCTION_LIMIT = 4096
 """Bytes of all environment variables of a Lambda function together.
 
@@ -63,8 +62,7 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 
 
 def looks_secret(value: str) -> str:
-    """What kind of credential ``value`` looks like, or an empty string; a token made to be public
-    is none."""
+    """Return the kind of credential that ``value`` looks like; empty for none or a public token."""
     for kind, pattern in SECRET_VALUES:
         if any(not is_public_token(match.group(0)) for match in pattern.finditer(value)):
             return kind
@@ -72,8 +70,10 @@ def looks_secret(value: str) -> str:
 
 
 def is_public_token(value: str) -> bool:
-    """Whether ``value`` is a JWT made to be public: its ``role`` claim is ``anon`` (Supabase's
-    anonymous key)."""
+    """Return whether ``value`` is a JWT that is meant to be public: its claim ``role`` is ``anon``.
+
+    Source: https://supabase.com/docs/guides/api/api-keys
+    """
     match = _JWT.fullmatch(value)
     if match is None:
         return False
@@ -86,14 +86,14 @@ def is_public_token(value: str) -> bool:
 
 
 def read_dotenv(text: str, path: str) -> tuple[dict[str, Variable], list[Problem]]:
-    """The variables of a dotenv file in order, and its problems; values are not interpolated.
+    """Return the variables of a dotenv file in order, and its problems.
 
-    Interpolation would read the caller's environment, and the same inputs would no longer give the
-    same output.
+    Values are not interpolated: interpolation reads the caller's environment, so equal files could
+    give different templates.
     """
     from dotenv.parser import parse_stream
 
-    found: dict[str, Variable] = {}
+    variables: dict[str, Variable] = {}
     problems: list[Problem] = []
     for binding in parse_stream(io.StringIO(text)):
         blank = len(binding.original.string) - len(binding.original.string.lstrip("\n"))
@@ -108,22 +108,24 @@ def read_dotenv(text: str, path: str) -> tuple[dict[str, Variable], list[Problem
             problems.append(
                 Problem("SW007", f"{binding.key} has no '='", (at,), f"write {binding.key}=value")
             )
-        elif binding.key and binding.key in found:
-            problems.append(
-                Problem("SW004", f"{binding.key} is given twice", (at, found[binding.key].location))
-            )
+        elif binding.key and binding.key in variables:
+            where = (at, variables[binding.key].location)
+            problems.append(Problem("SW004", f"{binding.key} is given twice", where))
         elif binding.key:
-            found[binding.key] = Variable(binding.key, binding.value or "", at)
-    return found, problems
+            variables[binding.key] = Variable(binding.key, binding.value or "", at)
+    return variables, problems
 
 
 class Classifier:
-    """Sorts the variables of one environment; problems are collected in ``problems``."""
+    """Sorts the variables of one environment by kind; problems are collected in ``problems``.
+
+    ``rules`` is the parameter ``variables``: shell-style patterns of names by kind.
+    """
 
     def __init__(self, rules: Mapping[str, Any]) -> None:
-        self._computed = _globs(rules, "computed")
-        self._function = _globs(rules, "function")
-        self._plain = _globs(rules, "plain")
+        self._computed = _patterns(rules, "computed")
+        self._function = _patterns(rules, "function")
+        self._plain = _patterns(rules, "plain")
         self.problems: list[Problem] = []
 
     def classify(
@@ -132,44 +134,44 @@ class Classifier:
         aws: Mapping[str, Variable],
         secret_names: Sequence[str],
     ) -> Dotenv:
-        """``.env`` and ``aws.env`` sorted by kind, with the names of ``keys.env``."""
-        kept: dict[str, Variable] = {}
-        function: dict[str, Variable] = {}
+        """Return ``.env`` and ``aws.env`` sorted by kind, with the names of ``keys.env``."""
+        by_kind: dict[str, dict[str, Variable]] = {}
         for variable in plain.values():
-            kind = self._kind(variable, secret_names)
-            if kind == "function":
-                function[variable.name] = variable
-            elif kind == "plain":
-                kept[variable.name] = variable
+            kind = self._classify_variable(variable, secret_names)
+            by_kind.setdefault(kind, {})[variable.name] = variable
         for variable in aws.values():
-            self._forbidden(variable) or self._secret(variable, secret_names)
-        self._limit(function.values())
+            self._is_forbidden(variable) or self._is_secret(variable, secret_names)
+        function = by_kind.get("function", {})
+        self._check_size(list(function.values()))
         return Dotenv(
-            plain={name: kept[name].value for name in sorted(kept)},
+            plain=_values(by_kind.get("plain", {})),
             secret_names=tuple(sorted(secret_names)),
-            function={name: function[name].value for name in sorted(function)},
-            aws={name: aws[name].value for name in sorted(aws)},
-            locations={v.name: v.location for v in [*aws.values(), *plain.values()]},
+            function=_values(function),
+            aws=_values(aws),
+            locations={
+                variable.name: variable.location for variable in [*aws.values(), *plain.values()]
+            },
         )
 
-    def _kind(self, variable: Variable, secret_names: Sequence[str]) -> str:
-        if self._forbidden(variable):
+    def _classify_variable(self, variable: Variable, secret_names: Sequence[str]) -> str:
+        """Return the kind of a variable; notes a problem unless it is function or plain."""
+        if self._is_forbidden(variable):
             return "forbidden"
         if matches_pattern(variable.name, self._computed):
             message = f"{variable.name} is computed by the templates; the value here is ignored"
-            self._add("SW021", message, variable, "remove the line", Level.WARNING)
+            self._report("SW021", message, variable, "remove the line", Level.WARNING)
             return "computed"
-        if self._secret(variable, secret_names):
+        if self._is_secret(variable, secret_names):
             return "secret"
         return "function" if matches_pattern(variable.name, self._function) else "plain"
 
-    def _forbidden(self, variable: Variable) -> bool:
+    def _is_forbidden(self, variable: Variable) -> bool:
         if not matches_pattern(variable.name, FORBIDDEN):
             return False
         message = (
-            f"{variable.name} must not be set: it would replace the credentials of the task's role"
+            f"{variable.name} must not be set: it would override the credentials of the task's role"
         )
-        self._add(
+        self._report(
             "SW020",
             message,
             variable,
@@ -177,42 +179,39 @@ class Classifier:
         )
         return True
 
-    def _secret(self, variable: Variable, secret_names: Sequence[str]) -> bool:
+    def _is_secret(self, variable: Variable, secret_names: Sequence[str]) -> bool:
         if variable.name in secret_names:
-            self._add(
-                "SW022",
-                f"{variable.name} is a key of keys.env and stands here too",
-                variable,
-                "remove the line",
-            )
+            message = f"{variable.name} is a key of keys.env and is given here too"
+            self._report("SW022", message, variable, "remove the line")
             return True
         if matches_pattern(variable.name, self._plain) and not looks_secret(variable.value):
             return False
         if variable.value and SECRET_NAME.search(variable.name):
-            reason = "its name says that it is a secret"
+            reason = "its name is that of a secret"
         elif kind := looks_secret(variable.value):
             reason = f"its value looks like {kind}"
         else:
             return False
-        hint = "move it to keys.env; if it is public, list the name under variables.plain in params/defaults.yaml"
-        self._add("SW022", f"{variable.name} would be plain text: {reason}", variable, hint)
+        hint = (
+            "move it to keys.env; if it is public, list the name under variables.plain "
+            "in params/defaults.yaml"
+        )
+        self._report("SW022", f"{variable.name} would be plain text: {reason}", variable, hint)
         return True
 
-    def _limit(self, function: Iterable[Variable]) -> None:
-        variables = list(function)
-        size = sum(len(v.name.encode()) + len(v.value.encode()) for v in variables)
+    def _check_size(self, variables: Sequence[Variable]) -> None:
+        """Note a problem where the variables for functions exceed Lambda's limit."""
+        size = sum(
+            len(variable.name.encode()) + len(variable.value.encode()) for variable in variables
+        )
         if size > FUNCTION_LIMIT:
             message = (
                 f"the variables for functions take {size:,} bytes; Lambda allows {FUNCTION_LIMIT:,}"
             )
-            self._add(
-                "SW023",
-                message,
-                variables[0],
-                "shorten them, or keep them in a file of the function",
-            )
+            hint = "shorten them, or keep them in a file of the function"
+            self._report("SW023", message, variables[0], hint)
 
-    def _add(
+    def _report(
         self, code: str, message: str, variable: Variable, hint: str, level: Level = Level.ERROR
     ) -> None:
         self.problems.append(Problem(code, message, (variable.location,), hint, level))
@@ -221,15 +220,18 @@ class Classifier:
 def declared_secret_names(
     keys: Mapping[str, Variable] | None, example: Mapping[str, Variable] | None, folder: Path
 ) -> tuple[tuple[str, ...], list[Problem]]:
-    """The names of the secrets, and where ``keys.env`` and its committed example disagree."""
+    """Return the names of the secrets, sorted, and where ``keys.env`` and its example disagree.
+
+    ``folder`` holds the two files; None stands for an absent file.
+    """
     filled = [
         Problem(
             "SW025",
-            f"{v.name} has a value; the example is committed and must hold names only",
-            (v.location,),
+            f"{variable.name} has a value; the example is committed and must hold names only",
+            (variable.location,),
         )
-        for v in (example or {}).values()
-        if v.value
+        for variable in (example or {}).values()
+        if variable.value
     ]
     if keys is None or example is None:
         return tuple(sorted(keys or example or ())), filled
@@ -246,7 +248,7 @@ def declared_secret_names(
     problems += [
         Problem(
             "SW024",
-            f"{name} is missing in keys.env",
+            f"{name} is missing from keys.env",
             (example[name].location,),
             f"add {name}=… to {folder.as_posix()}/keys.env, or remove it from the example",
         )
@@ -256,11 +258,15 @@ def declared_secret_names(
     return tuple(sorted({*keys, *example})), problems + filled
 
 
-def _globs(rules: Mapping[str, Any], kind: str) -> tuple[str, ...]:
+def _values(variables: Mapping[str, Variable]) -> dict[str, str]:
+    return {name: variables[name].value for name in sorted(variables)}
+
+
+def _patterns(rules: Mapping[str, Any], kind: str) -> tuple[str, ...]:
     value = rules.get(kind) or ()
     return tuple(str(item) for item in value) if isinstance(value, list | tuple) else ()
 
 
 def matches_pattern(name: str, patterns: Iterable[str]) -> bool:
-    """Whether the name is one of the shell-style patterns."""
+    """Return whether the name matches one of the shell-style patterns."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,5 +1,4 @@
-"""``params/schema.json`` (JSON Schema 2020-12): validation with readable messages, defaults, and
-``aws.env`` names.
+"""Read ``params/schema.json`` (JSON Schema 2020-12), and validate parameters in readable words.
 
 A project's schema may hold four annotations of ours, which other validators ignore:
 
@@ -18,6 +17,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from msgspec.structs import replace
 
 from ..core import InputError, Location, ParameterPath, Problem, dotted, key_with_dot
 
@@ -49,7 +50,7 @@ _BOUNDS = {
 
 
 def parse_schema(text: str, path: str) -> JsonSchema:
-    """The schema; raises InputError where it is not a JSON object."""
+    """Return the schema; raises InputError where the text is not a JSON object."""
     try:
         schema = json.loads(text)
     except json.JSONDecodeError as error:
@@ -64,8 +65,7 @@ def parse_schema(text: str, path: str) -> JsonSchema:
 def schema_properties(
     schema: JsonSchema, at: ParameterPath = ()
 ) -> Iterator[tuple[ParameterPath, JsonSchema]]:
-    """Every declared property below ``schema`` with its path, parents first; ``$ref`` into
-    ``$defs`` is followed."""
+    """Yield path and subschema of every declared property, parents first, ``$ref`` followed."""
     yield from _properties(schema, schema, at, ())
 
 
@@ -73,7 +73,7 @@ def _properties(
     root: JsonSchema, node: JsonSchema, at: ParameterPath, above: tuple[int, ...]
 ) -> Iterator[tuple[ParameterPath, JsonSchema]]:
     target = resolve_reference(root, node)
-    if id(target) in above:  # a schema of trees contains itself: one level of it is listed
+    if id(target) in above:  # a recursive schema: one level is enough
         return
     for name, child in target.get("properties", {}).items():
         yield (*at, name), {**resolve_reference(root, child), **child}
@@ -81,18 +81,19 @@ def _properties(
 
 
 def resolve_reference(root: JsonSchema, node: JsonSchema) -> JsonSchema:
-    """``node`` with a local ``$ref`` followed; raises InputError where it leads nowhere."""
+    """Return ``node``, or the subschema that its local ``$ref`` names; raises InputError where
+    that does not exist."""
     followed: list[str] = []
     while str(node.get("$ref", "")).startswith("#"):
         reference = str(node["$ref"])
         if reference in followed:
-            raise _reference_error(reference, "leads in a circle")
+            raise _reference_error(reference, "refers to itself")
         followed.append(reference)
         target: Any = root
         for part in reference.lstrip("#").split("/")[1:]:
             target = target.get(part) if isinstance(target, dict) else None
         if not isinstance(target, dict):
-            raise _reference_error(reference, "is not there")
+            raise _reference_error(reference, "does not exist")
         node = target
     return node
 
@@ -102,19 +103,19 @@ def _reference_error(reference: str, why: str) -> InputError:
 
 
 def schema_defaults(schema: JsonSchema) -> dict[str, Any]:
-    """The declared defaults as nested maps, for the parameters that no file gives."""
-    found: dict[str, Any] = {}
+    """Return the declared defaults as nested maps."""
+    defaults: dict[str, Any] = {}
     for path, node in schema_properties(schema):
         if "default" in node:
-            place = found
+            parent = defaults
             for part in path[:-1]:
-                place = place.setdefault(str(part), {})
-            place.setdefault(str(path[-1]), node["default"])
-    return found
+                parent = parent.setdefault(str(part), {})
+            parent.setdefault(str(path[-1]), node["default"])
+    return defaults
 
 
 def value_from_text(text: str, node: JsonSchema) -> Any:
-    """A dotenv value as the type that the schema declares; a list is separated by commas."""
+    """Return a dotenv value as the type that its schema declares; commas separate list items."""
     kinds = node.get("type", "string")
     kinds = kinds if isinstance(kinds, list) else [kinds]
     if "array" in kinds:
@@ -131,26 +132,24 @@ def value_from_text(text: str, node: JsonSchema) -> Any:
 def validate_parameters(
     schema: JsonSchema, parameters: Mapping[str, Any], locate: Mapping[ParameterPath, Location]
 ) -> list[Problem]:
-    """Every way in which the parameters break the schema, each at the line that gives the value."""
+    """Return every violation of the schema, each at the location that gives the value."""
     from jsonschema import Draft202012Validator, FormatChecker
     from jsonschema.exceptions import SchemaError
 
     try:
         Draft202012Validator.check_schema(schema)
-    except SchemaError as wrong:
-        at = "/".join(str(part) for part in wrong.absolute_path)
-        message = f"not a JSON Schema: {wrong.message[:200]} at /{at}"
+    except SchemaError as error:
+        at = "/".join(str(part) for part in error.absolute_path)
+        message = f"not a JSON Schema: {error.message[:200]} at /{at}"
         return [Problem("SW008", message, (Location("params/schema.json", 1),))]
     checker = FormatChecker(formats=())
     checker.checks("cidr", raises=ValueError)(_is_cidr)
     validator = Draft202012Validator(schema, format_checker=checker)
     problems: dict[tuple[ParameterPath, str], Problem] = {}
-    for error in validator.iter_errors(parameters):
-        for problem, path in _problems(error, ()):
-            where = _nearest(locate, path)
-            problems.setdefault(
-                (path, problem.message), Problem(problem.code, problem.message, where, problem.hint)
-            )
+    for violation in validator.iter_errors(parameters):
+        for problem, path in _problems(violation, ()):  # repeats where branches share a rule
+            located = replace(problem, where=_nearest(locate, path))
+            problems.setdefault((path, problem.message), located)
     return list(problems.values())
 
 
@@ -170,24 +169,28 @@ def _nearest(locate: Mapping[ParameterPath, Location], path: ParameterPath) -> t
 
 
 def _problems(error: Any, above: ParameterPath) -> Iterator[tuple[Problem, ParameterPath]]:
+    """Yield the problems that one error of jsonschema stands for, each with its path; ``above`` is
+    the path of the value that holds the error's instance."""
     path: ParameterPath = (*above, *error.path)
     message = _own_message(error)
     if message:
         yield Problem("SW012", f"{dotted(path) or 'parameters'}: {message}"), path
     elif error.validator in ("additionalProperties", "unevaluatedProperties"):
-        yield from _unknown(error, path)
+        yield from _unknown_keys(error, path)
     elif error.validator == "required":
-        name = next(name for name in error.validator_value if name not in error.instance)
-        yield Problem("SW013", f"{dotted((*path, name))} is missing"), (*path, name)
+        for name in error.validator_value:
+            if name not in error.instance:
+                yield Problem("SW013", f"{dotted((*path, name))} is missing"), (*path, name)
     elif error.context:
         for child in _closest(error):
             yield from _problems(child, path)
     else:
         key = (error.instance,) if "propertyNames" in error.schema_path else ()
-        yield _leaf_problem(error, path), (*path, *key)
+        yield _value_problem(error, path), (*path, *key)
 
 
 def _own_message(error: Any) -> str:
+    """Return the schema's ``x-message``, or an empty string."""
     if isinstance(error.schema, dict):
         message = error.schema.get("x-message")
         if message and error.validator not in ("additionalProperties", "type"):
@@ -196,7 +199,7 @@ def _own_message(error: Any) -> str:
 
 
 def _closest(error: Any) -> list[Any]:
-    """The branch of anyOf or oneOf that fails deepest: most likely the one that was meant."""
+    """Return the errors of the branch of anyOf or oneOf that fails deepest, the likeliest one."""
     branches: dict[Any, list[Any]] = {}
     for child in error.context:
         branches.setdefault(child.schema_path[0], []).append(child)
@@ -204,39 +207,38 @@ def _closest(error: Any) -> list[Any]:
 
 
 def _closeness(branch: list[Any]) -> tuple[bool, int]:
-    """A value of the branch's own type is nearer than any other; then the deeper error."""
+    """Rank a branch: first whether its type is that of the value, then the depth of its errors."""
     is_type = all(error.validator != "type" or error.path for error in branch)
     return is_type, max(len(error.path) for error in branch)
 
 
-def _unknown(error: Any, path: ParameterPath) -> Iterator[tuple[Problem, ParameterPath]]:
+def _unknown_keys(error: Any, path: ParameterPath) -> Iterator[tuple[Problem, ParameterPath]]:
     known = list(error.schema.get("properties", {}))
     patterns = list(error.schema.get("patternProperties", {}))
     for name in error.instance:
-        if name in known or any(re.search(p, name) for p in patterns):
+        if name in known or any(re.search(pattern, name) for pattern in patterns):
             continue
-        flat = key_with_dot((*path, name))
-        if flat:
-            yield Problem("SW010", f"unknown parameter {flat[0]}", (), flat[1]), (*path, name)
+        key = (*path, name)
+        if dot := key_with_dot(key):
+            message, hint = dot
+            yield Problem("SW010", f"unknown parameter {message}", (), hint), key
             continue
         close = difflib.get_close_matches(name, known, 1, 0.6)
-        full = dotted((*path, name))
         hint = (
             f"did you mean {dotted((*path, close[0]))}?"
             if close
             else f"known here: {', '.join(sorted(known))}"
         )
-        yield Problem("SW010", f"unknown parameter {full}", (), hint), (*path, name)
+        yield Problem("SW010", f"unknown parameter {dotted(key)}", (), hint), key
 
 
-def _leaf_problem(error: Any, path: ParameterPath) -> Problem:
+def _value_problem(error: Any, path: ParameterPath) -> Problem:
     name, value, rule = dotted(path) or "parameters", error.instance, error.validator_value
     if error.validator == "type":
-        wanted = " or ".join(
-            _KINDS.get(kind, kind) for kind in ([rule] if isinstance(rule, str) else rule)
-        )
+        types = [rule] if isinstance(rule, str) else rule
+        expected = " or ".join(_KINDS.get(type_, type_) for type_ in types)
         hint = "put it in quotes" if rule == "string" and isinstance(value, int | float) else ""
-        return Problem("SW011", f"{name} must be {wanted}, not {short_value(value)}", (), hint)
+        return Problem("SW011", f"{name} must be {expected}, not {short_value(value)}", (), hint)
     if error.validator == "enum":
         close = difflib.get_close_matches(str(value), [str(item) for item in rule], 1, 0.6)
         allowed = ", ".join(str(item) for item in rule)
@@ -255,8 +257,8 @@ def _leaf_problem(error: Any, path: ParameterPath) -> Problem:
 
 
 def _violation(error: Any) -> str:
-    """What is wrong with a value, ``0 is below the minimum of 1 tasks``; the library's own words
-    for rules that are in no table here."""
+    """Describe a violation, ``0 is below the minimum of 1 tasks``; in the words of jsonschema where
+    there are none here."""
     value, rule, schema = error.instance, error.validator_value, error.schema
     if error.validator == "pattern":
         expected = schema.get("x-expected")
@@ -275,6 +277,6 @@ def _violation(error: Any) -> str:
 
 
 def short_value(value: Any) -> str:
-    """A parameter's value for a message, cut to 60 characters."""
+    """Return a value as JSON for a message, cut to 60 characters."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "…"

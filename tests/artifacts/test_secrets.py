@@ -173,7 +173,7 @@ def test_only_what_git_ignores_is_said_to_be_ignored(
         (
             {"env/dev/keys.env": "SEARCH_API_KEY=x\n"},
             "SW024",
-            "OPENAI_API_KEY is missing in keys.env",
+            "OPENAI_API_KEY is missing from keys.env",
         ),
         (
             {"env/dev/keys.env": "SEARCH_API_KEY=x\nOPENAI_API_KEY=" + "y" * 65_536},

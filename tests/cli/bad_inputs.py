@@ -325,7 +325,7 @@ LOADING = [
         {"params/schema.json": '{"properties": {"a": {"$ref": "#/properties/a"}}}'},
         "SW008",
         "params/schema.json:1",
-        "leads in a circle",
+        "refers to itself",
     ),
     Case(
         "schema with a bad pattern",
@@ -604,7 +604,7 @@ DOTENV = [
         {".env": f"DB_PASSWORD={SECRET}\n"},
         "SW022",
         ".env:1",
-        "DB_PASSWORD would be plain text: its name says that it is a secret",
+        "DB_PASSWORD would be plain text: its name is that of a secret",
         "move it to keys.env",
     ),
     dotenv(
@@ -636,7 +636,7 @@ DOTENV = [
         {".env": f"\nDATA={SECRET}\n", "keys.env.example": "DATA=\n"},
         "SW022",
         ".env:2",
-        "DATA is a key of keys.env and stands here too",
+        "DATA is a key of keys.env and is given here too",
     ),
     dotenv(
         "name that the example lacks",
@@ -651,7 +651,7 @@ DOTENV = [
         {"keys.env": f"A={SECRET}\n", "keys.env.example": "A=\n\nB=\n"},
         "SW024",
         "keys.env.example:3",
-        "B is missing in keys.env",
+        "B is missing from keys.env",
         "add B=… to env/dev/keys.env",
     ),
     dotenv(

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackwright.config.load import Layer, list_environments, load_config, merge_layers
+from stackwright.config.layers import Layer, merge_layers
+from stackwright.config.load import list_environments, load_config
 from stackwright.core.errors import InputError
 from stackwright.core.model import Leaf, Level, Location, ParameterPath
 from tests.support.projects import Project, places

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from stackwright.config import load_config
 from stackwright.core import InputError
-from tests.support.projects import REPOSITORY
+from tests.support.projects import REPOSITORY, Project
 
 SCHEMA = json.loads((REPOSITORY / "params/schema.json").read_text(encoding="utf-8"))
 
@@ -82,3 +82,11 @@ def test_message_names_the_expected_form(override: str, message: str) -> None:
     assert problems[0].code == "SW012"
     assert problems[0].where[0].path == f"--set {override.partition('=')[0]}"
     assert "^" not in problems[0].message
+
+
+def test_every_missing_parameter_is_named(project: Callable[..., Project]) -> None:
+    schema = '{"type": "object", "required": ["one", "two"]}'
+    with pytest.raises(InputError) as caught:
+        project({"params/schema.json": schema}).load()
+    messages = [problem.message for problem in caught.value.problems]
+    assert messages == ["one is missing", "two is missing"]
