@@ -1,7 +1,7 @@
 """A plan as text for a terminal, Markdown for a pull request or a step summary, and JSON. Pure:
 strings out.
 
-Losses of data come first, then what has to be allowed, the counts over all roots last. Text has
+Losses of data come first, then changes that need an approval, the counts over all roots last. Text has
 Rich markup for the console that prints it.
 """
 
@@ -52,7 +52,6 @@ _DOES = {
     RootAction.IMPORT: "will adopt what exists",
 }
 _NO_RESOURCES = "no resources, only tags, parameters or outputs"
-_DANGERS = "To be allowed when it is deployed"
 _SPURIOUS = "Listed by CloudFormation, but will not happen: what they follow keeps its value"
 
 
@@ -116,10 +115,6 @@ def _unchanged(plan: Plan) -> str:
     )
 
 
-def _danger(danger: GuardrailFinding) -> str:
-    return f"{danger.text} ({danger.option})"
-
-
 def _remarks(root: RootPlan) -> dict[str, str]:
     """What to say of each change that is not plainly agreed on, by its address."""
     found = {change.diff.address: _remark(change, root) for change in root.changes}
@@ -161,15 +156,8 @@ def plan_as_text(plan: Plan) -> str:
     """By root, stack and resource; a new root only by names, since all of it is new."""
     losses = _all(plan).losses
     blocks = [losses_text(losses)] if losses else []
-    if found := find_dangerous_changes(plan):
-        blocks.append(
-            "\n".join(
-                [
-                    f"[bold red]{_DANGERS}[/]",
-                    *(f"  [red]! {escape_markup(_danger(each))}[/]" for each in found),
-                ]
-            )
-        )
+    if findings := find_dangerous_changes(plan):
+        blocks.append("\n".join(map(_finding_text, findings)))
     if plan.secret_changes:
         lines = (f"  [yellow]~[/] {escape_markup(_secret(each))}" for each in plan.secret_changes)
         blocks.append("\n".join(["[bold]New secret versions[/]", *lines]))
@@ -179,6 +167,11 @@ def plan_as_text(plan: Plan) -> str:
         if root.kind is not RootAction.NOTHING:
             blocks += _root_text(root)
     return "\n\n".join([*blocks, f"[bold]{escape_markup(summarize_plan(plan))}[/]"])
+
+
+def _finding_text(finding: GuardrailFinding) -> str:
+    text = escape_markup(f"{finding.text} ({finding.option})")
+    return f"[bold red]Needs approval:[/] [red]{text}[/]"
 
 
 def _root_text(root: RootPlan) -> Iterator[str]:
@@ -233,9 +226,8 @@ def _markdown(plan: Plan, properties: bool) -> str:
     ]
     if losses := _all(plan).losses:
         parts.append(losses_markdown(losses))
-    if found := find_dangerous_changes(plan):
-        lines = (f"> - {inline_markdown(each.text)} (`{each.option}`)" for each in found)
-        parts.append("\n".join(["> [!WARNING]", f"> **{_DANGERS}**", *lines]))
+    if findings := find_dangerous_changes(plan):
+        parts.append("\n".join(["> [!WARNING]", *map(_finding_markdown, findings)]))
     if plan.secret_changes:
         lines = (f"- `{_secret(each)}`" for each in plan.secret_changes)
         parts += ["#### New secret versions", "\n".join(lines)]
@@ -245,6 +237,10 @@ def _markdown(plan: Plan, properties: bool) -> str:
     if unchanged := _unchanged(plan):
         parts.append(f"No changes: {inline_markdown(unchanged)}")
     return "\n\n".join(parts) + "\n"
+
+
+def _finding_markdown(finding: GuardrailFinding) -> str:
+    return f"> - **Needs approval:** {inline_markdown(finding.text)} (`{finding.option}`)"
 
 
 def _root_markdown(root: RootPlan, properties: bool) -> Iterator[str]:
@@ -276,10 +272,7 @@ def plan_as_json(plan: Plan) -> str:
         "summary": {
             str(effect): count for effect, count in count_effects(_all(plan).resources).items()
         },
-        "dangers": [
-            {"address": each.address, "text": each.text, "option": each.option}
-            for each in find_dangerous_changes(plan)
-        ],
+        "needs_approval": [_finding_data(finding) for finding in find_dangerous_changes(plan)],
         "secrets": [
             {
                 "name": each.name,
@@ -293,6 +286,16 @@ def plan_as_json(plan: Plan) -> str:
         "roots": [_root_data(root) for root in plan.roots],
     }
     return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+def _finding_data(finding: GuardrailFinding) -> dict[str, str]:
+    return {
+        "address": finding.address,
+        "type": finding.type,
+        "kind": str(finding.kind),
+        "text": finding.text,
+        "option": finding.option,
+    }
 
 
 def _root_data(root: RootPlan) -> dict[str, Any]:

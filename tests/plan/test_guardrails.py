@@ -1,5 +1,7 @@
-"""What a plan is refused for, and with which option it is not; each plan is predicted from two
-templates."""
+"""Which changes need an approval, how findings read, and which option approves them.
+
+Each plan is predicted from two templates.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,13 @@ from stackwright.core.errors import DeployError
 from stackwright.core.model import Location
 from stackwright.diff.diff import diff_builds
 from stackwright.diff.model import Effect, PropertyDiff, ResourceDiff
-from stackwright.plan.guardrails import ApprovalFlag, find_dangerous_changes, require_approval
+from stackwright.plan.guardrails import (
+    ApprovalFlag,
+    FindingKind,
+    find_dangerous_changes,
+    require_approval,
+)
+from stackwright.plan.guardrails.paths import Item, PropertyPath, parse_path, value_at
 from stackwright.plan.model import (
     Certainty,
     DesiredStack,
@@ -94,18 +102,18 @@ def kept(resource, policy="Retain"):
     ],
     ids=["in place", "replaced", "replaced with its data", "replaced, data kept"],
 )
-def test_replacements_need_leave(before, after, wanted):
+def test_replacements_need_approval(before, after, wanted):
     assert [flag for _, flag in flags(before, after)] == wanted
 
 
-def test_removals_of_what_holds_data_need_leave():
+def test_removal_of_stateful_resource_needs_approval():
     for policy, flag in [("Delete", ApprovalFlag.DATA_LOSS), ("Retain", ApprovalFlag.REPLACE)]:
         found = find_dangerous_changes(plan_of({"X": kept(BUCKET, policy)}, {}))
         assert [each.flag for each in found] == [flag], policy
     assert find_dangerous_changes(plan_of({"X": TOPIC}, {})) == []
 
 
-def test_revisions_and_followers_are_replaced_without_leave():
+def test_revisions_and_followers_are_replaced_without_approval():
     task = {"Type": "AWS::ECS::TaskDefinition", "Properties": {"Family": "f", "Cpu": "256"}}
     assert flags(task, with_properties(task, Cpu="512")) == []
     sub = {
@@ -118,7 +126,7 @@ def test_revisions_and_followers_are_replaced_without_leave():
     assert [each.option for each in found] == ["--allow-replace T"]
 
 
-def test_what_only_cloudformation_says_is_believed_unless_it_is_a_phantom():
+def test_replacement_listed_by_cloudformation_only_counts_unless_spurious():
     found = plan_of(
         {"X": TOPIC}, {"X": with_properties(TOPIC, TopicName="two")}, replacement="True"
     )
@@ -143,7 +151,7 @@ def test_what_only_cloudformation_says_is_believed_unless_it_is_a_phantom():
     )
 
 
-def test_cloudformations_word_on_what_happens_to_the_old_one_decides():
+def test_policy_action_of_the_change_set_decides_whether_data_is_kept():
     change = {"X": BUCKET}, {"X": with_properties(BUCKET, BucketName="two")}
     assert {
         each.flag
@@ -158,7 +166,7 @@ def test_cloudformations_word_on_what_happens_to_the_old_one_decides():
     ] == [ApprovalFlag.REPLACE]
 
 
-def test_a_new_deployment_endangers_nothing():
+def test_new_stack_needs_no_approval():
     change = (
         {"X": BUCKET, "G": group([])},
         {"X": with_properties(BUCKET, BucketName="two"), "G": group([WORLD])},
@@ -297,7 +305,7 @@ ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
         (role(allow()), role(allow(), Description="d"), False),
     ],
 )
-def test_wider_policies_need_leave(before, after, wider):
+def test_wider_policies_need_approval(before, after, wider):
     assert [flag for _, flag in flags(before, after)] == [ApprovalFlag.ACCESS] * wider
 
 
@@ -342,7 +350,7 @@ def document(value):
         "text",
     ],
 )
-def test_a_statement_means_what_it_is_resolved_to(make):
+def test_statement_is_judged_as_resolved(make):
     few, more = ["s3:GetObject"], ["s3:GetObject", "s3:PutObject"]
     for kind, other, wider, narrower in ((allow, deny, few, more), (deny, allow, more, few)):
         before, after = (
@@ -356,7 +364,7 @@ def test_a_statement_means_what_it_is_resolved_to(make):
 @pytest.mark.parametrize(
     "effect", [{"Fn::ImportValue": "effect"}, {"Fn::Sub": "${Keep.QueueName}"}]
 )
-def test_a_statement_of_which_nobody_knows_what_it_does_may_open(effect):
+def test_statement_with_unknown_effect_is_judged_both_ways(effect):
     def said(*actions):
         return role({**allow(list(actions)), "Effect": effect})
 
@@ -367,7 +375,7 @@ def test_a_statement_of_which_nobody_knows_what_it_does_may_open(effect):
 
 
 @pytest.mark.parametrize("name", ["a.Statement.b", 'a"].Statement["b', "a]b", "a.Statement[0]"])
-def test_no_name_of_a_policy_or_statement_hides_what_opens(name):
+def test_names_that_look_like_paths_hide_no_opening(name):
     def called(statement):
         held = role({**statement, "Sid": name})
         return with_properties(
@@ -383,7 +391,7 @@ def test_no_name_of_a_policy_or_statement_hides_what_opens(name):
         assert flags(called(after), called(before)) == []
 
 
-def test_what_only_cloudformation_lists_of_a_statement_may_open():
+def test_statement_change_listed_by_cloudformation_only_needs_approval():
     found = plan_of({"X": role(allow(["s3:Get*"]))}, {"X": role(allow(["s3:Get*", "s3:Put*"]))})
     root = found.roots[0]
     (change,) = root.changes
@@ -424,19 +432,19 @@ def group(ingress, **more):
         (group([OFFICE]), group([OFFICE], Tags=[{"Key": "a", "Value": "b"}]), False),
     ],
 )
-def test_wider_security_groups_need_leave(before, after, wider):
+def test_wider_security_groups_need_approval(before, after, wider):
     assert [flag for _, flag in flags(before, after)] == [ApprovalFlag.ACCESS] * wider
 
 
 @pytest.mark.parametrize(
     "rules", [chosen([WORLD], []), [chosen(WORLD)], [WORLD]], ids=["list", "item", "plain"]
 )
-def test_rules_of_a_new_group_open_wherever_a_condition_stands(rules):
+def test_rules_of_new_group_are_found_below_conditions(rules):
     (danger,) = find_dangerous_changes(plan_of({}, {"X": group(rules)}))
     assert (danger.flag, "0.0.0.0/0" in danger.text) == (ApprovalFlag.ACCESS, True)
 
 
-def test_new_resources_that_grant_need_leave_and_say_what():
+def test_new_granting_resources_need_approval_and_name_the_grant():
     ingress = {"Type": "AWS::EC2::SecurityGroupIngress", "Properties": {**WORLD, "GroupId": "sg-1"}}
     permission = {
         "Type": "AWS::Lambda::Permission",
@@ -448,8 +456,8 @@ def test_new_resources_that_grant_need_leave_and_say_what():
     assert [(each.logical_id, each.flag) for each in found] == [
         (name, ApprovalFlag.ACCESS) for name in "IPR"
     ]
-    assert "lets in or out: tcp 443 0.0.0.0/0" in found[0].text
-    assert "lets * invoke a function" in found[1].text
+    assert "opens tcp/443 to 0.0.0.0/0" in found[0].text
+    assert "allows lambda:InvokeFunction on f to *" in found[1].text
     rule = {key: value for key, value in WORLD.items() if key != "CidrIp"}
     attribute = {"Fn::GetAtt": ["T", "TopicName"]}
     for peer, text in (
@@ -462,7 +470,7 @@ def test_new_resources_that_grant_need_leave_and_say_what():
             "Properties": {**rule, "SourceSecurityGroupId": peer},
         }
         (danger,) = find_dangerous_changes(plan_of({"T": TOPIC}, {"T": TOPIC, "I": ingress}))
-        assert f"lets in or out: tcp 443 {text}" in danger.text
+        assert f"opens tcp/443 to {text}" in danger.text
     assert "allows s3:GetObject" in found[2].text
 
 
@@ -503,7 +511,7 @@ READ = allow()
         "AWS::SNS::TopicPolicy",
     ],
 )
-def test_a_policy_that_denied_leaves_an_opening(type_, held, opens):
+def test_removing_a_denying_policy_needs_approval(type_, held, opens):
     gone = {"Type": type_, "Properties": {"PolicyDocument": {"Statement": held}}}
     assert [each.flag for each in find_dangerous_changes(plan_of({"X": gone}, {}))] == [
         ApprovalFlag.ACCESS
@@ -513,7 +521,7 @@ def test_a_policy_that_denied_leaves_an_opening(type_, held, opens):
 
 @pytest.mark.parametrize("type_", ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"])
 @pytest.mark.parametrize("name", ["Roles", "Users", "Groups"])
-def test_whoever_a_policy_is_attached_to_gains_what_it_allows(type_, name):
+def test_attaching_policy_to_another_holder_needs_approval(type_, name):
     def attached(*names, held=(READ,)):
         return policy(type_, *held, **{name: list(names)})
 
@@ -539,7 +547,7 @@ def test_whoever_a_policy_is_attached_to_gains_what_it_allows(type_, name):
 
 
 @pytest.mark.parametrize("name", ["Role", "User", "Group"])
-def test_a_policy_that_goes_to_another_opens(name):
+def test_moving_policy_to_another_holder_needs_approval(name):
     def attached(to):
         return policy(f"AWS::IAM::{name}Policy", allow(), PolicyName="p", **{f"{name}Name": to})
 
@@ -559,7 +567,7 @@ def test_a_policy_that_goes_to_another_opens(name):
         ("AWS::IAM::InstanceProfile", "Roles", {}),
     ],
 )
-def test_whoever_joins_gains_what_is_allowed_there(type_, name, others):
+def test_joining_group_or_profile_needs_approval(type_, name, others):
     """And who leaves is no longer denied anything, which a role of instances is not: they are left
     with nothing."""
 
@@ -573,7 +581,7 @@ def test_whoever_joins_gains_what_is_allowed_there(type_, name, others):
     assert flags(members("A", "B"), members("B")) == leaves
 
 
-def test_members_of_groups_come_and_go():
+def test_new_and_removed_group_memberships_need_approval():
     def addition(group="g"):
         return {
             "Type": "AWS::IAM::UserToGroupAddition",
@@ -593,7 +601,7 @@ def test_members_of_groups_come_and_go():
     assert find_dangerous_changes(plan_of({}, {"X": profile})) == []
 
 
-def test_a_policy_that_cannot_be_read_may_allow_and_deny():
+def test_unreadable_policy_is_judged_both_ways():
     one = {"Type": "AWS::SQS::QueuePolicy", "Properties": {"PolicyDocument": HIDDEN_DOCUMENT}}
     for known in (policy("AWS::SQS::QueuePolicy"), policy("AWS::SQS::QueuePolicy", deny())):
         assert flags(known, one) == [("X", ApprovalFlag.ACCESS)]
@@ -609,7 +617,7 @@ def test_a_policy_that_cannot_be_read_may_allow_and_deny():
     assert "allows logs:*" in danger.text
 
 
-def test_a_removed_policy_of_which_only_cloudformation_tells_may_have_denied():
+def test_removed_policy_with_unknown_statements_needs_approval():
     found = plan_of({"X": policy("AWS::SQS::QueuePolicy", allow())}, {})
     root = found.roots[0]
     bare = replace(
@@ -617,10 +625,10 @@ def test_a_removed_policy_of_which_only_cloudformation_tells_may_have_denied():
     )
     assert find_dangerous_changes(found) == []
     (danger,) = find_dangerous_changes(replace(found, roots=(replace(root, changes=(bare,)),)))
-    assert "no longer denies anything" in danger.text
+    assert "may no longer deny anything" in danger.text
 
 
-def test_what_follows_another_resource_is_not_wider():
+def test_statement_that_follows_a_replaced_resource_is_not_wider():
     statement = allow(resource={"Fn::GetAtt": ["T", "TopicArn"]})
     changed = with_properties(TOPIC, TopicName="two")
     found = find_dangerous_changes(
@@ -629,7 +637,7 @@ def test_what_follows_another_resource_is_not_wider():
     assert [each.option for each in found] == ["--allow-replace T"]
 
 
-def test_what_names_another_resource_is_a_change_of_its_own():
+def test_reference_to_another_resource_needs_approval():
     def rule(source):
         peer = {"Fn::GetAtt": [source, "GroupId"]}
         properties = {**OFFICE, "GroupId": "sg-1", "SourceSecurityGroupId": peer}
@@ -686,7 +694,7 @@ def test_what_names_another_resource_is_a_change_of_its_own():
 # ------------------------------------------------------------------------------------------------------
 
 
-def test_require_refuses_each_with_its_option_and_line():
+def test_refusal_names_option_and_line_of_each_finding():
     found = find_dangerous_changes(
         plan_of(
             {"X": BUCKET, "G": group([])},
@@ -702,23 +710,21 @@ def test_require_refuses_each_with_its_option_and_line():
         )
     problems = refused.value.problems
     assert {(each.code, each.hint) for each in problems} == {
-        ("SW820", "if that is meant: --allow-replace X"),
-        ("SW821", "if that is meant: --allow-data-loss"),
-        ("SW822", "if that is meant: --allow-broader-access"),
+        ("SW820", "if you mean it, add --allow-replace X"),
+        ("SW821", "if you mean it, add --allow-data-loss"),
+        ("SW822", "if you mean it, add --allow-broader-access"),
     }
     assert {str(where) for each in problems for where in each.where} == {"templates/app.yaml.j2:7"}
-    assert all(each.message.startswith("refused: app:") for each in problems)
+    assert all(each.message.startswith("needs approval: ") for each in problems)
     with pytest.raises(DeployError, match="its data is deleted"):
         require_approval(found, replace=["X"], broader_access=True)
-    with pytest.raises(
-        DeployError, match="is replaced by a new one: BucketName cannot change in place"
-    ):
+    with pytest.raises(DeployError, match="is replaced: BucketName cannot change in place"):
         require_approval(found, replace=["Y"], data_loss=True, broader_access=True)
     require_approval(found, replace=["app:X"], data_loss=True, broader_access=True)
     require_approval([])
 
 
-def test_a_logical_id_that_several_stacks_have_is_allowed_by_address_only():
+def test_logical_id_of_several_stacks_is_approved_by_address_only():
     one = plan_of(
         {"X": TOPIC, "Y": TOPIC}, {each: with_properties(TOPIC, TopicName="two") for each in "XY"}
     )
@@ -743,22 +749,234 @@ def test_a_logical_id_that_several_stacks_have_is_allowed_by_address_only():
     with pytest.raises(DeployError) as refused:
         require_approval(found, replace=["X", "Y"])
     assert [each.hint for each in refused.value.problems] == [
-        "if that is meant: --allow-replace app:X",
-        "if that is meant: --allow-replace web:X",
+        "if you mean it, add --allow-replace app:X",
+        "if you mean it, add --allow-replace web:X",
     ]
     (left,) = Approvals(yes=True, replace=frozenset(["app:X", "Y"])).missing(found)
     with pytest.raises(DeployError) as refused:
         require_approval([left], replace=["X"])
     assert [each.hint for each in refused.value.problems] == [
-        "if that is meant: --allow-replace web:X"
+        "if you mean it, add --allow-replace web:X"
     ]
     require_approval(found, replace=["app:X", "web:X", "app:Y"])
 
 
-def test_typing_a_name_allows_what_was_shown_and_no_more():
+def test_typed_name_approves_only_the_findings_shown():
     replaced, lost = find_dangerous_changes(
         plan_of({"X": BUCKET}, {"X": with_properties(BUCKET, BucketName="two")})
     )
     allowed = Approvals(yes=False, typed=frozenset([replaced]))
     assert allowed.missing([replaced, lost]) == [lost]
-    assert allowed.missing([replace(replaced, text="and more")]) != []
+    assert allowed.missing([replace(replaced, description="and more")]) != []
+
+
+# --- words
+# ------------------------------------------------------------------------------------------------------
+
+
+def texts(before, after):
+    return [
+        finding.text
+        for finding in find_dangerous_changes(plan_of({"X": before}, {"X": after}))
+        if finding.flag is ApprovalFlag.ACCESS
+    ]
+
+
+HTTP = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "CidrIp": "10.0.0.0/8"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        ([], [HTTP], "X opens tcp/80 to 10.0.0.0/8"),
+        ([OFFICE], [WORLD], "X opens tcp/443 to 0.0.0.0/0 (CidrIp was 192.0.2.0/24)"),
+        (
+            [OFFICE],
+            [{**OFFICE, "FromPort": 80}],
+            "X opens tcp/80-443 to 192.0.2.0/24 (FromPort was 443)",
+        ),
+        (
+            [OFFICE],
+            [{**OFFICE, "IpProtocol": "-1"}],
+            "X opens all traffic to 192.0.2.0/24 (IpProtocol was tcp)",
+        ),
+        (
+            [],
+            [{**HTTP, "FromPort": 0, "ToPort": 65535}, {**HTTP, "IpProtocol": "17"}],
+            "X opens all tcp ports to 10.0.0.0/8; opens udp/80 to 10.0.0.0/8",
+        ),
+        (
+            [],
+            [{**HTTP, "CidrIp": f"10.{place}.0.0/16"} for place in range(5)],
+            "X opens tcp/80 to 10.0.0.0/16; opens tcp/80 to 10.1.0.0/16; "
+            "opens tcp/80 to 10.2.0.0/16 (and 2 more)",
+        ),
+        (
+            [chosen(OFFICE)],
+            [chosen(WORLD)],
+            "X widens SecurityGroupIngress[0].CidrIp: 192.0.2.0/24 → 0.0.0.0/0",
+        ),
+    ],
+    ids=["new", "source", "ports", "protocol", "all ports", "many", "in a condition"],
+)
+def test_finding_names_the_opened_ports_and_sources(before, after, text):
+    assert texts(group(before), group(after)) == [text]
+
+
+def test_finding_names_opened_outbound_traffic():
+    limited = group([], SecurityGroupEgress=[HTTP])
+    wider = group([], SecurityGroupEgress=[HTTP, WORLD])
+    assert texts(limited, wider) == ["X allows outbound tcp/443 to 0.0.0.0/0"]
+    assert texts(limited, group([])) == [
+        "X allows all outbound traffic: its outbound rules are removed"
+    ]
+
+
+@pytest.mark.parametrize("name", ["GroupId", "GroupName"])
+@pytest.mark.parametrize("direction", ["Ingress", "Egress"])
+def test_rule_that_moves_to_another_group_opens_that_group(name, direction):
+    def rule(owner):
+        return {
+            "Type": f"AWS::EC2::SecurityGroup{direction}",
+            "Properties": {**HTTP, name: owner},
+        }
+
+    verb = "opens" if direction == "Ingress" else "allows outbound"
+    assert texts(rule("sg-1"), rule("sg-2")) == [
+        f"X {verb} tcp/80 to 10.0.0.0/8 in sg-2 ({name} was sg-1)"
+    ]
+    assert texts(rule("sg-1"), with_properties(rule("sg-1"), Description="d")) == []
+
+
+READS = allow(["s3:GetObject", "s3:ListBucket"], "arn:aws:s3:::a/*")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        (role(), role(READS), "X allows s3:GetObject, s3:ListBucket on arn:aws:s3:::a/*"),
+        (
+            role(READS),
+            role({**READS, "Action": [*READS["Action"], "s3:PutObject"]}),
+            "X allows s3:PutObject on arn:aws:s3:::a/*",
+        ),
+        (
+            role(READS),
+            role({**READS, "Resource": "*"}),
+            "X allows s3:GetObject, s3:ListBucket on *",
+        ),
+        (
+            role(),
+            role(allow([f"s3:{name}" for name in "abcde"], "*")),
+            "X allows s3:a, s3:b, s3:c and 2 more on *",
+        ),
+        (
+            role(),
+            role({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}),
+            "X allows all but iam:* on *",
+        ),
+        (
+            bucket_policy(deny()),
+            bucket_policy(allow()),
+            "X allows s3:GetObject on arn:aws:s3:::a/* to * "
+            "(PolicyDocument.Statement.Effect: Deny → Allow)",
+        ),
+        (role(deny()), role(), "X no longer denies s3:* on *"),
+        (role(deny(["s3:a", "s3:b"])), role(deny(["s3:a"])), "X no longer denies s3:b on *"),
+        (
+            role(allow(Condition=IF)),
+            role(allow()),
+            'X allows s3:GetObject on arn:aws:s3:::a/* (Policies["p"].PolicyDocument.'
+            f"Statement[0].Condition: removes StringEquals: aws:SourceAccount: {ACCOUNT})",
+        ),
+        (role(), role(ManagedPolicyArns=[ARN]), f"X attaches {ARN}"),
+        (
+            role(PermissionsBoundary=ARN),
+            role(),
+            f"X removes its permissions boundary {ARN}",
+        ),
+    ],
+    ids=[
+        "new",
+        "action",
+        "resource",
+        "many",
+        "all but",
+        "principal",
+        "denial",
+        "denied action",
+        "condition",
+        "managed policy",
+        "boundary",
+    ],
+)
+def test_finding_names_what_a_policy_allows(before, after, text):
+    assert texts(before, after) == [text]
+
+
+def test_finding_names_who_gains_permissions():
+    def attached(*roles):
+        return policy("AWS::IAM::Policy", READ, deny("s3:Put*"), Roles=list(roles))
+
+    assert texts(attached("a"), attached("a", "b")) == [
+        "X is attached to the role b: allows s3:GetObject on arn:aws:s3:::a/*"
+    ]
+    assert texts(attached("a", "b"), attached("a")) == [
+        "X is no longer attached to the role b: denies s3:Put* on *"
+    ]
+
+    def trusting(principal):
+        return with_properties(
+            role(),
+            AssumeRolePolicyDocument={
+                "Statement": {
+                    "Effect": "Allow",
+                    "Action": "sts:AssumeRole",
+                    "Principal": {"Service": principal},
+                }
+            },
+        )
+
+    assert texts(trusting("ecs.amazonaws.com"), trusting("ec2.amazonaws.com")) == [
+        "X allows sts:AssumeRole to ec2.amazonaws.com"
+    ]
+
+
+def test_finding_has_kind_type_and_flag():
+    replaced = with_properties(BUCKET, BucketName="two")
+    lost, moved = find_dangerous_changes(plan_of({"X": BUCKET}, {"X": replaced}))
+    assert (lost.kind, lost.flag, lost.type, lost.address) == (
+        FindingKind.DATA,
+        ApprovalFlag.DATA_LOSS,
+        "AWS::S3::Bucket",
+        "app:X",
+    )
+    assert lost.text == "X is replaced, and its data is deleted"
+    assert (moved.kind, moved.option) == (FindingKind.REPLACEMENT, "--allow-replace X")
+    (removed,) = find_dangerous_changes(plan_of({"X": kept(BUCKET)}, {}))
+    assert (removed.kind, removed.option) == (FindingKind.REMOVAL, "--allow-replace X")
+    assert removed.text == "X is removed from the stack; its data is kept (Retain), but unused"
+
+
+@pytest.mark.parametrize(
+    ("text", "steps", "order"),
+    [
+        ("Roles", ("Roles",), False),
+        ("Roles[order]", ("Roles",), True),
+        ('Roles["order"]', ("Roles", Item("order")), False),
+        ('A["a.b]\\"c"].B[2].C', ("A", Item('a.b]"c'), "B", Item(2), "C"), False),
+        ("[0].A", (Item(0), "A"), False),
+        ("", (), False),
+    ],
+)
+def test_paths_are_parsed_into_steps(text, steps, order):
+    assert parse_path(text) == PropertyPath(steps, order)
+
+
+def test_declared_value_is_found_unless_functions_make_items():
+    named = {"Name": "n", "A": 1}
+    properties = {"L": [{"A": 0}, named], "F": [{"Ref": "X"}, named], "T": "text"}
+    assert value_at(properties, ("L", Item(1), "A")) == 1
+    assert value_at(properties, ("L", Item("n"))) is named
+    for steps in (("F", Item(1)), ("L", Item(9)), ("L", Item("m")), ("T", "A"), ("L", "A")):
+        assert value_at(properties, steps) is None, steps

@@ -103,7 +103,7 @@ def test_a_kept_plan_that_was_refused_for_want_of_a_flag_can_still_be_deployed(
     assert run(shop, "plan", "--keep", "--out", saved).returncode == 0
     refused = run(shop, "deploy", "--plan", saved, "--yes")
     assert refused.returncode == 1
-    assert "SW820 refused: main:Db" in refused.stderr
+    assert "SW820 needs approval: Db" in refused.stderr
     done = run(
         shop, "deploy", "--plan", saved, "--yes", "--allow-replace", "Db", "--allow-data-loss"
     )

@@ -270,7 +270,7 @@ def test_the_last_line_counts_everything(plan: Any, line: str) -> None:
     assert f"**{line}**" in format_plan(plan, "markdown")
 
 
-def test_what_has_to_be_allowed_stands_on_top() -> None:
+def test_changes_that_need_approval_come_first() -> None:
     rule = PropertyDiff(
         "SecurityGroupIngress[0]",
         None,
@@ -285,16 +285,21 @@ def test_what_has_to_be_allowed_stands_on_top() -> None:
     )
     text = shown(format_plan(opened), color_system=None)
     assert text.startswith(
-        "To be allowed when it is deployed\n  ! app/web:Group (AWS::EC2::SecurityGroup) "
+        "Needs approval: Group opens all traffic to 0.0.0.0/0 (--allow-broader-access)\n"
     )
-    assert text.splitlines()[1].endswith("(--allow-broader-access)")
     markdown = format_plan(opened, "markdown")
-    assert "> [!WARNING]\n> **To be allowed when it is deployed**\n> - app/web:Group" in markdown
+    assert "> [!WARNING]\n> - **Needs approval:** Group opens all traffic" in markdown
     assert "(`--allow-broader-access`)\n\n####" in markdown
-    (danger,) = json.loads(format_plan(opened, "json"))["dangers"]
-    assert (danger["address"], danger["option"]) == ("app/web:Group", "--allow-broader-access")
+    (finding,) = json.loads(format_plan(opened, "json"))["needs_approval"]
+    assert finding == {
+        "address": "app/web:Group",
+        "type": "AWS::EC2::SecurityGroup",
+        "kind": "access",
+        "text": "Group opens all traffic to 0.0.0.0/0",
+        "option": "--allow-broader-access",
+    }
     new = whole(root(RootAction.CREATE, PlannedChange(diff, ListedChange.BOTH, Certainty.CERTAIN)))
-    assert "To be allowed" not in format_plan(new)
+    assert "Needs approval" not in format_plan(new)
 
 
 def test_outputs_of_a_new_stack_are_no_news() -> None:

@@ -1,0 +1,27 @@
+"""Find the changes of a plan that need an approval, and refuse a plan that lacks one.
+
+In: a `Plan` and the approvals given. Out: a `GuardrailFinding` for each resource and kind of danger
+(loss of data, replacement, removal, wider access), or a `DeployError`.
+
+``find`` runs the checks over all changes. A check is a function of a root's plan and one of its
+changes: ``data``, ``replacement`` and ``access`` hold one each. ``access`` asks ``security_groups``,
+``policies``, ``attachments`` and ``permissions`` for what a resource opens. ``approval`` compares
+findings with approvals. Nothing here calls AWS.
+"""
+
+from .approval import Locate, approval_names, find_unapproved, require_approval
+from .find import find_dangerous_changes
+from .finding import ApprovalFlag, FindingKind, GuardrailFinding
+from .replacement import REVISIONS
+
+__all__ = [
+    "REVISIONS",
+    "ApprovalFlag",
+    "FindingKind",
+    "GuardrailFinding",
+    "Locate",
+    "approval_names",
+    "find_dangerous_changes",
+    "find_unapproved",
+    "require_approval",
+]

@@ -1,0 +1,159 @@
+"""Describe what new and changed policy documents allow, wherever a type holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from ...cfn import read_statements
+from ...diff import Effect, PropertyDiff
+from .attachments import ATTACHED_POLICIES, is_attachment
+from .paths import PropertyPath, Step, parse_path, value_at
+from .patterns import is_covered
+from .resource import ChangedResource
+from .wording import as_list, describe_change, describe_statement, shorten
+
+_DENYING = ATTACHED_POLICIES | {
+    "AWS::S3::BucketPolicy",
+    "AWS::SQS::QueuePolicy",
+    "AWS::SQS::QueueInlinePolicy",
+    "AWS::SNS::TopicPolicy",
+    "AWS::SNS::TopicInlinePolicy",
+    "AWS::SecretsManager::ResourcePolicy",
+}
+"""Types that deny others something: what they denied is allowed once they are removed."""
+_EXCLUDING = ("NotAction", "NotResource", "NotPrincipal")
+_GRANTING = ("Action", "Resource", "Principal")
+
+
+def describe_policies(resource: ChangedResource) -> Iterator[str]:
+    """Yield what policies allow that they did not, and what they no longer deny.
+
+    A statement that may be an ``Allow`` or a ``Deny`` is taken for both.
+    """
+    if resource.effect is Effect.ADD:
+        yield from _describe_allowed(resource.properties)
+        for arn in as_list(resource.properties.get("ManagedPolicyArns")):
+            yield f"attaches {shorten(arn)}"
+    elif resource.effect is Effect.REMOVE:
+        yield from _describe_removed(resource)
+    for leaf in resource.changed:
+        if not is_attachment(resource.type, leaf):
+            yield from _describe_changed(leaf, resource.properties)
+
+
+def _describe_removed(resource: ChangedResource) -> Iterator[str]:
+    denies = resource.diff.denies
+    if resource.type in _DENYING and denies is not False:
+        yield "no longer denies anything" if denies else "may no longer deny anything"
+
+
+def _describe_changed(leaf: PropertyDiff, properties: Mapping[str, Any]) -> Iterator[str]:
+    path = parse_path(leaf.path)
+    if path.order:
+        return
+    statement = path.split_at("Statement")
+    if path.steps[:1] == ("ManagedPolicyArns",):
+        if leaf.exists_after:
+            yield f"attaches {shorten(leaf.after)}"
+    elif path.steps == ("PermissionsBoundary",):
+        yield from _describe_boundary(leaf)
+    elif statement is None or not statement[1]:
+        yield from _describe_whole(leaf, path)
+    else:
+        declared = value_at(properties, statement[0])
+        yield from _describe_element(leaf, statement[1], declared)
+
+
+def _describe_boundary(leaf: PropertyDiff) -> Iterator[str]:
+    if leaf.exists_before and leaf.exists_after:
+        change = f"from {shorten(leaf.before)} to {shorten(leaf.after)}"
+        yield f"changes its permissions boundary {change}"
+    elif leaf.exists_before:
+        yield f"removes its permissions boundary {shorten(leaf.before)}"
+
+
+def _describe_whole(leaf: PropertyDiff, path: PropertyPath) -> Iterator[str]:
+    """Describe a statement, a document or more that comes or goes as a whole."""
+    if leaf.exists_after:
+        yield from _describe_allowed({path.name: leaf.after})
+    if leaf.exists_before:
+        for statement in read_statements({path.name: leaf.before}, "Deny"):
+            yield describe_statement(statement, "no longer denies")
+
+
+def _describe_allowed(properties: Mapping[str, Any]) -> Iterator[str]:
+    for statement in read_statements(properties, "Allow"):
+        certain = statement.get("Effect", "Allow") == "Allow"
+        yield describe_statement(statement, "allows" if certain else "may allow")
+
+
+# --- one element of a statement
+
+
+def _describe_element(
+    leaf: PropertyDiff, element: tuple[Step, ...], declared: Any
+) -> Iterator[str]:
+    """Describe a changed element; ``declared`` is its statement, where the template tells it."""
+    if element == ("Effect",):
+        if leaf.after != "Deny":
+            yield _describe_in_statement(leaf, element, declared, "allows")
+        return
+    if leaf.statement != "Deny" and _is_wider(leaf, element):
+        verb = "allows" if leaf.statement else "may allow"
+        yield _describe_in_statement(leaf, element, declared, verb)
+    elif leaf.statement != "Allow" and _is_wider(_reverse(leaf), element):
+        verb = "no longer denies" if leaf.statement else "may no longer deny"
+        yield _describe_in_statement(_reverse(leaf), element, declared, verb)
+
+
+def _describe_in_statement(
+    leaf: PropertyDiff, element: tuple[Step, ...], declared: Any, verb: str
+) -> str:
+    """Describe the statement with the changed element alone: what is allowed that was not."""
+    name = str(element[0])
+    if not isinstance(declared, Mapping):
+        return f"{verb} more: {describe_change(leaf)}"
+    if name in _GRANTING and leaf.exists_after:
+        return describe_statement({**declared, name: leaf.after}, verb)
+    return f"{describe_statement(declared, verb)} ({describe_change(leaf)})"
+
+
+def _reverse(leaf: PropertyDiff) -> PropertyDiff:
+    """The change from the new value to the old: what a Deny loses is what this one gains."""
+    return replace(
+        leaf,
+        before=leaf.after,
+        after=leaf.before,
+        exists_before=leaf.exists_after,
+        exists_after=leaf.exists_before,
+    )
+
+
+def _is_wider(leaf: PropertyDiff, element: tuple[Step, ...]) -> bool:
+    """Return whether a changed element widens its statement, supposed that the statement allows."""
+    name = element[0]
+    if name in ("Sid", "Version"):
+        return False
+    one_value = not isinstance(element[-1], str) or leaf.exists_before == leaf.exists_after
+    if name == "Condition" and one_value:
+        return _is_wider_condition(leaf, element)
+    restricts = name in ("Condition", *_EXCLUDING)
+    if not leaf.exists_before:
+        return not restricts
+    if not leaf.exists_after:
+        return restricts
+    if name in _EXCLUDING:
+        return not is_covered(leaf.before, leaf.after)
+    return not is_covered(leaf.after, leaf.before)
+
+
+def _is_wider_condition(leaf: PropertyDiff, element: tuple[Step, ...]) -> bool:
+    """Values of one condition are alternatives: another one lets more through; with a negated
+    operator, one less does."""
+    operator = element[1] if len(element) > 1 else ""
+    if "Not" in str(operator):
+        leaf = _reverse(leaf)
+    return leaf.exists_after and not (leaf.exists_before and is_covered(leaf.after, leaf.before))
