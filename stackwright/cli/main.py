@@ -67,7 +67,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "preflight": "pipeline",
         "permissions": "pipeline",
         "taskcat": "pipeline",
-        "rehearse": "emulator",
+        "rehearse": "rehearse",
         "emulator": "emulator",
         "doctor": "project",
         "docs": "project",

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         local_folder,
         local_settings,
         make_local_keys,
+        require_packages,
         start_local,
     )
     from .rehearsal import (
@@ -79,6 +80,7 @@ __all__ = [
     "local_settings",
     "make_local_keys",
     "rehearse",
+    "require_packages",
     "running",
     "start",
     "start_local",
@@ -102,6 +104,7 @@ _HOMES = {
     "local_folder": "local",
     "local_settings": "local",
     "make_local_keys": "local",
+    "require_packages": "local",
     "start_local": "local",
     "Phase": "rehearsal",
     "Rehearsal": "rehearsal",

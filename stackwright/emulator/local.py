@@ -11,6 +11,7 @@ import os
 import urllib.request
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -67,10 +68,19 @@ def start_local(config: Config) -> lifecycle.Running:
 
     Raises EmulatorError: it does not start, or runs for another account or Region.
     """
+    require_packages()
     with describe_local():
         return lifecycle.start(
             Cache(config.project, "emulator").prepare(), config.region, local_account(config)
         )
+
+
+def require_packages() -> None:
+    """Raise EmulatorError, SW708, where the extra ``local`` is not installed."""
+    missing = [name for name in ("moto", "flask", "werkzeug") if find_spec(name) is None]
+    if missing:
+        text = f"the local CloudFormation needs packages that are missing: {', '.join(missing)}"
+        raise EmulatorError.of("SW708", text, hint="pip install 'stackwright[local]'")
 
 
 def local_account(config: Config) -> str:

@@ -35,7 +35,7 @@ def test_a_shell_uses_what_start_prints(made):
     assert unset.startswith("unset AWS_PROFILE ")
     assert lines["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
     assert started.stderr.startswith(
-        f"the local CloudFormation runs at {lines['AWS_ENDPOINT_URL']} (pid "
+        f"local CloudFormation is running at {lines['AWS_ENDPOINT_URL']} (pid "
     )
 
     start = (
@@ -54,10 +54,13 @@ def test_status_stop_and_reset(made):
     nothing = made.run("emulator", "status", "--format", "json")
     assert (nothing.returncode, json.loads(nothing.stdout)["running"]) == (1, False)
     assert "render.py emulator start" in made.run("emulator", "status").stdout
-    assert made.run("emulator", "stop").stderr == "no local CloudFormation runs for this project\n"
+    assert (
+        made.run("emulator", "stop").stderr
+        == "the local CloudFormation of this project is not running\n"
+    )
     refused = made.run("emulator", "reset")
     assert refused.returncode == 1
-    assert "SW702 no local CloudFormation runs for this project" in refused.stderr
+    assert "SW702 the local CloudFormation of this project is not running" in refused.stderr
 
     begun = json.loads(made.run("emulator", "start", "--env", "dev", "--format", "json").stdout)
     found = json.loads(made.run("emulator", "status", "--format", "json").stdout)

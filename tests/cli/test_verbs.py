@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
+import stackwright
+from stackwright.cli.main import GROUPS
 from tests.support.projects import RENDER_PY, REPOSITORY, Project, files, small
 
 Make = Callable[..., Project]
@@ -552,7 +555,7 @@ def test_doctor_compares_the_packages_with_the_pins(tmp_path: Path) -> None:
 def test_docs(project: Make) -> None:
     made = project({"params/schema.json": SCHEMA, "params/defaults.yaml": "vpc: {size: 7}\n"})
     listed = made.invoke("docs").stdout
-    assert "| SW110 | A parameter that no template uses |" in listed
+    assert "| SW110 | Parameter that no template uses |" in listed
     assert (
         "| SW311 | Load-balanced service without a health check grace period (warning) |" in listed
     )
@@ -612,26 +615,36 @@ def test_completion_knows_verbs_and_environments(project: Make) -> None:
 # --- the command line ---
 
 
-def test_help_lists_the_verbs() -> None:
+def test_help_groups_the_verbs() -> None:
     result = subprocess.run(
         [sys.executable, str(RENDER_PY), "-h"], capture_output=True, text=True, check=True
     )
-    for verb in (
-        "render",
-        "lint",
-        "params",
-        "explain",
-        "graph",
-        "init",
-        "doctor",
-        "docs",
-        "completion",
-    ):
-        assert f"\n  {verb} " in result.stdout
+    groups = re.findall(r"^(Change|See|Recover|Project):$", result.stdout, re.MULTILINE)
+    assert groups == ["Change", "See", "Recover", "Project"]
+    listed = re.findall(r"^  ([a-z]+) {2,}\S", result.stdout, re.MULTILINE)
+    assert listed == [verb for verbs in GROUPS.values() for verb in verbs]
+    assert f"{RENDER_PY} diff -e prod --against main" in result.stdout
+
+
+def test_version_is_the_package_version() -> None:
     version = subprocess.run(
         [sys.executable, str(RENDER_PY), "--version"], capture_output=True, text=True, check=True
     )
-    assert version.stdout.startswith("stackwright, version ")
+    assert version.stdout == f"stackwright, version {stackwright.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("verb", "hint"),
+    [("rendr", "did you mean render?"), ("delpoy", "did you mean deploy?"), ("x", "--help lists")],
+)
+def test_unknown_verb_names_the_closest(verb: str, hint: str, project: Make) -> None:
+    result = project().invoke(verb)
+    assert result.exit_code == 1
+    assert f"there is no verb '{verb}'; {hint}" in result.stderr
+
+
+def test_short_options(project: Make) -> None:
+    assert "title: news" in project().invoke("params", "-e", "dev").stdout
 
 
 def test_no_verb_shows_the_help_and_fails() -> None:

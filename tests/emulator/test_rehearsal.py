@@ -215,7 +215,7 @@ def test_a_replacement_is_refused_unless_it_is_named(committed):
     refused = committed.run("rehearse", "--env", "dev", "--against", "HEAD")
     assert refused.returncode == 1
     assert (
-        "build/dev/main.yaml:3: error SW707 refused: main:T (AWS::SNS::Topic) would be replaced"
+        "build/dev/main.yaml:3: error SW707 main:T (AWS::SNS::Topic) would be replaced without approval"
         in refused.stderr
     )
     assert "--allow-replace T" in refused.stderr
@@ -235,7 +235,7 @@ def test_a_logical_id_of_several_is_allowed_by_its_address(committed):
         refused = committed.run(*command, *names)
         assert refused.returncode == 1
         assert refused.stderr.count("SW707") == 3 - len(names[0].split(":"))
-        assert "if that is meant: --allow-replace second:T" in refused.stderr
+        assert "to approve it: --allow-replace second:T" in refused.stderr
     allowed = committed.run(*command, "main:T", "--allow-replace", "second:T")
     assert (allowed.returncode, allowed.stderr) == (0, "")
 
@@ -253,7 +253,7 @@ def test_the_refused_resource_is_found_in_a_build_of_another_form(project):
     shutil.copytree(made.folder / "build/dev", made.folder / "old")
     made.write({"params/defaults.yaml": "topic: {TopicName: b}\n"})
     refused = made.run("rehearse", "--env", "dev", "--against", "old")
-    assert re.match(r"build/dev/main\.json(:\d+)?: error SW707 refused: main:T", refused.stderr), (
+    assert re.match(r"build/dev/main\.json(:\d+)?: error SW707 main:T", refused.stderr), (
         refused.stderr
     )
 
@@ -262,7 +262,7 @@ def test_an_update_that_does_not_go_through_says_why(committed):
     committed.write({"params/defaults.yaml": "topic: {TopicName: news, FifoTopic: true}\n"})
     failed = committed.run("rehearse", "--env", "dev", "--against", "HEAD", "--allow-replace", "T")
     assert failed.returncode == 1
-    assert "SW705 the update of main does not go through: main:T: " in failed.stderr
+    assert "SW705 the update of main fails: main:T: " in failed.stderr
     assert "already exists" in failed.stderr
     assert "main: UPDATE_ROLLBACK_COMPLETE" in failed.stdout
 

@@ -39,6 +39,11 @@ DEPLOYMENT_CODES = (
         "The old resource goes, with its name and its data.",
     ),
     Code(
+        "SW708",
+        "Packages of the local CloudFormation are not installed",
+        "Run pip install 'stackwright[local]'.",
+    ),
+    Code(
         "SW801",
         "Stack is in a state that cannot be updated",
         "Run `repair`, which says what it will do and asks.",
