@@ -12,7 +12,6 @@ docs/autoscaling.md.
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 import time
@@ -27,7 +26,7 @@ from typing import Any
 import boto3
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
-from configuration import AutoscalerError, configure, dimensions, settings
+from configuration import TEXTS, AutoscalerError, configure, dimensions, settings
 from policy import PERIOD, Config, Decision, History, Point, Service, decide
 
 METRICS = {
@@ -47,9 +46,20 @@ def client(service: Any) -> Any:
     return boto3.client(service, config=config)
 
 
+VALUE_LIMIT = 2**53  # a larger count or rate is no measurement: it is not exact as a double
+
+
+def is_measurement(value: Any) -> bool:
+    """Whether it is a number that a queue can have: finite, not negative, not absurdly large."""
+    return type(value) in (int, float) and 0 <= value <= VALUE_LIMIT
+
+
 def read_history(values: Mapping[str, str], config: Config, now: float) -> History:
-    """The points of the last window; a minute without both of ready and unacknowledged is no
-    point."""
+    """The points of the last window; a minute without both of ready and unacknowledged is no point.
+
+    A value that is no measurement is dropped and counted; the history is incomplete then, so that
+    it never scales in.
+    """
     names = [{"Name": name, "Value": value} for name, value in dimensions(values).items()]
     start = now - max(config.scale_window_seconds, config.max_metric_age_seconds) - PERIOD
     request = {
@@ -71,26 +81,28 @@ def read_history(values: Mapping[str, str], config: Config, now: float) -> Histo
             for key, metric in METRICS.items()
         ],
     }
-    found: dict[str, dict[float, float]] = {key: {} for key in METRICS}
+    series: dict[str, dict[float, float]] = {key: {} for key in METRICS}
+    dropped = 0
     status: dict[str, str] = {}
     for _ in range(
         2
     ):  # three short series fit into one page; the bound keeps a tick within four calls
         reply = client("cloudwatch").get_metric_data(**request)
         for result in reply["MetricDataResults"]:
-            times = [stamp.timestamp() for stamp in result["Timestamps"]]
-            found[result["Id"]].update(zip(times, result["Values"], strict=True))
+            pairs = zip(result["Timestamps"], result["Values"], strict=True)
+            usable = {stamp.timestamp(): value for stamp, value in pairs if is_measurement(value)}
+            series[result["Id"]].update(usable)
+            dropped += len(result["Values"]) - len(usable)
             status[result["Id"]] = result["StatusCode"]
         if not (token := reply.get("NextToken")):
             break
         request["NextToken"] = token
-    complete = not token and all(
-        status.get(key) == "Complete" for key in ("ready", "unacknowledged")
-    )
-    times = sorted(found["ready"].keys() & found["unacknowledged"].keys())
-    rates = found["ack_rate"]
-    points = (Point(t, found["ready"][t], found["unacknowledged"][t], rates.get(t)) for t in times)
-    return History(now, tuple(points), complete)
+    complete = not token and not dropped
+    complete &= all(status.get(key) == "Complete" for key in ("ready", "unacknowledged"))
+    ready, in_work, rates = series["ready"], series["unacknowledged"], series["ack_rate"]
+    times = sorted(ready.keys() & in_work.keys())
+    points = (Point(at, ready[at], in_work[at], rates.get(at)) for at in times)
+    return History(now, tuple(points), complete, dropped)
 
 
 def reading_of(event: Any, values: Mapping[str, str], now: float) -> Point | None:
@@ -105,13 +117,14 @@ def reading_of(event: Any, values: Mapping[str, str], now: float) -> Point | Non
         ):
             raise ValueError("it is about another queue or environment")
         point = Point(**given)
-        numbers = [point.timestamp, point.ready, point.unacknowledged, point.ack_rate or 0.0]
-        if not all(type(n) in (int, float) and math.isfinite(n) and n >= 0 for n in numbers):
-            raise ValueError("numbers must be finite and not negative")
+        numbers = [point.timestamp, point.ready, point.unacknowledged]
+        numbers += [] if point.ack_rate is None else [point.ack_rate]
+        if not all(map(is_measurement, numbers)):
+            raise ValueError("numbers must be finite, not negative and at most 2**53")
         if point.timestamp > now + PERIOD:
             raise ValueError(f"it is {point.timestamp - now:.0f} s in the future: a clock is wrong")
     except (KeyError, TypeError, ValueError) as error:
-        raise AutoscalerError(f"reading refused: {error!r}") from error
+        raise AutoscalerError(f"reading refused: {repr(error)[:200]}") from error
     return point
 
 
@@ -203,12 +216,13 @@ def lambda_handler(event: object, context: object) -> dict[str, Any]:  # noqa: A
     """One tick. Every fault is logged, then raised as AutoscalerError so that AWS/Lambda Errors
     counts it."""
     now = time.time()
-    values = settings(os.environ, Path(__file__).parent)
+    values: dict[str, str] = dict(TEXTS)
     log: dict[str, Any] = {"event": "autoscaling", "time": now}
     faults: list[Exception] = []
     try:
+        values = settings(os.environ, Path(__file__).parent)
         tick(event, values, now, log, faults)
-    except (AutoscalerError, BotoCoreError, ClientError) as error:
+    except Exception as error:  # whatever it is: a tick that fails logs its line, too
         faults.append(error)
     log["faults"] = [f"{type(fault).__name__}: {fault}" for fault in faults]
     log.setdefault("reason", "failed: see faults")

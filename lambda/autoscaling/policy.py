@@ -22,11 +22,13 @@ class Point:
 
 @dataclass(frozen=True)
 class History:
-    """Points, oldest first, at most one a minute; `complete` is False where some were withheld."""
+    """Points, oldest first, at most one a minute; `complete` is False where some were withheld,
+    and `dropped` counts values that were no measurements."""
 
     now: float
     points: tuple[Point, ...]
     complete: bool = True
+    dropped: int = 0
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
@@ -168,7 +169,13 @@ def dimensions(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def describe(fault: Exception) -> str:
-    return f"{type(fault).__name__}: {fault}"
+    """The fault in words; of an unexpected one only type and place, since its text may hold
+    anything."""
+    name = type(fault).__name__
+    if isinstance(fault, FAULTS):
+        return f"{name}: {fault}"
+    place = traceback.extract_tb(fault.__traceback__)[-1]
+    return f"{name} at {Path(place.filename).name}:{place.lineno}: a defect of this function"
 
 
 def report(
@@ -201,16 +208,17 @@ def lambda_handler(event: object, context: object) -> dict[str, Any]:  # noqa: A
     try:
         values = settings(os.environ)
         reading = read_all(values)
-    except FAULTS as fault:
+    except Exception as fault:  # whatever it is: a run that fails logs its line, too
         faults.append(fault)
     now = time.time()
     for step in (publish, hand_over) if values.get("AUTOSCALER_FUNCTION") else (publish,):
         try:
             if reading:
                 step(reading, values, now)
-        except FAULTS as fault:
+        except Exception as fault:
             faults.append(fault)
     report(values, reading, faults, now)
     if faults:
-        raise QueueMetricsError("; ".join(map(describe, faults))) from faults[0]
+        cause = faults[0] if isinstance(faults[0], FAULTS) else None
+        raise QueueMetricsError("; ".join(map(describe, faults))) from cause
     return asdict(reading) if reading else {}

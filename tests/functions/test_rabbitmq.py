@@ -16,6 +16,7 @@ from rabbitmq import EMPTY, BrokerError, Queue, Reading, Unauthorized, parse, re
 
 from tests.functions.loopback import DOCUMENT, ok, response, sends, server
 
+Answer = Callable[[socket.socket, str], None]
 NOT_FOUND = b'{"error":"Object Not Found","reason":"Not Found"}'
 VHOSTS = [{"name": "/", "cluster_state": {"rabbit@localhost": "running"}}]
 
@@ -48,6 +49,10 @@ WRONG = {
         "HTTP status 302",
     ),
     "a broker that is starting": (response("503 Service Unavailable", b"{}"), "HTTP status 503"),
+    "a number that JSON lacks": (
+        response("200 OK", b'{"messages_ready": NaN}'),
+        "not JSON",
+    ),
     "malformed JSON": (response("200 OK", b'{"messages_ready": 4'), "JSONDecodeError"),
     "not UTF-8": (response("200 OK", b'"\xff\xfe\xfa'), "UnicodeDecodeError"),
     "deep JSON": (response("200 OK", b"[" * 200_000), "RecursionError"),
@@ -102,7 +107,7 @@ def test_a_silent_broker_is_given_up() -> None:
         silence.wait(4)
 
     with server(wait) as port:
-        with pytest.raises(BrokerError, match="TimeoutError"):
+        with pytest.raises(BrokerError, match="takes over 1 s"):
             read_from(port, timeout=1)
         silence.set()
 
@@ -120,6 +125,69 @@ def test_a_broker_that_drips_is_given_up() -> None:
         read_from(port, timeout=1)
 
 
+def drip_headers(connection: socket.socket, _: str) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    while True:
+        connection.sendall(b"a")
+        time.sleep(0.05)
+
+
+def continue_for_ever(connection: socket.socket, _: str) -> None:
+    while True:
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        time.sleep(0.05)
+
+
+def answer_slowly_twice(connection: socket.socket, path: str) -> None:
+    time.sleep(0.7)
+    connection.sendall(ok(VHOSTS) if path == "/api/vhosts" else response("404 No", NOT_FOUND))
+
+
+@pytest.mark.parametrize("answer", [drip_headers, continue_for_ever, answer_slowly_twice])
+def test_one_deadline_covers_the_whole_exchange(answer: Answer) -> None:
+    with server(answer) as port:
+        begun = time.monotonic()
+        with pytest.raises(BrokerError, match="takes over 1 s"):
+            read_from(port, timeout=1)
+        assert time.monotonic() - begun < 3
+
+
+def test_deadline_covers_the_tls_handshake() -> None:
+    def drip(connection: socket.socket, _: str) -> None:
+        while True:
+            connection.sendall(b"\x16\x03\x03\x40\x00"[:1])
+            time.sleep(0.05)
+
+    begun = time.monotonic()
+    with server(drip) as port, pytest.raises(BrokerError):
+        read_from(port, timeout=1, scheme="https")
+    assert time.monotonic() - begun < 3
+
+
+ECHOES = {
+    "status line": lambda header: header + b" 200 OK\r\n\r\n",
+    "queue state": lambda header: ok({"state": header.decode(), "messages_ready": 1}),
+    "JSON": lambda header: response("200 OK", b'{"a": ' + header),
+    "not UTF-8": lambda header: response("200 OK", b'"\xff' + header),
+    "chunk size": lambda header: (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + header + b"\r\n"
+    ),
+    "length": lambda header: b"HTTP/1.1 200 OK\r\nContent-Length: " + header + b"\r\n\r\n",
+    "vhost": lambda header: response("404 No", b'{"error": "' + header + b'"}'),
+}
+
+
+@pytest.mark.parametrize("place", ECHOES)
+def test_no_error_quotes_an_echoed_header(place: str) -> None:
+    header = b"Basic c2VjcmV0"
+    with server(sends(ECHOES[place](header))) as port, pytest.raises(BrokerError) as raised:
+        read_from(port, timeout=2)
+    error: BaseException | None = raised.value
+    while error is not None:  # a traceback shows each cause, too
+        assert "c2VjcmV0" not in f"{error!r} {error}"
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
 VHOST_ANSWERS = {
     "running": (VHOSTS, EMPTY),
     "another vhost only": ([VHOSTS[0] | {"name": "other"}], None),
@@ -129,6 +197,9 @@ VHOST_ANSWERS = {
         None,
     ),
     "state unknown": ([{"name": "/"}], None),
+    "state is null": ([{"name": "/", "cluster_state": None}], None),
+    "state is a list": ([{"name": "/", "cluster_state": ["running"]}], None),
+    "states are maps": ([{"name": "/", "cluster_state": {"a@x": {}}}], None),
     "no list": ({"name": "/"}, None),
 }
 
@@ -159,6 +230,8 @@ DOCUMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "text": ({"messages_ready": "4"}, "no usable messages_ready"),
     "a truth value": ({"messages_unacknowledged": True}, "no usable messages_unacknowledged"),
     "negative": ({"consumers": -1}, "no usable consumers"),
+    "beyond any queue": ({"consumers": 10**400}, "no usable consumers"),
+    "a state that is a list": ({"state": ["running"]}, "in an unknown state"),
     "a queue whose node is down": ({"state": "down"}, "the queue is 'down'"),
     "a quorum queue without a majority": ({"state": "minority"}, "the queue is 'minority'"),
 }
@@ -178,7 +251,13 @@ RATES = {
     "others were counted, acknowledgements not": ({"publish_details": {"avg_rate": 0.2}}, 0.0),
     "counted": ({"ack_details": {"rate": 0.0, "avg_rate": 0.25}}, 0.25),
     "no average": ({"ack_details": {"rate": 3.0}}, None),
-    "odd": ({"ack_details": {"avg_rate": "x"}}, None),
+    "text": ({"ack_details": {"avg_rate": "x"}}, None),
+    "a list": ({"ack_details": []}, None),
+    "null": ({"ack_details": None, "publish_details": {"avg_rate": 1.0}}, None),
+    "infinite": ({"ack_details": {"avg_rate": float("inf")}}, None),
+    "not a number": ({"ack_details": {"avg_rate": float("nan")}}, None),
+    "a truth value": ({"ack_details": {"avg_rate": True}}, None),
+    "an integer beyond a double": ({"ack_details": {"avg_rate": 10**400}}, None),
 }
 
 
