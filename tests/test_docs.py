@@ -13,10 +13,10 @@ import pytest
 
 from stackwright.cli import main, project
 from stackwright.config import schema
+from stackwright.core import ParameterData, compose_yaml
 from stackwright.core.codes import CODES
 from stackwright.core.errors import InputError
 from stackwright.core.model import dotted
-from stackwright.core.yaml_nodes import ParameterData, compose_yaml
 from stackwright.lint.rules import RULES, catalogue
 from stackwright.plan.plan_file import read_plan
 from tests.support.projects import commands

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from stackwright.config.load import list_environments
-from stackwright.core.yaml_nodes import template_data
+from stackwright.core import template_data
 from tests.support.projects import (
     RENDER_PY,
     REPOSITORY,

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeVar
 
-import yaml
 from msgspec import Struct
+
+from ..core import InputError, TemplateData, compose_yaml
 
 _T = TypeVar("_T")
 
@@ -31,7 +32,6 @@ MAX_OUTPUTS = 200
 MAX_MAPPINGS = 200
 """Quotas: docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
 
-_MAX_NODES = 1_000_000  # a megabyte of text can name more only by aliases of aliases
 _SECTIONS = frozenset(
     (
         "AWSTemplateFormatVersion",
@@ -254,16 +254,19 @@ def _read(text: str) -> tuple[Any, dict[Path, int]]:
             message = f"Template format error: JSON not well-formed. (line {error.lineno}, column {error.colno})"
             raise ValidationError(message, (), error.lineno) from None
     try:
-        root = yaml.compose(text, Loader=_LOADER)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        message = f"Template format error: YAML not well-formed. (line {line}, column {column})"
-        raise ValidationError(message, (), line) from None
-    except yaml.YAMLError:
-        raise ValidationError("Template format error: YAML not well-formed.") from None
-    reader = _Reader()
-    return (reader.read(root, ()) if root is not None else None), reader.lines
+        root = compose_yaml(text, "")
+    except InputError as error:
+        at = error.problems[0].where[0]
+        column = f" (line {at.line}, column {at.column})" if at.column else ""
+        message = f"Template format error: YAML not well-formed.{column}"
+        raise ValidationError(message, (), at.line) from None
+    try:
+        read = TemplateData(root, "")
+    except InputError as error:
+        problem = error.problems[0]
+        message = f"Template format error: {problem.message}."
+        raise ValidationError(message, (), problem.where[0].line) from None
+    return (read.data if root else None), read.lines
 
 
 def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -271,77 +274,6 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if twice:
         raise ValidationError(f"Template format error: duplicate key '{twice[0]}'.")
     return dict(pairs)
-
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_CONSTRUCT = yaml.constructor.SafeConstructor()
-_SCALARS: Mapping[str, Callable[[Any], Any]] = {  # YAML 1.1's rules, as CloudFormation reads them
-    "int": _CONSTRUCT.construct_yaml_int,
-    "float": _CONSTRUCT.construct_yaml_float,
-    "bool": _CONSTRUCT.construct_yaml_bool,
-    "null": _CONSTRUCT.construct_yaml_null,
-}
-
-
-class _Reader:
-    """YAML nodes to plain data. Short-form tags become the long form; timestamps stay text, as in
-    CloudFormation."""
-
-    def __init__(self) -> None:
-        self.lines: dict[Path, int] = {}
-        self._count = 0
-
-    def read(self, node: yaml.Node, path: Path) -> Any:
-        self._count += 1
-        if self._count > _MAX_NODES:
-            raise ValidationError(
-                "Template format error: too many nodes; are aliases nested?", path
-            )
-        if node.tag.startswith("!"):
-            return self._short_form(node, path)
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self._item(child, (*path, index)) for index, child in enumerate(node.value)]
-        return self._scalar(node)
-
-    def _item(self, node: yaml.Node, path: Path) -> Any:
-        self.lines[path] = node.start_mark.line + 1
-        return self.read(node, path)
-
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            line = key_node.start_mark.line + 1
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise ValidationError("Template format error: a key must be a string.", path, line)
-            key = key_node.value
-            if key in found:
-                raise ValidationError(
-                    f"Template format error: duplicate key '{key}'.", (*path, key), line
-                )
-            self.lines[*path, key] = line
-            found[key] = self.read(value_node, (*path, key))
-        return found
-
-    def _scalar(self, node: yaml.Node) -> Any:
-        construct = _SCALARS.get(node.tag.rpartition(":")[2])
-        return construct(node) if construct else node.value
-
-    def _short_form(self, node: yaml.Node, path: Path) -> dict[str, Any]:
-        name = node.tag[1:]
-        long = name if name in ("Ref", "Condition") else f"Fn::{name}"
-        plain = yaml.ScalarNode("tag:yaml.org,2002:str", node.value, node.start_mark, node.end_mark)
-        if isinstance(node, yaml.MappingNode):
-            return {long: self._mapping(node, (*path, long))}
-        if isinstance(node, yaml.SequenceNode):
-            items = [
-                self._item(child, (*path, long, index)) for index, child in enumerate(node.value)
-            ]
-            return {long: items}
-        if long == "Fn::GetAtt" and "." in node.value:
-            return {long: node.value.split(".", 1)}
-        return {long: self._scalar(plain)}
 
 
 def template_from_data(data: Any, lines: Mapping[Path, int] | None = None) -> Template:

@@ -50,17 +50,15 @@ from .model import (
     logical_id,
     url_suffix,
 )
-from .yaml_nodes import (
+from .yaml_data import (
     ParameterData,
-    compose_yaml,
-    line_of_path,
+    TemplateData,
     long_intrinsic,
-    mapping_entries,
-    plain_value,
-    refuse_aliases,
     scalar_data,
     template_data,
 )
+from .yaml_nodes import compose_yaml, line_of_path, mapping_entries, refuse_aliases
+from .yaml_scalars import core_scalar
 
 __all__ = [
     "CODES",
@@ -95,6 +93,7 @@ __all__ = [
     "Source",
     "SourceKind",
     "StackwrightError",
+    "TemplateData",
     "TemplateError",
     "Variable",
     "Waiver",
@@ -102,6 +101,7 @@ __all__ = [
     "command_line",
     "command_name",
     "compose_yaml",
+    "core_scalar",
     "dotted",
     "has_errors",
     "key_with_dot",
@@ -109,7 +109,6 @@ __all__ = [
     "logical_id",
     "long_intrinsic",
     "mapping_entries",
-    "plain_value",
     "program_name",
     "refuse_aliases",
     "scalar_data",

@@ -27,10 +27,10 @@ from ..core import (
     Problem,
     TemplateError,
     compose_yaml,
+    core_scalar,
     dotted,
     long_intrinsic,
     mapping_entries,
-    plain_value,
     refuse_aliases,
     scalar_data,
     template_data,
@@ -219,7 +219,7 @@ class _Writer:
             if written in data:
                 raise InputError.of(
                     "SW104",
-                    f"the key {written!r} stands twice",
+                    f"duplicate key {written!r}",
                     Location("", key.start_mark.line + 1),
                 )
             data[written] = self.value(
@@ -236,7 +236,7 @@ class _Writer:
 
     def _scalar(self, node: yaml.ScalarNode, place: _Place) -> Any:
         if OPEN not in node.value:
-            return scalar_data(node)
+            return scalar_data(node, "")
         whole = TOKEN.fullmatch(node.value)
         if whole and not node.style and not place.is_key:
             return self._whole(node, self._printed[int(whole.group(1))], place)
@@ -424,7 +424,7 @@ def is_word(text: str, *, flow: bool = False) -> bool:
     if (
         not (_FLOW_WORD if flow else _BLOCK_WORD).fullmatch(text)
         or _NUMERIC.fullmatch(text)
-        or not isinstance(plain_value(text), str)
+        or not isinstance(core_scalar(text), str)
     ):
         return False
     return not any(pattern.match(text) for _, pattern in _RESOLVERS.get(text[0], ()))

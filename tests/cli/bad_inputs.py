@@ -202,11 +202,11 @@ LOADING = [
         "a: 1\nb:\n  c: 1\n  c: 2\n",
         "SW004",
         ":4",
-        "the key 'c' stands twice",
+        "duplicate key 'c'",
         "keep one of the two",
     ),
     params(
-        "complex key", "? [a]\n: 1\n", "SW003", ":1", "a key must be a word, not a list or a map"
+        "complex key", "? [a]\n: 1\n", "SW003", ":1", "a key must be a string, not a list or a map"
     ),
     params(
         "tag",
@@ -710,7 +710,7 @@ TEMPLATES = [
         {"templates/main.yaml.j2": "Resources:\n  A: 1\n  {{ title }}: 2\n  {{ title }}: 3\n"},
         "SW104",
         "templates/main.yaml.j2:4",
-        "the key 'news' stands twice",
+        "duplicate key 'news'",
     ),
     Case(
         "JSON with an error further down",
@@ -901,7 +901,7 @@ TEMPLATES = [
         mains("    A: 1\n    A: {{ title }}\n"),
         "SW104",
         ":4",
-        "the key 'A' stands twice",
+        "duplicate key 'A'",
         "",
         "templates/main.yaml.j2:3",
     ),
@@ -910,7 +910,7 @@ TEMPLATES = [
         "Resources:\n  A: {Type: x}\n  B: {Type: {{ title }}}\n  A: {Type: x}\n",
         "SW104",
         ":4",
-        "the key 'A'",
+        "duplicate key 'A'",
     ),
     template(
         "deep nesting",
@@ -918,6 +918,14 @@ TEMPLATES = [
         "SW103",
         ":1",
         "nested deeper than 64",
+    ),
+    template(
+        "number without an end",
+        "Metadata:\n  A: .inf\nResources:\n  R: {Type: {{ title }}}\n",
+        "SW103",
+        ":2",
+        ".inf is a number that JSON, and so CloudFormation, cannot hold",
+        "quote it",
     ),
     template(
         "null in a text",
