@@ -21,7 +21,7 @@ from .services import (
     Target,
     Task,
 )
-from .session import ATTEMPTS, PARALLEL, Session
+from .session import ATTEMPTS, NO_CREDENTIALS, PARALLEL, Session
 from .stacks import (
     ChangeSet,
     ChangeSetRequest,
@@ -36,6 +36,7 @@ from .storage import Login, Secret, Storage, StorageCalls, StoredObject
 
 __all__ = [
     "ATTEMPTS",
+    "NO_CREDENTIALS",
     "PARALLEL",
     "Account",
     "AccountCalls",

@@ -26,7 +26,10 @@ PARALLEL = 24
 """Calls at the same time, and connections that a client keeps: a dozen nested stacks are read at
 once. Rounds that are repeated are spaced by `polling`."""
 
-_NO_CREDENTIALS = (
+NO_CREDENTIALS = frozenset(("SW401", "SW402"))
+"""Codes of an AwsError without valid credentials: no other call can succeed."""
+
+_NO_CREDENTIALS_HINT = (
     "log in (aws sso login), or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 )
 _EXPIRED = (
@@ -236,7 +239,7 @@ def _refused(error: Any, call: str, hidden: Sequence[str]) -> AwsError:
         code, message, hint = (
             "SW401",
             f"AWS does not know the credentials ({call}: {aws_code})",
-            _NO_CREDENTIALS,
+            _NO_CREDENTIALS_HINT,
         )
     elif aws_code in _DENIED_CODES:
         code, message, hint = (
@@ -269,14 +272,14 @@ def _not_called(error: Exception, call: str, hidden: Sequence[str]) -> AwsError:
             (raised.NoCredentialsError, raised.PartialCredentialsError),
             "SW401",
             "no AWS credentials",
-            _NO_CREDENTIALS,
+            _NO_CREDENTIALS_HINT,
         ),
         (_expired_errors(raised), "SW402", "the login has expired", _EXPIRED),
         (
             (raised.CredentialRetrievalError,),
             "SW401",
             f"the credentials cannot be fetched{said}",
-            _NO_CREDENTIALS,
+            _NO_CREDENTIALS_HINT,
         ),
         (
             (raised.ProfileNotFound, raised.ConfigParseError),

@@ -222,13 +222,15 @@ def status(options: Options, style: str) -> None:
     named = {root: (stack_name(session.config, root), live) for root, live in lives.items()}
     past = _past(session, lives)
     left = session.left_by(past.history.releases if past else (), everywhere=past is None)
-    found = stage(named, session.aws, measured=not _simulated(), left=left)
+    found = stage(named, session.aws, metrics=not _simulated(), orphaned=left)
     last = past.history.releases[0] if past and past.history.releases else None
     if style == "json":
         live = past.live.number if past and past.live else None
         last_data = replace(last, roots=()) if last else None
         click.echo(
-            to_json({**to_builtins(found), "well": found.well, "last": last_data, "live": live})
+            to_json(
+                {**to_builtins(found), "healthy": found.healthy, "last": last_data, "live": live}
+            )
         )
     else:
         _print_status(session, found, past)
@@ -247,11 +249,11 @@ def _print_status(session: DeploySession, found: EnvironmentStatus, past: _Past 
     where = f"account {session.caller.account}, {session.config.region}"
     screen.print(f"[bold]{session.config.environment}[/]  {where}\n")
     _table(stacks_table(found.stacks, now))
-    if found.left:
+    if found.orphaned:
         screen.print(
             f"\nNo root stacks of {session.config.environment} any more; destroy takes them along"
         )
-        _table(stacks_table(found.left, now))
+        _table(stacks_table(found.orphaned, now))
     if found.services:
         screen.print()
         _table(services_table(found, now))

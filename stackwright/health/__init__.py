@@ -1,7 +1,8 @@
-"""Look at what is deployed: services, targets, names, functions, metrics and alarms.
+"""Check the deployed system: services, targets, names, functions, metrics and alarms.
 
-``verify`` waits until all of it is well, ``status`` reads it once, ``probes`` finds the resources
-that can be checked.
+In: `LiveStack` values and `aws.Services`. Out: `HealthCheck` values from ``verify_environment``,
+which repeats failed checks until a deadline, or an `EnvironmentStatus` from ``read_status``, which
+reads once. ``probes`` finds the resources that can be checked.
 """
 
 from .model import (

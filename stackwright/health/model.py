@@ -1,5 +1,4 @@
-"""What is found of live stacks, as types: checks of a verification, the status at one look,
-drift."""
+"""Results as values: checks of a verification, the status of an environment, drift."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from .probes import MetricSource
 
 
 class CheckState(StrEnum):
-    """What a check found."""
+    """The state of one check."""
 
     OK = "ok"
     FAIL = "fail"
@@ -22,7 +21,7 @@ class CheckState(StrEnum):
 
 
 class Subject(StrEnum):
-    """What is looked at."""
+    """The kinds of things that a verification checks."""
 
     SERVICE = "service"
     TARGETS = "targets"
@@ -33,13 +32,13 @@ class Subject(StrEnum):
 
 
 SIMULATED = frozenset((Subject.FUNCTION, Subject.METRIC))
-"""What the local CloudFormation does not play: nothing listens where its tasks are, so that
-functions that ask them fail, and there is nothing to measure."""
+"""Subjects that the local CloudFormation does not simulate: no container listens at the addresses
+of its tasks, so that functions that call them fail, and nothing writes metrics."""
 
 
 class HealthCheck(Struct, frozen=True):
-    """One thing that was looked at: the resource's address (``app/agent:Service``), and what was
-    found, in words."""
+    """One checked thing: the address of its resource (``app/agent:Service``), its state, and the
+    facts in words."""
 
     subject: Subject
     address: str
@@ -51,24 +50,27 @@ class HealthCheck(Struct, frozen=True):
 
 
 class RootStatus(Struct, frozen=True):
-    """A root stack; ``status`` is empty where it is not deployed. ``nested`` counts the stacks
-    below it, and ``unwell`` those of them that are not complete, with their status."""
+    """A root stack; ``status`` is empty where it is not deployed.
+
+    ``nested`` counts the stacks below it; ``incomplete`` holds name and status of those that did
+    not end well.
+    """
 
     root: str
     name: str
     status: str = ""
     since: datetime | None = None
     nested: int = 0
-    unwell: tuple[tuple[str, str], ...] = ()
+    incomplete: tuple[tuple[str, str], ...] = ()
     drift: str = ""
     drift_checked: datetime | None = None
 
 
 class ServiceStatus(Struct, frozen=True):
-    """An ECS service: tasks by count, healthy and all targets of its load balancers, None where it
-    has none.
+    """An ECS service: counts of its tasks, and of the targets of its load balancers (healthy and
+    all; None without a load balancer).
 
-    ``work`` is the metric that its template declares as what its tasks work off, and its newest
+    ``metric`` is the metric of its work that the template declares, ``metric_value`` its newest
     value.
     """
 
@@ -81,30 +83,35 @@ class ServiceStatus(Struct, frozen=True):
     task_definition: str
     healthy: int | None = None
     targets: int | None = None
-    work: MetricSource | None = None
-    value: Metric | None = None
+    metric: MetricSource | None = None
+    metric_value: Metric | None = None
 
 
 class EnvironmentStatus(Struct, frozen=True):
-    """All root stacks in their order, and the services in them; ``left`` are those that are
-    deployed and no part of the environment any more, as they are without what is nested in them."""
+    """The root stacks in order of deployment, and their services.
+
+    ``orphaned`` are deployed root stacks that ``stacks:`` does not name any more, without their
+    nested stacks.
+    """
 
     stacks: tuple[RootStatus, ...]
     services: tuple[ServiceStatus, ...]
-    left: tuple[RootStatus, ...] = ()
+    orphaned: tuple[RootStatus, ...] = ()
 
     @property
-    def well(self) -> bool:
+    def healthy(self) -> bool:
         """Whether every stack is deployed and complete, and every service stable."""
-        stacks = all(stack_status(each.status).good and not each.unwell for each in self.stacks)
-        return stacks and all(each.stable for each in self.services)
+        complete = all(
+            stack_status(root.status).good and not root.incomplete for root in self.stacks
+        )
+        return complete and all(service.stable for service in self.services)
 
 
 class DriftedStack(Struct, frozen=True):
-    """Drift of one stack (``app/gateway``): the resources that differ, and how many were and were
-    not compared.
+    """Drift of one stack (``app/gateway``): the resources that differ, and how many resources were
+    and were not compared.
 
-    ``failed`` says why the detection did not look at all of them.
+    ``failed`` is the reason why the detection did not compare all of them.
     """
 
     stack: str

@@ -1,8 +1,8 @@
-"""What of the live stacks can be looked at while it runs: services, target groups, functions,
-alarms, metrics.
+"""Find the resources of live stacks that can be checked while they run: services, target groups,
+functions, alarms, metrics.
 
-Templates add what only they know, in ``Metadata: {stackwright: {verify: {invoke: {…}, metric:
-{…}}}}``; its values may be references.
+A template declares further checks in ``Metadata: {stackwright: {verify: {invoke: {…}, metric:
+{…}}}}`` of a resource; values in it may be references.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..aws import PARALLEL, Service, Services
 from ..cfn import (
@@ -43,11 +44,11 @@ class MetricSource(Struct, frozen=True):
 
 
 class ProbedResource(Struct, frozen=True):
-    """One live resource: its address (``app/agent:Service``), and what its template asks to be
-    verified.
+    """A live resource: its address (``app/agent:Service``), and the checks that its template
+    declares.
 
-    ``invoke`` is the payload with which a function is tried, None where it is not; ``wrong`` says
-    what is wrong with the metadata.
+    ``invoke`` is the payload with which a function is invoked, None where it is not; ``problem``
+    says why the metadata cannot be read, and is empty otherwise.
     """
 
     address: str
@@ -55,11 +56,11 @@ class ProbedResource(Struct, frozen=True):
     physical_id: str
     invoke: Mapping[str, Any] | None = None
     metric: MetricSource | None = None
-    wrong: str = ""
+    problem: str = ""
 
 
-class _Physical(UnknownWorld, Struct, frozen=True):
-    """The world of a live stack as far as metadata can refer to it: physical ids."""
+class _PhysicalIds(UnknownWorld, Struct, frozen=True):
+    """Resolves references of metadata to the physical ids of a live stack."""
 
     ids: Mapping[str, str] = {}
 
@@ -68,60 +69,53 @@ class _Physical(UnknownWorld, Struct, frozen=True):
 
 
 def find_probed_resources(lives: Iterable[LiveStack]) -> list[ProbedResource]:
-    """The resources of these root stacks and their nested stacks that can be looked at. Raises
+    """The resources that can be checked, in these root stacks and their nested stacks. Raises
     AwsError."""
-    return [found for live in walk_stacks(lives) for found in _of(live)]
+    return [resource for live in walk_stacks(lives) for resource in _probed_resources(live)]
 
 
-def _of(live: LiveStack) -> Iterator[ProbedResource]:
+def _probed_resources(live: LiveStack) -> Iterator[ProbedResource]:
     template = declared_keys(live.template)
-    ids = {name: each.physical_id for name, each in live.resources.items()}
+    ids = {name: resource.physical_id for name, resource in live.resources.items()}
     resolver = Resolver(
-        template, live.stack.parameters, pseudo_parameters(live.stack), _Physical(ids)
+        template, live.stack.parameters, pseudo_parameters(live.stack), _PhysicalIds(ids)
     )
     for name, resource in live.resources.items():
         settings = _settings(template, name)
         if resource.physical_id and (settings or resource.type in TYPES):
-            yield _watched(
-                f"{live.name}:{name}", resource.type, resource.physical_id, settings, resolver
-            )
+            bare = ProbedResource(f"{live.name}:{name}", resource.type, resource.physical_id)
+            yield bare if settings is None else _with_settings(bare, settings, resolver)
 
 
 def _settings(template: Template, logical_id: str) -> Any:
-    found = template.resources.get(logical_id)
-    metadata = found.metadata if found else None
+    """The ``verify`` metadata of a resource; None without any."""
+    resource = template.resources.get(logical_id)
+    metadata = resource.metadata if resource else None
     ours = metadata.get("stackwright") if isinstance(metadata, Mapping) else None
     return ours.get("verify") if isinstance(ours, Mapping) else None
 
 
-def _watched(
-    address: str, type_: str, physical_id: str, settings: Any, resolver: Resolver
-) -> ProbedResource:
-    made = ProbedResource(address, type_, physical_id)
-    if settings is None:
-        return made
+def _with_settings(bare: ProbedResource, settings: Any, resolver: Resolver) -> ProbedResource:
     try:
-        given = _plain(resolver.resolve(settings))
+        given = _untraced(resolver.resolve(settings))
         metric = given.get("metric")
         source = MetricSource(**metric) if metric else None
-        return ProbedResource(address, type_, physical_id, given.get("invoke"), source)
+        return replace(bare, invoke=given.get("invoke"), metric=source)
     except (ValidationError, TypeError, AttributeError) as error:
-        return ProbedResource(
-            address, type_, physical_id, wrong=f"its verify metadata cannot be read: {error}"
-        )
+        return replace(bare, problem=f"its verify metadata cannot be read: {error}")
 
 
-def _plain(value: Any) -> Any:
-    """Without the traces of where values come from."""
-    held = plain_data(value)
-    if isinstance(held, Mapping):
-        return {key: _plain(item) for key, item in held.items()}
-    return [_plain(item) for item in held] if isinstance(held, list) else held
+def _untraced(value: Any) -> Any:
+    """Remove the origins that a resolved value carries."""
+    data = plain_data(value)
+    if isinstance(data, Mapping):
+        return {key: _untraced(item) for key, item in data.items()}
+    return [_untraced(item) for item in data] if isinstance(data, list) else data
 
 
 def cluster_of(service_arn: str) -> str:
-    """The cluster of a service by its ARN, ``arn:…:service/<cluster>/<name>``; ``default`` in the
-    old short form.
+    """The cluster in a service's ARN, ``arn:…:service/<cluster>/<name>``; ``default`` for the old
+    short form.
 
     Source:
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-account-settings.html#ecs-resource-ids
@@ -130,14 +124,18 @@ def cluster_of(service_arn: str) -> str:
     return parts[1] if len(parts) == 3 else "default"
 
 
-def probed_services(found: Sequence[ProbedResource], aws: Services) -> dict[str, Service]:
-    """The ECS services among these, by address; those that are gone are left out. Raises
-    AwsError."""
-    wanted = [each for each in found if each.type == SERVICE]
+def probed_services(resources: Sequence[ProbedResource], aws: Services) -> dict[str, Service]:
+    """Read the ECS services among the resources; by address, without services that do not exist
+    any more. Raises AwsError."""
+    wanted = [resource for resource in resources if resource.type == SERVICE]
     clusters: dict[str, list[str]] = {}
-    for each in wanted:
-        clusters.setdefault(cluster_of(each.physical_id), []).append(each.physical_id)
+    for resource in wanted:
+        clusters.setdefault(cluster_of(resource.physical_id), []).append(resource.physical_id)
     with ThreadPoolExecutor(PARALLEL) as pool:
         answers = pool.map(lambda pair: aws.services(*pair), clusters.items())
         by_arn = {service.arn: service for answer in answers for service in answer}
-    return {each.address: by_arn[each.physical_id] for each in wanted if each.physical_id in by_arn}
+    return {
+        resource.address: by_arn[resource.physical_id]
+        for resource in wanted
+        if resource.physical_id in by_arn
+    }

@@ -1,4 +1,4 @@
-"""Live stacks -> Status: what there is now, at one look."""
+"""Read the status of an environment once: stacks, services, their targets and metrics."""
 
 from __future__ import annotations
 
@@ -16,56 +16,65 @@ def read_status(
     lives: Mapping[str, tuple[str, LiveStack | None]],
     aws: Services,
     *,
-    measured: bool = True,
-    left: Mapping[str, Stack] | None = None,
+    metrics: bool = True,
+    orphaned: Mapping[str, Stack] | None = None,
 ) -> EnvironmentStatus:
-    """The root stacks by their name in ``stacks:``: name in CloudFormation and what is live. Raises
-    AwsError.
+    """Read services, targets and metrics of live stacks. Raises AwsError.
 
-    ``left`` are stacks that are no root stacks of the environment any more, by what ``stacks:``
-    called them. ``measured`` False leaves out metrics, which the local CloudFormation does not
-    play.
+    ``lives`` maps a root stack's name in ``stacks:`` to its name in CloudFormation and the live
+    stack (None: not deployed). ``orphaned`` are deployed root stacks that ``stacks:`` does not name
+    any more, by their former name there. ``metrics`` False reads no metrics, which the local
+    CloudFormation does not have.
     """
-    stacks = tuple(_stack(root, name, live) for root, (name, live) in lives.items())
+    stacks = tuple(_root_status(root, name, live) for root, (name, live) in lives.items())
     resources = find_probed_resources(live for _, live in lives.values() if live)
-    found = probed_services(resources, aws)
-    wanted = [each for each in resources if each.address in found]
+    services = probed_services(resources, aws)
+    wanted = [resource for resource in resources if resource.address in services]
     with ThreadPoolExecutor(PARALLEL) as pool:
-        states = pool.map(lambda each: _service(each, found[each.address], aws, measured), wanted)
-        return EnvironmentStatus(
-            stacks, tuple(states), tuple(_left(root, stack) for root, stack in (left or {}).items())
+        states = pool.map(
+            lambda resource: _service_status(resource, services[resource.address], aws, metrics),
+            wanted,
         )
+        orphans = (_orphan_status(root, stack) for root, stack in (orphaned or {}).items())
+        return EnvironmentStatus(stacks, tuple(states), tuple(orphans))
 
 
-def _left(root: str, stack: Stack) -> RootStatus:
+def _orphan_status(root: str, stack: Stack) -> RootStatus:
     since = stack.updated or stack.created
     return RootStatus(
         root, stack.name, stack.status, since, drift=stack.drift, drift_checked=stack.drift_checked
     )
 
 
-def _stack(root: str, name: str, live: LiveStack | None) -> RootStatus:
+def _root_status(root: str, name: str, live: LiveStack | None) -> RootStatus:
     if live is None:
         return RootStatus(root, name)
-    below = [each for each in live.walk() if each is not live]
-    drifted = any(each.stack.drift == "DRIFTED" for each in below)
-    unwell = tuple(
-        (each.name, each.stack.status) for each in below if not stack_status(each.stack.status).good
-    )
+    nested = [stack for stack in live.walk() if stack is not live]
+    drifted = any(child.stack.drift == "DRIFTED" for child in nested)
     stack = live.stack
-    since = stack.updated or stack.created
     return RootStatus(
-        root, name, stack.status, since, len(below), unwell, "DRIFTED" if drifted else stack.drift, stack.drift_checked
-    )  # fmt: skip
+        root,
+        name,
+        stack.status,
+        stack.updated or stack.created,
+        len(nested),
+        tuple(
+            (child.name, child.stack.status)
+            for child in nested
+            if not stack_status(child.stack.status).good
+        ),
+        "DRIFTED" if drifted else stack.drift,
+        stack.drift_checked,
+    )
 
 
-def _service(
-    each: ProbedResource, service: Service, aws: Services, measured: bool
+def _service_status(
+    resource: ProbedResource, service: Service, aws: Services, metrics: bool
 ) -> ServiceStatus:
-    healthy = list(_healthy(service, aws)) if service.target_groups else None
-    source = each.metric if measured else None
+    healthy = list(_target_health(service, aws)) if service.target_groups else None
+    source = resource.metric if metrics else None
     return ServiceStatus(
-        address=each.address,
+        address=resource.address,
         name=service.name,
         running=service.running,
         desired=service.desired,
@@ -74,16 +83,18 @@ def _service(
         task_definition=service.task_definition.rpartition("/")[2],
         healthy=None if healthy is None else sum(healthy),
         targets=None if healthy is None else len(healthy),
-        work=source,
-        value=aws.latest_metric(source.namespace, source.name, source.dimensions, source.max_age)
+        metric=source,
+        metric_value=aws.latest_metric(
+            source.namespace, source.name, source.dimensions, source.max_age
+        )
         if source
         else None,
     )
 
 
-def _healthy(service: Service, aws: Services) -> Iterator[bool]:
-    """Of each target that is not draining, whether it is healthy."""
+def _target_health(service: Service, aws: Services) -> Iterator[bool]:
+    """Whether each target that is not draining is healthy."""
     for group in service.target_groups:
-        yield from (
-            each.state == "healthy" for each in aws.target_health(group) if each.state != "draining"
-        )
+        for target in aws.target_health(group):
+            if target.state != "draining":
+                yield target.state == "healthy"

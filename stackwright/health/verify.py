@@ -1,5 +1,5 @@
-"""Live stacks -> [Check]: whether what was deployed does its work, looked at until all is well or
-time is over."""
+"""Verify a deployment: check services, targets, names, functions, metrics and alarms until all are
+healthy or the deadline has passed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import partial
 
 from msgspec import Struct
 
-from ..aws import PARALLEL, Polling, Service, Services
+from ..aws import NO_CREDENTIALS, PARALLEL, Polling, Service, Services
 from ..core import AwsError
 from ..plan import LiveStack
 from .model import CheckState, HealthCheck, Subject
@@ -25,23 +25,24 @@ from .probes import (
 )
 
 DEADLINE = 600.0
-"""Seconds. A first reading of a metric, or a target's first checks, take minutes; an alarm five of
-them to recover."""
-_FATAL = frozenset(("SW401", "SW402"))
-"""Without credentials nothing more can be found out."""
+"""Seconds. The first value of a metric and the first checks of a target take minutes; an alarm
+takes five minutes to recover."""
+
+Result = tuple[CheckState, str]
+"""State and facts of one check."""
 
 
 class _Probe(Struct, frozen=True):
-    """A check that can be made again; ``part`` tells several of one subject and address apart."""
+    """A check that can be repeated; ``part`` distinguishes checks of one subject and address."""
 
     subject: Subject
     address: str
-    look: Callable[[], tuple[CheckState, str]]
+    check: Callable[[], Result]
     part: str = ""
 
     @property
     def key(self) -> tuple[Subject, str, str]:
-        """By which its last result is known."""
+        """The identity of the check, equal in all rounds."""
         return self.subject, self.address, self.part
 
 
@@ -55,182 +56,167 @@ def verify_environment(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
 ) -> list[HealthCheck]:
-    """Look at services, their targets and names, functions, metrics and alarms of the root stacks
-    and those nested.
+    """Check the root stacks and their nested stacks; the last result of each check.
 
-    What is not well is looked at again until ``deadline`` seconds are over; what was well once is
-    not. ``on_progress`` gets all checks after each round; ``skip`` names what does not exist where
-    this runs. Raises AwsError where there are no valid credentials; any other failure of a call
-    fails the check that needed it.
+    A failed check is repeated until ``deadline`` seconds have passed; a check that was ok once is
+    not. ``on_progress`` gets all results after each round. ``skip`` names subjects that do not
+    exist where this runs. Raises AwsError without valid credentials (SW401, SW402); any other
+    failed call fails the check that needed it.
     """
     resources = find_probed_resources(lives)
-    found: list[HealthCheck] = []
-    well: dict[tuple[Subject, str, str], HealthCheck] = {}
+    results: list[HealthCheck] = []
+    done: dict[tuple[Subject, str, str], HealthCheck] = {}
     polling = Polling(first=1, longest=10, deadline=deadline, clock=clock, sleep=sleep)
     for _ in polling:
-        probes = list(_probes(resources, aws))
-        open_ = [each for each in probes if each.key not in well]
-        polling.called(len(open_))
+        probes = list(_find_probes(resources, aws))
+        pending = [probe for probe in probes if probe.key not in done]
+        polling.called(len(pending))
         with ThreadPoolExecutor(PARALLEL) as pool:
-            checks = dict(
-                zip(
-                    (e.key for e in open_),
-                    pool.map(partial(_checked, skip=skip), open_),
-                    strict=True,
-                )
-            )
-        well |= {key: check for key, check in checks.items() if check.state is CheckState.OK}
-        found = [checks.get(each.key) or well[each.key] for each in probes]
-        on_progress(found)
-        if all(each.state is not CheckState.FAIL for each in found):
+            answers = pool.map(partial(_run, skip=skip), pending)
+            checks = {probe.key: check for probe, check in zip(pending, answers, strict=True)}
+        done |= {key: check for key, check in checks.items() if check.state is CheckState.OK}
+        results = [checks.get(probe.key) or done[probe.key] for probe in probes]
+        on_progress(results)
+        if all(check.state is not CheckState.FAIL for check in results):
             break
-    return found
+    return results
 
 
-def _checked(probe: _Probe, skip: Collection[Subject]) -> HealthCheck:
+def _run(probe: _Probe, skip: Collection[Subject]) -> HealthCheck:
     if probe.subject in skip:
-        return HealthCheck(
-            probe.subject,
-            probe.address,
-            CheckState.SKIP,
-            "the local CloudFormation does not play it",
-        )
+        detail = "not simulated by the local CloudFormation"
+        return HealthCheck(probe.subject, probe.address, CheckState.SKIP, detail)
     try:
-        return HealthCheck(probe.subject, probe.address, *probe.look())
+        return HealthCheck(probe.subject, probe.address, *probe.check())
     except AwsError as error:
-        if error.problems[0].code in _FATAL:
+        if error.problems[0].code in NO_CREDENTIALS:
             raise
         return HealthCheck(probe.subject, probe.address, CheckState.FAIL, error.problems[0].message)
 
 
-def _probes(resources: Sequence[ProbedResource], aws: Services) -> Iterator[_Probe]:
-    """Everything that can be looked at, in the order of the stacks; services and alarms are read
-    together."""
+def _find_probes(resources: Sequence[ProbedResource], aws: Services) -> Iterator[_Probe]:
+    """All checks in the order of the stacks; services and alarms are read in advance, together."""
+    names = [resource.physical_id for resource in resources if resource.type == ALARM]
     try:
         with ThreadPoolExecutor(1) as pool:
-            asking = pool.submit(
-                aws.alarms, [each.physical_id for each in resources if each.type == ALARM]
-            )
-            found = probed_services(resources, aws)
+            asking = pool.submit(aws.alarms, names)
+            services = probed_services(resources, aws)
             alarms = asking.result()
     except AwsError as error:
         yield _Probe(Subject.SERVICE, "all", partial(_raise, error))
         return
-    looks = _Looks(aws)
-    for each in resources:
-        if each.wrong:
-            yield _Probe(Subject.METRIC, each.address, partial(_failed, each.wrong), "metadata")
-        if each.type == SERVICE:
-            yield from looks.at_service(each, found.get(each.address))
-        elif each.type == ALARM:
-            yield _Probe(Subject.ALARM, each.address, partial(_alarm, alarms.get(each.physical_id)))
-        yield from looks.as_told(each)
+    probes = _Probes(aws)
+    for resource in resources:
+        address = resource.address
+        if resource.problem:
+            check = partial(_fail, resource.problem)
+            yield _Probe(Subject.METRIC, address, check, "metadata")
+        if resource.type == SERVICE:
+            yield from probes.of_service(address, services.get(address))
+        elif resource.type == ALARM:
+            check = partial(_check_alarm, alarms.get(resource.physical_id))
+            yield _Probe(Subject.ALARM, address, check)
+        yield from probes.of_metadata(resource)
 
 
-def _raise(error: AwsError) -> tuple[CheckState, str]:
+def _raise(error: AwsError) -> Result:
     raise error
 
 
-class _Looks:
-    """The probes that make calls of their own."""
+class _Probes:
+    """The checks that make calls of their own."""
 
     def __init__(self, aws: Services) -> None:
         self._aws = aws
 
-    def at_service(self, each: ProbedResource, service: Service | None) -> Iterator[_Probe]:
+    def of_service(self, address: str, service: Service | None) -> Iterator[_Probe]:
         """An ECS service, the targets of its tasks, and the names that resolve to them."""
-        yield _Probe(Subject.SERVICE, each.address, partial(_service, service))
+        yield _Probe(Subject.SERVICE, address, partial(_check_service, service))
         if service is None:
             return
         for group in service.target_groups:
-            yield _Probe(
-                Subject.TARGETS, each.address, partial(self._targets, group, service), group
-            )
+            check = partial(self._check_targets, group, service)
+            yield _Probe(Subject.TARGETS, address, check, group)
         for registry in service.registries:
-            yield _Probe(
-                Subject.NAME, each.address, partial(self._name, registry, service), registry
-            )
+            check = partial(self._check_name, registry, service)
+            yield _Probe(Subject.NAME, address, check, registry)
 
-    def as_told(self, each: ProbedResource) -> Iterator[_Probe]:
-        """What the template's metadata asks for."""
-        if each.invoke is not None:
-            yield _Probe(Subject.FUNCTION, each.address, partial(self._invoked, each))
-        if each.metric is not None:
-            yield _Probe(Subject.METRIC, each.address, partial(self._fresh, each.metric))
+    def of_metadata(self, resource: ProbedResource) -> Iterator[_Probe]:
+        """The checks that the template's metadata declares."""
+        if resource.invoke is not None:
+            check = partial(self._check_function, resource)
+            yield _Probe(Subject.FUNCTION, resource.address, check)
+        if resource.metric is not None:
+            check = partial(self._check_metric, resource.metric)
+            yield _Probe(Subject.METRIC, resource.address, check)
 
-    def _targets(self, group: str, service: Service) -> tuple[CheckState, str]:
-        targets = [each for each in self._aws.target_health(group) if each.state != "draining"]
-        healthy = sum(each.state == "healthy" for each in targets)
+    def _check_targets(self, group: str, service: Service) -> Result:
+        health = self._aws.target_health(group)
+        targets = [target for target in health if target.state != "draining"]
+        unhealthy = [target for target in targets if target.state != "healthy"]
+        healthy = len(targets) - len(unhealthy)
         detail = f"{healthy} of {len(targets)} targets healthy"
-        if healthy == len(targets) and healthy >= min(service.desired, 1):
+        if not unhealthy and healthy >= min(service.desired, 1):
             return CheckState.OK, detail
-        ill = next((each for each in targets if each.state != "healthy"), None)
-        why = (
-            f": {ill.id}:{ill.port} is {ill.state}" + (f", {ill.reason}" if ill.reason else "")
-            if ill
-            else ""
-        )
-        return CheckState.FAIL, detail + why
+        if unhealthy:
+            first = unhealthy[0]
+            reason = f", {first.reason}" if first.reason else ""
+            detail += f": {first.id}:{first.port} is {first.state}{reason}"
+        return CheckState.FAIL, detail
 
-    def _name(self, registry: str, service: Service) -> tuple[CheckState, str]:
+    def _check_name(self, registry: str, service: Service) -> Result:
         with ThreadPoolExecutor(1) as pool:
             asking = pool.submit(self._aws.instances, registry.rpartition("/")[2])
             tasks = self._aws.tasks(service.cluster, service.name)
             instances = asking.result()
-        known = {each.attributes.get("AWS_INSTANCE_IPV4", each.id) for each in instances}
+        registered = {i.attributes.get("AWS_INSTANCE_IPV4", i.id) for i in instances}
         running = {
-            address for each in tasks if each.status == "RUNNING" for address in each.addresses
+            address for task in tasks if task.status == "RUNNING" for address in task.addresses
         }
-        if known == running:
-            return (
-                CheckState.OK,
-                f"resolves to {len(running)} running {'task' if len(running) == 1 else 'tasks'}",
-            )
-        stale, absent = sorted(known - running), sorted(running - known)
-        why = [f"{', '.join(stale)} runs no task"] if stale else []
-        why += [f"{', '.join(absent)} is not registered"] if absent else []
-        return CheckState.FAIL, "; ".join(why)
+        if registered == running:
+            noun = "task" if len(running) == 1 else "tasks"
+            return CheckState.OK, f"resolves to {len(running)} running {noun}"
+        stale, absent = sorted(registered - running), sorted(running - registered)
+        faults = [f"{', '.join(stale)} runs no task"] if stale else []
+        faults += [f"{', '.join(absent)} is not registered"] if absent else []
+        return CheckState.FAIL, "; ".join(faults)
 
-    def _invoked(self, each: ProbedResource) -> tuple[CheckState, str]:
-        error, answer = self._aws.invoke(each.physical_id, each.invoke or {})
-        return (
-            (CheckState.FAIL, f"{error}: {answer[:300]}")
-            if error
-            else (CheckState.OK, "ran without error")
-        )
+    def _check_function(self, resource: ProbedResource) -> Result:
+        error, answer = self._aws.invoke(resource.physical_id, resource.invoke or {})
+        if error:
+            return CheckState.FAIL, f"{error}: {answer[:300]}"
+        return CheckState.OK, "ran without error"
 
-    def _fresh(self, metric: MetricSource) -> tuple[CheckState, str]:
+    def _check_metric(self, metric: MetricSource) -> Result:
+        name = f"{metric.namespace} {metric.name}"
         newest = self._aws.latest_metric(
             metric.namespace, metric.name, metric.dimensions, metric.max_age
         )
         if newest is None:
-            return (
-                CheckState.FAIL,
-                f"{metric.namespace} {metric.name}: no value in the last {metric.max_age} s",
-            )
+            return CheckState.FAIL, f"{name}: no value in the last {metric.max_age} s"
         age = max(0, (datetime.now(UTC) - newest.time).total_seconds())
-        return CheckState.OK, f"{metric.namespace} {metric.name}: {newest.value:g}, {age:.0f} s ago"
+        return CheckState.OK, f"{name}: {newest.value:g}, {age:.0f} s ago"
 
 
-def _failed(why: str) -> tuple[CheckState, str]:
-    return CheckState.FAIL, why
+def _fail(reason: str) -> Result:
+    return CheckState.FAIL, reason
 
 
-def _service(service: Service | None) -> tuple[CheckState, str]:
+def _check_service(service: Service | None) -> Result:
     if service is None:
         return CheckState.FAIL, "the service does not exist"
-    counted = f"{service.running} of {service.desired} tasks run"
+    count = f"{service.running} of {service.desired} tasks run"
     if service.stable:
-        return CheckState.OK, counted
-    rollouts = [each for each in service.deployments if each.rollout != "COMPLETED"]
-    why = next((f": {each.reason}" for each in rollouts if each.reason), "")
-    return (
-        CheckState.FAIL,
-        f"{counted}{why or (', a deployment is under way' if len(service.deployments) > 1 else '')}",
-    )
+        return CheckState.OK, count
+    rollouts = [rollout for rollout in service.deployments if rollout.rollout != "COMPLETED"]
+    reason = next((rollout.reason for rollout in rollouts if rollout.reason), "")
+    if reason:
+        return CheckState.FAIL, f"{count}: {reason}"
+    moving = ", a deployment is in progress" if len(service.deployments) > 1 else ""
+    return CheckState.FAIL, count + moving
 
 
-def _alarm(state: str | None) -> tuple[CheckState, str]:
+def _check_alarm(state: str | None) -> Result:
     if state is None:
         return CheckState.FAIL, "the alarm does not exist"
     if state == "ALARM":

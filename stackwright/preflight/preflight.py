@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..aws import PARALLEL
+from ..aws import NO_CREDENTIALS, PARALLEL
 from ..cfn import StaticReferences
 from ..core import AwsError, Config, Rendering, StackwrightError
 from ..health import CheckState
@@ -18,9 +18,6 @@ from .model import PreflightCheck
 
 if TYPE_CHECKING:
     from ..aws import Aws
-
-_FATAL = frozenset(("SW401", "SW402"))
-"""Without valid credentials no check can run."""
 
 
 def run_preflight(
@@ -60,7 +57,7 @@ def _run_topic(topic: str, checks: Sequence[Check]) -> list[PreflightCheck]:
         return [result for check in checks for result in check.run()]
     except AwsError as error:
         problem = error.problems[0]
-        if problem.code in _FATAL:
+        if problem.code in NO_CREDENTIALS:
             raise
         if is_unknown(error):
             return [PreflightCheck(topic, CheckState.SKIP, *describe_unknown(error))]

@@ -81,7 +81,7 @@ def stacks_table(found: Sequence[RootStatus], now: datetime) -> Any:
         since = format_age(each.since, now) if each.since else ""
         status = _styled(each.status or "not deployed", _status_style(each.status))
         table.add_row(_escaped(each.name), status, since, str(each.nested or ""), _drift(each, now))
-        for name, state in each.unwell:
+        for name, state in each.incomplete:
             table.add_row(f"  {_escaped(name)}", _styled(state, _status_style(state)))
     return table
 
@@ -96,7 +96,7 @@ def _drift(each: RootStatus, now: datetime) -> str:
     if not each.status:
         return ""
     if each.drift_checked is None:
-        return "never looked for"
+        return "not checked"
     told = {"IN_SYNC": "[green]none[/]", "DRIFTED": "[red]drifted[/]"}.get(each.drift, "not known")
     return f"{told}, {format_age(each.drift_checked, now)}"
 
@@ -127,11 +127,11 @@ def _targets(each: ServiceStatus) -> str:
 
 
 def _work(each: ServiceStatus, now: datetime) -> str:
-    if each.work is None:
+    if each.metric is None:
         return ""
-    if each.value is None:
-        return _styled(f"{each.work.name}: no value in {each.work.max_age} s", "red")
-    return f"{_escaped(each.work.name)} {each.value.value:g}, {format_age(each.value.time, now)}"
+    if each.metric_value is None:
+        return _styled(f"{each.metric.name}: no value in {each.metric.max_age} s", "red")
+    return f"{_escaped(each.metric.name)} {each.metric_value.value:g}, {format_age(each.metric_value.time, now)}"
 
 
 # --- verification

@@ -1,5 +1,4 @@
-"""Whether what was deployed does its work: each check, what fails it, and how long it is looked
-at."""
+"""Verification of a deployed system: each check, its failures, and how long it is repeated."""
 
 from __future__ import annotations
 
@@ -91,15 +90,15 @@ def live(
     name: str = "app",
 ) -> LiveStack:
     stack = Stack(STACK_ID, "news-app", "UPDATE_COMPLETE", parameters={"Queue": "jobs"})
-    found = {
+    made = {
         n: StackResource(n, id_, type_, "CREATE_COMPLETE") for n, (id_, type_) in resources.items()
     }
-    return LiveStack.of(name, stack, template, found)
+    return LiveStack.of(name, stack, template, made)
 
 
 @dataclass
 class FakeServices:
-    """`Services` in memory, all well unless told otherwise; ``calls`` lists what was asked for."""
+    """`Services` in memory, healthy unless changed; ``calls`` lists the calls."""
 
     service: Service | None = SERVICE
     targets: list[Target] = field(default_factory=lambda: [Target("10.0.0.1", 80, "healthy")])
@@ -152,7 +151,7 @@ class FakeServices:
 
 
 class Clock:
-    """Time that passes by being slept through; ``then`` happens before each new round."""
+    """A clock that sleeping moves; ``then`` is called before each new round."""
 
     def __init__(self, then: Callable[[int], None] = lambda _: None) -> None:
         self.now, self.rounds, self.then = 0.0, 0, then
@@ -177,14 +176,14 @@ def run(
 
 
 def one(aws: Any, subject: Subject, **options: Any) -> tuple[CheckState, str]:
-    (found,) = [each for each in run(aws, **options) if each.subject is subject]
-    return found.state, found.detail
+    (check,) = [check for check in run(aws, **options) if check.subject is subject]
+    return check.state, check.detail
 
 
-def test_all_is_well() -> None:
+def test_healthy_system_passes_every_check_in_one_round() -> None:
     aws, clock = FakeServices(), Clock()
     assert [
-        (e.subject, e.address, e.state, e.detail.partition(", 3")[0]) for e in run(aws, clock=clock)
+        (c.subject, c.address, c.state, c.detail.partition(", 3")[0]) for c in run(aws, clock=clock)
     ] == [
         ("service", "app:Service", "ok", "2 of 2 tasks run"),
         ("targets", "app:Service", "ok", "1 of 1 targets healthy"),
@@ -239,71 +238,73 @@ ROLLING = replace(
         (FakeServices(alarm={}), Subject.ALARM, "fail", "the alarm does not exist"),
     ],
 )  # fmt: skip
-def test_what_is_found(aws: FakeServices, subject: Subject, state: str, detail: str) -> None:
-    found = one(aws, subject)
-    assert found[0] == state
-    assert found[1].startswith(detail)
+def test_each_fault_has_its_detail(
+    aws: FakeServices, subject: Subject, state: str, detail: str
+) -> None:
+    actual, text = one(aws, subject)
+    assert actual == state
+    assert text.startswith(detail)
 
 
-def test_a_service_without_tasks_needs_no_targets() -> None:
+def test_service_without_tasks_needs_no_targets() -> None:
     aws = service(desired=0, running=0)
     aws.targets = []
     assert one(aws, Subject.TARGETS) == (CheckState.OK, "0 of 0 targets healthy")
 
 
-def test_what_becomes_well_is_waited_for_and_what_is_well_is_left_alone() -> None:
+def test_failed_check_is_repeated_and_passed_check_is_not() -> None:
     aws = FakeServices(alarm={"news-alarm": "ALARM"})
 
     def then(rounds: int) -> None:
         aws.alarm = {"news-alarm": "OK" if rounds == 3 else "ALARM"}
 
     clock, seen = Clock(then), []
-    found = run(
-        aws, clock=clock, on_progress=lambda checks: seen.append([each.state for each in checks])
+    checks = run(
+        aws, clock=clock, on_progress=lambda round_: seen.append([check.state for check in round_])
     )
-    assert {each.state for each in found} == {CheckState.OK}
+    assert {check.state for check in checks} == {CheckState.OK}
     assert [states[-1] for states in seen] == ["fail", "fail", "fail", "ok"]
     assert [name for name, *_ in aws.calls].count("invoke") == 1
     assert [name for name, *_ in aws.calls].count("alarms") == 4
 
 
-def test_the_deadline_ends_it() -> None:
+def test_deadline_ends_the_verification() -> None:
     clock = Clock()
-    found = run(service(running=1), clock=clock, deadline=45)
-    assert CheckState.FAIL in {each.state for each in found}
+    checks = run(service(running=1), clock=clock, deadline=45)
+    assert CheckState.FAIL in {check.state for check in checks}
     assert clock.now == 45
 
 
-def test_what_cannot_be_asked_fails_its_check_only() -> None:
+def test_denied_call_fails_its_check_only() -> None:
     refused = AwsError.of("SW403", "not allowed: lambda:Invoke")
-    found = run(FakeServices(refused={"invoke": refused}))
-    failed = [(each.subject, each.detail) for each in found if each.state is CheckState.FAIL]
+    checks = run(FakeServices(refused={"invoke": refused}))
+    failed = [(check.subject, check.detail) for check in checks if check.state is CheckState.FAIL]
     assert failed == [(Subject.FUNCTION, "not allowed: lambda:Invoke")]
 
 
-def test_a_busy_moment_is_waited_out() -> None:
+def test_failed_reading_is_repeated() -> None:
     busy = AwsError.of("SW407", "AWS is busy")
     aws = FakeServices(refused={"services": busy})
     clock = Clock(lambda rounds: aws.refused.clear() if rounds == 2 else None)
-    found = run(aws, clock=clock)
-    assert {each.state for each in found} == {CheckState.OK}
-    assert len(found) == 6
+    checks = run(aws, clock=clock)
+    assert {check.state for check in checks} == {CheckState.OK}
+    assert len(checks) == 6
 
 
-def test_without_credentials_it_ends_at_once() -> None:
+def test_expired_credentials_end_the_verification() -> None:
     expired = AwsError.of("SW402", "the credentials have expired")
     with pytest.raises(AwsError, match="have expired"):
         run(FakeServices(refused={"alarms": expired}))
 
 
-def test_what_is_only_played_is_skipped() -> None:
-    found = run(FakeServices(answer=("Unhandled", ""), metric=None), skip=SIMULATED)
-    assert [(each.subject, each.state) for each in found] == [
+def test_subjects_that_are_not_simulated_are_skipped() -> None:
+    checks = run(FakeServices(answer=("Unhandled", ""), metric=None), skip=SIMULATED)
+    assert [(check.subject, check.state) for check in checks] == [
         ("service", "ok"), ("targets", "ok"), ("name", "ok"), ("metric", "skip"), ("function", "skip"), ("alarm", "ok"),
     ]  # fmt: skip
 
 
-def test_metadata_that_cannot_be_read_fails() -> None:
+def test_unreadable_metadata_fails() -> None:
     text = TEMPLATE.replace("namespace: News, ", "")
     state, detail = one(FakeServices(), Subject.METRIC, roots=[live(text)])
     assert state is CheckState.FAIL
@@ -313,7 +314,7 @@ def test_metadata_that_cannot_be_read_fails() -> None:
     assert "Nothing" in one(FakeServices(), Subject.METRIC, roots=[live(unknown)])[1]
 
 
-def test_nested_stacks_are_looked_at() -> None:
+def test_nested_stacks_are_checked() -> None:
     stack = Stack(STACK_ID, "news", "UPDATE_COMPLETE")
     inner = {"Inner": ("arn:inner", "AWS::CloudFormation::Stack")}
     body = json.dumps(
@@ -323,7 +324,7 @@ def test_nested_stacks_are_looked_at() -> None:
         n: StackResource(n, id_, type_, "CREATE_COMPLETE") for n, (id_, type_) in inner.items()
     }
     root = LiveStack.of("app", stack, body, resources, {"Inner": live(name="app/inner")})
-    assert {each.address for each in run(FakeServices(), [root])} == {
+    assert {check.address for check in run(FakeServices(), [root])} == {
         "app/inner:Service", "app/inner:Function", "app/inner:Alarm",
     }  # fmt: skip
 
@@ -334,6 +335,6 @@ def test_drift_of_a_nested_stack_is_drift_of_its_root() -> None:
         child = LiveStack.of(
             "app/inner", replace(root, drift=inner), "Resources: {T: {Type: AWS::SNS::Topic}}"
         )
-        found = LiveStack.of("app", root, child.template, {}, {"Inner": child})
-        (state,) = read_status({"app": ("news", found)}, FakeServices()).stacks
+        parent = LiveStack.of("app", root, child.template, {}, {"Inner": child})
+        (state,) = read_status({"app": ("news", parent)}, FakeServices()).stacks
         assert (state.drift, state.drift_checked) == (told, NOW)

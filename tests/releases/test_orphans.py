@@ -127,7 +127,7 @@ def test_status_lists_what_left(shop: Project) -> None:
             < text.stdout.index("shop-dev-extra")
         )
         found = json.loads(shop.run("status", "--env", "dev", "--format", "json").stdout)
-        assert [(each["name"], each["status"]) for each in found["left"]] == [
+        assert [(each["name"], each["status"]) for each in found["orphaned"]] == [
             ("shop-dev-extra", "CREATE_COMPLETE")
         ]
         assert [each["root"] for each in found["stacks"]] == ["base", "app"]
