@@ -26,7 +26,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The long loops run with the full profile (``make test-full``), or where ``-m`` names them."""
+    """The long loops run with the full profile (``HYPOTHESIS_PROFILE=full make test``), or where ``-m`` names them."""
     if os.environ.get("HYPOTHESIS_PROFILE") == "full" or config.option.markexpr:
         return
     slow = [item for item in items if item.get_closest_marker("slow")]

@@ -1,7 +1,7 @@
 """Plays what a newcomer does on a fresh copy of the project, in a real terminal (tmux), and keeps
 each screen as SVG.
 
-Run it with ``make transcripts``. Each scene is typed and answered like a person would, and its
+Run it with ``.venv/bin/python docs/transcripts/record.py``. Each scene is typed and answered like a person would, and its
 whole output, colours included, becomes ``docs/transcripts/<scene>.svg``; of some the plan is kept
 in Markdown too, as a pull request or an approval shows it.
 """
