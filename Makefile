@@ -49,7 +49,7 @@ test: $(VENV)/.installed-dev ## Run the tests (ARGS="-k name" for some; HYPOTHES
 	@for program in rabbitmq-server podman docker-registry openssl aws .venv-taskcat/bin/taskcat; do \
 	  PATH="$$PATH:/usr/sbin" command -v "$$program" >/dev/null || \
 	    echo "not installed, so its tests are skipped: $$program" >&2; done
-	@$(BIN)/pytest -n auto --dist worksteal -q $(ARGS)
+	@$(BIN)/pytest -n auto --dist worksteal -q $(if $(filter full,$(HYPOTHESIS_PROFILE)),--timeout 1800) $(ARGS)
 
 types: $(VENV)/.installed-dev ## Check types, style and imports (mypy, ruff, import-linter)
 	@$(BIN)/mypy
