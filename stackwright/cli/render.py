@@ -27,7 +27,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..diff import Diff
+    pass
 
 
 def _renderings(options: Options, *, every: bool) -> list[Rendering]:
@@ -255,7 +255,12 @@ def diff_(options: Options, against: str, style: str, detailed_exitcode: bool) -
 
     rendering = make_rendering(load_config(options))
     if against == "deployed":
-        found = _against_deployed(options, rendering)
+        from ..deploy import diff_with_deployed
+        from ..plan import Environment
+
+        found = diff_with_deployed(
+            Environment(rendering.config, connect_aws(rendering.config), rendering)
+        )
     else:
         config, after = (
             rendering.config,
@@ -269,25 +274,6 @@ def diff_(options: Options, against: str, style: str, detailed_exitcode: bool) -
         click.echo(text)
     if detailed_exitcode and not found.empty:
         sys.exit(2)
-
-
-def _against_deployed(options: Options, rendering: Rendering) -> Diff:
-    """What the stacks as they are would become, root by root."""
-    from ..diff import merge_diffs
-    from ..plan import build_desired_stack, diff_with_live, known_values, root_documents
-    from .session import DeploySession
-
-    aws = connect_aws(rendering.config)
-    session = DeploySession(
-        options, rendering.config, aws, functools.partial(click.echo, err=True), rendering
-    )
-    lives = session.lives()
-    known = known_values({root: live.stack for root, live in lives.items() if live})
-    bundle = session.bundle(session.bucket(lives))
-    wanted = [
-        build_desired_stack(root, rendering, bundle, known) for root in root_documents(rendering)
-    ]
-    return merge_diffs(diff_with_live(each, lives[each.root]) for each in wanted)
 
 
 def _build(options: Options, against: str) -> dict[str, str]:

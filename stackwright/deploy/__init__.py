@@ -1,50 +1,61 @@
-"""Change stacks and follow the change to its end: a `Plan` becomes an `Outcome`.
+"""Change what runs: an `Environment` and a `User` go in, a release comes out.
 
-``apply`` executes a change set, ``follow`` and ``events`` read what happens, ``rollouts`` watches
-ECS services, ``pause`` stops functions for the time of a deployment, ``protection`` guards stacks,
-``recover`` brings stuck stacks back, ``destroy`` deletes them, ``drift`` finds changes made by
-hand.
+``deployer`` has the stages of a deployment in order. It is made of ``noop`` (tells by reading
+that nothing changes), ``planner``, ``supplies`` (artifacts, images, secrets), ``approvals``,
+``execution`` (a plan under way), ``saved_plan`` and ``rollback``; ``user`` has the protocols of who
+is asked and told. ``recover`` brings stuck stacks back, ``destroy`` deletes stacks, ``drift`` finds
+and reverts changes made by hand, ``adopt`` imports resources, ``overview`` reads an environment
+for `status`. ``operation`` runs one CloudFormation operation, ``runner`` shows it to the user.
 """
 
-from .apply import apply_plan, resume_paused
-from .destroy import (
-    delete_review_stack,
-    delete_stack,
-    explain_failed_deletion,
-    list_fates,
-    order_deletions,
+from .adopt import adopt_resources
+from .approvals import LOCAL, Approvals, require_reviewed_build
+from .deployer import Deployer, PlanResult
+from .destroy import destroy_environment
+from .drift import detect_drift, revert_drift
+from .operation import (
+    Fate,
+    Notice,
+    Progress,
+    ProgressStep,
+    RolloutProgress,
+    Watcher,
+    read_steps,
 )
-from .drift import detect_drift, revert_target
-from .events import read_steps
-from .follow import Follower, attach_to_operation
-from .pause import is_any_paused
-from .progress import Fate, Notice, Progress, ProgressStep, RolloutProgress, Watcher
-from .protection import UNGUARDED, guard_stack
-from .recover import StuckStack, continue_rollback, find_recovery
+from .overview import Overview, diff_with_deployed, read_environment
+from .recover import cancel_update, repair_stacks, watch_operations
+from .runner import OperationRunner, Timing, is_healthy, watch_command
+from .user import Display, Prompt, Stopped, User
 
 __all__ = [
-    "UNGUARDED",
+    "LOCAL",
+    "Approvals",
+    "Deployer",
+    "Display",
     "Fate",
-    "Follower",
     "Notice",
+    "OperationRunner",
+    "Overview",
+    "PlanResult",
     "Progress",
     "ProgressStep",
+    "Prompt",
     "RolloutProgress",
-    "StuckStack",
+    "Stopped",
+    "Timing",
+    "User",
     "Watcher",
-    "apply_plan",
-    "attach_to_operation",
-    "continue_rollback",
-    "delete_review_stack",
-    "delete_stack",
+    "adopt_resources",
+    "cancel_update",
+    "destroy_environment",
     "detect_drift",
-    "explain_failed_deletion",
-    "find_recovery",
-    "guard_stack",
-    "is_any_paused",
-    "list_fates",
-    "order_deletions",
+    "diff_with_deployed",
+    "is_healthy",
+    "read_environment",
     "read_steps",
-    "resume_paused",
-    "revert_target",
+    "repair_stacks",
+    "require_reviewed_build",
+    "revert_drift",
+    "watch_command",
+    "watch_operations",
 ]

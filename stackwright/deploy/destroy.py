@@ -8,14 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from ..aws import PARALLEL, Aws, Stack
 from ..cfn import STACK_TYPE, STATEFUL, Template, declared_keys
-from ..core import AwsError, DeployError, Problem
-from ..plan import LiveStack, Outcome
-from .follow import Follower, attach_to_operation, follow_operation
-from .progress import Fate
+from ..core import AwsError, DeployError, Problem, command_line
+from ..plan import LiveStack, Outcome, find_bucket, read_stack
+from ..releases import find_orphaned_stacks, read_last_of
+from .approvals import Approvals, require_typed
+from .operation import Fate, Follower, attach_to_operation, follow_operation
+from .runner import OperationRunner, new_token
+from .user import Display
 
 _SNAPSHOT = frozenset(("AWS::RDS::DBCluster", "AWS::RDS::DBInstance"))
 """What leaves a snapshot where its template says nothing (an instance of a cluster does not).
@@ -188,3 +193,98 @@ def delete_review_stack(stack: Stack, aws: Aws) -> None:
     if found.status != "REVIEW_IN_PROGRESS":
         raise AwsError.of("SW802", f"{stack.name} is in {found.status} by now", hint="look again")
     aws.delete_stack(stack.id, f"discard-{stack.id.rpartition('/')[2]}")
+
+
+# --- with the user
+
+
+def destroy_environment(runner: OperationRunner, approvals: Approvals) -> bool:
+    """Show what is lost and what stays, have the environment's name typed, and delete its root
+    stacks in reverse order, orphaned ones too. Whether all are deleted.
+
+    Raises DeployError: SW827, it is not approved; SW828, another stack imports something.
+    """
+    environment, user = runner.environment, runner.user
+    stacks = environment.list_stacks()[::-1]
+    orphans = _find_orphans(runner, [stack for _, stack in stacks])
+    if not stacks and not orphans:
+        user.say(f"{environment.name} has no stacks")
+        return True
+    ordered = _in_order(runner, [*orphans, *stacks])
+    former = {root for root, _ in orphans}
+    for root, stack, live in ordered:
+        note = f"  (no longer a root stack of {environment.name})" if root in former else ""
+        show_deletion(user, stack, live, note)
+    where = f"account {environment.aws.caller().account}, {environment.config.region}"
+    action, option = f"destroy {environment.name} ({where})", f"--yes-destroy {environment.name}"
+    require_typed(environment.name, action, approvals, user, option)
+    if not all(destroy_root(runner, root, stack).ok for root, stack, _ in ordered):
+        return False
+    user.say(f"{environment.name} is destroyed")
+    return True
+
+
+def _find_orphans(runner: OperationRunner, stacks: Sequence[Stack]) -> list[tuple[str, Stack]]:
+    environment, last = runner.environment, None
+    if bucket := find_bucket(environment.config, stacks):
+        with suppress(AwsError):  # the stacks themselves tell most of it
+            last = read_last_of(environment, bucket, environment.aws.caller().account)
+    releases = (last,) if last else ()
+    return list(find_orphaned_stacks(environment, releases, everywhere=True).items())
+
+
+def _in_order(
+    runner: OperationRunner, stacks: Sequence[tuple[str, Stack]]
+) -> list[tuple[str, Stack, LiveStack | None]]:
+    """(Root name, stack, its contents) in an order in which they can be deleted. Raises DeployError
+    (SW828), AwsError."""
+    aws = runner.environment.aws
+    read = [(root, stack, read_stack(stack.id, aws, root)) for root, stack in stacks]
+    ordered = order_deletions([live for _, _, live in read if live], aws)
+    places = {live.stack.id: place for place, live in enumerate(ordered)}
+    return sorted(read, key=lambda entry: places.get(entry[1].id, -1))
+
+
+def show_deletion(display: Display, stack: Stack, live: LiveStack | None, note: str = "") -> None:
+    """Show a stack that is going to be deleted, with what happens to its resources."""
+    display.show_deletion(stack, list_fates(live) if live else [], note)
+
+
+def destroy_root(
+    runner: OperationRunner, root: str, stack: Stack, retain: Sequence[str] = ()
+) -> Outcome:
+    """Delete a root stack and follow that to its end; where it fails, tell what to do. ``retain``
+    names resources that stay."""
+    if stack.status == "REVIEW_IN_PROGRESS":
+        return discard_root(runner, root, stack)
+    aws = runner.environment.aws
+    outcome = runner.follow(
+        root,
+        stack.name,
+        lambda follower: delete_stack(
+            stack, aws, root, token=new_token("destroy"), following=follower, retain=retain
+        ),
+    )
+    if not outcome.ok:
+        again = "then run the same command again"
+        if outcome.status == "DELETE_FAILED":  # only then may resources be left out
+            again += f", or leave it out: {_retain_command(runner, root, stack)} LOGICAL_ID"
+        explanation = explain_failed_deletion(outcome)
+        runner.user.say(f"{explanation}\n{again}" if explanation else again)
+    return outcome
+
+
+def discard_root(runner: OperationRunner, root: str, stack: Stack) -> Outcome:
+    """Delete a stack that holds change sets only. Raises AwsError."""
+    delete_review_stack(stack, runner.environment.aws)
+    runner.user.say(f"{stack.name} is discarded")
+    now = datetime.now(UTC)
+    return Outcome(root, stack.name, "DELETE_COMPLETE", True, now, now)
+
+
+def _retain_command(runner: OperationRunner, root: str, stack: Stack) -> str:
+    """The command that deletes a stack without a resource; `repair` knows only the root stacks that
+    the parameters have."""
+    if root in runner.environment.roots:
+        return command_line(f"repair --env {runner.environment.name} --retain")
+    return f"aws cloudformation delete-stack --stack-name {stack.name} --retain-resources"

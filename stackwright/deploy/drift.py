@@ -8,9 +8,10 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-d
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,10 +19,16 @@ from msgspec.structs import replace
 
 from ..aws import Drift, Polling, Stacks
 from ..cfn import declared_keys
-from ..core import AwsError
+from ..core import AwsError, DeployError, S3Folder
 from ..diff import HIDDEN
 from ..health import DriftedStack
-from ..plan import DesiredStack, LiveStack, walk_stacks
+from ..plan import DesiredStack, Environment, LiveStack, RootPlan, preview_root, walk_stacks
+from .approvals import Approvals
+from .execution import apply_approved
+from .planner import Planner
+from .runner import OperationRunner
+from .supplies import Supplies
+from .user import Stopped
 
 PARALLEL = 4
 """Detections at the same time: each makes the account call the APIs of all its resources."""
@@ -152,3 +159,53 @@ def _parameters(live: LiveStack) -> dict[str, str]:
         name for name, each in declared_keys(live.template).parameters.items() if each.no_echo
     }
     return {name: text for name, text in live.stack.parameters.items() if name not in secret}
+
+
+# --- with the user
+
+
+def revert_drift(runner: OperationRunner, lives: Sequence[LiveStack], approvals: Approvals) -> bool:
+    """Make the resources of root stacks what their templates say, by change sets in DeploymentMode
+    REVERT_DRIFT, which are shown and approved first. Whether all went well.
+
+    Raises DeployError: SW844, CloudFormation would change nothing.
+    """
+    environment, user = runner.environment, runner.user
+    planner = Planner(environment, Supplies.of(environment, user.say), user.say)
+    roots: list[RootPlan] = []
+    try:
+        with planner.discarding(roots):
+            for live in lives:
+                roots.append(
+                    preview_root(
+                        revert_target(live, _stored_template(environment, live)),
+                        live,
+                        environment.aws,
+                        run=planner.run,
+                        description=planner.description(),
+                        revert_drift=True,
+                    )
+                )
+            if not any(root.changes_anything for root in roots):
+                hint = "change the properties back by hand, or deploy a change that touches them"
+                raise DeployError.of(
+                    "SW844", "CloudFormation offers no way back: its change set is empty", hint=hint
+                )
+            apply_approved(planner, runner, roots, approvals)
+    except Stopped:
+        return False
+    return True
+
+
+def _stored_template(environment: Environment, live: LiveStack) -> str | None:
+    """The address of the live root template, where a deployment put it into the bucket."""
+    bucket = environment.find_bucket(environment.read_roots().values())
+    if bucket is None:
+        return None
+    digest = hashlib.sha256(live.template.encode()).hexdigest()
+    folder = S3Folder(bucket, environment.config.region)
+    account = environment.caller.account
+    for name in (f"{digest}.template.yaml", f"{digest}.template.json"):
+        if environment.aws.object_checksum(bucket, folder.key(name), account) is not None:
+            return folder.url(name)
+    return None

@@ -8,8 +8,13 @@ from msgspec import Struct
 
 from ..aws import Aws, Stack
 from ..cfn import STACK_TYPE, Recovery, stack_status
-from ..plan import LiveStack, Outcome, read_stack
-from .follow import Follower, follow_operation
+from ..core import DeployError, command_line
+from ..plan import Environment, LiveStack, Outcome, read_stack
+from .approvals import Approvals, require_typed, require_yes
+from .destroy import destroy_root, discard_root, show_deletion
+from .operation import Follower, follow_operation
+from .runner import OperationRunner, new_token, watch_command
+from .user import User
 
 
 class FailedResource(Struct, frozen=True):
@@ -81,3 +86,135 @@ def continue_rollback(
     return follow_operation(
         state.stack.id, aws, state.root, since=last.id if last else None, following=following
     )
+
+
+# --- with the user
+
+
+def recover_root(
+    runner: OperationRunner,
+    root: str,
+    stack: Stack,
+    approvals: Approvals,
+    *,
+    skip: Sequence[str] = (),
+    retain: Sequence[str] = (),
+) -> Outcome | None:
+    """Bring a root stack into a state that can be deployed to, once that is approved; None where
+    it is in one.
+
+    ``skip`` names resources that a continued rollback leaves as they are, ``retain`` resources that
+    a deletion leaves. Raises DeployError: SW827, it is not approved.
+    """
+    aws, user = runner.environment.aws, runner.user
+    state = find_recovery(root, stack, aws)
+    if state.recovery is Recovery.NOTHING:
+        return None
+    user.say(f"{stack.name} is in {stack.status}: {state.explanation}")
+    for resource in state.failed:
+        user.say(f"  {resource.address} ({resource.type}): {resource.reason}")
+    if state.recovery is Recovery.WATCH:
+        return runner.attach(root, stack)
+    if state.recovery is Recovery.SUPPORT and approvals.delete is None:
+        hint = f"if the stack may go, delete it: --yes-delete {stack.name}"
+        raise DeployError.of("SW801", f"{stack.name} is not repaired", hint=hint)
+    if state.recovery in (Recovery.DELETE, Recovery.DELETE_AGAIN, Recovery.SUPPORT):
+        show_deletion(user, stack, read_stack(stack.id, aws, root))
+        action, option = f"delete {stack.name}", f"--yes-delete {stack.name}"
+        require_typed(stack.name, action, approvals, user, option)
+        return destroy_root(runner, root, stack, retain)
+    if state.recovery is Recovery.DISCARD:
+        require_yes("Discard it?", approvals, user, "--yes")
+        return discard_root(runner, root, stack)
+    option = "--yes; what cannot be rolled back: --skip ADDRESS"
+    require_yes("Continue the rollback?", approvals, user, option)
+    return runner.follow(
+        root,
+        stack.name,
+        lambda follower: continue_rollback(
+            state, aws, token=new_token("repair"), skip=skip, following=follower
+        ),
+    )
+
+
+def recover_before_deployment(runner: OperationRunner) -> None:
+    """Resume functions that a killed deployment left paused, and where the user can be asked offer
+    to recover stuck stacks.
+
+    Elsewhere the plan of the stack fails, and names the command. Raises DeployError: SW827, it is
+    not approved; AwsError.
+    """
+    runner.resume_paused()
+    user, aws = runner.user, runner.environment.aws
+    if not user.interactive:
+        return
+    for root, stack in runner.environment.list_stacks():
+        recovery = find_recovery(root, stack, aws).recovery
+        if recovery in (Recovery.NOTHING, Recovery.DISCARD, Recovery.SUPPORT):
+            continue  # a plan takes a stack under review, and refuses one that only AWS can restore
+        if recovery is Recovery.WATCH:
+            user.say(f"{stack.name} is in {stack.status}: somebody else's operation is under way")
+            require_yes("Follow it to its end, and then go on?", Approvals(), user, "")
+        recover_root(runner, root, stack, Approvals())
+
+
+def watch_operations(runner: OperationRunner, root: str | None = None) -> bool:
+    """Follow the operations that are under way on the root stacks, whoever began them. Whether none
+    failed. Raises DeployError: SW826, there are no stacks."""
+    environment, user = runner.environment, runner.user
+    stacks = environment.list_stacks(root)
+    deploy = command_line(f"deploy --env {environment.name}")
+    if not stacks:
+        raise DeployError.of("SW826", f"{environment.name} has no stacks yet", hint=deploy)
+    busy = [(name, stack) for name, stack in stacks if stack.busy]
+    failed = False
+    for name, stack in busy:
+        failed = not runner.attach(name, stack).ok or failed
+    runner.resume_paused([name for name, _ in stacks])
+    if not busy:
+        for _, stack in stacks:
+            since = stack.updated or stack.created
+            at = f" since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
+            user.say(f"{stack.name}: {stack.status}{at}")
+        user.say("nothing is under way")
+    elif not failed:
+        user.say(f"a deployment verifies and records it: {deploy}")
+    return not failed
+
+
+def repair_stacks(
+    runner: OperationRunner,
+    approvals: Approvals,
+    root: str | None = None,
+    *,
+    skip: Sequence[str] = (),
+    retain: Sequence[str] = (),
+) -> bool:
+    """Recover every root stack that is stuck, or the one named ``root``. Whether each of them is
+    recovered. Raises DeployError: SW827, it is not approved."""
+    outcomes = [
+        recover_root(runner, name, stack, approvals, skip=skip, retain=retain)
+        for name, stack in runner.environment.list_stacks(root)
+    ]
+    if not any(outcomes):
+        runner.user.say("nothing to repair")
+    return all(outcome is None or outcome.ok for outcome in outcomes)
+
+
+def cancel_update(stack: str, environment: Environment, user: User) -> None:
+    """Cancel the update of a stack, if the user confirms it; nothing else can be cancelled.
+
+    Source:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CancelUpdateStack.html
+    """
+    found = environment.aws.stack(stack)
+    if found is None or found.status != "UPDATE_IN_PROGRESS":
+        status = found.status if found else "no longer there"
+        user.say(
+            f"\n{stack} is {status}: only an update in progress can be cancelled. To give up a first creation, and\n"
+            f"remove what it has made so far: aws cloudformation delete-stack --stack-name {stack}"
+        )
+    elif user.confirm(f"\nCancel the update of {stack} and roll it back?"):
+        environment.aws.cancel_update(found.id, new_token("cancel"))
+        watch = watch_command(environment.name)
+        user.say(f"the update is cancelled and is being rolled back; follow that: {watch}")

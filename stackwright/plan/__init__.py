@@ -1,7 +1,7 @@
 """Find out what a deployment would do: a `Bundle` and the live stacks become a `Plan`.
 
-``targets`` says what each root stack is to become, ``noop`` tells by reading alone that nothing
-changes, ``plan`` makes change sets and ``reconcile`` compares them with our own ``prediction``,
+``environment`` joins the parameters, the rendering and the account, ``desired_state`` says what
+each root stack is to become, ``noop`` tells by reading alone that nothing changes, ``plan`` makes change sets and ``reconcile`` compares them with our own ``prediction``,
 ``guardrails`` finds the changes that need an approval, ``plan_file`` saves a plan for a later
 ``deploy --plan``.
 """
@@ -18,6 +18,7 @@ from .desired_state import (
     stack_name,
     stack_tags,
 )
+from .environment import Environment
 from .guardrails import (
     REVISIONS,
     GuardrailFinding,
@@ -64,6 +65,7 @@ __all__ = [
     "Cause",
     "Certainty",
     "DesiredStack",
+    "Environment",
     "GuardrailFinding",
     "ListedChange",
     "LiveStack",

@@ -5,44 +5,53 @@ stacks that left the parameters, ``prune`` finds artifacts that nothing needs an
 does not depend on any of it.
 """
 
-from .orphans import find_orphans
-from .prune import find_unused, read_live_templates, remove_objects
+from .overview import (
+    ReleaseList,
+    ReleaseOverview,
+    find_orphaned_stacks,
+    list_releases,
+    read_last_of,
+    read_orphaned_stacks,
+    read_overview,
+    with_former_roots,
+)
+from .prune import find_unused_artifacts, remove_objects
 from .record import History, Release, ReleaseResult
 from .release import (
     begin_release,
-    find_live_release,
     find_missing_parts,
     find_previous_release,
     finish_release,
     keep_release,
     load_release,
-    moved_roots,
     read_history,
     read_last_release,
     records_plan,
     release_targets,
-    running_release,
 )
 
 __all__ = [
     "History",
     "Release",
+    "ReleaseList",
+    "ReleaseOverview",
     "ReleaseResult",
     "begin_release",
-    "find_live_release",
     "find_missing_parts",
-    "find_orphans",
+    "find_orphaned_stacks",
     "find_previous_release",
-    "find_unused",
+    "find_unused_artifacts",
     "finish_release",
     "keep_release",
+    "list_releases",
     "load_release",
-    "moved_roots",
     "read_history",
+    "read_last_of",
     "read_last_release",
-    "read_live_templates",
+    "read_orphaned_stacks",
+    "read_overview",
     "records_plan",
     "release_targets",
     "remove_objects",
-    "running_release",
+    "with_former_roots",
 ]

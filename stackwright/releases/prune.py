@@ -12,9 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from ..aws import PARALLEL, Stacks, Storage, StoredObject
-from ..core import AwsError, Problem, StackwrightError
+from ..core import AwsError, Level, Problem, StackwrightError
+from ..plan import Environment
 from .record import Release, ReleaseResult
+from .release import read_history
 
 GRACE = timedelta(days=1)
 """What was written since may belong to a deployment that has not taken its number yet."""
@@ -111,3 +115,34 @@ def remove_objects(
         list(pool.map(delete, objects))
     if problems:
         raise StackwrightError(problems)
+
+
+def find_unused_artifacts(
+    environment: Environment, bucket: str, keep: int, now: datetime
+) -> tuple[list[StoredObject], int]:
+    """The objects of the bucket that `find_unused` lists, and the number of all objects.
+
+    Raises AwsError, and StackwrightError for a release record that cannot be read: what it uses is
+    not known.
+    """
+    objects = environment.aws.objects(bucket, "", environment.caller.account)
+    releases = _read_releases(environment, bucket, [item.key for item in objects])
+    templates = read_live_templates(environment.aws)
+    return find_unused(objects, templates, releases, keep, now), len(objects)
+
+
+def _read_releases(environment: Environment, bucket: str, keys: Sequence[str]) -> list[Release]:
+    """The releases of every environment that keeps its records in the bucket."""
+    names = {
+        key.split("/")[1] for key in keys if key.startswith("releases/") and key.count("/") > 1
+    }
+    account = environment.caller.account
+    releases: list[Release] = []
+    for name in sorted(names):
+        history = read_history(name, bucket, account, environment.aws, limit=None)
+        if history.problems:
+            raise StackwrightError(
+                replace(problem, level=Level.ERROR) for problem in history.problems
+            )
+        releases += history.releases
+    return releases

@@ -4,12 +4,14 @@ reads or decides."""
 from .diagram import draw_svg
 from .diff import format_diff
 from .docs import parameters_page, preflight_page, rules_page
+from .outputs import find_output, format_outputs
 from .permissions import permissions_page, roles_json, roles_template
 from .plan import format_plan
 from .preflight import preflight_as_data, preflight_as_text, summarize_preflight
 from .problems import draw_mermaid, format_problems, sort_problems, summarize_problems
 from .progress import show_progress
 from .rehearsal import rehearsal_as_data, rehearsal_as_text
+from .releases import describe_absence, releases_as_data
 from .stacks import format_events, format_fates
 from .status import (
     format_checks,
@@ -23,13 +25,16 @@ from .status import (
 )
 
 __all__ = [
+    "describe_absence",
     "draw_mermaid",
     "draw_svg",
+    "find_output",
     "format_checks",
     "format_diff",
     "format_drift",
     "format_events",
     "format_fates",
+    "format_outputs",
     "format_plan",
     "format_problems",
     "history_table",
@@ -41,6 +46,7 @@ __all__ = [
     "rehearsal_as_data",
     "rehearsal_as_text",
     "release_result",
+    "releases_as_data",
     "roles_json",
     "roles_template",
     "rules_page",

@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from stackwright.deploy.apply import apply_plan
+from stackwright.deploy.operation.apply import apply_plan
 from stackwright.emulator.resources import Fault
 from tests.support.aws import REGION
 from tests.support.operating import Wall, emulated, nested, resources, topic

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from stackwright.core.errors import AwsError, DeployError
 from stackwright.core.model import Location
-from stackwright.deploy.apply import apply_plan, resume_paused
 from stackwright.deploy.destroy import delete_stack
-from stackwright.deploy.follow import attach_to_operation, follow_operation
-from stackwright.deploy.pause import is_any_paused
-from stackwright.deploy.progress import Notice, ProgressStep
+from stackwright.deploy.operation.apply import apply_plan, resume_paused
+from stackwright.deploy.operation.follow import attach_to_operation, follow_operation
+from stackwright.deploy.operation.pause import is_any_paused
+from stackwright.deploy.operation.progress import Notice, ProgressStep
 from stackwright.diff.model import Effect
 from stackwright.emulator.faults import RequestFault
 from stackwright.emulator.resources import Fault

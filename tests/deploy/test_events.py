@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stackwright.aws import StackEvent
 from stackwright.cfn import STACK_TYPE
 from stackwright.core.errors import AwsError
-from stackwright.deploy.events import OperationEvents, find_beginning
+from stackwright.deploy.operation.events import OperationEvents, find_beginning
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 ROOT = "arn:aws:cloudformation:us-east-2:123456789012:stack/news-app/1"

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from stackwright.aws import Container, Deployment, Service, Task
 from stackwright.core.errors import AwsError
-from stackwright.deploy.apply import apply_plan
-from stackwright.deploy.progress import Notice, ProgressStep, RolloutProgress
-from stackwright.deploy.rollouts import RolloutWatcher
+from stackwright.deploy.operation.apply import apply_plan
+from stackwright.deploy.operation.progress import Notice, ProgressStep, RolloutProgress
+from stackwright.deploy.operation.rollouts import RolloutWatcher
 from tests.support.aws import ACCOUNT, REGION
 from tests.support.operating import emulated, resources
 

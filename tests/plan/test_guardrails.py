@@ -13,9 +13,9 @@ import yaml
 from msgspec.structs import replace
 
 from stackwright.cfn.schema import Schemas
-from stackwright.cli.deploy import Approvals
 from stackwright.core.errors import DeployError
 from stackwright.core.model import Location
+from stackwright.deploy import Approvals
 from stackwright.diff.diff import diff_builds
 from stackwright.diff.model import Effect, PropertyDiff, ResourceDiff
 from stackwright.plan.guardrails import (

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from stackwright.core.model import Location
-from stackwright.deploy.progress import Notice, ProgressStep, RolloutProgress
+from stackwright.deploy.operation.progress import Notice, ProgressStep, RolloutProgress
 from stackwright.plan.model import Cause, Outcome
 from stackwright.report.progress import (
     ProgressBoard,

@@ -13,7 +13,7 @@ import pytest
 from stackwright.aws import Boto, ChangeSetRequest
 from stackwright.aws.polling import Polling
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.deploy.follow import Follower
+from stackwright.deploy.operation.follow import Follower
 from stackwright.diff.model import Diff, Effect, ResourceDiff
 from stackwright.emulator.engine import LocalCloudFormation
 from stackwright.emulator.server import Server

@@ -14,9 +14,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..aws import PARALLEL, StackResource, Stacks
-from ..cfn import STATEFUL
-from ..plan import GONE, is_nested
+from ...aws import PARALLEL, StackResource, Stacks
+from ...cfn import STATEFUL
+from ...plan import GONE, is_nested
 
 UNGUARDED = "the stack policy and termination protection are not as they should be"
 _EVERYTHING = {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from ..cfn import STACK_TYPE
-from ..core import logical_id
-from ..plan import Outcome, nested_name
+from ...cfn import STACK_TYPE
+from ...core import logical_id
+from ...plan import Outcome, nested_name
 
 
 class ProgressStep(Struct, frozen=True):

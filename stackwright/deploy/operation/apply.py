@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from ..aws import Aws
-from ..core import AwsError, DeployError
-from ..diff import Effect
-from ..plan import Certainty, Locate, Outcome, RootAction, RootPlan
+from ...aws import Aws
+from ...core import AwsError, DeployError
+from ...diff import Effect
+from ...plan import Certainty, Locate, Outcome, RootAction, RootPlan
 from . import pause, protection
 from .follow import NO_RESPONSE, Follower, follow_operation, locate_nothing
 from .progress import Notice, Watcher, ignore_progress

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from ..aws import Aws, Polling, Stack
-from ..core import AwsError, DeployError, command_line
-from ..plan import Cause, Locate, Outcome
+from ...aws import Aws, Polling, Stack
+from ...core import AwsError, DeployError, command_line
+from ...plan import Cause, Locate, Outcome
 from .events import OperationEvents, find_beginning
 from .progress import Notice, ProgressStep, Watcher, ignore_progress
 from .rollouts import REPEAT_LIMIT, RolloutWatcher

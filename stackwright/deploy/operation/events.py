@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ..aws import Stack, StackEvent, Stacks
-from ..cfn import STACK_TYPE
-from ..core import AwsError
+from ...aws import Stack, StackEvent, Stacks
+from ...cfn import STACK_TYPE
+from ...core import AwsError
 from .progress import ProgressStep, nested_path
 
 _AT_ONCE = 5

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from ..aws import Services, Stacks
-from ..cfn import (
+from ...aws import Services, Stacks
+from ...cfn import (
     STACK_TYPE,
     Resolver,
     Resource,
@@ -26,8 +26,8 @@ from ..cfn import (
     plain_data,
     template_to_text,
 )
-from ..core import AwsError, Problem, logical_id
-from ..plan import pseudo_parameters
+from ...core import AwsError, Problem, logical_id
+from ...plan import pseudo_parameters
 from .progress import Notice, Watcher
 
 FUNCTION = "AWS::Lambda::Function"

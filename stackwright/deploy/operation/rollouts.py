@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ..aws import Container, Deployment, Service, Services, Task
-from ..core import AwsError
+from ...aws import Container, Deployment, Service, Services, Task
+from ...core import AwsError
 from .progress import Notice, Progress, ProgressStep, RolloutProgress
 
 SERVICE = "AWS::ECS::Service"

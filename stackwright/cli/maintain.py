@@ -1,0 +1,84 @@
+"""The verbs that adopt resources and clean up: import, prune."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from ..core import DeployError
+from .connection import connect, make_runner, open_reviewed, read_deployed
+from .options import Options, for_environment
+
+
+@click.command(name="import", short_help="Adopt existing resources into the root stacks.")
+@for_environment
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def import_(options: Options, yes: bool) -> None:
+    """Adopt the resources that imports: of the parameters names into the root stacks whose
+    templates describe them, by import change sets: nothing else changes. The next deploy brings the
+    rest.
+
+    After a destroy, for example, for what was retained: preflight names it.
+    """
+    from ..deploy import Approvals, adopt_resources
+
+    if not adopt_resources(make_runner(open_reviewed(options)), Approvals(yes)):
+        sys.exit(1)
+
+
+@click.command(short_help="Delete artifacts that nothing uses any more.")
+@for_environment
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Releases that stay restorable.",
+)
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Delete without asking; otherwise they are listed, and a terminal is asked.",
+)
+@click.option(
+    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+def prune(options: Options, keep: int, yes: bool, style: str) -> None:
+    """List the templates and zips in the artifact bucket that no live stack of the account and none
+    of the last releases of any environment uses, and delete them once that is confirmed.
+
+    What was written during the last day stays: a deployment may be under way.
+    """
+    from ..releases import find_unused_artifacts, remove_objects
+
+    environment = connect(options)
+    bucket = environment.find_bucket(read_deployed(environment).values())
+    if bucket is None:
+        raise DeployError.of("SW846", f"{environment.name} has no artifact bucket yet")
+    unused, count = find_unused_artifacts(environment, bucket, keep, datetime.now(UTC))
+    if style == "json":
+        rows = [
+            {"key": item.key, "size": item.size, "modified": item.modified.isoformat()}
+            for item in unused
+        ]
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        click.echo("\n".join(item.key for item in unused))
+    total = f"{len(unused)} of {count} objects, {sum(item.size for item in unused) / 1000:,.1f} kB"
+    if not unused:
+        click.echo(f"nothing to delete in s3://{bucket}", err=True)
+    elif yes or _ask(f"Delete {total} of s3://{bucket}?"):
+        remove_objects(unused, bucket, environment.caller.account, environment.aws)
+        click.echo(f"deleted {total} of s3://{bucket}", err=True)
+    else:
+        click.echo(f"would delete {total}: add --yes", err=True)
+
+
+def _ask(question: str) -> bool:
+    return sys.stdin.isatty() and click.confirm(question, err=True)
+
+
+VERBS = (import_, prune)

@@ -1,0 +1,136 @@
+"""The verbs that show what is deployed: status, outputs, history."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+from msgspec import to_builtins
+from msgspec.structs import replace
+
+from ..core import Report
+from .connection import connect, read_deployed
+from .options import Options, console, for_environment, make_rendering, show_report
+from .terminal import print_table
+
+if TYPE_CHECKING:
+    from ..deploy import Overview
+    from ..plan import Environment
+    from ..releases import ReleaseOverview
+
+_STYLE = click.option(
+    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+
+
+@click.command(short_help="Show what is deployed.")
+@for_environment
+@_STYLE
+def status(options: Options, style: str) -> None:
+    """Show the stacks and since when, services with their tasks and targets and what they work off,
+    the last release and the one that is live, and when drift was looked for."""
+    from ..deploy import read_environment
+    from ..report import to_json
+
+    environment = connect(options)
+    overview = read_environment(environment)
+    releases = overview.releases
+    if style == "json":
+        live = releases.live.number if releases and releases.live else None
+        last = replace(releases.last, roots=()) if releases and releases.last else None
+        found = {**to_builtins(overview.status), "healthy": overview.status.healthy}
+        click.echo(to_json({**found, "last": last, "live": live}))
+    else:
+        _print_overview(environment, overview)
+    if releases:
+        show_report(Report(releases.problems))
+
+
+def _print_overview(environment: Environment, overview: Overview) -> None:
+    from ..report import history_table, services_table, stacks_table
+
+    screen, now, found = console(), datetime.now(UTC), overview.status
+    where = f"account {environment.caller.account}, {environment.config.region}"
+    screen.print(f"[bold]{environment.name}[/]  {where}\n")
+    print_table(stacks_table(found.stacks, now))
+    if found.orphaned:
+        screen.print(f"\nNo root stacks of {environment.name} any more; destroy takes them along")
+        print_table(stacks_table(found.orphaned, now))
+    if found.services:
+        screen.print()
+        print_table(services_table(found, now))
+    releases = overview.releases
+    if releases and releases.last:
+        screen.print()
+        print_table(history_table([releases.last], *_numbers(releases), now))
+
+
+def _numbers(releases: ReleaseOverview | None) -> tuple[int | None, int | None]:
+    """The numbers of the live and of the running release."""
+    live = releases.live.number if releases and releases.live else None
+    running = releases.running.number if releases and releases.running else None
+    return live, running
+
+
+@click.command(short_help="Show the Outputs of the root stacks.")
+@for_environment
+@click.argument("name", required=False)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json", "env"]),
+    default="text",
+    show_default=True,
+)
+def outputs(options: Options, name: str | None, style: str) -> None:
+    """Show the Outputs of the root stacks, or the value of NAME (Url, or app.Url where several
+    stacks have one).
+
+    --format env gives lines for a shell: eval "$(stackwright outputs --format env)".
+    """
+    from ..report import find_output, format_outputs
+
+    lives = read_deployed(connect(options))
+    values = {root: dict(live.stack.outputs) for root, live in lives.items()}
+    if name:
+        value = find_output(values, name)
+        click.echo(json.dumps(value) if style == "json" else value)
+    elif text := format_outputs(values, style):
+        click.echo(text)
+
+
+@click.command(short_help="List the releases.")
+@for_environment
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="How many, the newest first.",
+)
+@_STYLE
+def history(options: Options, limit: int, style: str) -> None:
+    """List the releases of an environment: number, when, by whom, git commit, changes, result; the
+    live one is bold."""
+    from ..releases import list_releases
+    from ..report import describe_absence, history_table, releases_as_data
+
+    environment = connect(options)
+    found = list_releases(environment, limit, lambda: make_rendering(environment.config))
+    releases = found.overview.history.releases[:limit] if found.overview else ()
+    numbers = _numbers(found.overview)
+    if style == "json":
+        data = releases_as_data(releases, *numbers)
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    elif releases:
+        print_table(history_table(releases, *numbers, datetime.now(UTC)))
+    absence = describe_absence(found, environment.name)
+    if absence and not (style == "json" and found.deployed):
+        click.echo(absence, err=True)
+    if found.overview:
+        show_report(Report(found.overview.problems))
+
+
+VERBS = (status, outputs, history)

@@ -1,0 +1,138 @@
+"""The user at a terminal, or the log of a pipeline: asks and tells."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import console
+
+if TYPE_CHECKING:
+    from ..aws import Stack
+    from ..deploy import Fate, Watcher
+    from ..health import CheckState, HealthCheck
+    from ..plan import Environment, Plan
+    from ..preflight import PreflightCheck
+
+_WIDE = 2000
+"""Columns that a table may take."""
+
+
+def print_table(table: Any, *, stderr: bool = False) -> None:
+    """Print a table as wide as it is: a narrow terminal wraps its lines, and loses nothing that
+    stands at their ends."""
+    screen = console(stderr=stderr, width=_WIDE)
+    with screen.capture() as captured:
+        screen.print(table)
+    text = re.sub(r" +$", "", captured.get(), flags=re.MULTILINE)  # rich fills up the last column
+    click.echo(text, nl=False, err=stderr)
+
+
+class Terminal:
+    """Asks on stderr, shows plans on stdout and everything else on stderr.
+
+    ``style`` is that of plans. ``aside`` shows them on stderr, where stdout holds data for a
+    machine.
+    """
+
+    def __init__(
+        self, environment: Environment, style: str = "text", *, aside: bool = False
+    ) -> None:
+        self._environment, self._style, self._aside = environment, style, aside
+
+    # --- asks
+
+    @property
+    def interactive(self) -> bool:
+        """Whether stdin is a terminal."""
+        return sys.stdin.isatty()
+
+    def confirm(self, question: str) -> bool:
+        """Ask for y or n."""
+        return click.confirm(question, err=True)
+
+    def ask(self, question: str) -> str:
+        """Ask for a text."""
+        return str(click.prompt(question, default="", show_default=False, err=True))
+
+    # --- tells
+
+    def say(self, text: str) -> None:
+        """One line on stderr."""
+        click.echo(text, err=True)
+
+    def warn(self, text: str) -> None:
+        """One red line on stderr."""
+        click.secho(text, fg="red", err=True)
+
+    def show_plan(self, plan: Plan) -> None:
+        """The plan in the style asked for."""
+        from ..report import format_plan
+
+        text = format_plan(plan, self._style)
+        if self._style == "text":
+            console(stderr=self._aside).print(text)
+        else:
+            click.echo(text)
+
+    def show_no_changes(self, plan: Plan) -> None:
+        """The root stacks of a plan that changes nothing, on stdout."""
+        roots = (f"{root.desired.root} ({root.desired.stack})" for root in plan.roots)
+        click.echo(f"No changes: {', '.join(roots)}")
+
+    def show_preflight(
+        self, checks: Sequence[PreflightCheck], shown: Collection[CheckState]
+    ) -> None:
+        """The checks that have one of the states, and how many have which."""
+        from ..report import preflight_as_text, summarize_preflight
+
+        if listed := [check for check in checks if check.state in shown]:
+            console(stderr=True).print(preflight_as_text(listed))
+        self.say(f"preflight: {summarize_preflight(checks)}")
+
+    def show_deletion(self, stack: Stack, fates: Sequence[Fate], note: str = "") -> None:
+        """A stack, whether it is protected, and what happens to its resources."""
+        from ..report import format_fates
+
+        screen = console(stderr=True)
+        protected = "  (termination protection is on)" if stack.protected else ""
+        screen.print(f"[bold]{stack.name}[/]  {stack.status}{protected}{note}")
+        lines = format_fates(fates).splitlines() or ["holds nothing"]
+        screen.print("\n".join(f"  {line}" for line in lines))
+
+    def show_health(self, checks: Sequence[HealthCheck]) -> None:
+        """The checks that failed as a table, and how many have which state."""
+        from ..report import format_checks, summarize_checks
+
+        if failed := [check for check in checks if check.state == "fail"]:
+            print_table(format_checks(failed), stderr=True)
+        self.say(summarize_checks(checks))
+
+    @contextmanager
+    def operation(self, stack: str) -> Iterator[Watcher]:
+        """A live tree on a terminal, lines elsewhere; Ctrl-C detaches from the operation."""
+        from ..report import show_progress
+        from .interruption import detachable
+
+        screen = console(stderr=True)
+        with detachable(stack, self._environment, self), show_progress(screen, stack) as watcher:
+            yield watcher
+
+    @contextmanager
+    def verification(self) -> Iterator[Callable[[Sequence[HealthCheck]], None]]:
+        """A spinner that names the first check that is waited for."""
+        with console(stderr=True).status("verifying") as spinner:
+
+            def update(checks: Sequence[HealthCheck]) -> None:
+                waiting = [
+                    f"{check.address}: {check.detail}" for check in checks if check.state == "fail"
+                ]
+                more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
+                spinner.update(f"verifying: {waiting[0]}{more}" if waiting else "verifying")
+
+            yield update

@@ -1,0 +1,119 @@
+"""The verbs that check what is deployed: verify, drift, events."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from .connection import connect, connect_rendered, make_runner, read_deployed
+from .options import Options, console, for_environment
+from .terminal import Terminal, print_table
+
+_STYLE = click.option(
+    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+
+
+@click.command(short_help="Look whether what is deployed does its work.")
+@for_environment
+@click.option(
+    "--deadline",
+    type=click.FloatRange(min=0),
+    default=600.0,
+    metavar="SECONDS",
+    help="How long to wait; default 600.",
+)
+@_STYLE
+def verify(options: Options, deadline: float, style: str) -> None:
+    """Look whether services are stable, their targets healthy, their names resolve to running
+    tasks, functions run without error, metrics are fresh, and no alarm is on; what is not well is
+    looked at again until the deadline.
+
+    Functions are run and metrics read where a template's Metadata asks for it: see
+    docs/releases.md. Exit 1 where something is not well in the end.
+    """
+    from ..deploy import is_healthy
+    from ..report import format_checks, summarize_checks, to_json
+
+    environment = connect(options)
+    lives = read_deployed(environment)
+    checks = make_runner(environment).verify(lives.values(), deadline)
+    if style == "json":
+        click.echo(to_json(checks))
+    else:
+        print_table(format_checks(checks))
+        click.echo(summarize_checks(checks), err=True)
+    if not is_healthy(checks):
+        sys.exit(1)
+
+
+@click.command(short_help="Find what was changed by hand.")
+@for_environment
+@click.option(
+    "--revert", is_flag=True, help="Plan the way back to what the templates say, show it, and ask."
+)
+@click.option("--yes", is_flag=True, help="With --revert: do not ask.")
+@_STYLE
+def drift(options: Options, revert: bool, yes: bool, style: str) -> None:
+    """Compare root and nested stacks with what their resources really are, property by property;
+    exit 2 where they differ.
+
+    --revert makes a change set in DeploymentMode REVERT_DRIFT, which CloudFormation previews like
+    any other.
+    """
+    from ..deploy import Approvals, OperationRunner, detect_drift, revert_drift
+    from ..report import format_drift, to_json
+
+    environment = connect(options)
+    lives = read_deployed(environment)
+    with console(stderr=True).status("looking for drift") as spinner:
+        found = detect_drift(
+            lives.values(),
+            environment.aws,
+            on_progress=lambda name: spinner.update(f"looked at {name}"),
+        )
+    if style == "json":
+        click.echo(to_json(found))
+    else:
+        console().print(format_drift(found))
+    drifted = {stack.stack.partition("/")[0] for stack in found if stack.resources}
+    if not drifted:
+        return
+    if not revert:
+        sys.exit(2)
+    user = Terminal(environment, aside=style == "json")
+    changed = [live for root, live in lives.items() if root in drifted]
+    if not revert_drift(OperationRunner(environment, user), changed, Approvals(yes)):
+        sys.exit(1)
+
+
+@click.command(short_help="Show what happened in the last operation.")
+@for_environment
+@click.option("--root", metavar="STACK", help="Only this root stack, as stacks: calls it.")
+@click.option("--failed", is_flag=True, help="Failures only.")
+@_STYLE
+def events(options: Options, root: str | None, failed: bool, style: str) -> None:
+    """Show the events of the last operation on each root stack of an environment, nested stacks
+    included, oldest first."""
+    from ..deploy import read_steps
+    from ..report import format_events
+
+    environment = connect_rendered(options)
+    steps = [
+        step
+        for name, stack in environment.list_stacks(root)
+        for step in read_steps(stack.id, name, environment.aws)
+    ]
+    shown = [step for step in steps if not step.nested and (step.failed or not failed)]
+    text = format_events(shown, style)
+    if style == "json":
+        click.echo(text)
+    elif text:
+        console().print(text)
+    else:
+        empty = "no failures" if failed and steps else f"{options.environment} has no stacks yet"
+        click.echo(empty, err=True)
+
+
+VERBS = (verify, drift, events)

@@ -1,0 +1,149 @@
+"""What the user approves, by options of the command or at a prompt, and who has reviewed a build.
+
+Without a terminal nothing is asked: a missing approval is an error that names its option.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..core import DeployError, OutputError, Rendering, command_line
+from ..plan import (
+    GuardrailFinding,
+    Locate,
+    Plan,
+    find_dangerous_changes,
+    find_unapproved,
+    require_approval,
+)
+from .user import Prompt, Stopped, User
+
+LOCAL = "local"
+"""The environment whose build a deployment writes itself: nobody reviews it."""
+
+
+class Approvals(Struct, frozen=True):
+    """What the user approves beforehand, or by typing when asked.
+
+    ``yes`` approves whatever loses nothing. ``replace`` holds logical IDs or addresses that may be
+    replaced; ``loss`` lets data be lost with what is replaced or removed; ``access`` lets roles and
+    security groups open up; ``delete`` is the name of the stack or the environment that may be
+    deleted; ``typed`` holds findings that were approved at the prompt.
+    """
+
+    yes: bool = False
+    replace: frozenset[str] = frozenset()
+    loss: bool = False
+    access: bool = False
+    delete: str | None = None
+    typed: frozenset[GuardrailFinding] = frozenset()
+
+    def missing(self, findings: Sequence[GuardrailFinding]) -> list[GuardrailFinding]:
+        """The findings that are not approved."""
+        refused = find_unapproved(
+            findings, replace=self.replace, data_loss=self.loss, broader_access=self.access
+        )
+        return [finding for finding in refused if finding not in self.typed]
+
+
+def approve_plan(
+    plan: Plan, approvals: Approvals, user: User, locate: Locate, *, stack: str | None = None
+) -> Approvals:
+    """Have a plan approved; returns the approvals that hold then.
+
+    Each dangerous change needs its option, or the name of its stack typed at the prompt; the rest
+    needs ``yes``, or a yes at the prompt. ``stack`` is the name in CloudFormation of the only root
+    that is asked about.
+
+    Raises:
+        Stopped: the user answers no.
+        DeployError: SW883, nobody can be asked; SW820 and following, an approval is missing.
+    """
+    findings = approvals.missing(
+        [finding for finding in find_dangerous_changes(plan) if stack in (None, finding.root)]
+    )
+    if approvals.yes or not user.interactive:
+        require_approval(findings, locate=locate)
+        if not approvals.yes:
+            raise DeployError.of(
+                "SW883", "nobody can be asked whether to go on", hint="look at it, then add --yes"
+            )
+        return approvals
+    for name in dict.fromkeys(finding.root for finding in findings):
+        for finding in findings:
+            if finding.root == name:
+                user.warn(finding.text)
+        if user.ask(f"To allow this, type {name}") != name:
+            _cancel(user)
+    if not user.confirm(f"Deploy {plan.environment} (account {plan.account}, {plan.region})?"):
+        _cancel(user)
+    return replace(approvals, typed=approvals.typed | set(findings))
+
+
+def _cancel(user: User) -> NoReturn:
+    user.say("not confirmed: nothing more is changed")
+    raise Stopped
+
+
+def require_yes(question: str, approvals: Approvals, prompt: Prompt, option: str) -> None:
+    """Ask a question, unless ``approvals.yes``; ``option`` is what gives the approval beforehand.
+
+    Raises DeployError: SW827, nobody can be asked, or the answer is no.
+    """
+    if approvals.yes:
+        return
+    if not prompt.interactive:
+        raise DeployError.of(
+            "SW827", "nobody can be asked whether to go on", hint=f"look at it, then add {option}"
+        )
+    if not prompt.confirm(question):
+        raise DeployError.of("SW827", "not confirmed: nothing was done")
+
+
+def require_typed(
+    name: str, action: str, approvals: Approvals, prompt: Prompt, option: str
+) -> None:
+    """Have the name of what is deleted typed, unless ``approvals.delete`` gives it; ``option`` is
+    what gives it beforehand.
+
+    Raises DeployError: SW827, nobody can be asked, or another name is given.
+    """
+    given = approvals.delete
+    if given is None and prompt.interactive:
+        given = prompt.ask(f"To {action}, type {name}")
+    if given is None:
+        raise DeployError.of(
+            "SW827", "nobody can be asked whether to go on", hint=f"look at it, then add {option}"
+        )
+    if given != name:
+        raise DeployError.of(
+            "SW827", f"not confirmed: {given!r} is not {name!r}; nothing was deleted"
+        )
+
+
+def require_reviewed_build(rendering: Rendering) -> None:
+    """Check that the committed build is what the inputs render to, so that what is deployed is what
+    was reviewed. The build of the environment ``local`` is written instead.
+
+    Raises OutputError: SW031, the build is stale.
+    """
+    from ..render import find_stale, stage_build, write_build
+
+    environment = rendering.environment
+    if not find_stale(rendering):
+        return
+    if environment == LOCAL:
+        with stage_build(rendering) as folder:
+            write_build(rendering, folder)
+    else:
+        hint = (
+            f"{command_line(f'render --env {environment}')}, commit build/{environment},"
+            " and have the change reviewed"
+        )
+        raise OutputError.of(
+            "SW031", f"build/{environment} is not what the inputs render to", hint=hint
+        )

@@ -1,0 +1,244 @@
+"""Deploys an environment.
+
+A deployment has five stages, which `Deployer.deploy` runs in order:
+
+1. Find the work. Where reading alone tells that nothing changes, there is none (`noop`). Else stuck
+   stacks are recovered, images are pushed, preflight checks the account, and every root stack is
+   planned: by a change set, or by a prediction where its inputs do not exist yet. A saved plan is
+   read and compared with the account instead.
+2. Have it approved. The plan is shown; dangerous changes need an approval of their own.
+3. Apply it, root stack by root stack in the order of ``stacks:``. Before each root its secrets are
+   put, its images pushed and its artifacts uploaded; a root that was only predicted is planned now.
+4. Verify that services, targets, functions and alarms are well.
+5. Record the release, so that `rollback` can restore it.
+
+The deployer knows neither a terminal nor a clock: `User` asks and tells, `Timing` waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from msgspec import Struct
+
+from ..aws import Stack
+from ..health import CheckState
+from ..plan import Environment, Plan, RootAction, RootPlan
+from ..releases import find_orphaned_stacks, read_last_release, records_plan
+from .approvals import Approvals, approve_plan
+from .execution import Execution
+from .noop import find_noop, is_protected
+from .planner import PlanInputs, Planner
+from .recover import recover_before_deployment
+from .rollback import describe_release, find_release, plan_rollback
+from .runner import OperationRunner, Timing
+from .saved_plan import read_saved_plan, without_change_sets, write_saved_plan
+from .supplies import Supplies
+from .user import Stopped, User
+
+
+class Work(Struct, frozen=True):
+    """What a deployment has to do.
+
+    ``done`` says that the last release deployed just this and ended well. ``ours`` are the roots
+    whose change sets this run made: those of a saved plan stay where it is refused.
+    """
+
+    plan: Plan
+    done: bool
+    ours: Sequence[RootPlan] = ()
+
+
+class PlanResult(Struct, frozen=True):
+    """What `Deployer.plan` found; ``ready`` is False where preflight failed."""
+
+    plan: Plan
+    ready: bool
+
+
+class Deployer:
+    """Plans, deploys and rolls back one environment, for one user."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        user: User,
+        approvals: Approvals | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        self._environment, self._user = environment, user
+        self._approvals = approvals or Approvals()
+        self._supplies = Supplies.of(environment, user.say)
+        self._planner = Planner(environment, self._supplies, user.say)
+        self._runner = OperationRunner(environment, user, timing or Timing())
+
+    # --- the three verbs
+
+    def deploy(self, saved: Path | None = None) -> bool:
+        """Deploy the rendered environment, or what the plan in the file ``saved`` says. Whether it
+        is deployed and well. Raises StackwrightError."""
+        try:
+            work = self._find_work(saved)
+            if work.plan.empty:
+                self._user.show_no_changes(work.plan)
+                if work.done:
+                    self._user.say("nothing to do")
+                    return True
+            plan, approvals = self._approve(work)
+            return self._carry_out(plan, approvals, saved=saved is not None)
+        except Stopped:
+            return False
+
+    def plan(self, out: Path | None = None, *, keep: bool = False) -> PlanResult:
+        """Plan a deployment and show it. The change sets are deleted again, unless ``keep``; the
+        plan is saved to the file ``out``. Raises StackwrightError."""
+        self._environment.require_account()
+        ready, inputs = self._check_account(skipped=True)
+        plan = self._planner.plan(inputs.result())
+        keep = keep and ready
+        with self._planner.discarding(plan.roots):
+            self._user.show_plan(plan)
+            self._tell_orphans(plan.bucket, deployed=any(root.live for root in plan.roots))
+            if out:
+                self._tell_unbound(plan)
+                write_saved_plan(out, plan if keep else without_change_sets(plan))
+        if not keep:
+            self._planner.discard(plan.roots)
+        return PlanResult(plan, ready)
+
+    def rollback(self, number: int | None = None) -> bool:
+        """Restore the release of that number, by default the last one before what is live. Whether
+        it is deployed and well. Raises StackwrightError."""
+        lives = self._environment.read_roots()
+        release = find_release(self._planner, lives, number)
+        describe_release(release, lives, self._user.say)
+        plan = plan_rollback(self._planner, release)
+        try:
+            with self._planner.discarding(plan.roots):
+                self._user.show_plan(plan)
+                if plan.empty:
+                    self._user.say(
+                        f"release {release.number} is what is live: nothing to do; an earlier one has to be named, see history"
+                    )
+                    return True
+                approvals = self._have_approved(plan)
+            return self._carry_out(plan, approvals, restores=release.number)
+        except Stopped:
+            return False
+
+    # --- 1. find the work
+
+    def _find_work(self, saved: Path | None) -> Work:
+        """What there is to do, by reading alone where that tells that nothing changes."""
+        self._supplies.secrets.keys()  # whatever keys.env lacks is told before anything is done
+        noop = find_noop(self._planner) if saved is None else None
+        if noop is None:
+            return self._find_changes(saved)
+        releases = (noop.last,) if noop.last else ()
+        self._tell(find_orphaned_stacks(self._environment, releases))
+        return Work(noop.plan, noop.done)
+
+    def _find_changes(self, saved: Path | None) -> Work:
+        """What there is to do, by change sets or by a saved plan. Raises Stopped where preflight
+        fails."""
+        self._environment.require_account()
+        recover_before_deployment(self._runner)
+        if saved is None:
+            self._supplies.images.push_missing()
+        ready, reading = self._check_account()
+        if not ready:
+            raise Stopped
+        inputs = reading.result()
+        # Told before change sets are made: a failure here would leave them behind.
+        bucket = self._environment.find_bucket(inputs.lives.values())
+        self._tell_orphans(bucket, deployed=any(inputs.lives.values()))
+        if saved is not None:
+            plan, ours = read_saved_plan(saved, self._planner)
+        else:
+            plan = self._planner.plan(inputs)
+            ours = list(plan.roots)
+        done = plan.empty and is_protected(self._environment, inputs.lives) and self._recorded(plan)
+        return Work(plan, done, ours)
+
+    def _check_account(self, *, skipped: bool = False) -> tuple[bool, Future[PlanInputs]]:
+        """Whether preflight passes, and side by side with it what a plan starts from, or what kept
+        that from being read. Failed checks are shown, and where asked for ``skipped`` ones."""
+        from ..preflight import run_preflight
+
+        environment = self._environment
+        shown = (CheckState.FAIL, CheckState.SKIP) if skipped else (CheckState.FAIL,)
+        with ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(self._planner.read_inputs)
+            checks = run_preflight(
+                environment.config,
+                environment.rendering,
+                environment.aws,
+                env_dir=environment.env_dir,
+            )
+            self._user.show_preflight(checks, shown)
+        return all(check.state is not CheckState.FAIL for check in checks), reading
+
+    def _recorded(self, plan: Plan) -> bool:
+        """Whether the last release did what the plan says, or there is no bucket to record it
+        in."""
+        if plan.bucket is None:
+            return True
+        last = read_last_release(plan.environment, plan.bucket, plan.account, self._environment.aws)
+        return records_plan(last, plan)
+
+    def _tell_orphans(self, bucket: str | None, *, deployed: bool) -> None:
+        self._tell(self._planner.read_orphans(bucket, deployed=deployed))
+
+    def _tell(self, orphans: Mapping[str, Stack]) -> None:
+        """Root stacks that no deployment changes any more, and that nobody may miss."""
+        for root, stack in orphans.items():
+            text = f"{stack.name} is deployed, but {root} is no root stack of {self._environment.name} any more"
+            command = f"aws cloudformation delete-stack --stack-name {stack.name}"
+            self._user.say(f"note: {text}; to remove it: {command}")
+
+    def _tell_unbound(self, plan: Plan) -> None:
+        """Values that a saved plan does not hold, of stacks that exist: what is approved is the
+        change that they make."""
+        for root in plan.roots:
+            if root.kind is RootAction.LATER and root.live:
+                names = ", ".join(root.desired.missing)
+                self._user.say(
+                    f"not bound by the plan: {names} of {root.desired.stack}, not known before the deployment"
+                )
+
+    # --- 2. have it approved
+
+    def _approve(self, work: Work) -> tuple[Plan, Approvals]:
+        """The plan to carry out, and the approvals for it. Raises Stopped, DeployError."""
+        if work.plan.empty:
+            self._user.say("what is live is verified, and recorded as a release")
+            return self._planner.sign(work.plan), self._approvals
+        with self._planner.discarding(work.ours):
+            self._user.show_plan(work.plan)
+            return work.plan, self._have_approved(work.plan)
+
+    def _have_approved(self, plan: Plan) -> Approvals:
+        return approve_plan(plan, self._approvals, self._user, self._environment.locate)
+
+    # --- 3. to 5. apply, verify, record
+
+    def _carry_out(
+        self,
+        plan: Plan,
+        approvals: Approvals,
+        *,
+        restores: int | None = None,
+        saved: bool = False,
+    ) -> bool:
+        """Apply the roots of a plan, verify them and record the release. Whether all went well."""
+        execution = Execution(
+            self._planner, self._runner, plan, approvals, restores=restores, saved=saved
+        )
+        ok = execution.apply_roots() and execution.verify()
+        execution.finish()
+        if ok:
+            number = f": release {execution.release.number}" if execution.release else ""
+            self._user.say(f"{plan.environment} is deployed{number}")
+        return ok

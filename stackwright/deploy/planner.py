@@ -1,0 +1,245 @@
+"""Environment -> `Plan`: every root stack by a change set where all of its inputs are known, by a
+prediction elsewhere.
+
+Change sets stay in CloudFormation until they are executed, or discarded by `Planner.discard`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..core import AwsError, Problem
+from ..plan import (
+    RUN,
+    DesiredStack,
+    Environment,
+    LiveStack,
+    Plan,
+    RootPlan,
+    build_desired_stack,
+    discard_change_sets,
+    known_values,
+    plan_noop,
+    predict_root,
+    preview_root,
+    root_documents,
+)
+from .supplies import SecretVersions, Supplies
+from .user import Say
+
+if TYPE_CHECKING:
+    from ..aws import Stack
+
+_LEFT_BEHIND = "SW806"
+"""An empty stack under review that must not be deleted: told, and no failure."""
+
+
+class PlanInputs(Struct, frozen=True):
+    """What a plan starts from: the live root stacks, references of images by name, and the versions
+    of secrets."""
+
+    lives: Mapping[str, LiveStack | None]
+    images: Mapping[str, str]
+    secrets: SecretVersions
+
+
+class RefreshedPlan(Struct, frozen=True):
+    """A plan between two of its roots, with the live stacks and the targets as they are then."""
+
+    plan: Plan
+    targets: Mapping[str, DesiredStack]
+    lives: Mapping[str, LiveStack | None]
+
+
+def _new_run() -> str:
+    return f"{RUN}{uuid.uuid4().hex[:12]}"
+
+
+@dataclass
+class Planner:
+    """Makes the plans of one run; ``run`` begins the names of its change sets and its tokens."""
+
+    environment: Environment
+    supplies: Supplies
+    say: Say
+    run: str = field(default_factory=_new_run)
+    _orphans: dict[str | None, dict[str, Stack]] = field(default_factory=dict)
+
+    # --- reading
+
+    def read_inputs(self) -> PlanInputs:
+        """What a plan starts from, read side by side. Raises AwsError, InputError."""
+        with ThreadPoolExecutor(3) as pool:
+            secrets = pool.submit(self.supplies.secrets.read)
+            images = pool.submit(self.supplies.images.read)
+            lives = pool.submit(self.environment.read_roots)
+            return PlanInputs(lives.result(), images.result(), secrets.result())
+
+    def read_orphans(self, bucket: str | None, *, deployed: bool) -> dict[str, Stack]:
+        """Root stacks that are deployed and no part of the environment any more, read once for each
+        bucket; see `releases.read_orphaned_stacks`."""
+        from ..releases import read_orphaned_stacks
+
+        if bucket not in self._orphans:
+            orphans = read_orphaned_stacks(self.environment, bucket, deployed=deployed)
+            self._orphans[bucket] = orphans
+        return self._orphans[bucket]
+
+    def targets(
+        self,
+        lives: Mapping[str, LiveStack | None],
+        images: Mapping[str, str],
+        versions: Mapping[str, str],
+    ) -> dict[str, DesiredStack]:
+        """What every root stack is asked to become, by what is known now."""
+        rendering = self.environment.rendering
+        bundle = self.supplies.artifacts.bundle(self.environment.find_bucket(lives.values()))
+        stacks = {root: live.stack for root, live in lives.items() if live}
+        known = known_values(stacks, images, versions)
+        return {
+            root.name: build_desired_stack(root, rendering, bundle, known)
+            for root in root_documents(rendering)
+        }
+
+    # --- planning
+
+    def plan(self, inputs: PlanInputs) -> Plan:
+        """The plan of all roots, made side by side.
+
+        Where one root cannot be planned, or this is interrupted, the change sets of the others are
+        discarded: they are waited for first, as CloudFormation deletes none that it is creating.
+        """
+        targets = self.targets(inputs.lives, inputs.images, inputs.secrets.versions)
+        planning: list[Future[RootPlan]] = []
+        planned: list[RootPlan] = []
+        with self.discarding(planned):
+            try:
+                with ThreadPoolExecutor(len(targets)) as pool:
+                    planning += (
+                        pool.submit(self.plan_root, target, inputs.lives[root])
+                        for root, target in targets.items()
+                    )
+            except BaseException:
+                self.say("stopped: change sets that are being made are waited for, and deleted")
+                wait(planning)
+                raise
+            finally:
+                planned += (
+                    future.result()
+                    for future in planning
+                    if future.done() and not future.exception()
+                )
+            for future in planning:
+                future.result()
+        return self.sign(self.assemble(planned, inputs))
+
+    def plan_root(self, target: DesiredStack, live: LiveStack | None) -> RootPlan:
+        """The plan of one root: a prediction where inputs are missing, nothing where reading tells
+        that nothing changes, else a change set."""
+        if target.missing:
+            return predict_root(target, live)
+        if unchanged := plan_noop(target, live):
+            return unchanged
+        self.supplies.artifacts.upload()
+        self.say(f"change set of {target.stack}")
+        return preview_root(
+            target,
+            live,
+            self.environment.aws,
+            run=self.run,
+            description=self.description(),
+        )
+
+    def refresh(self, plan: Plan, *, images: bool) -> RefreshedPlan:
+        """The plan with the bucket, and where asked for the images, that exist by now."""
+        wanted = images and not set(self.supplies.images.names) <= plan.images.keys()
+        with ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(self.supplies.images.read) if wanted else None
+            lives = self.environment.read_roots()
+            pushed = {**reading.result(), **plan.images} if reading else plan.images
+        bucket = self.environment.find_bucket(lives.values())
+        names = self.supplies.artifacts.names(bucket)
+        refreshed = replace(plan, images=pushed, artifacts=names, bucket=bucket)
+        targets = self.targets(lives, refreshed.images, refreshed.secrets)
+        return RefreshedPlan(refreshed, targets, lives)
+
+    def assemble(self, roots: Sequence[RootPlan], inputs: PlanInputs) -> Plan:
+        """The plan of these roots, made now. It is not signed yet, see `sign`."""
+        bucket = self.environment.find_bucket(inputs.lives.values())
+        return Plan(
+            environment=self.environment.name,
+            account="",
+            region=self.environment.config.region,
+            caller="",
+            commit="",
+            made=datetime.now(UTC),
+            roots=tuple(roots),
+            images=inputs.images,
+            secrets=inputs.secrets.versions,
+            secret_changes=inputs.secrets.changes,
+            artifacts=self.supplies.artifacts.names(bucket),
+            bucket=bucket,
+        )
+
+    def assemble_roots(self, roots: Sequence[RootPlan]) -> Plan:
+        """The signed plan of these roots alone, without images and secrets."""
+        return self.sign(self.assemble(roots, PlanInputs({}, {}, SecretVersions())))
+
+    def sign(self, plan: Plan) -> Plan:
+        """The plan with the account, the caller and the git revision, all of which take time to
+        find out."""
+        caller = self.environment.caller
+        return replace(
+            plan, account=caller.account, caller=caller.arn, commit=self.environment.commit
+        )
+
+    def description(self) -> str:
+        """The description of a change set: whoever finds it reads who deploys which revision."""
+        commit = self.environment.commit
+        return f"by {self.environment.caller.arn}" + (f", commit {commit}" if commit else "")
+
+    def token(self, root: RootPlan) -> str:
+        """The ClientRequestToken of a root's operation: its events carry it, and a repeated call
+        does nothing. Source:
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html
+        """
+        return f"{self.run}-{root.desired.root}"
+
+    # --- discarding
+
+    def discard(self, roots: Iterable[RootPlan]) -> None:
+        """Delete change sets that are not executed, and empty stacks that they made. Raises
+        AwsError with everything that cannot be removed."""
+        problems: list[Problem] = []
+        for root in roots:
+            try:
+                discard_change_sets(root, self.environment.aws)
+            except AwsError as error:
+                problems += error.problems
+        for problem in problems:
+            if problem.code == _LEFT_BEHIND:
+                self.say(f"left behind: {problem.message}; {problem.hint}")
+        if failures := [problem for problem in problems if problem.code != _LEFT_BEHIND]:
+            raise AwsError(failures)
+
+    @contextmanager
+    def discarding(self, roots: Iterable[RootPlan]) -> Iterator[None]:
+        """`discard` what ``roots`` holds then, where the block fails or is interrupted. A change
+        set that cannot be removed is told; the block's own failure is raised."""
+        try:
+            yield
+        except BaseException:
+            try:
+                self.discard(roots)
+            except AwsError as error:
+                self.say(f"left behind: {error}")
+            raise

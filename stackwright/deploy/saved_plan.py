@@ -1,0 +1,195 @@
+"""A plan that was saved to a file: whether it still holds, and what it allows.
+
+A saved plan holds as long as its inputs are what they were and its stacks have not changed since.
+Roots that were only predicted get their change sets during the deployment, and may not change more
+than the plan says.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from ..core import DeployError, Location, OutputError, Problem
+from ..diff import Effect
+from ..plan import (
+    REVISIONS,
+    Certainty,
+    DesiredStack,
+    LiveStack,
+    Plan,
+    PlannedChange,
+    RootAction,
+    RootPlan,
+    SecretChange,
+    find_stale_reasons,
+    read_plan,
+    save_plan,
+)
+from .planner import Planner
+
+_HINT = "make a new plan"
+
+
+def write_saved_plan(path: Path, plan: Plan) -> None:
+    """Save a plan to a file, whole or not at all. Raises OutputError: SW885."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(save_plan(plan), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError.of(
+            "SW885", f"cannot be written: {error.strerror}", Location(path.as_posix())
+        ) from error
+
+
+def without_change_sets(plan: Plan) -> Plan:
+    """The plan as it is once its change sets are deleted."""
+    return replace(
+        plan,
+        roots=tuple(replace(root, change_set=None, made_stack=False) for root in plan.roots),
+    )
+
+
+def read_saved_plan(path: Path, planner: Planner) -> tuple[Plan, list[RootPlan]]:
+    """The plan of a file, if it still holds, and the roots that got a new change set now.
+
+    A root without a change set of its own (the plan was made without --keep) gets one, which must
+    change the same. Raises DeployError: SW888, with every reason why the plan does not hold.
+    """
+    plan = _read_file(path)
+    _require_same_place(plan, planner, path)
+    lives = planner.environment.read_roots()
+    targets = planner.targets(lives, plan.images, plan.secrets)
+    roots = [root.desired.root for root in plan.roots]
+    if roots != list(targets):
+        message = f"the plan is stale: its root stacks are {', '.join(roots)}, those of the parameters {', '.join(targets)}"
+        raise DeployError.of("SW888", message, hint=_HINT)
+    plan = replace(
+        plan, roots=tuple(_with_hidden(root, targets[root.desired.root]) for root in plan.roots)
+    )
+    if reasons := list(_find_changes(plan, planner, lives, targets)):
+        raise DeployError(
+            Problem("SW888", f"the plan is stale: {reason}", (), _HINT) for reason in reasons
+        )
+    replanned: list[RootPlan] = []
+    with planner.discarding(replanned):
+        planned = tuple(_plan_again(root, planner, replanned) for root in plan.roots)
+    return replace(plan, roots=planned), replanned
+
+
+def _read_file(path: Path) -> Plan:
+    try:
+        return read_plan(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeployError.of(
+            "SW888", f"the plan cannot be read: {error}", Location(path.as_posix())
+        ) from None
+
+
+def _require_same_place(plan: Plan, planner: Planner, path: Path) -> None:
+    """The environment, account and Region of the plan must be those of this run."""
+    environment = planner.environment
+    here = (environment.name, environment.caller.account, environment.config.region)
+    if here != (plan.environment, plan.account, plan.region):
+        message = f"the plan is for {plan.environment} in account {plan.account}, {plan.region}"
+        raise DeployError.of(
+            "SW888", f"{message}, not for {', '.join(here)}", Location(path.as_posix())
+        )
+
+
+def _with_hidden(root: RootPlan, target: DesiredStack) -> RootPlan:
+    """The root with the values that no file holds, as they are now: of parameters that may be
+    NoEcho."""
+    from ..cfn import ValidationError, declared_keys
+
+    try:
+        declared = declared_keys(root.desired.body).parameters
+    except ValidationError:
+        return root
+    known = {name for name, parameter in declared.items() if not parameter.no_echo}
+    hidden = {name: value for name, value in target.parameters.items() if name not in known}
+    parameters = {**hidden, **root.desired.parameters}
+    return replace(root, target=replace(root.desired, parameters=parameters))
+
+
+def _find_changes(
+    plan: Plan,
+    planner: Planner,
+    lives: Mapping[str, LiveStack | None],
+    targets: Mapping[str, DesiredStack],
+) -> Iterator[str]:
+    """What is no longer as it was when the plan was made."""
+    secrets = planner.supplies.secrets.read()
+    if set(map(_content, secrets.changes)) != set(map(_content, plan.secret_changes)):
+        yield "keys.env or the secrets changed"
+    for root in plan.roots:
+        name = root.desired.root
+        if not is_same_target(root.desired, targets[name]):
+            yield f"the templates or parameters of {name} changed"
+        elif root.kind is not RootAction.LATER:
+            reason = find_stale_reasons(root, lives[name], planner.environment.aws)
+            if reason:
+                yield reason
+
+
+def _content(change: SecretChange) -> SecretChange:
+    """A change of a secret without the id of its version, which is made anew each time."""
+    return replace(change, version="")
+
+
+def _plan_again(root: RootPlan, planner: Planner, replanned: list[RootPlan]) -> RootPlan:
+    """The root with a change set; it is added to ``replanned`` where it had none."""
+    if root.change_set is not None or root.kind not in (RootAction.CREATE, RootAction.UPDATE):
+        return root
+    again = planner.plan_root(root.desired, planner.environment.read_root(root.desired.root))
+    replanned.append(again)
+    if again.changes != root.changes:
+        message = f"the plan is stale: {root.desired.stack} would change otherwise than it says"
+        raise DeployError.of("SW888", message, hint=_HINT)
+    return again
+
+
+def is_same_target(one: DesiredStack, other: DesiredStack) -> bool:
+    """Whether both ask CloudFormation for the same templates, parameters and tags."""
+    return (one.templates, one.parameters, one.tags) == (
+        other.templates,
+        other.parameters,
+        other.tags,
+    )
+
+
+def require_within_plan(saved: RootPlan, now: RootPlan) -> None:
+    """Refuse changes of a root that its saved plan does not say; the plan could not know values
+    that exist only now. Raises DeployError: SW888."""
+    if saved.kind is not RootAction.LATER:
+        message = f"the plan is stale: the parameters of {now.desired.stack} moved while it was carried out"
+        raise DeployError.of("SW888", message, hint=_HINT)
+    known = {change.diff.address: change for change in saved.changes}
+    beyond = [
+        change for change in now.changes if _is_beyond(change, known.get(change.diff.address))
+    ]
+    if beyond:
+        listed = ", ".join(f"{change.diff.address} ({change.effect})" for change in beyond)
+        raise DeployError.of(
+            "SW888",
+            f"the plan does not say that {now.desired.stack} changes so: {listed}",
+            hint=f"{_HINT}: what it did not know is there by now",
+        )
+
+
+def _is_beyond(change: PlannedChange, known: PlannedChange | None) -> bool:
+    """Whether a change is more than the saved plan says of its resource. A resource whose every
+    change is a new revision may always be replaced."""
+    if change.certainty is Certainty.SPURIOUS:
+        return False
+    if known is None:
+        return True
+    destructive = (
+        change.effect in (Effect.REPLACE, Effect.REMOVE) and change.diff.type not in REVISIONS
+    )
+    return destructive and not (known.effect is change.effect or known.diff.may_replace)
