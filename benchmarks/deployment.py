@@ -58,7 +58,7 @@ from stackwright.cfn import Pseudo
 from stackwright.emulator import (
     ADMIN,
     Application,
-    LocalCloudFormation,
+    EmulatorSettings,
     RequestFault,
     action_of,
     local_settings,
@@ -332,8 +332,8 @@ class Cloud:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
-        self._engine = LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT))
-        self._application = Application(self._engine)
+        settings = EmulatorSettings(Pseudo(region=REGION, account_id=ACCOUNT))
+        self._application = Application(settings)
         self._application.load()
         self._server = make_server(
             "127.0.0.1", 0, self._answer, threaded=True, request_handler=_Handler
@@ -376,10 +376,10 @@ class Cloud:
     def set(self, latency: float = 0.0, realistic: float = 0.0) -> None:
         """Let each call take ``latency`` seconds more, and operations ``realistic`` times what they
         take in AWS."""
-        self._engine.clear_faults()
-        self._engine.realistic = realistic
+        self._application.engine.clear_faults()
+        self._application.engine.realistic = realistic
         if latency:
-            self._engine.fault(RequestFault("slow", seconds=latency))
+            self._application.engine.fault(RequestFault("slow", seconds=latency))
 
     def client(self, service: str) -> Any:
         """boto3's client, as a context manager."""

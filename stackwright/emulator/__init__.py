@@ -27,9 +27,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .engine import LocalCloudFormation
-    from .faults import RequestFault, action_of
-    from .lifecycle import running, start, stop
+    from .api.cloudformation import LocalCloudFormation
+    from .api.errors import ApiError
     from .local import (
         REGISTRY,
         UNSET,
@@ -53,15 +52,23 @@ if TYPE_CHECKING:
         Rollback,
         rehearse,
     )
-    from .server import ADMIN, Application
-    from .state import STACK_TYPE
+    from .server.application import Application
+    from .server.fault_answers import action_of
+    from .server.journal import ADMIN
+    from .server.lifecycle import running, start, stop
+    from .server.server import Server
+    from .world.faults import AnyFault, Fault, RequestFault
+    from .world.settings import EmulatorSettings
 
 __all__ = [
     "ADMIN",
     "REGISTRY",
-    "STACK_TYPE",
     "UNSET",
+    "AnyFault",
+    "ApiError",
     "Application",
+    "EmulatorSettings",
+    "Fault",
     "LocalCloudFormation",
     "Phase",
     "Rehearsal",
@@ -70,6 +77,7 @@ __all__ = [
     "RehearsalWorld",
     "RequestFault",
     "Rollback",
+    "Server",
     "action_of",
     "describe_local",
     "is_local_endpoint",
@@ -88,12 +96,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "LocalCloudFormation": "engine",
-    "RequestFault": "faults",
-    "action_of": "faults",
-    "running": "lifecycle",
-    "start": "lifecycle",
-    "stop": "lifecycle",
+    "LocalCloudFormation": "api.cloudformation",
+    "ApiError": "api.errors",
     "REGISTRY": "local",
     "UNSET": "local",
     "describe_local": "local",
@@ -113,9 +117,17 @@ _HOMES = {
     "RehearsalWorld": "rehearsal",
     "Rollback": "rehearsal",
     "rehearse": "rehearsal",
-    "ADMIN": "server",
-    "Application": "server",
-    "STACK_TYPE": "state",
+    "Application": "server.application",
+    "action_of": "server.fault_answers",
+    "ADMIN": "server.journal",
+    "running": "server.lifecycle",
+    "start": "server.lifecycle",
+    "stop": "server.lifecycle",
+    "Server": "server.server",
+    "AnyFault": "world.faults",
+    "Fault": "world.faults",
+    "RequestFault": "world.faults",
+    "EmulatorSettings": "world.settings",
 }
 
 

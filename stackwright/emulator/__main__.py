@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ..cfn import Pseudo
-from .engine import LocalCloudFormation
-from .journal import Journal
-from .lifecycle import LifecycleError, serving
-from .server import Server
+from .server.journal import Journal
+from .server.lifecycle import LifecycleError, serving
+from .server.server import Server
+from .world.settings import EmulatorSettings
 
 
 def main() -> None:
@@ -43,9 +43,8 @@ def _serve(
     tell: Callable[[Mapping[str, Any]], None],
 ) -> None:
     journal = Journal(folder / f"state-{account}-{region}.jsonl")
-    with Server(
-        LocalCloudFormation(Pseudo(region=region, account_id=account)), journal=journal
-    ) as server:
+    settings = EmulatorSettings(Pseudo(region=region, account_id=account))
+    with Server(settings, journal=journal) as server:
         tell({"pid": os.getpid(), "url": server.url, "region": region, "account": account})
         threading.Thread(target=_load, args=(server,), daemon=True).start()
         stop.wait()

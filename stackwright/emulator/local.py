@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..core import Cache, Config, EmulatorError, command_line
-from . import lifecycle
+from .server import lifecycle
 
 ENVIRONMENT = "local"
 REGISTRY = "STACKWRIGHT_REGISTRY"

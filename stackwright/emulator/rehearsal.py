@@ -19,12 +19,14 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..cfn import Parameter, Pseudo, Template, ValidationError, parse_template
+from ..cfn import STACK_TYPE, Parameter, Pseudo, Template, ValidationError, parse_template
 from ..core import EmulatorError, Location, TemplateError
-from .durations import typical
-from .engine import ApiError, LocalCloudFormation
-from .resources import Fault
-from .state import STACK_TYPE, Event, StackState
+from .api.cloudformation import LocalCloudFormation
+from .api.errors import ApiError
+from .world.durations import typical_seconds
+from .world.faults import Fault
+from .world.settings import EmulatorSettings
+from .world.state import Event, StackState
 
 Files = Mapping[str, str]
 """A build folder: POSIX path relative to it -> text."""
@@ -319,9 +321,14 @@ class RehearsalWorld:
     texts: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.engine = LocalCloudFormation(
-            self.pseudo, fetch=self._fetch, source=lambda: self.now, latency=typical, stored=_Stored()
-        )  # fmt: skip
+        settings = EmulatorSettings(
+            self.pseudo,
+            fetch=self._fetch,
+            source=lambda: self.now,
+            latency=typical_seconds,
+            stored=_Stored(),
+        )
+        self.engine = LocalCloudFormation(settings)
 
     def _fetch(self, url: str) -> str:
         if url not in self.texts:

@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from ..emulator import STACK_TYPE, Phase, Rehearsal, RehearsalStep, Rollback
+from ..cfn import STACK_TYPE
+from ..emulator import Phase, Rehearsal, RehearsalStep, Rollback
 
 _STYLE = {"+": "green", "~": "yellow", "-/+": "magenta", "-": "red", "!": "bold red"}
 

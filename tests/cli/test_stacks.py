@@ -17,7 +17,7 @@ import time
 import pytest
 
 from stackwright.deploy.operation.apply import apply_plan
-from stackwright.emulator.resources import Fault
+from stackwright.emulator import Fault
 from tests.support.aws import REGION
 from tests.support.operating import Wall, emulated, nested, resources, topic
 from tests.support.processes import default_signals

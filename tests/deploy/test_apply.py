@@ -17,8 +17,7 @@ from stackwright.deploy.operation.follow import attach_to_operation, follow_oper
 from stackwright.deploy.operation.pause import is_any_paused
 from stackwright.deploy.operation.progress import Notice, ProgressStep
 from stackwright.diff.model import Effect
-from stackwright.emulator.faults import RequestFault
-from stackwright.emulator.resources import Fault
+from stackwright.emulator import Fault, RequestFault
 from stackwright.plan.model import Certainty, Outcome
 from tests.support.aws import ACCOUNT
 from tests.support.operating import change, emulated, nested, resources, topic

@@ -19,8 +19,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from stackwright.emulator.faults import RequestFault
-from stackwright.emulator.resources import Fault
+from stackwright.emulator import Fault, RequestFault
 from stackwright.plan.plan_file import read_plan, save_plan
 from tests.deploy.bad_days.project import ACCOUNT, FIRST_SECRET, PREFIX, SECOND_SECRET, SECRETS
 from tests.deploy.bad_days.world import (

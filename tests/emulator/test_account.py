@@ -8,13 +8,12 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.server import Server
+from stackwright.emulator.server.server import Server
 
 
 @pytest.fixture
 def client():
-    with Server(LocalCloudFormation()) as server, contextlib.ExitStack() as stack:
+    with Server() as server, contextlib.ExitStack() as stack:
 
         def make(service):
             keys = {

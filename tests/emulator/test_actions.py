@@ -7,9 +7,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.lifecycle import LifecycleError, Running
-from stackwright.emulator.server import Server
+from stackwright.emulator.server.lifecycle import LifecycleError, Running
+from stackwright.emulator.server.server import Server
 
 TOPIC, GROUP, BUCKET = "AWS::SNS::Topic", "AWS::Logs::LogGroup", "AWS::S3::Bucket"
 ALLOW = {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}
@@ -67,7 +66,7 @@ class Cloud:
 
 @pytest.fixture(scope="module")
 def running():
-    with Server(LocalCloudFormation()) as server:
+    with Server() as server:
         made = Cloud(server.url)
         yield made
         for client in made.clients.values():

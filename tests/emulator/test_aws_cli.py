@@ -16,8 +16,8 @@ import pytest
 
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.cfn.template import parse_template
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.server import Server
+from stackwright.emulator.server.server import Server
+from stackwright.emulator.world.settings import EmulatorSettings
 from tests.support.projects import REPOSITORY, Project
 
 ACCOUNT, REGION = "777788889999", "us-east-2"
@@ -124,7 +124,7 @@ def build(request, tmp_path):
 
 @pytest.fixture
 def aws():
-    with Server(LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT))) as server:
+    with Server(EmulatorSettings(Pseudo(region=REGION, account_id=ACCOUNT))) as server:
         yield Cli(server.url)
 
 

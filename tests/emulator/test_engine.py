@@ -6,8 +6,10 @@ import json
 import pytest
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.engine import ApiError, LocalCloudFormation
-from stackwright.emulator.resources import Fault
+from stackwright.emulator.api.cloudformation import LocalCloudFormation
+from stackwright.emulator.api.errors import ApiError
+from stackwright.emulator.world.faults import Fault
+from stackwright.emulator.world.settings import EmulatorSettings
 
 TOPIC, PARAMETER = "AWS::SNS::Topic", "AWS::SSM::Parameter"
 
@@ -26,11 +28,13 @@ class Cloud:
     def __init__(self, latency=0.0, page=100):
         self.time, self.files = Time(), {}
         self.engine = LocalCloudFormation(
-            Pseudo(region="us-east-2"),
-            fetch=self._fetch,
-            source=self.time,
-            page=page,
-            latency=lambda _type, _operation: latency,
+            EmulatorSettings(
+                Pseudo(region="us-east-2"),
+                fetch=self._fetch,
+                source=self.time,
+                page=page,
+                latency=lambda _type, _operation: latency,
+            )
         )
 
     def _fetch(self, url):

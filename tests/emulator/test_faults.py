@@ -10,19 +10,19 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from stackwright.emulator import lifecycle
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.faults import Kill, RequestFault, parsed
-from stackwright.emulator.lifecycle import LifecycleError, Running
-from stackwright.emulator.resources import Fault
-from stackwright.emulator.server import Server
+from stackwright.emulator.api.cloudformation import LocalCloudFormation
+from stackwright.emulator.server import lifecycle
+from stackwright.emulator.server.lifecycle import LifecycleError, Running
+from stackwright.emulator.server.server import Server
+from stackwright.emulator.world.faults import Fault, Kill, RequestFault, parse_fault
+from stackwright.emulator.world.settings import EmulatorSettings
 
 TOPIC = "Resources: {T: {Type: AWS::SNS::Topic, Properties: {TopicName: t}}}"
 
 
 @pytest.fixture(scope="module")
 def running():
-    with Server(LocalCloudFormation()) as server:
+    with Server() as server:
         yield Running(0, server.url)
 
 
@@ -141,9 +141,8 @@ def test_chance_is_the_same_for_the_same_seed(running, aws):
 
 
 def test_from_python():
-    engine = LocalCloudFormation()
-    engine.fault(RequestFault("throttle", every=2))
-    with Server(engine) as server:
+    with Server() as server:
+        server.engine.fault(RequestFault("throttle", every=2))
         running = Running(0, server.url)
         found = []
         for _ in range(4):
@@ -172,7 +171,9 @@ def test_the_server_dies_at_an_event(tmp_path, aws):
 
 def test_only_the_event_that_was_asked_for_kills():
     died = []
-    engine = LocalCloudFormation(die=lambda: died.append(engine.store.stack("s").events[-1].status))
+    engine = LocalCloudFormation(
+        EmulatorSettings(die=lambda: died.append(engine.store.stack("s").events[-1].status))
+    )
     engine.fault(Kill("T", nth=2))
     engine.call(
         "CreateStack",
@@ -193,7 +194,7 @@ def test_only_the_event_that_was_asked_for_kills():
     ],
 )
 def test_faults_are_read(body, made):
-    assert parsed(body) == made
+    assert parse_fault(body) == made
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_faults_are_read(body, made):
 )
 def test_what_is_no_fault_is_refused(running, body, text):
     with pytest.raises(ValueError, match=text):
-        parsed(body)
+        parse_fault(body)
     if body is not None:
         with pytest.raises(LifecycleError, match="refuses"):
             running.admin("fault", body)

@@ -11,9 +11,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.journal import Journal
-from stackwright.emulator.server import Server
+from stackwright.emulator.server.journal import Journal
+from stackwright.emulator.server.server import Server
 
 CODE = """
 import os, time
@@ -82,7 +81,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path):
-    with Server(LocalCloudFormation(), journal=Journal(tmp_path / "state.jsonl")) as server:
+    with Server(journal=Journal(tmp_path / "state.jsonl")) as server:
         made = Site(server.url)
         with made.clients:
             yield made

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from stackwright.emulator.engine import LocalCloudFormation
+from stackwright.emulator.api.cloudformation import LocalCloudFormation
 
 CASES = {
     "AWS::SQS::Queue": ("QueueName", "https://sqs.us-east-1.amazonaws.com/123456789012/{}"),

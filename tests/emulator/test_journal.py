@@ -11,11 +11,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator import lifecycle
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.journal import Journal
-from stackwright.emulator.lifecycle import Running
-from stackwright.emulator.server import Server
+from stackwright.emulator.server import lifecycle
+from stackwright.emulator.server.journal import Journal
+from stackwright.emulator.server.lifecycle import Running
+from stackwright.emulator.server.server import Server
+from stackwright.emulator.world.settings import EmulatorSettings
 
 TOPIC = "AWS::SNS::Topic"
 
@@ -97,7 +97,7 @@ def begin(tmp_path):
 
     def start(**options):
         end()
-        server = Server(LocalCloudFormation(**options), journal=Journal(tmp_path / "state.jsonl"))
+        server = Server(EmulatorSettings(**options), journal=Journal(tmp_path / "state.jsonl"))
         server.__enter__()
         open_.append((Cloud(server.url, server), server))
         return open_[-1][0]
@@ -213,8 +213,8 @@ def test_a_line_that_was_cut_off_is_left_out(begin, tmp_path, rest):
 
 def test_a_port_that_is_taken_is_no_hindrance(tmp_path):
     with (
-        Server(LocalCloudFormation(), journal=Journal(tmp_path / "a")) as one,
-        Server(LocalCloudFormation(), journal=Journal(tmp_path / "a")) as other,
+        Server(journal=Journal(tmp_path / "a")) as one,
+        Server(journal=Journal(tmp_path / "a")) as other,
     ):
         assert one.url != other.url
         ports = [urlsplit(each.url).port for each in (one, other)]

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from stackwright.emulator.durations import typical
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.lifecycle import LifecycleError, Running
-from stackwright.emulator.server import Server
+from stackwright.emulator.api.cloudformation import LocalCloudFormation
+from stackwright.emulator.server.lifecycle import LifecycleError, Running
+from stackwright.emulator.server.server import Server
+from stackwright.emulator.world.durations import typical_seconds
+from stackwright.emulator.world.settings import EmulatorSettings
 
 BUCKET, SERVICE = "AWS::S3::Bucket", "AWS::ECS::Service"
 
@@ -35,24 +36,24 @@ def status(engine):
 
 
 def test_nothing_takes_time_by_default(time):
-    engine = LocalCloudFormation(source=time)
+    engine = LocalCloudFormation(EmulatorSettings(source=time))
     create(engine, {"B": {"Type": BUCKET}})
     assert status(engine) == "CREATE_COMPLETE"
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.1])
 def test_a_bucket_takes_its_time_on_request(time, factor):
-    engine = LocalCloudFormation(source=time, realistic=factor)
+    engine = LocalCloudFormation(EmulatorSettings(source=time, realistic=factor))
     create(engine, {"B": {"Type": BUCKET}})
-    time.now += typical(BUCKET, "create") * factor - 1
+    time.now += typical_seconds(BUCKET, "create") * factor - 1
     assert status(engine) == "CREATE_IN_PROGRESS"
     time.now += 1
     assert status(engine) == "CREATE_COMPLETE"
 
 
 def test_a_running_emulator_is_told(time):
-    engine = LocalCloudFormation(source=time)
-    with Server(engine) as server:
+    with Server(EmulatorSettings(source=time)) as server:
+        engine = server.engine
         admin = Running(0, server.url).admin
         admin("latency", {"realistic": 1})
         create(engine, {"B": {"Type": BUCKET}})
@@ -79,13 +80,13 @@ def test_a_stable_service_takes_what_the_table_says(time):
             },
         },
     }
-    engine = LocalCloudFormation(source=time, realistic=1)
-    with Server(engine):
+    with Server(EmulatorSettings(source=time, realistic=1)) as server:
+        engine = server.engine
         create(engine, resources)
-        time.now += typical("AWS::ECS::Cluster", "create")
+        time.now += typical_seconds("AWS::ECS::Cluster", "create")
         assert status(engine) == "CREATE_IN_PROGRESS"
-        time.now += typical(SERVICE, "create") - 1
+        time.now += typical_seconds(SERVICE, "create") - 1
         assert status(engine) == "CREATE_IN_PROGRESS"
         time.now += 1
         assert status(engine) == "CREATE_COMPLETE"
-    assert typical(SERVICE, "stabilize") == 3 * 60 * 60
+    assert typical_seconds(SERVICE, "stabilize") == 3 * 60 * 60

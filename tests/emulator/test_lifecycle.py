@@ -11,8 +11,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from stackwright.emulator import lifecycle
-from stackwright.emulator.lifecycle import STATE_FILE, LifecycleError, Running
+from stackwright.emulator.server import lifecycle
+from stackwright.emulator.server.lifecycle import STATE_FILE, LifecycleError, Running
 
 TOPIC = "Resources: {T: {Type: AWS::SNS::Topic, Properties: {TopicName: t}}}"
 

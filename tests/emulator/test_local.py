@@ -14,7 +14,8 @@ import boto3
 import pytest
 
 from stackwright.core.errors import EmulatorError
-from stackwright.emulator import lifecycle, local
+from stackwright.emulator import local
+from stackwright.emulator.server import lifecycle
 from tests.support.projects import RENDER_PY
 
 PARAMS = """\

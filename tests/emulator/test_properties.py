@@ -7,8 +7,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stackwright.cfn.changes import Replacement
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.resources import Fault
+from stackwright.emulator.api.cloudformation import LocalCloudFormation
+from stackwright.emulator.world.faults import Fault
+from stackwright.emulator.world.settings import EmulatorSettings
 from tests.cfn.test_properties import stacks
 
 
@@ -24,7 +25,7 @@ def arguments(stack):
 
 
 def created(stack):
-    engine = LocalCloudFormation(source=lambda: 0.0)
+    engine = LocalCloudFormation(EmulatorSettings(source=lambda: 0.0))
     engine.call("CreateStack", arguments(stack))
     assume(status(engine) == "CREATE_COMPLETE")
     return engine
@@ -106,7 +107,7 @@ def test_a_failed_update_leaves_no_trace(before, after, pick):
 
 @given(stacks(), st.integers(0, 3))
 def test_a_failed_creation_leaves_nothing(stack, pick):
-    engine = LocalCloudFormation(source=lambda: 0.0)
+    engine = LocalCloudFormation(EmulatorSettings(source=lambda: 0.0))
     engine.fault(Fault("no", operation="create", nth=1 + pick % len(stack.template.resources)))
     engine.call("CreateStack", arguments(stack))
     assume(status(engine) != "CREATE_COMPLETE")

@@ -9,8 +9,8 @@ import pytest
 from botocore.config import Config
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.server import Server
+from stackwright.emulator.server.server import Server
+from stackwright.emulator.world.settings import EmulatorSettings
 
 RECORDED = Path(__file__).parents[1] / "cfn" / "recorded" / "change-sets.json"
 CASES = json.loads(RECORDED.read_text(encoding="utf-8"))
@@ -20,7 +20,7 @@ ACCOUNT, REGION = "111111111111", "us-west-2"
 @pytest.fixture
 def client():
     with Server(
-        LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT)), mirror=False
+        EmulatorSettings(Pseudo(region=REGION, account_id=ACCOUNT)), mirror=False
     ) as server:
         made = boto3.client(
             "cloudformation",

@@ -13,10 +13,9 @@ from botocore.config import Config
 
 from stackwright.artifacts.containers import RegistryClient
 from stackwright.aws import Login
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.journal import Journal
-from stackwright.emulator.lifecycle import Running
-from stackwright.emulator.server import Server
+from stackwright.emulator.server.journal import Journal
+from stackwright.emulator.server.lifecycle import Running
+from stackwright.emulator.server.server import Server
 from tests.support import registries
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -82,7 +81,7 @@ def serve():
     open_, clients = [], []
 
     def start(**options):
-        server = Server(LocalCloudFormation(), **options)
+        server = Server(**options)
         server.__enter__()
         open_.append(server)
         return Site(server.url)

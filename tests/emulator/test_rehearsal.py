@@ -11,6 +11,7 @@ import subprocess
 import pytest
 from rich.text import Text
 
+from stackwright.cfn import STACK_TYPE
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.diff.diff import read_build_folder
 from stackwright.emulator.rehearsal import (
@@ -22,8 +23,7 @@ from stackwright.emulator.rehearsal import (
     Rollback,
     rehearse,
 )
-from stackwright.emulator.resources import Fault
-from stackwright.emulator.state import STACK_TYPE
+from stackwright.emulator.world.faults import Fault
 from stackwright.report.rehearsal import rehearsal_as_text
 from tests.support.projects import REPOSITORY
 

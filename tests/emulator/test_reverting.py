@@ -7,8 +7,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.server import Server
+from stackwright.emulator.server.server import Server
 
 LOGS = {
     "Type": "AWS::Logs::LogGroup",
@@ -69,7 +68,7 @@ class Cloud:
 
 @pytest.fixture
 def cloud():
-    with Server(LocalCloudFormation()) as server, contextlib.ExitStack() as stack:
+    with Server() as server, contextlib.ExitStack() as stack:
         made = Cloud(server.url, stack)
         made.create()
         yield made

@@ -12,9 +12,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.lifecycle import Running
-from stackwright.emulator.server import Server
+from stackwright.emulator.server.lifecycle import Running
+from stackwright.emulator.server.server import Server
+from stackwright.emulator.world.settings import EmulatorSettings
 
 REGION = "us-east-2"
 HOST = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
@@ -35,9 +35,7 @@ class Cluster:
 
     def __init__(self, **options):
         self.time, self.clients = Time(), {}
-        self.server = Server(
-            LocalCloudFormation(Pseudo(region=REGION), source=self.time, **options)
-        )
+        self.server = Server(EmulatorSettings(Pseudo(region=REGION), source=self.time, **options))
 
     def __enter__(self):
         self.server.__enter__()

@@ -12,8 +12,8 @@ import boto3
 import pytest
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.server import Server
+from stackwright.emulator.server.server import Server
+from stackwright.emulator.world.settings import EmulatorSettings
 from tests.support.projects import REPOSITORY
 
 FOLDER = REPOSITORY / ".stackwright/sceptre"
@@ -72,7 +72,7 @@ def sceptre():
 
 @pytest.fixture
 def cloud():
-    with Server(LocalCloudFormation(Pseudo(region=REGION))) as server:
+    with Server(EmulatorSettings(Pseudo(region=REGION))) as server:
         keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": REGION}
         made = {
             name: boto3.client(name, endpoint_url=server.url, **keys)

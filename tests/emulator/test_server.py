@@ -11,16 +11,18 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from stackwright.emulator import protocol
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.server import Server, bucket_and_key
+from stackwright.emulator.api.cloudformation import LocalCloudFormation
+from stackwright.emulator.server import protocol
+from stackwright.emulator.server.server import Server
+from stackwright.emulator.services.moto_runtime import bucket_and_key
+from stackwright.emulator.world.settings import EmulatorSettings
 
 SCOPE = "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/cloudformation/aws4_request, SignedHeaders=host, Signature=x"
 
 
 @pytest.fixture(scope="module")
 def server():
-    with Server(LocalCloudFormation(page=2)) as running:
+    with Server(EmulatorSettings(page=2)) as running:
         yield running
 
 
@@ -120,7 +122,7 @@ def test_a_mistake_of_ours_is_an_answer_too():
         def call(self, action, arguments):
             raise ZeroDivisionError("oops")
 
-    with Server(Broken()) as running:
+    with Server(make_engine=Broken) as running:
         status, answer = post(running, "Action=ListStacks")
     assert (status, "<Code>InternalFailure</Code>" in answer) == (500, True)
 
@@ -161,12 +163,12 @@ def test_requests_are_parsed_by_the_shapes_of_the_service():
 
 WHILE_IT_READS = """
 import sys, threading
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.moto_application import MotoApplication
-from stackwright.emulator.server import Server
+from stackwright.emulator.api.cloudformation import LocalCloudFormation
+from stackwright.emulator.services.moto_application import MotoApplication
+from stackwright.emulator.server.server import Server
 
 sys.setswitchinterval(1e-6)
-reading = threading.Thread(target=Server(LocalCloudFormation()).load)
+reading = threading.Thread(target=Server().load)
 reading.start()
 while reading.is_alive():
     MotoApplication("123456789012").reset()
@@ -177,11 +179,11 @@ AT_ONCE = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from werkzeug.test import Client
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.server import Application
+from stackwright.emulator.api.cloudformation import LocalCloudFormation
+from stackwright.emulator.server.application import Application
 
 sys.setswitchinterval(1e-6)
-application, scope = Application(LocalCloudFormation()), "Credential=x/20260101/us-east-1/s3/aws4_request"
+application, scope = Application(), "Credential=x/20260101/us-east-1/s3/aws4_request"
 signed = {"Authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=x"}
 Client(application).put("/bucket", headers=signed)
 

@@ -7,10 +7,10 @@ import pytest
 from botocore.config import Config
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.lifecycle import Running
-from stackwright.emulator.server import Server
-from stackwright.emulator.services import MIRRORS
+from stackwright.emulator.server.lifecycle import Running
+from stackwright.emulator.server.server import Server
+from stackwright.emulator.services.mirrors import MIRRORS
+from stackwright.emulator.world.settings import EmulatorSettings
 
 REGION = "us-east-2"
 TRUST = {
@@ -369,7 +369,7 @@ class Aws:
 
 @pytest.fixture(scope="module")
 def aws():
-    with Server(LocalCloudFormation(Pseudo(region=REGION))) as server:
+    with Server(EmulatorSettings(Pseudo(region=REGION))) as server:
         made = Aws(server.url)
         yield made
         made.close()
@@ -635,7 +635,7 @@ def test_nothing_is_left_after_deletion(aws, stack):
 
 def test_everyone_is_in_the_emulators_account(aws):
     aws.whole = False  # moto's state is the process's, and another emulator begins with none
-    with Server(LocalCloudFormation(Pseudo(region=REGION, account_id="777788889999"))) as server:
+    with Server(EmulatorSettings(Pseudo(region=REGION, account_id="777788889999"))) as server:
         other = Aws(server.url)
         other.deploy({"Logs": resource("Logs::LogGroup"), "Topic": resource("SNS::Topic")})
         assert other("sts").get_caller_identity()["Account"] == "777788889999"

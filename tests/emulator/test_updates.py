@@ -3,9 +3,9 @@
 import pytest
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.drift import READERS
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.server import Server
+from stackwright.emulator.server.server import Server
+from stackwright.emulator.services.drift_reader import READERS
+from stackwright.emulator.world.settings import EmulatorSettings
 from tests.emulator.test_services import (
     EVERYTHING,
     LAMBDA,
@@ -197,7 +197,7 @@ def everything(first):
 
 @pytest.fixture(scope="module")
 def aws():
-    with Server(LocalCloudFormation(Pseudo(region=REGION))) as running:
+    with Server(EmulatorSettings(Pseudo(region=REGION))) as running:
         made = Aws(running.url)
         yield made
         made.close()

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from stackwright.aws import ChangeSet, ChangeSetRequest, StackEvent, StackResource
 from stackwright.core.errors import AwsError, InputError
 from stackwright.diff.model import Diff, Effect
-from stackwright.emulator.faults import RequestFault
+from stackwright.emulator import RequestFault
 from stackwright.plan import live_stack, plan
 from stackwright.plan.guardrails import ApprovalFlag, find_dangerous_changes
 from stackwright.plan.live_stack import LiveStack

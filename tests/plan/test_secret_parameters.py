@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.server import Server
+from stackwright.emulator import EmulatorSettings, LocalCloudFormation, Server
 from tests.support.aws import ACCOUNT, REGION
 from tests.support.projects import Project
 
@@ -42,10 +41,9 @@ GIVEN = ("--set", "deploy.parameters.main.Pw=hunter2-first")
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCloudFormation]:
-    made = LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT))
-    with Server(made) as running:
+    with Server(EmulatorSettings(Pseudo(region=REGION, account_id=ACCOUNT))) as running:
         monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
-        yield made
+        yield running.engine
 
 
 @pytest.fixture

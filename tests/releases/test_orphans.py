@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.engine import ApiError, LocalCloudFormation
-from stackwright.emulator.resources import Fault
-from stackwright.emulator.server import Server
+from stackwright.emulator import ApiError, EmulatorSettings, Fault, LocalCloudFormation, Server
 from tests.support.aws import ACCOUNT, REGION, client
 from tests.support.projects import Project
 
@@ -49,8 +47,8 @@ class Counting(LocalCloudFormation):
 
     narrow = False
 
-    def __init__(self) -> None:
-        super().__init__(Pseudo(region=REGION, account_id=ACCOUNT))
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.asked: list[str] = []
 
     def call(self, action: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,10 +62,11 @@ class Counting(LocalCloudFormation):
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counting]:
-    engine = Counting()
-    with Server(engine) as running:
+    settings = EmulatorSettings(Pseudo(region=REGION, account_id=ACCOUNT))
+    with Server(settings, make_engine=Counting) as running:
         monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
-        yield engine
+        assert isinstance(running.engine, Counting)
+        yield running.engine
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from stackwright.aws.polling import Polling
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.deploy.operation.follow import Follower
 from stackwright.diff.model import Diff, Effect, ResourceDiff
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.server import Server
+from stackwright.emulator import EmulatorSettings, LocalCloudFormation, Server
 from stackwright.plan.model import (
     Certainty,
     DesiredStack,
@@ -117,12 +116,12 @@ def emulated(
     clock = clock or Time()
     texts: dict[str, str] = {}
     options = {"latency": lambda *_: 2.0, **options}
-    engine = LocalCloudFormation(
+    settings = EmulatorSettings(
         Pseudo(region=REGION), source=clock, fetch=texts.__getitem__, **options
     )
-    with Server(engine, mirror=mirror) as server:
+    with Server(settings, mirror=mirror) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        yield Account(clock, engine, texts)
+        yield Account(clock, server.engine, texts)
 
 
 def nested(path: str, **more: Any) -> dict[str, Any]:

@@ -25,8 +25,7 @@ from stackwright.aws import (
 )
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.core.errors import AwsError
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.server import Server
+from stackwright.emulator import EmulatorSettings, LocalCloudFormation, Server
 from stackwright.plan import live_stack, plan
 from stackwright.plan.live_stack import LiveStack
 from stackwright.plan.model import DesiredStack, Plan, RootPlan
@@ -190,9 +189,9 @@ class Account:
 @contextmanager
 def account(**settings: Any) -> Iterator[Account]:
     """An emulator in the account and Region of the tests, with a bucket for templates."""
-    engine = LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT), **settings)
-    with Server(engine) as running:
-        yield Account(running, engine)
+    place = Pseudo(region=REGION, account_id=ACCOUNT)
+    with Server(EmulatorSettings(place, **settings)) as running:
+        yield Account(running, running.engine)
 
 
 def whole(*roots: RootPlan, **options: Any) -> Plan:

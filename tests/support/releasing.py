@@ -17,8 +17,7 @@ from stackwright.aws import Boto, ChangeSetRequest
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.core.model import S3Folder
 from stackwright.diff.model import Diff
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.server import Server
+from stackwright.emulator import EmulatorSettings, Server
 from stackwright.plan.model import DesiredStack, Outcome, Plan, RootAction, RootPlan
 from tests.support.aws import ACCOUNT, REGION, client
 from tests.support.projects import Project
@@ -77,9 +76,7 @@ Resources:
 @contextmanager
 def emulator(**settings: Any) -> Iterator[Server]:
     """An emulator in the account and Region of the tests."""
-    with Server(
-        LocalCloudFormation(Pseudo(region=REGION, account_id=ACCOUNT), **settings)
-    ) as running:
+    with Server(EmulatorSettings(Pseudo(region=REGION, account_id=ACCOUNT), **settings)) as running:
         yield running
 
 

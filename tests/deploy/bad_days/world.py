@@ -31,9 +31,13 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.engine import LocalCloudFormation
-from stackwright.emulator.faults import AnyFault, action_of
-from stackwright.emulator.server import Application
+from stackwright.emulator import (
+    AnyFault,
+    Application,
+    EmulatorSettings,
+    LocalCloudFormation,
+    action_of,
+)
 from tests.deploy.bad_days.project import ACCOUNT, FILES, FUNCTION, PREFIX, REGION, keys
 from tests.deploy.bad_days.worker import FACTOR
 from tests.support.projects import Project, small
@@ -489,12 +493,12 @@ def made(folder: Path) -> tuple[World, Callable[[], None]]:
     """A world with an empty account, and what ends it."""
     began, monotonic = time.time(), time.monotonic()
     seconds = [0.3]
-    engine = LocalCloudFormation(
+    settings = EmulatorSettings(
         Pseudo(region=REGION, account_id=ACCOUNT),
         source=lambda: began + (time.monotonic() - monotonic) * FACTOR,
         latency=lambda _type, _operation: seconds[-1],
     )
-    application = Application(engine)
+    application = Application(settings)
     tap = Tap(application)
     server = make_server("127.0.0.1", 0, tap, threaded=True, request_handler=_Handler)
     server.daemon_threads = True  # type: ignore[attr-defined]
@@ -508,7 +512,12 @@ def made(folder: Path) -> tuple[World, Callable[[], None]]:
     unused = {"templates/main.yaml.j2": None}
     project = small(folder / "project", {**FILES, **unused})
     world = World(
-        project, engine, tap, f"http://127.0.0.1:{server.server_port}", mine, seconds=seconds
+        project,
+        application.engine,
+        tap,
+        f"http://127.0.0.1:{server.server_port}",
+        mine,
+        seconds=seconds,
     )
 
     def end() -> None:

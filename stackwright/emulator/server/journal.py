@@ -1,0 +1,251 @@
+"""State across restarts: a journal of the requests that changed something, one JSON object a line,
+made again at start.
+
+Everything here and in moto is determined by the requests, their order and their time, once two
+things are seen to: moto's source of randomness is seeded anew for every change, and generated
+secrets, which are random on purpose, stand in the journal. A request is written before it is
+served, so that nothing is lost when the server dies within one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from werkzeug.test import Client
+from werkzeug.wrappers import Request
+
+from ...cfn import Pseudo
+from ..services.functions import invoked_function
+from ..services.moto_application import MotoApplication
+from ..services.moto_services import MotoServices
+from ..services.registry import changes_repository, is_registry
+from .fault_answers import action_of
+
+_READS = (
+    "Batch",
+    "Describe",
+    "Estimate",
+    "Filter",
+    "Get",
+    "HEAD",
+    "Head",
+    "List",
+    "Lookup",
+    "Simulate",
+    "Validate",
+)
+ADMIN = "/_stackwright/"
+
+
+class Journal:
+    """The journal in one file, which is created with the first change; ``port`` is the last one
+    served on."""
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._now = file, 0.0
+        self._serial, self._busy, self._replaying = 0, False, False
+        self._secrets: deque[str] = deque()
+        self._entries: list[dict[str, Any]] = []
+        self.port = 0
+        for entry in _read(file):
+            if "port" in entry:
+                self.port = int(entry["port"])
+            elif "secret" in entry:
+                self._secrets.append(str(entry["secret"]))
+            else:
+                self._entries.append(entry)
+
+    @property
+    def folder(self) -> Path:
+        """For what does not fit into the journal: beside it, and named like it."""
+        return self._file.with_name(f"{self._file.stem}.files")
+
+    def source(self) -> float:
+        """The time in seconds since the epoch; it stands still while a change is made, now and when
+        made again."""
+        return self._now if self._busy else time.time()
+
+    def wants(self, request: Request) -> bool:
+        """Whether a request may change something that has to outlast the server."""
+        if request.path.startswith(ADMIN):
+            action = request.path.removeprefix(ADMIN)
+            body = request.get_json(silent=True) if request.method == "POST" else None
+            return action in ("clear", "latency") or (
+                action == "fault"
+                and isinstance(body, dict)
+                and body.get("kind") in (None, "unhealthy")
+            )
+        if is_registry(request):
+            return changes_repository(request)
+        if invoked_function(request) is not None:  # what a function does, it asks for itself
+            return False
+        action = action_of(request)
+        return action != "GET" and not action.startswith(_READS)
+
+    @contextmanager
+    def change(self, request: Request) -> Iterator[None]:
+        """Write a change down while it is made."""
+        if not self._replaying:
+            self._now = time.time()
+            self._append(_entry(request, self._now))
+        self._serial += 1
+        _seed(f"request {self._serial}", request)
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+
+    def replay(self, application: Any) -> int:
+        """Make all changes again; how many there were."""
+        self._replaying = True
+        client = Client(application)
+        for entry in self._entries:
+            self._now = float(entry["time"])
+            headers = {
+                key: value for key, value in entry["headers"].items() if key != "Content-Length"
+            }
+            body, base = (
+                base64.b64decode(entry["body"]),
+                f"http://{entry['headers'].get('Host', '127.0.0.1')}",
+            )
+            client.open(
+                entry["url"], base_url=base, method=entry["method"], headers=headers, data=body
+            )
+        self._replaying = False
+        return len(self._entries)
+
+    def forget(self) -> None:
+        """Begin again with nothing."""
+        self._file.unlink(missing_ok=True)
+        self._serial, self._entries = 0, []
+        self._secrets.clear()
+        if self.port:
+            self._append({"port": self.port})
+
+    def keep_faults(self, data: Sequence[Mapping[str, Any]]) -> None:
+        """Remember faults that are no changes: of requests, and kills. They come after what is made
+        again."""
+        if self._replaying:
+            return
+        if not data:
+            self._faults.unlink(missing_ok=True)
+            return
+        self._faults.parent.mkdir(exist_ok=True)
+        temporary = self._faults.with_suffix(".new")
+        temporary.write_text(json.dumps(data), encoding="utf-8")
+        temporary.replace(self._faults)
+
+    def faults(self) -> Sequence[Mapping[str, Any]]:
+        """What :meth:`keep_faults` was given last."""
+        try:
+            found: Sequence[Mapping[str, Any]] = json.loads(
+                self._faults.read_text(encoding="utf-8")
+            )
+        except (FileNotFoundError, ValueError):
+            return []
+        return found
+
+    @property
+    def _faults(self) -> Path:
+        return self.folder / "faults.json"
+
+    def secret(self, value: str) -> str:
+        """A generated secret, or the one that was generated when this was done before."""
+        if self._secrets:
+            return self._secrets.popleft()
+        self._append({"secret": value})
+        return value
+
+    def served_on(self, port: int) -> None:
+        """Remember the port, so that clients find the next server where this one was."""
+        if port != self.port:
+            self._append({"port": port})
+            self.port = port
+
+    def _append(self, entry: Mapping[str, Any]) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        with os.fdopen(os.open(self._file, flags, 0o600), "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(entry) + "\n")
+
+
+class RememberingServices(MotoServices):
+    """Services whose answers to changes are the same when they are made again."""
+
+    def __init__(
+        self,
+        application: Callable[[], MotoApplication],
+        pseudo: Pseudo,
+        clients: dict[str, Any],
+        journal: Journal,
+    ) -> None:
+        super().__init__(application, pseudo, clients)
+        self._journal, self._count = journal, 0
+
+    def call(self, service: str, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not operation.startswith(("describe_", "get_", "head_", "list_")):
+            self._count += 1
+            _seed(f"call {self._count}")
+        if operation == "create_secret" and "SecretString" in arguments:
+            arguments = {
+                **arguments,
+                "SecretString": self._journal.secret(str(arguments["SecretString"])),
+            }
+        return super().call(service, operation, arguments)
+
+
+def prepare_moto(pseudo: Pseudo) -> None:
+    """Let moto make now what it makes by itself, so that its ids do not depend on who asks first:
+    the default VPC, and AWS's own managed policies."""
+    from moto.ec2.models import ec2_backends
+    from moto.iam.models import iam_backends
+
+    _seed("default VPC")
+    _ = ec2_backends[pseudo.account_id][pseudo.region]
+    _seed("managed policies")
+    _ = iam_backends[pseudo.account_id][pseudo.partition]
+
+
+def _seed(text: str, request: Request | None = None) -> None:
+    """Seed moto's source of randomness; requests to CloudFormation or the administration do not
+    need moto."""
+    if request is not None and (
+        "/cloudformation/" in request.headers.get("Authorization", "") or ADMIN in request.path
+    ):
+        return
+    from moto.moto_api._internal import mock_random
+
+    mock_random.seed(text)
+
+
+def _entry(request: Request, now: float) -> dict[str, Any]:
+    return {
+        "time": now,
+        "method": request.method,
+        "url": request.full_path if request.query_string else request.path,
+        "headers": dict(request.headers),
+        "body": base64.b64encode(request.get_data()).decode(),
+    }
+
+
+def _read(file: Path) -> Iterator[dict[str, Any]]:
+    """The entries; a last one that was cut off by the end of the server is not one."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return
+    for line in text.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            yield entry

@@ -1,0 +1,139 @@
+"""CloudFormation's Query protocol: form fields to arguments, results and errors to XML.
+
+The shapes come from botocore's own model of the service, so that whatever a client of botocore can
+send is understood, and what is answered is what it parses.
+smithy.io/2.0/aws/protocols/aws-query-protocol.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
+
+from botocore import loaders, model
+
+_NAMESPACE = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
+
+
+class Malformed(Exception):
+    """The request is not of the protocol."""
+
+
+@cache
+def _service() -> model.ServiceModel:
+    return model.ServiceModel(loaders.Loader().load_service_model("cloudformation", "service-2"))
+
+
+def action_of(body: str) -> str:
+    """The ``Action`` of a form-encoded request, or nothing."""
+    return dict(parse_qsl(body, keep_blank_values=True)).get("Action", "")
+
+
+def parse_request(body: str) -> tuple[str, dict[str, Any]]:
+    """Action and arguments of a form-encoded request.
+
+    Raises:
+        Malformed: a field is not of the shape.
+    """
+    fields = dict(parse_qsl(body, keep_blank_values=True))
+    action = fields.pop("Action", "")
+    if action not in _service().operation_names:
+        return action, {}
+    shape = _service().operation_model(action).input_shape
+    try:
+        return action, _structure(shape, "", fields) if shape else {}
+    except (ValueError, RecursionError) as error:
+        raise Malformed(str(error)) from None
+
+
+def _structure(shape: Any, prefix: str, fields: Mapping[str, str]) -> dict[str, Any]:
+    found = {}
+    for name, member in shape.members.items():
+        value = _value(member, f"{prefix}{name}", fields)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def _value(shape: Any, name: str, fields: Mapping[str, str]) -> Any:
+    if shape.type_name == "structure":
+        return (
+            _structure(shape, f"{name}.", fields)
+            if any(key.startswith(f"{name}.") for key in fields)
+            else None
+        )
+    if shape.type_name == "list":
+        return _list(shape, name, fields)
+    if shape.type_name == "map":
+        return _map(name, fields)
+    if name not in fields:
+        return None
+    text = fields[name]
+    if shape.type_name == "boolean":
+        return text == "true"
+    return int(text) if shape.type_name in ("integer", "long") else text
+
+
+def _list(shape: Any, name: str, fields: Mapping[str, str]) -> list[Any] | None:
+    found: list[Any] = []
+    while True:
+        item = _value(shape.member, f"{name}.member.{len(found) + 1}", fields)
+        if item is None:
+            return found or ([] if name in fields else None)
+        found.append(item)
+
+
+def _map(name: str, fields: Mapping[str, str]) -> dict[str, str] | None:
+    """A map of text to text, the only kind of the API: ``Name.entry.1.key`` and
+    ``Name.entry.1.value``."""
+    found, index = {}, 1
+    while f"{name}.entry.{index}.key" in fields:
+        found[fields[f"{name}.entry.{index}.key"]] = fields.get(f"{name}.entry.{index}.value", "")
+        index += 1
+    return found or None
+
+
+def format_result(action: str, result: Mapping[str, Any], request_id: str) -> str:
+    """The XML of a result."""
+    shape = _service().operation_model(action).output_shape
+    inside = _xml(shape, result) if shape else ""
+    wrapped = f"<{action}Result>{inside}</{action}Result>" if shape else ""
+    meta = f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>"
+    return f'<{action}Response xmlns="{_NAMESPACE}">{wrapped}{meta}</{action}Response>'
+
+
+def format_error(code: str, message: str, status: int, request_id: str) -> str:
+    """The XML of an error."""
+    kind = "Sender" if status < 500 else "Receiver"
+    inside = f"<Type>{kind}</Type><Code>{escape(code)}</Code><Message>{escape(_legal(message))}</Message>"
+    head = f'<ErrorResponse xmlns="{_NAMESPACE}">'
+    return f"{head}<Error>{inside}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+
+
+def _xml(shape: Any, value: Any) -> str:
+    if isinstance(value, Mapping):
+        members = shape.members
+        return "".join(
+            f"<{name}>{_xml(members[name], held)}</{name}>"
+            for name, held in value.items()
+            if name in members
+        )
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "".join(f"<member>{_xml(shape.member, item)}</member>" for item in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return escape(_legal(str(value)))
+
+
+_ILLEGAL = dict.fromkeys(code for code in range(32) if chr(code) not in "\t\n\r")
+
+
+def _legal(text: str) -> str:
+    """Without the control characters that XML cannot hold."""
+    return text.translate(_ILLEGAL)

@@ -1,0 +1,450 @@
+"""How each mirrored type is created, changed and deleted through its service's own API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...cfn import template_to_text
+from ..world.identity import Identity
+from . import steps
+from .moto_services import Arguments, Found, MotoServices
+
+MirrorStep = Callable[[MotoServices, Identity, Found], None]
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """How one type lives in its service. ``arguments`` adds to the properties; ``id`` and
+    ``attributes`` read the answer of ``create`` (dotted paths), or what ``answer`` makes of it;
+    ``delete`` and ``update`` take the arguments that ``key`` makes. Further steps come ``after``
+    creation and update, after an update only (``updated``), or ``before_delete``."""
+
+    service: str
+    create: str
+    key: Callable[[Identity, Found], Arguments] = lambda _i, _p: {}
+    arguments: Callable[[Identity, Found], Arguments] = lambda _i, _p: {}
+    id: str | None = None
+    attributes: Mapping[str, str] | None = None
+    delete: str | None = None
+    update: str | None = None
+    after: tuple[MirrorStep, ...] = ()
+    updated: tuple[MirrorStep, ...] = ()
+    before_delete: tuple[MirrorStep, ...] = ()
+    answer: Callable[[MotoServices, Found], Found] = lambda _s, answer: answer
+
+
+def _named(argument: str) -> Callable[[Identity, Found], Arguments]:
+    """The physical id under one argument's name."""
+    return lambda i, _p: {argument: i.id}
+
+
+def _tags(properties: Found) -> list[Any]:
+    return list(properties.get("Tags", ()))
+
+
+# --- what one call does not do
+# ------------------------------------------------------------------------------------
+
+
+def _bucket(services: MotoServices, identity: Identity, properties: Found) -> None:
+    name = {"Bucket": identity.id}
+    calls: Iterable[tuple[str, str, str]] = (
+        ("put_bucket_versioning", "VersioningConfiguration", "VersioningConfiguration"),
+        (
+            "put_public_access_block",
+            "PublicAccessBlockConfiguration",
+            "PublicAccessBlockConfiguration",
+        ),
+    )
+    for operation, argument, key in calls:
+        if key in properties:
+            services.call("s3", operation, {**name, argument: properties[key]})
+    if "BucketEncryption" in properties:
+        rules = [
+            {"ApplyServerSideEncryptionByDefault": rule.get("ServerSideEncryptionByDefault", {})}
+            for rule in properties["BucketEncryption"].get("ServerSideEncryptionConfiguration", ())
+        ]
+        configuration = {"ServerSideEncryptionConfiguration": {"Rules": rules}}
+        services.call("s3", "put_bucket_encryption", {**name, **configuration})
+    verb = "put_bucket_tagging" if _tags(properties) else "delete_bucket_tagging"
+    services.call("s3", verb, {**name, "Tagging": {"TagSet": _tags(properties)}})
+
+
+def _bucket_arguments(identity: Identity, _properties: Found) -> Arguments:
+    region = identity.attributes["RegionalDomainName"].split(".s3.")[1].split(".")[0]
+    return (
+        {}
+        if region == "us-east-1"
+        else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    )
+
+
+def _secret(_identity: Identity, properties: Found) -> Arguments:
+    """The given value, or a generated one of the asked length (a placeholder where nothing is
+    asked)."""
+    generate = properties.get("GenerateSecretString")
+    if generate is None:
+        return {"SecretString": properties.get("SecretString", "{}")}
+    from secrets import choice
+
+    alphabet = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+    value = "".join(
+        choice(alphabet) for _ in range(int(template_to_text(generate.get("PasswordLength", 32))))
+    )
+    if "GenerateStringKey" not in generate:
+        return {"SecretString": value}
+    body = json.loads(generate.get("SecretStringTemplate", "{}"))
+    return {"SecretString": json.dumps({**body, generate["GenerateStringKey"]: value})}
+
+
+def _name_from_arn(separator: str, argument: str) -> Callable[[Identity, Found], Arguments]:
+    return lambda i, _p: {argument: i.id.rpartition(separator)[2]}
+
+
+MIRRORS: Mapping[str, Mirror] = {
+    "AWS::S3::Bucket": Mirror(
+        "s3",
+        "create_bucket",
+        _named("Bucket"),
+        _bucket_arguments,
+        delete="delete_bucket",
+        after=(_bucket,),
+    ),
+    "AWS::S3::BucketPolicy": Mirror(
+        "s3",
+        "put_bucket_policy",
+        lambda _i, p: {"Bucket": p["Bucket"]},
+        lambda _i, p: {"Policy": json.dumps(p["PolicyDocument"])},
+        delete="delete_bucket_policy",
+        update="put_bucket_policy",
+    ),
+    "AWS::ECR::Repository": Mirror(
+        "ecr",
+        "create_repository",
+        _named("repositoryName"),
+        attributes={"Arn": "repository.repositoryArn", "RepositoryUri": "repository.repositoryUri"},
+        delete="delete_repository",
+        updated=(steps.repository,),
+    ),
+    "AWS::SecretsManager::Secret": Mirror(
+        "secretsmanager",
+        "create_secret",
+        lambda i, _p: {
+            "SecretId": i.id,
+            "ForceDeleteWithoutRecovery": True,
+        },  # as CloudFormation deletes one
+        lambda i, p: {"Name": i.id.rpartition(":")[2][:-7], **_secret(i, p)},
+        id="ARN",
+        delete="delete_secret",
+        updated=(steps.secret_itself,),
+    ),
+    "AWS::IAM::Role": Mirror(
+        "iam",
+        "create_role",
+        _named("RoleName"),
+        attributes={"Arn": "Role.Arn", "RoleId": "Role.RoleId"},
+        update="update_assume_role_policy",
+        arguments=lambda _i, p: {"PolicyDocument": p["AssumeRolePolicyDocument"]},
+        after=(steps.policies,),
+        updated=(steps.role_itself,),
+        before_delete=(steps.strip_role,),
+        delete="delete_role",
+    ),
+    "AWS::Logs::LogGroup": Mirror(
+        "logs",
+        "create_log_group",
+        _named("logGroupName"),
+        delete="delete_log_group",
+        after=(steps.retention,),
+    ),
+    "AWS::SNS::Topic": Mirror(
+        "sns",
+        "create_topic",
+        lambda i, _p: {"TopicArn": i.id},
+        lambda i, _p: {"Name": i.id.rpartition(":")[2]},
+        delete="delete_topic",
+    ),
+    "AWS::ECS::Cluster": Mirror(
+        "ecs",
+        "create_cluster",
+        lambda i, _p: {"cluster": i.id, "clusterName": i.id},
+        delete="delete_cluster",
+    ),
+    "AWS::ECS::TaskDefinition": Mirror(
+        "ecs",
+        "register_task_definition",
+        lambda i, _p: {"taskDefinition": i.id},
+        lambda i, p: {"family": p.get("Family") or i.id.split("/")[1].split(":")[0]},
+        id="taskDefinition.taskDefinitionArn",
+        delete="deregister_task_definition",
+    ),
+    "AWS::ECS::Service": Mirror(
+        "ecs",
+        "create_service",
+        lambda i, p: {"service": i.id, "cluster": p.get("Cluster", "default"), "force": True},
+        lambda i, p: {
+            "serviceName": i.id.rpartition("/")[2],
+            "desiredCount": p.get("DesiredCount", 1),
+        },
+        id="service.serviceArn",
+        attributes={"Name": "service.serviceName", "ServiceArn": "service.serviceArn"},
+        delete="delete_service",
+        update="update_service",
+    ),
+    "AWS::EC2::VPC": Mirror(
+        "ec2",
+        "create_vpc",
+        _named("VpcId"),
+        id="Vpc.VpcId",
+        attributes={"VpcId": "Vpc.VpcId"},
+        delete="delete_vpc",
+    ),
+    "AWS::EC2::Subnet": Mirror(
+        "ec2",
+        "create_subnet",
+        _named("SubnetId"),
+        id="Subnet.SubnetId",
+        attributes={"SubnetId": "Subnet.SubnetId"},
+        delete="delete_subnet",
+        after=(steps.public_addresses,),
+    ),
+    "AWS::EC2::RouteTable": Mirror(
+        "ec2",
+        "create_route_table",
+        _named("RouteTableId"),
+        id="RouteTable.RouteTableId",
+        attributes={"RouteTableId": "RouteTable.RouteTableId"},
+        delete="delete_route_table",
+    ),
+    "AWS::EC2::Route": Mirror(
+        "ec2",
+        "create_route",
+        lambda _i, p: {
+            "RouteTableId": p["RouteTableId"],
+            "DestinationCidrBlock": p["DestinationCidrBlock"],
+        },
+        delete="delete_route",
+    ),
+    "AWS::EC2::SubnetRouteTableAssociation": Mirror(
+        "ec2",
+        "associate_route_table",
+        _named("AssociationId"),
+        id="AssociationId",
+        attributes={"Id": "AssociationId"},
+        delete="disassociate_route_table",
+    ),
+    "AWS::EC2::InternetGateway": Mirror(
+        "ec2",
+        "create_internet_gateway",
+        _named("InternetGatewayId"),
+        id="InternetGateway.InternetGatewayId",
+        attributes={"InternetGatewayId": "InternetGateway.InternetGatewayId"},
+        delete="delete_internet_gateway",
+    ),
+    "AWS::EC2::VPCGatewayAttachment": Mirror(
+        "ec2",
+        "attach_internet_gateway",
+        lambda _i, p: {"InternetGatewayId": p.get("InternetGatewayId"), "VpcId": p["VpcId"]},
+        delete="detach_internet_gateway",
+    ),
+    "AWS::EC2::EIP": Mirror(
+        "ec2",
+        "allocate_address",
+        lambda i, _p: {"AllocationId": i.attributes["AllocationId"]},
+        lambda _i, _p: {"Domain": "vpc"},
+        id="PublicIp",
+        attributes={"AllocationId": "AllocationId", "PublicIp": "PublicIp"},
+        delete="release_address",
+    ),
+    "AWS::EC2::NatGateway": Mirror(
+        "ec2",
+        "create_nat_gateway",
+        _named("NatGatewayId"),
+        id="NatGateway.NatGatewayId",
+        attributes={"NatGatewayId": "NatGateway.NatGatewayId"},
+        delete="delete_nat_gateway",
+    ),
+    "AWS::EC2::SecurityGroup": Mirror(
+        "ec2",
+        "create_security_group",
+        _named("GroupId"),
+        lambda i, p: {
+            "GroupName": p.get("GroupName", f"stack-{i.id}"),
+            "Description": p["GroupDescription"],
+        },
+        id="GroupId",
+        attributes={"GroupId": "GroupId"},
+        delete="delete_security_group",
+        after=(steps.inline_rules,),
+    ),
+    "AWS::EC2::SecurityGroupIngress": Mirror(
+        "ec2",
+        "authorize_security_group_ingress",
+        steps.rule_key,
+        steps.rule_arguments("Source"),
+        id="SecurityGroupRules.0.SecurityGroupRuleId",
+        delete="revoke_security_group_ingress",
+    ),
+    "AWS::EC2::SecurityGroupEgress": Mirror(
+        "ec2",
+        "authorize_security_group_egress",
+        steps.rule_key,
+        steps.rule_arguments("Destination"),
+        id="SecurityGroupRules.0.SecurityGroupRuleId",
+        delete="revoke_security_group_egress",
+    ),
+    "AWS::EC2::VPCEndpoint": Mirror(
+        "ec2",
+        "create_vpc_endpoint",
+        lambda i, _p: {"VpcEndpointIds": [i.id]},
+        lambda _i, p: {"VpcEndpointType": p.get("VpcEndpointType", "Gateway")},
+        id="VpcEndpoint.VpcEndpointId",
+        delete="delete_vpc_endpoints",
+    ),
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": Mirror(
+        "elbv2",
+        "create_load_balancer",
+        _named("LoadBalancerArn"),
+        lambda i, _p: {"Name": i.attributes["LoadBalancerName"]},
+        id="LoadBalancers.0.LoadBalancerArn",
+        attributes={
+            "DNSName": "LoadBalancers.0.DNSName",
+            "CanonicalHostedZoneID": "LoadBalancers.0.CanonicalHostedZoneId",
+        },
+        delete="delete_load_balancer",
+        after=(steps.balancer_attributes,),
+        updated=(steps.balancer_network,),
+    ),
+    "AWS::ElasticLoadBalancingV2::TargetGroup": Mirror(
+        "elbv2",
+        "create_target_group",
+        _named("TargetGroupArn"),
+        lambda i, _p: {"Name": i.attributes["TargetGroupName"]},
+        id="TargetGroups.0.TargetGroupArn",
+        delete="delete_target_group",
+        update="modify_target_group",
+        after=(steps.target_group_attributes,),
+    ),
+    "AWS::ElasticLoadBalancingV2::Listener": Mirror(
+        "elbv2",
+        "create_listener",
+        _named("ListenerArn"),
+        id="Listeners.0.ListenerArn",
+        delete="delete_listener",
+        update="modify_listener",
+    ),
+    "AWS::EFS::FileSystem": Mirror(
+        "efs",
+        "create_file_system",
+        _named("FileSystemId"),
+        lambda _i, p: {"Tags": p.get("FileSystemTags", [])},
+        id="FileSystemId",
+        attributes={"FileSystemId": "FileSystemId", "Arn": "FileSystemArn"},
+        delete="delete_file_system",
+    ),
+    "AWS::EFS::AccessPoint": Mirror(
+        "efs",
+        "create_access_point",
+        _named("AccessPointId"),
+        lambda i, _p: {"ClientToken": i.id},
+        id="AccessPointId",
+        attributes={"AccessPointId": "AccessPointId", "Arn": "AccessPointArn"},
+        delete="delete_access_point",
+    ),
+    "AWS::EFS::MountTarget": Mirror(
+        "efs",
+        "create_mount_target",
+        _named("MountTargetId"),
+        id="MountTargetId",
+        attributes={"Id": "MountTargetId", "IpAddress": "IpAddress"},
+        delete="delete_mount_target",
+    ),
+    "AWS::Events::Rule": Mirror(
+        "events",
+        "put_rule",
+        _named("Name"),
+        attributes={"Arn": "RuleArn"},
+        delete="delete_rule",
+        update="put_rule",
+        after=(steps.targets,),
+        before_delete=(lambda s, i, _p: steps.remove_targets(s, i, ()),),
+    ),
+    "AWS::CloudWatch::Dashboard": Mirror(
+        "cloudwatch",
+        "put_dashboard",
+        lambda i, _p: {"DashboardName": i.id, "DashboardNames": [i.id]},
+        delete="delete_dashboards",
+        update="put_dashboard",
+    ),
+    "AWS::CloudWatch::Alarm": Mirror(
+        "cloudwatch",
+        "put_metric_alarm",
+        lambda i, _p: {"AlarmName": i.id, "AlarmNames": [i.id]},
+        delete="delete_alarms",
+        update="put_metric_alarm",
+    ),
+    "AWS::ApplicationAutoScaling::ScalableTarget": Mirror(
+        "application-autoscaling",
+        "register_scalable_target",
+        lambda _i, p: {
+            key: p[key] for key in ("ServiceNamespace", "ResourceId", "ScalableDimension")
+        },
+        delete="deregister_scalable_target",
+        update="register_scalable_target",
+    ),
+    "AWS::ApplicationAutoScaling::ScalingPolicy": Mirror(
+        "application-autoscaling",
+        "put_scaling_policy",
+        lambda i, p: {"PolicyName": p["PolicyName"], **steps.scaling_policy(i, p)},
+        id="PolicyARN",
+        delete="delete_scaling_policy",
+        update="put_scaling_policy",
+    ),
+    "AWS::ServiceDiscovery::PrivateDnsNamespace": Mirror(
+        "servicediscovery",
+        "create_private_dns_namespace",
+        _named("Id"),
+        answer=steps.namespace,
+        id="Namespace.Id",
+        attributes={
+            "Arn": "Namespace.Arn",
+            "HostedZoneId": "Namespace.Properties.DnsProperties.HostedZoneId",
+        },
+        delete="delete_namespace",
+    ),
+    "AWS::ServiceDiscovery::Service": Mirror(
+        "servicediscovery",
+        "create_service",
+        _named("Id"),
+        id="Service.Id",
+        attributes={"Arn": "Service.Arn", "Name": "Service.Name"},
+        delete="delete_service",
+    ),
+    "AWS::Lambda::Function": Mirror(
+        "lambda",
+        "create_function",
+        _named("FunctionName"),
+        steps.function_arguments,
+        attributes={"Arn": "FunctionArn"},
+        delete="delete_function",
+        update="update_function_configuration",
+        updated=(steps.function_code,),
+        after=(steps.concurrency,),
+    ),
+    "AWS::Lambda::Permission": Mirror(
+        "lambda", "add_permission", steps.permission_key, delete="remove_permission"
+    ),
+    "AWS::SNS::Subscription": Mirror(
+        "sns", "subscribe", _named("SubscriptionArn"), id="SubscriptionArn", delete="unsubscribe"
+    ),
+    "AWS::SNS::TopicPolicy": Mirror(
+        "sns",
+        "set_topic_attributes",
+        lambda _i, p: {"TopicArn": p["Topics"][0]},
+        steps.topic_policy,
+        update="set_topic_attributes",
+    ),
+}

@@ -1,0 +1,59 @@
+"""Typical seconds of operations on resource types, for rehearsals and demonstrations.
+
+Estimates of the order of magnitude, not measurements; where AWS documents a bound it is named.
+Everything that is not here takes two seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_OTHERS = 2.0
+_SECONDS: Mapping[str, Mapping[str, float]] = {
+    "AWS::ApplicationAutoScaling::ScalableTarget": {"create": 3},
+    "AWS::CloudFormation::Stack": {
+        "create": 0,
+        "update": 0,
+        "delete": 0,
+        "drift": 10,
+    },  # as long as its resources
+    "AWS::EC2::InternetGateway": {"create": 16},
+    "AWS::EC2::NatGateway": {"create": 100, "delete": 60},
+    "AWS::EC2::VPC": {"create": 12},
+    "AWS::EC2::VPCGatewayAttachment": {"create": 16},
+    "AWS::ECS::Cluster": {"create": 10},
+    "AWS::ECS::Service": {
+        "create": 180,  # pull, start, health checks
+        "update": 240,
+        "delete": 120,  # draining
+        "stabilize": 10_800,  # CloudFormation gives up after three hours
+    },
+    "AWS::ECS::Task": {
+        "start": 45,
+        "fail": 30,
+        "healthy": 0,
+    },  # what a service takes includes its checks
+    "AWS::EFS::AccessPoint": {"create": 8},
+    "AWS::EFS::FileSystem": {"create": 10},
+    "AWS::EFS::MountTarget": {"create": 90, "delete": 60},
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": {"create": 150, "update": 5, "delete": 20},
+    "AWS::Events::Rule": {
+        "create": 60,
+        "delete": 10,
+    },  # CloudFormation waits a minute for it to take effect
+    "AWS::IAM::Role": {"create": 18},
+    "AWS::Lambda::Function": {"create": 15, "update": 10},
+    "AWS::S3::Bucket": {"create": 22},
+    "AWS::SecretsManager::Secret": {"create": 3},
+    "AWS::ServiceDiscovery::PrivateDnsNamespace": {
+        "create": 45,
+        "delete": 45,
+    },  # Route 53 makes the zone
+}
+
+
+def typical_seconds(type_: str, operation: str) -> float:
+    """Seconds that ``create``, ``update`` or ``delete`` of a type takes, about; also ``start``,
+    ``healthy`` (once started) and ``fail`` of an ECS task, ``stabilize`` of a service (until
+    CloudFormation gives up) and ``drift`` detection of a stack."""
+    return _SECONDS.get(type_, {}).get(operation, _OTHERS)
