@@ -6,9 +6,9 @@ line, ``wire`` connects nested stacks by name, ``build_folder`` replaces a build
 """
 
 from .build_folder import find_stale, stage_apart, stage_build, write_build
-from .emit import BlockDumper
 from .explain import explain_value
 from .memo import LINT_CONFIG, cached_rendering, cached_report
+from .quoting import BlockDumper
 from .render import render_templates
 from .wire import wire_root
 

@@ -1,7 +1,7 @@
-"""Rendering to ``build/<env>``: written beside it, checked there, and swapped in as a whole.
+"""Write a rendering to ``build/<env>``: staged beside it, checked there, and swapped in as a whole.
 
-A crash, a full disk or Ctrl-C leaves the old folder; what it left beside is removed by the next
-run. What is only checked is written outside of the project.
+After a crash, a full disk or Ctrl-C the old folder is still there; the next run removes the staged
+one. A rendering that is only checked is staged outside of the project.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 @contextmanager
 def stage_build(rendering: Rendering) -> Iterator[Path]:
-    """The rendering in a folder beside ``build/<env>``, at the same depth so that its local paths
-    hold.
+    """Write the rendering to a folder beside ``build/<env>``, and remove it afterwards.
 
-    The folder is gone afterwards. Raises OutputError where it cannot be written.
+    The folder has the same depth, so that local paths are valid. Raises OutputError where it cannot
+    be written.
     """
     build = rendering.config.project / "build"
     folder = build / f"{_STAGING}{rendering.environment}-{os.getpid()}"
     try:
-        _sweep(build)
+        _remove_abandoned(build)
         _fill(folder, rendering)
         yield folder
     except OSError as error:
@@ -43,10 +43,10 @@ def stage_build(rendering: Rendering) -> Iterator[Path]:
 
 @contextmanager
 def stage_apart(rendering: Rendering) -> Iterator[Path]:
-    """The rendering in a temporary folder outside of the project, for what is only looked at:
-    build/ need not be writable, and stays as it is.
+    """Write the rendering to a temporary folder outside of the project, and remove it afterwards.
 
-    The folder is gone afterwards. Raises OutputError where it cannot be written.
+    build/ stays as it is and need not be writable. Raises OutputError where the folder cannot be
+    written.
     """
     top: str | None = None
     try:
@@ -74,8 +74,8 @@ def _fill(folder: Path, rendering: Rendering) -> None:
 
 
 def write_build(rendering: Rendering, folder: Path) -> bool:
-    """Make the staged ``folder`` the environment's build; False where it already holds the same
-    bytes."""
+    """Make the staged ``folder`` the environment's build; returns False where the build already
+    holds the same bytes."""
     target = rendering.config.project / "build" / rendering.environment
     if read_contents(target) == read_contents(folder):
         return False
@@ -90,13 +90,14 @@ def write_build(rendering: Rendering, folder: Path) -> bool:
 
 
 def read_contents(folder: Path) -> dict[str, bytes]:
-    """Relative POSIX path -> bytes of every file below ``folder``."""
+    """Return the bytes of every file below ``folder`` by relative POSIX path."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(files)}
 
 
 def find_stale(rendering: Rendering) -> str:
-    """A unified diff from the committed build to the rendering; empty where they are the same."""
+    """Return a unified diff from the committed build to the rendering; empty where they are
+    equal."""
     target = rendering.config.project / "build" / rendering.environment
     old = {name: data.decode(errors="replace") for name, data in read_contents(target).items()}
     new = {document.path: document.text for document in rendering.documents}
@@ -112,15 +113,15 @@ def find_stale(rendering: Rendering) -> str:
     return "".join(diff)
 
 
-def _sweep(build: Path) -> None:
-    """Remove what runs that no longer live have left."""
-    for left in build.glob(f"{_STAGING}*"):
-        owner = left.name.rpartition("-")[2]
-        if owner.isdigit() and not _alive(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
+def _remove_abandoned(build: Path) -> None:
+    """Remove staged folders of processes that have ended."""
+    for folder in build.glob(f"{_STAGING}*"):
+        process = folder.name.rpartition("-")[2]
+        if process.isdigit() and not _is_running(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _alive(process: int) -> bool:
+def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -131,7 +132,7 @@ def _alive(process: int) -> bool:
 
 
 def _exchange(new: Path, old: Path) -> None:
-    """Swap two folders in one step where the system can (Linux: renameat2(2)), else in two."""
+    """Swap two folders in one step where the system can (Linux: renameat2(2)), else in three."""
     if sys.platform == "linux":
         import ctypes
 

@@ -1,5 +1,4 @@
-"""Why a value is what it is: from a parameter, or a property of a rendered template, back to file
-and line."""
+"""Trace a parameter, or a property of a rendered template, back to file and line."""
 
 from __future__ import annotations
 
@@ -24,7 +23,8 @@ from ..core import (
 
 
 class Explanation(Struct, frozen=True):
-    """A value, the output and template lines that show it, and the parameters that supplied it."""
+    """A value, the output line and template lines that show it, and the parameters that supplied
+    it."""
 
     what: str
     value: Any
@@ -37,28 +37,28 @@ def explain_value(what: str, config: Config, rendering: Rendering | None) -> Exp
     """Explain a parameter path (``gateway.cpu``) or a property
     (``app/gateway:TaskDefinition.Properties.Cpu``).
 
-    Raises InputError with the nearest names where there is no such thing.
+    Raises InputError with the nearest names where it does not exist.
     """
     if ":" not in what:
-        return _parameter(what, config)
+        return _explain_parameter(what, config)
     if rendering is None:
         raise ValueError("a rendering is needed to explain a property")
     name, _, path = what.partition(":")
     document = rendering.document(name)
     if document is None:
-        _unknown(f"template {name}", name, [each.name for each in rendering.documents])
-    return _property(what, document, path, rendering)  # type: ignore[arg-type]
+        raise _unknown(f"template {name}", name, [other.name for other in rendering.documents])
+    return _explain_property(what, document, path, rendering)
 
 
 def split_path(path: str) -> ParameterPath:
-    """``a.b[0].c`` as ``("a", "b", 0, "c")``."""
+    """Return ``("a", "b", 0, "c")`` for ``a.b[0].c``."""
     return tuple(
         int(index) if index else name
         for name, index in re.findall(r"([^.\[\]]+)|\[([0-9]+)\]", path)
     )
 
 
-def _parameter(what: str, config: Config) -> Explanation:
+def _explain_parameter(what: str, config: Config) -> Explanation:
     path = split_path(what)
     value: Any = config.parameters
     for depth, part in enumerate(path):
@@ -70,25 +70,26 @@ def _parameter(what: str, config: Config) -> Explanation:
                 if isinstance(value, dict)
                 else []
             )
-            _unknown(f"parameter {what}", dotted(path[: depth + 1]), known)
+            raise _unknown(f"parameter {what}", dotted(path[: depth + 1]), known) from None
     below = [leaf for at, leaf in config.leaves.items() if at[: len(path)] == path and at != path]
     exact = config.leaves.get(path)
     return Explanation(what, value, None, (), (exact,) if exact else tuple(below))
 
 
-def _property(what: str, document: Document, path: str, rendering: Rendering) -> Explanation:
+def _explain_property(
+    what: str, document: Document, path: str, rendering: Rendering
+) -> Explanation:
     steps: list[str | int] = []
     value: Any = document.body
-    queue: list[str | int] = list(split_path(path))
-    if queue and queue[0] not in document.body and "Resources" in document.body:
-        queue.insert(0, "Resources")
-    for step in queue:
-        found = _step(value, step)
-        if found is None:
-            _unknown(f"{path} in {document.name}", str(step), list(_names(value)))
-        else:
-            steps.append(found)
-            value = value[found]
+    parts: list[str | int] = list(split_path(path))
+    if parts and parts[0] not in document.body and "Resources" in document.body:
+        parts.insert(0, "Resources")
+    for part in parts:
+        step = _find_step(value, part)
+        if step is None:
+            raise _unknown(f"{path} in {document.name}", str(part), list(_names(value)))
+        steps.append(step)
+        value = value[step]
     line = line_of_path(document.text, tuple(steps))
     source = document.lines[line - 1]
     leaves = rendering.config.leaves
@@ -97,13 +98,14 @@ def _property(what: str, document: Document, path: str, rendering: Rendering) ->
         value,
         Location(f"build/{rendering.environment}/{document.path}", line),
         source.origin,
-        tuple(leaves[each] for each in _printed(document, line, value) if each in leaves),
+        tuple(leaves[at] for at in _printed_parameters(document, line, value) if at in leaves),
     )
 
 
-def _printed(document: Document, line: int, value: Any) -> Sequence[ParameterPath]:
-    """The parameters printed on the line, and for a list or map on the lines of what is in it."""
-    found = dict.fromkeys(document.lines[line - 1].parameters)
+def _printed_parameters(document: Document, line: int, value: Any) -> Sequence[ParameterPath]:
+    """Return the parameters printed on the line, and for a list or map on the lines of its
+    items."""
+    parameters = dict.fromkeys(document.lines[line - 1].parameters)
     if isinstance(value, list | dict):
         rows = document.text.splitlines()
         indent = len(rows[line - 1]) - len(rows[line - 1].lstrip())
@@ -115,19 +117,20 @@ def _printed(document: Document, line: int, value: Any) -> Sequence[ParameterPat
                 and not row.lstrip().startswith("-")
             ):
                 break
-            found |= dict.fromkeys(document.lines[index].parameters)
-    return list(found)
+            parameters |= dict.fromkeys(document.lines[index].parameters)
+    return list(parameters)
 
 
-def _step(value: Any, step: str | int) -> str | int | None:
-    """A key of a map, an index, or the item of a list whose Name, Key or Id is ``step``."""
+def _find_step(value: Any, part: str | int) -> str | int | None:
+    """Return the key or index of a part of a path; in a list, a name stands for the item with that
+    Name, Key or Id. None where it does not exist."""
     if isinstance(value, dict):
-        return step if step in value else None
+        return part if part in value else None
     if not isinstance(value, list):
         return None
-    if isinstance(step, int):
-        return step if step < len(value) else None
-    return next((i for i, item in enumerate(value) if step in _identities(item)), None)
+    if isinstance(part, int):
+        return part if part < len(value) else None
+    return next((index for index, item in enumerate(value) if part in _identities(item)), None)
 
 
 def _identities(item: Any) -> Iterator[Any]:
@@ -142,9 +145,9 @@ def _names(value: Any) -> Iterator[str]:
         yield from (str(name) for item in value for name in _identities(item) if name)
 
 
-def _unknown(what: str, name: str, known: Sequence[str]) -> None:
+def _unknown(what: str, name: str, known: Sequence[str]) -> InputError:
     close = difflib.get_close_matches(name, known, 1, 0.5)
     hint = (
         f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}" if known else ""
     )
-    raise InputError.of("SW032", f"there is no {what}", hint=hint)
+    return InputError.of("SW032", f"there is no {what}", hint=hint)

@@ -1,9 +1,8 @@
-"""Template text that remembers where each piece came from, and the values held out of it.
+"""Template text that knows the origin of each piece, and the values held out of it.
 
-While a template renders, every printed value is replaced by a token of two private-use characters
-around a number. The text between values is the author's, so it can be parsed as YAML before any
-value is seen; that is why no value can change its structure (``emit.py`` puts the values in
-afterwards).
+While a template renders, every printed value is replaced by a token: a number between two
+private-use characters. The text between values is the author's, so it can be parsed as YAML before
+any value is known; that is why no value can change its structure. ``emit`` puts the values in.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ Origin = tuple[Location, ...]
 
 
 class Printed(Struct, frozen=True):
-    """A value that a template printed: the parameters that supplied it, and where it was printed.
+    """A value that a template printed, the parameters that supplied it, and the printing lines.
 
     ``live`` text was made by the engine (a dynamic reference, a variable of Fn::Sub) and is not
     escaped in Fn::Sub.
@@ -38,8 +37,8 @@ class Printed(Struct, frozen=True):
 
 
 class Chunk(Struct, frozen=True):
-    """Author's text and the template line on which it starts, followed by the calls that led
-    there."""
+    """Author's text; its origin is the template line on which it starts, then the lines that called
+    it, innermost first."""
 
     text: str
     origin: Origin
@@ -48,39 +47,36 @@ class Chunk(Struct, frozen=True):
 class Text(str):
     """The result of a macro or block: a string made of chunks, indented where it is printed.
 
-    Only operations that keep the chunks return a Text; all others return a plain string, which is
-    refused when it is printed, because it is no longer known which part of it is the author's.
+    Operations that keep the chunks return a Text; all others return a plain string, which cannot be
+    printed, because its author's parts are no longer known.
     """
 
     __slots__ = ("chunks",)
     chunks: tuple[Chunk, ...]
 
     def __new__(cls, chunks: Iterable[Chunk] = ()) -> Text:
-        """The text of the chunks, one after the other."""
+        """Join the chunks."""
         kept = tuple(chunks)
         self = super().__new__(cls, "".join(chunk.text for chunk in kept))
         self.chunks = kept
         return self
 
     def called_from(self, at: Location) -> Text:
-        """The same text, with the line that called it added to every origin."""
+        """Return the text with the line that called it added to every origin."""
         return Text(Chunk(chunk.text, (*chunk.origin, at)) for chunk in self.chunks)
 
     def strip(self, _chars: str | None = None, /) -> Text:
-        """Without blank lines around it: what ``| trim`` means for a block."""
+        """Return the text without blank lines around it, for ``| trim``."""
         return _trimmed(self)
 
     def splitlines(self, keepends: SupportsIndex = False) -> list[str]:
-        """Plain lines; see the class for what may be done with them."""
+        """Return plain lines, which cannot be printed."""
         return super().splitlines(bool(keepends))
 
 
 class BlockResult(Text):
-    """The result of a call or filter block.
-
-    Jinja's trim_blocks removes the line end after the block's end tag, so the last line end of the
-    result stays.
-    """
+    """The result of a call or filter block, which keeps its last line end: Jinja's trim_blocks
+    removes the one after the block's end tag."""
 
     __slots__ = ()
 
@@ -104,7 +100,7 @@ class Assembly:
     _line: str = ""
 
     def add(self, piece: Chunk | Text) -> None:
-        """Append author's text as it is, or the result of a macro, indented."""
+        """Append author's text as it is, or the result of a macro with indentation."""
         if isinstance(piece, Chunk):
             self._append(piece)
             return
@@ -125,7 +121,8 @@ class Assembly:
         self._line = tail if newline else self._line + chunk.text
 
     def _margin(self) -> str:
-        """The indentation of what follows, where the line so far is only spaces and list dashes."""
+        """Return the indentation of the next piece: the width of the line so far, if it holds only
+        spaces and list dashes."""
         return " " * len(self._line) if not self._line.replace("- ", "").strip(" ") else ""
 
 
@@ -144,7 +141,7 @@ def _indented(chunk: Chunk, margin: str) -> Chunk:
 
 
 def join_pieces(pieces: Iterable[Chunk | Text]) -> Text:
-    """What a sequence of pieces reads as, in place of Jinja's ``concat``."""
+    """Join pieces; takes the place of Jinja's ``concat``."""
     assembly = Assembly()
     for piece in pieces:
         assembly.add(piece)
@@ -152,29 +149,30 @@ def join_pieces(pieces: Iterable[Chunk | Text]) -> Text:
 
 
 def lines_with_origin(text: Text) -> list[tuple[str, Origin]]:
-    """The lines with the origin of each: of its first visible character, or of its start."""
+    """Return the lines, each with the origin of its first visible character, or of its start."""
     lines: list[tuple[str, Origin]] = []
     current = ""
     origin: Origin = ()
-    found = False
+    settled = False  # the origin is that of a visible character
     for chunk in text.chunks:
         for index, part in enumerate(chunk.text.split("\n")):
             if index:
                 lines.append((current, origin))
-                current, origin, found = "", (), False
-            here: Origin = (
-                (_below(chunk.origin[0], index), *chunk.origin[1:]) if chunk.origin else ()
-            )
-            if not found and (part.strip(" \t-" + EMPTY) or not origin):
-                origin, found = here, bool(part.strip(" \t-" + EMPTY))
+                current, origin, settled = "", (), False
+            visible = bool(part.strip(" \t-" + EMPTY))
+            if not settled and (visible or not origin):
+                first = chunk.origin[:1]
+                origin = (*(_below(at, index) for at in first), *chunk.origin[1:])
+                settled = visible
             current += part
     lines.append((current, origin))
-    return [(line.replace(EMPTY, ""), at) for line, at in lines if not _only_empty(line)]
+    return [(line.replace(EMPTY, ""), at) for line, at in lines if not _is_removed(line)]
 
 
 def _below(at: Location, lines: int) -> Location:
     return Location(at.path, at.line + lines) if lines else at
 
 
-def _only_empty(line: str) -> bool:
+def _is_removed(line: str) -> bool:
+    """Return whether a line held only blocks that printed nothing."""
     return EMPTY in line and not line.replace(EMPTY, "").strip()

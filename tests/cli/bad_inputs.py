@@ -724,8 +724,8 @@ TEMPLATES = [
     ),
     template("empty", "", "SW105", ":1", "the template is empty", "write Resources:"),
     template("blank", "\n  \n", "SW105", ":1", "the template is empty"),
-    template("only comments", "# {{ title }}\n", "SW105", ":1", "renders to no map of sections"),
-    template("a list", "- {{ title }}\n", "SW105", ":1", "renders to no map of sections"),
+    template("only comments", "# {{ title }}\n", "SW105", ":1", "does not render to a map"),
+    template("a list", "- {{ title }}\n", "SW105", ":1", "does not render to a map"),
     template(
         "not UTF-8",
         b"Resources:\n  A: \xff\n",
@@ -820,8 +820,8 @@ TEMPLATES = [
         "{% macro m() %}{{ title }}{% endmacro %}\nA: {{ m() | upper }}\n",
         "SW108",
         ":2",
-        "a filter took the result of a macro apart",
-        "print the macro alone",
+        "a filter changed the result of a macro",
+        "print the macro without the filter",
     ),
     template(
         "macro without an argument",
@@ -1433,7 +1433,7 @@ WIRES = [
         {"templates/app/two.yaml.j2": "Resources: {A: {Type: x}}\n"},
         "SW204",
         "templates/app/one.yaml.j2:4",
-        "nobody takes the Output Id of app/one",
+        "no stack uses the Output Id of app/one",
         "remove it",
     ),
     nested(
@@ -1456,7 +1456,7 @@ WIRES = [
         },
         "SW205",
         "templates/app/one.yaml.j2:2",
-        "the stacks depend on one another in a circle",
+        "the stacks depend on each other in a circle",
     ),
     nested(
         "own output",

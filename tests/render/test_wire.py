@@ -175,7 +175,7 @@ def check_unused(world: World, wiring: Wiring) -> None:
     assert len(reported) == len(unused)
     for stack, output in unused:
         assert any(
-            problem.message == f"nobody takes the Output {output} of {stack}"
+            problem.message == f"no stack uses the Output {output} of {stack}"
             for problem in reported
         )
 
@@ -276,9 +276,9 @@ def test_an_output_that_the_root_reads_is_used() -> None:
     (problem,) = wired(interface("app", reads=[("UrlStore", "Url")]), [one]).problems
     assert (problem.code, problem.message) == (
         "SW204",
-        "nobody takes the Output Other of app/url-store",
+        "no stack uses the Output Other of app/url-store",
     )
-    assert problem.hint == "remove it, or let a later stack declare a Parameter Other"
+    assert problem.hint == "remove it, or declare a Parameter Other in a later stack"
     assert str(problem.where[0]) == "templates/app/url-store.yaml.j2:2"
 
 
@@ -329,7 +329,7 @@ def test_a_circle_through_a_third() -> None:
     problem = next(
         each for each in wired(interface("app"), nested).problems if each.code == "SW205"
     )
-    assert problem.message.endswith("the stacks depend on one another in a circle")
+    assert problem.message.endswith("the stacks depend on each other in a circle")
 
 
 def test_a_circle() -> None:
@@ -337,7 +337,7 @@ def test_a_circle() -> None:
     problem = next(
         each for each in wired(interface("app"), nested).problems if each.code == "SW205"
     )
-    assert problem.message.endswith("the stacks depend on one another in a circle")
+    assert problem.message.endswith("the stacks depend on each other in a circle")
 
 
 @pytest.mark.parametrize(
