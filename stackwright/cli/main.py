@@ -29,6 +29,7 @@ from ..core import (
     command_name,
 )
 from .debug import DEBUG
+from .examples import describe_notes
 from .options import completion_variable, show_report
 
 GROUPS: Mapping[str, Mapping[str, str]] = {
@@ -115,7 +116,7 @@ class VerbGroup(click.Group):
             return None
         verbs: Sequence[click.Command] = import_module(f".{_MODULES[cmd_name]}", __package__).VERBS
         verb = next(verb for verb in verbs if verb.name == cmd_name)
-        _use_context(verb)
+        _add_notes(verb, cmd_name)
         return verb
 
     def resolve_command(
@@ -159,11 +160,13 @@ class VerbGroup(click.Group):
         sys.exit(1)
 
 
-def _use_context(command: click.Command) -> None:
+def _add_notes(command: click.Command, path: str) -> None:
+    """Let the help of a verb name the program as it was called, and end with its example."""
     command.context_class = VerbContext
+    command.epilog = describe_notes(path)
     if isinstance(command, click.Group):
-        for child in command.commands.values():
-            _use_context(child)
+        for name, child in command.commands.items():
+            _add_notes(child, f"{path} {name}")
 
 
 def _short_help(group: click.Group, ctx: click.Context, name: str) -> str:

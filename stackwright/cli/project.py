@@ -107,10 +107,12 @@ def docs(project: Path, write: bool) -> None:
 def _pages(project: Path) -> dict[str, str]:
     from ..config import list_environments
     from ..core import ParameterData, compose_yaml
-    from ..preflight import derive_permissions
-    from ..report import draw_svg, parameters_page, permissions_page, preflight_page, rules_page
+    from ..report import draw_svg, parameters_page, preflight_page, rules_page, verbs_page
+    from .main import main
+    from .reference import read_verbs
 
     pages = {"rules.md": rules_page(), "preflight.md": preflight_page()}
+    pages["verbs.md"] = verbs_page(read_verbs(main))
     schema = _read_schema(project)
     defaults = project / "params/defaults.yaml"
     if schema is not None:
@@ -122,7 +124,6 @@ def _pages(project: Path) -> dict[str, str]:
     if "prod" in list_environments(project):
         rendering = make_rendering(load_config(Options(project, "prod")))
         pages["stacks.svg"] = draw_svg(rendering)
-        pages["deploy-policy.md"] = permissions_page(derive_permissions(rendering))
     return pages
 
 

@@ -23,8 +23,11 @@ from .status import (
     summarize_checks,
     to_json,
 )
+from .verbs import OptionReference, VerbReference, verbs_page
 
 __all__ = [
+    "OptionReference",
+    "VerbReference",
     "describe_absence",
     "draw_mermaid",
     "draw_svg",
@@ -58,4 +61,5 @@ __all__ = [
     "summarize_preflight",
     "summarize_problems",
     "to_json",
+    "verbs_page",
 ]

@@ -157,7 +157,7 @@ def roles_json(found: Permissions, account: str | None, repository: str | None) 
 
 
 def permissions_page(found: Permissions) -> str:
-    """The page docs/deploy-policy.md."""
+    """Return a Markdown page that explains each permission of the roles."""
     rows = "\n".join(
         f"| `{role.name}` | {role.purpose} | {len(role.policies)} | {sum(_actions(role))} |"
         for role in found.roles

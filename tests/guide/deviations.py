@@ -1,6 +1,6 @@
-"""The README's table of deviations: ``python -m tests.guide.deviations`` prints it.
+"""Print the table of deviations of docs/deviations.md: ``python -m tests.guide.deviations``.
 
-It stands in the README between ``<!-- deviations:begin -->`` and ``<!-- deviations:end -->``.
+The page holds it between ``<!-- deviations:begin -->`` and ``<!-- deviations:end -->``.
 """
 
 from __future__ import annotations
