@@ -1,10 +1,11 @@
 """Typed calls to AWS: the only importer of botocore, and the Protocols that the stages depend on
 and fakes implement.
 
-``session`` makes calls and says what went wrong, ``stacks`` speaks to CloudFormation, ``storage``
-to Secrets Manager, S3 and ECR, ``services`` to what runs (ECS, load balancers, Cloud Map, Lambda,
-CloudWatch), ``account`` reads what preflight checks, ``client`` is all of them together,
-``polling`` spaces repeated calls.
+In: a Region, and credentials where boto3 finds them. Out: frozen values instead of dictionaries,
+and AwsError instead of botocore's exceptions. ``session`` makes calls and translates errors,
+``stacks`` calls CloudFormation, ``storage`` Secrets Manager, S3 and ECR, ``services`` ECS, load
+balancers, Cloud Map, Lambda and CloudWatch, ``account`` the services that preflight reads.
+``client`` combines them in `Boto`, ``polling`` spaces repeated calls.
 """
 
 from .account import Account, AccountCalls, Subnet
@@ -22,16 +23,8 @@ from .services import (
     Task,
 )
 from .session import ATTEMPTS, NO_CREDENTIALS, PARALLEL, Session
-from .stacks import (
-    ChangeSet,
-    ChangeSetRequest,
-    Drift,
-    Stack,
-    StackCalls,
-    StackEvent,
-    StackResource,
-    Stacks,
-)
+from .stack_model import ChangeSet, ChangeSetRequest, Drift, Stack, StackEvent, StackResource
+from .stacks import StackCalls, Stacks
 from .storage import Login, Secret, Storage, StorageCalls, StoredObject
 
 __all__ = [

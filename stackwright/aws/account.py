@@ -1,4 +1,4 @@
-"""Calls to what is looked at before a deployment: networks, certificates, names, quotas."""
+"""Calls that preflight makes: networks, certificates, names, quotas."""
 
 from __future__ import annotations
 
@@ -11,13 +11,22 @@ from .session import Session
 
 _ANYWHERE = "0.0.0.0/0"
 _TARGETS = (
-    "GatewayId", "NatGatewayId", "TransitGatewayId", "NetworkInterfaceId", "InstanceId", "VpcPeeringConnectionId",
-    "CarrierGatewayId", "LocalGatewayId", "EgressOnlyInternetGatewayId", "CoreNetworkArn",
-)  # fmt: skip
+    "GatewayId",
+    "NatGatewayId",
+    "TransitGatewayId",
+    "NetworkInterfaceId",
+    "InstanceId",
+    "VpcPeeringConnectionId",
+    "CarrierGatewayId",
+    "LocalGatewayId",
+    "EgressOnlyInternetGatewayId",
+    "CoreNetworkArn",
+)
+"""Keys of a route that hold its target; a route has one of them."""
 
 
 class Subnet(Struct, frozen=True):
-    """A subnet: its VPC, its availability zone, and how many addresses are free."""
+    """A subnet: its VPC, its availability zone, and the number of its free addresses."""
 
     id: str
     vpc: str
@@ -26,19 +35,19 @@ class Subnet(Struct, frozen=True):
 
 
 class Account(Protocol):
-    """What the account holds and allows; every method raises AwsError."""
+    """Networks, names and quotas of the account; every method raises AwsError."""
 
     def subnets(self, ids: Sequence[str]) -> list[Subnet]:
-        """EC2 DescribeSubnets; those that do not exist are left out."""
+        """EC2 DescribeSubnets; subnets that do not exist are omitted."""
 
     def default_routes(self, vpc: str) -> Mapping[str, str]:
-        """EC2 DescribeRouteTables: where packets to the internet go (``igw-…``, ``nat-…``, empty:
-        nowhere) by subnet; the empty key is the main route table's, for subnets without one of
-        their own."""
+        """EC2 DescribeRouteTables: subnet -> target of its default route (``igw-…``, ``nat-…``,
+        empty for none). The empty key is the main route table, which applies to all other subnets
+        of the VPC."""
 
     def certificate(self, arn: str) -> str | None:
-        """ACM DescribeCertificate: ISSUED, PENDING_VALIDATION, EXPIRED …; None where there is
-        none."""
+        """ACM DescribeCertificate: ISSUED, PENDING_VALIDATION, EXPIRED …; None where it does not
+        exist."""
 
     def namespaces(self) -> Mapping[str, str]:
         """Cloud Map ListNamespaces, all pages: id -> name."""
@@ -50,61 +59,63 @@ class Account(Protocol):
         """Lambda GetAccountSettings: concurrent executions that no function has reserved."""
 
     def role_exists(self, name: str) -> bool:
-        """IAM GetRole."""
+        """IAM GetRole: whether the role exists."""
 
     def bucket_exists(self, name: str) -> bool:
-        """S3 HeadBucket; also for one of another account, whose name is taken."""
+        """S3 HeadBucket: whether a bucket of the name exists in any account that lets us see it."""
 
     def held_by(self, type_: str, name: str) -> str | None:
-        """What has a name that a template gives a table, database, log group, queue, stream or SSM
-        parameter: its primary identifier in CloudFormation; None where the name is free, or not of
-        these types. DynamoDB DescribeTable, RDS DescribeDBInstances and DescribeDBClusters, Logs
+        """The primary identifier in CloudFormation of the table, database, log group, queue, stream
+        or SSM parameter that holds a name; None where the name is available, or the type is
+        another one.
+
+        DynamoDB DescribeTable, RDS DescribeDBInstances and DescribeDBClusters, Logs
         DescribeLogStreams, SQS GetQueueUrl, Kinesis DescribeStreamSummary, SSM ListTagsForResource
-        (which, unlike GetParameter, hands out no value)."""
+        (which, unlike GetParameter, returns no value).
+        """
 
 
 class AccountCalls(Session):
     """`Account` by botocore."""
 
     def subnets(self, ids: Sequence[str]) -> list[Subnet]:
-        """See `Account`."""
-        # A filter, not SubnetIds: that refuses all where one is missing.
-        wanted: Any = [{"Name": "subnet-id", "Values": list(ids)}]
-        found = self._pages("ec2", "describe_subnets", "Subnets", Filters=wanted)
+        """Call DescribeSubnets with a filter: with SubnetIds, one missing subnet fails the call."""
+        filters: Any = [{"Name": "subnet-id", "Values": list(ids)}]
+        subnets = self._pages("ec2", "describe_subnets", "Subnets", Filters=filters)
         return [
             Subnet(
-                each["SubnetId"],
-                each["VpcId"],
-                each["AvailabilityZone"],
-                each["AvailableIpAddressCount"],
+                subnet["SubnetId"],
+                subnet["VpcId"],
+                subnet["AvailabilityZone"],
+                subnet["AvailableIpAddressCount"],
             )
-            for each in found
+            for subnet in subnets
         ]
 
     def default_routes(self, vpc: str) -> Mapping[str, str]:
-        """See `Account`."""
-        wanted: Any = [{"Name": "vpc-id", "Values": [vpc]}]
-        found: dict[str, str] = {}
-        for table in self._pages("ec2", "describe_route_tables", "RouteTables", Filters=wanted):
-            target = _way_out(table.get("Routes") or ())
+        """Call DescribeRouteTables for the VPC, and take each default route."""
+        filters: Any = [{"Name": "vpc-id", "Values": [vpc]}]
+        targets: dict[str, str] = {}
+        for table in self._pages("ec2", "describe_route_tables", "RouteTables", Filters=filters):
+            target = _default_target(table.get("Routes") or ())
             for association in table.get("Associations") or ():
-                found["" if association.get("Main") else association.get("SubnetId", "")] = target
-        return found
+                targets["" if association.get("Main") else association.get("SubnetId", "")] = target
+        return targets
 
     def certificate(self, arn: str) -> str | None:
-        """See `Account`."""
+        """Call DescribeCertificate; ResourceNotFoundException gives None."""
         answer = self._find(
             "ResourceNotFoundException", "acm", "describe_certificate", CertificateArn=arn
         )
         return None if answer is None else str(answer["Certificate"]["Status"])
 
     def namespaces(self) -> Mapping[str, str]:
-        """See `Account`."""
-        found = self._pages("servicediscovery", "list_namespaces", "Namespaces")
-        return {each["Id"]: each["Name"] for each in found}
+        """Call ListNamespaces for all pages."""
+        namespaces = self._pages("servicediscovery", "list_namespaces", "Namespaces")
+        return {namespace["Id"]: namespace["Name"] for namespace in namespaces}
 
     def quota(self, service: str, code: str) -> float | None:
-        """See `Account`."""
+        """Call GetServiceQuota; NoSuchResourceException gives None."""
         arguments = {"ServiceCode": service, "QuotaCode": code}
         answer = self._find(
             "NoSuchResourceException", "service-quotas", "get_service_quota", **arguments
@@ -112,7 +123,7 @@ class AccountCalls(Session):
         return None if answer is None else float(answer["Quota"]["Value"])
 
     def unreserved_concurrency(self) -> int:
-        """See `Account`."""
+        """Call GetAccountSettings, and take UnreservedConcurrentExecutions."""
         return int(
             self._call("lambda", "get_account_settings")["AccountLimit"][
                 "UnreservedConcurrentExecutions"
@@ -120,54 +131,55 @@ class AccountCalls(Session):
         )
 
     def role_exists(self, name: str) -> bool:
-        """See `Account`."""
+        """Call GetRole; NoSuchEntity gives False."""
         return self._find("NoSuchEntity", "iam", "get_role", RoleName=name) is not None
 
     def bucket_exists(self, name: str) -> bool:
-        """See `Account`."""
+        """Call HeadBucket; only 404 gives False."""
         return self._find("404", "s3", "head_bucket", Bucket=name) is not None
 
     def held_by(self, type_: str, name: str) -> str | None:
-        """See `Account`."""
-        found: Any = None
+        """Make the call of the type that describes one resource by its name."""
+        answer: Any = None
         if type_ == "AWS::SQS::Queue":
-            found = self._find(
+            answer = self._find(
                 "AWS.SimpleQueueService.NonExistentQueue", "sqs", "get_queue_url", QueueName=name
             )
-            return str(found["QueueUrl"]) if found else None
+            return str(answer["QueueUrl"]) if answer else None
         if type_ == "AWS::RDS::DBInstance":
-            found = self._find(
+            answer = self._find(
                 "DBInstanceNotFound", "rds", "describe_db_instances", DBInstanceIdentifier=name
             )
             return (
-                str(found["DBInstances"][0]["DBInstanceIdentifier"]) if found else None
+                str(answer["DBInstances"][0]["DBInstanceIdentifier"]) if answer else None
             )  # in lower case
         if type_ == "AWS::RDS::DBCluster":
-            found = self._find(
+            answer = self._find(
                 "DBClusterNotFoundFault", "rds", "describe_db_clusters", DBClusterIdentifier=name
             )
-            return str(found["DBClusters"][0]["DBClusterIdentifier"]) if found else None
+            return str(answer["DBClusters"][0]["DBClusterIdentifier"]) if answer else None
         if type_ in ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable"):
-            found = self._find(
+            answer = self._find(
                 "ResourceNotFoundException", "dynamodb", "describe_table", TableName=name
             )
         elif type_ == "AWS::Kinesis::Stream":
-            found = self._find(
+            answer = self._find(
                 "ResourceNotFoundException", "kinesis", "describe_stream_summary", StreamName=name
             )
         elif type_ == "AWS::Logs::LogGroup":
-            # Not DescribeLogGroups, which IAM allows for all groups or none.
-            asked: Any = {"logGroupName": name, "limit": 1}
-            found = self._find("ResourceNotFoundException", "logs", "describe_log_streams", **asked)
+            # IAM allows DescribeLogGroups for all groups or none, DescribeLogStreams for one.
+            arguments: Any = {"logGroupName": name, "limit": 1}
+            answer = self._find(
+                "ResourceNotFoundException", "logs", "describe_log_streams", **arguments
+            )
         elif type_ == "AWS::SSM::Parameter":
-            which = {"ResourceType": "Parameter", "ResourceId": name}
-            found = self._find("InvalidResourceId", "ssm", "list_tags_for_resource", **which)
-        return None if found is None else name
+            arguments = {"ResourceType": "Parameter", "ResourceId": name}
+            answer = self._find("InvalidResourceId", "ssm", "list_tags_for_resource", **arguments)
+        return None if answer is None else name
 
 
-def _way_out(routes: Sequence[Mapping[str, Any]]) -> str:
-    """The target of the default route; empty where there is none, or where it leads to what was
-    deleted."""
+def _default_target(routes: Sequence[Mapping[str, Any]]) -> str:
+    """The target of the default route; empty where there is none, or its target was deleted."""
     for route in routes:
         if route.get("DestinationCidrBlock") == _ANYWHERE and route.get("State") != "blackhole":
             return next((str(route[key]) for key in _TARGETS if route.get(key)), "")

@@ -1,4 +1,4 @@
-"""All typed calls together, and who is calling."""
+"""All typed calls in one client, and the identity of the caller."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from .storage import Storage, StorageCalls
 
 
 class Caller(Struct, frozen=True):
-    """Who is calling: the account's twelve digits, and the ARN of the user or role."""
+    """The identity of the credentials: the twelve digits of the account, the ARN of user or
+    role."""
 
     account: str
     arn: str
 
 
 class Aws(Stacks, Storage, Services, Account, Protocol):
-    """All calls that the stages make; every method raises AwsError. A stage may ask for one of the
-    parts only."""
+    """All calls that the stages make; every method raises AwsError. A stage that makes calls of one
+    part only depends on that part."""
 
     def caller(self) -> Caller:
         """STS GetCallerIdentity, which needs no permission."""
 
     def credentials_account(self) -> str | None:
-        """The account that the credentials say they are of, told without a call; None where they do
-        not."""
+        """The account in the credentials, read without a call; None where they name none."""
 
     def prepare(self, *services: str) -> None:
-        """Make clients ahead of their first use, while other calls are waited for. Raises AwsError:
+        """Create clients before their first use, while other calls are in flight. Raises AwsError:
         SW405."""
 
 
@@ -42,7 +42,7 @@ class Boto(StackCalls, StorageCalls, ServiceCalls, AccountCalls):
     _caller: Caller | None = None
 
     def caller(self) -> Caller:
-        """See `Aws`. Asked once: a client keeps its credentials' identity."""
+        """Call GetCallerIdentity once: a client keeps the identity of its credentials."""
         if self._caller is None:
             answer = self._call("sts", "get_caller_identity")
             self._caller = Caller(answer["Account"], answer["Arn"])
@@ -50,10 +50,10 @@ class Boto(StackCalls, StorageCalls, ServiceCalls, AccountCalls):
 
 
 def require_account(account: str | None, aws: Aws) -> Caller:
-    """Who is calling, in the account of the parameters; None is not compared.
+    """The caller, whose account must be ``account`` (None: any).
 
-    Raises AwsError: SW401 no credentials, SW404 another account, SW405 another Region than is
-    configured.
+    Raises AwsError: SW401 without credentials, SW404 for another account, SW405 for a configuration
+    of another Region.
     """
     caller = aws.caller()
     if account is not None and caller.account != account:

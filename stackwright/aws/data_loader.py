@@ -1,10 +1,9 @@
-"""botocore's data, through its own extension point for loaders: the same files in a third of the
-time.
+"""Load botocore's service models three times as fast, through its extension point for loaders.
 
-Making the clients of five services takes a fifth of a command that finds nothing to do, and most of
-it is reading what they look like: botocore reads in Python's own ordered dictionaries what is
-packed and mostly documentation, and looks into some 900 folders to know which services there are.
-Here the files are kept unpacked and without documentation.
+Creating the clients of five services takes a fifth of a command that finds nothing to do, most of
+it for reading service models: botocore decompresses JSON that is mostly documentation, and lists
+some 900 folders to learn which services exist. This loader caches the models decompressed and
+without documentation.
 """
 
 from __future__ import annotations
@@ -22,34 +21,36 @@ from botocore.loaders import JSONFileLoader, Loader
 from ..core import Cache
 
 _SUFFIXES = (".json", ".json.gz")
-"""In the order in which botocore looks for them."""
-_WORTH = 20_000
-"""Bytes of a file from which on it is kept; smaller ones are read as fast."""
+"""File suffixes in botocore's order of preference."""
+_CACHED_FROM = 20_000
+"""Bytes from which on a file is cached; reading a smaller one takes no longer."""
 
 
 class FastLoader(Loader):
-    """A data loader for a session of botocore, with the folders that ``like`` searches; ``kept``
-    holds what was read before, by botocore's version and the path, size and time of each file.
+    """A data loader for a session of botocore that searches the folders of ``like``.
+
+    ``cache`` holds models by botocore's version and the path, size and time of their file; None
+    caches nothing.
 
     Source: https://docs.aws.amazon.com/botocore/latest/reference/loaders.html
     """
 
-    def __init__(self, like: Loader, kept: Cache | None) -> None:
-        super().__init__(list(like.search_paths), _Files(kept), include_default_search_paths=False)
-        folders = (Path(each) for each in self.search_paths)
+    def __init__(self, like: Loader, cache: Cache | None) -> None:
+        super().__init__(list(like.search_paths), _Files(cache), include_default_search_paths=False)
+        folders = (Path(path) for path in self.search_paths)
         self._names = sorted(
             {entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir()}
         )
 
-    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - what each has is not looked into
-        """The names of all services, and of files beside them."""
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002
+        """The names of all services, and of other files in the folders, for any type of data."""
         return self._names
 
     def load_service_model(
         self, service_name: str, type_name: str, api_version: str | None = None
     ) -> Any:
-        """What a service has of a type of data. Raises UnknownServiceError where it has none, which
-        botocore knows from the list that is shorter here."""
+        """Read one type of data of a service. Raises UnknownServiceError where it has none:
+        botocore itself learns that from `list_available_services`, which here lists all names."""
         try:
             return super().load_service_model(service_name, type_name, api_version)
         except DataNotFoundError:
@@ -60,26 +61,26 @@ class FastLoader(Loader):
 
 
 class _Files(JSONFileLoader):
-    def __init__(self, kept: Cache | None) -> None:
-        self._kept = kept
+    def __init__(self, cache: Cache | None) -> None:
+        self._kept = cache
 
     def load_file(self, file_path: str) -> Any:
-        """What the file without its suffix holds; None where there is none."""
+        """Read a file by its path without suffix; None where it does not exist."""
         paths = (Path(file_path + suffix) for suffix in _SUFFIXES)
-        path = next((each for each in paths if each.is_file()), None)
-        return path and self._load(path)
+        existing = next((path for path in paths if path.is_file()), None)
+        return existing and self._load(existing)
 
     def _load(self, path: Path) -> Any:
         stat = path.stat()
-        if self._kept is None or stat.st_size < _WORTH:
+        if self._kept is None or stat.st_size < _CACHED_FROM:
             return _decoded(path)
         key = Cache.key(__version__, path.as_posix(), f"{stat.st_mtime_ns} {stat.st_size}")
-        if (kept := self._kept.get(key)) is not None:
-            with suppress(msgspec.DecodeError):  # damaged: as good as none
-                return msgspec.json.decode(kept)
-        found = _undocumented(_decoded(path))
-        self._kept.put(key, msgspec.json.encode(found))
-        return found
+        if (cached := self._kept.get(key)) is not None:
+            with suppress(msgspec.DecodeError):  # a damaged entry is read again
+                return msgspec.json.decode(cached)
+        data = _undocumented(_decoded(path))
+        self._kept.put(key, msgspec.json.encode(data))
+        return data
 
 
 def _decoded(path: Path) -> Any:
@@ -88,11 +89,10 @@ def _decoded(path: Path) -> Any:
 
 
 def _undocumented(data: Any) -> Any:
-    """The same with empty texts for ``documentation``, of which botocore makes docstrings when they
-    are asked for."""
+    """Empty every ``documentation``, from which botocore would make docstrings on demand."""
     if isinstance(data, dict):
         return {
-            key: "" if key == "documentation" and isinstance(each, str) else _undocumented(each)
-            for key, each in data.items()
+            key: "" if key == "documentation" and isinstance(value, str) else _undocumented(value)
+            for key, value in data.items()
         }
-    return [_undocumented(each) for each in data] if isinstance(data, list) else data
+    return [_undocumented(value) for value in data] if isinstance(data, list) else data

@@ -1,8 +1,8 @@
-"""When to ask AWS again: often while things move, seldom while they do not, never faster than AWS
-allows.
+"""Space repeated calls to AWS: short pauses while things change, long ones while they do not, never
+above a rate.
 
-CloudFormation documents no rate for its calls and throttles an account as a whole, so rounds are
-spaced by how many calls one makes; what is throttled all the same is tried again by botocore.
+CloudFormation documents no rate limit and throttles an account as a whole. Rounds are therefore
+spaced by the number of their calls; botocore retries a call that is throttled anyway.
 """
 
 from __future__ import annotations
@@ -11,19 +11,18 @@ import time
 from collections.abc import Callable, Iterator
 
 CALLS_A_SECOND = 5.0
-"""What one deployment allows itself. An account was seen to be throttled at eight to ten reads a
+"""Calls a second of one deployment. An account was seen to be throttled at eight to ten reads a
 second (https://github.com/aws/aws-cdk-cli/issues/1709), and others use it too."""
 
 
 class Polling:
-    """Rounds of asking: ``for _ in polling: …`` runs the first at once and waits before each other
-    one.
+    """Rounds of calls: ``for _ in polling: …`` runs the first round at once and pauses before every
+    further one.
 
-    The time from the start of one round to the next is ``first`` seconds, then ``growth`` times as
-    long each round, up to ``longest``; `changed` begins anew with ``first``. A round of which
-    `called` says that it made n calls takes at least n / ``rate`` seconds. Iteration ends after
-    ``deadline`` seconds, with one last round at that time; without one it never ends by itself.
-    Raises nothing.
+    From the start of one round to the next pass ``first`` seconds, then ``growth`` times as many in
+    each round, up to ``longest``; `changed` starts again with ``first``. A round of n calls (see
+    `called`) takes at least n / ``rate`` seconds. Iteration ends with a last round after
+    ``deadline`` seconds; without a deadline it never ends by itself.
     """
 
     def __init__(
@@ -42,15 +41,15 @@ class Polling:
         self._wait, self._calls = first, 0
 
     def changed(self) -> None:
-        """Something moved: more is likely to follow soon."""
+        """Shorten the pauses: a change was seen, and more are likely to follow."""
         self._wait = self._first
 
     def called(self, count: int = 1) -> None:
-        """This round has made ``count`` more calls; one call is assumed where nothing is said."""
+        """Count ``count`` more calls in this round."""
         self._calls += count
 
     def __iter__(self) -> Iterator[float]:
-        """The seconds since the first round."""
+        """Yield the seconds since the first round, at the start of each round."""
         began = self._clock()
         last = False
         while True:

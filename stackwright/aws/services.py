@@ -1,4 +1,4 @@
-"""Calls to what runs: ECS, load balancers, Cloud Map, Lambda, CloudWatch and its logs."""
+"""Calls to ECS, load balancers, Cloud Map, Lambda, CloudWatch and its logs."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class Service(Struct, frozen=True):
 
     @property
     def stable(self) -> bool:
-        """Whether its one deployment is complete: what ``aws ecs wait services-stable`` waits
-        for."""
+        """Whether it has one deployment with all its tasks running: the condition of ``aws ecs wait
+        services-stable``."""
         return len(self.deployments) == 1 and self.running == self.desired
 
 
 class Container(Struct, frozen=True):
-    """A container of a task, and why it ended, if it did."""
+    """A container of a task; ``exit_code`` and ``reason`` are set once it has ended."""
 
     name: str
     status: str
@@ -104,17 +104,18 @@ class Metric(Struct, frozen=True):
 
 
 class Services(Protocol):
-    """What runs in the account; every method raises AwsError."""
+    """Services, functions and metrics of the account; every method raises AwsError."""
 
     def services(self, cluster: str, names: Sequence[str]) -> list[Service]:
-        """ECS DescribeServices; names or ARNs, any number; those that do not exist are left out."""
+        """ECS DescribeServices, for any number of names or ARNs; services that do not exist are
+        omitted."""
 
     def tasks(self, cluster: str, service: str, *, stopped: bool = False) -> list[Task]:
-        """ECS ListTasks and DescribeTasks: those that run or start, or those that stopped within
-        about an hour."""
+        """ECS ListTasks and DescribeTasks: tasks that run or start, or that stopped within about
+        the last hour."""
 
     def task_definition(self, arn: str) -> Mapping[str, Any]:
-        """ECS DescribeTaskDefinition, as the API gives it."""
+        """ECS DescribeTaskDefinition: the ``taskDefinition`` of the answer."""
 
     def service_deployments(self, cluster: str, service: str) -> list[tuple[str, str]]:
         """ECS ListServiceDeployments, newest first: (ARN, status)."""
@@ -123,8 +124,7 @@ class Services(Protocol):
         """ECS StopServiceDeployment with rollback."""
 
     def log_tail(self, group: str, stream: str, lines: int = 10) -> list[str]:
-        """CloudWatch Logs GetLogEvents: the last lines; none where group or stream does not
-        exist."""
+        """CloudWatch Logs GetLogEvents: the last lines; none where group or stream do not exist."""
 
     def target_health(self, target_group: str) -> list[Target]:
         """Elastic Load Balancing DescribeTargetHealth."""
@@ -140,14 +140,12 @@ class Services(Protocol):
         """Lambda PutFunctionConcurrency, or DeleteFunctionConcurrency for None."""
 
     def invoke(self, function: str, payload: Mapping[str, Any]) -> tuple[str, str]:
-        """Lambda Invoke and wait: (error type, empty where it ended well; the text of its
-        answer)."""
+        """Lambda Invoke, synchronously: (error type, empty for success; text of the answer)."""
 
     def latest_metric(
         self, namespace: str, name: str, dimensions: Mapping[str, str], seconds: int
     ) -> Metric | None:
-        """CloudWatch GetMetricData: the newest value within so many seconds; None where there is
-        none."""
+        """CloudWatch GetMetricData: the newest value of the last ``seconds``; None without one."""
 
     def alarms(self, names: Sequence[str]) -> dict[str, str]:
         """CloudWatch DescribeAlarms: name -> OK, ALARM or INSUFFICIENT_DATA."""
@@ -157,48 +155,55 @@ class ServiceCalls(Session):
     """`Services` by botocore."""
 
     def services(self, cluster: str, names: Sequence[str]) -> list[Service]:
-        """See `Services`."""
-        found: list[Service] = []
+        """Call DescribeServices for ten at a time, and drop INACTIVE ones."""
+        services: list[Service] = []
         for start in range(0, len(names), 10):  # the API takes ten
-            some = list(names[start : start + 10])
-            answer = self._call("ecs", "describe_services", cluster=cluster, services=some)
-            found += [
-                _service(each) for each in answer["services"] if each.get("status") != "INACTIVE"
+            batch = list(names[start : start + 10])
+            answer = self._call("ecs", "describe_services", cluster=cluster, services=batch)
+            services += [
+                _service(service)
+                for service in answer["services"]
+                if service.get("status") != "INACTIVE"
             ]
-        return found
+        return services
 
     def tasks(self, cluster: str, service: str, *, stopped: bool = False) -> list[Task]:
-        """See `Services`."""
+        """Call ListTasks for all pages, and DescribeTasks for a hundred at a time."""
         status = "STOPPED" if stopped else "RUNNING"
         arguments = {"cluster": cluster, "serviceName": service, "desiredStatus": status}
         arns = self._pages("ecs", "list_tasks", "taskArns", **arguments)
-        found: list[Task] = []
+        tasks: list[Task] = []
         for start in range(0, len(arns), 100):  # the API takes a hundred
             answer = self._call(
                 "ecs", "describe_tasks", cluster=cluster, tasks=arns[start : start + 100]
             )
-            found += [_task(each) for each in answer["tasks"]]
-        return found
+            tasks += [_task(task) for task in answer["tasks"]]
+        return tasks
 
     def task_definition(self, arn: str) -> Mapping[str, Any]:
-        """See `Services`."""
-        found: Mapping[str, Any] = self._call(
+        """Call DescribeTaskDefinition."""
+        definition: Mapping[str, Any] = self._call(
             "ecs", "describe_task_definition", taskDefinition=arn
         )["taskDefinition"]
-        return found
+        return definition
 
     def service_deployments(self, cluster: str, service: str) -> list[tuple[str, str]]:
-        """See `Services`."""
+        """Call ListServiceDeployments for all pages."""
         arguments = {"cluster": cluster, "service": service}
-        found = self._pages("ecs", "list_service_deployments", "serviceDeployments", **arguments)
-        return [(each["serviceDeploymentArn"], each["status"]) for each in found]
+        deployments = self._pages(
+            "ecs", "list_service_deployments", "serviceDeployments", **arguments
+        )
+        return [
+            (deployment["serviceDeploymentArn"], deployment["status"]) for deployment in deployments
+        ]
 
     def stop_service_deployment(self, arn: str) -> None:
-        """See `Services`."""
+        """Call StopServiceDeployment with stopType ROLLBACK."""
         self._call("ecs", "stop_service_deployment", serviceDeploymentArn=arn, stopType="ROLLBACK")
 
     def log_tail(self, group: str, stream: str, lines: int = 10) -> list[str]:
-        """See `Services`."""
+        """Call GetLogEvents from the end of the stream; ResourceNotFoundException gives no
+        lines."""
         arguments: dict[str, Any] = {
             "logGroupName": group,
             "logStreamName": stream,
@@ -206,34 +211,44 @@ class ServiceCalls(Session):
             "startFromHead": False,
         }
         answer = self._find("ResourceNotFoundException", "logs", "get_log_events", **arguments)
-        return [each["message"].rstrip() for each in answer["events"]] if answer else []
+        return [event["message"].rstrip() for event in answer["events"]] if answer else []
 
     def target_health(self, target_group: str) -> list[Target]:
-        """See `Services`."""
+        """Call DescribeTargetHealth for all targets of the group."""
         answer = self._call("elbv2", "describe_target_health", TargetGroupArn=target_group)
-        found = [
-            (each["Target"], each["TargetHealth"]) for each in answer["TargetHealthDescriptions"]
+        targets = [
+            (description["Target"], description["TargetHealth"])
+            for description in answer["TargetHealthDescriptions"]
         ]
         return [
-            Target(t["Id"], int(t.get("Port", 0)), h["State"], h.get("Description", ""))
-            for t, h in found
+            Target(
+                target["Id"],
+                int(target.get("Port", 0)),
+                health["State"],
+                health.get("Description", ""),
+            )
+            for target, health in targets
         ]
 
     def instances(self, service_id: str) -> list[Instance]:
-        """See `Services`."""
-        found = self._pages("servicediscovery", "list_instances", "Instances", ServiceId=service_id)
-        return [Instance(each["Id"], each.get("Attributes") or {}) for each in found]
+        """Call ListInstances for all pages."""
+        instances = self._pages(
+            "servicediscovery", "list_instances", "Instances", ServiceId=service_id
+        )
+        return [
+            Instance(instance["Id"], instance.get("Attributes") or {}) for instance in instances
+        ]
 
     def reserved_concurrency(self, function: str) -> int | None:
-        """See `Services`."""
-        found = self._find(
+        """Call GetFunctionConcurrency; ResourceNotFoundException gives None."""
+        answer = self._find(
             "ResourceNotFoundException", "lambda", "get_function_concurrency", FunctionName=function
         )
-        value = (found or {}).get("ReservedConcurrentExecutions")
+        value = (answer or {}).get("ReservedConcurrentExecutions")
         return None if value is None else int(value)
 
     def reserve_concurrency(self, function: str, value: int | None) -> None:
-        """See `Services`."""
+        """Call PutFunctionConcurrency, or DeleteFunctionConcurrency for None."""
         if value is None:
             self._call("lambda", "delete_function_concurrency", FunctionName=function)
         else:
@@ -244,7 +259,7 @@ class ServiceCalls(Session):
             self._call("lambda", "put_function_concurrency", **arguments)
 
     def invoke(self, function: str, payload: Mapping[str, Any]) -> tuple[str, str]:
-        """See `Services`."""
+        """Call Invoke synchronously, and read the payload of the answer."""
         answer = self._call(
             "lambda", "invoke", FunctionName=function, Payload=json.dumps(payload).encode()
         )
@@ -253,9 +268,13 @@ class ServiceCalls(Session):
     def latest_metric(
         self, namespace: str, name: str, dimensions: Mapping[str, str], seconds: int
     ) -> Metric | None:
-        """See `Services`."""
-        given = [{"Name": key, "Value": value} for key, value in dimensions.items()]
-        metric: dict[str, Any] = {"Namespace": namespace, "MetricName": name, "Dimensions": given}
+        """Call GetMetricData for the maximum of each minute, and take the newest."""
+        given_dimensions = [{"Name": key, "Value": value} for key, value in dimensions.items()]
+        metric: dict[str, Any] = {
+            "Namespace": namespace,
+            "MetricName": name,
+            "Dimensions": given_dimensions,
+        }
         query: dict[str, Any] = {
             "Id": "latest",
             "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"},
@@ -274,21 +293,22 @@ class ServiceCalls(Session):
         )
         points = [
             Metric(*pair)
-            for each in results
-            for pair in zip(each["Timestamps"], each["Values"], strict=True)
+            for result in results
+            for pair in zip(result["Timestamps"], result["Values"], strict=True)
         ]
         return max(points, key=lambda point: point.time, default=None)
 
     def alarms(self, names: Sequence[str]) -> dict[str, str]:
-        """See `Services`."""
-        found: dict[str, str] = {}
+        """Call DescribeAlarms for a hundred names at a time."""
+        states: dict[str, str] = {}
         for start in range(0, len(names), 100):  # the API takes a hundred
-            some = list(names[start : start + 100])
-            answer = self._call("cloudwatch", "describe_alarms", AlarmNames=some)
-            found |= {
-                each["AlarmName"]: each["StateValue"] for each in answer.get("MetricAlarms") or ()
+            batch = list(names[start : start + 100])
+            answer = self._call("cloudwatch", "describe_alarms", AlarmNames=batch)
+            states |= {
+                alarm["AlarmName"]: alarm["StateValue"]
+                for alarm in answer.get("MetricAlarms") or ()
             }
-        return found
+        return states
 
 
 def _service(data: Mapping[str, Any]) -> Service:
@@ -301,13 +321,20 @@ def _service(data: Mapping[str, Any]) -> Service:
         pending=data["pendingCount"],
         running=data["runningCount"],
         task_definition=data.get("taskDefinition", ""),
-        deployments=tuple(_deployment(each) for each in data.get("deployments") or ()),
-        events=tuple((each["id"], each["createdAt"], each["message"]) for each in data.get("events") or ()),
-        target_groups=tuple(
-            each["targetGroupArn"] for each in data.get("loadBalancers") or () if "targetGroupArn" in each
+        deployments=tuple(_deployment(deployment) for deployment in data.get("deployments") or ()),
+        events=tuple(
+            (event["id"], event["createdAt"], event["message"])
+            for event in data.get("events") or ()
         ),
-        registries=tuple(each["registryArn"] for each in data.get("serviceRegistries") or ()),
-    )  # fmt: skip
+        target_groups=tuple(
+            balancer["targetGroupArn"]
+            for balancer in data.get("loadBalancers") or ()
+            if "targetGroupArn" in balancer
+        ),
+        registries=tuple(
+            registry["registryArn"] for registry in data.get("serviceRegistries") or ()
+        ),
+    )
 
 
 def _deployment(data: Mapping[str, Any]) -> Deployment:
@@ -325,7 +352,14 @@ def _deployment(data: Mapping[str, Any]) -> Deployment:
 
 
 def _task(data: Mapping[str, Any]) -> Task:
-    details = [one for each in data.get("attachments") or () for one in each.get("details") or ()]
+    details = [
+        detail
+        for attachment in data.get("attachments") or ()
+        for detail in attachment.get("details") or ()
+    ]
+    addresses = (
+        detail["value"] for detail in details if detail.get("name") == "privateIPv4Address"
+    )
     return Task(
         arn=data["taskArn"],
         status=data.get("lastStatus", ""),
@@ -333,13 +367,17 @@ def _task(data: Mapping[str, Any]) -> Task:
         stopped_reason=data.get("stoppedReason", ""),
         stop_code=data.get("stopCode", ""),
         health=data.get("healthStatus", ""),
-        containers=tuple(
-            Container(
-                each["name"], each.get("lastStatus", ""), each.get("exitCode"), each.get("reason", ""),
-                each.get("image", ""),
-            )
-            for each in data.get("containers") or ()
-        ),
-        addresses=tuple(one["value"] for one in details if one.get("name") == "privateIPv4Address"),
+        containers=tuple(_container(container) for container in data.get("containers") or ()),
+        addresses=tuple(addresses),
         started_by=data.get("startedBy", ""),
-    )  # fmt: skip
+    )
+
+
+def _container(data: Mapping[str, Any]) -> Container:
+    return Container(
+        data["name"],
+        data.get("lastStatus", ""),
+        data.get("exitCode"),
+        data.get("reason", ""),
+        data.get("image", ""),
+    )

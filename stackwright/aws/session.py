@@ -1,9 +1,8 @@
-"""One session of boto3's core, botocore: clients, one way to call, and what AWS refuses as
-AwsError.
+"""A session of botocore: its clients, one function for all calls, and errors as AwsError.
 
-Credentials, profile, endpoint and proxies come from where boto3 takes them; nothing here changes
-them. Only clients are used, which boto3 takes from botocore; its resources and transfers would be
-loaded for nothing. botocore is imported at the first call.
+Credentials, profile, endpoint and proxies come from the sources that boto3 reads; nothing here
+changes them. boto3 itself is not used: its clients are botocore's, and its resources and transfers
+would only cost import time. botocore is imported at the first call.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from typing import Any
 from ..core import AwsError, Cache
 
 ATTEMPTS = 8
-"""Tries of one call in botocore's standard mode: with its back-off about a minute of throttling or
-5xx is absorbed."""
+"""Attempts of one call in botocore's standard retry mode: with its back-off they outlast about a
+minute of throttling or 5xx answers."""
 
 PARALLEL = 24
-"""Calls at the same time, and connections that a client keeps: a dozen nested stacks are read at
-once. Rounds that are repeated are spaced by `polling`."""
+"""Parallel calls, and connections of a client: a dozen nested stacks are read at once. `polling`
+spaces repeated rounds."""
 
 NO_CREDENTIALS = frozenset(("SW401", "SW402"))
 """Codes of an AwsError without valid credentials: no other call can succeed."""
@@ -35,14 +34,15 @@ _NO_CREDENTIALS_HINT = (
 _EXPIRED = (
     "log in again (aws sso login, or renew the session), then run the same command; nothing is lost"
 )
-_UNREACHABLE = "look at the network, HTTPS_PROXY and AWS_ENDPOINT_URL, then run it again"
-_INTERCEPTED = (
-    "look at AWS_ENDPOINT_URL and HTTPS_PROXY: a proxy or a sign-in page may stand in between"
-)
+_UNREACHABLE = "check the network, HTTPS_PROXY and AWS_ENDPOINT_URL, then run the command again"
+_INTERCEPTED = "check AWS_ENDPOINT_URL and HTTPS_PROXY: a proxy or a sign-in page may have answered"
 _EXPIRED_CODES = frozenset(
     ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
 )
-_CLOCK = "set the clock of this machine (timedatectl set-ntp true), then run the same command; nothing is lost"
+_CLOCK = (
+    "set the clock of this machine (timedatectl set-ntp true), then run the same command;"
+    " nothing is lost"
+)
 _SKEWED = re.compile(r"Signature (expired|not yet current)|RequestTimeTooSkewed|RequestInTheFuture")
 """In error codes and messages.
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html"""
@@ -65,28 +65,41 @@ _DENIED_CODES = frozenset(
     )
 )
 _BUSY_CODES = frozenset(
-    ("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "TooManyRequestsException",
-     "RequestLimitExceeded", "SlowDown", "InternalFailure", "InternalError", "InternalServiceError",
-     "InternalServerError", "ServiceUnavailable", "ServiceUnavailableException", "ServerException")
-)  # fmt: skip
+    (
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "SlowDown",
+        "InternalFailure",
+        "InternalError",
+        "InternalServiceError",
+        "InternalServerError",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "ServerException",
+    )
+)
 _TOKENS = {"NextToken": "NextToken", "nextToken": "nextToken", "NextMarker": "Marker"}
-"""Field of an answer that says there is more -> the argument that asks for it."""
+"""Field of an answer with a further page -> the argument that requests that page."""
 
 
 class Session:
-    """Clients are made at their first use, once, and may be shared by threads. ``kept`` holds what
-    botocore's data files say, see `data_loader`."""
+    """Clients in one Region, created at their first use and shared by threads. ``cache`` speeds up
+    the loading of service models (`data_loader`)."""
 
-    def __init__(self, region: str, kept: Cache | None = None) -> None:
+    def __init__(self, region: str, cache: Cache | None = None) -> None:
         self._region = region
-        self._kept = kept
+        self._kept = cache
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._session: Any = None
 
     def prepare(self, *services: str) -> None:
-        """Make clients ahead of their first use, while other calls are waited for; what fails is
-        told at that use."""
+        """Create clients before their first use, while other calls are in flight. A failure is
+        raised at the first use."""
         from botocore.exceptions import BotoCoreError
 
         with suppress(BotoCoreError, ValueError):
@@ -94,19 +107,19 @@ class Session:
                 self._client(service)
 
     def credentials_account(self) -> str | None:
-        """The account that the credentials say they are of; None where they do not, or cannot be
-        had. Raises AwsError: SW405.
+        """The account in the credentials, read without a call; None where they name none, or cannot
+        be loaded. Raises AwsError: SW405.
 
-        Those of a role and of a login by SSO say so, others by AWS_ACCOUNT_ID or ``aws_account_id``
-        of the profile. Source:
+        Credentials of a role or of an SSO login name their account, others by AWS_ACCOUNT_ID or
+        ``aws_account_id`` of the profile. Source:
         https://docs.aws.amazon.com/sdkref/latest/guide/feature-account-endpoints.html
         """
         from botocore.exceptions import BotoCoreError
 
         with self._lock, suppress(BotoCoreError, ValueError):
             credentials = self._own().get_credentials()
-            found = credentials.get_frozen_credentials().account_id if credentials else None
-            return str(found) if found else None
+            account = credentials.get_frozen_credentials().account_id if credentials else None
+            return str(account) if account else None
         return None
 
     def _client(self, service: str) -> Any:
@@ -131,7 +144,8 @@ class Session:
         )
 
     def _own(self) -> Any:
-        """botocore's session. Raises AwsError, SW405, for another Region than is configured."""
+        """The session of botocore. Raises AwsError (SW405) for a configuration of another
+        Region."""
         import botocore.session
 
         if self._session is None:
@@ -142,8 +156,7 @@ class Session:
             self._session.register_component("data_loader", loader)
             parsers = self._session.get_component("response_parser_factory")
             parsers.set_parser_defaults(timestamp_parser=_time)
-            # botocore itself passes AWS_REGION over, the other SDKs and version 2 of the AWS CLI go
-            # by it.
+            # botocore ignores AWS_REGION; the other SDKs and version 2 of the AWS CLI use it.
             self._require_region(
                 os.environ.get("AWS_REGION") or self._session.get_config_variable("region")
             )
@@ -151,14 +164,18 @@ class Session:
 
     def _require_region(self, configured: str | None) -> None:
         if configured is not None and configured != self._region:
-            message = f"the AWS configuration names the Region {configured}, the parameters {self._region}"
+            message = (
+                f"the AWS configuration is for the Region {configured},"
+                f" the parameters for {self._region}"
+            )
             hint = f"if the parameters are right: AWS_REGION={self._region}"
             raise AwsError.of("SW405", message, hint=hint)
 
     def _call(
         self, service: str, operation: str, /, *, hidden: Sequence[str] = (), **arguments: Any
     ) -> Any:
-        """One call; ``hidden`` texts are cut out of whatever is said about a failure."""
+        """Make one call. Raises AwsError; with ``hidden`` texts (secret values) its message repeats
+        nothing that AWS or botocore say."""
         from botocore.exceptions import BotoCoreError, ClientError
         from botocore.parsers import ResponseParserError
 
@@ -167,13 +184,12 @@ class Session:
             return getattr(client, operation)(**arguments)
         except (BotoCoreError, ClientError, ResponseParserError, ValueError) as error:
             failure: Exception = error
-        # Raised outside of the handler: a chained botocore error may hold the request, secret value
-        # included.
+        # Raised outside of the handler: a chained botocore error may hold the request with a secret
+        # value.
         raise _translated(failure, f"{service}:{_pascal(operation)}", hidden)
 
     def _find(self, missing: str, service: str, operation: str, /, **arguments: Any) -> Any:
-        """The answer, or None where AWS says that it does not exist, with the error code
-        ``missing``."""
+        """The answer of a call; None where it fails with the error code ``missing``."""
         try:
             return self._call(service, operation, **arguments)
         except AwsError as error:
@@ -183,30 +199,30 @@ class Session:
 
     def _pages(self, service: str, operation: str, key: str, /, **arguments: Any) -> list[Any]:
         """The items under ``key`` of every page."""
-        found: list[Any] = []
+        items: list[Any] = []
         token: dict[str, str] = {}
         while True:
             answer = self._call(service, operation, **arguments, **token)
-            found += answer.get(key) or []
-            name = next((each for each in _TOKENS if answer.get(each)), None)
-            if name is None:
-                return found
-            token = {_TOKENS[name]: answer[name]}
+            items += answer.get(key) or []
+            more = next((field for field in _TOKENS if answer.get(field)), None)
+            if more is None:
+                return items
+            token = {_TOKENS[more]: answer[more]}
 
 
 def _time(value: Any) -> datetime:
-    """A time of an answer. Python reads the usual form of ISO 8601 in a fraction of the time that
-    botocore takes, which is a sixth of a deployment's own: every event has one."""
+    """Parse a time of an answer. Python parses ISO 8601 in a fraction of botocore's time, which
+    was a sixth of a deployment's own: every event has a time."""
     try:
-        found = datetime.fromisoformat(value)
+        time = datetime.fromisoformat(value)
     except (TypeError, ValueError):
-        found = None
-    if found is not None and found.tzinfo is not None:
-        return found
+        time = None
+    if time is not None and time.tzinfo is not None:
+        return time
     from botocore.utils import parse_timestamp
 
-    made: datetime = parse_timestamp(value)
-    return made
+    parsed: datetime = parse_timestamp(value)
+    return parsed
 
 
 def _pascal(operation: str) -> str:
@@ -218,19 +234,21 @@ def _translated(error: Exception, call: str, hidden: Sequence[str]) -> AwsError:
 
     if isinstance(error, ClientError):
         return _refused(error, call, hidden)
-    return _not_called(error, call, hidden)
+    return _call_failed(error, call, hidden)
 
 
 def _refused(error: Any, call: str, hidden: Sequence[str]) -> AwsError:
-    """What AWS answered, by its error code."""
+    """An error that AWS returned, by its code."""
     details = error.response.get("Error", {})
     aws_code = str(details.get("Code", ""))
-    said = "" if hidden else str(details.get("Message", ""))  # AWS may repeat what it was given
+    message_of_aws = (
+        "" if hidden else str(details.get("Message", ""))
+    )  # AWS may repeat what it was given
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if _SKEWED.search(f"{aws_code} {details.get('Message', '')}"):
         code, message, hint = (
             "SW411",
-            f"the clock of this machine is not AWS's ({call}: {aws_code})",
+            f"the clock of this machine is wrong ({call}: {aws_code})",
             _CLOCK,
         )
     elif aws_code in _EXPIRED_CODES:
@@ -245,23 +263,25 @@ def _refused(error: Any, call: str, hidden: Sequence[str]) -> AwsError:
         code, message, hint = (
             "SW403",
             f"not allowed: {call}",
-            "give the role that deploys this permission",
+            "grant this permission to the role that deploys",
         )
     elif aws_code in _BUSY_CODES or status >= 500:
         code, message, hint = (
             "SW407",
             f"AWS is busy or failing, {call}: {aws_code}, after retries",
-            "run it again",
+            "run the command again",
         )
     else:
         code, message, hint = "SW408", f"AWS refused {call} ({aws_code})", ""
-    made = AwsError.of(code, f"{message}: {said}" if said else message, hint=hint)
-    made.code = aws_code
-    return made
+    refusal = AwsError.of(
+        code, f"{message}: {message_of_aws}" if message_of_aws else message, hint=hint
+    )
+    refusal.code = aws_code
+    return refusal
 
 
-def _not_called(error: Exception, call: str, hidden: Sequence[str]) -> AwsError:
-    """What kept botocore from calling, or from hearing the answer."""
+def _call_failed(error: Exception, call: str, hidden: Sequence[str]) -> AwsError:
+    """An error before the call, or without an answer of AWS."""
     from botocore import exceptions as raised
     from botocore.parsers import ResponseParserError
 
@@ -287,14 +307,19 @@ def _not_called(error: Exception, call: str, hidden: Sequence[str]) -> AwsError:
             config,
             "aws configure list-profiles",
         ),
-        ((ResponseParserError,), "SW406", f"what answered {call} is not AWS", _INTERCEPTED),
+        (
+            (ResponseParserError,),
+            "SW406",
+            f"the answer to {call} does not come from AWS",
+            _INTERCEPTED,
+        ),
         (
             (raised.HTTPClientError, raised.ConnectionError),
             "SW406",
             f"no answer to {call}{said}",
             _UNREACHABLE,
         ),
-        ((ValueError,), "SW409", config, "look at AWS_ENDPOINT_URL"),
+        ((ValueError,), "SW409", config, "check AWS_ENDPOINT_URL"),
     )
     for kinds, code, message, hint in cases:
         if isinstance(error, kinds):

@@ -1,4 +1,4 @@
-"""Calls to what keeps things: Secrets Manager, S3 and ECR."""
+"""Calls to Secrets Manager, S3 and ECR."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..core import AwsError, url_suffix
 from .session import PARALLEL, Session
 
 _RENEWAL = timedelta(hours=1)
-"""What a login to the registry must hold yet to be used again."""
+"""A login to the registry that expires sooner is renewed."""
 
 
 class Secret(Struct, frozen=True):
-    """A secret in Secrets Manager: version id -> staging labels, and since when it is scheduled for
-    deletion."""
+    """A secret in Secrets Manager: version id -> staging labels, and the time of its deletion where
+    that is scheduled."""
 
     arn: str
     name: str
@@ -29,7 +29,7 @@ class Secret(Struct, frozen=True):
 
     @property
     def current(self) -> str | None:
-        """The version with the label AWSCURRENT; None where no value was put yet."""
+        """The version with the label AWSCURRENT; None before the first value."""
         return next(
             (version for version, labels in self.versions.items() if "AWSCURRENT" in labels), None
         )
@@ -37,7 +37,7 @@ class Secret(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Credentials for a registry, good for some hours; ``endpoint`` is a URL."""
+    """Credentials for a registry, valid for some hours; ``endpoint`` is a URL."""
 
     username: str
     password: str = field(repr=False)
@@ -45,8 +45,7 @@ class Login:
 
 
 class StoredObject(Struct, frozen=True):
-    """An object in S3: its key, bytes, when it was last written, and what stands for its content
-    (ETag)."""
+    """An object in S3: its key, size in bytes, time of its last change, and ETag."""
 
     key: str
     size: int
@@ -58,7 +57,7 @@ class Storage(Protocol):
     """Secrets, objects and repositories; every method raises AwsError."""
 
     def secret(self, name: str) -> Secret | None:
-        """Secrets Manager DescribeSecret; None where there is no secret of that name."""
+        """Secrets Manager DescribeSecret; None where the secret does not exist."""
 
     def secret_value(self, name: str, version: str) -> str:
         """Secrets Manager GetSecretValue: the text of one version; empty where the value is
@@ -68,18 +67,18 @@ class Storage(Protocol):
         """Secrets Manager PutSecretValue; ``version``, a UUID, becomes the new version's id and
         AWSCURRENT.
 
-        The same version and value may be put again: the call is idempotent.
+        The call is idempotent: a repeated version and value change nothing.
         """
 
     def label_secret_version(
         self, name: str, version: str | None, label: str, *, holder: str | None = None
     ) -> None:
-        """Secrets Manager UpdateSecretVersionStage: give a version, or none, the label that
-        ``holder`` has so far."""
+        """Secrets Manager UpdateSecretVersionStage: move a label from the version ``holder`` (None:
+        no version has it) to ``version`` (None: to no version)."""
 
     def object_checksum(self, bucket: str, key: str, account: str) -> str | None:
-        """S3 HeadObject: the object's SHA-256 in hex, empty where it has none; None where there is
-        no object.
+        """S3 HeadObject: the object's SHA-256 in hex, empty without one; None where the object does
+        not exist.
 
         ``account`` must own the bucket.
         """
@@ -91,27 +90,26 @@ class Storage(Protocol):
         """ECR GetAuthorizationToken."""
 
     def repositories(self, names: Sequence[str]) -> Mapping[str, str]:
-        """ECR DescribeRepositories: name -> URI of those that exist."""
+        """ECR DescribeRepositories: name -> URI of the existing repositories."""
 
     def has_image(self, repository: str, digest: str) -> bool:
-        """ECR DescribeImages: whether the repository has what has the digest ``sha256:…``."""
+        """ECR DescribeImages: whether the repository has the digest ``sha256:…``."""
 
     def image(self, repository: str, tag: str) -> str | None:
-        """ECR DescribeImages: the reference by digest (``host/repository@sha256:…``) of what has
-        the tag; None where nothing has."""
+        """ECR DescribeImages: the reference by digest (``host/repository@sha256:…``) of a tag; None
+        where the tag does not exist."""
 
     def read_object(self, bucket: str, key: str, account: str) -> bytes | None:
-        """S3 GetObject; None where there is no object."""
+        """S3 GetObject; None where the object does not exist."""
 
     def create_object(self, bucket: str, key: str, data: bytes, account: str) -> bool:
-        """S3 PutObject where there is none of that key (``If-None-Match: *``); False where there is
-        one."""
+        """S3 PutObject unless the key exists (``If-None-Match: *``); whether it was created."""
 
     def objects(self, bucket: str, prefix: str, account: str) -> list[StoredObject]:
         """S3 ListObjectsV2, all pages."""
 
     def delete_object(self, bucket: str, key: str, account: str) -> None:
-        """S3 DeleteObject: in a versioned bucket the content stays, as a noncurrent version."""
+        """S3 DeleteObject; a versioned bucket keeps the content as a noncurrent version."""
 
 
 class StorageCalls(Session):
@@ -121,7 +119,7 @@ class StorageCalls(Session):
     _expires: datetime
 
     def secret(self, name: str) -> Secret | None:
-        """See `Storage`."""
+        """Call DescribeSecret; ResourceNotFoundException gives None."""
         answer = self._find(
             "ResourceNotFoundException", "secretsmanager", "describe_secret", SecretId=name
         )
@@ -131,19 +129,19 @@ class StorageCalls(Session):
         return Secret(answer["ARN"], answer["Name"], versions, answer.get("DeletedDate"))
 
     def secret_value(self, name: str, version: str) -> str:
-        """See `Storage`."""
+        """Call GetSecretValue."""
         answer = self._call("secretsmanager", "get_secret_value", SecretId=name, VersionId=version)
         return str(answer.get("SecretString", ""))
 
     def put_secret_value(self, name: str, version: str, value: str) -> None:
-        """See `Storage`."""
+        """Call PutSecretValue; no error message repeats the value."""
         arguments = {"SecretId": name, "ClientRequestToken": version, "SecretString": value}
         self._call("secretsmanager", "put_secret_value", hidden=[value], **arguments)
 
     def label_secret_version(
         self, name: str, version: str | None, label: str, *, holder: str | None = None
     ) -> None:
-        """See `Storage`."""
+        """Call UpdateSecretVersionStage."""
         ids = {"MoveToVersionId": version, "RemoveFromVersionId": holder}
         arguments = {
             "SecretId": name,
@@ -153,7 +151,7 @@ class StorageCalls(Session):
         self._call("secretsmanager", "update_secret_version_stage", **arguments)
 
     def object_checksum(self, bucket: str, key: str, account: str) -> str | None:
-        """See `Storage`."""
+        """Call HeadObject with ChecksumMode ENABLED; 404 gives None."""
         arguments = {
             "Bucket": bucket,
             "Key": key,
@@ -166,7 +164,7 @@ class StorageCalls(Session):
         return base64.b64decode(answer.get("ChecksumSHA256", "")).hex()
 
     def put_object(self, bucket: str, key: str, data: bytes, sha256: str, account: str) -> None:
-        """See `Storage`."""
+        """Call PutObject with the SHA-256 as checksum."""
         checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
         arguments: dict[str, Any] = {
             "Bucket": bucket,
@@ -183,12 +181,12 @@ class StorageCalls(Session):
                 raise
         else:
             return
-        hint = "deploy the stack that makes it first"
-        raise AwsError.of("SW410", f"there is no bucket {bucket}", hint=hint)
+        hint = "deploy the stack that creates it first"
+        raise AwsError.of("SW410", f"the bucket {bucket} does not exist", hint=hint)
 
     def registry_login(self) -> Login:
-        """See `Storage`. Asked for again when it is about to expire: a login holds for twelve
-        hours."""
+        """Call GetAuthorizationToken, and again an hour before the login expires: it is valid for
+        twelve hours."""
         if self._login is None or self._expires - datetime.now(UTC) < _RENEWAL:
             data = self._call("ecr", "get_authorization_token")["authorizationData"][0]
             username, _, password = (
@@ -201,15 +199,15 @@ class StorageCalls(Session):
         return self._login
 
     def repositories(self, names: Sequence[str]) -> Mapping[str, str]:
-        """See `Storage`."""
-        found: dict[str, str] = {}
-        for some in (names[start : start + 100] for start in range(0, len(names), 100)):
-            found |= self._repositories(some)
-        return found
+        """Call DescribeRepositories for a hundred names at a time."""
+        uris: dict[str, str] = {}
+        for batch in (names[start : start + 100] for start in range(0, len(names), 100)):
+            uris |= self._repositories(batch)
+        return uris
 
     def _repositories(self, names: Sequence[str]) -> Mapping[str, str]:
-        """At most 100. One call fails for all where one is missing: then each is asked for by
-        itself, side by side."""
+        """Up to 100 repositories. A missing one fails the call for all; they are then requested one
+        by one, side by side."""
         answer = self._find(
             "RepositoryNotFoundException",
             "ecr",
@@ -218,50 +216,50 @@ class StorageCalls(Session):
         )
         if answer is not None:
             return {
-                each["repositoryName"]: str(each["repositoryUri"])
-                for each in answer["repositories"]
+                repository["repositoryName"]: str(repository["repositoryUri"])
+                for repository in answer["repositories"]
             }
         if len(names) == 1:
             return {}
         with ThreadPoolExecutor(PARALLEL) as pool:
-            found = pool.map(self._repositories, [[name] for name in names])
-            return {key: uri for each in found for key, uri in each.items()}
+            answers = pool.map(self._repositories, [[name] for name in names])
+            return {key: uri for repository in answers for key, uri in repository.items()}
 
     def has_image(self, repository: str, digest: str) -> bool:
-        """See `Storage`."""
+        """Call DescribeImages for the digest."""
         return bool(self._images(repository, {"imageDigest": digest}))
 
     def image(self, repository: str, tag: str) -> str | None:
-        """See `Storage`. The host is that of private registries.
+        """Call DescribeImages for the tag, and build the host of a private registry.
 
         Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html
         """
-        for each in self._images(repository, {"imageTag": tag}):
-            host = f"{each['registryId']}.dkr.ecr.{self._region}.{url_suffix(self._region)}"
-            return f"{host}/{repository}@{each['imageDigest']}"
+        for details in self._images(repository, {"imageTag": tag}):
+            host = f"{details['registryId']}.dkr.ecr.{self._region}.{url_suffix(self._region)}"
+            return f"{host}/{repository}@{details['imageDigest']}"
         return None
 
     def _images(self, repository: str, image: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
         arguments: dict[str, Any] = {"repositoryName": repository, "imageIds": [image]}
         try:
-            found: Sequence[Mapping[str, Any]] = self._call("ecr", "describe_images", **arguments)[
-                "imageDetails"
-            ]
+            details: Sequence[Mapping[str, Any]] = self._call(
+                "ecr", "describe_images", **arguments
+            )["imageDetails"]
         except AwsError as error:
             if error.code not in ("ImageNotFoundException", "RepositoryNotFoundException"):
                 raise
             return ()
-        return found
+        return details
 
     def read_object(self, bucket: str, key: str, account: str) -> bytes | None:
-        """See `Storage`."""
+        """Call GetObject; NoSuchKey gives None."""
         answer = self._find(
             "NoSuchKey", "s3", "get_object", Bucket=bucket, Key=key, ExpectedBucketOwner=account
         )
         return None if answer is None else bytes(answer["Body"].read())
 
     def create_object(self, bucket: str, key: str, data: bytes, account: str) -> bool:
-        """See `Storage`."""
+        """Call PutObject with IfNoneMatch; where the key exists, compare its content."""
         arguments: dict[str, Any] = {
             "Bucket": bucket,
             "Key": key,
@@ -275,28 +273,27 @@ class StorageCalls(Session):
                 raise
         else:
             return True
-        # The call may have been made twice, its first answer lost on the way: then the object is
-        # ours.
+        # botocore may have repeated the call after a lost answer: then the object is ours.
         return self.read_object(bucket, key, account) == data
 
     def objects(self, bucket: str, prefix: str, account: str) -> list[StoredObject]:
-        """See `Storage`."""
+        """Call ListObjectsV2 for all pages."""
         arguments: dict[str, Any] = {
             "Bucket": bucket,
             "Prefix": prefix,
             "ExpectedBucketOwner": account,
         }
-        found: list[StoredObject] = []
+        objects: list[StoredObject] = []
         while True:
             answer = self._call("s3", "list_objects_v2", **arguments)
-            found += [
-                StoredObject(o["Key"], o["Size"], o["LastModified"], o.get("ETag", ""))
-                for o in answer.get("Contents") or ()
+            objects += [
+                StoredObject(item["Key"], item["Size"], item["LastModified"], item.get("ETag", ""))
+                for item in answer.get("Contents") or ()
             ]
             if not answer.get("NextContinuationToken"):
-                return found
+                return objects
             arguments["ContinuationToken"] = answer["NextContinuationToken"]
 
     def delete_object(self, bucket: str, key: str, account: str) -> None:
-        """See `Storage`."""
+        """Call DeleteObject without a version id."""
         self._call("s3", "delete_object", Bucket=bucket, Key=key, ExpectedBucketOwner=account)

@@ -87,7 +87,7 @@ def test_s3_through_its_calls(moto: str) -> None:
     assert aws.object_checksum("artifacts", "k", ACCOUNT) == digest
     client("s3").put_object(Bucket="artifacts", Key="other", Body=b"abc")
     assert aws.object_checksum("artifacts", "other", ACCOUNT) == ""
-    with pytest.raises(AwsError, match="there is no bucket absent") as caught:
+    with pytest.raises(AwsError, match="the bucket absent does not exist") as caught:
         aws.put_object("absent", "k", b"abc", digest, ACCOUNT)
     assert caught.value.problems[0].code == "SW410"
 
@@ -118,7 +118,7 @@ def test_the_verb_uploads(project: Make, moto: str) -> None:
         "package", "--env", "dev", "--no-lint", "--upload", "--bucket", "artifacts-2"
     )
     assert lost.exit_code == 1
-    assert lost.stderr.count("SW410 there is no bucket artifacts-2") == 1
+    assert lost.stderr.count("SW410 the bucket artifacts-2 does not exist") == 1
     assert lost.stdout == ""
 
 

@@ -44,7 +44,7 @@ def test_the_region_is_compared_first(
     monkeypatch.setenv("AWS_ENDPOINT_URL", refusals.url)
     monkeypatch.setenv(variable, "eu-west-1")
     with pytest.raises(
-        AwsError, match="names the Region eu-west-1, the parameters us-east-2"
+        AwsError, match="is for the Region eu-west-1, the parameters for us-east-2"
     ) as caught:
         require_account(None, Boto(REGION))
     assert caught.value.problems[0].code == "SW405"
@@ -88,21 +88,21 @@ def test_a_fake_is_compared_like_the_real_one() -> None:
             400,
             "SW407",
             "busy or failing, secretsmanager:DescribeSecret",
-            "run it again",
+            "run the command again",
         ),
         (
             "InternalServiceError",
             500,
             "SW407",
             "busy or failing, secretsmanager:DescribeSecret",
-            "run it again",
+            "run the command again",
         ),
         (
             "SomethingNew",
             503,
             "SW407",
             "busy or failing, secretsmanager:DescribeSecret",
-            "run it again",
+            "run the command again",
         ),
         (
             "InvalidRequestException",
@@ -171,7 +171,9 @@ def test_an_answer_that_is_not_of_aws(refusals: Refusals, monkeypatch: pytest.Mo
     monkeypatch.setenv("AWS_ENDPOINT_URL", refusals.url)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     refusals.message = "<html>sign in & continue"
-    with pytest.raises(AwsError, match="what answered sts:GetCallerIdentity is not AWS") as caught:
+    with pytest.raises(
+        AwsError, match="the answer to sts:GetCallerIdentity does not come from AWS"
+    ) as caught:
         Boto(REGION).caller()
     assert caught.value.problems[0].code == "SW406"
     assert "sign-in page" in caught.value.problems[0].hint
@@ -189,7 +191,7 @@ def test_credentials_may_say_whose_they_are(
     assert Boto(REGION).credentials_account() is None  # the first call tells what is wrong
     monkeypatch.delenv("AWS_PROFILE")
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    with pytest.raises(AwsError, match="names the Region eu-west-1"):
+    with pytest.raises(AwsError, match="is for the Region eu-west-1"):
         Boto(REGION).credentials_account()
 
 

@@ -353,7 +353,7 @@ DAYS = [
         "another Region",
         nothing,
         1,
-        "SW405 the AWS configuration names the Region eu-west-1",
+        "SW405 the AWS configuration is for the Region eu-west-1",
         {"AWS_REGION": "eu-west-1"},
     ),
     Day(
@@ -408,7 +408,7 @@ DAYS = [
         "the clock is off",
         faults(RequestFault("skewed")),
         1,
-        "SW411 the clock of this machine is not AWS's",
+        "SW411 the clock of this machine is wrong",
     ),
     Day(
         "a nested resource fails",

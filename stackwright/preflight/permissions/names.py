@@ -22,9 +22,16 @@ _SUFFIXES = {
 """Kind -> the rest of an ARN after a name that is known to the letter; for most kinds an ID, a
 revision or a path may follow."""
 _NAMED_BY_STACK = frozenset(
-    ("AWS::CloudWatch::Alarm", "AWS::ECS::Cluster", "AWS::IAM::Role", "AWS::Lambda::Function", "AWS::Logs::LogGroup",
-     "AWS::S3::Bucket", "AWS::SNS::Topic")
-)  # fmt: skip
+    (
+        "AWS::CloudWatch::Alarm",
+        "AWS::ECS::Cluster",
+        "AWS::IAM::Role",
+        "AWS::Lambda::Function",
+        "AWS::Logs::LogGroup",
+        "AWS::S3::Bucket",
+        "AWS::SNS::Topic",
+    )
+)
 """Types that CloudFormation names ``<stack>-<logical ID>-…`` where the template does not."""
 _GIVEN = (
     ("secrets", "name", "secretsmanager:secret"),
