@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import to_builtins
 
 from ..cfn import STACK_TYPE
-from ..emulator import Phase, Rehearsal, RehearsalStep, Rollback
+
+if TYPE_CHECKING:  # the emulator's packages are an extra
+    from ..emulator import Phase, Rehearsal, RehearsalStep, Rollback
 
 _STYLE = {"+": "green", "~": "yellow", "-/+": "magenta", "-": "red", "!": "bold red"}
 
