@@ -33,23 +33,23 @@ def _with_approvals(command: Callable[..., None]) -> Callable[..., None]:
             "--allow-broader-access",
             "access",
             is_flag=True,
-            help="Roles and security groups may open up.",
+            help="Approve roles and security groups that grant more access.",
         ),
         click.option(
             "--allow-data-loss",
             "loss",
             is_flag=True,
-            help="Data may be lost with what is replaced or removed.",
+            help="Approve the loss of data in replaced or removed resources.",
         ),
         click.option(
             "--allow-replace",
             "replaced",
             multiple=True,
             metavar="LOGICAL_ID",
-            help="May be replaced.",
+            help="Approve the replacement of this resource; repeatable.",
         ),
         click.option(
-            "--yes", is_flag=True, help="Do not ask; what is dangerous still needs its own flag."
+            "--yes", is_flag=True, help="Do not ask; dangerous changes still need their own option."
         ),
     ):
         option(wrapped)
@@ -61,12 +61,12 @@ def _with_approvals(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Seal the plan into a file, for deploy.",
+    help="Save the plan to a file, for deploy --plan.",
 )
 @click.option(
     "--keep",
     is_flag=True,
-    help="Keep the change sets, so that deploy --plan executes these very ones.",
+    help="Keep the change sets for deploy --plan.",
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there are changes.")
 @click.option(
@@ -79,8 +79,7 @@ def _with_approvals(command: Callable[..., None]) -> Callable[..., None]:
 def plan(
     options: Options, out: Path | None, keep: bool, detailed_exitcode: bool, style: str
 ) -> None:
-    """Look at the account, make change sets, and show what they would do; then delete them
-    again."""
+    """Check the account, create change sets, show what they would change, and delete them again."""
     from ..deploy import Deployer
     from .terminal import Terminal
 
@@ -92,18 +91,18 @@ def plan(
         sys.exit(2)
 
 
-@click.command(short_help="Take what was reviewed to a running system.")
+@click.command(short_help="Deploy the reviewed build.")
 @for_environment
 @click.option(
     "--plan",
     "saved",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Do what a sealed plan says.",
+    help="Deploy a saved plan.",
 )
 @_with_approvals
 def deploy(options: Options, saved: Path | None, approvals: Approvals) -> None:
-    """Show what will change, ask, apply it root by root, verify it, and keep a release that can be
-    restored."""
+    """Deploy the reviewed build: show the plan, ask, apply it root stack by root stack, verify the
+    result, and record a release that can be restored."""
     from ..deploy import Deployer
     from .terminal import Terminal
 
@@ -117,11 +116,10 @@ def deploy(options: Options, saved: Path | None, approvals: Approvals) -> None:
 @click.argument("number", metavar="[RELEASE]", type=int, required=False)
 @_with_approvals
 def rollback(options: Options, number: int | None, approvals: Approvals) -> None:
-    """Deploy the stored templates, parameters, image digests and secret versions of RELEASE,
-    previewed like any other.
+    """Restore the templates, parameters, image digests and secret versions of RELEASE, by a plan
+    that is shown and approved first.
 
-    Without RELEASE: the last one that was deployed before what is live. See history for the
-    numbers.
+    Without RELEASE, the last one that was deployed before the live one; history lists them.
     """
     from ..deploy import Deployer
     from .terminal import Terminal

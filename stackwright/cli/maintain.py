@@ -17,11 +17,10 @@ from .options import Options, for_environment
 @for_environment
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def import_(options: Options, yes: bool) -> None:
-    """Adopt the resources that imports: of the parameters names into the root stacks whose
-    templates describe them, by import change sets: nothing else changes. The next deploy brings the
-    rest.
+    """Adopt the resources that imports: of the parameters names, by import change sets, into the
+    root stacks that declare them. Nothing else changes; the next deploy does the rest.
 
-    After a destroy, for example, for what was retained: preflight names it.
+    For resources that a destroy has retained, for example: preflight names them.
     """
     from ..deploy import Approvals, adopt_resources
 
@@ -29,7 +28,7 @@ def import_(options: Options, yes: bool) -> None:
         sys.exit(1)
 
 
-@click.command(short_help="Delete artifacts that nothing uses any more.")
+@click.command(short_help="Delete artifacts that are no longer used.")
 @for_environment
 @click.option(
     "--keep",
@@ -41,16 +40,16 @@ def import_(options: Options, yes: bool) -> None:
 @click.option(
     "--yes",
     is_flag=True,
-    help="Delete without asking; otherwise they are listed, and a terminal is asked.",
+    help="Delete without asking.",
 )
 @click.option(
     "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
 def prune(options: Options, keep: int, yes: bool, style: str) -> None:
-    """List the templates and zips in the artifact bucket that no live stack of the account and none
-    of the last releases of any environment uses, and delete them once that is confirmed.
+    """List the templates and zips in the artifact bucket that neither a live stack of the account
+    nor one of the last releases of an environment uses, and delete them after asking.
 
-    What was written during the last day stays: a deployment may be under way.
+    Objects of the last day stay: a deployment may be in progress.
     """
     from ..releases import find_unused_artifacts, remove_objects
 

@@ -9,26 +9,27 @@ import click
 from .connection import connect_rendered, make_runner
 from .options import Options, for_environment
 
-_ROOT = click.option("--root", metavar="STACK", help="Only this root stack, as stacks: calls it.")
+_ROOT = click.option(
+    "--root", metavar="STACK", help="Only this root stack, by its name in stacks:."
+)
 
 
-@click.command(short_help="Follow what is under way, from its beginning.")
+@click.command(short_help="Follow operations in progress, from their beginning.")
 @for_environment
 @_ROOT
 def watch(options: Options, root: str | None) -> None:
-    """Follow the operations that are under way on the stacks of an environment, whoever began them;
-    exit 1 where one does not end in the state that was asked for. Ctrl-C leaves them to
-    themselves."""
+    """Follow the operations in progress on the stacks of an environment, whoever began them; exit 1
+    if one fails. Ctrl-C detaches from them: they continue in CloudFormation."""
     from ..deploy import watch_operations
 
     if not watch_operations(make_runner(connect_rendered(options)), root):
         sys.exit(1)
 
 
-@click.command(short_help="Bring stuck stacks back into a state that can be deployed to.")
+@click.command(short_help="Recover stuck stacks, so that they can be deployed to.")
 @for_environment
 @_ROOT
-@click.option("--yes", is_flag=True, help="Do not ask before what loses nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask, unless something is lost.")
 @click.option(
     "--yes-delete", "delete", metavar="NAME", help="Delete the stack of this name without asking."
 )
@@ -36,13 +37,13 @@ def watch(options: Options, root: str | None) -> None:
     "--skip",
     multiple=True,
     metavar="ADDRESS",
-    help="Leave this resource out of a rollback; repeatable.",
+    help="Skip this resource in a rollback; repeatable.",
 )
 @click.option(
     "--retain",
     multiple=True,
     metavar="LOGICAL_ID",
-    help="Leave this resource out of a deletion; repeatable.",
+    help="Retain this resource in a deletion; repeatable.",
 )
 def repair(
     options: Options,
@@ -52,10 +53,9 @@ def repair(
     skip: tuple[str, ...],
     retain: tuple[str, ...],
 ) -> None:
-    """Look at each root stack of an environment, and offer the way out where no deployment can
-    change it: a failed first creation is deleted, a change set that was never executed discarded, a
-    rollback that failed continued, a deletion that failed tried again, and an operation under way
-    followed."""
+    """Recover each root stack that no deployment can change, after asking: delete a failed first
+    creation, discard a change set that was never executed, continue a rollback that failed, retry a
+    deletion that failed, follow an operation in progress."""
     from ..deploy import Approvals, repair_stacks
 
     runner, approvals = make_runner(connect_rendered(options)), Approvals(yes, delete=delete)
@@ -69,10 +69,9 @@ def repair(
     "--yes-destroy", "given", metavar="NAME", help="The environment's name, in place of typing it."
 )
 def destroy(options: Options, given: str | None) -> None:
-    """List what is lost with the stacks of an environment and what stays, ask for the environment's
-    name, and delete them in reverse order, those too that are no root stacks of it any more. What
-    is imported goes after what imports it. Nothing is emptied: what holds something that
-    CloudFormation does not delete stops it."""
+    """Show what is lost and what is retained, ask for the environment's name, and delete its stacks
+    in reverse order, orphaned ones too; importers go before exporters. Nothing is emptied: a bucket
+    or repository that holds something stops the deletion."""
     from ..deploy import Approvals, destroy_environment
 
     if not destroy_environment(make_runner(connect_rendered(options)), Approvals(delete=given)):

@@ -29,8 +29,8 @@ _STYLE = click.option(
 @for_environment
 @_STYLE
 def status(options: Options, style: str) -> None:
-    """Show the stacks and since when, services with their tasks and targets and what they work off,
-    the last release and the one that is live, and when drift was looked for."""
+    """Show stacks with their status and drift, services with their tasks, targets and backlog, and
+    the last and the live release."""
     from ..deploy import read_environment
     from ..report import to_json
 
@@ -56,7 +56,7 @@ def _print_overview(environment: Environment, overview: Overview) -> None:
     screen.print(f"[bold]{environment.name}[/]  {where}\n")
     print_table(stacks_table(found.stacks, now))
     if found.orphaned:
-        screen.print(f"\nNo root stacks of {environment.name} any more; destroy takes them along")
+        screen.print(f"\nNo longer root stacks of {environment.name}; destroy deletes them too")
         print_table(stacks_table(found.orphaned, now))
     if found.services:
         screen.print()
@@ -112,7 +112,7 @@ def outputs(options: Options, name: str | None, style: str) -> None:
 )
 @_STYLE
 def history(options: Options, limit: int, style: str) -> None:
-    """List the releases of an environment: number, when, by whom, git commit, changes, result; the
+    """List the releases of an environment: number, time, author, git commit, changes, result. The
     live one is bold."""
     from ..releases import list_releases
     from ..report import describe_absence, history_table, releases_as_data

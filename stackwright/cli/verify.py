@@ -15,7 +15,7 @@ _STYLE = click.option(
 )
 
 
-@click.command(short_help="Look whether what is deployed does its work.")
+@click.command(short_help="Check services, targets, functions and alarms.")
 @for_environment
 @click.option(
     "--deadline",
@@ -26,12 +26,11 @@ _STYLE = click.option(
 )
 @_STYLE
 def verify(options: Options, deadline: float, style: str) -> None:
-    """Look whether services are stable, their targets healthy, their names resolve to running
-    tasks, functions run without error, metrics are fresh, and no alarm is on; what is not well is
-    looked at again until the deadline.
+    """Check that services are stable, targets healthy, names resolve to running tasks, functions
+    run without error, metrics are fresh and no alarm is on. Failed checks are repeated until the
+    deadline; exit 1 if one still fails.
 
-    Functions are run and metrics read where a template's Metadata asks for it: see
-    docs/releases.md. Exit 1 where something is not well in the end.
+    Functions are run and metrics read where a template's Metadata asks for it: docs/releases.md.
     """
     from ..deploy import is_healthy
     from ..report import format_checks, summarize_checks, to_json
@@ -48,30 +47,29 @@ def verify(options: Options, deadline: float, style: str) -> None:
         sys.exit(1)
 
 
-@click.command(short_help="Find what was changed by hand.")
+@click.command(short_help="Find resources that were changed by hand.")
 @for_environment
 @click.option(
-    "--revert", is_flag=True, help="Plan the way back to what the templates say, show it, and ask."
+    "--revert", is_flag=True, help="Plan how to revert it to the templates, show the plan, and ask."
 )
 @click.option("--yes", is_flag=True, help="With --revert: do not ask.")
 @_STYLE
 def drift(options: Options, revert: bool, yes: bool, style: str) -> None:
-    """Compare root and nested stacks with what their resources really are, property by property;
+    """Compare the resources of root and nested stacks with their templates, property by property;
     exit 2 where they differ.
 
-    --revert makes a change set in DeploymentMode REVERT_DRIFT, which CloudFormation previews like
-    any other.
+    --revert creates a change set in DeploymentMode REVERT_DRIFT, and shows it before it asks.
     """
     from ..deploy import Approvals, OperationRunner, detect_drift, revert_drift
     from ..report import format_drift, to_json
 
     environment = connect(options)
     lives = read_deployed(environment)
-    with console(stderr=True).status("looking for drift") as spinner:
+    with console(stderr=True).status("detecting drift") as spinner:
         found = detect_drift(
             lives.values(),
             environment.aws,
-            on_progress=lambda name: spinner.update(f"looked at {name}"),
+            on_progress=lambda name: spinner.update(f"compared {name}"),
         )
     if style == "json":
         click.echo(to_json(found))
@@ -88,9 +86,9 @@ def drift(options: Options, revert: bool, yes: bool, style: str) -> None:
         sys.exit(1)
 
 
-@click.command(short_help="Show what happened in the last operation.")
+@click.command(short_help="Show the events of the last operation.")
 @for_environment
-@click.option("--root", metavar="STACK", help="Only this root stack, as stacks: calls it.")
+@click.option("--root", metavar="STACK", help="Only this root stack, by its name in stacks:.")
 @click.option("--failed", is_flag=True, help="Failures only.")
 @_STYLE
 def events(options: Options, root: str | None, failed: bool, style: str) -> None:

@@ -31,7 +31,7 @@ def adopt_resources(runner: OperationRunner, approvals: Approvals) -> bool:
             for root, resources in imports.items():
                 wanted = build_import(targets[root], lives[root], resources, environment.config)
                 if wanted is None:
-                    user.say(f"{targets[root].stack} has all of them already")
+                    user.say(f"{targets[root].stack} has all of these resources already")
                     continue
                 roots.append(
                     preview_root(

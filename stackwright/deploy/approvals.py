@@ -61,7 +61,7 @@ def approve_plan(
 
     Raises:
         Stopped: the user answers no.
-        DeployError: SW883, nobody can be asked; SW820 and following, an approval is missing.
+        DeployError: SW883, not a terminal; SW820 and following, an approval is missing.
     """
     findings = approvals.missing(
         [finding for finding in find_dangerous_changes(plan) if stack in (None, finding.root)]
@@ -69,39 +69,36 @@ def approve_plan(
     if approvals.yes or not user.interactive:
         require_approval(findings, locate=locate)
         if not approvals.yes:
-            raise DeployError.of(
-                "SW883", "nobody can be asked whether to go on", hint="look at it, then add --yes"
-            )
+            raise DeployError.of("SW883", "not a terminal: add --yes after reading the plan")
         return approvals
     for name in dict.fromkeys(finding.root for finding in findings):
         for finding in findings:
             if finding.root == name:
                 user.warn(finding.text)
-        if user.ask(f"To allow this, type {name}") != name:
-            _cancel(user)
+        if user.ask(f"To approve this, type {name}") != name:
+            _cancel(user, stack)
     if not user.confirm(f"Deploy {plan.environment} (account {plan.account}, {plan.region})?"):
-        _cancel(user)
+        _cancel(user, stack)
     return replace(approvals, typed=approvals.typed | set(findings))
 
 
-def _cancel(user: User) -> NoReturn:
-    user.say("not confirmed: nothing more is changed")
+def _cancel(user: User, stack: str | None) -> NoReturn:
+    """Tell that nothing was changed; of a deployment under way only ``stack`` was not."""
+    user.say(f"cancelled; {stack or 'nothing'} was {'not ' if stack else ''}changed")
     raise Stopped
 
 
 def require_yes(question: str, approvals: Approvals, prompt: Prompt, option: str) -> None:
     """Ask a question, unless ``approvals.yes``; ``option`` is what gives the approval beforehand.
 
-    Raises DeployError: SW827, nobody can be asked, or the answer is no.
+    Raises DeployError: SW827, not a terminal, or the answer is no.
     """
     if approvals.yes:
         return
     if not prompt.interactive:
-        raise DeployError.of(
-            "SW827", "nobody can be asked whether to go on", hint=f"look at it, then add {option}"
-        )
+        raise DeployError.of("SW827", f"not a terminal: add {option} after reading this")
     if not prompt.confirm(question):
-        raise DeployError.of("SW827", "not confirmed: nothing was done")
+        raise DeployError.of("SW827", "cancelled; nothing was changed")
 
 
 def require_typed(
@@ -110,19 +107,15 @@ def require_typed(
     """Have the name of what is deleted typed, unless ``approvals.delete`` gives it; ``option`` is
     what gives it beforehand.
 
-    Raises DeployError: SW827, nobody can be asked, or another name is given.
+    Raises DeployError: SW827, not a terminal, or another name is given.
     """
     given = approvals.delete
     if given is None and prompt.interactive:
         given = prompt.ask(f"To {action}, type {name}")
     if given is None:
-        raise DeployError.of(
-            "SW827", "nobody can be asked whether to go on", hint=f"look at it, then add {option}"
-        )
+        raise DeployError.of("SW827", f"not a terminal: add {option} after reading this")
     if given != name:
-        raise DeployError.of(
-            "SW827", f"not confirmed: {given!r} is not {name!r}; nothing was deleted"
-        )
+        raise DeployError.of("SW827", f"{given!r} is not {name!r}; nothing was deleted")
 
 
 def require_reviewed_build(rendering: Rendering) -> None:

@@ -120,7 +120,7 @@ class Deployer:
                 self._user.show_plan(plan)
                 if plan.empty:
                     self._user.say(
-                        f"release {release.number} is what is live: nothing to do; an earlier one has to be named, see history"
+                        f"nothing to do: release {release.number} is live; name an earlier one, see history"
                     )
                     return True
                 approvals = self._have_approved(plan)
@@ -194,9 +194,9 @@ class Deployer:
     def _tell(self, orphans: Mapping[str, Stack]) -> None:
         """Root stacks that no deployment changes any more, and that nobody may miss."""
         for root, stack in orphans.items():
-            text = f"{stack.name} is deployed, but {root} is no root stack of {self._environment.name} any more"
+            text = f"{stack.name} is deployed, but {root} is no longer a root stack of {self._environment.name}"
             command = f"aws cloudformation delete-stack --stack-name {stack.name}"
-            self._user.say(f"note: {text}; to remove it: {command}")
+            self._user.say(f"note: {text}; to delete it: {command}")
 
     def _tell_unbound(self, plan: Plan) -> None:
         """Values that a saved plan does not hold, of stacks that exist: what is approved is the
@@ -205,7 +205,7 @@ class Deployer:
             if root.kind is RootAction.LATER and root.live:
                 names = ", ".join(root.desired.missing)
                 self._user.say(
-                    f"not bound by the plan: {names} of {root.desired.stack}, not known before the deployment"
+                    f"not fixed by the plan: {names} of {root.desired.stack}, known only during the deployment"
                 )
 
     # --- 2. have it approved
@@ -213,7 +213,7 @@ class Deployer:
     def _approve(self, work: Work) -> tuple[Plan, Approvals]:
         """The plan to carry out, and the approvals for it. Raises Stopped, DeployError."""
         if work.plan.empty:
-            self._user.say("what is live is verified, and recorded as a release")
+            self._user.say("verifying the live stacks, and recording them as a release")
             return self._planner.sign(work.plan), self._approvals
         with self._planner.discarding(work.ours):
             self._user.show_plan(work.plan)

@@ -189,7 +189,9 @@ def revert_drift(runner: OperationRunner, lives: Sequence[LiveStack], approvals:
             if not any(root.changes_anything for root in roots):
                 hint = "change the properties back by hand, or deploy a change that touches them"
                 raise DeployError.of(
-                    "SW844", "CloudFormation offers no way back: its change set is empty", hint=hint
+                    "SW844",
+                    "CloudFormation cannot revert the drift: its change set is empty",
+                    hint=hint,
                 )
             apply_approved(planner, runner, roots, approvals)
     except Stopped:

@@ -143,7 +143,7 @@ class Execution:
         approved."""
         if target.missing:
             names = ", ".join(target.missing)
-            raise DeployError.of("SW886", f"nothing gives {names} of {target.root} a value yet")
+            raise DeployError.of("SW886", f"no value yet for {names} of {target.root}")
         before = self._plan.roots[index]
         self._planner.discard([before])
         root = self._planner.plan_root(target, live)
@@ -187,7 +187,7 @@ class Execution:
         checks = self._runner.verify(lives)
         self._runner.user.show_health(checks)
         if not is_healthy(checks):
-            self._failure = "what runs is not well"
+            self._failure = "verification failed"
         return not self._failure
 
     def finish(self) -> None:

@@ -129,7 +129,9 @@ class Planner:
                         for root, target in targets.items()
                     )
             except BaseException:
-                self.say("stopped: change sets that are being made are waited for, and deleted")
+                self.say(
+                    "interrupted: waiting for change sets that are being created, to delete them"
+                )
                 wait(planning)
                 raise
             finally:
@@ -150,7 +152,7 @@ class Planner:
         if unchanged := plan_noop(target, live):
             return unchanged
         self.supplies.artifacts.upload()
-        self.say(f"change set of {target.stack}")
+        self.say(f"creating change set for {target.stack}")
         return preview_root(
             target,
             live,
@@ -227,7 +229,7 @@ class Planner:
                 problems += error.problems
         for problem in problems:
             if problem.code == _LEFT_BEHIND:
-                self.say(f"left behind: {problem.message}; {problem.hint}")
+                self.say(f"not removed: {problem.message}; {problem.hint}")
         if failures := [problem for problem in problems if problem.code != _LEFT_BEHIND]:
             raise AwsError(failures)
 
@@ -241,5 +243,5 @@ class Planner:
             try:
                 self.discard(roots)
             except AwsError as error:
-                self.say(f"left behind: {error}")
+                self.say(f"not removed: {error}")
             raise

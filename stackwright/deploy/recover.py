@@ -176,9 +176,9 @@ def watch_operations(runner: OperationRunner, root: str | None = None) -> bool:
             since = stack.updated or stack.created
             at = f" since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
             user.say(f"{stack.name}: {stack.status}{at}")
-        user.say("nothing is under way")
+        user.say("no operation is in progress")
     elif not failed:
-        user.say(f"a deployment verifies and records it: {deploy}")
+        user.say(f"to verify and record it: {deploy}")
     return not failed
 
 
@@ -211,8 +211,9 @@ def cancel_update(stack: str, environment: Environment, user: User) -> None:
     if found is None or found.status != "UPDATE_IN_PROGRESS":
         status = found.status if found else "no longer there"
         user.say(
-            f"\n{stack} is {status}: only an update in progress can be cancelled. To give up a first creation, and\n"
-            f"remove what it has made so far: aws cloudformation delete-stack --stack-name {stack}"
+            f"\n{stack} is {status}: only an update in progress can be cancelled. To give up a first"
+            " creation, and delete what it has made so far: aws cloudformation delete-stack"
+            f" --stack-name {stack}"
         )
     elif user.confirm(f"\nCancel the update of {stack} and roll it back?"):
         environment.aws.cancel_update(found.id, new_token("cancel"))

@@ -73,8 +73,8 @@ def describe_release(release: Release, lives: Mapping[str, LiveStack | None], sa
     for root in release.roots:
         if root.hidden:
             names = ", ".join(root.hidden)
-            say(f"not in any record, and kept as they are live: {names} of {root.stack}")
+            say(f"not recorded, so the live values stay: {names} of {root.stack}")
     restored = {root.root for root in release.roots}
     others = [live.stack.name for root, live in lives.items() if live and root not in restored]
     if others:
-        say(f"not in release {release.number}, and left as they are: {', '.join(others)}")
+        say(f"not in release {release.number}, and unchanged: {', '.join(others)}")

@@ -149,7 +149,7 @@ def _plan_again(root: RootPlan, planner: Planner, replanned: list[RootPlan]) -> 
     again = planner.plan_root(root.desired, planner.environment.read_root(root.desired.root))
     replanned.append(again)
     if again.changes != root.changes:
-        message = f"the plan is stale: {root.desired.stack} would change otherwise than it says"
+        message = f"the plan is stale: {root.desired.stack} would change differently now"
         raise DeployError.of("SW888", message, hint=_HINT)
     return again
 
@@ -167,7 +167,7 @@ def require_within_plan(saved: RootPlan, now: RootPlan) -> None:
     """Refuse changes of a root that its saved plan does not say; the plan could not know values
     that exist only now. Raises DeployError: SW888."""
     if saved.kind is not RootAction.LATER:
-        message = f"the plan is stale: the parameters of {now.desired.stack} moved while it was carried out"
+        message = f"the plan is stale: the parameters of {now.desired.stack} changed during the deployment"
         raise DeployError.of("SW888", message, hint=_HINT)
     known = {change.diff.address: change for change in saved.changes}
     beyond = [
@@ -177,8 +177,8 @@ def require_within_plan(saved: RootPlan, now: RootPlan) -> None:
         listed = ", ".join(f"{change.diff.address} ({change.effect})" for change in beyond)
         raise DeployError.of(
             "SW888",
-            f"the plan does not say that {now.desired.stack} changes so: {listed}",
-            hint=f"{_HINT}: what it did not know is there by now",
+            f"the plan does not have these changes of {now.desired.stack}: {listed}",
+            hint=f"{_HINT}: the values that this one lacked exist now",
         )
 
 

@@ -134,7 +134,7 @@ class ImageSupply:
         states = registry.status(list_images(config))
         missing = [status.image for status in states if status.state is ImageState.MISSING]
         if missing:
-            self.say(f"images to bring: {', '.join(image.name for image in missing)}")
+            self.say(f"pushing images: {', '.join(image.name for image in missing)}")
             if is_local_registry(registry.registry.host):
                 states += push_placeholders(missing, registry)
             else:

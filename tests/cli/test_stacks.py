@@ -80,7 +80,7 @@ def test_destroy_says_what_is_lost_and_asks_for_the_name(account, news):
     deploy(account, app(), protect=True)
     refused = news.run("destroy", "--env", "dev")
     assert refused.returncode == 1
-    assert "SW827 nobody can be asked" in refused.stderr
+    assert "SW827 not a terminal: add " in refused.stderr
     assert "--yes-destroy dev" in refused.stderr
     lines = refused.stderr.splitlines()
     assert lines.index("news-app  CREATE_COMPLETE  (termination protection is on)") < lines.index(
@@ -235,7 +235,7 @@ def test_watch_follows_what_somebody_else_began(account, news, latency):
     assert "SW826 dev has no stacks yet" in news.run("watch", "--env", "dev").stderr
     deploy(account, app())
     idle = news.run("watch", "--env", "dev")
-    assert (idle.returncode, idle.stderr.splitlines()[-1]) == (0, "nothing is under way")
+    assert (idle.returncode, idle.stderr.splitlines()[-1]) == (0, "no operation is in progress")
     latency["AWS::SNS::Topic", "update"] = (
         3600.0  # still under way when a slow machine has begun to watch
     )
@@ -327,7 +327,7 @@ def test_the_second_interruption_asks_whether_to_cancel(slow, news):
     with Terminal(news, "watch", "--env", "dev", "--root", "app") as terminal:
         terminal.until("UPDATE_IN_PROGRESS")
         terminal.interrupt()
-        terminal.until(f"goes on in CloudFormation; follow it again: {RENDER_PY} watch --env dev")
+        terminal.until(f"continues in CloudFormation; follow it again: {RENDER_PY} watch --env dev")
         terminal.until("press Ctrl-C again within 5 s")
         assert status(slow) == "UPDATE_IN_PROGRESS"
         terminal.interrupt()

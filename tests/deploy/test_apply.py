@@ -237,7 +237,7 @@ def test_credentials_that_expire_leave_word_how_to_go_on(account):
     )
     account.engine.fault(expired)
     how = replace(account.following, watch="python render.py watch --env prod")
-    with pytest.raises(AwsError, match="goes on in CloudFormation") as lost:
+    with pytest.raises(AwsError, match="the operation continues in CloudFormation") as lost:
         apply_plan(plan, account.aws, token="t", following=how)
     problem = lost.value.problems[0]
     assert problem.code == "SW824"
@@ -257,7 +257,7 @@ def test_patience_ends(account, monkeypatch):
     account.aws.execute_change_set(plan.change_set, "t")
     account.engine.fault(RequestFault("error", service="cloudformation"))
     began = account.time.now
-    with pytest.raises(AwsError, match="cannot be followed any longer"):
+    with pytest.raises(AwsError, match="lost contact with"):
         follow_operation(plan.stack_id, account.aws, "app", following=account.following)
     assert account.time.now - began == pytest.approx(900, abs=5)
     assert len([each for each in account.told if isinstance(each, Notice)]) == 1
@@ -571,7 +571,7 @@ def test_one_function_that_cannot_be_released_does_not_keep_the_others(account):
     ).ok
     assert functions.reserved == {"scaler": 0, "second": 1}
     assert any(
-        "may still be held" in each.text for each in account.told if isinstance(each, Notice)
+        "may still be paused" in each.text for each in account.told if isinstance(each, Notice)
     )
 
 
@@ -587,7 +587,7 @@ def test_what_a_killed_deployment_held_is_released_by_the_next(account):
     account.time.sleep(60)
     resume_paused("news-app", templates, functions, account.told.append)
     assert functions.history == [3]
-    assert account.told[-1] == Notice("scaler runs again")
+    assert account.told[-1] == Notice("resumed scaler")
     resume_paused("news-app", templates, functions)
     assert functions.history == [3]
     resume_paused("news-app", {"app": templates["app"]}, functions)
@@ -629,7 +629,7 @@ def test_a_function_that_cannot_be_held_does_not_stop_a_deployment(account):
     plan = account.plan(scaled("b"), [SERVICE])
     assert apply_plan(plan, functions, token="t", following=account.following).ok
     assert [each.text for each in account.told if isinstance(each, Notice)] == [
-        "not everything can be held still: not allowed: lambda:GetFunctionConcurrency"
+        "not every function can be paused: not allowed: lambda:GetFunctionConcurrency"
     ]
 
 

@@ -380,7 +380,7 @@ DAYS = [
         "expired while it is followed",
         expire_while_it_is_followed,
         1,
-        "cannot be followed any longer",
+        "lost contact with",
     ),
     Day(
         "expired after the first root",
@@ -571,7 +571,7 @@ def test_interrupted_and_hung_up(days: Days) -> None:
         done = days.world.deploy(on_line=hook)
         assert done.code == code, done.said
         if number == signal.SIGINT:
-            assert "detached: what happens to news-dev-app goes on" in done.err
+            assert "detached: the operation on news-dev-app continues" in done.err
             assert "watch --env dev" in done.err
         newest, *_ = json.loads(days.world.run("history", "--format", "json").out)
         assert newest["result"] in ("interrupted", "running"), newest
@@ -702,9 +702,7 @@ def test_saved_plan_of_a_stack_with_a_noecho_parameter(days: Days, keep: bool) -
     assert done.code == 0, done.said
     assert "change set of news-dev-app" not in done.err or not keep
     done = world.run("rollback", "--yes")
-    assert "not in any record, and kept as they are live: WebImage of news-dev-app" in done.err, (
-        done.said
-    )
+    assert "not recorded, so the live values stay: WebImage of news-dev-app" in done.err, done.said
     world.write({template: whole})
     days.rebuild()
 
@@ -720,7 +718,7 @@ def test_saved_plan_with_unknown_values_binds_the_changes(days: Days) -> None:
     path = world.project.folder.parent / "plan.json"
     done = world.run("plan", "--out", str(path))
     assert done.code == 0, done.said
-    assert "not bound by the plan: WebImage of news-dev-app" in done.err
+    assert "not fixed by the plan: WebImage of news-dev-app" in done.err
     assert "[skip] image web" in done.err
     done = world.deploy("--plan", str(path))
     assert done.code == 0, done.said
@@ -739,7 +737,7 @@ def test_saved_plan_with_unknown_values_binds_the_changes(days: Days) -> None:
     done = world.deploy("--plan", str(path))
     assert done.code == 1, done.said
     assert (
-        "SW888 the plan does not say that news-dev-app changes so: app/web:Service (change)"
+        "SW888 the plan does not have these changes of news-dev-app: app/web:Service (change)"
         in done.err
     )
     days.rebuild()
@@ -848,7 +846,7 @@ def test_stacks_that_were_not_protected_in_time_are_by_the_next_deployment(days:
     world, params = days.world, "params/defaults.yaml"
     whole = (world.project.folder / params).read_text(encoding="utf-8")
     world.write({params: f"{whole}deploy: {{protect: true}}\n"})
-    for said in ("what is live is verified, and recorded as a release", "nothing to do"):
+    for said in ("verifying the live stacks, and recording them as a release", "nothing to do"):
         done = world.deploy()
         assert done.code == 0, done.said
         assert said in done.err

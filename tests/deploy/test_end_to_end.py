@@ -130,7 +130,7 @@ def test_the_whole_life_of_an_environment(machine: Machine) -> None:
     code, out = machine.asked(b"no\n", "deploy")
     assert code == 1
     assert "Deploy local (account 123456789012, us-east-2)?" in out
-    assert "not confirmed: nothing more is changed" in out
+    assert "cancelled; nothing was changed" in out
     assert machine.client("cloudformation").describe_stacks()["Stacks"] == []
     code, out = machine.asked(b"yes\n", "deploy")
     assert code == 0, out

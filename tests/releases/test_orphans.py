@@ -38,7 +38,7 @@ Outputs:
     "templates/app.yaml.j2": f"{TOPIC}Outputs:\n  Arn: {{Value: !Ref Topic, Export: {{Name: shop-app}}}}\n",
     "templates/extra.yaml.j2": f"{TOPIC}    Properties: {{DisplayName: !ImportValue shop-topic}}\n",
 }
-NOTE = "note: shop-dev-extra is deployed, but extra is no root stack of dev any more"
+NOTE = "note: shop-dev-extra is deployed, but extra is no longer a root stack of dev"
 
 
 class Counting(LocalCloudFormation):
@@ -281,7 +281,7 @@ def test_what_a_restored_release_did_not_have_is_told_of(shop: Project) -> None:
     shop.write({"params/defaults.yaml": more, "templates/more.yaml.j2": TOPIC})
     deployed(shop)
     back = shop.run("rollback", "1", "--env", "dev", "--yes")
-    assert "not in release 1, and left as they are: shop-dev-more" in back.stderr
+    assert "not in release 1, and unchanged: shop-dev-more" in back.stderr
 
 
 def test_an_export_that_others_import_refuses_before_anything_is_deleted(shop: Project) -> None:
@@ -361,8 +361,7 @@ def test_the_history_of_what_was_destroyed_is_read_where_the_templates_name_the_
     assert told.returncode == 0
     assert "deployed" in told.stdout
     assert (
-        told.stderr
-        == "dev is not deployed: these are its releases of before, kept in s3://shop-artifacts\n"
+        told.stderr == "dev is not deployed; its earlier releases are kept in s3://shop-artifacts\n"
     )
     (row,) = json.loads(shop.run("history", "--env", "dev", "--format", "json").stdout)
     assert (row["number"], row["live"]) == (1, False)
@@ -423,4 +422,4 @@ def test_without_a_release_nothing_was_released(
     client("s3").create_bucket(
         Bucket="own", CreateBucketConfiguration={"LocationConstraint": REGION}
     )
-    assert made.run("history", "--env", "dev").stderr == "nothing of dev was released yet\n"
+    assert made.run("history", "--env", "dev").stderr == "dev has no releases yet\n"

@@ -131,7 +131,7 @@ def test_what_is_live_is_recorded_by_the_last_release_that_deployed_it(
     assert recorded(made)
     other = plan(targets(project(FILES), {"app": {"Image": "b"}}), RootAction.NOTHING)
     assert not recorded(other)
-    release.finish_release(begin(made, aws), made, [], aws, failed="what runs is not well")
+    release.finish_release(begin(made, aws), made, [], aws, failed="verification failed")
     assert not recorded(made)
     client("s3").put_object(Bucket=BUCKET, Key="releases/dev/000007/ended.json", Body=b"{")
     assert not recorded(made)

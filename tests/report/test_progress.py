@@ -194,10 +194,10 @@ def test_how_it_ended_stands_below_the_tree_and_what_is_told_after_it_below_that
         watch(step("app", "UPDATE_COMPLETE"))
         watch(Outcome("app", "news-app", "UPDATE_COMPLETE", True, BEGAN, at(61)))
         told = console.file.getvalue()
-        watch(Notice("scaler runs again"))
+        watch(Notice("resumed scaler"))
     assert told.rstrip().endswith("news-app: UPDATE_COMPLETE after 1 min 01 s")
     assert told.index("✓ news-app") < told.index("news-app: UPDATE_COMPLETE after")
-    assert console.file.getvalue()[len(told) :].strip() == "scaler runs again"
+    assert console.file.getvalue()[len(told) :].strip() == "resumed scaler"
 
 
 @pytest.mark.parametrize(

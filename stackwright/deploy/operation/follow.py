@@ -119,7 +119,9 @@ class _Patience:
                 raise self._lost(error) from None
             if not self._told:
                 self._told = True
-                self._how.on_progress(Notice(f"{error}; {self._root} goes on, asking again"))
+                self._how.on_progress(
+                    Notice(f"{error}; {self._root} continues in CloudFormation, asking again")
+                )
             return []
         self._answered, self._told = now, False
         self._moved = now if steps else self._moved
@@ -133,7 +135,7 @@ class _Patience:
         return True
 
     def _lost(self, error: AwsError) -> AwsError:
-        text = f"{self._root} cannot be followed any longer: {error}; what was begun goes on in CloudFormation"
+        text = f"lost contact with {self._root}: {error}; the operation continues in CloudFormation"
         hint = "; ".join(
             filter(
                 None,

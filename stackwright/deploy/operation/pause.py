@@ -63,9 +63,9 @@ def pause_functions(
                 before[each.name] = aws.reserved_concurrency(each.name)
                 found.append(each)
                 aws.reserve_concurrency(each.name, 0)
-                tell(Notice(f"{each.name} does not run while services change"))
+                tell(Notice(f"paused {each.name} for the deployment"))
         except AwsError as error:
-            tell(Notice(f"not everything can be held still: {error}"))
+            tell(Notice(f"not every function can be paused: {error}"))
         yield
     finally:
         try:
@@ -73,7 +73,7 @@ def pause_functions(
         except AwsError as error:
             names = ", ".join(each.name for each in found)
             tell(
-                Notice(f"{names} may still be held: {error}; the next watch or deploy releases it")
+                Notice(f"{names} may still be paused: {error}; the next watch or deploy resumes it")
             )
 
 
@@ -101,7 +101,7 @@ def _release(function: PausedFunctions, aws: PauseAws, tell: Watcher, known: int
     wanted = _declared(function, aws) if known == 0 else known
     if wanted != 0:
         aws.reserve_concurrency(function.name, wanted)
-        tell(Notice(f"{function.name} runs again"))
+        tell(Notice(f"resumed {function.name}"))
 
 
 def find_paused(stack: str, templates: Mapping[str, str], aws: PauseAws) -> list[PausedFunctions]:

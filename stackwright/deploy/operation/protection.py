@@ -18,7 +18,7 @@ from ...aws import PARALLEL, StackResource, Stacks
 from ...cfn import STATEFUL
 from ...plan import GONE, is_nested
 
-UNGUARDED = "the stack policy and termination protection are not as they should be"
+UNGUARDED = "cannot set the stack policy and termination protection"
 _EVERYTHING = {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}
 
 
