@@ -114,7 +114,7 @@ def _with_hidden(root: RootPlan, target: DesiredStack) -> RootPlan:
     known = {name for name, parameter in declared.items() if not parameter.no_echo}
     hidden = {name: value for name, value in target.parameters.items() if name not in known}
     parameters = {**hidden, **root.desired.parameters}
-    return replace(root, target=replace(root.desired, parameters=parameters))
+    return replace(root, desired=replace(root.desired, parameters=parameters))
 
 
 def _find_changes(
