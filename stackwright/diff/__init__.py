@@ -1,11 +1,13 @@
-"""Compare two builds: which resources are added, changed, replaced or removed, and what is lost
-with them.
+"""Compare two builds: which resources are added, changed, replaced or removed, and which data is
+lost with them.
 
-In: the files of two builds, or a live stack and a target. Out: a `Diff`. Nothing here calls AWS.
+In: the files of two builds, or the predicted changes of a stack. Out: a `Diff`. Nothing here calls
+AWS.
 """
 
-from .collect import DiffCollector, describe_new_default
-from .diff import diff_builds, read_build_folder, read_build_revision, rename_environment
+from .builds import read_build_folder, read_build_revision, rename_environment
+from .collect import DiffCollector, describe_declaration_change
+from .diff import diff_builds
 from .model import (
     HIDDEN,
     PARAMETER,
@@ -29,7 +31,7 @@ __all__ = [
     "OutputDiff",
     "PropertyDiff",
     "ResourceDiff",
-    "describe_new_default",
+    "describe_declaration_change",
     "diff_builds",
     "mask",
     "merge_diffs",

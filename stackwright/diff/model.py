@@ -1,7 +1,6 @@
-"""What happens to resources, property by property: the frozen types that predictions, plans and
-drift are told in.
+"""The frozen types of predicted changes, which plans and reports share.
 
-They stand on nothing, so that a command which finds no difference need not load what compares.
+They import nothing of ``cfn``, so that a command without differences does not load it.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from typing import Any
 from msgspec import Struct
 
 HIDDEN = "(hidden)"
-"""What stands for a value that came from a parameter with NoEcho."""
+"""Shown in place of a secret, such as the value of a Parameter with NoEcho."""
 PARAMETER = "parameter "
-"""What the cause of a value that a parameter gets later begins with."""
+"""The beginning of a cause that is a Parameter whose value comes later."""
 
 
 class Effect(StrEnum):
-    """What happens to a resource, in the words of Terraform's users."""
+    """What a deployment does to a resource."""
 
     ADD = "add"
     CHANGE = "change"
@@ -29,10 +28,14 @@ class Effect(StrEnum):
 
 
 class PropertyDiff(Struct, frozen=True):
-    """One value that differs. ``path`` reads like ``ContainerDefinitions["gateway"].Image``; a side
-    that does not exist is None. ``replaces``: ``no``, ``yes`` or ``maybe``; ``after_apply``: the
-    new value is only known then. ``statement``: what the policy statement around it will do,
-    ``Allow`` or ``Deny``; empty where there is none, or that is not known."""
+    """One value that differs.
+
+    ``path`` is such as ``ContainerDefinitions["gateway"].Image``; a side that does not exist is
+    None. ``replaces`` is ``no``, ``yes`` or ``maybe``; ``after_apply`` says that the new value is
+    only known after the deployment, ``certain`` that it is sure to change. ``causes`` name the
+    changes that this one follows. ``statement`` is the effect of the policy statement around the
+    value, ``Allow`` or ``Deny``; empty where there is none or it is not known.
+    """
 
     path: str
     before: Any
@@ -47,11 +50,11 @@ class PropertyDiff(Struct, frozen=True):
 
 
 class ResourceDiff(Struct, frozen=True):
-    """What happens to one resource of one stack (``app`` or ``app/gateway``).
+    """A change of one resource of one stack (``app`` or ``app/gateway``).
 
-    ``certain`` is False where it depends on values known after apply. ``causes`` name what a change
-    merely follows. ``denies``: whether a policy in what is removed may deny something; None where
-    that is not known.
+    ``certain`` is False where the change depends on values known after the deployment, ``line`` is
+    that of the resource in its template (0: not known). ``denies`` says whether a removed resource
+    has a policy that denies something; None where that is not known.
     """
 
     stack: str
@@ -66,14 +69,16 @@ class ResourceDiff(Struct, frozen=True):
 
     @property
     def address(self) -> str:
-        """``app/gateway:Service``."""
+        """Stack and logical ID, ``app/gateway:Service``."""
         return f"{self.stack}:{self.logical_id}"
 
 
 class DataLoss(Struct, frozen=True):
-    """A stateful resource that goes away or is made anew. ``policy`` is what the template says of
-    the old one; ``kept`` whether its data survives (somewhere nothing uses it any more).
-    ``physical_id`` is empty where AWS was not asked."""
+    """A stateful resource that is removed or replaced.
+
+    ``policy`` is the DeletionPolicy or UpdateReplacePolicy that applies; ``kept`` says whether the
+    old resource stays, outside of the stack. ``physical_id`` is empty in an offline comparison.
+    """
 
     resource: ResourceDiff
     policy: str
@@ -91,37 +96,38 @@ class OutputDiff(Struct, frozen=True):
 
 
 class Diff(Struct, frozen=True):
-    """Everything that differs, in the order of stacks and, in each, of logical ids."""
+    """Every difference, in the order of stacks and, in each stack, of logical IDs."""
 
     resources: tuple[ResourceDiff, ...] = ()
     outputs: tuple[OutputDiff, ...] = ()
     losses: tuple[DataLoss, ...] = ()
 
     def count(self, effect: Effect) -> int:
-        """How many resources it happens to."""
-        return sum(each.effect is effect for each in self.resources)
+        """Return the number of resources with the effect."""
+        return sum(resource.effect is effect for resource in self.resources)
 
     @property
     def empty(self) -> bool:
-        """Whether deploying would change nothing."""
+        """Whether a deployment would change nothing."""
         return not self.resources and not self.outputs
 
 
 def merge_diffs(diffs: Iterable[Diff]) -> Diff:
-    """Several as one, in their order."""
-    found = list(diffs)
+    """Return one diff with the differences of all, in their order."""
+    all_ = list(diffs)
     return Diff(
-        tuple(each for diff in found for each in diff.resources),
-        tuple(each for diff in found for each in diff.outputs),
-        tuple(each for diff in found for each in diff.losses),
+        tuple(resource for diff in all_ for resource in diff.resources),
+        tuple(output for diff in all_ for output in diff.outputs),
+        tuple(loss for diff in all_ for loss in diff.losses),
     )
 
 
 _CONFIDENTIAL = re.compile(r"(?:Password|SecretString|AuthToken|SecretAccessKey|PrivateKey)$")
-"""Properties that hold a secret, whatever gives it."""
+"""The names of properties that hold a secret."""
 
 
 def mask(path: str, value: Any) -> Any:
-    """What may be shown of a property: of a secret nothing but that it refers to one."""
+    """Return the value of a property for display: a literal secret is hidden, a reference to one is
+    not."""
     text = isinstance(value, str) and "{{resolve:" not in value and "${" not in value
     return HIDDEN if text and _CONFIDENTIAL.search(path) else value

@@ -1,8 +1,8 @@
-"""Renderings to reports: cfn-lint and our own rules, every finding at the template line that caused
-it.
+"""Check renderings with cfn-lint and our own rules; each finding names the template line that
+caused it.
 
-cfn-lint is imported only where a template changed since it was last linted: its findings are kept
-by the content of the template, of its nested templates, of the configuration, and by its version.
+cfn-lint runs only for templates that changed: its findings are cached by the content of the
+template, its nested templates and the configuration, and by cfn-lint's version.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ from .rules import RULES, RuleFinding
 TIME_LIMIT = 60
 """Seconds for one template: cfn-lint can take minutes where many Conditions combine."""
 _SETTINGS = "2 W3002"
-"""What the workers do beside the project's own configuration; changes with it."""
+"""A version of the worker's own settings, a part of the cache's key; change it with them."""
 _Work = tuple[str, str, str, str, int]
-"""Key, path, region, folder of the project, seconds: one template for the process that lints."""
+"""One template for the worker: key, path, region, folder of the project, seconds."""
 _FIELDS = ("code", "level", "message", "line")
 
 
@@ -64,28 +64,28 @@ def check_rendering_folders(
     jobs: int = 0,
     time_limit: int = TIME_LIMIT,
 ) -> list[Report]:
-    """Check renderings that are staged in folders; a report for each, in order.
+    """Check renderings that are staged in folders; return a report for each, in order.
 
-    ``jobs`` is the number of processes (0: one a processor), ``time_limit`` the seconds cfn-lint
-    may take for one template; a template that takes longer is reported, never waited for.
+    ``jobs`` is the number of processes (0: one for each processor), ``time_limit`` the seconds that
+    cfn-lint may take for one template; a template that takes longer gets a warning.
     """
     tasks = [
         _Task(rendering, document, folder)
         for rendering, folder in renderings
         for document in rendering.documents
     ]
-    cached = {task.key: found for task in tasks if (found := _cached(task)) is not None}
+    cached = {task.key: findings for task in tasks if (findings := _read_cached(task)) is not None}
     fresh = {task.key: task for task in tasks if task.key not in cached}
     batches = _batches(list(fresh.values()), time_limit)
     linted = dict(linter.lint(batches, jobs or os.cpu_count() or 1)) if fresh else {}
-    for key, found in linted.items():
-        _keep(fresh[key], found)
+    for key, findings in linted.items():
+        _write_cached(fresh[key], findings)
     results = {**cached, **linted}
-    return [_report(rendering, results, tasks, set(fresh)) for rendering, _ in renderings]
+    return [_make_report(rendering, results, tasks, set(fresh)) for rendering, _ in renderings]
 
 
 class _Task:
-    """One document to lint, and the key of what its findings depend on."""
+    """One document to lint; ``key`` is the hash of everything that its findings depend on."""
 
     def __init__(self, rendering: Rendering, document: Document, folder: Path) -> None:
         self.rendering = rendering
@@ -93,16 +93,17 @@ class _Task:
         self.path = folder / document.path
         self.region = rendering.config.region
         self.project = rendering.config.project
-        self.key = self._key()
+        self.key = self._make_key()
 
-    def _key(self) -> str:
+    def _make_key(self) -> str:
         settings = [
             path.read_bytes() for name in LINT_CONFIG if (path := self.project / name).is_file()
         ]
-        children = [
-            d for d in self.rendering.documents if d.name.startswith(f"{self.document.name}/")
+        prefix = f"{self.document.name}/"
+        nested = [other for other in self.rendering.documents if other.name.startswith(prefix)]
+        texts = [
+            part for document in (self.document, *nested) for part in (document.path, document.text)
         ]
-        texts = [part for each in (self.document, *children) for part in (each.path, each.text)]
         return Cache.key(_version(), self.region, _SETTINGS, *settings, *texts)
 
 
@@ -111,10 +112,10 @@ def _version() -> str:
     return f"{metadata.version('cfn-lint')} {sys.version_info[:2]}"
 
 
-def _cached(task: _Task) -> list[LintFinding] | None:
+def _read_cached(task: _Task) -> list[LintFinding] | None:
     data = Cache(task.project, "lint").get(task.key)
     try:
-        return None if data is None else [_finding(**each) for each in json.loads(data)]
+        return None if data is None else [_finding(**entry) for entry in json.loads(data)]
     except (ValueError, TypeError):
         return None  # damaged: lint again
 
@@ -123,17 +124,17 @@ def _finding(code: object, level: object, message: object, line: object) -> Lint
     return LintFinding(str(code), str(level), str(message), int(str(line)))
 
 
-def _keep(task: _Task, found: Sequence[LintFinding]) -> None:
-    if all(each.code not in ("SW390", "SW392") for each in found):
-        data = json.dumps([{name: getattr(each, name) for name in _FIELDS} for each in found])
-        Cache(task.project, "lint").put(task.key, data.encode())
+def _write_cached(task: _Task, findings: Sequence[LintFinding]) -> None:
+    """Cache the findings, unless cfn-lint did not check the template."""
+    if all(finding.code not in ("SW390", "SW392") for finding in findings):
+        entries = [{name: getattr(finding, name) for name in _FIELDS} for finding in findings]
+        Cache(task.project, "lint").put(task.key, json.dumps(entries).encode())
 
 
 class Linter:
-    """The process that runs cfn-lint: started when it is needed, ended with the ``with`` block.
+    """The process that runs cfn-lint: started on first use, ended with the ``with`` block.
 
-    Where nothing of the project was linted yet, it is started at once and loads cfn-lint while the
-    templates render.
+    With an empty cache it is started at once, so that it loads cfn-lint while the templates render.
     """
 
     def __init__(self, project: Path) -> None:
@@ -173,12 +174,13 @@ class Linter:
     def lint(
         self, batches: Sequence[Sequence[_Work]], jobs: int
     ) -> Iterator[tuple[str, list[LintFinding]]]:
-        """Key and findings of each template of the batches."""
+        """Yield key and findings of each template; raises StackwrightError where the process ends
+        early."""
         process = self._process or self._start()
         expected = {work[0] for batch in batches for work in batch}
         assert process.stdin is not None  # noqa: S101 - it is a pipe
         assert process.stdout is not None  # noqa: S101 - so is it
-        with contextlib.suppress(BrokenPipeError):  # it died: seen below by what is missing
+        with contextlib.suppress(BrokenPipeError):  # it died: ``expected`` stays filled
             process.stdin.write(
                 json.dumps({"jobs": min(jobs, len(batches)), "batches": batches}) + "\n"
             )
@@ -201,18 +203,18 @@ class Linter:
 
 
 def _batches(tasks: Sequence[_Task], limit: int) -> list[list[_Work]]:
-    """Templates of one name together: they use the same resource types, whose schemas a process
-    loads once."""
+    """Group the templates of one name, the largest group first: they use the same resource types,
+    whose schemas a process loads once."""
     groups: dict[str, list[_Work]] = {}
     for task in tasks:
         work = (task.key, str(task.path), task.region, str(task.project), limit)
         groups.setdefault(task.document.name, []).append(work)
     return sorted(
-        groups.values(), key=lambda each: -sum(Path(one[1]).stat().st_size for one in each)
+        groups.values(), key=lambda group: -sum(Path(work[1]).stat().st_size for work in group)
     )
 
 
-def _report(
+def _make_report(
     rendering: Rendering,
     results: Mapping[str, list[LintFinding]],
     tasks: Sequence[_Task],
@@ -221,7 +223,7 @@ def _report(
     own = [task for task in tasks if task.rendering is rendering]
     problems = list(rendering.problems)
     for task in own:
-        problems += [_lint_problem(task, found) for found in results[task.key]]
+        problems += [_lint_problem(task, finding) for finding in results[task.key]]
     waivers = _Waivers(rendering)
     for rule in RULES:
         for finding in rule.check(rendering):
@@ -235,25 +237,27 @@ def _report(
     )
 
 
-def _lint_problem(task: _Task, found: LintFinding) -> Problem:
-    if found.code == "SW392":
-        return _no_region(task.rendering, found.message)
-    level = {"error": Level.ERROR, "warning": Level.WARNING}.get(found.level, Level.NOTE)
-    return _problem(task.rendering, task.document, found.line, found.code, found.message, level)
+def _lint_problem(task: _Task, finding: LintFinding) -> Problem:
+    if finding.code == "SW392":
+        return _unknown_region(task.rendering, finding.message)
+    level = {"error": Level.ERROR, "warning": Level.WARNING}.get(finding.level, Level.NOTE)
+    return _problem(
+        task.rendering, task.document, finding.line, finding.code, finding.message, level
+    )
 
 
-def _no_region(rendering: Rendering, near: str) -> Problem:
-    """The Region that cfn-lint does not know, at its parameter; ``near`` is one that it does, or
-    nothing."""
+def _unknown_region(rendering: Rendering, near: str) -> Problem:
+    """Return the problem at the parameter; ``near`` is the nearest Region that cfn-lint knows, or
+    empty."""
     message = f"region is {rendering.config.region}, which is no Region that cfn-lint knows"
-    hint = f"did you mean {near}? " if near else "name one of AWS, for example us-east-1. "
-    hint += "One that is newer than cfn-lint needs a newer cfn-lint"
+    hint = f"did you mean {near}? " if near else "name a Region of AWS, for example us-east-1. "
+    hint += "A Region that is newer than cfn-lint needs a newer cfn-lint"
     return Problem("SW392", message, parameter_locations(rendering, [("region",)]), hint)
 
 
 def locate_finding(rendering: Rendering, finding: RuleFinding, code: str, level: Level) -> Problem:
-    """A rule's finding at the line of output, of the template, and of the parameters printed
-    there."""
+    """Return a rule's finding as a problem: at its line of output, the template lines that caused
+    it, and the parameters printed there."""
     line = line_of_path(finding.document.text, finding.path)
     return _problem(rendering, finding.document, line, code, finding.message, level, finding.hint)
 
@@ -280,7 +284,7 @@ def _problem(
 def parameter_locations(
     rendering: Rendering, paths: Sequence[ParameterPath]
 ) -> tuple[Location, ...]:
-    """Where the parameters were given that were printed on a line."""
+    """Return where the parameters were given."""
     leaves = rendering.config.leaves
     return tuple(dict.fromkeys(leaves[path].location for path in paths if path in leaves))
 
@@ -326,22 +330,22 @@ class _Waivers:
                 )
 
     def covers(self, finding: RuleFinding, code: str) -> bool:
-        """Whether the finding is waived; the waiver is then in use."""
+        """Return whether the finding is waived; counts the waiver as used."""
         waiver = self._given.get((finding.document.name, finding.resource, code))
         if waiver is not None and waiver not in self.used:
             self.used.append(waiver)
         return waiver is not None
 
     def problems(self) -> list[Problem]:
-        """Malformed waivers, and those that no finding needed."""
+        """Return a problem for each malformed waiver, and for each that no finding needed."""
         unused = [waiver for waiver in self._given.values() if waiver not in self.used]
         return self._malformed + [
             Problem(
                 "SW381",
-                f"{w.resource} does not need the waiver of {w.code}",
-                (w.where,),
+                f"{waiver.resource} does not need the waiver of {waiver.code}",
+                (waiver.where,),
                 "remove it",
                 Level.WARNING,
             )
-            for w in unused
+            for waiver in unused
         ]

@@ -1,11 +1,10 @@
-"""cfn-lint in a process of its own: ``python -m stackwright.lint.worker``, never imported by the
-command itself.
+"""Run cfn-lint in a process of its own, ``python -m stackwright.lint.worker``.
 
-It loads cfn-lint and its rules, which takes longer than linting a template, while the command still
-renders; reads one line of JSON, ``{"jobs": …, "batches": [[[key, path, region, project, seconds],
-…], …]}``, from stdin; and writes a line for each batch, ``[[key, [[code, severity, message, line],
-…]], …]``. Of a Region that it does not know (SW392), the message is the nearest one that it does.
-It ends when the command does.
+The command never imports this module: loading cfn-lint and its rules takes longer than linting a
+template, so that it happens here while the command renders. The worker reads one line of JSON,
+``{"jobs": …, "batches": [[[key, path, region, project, seconds], …], …]}``, from stdin, and writes
+a line for each batch, ``[[key, [[code, severity, message, line], …]], …]``. For a Region unknown to
+cfn-lint (SW392) the message is the nearest known one. The worker ends with the command.
 """
 
 from __future__ import annotations
@@ -22,7 +21,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
-gc.disable()  # millions of small objects that all live until the end: collecting them takes an eighth of the time
+# Millions of small objects live until the end: collecting them takes an eighth of the time.
+gc.disable()
 
 from cfnlint.config import ConfigMixIn, ManualArgs  # noqa: E402 - after the collector is off
 from cfnlint.exceptions import InvalidRegionException  # noqa: E402
@@ -43,7 +43,7 @@ Rules.create_from_module("cfnlint.rules")  # loads the modules of all rules
 
 
 def lint_documents(batch: Sequence[Work]) -> list[tuple[str, list[Finding]]]:
-    """Key and findings of each template of a batch."""
+    """Return key and findings of each template of a batch."""
     return [
         (key, _lint(path, region, _runner(region, project), limit))
         for key, path, region, project, limit in batch
@@ -52,7 +52,8 @@ def lint_documents(batch: Sequence[Work]) -> list[tuple[str, list[Finding]]]:
 
 @cache
 def _runner(region: str, project: str) -> Any:
-    """cfn-lint as the project configures it; it reads ``.cfnlintrc`` from the working folder."""
+    """Return cfn-lint as the project configures it; it reads ``.cfnlintrc`` from the working
+    folder."""
     before = Path.cwd()
     os.chdir(project)
     try:
@@ -62,7 +63,7 @@ def _runner(region: str, project: str) -> Any:
 
 
 class _OutOfTimeError(BaseException):
-    """Not an Exception, because cfn-lint catches those."""
+    """A template took too long; not an Exception, because cfn-lint catches those."""
 
 
 def _lint(path: str, region: str, runner: Any, limit: int) -> list[Finding]:
@@ -72,22 +73,13 @@ def _lint(path: str, region: str, runner: Any, limit: int) -> list[Finding]:
     try:
         matches = list(run_template_by_file_path(path, runner.config, runner.rules, False))
     except _OutOfTimeError:
-        message = f"cfn-lint did not finish within {limit} seconds; its checks are missing for this template"
+        message = f"cfn-lint did not finish within {limit} seconds; "
+        message += "its checks are missing for this template"
         return [("SW390", "warning", message, 1)]
     except InvalidRegionException:
-        if region in REGIONS:  # then the project's configuration of cfn-lint names another
+        if region in REGIONS:  # the project's configuration of cfn-lint names another Region
             raise
-        swapped = [
-            each for each in REGIONS if sorted(each) == sorted(region)
-        ]  # letters: the usual slip
-        return [
-            (
-                "SW392",
-                "error",
-                "".join((swapped or difflib.get_close_matches(region, REGIONS, 1))[:1]),
-                1,
-            )
-        ]
+        return [("SW392", "error", _nearest_region(region), 1)]
     finally:
         signal.alarm(0)
     return [
@@ -95,6 +87,13 @@ def _lint(path: str, region: str, runner: Any, limit: int) -> list[Finding]:
         for match in matches
         if match.filename == path and match.rule.id not in IGNORED
     ]
+
+
+def _nearest_region(region: str) -> str:
+    """Return a Region with the same letters, whose order is the usual mistake, or else the most
+    similar one; empty if none is similar."""
+    swapped = [known for known in REGIONS if sorted(known) == sorted(region)]
+    return next(iter(swapped or difflib.get_close_matches(region, REGIONS, 1)), "")
 
 
 def _out_of_time(_signal: int, _frame: object) -> None:
@@ -105,7 +104,7 @@ def main() -> None:
     """Answer one request."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's, which ends this process
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what cfn-lint prints must not get between the results
+    os.dup2(2, 1)  # keeps cfn-lint's own output apart from the results
     line = sys.stdin.readline()
     if not line:  # the command ended, or has nothing to lint
         return
@@ -117,12 +116,12 @@ def main() -> None:
         _answer(pool.imap_unordered(lint_documents, request["batches"]), results)
 
 
-def _answer(found: Iterable[object], results: TextIO) -> None:
+def _answer(answers: Iterable[object], results: TextIO) -> None:
     try:
-        for each in found:
-            results.write(json.dumps(each) + "\n")
+        for answer in answers:
+            results.write(json.dumps(answer) + "\n")
             results.flush()
-    except BrokenPipeError:  # nobody waits for the rest
+    except BrokenPipeError:  # the command has ended
         os._exit(1)
 
 

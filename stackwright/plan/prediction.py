@@ -30,7 +30,7 @@ from ..cfn import (
     predict_changes,
 )
 from ..core import TemplateError
-from ..diff import PARAMETER, Diff, DiffCollector, describe_new_default
+from ..diff import PARAMETER, Diff, DiffCollector, describe_declaration_change
 from .live_stack import LiveStack, hidden_parameters, nested_name, pseudo_parameters
 from .model import DesiredStack
 
@@ -72,7 +72,7 @@ def predict_stack(desired: DesiredStack, live: LiveStack | None) -> PredictedPla
     collector = DiffCollector(
         schemas, lambda parent, change: _named(side.names, parent, change.logical_id)
     )
-    collector.root(desired.root, after, prediction)
+    collector.collect_root(desired.root, after, prediction)
     changes = dict(_flat(desired.root, prediction, side.names))
     return PredictedPlan(collector.result(), changes, side.names)
 
@@ -149,7 +149,7 @@ def _news(template: Template, live: LiveStack | None, name: str) -> str:
     be."""
     old = (parse_template(live.template).data.get("Parameters") or {}) if live else {}
     return (
-        describe_new_default(old, template.data["Parameters"], name)
+        describe_declaration_change(old, template.data["Parameters"], name)
         if name in old and name in template.parameters
         else ""
     )

@@ -131,7 +131,7 @@ def test_a_folder_that_is_no_project(folder: str, project: Make) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["rendr"], "No such command 'rendr'"),
+        (["rendr"], "there is no verb 'rendr'"),
         (["render", "--nope"], "No such option"),
         (["render", "--format", "xml"], "is not one of"),
         (["explain"], "Missing argument 'WHAT'"),

@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 from stackwright.core.errors import InputError, TemplateError
-from stackwright.diff.diff import (
+from stackwright.diff import (
     diff_builds,
     read_build_folder,
     read_build_revision,
@@ -232,7 +232,7 @@ def test_a_parameter_bound_later_is_news_where_its_declaration_is():
     assert task.properties[0].replaces == "maybe"
     assert task.properties[0].causes == ("parameter Image (web:1.0 → web:1.1)",)
     again = changed(("app.yaml", "Description:", "MinLength: 1, Description:"))
-    assert again.resources[1].properties[0].causes == ("parameter Image (declared anew)",)
+    assert again.resources[1].properties[0].causes == ("parameter Image (new declaration)",)
 
 
 def test_policies_and_metadata_of_resources_are_named():

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from stackwright.cfn import STACK_TYPE
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.diff.diff import read_build_folder
+from stackwright.diff.builds import read_build_folder
 from stackwright.emulator.rehearsal import (
     Phase,
     Rehearsal,

@@ -475,7 +475,7 @@ def test_a_misspelt_region(
         )
         assert (
             hint
-            == "    -> did you mean us-east-1? One that is newer than cfn-lint needs a newer cfn-lint"
+            == "    -> did you mean us-east-1? A Region that is newer than cfn-lint needs a newer cfn-lint"
         )
         assert result.stderr.count("SW39") == 1
     assert not (made.folder / "build").exists() or not list((made.folder / "build").iterdir())
@@ -484,7 +484,7 @@ def test_a_misspelt_region(
 def test_a_region_like_no_other(project: Make) -> None:
     result = project({"params/dev.yaml": "region: atlantis\n"}).invoke("lint", "--env", "dev")
     assert "params/dev.yaml:1: error SW392 region is atlantis, which is no Region" in result.stderr
-    assert "    -> name one of AWS, for example us-east-1" in result.stderr
+    assert "    -> name a Region of AWS, for example us-east-1" in result.stderr
 
 
 def test_a_linter_that_dies_is_one_message(
