@@ -1,8 +1,8 @@
-"""Make and upload what a deployment needs beside templates: a `Rendering` becomes a `Bundle`.
+"""Create and upload the artifacts of a deployment: a `Rendering` becomes a `Bundle`.
 
-``package`` names templates and function zips by their content, ``upload`` sends what the bucket
-lacks, ``secrets`` puts the values of keys.env into Secrets Manager, ``images`` builds, pushes and
-mirrors container images.
+``package`` names templates and function zips by their content, ``upload`` sends the artifacts that
+the bucket lacks, ``secrets`` pushes the values of keys.env to Secrets Manager, ``images`` builds,
+pushes and mirrors container images.
 """
 
 from .containers import ContainerEngine, RegistryClient, is_loopback

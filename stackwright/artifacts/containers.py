@@ -1,8 +1,7 @@
-"""podman or docker, whichever is there: build, pull, tag and push; and a registry's answer to what
-a tag holds.
+"""Build, pull, tag and push images with podman or docker, and read manifests from a registry.
 
-What the program says goes to stderr as it says it. A registry's password is given on stdin and kept
-in a folder of its own for as long as the push takes.
+The output of the program goes to stderr unchanged. The password of a registry is passed on stdin,
+and stored in a temporary folder until the push has ended.
 """
 
 from __future__ import annotations
@@ -33,35 +32,41 @@ _MEDIA_TYPES = (
 )
 _STDERR = 2
 _TIMEOUT = 60
-"""Seconds that a registry may take for one manifest."""
+"""Seconds for one request to a registry."""
 _TRIES = 4
-"""Further tries of a request that is not answered, or by 429 or 5xx; what is sent is named by its
-content."""
+"""Retries of a request without an answer, or with 429 or 5xx. All requests may be repeated: content
+is addressed by its digest."""
 
 
 class Manifest(Struct, frozen=True):
-    """What a tag holds: its digest, and for each platform (``linux/amd64``) the digests of manifest
+    """The content of a tag: its digest, and platform (``linux/amd64``) -> the digests of manifest
     and config."""
 
     digest: str
     platforms: Mapping[str, frozenset[str]]
 
+    @property
+    def digests(self) -> frozenset[str]:
+        """All digests by which a local image can be recognized."""
+        return frozenset((self.digest,)).union(*self.platforms.values())
+
 
 class ContainerEngine:
-    """A program that builds and moves images; every method raises ImageError where it fails."""
+    """podman or docker; every method raises ImageError where the program fails."""
 
     def __init__(self, program: str) -> None:
         self.name = Path(program).name
         self._program = program
 
     @classmethod
-    def find(cls, wanted: str | None = None) -> ContainerEngine:
-        """``wanted``, or the first of podman and docker that is installed."""
-        for name in [wanted] if wanted else PROGRAMS:
-            program = shutil.which(name)
-            if program:
-                return cls(program)
-        names = wanted or " or ".join(PROGRAMS)
+    def find(cls, program_name: str | None = None) -> ContainerEngine:
+        """Find ``program_name``, or the first of podman and docker that is installed. Raises
+        ImageError (SW440)."""
+        for name in [program_name] if program_name else PROGRAMS:
+            path = shutil.which(name)
+            if path:
+                return cls(path)
+        names = program_name or " or ".join(PROGRAMS)
         raise ImageError.of(
             "SW440", f"{names} is not installed", hint="for example: apt-get install -y podman"
         )
@@ -71,16 +76,16 @@ class ContainerEngine:
         self._run("build", "--platform", platform, "--tag", reference, str(context))
 
     def image_id(self, reference: str) -> str | None:
-        """``sha256:…`` of a local image; None where there is none."""
+        """``sha256:…`` of a local image; None where it does not exist."""
         done = subprocess.run(
             [self._program, "image", "inspect", "--format", "{{.Id}}", reference],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-        found = done.stdout.strip()
-        return None if done.returncode else f"sha256:{found.removeprefix('sha256:')}"
+        image_id = done.stdout.strip()
+        return None if done.returncode else f"sha256:{image_id.removeprefix('sha256:')}"
 
     def pull(self, reference: str, platform: str, *, insecure: bool = False) -> None:
-        """Fetch an image, with the user's own logins."""
+        """Pull an image, with the user's own logins."""
         self._run("pull", *self._tls(insecure), "--platform", platform, reference)
 
     def tag(self, reference: str, name: str) -> None:
@@ -90,16 +95,15 @@ class ContainerEngine:
     def push(
         self, reference: str, *, insecure: bool = False, logins: Mapping[str, str] | None = None
     ) -> None:
-        """Send an image to the registry that its name begins with; ``logins`` is what `login`
-        gave."""
+        """Push an image to the registry in its name; ``logins`` is the value of `login`."""
         self._run("push", *self._tls(insecure), reference, environment=logins)
 
     @contextmanager
     def login(
         self, host: str, login: Login, *, insecure: bool = False
     ) -> Iterator[Mapping[str, str]]:
-        """Log in to a registry; gives the environment in which `push` is, and forgets the login
-        afterwards."""
+        """Log in to a registry, and out again at the end; yields the environment variables for
+        `push`."""
         with tempfile.TemporaryDirectory(prefix="stackwright-") as folder:
             logins = {"REGISTRY_AUTH_FILE": str(Path(folder, "auth.json")), "DOCKER_CONFIG": folder}
             arguments = (
@@ -114,7 +118,8 @@ class ContainerEngine:
             yield logins
 
     def _tls(self, insecure: bool) -> Sequence[str]:
-        """docker takes loopback registries as they are, podman asks for TLS."""
+        """The option for plain HTTP: podman requires TLS of a loopback registry, docker does
+        not."""
         return ["--tls-verify=false"] if insecure and self.name == "podman" else []
 
     def _run(
@@ -132,18 +137,22 @@ class ContainerEngine:
             stdout=subprocess.DEVNULL if quiet else _STDERR,
         )  # fmt: skip
         if done.returncode:
-            message = f"{self.name} {arguments[0]} failed for {arguments[-1]} (exit {done.returncode}); its reason is above"
+            message = (
+                f"{self.name} {arguments[0]} failed for {arguments[-1]}"
+                f" (exit {done.returncode}); its reason is above"
+            )
             raise ImageError.of("SW441", message)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a registry is on this machine, where plain HTTP is as good as TLS."""
+    """Whether a registry is on this machine, where plain HTTP is as safe as TLS."""
     name = host.rpartition(":")[0] or host
     return name in ("localhost", "127.0.0.1", "[::1]")
 
 
 class RegistryClient:
-    """Reads manifests by the registry's HTTP API; ECR speaks it too.
+    """Reads and writes manifests by the HTTP API of registries, which ECR has as well. Every method
+    raises ImageError.
 
     Sources: https://github.com/opencontainers/distribution-spec/blob/main/spec.md,
     https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html
@@ -155,8 +164,7 @@ class RegistryClient:
         self._login = login
 
     def manifest(self, repository: str, tag: str) -> Manifest | None:
-        """What the tag holds; None where it, or the repository, does not exist. Raises
-        ImageError."""
+        """Read a tag; None where the tag or its repository does not exist."""
         data = self._get(f"{repository}/manifests/{tag}", _MEDIA_TYPES)
         if data is None:
             return None
@@ -168,11 +176,8 @@ class RegistryClient:
         return Manifest(digest, {self._platform(repository, config): frozenset((digest, config))})
 
     def keep(self, repository: str, digest: str, tag: str) -> None:
-        """Give what has this digest one more tag, so that rules for untagged images leave it alone.
-        Raises ImageError.
-
-        The same tag may be given again.
-        """
+        """Add a tag to a digest, so that lifecycle rules for untagged images do not remove it. A
+        tag that exists already is no error."""
         data = self._get(f"{repository}/manifests/{digest}", _MEDIA_TYPES)
         if data is None:
             raise ImageError.of("SW445", f"{self.host}/{repository}@{digest} does not exist")
@@ -184,14 +189,12 @@ class RegistryClient:
         try:
             self._open(path, {"Content-Type": str(kind)}, data)
         except ImageError:
-            if (
-                self._get(path, _MEDIA_TYPES) != data
-            ):  # ECR refuses to put the same again, and the answer may be lost
+            # The first answer may have been lost, and ECR refuses to put an equal manifest again.
+            if self._get(path, _MEDIA_TYPES) != data:
                 raise
 
     def push(self, repository: str, tag: str, blobs: Sequence[bytes], manifest: bytes) -> None:
-        """Put an image of these blobs, each in one request, which not every registry takes. Raises
-        ImageError."""
+        """Push an image of these blobs, each in one request, which not every registry accepts."""
         for blob in blobs:
             path = f"{repository}/blobs/uploads/?digest={_digest(blob)}"
             self._open(path, {"Content-Type": "application/octet-stream"}, blob, "POST")
@@ -201,7 +204,7 @@ class RegistryClient:
     def _of_index(
         self, repository: str, entries: Sequence[Mapping[str, Any]]
     ) -> dict[str, frozenset[str]]:
-        found = {}
+        platforms = {}
         for entry in entries:
             named = entry.get("platform", {})
             platform = f"{named.get('os')}/{named.get('architecture')}"
@@ -209,13 +212,16 @@ class RegistryClient:
                 continue
             data = self._get(f"{repository}/manifests/{entry['digest']}", _MEDIA_TYPES)
             config = json.loads(data)["config"]["digest"] if data else ""
-            found[platform] = frozenset((entry["digest"], config))
-        return found
+            platforms[platform] = frozenset((entry["digest"], config))
+        return platforms
 
     def _platform(self, repository: str, config: str) -> str:
         data = self._get(f"{repository}/blobs/{config}", ())
         if data is None or _digest(data) != config:
-            message = f"{self.host}/{repository} has a manifest whose configuration {config} is missing or damaged"
+            message = (
+                f"the configuration {config} of a manifest in {self.host}/{repository}"
+                " is missing or damaged"
+            )
             raise ImageError.of("SW442", message, hint="push the image again under a new tag")
         named = json.loads(data)
         return f"{named.get('os')}/{named.get('architecture')}"
@@ -226,8 +232,8 @@ class RegistryClient:
     def _open(
         self, path: str, headers: Mapping[str, str], data: bytes | None = None, sent: str = "PUT"
     ) -> bytes | None:
-        """The answer to a GET, or where there is ``data`` to what sends it; None where a GET finds
-        nothing."""
+        """Make a GET, or send ``data`` with the method ``sent``; the body of the answer, None for a
+        GET with 404."""
         from requests import RequestException
 
         url = f"{'http' if self.insecure else 'https'}://{self.host}/v2/{path}"
@@ -243,16 +249,16 @@ class RegistryClient:
             reason = f"{answer.status_code} {answer.reason}"
         except RequestException as error:
             reason = str(getattr(error.args[0], "reason", error) if error.args else error)
-        hint = "look at the network and HTTPS_PROXY, or log in again, then run it again"
-        verb = "give" if data is None else "take"
+        hint = "check the network, HTTPS_PROXY and your login, then run the command again"
+        verb = "return" if data is None else "accept"
         raise ImageError.of(
-            "SW442", f"the registry {self.host} does not {verb} {path}: {reason}", hint=hint
+            "SW442", f"the registry {self.host} failed to {verb} {path}: {reason}", hint=hint
         )
 
     @cached_property
     def _session(self) -> Any:
-        """Tries again where nothing answers. The login goes to the registry alone: ECR sends
-        readers on to S3."""
+        """A session that retries. requests sends the login to the registry's host only; ECR
+        redirects readers to S3."""
         import requests
         from requests.adapters import HTTPAdapter
         from urllib3.util import Retry
@@ -261,11 +267,15 @@ class RegistryClient:
         session.trust_env = not self.insecure  # no proxy, no ~/.netrc for this machine
         if self._login is not None:
             session.auth = (self._login.username, self._login.password)
-        again = Retry(
-            _TRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None,
-            raise_on_status=False, redirect=10,
-        )  # fmt: skip
-        adapter = HTTPAdapter(pool_maxsize=PARALLEL, max_retries=again)
+        retries = Retry(
+            _TRIES,
+            backoff_factor=0.5,
+            status_forcelist=(429, 500, 502, 503, 504),
+            allowed_methods=None,
+            raise_on_status=False,
+            redirect=10,
+        )
+        adapter = HTTPAdapter(pool_maxsize=PARALLEL, max_retries=retries)
         session.mount(f"{'http' if self.insecure else 'https'}://", adapter)
         return session
 

@@ -1,8 +1,8 @@
-"""A function's folder to the zip that Lambda gets: the same bytes on every machine.
+"""Zip a function's folder for Lambda, with equal bytes on every machine.
 
-Entries are sorted and have one time and one mode. They are stored, not compressed: zlib and its
-successors (zlib-ng) compress the same input to different bytes. Only where that would exceed the
-limit of a zip are they compressed.
+Entries are sorted, with one time and one mode. They are stored without compression: zlib and its
+successors (zlib-ng) compress equal input to different bytes. Only a zip above Lambda's limit is
+compressed.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ REQUIREMENTS = "requirements.txt"
 RUNTIME_PACKAGES = frozenset(
     ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3")
 )
-"""What Lambda's Python runtimes bring along; a requirement of these is left out unless its line
-says ``# pack``.
+"""Packages of Lambda's Python runtimes. A requirement of these is not packed unless its line says
+``# pack``.
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/python-package.html
 """
 _PLATFORMS = ("manylinux2014_{}", "manylinux_2_17_{}")
 _AL2023_PLATFORMS = ("manylinux_2_28_{}", "manylinux_2_27_{}")
-"""From Python 3.12 on the runtimes are Amazon Linux 2023 (glibc 2.34), before Amazon Linux 2 (glibc
-2.26).
+"""Runtimes from Python 3.12 on are Amazon Linux 2023 (glibc 2.34), earlier ones Amazon Linux 2
+(glibc 2.26).
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 """
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100755 << 16
-"""Readable and executable by all: Lambda runs as another user, and file systems differ in who may
-execute a file."""
+"""Readable and executable by all users: Lambda runs as another user, and some file systems have no
+executable bit."""
 _INSTALLER_FILES = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json"))
-"""What pip notes about the machine that it runs on."""
+"""Files in which pip notes facts about its machine."""
 _REQUIREMENT = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*(.*)")
 _DIST_INFO = re.compile(r"([^/]+?)-([^/-]+)\.dist-info/METADATA")
 
@@ -52,9 +52,9 @@ Files = Mapping[str, bytes]
 
 
 def read_source_files(folder: Path) -> dict[str, bytes]:
-    """The function's own files: no hidden ones, no bytecode, no dotenv file, not the list of its
-    requirements."""
-    found: dict[str, bytes] = {}
+    """Read the function's own files, without hidden files, bytecode, dotenv files and
+    requirements.txt."""
+    files: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         if (
@@ -62,18 +62,18 @@ def read_source_files(folder: Path) -> dict[str, bytes]:
             or not path.is_file()
         ):
             continue
-        # a link must not bring in what its own name hides
+        # A link must not include a file whose own name is excluded.
         names = {path.name, path.resolve().name} if path.is_symlink() else {path.name}
         if not any(name.endswith((".env", ".pyc")) for name in names) and parts != (REQUIREMENTS,):
-            found["/".join(parts)] = path.read_bytes()
-    return found
+            files["/".join(parts)] = path.read_bytes()
+    return files
 
 
 def dotenv_files(dotenv: Dotenv, names: Sequence[str]) -> dict[str, bytes]:
-    """``aws.env`` and ``.env`` for a zip: variables for services and functions, nothing secret or
-    forbidden."""
-    given = {"aws.env": dotenv.aws, ".env": {**dotenv.plain, **dotenv.function}}
-    return {name: _env_file(given[name], dotenv.secret_names) for name in names}
+    """``aws.env`` and ``.env`` for a zip: variables for services and functions, without secret and
+    forbidden ones."""
+    variables = {"aws.env": dotenv.aws, ".env": {**dotenv.plain, **dotenv.function}}
+    return {name: _env_file(variables[name], dotenv.secret_names) for name in names}
 
 
 def _env_file(variables: Mapping[str, str], secret_names: Sequence[str]) -> bytes:
@@ -94,11 +94,12 @@ def _env_file(variables: Mapping[str, str], secret_names: Sequence[str]) -> byte
 def install_dependencies(
     project: Path, folder: Path, runtime: str, architecture: str
 ) -> dict[str, bytes]:
-    """The packages of the folder's ``requirements.txt`` as Lambda needs them; pip's result is kept
-    by content.
+    """Install the packages of the folder's ``requirements.txt`` for Lambda; returns their files.
+    Results of pip are cached by the requirements.
 
-    Every package must be pinned with ``==``, those that others need too. Raises InputError where
-    one is not, where pip fails, or where ``runtime`` (e.g. ``python3.13``) is no Python.
+    Every package must be pinned with ``==``, dependencies included. Raises InputError: SW601 where
+    ``runtime`` (``python3.13``) is no Python, SW602 for a package that is not pinned, SW603 where
+    pip fails.
     """
     path = folder / REQUIREMENTS
     if not path.is_file():
@@ -108,18 +109,21 @@ def install_dependencies(
         return {}
     version = re.fullmatch(r"python(3\.[0-9]+)", runtime)
     if version is None:
-        message = f"the function has a {REQUIREMENTS}, but its Runtime is {runtime or 'not given'}, no Python"
+        message = (
+            f"the function has a {REQUIREMENTS}, but its Runtime is {runtime or 'not given'},"
+            " no Python"
+        )
         raise InputError.of(
             "SW601", message, Location(requirements.path), hint="set Runtime, e.g. to python3.13"
         )
     text = requirements.text()
     cache = Cache(project, "packages")
     key = cache.key(text, version[1], architecture)
-    found = _unpacked(cache.get(key))
-    if found is None:
-        found = _install(text, folder, version[1], architecture, requirements)
-        cache.put(key, make_zip(found))
-    return found
+    packages = _unpacked(cache.get(key))
+    if packages is None:
+        packages = _install(text, folder, version[1], architecture, requirements)
+        cache.put(key, make_zip(packages))
+    return packages
 
 
 def _text(path: Path, shown: str) -> str:
@@ -132,7 +136,7 @@ def _text(path: Path, shown: str) -> str:
 
 
 def _unpacked(data: bytes | None) -> dict[str, bytes] | None:
-    """The files of a zip; None where there is none, or a damaged one."""
+    """The files of a zip; None for no data or a damaged zip."""
     if data is None:
         return None
     try:
@@ -147,7 +151,7 @@ def _shown(project: Path, path: Path) -> str:
 
 
 class _Requirements:
-    """The lines of a requirements file that are packed: name -> line, and the options."""
+    """The requirements that are packed (name -> line), and the options for pip."""
 
     def __init__(self, text: str, path: str) -> None:
         self.path = path
@@ -169,14 +173,14 @@ class _Requirements:
             return
         match = _REQUIREMENT.match(requirement)
         if match is None or not match[2].startswith("==") or "*" in match[2].partition(";")[0]:
-            message = f"{requirement} is not pinned: the zip would differ from day to day"
+            message = f"{requirement} is not pinned: the zip would change from day to day"
             raise InputError.of("SW602", message, at, hint="write name==version")
         name = normalize_name(match[1])
         if name not in RUNTIME_PACKAGES or comment.strip() == "pack":
             self.pinned[name] = requirement
 
     def text(self) -> str:
-        """The lines for pip."""
+        """The requirements file for pip."""
         return (
             "\n".join([*self._options, *(self.pinned[name] for name in sorted(self.pinned))]) + "\n"
         )
@@ -189,7 +193,7 @@ def normalize_name(name: str) -> str:
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Number and text of each line with its continuations; no comment lines."""
+    """Number and text of each line, joined with its continuations; without comment lines."""
     pending, start = "", 0
     for number, line in enumerate(text.splitlines(), 1):
         start = start if pending else number
@@ -207,11 +211,11 @@ def _install(
 ) -> dict[str, bytes]:
     minor = int(version.partition(".")[2])
     platforms = [
-        each.format(architecture)
-        for each in _PLATFORMS + (_AL2023_PLATFORMS if minor >= 12 else ())
+        platform.format(architecture)
+        for platform in _PLATFORMS + (_AL2023_PLATFORMS if minor >= 12 else ())
     ]
-    with tempfile.TemporaryDirectory(prefix="stackwright-") as place:
-        listed, target = Path(place, "requirements.txt"), Path(place, "target")
+    with tempfile.TemporaryDirectory(prefix="stackwright-") as folder_name:
+        listed, target = Path(folder_name, "requirements.txt"), Path(folder_name, "target")
         listed.write_text(text, encoding="utf-8")
         command = [
             sys.executable,
@@ -230,7 +234,7 @@ def _install(
             "--python-version",
             version,
         ]
-        command += [part for each in platforms for part in ("--platform", each)]
+        command += [part for platform in platforms for part in ("--platform", platform)]
         command += ["--only-binary=:all:", "--target", str(target), "--requirement", str(listed)]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -248,16 +252,17 @@ def _install(
 
 def _is_packed(name: str) -> bool:
     top, _, rest = name.partition("/")
-    if top == "bin" or "__pycache__" in name:  # scripts name the interpreter of this machine
+    # Scripts in bin/ contain the path of this machine's interpreter.
+    if top == "bin" or "__pycache__" in name:
         return False
     return not (top.endswith(".dist-info") and rest in _INSTALLER_FILES)
 
 
 def _require_pinned(installed: Mapping[str, Path], requirements: _Requirements) -> None:
-    found = [match for name in installed if (match := _DIST_INFO.fullmatch(name))]
+    matches = [match for name in installed if (match := _DIST_INFO.fullmatch(name))]
     missing = sorted(
         (normalize_name(match[1]), match[2])
-        for match in found
+        for match in matches
         if normalize_name(match[1]) not in requirements.pinned
     )
     if missing:
@@ -290,7 +295,7 @@ def _pip_failed(output: str, requirements: _Requirements) -> InputError:
 
 
 def make_zip(files: Files) -> bytes:
-    """The files as a zip; equal files give equal bytes."""
+    """Zip the files; equal files give equal bytes."""
     stored = _zip(files, zipfile.ZIP_STORED)
     return stored if len(stored) <= ZIPPED_LIMIT else _zip(files, zipfile.ZIP_DEFLATED)
 
@@ -300,7 +305,7 @@ def _zip(files: Files, compression: int) -> bytes:
     with zipfile.ZipFile(buffer, "w", compression, compresslevel=9) as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.create_system = 3  # Unix, wherever this runs: else the mode means nothing
+            entry.create_system = 3  # Unix on every machine: otherwise the mode is ignored
             entry.external_attr = _MODE
             entry.compress_type = compression
             archive.writestr(entry, files[name])
@@ -308,8 +313,8 @@ def _zip(files: Files, compression: int) -> bytes:
 
 
 def require_limits(data: bytes, unzipped: int, at: Callable[[], Sequence[Location]]) -> None:
-    """Raise InputError where Lambda would refuse the zip, with where it is asked for; to find that
-    takes longer."""
+    """Raise InputError (SW604) where the zip exceeds a limit of Lambda. ``at`` finds the place in
+    the templates, which takes longer."""
     for size, limit, what in (
         (len(data), ZIPPED_LIMIT, "zipped"),
         (unzipped, UNZIPPED_LIMIT, "unzipped"),

@@ -1,8 +1,8 @@
-"""Container images to the registry and back to digests: built from a context, or mirrored from a
-public source.
+"""Push container images to a registry, built from a context or mirrored from a public source, and
+resolve tags to digests.
 
-A tag in the registry never moves, so what is there is not sent again, and other content under the
-same tag is refused.
+A tag in the registry never moves: an existing tag is not pushed again, and other content under it
+is refused.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ class Image(Struct, frozen=True):
 
     @property
     def built(self) -> str:
-        """What it is called on this machine."""
+        """The name of the local image."""
         return f"localhost/{self.repository}:{self.tag}"
 
 
 class ImageState(StrEnum):
-    """Whether an image is where a deployment takes it from."""
+    """Whether the registry has an image that a deployment can use."""
 
     OK = "ok"
     MISSING = "missing"
@@ -51,8 +51,8 @@ class ImageState(StrEnum):
 
 
 class ImageStatus(Struct, frozen=True):
-    """An image in the registry; ``reference`` is ``host/repository@sha256:…`` where it is there,
-    else by tag."""
+    """An image in the registry; ``reference`` is ``host/repository@sha256:…`` where it exists, and
+    by tag otherwise."""
 
     image: Image
     state: ImageState
@@ -61,10 +61,10 @@ class ImageStatus(Struct, frozen=True):
 
 
 def list_images(config: Config, names: Sequence[str] = ()) -> list[Image]:
-    """The images of the parameters, or those named; raises InputError for a name that is not among
-    them."""
-    given = config.parameters.get("images")
-    entries: Mapping[str, Mapping[str, str]] = given if isinstance(given, dict) else {}
+    """The images of the parameters, or the named ones. Raises InputError (SW443) for an unknown
+    name, or where there are no images."""
+    parameters = config.parameters.get("images")
+    entries: Mapping[str, Mapping[str, str]] = parameters if isinstance(parameters, dict) else {}
     unknown = [name for name in names if name not in entries]
     if unknown or not entries:
         message = f"no image {', '.join(unknown)}" if unknown else "the parameters name no image"
@@ -103,10 +103,10 @@ def task_platform(config: Config) -> str:
 
 
 class ImageRegistry:
-    """The registry of one environment: ECR, or ``instead`` (``127.0.0.1:5000``), which is asked as
-    ECR would be.
+    """The registry of one environment: ECR, or ``instead`` (``127.0.0.1:5000``), which has the API
+    of ECR's registry.
 
-    Images in the emulator's registry have ECR's names, as those in AWS.
+    Images in the emulator's registry have the names that they have in ECR. Raises AwsError.
     """
 
     def __init__(self, config: Config, aws: Storage, instead: str | None = None) -> None:
@@ -115,123 +115,131 @@ class ImageRegistry:
         self._aws = aws
         self._login = aws.registry_login()
         ecr = self._login.endpoint.partition("://")[2]
-        self.registry = RegistryClient(instead or ecr, self._login)
-        self._host = (
-            ecr if instead and is_local_registry(instead) else self.registry.host
-        )  # as tasks name it
+        self.client = RegistryClient(instead or ecr, self._login)
+        # Task definitions name images of the emulator's registry as if they were in ECR.
+        self._host = ecr if self.is_local else self.client.host
 
-    def status(self, wanted: Sequence[Image]) -> list[ImageStatus]:
-        """Whether each image is there, for the platform of the tasks."""
-        existing = self._aws.repositories(sorted({image.repository for image in wanted}))
-        with ThreadPoolExecutor(max(len(wanted), 1)) as pool:
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the emulator's registry, whose images nothing runs."""
+        return is_local_registry(self.client.host)
+
+    def status(self, images: Sequence[Image]) -> list[ImageStatus]:
+        """Read whether each image exists for the platform of the tasks. Raises AwsError,
+        ImageError."""
+        existing = self._aws.repositories(sorted({image.repository for image in images}))
+        with ThreadPoolExecutor(max(len(images), 1)) as pool:
             return list(
-                pool.map(lambda image: self._status(image, image.repository in existing), wanted)
+                pool.map(lambda image: self._status(image, image.repository in existing), images)
             )
 
     def _status(self, image: Image, exists: bool) -> ImageStatus:
         by_tag = f"{self._host}/{image.repository}:{image.tag}"
         if not exists:
             return ImageStatus(image, ImageState.NO_REPOSITORY, by_tag)
-        found = self.registry.manifest(image.repository, image.tag)
-        if found is None:
+        manifest = self.client.manifest(image.repository, image.tag)
+        if manifest is None:
             return ImageStatus(image, ImageState.MISSING, by_tag)
-        state = ImageState.OK if self.platform in found.platforms else ImageState.OTHER_PLATFORM
+        state = ImageState.OK if self.platform in manifest.platforms else ImageState.OTHER_PLATFORM
         return ImageStatus(
-            image, state, self.reference(image, found.digest), tuple(sorted(found.platforms))
+            image, state, self.reference(image, manifest.digest), tuple(sorted(manifest.platforms))
         )
 
     def reference(self, image: Image, digest: str) -> str:
-        """What a task definition names: ``host/repository@sha256:…``."""
+        """The reference for a task definition: ``host/repository@sha256:…``."""
         return f"{self._host}/{image.repository}@{digest}"
 
     def manifest(self, image: Image) -> Manifest | None:
-        """What the image's tag holds."""
-        return self.registry.manifest(image.repository, image.tag)
+        """The manifest of the image's tag; None where it does not exist."""
+        return self.client.manifest(image.repository, image.tag)
 
     @contextmanager
     def pushing(self, engine: ContainerEngine) -> Iterator[Mapping[str, str]]:
-        """Logged in, for `Engine.push`."""
-        with engine.login(
-            self.registry.host, self._login, insecure=self.registry.insecure
-        ) as logins:
+        """Log in; yields the environment variables for `ContainerEngine.push`."""
+        with engine.login(self.client.host, self._login, insecure=self.client.insecure) as logins:
             yield logins
 
 
 def find_tagged_images(config: Config, aws: Storage) -> dict[str, str]:
-    """Each image's name -> its reference by digest, where its repository in ECR has the tag.
+    """Image name -> reference by digest, for images whose repository in ECR has the tag.
 
-    The images themselves are not looked at, as by `resolve`: it is enough to tell whether what is
-    deployed is what the tags hold. Raises AwsError.
+    One call an image, without reading manifests: enough to compare deployed digests with the tags.
+    Raises AwsError.
     """
-    wanted = list_images(config)
-    with ThreadPoolExecutor(len(wanted)) as pool:
-        found = pool.map(lambda image: aws.image(image.repository, image.tag), wanted)
+    images = list_images(config)
+    with ThreadPoolExecutor(len(images)) as pool:
+        references = pool.map(lambda image: aws.image(image.repository, image.tag), images)
         return {
-            each.name: reference for each, reference in zip(wanted, found, strict=True) if reference
+            image.name: reference
+            for image, reference in zip(images, references, strict=True)
+            if reference
         }
 
 
-def resolve_digests(config: Config, store: ImageRegistry) -> dict[str, str]:
-    """Each image's name -> its reference by digest; raises ImageError with all that cannot be
+def resolve_digests(config: Config, registry: ImageRegistry) -> dict[str, str]:
+    """Image name -> reference by digest. Raises ImageError with every image that cannot be
     deployed."""
-    found = store.status(list_images(config))
-    require_images(found, store)
-    return {status.image.name: status.reference for status in found}
+    statuses = registry.status(list_images(config))
+    require_images(statuses, registry)
+    return {status.image.name: status.reference for status in statuses}
 
 
-def keep_release_images(reference: str, tag: str, store: ImageRegistry) -> None:
-    """Tag what a release runs (``host/repository@sha256:…``), so that lifecycle rules do not remove
-    it."""
+def keep_release_images(reference: str, tag: str, registry: ImageRegistry) -> None:
+    """Tag an image of a release (``host/repository@sha256:…``), so that lifecycle rules do not
+    remove it. Raises ImageError."""
     name, _, digest = reference.partition("@")
-    store.registry.keep(name.partition("/")[2], digest, tag)
+    registry.client.keep(name.partition("/")[2], digest, tag)
 
 
-def require_images(found: Sequence[ImageStatus], store: ImageRegistry) -> None:
-    """Raise ImageError where an image is not as a deployment needs it."""
-    problems = [problem for status in found for problem in _problems(status, store)]
+def require_images(statuses: Sequence[ImageStatus], registry: ImageRegistry) -> None:
+    """Raise ImageError with every image that a deployment cannot use (SW444, SW445, SW446)."""
+    problems = [problem for status in statuses for problem in _problems(status, registry)]
     if problems:
         raise ImageError(problems)
 
 
-def _problems(status: ImageStatus, store: ImageRegistry) -> Iterator[Problem]:
+def _problems(status: ImageStatus, registry: ImageRegistry) -> Iterator[Problem]:
     image = status.image
     where = (image.location,) if image.location else ()
     if status.state is ImageState.NO_REPOSITORY:
-        hint = "deploy the stack that makes it; images are pushed afterwards"
+        hint = "deploy the stack that creates it, then push the image"
         yield Problem(
-            "SW444", f"{image.name}: there is no repository {image.repository}", where, hint
+            "SW444", f"{image.name}: the repository {image.repository} does not exist", where, hint
         )
     elif status.state is ImageState.MISSING:
-        hint = command_line(
-            f"images {'mirror' if image.source else 'push'} --env {store.environment} {image.name}"
-        )
+        verb = "mirror" if image.source else "push"
+        hint = command_line(f"images {verb} --env {registry.environment} {image.name}")
         yield Problem("SW445", f"{image.name}: {status.reference} does not exist", where, hint)
     elif status.state is ImageState.OTHER_PLATFORM:
-        held = ", ".join(status.platforms)
-        message = f"{image.name}: {status.reference} is for {held}, the tasks are {store.platform}"
+        platforms = ", ".join(status.platforms)
+        message = (
+            f"{image.name}: {status.reference} is for {platforms},"
+            f" the tasks are {registry.platform}"
+        )
         yield Problem(
-            "SW446", message, where, f"build it for {store.platform} and give it a new tag"
+            "SW446", message, where, f"build it for {registry.platform} and give it a new tag"
         )
 
 
-def build_images(config: Config, wanted: Sequence[Image], engine: ContainerEngine) -> list[str]:
-    """Build every wanted image that has a context; the local references. Raises ImageError,
-    InputError."""
-    mine = [image for image in wanted if image.context]
-    absent = [image for image in mine if not _context(config, image).is_dir()]
+def build_images(config: Config, images: Sequence[Image], engine: ContainerEngine) -> list[str]:
+    """Build every image that has a context; returns the local references. Raises ImageError
+    (SW441), InputError (SW447)."""
+    built = [image for image in images if image.context]
+    absent = [image for image in built if not _context(config, image).is_dir()]
     if absent:
         raise InputError(
             Problem(
                 "SW447",
-                f"{image.name}: there is no folder {image.context} to build it from",
+                f"{image.name}: its folder {image.context} does not exist",
                 (image.location,) if image.location else (),
-                f"put the service's sources there, or name their folder in images.{image.name}.context",
+                "put the service's sources there, or name their folder in"
+                f" images.{image.name}.context",
             )
             for image in absent
         )
-    for image in mine:
+    for image in built:
         engine.build(_context(config, image), image.built, task_platform(config))
-    return [image.built for image in mine]
+    return [image.built for image in built]
 
 
 def _context(config: Config, image: Image) -> Path:
@@ -239,148 +247,146 @@ def _context(config: Config, image: Image) -> Path:
 
 
 def push_images(
-    wanted: Sequence[Image], store: ImageRegistry, engine: ContainerEngine
+    images: Sequence[Image], registry: ImageRegistry, engine: ContainerEngine
 ) -> list[ImageStatus]:
-    """Push every wanted image that has a context and whose tag the registry does not have.
+    """Push every image that has a context and whose tag the registry lacks; returns all their
+    states.
 
-    Raises ImageError, before anything is pushed, where one was not built, or where the registry has
-    other content under its tag.
+    Raises ImageError, before anything is pushed, where an image was not built (SW448), or the
+    registry has other content under its tag (SW449).
     """
-    mine = [image for image in wanted if image.context]
-    before = {status.image: status for status in _in_repositories(mine, store)}
-    missing = [image for image in mine if before[image].state is ImageState.MISSING]
+    built = [image for image in images if image.context]
+    before = {status.image: status for status in _in_repositories(built, registry)}
+    missing = [image for image in built if before[image].state is ImageState.MISSING]
     problems = [
-        problem for image in mine for problem in _conflicts(image, before[image], store, engine)
+        problem for image in built for problem in _conflicts(image, before[image], registry, engine)
     ]
     if problems:
         raise ImageError(problems)
-    _send(missing, store, engine)
-    return store.status(mine)
+    _send(missing, registry, engine)
+    return registry.status(built)
 
 
-def _in_repositories(wanted: Sequence[Image], store: ImageRegistry) -> list[ImageStatus]:
-    """The status of each; raises ImageError where a repository is missing."""
-    found = store.status(wanted)
-    lost = [status for status in found if status.state is ImageState.NO_REPOSITORY]
-    if lost:
-        raise ImageError(problem for status in lost for problem in _problems(status, store))
-    return found
+def _in_repositories(images: Sequence[Image], registry: ImageRegistry) -> list[ImageStatus]:
+    """The state of each image. Raises ImageError (SW444) where a repository is missing."""
+    statuses = registry.status(images)
+    missing = [status for status in statuses if status.state is ImageState.NO_REPOSITORY]
+    if missing:
+        raise ImageError(problem for status in missing for problem in _problems(status, registry))
+    return statuses
 
 
 def _conflicts(
-    image: Image, status: ImageStatus, store: ImageRegistry, engine: ContainerEngine
+    image: Image, status: ImageStatus, registry: ImageRegistry, engine: ContainerEngine
 ) -> Iterator[Problem]:
     where = (image.location,) if image.location else ()
     local = engine.image_id(image.built)
     if status.state is ImageState.MISSING:
         if local is None:
-            hint = command_line(f"images build --env {store.environment} {image.name}")
+            hint = command_line(f"images build --env {registry.environment} {image.name}")
             yield Problem(
                 "SW448", f"{image.name}: {image.built} is not built on this machine", where, hint
             )
         return
-    manifest = store.manifest(image)
-    held = (
-        {digest for each in manifest.platforms.values() for digest in each} | {manifest.digest}
-        if manifest
-        else set()
-    )
-    if local is not None and local not in held:
-        message = f"{image.name}: the registry has another image under the tag {image.tag}, and tags never move"
+    manifest = registry.manifest(image)
+    known = manifest.digests if manifest else frozenset()
+    if local is not None and local not in known:
+        message = (
+            f"{image.name}: the registry has another image under the tag {image.tag},"
+            " and tags never move"
+        )
         yield Problem(
             "SW449", message, where, f"give the new image a new tag: images.{image.name}.tag"
         )
 
 
-def _send(wanted: Sequence[Image], store: ImageRegistry, engine: ContainerEngine) -> None:
-    if not wanted:
+def _send(images: Sequence[Image], registry: ImageRegistry, engine: ContainerEngine) -> None:
+    if not images:
         return
-    host, insecure = store.registry.host, store.registry.insecure
-    with store.pushing(engine) as logins:
-        for image in wanted:
+    host, insecure = registry.client.host, registry.client.insecure
+    with registry.pushing(engine) as logins:
+        for image in images:
             target = f"{host}/{image.repository}:{image.tag}"
             engine.tag(image.built, target)
             engine.push(target, insecure=insecure, logins=logins)
 
 
 def mirror_images(
-    wanted: Sequence[Image], store: ImageRegistry, engine: ContainerEngine
+    images: Sequence[Image], registry: ImageRegistry, engine: ContainerEngine
 ) -> list[ImageStatus]:
-    """Copy every wanted image that has a source, and whose tag the registry does not have, for the
-    tasks' platform."""
-    mine = [image for image in wanted if image.source]
+    """Copy every image that has a source and whose tag the registry lacks, for the tasks' platform;
+    returns all their states. Raises ImageError."""
+    mirrored = [image for image in images if image.source]
     missing = [
         status.image
-        for status in _in_repositories(mine, store)
+        for status in _in_repositories(mirrored, registry)
         if status.state is ImageState.MISSING
     ]
     for image in missing:
-        engine.tag(_pull(image, store, engine), image.built)
-    _send(missing, store, engine)
-    return store.status(mine)
+        engine.tag(_pull(image, registry, engine), image.built)
+    _send(missing, registry, engine)
+    return registry.status(mirrored)
 
 
-def _pull(image: Image, store: ImageRegistry, engine: ContainerEngine) -> str:
-    """Fetch an image from its source; what it is called there."""
+def _pull(image: Image, registry: ImageRegistry, engine: ContainerEngine) -> str:
+    """Pull an image from its source; returns its name there."""
     source = f"{image.source}:{image.tag}"
-    engine.pull(source, store.platform, insecure=is_loopback(source.partition("/")[0]))
+    engine.pull(source, registry.platform, insecure=is_loopback(source.partition("/")[0]))
     return source
 
 
-# --- images that nobody runs
+# --- placeholders
 # ----------------------------------------------------------------------------------------
 
 _OCI = "application/vnd.oci.image"
 _LAYER = bytes(1024)
-"""A tar archive of nothing: its two closing blocks."""
+"""An empty tar archive: its two closing blocks."""
 
 
 def find_missing_images(
-    config: Config, wanted: Sequence[Image], store: ImageRegistry, program: str | None = None
+    config: Config, images: Sequence[Image], registry: ImageRegistry, program: str | None = None
 ) -> dict[Image, str]:
-    """The images that the registry does not have, each with what keeps this machine from sending
-    it: no podman or docker, no folder to build from, no way to the public source; empty where
-    nothing does. Raises ImageError where a repository is missing."""
-    found = [
+    """Images that the registry lacks -> the reason why this machine cannot push them: neither
+    podman nor docker, no folder to build from, a public source that cannot be reached. The reason
+    is empty where it can. Raises ImageError (SW444) where a repository is missing."""
+    missing = [
         status.image
-        for status in _in_repositories(wanted, store)
+        for status in _in_repositories(images, registry)
         if status.state is ImageState.MISSING
     ]
     try:
         engine = ContainerEngine.find(program)
     except ImageError as error:
-        return dict.fromkeys(found, str(error))
-    return {image: _lack(config, image, store, engine) for image in found}
+        return dict.fromkeys(missing, str(error))
+    return {image: _obstacle(config, image, registry, engine) for image in missing}
 
 
-def _lack(config: Config, image: Image, store: ImageRegistry, engine: ContainerEngine) -> str:
+def _obstacle(
+    config: Config, image: Image, registry: ImageRegistry, engine: ContainerEngine
+) -> str:
     if image.context:
-        return (
-            ""
-            if _context(config, image).is_dir()
-            else f"there is no folder {image.context} to build it from"
-        )
+        exists = _context(config, image).is_dir()
+        return "" if exists else f"its folder {image.context} does not exist"
     try:
-        _pull(image, store, engine)
+        _pull(image, registry, engine)
     except ImageError as error:
         return str(error)
     return ""
 
 
-def push_placeholders(absent: Sequence[Image], store: ImageRegistry) -> list[ImageStatus]:
-    """Push valid images without content under the tags of images that the registry does not have,
-    side by side.
+def push_placeholders(images: Sequence[Image], registry: ImageRegistry) -> list[ImageStatus]:
+    """Push valid images without content under the tags of missing images, side by side.
 
-    Only for a registry whose images nobody runs. A digest depends on repository, tag and platform
-    alone; the label ``org.opencontainers.image.ref.name`` tells what an image stands for. Raises
-    ImageError. https://github.com/opencontainers/image-spec/blob/main/manifest.md
+    Only for a registry whose images nothing runs. The digest depends on repository, tag and
+    platform only; the label ``org.opencontainers.image.ref.name`` names the missing image. Raises
+    ImageError. Source: https://github.com/opencontainers/image-spec/blob/main/manifest.md
     """
     with ThreadPoolExecutor(PARALLEL) as pool:
-        return list(pool.map(lambda image: _push_nothing(image, store), absent))
+        return list(pool.map(lambda image: _push_placeholder(image, registry), images))
 
 
-def _push_nothing(image: Image, store: ImageRegistry) -> ImageStatus:
-    system, _, architecture = store.platform.partition("/")
+def _push_placeholder(image: Image, registry: ImageRegistry) -> ImageStatus:
+    system, _, architecture = registry.platform.partition("/")
     labels = {"org.opencontainers.image.ref.name": f"{image.repository}:{image.tag}"}
     layers = {"type": "layers", "diff_ids": [_described(_LAYER, "")["digest"]]}
     config = _json(
@@ -393,13 +399,15 @@ def _push_nothing(image: Image, store: ImageRegistry) -> ImageStatus:
         "layers": [_described(_LAYER, "layer.v1.tar")],
     }
     text = _json(manifest)
-    store.registry.push(image.repository, image.tag, (config, _LAYER), text)
+    registry.client.push(image.repository, image.tag, (config, _LAYER), text)
     digest = _described(text, "manifest.v1+json")["digest"]
-    return ImageStatus(image, ImageState.OK, store.reference(image, digest), (store.platform,))
+    return ImageStatus(
+        image, ImageState.OK, registry.reference(image, digest), (registry.platform,)
+    )
 
 
 def _described(data: bytes, kind: str) -> dict[str, Any]:
-    """A descriptor of the image specification."""
+    """A content descriptor of the image specification."""
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     return {"mediaType": f"{_OCI}.{kind}", "digest": digest, "size": len(data)}
 

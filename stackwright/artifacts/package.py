@@ -1,9 +1,9 @@
-"""Rendering to Bundle: function zips and templates, each named by its content; no network but
-pip's, no credentials.
+"""Package a `Rendering` as a `Bundle`: templates and function zips, each named by its content.
+Needs no credentials, and no network except for pip.
 
-Local paths in TemplateURL and Code become the addresses of artifacts, replaced in the text where
-they stand, so that comments, layout and line numbers stay as reviewed. Nested templates come first:
-a parent's hash covers its children.
+Local paths in TemplateURL and Code are replaced in the text by the addresses of artifacts, so that
+comments, layout and line numbers stay as reviewed. Nested templates are packaged first: the hash of
+a parent covers its children.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ _BUCKET = re.compile(r"(?!.*(\.\.|\.-|-\.))[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 def package_rendering(rendering: Rendering, folder: S3Folder | None = None) -> Bundle:
-    """The artifacts of a rendering, and its templates with their addresses.
+    """Package the templates and functions of a rendering.
 
-    ``folder`` is where they will be uploaded; without one, addresses are paths relative to one
-    folder that holds all artifacts. A function's Code may be a folder (zipped with the packages of
+    ``folder`` is the place of the upload; without one, addresses are paths relative to a folder
+    that holds all artifacts. A function's Code may be a folder (zipped with the packages of
     its ``requirements.txt``, and with the dotenv files that ``Metadata: {stackwright: {env_files:
     [aws.env, .env]}}`` names), a zip, or a single file. Raises InputError with the problems of all
     functions and templates together.
     """
     if folder is not None and not _BUCKET.fullmatch(folder.bucket):
-        message = f"{folder.bucket!r} is no name of an S3 bucket"
+        message = f"{folder.bucket!r} is not a valid name of an S3 bucket"
         raise InputError.of(
             "SW608", message, hint="3 to 63 lower-case letters, digits, dots and hyphens"
         )
@@ -104,7 +104,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 class _Packager:
-    """Packages one rendering; templates and zips that are used twice are made once."""
+    """Packages one rendering; templates and zips that are used twice are packaged once."""
 
     def __init__(self, rendering: Rendering, folder: S3Folder | None) -> None:
         self._rendering = rendering
@@ -116,22 +116,22 @@ class _Packager:
         self.problems: list[Problem] = []
 
     def template(self, document: Document) -> PackagedTemplate:
-        """The document with the addresses of what it refers to."""
+        """Package a document, after the nested templates and functions that it refers to."""
         if document.name in self._templates:
-            made = self._templates[document.name]
-            if made is None:
+            packaged = self._templates[document.name]
+            if packaged is None:
                 raise self._error(document, (), "SW605", "the template refers to itself")
-            return made
+            return packaged
         self._templates[document.name] = None
         data = self._rewritten(document).encode()
         suffix = PurePosixPath(document.path).suffix
         artifact = self._artifact(data, f".template{suffix}")
-        self._templates[document.name] = made = PackagedTemplate(
+        self._templates[document.name] = packaged = PackagedTemplate(
             document.name,
             artifact,
             self._folder.url(artifact.name) if self._folder else f"./{artifact.name}",
         )
-        return made
+        return packaged
 
     def _artifact(self, data: bytes, suffix: str) -> Artifact:
         digest = hashlib.sha256(data).hexdigest()
@@ -139,7 +139,7 @@ class _Packager:
         return self.artifacts.setdefault(name, Artifact(name, digest, data))
 
     def _rewritten(self, document: Document) -> str:
-        """The text with each local path replaced at its place; a path that fails is a problem and
+        """The text with each local path replaced in place; a path that fails is a problem, and
         stays."""
         text, done, pieces = document.text, 0, []
         for name, resource, node in _local_paths(document):
@@ -170,16 +170,18 @@ class _Packager:
         )
 
     def _nested(self, document: Document, name: str, path: str) -> str:
-        wanted = posixpath.normpath(posixpath.join(posixpath.dirname(document.path), path))
-        found = next((each for each in self._rendering.documents if each.path == wanted), None)
-        if found is None:
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(document.path), path))
+        nested = next(
+            (candidate for candidate in self._rendering.documents if candidate.path == target), None
+        )
+        if nested is None:
             raise self._error(
                 document,
                 (name, "Properties", "TemplateURL"),
                 "SW605",
-                f"no stack renders to {wanted}",
+                f"no stack renders to {target}",
             )
-        address = self.template(found).address
+        address = self.template(nested).address
         return address if document.path.endswith(".yaml") else json.dumps(address)
 
     def _function(
@@ -234,13 +236,13 @@ class _Packager:
     ) -> tuple[str, ...]:
         metadata = resource.get("Metadata")
         settings = metadata.get("stackwright") if isinstance(metadata, dict) else None
-        wanted = settings.get("env_files", []) if isinstance(settings, dict) else []
-        if not isinstance(wanted, list) or any(each not in _ENV_FILES for each in wanted):
+        names = settings.get("env_files", []) if isinstance(settings, dict) else []
+        if not isinstance(names, list) or any(file not in _ENV_FILES for file in names):
             message = f"env_files of {name} may name aws.env and .env only"
             raise self._error(
                 document, (name, "Metadata", "stackwright", "env_files"), "SW606", message
             )
-        return tuple(sorted(wanted))
+        return tuple(sorted(names))
 
     def _error(
         self, document: Document, place: tuple[str, ...], code: str, message: str
@@ -253,7 +255,7 @@ class _Packager:
 
 
 def _unzipped(data: bytes) -> int | None:
-    """Bytes that a zip takes once unpacked; None where it is damaged."""
+    """Size of the unpacked files of a zip in bytes; None where it is damaged."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return sum(entry.file_size for entry in archive.infolist())
@@ -262,15 +264,15 @@ def _unzipped(data: bytes) -> int | None:
 
 
 def _local_paths(document: Document) -> Iterator[tuple[str, Mapping[str, Any], yaml.ScalarNode]]:
-    """Logical ID, resource and node of every property that is a local path, in the order of the
+    """Logical ID, resource and node of every property that is a local path, in order of the
     text."""
     resources = document.resources()
-    if not any(each.get("Type") in _LOCAL for each in resources.values()):
+    if not any(resource.get("Type") in _LOCAL for resource in resources.values()):
         return  # parsing takes much longer
     root = compose_yaml(document.text, document.path)
     for name, node in _entries(_child(root, "Resources")):
-        wanted = _LOCAL.get(str(resources.get(name, {}).get("Type")))
-        value = _child(_child(node, "Properties"), wanted) if wanted else None
+        key = _LOCAL.get(str(resources.get(name, {}).get("Type")))
+        value = _child(_child(node, "Properties"), key) if key else None
         if (
             isinstance(value, yaml.ScalarNode)
             and not value.tag.startswith("!")

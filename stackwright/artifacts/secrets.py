@@ -1,8 +1,7 @@
-"""keys.env to Secrets Manager: one JSON object in each secret of the parameters, a new version only
-for a change.
+"""Push keys.env to Secrets Manager: one JSON object in each secret of the parameters, and a new
+version only for a change.
 
-Values are read here, compared here, and handed to AWS; what leaves this module are names and
-version ids.
+Values are read here, compared here, and passed to AWS; other modules get names and version ids.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from ..config import read_dotenv
 from ..core import AwsError, Config, InputError, Location, Problem, StackwrightError, command_line
 
 KEPT = 15
-"""Versions of a secret that releases can be restored with. Five of the 20 labels are left to AWS,
-which uses three, and to others."""
+"""Versions of a secret that are kept for restoring releases. A secret has at most 20 labels; five
+remain for AWS, which uses three, and for others."""
 _LABEL = "kept-"
 KEYS = "keys.env"
 _IGNORED = {
@@ -37,29 +36,29 @@ https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.htm
 
 @dataclass(frozen=True, slots=True)
 class KeyValues:
-    """The values of keys.env by name; they are never shown."""
+    """The values of keys.env by name, hidden in ``repr``."""
 
     values: Mapping[str, str] = field(repr=False)
 
     def text(self) -> str:
-        """The secret's value: one JSON object, the same text for the same values."""
+        """The value of the secret: one JSON object with sorted keys."""
         return json.dumps(
             dict(sorted(self.values.items())), ensure_ascii=False, separators=(",", ":")
         )
 
 
 class KeyState(StrEnum):
-    """Whether a secret's current version has a key as it is needed."""
+    """The state of one key in the current version of a secret."""
 
     OK = "ok"
     MISSING = "missing"
     EMPTY = "empty"
     UNKNOWN = "unknown"
-    """In the secret, but not among the names of keys.env.example."""
+    """In the secret, but not in keys.env.example."""
 
 
 class SecretStatus(Struct, frozen=True):
-    """One secret as it is: its current version (None: no value yet), and the state of each key."""
+    """A secret: its current version (None: no value yet), and the state of each key."""
 
     name: str
     exists: bool
@@ -79,8 +78,8 @@ class SecretStatus(Struct, frozen=True):
 
 
 class SecretDifference(Struct, frozen=True):
-    """What pushing would change in one secret, by the names of keys; ``version`` is the current
-    one."""
+    """The change that a push makes to one secret, by the names of keys; ``version`` is its current
+    version."""
 
     name: str
     version: str | None
@@ -88,19 +87,19 @@ class SecretDifference(Struct, frozen=True):
     changed: tuple[str, ...]
     removed: tuple[str, ...]
     replaces_text: bool = False
-    """The current value is no JSON object of texts, so nothing in it can be compared."""
+    """The current value is not a JSON object of strings, so that its keys cannot be compared."""
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to push."""
+        """Whether the push changes nothing."""
         return self.version is not None and not (
             self.added or self.changed or self.removed or self.replaces_text
         )
 
 
 def read_keys(config: Config, folder: Path) -> KeyValues:
-    """The values of the folder's keys.env; raises InputError where one that is needed is missing or
-    empty."""
+    """Read keys.env in a folder. Raises InputError: SW420 without the file, SW421 for a needed key
+    that is missing or empty, SW422 for a file that is too large for a secret."""
     path = folder / KEYS
     shown = (
         path.relative_to(config.project).as_posix()
@@ -108,21 +107,21 @@ def read_keys(config: Config, folder: Path) -> KeyValues:
         else path.as_posix()
     )
     if not path.is_file():
-        hint = f"copy {shown}.example to {shown} and fill it in{_IGNORED.get(_ignored(path), '')}"
+        hint = f"copy {shown}.example to {shown} and fill it in{_IGNORED.get(_ignore_status(path), '')}"
         raise InputError.of(
-            "SW420", f"there is no {shown}, so there are no values to compare or push", hint=hint
+            "SW420", f"{shown} does not exist: no values to compare or push", hint=hint
         )
-    found, problems = read_dotenv(path.read_text(encoding="utf-8-sig"), shown)
+    variables, problems = read_dotenv(path.read_text(encoding="utf-8-sig"), shown)
     needed = config.dotenv.secret_names
     problems += [
-        Problem("SW421", f"{name} is missing or empty in {KEYS}", (at,), "give it a value")
+        Problem("SW421", f"{name} is missing or empty in {KEYS}", (location,), "give it a value")
         for name in needed
-        if name not in found or not found[name].value
-        for at in [found[name].location if name in found else Location(shown)]
+        if name not in variables or not variables[name].value
+        for location in [variables[name].location if name in variables else Location(shown)]
     ]
     if problems:
         raise InputError(problems)
-    keys = KeyValues({name: variable.value for name, variable in found.items()})
+    keys = KeyValues({name: variable.value for name, variable in variables.items()})
     if len(keys.text().encode()) > SIZE_LIMIT:
         message = f"{KEYS} is larger than the {SIZE_LIMIT:,} bytes that a secret may have"
         raise InputError.of(
@@ -131,9 +130,9 @@ def read_keys(config: Config, folder: Path) -> KeyValues:
     return keys
 
 
-def _ignored(path: Path) -> int:
-    """git's exit status: 0 where it ignores a file, 1 where it does not; anything else where nobody
-    can tell."""
+def _ignore_status(path: Path) -> int:
+    """The exit status of ``git check-ignore``: 0 where git ignores the file, 1 where it does not,
+    128 where it is unknown."""
     command = ["git", "check-ignore", "-q", path.name]
     try:
         return subprocess.run(
@@ -144,70 +143,68 @@ def _ignored(path: Path) -> int:
 
 
 def secret_names(config: Config) -> dict[str, str]:
-    """The secrets that hold keys.env, by their key under ``secrets`` in the parameters; raises
-    InputError for none."""
-    given = config.parameters.get("secrets")
-    entries = given.items() if isinstance(given, dict) else ()
-    found = {
+    """Key under ``secrets`` in the parameters -> name of the secret. Raises InputError (SW423)
+    without any."""
+    parameters = config.parameters.get("secrets")
+    entries = parameters.items() if isinstance(parameters, dict) else ()
+    names = {
         key: str(entry["name"])
         for key, entry in entries
         if isinstance(entry, dict) and entry.get("name")
     }
-    if not found:
+    if not names:
         hint = "write secrets: {app: {name: …}} into the parameters"
         raise InputError.of(
             "SW423", f"the environment {config.environment} names no secret", hint=hint
         )
-    return found
+    return names
 
 
 def read_secret_status(config: Config, aws: Storage) -> list[SecretStatus]:
-    """What is in each secret, held against the names of keys.env.example."""
+    """Compare the keys of each secret with keys.env.example. Raises AwsError, InputError."""
     return [
         _status(name, config.dotenv.secret_names, aws) for name in secret_names(config).values()
     ]
 
 
 def resolve_versions(config: Config, aws: Storage) -> dict[str, str]:
-    """Key under ``secrets`` -> the version id that a deployment binds; raises InputError where a
-    key has no value."""
-    found = {
+    """Key under ``secrets`` -> version id that a deployment binds. Raises InputError (SW426) where
+    a key has no value."""
+    statuses = {
         key: _status(name, config.dotenv.secret_names, aws)
         for key, name in secret_names(config).items()
     }
     problems = [
         problem
-        for each in found.values()
-        if not each.ready
-        for problem in _unready(each, config.environment)
+        for status in statuses.values()
+        if not status.ready
+        for problem in _unready(status, config.environment)
     ]
     if problems:
         raise InputError(problems)
-    return {key: each.version for key, each in found.items() if each.version is not None}
+    return {key: status.version for key, status in statuses.items() if status.version is not None}
 
 
-def _unready(each: SecretStatus, environment: str) -> Iterator[Problem]:
+def _unready(status: SecretStatus, environment: str) -> Iterator[Problem]:
     hint = command_line(f"secrets push --env {environment}")
-    if each.version is None:
-        yield Problem("SW426", f"the secret {each.name} has no value", (), hint)
+    if status.version is None:
+        yield Problem("SW426", f"the secret {status.name} has no value", (), hint)
         return
-    for key, state in each.keys.items():
+    for key, state in status.keys.items():
         if state in (KeyState.MISSING, KeyState.EMPTY):
-            yield Problem("SW426", f"{key} is {state} in the secret {each.name}", (), hint)
+            yield Problem("SW426", f"{key} is {state} in the secret {status.name}", (), hint)
 
 
 def keep_version(name: str, version: str, release: int, aws: Storage) -> None:
-    """Label a version so that Secrets Manager keeps it when newer ones come: a release can then be
-    restored.
+    """Label a version ``kept-<release>``, so that Secrets Manager keeps it for restoring a release.
 
-    A version without a label is deprecated, and deleted once a secret has more than about 100 of
-    them. The label has the number of the first of the releases that use the version one after the
-    other; one that comes back, by a rollback, gets another. A secret can have 20 labels in all:
-    beyond ``KEPT`` of ours the versions that were in use longest ago lose theirs. Raises
-    InputError, AwsError. Source:
+    Secrets Manager deletes versions without a label once a secret has more than about 100. The
+    label holds the number of the first of the consecutive releases that use the version; a version
+    that comes back by a rollback gets a new label. Above ``KEPT`` labels, the versions that were in
+    use longest ago lose theirs. Raises InputError, AwsError. Source:
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
     """
-    secret = require_usable(name, aws)
+    secret = require_usable(name, aws.secret(name))
     held = {
         label: id_
         for id_, labels in secret.versions.items()
@@ -218,7 +215,7 @@ def keep_version(name: str, version: str, release: int, aws: Storage) -> None:
     if earlier and max(held, key=_number) in earlier:
         return
     ours = f"{_LABEL}{release:06}"
-    before = held.pop(ours, None)  # of an environment that was made anew
+    before = held.pop(ours, None)  # a label of an earlier environment of this name
     others = sorted(held.keys() - set(earlier), key=_number)
     for label in others[: max(len(others) - KEPT + 1, 0)]:
         _label(name, None, label, aws, held[label])
@@ -228,9 +225,11 @@ def keep_version(name: str, version: str, release: int, aws: Storage) -> None:
 
 
 def _label(name: str, version: str | None, label: str, aws: Storage, holder: str | None) -> None:
-    """Give a version, or none, the label that ``holder`` has. Where the answer is lost and the call
-    tried again, the holder does not have it any more, which Secrets Manager refuses. Raises
-    AwsError."""
+    """Move a label from ``holder`` to a version (None: to no version). Raises AwsError.
+
+    botocore repeats the call after a lost answer; Secrets Manager then refuses it, since the holder
+    has lost the label already. That is no error.
+    """
     try:
         aws.label_secret_version(name, version, label, holder=holder)
     except AwsError as error:
@@ -239,29 +238,29 @@ def _label(name: str, version: str | None, label: str, aws: Storage, holder: str
 
 
 def _holder(label: str, secret: Secret | None) -> str | None:
-    found = secret.versions.items() if secret else ()
-    return next((version for version, labels in found if label in labels), None)
+    versions = secret.versions.items() if secret else ()
+    return next((version for version, labels in versions if label in labels), None)
 
 
 def _number(label: str) -> int:
-    found = label.removeprefix(_LABEL)
-    return int(found) if found.isdecimal() else 0
+    digits = label.removeprefix(_LABEL)
+    return int(digits) if digits.isdecimal() else 0
 
 
 def _status(name: str, needed: Sequence[str], aws: Storage) -> SecretStatus:
     secret = aws.secret(name)
     version = secret.current if secret is not None and secret.deleted is None else None
-    held = _object(aws.secret_value(name, version)) if version else None
-    held = held or {}
+    values = _object(aws.secret_value(name, version)) if version else None
+    values = values or {}
     states = {
         key: KeyState.UNKNOWN
         if key not in needed
         else KeyState.MISSING
-        if key not in held
+        if key not in values
         else KeyState.OK
-        if held[key]
+        if values[key]
         else KeyState.EMPTY
-        for key in sorted({*needed, *held})
+        for key in sorted({*needed, *values})
     }
     return SecretStatus(name, secret is not None, version, states)
 
@@ -269,37 +268,35 @@ def _status(name: str, needed: Sequence[str], aws: Storage) -> SecretStatus:
 def compare_secrets(
     config: Config, keys: KeyValues, aws: Storage, *, absent: bool = False
 ) -> list[SecretDifference]:
-    """What `push` would change; raises InputError where a secret is missing or being deleted.
+    """Find the changes that `push_secrets` makes. Raises StackwrightError with every secret that is
+    missing (SW424) or scheduled for deletion (SW425).
 
-    With ``absent``, a secret that a deployment will make first counts as one without a value.
+    With ``absent``, a secret that the deployment creates first counts as one without a value.
     """
     problems: list[Problem] = []
-    found: list[SecretDifference] = []
+    differences: list[SecretDifference] = []
     for name in secret_names(config).values():
         secret = aws.secret(name)
         if absent and secret is None:
-            found.append(SecretDifference(name, None, tuple(sorted(keys.values)), (), ()))
+            differences.append(SecretDifference(name, None, tuple(sorted(keys.values)), (), ()))
             continue
         try:
-            found.append(_difference(_require_usable(name, secret), name, keys, aws))
+            differences.append(_difference(require_usable(name, secret), name, keys, aws))
         except InputError as error:
             problems += error.problems
     if problems:
         raise StackwrightError(problems)
-    return found
+    return differences
 
 
-def require_usable(name: str, aws: Storage) -> Secret:
-    """The secret; raises InputError where there is none, or it is being deleted."""
-    return _require_usable(name, aws.secret(name))
-
-
-def _require_usable(name: str, secret: Secret | None) -> Secret:
+def require_usable(name: str, secret: Secret | None) -> Secret:
+    """The secret itself. Raises InputError where it does not exist (SW424), or is scheduled for
+    deletion (SW425)."""
     if secret is None:
-        hint = "deploy the stack that makes it; its value is put afterwards"
-        raise InputError.of("SW424", f"there is no secret {name}", hint=hint)
+        hint = "deploy the stack that creates it, then push its value"
+        raise InputError.of("SW424", f"the secret {name} does not exist", hint=hint)
     if secret.deleted is not None:
-        message = f"the secret {name} is to be deleted on {secret.deleted:%Y-%m-%d}"
+        message = f"the secret {name} is scheduled for deletion on {secret.deleted:%Y-%m-%d}"
         raise InputError.of(
             "SW425", message, hint=f"aws secretsmanager restore-secret --secret-id {name}"
         )
@@ -308,8 +305,8 @@ def _require_usable(name: str, secret: Secret | None) -> Secret:
 
 def _difference(secret: Secret, name: str, keys: KeyValues, aws: Storage) -> SecretDifference:
     version = secret.current
-    held = _object(aws.secret_value(name, version)) if version else {}
-    old = held or {}
+    current_values = _object(aws.secret_value(name, version)) if version else {}
+    old = current_values or {}
     return SecretDifference(
         name,
         version,
@@ -318,12 +315,12 @@ def _difference(secret: Secret, name: str, keys: KeyValues, aws: Storage) -> Sec
             sorted(key for key in keys.values.keys() & old.keys() if keys.values[key] != old[key])
         ),
         removed=tuple(sorted(old.keys() - keys.values.keys())),
-        replaces_text=held is None,
+        replaces_text=current_values is None,
     )
 
 
 def _object(text: str) -> dict[str, str] | None:
-    """A secret's value as names and texts; None where it is anything else."""
+    """The value of a secret as a map of strings; None where it is not one."""
     try:
         data = json.loads(text)
     except ValueError:
@@ -338,19 +335,23 @@ def _object(text: str) -> dict[str, str] | None:
 def push_secrets(
     differences: Sequence[SecretDifference], keys: KeyValues, aws: Storage
 ) -> dict[str, str]:
-    """Put a new version into each secret that differs; the secret's name -> the version that is now
-    current."""
+    """Put a new version into each secret that differs; returns its name -> the current version.
+    Raises AwsError, InputError."""
     pushed: dict[str, str] = {}
-    for each in differences:
-        pushed[each.name] = each.version or ""
-        if not each.empty:
-            pushed[each.name] = put_version(
-                require_usable(each.name, aws), str(uuid.uuid4()), keys, aws
+    for difference in differences:
+        pushed[difference.name] = difference.version or ""
+        if not difference.empty:
+            pushed[difference.name] = put_version(
+                require_usable(difference.name, aws.secret(difference.name)),
+                str(uuid.uuid4()),
+                keys,
+                aws,
             )
     return pushed
 
 
 def put_version(secret: Secret, version: str, keys: KeyValues, aws: Storage) -> str:
-    """Put the values under a version id (a UUID), which becomes current."""
+    """Put the values under a version id (a UUID), which becomes current; returns the id. Raises
+    AwsError."""
     aws.put_secret_value(secret.name, version, keys.text())
     return version

@@ -1,7 +1,7 @@
-"""Artifacts to S3: only what is not there, several at a time, each with its checksum.
+"""Upload artifacts to S3: only missing ones, several at a time, each with its checksum.
 
-Objects are named by their content, so a run that was interrupted goes on where it stopped, two runs
-cannot disagree, and what an older release refers to is never overwritten.
+Objects are named by their content: an interrupted upload continues where it stopped, parallel
+uploads cannot conflict, and artifacts of older releases are never overwritten.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..core import Artifact, AwsError, Bundle, Problem, S3Folder, StackwrightErr
 
 
 class Transfer(StrEnum):
-    """What became of one artifact."""
+    """The outcome for one artifact."""
 
     UPLOADED = "uploaded"
     PRESENT = "already there"
@@ -25,25 +25,24 @@ class Transfer(StrEnum):
 
 
 class UploadResult(Struct, frozen=True):
-    """Artifact names by what became of them."""
+    """Artifact name -> outcome."""
 
     transfers: dict[str, Transfer]
 
     def count(self, transfer: Transfer) -> int:
         """How many artifacts had this outcome."""
-        return sum(each is transfer for each in self.transfers.values())
+        return sum(outcome is transfer for outcome in self.transfers.values())
 
 
 def upload_bundle(
     bundle: Bundle, account: str, aws: Storage, done: Callable[[Artifact], None] = lambda _: None
 ) -> UploadResult:
-    """Bring the artifacts to the bundle's bucket, which must belong to ``account``; ``done`` is
-    called for each.
+    """Upload the artifacts to the bundle's bucket, which must belong to ``account``; ``done`` is
+    called after each.
 
-    A bucket's name can be guessed and taken by others, so the owner is compared with every call. An
-    object whose checksum is not that of its name was altered: it gets its content back. Raises
-    StackwrightError with the problems of all artifacts; those that could be uploaded are there
-    then, and are not sent again.
+    The name of a bucket can be guessed and taken by others, so every call compares the owner. An
+    object whose checksum differs from its name was altered, and is uploaded again. Raises
+    StackwrightError with the problems of all artifacts; the other artifacts are uploaded by then.
     """
     folder = bundle.folder
     if folder is None:
@@ -67,8 +66,8 @@ def upload_bundle(
 
 def _send(artifact: Artifact, folder: S3Folder, account: str, aws: Storage) -> Transfer:
     key = folder.key(artifact.name)
-    found = aws.object_checksum(folder.bucket, key, account)
-    if found == artifact.sha256:
+    checksum = aws.object_checksum(folder.bucket, key, account)
+    if checksum == artifact.sha256:
         return Transfer.PRESENT
     aws.put_object(folder.bucket, key, artifact.data, artifact.sha256, account)
-    return Transfer.UPLOADED if found is None else Transfer.REPAIRED
+    return Transfer.UPLOADED if checksum is None else Transfer.REPAIRED

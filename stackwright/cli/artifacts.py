@@ -357,16 +357,11 @@ def _transfer(
         list_images,
         require_images,
     )
-    from ..emulator import is_local_registry
 
     config = load_config(options)
     wanted = _with(kind, list_images(config, names), names)
     store = _store(config)
-    real = (
-        _or_stand_in(config, wanted, store, program)
-        if is_local_registry(store.registry.host)
-        else wanted
-    )
+    real = _or_stand_in(config, wanted, store, program) if store.is_local else wanted
     found = action(real, store, _engine(program)) if real else []
     found = [*found, *store.status([image for image in wanted if image not in real])]
     _print(_image_lines(found), [_image_data(each) for each in found], style)

@@ -128,14 +128,13 @@ class ImageSupply:
             push_images,
             push_placeholders,
         )
-        from ..emulator import is_local_registry
 
         config, registry = self.environment.config, self.registry()
         states = registry.status(list_images(config))
         missing = [status.image for status in states if status.state is ImageState.MISSING]
         if missing:
             self.say(f"pushing images: {', '.join(image.name for image in missing)}")
-            if is_local_registry(registry.registry.host):
+            if registry.is_local:
                 states += push_placeholders(missing, registry)
             else:
                 engine = ContainerEngine.find()
@@ -230,7 +229,7 @@ class SecretSupply:
 
         keys = self.keys()
         for change in plan.secret_changes:
-            secret = require_usable(change.name, self.environment.aws)
+            secret = require_usable(change.name, self.environment.aws.secret(change.name))
             if change.version in secret.versions:
                 continue  # put by a run that was interrupted
             if keys is None:

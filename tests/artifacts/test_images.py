@@ -125,7 +125,7 @@ def test_from_a_context_to_a_digest(site: Site) -> None:
     assert before.returncode == 1
     assert before.stdout == f"web  missing  {site.host}/{site.team}/web:1.0\n"
     assert "SW445 web: " in before.stderr
-    assert "stackwright images push --env dev web" in before.stderr
+    assert "render.py images push --env dev web" in before.stderr
     built = site.run("build")
     assert (built.returncode, built.stdout) == (0, f"localhost/{site.team}/web:1.0\n"), built.stderr
     pushed = site.run("push", "--format", "json")
@@ -282,8 +282,13 @@ def test_the_registrys_password_is_written_nowhere(site: Site, tmp_path: Path, p
 @pytest.mark.parametrize(
     ("verb", "old", "new", "words"),
     [
-        ("push", "team/web", "team/absent", "SW444 web: there is no repository team/absent"),
-        ("mirror", "team/cache", "team/absent", "SW444 cache: there is no repository team/absent"),
+        ("push", "team/web", "team/absent", "SW444 web: the repository team/absent does not exist"),
+        (
+            "mirror",
+            "team/cache",
+            "team/absent",
+            "SW444 cache: the repository team/absent does not exist",
+        ),
         (
             "push",
             "title: x",
@@ -294,7 +299,7 @@ def test_the_registrys_password_is_written_nowhere(site: Site, tmp_path: Path, p
             "build",
             "services/web",
             "services/gone",
-            "SW447 web: there is no folder services/gone to build it from",
+            "SW447 web: its folder services/gone does not exist",
         ),
         ("status nothing", "title: x", "title: x", "SW443 no image nothing"),
         ("push cache", "title: x", "title: x", "the image cache has no context in the parameters"),
@@ -403,8 +408,8 @@ def test_what_tags_hold_is_told_by_ecr_alone(moto: str, project: Make) -> None:
 
 def test_ecrs_own_host_is_taken_without_another(project: Make) -> None:
     aws = FakeAws(login=Login("AWS", "p", "https://1.dkr.ecr.us-east-2.amazonaws.com"))
-    assert ImageRegistry(project().load(), aws).registry.host == "1.dkr.ecr.us-east-2.amazonaws.com"
-    assert not ImageRegistry(project().load(), aws).registry.insecure
+    assert ImageRegistry(project().load(), aws).client.host == "1.dkr.ecr.us-east-2.amazonaws.com"
+    assert not ImageRegistry(project().load(), aws).client.insecure
 
 
 @pytest.mark.parametrize(
@@ -430,7 +435,7 @@ def test_a_wrong_password_is_said(ecr: str) -> None:
 
 
 def test_a_registry_that_is_not_there() -> None:
-    with pytest.raises(ImageError, match=r"127\.0\.0\.1:9 does not give team/web/manifests/1"):
+    with pytest.raises(ImageError, match=r"127\.0\.0\.1:9 failed to return team/web/manifests/1"):
         RegistryClient("127.0.0.1:9", None).manifest("team/web", "1")
 
 

@@ -623,7 +623,7 @@ def test_a_folder_that_cannot_be_written(project: Make, tmp_path: Path) -> None:
     "name", ["b", "Upper", "a..b", "a.-b", "-a-", "a" * 64, "under_score", "a/b"]
 )
 def test_what_is_no_bucket(project: Make, name: str) -> None:
-    with pytest.raises(InputError, match="is no name of an S3 bucket"):
+    with pytest.raises(InputError, match="is not a valid name of an S3 bucket"):
         bundle(project(BASE), S3Folder(name, "us-east-2"))
 
 

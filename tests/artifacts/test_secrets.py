@@ -164,7 +164,7 @@ def test_only_what_git_ignores_is_said_to_be_ignored(
 @pytest.mark.parametrize(
     ("changes", "code", "words"),
     [
-        ({"env/dev/keys.env": None}, "SW420", "there is no env/dev/keys.env"),
+        ({"env/dev/keys.env": None}, "SW420", "env/dev/keys.env does not exist"),
         (
             {"env/dev/keys.env": "OPENAI_API_KEY=\nSEARCH_API_KEY=x\n"},
             "SW421",
@@ -186,7 +186,7 @@ def test_only_what_git_ignores_is_said_to_be_ignored(
             "SW404",
             "parameters for 999988887777",
         ),
-        ({}, "SW424", "there is no secret team/app"),
+        ({}, "SW424", "the secret team/app does not exist"),
     ],
 )
 def test_what_is_refused_before_anything_is_put(
@@ -205,7 +205,7 @@ def test_a_secret_that_is_to_be_deleted(ready: Project) -> None:
     client("secretsmanager").delete_secret(SecretId="team/app", RecoveryWindowInDays=7)
     result = ready.invoke("secrets", "push", "--env", "dev")
     assert result.exit_code == 1
-    assert "SW425 the secret team/app is to be deleted on 20" in result.stderr
+    assert "SW425 the secret team/app is scheduled for deletion on 20" in result.stderr
     assert "aws secretsmanager restore-secret --secret-id team/app" in result.stderr
 
 
@@ -368,7 +368,7 @@ def test_a_kept_version_has_a_label_of_its_own(ready: Project) -> None:
     for _ in range(2):
         keep_version("team/app", first, 7, aws)
     assert versions() == {first: ["AWSCURRENT", "kept-000007"]}
-    with pytest.raises(StackwrightError, match="there is no secret team/absent"):
+    with pytest.raises(StackwrightError, match="the secret team/absent does not exist"):
         keep_version("team/absent", first, 7, aws)
 
 

@@ -434,7 +434,7 @@ DAYS = [
         "the secret is deleted",
         delete_secret,
         1,
-        "SW425 the secret news-dev/app is to be deleted on",
+        "SW425 the secret news-dev/app is scheduled for deletion on",
     ),
 ]
 

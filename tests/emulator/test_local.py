@@ -119,7 +119,7 @@ def test_images_stand_in_where_there_is_nothing_to_send(made, path):
     """Without podman and sources: the first command starts the emulator, what is there stays."""
     refused = made.invoke("images", "push", "--env", "local")
     assert "started the local CloudFormation at http://127.0.0.1:" in refused.stderr
-    assert "SW444 web: there is no repository team/web" in refused.stderr
+    assert "SW444 web: the repository team/web does not exist" in refused.stderr
     assert "AWS_ENDPOINT_URL" not in os.environ
     repositories(lifecycle.running(local.local_folder(made.folder)).url)
 
@@ -156,7 +156,7 @@ def test_a_source_that_does_not_answer_has_a_stand_in_too(made, path):
         in done.stderr
     )
     done = made.invoke("images", "push", "--env", "local")
-    assert "(there is no folder services/web to build it from)" in done.stderr
+    assert "(its folder services/web does not exist)" in done.stderr
 
 
 def test_nothing_stands_in_elsewhere(made, path, monkeypatch):

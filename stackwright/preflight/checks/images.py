@@ -61,9 +61,7 @@ class Images(Check):
 
     def _how_pushed(self, image: Image, registry: ImageRegistry) -> str:
         """How the deployment pushes a missing image; empty where it cannot."""
-        from ...emulator import is_local_registry
-
-        if is_local_registry(registry.registry.host):
+        if registry.is_local:
             return "pushes a placeholder"
         if image.source:
             return "mirrors it"
