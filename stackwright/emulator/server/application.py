@@ -24,14 +24,14 @@ from ..api.cloudformation import LocalCloudFormation
 from ..api.errors import ApiError
 from ..services.account import EmulatedAccount
 from ..services.backend import connect_moto
-from ..services.ecs import Ecs
+from ..services.ecs.actions import EcsActions
+from ..services.ecs.rollouts import ServiceRollouts
 from ..services.functions import Functions, invoked_function
 from ..services.mirrors import MIRRORS
 from ..services.moto_application import read_server
 from ..services.moto_runtime import MotoRuntime
 from ..services.moto_services import MotoServices
 from ..services.registry import Blobs, LocalRegistry, is_registry
-from ..services.rollout import ServiceRollouts
 from ..world.backend import Backend, BackendContext, connect_schemas
 from ..world.faults import RequestFault, restore_faults
 from ..world.settings import EmulatorSettings
@@ -210,7 +210,7 @@ class Application:
         if "X-Amz-Target" not in request.headers or not isinstance(arguments, dict):
             return self._answer_by_moto(request, request.get_data())
         with self._lock:
-            ecs = Ecs(rollouts, self.engine.pages.size, pass_on)
+            ecs = EcsActions(rollouts, self.engine.pages.size, pass_on)
             return ecs.answer(action_of(request), arguments)
 
     def _answer_by_moto(self, request: Request, body: bytes, **changed: str) -> Response:

@@ -6,9 +6,11 @@ from functools import partial
 
 from ..world.backend import Backend, BackendContext
 from .drift_reader import MotoDriftReader
+from .ecs.context import EcsContext
+from .ecs.rollout import SERVICE
+from .ecs.rollouts import SCALABLE_TARGET, ServiceRollouts
 from .moto_services import MotoServices, StoredParameters, look_up_dynamic
 from .provider import MotoProvider
-from .rollout import SCALABLE, SERVICE, ServiceRollouts
 
 
 def connect_moto(
@@ -17,19 +19,24 @@ def connect_moto(
     """The backend whose resources exist in moto, and the rollouts of its ECS services."""
     settings = context.settings
     rollouts = ServiceRollouts(
-        context.clock,
-        services,
-        settings.pseudo,
-        context.latency,
-        context.identities.uuid,
-        settings.pulls,
-        context.faults.is_unhealthy,
+        EcsContext(
+            context.clock,
+            services,
+            settings.pseudo,
+            context.latency,
+            context.identities.uuid,
+            settings.pulls,
+            context.faults.is_unhealthy,
+        )
     )
     backend = Backend(
         provider=MotoProvider(context.identities, services),
         stored=StoredParameters(services),
         resolve_dynamic=partial(look_up_dynamic, services),
         drift_reader=MotoDriftReader(services),
-        waiters={SERVICE: rollouts.settle, SCALABLE: rollouts.bounded},
+        waiters={
+            SERVICE: rollouts.wait_for_service,
+            SCALABLE_TARGET: rollouts.wait_for_scaling,
+        },
     )
     return backend, rollouts

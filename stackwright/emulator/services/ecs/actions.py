@@ -1,4 +1,4 @@
-"""The actions of ECS that moto has not, or not as ECS does them: they belong to the rollouts.
+"""The actions of ECS that moto lacks, or that rollouts have to know of.
 
 docs.aws.amazon.com/AmazonECS/latest/APIReference/. Arguments and results have the API's own shapes.
 """
@@ -11,7 +11,8 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from .rollout import ENDED, ServiceRollouts
+from .rollout import ENDED
+from .rollouts import ServiceRollouts
 
 Arguments = Mapping[str, Any]
 
@@ -24,7 +25,7 @@ class EcsError(Exception):
         self.code = code
 
 
-class Ecs:
+class EcsActions:
     """ECS of one account and Region, for one request; ``passed`` lets moto answer an action."""
 
     def __init__(
@@ -49,7 +50,7 @@ class Ecs:
 
     def list_clusters(self, arguments: Arguments) -> Any:
         """ListClusters: those that nobody deleted."""
-        clusters = self._rollouts.backend.clusters.values()
+        clusters = self._rollouts.context.backend.clusters.values()
         return self._paged(
             "clusterArns", [each.arn for each in clusters if each.status == "ACTIVE"], arguments
         )
@@ -64,7 +65,7 @@ class Ecs:
         ):
             if name in arguments:
                 wanted[attribute] = arguments[name]
-        services = self._rollouts.backend.services.values()
+        services = self._rollouts.context.backend.services.values()
         found = [
             s.arn
             for s in services
@@ -88,7 +89,7 @@ class Ecs:
         if "serviceName" in arguments:
             wanted["group"] = f"service:{self._service(arguments, 'serviceName').name}"
         family = f":task-definition/{arguments['family']}:" if "family" in arguments else ""
-        tasks = self._rollouts.backend.tasks.get(cluster.name, {}).values()
+        tasks = self._rollouts.context.backend.tasks.get(cluster.name, {}).values()
         found = [
             task.task_arn
             for task in tasks
@@ -111,7 +112,7 @@ class Ecs:
         service, status = self._service(arguments, "service"), arguments.get("status")
         found = [
             each
-            for each in self._rollouts.history.get(service.arn, [])
+            for each in self._rollouts.context.deployments.get(service.arn, [])
             if not status or each["status"] in status
         ]
         shown = [{key: value for key, value in each.items() if key in _BRIEF} for each in found]
@@ -123,7 +124,7 @@ class Ecs:
         """DescribeServiceDeployments; those that do not exist are failures."""
         known = {
             each["serviceDeploymentArn"]: each
-            for all_ in self._rollouts.history.values()
+            for all_ in self._rollouts.context.deployments.values()
             for each in all_
         }
         asked = arguments.get("serviceDeploymentArns", ())
@@ -137,7 +138,7 @@ class Ecs:
         """StopServiceDeployment: the service returns to the last completed deployment, or (ABORT)
         stays as it is."""
         arn = arguments.get("serviceDeploymentArn", "")
-        for service, deployments in self._rollouts.history.items():
+        for service, deployments in self._rollouts.context.deployments.items():
             rollout = self._rollouts.current.get(service)
             if arn not in [each["serviceDeploymentArn"] for each in deployments]:
                 continue
@@ -150,7 +151,7 @@ class Ecs:
                 raise EcsError(
                     "ConflictException", f"The service deployment {arn} is not in progress."
                 )
-            rollout.halt(arguments.get("stopType", "ROLLBACK") == "ROLLBACK")
+            rollout.stop(arguments.get("stopType", "ROLLBACK") == "ROLLBACK")
             return {"serviceDeploymentArn": arn}
         raise EcsError(
             "ServiceDeploymentNotFoundException", "The service deployment could not be found."
@@ -164,8 +165,8 @@ class Ecs:
         answer = self._passed("CreateService", arguments)
         if answer.status_code < 400:
             service = self._service({**arguments, "service": arguments["serviceName"]}, "service")
-            self._rollouts.asked(
-                service, _pascal(arguments.get("deploymentConfiguration") or {}), new=True
+            self._rollouts.begin_by_client(
+                service, _pascal(arguments.get("deploymentConfiguration") or {}), is_new=True
             )
         return answer
 
@@ -183,8 +184,8 @@ class Ecs:
             arguments.get("deploymentConfiguration"),
         )
         forced = bool(arguments.get("forceNewDeployment"))
-        self._rollouts.asked(
-            service, _pascal(configured) if configured else None, new=False, force=forced
+        self._rollouts.begin_by_client(
+            service, _pascal(configured) if configured else None, is_new=False, force=forced
         )
         shown = self._passed(
             "DescribeServices", {"cluster": service.cluster_name, "services": [service.name]}
@@ -195,7 +196,7 @@ class Ecs:
         """DeleteService, whose tasks then stop."""
         answer = self._passed("DeleteService", arguments)
         if answer.status_code < 400:
-            self._rollouts.drained(self._service(arguments, "service"))
+            self._rollouts.drain_by_client(self._service(arguments, "service"))
         return answer
 
     # --- finding
@@ -203,7 +204,7 @@ class Ecs:
 
     def _cluster(self, arguments: Arguments) -> Any:
         name = str(arguments.get("cluster") or "default").rpartition("/")[2]
-        found = self._rollouts.backend.clusters.get(name)
+        found = self._rollouts.context.backend.clusters.get(name)
         if found is None:
             raise EcsError("ClusterNotFoundException", "Cluster not found.")
         return found
@@ -212,7 +213,7 @@ class Ecs:
         given = str(arguments.get(key, ""))
         parts = given.partition(":service/")[2].split("/")
         cluster = parts[0] if len(parts) > 1 else self._cluster(arguments).name
-        found = self._rollouts.backend.services.get(f"{cluster}:{given.rpartition('/')[2]}")
+        found = self._rollouts.context.backend.services.get(f"{cluster}:{given.rpartition('/')[2]}")
         if found is None:
             raise EcsError("ServiceNotFoundException", "Service not found.")
         return found
@@ -220,16 +221,16 @@ class Ecs:
 
 _BRIEF = ("serviceDeploymentArn", "serviceArn", "clusterArn", "startedAt", "createdAt", "finishedAt", "status",
           "statusReason")  # fmt: skip
-_ACTIONS: Mapping[str, Callable[[Ecs, Arguments], Any]] = {
-    "ListClusters": Ecs.list_clusters,
-    "ListServices": Ecs.list_services,
-    "ListTasks": Ecs.list_tasks,
-    "ListServiceDeployments": Ecs.list_service_deployments,
-    "DescribeServiceDeployments": Ecs.describe_service_deployments,
-    "StopServiceDeployment": Ecs.stop_service_deployment,
-    "CreateService": Ecs.create_service,
-    "UpdateService": Ecs.update_service,
-    "DeleteService": Ecs.delete_service,
+_ACTIONS: Mapping[str, Callable[[EcsActions, Arguments], Any]] = {
+    "ListClusters": EcsActions.list_clusters,
+    "ListServices": EcsActions.list_services,
+    "ListTasks": EcsActions.list_tasks,
+    "ListServiceDeployments": EcsActions.list_service_deployments,
+    "DescribeServiceDeployments": EcsActions.describe_service_deployments,
+    "StopServiceDeployment": EcsActions.stop_service_deployment,
+    "CreateService": EcsActions.create_service,
+    "UpdateService": EcsActions.update_service,
+    "DeleteService": EcsActions.delete_service,
 }
 
 
