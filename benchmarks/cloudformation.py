@@ -28,7 +28,7 @@ import boto3
 
 from stackwright.cfn import Pseudo, Schemas, StackSide, parse_template, predict_changes
 from stackwright.diff import diff_builds, read_build_folder
-from stackwright.emulator import RehearsalBuild, RehearsalWorld, start, stop
+from stackwright.emulator import RehearsalBuild, RehearsalWorld, start_emulator, stop_emulator
 
 HERE = Path(__file__).resolve().parent.parent
 BUCKET, ROOTS = "packaged", ("bootstrap", "foundation", "app")
@@ -323,7 +323,7 @@ class _Emulator:
 def _served(packaged: Path, wait: float) -> tuple[float, float]:
     """The first deployment on a fresh emulator, and one after it has forgotten everything."""
     with tempfile.TemporaryDirectory() as temporary:
-        running = start(Path(temporary), PSEUDO.region, PSEUDO.account_id)
+        running = start_emulator(Path(temporary), PSEUDO.region, PSEUDO.account_id)
         time.sleep(wait)
         seconds = []
         for _ in range(2):
@@ -331,7 +331,7 @@ def _served(packaged: Path, wait: float) -> tuple[float, float]:
             emulator.prepare()
             seconds.append(sum(emulator.deploy(root) for root in ROOTS))
             running.admin("reset")
-        stop(Path(temporary))
+        stop_emulator(Path(temporary))
     return seconds[0], seconds[1]
 
 
@@ -341,7 +341,7 @@ def _by_cli(packaged: Path) -> list[float]:
     if aws is None:
         return []
     with tempfile.TemporaryDirectory() as temporary:
-        running = start(Path(temporary), PSEUDO.region, PSEUDO.account_id)
+        running = start_emulator(Path(temporary), PSEUDO.region, PSEUDO.account_id)
         time.sleep(3)
         emulator, seconds = _Emulator(running.url, packaged), 0.0
         emulator.prepare()
@@ -377,7 +377,7 @@ def _by_cli(packaged: Path) -> list[float]:
             seconds += time.perf_counter() - began
             with _client("cloudformation", running.url) as client:
                 emulator.read(client, root)
-        stop(Path(temporary))
+        stop_emulator(Path(temporary))
     return [seconds]
 
 
@@ -404,11 +404,11 @@ def _started(runs: int) -> Iterator[float]:
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as temporary:
             began = time.perf_counter()
-            running = start(Path(temporary))
+            running = start_emulator(Path(temporary))
             with _client("cloudformation", running.url) as client:
                 client.list_stacks()
                 yield time.perf_counter() - began
-            stop(Path(temporary))
+            stop_emulator(Path(temporary))
 
 
 if __name__ == "__main__":

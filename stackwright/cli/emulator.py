@@ -46,10 +46,10 @@ def start(options: Options, style: str) -> None:
 @PROJECT
 def stop(project: Path) -> None:
     """Stop it. Its stacks are there again at the next start."""
-    from ..emulator import describe_local, local_folder, stop
+    from ..emulator import describe_local, local_folder, stop_emulator
 
     with describe_local():
-        stopped = stop(local_folder(project))
+        stopped = stop_emulator(local_folder(project))
     message = "stopped" if stopped else "the local CloudFormation of this project is not running"
     click.echo(message, err=True)
 
@@ -59,9 +59,9 @@ def stop(project: Path) -> None:
 @STYLE
 def status(project: Path, style: str) -> None:
     """Show whether it is running, where, and its stacks; exit 1 where it is not running."""
-    from ..emulator import describe_local, local_folder, running
+    from ..emulator import describe_local, find_emulator, local_folder
 
-    emulator = running(local_folder(project))
+    emulator = find_emulator(local_folder(project))
     stacks = []
     if emulator:
         with describe_local():

@@ -13,9 +13,9 @@ from .options import PROJECT
 
 def send_to_emulator(project: Path, action: str, body: dict[str, Any]) -> None:
     """Ask the running emulator of a project for an action of its own; raises EmulatorError."""
-    from ..emulator import describe_local, local_folder, running
+    from ..emulator import describe_local, find_emulator, local_folder
 
-    emulator = running(local_folder(project))
+    emulator = find_emulator(local_folder(project))
     if emulator is None:
         hint = f"start it: {command_line('emulator start')}"
         message = "the local CloudFormation of this project is not running"

@@ -1,26 +1,17 @@
-"""A local CloudFormation: what a deploy would do, done here.
+"""A local CloudFormation: deployments without an AWS account.
 
-- ``identity``: physical ids and attributes shaped as AWS shapes them.
-- ``state``: stacks, resources, events and change sets as they are now; to and from JSON.
-- ``clock``: what happens when; time passes only while a request is answered.
-- ``resources``: makes, changes and deletes physical resources, or says why not.
-- ``services``: resources that also exist in moto; ``rollout``, ``network`` and ``tasks``: what its
-  ECS services do with time; ``ecs``: what clients ask of them; ``drift``: what moto holds against
-  what a template says.
-- ``functions``, ``bootstrap``: Lambda functions that run; ``account``: quotas and the like.
-- ``moto_application``: moto's services as one application; ``registry``: ECR's, for podman and
-  docker.
-- ``operations``: creating, updating, deleting and rolling back a stack, with the events and
-  statuses of AWS.
-- ``policy``, ``imports``, ``history``: stack policies, change sets of existing resources, events by
-  operation.
-- ``faults``: requests and servers that fail on demand; ``durations``: how long AWS takes.
-- ``engine``: the API's actions on all of that.
-- ``protocol``: CloudFormation's Query protocol, from and to HTTP.
-- ``server``: the loopback server; ``journal``: its state across restarts; ``lifecycle``: it in the
-  background.
+Requests to AWS's APIs go in, over HTTP or in this process; answers in the shapes of AWS come out. In
+the order in which the packages build on one another:
 
-What a change does is decided in :mod:`stackwright.cfn`; nothing here knows templates' semantics.
+- ``world``: the state, the time, the services and the faults of one account and Region.
+- ``operation``: create, update, delete, roll back and import a stack, with AWS's events.
+- ``api``: the actions of CloudFormation's API, one module a family.
+- ``services``: every other service: moto's, so that clients see the resources that stacks made.
+- ``server``: the server on the loopback interface, its journal, and its life in the background.
+- ``rehearsal``: a deployment and its rollback, played ahead of time in this process.
+- ``local``: the environment ``local``, whose commands use the emulator of the project.
+
+What a template means is decided in :mod:`stackwright.cfn`, by the code that also predicts changes.
 """
 
 from importlib import import_module
@@ -43,19 +34,14 @@ if TYPE_CHECKING:
         require_packages,
         start_local,
     )
-    from .rehearsal import (
-        Phase,
-        Rehearsal,
-        RehearsalBuild,
-        RehearsalStep,
-        RehearsalWorld,
-        Rollback,
-        rehearse,
-    )
+    from .rehearsal.build import RehearsalBuild
+    from .rehearsal.model import Phase, Rehearsal, RehearsalStep, Rollback
+    from .rehearsal.rehearse import rehearse
+    from .rehearsal.world import RehearsalWorld
     from .server.application import Application
     from .server.fault_answers import action_of
     from .server.journal import ADMIN
-    from .server.lifecycle import running, start, stop
+    from .server.lifecycle import find_emulator, start_emulator, stop_emulator
     from .server.server import Server
     from .world.faults import AnyFault, Fault, RequestFault
     from .world.settings import EmulatorSettings
@@ -80,6 +66,7 @@ __all__ = [
     "Server",
     "action_of",
     "describe_local",
+    "find_emulator",
     "is_local_endpoint",
     "is_local_registry",
     "local_account",
@@ -89,10 +76,9 @@ __all__ = [
     "make_local_keys",
     "rehearse",
     "require_packages",
-    "running",
-    "start",
+    "start_emulator",
     "start_local",
-    "stop",
+    "stop_emulator",
 ]
 
 _HOMES = {
@@ -110,19 +96,19 @@ _HOMES = {
     "make_local_keys": "local",
     "require_packages": "local",
     "start_local": "local",
-    "Phase": "rehearsal",
-    "Rehearsal": "rehearsal",
-    "RehearsalBuild": "rehearsal",
-    "RehearsalStep": "rehearsal",
-    "RehearsalWorld": "rehearsal",
-    "Rollback": "rehearsal",
-    "rehearse": "rehearsal",
+    "Phase": "rehearsal.model",
+    "Rehearsal": "rehearsal.model",
+    "RehearsalBuild": "rehearsal.build",
+    "RehearsalStep": "rehearsal.model",
+    "RehearsalWorld": "rehearsal.world",
+    "Rollback": "rehearsal.model",
+    "rehearse": "rehearsal.rehearse",
     "Application": "server.application",
     "action_of": "server.fault_answers",
     "ADMIN": "server.journal",
-    "running": "server.lifecycle",
-    "start": "server.lifecycle",
-    "stop": "server.lifecycle",
+    "find_emulator": "server.lifecycle",
+    "start_emulator": "server.lifecycle",
+    "stop_emulator": "server.lifecycle",
     "Server": "server.server",
     "AnyFault": "world.faults",
     "Fault": "world.faults",

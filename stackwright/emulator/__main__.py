@@ -14,23 +14,23 @@ from typing import Any
 
 from ..cfn import Pseudo
 from .server.journal import Journal
-from .server.lifecycle import LifecycleError, serving
+from .server.lifecycle import LifecycleError, serve_folder
 from .server.server import Server
 from .world.settings import EmulatorSettings
 
 
 def main() -> None:
-    """Serve until told to stop; where and as whom stands in the folder's file while it runs."""
+    """Serve a folder until a signal; its state file says where, while the emulator runs."""
     folder, region, account = (
         (*sys.argv[1:], "us-east-1", "123456789012")[:3] if len(sys.argv) > 1 else sys.exit(2)
     )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    gc.set_threshold(50_000, 20, 100)  # much is loaded, and little of it goes again
+    gc.set_threshold(50_000, 20, 100)  # much is loaded, and little of it is freed again
     try:
-        with serving(Path(folder)) as tell:
-            _serve(Path(folder), region, account, stop, tell)
+        with serve_folder(Path(folder)) as announce:
+            _serve(Path(folder), region, account, stop, announce)
     except LifecycleError as error:
         sys.exit(str(error))
 
@@ -40,19 +40,18 @@ def _serve(
     region: str,
     account: str,
     stop: threading.Event,
-    tell: Callable[[Mapping[str, Any]], None],
+    announce: Callable[[Mapping[str, Any]], None],
 ) -> None:
     journal = Journal(folder / f"state-{account}-{region}.jsonl")
     settings = EmulatorSettings(Pseudo(region=region, account_id=account))
     with Server(settings, journal=journal) as server:
-        tell({"pid": os.getpid(), "url": server.url, "region": region, "account": account})
+        announce({"pid": os.getpid(), "url": server.url, "region": region, "account": account})
         threading.Thread(target=_load, args=(server,), daemon=True).start()
         stop.wait()
 
 
 def _load(server: Server) -> None:
-    """Get ready for the first deployment. What is loaded stays, so the garbage collector need not
-    look at it again."""
+    """Load the code for the first deployment, and exempt it from garbage collection, as it stays."""
     server.load()
     gc.collect()
     gc.freeze()

@@ -1,8 +1,8 @@
 """The environment ``local``: commands for it use the local CloudFormation, which the first of them
 starts.
 
-Nothing of it is an AWS account's: the keys are no credentials, and no profile of this machine's
-user is looked at.
+It never reaches AWS: its keys are not credentials, and the AWS profiles of this machine's user are
+not read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ENVIRONMENT = "local"
 REGISTRY = "STACKWRIGHT_REGISTRY"
 _ENDPOINT = "AWS_ENDPOINT_URL"
 _ACCOUNT = "123456789012"
-"""Where the parameters name none: the example account of AWS's documentation."""
+"""The example account of AWS's documentation, for parameters without an account."""
 UNSET = (
     "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_ROLE_ARN",
     "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
@@ -33,44 +33,48 @@ _KEYS, _EXAMPLE = "keys.env", "keys.env.example"
 @contextmanager
 def local_environment(
     config: Config, variables: MutableMapping[str, str] | None = None
-) -> Iterator[lifecycle.Running | None]:
-    """Point ``variables`` (those of the process) to the emulator for the environment ``local``,
-    until the end.
+) -> Iterator[lifecycle.RunningEmulator | None]:
+    """Point ``variables`` (by default the process's environment) to the emulator for the
+    environment ``local``, until the end.
 
-    Starts the emulator of the project unless it runs; gives it where it was started now, else None.
-    Does nothing for other environments, or where ``AWS_ENDPOINT_URL`` is set already. Raises
-    EmulatorError.
+    Starts the emulator of the project unless it runs; yields it where it was started now, else
+    None. Does nothing for other environments, or where ``AWS_ENDPOINT_URL`` is set already.
+
+    Raises:
+        EmulatorError: the emulator does not start.
     """
-    held = os.environ if variables is None else variables
-    if config.environment != ENVIRONMENT or held.get(_ENDPOINT):
+    environment = os.environ if variables is None else variables
+    if config.environment != ENVIRONMENT or environment.get(_ENDPOINT):
         yield None
         return
-    found = lifecycle.running(local_folder(config.project))
-    running = start_local(config)
-    given = {
-        **local_settings(running.url, config.region, local_account(config)),
-        **_past_proxies(held),
+    was_running = lifecycle.find_emulator(local_folder(config.project)) is not None
+    emulator = start_local(config)
+    settings = {
+        **local_settings(emulator.url, config.region, local_account(config)),
+        **_bypass_proxies(environment),
     }
-    before = {name: held.pop(name, None) for name in (*unset_settings(held), *given)}
-    held.update(given)
+    replaced = (*find_misleading(environment), *settings)
+    before = {name: environment.pop(name, None) for name in replaced}
+    environment.update(settings)
     try:
-        yield None if found else running
+        yield None if was_running else emulator
     finally:
         for name, value in before.items():
-            held.pop(name, None)
+            environment.pop(name, None)
             if value is not None:
-                held[name] = value
+                environment[name] = value
 
 
-def start_local(config: Config) -> lifecycle.Running:
+def start_local(config: Config) -> lifecycle.RunningEmulator:
     """The emulator of the project, in the Region and account of the parameters; started unless it
     runs.
 
-    Raises EmulatorError: it does not start, or runs for another account or Region.
+    Raises:
+        EmulatorError: it does not start, or runs for another account or Region.
     """
     require_packages()
     with describe_local():
-        return lifecycle.start(
+        return lifecycle.start_emulator(
             Cache(config.project, "emulator").prepare(), config.region, local_account(config)
         )
 
@@ -84,12 +88,12 @@ def require_packages() -> None:
 
 
 def local_account(config: Config) -> str:
-    """The account that the emulator plays for an environment."""
+    """The account of the emulator for an environment."""
     return config.account or _ACCOUNT
 
 
 def local_folder(project: Path) -> Path:
-    """Where the emulator of a project keeps its state."""
+    """The folder in which the emulator of a project keeps its state."""
     return Cache(project.resolve(), "emulator").folder
 
 
@@ -101,7 +105,7 @@ def local_settings(url: str, region: str, account: str) -> dict[str, str]:
         "AWS_DEFAULT_REGION": region,
         REGISTRY: urlsplit(url).netloc,
     }
-    # No credentials: real ones stay out of it.
+    # These are not credentials, and replace real ones.
     keys = {
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
@@ -111,30 +115,30 @@ def local_settings(url: str, region: str, account: str) -> dict[str, str]:
     return {**place, **keys, **files, "AWS_EC2_METADATA_DISABLED": "true"}
 
 
-def unset_settings(variables: Mapping[str, str]) -> list[str]:
-    """Which of the variables would lead AWS clients elsewhere."""
+def find_misleading(variables: Mapping[str, str]) -> list[str]:
+    """The names of variables that would point AWS clients elsewhere."""
     return [name for name in variables if name in UNSET or name.startswith(f"{_ENDPOINT}_")]
 
 
 def is_local_registry(host: str, variables: Mapping[str, str] | None = None) -> bool:
-    """Whether a registry is that of the emulator to which the variables point."""
+    """Whether a registry is that of the emulator to which the variables point AWS clients."""
     url = (os.environ if variables is None else variables).get(_ENDPOINT, "")
     if not is_local_endpoint(host, variables):
         return False
     with suppress(lifecycle.LifecycleError):
-        return "stacks" in lifecycle.Running(0, url).admin("status")
+        return "stacks" in lifecycle.RunningEmulator(0, url).admin("status")
     return False
 
 
 def is_local_endpoint(host: str, variables: Mapping[str, str] | None = None) -> bool:
-    """Whether a host is the one that the variables name as AWS's endpoint."""
+    """Whether a host is the AWS endpoint of the variables."""
     url = (os.environ if variables is None else variables).get(_ENDPOINT, "")
     return bool(host) and urlsplit(url).netloc == host
 
 
 @contextmanager
 def describe_local() -> Iterator[None]:
-    """What the emulator refuses, as a problem to show."""
+    """Turn errors of the emulator into an EmulatorError with a hint."""
     try:
         yield
     except lifecycle.LifecycleError as error:
@@ -151,10 +155,11 @@ def describe_local() -> Iterator[None]:
 
 
 def make_local_keys(project: Path) -> bool:
-    """Write ``env/local/keys.env`` with made-up values for the names of its example, unless it is
-    there.
+    """Write ``env/local/keys.env`` with placeholder values for the names of its example, unless it
+    exists; returns whether it was written.
 
-    Raises OSError where it cannot be written.
+    Raises:
+        OSError: it cannot be written.
     """
     example, file = (project / "env" / ENVIRONMENT / name for name in (_EXAMPLE, _KEYS))
     if file.exists() or not example.is_file():
@@ -174,10 +179,10 @@ def make_local_keys(project: Path) -> bool:
     return True
 
 
-def _past_proxies(variables: Mapping[str, str]) -> dict[str, str]:
-    """What keeps a proxy out of the way to this machine; nothing where there is none."""
+def _bypass_proxies(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables that exempt this machine from a proxy; none where there is no proxy."""
     if not urllib.request.getproxies():
         return {}
-    known = variables.get("no_proxy") or variables.get("NO_PROXY") or ""
-    value = ",".join(filter(None, (known, "127.0.0.1")))
+    present = variables.get("no_proxy") or variables.get("NO_PROXY") or ""
+    value = ",".join(filter(None, (present, "127.0.0.1")))
     return {"no_proxy": value, "NO_PROXY": value}

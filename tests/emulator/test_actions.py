@@ -7,7 +7,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from stackwright.emulator.server.lifecycle import LifecycleError, Running
+from stackwright.emulator.server.lifecycle import LifecycleError, RunningEmulator
 from stackwright.emulator.server.server import Server
 
 TOPIC, GROUP, BUCKET = "AWS::SNS::Topic", "AWS::Logs::LogGroup", "AWS::S3::Bucket"
@@ -18,7 +18,7 @@ class Cloud:
     """One emulator, and short words for its CloudFormation."""
 
     def __init__(self, url):
-        self.url, self.clients, self.admin = url, {}, Running(0, url).admin
+        self.url, self.clients, self.admin = url, {}, RunningEmulator(0, url).admin
 
     def __call__(self, service):
         if service not in self.clients:

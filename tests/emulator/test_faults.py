@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 
 from stackwright.emulator.api.cloudformation import LocalCloudFormation
 from stackwright.emulator.server import lifecycle
-from stackwright.emulator.server.lifecycle import LifecycleError, Running
+from stackwright.emulator.server.lifecycle import LifecycleError, RunningEmulator
 from stackwright.emulator.server.server import Server
 from stackwright.emulator.world.faults import Fault, Kill, RequestFault, parse_fault
 from stackwright.emulator.world.settings import EmulatorSettings
@@ -23,7 +23,7 @@ TOPIC = "Resources: {T: {Type: AWS::SNS::Topic, Properties: {TopicName: t}}}"
 @pytest.fixture(scope="module")
 def running():
     with Server() as server:
-        yield Running(0, server.url)
+        yield RunningEmulator(0, server.url)
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_chance_is_the_same_for_the_same_seed(running, aws):
 def test_from_python():
     with Server() as server:
         server.engine.fault(RequestFault("throttle", every=2))
-        running = Running(0, server.url)
+        running = RunningEmulator(0, server.url)
         found = []
         for _ in range(4):
             headers = {"Authorization": SCOPE}
@@ -162,11 +162,11 @@ SCOPE = "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/cloudformation/aws4_re
 
 
 def test_the_server_dies_at_an_event(tmp_path, aws):
-    started = lifecycle.start(tmp_path)
+    started = lifecycle.start_emulator(tmp_path)
     started.admin("fault", {"kind": "kill", "logical_id": "T", "status": "CREATE_COMPLETE"})
     with pytest.raises(ConnectionClosedError):
         aws("cloudformation", url=started.url).create_stack(StackName="s", TemplateBody=TOPIC)
-    assert lifecycle.running(tmp_path) is None
+    assert lifecycle.find_emulator(tmp_path) is None
 
 
 def test_only_the_event_that_was_asked_for_kills():

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.emulator.server import lifecycle
 from stackwright.emulator.server.journal import Journal
-from stackwright.emulator.server.lifecycle import Running
+from stackwright.emulator.server.lifecycle import RunningEmulator
 from stackwright.emulator.server.server import Server
 from stackwright.emulator.world.settings import EmulatorSettings
 
@@ -24,7 +24,12 @@ class Cloud:
     """Clients of one URL."""
 
     def __init__(self, url, server=None):
-        self.url, self.clients, self.admin, self.server = url, {}, Running(0, url).admin, server
+        self.url, self.clients, self.admin, self.server = (
+            url,
+            {},
+            RunningEmulator(0, url).admin,
+            server,
+        )
 
     def __call__(self, service):
         if service not in self.clients:
@@ -222,22 +227,22 @@ def test_a_port_that_is_taken_is_no_hindrance(tmp_path):
 
 
 def test_stopped_and_killed_processes(tmp_path):
-    started = lifecycle.start(tmp_path)
+    started = lifecycle.start_emulator(tmp_path)
     cloud = Cloud(started.url)
     cloud.create({"Secret": RESOURCES["Secret"]})
     before = cloud.everything()
-    lifecycle.stop(tmp_path)
-    second = lifecycle.start(tmp_path)
+    lifecycle.stop_emulator(tmp_path)
+    second = lifecycle.start_emulator(tmp_path)
     assert second.url == started.url
     assert cloud.everything() == before
     second.admin("fault", {"kind": "kill", "logical_id": "B", "status": "CREATE_COMPLETE"})
     with pytest.raises(ConnectionClosedError):
         cloud.create({"A": {"Type": TOPIC}, "B": {"Type": TOPIC, "DependsOn": "A"}}, name="cut")
     os.waitpid(second.pid, 0)
-    assert lifecycle.start(tmp_path).url == started.url
+    assert lifecycle.start_emulator(tmp_path).url == started.url
     assert cloud.status("cut") == "CREATE_COMPLETE"  # AWS would have gone on, too
     cloud.close()
-    assert lifecycle.stop(tmp_path)
+    assert lifecycle.stop_emulator(tmp_path)
 
 
 def test_reading_ahead_leaves_ids_as_they_are(begin):

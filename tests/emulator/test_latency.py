@@ -5,7 +5,7 @@ import json
 import pytest
 
 from stackwright.emulator.api.cloudformation import LocalCloudFormation
-from stackwright.emulator.server.lifecycle import LifecycleError, Running
+from stackwright.emulator.server.lifecycle import LifecycleError, RunningEmulator
 from stackwright.emulator.server.server import Server
 from stackwright.emulator.world.durations import typical_seconds
 from stackwright.emulator.world.settings import EmulatorSettings
@@ -54,7 +54,7 @@ def test_a_bucket_takes_its_time_on_request(time, factor):
 def test_a_running_emulator_is_told(time):
     with Server(EmulatorSettings(source=time)) as server:
         engine = server.engine
-        admin = Running(0, server.url).admin
+        admin = RunningEmulator(0, server.url).admin
         admin("latency", {"realistic": 1})
         create(engine, {"B": {"Type": BUCKET}})
         assert status(engine) == "CREATE_IN_PROGRESS"

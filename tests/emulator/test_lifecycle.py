@@ -12,7 +12,7 @@ import pytest
 from botocore.config import Config
 
 from stackwright.emulator.server import lifecycle
-from stackwright.emulator.server.lifecycle import STATE_FILE, LifecycleError, Running
+from stackwright.emulator.server.lifecycle import STATE_FILE, LifecycleError, RunningEmulator
 
 TOPIC = "Resources: {T: {Type: AWS::SNS::Topic, Properties: {TopicName: t}}}"
 
@@ -20,7 +20,7 @@ TOPIC = "Resources: {T: {Type: AWS::SNS::Topic, Properties: {TopicName: t}}}"
 @pytest.fixture
 def folder(tmp_path):
     yield tmp_path / "local"
-    lifecycle.stop(tmp_path / "local")
+    lifecycle.stop_emulator(tmp_path / "local")
 
 
 @pytest.fixture
@@ -41,11 +41,11 @@ def clients():
 
 
 def test_life(folder, clients):
-    assert lifecycle.running(folder) is None
-    assert not lifecycle.stop(folder)
-    started = lifecycle.start(folder, "eu-west-1")
+    assert lifecycle.find_emulator(folder) is None
+    assert not lifecycle.stop_emulator(folder)
+    started = lifecycle.start_emulator(folder, "eu-west-1")
     assert started.url.startswith("http://127.0.0.1:")
-    assert lifecycle.start(folder) == lifecycle.running(folder) == started
+    assert lifecycle.start_emulator(folder) == lifecycle.find_emulator(folder) == started
 
     cloudformation, sns = clients(started.url), clients(started.url, "sns")
     cloudformation.create_stack(StackName="s", TemplateBody=TOPIC)
@@ -66,25 +66,25 @@ def test_life(folder, clients):
     with pytest.raises(LifecycleError, match="no such action"):
         started.admin("fly")
 
-    assert lifecycle.stop(folder)
+    assert lifecycle.stop_emulator(folder)
     assert not (folder / STATE_FILE).exists()
     with pytest.raises(LifecycleError, match="does not answer"):
         started.admin("status")
 
 
 def test_what_a_killed_one_leaves_behind_is_no_hindrance(folder):
-    first = lifecycle.start(folder)
+    first = lifecycle.start_emulator(folder)
     os.kill(first.pid, signal.SIGKILL)
     os.waitpid(first.pid, 0)
     assert (folder / STATE_FILE).exists()
-    second = lifecycle.start(folder)
+    second = lifecycle.start_emulator(folder)
     assert second.pid != first.pid
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"pid": "x", "url": 1}'])
 def test_a_broken_file_is_removed(tmp_path, text):
     (tmp_path / STATE_FILE).write_text(text, encoding="utf-8")
-    assert lifecycle.running(tmp_path) is None
+    assert lifecycle.find_emulator(tmp_path) is None
     assert not (tmp_path / STATE_FILE).exists()
 
 
@@ -92,28 +92,28 @@ def test_a_broken_file_is_removed(tmp_path, text):
     "text", ["xx\n", "", "{}", None, '{"pid": 1, "url": "http://127.0.0.1:9"}']
 )
 def test_one_whose_file_is_damaged_is_found_and_stopped(folder, text):
-    first = lifecycle.start(folder, "eu-west-1")
+    first = lifecycle.start_emulator(folder, "eu-west-1")
     if text is None:
         (folder / STATE_FILE).unlink()
     else:
         (folder / STATE_FILE).write_text(text, encoding="utf-8")
-    assert lifecycle.running(folder) == first
-    assert lifecycle.start(folder) == first
+    assert lifecycle.find_emulator(folder) == first
+    assert lifecycle.start_emulator(folder) == first
     with pytest.raises(LifecycleError, match="runs for 123456789012 in eu-west-1"):
-        lifecycle.start(folder, "us-east-1")
-    assert lifecycle.stop(folder)
+        lifecycle.start_emulator(folder, "us-east-1")
+    assert lifecycle.stop_emulator(folder)
     with pytest.raises(LifecycleError, match="does not answer"):
         first.admin("status")
 
 
 def test_no_second_one_serves_a_folder(folder):
-    first = lifecycle.start(folder)
+    first = lifecycle.start_emulator(folder)
     for file in folder.glob("emulator*"):
         file.write_text("xx\n", encoding="utf-8")
     with pytest.raises(
         LifecycleError, match=r"another process serves .* but does not say where; end it"
     ):
-        lifecycle.start(folder)
+        lifecycle.start_emulator(folder)
     assert first.admin("status")["pid"] == first.pid
     command = [sys.executable, "-m", "stackwright.emulator", str(folder)]
     second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -122,47 +122,47 @@ def test_no_second_one_serves_a_folder(folder):
     assert "Traceback" not in second.stderr
     os.kill(first.pid, signal.SIGTERM)
     os.waitpid(first.pid, 0)
-    assert lifecycle.start(folder).pid != first.pid
+    assert lifecycle.start_emulator(folder).pid != first.pid
 
 
 def test_one_that_does_not_answer_is_not_replaced(folder, monkeypatch):
-    first = lifecycle.start(folder)
+    first = lifecycle.start_emulator(folder)
     os.kill(first.pid, signal.SIGSTOP)
     try:
-        monkeypatch.setattr(lifecycle, "_ANSWER", 0.2)
+        monkeypatch.setattr(lifecycle, "_ANSWER_SECONDS", 0.2)
         with pytest.raises(
             LifecycleError, match=rf"process {first.pid} serves .* but does not answer; end it"
         ):
-            lifecycle.start(folder)
+            lifecycle.start_emulator(folder)
     finally:
         os.kill(first.pid, signal.SIGCONT)
     monkeypatch.undo()
-    assert lifecycle.running(folder) == first
+    assert lifecycle.find_emulator(folder) == first
 
 
 def test_started_again_at_once(folder):
     for _ in range(3):
-        first = lifecycle.start(folder)
-        assert lifecycle.stop(folder)
-        assert lifecycle.running(folder) is None
-        assert lifecycle.start(folder).pid != first.pid
-        assert lifecycle.stop(folder)
+        first = lifecycle.start_emulator(folder)
+        assert lifecycle.stop_emulator(folder)
+        assert lifecycle.find_emulator(folder) is None
+        assert lifecycle.start_emulator(folder).pid != first.pid
+        assert lifecycle.stop_emulator(folder)
 
 
 def test_somebody_else_on_its_port_is_not_it(folder, tmp_path):
-    other = lifecycle.start(folder)
+    other = lifecycle.start_emulator(folder)
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / STATE_FILE).write_text(
         json.dumps({"pid": other.pid + 1, "url": other.url}), encoding="utf-8"
     )
-    assert lifecycle.running(mine) is None
-    assert lifecycle.running(folder) == Running(other.pid, other.url)
+    assert lifecycle.find_emulator(mine) is None
+    assert lifecycle.find_emulator(folder) == RunningEmulator(other.pid, other.url)
 
 
 def test_one_that_cannot_start_says_where_to_look(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.executable", "/bin/false")
     began = time.monotonic()
     with pytest.raises(LifecycleError, match=r"does not start; see .*emulator\.log"):
-        lifecycle.start(tmp_path / "x")
+        lifecycle.start_emulator(tmp_path / "x")
     assert time.monotonic() - began < 20

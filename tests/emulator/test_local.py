@@ -40,7 +40,7 @@ def made(project, monkeypatch):
         monkeypatch.delenv(name)
     found = project({"params/defaults.yaml": PARAMS, "params/local.yaml": ""})
     yield found
-    lifecycle.stop(local.local_folder(found.folder))
+    lifecycle.stop_emulator(local.local_folder(found.folder))
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_other_environments_stay_as_they_are(made):
     variables = dict(FOREIGN)
     with local.local_environment(made.load("dev"), variables) as started:
         assert (started, variables) == (None, FOREIGN)
-    assert lifecycle.running(local.local_folder(made.folder)) is None
+    assert lifecycle.find_emulator(local.local_folder(made.folder)) is None
     assert not local.is_local_registry("example.com", {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
     assert not local.is_local_registry("127.0.0.1:1", {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
 
@@ -121,7 +121,7 @@ def test_images_stand_in_where_there_is_nothing_to_send(made, path):
     assert "started the local CloudFormation at http://127.0.0.1:" in refused.stderr
     assert "SW444 web: the repository team/web does not exist" in refused.stderr
     assert "AWS_ENDPOINT_URL" not in os.environ
-    repositories(lifecycle.running(local.local_folder(made.folder)).url)
+    repositories(lifecycle.find_emulator(local.local_folder(made.folder)).url)
 
     host, found = "123456789012.dkr.ecr.us-east-1.amazonaws.com", {}
     for verb, name in (("push", "web"), ("mirror", "cache")):
@@ -136,7 +136,7 @@ def test_images_stand_in_where_there_is_nothing_to_send(made, path):
         assert (again.exit_code, again.stderr, json.loads(again.stdout)) == (0, "", [status])
     assert found["web"][-64:] != found["cache"][-64:]
     assert made.invoke("emulator", "reset").exit_code == 0
-    repositories(lifecycle.running(local.local_folder(made.folder)).url)
+    repositories(lifecycle.find_emulator(local.local_folder(made.folder)).url)
     assert made.invoke("images", "push", "--env", "local").exit_code == 0
     status = made.invoke("images", "status", "web", "--env", "local", "--format", "json")
     assert status.exit_code == 0, status.stderr

@@ -14,7 +14,7 @@ from botocore.config import Config
 from stackwright.artifacts.containers import RegistryClient
 from stackwright.aws import Login
 from stackwright.emulator.server.journal import Journal
-from stackwright.emulator.server.lifecycle import Running
+from stackwright.emulator.server.lifecycle import RunningEmulator
 from stackwright.emulator.server.server import Server
 from tests.support import registries
 
@@ -241,7 +241,7 @@ def test_it_is_there_again_after_a_restart_and_gone_after_a_reset(serve, tmp_pat
     assert serve.ecr(again).describe_images(repositoryName="web")["imageDetails"][0][
         "imageTags"
     ] == ["1.0"]
-    Running(0, again.url).admin("reset")
+    RunningEmulator(0, again.url).admin("reset")
     assert again.error("GET", "/v2/web/manifests/1.0") == (404, "NAME_UNKNOWN")
     serve.ecr(again).create_repository(repositoryName="web")
     assert again.error("GET", f"/v2/web/blobs/{digest(b'layer')}") == (404, "BLOB_UNKNOWN")

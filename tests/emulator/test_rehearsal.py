@@ -14,7 +14,7 @@ from rich.text import Text
 from stackwright.cfn import STACK_TYPE
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.diff.builds import read_build_folder
-from stackwright.emulator.rehearsal import (
+from stackwright.emulator import (
     Phase,
     Rehearsal,
     RehearsalBuild,

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.server.lifecycle import Running
+from stackwright.emulator.server.lifecycle import RunningEmulator
 from stackwright.emulator.server.server import Server
 from stackwright.emulator.world.settings import EmulatorSettings
 
@@ -412,7 +412,7 @@ def test_unhealthy_tasks_trip_the_breaker(connected):
     connected.deploy(breaker=True, **network)
     connected.time.now += 20
     before = connected.addresses()
-    Running(0, connected.server.url).admin(
+    RunningEmulator(0, connected.server.url).admin(
         "fault", {"kind": "unhealthy", "service": "web", "image": "web:2"}
     )
     connected.deploy("docker.io/library/web:2", breaker=True, verb="update", **network)

@@ -7,7 +7,7 @@ import pytest
 from botocore.config import Config
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator.server.lifecycle import Running
+from stackwright.emulator.server.lifecycle import RunningEmulator
 from stackwright.emulator.server.server import Server
 from stackwright.emulator.services.mirrors import MIRRORS
 from stackwright.emulator.world.settings import EmulatorSettings
@@ -383,7 +383,7 @@ def stack(aws):
         "a mirrored type is not tried"
     )
     if not aws.whole:
-        Running(0, aws.url).admin("reset")
+        RunningEmulator(0, aws.url).admin("reset")
         found = aws.deploy(EVERYTHING)
         assert found["StackStatus"] == "CREATE_COMPLETE", aws.reasons()
         aws.whole = True

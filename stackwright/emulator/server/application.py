@@ -38,7 +38,7 @@ from ..world.settings import EmulatorSettings
 from . import protocol
 from .admin import Admin
 from .fault_answers import action_of, answer_fault, answer_unknown
-from .journal import ADMIN, Journal, RememberingServices, prepare_moto
+from .journal import ADMIN, Journal, ReplayableServices, prepare_moto
 
 _TURN = 0.01
 """Seconds between two services that are loaded, in which a waiting request gets its turn."""
@@ -93,7 +93,7 @@ class Application:
     def _services(self) -> MotoServices:
         if self._journal is None:
             return MotoServices(self._moto.application, self._pseudo, self._clients)
-        return RememberingServices(
+        return ReplayableServices(
             self._moto.application, self._pseudo, self._clients, self._journal
         )
 

@@ -1,10 +1,10 @@
 """State across restarts: a journal of the requests that changed something, one JSON object a line,
-made again at start.
+repeated at the start.
 
-Everything here and in moto is determined by the requests, their order and their time, once two
-things are seen to: moto's source of randomness is seeded anew for every change, and generated
-secrets, which are random on purpose, stand in the journal. A request is written before it is
-served, so that nothing is lost when the server dies within one.
+The requests, their order and their times determine the state, here and in moto, because moto's
+random numbers are seeded anew for every change, and generated secrets, which are random on purpose,
+are in the journal. A request is written before it is served, so that nothing is lost when the
+server dies within one.
 """
 
 from __future__ import annotations
@@ -46,8 +46,7 @@ ADMIN = "/_stackwright/"
 
 
 class Journal:
-    """The journal in one file, which is created with the first change; ``port`` is the last one
-    served on."""
+    """The journal in one file, which the first change creates; ``port`` is the last port served."""
 
     def __init__(self, file: Path) -> None:
         self._file, self._now = file, 0.0
@@ -65,16 +64,16 @@ class Journal:
 
     @property
     def folder(self) -> Path:
-        """For what does not fit into the journal: beside it, and named like it."""
+        """The folder beside the journal for larger files (blobs of images, faults)."""
         return self._file.with_name(f"{self._file.stem}.files")
 
     def source(self) -> float:
-        """The time in seconds since the epoch; it stands still while a change is made, now and when
-        made again."""
+        """The time in seconds since the epoch; it stands still during a change, also when the change
+        is repeated."""
         return self._now if self._busy else time.time()
 
     def wants(self, request: Request) -> bool:
-        """Whether a request may change something that has to outlast the server."""
+        """Whether a request may change state that has to outlast the server."""
         if request.path.startswith(ADMIN):
             action = request.path.removeprefix(ADMIN)
             body = request.get_json(silent=True) if request.method == "POST" else None
@@ -85,14 +84,14 @@ class Journal:
             )
         if is_registry(request):
             return changes_repository(request)
-        if invoked_function(request) is not None:  # what a function does, it asks for itself
+        if invoked_function(request) is not None:  # a function's own requests are journaled
             return False
         action = action_of(request)
         return action != "GET" and not action.startswith(_READS)
 
     @contextmanager
     def change(self, request: Request) -> Iterator[None]:
-        """Write a change down while it is made."""
+        """Record a change, and let the time stand still while it is served."""
         if not self._replaying:
             self._now = time.time()
             self._append(_entry(request, self._now))
@@ -104,8 +103,8 @@ class Journal:
         finally:
             self._busy = False
 
-    def replay(self, application: Any) -> int:
-        """Make all changes again; how many there were."""
+    def replay(self, application: Any) -> None:
+        """Repeat all changes."""
         self._replaying = True
         client = Client(application)
         for entry in self._entries:
@@ -121,10 +120,9 @@ class Journal:
                 entry["url"], base_url=base, method=entry["method"], headers=headers, data=body
             )
         self._replaying = False
-        return len(self._entries)
 
     def forget(self) -> None:
-        """Begin again with nothing."""
+        """Delete the journal."""
         self._file.unlink(missing_ok=True)
         self._serial, self._entries = 0, []
         self._secrets.clear()
@@ -132,8 +130,8 @@ class Journal:
             self._append({"port": self.port})
 
     def keep_faults(self, data: Sequence[Mapping[str, Any]]) -> None:
-        """Remember faults that are no changes: of requests, and kills. They come after what is made
-        again."""
+        """Record the faults of requests and the kills still to come; they are restored after the
+        changes are repeated."""
         if self._replaying:
             return
         if not data:
@@ -145,28 +143,26 @@ class Journal:
         temporary.replace(self._faults)
 
     def faults(self) -> Sequence[Mapping[str, Any]]:
-        """What :meth:`keep_faults` was given last."""
+        """The faults that :meth:`keep_faults` recorded last."""
         try:
-            found: Sequence[Mapping[str, Any]] = json.loads(
-                self._faults.read_text(encoding="utf-8")
-            )
+            data: Sequence[Mapping[str, Any]] = json.loads(self._faults.read_text("utf-8"))
         except (FileNotFoundError, ValueError):
             return []
-        return found
+        return data
 
     @property
     def _faults(self) -> Path:
         return self.folder / "faults.json"
 
     def secret(self, value: str) -> str:
-        """A generated secret, or the one that was generated when this was done before."""
+        """A generated secret; while changes are repeated, the one that was generated at first."""
         if self._secrets:
             return self._secrets.popleft()
         self._append({"secret": value})
         return value
 
     def served_on(self, port: int) -> None:
-        """Remember the port, so that clients find the next server where this one was."""
+        """Record the port, so that clients find the next server on it."""
         if port != self.port:
             self._append({"port": port})
             self.port = port
@@ -177,8 +173,8 @@ class Journal:
             stream.write(json.dumps(entry) + "\n")
 
 
-class RememberingServices(MotoServices):
-    """Services whose answers to changes are the same when they are made again."""
+class ReplayableServices(MotoServices):
+    """moto's services, which give equal answers when changes are repeated."""
 
     def __init__(
         self,
@@ -203,8 +199,8 @@ class RememberingServices(MotoServices):
 
 
 def prepare_moto(pseudo: Pseudo) -> None:
-    """Let moto make now what it makes by itself, so that its ids do not depend on who asks first:
-    the default VPC, and AWS's own managed policies."""
+    """Let moto create its own resources now, so that their ids do not depend on the first request:
+    the default VPC, and AWS's managed policies."""
     from moto.ec2.models import ec2_backends
     from moto.iam.models import iam_backends
 
@@ -215,8 +211,8 @@ def prepare_moto(pseudo: Pseudo) -> None:
 
 
 def _seed(text: str, request: Request | None = None) -> None:
-    """Seed moto's source of randomness; requests to CloudFormation or the administration do not
-    need moto."""
+    """Seed moto's random numbers. Requests to CloudFormation or the emulator itself do not need
+    moto."""
     if request is not None and (
         "/cloudformation/" in request.headers.get("Authorization", "") or ADMIN in request.path
     ):
@@ -237,7 +233,7 @@ def _entry(request: Request, now: float) -> dict[str, Any]:
 
 
 def _read(file: Path) -> Iterator[dict[str, Any]]:
-    """The entries; a last one that was cut off by the end of the server is not one."""
+    """The entries of a journal, without one that the end of the server cut off."""
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:

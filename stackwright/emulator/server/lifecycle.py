@@ -1,8 +1,8 @@
 """Starting, finding and stopping the emulator in the background; loopback only, one for each
 folder.
 
-Two on a folder would write into one journal. So a serving process locks a file of the folder for
-its life, however it ends, and writes into it where it is found, too.
+Two emulators on a folder would write into one journal. So a serving process locks a file of the
+folder for its life, however it ends; the file also says where it serves.
 """
 
 from __future__ import annotations
@@ -26,35 +26,36 @@ STATE_FILE = "emulator.json"
 _LOG_FILE = "emulator.log"
 _LOCK_FILE = "emulator.lock"
 _SERVING_FILE = "emulator.serving"
-_ANSWER = 10.0
-_GOES = 3.0
-"""Seconds in which it answers, and in which one that was told to stop, or was killed, is gone."""
+_ANSWER_SECONDS = 10.0
+"""Seconds in which a running emulator answers."""
+_END_SECONDS = 3.0
+"""Seconds in which an emulator ends after a signal."""
 
 
 class LifecycleError(Exception):
-    """The emulator does not start, or does not answer; the text says where its log is."""
+    """The emulator does not start or does not answer; the text names its log."""
 
 
-class Running(Struct, frozen=True):
+class RunningEmulator(Struct, frozen=True):
     """A running emulator; ``url`` is for ``AWS_ENDPOINT_URL``."""
 
     pid: int
     url: str
 
     def admin(self, action: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Ask for ``status``, or do ``reset`` or ``fault``.
+        """Request ``status``, ``reset``, ``fault`` or another of its own actions; returns its answer.
 
         Raises:
-            LifecycleError: it refuses, or does not answer.
+            LifecycleError: the emulator refuses, or does not answer.
         """
         data = None if action == "status" else json.dumps(body or {}).encode()
         request = urllib.request.Request(  # noqa: S310 - our own loopback address
             f"{self.url}/_stackwright/{action}", data, {"Content-Type": "application/json"}
         )
         try:
-            with _direct().open(request, timeout=_ANSWER) as answer:
-                found: dict[str, Any] = json.load(answer)
-                return found
+            with _open_direct().open(request, timeout=_ANSWER_SECONDS) as answer:
+                document: dict[str, Any] = json.load(answer)
+                return document
         except urllib.error.HTTPError as error:
             with error:
                 raise LifecycleError(f"the emulator refuses: {error.read().decode()}") from None
@@ -62,24 +63,24 @@ class Running(Struct, frozen=True):
             raise LifecycleError(f"the emulator at {self.url} does not answer: {error}") from None
 
 
-def _direct() -> urllib.request.OpenerDirector:
-    """No proxy lies between this machine and itself."""
+def _open_direct() -> urllib.request.OpenerDirector:
+    """An opener that uses no proxy: the emulator is on this machine."""
     return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def running(folder: Path) -> Running | None:
-    """The emulator of this folder, if one runs and answers; what a dead one left behind is removed,
-    and the file of a living one made whole."""
-    file, serving_file = folder / STATE_FILE, folder / _SERVING_FILE
-    held, known = _read(file), _read(serving_file)
-    found = _answering(held)
-    if found is None and _is_served(folder):
-        found = _answering(known) if known != held else None
-        if found is not None:
-            _write(file, known)
-    elif found is None:
+def find_emulator(folder: Path) -> RunningEmulator | None:
+    """The emulator of this folder, if one runs and answers. The state file of a dead one is removed,
+    and that of a living one restored."""
+    file = folder / STATE_FILE
+    stated, serving = _read(file), _read(folder / _SERVING_FILE)
+    emulator = _find_answering(stated)
+    if emulator is None and _is_served(folder):
+        emulator = _find_answering(serving) if serving != stated else None
+        if emulator is not None:
+            _write(file, serving)
+    elif emulator is None:
         file.unlink(missing_ok=True)
-    return found
+    return emulator
 
 
 def _read(file: Path) -> str:
@@ -95,18 +96,18 @@ def _write(file: Path, text: str) -> None:
     temporary.replace(file)
 
 
-def _answering(text: str) -> Running | None:
-    """The emulator that a file tells of, if it is the one that answers there."""
+def _find_answering(text: str) -> RunningEmulator | None:
+    """The emulator that a state file names, if it answers there."""
     try:
         data = json.loads(text)
-        found = Running(int(data["pid"]), str(data["url"]))
-        return found if found.admin("status")["pid"] == found.pid else None
+        emulator = RunningEmulator(int(data["pid"]), str(data["url"]))
+        return emulator if emulator.admin("status")["pid"] == emulator.pid else None
     except (LifecycleError, ValueError, KeyError, TypeError):
         return None
 
 
 def _is_served(folder: Path) -> bool:
-    """Whether a process serves the folder, answering or not."""
+    """Whether a process serves the folder, whether it answers or not."""
     try:
         with (folder / _SERVING_FILE).open() as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -117,47 +118,49 @@ def _is_served(folder: Path) -> bool:
     return False
 
 
-def _served_by(folder: Path) -> int | None:
-    """The process that serves the folder, which only it can tell."""
+def _find_server(folder: Path) -> int | None:
+    """The id of the process that serves the folder; None where its file does not say."""
     try:
         return int(json.loads(_read(folder / _SERVING_FILE))["pid"])
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def _in_the_way(folder: Path) -> LifecycleError:
-    pid = _served_by(folder)
-    who, what = ("another process", "say where") if pid is None else (f"process {pid}", "answer")
-    return LifecycleError(f"{who} serves {folder} but does not {what}; end it, then start again")
+def _blocked_by_other(folder: Path) -> LifecycleError:
+    pid = _find_server(folder)
+    process, problem = f"process {pid}", "answer"
+    if pid is None:
+        process, problem = "another process", "say where"
+    text = f"{process} serves {folder} but does not {problem}; end it, then start again"
+    return LifecycleError(text)
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Be the one process that serves a folder, until the end; gives what tells the others where it
-    is found.
+def serve_folder(folder: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Lock a folder for this process while it serves; yields a function that announces where.
 
     Raises:
-        LifecycleError: another one serves it, and does not end within some seconds.
+        LifecycleError: another process serves the folder, and does not end within some seconds.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _SERVING_FILE).open("a", encoding="utf-8") as stream:
-        deadline = time.monotonic() + _GOES
-        while not _locked(stream):
+        deadline = time.monotonic() + _END_SECONDS
+        while not _try_lock(stream):
             if time.monotonic() > deadline:
-                raise _in_the_way(folder)
+                raise _blocked_by_other(folder)
             time.sleep(0.02)
         stream.truncate(0)
 
-        def tell(place: Mapping[str, Any]) -> None:
+        def announce(place: Mapping[str, Any]) -> None:
             stream.write(json.dumps(place))
             stream.flush()
             _write(folder / STATE_FILE, json.dumps(place))
 
-        yield tell
+        yield announce
         (folder / STATE_FILE).unlink(missing_ok=True)
 
 
-def _locked(stream: IO[str]) -> bool:
+def _try_lock(stream: IO[str]) -> bool:
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -165,41 +168,44 @@ def _locked(stream: IO[str]) -> bool:
     return True
 
 
-def start(
+def start_emulator(
     folder: Path, region: str | None = None, account_id: str | None = None, timeout: float = 60
-) -> Running:
+) -> RunningEmulator:
     """The running emulator of this folder, started if there is none; waits up to ``timeout``
     seconds.
 
-    Of several that start it at once, one does and the others wait. Without Region or account it is
-    any that runs, or else one for us-east-1 or the account of AWS's documentation.
+    Of several processes that start it at once, one does and the others wait. Without Region or
+    account any running emulator is returned; a new one gets us-east-1 and the account of AWS's
+    documentation.
 
     Raises:
-        LifecycleError: it does not come up, or runs for another Region or account, or one serves
-        the folder that does
-            not answer.
+        LifecycleError: the emulator does not start, runs for another Region or account, or does not
+            answer.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        found = running(folder)
-        if found is None:
-            if not _gone(folder, _GOES):
-                raise _in_the_way(folder)
-            return _started(folder, region or "us-east-1", account_id or "123456789012", timeout)
-    _require(folder, region, account_id)
-    return found
+        emulator = find_emulator(folder)
+        if emulator is None:
+            if not _wait_for_end(folder, _END_SECONDS):
+                raise _blocked_by_other(folder)
+            return _start_process(
+                folder, region or "us-east-1", account_id or "123456789012", timeout
+            )
+    _check_place(folder, region, account_id)
+    return emulator
 
 
-def _require(folder: Path, region: str | None, account_id: str | None) -> None:
-    held = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
-    place = (held.get("region"), held.get("account"))
-    if region not in (None, place[0]) or account_id not in (None, place[1]):
-        text = f"the emulator runs for {place[1]} in {place[0]}, not for {account_id} in {region}; stop it first"
-        raise LifecycleError(text)
+def _check_place(folder: Path, region: str | None, account_id: str | None) -> None:
+    """Raise LifecycleError where the emulator runs for another Region or account."""
+    state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+    own_region, own_account = state.get("region"), state.get("account")
+    if region not in (None, own_region) or account_id not in (None, own_account):
+        place = f"{own_account} in {own_region}, not for {account_id} in {region}"
+        raise LifecycleError(f"the emulator runs for {place}; stop it first")
 
 
-def _started(folder: Path, region: str, account_id: str, timeout: float) -> Running:
+def _start_process(folder: Path, region: str, account_id: str, timeout: float) -> RunningEmulator:
     command = [
         sys.executable,
         "-m",
@@ -209,31 +215,30 @@ def _started(folder: Path, region: str, account_id: str, timeout: float) -> Runn
         account_id,
     ]
     root = Path(__file__).resolve().parents[3]
-    mine = {
-        key: value for key, value in os.environ.items() if not key.startswith("AWS_")
-    }  # nobody's profile is its
+    # The emulator uses no profile and no credentials of this machine's user.
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
     files = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     environment = (
-        mine
+        inherited
         | files
         | {"PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])}
     )
-    pid = _spawned(command, environment, folder / _LOG_FILE)
+    pid = _spawn(command, environment, folder / _LOG_FILE)
     deadline, ended = time.monotonic() + timeout, False
     while time.monotonic() < deadline and not ended:
-        found = running(folder)
-        if found is not None:
-            return found
+        emulator = find_emulator(folder)
+        if emulator is not None:
+            return emulator
         time.sleep(0.02)
         ended = os.waitpid(pid, os.WNOHANG) != (0, 0)
-    if not ended:  # once waited for, the number may be another's
+    if not ended:  # after waitpid the id may belong to another process
         os.kill(pid, signal.SIGTERM)
     raise LifecycleError(f"the emulator does not start; see {folder / _LOG_FILE}")
 
 
-def _spawned(command: list[str], environment: Mapping[str, str], log: Path) -> int:
-    """The id of a process in a session of its own, which outlives this one (a ``Popen`` would warn
-    of that)."""
+def _spawn(command: list[str], environment: Mapping[str, str], log: Path) -> int:
+    """Start a process in a session of its own, which outlives this one, and return its id. A
+    ``Popen`` would warn of that."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     actions: list[tuple[Any, ...]] = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -243,28 +248,28 @@ def _spawned(command: list[str], environment: Mapping[str, str], log: Path) -> i
     return os.posix_spawn(command[0], command, environment, file_actions=actions, setsid=True)
 
 
-def stop(folder: Path, timeout: float = 10) -> bool:
-    """Stop the emulator of this folder, also where it does not answer; False where none runs. Its
-    state is kept for the next; ``reset`` forgets it.
+def stop_emulator(folder: Path, timeout: float = 10) -> bool:
+    """Stop the emulator of this folder, even where it does not answer; False where none runs. Its
+    state stays for the next start; ``reset`` forgets it.
 
     Raises:
-        LifecycleError: it is not known which process it is, or it does not end.
+        LifecycleError: the process is unknown, or does not end.
     """
-    found = running(folder)
-    if found is None and not _is_served(folder):
+    emulator = find_emulator(folder)
+    if emulator is None and not _is_served(folder):
         return False
-    pid = found.pid if found else _served_by(folder)
+    pid = emulator.pid if emulator else _find_server(folder)
     if pid is None:
-        raise _in_the_way(folder)
+        raise _blocked_by_other(folder)
     with suppress(ProcessLookupError):  # it ended by itself meanwhile
         os.kill(pid, signal.SIGTERM)
-    if not _gone(folder, timeout):
-        raise _in_the_way(folder)
+    if not _wait_for_end(folder, timeout):
+        raise _blocked_by_other(folder)
     return True
 
 
-def _gone(folder: Path, timeout: float) -> bool:
-    """Wait until nothing serves the folder; False where something still does."""
+def _wait_for_end(folder: Path, timeout: float) -> bool:
+    """Wait until no process serves the folder; False where one still does."""
     deadline = time.monotonic() + timeout
     while _is_served(folder):
         if time.monotonic() > deadline:

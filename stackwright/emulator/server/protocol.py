@@ -1,7 +1,7 @@
 """CloudFormation's Query protocol: form fields to arguments, results and errors to XML.
 
-The shapes come from botocore's own model of the service, so that whatever a client of botocore can
-send is understood, and what is answered is what it parses.
+The shapes come from botocore's own model of the service, so that requests and answers are those of
+its clients.
 smithy.io/2.0/aws/protocols/aws-query-protocol.html
 """
 
@@ -20,7 +20,7 @@ _NAMESPACE = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
 
 
 class Malformed(Exception):
-    """The request is not of the protocol."""
+    """The request does not follow the protocol."""
 
 
 @cache
@@ -29,15 +29,15 @@ def _service() -> model.ServiceModel:
 
 
 def action_of(body: str) -> str:
-    """The ``Action`` of a form-encoded request, or nothing."""
+    """The ``Action`` of a form-encoded request, or an empty string."""
     return dict(parse_qsl(body, keep_blank_values=True)).get("Action", "")
 
 
 def parse_request(body: str) -> tuple[str, dict[str, Any]]:
-    """Action and arguments of a form-encoded request.
+    """The action and the arguments of a form-encoded request.
 
     Raises:
-        Malformed: a field is not of the shape.
+        Malformed: a field does not fit the shape.
     """
     fields = dict(parse_qsl(body, keep_blank_values=True))
     action = fields.pop("Action", "")
@@ -51,12 +51,8 @@ def parse_request(body: str) -> tuple[str, dict[str, Any]]:
 
 
 def _structure(shape: Any, prefix: str, fields: Mapping[str, str]) -> dict[str, Any]:
-    found = {}
-    for name, member in shape.members.items():
-        value = _value(member, f"{prefix}{name}", fields)
-        if value is not None:
-            found[name] = value
-    return found
+    values = {name: _value(item, f"{prefix}{name}", fields) for name, item in shape.members.items()}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _value(shape: Any, name: str, fields: Mapping[str, str]) -> Any:
@@ -79,22 +75,22 @@ def _value(shape: Any, name: str, fields: Mapping[str, str]) -> Any:
 
 
 def _list(shape: Any, name: str, fields: Mapping[str, str]) -> list[Any] | None:
-    found: list[Any] = []
+    items: list[Any] = []
     while True:
-        item = _value(shape.member, f"{name}.member.{len(found) + 1}", fields)
+        item = _value(shape.member, f"{name}.member.{len(items) + 1}", fields)
         if item is None:
-            return found or ([] if name in fields else None)
-        found.append(item)
+            return items or ([] if name in fields else None)
+        items.append(item)
 
 
 def _map(name: str, fields: Mapping[str, str]) -> dict[str, str] | None:
-    """A map of text to text, the only kind of the API: ``Name.entry.1.key`` and
+    """A map of text to text, the only kind of map in this API: ``Name.entry.1.key`` and
     ``Name.entry.1.value``."""
-    found, index = {}, 1
+    items, index = {}, 1
     while f"{name}.entry.{index}.key" in fields:
-        found[fields[f"{name}.entry.{index}.key"]] = fields.get(f"{name}.entry.{index}.value", "")
+        items[fields[f"{name}.entry.{index}.key"]] = fields.get(f"{name}.entry.{index}.value", "")
         index += 1
-    return found or None
+    return items or None
 
 
 def format_result(action: str, result: Mapping[str, Any], request_id: str) -> str:
@@ -109,7 +105,7 @@ def format_result(action: str, result: Mapping[str, Any], request_id: str) -> st
 def format_error(code: str, message: str, status: int, request_id: str) -> str:
     """The XML of an error."""
     kind = "Sender" if status < 500 else "Receiver"
-    inside = f"<Type>{kind}</Type><Code>{escape(code)}</Code><Message>{escape(_legal(message))}</Message>"
+    inside = f"<Type>{kind}</Type><Code>{escape(code)}</Code><Message>{escape(_drop_illegal(message))}</Message>"
     head = f'<ErrorResponse xmlns="{_NAMESPACE}">'
     return f"{head}<Error>{inside}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
 
@@ -118,8 +114,8 @@ def _xml(shape: Any, value: Any) -> str:
     if isinstance(value, Mapping):
         members = shape.members
         return "".join(
-            f"<{name}>{_xml(members[name], held)}</{name}>"
-            for name, held in value.items()
+            f"<{name}>{_xml(members[name], item)}</{name}>"
+            for name, item in value.items()
             if name in members
         )
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -128,12 +124,12 @@ def _xml(shape: Any, value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-    return escape(_legal(str(value)))
+    return escape(_drop_illegal(str(value)))
 
 
 _ILLEGAL = dict.fromkeys(code for code in range(32) if chr(code) not in "\t\n\r")
 
 
-def _legal(text: str) -> str:
-    """Without the control characters that XML cannot hold."""
+def _drop_illegal(text: str) -> str:
+    """The text without control characters, which XML cannot have."""
     return text.translate(_ILLEGAL)
