@@ -1,40 +1,27 @@
 """Jinja-templated CloudFormation, rendered, checked, previewed and deployed.
 
-The pipeline, one public function a stage, nothing mutated on the way:
+A deployment passes these stages; each is a package with a face, and nothing is changed after it is
+made:
 
-1. ``load.load``      params, schema and dotenv files become a `Config`; every value remembers its
-   file and line.
-2. ``render.render``  the templates become a `Rendering`: documents with a source map, nested stacks
-   wired by name (``wire.wire`` decides, ``render`` prints).
-3. ``check.check``    cfn-lint and our own rules turn the rendering into a `Report` of problems at
-   template lines.
-4. ``output.write``   ``build/<env>`` is replaced as a whole, or not at all.
-5. ``package.package``  local paths become addresses named by content: a `Bundle` of function zips
-   and templates.
-6. ``upload.upload``  what the bucket does not have yet is brought there.
+1.  ``config``     reads parameters, schema and dotenv files: a `Config`, in which every value knows
+    its file and line.
+2.  ``render``     renders the templates and wires nested stacks by name: a `Rendering`.
+3.  ``lint``       runs cfn-lint and our own rules: a `Report` of problems at template lines. A
+    rendering without errors replaces ``build/<env>`` as a whole.
+4.  ``artifacts``  names zips and templates by their content: a `Bundle`, uploaded where absent; it
+    also pushes images and secret values.
+5.  ``plan``       reads the live stacks and makes change sets, compares them with the prediction of
+    ``diff``, and finds changes that need approval: a `Plan`.
+6.  ``preflight``  checks the account for what would make the deployment fail.
+7.  ``deploy``     executes the change sets and follows them to the end, rollbacks included: an
+    `Outcome` with the first cause of a failure.
+8.  ``health``     verifies services, targets, functions and alarms.
+9.  ``releases``   records a numbered release, from which a rollback restores the stacks.
 
-``render_cache`` keeps what 2 and 3 made of the same inputs before. Beside it, ``secret_values``
-puts the values of keys.env into Secrets Manager, and ``images`` brings container images to the
-registry; both resolve what a deployment binds, version ids and digests. ``aws`` is all that calls
-AWS.
-
-A deployment goes on with what is in the account, unless ``unchanged.nothing`` tells that nothing is
-to be done:
-
-7. ``targets.target``   what each root stack is asked to become, by the outputs, digests and secret
-   versions so far.
-8. ``preflight.preflight``  what has to be right in the account beforehand.
-9. ``plan.preview``     a change set with nested ones, held against our own prediction: a
-   `RootPlan`; ``plan.seal`` keeps it for a later ``deploy --plan``. ``gates.dangers`` says what of
-   it nobody may do by accident.
-10. ``apply.apply``     executes it and follows it to its end, rollback included: an `Outcome` with
-    the first cause.
-11. ``verify.verify``   whether what runs is well.
-12. ``release.finish``  keeps a numbered record, from which ``release.targets`` restores it, and
-    what ``leftover.leftovers`` finds of root stacks that left the parameters.
-
-``cli*`` are the only places that know the order, print, or exit. Up to 4 nothing needs credentials
-or a network; 5 only what pip fetches.
+``core`` and ``cfn`` hold what all of them use: values and errors; CloudFormation's semantics.
+``aws`` alone calls AWS, ``emulator`` is a CloudFormation on this machine. ``report`` writes text,
+Markdown, JSON and SVG, and ``cli`` knows the verbs, prints and exits. Stages 1 to 3 need neither
+credentials nor a network; building a bundle fetches only the packages of functions.
 """
 
 __version__ = "0.1.0"

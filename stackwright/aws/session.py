@@ -7,15 +7,19 @@ would only cost import time. botocore is imported at the first call.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from ..core import AwsError, Cache
+
+_LOGGER = logging.getLogger(__name__)
 
 ATTEMPTS = 8
 """Attempts of one call in botocore's standard retry mode: with its back-off they outlast about a
@@ -179,10 +183,14 @@ class Session:
         from botocore.exceptions import BotoCoreError, ClientError
         from botocore.parsers import ResponseParserError
 
+        begun = time.perf_counter()
         try:
             client = self._client(service)
-            return getattr(client, operation)(**arguments)
+            answer = getattr(client, operation)(**arguments)
+            _log_call(service, operation, begun, answer)
+            return answer
         except (BotoCoreError, ClientError, ResponseParserError, ValueError) as error:
+            _log_call(service, operation, begun, getattr(error, "response", {}), error)
             failure: Exception = error
         # Raised outside of the handler: a chained botocore error may hold the request with a secret
         # value.
@@ -223,6 +231,24 @@ def _time(value: Any) -> datetime:
 
     parsed: datetime = parse_timestamp(value)
     return parsed
+
+
+def _log_call(
+    service: str, operation: str, begun: float, answer: Any, error: Exception | None = None
+) -> None:
+    """Log a call with its duration, its request id, and the code of an error; neither arguments nor
+    answers: they may hold secret values."""
+    details = answer.get("ResponseMetadata", {}) if isinstance(answer, dict) else {}
+    code = answer.get("Error", {}).get("Code", "") if isinstance(answer, dict) else ""
+    _LOGGER.debug(
+        "aws %s:%s %.0f ms%s%s %s",
+        service,
+        _pascal(operation),
+        (time.perf_counter() - begun) * 1000,
+        f", {details['RetryAttempts']} retries" if details.get("RetryAttempts") else "",
+        f", {code or type(error).__name__}" if error else "",
+        details.get("RequestId", "without a request id"),
+    )
 
 
 def _pascal(operation: str) -> str:

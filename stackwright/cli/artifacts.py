@@ -13,17 +13,9 @@ import click
 from msgspec import to_builtins
 
 from ..core import Bundle, Config, S3Folder, command_line
-from .options import (
-    Options,
-    check_or_exit,
-    connect_aws,
-    console,
-    for_environment,
-    join_rendering,
-    load_config,
-    make_rendering,
-    show_report,
-)
+from .options import Options, for_environment
+from .output import console, show_report
+from .stages import check_renderings, connect_aws, join_reports, load_config, make_rendering
 
 if TYPE_CHECKING:
     from ..artifacts import ContainerEngine, Image, ImageRegistry, ImageStatus, SecretDifference
@@ -70,10 +62,10 @@ def package(
         raise click.UsageError("give --out DIR, or --upload with --bucket NAME")
     if to_bucket and bucket is None:
         raise click.UsageError("--upload needs --bucket NAME")
-    with check_or_exit(
+    with check_renderings(
         options.project, lambda: [make_rendering(load_config(options))], no_lint=no_lint
     ) as staged:
-        report = join_rendering([each for _, _, each in staged])
+        report = join_reports([each for _, _, each in staged])
         show_report(report)
         if report.failed:
             sys.exit(1)

@@ -8,15 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..core import DeployError, Rendering, StackwrightError, command_line
-from .options import (
-    Options,
-    connect_aws,
-    load_config,
-    make_rendering,
-    make_report,
-    reach_aws,
-    show_report,
-)
+from .options import Options
+from .output import show_report
+from .stages import connect_aws, load_config, make_rendering, make_report, reach_aws
 
 if TYPE_CHECKING:
     from ..deploy import OperationRunner

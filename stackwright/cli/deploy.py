@@ -49,7 +49,10 @@ def _with_approvals(command: Callable[..., None]) -> Callable[..., None]:
             help="Approve the replacement of this resource; repeatable.",
         ),
         click.option(
-            "--yes", is_flag=True, help="Do not ask; dangerous changes still need their own option."
+            "-y",
+            "--yes",
+            is_flag=True,
+            help="Do not ask; dangerous changes still need their own option.",
         ),
     ):
         option(wrapped)

@@ -11,7 +11,8 @@ import click
 
 from ..core import command_line
 from .faults import fault, send_to_emulator
-from .options import PROJECT, STYLE, Options, for_environment, load_config
+from .options import PROJECT, STYLE, Options, for_environment
+from .stages import load_config
 
 
 @click.group(short_help="Run CloudFormation on this machine.")

@@ -30,7 +30,8 @@ from ..core import (
 )
 from .debug import DEBUG
 from .examples import describe_notes
-from .options import completion_variable, show_report
+from .options import completion_variable
+from .output import show_report
 
 GROUPS: Mapping[str, Mapping[str, str]] = {
     "Change": {
@@ -59,9 +60,9 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "Project": {
         "new": "project",
         "init": "project",
-        "params": "render",
-        "explain": "render",
-        "graph": "render",
+        "params": "explain",
+        "explain": "explain",
+        "graph": "explain",
         "package": "artifacts",
         "images": "artifacts",
         "secrets": "artifacts",

@@ -15,7 +15,7 @@ from .options import Options, for_environment
 
 @click.command(name="import", short_help="Adopt existing resources into the root stacks.")
 @for_environment
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def import_(options: Options, yes: bool) -> None:
     """Adopt the resources that imports: of the parameters names, by import change sets, into the
     root stacks that declare them. Nothing else changes; the next deploy does the rest.
@@ -38,6 +38,7 @@ def import_(options: Options, yes: bool) -> None:
     help="Releases that stay restorable.",
 )
 @click.option(
+    "-y",
     "--yes",
     is_flag=True,
     help="Delete without asking.",

@@ -9,15 +9,9 @@ from pathlib import Path
 import click
 
 from ..core import Level, Problem, Report
-from .options import (
-    Options,
-    connect_aws,
-    console,
-    for_environment,
-    load_config,
-    make_rendering,
-    show_report,
-)
+from .options import Options, for_environment
+from .output import console, show_report
+from .stages import connect_aws, load_config, make_rendering
 
 
 @click.command(short_help="Print the IAM roles that a pipeline needs, least privilege.")

@@ -12,7 +12,8 @@ import click
 from msgspec import to_builtins
 
 from ..core import command_line, program_name
-from .options import PROJECT, STYLE, Options, completion_variable, load_config, make_rendering
+from .options import PROJECT, STYLE, Options, completion_variable
+from .stages import load_config, make_rendering
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements.txt"
 """The pins of a checkout; an installed package has none."""

@@ -29,7 +29,7 @@ def watch(options: Options, root: str | None) -> None:
 @click.command(short_help="Recover stuck stacks, so that they can be deployed to.")
 @for_environment
 @_ROOT
-@click.option("--yes", is_flag=True, help="Do not ask, unless something is lost.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask, unless something is lost.")
 @click.option(
     "--yes-delete", "delete", metavar="NAME", help="Delete the stack of this name without asking."
 )

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..core import EmulatorError, Location, Problem
-from .options import STYLE, Options, console, for_environment, load_config, make_rendering
+from .options import STYLE, Options, for_environment
+from .output import console
+from .stages import load_config, make_rendering
 
 if TYPE_CHECKING:
     from ..diff import Diff, ResourceDiff

@@ -12,7 +12,9 @@ from msgspec.structs import replace
 
 from ..core import Report
 from .connection import connect, read_deployed
-from .options import Options, console, for_environment, make_rendering, show_report
+from .options import Options, for_environment
+from .output import console, show_report
+from .stages import make_rendering
 from .terminal import print_table
 
 if TYPE_CHECKING:

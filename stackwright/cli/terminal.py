@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import console
+from .output import console
 
 if TYPE_CHECKING:
     from ..aws import Stack

@@ -7,7 +7,8 @@ import sys
 import click
 
 from .connection import connect, connect_rendered, make_runner, read_deployed
-from .options import Options, console, for_environment
+from .options import Options, for_environment
+from .output import console
 from .terminal import Terminal, print_table
 
 _STYLE = click.option(
@@ -52,7 +53,7 @@ def verify(options: Options, deadline: float, style: str) -> None:
 @click.option(
     "--revert", is_flag=True, help="Plan how to revert it to the templates, show the plan, and ask."
 )
-@click.option("--yes", is_flag=True, help="With --revert: do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="With --revert: do not ask.")
 @_STYLE
 def drift(options: Options, revert: bool, yes: bool, style: str) -> None:
     """Compare the resources of root and nested stacks with their templates, property by property;

@@ -6,7 +6,7 @@ line, ``wire`` connects nested stacks by name, ``build_folder`` replaces a build
 """
 
 from .build_folder import find_stale, stage_apart, stage_build, write_build
-from .explain import explain_value
+from .explain import Explanation, explain_value
 from .memo import LINT_CONFIG, cached_rendering, cached_report
 from .quoting import BlockDumper
 from .render import render_templates
@@ -15,6 +15,7 @@ from .wire import wire_root
 __all__ = [
     "LINT_CONFIG",
     "BlockDumper",
+    "Explanation",
     "cached_rendering",
     "cached_report",
     "explain_value",

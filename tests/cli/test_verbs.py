@@ -17,6 +17,7 @@ import yaml
 
 import stackwright
 from stackwright.cli.main import GROUPS
+from stackwright.lint import catalogue
 from tests.support.projects import RENDER_PY, REPOSITORY, Project, files, small
 
 Make = Callable[..., Project]
@@ -322,6 +323,22 @@ def test_explain_of_something_that_is_not_there(
     assert (result.exit_code, result.stdout) == (1, "")
     assert f"error SW032 {message}" in result.stderr
     assert hint in result.stderr
+
+
+def test_explain_of_a_code_needs_no_project(tmp_path: Path) -> None:
+    result = Project(tmp_path).invoke("explain", "SW012")
+    assert (result.exit_code, result.stderr) == (0, "")
+    first, *others = result.stdout.splitlines()
+    code = catalogue()["SW012"]
+    assert first == f"SW012  {code.title}"
+    assert f"  do      {code.action}" in others
+
+
+def test_explain_of_an_unknown_code(tmp_path: Path) -> None:
+    result = Project(tmp_path).invoke("explain", "SW0122")
+    assert result.exit_code == 1
+    assert "SW032 there is no code SW0122" in result.stderr
+    assert "stackwright docs lists the codes" in result.stderr
 
 
 # --- graph ---
