@@ -690,7 +690,7 @@ def test_reference_to_another_resource_needs_approval():
     assert "X" not in [each.logical_id for each in found]
 
 
-# --- leave
+# --- approval
 # ------------------------------------------------------------------------------------------------------
 
 

@@ -59,7 +59,7 @@ def wanted(project: Make, entries: str, live: LiveStack | None = None, text: str
     return build_import(target(text), live, read_imports(config)["store"], config)
 
 
-def test_the_first_import_makes_a_stack_of_those_resources_alone(project: Make) -> None:
+def test_first_import_creates_a_stack_of_the_imported_resources(project: Make) -> None:
     found = wanted(project, "{store: {Files: {BucketName: news-files}}}")
     body = json.loads(found.desired.body)
     assert list(body["Resources"]) == ["Files"]
@@ -79,7 +79,7 @@ def test_the_first_import_makes_a_stack_of_those_resources_alone(project: Make) 
     )
 
 
-def test_a_later_import_leaves_what_is_live_as_it_is(project: Make) -> None:
+def test_later_import_leaves_live_resources_unchanged(project: Make) -> None:
     live = LiveStack.of("store", stack(tags={"team": "a"}), LIVE)
     found = wanted(project, "{store: {Files: {BucketName: news-files}}}", live)
     body = json.loads(found.desired.body)
@@ -87,7 +87,7 @@ def test_a_later_import_leaves_what_is_live_as_it_is(project: Make) -> None:
     assert found.desired.tags == {"team": "a"}
 
 
-def test_what_is_adopted_already_is_not_asked_for(project: Make) -> None:
+def test_adopted_resource_is_not_imported_again(project: Make) -> None:
     there = {"Files": StackResource("Files", "news-files", "AWS::S3::Bucket", "IMPORT_COMPLETE")}
     live = LiveStack.of(
         "store",
@@ -117,7 +117,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("entries", "message"), BAD.values(), ids=BAD)
-def test_what_cannot_be_imported_is_refused_at_its_line(
+def test_impossible_import_is_refused_with_its_line(
     project: Make, entries: str, message: str
 ) -> None:
     with pytest.raises(InputError) as caught:
@@ -130,7 +130,7 @@ def test_what_cannot_be_imported_is_refused_at_its_line(
         assert [str(where) for where in problem.where] == ["params/defaults.yaml:3"]
 
 
-def test_a_template_with_macros_adopts_nothing(project: Make) -> None:
+def test_template_with_macros_cannot_import(project: Make) -> None:
     with pytest.raises(
         InputError, match=r"store cannot adopt anything: Transform Acme::Macro is not supported"
     ):

@@ -44,7 +44,7 @@ def read(aws: Account) -> LiveStack:
     return found
 
 
-def test_the_tree_is_read_when_it_is_looked_at(aws: Account) -> None:
+def test_tree_is_read_on_first_use(aws: Account) -> None:
     aws.deploy()
     aws.aws.calls.clear()
     found = read(aws)
@@ -59,7 +59,7 @@ def test_the_tree_is_read_when_it_is_looked_at(aws: Account) -> None:
     assert aws.aws.calls["get_template"] == 3
 
 
-def test_the_tree_is_read_once_by_however_many_threads() -> None:
+def test_tree_is_read_once_by_many_threads() -> None:
     class Slow(FakeStacks):
         calls = 0
 
@@ -81,7 +81,7 @@ def test_the_tree_is_read_once_by_however_many_threads() -> None:
     assert aws.calls == 1
 
 
-def test_what_is_not_there_is_none(aws: Account) -> None:
+def test_missing_stack_is_none(aws: Account) -> None:
     assert aws.live() is None
     made = aws.preview(target())
     assert aws.live() is None
@@ -92,7 +92,7 @@ def test_what_is_not_there_is_none(aws: Account) -> None:
     assert live_stack.read_stack(str(made.stack_id), aws.aws) is None
 
 
-def test_stacks_in_stacks(aws: Account) -> None:
+def test_nested_stacks_are_read_below_their_parents(aws: Account) -> None:
     leaf = "Resources: {Topic: {Type: AWS::SNS::Topic}}\n"
     middle = "Resources: {Inner: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: app/middle/inner}}}\n"
     app = "Resources: {Middle: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: app/middle}}}\n"
@@ -112,7 +112,7 @@ def test_stacks_in_stacks(aws: Account) -> None:
     assert set(found.nested["Middle"].nested["Inner"].resources) == {"Topic"}
 
 
-def test_resources_that_are_gone_are_not_there() -> None:
+def test_deleted_resources_are_left_out() -> None:
     listed = [
         StackResource("Here", "arn:here", "AWS::SNS::Topic", "CREATE_COMPLETE"),
         StackResource("Gone", "arn:gone", "AWS::SNS::Topic", "DELETE_COMPLETE"),
@@ -125,7 +125,7 @@ def test_resources_that_are_gone_are_not_there() -> None:
     assert found.nested == {}
 
 
-def test_the_side_of_a_prediction(aws: Account) -> None:
+def test_live_stack_converts_to_a_prediction_side(aws: Account) -> None:
     aws.deploy(parameters={"Password": "hunter2", "Level": "debug"})
     side = read(aws).as_cfn()
     assert side.parameters["Level"] == "debug"
@@ -139,13 +139,13 @@ def test_the_side_of_a_prediction(aws: Account) -> None:
     assert "hunter2" not in repr(side)
 
 
-def test_a_template_that_only_aws_understands_cannot_be_a_side() -> None:
+def test_template_with_macros_is_no_prediction_side() -> None:
     text = "Transform: Acme::Macro\nResources: {Topic: {Type: AWS::SNS::Topic}}\n"
     with pytest.raises(ValidationError, match="Acme::Macro"):
         LiveStack.of("app", stack(), text).as_cfn()
 
 
-def test_the_pseudo_parameters_of_other_partitions() -> None:
+def test_pseudo_parameters_of_other_partitions() -> None:
     china = stack(status="CREATE_COMPLETE")
     made = live_stack.pseudo_parameters(
         type(china)(

@@ -38,13 +38,13 @@ LIVE = LiveStack.of("app", stack(parameters={"Password": "****"}), MACRO, RESOUR
 TARGET = DesiredStack("app", "news-dev-app", {"app": MACRO}, {}, {"Password": "hunter2"}, {})
 
 
-def test_what_is_verified() -> None:
+def test_resources_made_by_macros_are_verified() -> None:
     assert [(each.address, each.invoke) for each in find_probed_resources([LIVE])] == [
         ("app:Hello", {})
     ]
 
 
-def test_what_becomes_of_each_resource() -> None:
+def test_fate_of_each_resource_made_by_macros_is_shown() -> None:
     assert {each.address: each.kept for each in list_fates(LIVE)} == {
         "app:Files": "Retain",
         "app:Hello": "",
@@ -61,9 +61,7 @@ def test_what_becomes_of_each_resource() -> None:
     ],
     ids=["as usual", "as a text", "of a type that only the macro knows"],
 )
-def test_no_value_of_a_noecho_parameter_is_kept(
-    declared: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_saved_plan_holds_no_noecho_value(declared: str, monkeypatch: pytest.MonkeyPatch) -> None:
     body = MACRO.replace("{Type: String, NoEcho: true}", declared)
     made = whole(RootPlan(replace(TARGET, templates={"app": body}), RootAction.UPDATE, Diff()))
     assert "hunter2" not in save_plan(made)

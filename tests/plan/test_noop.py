@@ -29,7 +29,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         yield found
 
 
-def test_one_call_tells_it_for_a_stack_that_is_known(aws: Account) -> None:
+def test_noop_takes_one_call_for_a_known_stack(aws: Account) -> None:
     aws.deploy(PLAIN)
     found = aws.live()
     aws.aws.calls.clear()
@@ -45,11 +45,11 @@ def test_one_call_tells_it_for_a_stack_that_is_known(aws: Account) -> None:
     assert plan.find_stale_reasons(made, aws.live(), aws.aws) is None
 
 
-def test_without_a_stack_only_a_change_set_tells() -> None:
+def test_missing_stack_needs_a_change_set() -> None:
     assert noop.plan_noop(target(PLAIN), None) is None
 
 
-def test_json_is_compared_by_what_it_says(aws: Account) -> None:
+def test_json_templates_are_compared_by_content(aws: Account) -> None:
     spaced = {"app": '{"Resources":   {"Topic": {"Type": "AWS::SNS::Topic"}}}'}
     aws.deploy(spaced)
     assert (
@@ -61,7 +61,7 @@ def test_json_is_compared_by_what_it_says(aws: Account) -> None:
     )
 
 
-def test_true_is_not_one() -> None:
+def test_true_differs_from_one() -> None:
     yes, one = (
         f'{{"Resources": {{"T": {{"Type": "A::B::C", "Properties": {{"P": {each}}}}}}}}}'
         for each in ("true", "1")
@@ -86,7 +86,7 @@ def as_live(wanted: DesiredStack, **options: Any) -> LiveStack:
     return LiveStack.of("app", stack(**given), wanted.body)
 
 
-def test_it_is_as_it_is_asked_for() -> None:
+def test_equal_stack_is_a_noop() -> None:
     live = as_live(one())
     assert noop.plan_noop(one(), live) is not None
     assert noop.plan_noop(one(parameters={"Title": "a"}), live) is not None
@@ -123,7 +123,7 @@ def test_it_is_as_it_is_asked_for() -> None:
         pytest.param(one(), {"status": "UPDATE_IN_PROGRESS"}, id="under way"),
     ],
 )
-def test_what_a_change_set_has_to_tell(wanted: DesiredStack, options: dict[str, Any]) -> None:
+def test_uncertain_stack_needs_a_change_set(wanted: DesiredStack, options: dict[str, Any]) -> None:
     live = as_live(one(), **options)
     assert noop.plan_noop(wanted, live) is None
 
@@ -139,7 +139,7 @@ def test_what_a_change_set_has_to_tell(wanted: DesiredStack, options: dict[str, 
         "Metadata: {A: '{{resolve:ssm-secure:/name}}'}",
     ],
 )
-def test_what_resolves_outside_may_have_moved(more: str) -> None:
+def test_template_with_outside_values_needs_a_change_set(more: str) -> None:
     first, _, rest = ONE["app"].partition("\n")
     text = f"{first}\n{more}\n{rest}" if more.startswith(" ") else f"{more}\n{ONE['app']}"
     parameters = {"Param": "/a"} if more.startswith(" ") else {}
@@ -148,20 +148,20 @@ def test_what_resolves_outside_may_have_moved(more: str) -> None:
     assert noop.plan_noop(wanted, live) is None
 
 
-def test_what_names_a_version_does_not_move() -> None:
+def test_versioned_references_are_a_noop() -> None:
     wanted = one({"app": f"Metadata: {{A: '{{{{resolve:ssm:/name:3}}}}'}}\n{ONE['app']}"})
     live = as_live(wanted)
     assert noop.plan_noop(wanted, live) is not None
 
 
-def test_a_value_that_nobody_shows_cannot_be_compared() -> None:
+def test_given_noecho_parameter_needs_a_change_set() -> None:
     hidden = {"app": ONE["app"].replace("{Type: String", "{Type: String, NoEcho: true")}
     live = as_live(one(hidden), parameters={"Title": "****", "Count": "1"})
     assert noop.plan_noop(one(hidden, {"Title": "a"}), live) is None
     assert noop.plan_noop(one(hidden), live) is not None  # it keeps what it has
 
 
-def test_nested_templates_are_known_by_their_names_only_where_these_are_their_hashes() -> None:
+def test_nested_template_without_hash_in_its_name_needs_a_change_set() -> None:
     wanted = target(PLAIN)
     live = as_live(wanted, parameters={"Level": "info", "Password": "none"})
     assert noop.plan_noop(wanted, live) is not None
@@ -173,7 +173,7 @@ def test_nested_templates_are_known_by_their_names_only_where_these_are_their_ha
     assert noop.plan_noop(altered, live) is None
 
 
-def test_it_is_as_if_a_change_set_had_said_so(aws: Account) -> None:
+def test_noop_plan_equals_that_of_an_empty_change_set(aws: Account) -> None:
     aws.deploy(PLAIN)
     told, read = aws.preview(target(PLAIN)), noop.plan_noop(target(PLAIN), aws.live())
     assert read is not None

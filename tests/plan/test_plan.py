@@ -82,7 +82,7 @@ def short(found: RootPlan) -> dict[str, tuple[str, str, str]]:
 # --------------------------------------------------------------------------------------------------
 
 
-def test_a_first_deployment_adds_everything_and_leaves_nothing_behind(aws: Account) -> None:
+def test_first_deployment_adds_everything_and_discarding_leaves_nothing(aws: Account) -> None:
     found = aws.preview(target())
     assert (found.kind, found.made_stack, found.live) == (RootAction.CREATE, True, {})
     assert short(found) == {
@@ -106,14 +106,14 @@ def test_a_first_deployment_adds_everything_and_leaves_nothing_behind(aws: Accou
     plan.discard_change_sets(found, aws.aws)
 
 
-def test_the_change_set_is_what_gets_executed(aws: Account) -> None:
+def test_planned_change_set_can_be_executed(aws: Account) -> None:
     assert aws.execute(aws.preview(target())) == "CREATE_COMPLETE"
     again = aws.preview(target(changed(("app/web", "sha256:1111", "sha256:2222"))))
     assert again.change_set
     assert aws.execute(again) == "UPDATE_COMPLETE"
 
 
-def test_an_update_says_what_changes_where(aws: Account) -> None:
+def test_update_lists_changes_by_address(aws: Account) -> None:
     aws.deploy()
     found = aws.preview(target(parameters={"Level": "debug"}))
     assert short(found) == {"app/web:Task": ("replace", "both", "certain")}
@@ -133,7 +133,7 @@ def test_an_update_says_what_changes_where(aws: Account) -> None:
     assert aws.aws.stack(STACK) is not None
 
 
-def test_without_changes_nothing_is_left_and_the_tree_is_not_read(aws: Account) -> None:
+def test_noop_leaves_no_change_set_and_reads_no_tree(aws: Account) -> None:
     aws.deploy()
     aws.upload(target())
     aws.aws.calls.clear()
@@ -150,7 +150,7 @@ def test_without_changes_nothing_is_left_and_the_tree_is_not_read(aws: Account) 
     assert aws.aws.change_sets(STACK) == []
 
 
-def test_outputs_alone_are_a_change(aws: Account) -> None:
+def test_changed_output_alone_is_a_change(aws: Account) -> None:
     aws.deploy()
     more = "Outputs:\n  Level: {Value: !Ref Level}"
     found = aws.preview(target(changed(("app", "Outputs:", more))))
@@ -158,7 +158,7 @@ def test_outputs_alone_are_a_change(aws: Account) -> None:
     assert [each.name for each in found.diff.outputs] == ["Level"]
 
 
-def test_a_nested_stack_that_goes_takes_its_data_with_it(aws: Account) -> None:
+def test_removed_nested_stack_loses_its_data(aws: Account) -> None:
     aws.deploy(changed(("app/network", "DeletionPolicy: Retain", "DeletionPolicy: Delete")))
     alone = {"app": "Resources: {Other: {Type: AWS::SNS::Topic}}\n"}
     found = aws.preview(target(alone))
@@ -172,7 +172,7 @@ def test_a_nested_stack_that_goes_takes_its_data_with_it(aws: Account) -> None:
     assert "ITS DATA IS DELETED" in format_plan(whole(found))
 
 
-def test_an_inline_root_needs_no_bucket(aws: Account) -> None:
+def test_inline_root_needs_no_bucket(aws: Account) -> None:
     wanted = target({"app": "Resources: {Topic: {Type: AWS::SNS::Topic}}\n"}, inline=True)
     found = plan.preview_root(
         replace(wanted, urls={}), None, aws.aws, run="run", description="by tester"
@@ -180,7 +180,7 @@ def test_an_inline_root_needs_no_bucket(aws: Account) -> None:
     assert aws.execute(found) == "CREATE_COMPLETE"
 
 
-def test_tags_of_the_stack_reach_its_resources(aws: Account) -> None:
+def test_stack_tags_reach_resources(aws: Account) -> None:
     aws.deploy()
     found = aws.preview(target(tags={"team": "news"}))
     assert found.kind is RootAction.UPDATE
@@ -188,7 +188,7 @@ def test_tags_of_the_stack_reach_its_resources(aws: Account) -> None:
     assert ListedChange.CLOUDFORMATION not in {change.listed for change in found.changes}
 
 
-def test_tags_that_a_type_cannot_change_replace_it(aws: Account) -> None:
+def test_stack_tags_that_cannot_change_replace_the_resource(aws: Account) -> None:
     vectors = {
         "app": "Resources: {X: {Type: AWS::OpenSearchServerless::Collection, Properties: {Name: vectors}}}"
     }
@@ -205,7 +205,7 @@ def test_tags_that_a_type_cannot_change_replace_it(aws: Account) -> None:
 # -----------------------------------------------------------------------------
 
 
-def test_a_sibling_that_keeps_its_output_makes_phantoms(aws: Account) -> None:
+def test_replacement_that_follows_an_unchanged_output_is_spurious(aws: Account) -> None:
     aws.deploy()
     found = aws.preview(
         target(
@@ -232,7 +232,7 @@ def test_a_sibling_that_keeps_its_output_makes_phantoms(aws: Account) -> None:
     assert "Plan: 0 to add, 1 to change, 0 to replace, 0 to remove in 1 of 1 stacks." in text
 
 
-def test_a_sibling_that_is_replaced_makes_real_ones(aws: Account) -> None:
+def test_replacement_that_follows_a_replaced_sibling_is_real(aws: Account) -> None:
     aws.deploy()
     found = aws.preview(
         target(changed(("app/network", "GroupDescription: web", "GroupDescription: other")))
@@ -256,7 +256,7 @@ Resources:
 """
 
 
-def test_what_only_follows_an_attribute_is_not_listed_but_happens(aws: Account) -> None:
+def test_change_that_follows_an_attribute_is_predicted_though_not_listed(aws: Account) -> None:
     aws.deploy({"app": FOLLOWING})
     found = aws.preview(target({"app": FOLLOWING.replace("Value: one", "Value: two")}))
     assert short(found) == {
@@ -323,7 +323,7 @@ def preview(made: FakeStacks, wanted: str = TOPIC, **options: Any) -> RootPlan:
     )
 
 
-def test_what_only_cloudformation_lists_is_shown_as_it_says() -> None:
+def test_change_listed_by_cloudformation_only_is_shown_as_listed() -> None:
     api = described("Topic", "AWS::SNS::Topic", Replacement="True", PolicyAction="ReplaceAndDelete")
     api["Details"] = [
         detail("/Properties/TopicName", "Always", BeforeValue="a", AfterValue="b"),
@@ -343,11 +343,11 @@ def test_what_only_cloudformation_lists_is_shown_as_it_says() -> None:
         "b",
         "yes",
     )
-    assert found.notes == ("CloudFormation lists what the prediction does not know: app:Topic",)
+    assert found.notes == ("CloudFormation lists changes that are not predicted: app:Topic",)
     assert "only listed by CloudFormation" in format_plan(whole(found))
 
 
-def test_what_is_dynamic_is_conditional() -> None:
+def test_dynamic_change_is_conditional() -> None:
     api = described("Topic", "AWS::SNS::Topic", Replacement="Conditional")
     api["Details"] = [detail("/Properties/TopicName", "Always", "Dynamic")]
     (change,) = preview(fake(api)).changes
@@ -358,7 +358,7 @@ def test_what_is_dynamic_is_conditional() -> None:
     )
 
 
-def test_data_that_only_cloudformation_says_is_lost_is_lost() -> None:
+def test_data_loss_listed_by_cloudformation_only_is_shown() -> None:
     body = "Resources: {Topic: {Type: AWS::EFS::FileSystem}}\n"
     api = described("Topic", "AWS::EFS::FileSystem", Replacement="True", PhysicalResourceId="fs-1")
     (loss,) = preview(fake(api, body=body), body).diff.losses
@@ -373,7 +373,7 @@ def test_data_that_only_cloudformation_says_is_lost_is_lost() -> None:
         ("False", Effect.CHANGE, False, False),
     ],
 )
-def test_a_replacement_that_nothing_explains_is_believed(
+def test_unexplained_replacement_is_believed(
     said: str, effect: Effect, may_replace: bool, noted: bool
 ) -> None:
     api = described("Topic", "AWS::SNS::Topic", Replacement=said)
@@ -389,7 +389,7 @@ def test_a_replacement_that_nothing_explains_is_believed(
     )
 
 
-def test_a_replacement_that_cloudformation_does_not_see_stays_one() -> None:
+def test_predicted_replacement_stays_where_cloudformation_lists_none() -> None:
     api = described("Topic", "AWS::SNS::Topic", Replacement="False")
     found = preview(fake(api), TOPIC.replace("DisplayName: a", "TopicName: b"))
     assert found.changes[0].effect is Effect.REPLACE
@@ -400,7 +400,7 @@ def test_a_replacement_that_cloudformation_does_not_see_stays_one() -> None:
     ("requires", "effect", "may_replace"),
     [("Always", Effect.REPLACE, False), ("Conditionally", Effect.CHANGE, True)],
 )
-def test_an_unforeseen_property_that_replaces_is_believed(
+def test_unpredicted_property_that_replaces_is_believed(
     aws: Account, requires: str, effect: Effect, may_replace: bool
 ) -> None:
     """Beside a change in place, and a replacement that is foreseen not to happen: CloudFormation's
@@ -437,7 +437,9 @@ Resources:
 
 
 @pytest.mark.parametrize("predicted", [True, False], ids=["beside a predicted change", "alone"])
-def test_properties_that_only_cloudformation_lists_are_shown_and_gated(predicted: bool) -> None:
+def test_properties_listed_by_cloudformation_only_are_shown_and_need_approval(
+    predicted: bool,
+) -> None:
     api = described("Topic", "AWS::EC2::SecurityGroup", Replacement="False")
     ranges = {
         "BeforeValue": "10.0.0.0/16",
@@ -494,7 +496,7 @@ class AlsoOpened(Counting):
         return found
 
 
-def test_a_phantom_is_one_as_far_as_it_was_foreseen(aws: Account) -> None:
+def test_replacement_is_spurious_only_as_far_as_predicted(aws: Account) -> None:
     aws.deploy()
     aws.aws = AlsoOpened(REGION)
     vpc = "{CidrBlock: 10.0.0.0/16}"
@@ -545,7 +547,7 @@ Resources:
 @pytest.mark.parametrize(
     ("user", "snap", "lost"), [("bob", "one", "Db"), ("alice", "two", "Table")]
 )
-def test_values_from_outside_that_may_have_moved_make_no_phantoms(
+def test_values_from_outside_that_may_have_moved_are_not_spurious(
     aws: Account, user: str, snap: str, lost: str
 ) -> None:
     """A NoEcho parameter and an SSM parameter read the same on both sides, whatever they are."""
@@ -562,7 +564,7 @@ def test_values_from_outside_that_may_have_moved_make_no_phantoms(
     }
 
 
-def test_a_nested_stack_that_nobody_looks_into_needs_leave() -> None:
+def test_opaque_nested_stack_needs_approval() -> None:
     """A macro keeps everything from being predicted, and a nested stack without changes
     CloudFormation from looking."""
     said = described(
@@ -580,15 +582,15 @@ def test_a_nested_stack_that_nobody_looks_into_needs_leave() -> None:
     assert short(found) == {"app:Data": ("change", "CloudFormation only", "conditional")}
     (danger,) = find_dangerous_changes(whole(found))
     assert danger.flag is ApprovalFlag.DATA_LOSS
-    assert "changes in a way that cannot be seen" in danger.text
+    assert "changes in a way that cannot be predicted" in danger.text
     assert not any("so they are predicted" in note for note in found.notes)
     assert any(
-        "cannot look into the nested stacks, and nothing could be predicted" in note
+        "does not look into the nested stacks, and there is no prediction" in note
         for note in found.notes
     )
 
 
-def test_a_nested_stack_that_goes_is_shown_where_nothing_can_be_predicted() -> None:
+def test_removed_nested_stack_is_shown_without_prediction() -> None:
     """A macro keeps everything from being predicted; what CloudFormation lists of the nested stack
     is all there is."""
     api = {
@@ -609,7 +611,7 @@ def test_a_nested_stack_that_goes_is_shown_where_nothing_can_be_predicted() -> N
     assert [each.flag for each in find_dangerous_changes(whole(added))] == [ApprovalFlag.ACCESS]
 
 
-def test_resources_that_only_one_of_the_two_descriptions_has_are_kept() -> None:
+def test_resources_of_either_description_of_a_change_set_are_kept() -> None:
     bare = [
         described("Topic", "AWS::SNS::Topic"),
         described("Other", "AWS::SNS::Topic", Action="Remove"),
@@ -624,12 +626,12 @@ def test_resources_that_only_one_of_the_two_descriptions_has_are_kept() -> None:
     assert (second.path, second.after_apply) == ("KmsMasterKeyId", True)
 
 
-def test_a_template_that_only_cloudformation_reads_is_planned_as_it_says() -> None:
+def test_template_with_macros_is_planned_as_cloudformation_lists_it() -> None:
     macro = "Transform: Acme::Macro\n" + TOPIC
     found = preview(fake(described("Topic", "AWS::SNS::Topic")), macro)
     assert short(found) == {"app:Topic": ("change", "CloudFormation only", "conditional")}
     (note,) = found.notes
-    assert note.startswith("Nothing could be predicted, all is as CloudFormation lists it: ")
+    assert note.startswith("No prediction, the changes are as CloudFormation lists them: ")
     assert "Acme::Macro" in note
 
 
@@ -638,7 +640,7 @@ def recorded() -> list[Any]:
 
 
 @pytest.mark.parametrize("case", recorded())
-def test_what_aws_was_recorded_to_list_is_agreed_on(case: Any) -> None:
+def test_recorded_change_sets_agree_with_the_prediction(case: Any) -> None:
     """Every change that AWS listed is in the plan with AWS's action; none that the prediction
     cannot explain."""
     before, after = case["before"], case["after"]
@@ -701,7 +703,7 @@ def failing(*reasons: str) -> FakeStacks:
     ],
     ids=["change set", "update", "nested", "nested in nested"],
 )
-def test_no_changes_in_all_their_words(reasons: list[str]) -> None:
+def test_every_wording_of_no_changes_is_a_noop(reasons: list[str]) -> None:
     made = failing(*reasons)
     assert preview(made).kind is RootAction.NOTHING
     assert made.gone == [arn("one")]
@@ -715,7 +717,7 @@ def test_no_changes_in_all_their_words(reasons: list[str]) -> None:
         NO_CHANGES,
     ],
 )
-def test_where_nested_stacks_cannot_be_looked_into_they_are_predicted(reason: str) -> None:
+def test_nested_stacks_that_cloudformation_cannot_read_are_predicted(reason: str) -> None:
     made = failing(NESTED, reason)
     made.replies.append(arn("flat"))
     made.answers[arn("flat")] = [
@@ -733,7 +735,8 @@ def test_where_nested_stacks_cannot_be_looked_into_they_are_predicted(reason: st
     (note,) = found.notes
     assert (
         note
-        == f"CloudFormation cannot look into the nested stacks, so they are predicted; it says: {reason}"
+        == "CloudFormation does not look into the nested stacks, so their changes are only predicted; "
+        f"its reason: {reason}"
     )
     assert made.gone == [arn("one")]
 
@@ -753,7 +756,7 @@ def test_where_nested_stacks_cannot_be_looked_into_they_are_predicted(reason: st
         ([""], f"refuses the change to {STACK}-one: no reason, status FAILED"),
     ],
 )
-def test_a_refusal_gives_the_reason_of_the_nested_change_set(
+def test_refusal_gives_the_reason_of_the_nested_change_set(
     reasons: list[str], message: str
 ) -> None:
     made = failing(*reasons)
@@ -787,7 +790,7 @@ def test_early_validation_names_the_resources() -> None:
     assert "cloudformation:DescribeEvents would show which" in problem.hint
 
 
-def test_a_change_set_that_somebody_deletes_meanwhile() -> None:
+def test_change_set_deleted_by_somebody_is_an_error() -> None:
     made = fake()
     made.answers[arn("one")] = [change_set("one", "CREATE_PENDING"), None]
     with pytest.raises(
@@ -797,7 +800,7 @@ def test_a_change_set_that_somebody_deletes_meanwhile() -> None:
     assert caught.value.problems[0].code == "SW804"
 
 
-def test_a_first_creation_that_is_refused_leaves_no_stack() -> None:
+def test_refused_first_creation_leaves_no_stack() -> None:
     made = failing("Template format error.")
     made.found = None
     with pytest.raises(AwsError, match="Template format error"):
@@ -806,7 +809,7 @@ def test_a_first_creation_that_is_refused_leaves_no_stack() -> None:
     assert made.found is None
 
 
-def test_an_interruption_leaves_nothing() -> None:
+def test_interruption_leaves_nothing() -> None:
     made = fake()
     made.found = None
     made.answers[arn("one")] = [change_set("one", "CREATE_IN_PROGRESS")]
@@ -832,7 +835,7 @@ class Unheard(FakeStacks):
         self.others = [each for each in self.others if each[0] != change_set]
 
 
-def test_an_interruption_before_the_answer_leaves_nothing_of_ours() -> None:
+def test_interruption_before_the_answer_leaves_nothing_of_ours() -> None:
     made = Unheard(stack(), TOPIC, replies=[arn("one")])
     with pytest.raises(KeyboardInterrupt):
         preview(made)
@@ -861,7 +864,7 @@ class Refusing(FakeStacks):
         super().delete_change_set(change_set)
 
 
-def test_an_interruption_while_a_change_set_is_created_leaves_nothing() -> None:
+def test_interruption_during_creation_leaves_nothing() -> None:
     made = Refusing(replies=[arn("one")])
     made.answers[arn("one")] = [
         change_set("one", status) for status in ("CREATE_IN_PROGRESS", "CREATE_COMPLETE")
@@ -871,7 +874,7 @@ def test_an_interruption_while_a_change_set_is_created_leaves_nothing() -> None:
     assert made.gone == [arn("one"), ARN]
 
 
-def test_a_change_set_that_is_executed_stays() -> None:
+def test_executed_change_set_is_not_discarded() -> None:
     made = Refusing(found=stack("CREATE_IN_PROGRESS"), interrupted=True)
     made.answers[arn("one")] = [change_set("one", execution="EXECUTE_IN_PROGRESS")]
     plan.discard_change_sets(
@@ -889,7 +892,7 @@ class Undeletable(FakeStacks):
         raise AwsError.of("SW403", "not allowed: cloudformation:DeleteStack")
 
 
-def test_a_stack_that_must_not_be_deleted_is_told_of_after_what_failed_first() -> None:
+def test_failed_clean_up_is_reported_after_the_first_error() -> None:
     made = Undeletable(replies=[arn("one")])
     made.answers[arn("one")] = [change_set("one", "FAILED", "Parameters: [X] must have values.")]
     with pytest.raises(AwsError) as caught:
@@ -901,7 +904,7 @@ def test_a_stack_that_must_not_be_deleted_is_told_of_after_what_failed_first() -
     )
 
 
-def test_a_lost_answer_does_not_make_two_change_sets(aws: Account) -> None:
+def test_lost_answer_makes_no_second_change_set(aws: Account) -> None:
     aws.deploy()
     aws.engine.fault(
         RequestFault(
@@ -916,7 +919,7 @@ CALLS = range(1, 40)
 """More than a preview makes: the loops below end where nothing is left to disturb."""
 
 
-def test_a_connection_dropped_at_each_call_in_turn_changes_nothing(
+def test_connection_lost_at_any_call_changes_nothing(
     aws: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aws.deploy()
@@ -937,7 +940,7 @@ def test_a_connection_dropped_at_each_call_in_turn_changes_nothing(
 
 
 @pytest.mark.parametrize("exists", [False, True], ids=["create", "update"])
-def test_a_call_that_is_not_allowed_leaves_nothing_behind(aws: Account, exists: bool) -> None:
+def test_call_without_permission_leaves_nothing_behind(aws: Account, exists: bool) -> None:
     if exists:
         aws.deploy()
     wanted = target(parameters={"Level": "debug"})
@@ -962,7 +965,7 @@ def test_a_call_that_is_not_allowed_leaves_nothing_behind(aws: Account, exists: 
     assert ("get_template" in refused) == exists
 
 
-def test_change_sets_of_one_run_get_numbers(aws: Account) -> None:
+def test_change_sets_of_one_run_are_numbered(aws: Account) -> None:
     aws.deploy()
     for _ in range(2):
         aws.preview(target(parameters={"Level": "debug"}))
@@ -978,7 +981,7 @@ def test_change_sets_of_one_run_get_numbers(aws: Account) -> None:
     ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_FAILED",
      "UPDATE_ROLLBACK_FAILED", "IMPORT_ROLLBACK_FAILED"],
 )  # fmt: skip
-def test_a_stuck_stack_is_refused_with_the_way_out(status: str) -> None:
+def test_stuck_stack_is_refused_with_its_recovery(status: str) -> None:
     made = fake()
     made.found = stack(status)
     with pytest.raises(AwsError, match=f"{STACK} is in {status}: ") as caught:
@@ -998,13 +1001,13 @@ def test_a_stuck_stack_is_refused_with_the_way_out(status: str) -> None:
         "IMPORT_ROLLBACK_COMPLETE",
     ],
 )
-def test_a_sound_stack_is_planned(status: str) -> None:
+def test_stack_at_rest_is_planned(status: str) -> None:
     made = fake(described("Topic", "AWS::SNS::Topic"))
     made.found = stack(status)
     assert preview(made).kind is RootAction.UPDATE
 
 
-def test_who_runs_another_operation_and_since_when() -> None:
+def test_busy_stack_is_refused_with_owner_and_time() -> None:
     made = fake()
     since = datetime(2026, 11, 3, 9, 31, 5, tzinfo=UTC)
     made.found = stack("UPDATE_IN_PROGRESS", updated=since, change_set=arn("theirs"))
@@ -1020,7 +1023,7 @@ def test_who_runs_another_operation_and_since_when() -> None:
 
 
 @pytest.mark.parametrize(("token", "who"), [("t-1", ", by the request t-1"), ("", "")])
-def test_an_operation_without_a_description_is_told_by_its_token(token: str, who: str) -> None:
+def test_busy_stack_without_description_is_named_by_its_token(token: str, who: str) -> None:
     made = fake()
     made.found = stack("DELETE_IN_PROGRESS")
     made.newest = StackEvent(
@@ -1032,7 +1035,7 @@ def test_an_operation_without_a_description_is_told_by_its_token(token: str, who
     assert caught.value.problems[0].message == expected
 
 
-def test_an_operation_that_began_after_the_stack_was_read(aws: Account) -> None:
+def test_operation_that_began_after_the_stack_was_read_is_reported(aws: Account) -> None:
     aws.deploy()
     before = aws.live()
     first = aws.preview(target(parameters={"Level": "debug"}))
@@ -1049,7 +1052,7 @@ def test_an_operation_that_began_after_the_stack_was_read(aws: Account) -> None:
     assert caught.value.problems[0].code == "SW802"
 
 
-def test_a_stack_under_review_by_somebody_else_survives_our_preview(aws: Account) -> None:
+def test_stack_under_review_by_others_survives_a_preview(aws: Account) -> None:
     theirs = aws.preview(target(parameters={"Level": "debug"}))
     ours = aws.preview(target())
     assert ours.kind is RootAction.CREATE
@@ -1063,7 +1066,7 @@ def test_a_stack_under_review_by_somebody_else_survives_our_preview(aws: Account
 # -------------------------------------------------------------------------------------------------
 
 
-def test_what_is_asked_for() -> None:
+def test_request_holds_name_template_parameters_and_tags() -> None:
     made = fake(described("Topic", "AWS::SNS::Topic"))
     preview(made, revert_drift=True)
     (request,) = made.requests
@@ -1077,14 +1080,14 @@ def test_what_is_asked_for() -> None:
     assert request.url is not None
 
 
-def test_drift_that_is_taken_back_needs_no_explanation() -> None:
+def test_reverted_drift_makes_no_notes() -> None:
     api = described("Topic", "AWS::SNS::Topic", Action="SyncWithActual")
     found = preview(fake(api), revert_drift=True)
     assert found.notes == ()
     assert "was changed by hand to what the template says" in format_plan(whole(found))
 
 
-def test_an_import_adopts_what_exists() -> None:
+def test_import_change_set_adopts_resources() -> None:
     made = fake(described("New", "AWS::SNS::Topic", Action="Import", PhysicalResourceId="arn:new"))
     wanted = TOPIC.replace(
         "{Topic:", "{New: {Type: AWS::SNS::Topic, DeletionPolicy: Retain}, Topic:"
@@ -1108,7 +1111,7 @@ def test_an_import_adopts_what_exists() -> None:
     assert "adopted as it is: arn:new" in text
 
 
-def test_a_parameter_that_a_release_does_not_hold_keeps_its_value() -> None:
+def test_parameter_without_a_value_keeps_its_value() -> None:
     made = fake(described("Topic", "AWS::SNS::Topic"))
     made.found = stack(parameters={"Password": "****", "Level": "info", "Other": "x"})
     declared = """Parameters:
@@ -1154,7 +1157,7 @@ def test_dynamic_references_stay_references(aws: Account) -> None:
     assert "ada" not in text
 
 
-def test_a_template_that_cannot_be_read_seals_no_parameters() -> None:
+def test_saved_plan_of_an_unreadable_template_holds_no_parameters() -> None:
     wanted = target({"app": "Transform: Acme::Macro\n" + TOPIC}, {"Password": SECRET})
     assert SECRET not in save_plan(whole(plan.predict_root(wanted, None)))
 
@@ -1163,7 +1166,7 @@ def test_a_template_that_cannot_be_read_seals_no_parameters() -> None:
 # -------------------------------------------------------------------------------------
 
 
-def test_a_root_whose_inputs_are_missing_is_predicted(aws: Account) -> None:
+def test_root_with_missing_inputs_is_predicted(aws: Account) -> None:
     files = changed(("app", "{Type: String, Default: info}", "{Type: String}"))
     first = plan.predict_root(target(files, missing=("Level",)), None)
     assert (first.kind, len(first.changes), first.stack_id, first.change_set) == (
@@ -1189,7 +1192,7 @@ def test_a_root_whose_inputs_are_missing_is_predicted(aws: Account) -> None:
 # -------------------------------------------------------------------------
 
 
-def test_a_plan_holds_until_somebody_else_updates(aws: Account) -> None:
+def test_plan_is_stale_after_another_update(aws: Account) -> None:
     aws.deploy()
     ours = aws.preview(target(parameters={"Level": "debug"}))
     assert plan.find_stale_reasons(ours, aws.live(), aws.aws) is None
@@ -1199,7 +1202,7 @@ def test_a_plan_holds_until_somebody_else_updates(aws: Account) -> None:
     assert reason.startswith(f"{STACK} was updated meanwhile")
 
 
-def test_a_plan_of_a_first_creation_holds_while_nobody_creates_it(aws: Account) -> None:
+def test_plan_of_a_first_creation_is_stale_once_the_stack_exists(aws: Account) -> None:
     ours = aws.preview(target())
     assert plan.find_stale_reasons(ours, aws.live(), aws.aws) is None
     aws.execute(aws.preview(target()))
@@ -1226,7 +1229,9 @@ def test_a_plan_of_a_first_creation_holds_while_nobody_creates_it(aws: Account) 
         ),
     ],
 )
-def test_why_a_plan_is_stale(now: dict[str, Any], answer: list[Any], reason: str | None) -> None:
+def test_stale_reason_names_what_moved(
+    now: dict[str, Any], answer: list[Any], reason: str | None
+) -> None:
     made = fake(described("Topic", "AWS::SNS::Topic"))
     found = preview(made)
     made.answers[arn("one")] = answer or made.answers[arn("one")]

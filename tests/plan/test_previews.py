@@ -133,11 +133,11 @@ def happens(found: RootPlan) -> dict[str, str]:
     return {change.diff.address: str(change.effect) for change in real}
 
 
-def test_nothing(production: Production) -> None:
+def test_equal_inputs_change_nothing(production: Production) -> None:
     assert production.change(production.rendering()).kind is RootAction.NOTHING
 
 
-def test_another_image_rolls_its_service_only(production: Production) -> None:
+def test_new_image_changes_its_service_only(production: Production) -> None:
     known = production.known
     production.known = replace(
         known, images={**known.images, "gateway": f"host/euglena-prod/gateway@sha256:{'2' * 64}"}
@@ -154,7 +154,7 @@ def test_another_image_rolls_its_service_only(production: Production) -> None:
     assert f'ContainerDefinitions["gateway"].Image: {before} → {after}' in text
 
 
-def test_a_new_version_of_the_secret_rolls_what_uses_it(production: Production) -> None:
+def test_new_secret_version_changes_its_consumers(production: Production) -> None:
     known = production.known
     production.known = replace(known, secrets={"app": "v2"})
     found = production.change(production.rendering())
@@ -167,7 +167,7 @@ def test_a_new_version_of_the_secret_rolls_what_uses_it(production: Production) 
     }
 
 
-def test_a_new_variable_is_shown_with_its_value(production: Production) -> None:
+def test_new_variable_is_shown_with_its_value(production: Production) -> None:
     folder = production.folder / "env"
     shutil.copytree(REPOSITORY / "env/prod", folder, ignore=shutil.ignore_patterns("keys.env"))
     with (folder / ".env").open("a", encoding="utf-8") as file:
@@ -182,7 +182,7 @@ def test_a_new_variable_is_shown_with_its_value(production: Production) -> None:
     )
 
 
-def test_another_namespace_replaces_what_stands_in_it(production: Production) -> None:
+def test_new_namespace_replaces_its_contents(production: Production) -> None:
     found = production.change(production.rendering("discovery.namespace=other.euglena.local"))
     replaced = {address for address, effect in happens(found).items() if effect == "replace"}
     assert {
@@ -203,7 +203,7 @@ def test_another_namespace_replaces_what_stands_in_it(production: Production) ->
     assert "stays, though CloudFormation lists a replacement" in text
 
 
-def test_removing_the_file_system_says_what_becomes_of_the_data(production: Production) -> None:
+def test_removed_file_system_shows_the_fate_of_its_data(production: Production) -> None:
     sidecar = ("state.topology=sidecar", "state.accept_split_state=true", "gateway.memory=4096")
     found = production.change(production.rendering(*sidecar))
     (loss,) = found.diff.losses
@@ -238,7 +238,7 @@ def test_opened_security_group_is_shown_first(production: Production) -> None:
 
 
 @pytest.mark.parametrize("style", ["text", "markdown"])
-def test_nothing_of_it_is_unexplained(production: Production, style: str) -> None:
+def test_every_change_is_explained(production: Production, style: str) -> None:
     found = production.change(production.rendering("gateway.cpu=2048", "gateway.memory=4096"))
     assert found.notes == ()
     assert "only listed by CloudFormation" not in format_plan(whole(found), style)

@@ -64,7 +64,7 @@ def password(engine: LocalCloudFormation) -> str:
     return str(stack.definition.parameters["Pw"])
 
 
-def test_a_value_that_is_there_is_kept(
+def test_noecho_value_of_the_stack_is_kept(
     shop: Project, engine: LocalCloudFormation, tmp_path: Path
 ) -> None:
     missing = run(shop, "deploy", "--yes")
@@ -92,7 +92,7 @@ def test_a_value_that_is_there_is_kept(
     assert "hunter2" not in saved.read_text()
 
 
-def test_a_kept_plan_that_was_refused_for_want_of_a_flag_can_still_be_deployed(
+def test_saved_plan_refused_for_a_missing_flag_can_be_deployed_with_it(
     shop: Project, tmp_path: Path
 ) -> None:
     assert run(shop, "deploy", "--yes", *GIVEN).returncode == 0
@@ -108,7 +108,7 @@ def test_a_kept_plan_that_was_refused_for_want_of_a_flag_can_still_be_deployed(
     assert done.returncode == 0, done.stderr
 
 
-def test_literals_in_properties_that_hold_secrets_are_hidden(shop: Project) -> None:
+def test_literal_secrets_in_properties_are_hidden(shop: Project) -> None:
     shop.write({"templates/main.yaml.j2": LITERAL})
     first, second = (("--set", f"pw=hunter2-{each}") for each in ("first", "second"))
     done = run(shop, "deploy", "--yes", *first)

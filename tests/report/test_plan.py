@@ -81,7 +81,7 @@ UPDATED = root(
         replacement="True",
     ),
     outputs=(OutputDiff("app", "Url", "a", "b"),),
-    notes=("CloudFormation lists what the prediction does not know: app/web:Only",),
+    notes=("CloudFormation lists changes that are not predicted: app/web:Only",),
     losses=(
         DataLoss(
             ResourceDiff("app/web", "Task", TASK, Effect.REPLACE),
@@ -131,7 +131,7 @@ Outputs
   Listed by CloudFormation, but will not happen: what they follow keeps its value (1)
     app/agent: Phantom
 
-  ! CloudFormation lists what the prediction does not know: app/web:Only
+  ! CloudFormation lists changes that are not predicted: app/web:Only
 
 # more (news-dev-more) will be created: 2 to add
 
@@ -178,7 +178,7 @@ def test_markdown() -> None:
     )
     assert "! ~ Followed AWS::ECS::TaskDefinition  # not listed by CloudFormation\n" in text
     assert "but will not happen: what they follow keeps its value (1)</summary>" in text
-    assert "> [!NOTE]\n> - CloudFormation lists what the prediction does not know" in text
+    assert "> [!NOTE]\n> - CloudFormation lists changes that are not predicted" in text
     assert text.endswith(
         "No changes: bootstrap (news-dev-bootstrap), foundation (news-dev-foundation)\n"
     )

@@ -1,0 +1,98 @@
+"""Read what a change set lists of a resource, without the prediction, as a `ResourceDiff`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from ..cfn import KNOWN_AFTER_APPLY
+from ..diff import HIDDEN, Effect, PropertyDiff, ResourceDiff, mask
+from .prediction import Place
+
+ListedResource = Mapping[str, Any]
+"""A ``ResourceChange`` of DescribeChangeSet. Source:
+https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html"""
+
+_EFFECTS = {"Add": Effect.ADD, "Remove": Effect.REMOVE, "Import": Effect.ADD}
+_REPLACES = {"Always": "yes", "Conditionally": "maybe"}
+_MASKED = "****"
+"""CloudFormation shows this in place of the value of a NoEcho parameter."""
+
+
+def read_resource(place: Place, listed: ListedResource) -> ResourceDiff:
+    """Return what a change set lists of one resource."""
+    action, replacement = str(listed.get("Action", "")), str(listed.get("Replacement", ""))
+    details = listed.get("Details") or ()
+    modified = action not in _EFFECTS
+    static = any(detail.get("Evaluation") == "Static" for detail in details)
+    return ResourceDiff(
+        stack=place[0],
+        logical_id=place[1],
+        type=str(listed.get("ResourceType", "")),
+        effect=_EFFECTS.get(action, Effect.REPLACE if replacement == "True" else Effect.CHANGE),
+        certain=not modified or (static and action != "Dynamic"),
+        may_replace=modified and replacement == "Conditional",
+        properties=read_properties(details) if modified else (),
+    )
+
+
+def read_properties(details: Any) -> tuple[PropertyDiff, ...]:
+    """Return one diff for each property of ``Details``, with the causes of all details that name
+    it."""
+    properties: dict[str, PropertyDiff] = {}
+    for detail in details:
+        target = detail.get("Target") or {}
+        path = _path(target)
+        if not path:
+            continue
+        causes = {detail["CausingEntity"]} if detail.get("CausingEntity") else set()
+        leaf = properties.get(path) or _read_property(path, target)
+        properties[path] = replace(leaf, causes=tuple(sorted({*leaf.causes, *causes})))
+    return tuple(properties[path] for path in sorted(properties))
+
+
+def _read_property(path: str, target: Mapping[str, Any]) -> PropertyDiff:
+    change = target.get("AttributeChangeType", "Modify")
+    before, after = _value(target.get("BeforeValue")), _value(target.get("AfterValue"))
+    return PropertyDiff(
+        path=path,
+        before=mask(path, before),
+        after=mask(path, after),
+        exists_before=change != "Add",
+        exists_after=change != "Remove",
+        replaces=_REPLACES.get(str(target.get("RequiresRecreation")), "no"),
+        after_apply=after is None or KNOWN_AFTER_APPLY in json.dumps(after),
+    )
+
+
+def _path(target: Mapping[str, Any]) -> str:
+    """Return ``ContainerDefinitions[0].Image`` for ``/Properties/ContainerDefinitions/0/Image``.
+
+    Without a path it is the name of the property, or the attribute (``Tags``); empty for all
+    properties.
+    """
+    given = target.get("Path")
+    if not given:
+        attribute, name = target.get("Attribute"), target.get("Name")
+        return str(name or ("" if attribute == "Properties" else attribute) or "")
+    steps = [step for step in str(given).split("/") if step]
+    steps = steps[1:] if steps[0] == "Properties" else steps
+    text = "".join(f"[{step}]" if step.isdigit() else f".{step}" for step in steps)
+    return text.removeprefix(".")
+
+
+def _value(text: Any) -> Any:
+    """Return JSON text as the value it holds, other text as it is; masked values as `HIDDEN`."""
+    if not isinstance(text, str):
+        return text
+    if text == _MASKED:
+        return HIDDEN
+    if text[:1] in "[{":
+        try:
+            return json.loads(text.replace(json.dumps(_MASKED), json.dumps(HIDDEN)))
+        except json.JSONDecodeError:
+            return text
+    return text
