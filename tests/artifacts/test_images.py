@@ -120,7 +120,7 @@ def publish(site: Site, public: str, platform: str = "linux/amd64") -> None:
     site.podman("rmi", "--force", name)
 
 
-def test_from_a_context_to_a_digest(site: Site) -> None:
+def test_image_is_built_pushed_and_resolved_to_a_digest(site: Site) -> None:
     before = site.run("status", "web")
     assert before.returncode == 1
     assert before.stdout == f"web  missing  {site.host}/{site.team}/web:1.0\n"
@@ -148,7 +148,7 @@ def test_from_a_context_to_a_digest(site: Site) -> None:
     assert "Copying" not in again.stderr
 
 
-def test_a_tag_that_is_taken_is_not_moved(site: Site) -> None:
+def test_other_image_under_an_existing_tag_is_refused(site: Site) -> None:
     for verb in ("build", "push"):
         assert site.run(verb).returncode == 0
     first = site.digest("web", "1.0")
@@ -166,14 +166,14 @@ def test_a_tag_that_is_taken_is_not_moved(site: Site) -> None:
     assert site.digest("web", "1.0") == first != site.digest("web", "2.0")
 
 
-def test_another_machine_has_nothing_to_push(site: Site) -> None:
+def test_push_of_an_existing_tag_needs_no_local_image(site: Site) -> None:
     for verb in ("build", "push"):
         assert site.run(verb).returncode == 0
     site.podman("rmi", "--force", f"localhost/{site.team}/web:1.0")
     assert site.run("push").returncode == 0
 
 
-def test_a_public_image_is_mirrored_once(site: Site, public: str) -> None:
+def test_public_image_is_mirrored_once(site: Site, public: str) -> None:
     publish(site, public)
     first = site.run("mirror")
     assert first.returncode == 0, first.stderr
@@ -186,14 +186,14 @@ def test_a_public_image_is_mirrored_once(site: Site, public: str) -> None:
     assert (again.returncode, again.stdout) == (0, first.stdout)
 
 
-def test_a_source_that_cannot_be_read(site: Site) -> None:
+def test_unreachable_source_is_an_error(site: Site) -> None:
     result = site.run("mirror")
     assert result.returncode == 1
     assert "SW441 podman pull failed for" in result.stderr
     assert result.stdout == ""
 
 
-def test_an_image_for_another_platform_is_refused(site: Site) -> None:
+def test_image_for_another_platform_is_refused(site: Site) -> None:
     site.podman("build", "--platform", "linux/arm64", "--tag", f"localhost/{site.team}/web:1.0",
                 str(site.project.folder / "services/web"))  # fmt: skip
     result = site.run("push")
@@ -204,7 +204,7 @@ def test_an_image_for_another_platform_is_refused(site: Site) -> None:
     assert site.run("status", "web").returncode == 0
 
 
-def test_an_index_has_an_image_for_each_platform(site: Site) -> None:
+def test_index_lists_every_platform(site: Site) -> None:
     for verb in ("build", "push"):
         assert site.run(verb).returncode == 0
     digest = site.digest("web", "1.0")
@@ -248,7 +248,7 @@ def put_index(site: Site, tag: str, entries: list[dict[str, Any]]) -> None:
     urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
 
 
-def test_the_registrys_password_is_written_nowhere(site: Site, tmp_path: Path, public: str) -> None:
+def test_registry_password_is_written_nowhere(site: Site, tmp_path: Path, public: str) -> None:
     log = tmp_path / "audit"
     hook = tmp_path / "site" / "sitecustomize.py"
     hook.parent.mkdir()
@@ -307,7 +307,7 @@ def test_the_registrys_password_is_written_nowhere(site: Site, tmp_path: Path, p
         ("build", ", tag: '1.0'", "", "SW443 images.web has no tag"),
     ],
 )
-def test_what_is_refused_before_anything_is_sent(
+def test_mistake_is_refused_before_anything_is_pushed(
     site: Site, verb: str, old: str, new: str, words: str
 ) -> None:
     site.parameters(old.replace("team/", f"{site.team}/"), new.replace("team/", f"{site.team}/"))
@@ -319,7 +319,7 @@ def test_what_is_refused_before_anything_is_sent(
     assert RegistryClient(site.host, LOGIN).manifest(f"{site.team}/web", "1.0") is None
 
 
-def test_a_build_that_fails(site: Site) -> None:
+def test_failed_build_is_an_error(site: Site) -> None:
     site.project.write({"services/web/Dockerfile": "FROM scratch\nCOPY absent /\n"})
     result = site.run("build")
     assert result.returncode == 1
@@ -327,14 +327,14 @@ def test_a_build_that_fails(site: Site) -> None:
     assert "absent" in result.stderr
 
 
-def test_neither_podman_nor_docker(site: Site, tmp_path: Path) -> None:
+def test_missing_podman_and_docker_is_an_error(site: Site, tmp_path: Path) -> None:
     result = site.run("build", PATH=str(tmp_path))
     assert result.returncode == 1
     assert "SW440 podman or docker is not installed" in result.stderr
     assert "apt-get install -y podman" in result.stderr
 
 
-def test_docker_where_there_is_no_podman(site: Site, tmp_path: Path) -> None:
+def test_docker_is_used_without_podman(site: Site, tmp_path: Path) -> None:
     """podman by docker's name: docker's command line without podman's own options."""
     programs = tmp_path / "programs"
     programs.mkdir()
@@ -357,7 +357,7 @@ def test_docker_where_there_is_no_podman(site: Site, tmp_path: Path) -> None:
     assert site.digest("web", "1.0") in pushed.stdout
 
 
-def test_resolve_gives_references_by_digest_or_all_that_is_missing(site: Site) -> None:
+def test_resolve_returns_digests_or_reports_every_missing_image(site: Site) -> None:
     names = {f"{site.team}/{name}": "uri" for name in ("web", "cache")}
     store = ImageRegistry(site.project.load(), FakeAws(existing=names, login=LOGIN), site.host)
     with pytest.raises(ImageError) as caught:
@@ -375,7 +375,7 @@ def test_resolve_gives_references_by_digest_or_all_that_is_missing(site: Site) -
     }
 
 
-def test_what_a_release_runs_keeps_a_tag(site: Site) -> None:
+def test_images_of_a_release_get_a_tag(site: Site) -> None:
     for verb in ("build", "push"):
         assert site.run(verb).returncode == 0
     digest = site.digest("web", "1.0")
@@ -395,7 +395,7 @@ def test_what_a_release_runs_keeps_a_tag(site: Site) -> None:
         keep_release_images(f"{site.host}/{site.team}/web@{digest}", "release-4", wrong)
 
 
-def test_what_tags_hold_is_told_by_ecr_alone(moto: str, project: Make) -> None:
+def test_tagged_images_are_read_from_ecr_without_the_registry(moto: str, project: Make) -> None:
     reference = put_image("news/web", "1")
     listed = {"web": "tag: '1'", "moved": "tag: '2'", "gone": "tag: '1'"}
     places = {"web": "news/web", "moved": "news/web", "gone": "news/gone"}
@@ -406,7 +406,7 @@ def test_what_tags_hold_is_told_by_ecr_alone(moto: str, project: Make) -> None:
     assert find_tagged_images(config, Boto(REGION)) == {"web": reference}
 
 
-def test_ecrs_own_host_is_taken_without_another(project: Make) -> None:
+def test_registry_defaults_to_ecr(project: Make) -> None:
     aws = FakeAws(login=Login("AWS", "p", "https://1.dkr.ecr.us-east-2.amazonaws.com"))
     assert ImageRegistry(project().load(), aws).client.host == "1.dkr.ecr.us-east-2.amazonaws.com"
     assert not ImageRegistry(project().load(), aws).client.insecure
@@ -422,19 +422,19 @@ def test_ecrs_own_host_is_taken_without_another(project: Make) -> None:
         ("ecr:443", False),
     ],
 )
-def test_plain_http_is_for_this_machine_only(host: str, loopback: bool) -> None:
+def test_plain_http_is_used_on_loopback_only(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
     assert RegistryClient(host, None).insecure is loopback
 
 
-def test_a_wrong_password_is_said(ecr: str) -> None:
+def test_wrong_registry_password_is_an_error(ecr: str) -> None:
     with pytest.raises(ImageError, match="401") as caught:
         RegistryClient(ecr, Login("AWS", "wrong-password", "")).manifest("team/web", "1.0")
     assert caught.value.problems[0].code == "SW442"
     assert "wrong-password" not in str(caught.value)
 
 
-def test_a_registry_that_is_not_there() -> None:
+def test_unreachable_registry_is_an_error() -> None:
     with pytest.raises(ImageError, match=r"127\.0\.0\.1:9 failed to return team/web/manifests/1"):
         RegistryClient("127.0.0.1:9", None).manifest("team/web", "1")
 
@@ -489,7 +489,7 @@ def blobs() -> Iterator[str]:
     thread.join()
 
 
-def test_the_password_is_not_sent_where_the_registry_points(blobs: str) -> None:
+def test_password_is_not_sent_after_a_redirect(blobs: str) -> None:
     found = RegistryClient(blobs, LOGIN).manifest("team/web", "1")
     assert found is not None
     assert list(found.platforms) == ["linux/amd64"]
@@ -501,7 +501,7 @@ def test_the_password_is_not_sent_where_the_registry_points(blobs: str) -> None:
 
 
 @pytest.mark.parametrize("failing", [[0], [503, 0, 429]])
-def test_what_does_not_answer_is_asked_again(
+def test_request_without_an_answer_is_retried(
     blobs: str, failing: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Blobs, "failing", failing)
@@ -509,15 +509,13 @@ def test_what_does_not_answer_is_asked_again(
     assert failing == []
 
 
-def test_a_blob_that_is_not_what_its_digest_says(
-    blobs: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_blob_with_a_wrong_digest_is_refused(blobs: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Blobs, "blob", b'{"os": "linux", "architecture": "arm64"}')
     with pytest.raises(ImageError, match="missing or damaged"):
         RegistryClient(blobs, LOGIN).manifest("team/web", "1")
 
 
-def test_the_engine_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requested_engine_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("podman", "docker"):
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)

@@ -108,7 +108,7 @@ def refused(made: Project) -> tuple[Problem, ...]:
     return caught.value.problems
 
 
-def test_a_zip_has_sorted_entries_of_one_time_and_mode(project: Make) -> None:
+def test_zip_has_sorted_entries_of_one_time_and_mode(project: Make) -> None:
     made = project(
         {**BASE, "lambda/news/z.py": "", "lambda/news/a/b.py": "", "lambda/news/B.txt": ""}
     )
@@ -122,7 +122,7 @@ def test_a_zip_has_sorted_entries_of_one_time_and_mode(project: Make) -> None:
     }
 
 
-def test_the_same_bytes_on_another_machine(project: Make, index: Path, tmp_path: Path) -> None:
+def test_zip_has_equal_bytes_on_another_machine(project: Make, index: Path, tmp_path: Path) -> None:
     made = project({**BASE, "lambda/news/requirements.txt": "alpha==1.0\n", "lambda/news/z.py": ""})
     other = Project(tmp_path / "elsewhere" / "copy")
     shutil.copytree(made.folder, other.folder)
@@ -148,7 +148,7 @@ def test_the_same_bytes_on_another_machine(project: Make, index: Path, tmp_path:
     assert any(b"alpha.py" in data for data in files(tmp_path / "1").values())
 
 
-def test_what_is_not_code_stays_out(project: Make) -> None:
+def test_hidden_files_bytecode_and_dotenv_are_not_packed(project: Make) -> None:
     left_out = (
         ".hidden",
         ".git/config",
@@ -168,7 +168,7 @@ def test_what_is_not_code_stays_out(project: Make) -> None:
     assert list(entries(bundle(made))) == ["main.py"]
 
 
-def test_packages_are_for_the_platform_and_without_traces_of_this_machine(
+def test_packages_are_for_lambdas_platform_without_traces_of_this_machine(
     project: Make, index: Path
 ) -> None:
     made = project(
@@ -191,13 +191,13 @@ def test_packages_are_for_the_platform_and_without_traces_of_this_machine(
     assert b"manylinux_2_28_aarch64" in entries(bundle(arm))["native.py"]
 
 
-def test_packages_of_the_runtime_are_left_out_unless_asked_for(project: Make, index: Path) -> None:
+def test_packages_of_the_runtime_are_packed_only_on_request(project: Make, index: Path) -> None:
     listed = "# comment\nsix==1.0\nurllib3==1.0  # pack\nboto3==1.44.5\nalpha==1.0 \\\n  ; python_version > '3'\n"
     found = entries(bundle(project({**BASE, "lambda/news/requirements.txt": listed})))
     assert {name for name in found if "/" not in name} == {"alpha.py", "main.py", "urllib3.py"}
 
 
-def test_pip_runs_once_for_the_same_requirements(project: Make, index: Path) -> None:
+def test_pip_runs_once_for_equal_requirements(project: Make, index: Path) -> None:
     made = project({**BASE, "lambda/news/requirements.txt": "alpha==1.0\n"})
     before = bundle(made)
     shutil.rmtree(index)
@@ -265,7 +265,7 @@ def test_pip_runs_once_for_the_same_requirements(project: Make, index: Path) -> 
         ),
     ],
 )
-def test_requirements_that_are_refused(
+def test_wrong_requirements_are_refused(
     project: Make,
     index: Path,
     requirements: str,
@@ -286,12 +286,12 @@ def test_requirements_that_are_refused(
     assert [str(at) for at in problem.where] == [f"lambda/news/requirements.txt{where}"]
 
 
-def test_requirements_that_are_no_text(project: Make) -> None:
+def test_requirements_that_are_not_utf8_are_refused(project: Make) -> None:
     (problem,) = refused(project({**BASE, "lambda/news/requirements.txt": b"alpha==1.0\n\xff\n"}))
     assert (problem.code, problem.message) == ("SW602", "not UTF-8 text")
 
 
-def test_a_damaged_cache_is_as_good_as_none(project: Make, index: Path) -> None:
+def test_damaged_cache_entry_is_installed_again(project: Make, index: Path) -> None:
     made = project({**BASE, "lambda/news/requirements.txt": "alpha==1.0\n"})
     before = bundle(made)
     (kept,) = (made.folder / ".stackwright/packages").iterdir()
@@ -300,7 +300,7 @@ def test_a_damaged_cache_is_as_good_as_none(project: Make, index: Path) -> None:
         assert bundle(made) == before
 
 
-def test_a_zip_that_is_damaged(project: Make) -> None:
+def test_damaged_zip_is_refused(project: Make) -> None:
     made = project(
         {
             **BASE,
@@ -333,7 +333,7 @@ def archive(path: Path, megabytes: int, compression: int) -> None:
         (251, zipfile.ZIP_DEFLATED, "takes 251.0 MB unzipped; Lambda allows 250"),
     ],
 )
-def test_what_is_larger_than_lambda_allows(
+def test_function_above_lambdas_limits_is_refused(
     project: Make, megabytes: int, compression: int, message: str
 ) -> None:
     made = project(
@@ -349,14 +349,14 @@ def test_what_is_larger_than_lambda_allows(
     assert "container image" in problem.hint
 
 
-def test_what_fits_only_compressed_is_compressed(project: Make) -> None:
+def test_large_zip_is_compressed(project: Make) -> None:
     made = project({**BASE, "lambda/news/zeros.bin": bytes(51 * 2**20)})
     found = bundle(made).functions["main:Function"]
     assert found.size < 2**20
     assert len(entries(bundle(made))["zeros.bin"]) == 51 * 2**20
 
 
-def test_a_file_or_a_zip_can_be_the_code(project: Make) -> None:
+def test_code_can_be_a_file_or_a_zip(project: Make) -> None:
     made = project(
         {**BASE, "templates/main.yaml.j2": function("{{ local_path('lambda/news/main.py') }}")}
     )
@@ -376,7 +376,7 @@ DOTENV = {
 }
 
 
-def test_dotenv_files_are_packed_on_request_without_anything_secret(project: Make) -> None:
+def test_dotenv_files_are_packed_on_request_without_secrets(project: Make) -> None:
     template = function(extra=ENV_FILES.format("[aws.env, .env]"))
     made = project({**BASE, **DOTENV, "templates/main.yaml.j2": template})
     found = bundle(made)
@@ -408,7 +408,7 @@ def test_secret_and_forbidden_variables_never_reach_a_packed_file() -> None:
 
 
 @pytest.mark.parametrize("asked", ["[keys.env]", "[aws.env, keys.env]", "[../.env]", "keys.env"])
-def test_no_other_file_can_be_asked_for(project: Make, asked: str) -> None:
+def test_other_env_file_is_refused(project: Make, asked: str) -> None:
     (problem,) = refused(
         project(
             {**BASE, **DOTENV, "templates/main.yaml.j2": function(extra=ENV_FILES.format(asked))}
@@ -427,7 +427,7 @@ NESTED: Mapping[str, str | None] = {
 }
 
 
-def test_addresses_are_content_hashes_and_everything_else_stays(project: Make) -> None:
+def test_addresses_are_content_hashes_and_other_text_is_unchanged(project: Make) -> None:
     made = project(NESTED)
     rendering = made.render()
     found = package_rendering(rendering, S3)
@@ -457,7 +457,7 @@ def test_addresses_are_content_hashes_and_everything_else_stays(project: Make) -
     assert "# Comments stay." in expected["main/first"]
 
 
-def test_a_changed_child_changes_its_parents_address_and_no_other(project: Make) -> None:
+def test_changed_child_changes_only_its_parents_address(project: Make) -> None:
     made = project(NESTED)
     before = {stack: each.address for stack, each in bundle(made).templates.items()}
     after = {
@@ -467,7 +467,7 @@ def test_a_changed_child_changes_its_parents_address_and_no_other(project: Make)
     assert {stack for stack in before if before[stack] != after[stack]} == {"main", "main/first"}
 
 
-def test_without_a_bucket_the_addresses_are_relative(project: Make) -> None:
+def test_addresses_are_relative_without_a_bucket(project: Make) -> None:
     found = bundle(project(NESTED), None)
     assert (
         f"Code: ./{found.functions['main/first:Function'].name}\n"
@@ -482,7 +482,7 @@ def test_without_a_bucket_the_addresses_are_relative(project: Make) -> None:
 @pytest.mark.parametrize(
     "code", ["'{}'", '"{}"', "{} # comment", "\n        {}", "{}\n\n      # comment"]
 )
-def test_every_way_to_write_a_path(project: Make, code: str) -> None:
+def test_path_is_replaced_in_every_yaml_style(project: Make, code: str) -> None:
     made = project({**BASE, "templates/main.yaml.j2": function(code.format("../../lambda/news"))})
     found = bundle(made)
     data = yaml_1_1(found.templates["main"].text)
@@ -495,7 +495,7 @@ def test_every_way_to_write_a_path(project: Make, code: str) -> None:
     assert data == expected
 
 
-def test_flow_style_and_json_templates(project: Make) -> None:
+def test_path_is_replaced_in_flow_style_and_json(project: Make) -> None:
     flow = "Resources:\n  F: {Type: 'AWS::Lambda::Function', Properties: {Code: ../../lambda/news, Runtime: python3.13}}\n"
     text = json.dumps(
         {
@@ -518,7 +518,7 @@ def test_flow_style_and_json_templates(project: Make) -> None:
         shutil.rmtree(made.folder)
 
 
-def test_a_json_root_with_a_nested_stack(project: Make) -> None:
+def test_json_root_refers_to_its_nested_stack(project: Make) -> None:
     stack = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "./other.yaml"}}
     root = json.dumps({"Resources": {"S": stack, "Other": stack}})
     files_ = {
@@ -534,7 +534,7 @@ def test_a_json_root_with_a_nested_stack(project: Make) -> None:
     }
 
 
-def test_what_has_an_address_already_stays(project: Make) -> None:
+def test_remote_addresses_are_unchanged(project: Make) -> None:
     text = function("{S3Bucket: mine, S3Key: k.zip}") + (
         "  Stack:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n      TemplateURL: https://mine.s3.amazonaws.com/k\n"
         "  Other:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n      TemplateURL: !Sub '${AWS::Region}'\n"
@@ -543,14 +543,14 @@ def test_what_has_an_address_already_stays(project: Make) -> None:
     assert bundle(made).templates["main"].text == made.document().text
 
 
-def test_two_functions_of_one_folder_are_one_zip(project: Make) -> None:
+def test_two_functions_of_one_folder_share_a_zip(project: Make) -> None:
     second = function().removeprefix("Resources:\n").replace("Function:", "Second:", 1)
     found = bundle(project({**BASE, "templates/main.yaml.j2": function() + second}))
     assert found.functions["main:Function"] is found.functions["main:Second"]
     assert sum(each.name.endswith(".zip") for each in found.artifacts) == 1
 
 
-def test_paths_that_lead_nowhere_are_shown_together_and_nothing_is_written(
+def test_missing_paths_are_reported_together_and_nothing_is_written(
     project: Make, tmp_path: Path
 ) -> None:
     stack = "  S:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n      TemplateURL: ./absent.yaml\n"
@@ -566,7 +566,7 @@ def test_paths_that_lead_nowhere_are_shown_together_and_nothing_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_verb_writes_artifacts_and_names_them(project: Make, tmp_path: Path) -> None:
+def test_package_writes_artifacts_and_prints_them(project: Make, tmp_path: Path) -> None:
     made = project(NESTED)
     out = tmp_path / "out"
     arguments = (
@@ -601,7 +601,7 @@ def test_the_verb_writes_artifacts_and_names_them(project: Make, tmp_path: Path)
     assert (out / "main.template.yaml").stat().st_mtime_ns == inode
 
 
-def test_a_finding_stops_the_verb(project: Make, tmp_path: Path) -> None:
+def test_lint_finding_stops_package(project: Make, tmp_path: Path) -> None:
     wrong = "Resources:\n  T:\n    Type: AWS::SNS::Topic\n    Properties:\n      DisplayNam: x\n"
     made = project({**BASE, "templates/main.yaml.j2": wrong})
     result = made.invoke("package", "--env", "dev", "--out", str(tmp_path / "out"))
@@ -610,7 +610,7 @@ def test_a_finding_stops_the_verb(project: Make, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_cannot_be_written(project: Make, tmp_path: Path) -> None:
+def test_unwritable_folder_is_an_error(project: Make, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = project(BASE).invoke(
         "package", "--env", "dev", "--no-lint", "--out", str(tmp_path / "file" / "out")
@@ -622,7 +622,7 @@ def test_a_folder_that_cannot_be_written(project: Make, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["b", "Upper", "a..b", "a.-b", "-a-", "a" * 64, "under_score", "a/b"]
 )
-def test_what_is_no_bucket(project: Make, name: str) -> None:
+def test_invalid_bucket_name_is_refused(project: Make, name: str) -> None:
     with pytest.raises(InputError, match="is not a valid name of an S3 bucket"):
         bundle(project(BASE), S3Folder(name, "us-east-2"))
 

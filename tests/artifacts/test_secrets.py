@@ -64,7 +64,7 @@ def versions() -> dict[str, list[str]]:
     return found
 
 
-def test_push_puts_one_json_object_and_nothing_where_nothing_changed(ready: Project) -> None:
+def test_push_puts_one_json_object_once(ready: Project) -> None:
     first = ready.invoke("secrets", "push", "--env", "dev", "--format", "json")
     assert first.exit_code == 0, first.stderr
     assert current() == {"OPENAI_API_KEY": OPENAI, "SEARCH_API_KEY": SEARCH}
@@ -82,7 +82,7 @@ def test_push_puts_one_json_object_and_nothing_where_nothing_changed(ready: Proj
     assert len(versions()) == 1
 
 
-def test_a_change_is_told_by_names_and_makes_one_version(ready: Project) -> None:
+def test_change_is_shown_by_names_and_creates_one_version(ready: Project) -> None:
     ready.invoke("secrets", "push", "--env", "dev")
     (before,) = versions()
     ready.write(
@@ -104,7 +104,7 @@ def test_a_change_is_told_by_names_and_makes_one_version(ready: Project) -> None
     assert ready.invoke("secrets", "diff", "--env", "dev", "--detailed-exitcode").exit_code == 0
 
 
-def test_status_tells_the_state_of_each_key_and_whether_a_deployment_can_bind_it(
+def test_status_shows_the_state_of_each_key(
     ready: Project,
 ) -> None:
     before = ready.invoke("secrets", "status", "--env", "dev")
@@ -136,7 +136,7 @@ def test_status_tells_the_state_of_each_key_and_whether_a_deployment_can_bind_it
     assert told["ready"] is False
 
 
-def test_status_without_the_secret(project: Make, moto: str) -> None:
+def test_status_of_a_missing_secret(project: Make, moto: str) -> None:
     result = project(FILES).invoke("secrets", "status", "--env", "dev")
     assert result.exit_code == 1
     assert result.stdout.startswith("team/app: does not exist\n")
@@ -151,7 +151,7 @@ def test_status_without_the_secret(project: Make, moto: str) -> None:
         ("keys.env\n", "and fill it in; git ignores it\n"),
     ],
 )
-def test_only_what_git_ignores_is_said_to_be_ignored(
+def test_hint_says_whether_git_ignores_keys_env(
     project: Make, moto: str, ignored: str | None, said: str
 ) -> None:
     made = project({**FILES, "env/dev/keys.env": None})
@@ -189,7 +189,7 @@ def test_only_what_git_ignores_is_said_to_be_ignored(
         ({}, "SW424", "the secret team/app does not exist"),
     ],
 )
-def test_what_is_refused_before_anything_is_put(
+def test_mistake_is_refused_before_anything_is_put(
     project: Make, moto: str, changes: dict[str, str | None], code: str, words: str
 ) -> None:
     made = project({**FILES, **changes})
@@ -201,7 +201,7 @@ def test_what_is_refused_before_anything_is_put(
     assert client("secretsmanager").list_secrets()["SecretList"] == []
 
 
-def test_a_secret_that_is_to_be_deleted(ready: Project) -> None:
+def test_secret_scheduled_for_deletion_is_refused(ready: Project) -> None:
     client("secretsmanager").delete_secret(SecretId="team/app", RecoveryWindowInDays=7)
     result = ready.invoke("secrets", "push", "--env", "dev")
     assert result.exit_code == 1
@@ -210,9 +210,7 @@ def test_a_secret_that_is_to_be_deleted(ready: Project) -> None:
 
 
 @pytest.mark.parametrize("value", ["[1, 2]", "text", '{"OPENAI_API_KEY": 1}'])
-def test_a_value_that_is_no_object_is_replaced_with_a_word_about_it(
-    ready: Project, value: str
-) -> None:
+def test_value_that_is_not_an_object_is_replaced_and_mentioned(ready: Project, value: str) -> None:
     client("secretsmanager").put_secret_value(SecretId="team/app", SecretString=value)
     assert (
         "(its value is no JSON object of texts"
@@ -222,7 +220,7 @@ def test_a_value_that_is_no_object_is_replaced_with_a_word_about_it(
     assert current()["OPENAI_API_KEY"] == OPENAI
 
 
-def test_keys_from_a_folder_elsewhere(ready: Project, tmp_path: Path) -> None:
+def test_keys_env_is_read_from_env_dir(ready: Project, tmp_path: Path) -> None:
     elsewhere = tmp_path / "services"
     elsewhere.mkdir()
     for name in ("keys.env", "keys.env.example"):
@@ -277,7 +275,7 @@ def test_no_value_is_written_anywhere(ready: Project, refusals: Refusals, tmp_pa
         assert value.encode() not in written
 
 
-def test_no_value_in_the_arguments_of_any_process(ready: Project, tmp_path: Path) -> None:
+def test_no_value_is_in_the_arguments_of_a_process(ready: Project, tmp_path: Path) -> None:
     """strace would show more, but is not everywhere: every process that Python starts passes this
     audit hook."""
     log = tmp_path / "audit"
@@ -295,7 +293,7 @@ def test_no_value_in_the_arguments_of_any_process(ready: Project, tmp_path: Path
     assert "VALUE" not in log.read_text()
 
 
-def test_two_secrets_are_compared_before_one_is_put() -> None:
+def test_all_secrets_are_compared_before_one_is_put() -> None:
     aws = FakeAws(
         secrets={"one": FakeSecret(), "two": FakeSecret(deleted=datetime(2026, 1, 2, tzinfo=UTC))}
     )
@@ -317,7 +315,7 @@ _KEYS = st.dictionaries(st.sampled_from("ABCD"), st.text(st.characters(codec="ut
 
 
 @given(before=_KEYS, after=_KEYS)
-def test_after_a_push_the_secret_holds_exactly_the_keys(
+def test_secret_holds_exactly_the_keys_after_a_push(
     before: dict[str, str], after: dict[str, str]
 ) -> None:
     aws = FakeAws(secrets={"app": FakeSecret({"v0": KeyValues(before).text()})})
@@ -341,7 +339,7 @@ def test_after_a_push_the_secret_holds_exactly_the_keys(
     assert again.empty
 
 
-def test_a_deployment_binds_the_current_version_or_says_what_lacks() -> None:
+def test_current_versions_are_bound_or_missing_values_reported() -> None:
     value = KeyValues({"A": "1", "B": "2"}).text()
     secrets = {
         "one": FakeSecret({"v1": "old", "v2": value}),
@@ -360,7 +358,7 @@ def test_a_deployment_binds_the_current_version_or_says_what_lacks() -> None:
     assert "secrets push --env dev" in caught.value.problems[0].hint
 
 
-def test_a_kept_version_has_a_label_of_its_own(ready: Project) -> None:
+def test_kept_version_gets_a_label(ready: Project) -> None:
     aws = Boto(REGION)
     first = push_secrets(
         [SecretDifference("team/app", None, (), (), ())], KeyValues({"A": "1"}), aws
@@ -372,7 +370,7 @@ def test_a_kept_version_has_a_label_of_its_own(ready: Project) -> None:
         keep_version("team/absent", first, 7, aws)
 
 
-def test_a_version_is_kept_once_however_many_releases_run_it() -> None:
+def test_version_of_consecutive_releases_has_one_label() -> None:
     aws = FakeAws(secrets={"app": FakeSecret({"v1": "1"})})
     for value in ("2", "3"):
         keep_version("app", "v1", int(value), aws)
@@ -402,7 +400,7 @@ class Unheard(FakeAws):
             raise error
 
 
-def test_a_label_that_was_moved_unheard_is_where_it_should_be() -> None:
+def test_label_moved_by_a_lost_answer_is_no_error() -> None:
     aws = Unheard(
         secrets={
             "app": FakeSecret(
@@ -419,7 +417,7 @@ def test_a_label_that_was_moved_unheard_is_where_it_should_be() -> None:
         keep_version("app", "v1", 3, aws)
 
 
-def test_a_version_that_comes_back_is_not_the_first_to_go() -> None:
+def test_version_of_a_rollback_gets_a_new_label() -> None:
     """As many versions as are kept, a rollback to the first of them, and a new one: the first is
     still in use."""
     aws = FakeAws(secrets={"app": FakeSecret()})
@@ -434,7 +432,7 @@ def test_a_version_that_comes_back_is_not_the_first_to_go() -> None:
     assert (len(labels), "v1" in kept, "v2" in kept, "v3" in kept) == (KEPT, True, False, True)
 
 
-def test_the_first_of_many_versions_lose_their_labels() -> None:
+def test_oldest_versions_lose_their_labels() -> None:
     """A secret can have 20 labels in all, which `FakeAws` holds every call against."""
     aws = FakeAws(
         secrets={"app": FakeSecret({"v0": "0"}, labels={"kept-of-old": "v0", "AWSPENDING": "v0"})}
@@ -446,5 +444,5 @@ def test_the_first_of_many_versions_lose_their_labels() -> None:
     assert aws.secrets["app"].labels == {"AWSPENDING": "v0", **kept}
 
 
-def test_values_are_not_in_a_repr() -> None:
+def test_repr_hides_values() -> None:
     assert repr(KeyValues({"A": "hidden-value"})) == "KeyValues()"

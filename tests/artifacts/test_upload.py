@@ -31,7 +31,7 @@ def bucket() -> None:
     )
 
 
-def test_what_is_there_is_not_sent_again(project: Make) -> None:
+def test_existing_artifacts_are_not_uploaded_again(project: Make) -> None:
     aws, made, told = FakeAws(), bundle(project), []
     first = upload_bundle(made, ACCOUNT, aws, lambda artifact: told.append(artifact.name))
     assert set(first.transfers.values()) == {Transfer.UPLOADED}
@@ -41,7 +41,7 @@ def test_what_is_there_is_not_sent_again(project: Make) -> None:
     assert again.count(Transfer.PRESENT) == len(made.artifacts) == len(aws.sent)
 
 
-def test_what_was_altered_gets_its_content_back(project: Make) -> None:
+def test_altered_artifact_is_uploaded_again(project: Make) -> None:
     aws, made = FakeAws(), bundle(project)
     upload_bundle(made, ACCOUNT, aws)
     altered = f"artifacts/dev/{made.artifacts[0].name}"
@@ -53,7 +53,7 @@ def test_what_was_altered_gets_its_content_back(project: Make) -> None:
 
 
 @pytest.mark.parametrize("survivors", range(4))
-def test_a_run_that_was_interrupted_goes_on(project: Make, survivors: int) -> None:
+def test_interrupted_upload_continues(project: Make, survivors: int) -> None:
     made = bundle(project)
     aws = FakeAws(fail_after=survivors)
     with pytest.raises(StackwrightError) as caught:
@@ -64,19 +64,19 @@ def test_a_run_that_was_interrupted_goes_on(project: Make, survivors: int) -> No
     assert sorted(aws.sent) == sorted(f"dev/{each.name}" for each in made.artifacts)
 
 
-def test_a_bucket_of_another_account_gets_nothing(project: Make) -> None:
+def test_bucket_of_another_account_is_refused(project: Make) -> None:
     aws = FakeAws(account="999988887777")
     with pytest.raises(StackwrightError, match="not allowed"):
         upload_bundle(bundle(project), ACCOUNT, aws)
     assert aws.objects == {}
 
 
-def test_a_bundle_without_a_bucket_cannot_be_uploaded(project: Make) -> None:
+def test_bundle_without_a_bucket_is_refused(project: Make) -> None:
     with pytest.raises(ValueError, match="without a bucket"):
         upload_bundle(package_rendering(project(FILES).render()), ACCOUNT, FakeAws())
 
 
-def test_s3_through_its_calls(moto: str) -> None:
+def test_object_calls_against_moto(moto: str) -> None:
     bucket()
     aws = Boto(REGION)
     digest = (
@@ -92,7 +92,7 @@ def test_s3_through_its_calls(moto: str) -> None:
     assert caught.value.problems[0].code == "SW410"
 
 
-def test_the_verb_uploads(project: Make, moto: str) -> None:
+def test_package_upload_uploads_artifacts(project: Make, moto: str) -> None:
     bucket()
     made = project(FILES)
     arguments = (
@@ -125,7 +125,9 @@ def test_the_verb_uploads(project: Make, moto: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"), [((), "give --out DIR"), (("--upload",), "--upload needs --bucket")]
 )
-def test_what_to_do_must_be_said(project: Make, arguments: tuple[str, ...], words: str) -> None:
+def test_missing_or_conflicting_options_are_refused(
+    project: Make, arguments: tuple[str, ...], words: str
+) -> None:
     result = project(FILES).invoke("package", "--env", "dev", *arguments)
     assert result.exit_code == 1
     assert words in result.stderr

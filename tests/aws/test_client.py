@@ -25,7 +25,7 @@ def failure(aws: Boto, name: str = "secret") -> AwsError:
     return caught.value
 
 
-def test_the_callers_account_is_compared_first(moto: str) -> None:
+def test_another_account_is_refused(moto: str) -> None:
     assert require_account(ACCOUNT, Boto(REGION)).account == ACCOUNT
     assert require_account(None, Boto(REGION)).account == ACCOUNT
     with pytest.raises(
@@ -38,7 +38,7 @@ def test_the_callers_account_is_compared_first(moto: str) -> None:
 
 
 @pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
-def test_the_region_is_compared_first(
+def test_another_region_is_refused_before_any_call(
     refusals: Refusals, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", refusals.url)
@@ -52,7 +52,7 @@ def test_the_region_is_compared_first(
     assert refusals.requests == []
 
 
-def test_a_fake_is_compared_like_the_real_one() -> None:
+def test_account_of_a_fake_is_compared_too() -> None:
     assert require_account("1" * 12, FakeAws("1" * 12)).account == "1" * 12
     with pytest.raises(AwsError, match="the parameters for 222222222222"):
         require_account("2" * 12, FakeAws("1" * 12))
@@ -113,7 +113,7 @@ def test_a_fake_is_compared_like_the_real_one() -> None:
         ),
     ],
 )
-def test_what_aws_refuses(
+def test_error_of_aws_has_a_code_and_a_hint(
     refusals: Refusals,
     monkeypatch: pytest.MonkeyPatch,
     aws_code: str,
@@ -132,7 +132,7 @@ def test_what_aws_refuses(
     assert (error.__cause__, error.__context__) == (None, None)
 
 
-def test_throttling_is_tried_again(refusals: Refusals, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_throttled_call_is_retried(refusals: Refusals, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", refusals.url)
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # botocore waits between tries
     refusals.code = "ThrottlingException"
@@ -144,7 +144,9 @@ def test_throttling_is_tried_again(refusals: Refusals, monkeypatch: pytest.Monke
     assert len(refusals.requests) == 1
 
 
-def test_what_keeps_a_call_from_being_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_failure_before_the_call_has_a_code_and_a_hint(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     unreachable = failure(Boto(REGION)).problems[0]
@@ -167,7 +169,7 @@ def test_what_keeps_a_call_from_being_made(monkeypatch: pytest.MonkeyPatch, tmp_
     assert failure(Boto(REGION)).problems[0].code == "SW402"
 
 
-def test_an_answer_that_is_not_of_aws(refusals: Refusals, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answer_of_a_proxy_is_an_error(refusals: Refusals, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", refusals.url)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     refusals.message = "<html>sign in & continue"
@@ -179,7 +181,7 @@ def test_an_answer_that_is_not_of_aws(refusals: Refusals, monkeypatch: pytest.Mo
     assert "sign-in page" in caught.value.problems[0].hint
 
 
-def test_credentials_may_say_whose_they_are(
+def test_credentials_may_name_their_account(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
@@ -199,17 +201,17 @@ def test_credentials_may_say_whose_they_are(
     "value",
     ["2026-11-25T10:20:30.123Z", "2026-11-25T12:20:30.123+02:00", 1795602030.123, "1795602030.123"],
 )
-def test_times_are_those_that_botocore_reads(value: object) -> None:
+def test_times_equal_those_of_botocore(value: object) -> None:
     found = _time(value)
     assert found == parse_timestamp(value) == datetime(2026, 11, 25, 10, 20, 30, 123000, UTC)
     assert found.utcoffset() is not None
 
 
-def test_a_day_without_a_time_zone_is_left_to_botocore() -> None:
+def test_time_without_a_zone_is_parsed_by_botocore() -> None:
     assert _time("20261125") == parse_timestamp("20261125")
 
 
-def test_what_does_not_exist_is_none(moto: str) -> None:
+def test_missing_resources_are_none(moto: str) -> None:
     aws = Boto(REGION)
     assert aws.secret("absent") is None
     assert aws.stack("absent") is None
@@ -222,7 +224,7 @@ def test_what_does_not_exist_is_none(moto: str) -> None:
     }
 
 
-def test_a_login_is_asked_for_again_before_it_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_login_is_renewed_before_it_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     aws = Boto(REGION)
@@ -241,7 +243,7 @@ def test_a_login_is_asked_for_again_before_it_expires(monkeypatch: pytest.Monkey
         assert [aws.registry_login().password for _ in range(3)] == ["second", "third", "third"]
 
 
-def test_a_secret_through_its_versions(moto: str) -> None:
+def test_secret_versions_are_put_and_labelled(moto: str) -> None:
     aws = Boto(REGION)
     client("secretsmanager").create_secret(Name="s")
     empty = aws.secret("s")
@@ -256,7 +258,7 @@ def test_a_secret_through_its_versions(moto: str) -> None:
     assert (aws.secret_value("s", first), aws.secret_value("s", second)) == ("one", "two")
 
 
-def test_a_value_is_cut_out_of_what_is_said_about_a_failure(
+def test_error_message_hides_the_secret_value(
     refusals: Refusals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", refusals.url)
@@ -271,7 +273,7 @@ def test_a_value_is_cut_out_of_what_is_said_about_a_failure(
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
 
-def test_the_registrys_password_is_not_shown(moto: str) -> None:
+def test_repr_hides_the_registry_password(moto: str) -> None:
     login = Boto(REGION).registry_login()
     assert (login.username, login.endpoint) == (
         "AWS",

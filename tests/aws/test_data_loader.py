@@ -30,7 +30,7 @@ def silent(data: Any) -> Any:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_models_are_botocores(service: str, tmp_path: Path) -> None:
+def test_models_equal_those_of_botocore(service: str, tmp_path: Path) -> None:
     kept, theirs = Cache(tmp_path, "botocore"), Loader()
     for kind in ("service-2", "endpoint-rule-set-1"):
         expected = theirs.load_service_model(service, kind)
@@ -42,7 +42,7 @@ def test_models_are_botocores(service: str, tmp_path: Path) -> None:
     assert list(kept.folder.iterdir())
 
 
-def test_files_that_are_no_services_are_botocores(tmp_path: Path) -> None:
+def test_other_files_equal_those_of_botocore(tmp_path: Path) -> None:
     theirs = Loader()
     for _ in ("read", "kept"):
         ours = FastLoader(theirs, Cache(tmp_path, "botocore"))
@@ -51,7 +51,7 @@ def test_files_that_are_no_services_are_botocores(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\xff"])
-def test_what_is_kept_and_damaged_is_read_again(damage: bytes, tmp_path: Path) -> None:
+def test_damaged_cache_entry_is_read_again(damage: bytes, tmp_path: Path) -> None:
     kept, theirs = Cache(tmp_path, "botocore"), Loader()
     expected = FastLoader(theirs, kept).load_service_model("ecr", "service-2")
     for entry in kept.folder.iterdir():
@@ -59,7 +59,7 @@ def test_what_is_kept_and_damaged_is_read_again(damage: bytes, tmp_path: Path) -
     assert FastLoader(theirs, kept).load_service_model("ecr", "service-2") == expected
 
 
-def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
+def test_changed_file_is_read_again(tmp_path: Path) -> None:
     file = tmp_path / "data/made-up/2026-01-01/service-2.json.gz"
     file.parent.mkdir(parents=True)
     theirs = Loader([str(tmp_path / "data")], include_default_search_paths=False)
@@ -72,7 +72,7 @@ def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
         assert loader.load_service_model("made-up", "service-2")["version"] == version
 
 
-def test_users_models_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_of_the_user_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "made-up/2026-01-01/service-2.json"
     file.parent.mkdir(parents=True)
     file.write_text('{"metadata": {}}')
@@ -82,7 +82,7 @@ def test_users_models_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert {"made-up", *SERVICES} <= set(loader.list_available_services("service-2"))
 
 
-def test_services_are_botocores() -> None:
+def test_services_equal_those_of_botocore() -> None:
     theirs = Loader()
     assert set(theirs.list_available_services("service-2")) <= set(
         FastLoader(theirs, None).list_available_services("service-2")

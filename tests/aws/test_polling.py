@@ -26,7 +26,7 @@ def polling(clock: Clock, **options: Any) -> Polling:
     return Polling(clock=clock, sleep=clock.sleep, **options)
 
 
-def test_the_first_round_is_at_once_and_waits_grow_to_a_second() -> None:
+def test_first_round_is_at_once_and_pauses_grow_to_a_second() -> None:
     clock = Clock()
     rounds = list(islice(polling(clock), 8))
     assert rounds[0] == 0
@@ -34,7 +34,7 @@ def test_the_first_round_is_at_once_and_waits_grow_to_a_second() -> None:
     assert waits == pytest.approx([0.2, 0.3, 0.45, 0.675, 1, 1, 1])
 
 
-def test_a_change_makes_it_fast_again() -> None:
+def test_change_shortens_the_pauses() -> None:
     clock = Clock()
     pace = polling(clock)
     rounds = []
@@ -46,7 +46,7 @@ def test_a_change_makes_it_fast_again() -> None:
     assert waits == pytest.approx([0.2, 0.3, 0.45, 0.675, 1, 0.2, 0.3, 0.45])
 
 
-def test_a_round_of_many_calls_takes_longer() -> None:
+def test_round_of_many_calls_takes_longer() -> None:
     clock = Clock()
     pace = polling(clock, rate=5)
     rounds = []
@@ -57,7 +57,7 @@ def test_a_round_of_many_calls_takes_longer() -> None:
     assert rounds == pytest.approx([0, 2, 4])
 
 
-def test_the_time_that_calls_take_counts() -> None:
+def test_time_of_the_calls_counts_towards_the_pause() -> None:
     clock = Clock()
     rounds = []
     for elapsed in islice(polling(clock, first=1), 4):
@@ -66,7 +66,7 @@ def test_the_time_that_calls_take_counts() -> None:
     assert rounds == pytest.approx([0, 1, 2, 7])
 
 
-def test_it_ends_with_a_round_at_the_deadline() -> None:
+def test_last_round_is_at_the_deadline() -> None:
     clock = Clock()
     rounds = list(polling(clock, first=1, deadline=2.5))
     assert rounds == pytest.approx([0, 1, 2, 2.5])

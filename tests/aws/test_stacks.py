@@ -58,7 +58,7 @@ def page(*names: str, token: str | None = None) -> dict[str, Any]:
     return found | ({"NextToken": token} if token else {})
 
 
-def test_all_pages_of_a_change_set_are_read_with_the_same_question(aws: Stubbed) -> None:
+def test_all_pages_of_a_change_set_are_read_with_equal_arguments(aws: Stubbed) -> None:
     asked = {"ChangeSetName": arn("one"), "IncludePropertyValues": True}
     aws.stub.add_response("describe_change_set", page("A", "B", token="t1"), asked)
     aws.stub.add_response("describe_change_set", page(token="t2"), {**asked, "NextToken": "t1"})
@@ -73,7 +73,7 @@ def test_all_pages_of_a_change_set_are_read_with_the_same_question(aws: Stubbed)
     )
 
 
-def test_changes_of_hooks_are_no_resources(aws: Stubbed) -> None:
+def test_hook_changes_are_ignored(aws: Stubbed) -> None:
     answer = page("A") | {"Changes": [{"Type": "Resource"}, api("A")]}
     aws.stub.add_response(
         "describe_change_set", answer, {"ChangeSetName": ANY, "IncludePropertyValues": False}
@@ -83,7 +83,7 @@ def test_changes_of_hooks_are_no_resources(aws: Stubbed) -> None:
     assert len(found.changes) == 1
 
 
-def test_a_change_set_that_is_gone_is_none_and_no_error_to_delete(aws: Stubbed) -> None:
+def test_deleted_change_set_is_none_and_no_error_to_delete(aws: Stubbed) -> None:
     for operation in ("describe_change_set", "delete_change_set"):
         aws.stub.add_client_error(
             operation, "ChangeSetNotFound", "ChangeSet [one] does not exist", 404
@@ -92,7 +92,7 @@ def test_a_change_set_that_is_gone_is_none_and_no_error_to_delete(aws: Stubbed) 
     aws.delete_change_set(arn("one"))
 
 
-def test_a_request_holds_what_is_given_and_nothing_else(aws: Stubbed) -> None:
+def test_create_change_set_sends_only_given_arguments(aws: Stubbed) -> None:
     sent = {
         "StackName": STACK,
         "ChangeSetName": "run-1",
@@ -119,7 +119,7 @@ def test_a_request_holds_what_is_given_and_nothing_else(aws: Stubbed) -> None:
     assert aws.create_change_set(request) == arn("run-1")
 
 
-def test_change_sets_resources_and_stacks_by_pages(aws: Stubbed) -> None:
+def test_change_sets_resources_and_stacks_are_read_by_pages(aws: Stubbed) -> None:
     summary = {"ChangeSetId": arn("a"), "ChangeSetName": "a"}
     aws.stub.add_response(
         "list_change_sets", {"Summaries": [summary], "NextToken": "t"}, {"StackName": STACK}
@@ -157,7 +157,7 @@ def test_change_sets_resources_and_stacks_by_pages(aws: Stubbed) -> None:
     assert [found.name for found in aws.stacks()] == [STACK, "other"]
 
 
-def test_a_stack_with_all_that_is_known_of_it(aws: Stubbed) -> None:
+def test_stack_has_every_field_of_the_answer(aws: Stubbed) -> None:
     more = {
         "Parameters": [{"ParameterKey": "A", "ParameterValue": "****"}],
         "Outputs": [{"OutputKey": "O", "OutputValue": "o"}],
@@ -177,7 +177,7 @@ def test_a_stack_with_all_that_is_known_of_it(aws: Stubbed) -> None:
     assert (found.parent_id, found.role) == (ARN, "arn:aws:iam::1:role/deploy-role")
 
 
-def test_only_a_stack_that_does_not_exist_is_none(aws: Stubbed) -> None:
+def test_only_a_missing_stack_is_none(aws: Stubbed) -> None:
     aws.stub.add_client_error(
         "describe_stacks", "ValidationError", f"Stack with id {STACK} does not exist"
     )
@@ -197,7 +197,7 @@ def event(name: str, minute: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_events_are_read_as_far_back_as_is_asked(aws: Stubbed) -> None:
+def test_events_are_read_back_to_the_given_one(aws: Stubbed) -> None:
     first = {"StackEvents": [event("e4", 34), event("e3", 33)], "NextToken": "t"}
     second = {"StackEvents": [event("e2", 32), event("e1", 31)]}
     for since, expected in (
@@ -217,7 +217,7 @@ def test_events_are_read_as_far_back_as_is_asked(aws: Stubbed) -> None:
     assert newest.id == "e4"
 
 
-def test_what_early_validation_says(aws: Stubbed) -> None:
+def test_validation_errors_are_sentences(aws: Stubbed) -> None:
     asked = {"ChangeSetName": arn("one"), "Filters": {"FailedEvents": True}}
     failed = {
         "EventId": "1", "EventType": "VALIDATION_ERROR", "LogicalResourceId": "Bucket",
@@ -237,7 +237,7 @@ def test_what_early_validation_says(aws: Stubbed) -> None:
     ]
 
 
-def test_without_the_permission_nothing_is_said_and_nothing_hidden(aws: Stubbed) -> None:
+def test_validation_errors_are_none_without_permission(aws: Stubbed) -> None:
     aws.stub.add_client_error(
         "describe_events",
         "AccessDenied",
@@ -249,7 +249,7 @@ def test_without_the_permission_nothing_is_said_and_nothing_hidden(aws: Stubbed)
         aws.validation_errors(arn("one"))
 
 
-def test_a_json_template_is_text_too(aws: Stubbed) -> None:
+def test_json_template_is_returned_as_text(aws: Stubbed) -> None:
     asked = {"StackName": STACK, "TemplateStage": "Original"}
     aws.stub.add_response("get_template", {"TemplateBody": "Resources: {}"}, asked)
     assert aws.template(STACK) == "Resources: {}"
@@ -277,7 +277,7 @@ def test_a_json_template_is_text_too(aws: Stubbed) -> None:
     ],
     ids=["execute", "execute and keep", "delete", "cancel", "continue", "policy", "protection"],
 )  # fmt: skip
-def test_what_changes_a_stack_is_sent_with_its_token(
+def test_calls_that_change_a_stack_send_their_token(
     aws: Stubbed, call: Any, operation: str, sent: Any
 ) -> None:
     aws.stub.add_response(operation, {}, sent)
@@ -285,12 +285,12 @@ def test_what_changes_a_stack_is_sent_with_its_token(
 
 
 @pytest.mark.parametrize(("answer", "policy"), [({"StackPolicyBody": "{}"}, "{}"), ({}, None)])
-def test_a_stack_policy(aws: Stubbed, answer: Any, policy: str | None) -> None:
+def test_stack_policy_is_read(aws: Stubbed, answer: Any, policy: str | None) -> None:
     aws.stub.add_response("get_stack_policy", answer, {"StackName": STACK})
     assert aws.stack_policy(STACK) == policy
 
 
-def test_drift_property_by_property(aws: Stubbed) -> None:
+def test_drift_lists_each_property(aws: Stubbed) -> None:
     aws.stub.add_response(
         "detect_stack_drift", {"StackDriftDetectionId": "d"}, {"StackName": STACK}
     )

@@ -109,12 +109,12 @@ CASES = [
 
 
 @pytest.mark.parametrize(("action", "arn", "expected"), CASES, ids=lambda value: str(value))
-def test_the_service_role_reaches_what_the_templates_name_and_nothing_else(action, arn, expected):
+def test_service_role_reaches_only_named_resources(action, arn, expected):
     statements = documents("prod")["euglena-prod-cloudformation"]
     assert allows(statements, action, f"arn:aws:{arn.format(a=ACCOUNT)}", **REGION) is expected
 
 
-def test_what_has_no_name_is_deleted_only_with_the_tag_of_our_stacks():
+def test_unnamed_resources_are_deleted_only_with_the_stack_tag():
     statements = documents("prod")["euglena-prod-cloudformation"]
     key = "aws:ResourceTag/aws:cloudformation:stack-name"
     for action, arn in (
@@ -164,7 +164,7 @@ def test_every_resource_type_is_covered(environment):
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_policies_fit(environment):
+def test_policies_are_within_iams_quotas(environment):
     for role in roles_json(found(environment), ACCOUNT, "owner/name")["roles"]:
         sizes = [len(json.dumps(document, separators=(",", ":"))) for document in role["policies"]]
         assert max(sizes) <= POLICY_LIMIT
@@ -172,7 +172,7 @@ def test_policies_fit(environment):
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_no_statement_is_wider_than_it_has_to_be(environment):
+def test_statements_are_no_wider_than_needed(environment):
     for role, statements in documents(environment).items():
         for statement in statements:
             assert statement["Effect"] == "Allow"
@@ -205,7 +205,7 @@ def test_roles_are_passed_to_the_services_that_they_trust():
         )
 
 
-def test_a_plan_changes_nothing():
+def test_plan_role_changes_no_resource():
     stack = f"arn:aws:cloudformation:us-east-2:{ACCOUNT}:stack/euglena-prod-app/1"
     plan, deploy = documents("prod")["euglena-prod-plan"], documents("prod")["euglena-prod-deploy"]
     assert allows(plan, "cloudformation:CreateChangeSet", stack)
@@ -255,7 +255,7 @@ def iam(service: str, operation: str) -> str:
     return IAM_ACTIONS.get(action, action)
 
 
-def test_every_call_of_ours_is_allowed():
+def test_every_call_of_stackwright_is_allowed():
     allowed = {
         action.lower() for s in documents("prod")["euglena-prod-deploy"] for action in s["Action"]
     }
@@ -266,7 +266,7 @@ def test_every_call_of_ours_is_allowed():
     assert len(calls()) > 40
 
 
-def test_tokens_are_taken_from_one_branch_and_one_environment():
+def test_roles_trust_one_branch_and_one_environment():
     trust = {
         role["name"]: role["trust"]
         for role in roles_json(found("prod"), ACCOUNT, "owner/name")["roles"]
@@ -318,7 +318,7 @@ Resources:
 """
 
 
-def test_preflight_may_ask_whether_the_names_of_the_templates_are_free(tmp_path: Path):
+def test_preflight_may_check_names_of_the_templates(tmp_path: Path):
     files = {
         "templates/main.yaml.j2": NAMED,
         "params/defaults.yaml": "project: news\nregion: us-east-2\n",
@@ -346,7 +346,7 @@ def test_preflight_may_ask_whether_the_names_of_the_templates_are_free(tmp_path:
             )
 
 
-def test_types_that_nobody_describes_are_named(tmp_path: Path):
+def test_types_without_permissions_in_their_schema_are_reported(tmp_path: Path):
     project = small(tmp_path, {"templates/main.yaml.j2": MAIN, "params/defaults.yaml": ""})
     run = project.run("permissions", "--env", "dev")
     assert run.returncode == 0
@@ -355,7 +355,7 @@ def test_types_that_nobody_describes_are_named(tmp_path: Path):
     assert "sns:CreateTopic" in run.stdout
 
 
-def test_a_missing_service_role_is_named_with_its_arn(tmp_path: Path):
+def test_missing_service_role_is_reported_with_its_arn(tmp_path: Path):
     project = small(
         tmp_path,
         {
@@ -378,7 +378,7 @@ def test_a_missing_service_role_is_named_with_its_arn(tmp_path: Path):
     )
 
 
-def test_a_service_role_of_ones_own_is_the_one_that_is_passed(tmp_path: Path):
+def test_configured_service_role_is_passed(tmp_path: Path):
     arn = f"arn:aws:iam::{ACCOUNT}:role/own"
     project = small(tmp_path, {"params/dev.yaml": f"deploy: {{role_arn: '{arn}'}}\n"})
     run = project.run("permissions", "--env", "dev")
@@ -401,7 +401,7 @@ def test_json_needs_an_account_and_a_repository(tmp_path: Path):
     assert "--repository" in run.stderr
 
 
-def test_names_that_only_aws_knows_are_patterns_of_the_stack(tmp_path: Path):
+def test_generated_names_are_patterns_of_the_stack(tmp_path: Path):
     project = small(
         tmp_path,
         {
@@ -433,7 +433,7 @@ Resources:
 """
 
 
-def test_customer_keys_are_used_through_their_services_alone(tmp_path: Path):
+def test_customer_keys_are_used_through_their_services_only(tmp_path: Path):
     project = small(
         tmp_path, {"templates/main.yaml.j2": ENCRYPTED, "params/defaults.yaml": "project: news\n"}
     )
@@ -450,7 +450,7 @@ def test_customer_keys_are_used_through_their_services_alone(tmp_path: Path):
     assert "kms:Decrypt" not in json.dumps(documents("prod")["euglena-prod-deploy"])
 
 
-def test_a_secret_without_a_name_is_read_only_where_our_stack_made_it(tmp_path: Path):
+def test_secret_without_a_name_is_read_only_with_the_stack_tag(tmp_path: Path):
     text = ENCRYPTED.replace("Name: news/app, KmsKeyId: alias/own", "Description: x")
     project = small(
         tmp_path, {"templates/main.yaml.j2": text, "params/defaults.yaml": "project: news\n"}

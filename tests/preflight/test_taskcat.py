@@ -72,7 +72,7 @@ def test_each_root_is_a_test_in_the_region_of_the_parameters(project: Project):
     assert data["general"]["tags"] == {"team": "one", "cost": "7"}
 
 
-def test_nested_templates_lie_where_taskcat_looks(project: Project):
+def test_nested_templates_have_the_address_that_taskcat_reads(project: Project):
     """It takes the path of TemplateURL without its first part, beside the template that names
     it."""
     out, data = written(project)
@@ -101,14 +101,14 @@ def test_bucket_regions_and_roots_can_be_named(project: Project):
     assert list(data["tests"]) == ["base"]
 
 
-def test_roots_that_cannot_be_tested_alone_are_named(project: Project):
+def test_roots_with_required_parameters_are_reported(project: Project):
     run = project.run("taskcat", "--env", "dev", "--out", "dist")
     assert "app can be linted, but tested only with values for TopicArn" in run.stderr
     run = project.run("taskcat", "--env", "dev", "--out", "dist", "--root", "base")
     assert run.stderr == ""
 
 
-def test_an_unknown_root_is_refused_and_nothing_is_written(project: Project):
+def test_unknown_root_is_refused_and_nothing_is_written(project: Project):
     run = project.run("taskcat", "--env", "dev", "--out", "dist", "--root", "appp")
     assert run.returncode == 1
     assert "there are: base, app" in run.stderr
