@@ -83,9 +83,9 @@ class Site:
         path.write_text(path.read_text().replace(old, new))
 
     def digest(self, repository: str, tag: str) -> str:
-        found = RegistryClient(self.host, LOGIN).manifest(f"{self.team}/{repository}", tag)
-        assert found is not None
-        return found.digest
+        manifest = RegistryClient(self.host, LOGIN).manifest(f"{self.team}/{repository}", tag)
+        assert manifest is not None
+        return manifest.digest
 
 
 @pytest.fixture
@@ -266,12 +266,14 @@ def test_registry_password_is_written_nowhere(site: Site, tmp_path: Path, public
         site.run(verb, PYTHONPATH=str(hook.parent), TMPDIR=str(temporary))
         for verb in ("build", "push", "mirror", "status")
     ]
-    assert [each.returncode for each in outputs] == [0, 0, 0, 0], [each.stderr for each in outputs]
+    assert [output.returncode for output in outputs] == [0, 0, 0, 0], [
+        output.stderr for output in outputs
+    ]
     assert log.read_text().count("'login'") == 2
     written = b"".join(
         [
             *files(tmp_path).values(),
-            *(each.stdout.encode() + each.stderr.encode() for each in outputs),
+            *(output.stdout.encode() + output.stderr.encode() for output in outputs),
         ]
     )
     assert TOKEN.encode() not in written
@@ -490,9 +492,9 @@ def blobs() -> Iterator[str]:
 
 
 def test_password_is_not_sent_after_a_redirect(blobs: str) -> None:
-    found = RegistryClient(blobs, LOGIN).manifest("team/web", "1")
-    assert found is not None
-    assert list(found.platforms) == ["linux/amd64"]
+    manifest = RegistryClient(blobs, LOGIN).manifest("team/web", "1")
+    assert manifest is not None
+    assert list(manifest.platforms) == ["linux/amd64"]
     assert [(path.rpartition("/")[2][:6], bool(sent)) for path, sent in Blobs.seen] == [
         ("1", True),
         ("sha256", True),

@@ -97,9 +97,9 @@ def bundle(made: Project, folder: S3Folder | None = S3) -> Bundle:
     return package_rendering(made.render(), folder)
 
 
-def entries(found: Bundle, name: str = "main:Function") -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(found.functions[name].data)) as archive:
-        return {each: archive.read(each) for each in archive.namelist()}
+def entries(package: Bundle, name: str = "main:Function") -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(package.functions[name].data)) as archive:
+        return {entry: archive.read(entry) for entry in archive.namelist()}
 
 
 def refused(made: Project) -> tuple[Problem, ...]:
@@ -174,8 +174,8 @@ def test_packages_are_for_lambdas_platform_without_traces_of_this_machine(
     made = project(
         {**BASE, "lambda/news/requirements.txt": "alpha==1.0\nnative==1.0\nmodern==1.0\n"}
     )
-    found = entries(bundle(made))
-    assert list(found) == [
+    files = entries(bundle(made))
+    assert list(files) == [
         *(f"alpha-1.0.dist-info/{name}" for name in ("METADATA", "WHEEL", "entry_points.txt")),
         "alpha.py",
         "main.py",
@@ -184,8 +184,8 @@ def test_packages_are_for_lambdas_platform_without_traces_of_this_machine(
         *(f"native-1.0.dist-info/{name}" for name in ("METADATA", "WHEEL", "entry_points.txt")),
         "native.py",
     ]
-    assert b"manylinux2014_x86_64" in found["native.py"]
-    assert b"cp313-cp313" in found["modern.py"]
+    assert b"manylinux2014_x86_64" in files["native.py"]
+    assert b"cp313-cp313" in files["modern.py"]
     arm = made.write({"templates/main.yaml.j2": function(extra="      Architectures: [arm64]\n")})
     made.write({"lambda/news/requirements.txt": "native==1.0\n"})
     assert b"manylinux_2_28_aarch64" in entries(bundle(arm))["native.py"]
@@ -193,8 +193,8 @@ def test_packages_are_for_lambdas_platform_without_traces_of_this_machine(
 
 def test_packages_of_the_runtime_are_packed_only_on_request(project: Make, index: Path) -> None:
     listed = "# comment\nsix==1.0\nurllib3==1.0  # pack\nboto3==1.44.5\nalpha==1.0 \\\n  ; python_version > '3'\n"
-    found = entries(bundle(project({**BASE, "lambda/news/requirements.txt": listed})))
-    assert {name for name in found if "/" not in name} == {"alpha.py", "main.py", "urllib3.py"}
+    files = entries(bundle(project({**BASE, "lambda/news/requirements.txt": listed})))
+    assert {name for name in files if "/" not in name} == {"alpha.py", "main.py", "urllib3.py"}
 
 
 def test_pip_runs_once_for_equal_requirements(project: Make, index: Path) -> None:
@@ -351,8 +351,8 @@ def test_function_above_lambdas_limits_is_refused(
 
 def test_large_zip_is_compressed(project: Make) -> None:
     made = project({**BASE, "lambda/news/zeros.bin": bytes(51 * 2**20)})
-    found = bundle(made).functions["main:Function"]
-    assert found.size < 2**20
+    artifact = bundle(made).functions["main:Function"]
+    assert artifact.size < 2**20
     assert len(entries(bundle(made))["zeros.bin"]) == 51 * 2**20
 
 
@@ -379,14 +379,14 @@ DOTENV = {
 def test_dotenv_files_are_packed_on_request_without_secrets(project: Make) -> None:
     template = function(extra=ENV_FILES.format("[aws.env, .env]"))
     made = project({**BASE, **DOTENV, "templates/main.yaml.j2": template})
-    found = bundle(made)
-    inside = entries(found)
+    package = bundle(made)
+    inside = entries(package)
     assert sorted(inside) == [".env", "aws.env", "main.py"]
     read = dotenv_values(stream=io.StringIO(inside[".env"].decode()), interpolate=False)
     assert dict(read) == made.load().dotenv.plain | {"SCALE_X": "2"}
     assert read["QUOTED"] == "a'b\\c ${HOME}"
     assert inside["aws.env"] == b"ECS_CLUSTER='cluster'\n"
-    assert all(b"the-value-of-the-secret" not in each.data for each in found.artifacts)
+    assert all(b"the-value-of-the-secret" not in artifact.data for artifact in package.artifacts)
     only = bundle(
         made.write({"templates/main.yaml.j2": function(extra=ENV_FILES.format("[aws.env]"))})
     )
@@ -430,17 +430,17 @@ NESTED: Mapping[str, str | None] = {
 def test_addresses_are_content_hashes_and_other_text_is_unchanged(project: Make) -> None:
     made = project(NESTED)
     rendering = made.render()
-    found = package_rendering(rendering, S3)
-    zip_name = found.functions["main/first:Function"].name
-    names = {stack: template.artifact.name for stack, template in found.templates.items()}
+    package = package_rendering(rendering, S3)
+    zip_name = package.functions["main/first:Function"].name
+    names = {stack: template.artifact.name for stack, template in package.templates.items()}
     assert list(names) == ["main", "main/first", "main/second"]
-    for artifact in found.artifacts:
+    for artifact in package.artifacts:
         assert (
             artifact.name.partition(".")[0]
             == artifact.sha256
             == hashlib.sha256(artifact.data).hexdigest()
         )
-    assert [each.name for each in found.artifacts] == [
+    assert [artifact.name for artifact in package.artifacts] == [
         zip_name,
         names["main/first"],
         names["main/second"],
@@ -453,29 +453,33 @@ def test_addresses_are_content_hashes_and_other_text_is_unchanged(project: Make)
     for child in ("first", "second"):
         url = f"https://artifacts.s3.us-east-2.amazonaws.com/news/{names[f'main/{child}']}"
         expected["main"] = expected["main"].replace(f"./main/{child}.yaml", url)
-    assert {stack: template.text for stack, template in found.templates.items()} == expected
+    assert {stack: template.text for stack, template in package.templates.items()} == expected
     assert "# Comments stay." in expected["main/first"]
 
 
 def test_changed_child_changes_only_its_parents_address(project: Make) -> None:
     made = project(NESTED)
-    before = {stack: each.address for stack, each in bundle(made).templates.items()}
+    before = {stack: template.address for stack, template in bundle(made).templates.items()}
     after = {
-        stack: each.address
-        for stack, each in bundle(made.write({"lambda/news/x.py": ""})).templates.items()
+        stack: template.address
+        for stack, template in bundle(made.write({"lambda/news/x.py": ""})).templates.items()
     }
     assert {stack for stack in before if before[stack] != after[stack]} == {"main", "main/first"}
 
 
 def test_addresses_are_relative_without_a_bucket(project: Make) -> None:
-    found = bundle(project(NESTED), None)
+    package = bundle(project(NESTED), None)
     assert (
-        f"Code: ./{found.functions['main/first:Function'].name}\n"
-        in found.templates["main/first"].text
+        f"Code: ./{package.functions['main/first:Function'].name}\n"
+        in package.templates["main/first"].text
     )
-    assert f"TemplateURL: {found.templates['main/first'].address}\n" in found.templates["main"].text
     assert (
-        found.templates["main/first"].address == f"./{found.templates['main/first'].artifact.name}"
+        f"TemplateURL: {package.templates['main/first'].address}\n"
+        in package.templates["main"].text
+    )
+    assert (
+        package.templates["main/first"].address
+        == f"./{package.templates['main/first'].artifact.name}"
     )
 
 
@@ -484,10 +488,10 @@ def test_addresses_are_relative_without_a_bucket(project: Make) -> None:
 )
 def test_path_is_replaced_in_every_yaml_style(project: Make, code: str) -> None:
     made = project({**BASE, "templates/main.yaml.j2": function(code.format("../../lambda/news"))})
-    found = bundle(made)
-    data = yaml_1_1(found.templates["main"].text)
+    package = bundle(made)
+    data = yaml_1_1(package.templates["main"].text)
     expected = yaml_1_1(made.document().text)
-    key = f"news/{found.functions['main:Function'].name}"
+    key = f"news/{package.functions['main:Function'].name}"
     expected["Resources"]["Function"]["Properties"]["Code"] = {
         "S3Bucket": "artifacts",
         "S3Key": key,
@@ -508,13 +512,15 @@ def test_path_is_replaced_in_flow_style_and_json(project: Make) -> None:
         changes = {**BASE, "templates/main.yaml.j2": None, f"templates/main.{name}.j2": template}
         made = project(changes)
         for folder in (S3, None):
-            found = bundle(made, folder)
-            parsed = yaml_1_1(found.templates["main"].text)["Resources"]["F"]["Properties"]["Code"]
-            key = found.functions["main:F"].name
+            package = bundle(made, folder)
+            parsed = yaml_1_1(package.templates["main"].text)["Resources"]["F"]["Properties"][
+                "Code"
+            ]
+            key = package.functions["main:F"].name
             assert parsed == (
                 {"S3Bucket": "artifacts", "S3Key": f"news/{key}"} if folder else f"./{key}"
             )
-            assert found.templates["main"].artifact.name.endswith(f".template.{name}")
+            assert package.templates["main"].artifact.name.endswith(f".template.{name}")
         shutil.rmtree(made.folder)
 
 
@@ -527,10 +533,10 @@ def test_json_root_refers_to_its_nested_stack(project: Make) -> None:
         "templates/other.yaml.j2": TOPIC,
     }
     made = project({"params/defaults.yaml": "title: news\n", **files_})
-    found = bundle(made)
-    stacks = json.loads(found.templates["main"].text)["Resources"]
-    assert {each["Properties"]["TemplateURL"] for each in stacks.values()} == {
-        found.templates["other"].address
+    package = bundle(made)
+    stacks = json.loads(package.templates["main"].text)["Resources"]
+    assert {stack["Properties"]["TemplateURL"] for stack in stacks.values()} == {
+        package.templates["other"].address
     }
 
 
@@ -545,9 +551,9 @@ def test_remote_addresses_are_unchanged(project: Make) -> None:
 
 def test_two_functions_of_one_folder_share_a_zip(project: Make) -> None:
     second = function().removeprefix("Resources:\n").replace("Function:", "Second:", 1)
-    found = bundle(project({**BASE, "templates/main.yaml.j2": function() + second}))
-    assert found.functions["main:Function"] is found.functions["main:Second"]
-    assert sum(each.name.endswith(".zip") for each in found.artifacts) == 1
+    package = bundle(project({**BASE, "templates/main.yaml.j2": function() + second}))
+    assert package.functions["main:Function"] is package.functions["main:Second"]
+    assert sum(artifact.name.endswith(".zip") for artifact in package.artifacts) == 1
 
 
 def test_missing_paths_are_reported_together_and_nothing_is_written(
@@ -584,9 +590,9 @@ def test_package_writes_artifacts_and_prints_them(project: Make, tmp_path: Path)
     listed = json.loads(made.invoke(*arguments, "--format", "json").stdout)
     written = files(out)
     assert sorted(written) == sorted(
-        ["main.template.yaml", *(each["name"] for each in listed["artifacts"])]
+        ["main.template.yaml", *(artifact["name"] for artifact in listed["artifacts"])]
     )
-    assert {each["name"]: each["size"] for each in listed["artifacts"]}.items() <= {
+    assert {artifact["name"]: artifact["size"] for artifact in listed["artifacts"]}.items() <= {
         name: len(data) for name, data in written.items()
     }.items()
     assert listed["templates"]["main"].startswith("https://artifacts.s3.us-east-1.amazonaws.com/p/")

@@ -58,10 +58,10 @@ def current() -> dict[str, str]:
 
 
 def versions() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = client("secretsmanager").describe_secret(SecretId="team/app")[
+    stages: dict[str, list[str]] = client("secretsmanager").describe_secret(SecretId="team/app")[
         "VersionIdsToStages"
     ]
-    return found
+    return stages
 
 
 def test_push_puts_one_json_object_once(ready: Project) -> None:
@@ -262,13 +262,13 @@ def test_no_value_is_written_anywhere(ready: Project, refusals: Refusals, tmp_pa
         traced(ready, "render", "--no-lint"),
         traced(ready, "package", "--no-lint", "--out", str(tmp_path / "o")),
     ]
-    assert [each.returncode for each in outputs] == [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]
-    assert [each.stderr for each in outputs if "Traceback" in each.stderr] == []
+    assert [output.returncode for output in outputs] == [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]
+    assert [output.stderr for output in outputs if "Traceback" in output.stderr] == []
     (ready.folder / "env/dev/keys.env").unlink()
     written = b"".join(
         [
             *files(tmp_path).values(),
-            *(each.stdout.encode() + each.stderr.encode() for each in outputs),
+            *(output.stdout.encode() + output.stderr.encode() for output in outputs),
         ]
     )
     for value in (OPENAI, "0009Qz7kT4", SEARCH, "search-Wx9VALUE", "twice-VALUE-0004", "VALUE"):
@@ -427,8 +427,8 @@ def test_version_of_a_rollback_gets_a_new_label() -> None:
     keep_version("app", "v1", KEPT + 1, aws)
     aws.put_secret_value("app", "new", "x")
     keep_version("app", "new", KEPT + 2, aws)
-    labels = {each for each in aws.secrets["app"].labels if each.startswith("kept-")}
-    kept = {aws.secrets["app"].labels[each] for each in labels}
+    labels = {label for label in aws.secrets["app"].labels if label.startswith("kept-")}
+    kept = {aws.secrets["app"].labels[label] for label in labels}
     assert (len(labels), "v1" in kept, "v2" in kept, "v3" in kept) == (KEPT, True, False, True)
 
 

@@ -35,8 +35,10 @@ def test_existing_artifacts_are_not_uploaded_again(project: Make) -> None:
     aws, made, told = FakeAws(), bundle(project), []
     first = upload_bundle(made, ACCOUNT, aws, lambda artifact: told.append(artifact.name))
     assert set(first.transfers.values()) == {Transfer.UPLOADED}
-    assert aws.objects == {f"artifacts/dev/{each.name}": each.data for each in made.artifacts}
-    assert sorted(told) == sorted(each.name for each in made.artifacts)
+    assert aws.objects == {
+        f"artifacts/dev/{artifact.name}": artifact.data for artifact in made.artifacts
+    }
+    assert sorted(told) == sorted(artifact.name for artifact in made.artifacts)
     again = upload_bundle(made, ACCOUNT, aws)
     assert again.count(Transfer.PRESENT) == len(made.artifacts) == len(aws.sent)
 
@@ -61,7 +63,7 @@ def test_interrupted_upload_continues(project: Make, survivors: int) -> None:
     assert [problem.code for problem in caught.value.problems] == ["SW406"]
     aws.fail_after = None
     upload_bundle(made, ACCOUNT, aws)
-    assert sorted(aws.sent) == sorted(f"dev/{each.name}" for each in made.artifacts)
+    assert sorted(aws.sent) == sorted(f"dev/{artifact.name}" for artifact in made.artifacts)
 
 
 def test_bucket_of_another_account_is_refused(project: Make) -> None:
@@ -108,9 +110,9 @@ def test_package_upload_uploads_artifacts(project: Make, moto: str) -> None:
     )
     first = made.invoke(*arguments)
     assert first.exit_code == 0, first.stderr
-    listed = {each["name"] for each in json.loads(first.stdout)["artifacts"]}
+    listed = {item["name"] for item in json.loads(first.stdout)["artifacts"]}
     assert {
-        each["Key"] for each in client("s3").list_objects_v2(Bucket="artifacts")["Contents"]
+        item["Key"] for item in client("s3").list_objects_v2(Bucket="artifacts")["Contents"]
     } == listed
     assert first.stderr.endswith(f"kB, {len(listed)} uploaded\n")
     assert made.invoke(*arguments).stderr.endswith(f"kB, {len(listed)} already there\n")

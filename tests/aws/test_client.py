@@ -202,9 +202,9 @@ def test_credentials_may_name_their_account(
     ["2026-11-25T10:20:30.123Z", "2026-11-25T12:20:30.123+02:00", 1795602030.123, "1795602030.123"],
 )
 def test_times_equal_those_of_botocore(value: object) -> None:
-    found = _time(value)
-    assert found == parse_timestamp(value) == datetime(2026, 11, 25, 10, 20, 30, 123000, UTC)
-    assert found.utcoffset() is not None
+    time = _time(value)
+    assert time == parse_timestamp(value) == datetime(2026, 11, 25, 10, 20, 30, 123000, UTC)
+    assert time.utcoffset() is not None
 
 
 def test_time_without_a_zone_is_parsed_by_botocore() -> None:
@@ -252,9 +252,9 @@ def test_secret_versions_are_put_and_labelled(moto: str) -> None:
     first, second = "1" * 32, "2" * 32
     for version, value in ((first, "one"), (first, "one"), (second, "two")):
         aws.put_secret_value("s", version, value)
-    found = aws.secret("s")
-    assert found is not None
-    assert (found.name, found.current, found.versions[first]) == ("s", second, ["AWSPREVIOUS"])
+    secret = aws.secret("s")
+    assert secret is not None
+    assert (secret.name, secret.current, secret.versions[first]) == ("s", second, ["AWSPREVIOUS"])
     assert (aws.secret_value("s", first), aws.secret_value("s", second)) == ("one", "two")
 
 
@@ -284,12 +284,12 @@ def test_repr_hides_the_registry_password(moto: str) -> None:
 
 
 def test_threads_share_clients(moto: str) -> None:
-    aws, found = Boto(REGION), []
+    aws, accounts = Boto(REGION), []
     threads = [
-        threading.Thread(target=lambda: found.append(aws.caller().account)) for _ in range(8)
+        threading.Thread(target=lambda: accounts.append(aws.caller().account)) for _ in range(8)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [ACCOUNT] * 8
+    assert accounts == [ACCOUNT] * 8

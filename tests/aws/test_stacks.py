@@ -51,11 +51,11 @@ def api(name: str, **values: Any) -> dict[str, Any]:
 
 
 def page(*names: str, token: str | None = None) -> dict[str, Any]:
-    found = {
+    answer = {
         "ChangeSetName": "one", "ChangeSetId": arn("one"), "StackId": ARN, "StackName": STACK,
         "Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE", "Changes": [api(name) for name in names],
     }  # fmt: skip
-    return found | ({"NextToken": token} if token else {})
+    return answer | ({"NextToken": token} if token else {})
 
 
 def test_all_pages_of_a_change_set_are_read_with_equal_arguments(aws: Stubbed) -> None:
@@ -63,10 +63,10 @@ def test_all_pages_of_a_change_set_are_read_with_equal_arguments(aws: Stubbed) -
     aws.stub.add_response("describe_change_set", page("A", "B", token="t1"), asked)
     aws.stub.add_response("describe_change_set", page(token="t2"), {**asked, "NextToken": "t1"})
     aws.stub.add_response("describe_change_set", page("C"), {**asked, "NextToken": "t2"})
-    found = aws.change_set(arn("one"), values=True)
-    assert found is not None
-    assert [each["LogicalResourceId"] for each in found.changes] == ["A", "B", "C"]
-    assert (found.status, found.execution, found.stack_name) == (
+    change_set = aws.change_set(arn("one"), values=True)
+    assert change_set is not None
+    assert [change["LogicalResourceId"] for change in change_set.changes] == ["A", "B", "C"]
+    assert (change_set.status, change_set.execution, change_set.stack_name) == (
         "CREATE_COMPLETE",
         "AVAILABLE",
         STACK,
@@ -78,9 +78,9 @@ def test_hook_changes_are_ignored(aws: Stubbed) -> None:
     aws.stub.add_response(
         "describe_change_set", answer, {"ChangeSetName": ANY, "IncludePropertyValues": False}
     )
-    found = aws.change_set(arn("one"), values=False)
-    assert found is not None
-    assert len(found.changes) == 1
+    change_set = aws.change_set(arn("one"), values=False)
+    assert change_set is not None
+    assert len(change_set.changes) == 1
 
 
 def test_deleted_change_set_is_none_and_no_error_to_delete(aws: Stubbed) -> None:
@@ -128,7 +128,7 @@ def test_change_sets_resources_and_stacks_are_read_by_pages(aws: Stubbed) -> Non
         "list_change_sets", {"Summaries": []}, {"StackName": STACK, "NextToken": "t"}
     )
     assert aws.change_sets(STACK) == [(arn("a"), "a")]
-    each = {
+    summary = {
         "ResourceType": "AWS::SNS::Topic",
         "LastUpdatedTimestamp": THEN,
         "ResourceStatus": "CREATE_COMPLETE",
@@ -136,17 +136,17 @@ def test_change_sets_resources_and_stacks_are_read_by_pages(aws: Stubbed) -> Non
     answers = [
         {
             "StackResourceSummaries": [
-                {**each, "LogicalResourceId": "A", "PhysicalResourceId": "a"}
+                {**summary, "LogicalResourceId": "A", "PhysicalResourceId": "a"}
             ],
             "NextToken": "t",
         },
-        {"StackResourceSummaries": [{**each, "LogicalResourceId": "B"}]},
+        {"StackResourceSummaries": [{**summary, "LogicalResourceId": "B"}]},
     ]
     aws.stub.add_response("list_stack_resources", answers[0], {"StackName": STACK})
     aws.stub.add_response(
         "list_stack_resources", answers[1], {"StackName": STACK, "NextToken": "t"}
     )
-    assert [(found.logical_id, found.physical_id) for found in aws.resources(STACK)] == [
+    assert [(item.logical_id, item.physical_id) for item in aws.resources(STACK)] == [
         ("A", "a"),
         ("B", ""),
     ]
@@ -154,7 +154,7 @@ def test_change_sets_resources_and_stacks_are_read_by_pages(aws: Stubbed) -> Non
     aws.stub.add_response(
         "describe_stacks", {"Stacks": [DESCRIBED | {"StackName": "other"}]}, {"NextToken": "t"}
     )
-    assert [found.name for found in aws.stacks()] == [STACK, "other"]
+    assert [item.name for item in aws.stacks()] == [STACK, "other"]
 
 
 def test_stack_has_every_field_of_the_answer(aws: Stubbed) -> None:
@@ -170,11 +170,11 @@ def test_stack_has_every_field_of_the_answer(aws: Stubbed) -> None:
         "RoleARN": "arn:aws:iam::1:role/deploy-role",
     }
     aws.stub.add_response("describe_stacks", {"Stacks": [DESCRIBED | more]}, {"StackName": STACK})
-    found = aws.stack(STACK)
-    assert found is not None
-    assert (found.parameters, found.outputs, found.tags) == ({"A": "****"}, {"O": "o"}, {"t": "v"})
-    assert (found.updated, found.protected, found.change_set) == (THEN, True, arn("last"))
-    assert (found.parent_id, found.role) == (ARN, "arn:aws:iam::1:role/deploy-role")
+    stack = aws.stack(STACK)
+    assert stack is not None
+    assert (stack.parameters, stack.outputs, stack.tags) == ({"A": "****"}, {"O": "o"}, {"t": "v"})
+    assert (stack.updated, stack.protected, stack.change_set) == (THEN, True, arn("last"))
+    assert (stack.parent_id, stack.role) == (ARN, "arn:aws:iam::1:role/deploy-role")
 
 
 def test_only_a_missing_stack_is_none(aws: Stubbed) -> None:
@@ -210,7 +210,7 @@ def test_events_are_read_back_to_the_given_one(aws: Stubbed) -> None:
             aws.stub.add_response(
                 "describe_stack_events", second, {"StackName": STACK, "NextToken": "t"}
             )
-        assert [each.id for each in aws.events(STACK, since)] == expected
+        assert [event.id for event in aws.events(STACK, since)] == expected
     aws.stub.add_response("describe_stack_events", first, {"StackName": STACK})
     newest = aws.last_event(STACK)
     assert newest is not None
@@ -309,12 +309,12 @@ def test_drift_lists_each_property(aws: Stubbed) -> None:
         "ActualValue": "b",
         "DifferenceType": "NOT_EQUAL",
     }
-    found = {
+    drift = {
         "StackId": ARN, "LogicalResourceId": "A", "ResourceType": "AWS::SNS::Topic", "Timestamp": THEN,
         "StackResourceDriftStatus": "MODIFIED", "PropertyDifferences": [difference],
     }  # fmt: skip
     answers: list[Any] = [
-        {"StackResourceDrifts": [found], "NextToken": "t"},
+        {"StackResourceDrifts": [drift], "NextToken": "t"},
         {"StackResourceDrifts": []},
     ]
     aws.stub.add_response("describe_stack_resource_drifts", answers[0], {"StackName": STACK})

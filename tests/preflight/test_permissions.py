@@ -42,14 +42,14 @@ def rendering(environment: str) -> Rendering:
 
 
 @cache
-def found(environment: str) -> Permissions:
+def permissions_of(environment: str) -> Permissions:
     return derive_permissions(rendering(environment))
 
 
 @cache
 def documents(environment: str) -> Mapping[str, list[Any]]:
     """Role -> the statements of its policies, as IAM gets them."""
-    data = roles_json(found(environment), ACCOUNT, "owner/name")
+    data = roles_json(permissions_of(environment), ACCOUNT, "owner/name")
     return {
         role["name"]: [
             statement for policy in role["policies"] for statement in policy["Statement"]
@@ -148,7 +148,7 @@ def needed(environment: str) -> Iterator[tuple[str, str]]:
 def test_every_resource_type_is_covered(environment):
     from stackwright.cfn.authorization import read_arn_kinds
 
-    assert found(environment).uncovered == ()
+    assert permissions_of(environment).uncovered == ()
     role = next(name for name in documents(environment) if name.endswith("-cloudformation"))
     allowed = {
         action for statement in documents(environment)[role] for action in statement["Action"]
@@ -165,7 +165,7 @@ def test_every_resource_type_is_covered(environment):
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_policies_are_within_iams_quotas(environment):
-    for role in roles_json(found(environment), ACCOUNT, "owner/name")["roles"]:
+    for role in roles_json(permissions_of(environment), ACCOUNT, "owner/name")["roles"]:
         sizes = [len(json.dumps(document, separators=(",", ":"))) for document in role["policies"]]
         assert max(sizes) <= POLICY_LIMIT
         assert len(sizes) <= POLICIES_LIMIT
@@ -230,7 +230,7 @@ WITHOUT_PERMISSION = {"sts:GetCallerIdentity", "s3:DeleteObject"}
 
 def calls() -> set[str]:
     """The IAM action of every call that stackwright/aws makes, read from its source."""
-    found = set()
+    actions = set()
     for path in (REPOSITORY / "stackwright/aws").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
@@ -242,10 +242,10 @@ def calls() -> set[str]:
             ]
             position = {"_call": 0, "_pages": 0, "_find": 1}.get(node.func.attr)
             if node.func.attr == "_cfn" and texts:
-                found.add(iam("cloudformation", texts[0]))
+                actions.add(iam("cloudformation", texts[0]))
             elif position is not None and len(texts) > position + 1:
-                found.add(iam(*texts[position : position + 2]))
-    return found - WITHOUT_PERMISSION
+                actions.add(iam(*texts[position : position + 2]))
+    return actions - WITHOUT_PERMISSION
 
 
 def iam(service: str, operation: str) -> str:
@@ -269,7 +269,7 @@ def test_every_call_of_stackwright_is_allowed():
 def test_roles_trust_one_branch_and_one_environment():
     trust = {
         role["name"]: role["trust"]
-        for role in roles_json(found("prod"), ACCOUNT, "owner/name")["roles"]
+        for role in roles_json(permissions_of("prod"), ACCOUNT, "owner/name")["roles"]
     }
     subject = "token.actions.githubusercontent.com:sub"
     plan = trust["euglena-prod-plan"]["Statement"][0]
@@ -282,14 +282,14 @@ def test_roles_trust_one_branch_and_one_environment():
 
 def test_cfn_lint_finds_nothing_in_the_template(tmp_path):
     path = tmp_path / "roles.yaml"
-    path.write_text(roles_template(found("prod")), encoding="utf-8")
+    path.write_text(roles_template(permissions_of("prod")), encoding="utf-8")
     command = [str(Path(sys.executable).with_name("cfn-lint")), "--format", "parseable", str(path)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (run.stdout, run.returncode) == ("", 0)
 
 
 def test_the_template_leaves_the_account_to_cloudformation():
-    text = roles_template(found("prod"), "owner/name")
+    text = roles_template(permissions_of("prod"), "owner/name")
     body = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - plain texts only
     assert body["Parameters"]["Repository"]["Default"] == "owner/name"
     assert not re.search(r"\d{12}", text)
@@ -326,7 +326,9 @@ def test_preflight_may_check_names_of_the_templates(tmp_path: Path):
     made = derive_permissions(small(tmp_path, files).render())
     roles = {role["name"]: role for role in roles_json(made, ACCOUNT, "owner/name")["roles"]}
     for role in ("news-dev-plan", "news-dev-deploy"):
-        statements = [each for policy in roles[role]["policies"] for each in policy["Statement"]]
+        statements = [
+            statement for policy in roles[role]["policies"] for statement in policy["Statement"]
+        ]
         for action, arn in (
             ("dynamodb:DescribeTable", "dynamodb:us-east-2:{a}:table/news-dev-"),
             ("logs:DescribeLogStreams", "logs:us-east-2:{a}:log-group:/news-dev/"),

@@ -206,7 +206,7 @@ class Account(FakeAws):
         return self.resources_
 
     def subnets(self, ids: Sequence[str]) -> list[Subnet]:
-        return [each for each in self.networks if each.id in ids]
+        return [subnet for subnet in self.networks if subnet.id in ids]
 
     def default_routes(self, vpc: str) -> Mapping[str, str]:
         return self.routes
@@ -264,9 +264,9 @@ def project(tmp_path: Path) -> Project:
 
 def check_account(project: Project, account: Account) -> dict[str, PreflightCheck]:
     rendering: Rendering = project.render()
-    found = run_preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
-    assert len({each.name for each in found}) == len(found)
-    return {each.name: each for each in found}
+    results = run_preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
+    assert len({result.name for result in results}) == len(results)
+    return {result.name: result for result in results}
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
@@ -277,21 +277,21 @@ def test_every_check_has_a_title_a_reason_and_a_source(check: type[Check]):
 
 
 def test_good_account_passes_every_check(project: Project):
-    found = check_account(project, Account())
-    assert {each.state for each in found.values()} == {CheckState.OK}
-    assert list(found) == [
+    results = check_account(project, Account())
+    assert {result.state for result in results.values()} == {CheckState.OK}
+    assert list(results) == [
         "account", "stack app", "subnets", "zones", "mount targets", "routes", "free addresses", "certificate",
         "namespace", "secret shop/app", "services of shop", "rollback alarms", "Fargate quota", "Lambda concurrency",
         "service-linked roles",
     ]  # fmt: skip
-    assert "at most 20 vCPU needed, the quota is 100" in found["Fargate quota"].detail
+    assert "at most 20 vCPU needed, the quota is 100" in results["Fargate quota"].detail
 
 
 SUBNETS = Account().networks
 
 
 def changed(index: int, **change: Any) -> list[Subnet]:
-    return [replace(each, **change) if n == index else each for n, each in enumerate(SUBNETS)]
+    return [replace(subnet, **change) if n == index else subnet for n, subnet in enumerate(SUBNETS)]
 
 
 BAD: list[tuple[str, dict[str, Any], str]] = [
@@ -327,14 +327,16 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
 def test_each_fault_fails_its_check_alone_with_a_hint(
     project: Project, name: str, change: Any, detail: str
 ):
-    found = check_account(project, Account(**change))
-    assert detail in found[name].detail
-    assert found[name].state is CheckState.FAIL
-    assert found[name].hint
+    results = check_account(project, Account(**change))
+    assert detail in results[name].detail
+    assert results[name].state is CheckState.FAIL
+    assert results[name].hint
     also = (
         {"zones"} if name == "mount targets" else set()
     )  # two private subnets in one zone are both
-    assert {each.name for each in found.values() if each.state is CheckState.FAIL} - also == {name}
+    assert {
+        result.name for result in results.values() if result.state is CheckState.FAIL
+    } - also == {name}
 
 
 def test_every_check_is_seen_to_fail(project: Project):
@@ -362,10 +364,10 @@ def test_retained_resources_fail_with_the_import_as_hint(project: Project):
     stacks = PARAMS.replace("[{app: [base, web]}]", "[{store: [deep]}, {app: [base, web]}]")
     project.write({**files, "params/defaults.yaml": stacks})
     left = Account(existing={"shop/web": "uri"}, buckets={"shop-files", "shop-inner"})
-    found = check_account(project, left)["names"]
-    assert found.state is CheckState.FAIL
-    assert found.detail.startswith("shop-files, shop/web, shop/app, shop-inner: exists already")
-    assert found.hint == (
+    result = check_account(project, left)["names"]
+    assert result.state is CheckState.FAIL
+    assert result.detail.startswith("shop-files, shop/web, shop/app, shop-inner: exists already")
+    assert result.hint == (
         "run stackwright import --env dev after adding to the parameters: imports: {store: {Bucket: {BucketName: shop-files}, "
         "Images: {RepositoryName: shop/web}, Secret: {Id: 'arn:shop/app'}}}; "
         "delete those of store/deep:Bucket, or choose other names"
@@ -387,29 +389,31 @@ def test_retained_resources_fail_with_the_import_as_hint(project: Project):
 def test_missing_subnets_are_named(project: Project):
     rendering = project.render()
     account = Account(networks=SUBNETS[:3])
-    found = run_preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
-    failed = [each for each in found if each.state is CheckState.FAIL]
-    assert [each.detail for each in failed if each.name == "subnets"] == [
+    results = run_preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
+    failed = [result for result in results if result.state is CheckState.FAIL]
+    assert [result.detail for result in failed if result.name == "subnets"] == [
         f"subnet-d not found in {REGION}"
     ]
 
 
 def test_private_subnet_without_default_route_needs_endpoints(project: Project):
-    found = check_account(
+    results = check_account(
         project,
         Account(routes={"": "", "subnet-a": "igw-1", "subnet-b": "igw-1", "subnet-d": "nat-1"}),
     )
-    assert found["routes"].state is CheckState.SKIP
-    assert "subnet-c" in found["routes"].detail
-    assert "VPC endpoints" in found["routes"].detail
+    assert results["routes"].state is CheckState.SKIP
+    assert "subnet-c" in results["routes"].detail
+    assert "VPC endpoints" in results["routes"].detail
 
 
 def test_certificate_of_another_region_fails_without_a_call(project: Project):
     text = WEB.replace("acm:us-east-2", "acm:us-east-1")
     project.write({"templates/app/web.yaml.j2": text})
-    found = check_account(project, Account(refused={"certificate": refusal("must not be called")}))
-    assert found["certificate"].state is CheckState.FAIL
-    assert "is in us-east-1" in found["certificate"].detail
+    results = check_account(
+        project, Account(refused={"certificate": refusal("must not be called")})
+    )
+    assert results["certificate"].state is CheckState.FAIL
+    assert "is in us-east-1" in results["certificate"].detail
 
 
 def test_namespace_of_this_environment_is_no_conflict(project: Project):
@@ -429,20 +433,20 @@ def test_namespace_of_this_environment_is_no_conflict(project: Project):
 
 def test_secret_without_value_is_skipped_where_keys_env_has_it(project: Project):
     project.write({"env/dev/keys.env": "API_KEY=value-of-the-key\n"})
-    found = check_account(project, Account(secrets={"shop/app": FakeSecret()}))["secret shop/app"]
-    assert found.state is CheckState.SKIP
-    assert "value-of-the-key" not in repr(found)
+    result = check_account(project, Account(secrets={"shop/app": FakeSecret()}))["secret shop/app"]
+    assert result.state is CheckState.SKIP
+    assert "value-of-the-key" not in repr(result)
     project.write({"env/dev/keys.env": "API_KEY=\n"})
-    found = check_account(project, Account(secrets={"shop/app": FakeSecret()}))["secrets"]
-    assert found.state is CheckState.FAIL
-    assert "API_KEY is missing or empty in keys.env" in found.detail
+    result = check_account(project, Account(secrets={"shop/app": FakeSecret()}))["secrets"]
+    assert result.state is CheckState.FAIL
+    assert "API_KEY is missing or empty in keys.env" in result.detail
 
 
 def test_missing_service_linked_role_is_skipped(project: Project):
-    found = check_account(project, Account(roles=LINKED[1:]))["service-linked roles"]
-    assert found.state is CheckState.SKIP
-    assert "AWSServiceRoleForECS" in found.detail
-    assert "ecs.amazonaws.com" in found.hint
+    result = check_account(project, Account(roles=LINKED[1:]))["service-linked roles"]
+    assert result.state is CheckState.SKIP
+    assert "AWSServiceRoleForECS" in result.detail
+    assert "ecs.amazonaws.com" in result.hint
 
 
 MORE = """\
@@ -472,10 +476,10 @@ HELD = {
 def test_taken_names_are_found_for_every_retained_type(project: Project):
     stacks = PARAMS.replace("[{app: [base, web]}]", "[more, {app: [base, web]}]")
     project.write({"templates/more.yaml.j2": MORE, "params/defaults.yaml": stacks})
-    found = check_account(project, Account(held=HELD, buckets={"shop-files"}))["names"]
-    assert found.state is CheckState.FAIL
-    assert found.detail.startswith(f"{', '.join(HELD)}, shop-files: exists already")
-    assert found.hint == (
+    result = check_account(project, Account(held=HELD, buckets={"shop-files"}))["names"]
+    assert result.state is CheckState.FAIL
+    assert result.detail.startswith(f"{', '.join(HELD)}, shop-files: exists already")
+    assert result.hint == (
         "run stackwright import --env dev after adding to the parameters: imports: {more: {Table: {TableName: shop-orders}, "
         "World: {TableName: shop-world}, Data: {DBInstanceIdentifier: shop-data}, "
         "Cluster: {DBClusterIdentifier: shop-cluster}, Logs: {LogGroupName: /shop/web}, "
@@ -491,9 +495,9 @@ def test_denied_type_hides_no_taken_name_of_another_type(project: Project):
     stacks = PARAMS.replace("[{app: [base, web]}]", "[more, {app: [base, web]}]")
     project.write({"templates/more.yaml.j2": MORE, "params/defaults.yaml": stacks})
     denied = {"held_by": refusal("AccessDenied", "SW403")}
-    found = check_account(project, Account(refused=denied, buckets={"shop-files"}))["names"]
-    assert found.state is CheckState.FAIL
-    assert found.detail.startswith("shop-files: exists already")
+    result = check_account(project, Account(refused=denied, buckets={"shop-files"}))["names"]
+    assert result.state is CheckState.FAIL
+    assert result.detail.startswith("shop-files: exists already")
     skipped = check_account(project, Account(refused=denied))["names"]
     assert skipped.state is CheckState.SKIP
     assert skipped.detail == f"{', '.join(HELD)}: not checked: not allowed: AccessDenied"
@@ -528,25 +532,27 @@ NAMES = {
 @pytest.mark.parametrize("method", NAMES)
 def test_denied_call_skips_its_check_alone(project: Project, method: str):
     denied = refusal(CALLS[method], "SW403")
-    found = check_account(project, Account(refused={method: denied}))
-    assert found[NAMES[method]] == PreflightCheck(
+    results = check_account(project, Account(refused={method: denied}))
+    assert results[NAMES[method]] == PreflightCheck(
         NAMES[method], CheckState.SKIP, f"not allowed: {CALLS[method]}", "ask for it"
     )
-    assert {each.state for name, each in found.items() if name != NAMES[method]} == {CheckState.OK}
+    assert {result.state for name, result in results.items() if name != NAMES[method]} == {
+        CheckState.OK
+    }
 
 
 @pytest.mark.parametrize("method", NAMES)
 def test_other_refusal_fails_its_check(project: Project, method: str):
-    found = check_account(project, Account(refused={method: refusal("Throttling", "SW407")}))
-    assert found[NAMES[method]].state is CheckState.FAIL
+    results = check_account(project, Account(refused={method: refusal("Throttling", "SW407")}))
+    assert results[NAMES[method]].state is CheckState.FAIL
 
 
 def test_call_that_the_endpoint_does_not_implement_is_skipped(project: Project):
-    found = check_account(
+    results = check_account(
         project, Account(vcpu=None, refused={"unreserved_concurrency": refusal("404")})
     )
-    assert found["Fargate quota"].state is CheckState.SKIP
-    assert found["Lambda concurrency"] == PreflightCheck(
+    assert results["Fargate quota"].state is CheckState.SKIP
+    assert results["Lambda concurrency"] == PreflightCheck(
         "Lambda concurrency",
         CheckState.SKIP,
         "not checked: the endpoint does not implement this call",
@@ -567,8 +573,8 @@ def test_resources_of_the_templates_need_no_check(tmp_path: Path):
         "params/dev.yaml": "",
         "templates/main.yaml.j2": "# {{ project }} {{ region }}\nResources:\n  T: {Type: AWS::SNS::Topic}\n",
     }
-    found = check_account(Project(tmp_path / "p").write(files), Account())
-    assert list(found) == ["account", "stack main"]
+    results = check_account(Project(tmp_path / "p").write(files), Account())
+    assert list(results) == ["account", "stack main"]
 
 
 # --- images
@@ -674,8 +680,8 @@ def test_image_is_present_or_pushed_by_the_deployment(
     project = with_image(Project(tmp_path / name), entry)
     rendering = project.render()
     account = Account(existing=REPOSITORIES)
-    found = run_preflight(rendering.config, rendering, account, registry=index)  # type: ignore[arg-type]
-    image = next(each for each in found if each.name == "image web")
+    results = run_preflight(rendering.config, rendering, account, registry=index)  # type: ignore[arg-type]
+    image = next(result for result in results if result.name == "image web")
     assert (image.state, bool(image.hint)) == (state, state is CheckState.FAIL)
     assert detail in image.detail
 
@@ -687,8 +693,8 @@ def test_repository_of_the_templates_is_skipped(tmp_path: Path, index: str):
         "Type: AWS::ECR::Repository, Properties: {}",
     )
     rendering = project.render()
-    found = run_preflight(rendering.config, rendering, Account(), registry=index)  # type: ignore[arg-type]
-    image = next(each for each in found if each.name == "image web")
+    results = run_preflight(rendering.config, rendering, Account(), registry=index)  # type: ignore[arg-type]
+    image = next(result for result in results if result.name == "image web")
     assert image.detail == "the deployment creates team/none first"
     assert image.state is CheckState.SKIP
 
@@ -701,19 +707,19 @@ def test_subnets_and_default_routes_are_read(moto: str):
     ec2 = client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     made = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/28")["Subnet"] for n in range(2)]
-    public, private = (each["SubnetId"] for each in made)
+    public, private = (subnet["SubnetId"] for subnet in made)
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
     table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
     ec2.associate_route_table(RouteTableId=table, SubnetId=public)
     aws = Boto(REGION)
-    found = aws.subnets([public, private, "subnet-0123456789abcdef0"])
-    assert {(each.id, each.vpc, each.free) for each in found} == {
+    subnets = aws.subnets([public, private, "subnet-0123456789abcdef0"])
+    assert {(subnet.id, subnet.vpc, subnet.free) for subnet in subnets} == {
         (public, vpc, 11),
         (private, vpc, 11),
     }
-    assert found[0].zone.startswith(REGION)
+    assert subnets[0].zone.startswith(REGION)
     assert aws.default_routes(vpc) == {"": "", public: gateway}
 
 
@@ -757,8 +763,8 @@ def test_holder_of_a_name_is_found(moto: str):
     url = client("sqs").create_queue(QueueName="shop-jobs")["QueueUrl"]
     client("kinesis").create_stream(StreamName="shop-clicks", ShardCount=1)
     client("ssm").put_parameter(Name="/shop/url", Value="x", Type="String")
-    found = {name: aws.held_by(type_, name) for name, (type_, _) in HELD.items()}
-    assert found == {name: name for name in HELD} | {"shop-jobs": url}
+    holders = {name: aws.held_by(type_, name) for name, (type_, _) in HELD.items()}
+    assert holders == {name: name for name in HELD} | {"shop-jobs": url}
     assert aws.held_by("AWS::Logs::LogGroup", "/shop") is None
     assert set(NAMED_CALLS) == {type_ for type_, _ in HELD.values()}
 
@@ -785,7 +791,7 @@ def good(moto: str, project: Project) -> Callable[[], Project]:
             )
             for n in range(4)
         ]
-        names = [each["Subnet"]["SubnetId"] for each in ids]
+        names = [subnet["Subnet"]["SubnetId"] for subnet in ids]
         gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
         ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
         table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
@@ -828,8 +834,8 @@ def test_preflight_prints_json(good: Callable[[], Project]):
     project = good()
     run = project.run("preflight", "--env", "dev", "--format", "json")
     data = json.loads(run.stdout)
-    assert {each["state"] for each in data} == {"ok", "skip", "fail"}
-    assert all(set(each) == {"name", "state", "detail", "hint"} for each in data)
+    assert {result["state"] for result in data} == {"ok", "skip", "fail"}
+    assert all(set(result) == {"name", "state", "detail", "hint"} for result in data)
     assert run.returncode == 1
 
 

@@ -1,5 +1,5 @@
-"""What taskcat is given: each root, found nested templates, and taskcat's own verdict on good and
-broken ones."""
+"""The configuration for taskcat: a test for each root, addresses of nested templates, and the verdict of
+taskcat itself on good and broken templates."""
 
 from __future__ import annotations
 
