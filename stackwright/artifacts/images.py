@@ -176,14 +176,6 @@ def find_tagged_images(config: Config, aws: Storage) -> dict[str, str]:
         }
 
 
-def resolve_digests(config: Config, registry: ImageRegistry) -> dict[str, str]:
-    """Image name -> reference by digest. Raises ImageError with every image that cannot be
-    deployed."""
-    statuses = registry.status(list_images(config))
-    require_images(statuses, registry)
-    return {status.image.name: status.reference for status in statuses}
-
-
 def keep_release_images(reference: str, tag: str, registry: ImageRegistry) -> None:
     """Tag an image of a release (``host/repository@sha256:…``), so that lifecycle rules do not
     remove it. Raises ImageError."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from ..aws import Secret, Storage
 from ..config import read_dotenv
-from ..core import AwsError, Config, InputError, Location, Problem, StackwrightError, command_line
+from ..core import AwsError, Config, InputError, Location, Problem, StackwrightError
 
 KEPT = 15
 """Versions of a secret that are kept for restoring releases. A secret has at most 20 labels; five
@@ -165,34 +165,6 @@ def read_secret_status(config: Config, aws: Storage) -> list[SecretStatus]:
     return [
         _status(name, config.dotenv.secret_names, aws) for name in secret_names(config).values()
     ]
-
-
-def resolve_versions(config: Config, aws: Storage) -> dict[str, str]:
-    """Key under ``secrets`` -> version id that a deployment binds. Raises InputError (SW426) where
-    a key has no value."""
-    statuses = {
-        key: _status(name, config.dotenv.secret_names, aws)
-        for key, name in secret_names(config).items()
-    }
-    problems = [
-        problem
-        for status in statuses.values()
-        if not status.ready
-        for problem in _unready(status, config.environment)
-    ]
-    if problems:
-        raise InputError(problems)
-    return {key: status.version for key, status in statuses.items() if status.version is not None}
-
-
-def _unready(status: SecretStatus, environment: str) -> Iterator[Problem]:
-    hint = command_line(f"secrets push --env {environment}")
-    if status.version is None:
-        yield Problem("SW426", f"the secret {status.name} has no value", (), hint)
-        return
-    for key, state in status.keys.items():
-        if state in (KeyState.MISSING, KeyState.EMPTY):
-            yield Problem("SW426", f"{key} is {state} in the secret {status.name}", (), hint)
 
 
 def keep_version(name: str, version: str, release: int, aws: Storage) -> None:

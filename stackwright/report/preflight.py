@@ -1,4 +1,4 @@
-"""Checks of `preflight` as text and as data (pure)."""
+"""Show the results of `preflight` as text and as data. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _COLOURS = {CheckState.OK: "green", CheckState.FAIL: "red", CheckState.SKIP: "ye
 
 
 def preflight_as_text(checks: Sequence[PreflightCheck]) -> str:
-    """One line a check, its hint below, in rich's markup; empty for none."""
-    width = max((len(each.name) for each in checks), default=0)
-    return "\n".join(line for each in checks for line in _lines(each, width))
+    """One line for each result, with its hint below, in rich's markup; empty without results."""
+    width = max((len(check.name) for check in checks), default=0)
+    return "\n".join(line for check in checks for line in _lines(check, width))
 
 
 def _lines(check: PreflightCheck, width: int) -> list[str]:
@@ -29,11 +29,11 @@ def _lines(check: PreflightCheck, width: int) -> list[str]:
 
 
 def preflight_as_data(checks: Sequence[PreflightCheck]) -> list[dict[str, Any]]:
-    """For JSON: ``name``, ``state``, ``detail`` and ``hint`` of each."""
-    return [to_builtins(each) for each in checks]
+    """Data for JSON: ``name``, ``state``, ``detail`` and ``hint`` of each result."""
+    return [to_builtins(check) for check in checks]
 
 
 def summarize_preflight(checks: Sequence[PreflightCheck]) -> str:
     """``12 ok, 1 fail, 2 skip``."""
-    states = [each.state for each in checks]
+    states = [check.state for check in checks]
     return ", ".join(f"{states.count(state)} {state}" for state in CheckState)

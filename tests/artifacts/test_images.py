@@ -23,7 +23,8 @@ from stackwright.artifacts.images import (
     ImageRegistry,
     find_tagged_images,
     keep_release_images,
-    resolve_digests,
+    list_images,
+    require_images,
 )
 from stackwright.aws import Boto, Login
 from stackwright.core.errors import ImageError
@@ -359,11 +360,11 @@ def test_docker_is_used_without_podman(site: Site, tmp_path: Path) -> None:
     assert site.digest("web", "1.0") in pushed.stdout
 
 
-def test_resolve_returns_digests_or_reports_every_missing_image(site: Site) -> None:
+def test_images_have_digests_or_every_missing_one_is_reported(site: Site) -> None:
     names = {f"{site.team}/{name}": "uri" for name in ("web", "cache")}
-    store = ImageRegistry(site.project.load(), FakeAws(existing=names, login=LOGIN), site.host)
+    registry = ImageRegistry(site.project.load(), FakeAws(existing=names, login=LOGIN), site.host)
     with pytest.raises(ImageError) as caught:
-        resolve_digests(site.project.load(), store)
+        require_images(registry.status(list_images(site.project.load())), registry)
     assert [(p.code, p.message.partition(":")[0]) for p in caught.value.problems] == [
         ("SW445", "web"),
         ("SW445", "cache"),
@@ -372,9 +373,9 @@ def test_resolve_returns_digests_or_reports_every_missing_image(site: Site) -> N
         assert site.run(verb).returncode == 0
     site.parameters("  cache:", "  # cache:")
     digest = site.digest("web", "1.0")
-    assert resolve_digests(site.project.load(), store) == {
-        "web": f"{site.host}/{site.team}/web@{digest}"
-    }
+    (status,) = registry.status(list_images(site.project.load()))
+    require_images([status], registry)
+    assert status.reference == f"{site.host}/{site.team}/web@{digest}"
 
 
 def test_images_of_a_release_get_a_tag(site: Site) -> None:

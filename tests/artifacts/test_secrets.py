@@ -23,7 +23,6 @@ from stackwright.artifacts.secrets import (
     keep_version,
     push_secrets,
     read_secret_status,
-    resolve_versions,
 )
 from stackwright.aws import Boto
 from stackwright.core.errors import AwsError, StackwrightError
@@ -339,23 +338,17 @@ def test_secret_holds_exactly_the_keys_after_a_push(
     assert again.empty
 
 
-def test_current_versions_are_bound_or_missing_values_reported() -> None:
+def test_status_lists_the_keys_that_lack_a_value() -> None:
     value = KeyValues({"A": "1", "B": "2"}).text()
     secrets = {
         "one": FakeSecret({"v1": "old", "v2": value}),
         "two": FakeSecret({"v3": '{"A":""}'}),
         "three": FakeSecret(),
     }
-    aws = FakeAws(secrets=secrets)
-    assert resolve_versions(config("one"), aws) == {"s0": "v2"}
-    with pytest.raises(StackwrightError) as caught:
-        resolve_versions(config("one", "two", "three"), aws)
-    assert [(problem.code, problem.message) for problem in caught.value.problems] == [
-        ("SW426", "A is empty in the secret two"),
-        ("SW426", "B is missing in the secret two"),
-        ("SW426", "the secret three has no value"),
-    ]
-    assert "secrets push --env dev" in caught.value.problems[0].hint
+    one, two, three = read_secret_status(config("one", "two", "three"), FakeAws(secrets=secrets))
+    assert (one.version, one.ready, one.lacking) == ("v2", True, ())
+    assert (two.version, two.ready, two.lacking) == ("v3", False, ("A", "B"))
+    assert (three.version, three.ready) == (None, False)
 
 
 def test_kept_version_gets_a_label(ready: Project) -> None:

@@ -81,12 +81,6 @@ ARTIFACT_CODES = (
         "Secret is scheduled for deletion",
         "Restore it with `aws secretsmanager restore-secret`.",
     ),
-    Code(
-        "SW426",
-        "Secret lacks a value that tasks need",
-        "Fill in keys.env and run `secrets push`.",
-        "The tasks would not start.",
-    ),
     Code("SW440", "Neither podman nor docker is installed", "Install podman or docker."),
     Code(
         "SW441", "podman or docker failed", "Read its message, correct the cause, and run it again."
