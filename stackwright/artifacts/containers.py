@@ -79,8 +79,10 @@ class ContainerEngine:
         """``sha256:…`` of a local image; None where it does not exist."""
         done = subprocess.run(
             [self._program, "image", "inspect", "--format", "{{.Id}}", reference],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         image_id = done.stdout.strip()
         return None if done.returncode else f"sha256:{image_id.removeprefix('sha256:')}"
 
@@ -132,10 +134,12 @@ class ContainerEngine:
         done = subprocess.run(
             [self._program, *arguments],
             env={**os.environ, **(environment or {})},
-            input=text, text=True, check=False,
+            input=text,
+            text=True,
+            check=False,
             stdin=None if text is not None else subprocess.DEVNULL,
             stdout=subprocess.DEVNULL if quiet else _STDERR,
-        )  # fmt: skip
+        )
         if done.returncode:
             message = (
                 f"{self.name} {arguments[0]} failed for {arguments[-1]}"

@@ -25,10 +25,6 @@ KEPT = 15
 remain for AWS, which uses three, and for others."""
 _LABEL = "kept-"
 KEYS = "keys.env"
-_IGNORED = {
-    0: "; git ignores it",
-    1: f", after adding {KEYS} to .gitignore: git does not ignore it",
-}
 SIZE_LIMIT = 65_536
 """Bytes of one secret. Source:
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"""
@@ -101,45 +97,43 @@ def read_keys(config: Config, folder: Path) -> KeyValues:
     """Read keys.env in a folder. Raises InputError: SW420 without the file, SW421 for a needed key
     that is missing or empty, SW422 for a file that is too large for a secret."""
     path = folder / KEYS
-    shown = (
-        path.relative_to(config.project).as_posix()
-        if path.is_relative_to(config.project)
-        else path.as_posix()
-    )
+    inside = path.is_relative_to(config.project)
+    shown = (path.relative_to(config.project) if inside else path).as_posix()
     if not path.is_file():
-        hint = f"copy {shown}.example to {shown} and fill it in{_IGNORED.get(_ignore_status(path), '')}"
-        raise InputError.of(
-            "SW420", f"{shown} does not exist: no values to compare or push", hint=hint
-        )
+        hint = f"copy {shown}.example to {shown} and fill it in{_ignore_hint(path)}"
+        message = f"{shown} does not exist: no values to compare or push"
+        raise InputError.of("SW420", message, hint=hint)
     variables, problems = read_dotenv(path.read_text(encoding="utf-8-sig"), shown)
-    needed = config.dotenv.secret_names
-    problems += [
-        Problem("SW421", f"{name} is missing or empty in {KEYS}", (location,), "give it a value")
-        for name in needed
-        if name not in variables or not variables[name].value
-        for location in [variables[name].location if name in variables else Location(shown)]
-    ]
+    for name in config.dotenv.secret_names:
+        variable = variables.get(name)
+        if variable is None or not variable.value:
+            location = variable.location if variable else Location(shown)
+            message = f"{name} is missing or empty in {KEYS}"
+            problems.append(Problem("SW421", message, (location,), "give it a value"))
     if problems:
         raise InputError(problems)
     keys = KeyValues({name: variable.value for name, variable in variables.items()})
     if len(keys.text().encode()) > SIZE_LIMIT:
         message = f"{KEYS} is larger than the {SIZE_LIMIT:,} bytes that a secret may have"
-        raise InputError.of(
-            "SW422", message, Location(shown), hint="keep files and certificates elsewhere"
-        )
+        hint = "keep files and certificates elsewhere"
+        raise InputError.of("SW422", message, Location(shown), hint=hint)
     return keys
 
 
-def _ignore_status(path: Path) -> int:
-    """The exit status of ``git check-ignore``: 0 where git ignores the file, 1 where it does not,
-    128 where it is unknown."""
+def _ignore_hint(path: Path) -> str:
+    """The end of a hint: whether git ignores a file; empty where git cannot tell."""
     command = ["git", "check-ignore", "-q", path.name]
     try:
-        return subprocess.run(
+        done = subprocess.run(
             command, cwd=path.parent, capture_output=True, timeout=20, check=False
-        ).returncode
+        )
     except (OSError, subprocess.SubprocessError):
-        return 128
+        return ""
+    if done.returncode == 0:
+        return "; git ignores it"
+    if done.returncode == 1:
+        return f", after adding {KEYS} to .gitignore: git does not ignore it"
+    return ""
 
 
 def secret_names(config: Config) -> dict[str, str]:
@@ -177,27 +171,30 @@ def keep_version(name: str, version: str, release: int, aws: Storage) -> None:
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
     """
     secret = require_usable(name, aws.secret(name))
-    held = {
+    kept = {
         label: id_
         for id_, labels in secret.versions.items()
         for label in labels
         if label.startswith(_LABEL)
     }
-    earlier = [label for label, id_ in held.items() if id_ == version]
-    if earlier and max(held, key=_number) in earlier:
+    earlier = [label for label, id_ in kept.items() if id_ == version]
+    if earlier and max(kept, key=_release_number) in earlier:
         return
-    ours = f"{_LABEL}{release:06}"
-    before = held.pop(ours, None)  # a label of an earlier environment of this name
-    others = sorted(held.keys() - set(earlier), key=_number)
+    new = f"{_LABEL}{release:06}"
+    holder = kept.pop(new, None)  # a label of an earlier environment of this name
+    others = sorted(kept.keys() - set(earlier), key=_release_number)
     for label in others[: max(len(others) - KEPT + 1, 0)]:
-        _label(name, None, label, aws, held[label])
-    _label(name, version, ours, aws, before)
-    for label in set(earlier) - {ours}:
-        _label(name, None, label, aws, version)
+        _move_label(name, label, kept[label], None, aws)
+    _move_label(name, new, holder, version, aws)
+    for label in set(earlier) - {new}:
+        _move_label(name, label, version, None, aws)
 
 
-def _label(name: str, version: str | None, label: str, aws: Storage, holder: str | None) -> None:
-    """Move a label from ``holder`` to a version (None: to no version). Raises AwsError.
+def _move_label(
+    name: str, label: str, holder: str | None, version: str | None, aws: Storage
+) -> None:
+    """Move a label from one version of a secret to another (None: from or to no version). Raises
+    AwsError.
 
     botocore repeats the call after a lost answer; Secrets Manager then refuses it, since the holder
     has lost the label already. That is no error.
@@ -205,16 +202,18 @@ def _label(name: str, version: str | None, label: str, aws: Storage, holder: str
     try:
         aws.label_secret_version(name, version, label, holder=holder)
     except AwsError as error:
-        if error.code != "InvalidParameterException" or _holder(label, aws.secret(name)) != version:
+        refused = error.code == "InvalidParameterException"
+        if not refused or _find_holder(label, aws.secret(name)) != version:
             raise
 
 
-def _holder(label: str, secret: Secret | None) -> str | None:
+def _find_holder(label: str, secret: Secret | None) -> str | None:
+    """The version that has a label; None where no version has it."""
     versions = secret.versions.items() if secret else ()
     return next((version for version, labels in versions if label in labels), None)
 
 
-def _number(label: str) -> int:
+def _release_number(label: str) -> int:
     digits = label.removeprefix(_LABEL)
     return int(digits) if digits.isdecimal() else 0
 
@@ -222,19 +221,18 @@ def _number(label: str) -> int:
 def _status(name: str, needed: Sequence[str], aws: Storage) -> SecretStatus:
     secret = aws.secret(name)
     version = secret.current if secret is not None and secret.deleted is None else None
-    values = _object(aws.secret_value(name, version)) if version else None
+    values = _parse_value(aws.secret_value(name, version)) if version else None
     values = values or {}
-    states = {
-        key: KeyState.UNKNOWN
-        if key not in needed
-        else KeyState.MISSING
-        if key not in values
-        else KeyState.OK
-        if values[key]
-        else KeyState.EMPTY
-        for key in sorted({*needed, *values})
-    }
-    return SecretStatus(name, secret is not None, version, states)
+    keys = {key: _key_state(values.get(key), key in needed) for key in sorted({*needed, *values})}
+    return SecretStatus(name, secret is not None, version, keys)
+
+
+def _key_state(value: str | None, needed: bool) -> KeyState:
+    if not needed:
+        return KeyState.UNKNOWN
+    if value is None:
+        return KeyState.MISSING
+    return KeyState.OK if value else KeyState.EMPTY
 
 
 def compare_secrets(
@@ -277,7 +275,7 @@ def require_usable(name: str, secret: Secret | None) -> Secret:
 
 def _difference(secret: Secret, name: str, keys: KeyValues, aws: Storage) -> SecretDifference:
     version = secret.current
-    current_values = _object(aws.secret_value(name, version)) if version else {}
+    current_values = _parse_value(aws.secret_value(name, version)) if version else {}
     old = current_values or {}
     return SecretDifference(
         name,
@@ -291,7 +289,7 @@ def _difference(secret: Secret, name: str, keys: KeyValues, aws: Storage) -> Sec
     )
 
 
-def _object(text: str) -> dict[str, str] | None:
+def _parse_value(text: str) -> dict[str, str] | None:
     """The value of a secret as a map of strings; None where it is not one."""
     try:
         data = json.loads(text)
