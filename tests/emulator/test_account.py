@@ -1,31 +1,17 @@
 """What is looked at before a deployment: quotas, limits, certificates, roles; and actions that
 nobody implements."""
 
-import contextlib
-
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from stackwright.emulator.server.server import Server
+from tests.support.clients import Clients
 
 
 @pytest.fixture
 def client():
-    with Server() as server, contextlib.ExitStack() as stack:
-
-        def make(service):
-            keys = {
-                "aws_access_key_id": "x",
-                "aws_secret_access_key": "x",
-                "region_name": "us-east-1",
-            }
-            config = Config(retries={"total_max_attempts": 1})
-            made = boto3.client(service, endpoint_url=server.url, config=config, **keys)
-            return stack.enter_context(contextlib.closing(made))
-
-        yield make
+    with Server() as server, Clients(server.url) as clients:
+        yield clients
 
 
 def test_quotas(client):

@@ -2,36 +2,23 @@
 
 import json
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from stackwright.emulator.server.lifecycle import LifecycleError, RunningEmulator
 from stackwright.emulator.server.server import Server
+from tests.support.clients import Clients
 
 TOPIC, GROUP, BUCKET = "AWS::SNS::Topic", "AWS::Logs::LogGroup", "AWS::S3::Bucket"
 ALLOW = {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}
 
 
-class Cloud:
+class Cloud(Clients):
     """One emulator, and short words for its CloudFormation."""
 
     def __init__(self, url):
-        self.url, self.clients, self.admin = url, {}, RunningEmulator(0, url).admin
-
-    def __call__(self, service):
-        if service not in self.clients:
-            config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-            keys = {
-                "aws_access_key_id": "x",
-                "aws_secret_access_key": "x",
-                "region_name": "us-east-1",
-            }
-            self.clients[service] = boto3.client(
-                service, endpoint_url=self.url, config=config, **keys
-            )
-        return self.clients[service]
+        super().__init__(url)
+        self.admin = RunningEmulator(0, url).admin
 
     def create(self, resources, name="s", sections=None, **options):
         body = json.dumps({"Resources": resources, **(sections or {})})
@@ -66,11 +53,8 @@ class Cloud:
 
 @pytest.fixture(scope="module")
 def running():
-    with Server() as server:
-        made = Cloud(server.url)
-        yield made
-        for client in made.clients.values():
-            client.close()
+    with Server() as server, Cloud(server.url) as cloud:
+        yield cloud
 
 
 @pytest.fixture

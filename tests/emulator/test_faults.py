@@ -5,9 +5,7 @@ import json
 import urllib.error
 import urllib.request
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from stackwright.emulator.api.cloudformation import LocalCloudFormation
@@ -16,6 +14,7 @@ from stackwright.emulator.server.lifecycle import LifecycleError, RunningEmulato
 from stackwright.emulator.server.server import Server
 from stackwright.emulator.world.faults import Fault, Kill, RequestFault, parse_fault
 from stackwright.emulator.world.settings import EmulatorSettings
+from tests.support.clients import connect
 
 TOPIC = "Resources: {T: {Type: AWS::SNS::Topic, Properties: {TopicName: t}}}"
 
@@ -31,9 +30,7 @@ def aws(running):
     made = []
 
     def make(service, url=running.url, attempts=1, **options):
-        config = Config(retries={"total_max_attempts": attempts, "mode": "standard"}, **options)
-        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
-        made.append(boto3.client(service, endpoint_url=url, config=config, **keys))
+        made.append(connect(url, service, attempts=attempts, **options))
         return made[-1]
 
     running.admin("reset")

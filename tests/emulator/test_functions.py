@@ -6,13 +6,12 @@ import io
 import json
 import zipfile
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from stackwright.emulator.server.journal import Journal
 from stackwright.emulator.server.server import Server
+from tests.support.clients import Clients
 
 CODE = """
 import os, time
@@ -44,16 +43,7 @@ def zipped():
     return data.getvalue()
 
 
-class Site:
-    def __init__(self, url):
-        self.url, self.clients = url, contextlib.ExitStack()
-
-    def __call__(self, service):
-        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
-        config = Config(retries={"total_max_attempts": 1})
-        client = boto3.client(service, endpoint_url=self.url, config=config, **keys)
-        return self.clients.enter_context(contextlib.closing(client))
-
+class Site(Clients):
     def create(self, handler, **options):
         trust = {
             "Effect": "Allow",
@@ -81,10 +71,9 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path):
-    with Server(journal=Journal(tmp_path / "state.jsonl")) as server:
-        made = Site(server.url)
-        with made.clients:
-            yield made
+    journal = Journal(tmp_path / "state.jsonl")
+    with Server(journal=journal) as server, Site(server.url) as site:
+        yield site
 
 
 def test_its_code_runs_and_uses_the_emulator(site):

@@ -5,9 +5,7 @@ import os
 import stat
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from stackwright.cfn.intrinsics import Pseudo
@@ -16,33 +14,17 @@ from stackwright.emulator.server.journal import Journal
 from stackwright.emulator.server.lifecycle import RunningEmulator
 from stackwright.emulator.server.server import Server
 from stackwright.emulator.world.settings import EmulatorSettings
+from tests.support.clients import Clients
 
 TOPIC = "AWS::SNS::Topic"
 
 
-class Cloud:
+class Cloud(Clients):
     """Clients of one URL."""
 
     def __init__(self, url, server=None):
-        self.url, self.clients, self.admin, self.server = (
-            url,
-            {},
-            RunningEmulator(0, url).admin,
-            server,
-        )
-
-    def __call__(self, service):
-        if service not in self.clients:
-            config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-            keys = {
-                "aws_access_key_id": "x",
-                "aws_secret_access_key": "x",
-                "region_name": "us-east-1",
-            }
-            self.clients[service] = boto3.client(
-                service, endpoint_url=self.url, config=config, **keys
-            )
-        return self.clients[service]
+        super().__init__(url)
+        self.admin, self.server = RunningEmulator(0, url).admin, server
 
     def create(self, resources, name="s", **options):
         body = json.dumps({"Resources": resources})
@@ -83,10 +65,6 @@ class Cloud:
             for arn in ecs.list_tasks(cluster=each)["taskArns"]
         ]
         return sorted(arns)
-
-    def close(self):
-        for client in self.clients.values():
-            client.close()
 
 
 @pytest.fixture

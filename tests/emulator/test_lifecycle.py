@@ -7,12 +7,11 @@ import subprocess
 import sys
 import time
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from stackwright.emulator.server import lifecycle
 from stackwright.emulator.server.lifecycle import STATE_FILE, LifecycleError, RunningEmulator
+from tests.support.clients import connect
 
 TOPIC = "Resources: {T: {Type: AWS::SNS::Topic, Properties: {TopicName: t}}}"
 
@@ -28,11 +27,7 @@ def clients():
     made = []
 
     def make(url, service="cloudformation"):
-        config = Config(retries={"total_max_attempts": 1})
-        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
-        made.append(
-            boto3.client(service, endpoint_url=url, region_name="eu-west-1", config=config, **keys)
-        )
+        made.append(connect(url, service, "eu-west-1"))
         return made[-1]
 
     yield make

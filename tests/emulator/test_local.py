@@ -10,12 +10,12 @@ import shutil
 import subprocess
 import sys
 
-import boto3
 import pytest
 
 from stackwright.core.errors import EmulatorError
 from stackwright.emulator import local
 from stackwright.emulator.server import lifecycle
+from tests.support.clients import connect
 from tests.support.projects import RENDER_PY
 
 PARAMS = """\
@@ -52,8 +52,7 @@ def path(tmp_path, monkeypatch):
 
 
 def repositories(url):
-    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
-    with contextlib.closing(boto3.client("ecr", endpoint_url=url, **keys)) as ecr:
+    with contextlib.closing(connect(url, "ecr")) as ecr:
         for name in ("team/web", "team/cache"):
             ecr.create_repository(repositoryName=name, imageTagMutability="IMMUTABLE")
 

@@ -4,13 +4,12 @@ import json
 import re
 from pathlib import Path
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.emulator.server.server import Server
 from stackwright.emulator.world.settings import EmulatorSettings
+from tests.support.clients import Clients
 
 RECORDED = Path(__file__).parents[1] / "cfn" / "recorded" / "change-sets.json"
 CASES = json.loads(RECORDED.read_text(encoding="utf-8"))
@@ -19,19 +18,11 @@ ACCOUNT, REGION = "111111111111", "us-west-2"
 
 @pytest.fixture
 def client():
-    with Server(
-        EmulatorSettings(Pseudo(region=REGION, account_id=ACCOUNT)), mirror=False
-    ) as server:
-        made = boto3.client(
-            "cloudformation",
-            endpoint_url=server.url,
-            region_name=REGION,
-            aws_access_key_id="x",
-            aws_secret_access_key="x",
-            config=Config(retries={"total_max_attempts": 1}),
-        )
-        yield made
-        made.close()
+    with (
+        Server(EmulatorSettings(Pseudo(region=REGION, account_id=ACCOUNT)), mirror=False) as server,
+        Clients(server.url, REGION) as clients,
+    ):
+        yield clients("cloudformation")
 
 
 def parameters(side):

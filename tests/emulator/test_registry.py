@@ -7,9 +7,7 @@ import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from stackwright.artifacts.containers import RegistryClient
 from stackwright.aws import Login
@@ -17,6 +15,7 @@ from stackwright.emulator.server.journal import Journal
 from stackwright.emulator.server.lifecycle import RunningEmulator
 from stackwright.emulator.server.server import Server
 from tests.support import registries
+from tests.support.clients import connect
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -87,12 +86,8 @@ def serve():
         return Site(server.url)
 
     def ecr(site):
-        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
-        client = boto3.client(
-            "ecr", endpoint_url=site.url, config=Config(retries={"total_max_attempts": 1}), **keys
-        )
-        clients.append(client)
-        return client
+        clients.append(connect(site.url, "ecr"))
+        return clients[-1]
 
     start.ecr = ecr
     start.stop = lambda: open_.pop().__exit__()

@@ -1,13 +1,11 @@
 """Drift that a change set with DeploymentMode REVERT_DRIFT takes back, in a stack and below it."""
 
-import contextlib
 import json
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from stackwright.emulator.server.server import Server
+from tests.support.clients import Clients
 
 LOGS = {
     "Type": "AWS::Logs::LogGroup",
@@ -23,22 +21,13 @@ BUCKET = {
 }
 
 
-class Cloud:
+class Cloud(Clients):
     """Clients, and a root with a nested stack that holds a bucket."""
-
-    def __init__(self, url, stack):
-        self._url, self._stack = url, stack
-
-    def __call__(self, service):
-        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
-        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-        client = boto3.client(service, endpoint_url=self._url, config=config, **keys)
-        return self._stack.enter_context(contextlib.closing(client))
 
     def template(self, **more):
         child = {
             "Type": "AWS::CloudFormation::Stack",
-            "Properties": {"TemplateURL": f"{self._url}/templates/child"},
+            "Properties": {"TemplateURL": f"{self.url}/templates/child"},
         }
         return json.dumps({"Resources": {"Child": child, "Logs": LOGS, "Group": GROUP, **more}})
 
@@ -68,10 +57,9 @@ class Cloud:
 
 @pytest.fixture
 def cloud():
-    with Server() as server, contextlib.ExitStack() as stack:
-        made = Cloud(server.url, stack)
-        made.create()
-        yield made
+    with Server() as server, Cloud(server.url) as cloud:
+        cloud.create()
+        yield cloud
 
 
 def test_what_drifted_is_changed_back_also_in_nested_stacks(cloud):

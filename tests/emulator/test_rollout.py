@@ -6,15 +6,14 @@ import json
 import urllib.error
 import urllib.request
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.emulator.server.lifecycle import RunningEmulator
 from stackwright.emulator.server.server import Server
 from stackwright.emulator.world.settings import EmulatorSettings
+from tests.support.clients import Clients
 
 REGION = "us-east-2"
 HOST = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
@@ -34,27 +33,21 @@ class Cluster:
     """One stack with one service, and what ECS says of it."""
 
     def __init__(self, **options):
-        self.time, self.clients = Time(), {}
+        self.time = Time()
         self.server = Server(EmulatorSettings(Pseudo(region=REGION), source=self.time, **options))
 
     def __enter__(self):
         self.server.__enter__()
+        self.clients = Clients(self.server.url, REGION)
         self("ecr").create_repository(repositoryName="web")
         return self
 
     def __exit__(self, *_):
-        for client in self.clients.values():
-            client.close()
+        self.clients.close()
         self.server.__exit__()
 
     def __call__(self, service):
-        if service not in self.clients:
-            keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": REGION}
-            config = Config(retries={"total_max_attempts": 1})
-            self.clients[service] = boto3.client(
-                service, endpoint_url=self.server.url, config=config, **keys
-            )
-        return self.clients[service]
+        return self.clients(service)
 
     def push(self, tag="1"):
         """The image reference, by digest, of a pushed image."""

@@ -8,12 +8,12 @@ import subprocess
 import venv
 from pathlib import Path
 
-import boto3
 import pytest
 
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.emulator.server.server import Server
 from stackwright.emulator.world.settings import EmulatorSettings
+from tests.support.clients import Clients
 from tests.support.projects import REPOSITORY
 
 FOLDER = REPOSITORY / ".stackwright/sceptre"
@@ -72,19 +72,13 @@ def sceptre():
 
 @pytest.fixture
 def cloud():
-    with Server(EmulatorSettings(Pseudo(region=REGION))) as server:
-        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": REGION}
-        made = {
-            name: boto3.client(name, endpoint_url=server.url, **keys)
-            for name in ("cloudformation", "s3", "sns")
-        }
-        made["s3"].create_bucket(
+    settings = EmulatorSettings(Pseudo(region=REGION))
+    with Server(settings) as server, Clients(server.url, REGION) as clients:
+        clients("s3").create_bucket(
             Bucket="templates", CreateBucketConfiguration={"LocationConstraint": REGION}
         )
-        made["s3"].put_object(Bucket="templates", Key="queue.yaml", Body=QUEUE)
-        yield server.url, made
-        for client in made.values():
-            client.close()
+        clients("s3").put_object(Bucket="templates", Key="queue.yaml", Body=QUEUE)
+        yield clients
 
 
 def stacks(client):
@@ -92,7 +86,6 @@ def stacks(client):
 
 
 def test_sceptre_launches_updates_and_deletes(sceptre, cloud, tmp_path: Path):
-    url, clients = cloud
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
@@ -102,30 +95,30 @@ def test_sceptre_launches_updates_and_deletes(sceptre, cloud, tmp_path: Path):
     def run(*arguments: str) -> str:
         done = subprocess.run(
             [sceptre, "--dir", str(tmp_path), *arguments], capture_output=True, text=True, check=False, timeout=180,
-            env={**kept, **keys, "AWS_ENDPOINT_URL": url},
+            env={**kept, **keys, "AWS_ENDPOINT_URL": cloud.url},
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     run("launch", "-y", "dev")
-    found = stacks(clients["cloudformation"])
+    found = stacks(cloud("cloudformation"))
     inner = next(name for name in found if name.startswith("shop-dev-app-work-Inner-"))
     assert found == dict.fromkeys(["shop-dev-base", "shop-dev-app-work", inner], "CREATE_COMPLETE")
 
     run("launch", "-y", "dev")
-    assert set(stacks(clients["cloudformation"]).values()) == {"CREATE_COMPLETE"}, (
+    assert set(stacks(cloud("cloudformation")).values()) == {"CREATE_COMPLETE"}, (
         "nothing changed, nothing updated"
     )
 
     config = tmp_path / "config/dev/base.yaml"
     config.write_text(config.read_text().replace("news", "sport"), encoding="utf-8")
     run("launch", "-y", "dev")
-    assert stacks(clients["cloudformation"])["shop-dev-base"] == "UPDATE_COMPLETE"
+    assert stacks(cloud("cloudformation"))["shop-dev-base"] == "UPDATE_COMPLETE"
     assert [
-        each["TopicArn"].rpartition(":")[2] for each in clients["sns"].list_topics()["Topics"]
+        each["TopicArn"].rpartition(":")[2] for each in cloud("sns").list_topics()["Topics"]
     ] == ["sport"]
-    assert stacks(clients["cloudformation"])["shop-dev-app-work"] == "UPDATE_COMPLETE"
+    assert stacks(cloud("cloudformation"))["shop-dev-app-work"] == "UPDATE_COMPLETE"
 
     run("delete", "-y", "dev")
-    assert stacks(clients["cloudformation"]) == {}
-    assert clients["sns"].list_topics()["Topics"] == []
+    assert stacks(cloud("cloudformation")) == {}
+    assert cloud("sns").list_topics()["Topics"] == []

@@ -6,9 +6,7 @@ import sys
 import urllib.error
 import urllib.request
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from stackwright.emulator.api.cloudformation import LocalCloudFormation
@@ -16,6 +14,7 @@ from stackwright.emulator.server import protocol
 from stackwright.emulator.server.server import Server
 from stackwright.emulator.services.moto_runtime import bucket_and_key
 from stackwright.emulator.world.settings import EmulatorSettings
+from tests.support.clients import Clients
 
 SCOPE = "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/cloudformation/aws4_request, SignedHeaders=host, Signature=x"
 
@@ -28,23 +27,8 @@ def server():
 
 @pytest.fixture
 def client(server):
-    made = []
-
-    def make(service):
-        one = boto3.client(
-            service,
-            endpoint_url=server.url,
-            region_name="us-east-1",
-            aws_access_key_id="x",
-            aws_secret_access_key="x",
-            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
-        )
-        made.append(one)
-        return one
-
-    yield make
-    for one in made:
-        one.close()
+    with Clients(server.url) as clients:
+        yield clients
 
 
 def post(server, body):

@@ -2,15 +2,14 @@
 
 import json
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.emulator.server.lifecycle import RunningEmulator
 from stackwright.emulator.server.server import Server
 from stackwright.emulator.services.mirrors import MIRRORS
 from stackwright.emulator.world.settings import EmulatorSettings
+from tests.support.clients import Clients
 
 REGION = "us-east-2"
 TRUST = {
@@ -332,20 +331,12 @@ EVERYTHING = (
 )
 
 
-class Aws:
+class Aws(Clients):
     """boto3's clients of one emulator."""
 
     def __init__(self, url):
-        self.url, self.clients, self.whole = url, {}, False
-
-    def __call__(self, service):
-        if service not in self.clients:
-            config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-            keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
-            self.clients[service] = boto3.client(
-                service, endpoint_url=self.url, region_name=REGION, config=config, **keys
-            )
-        return self.clients[service]
+        super().__init__(url, REGION)
+        self.whole = False
 
     def deploy(self, resources, verb="create", name="all"):
         body = json.dumps({"Resources": resources})
@@ -355,10 +346,6 @@ class Aws:
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
         )
         return self("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-
-    def close(self):
-        for client in self.clients.values():
-            client.close()
 
     def reasons(self):
         events = self("cloudformation").describe_stack_events(StackName="all")["StackEvents"]
