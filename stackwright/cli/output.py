@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,11 @@ def show_report(report: Report, style: str = "text", *, verbose: bool = False) -
         console(stderr=True).print(text)
     elif text:
         click.echo(text)
+
+
+def show_data(text: str, data: Any, style: str) -> None:
+    """Print a result: ``data`` as JSON for the style ``json``, ``text`` otherwise."""
+    click.echo(json.dumps(data, indent=2) if style == "json" else text)
 
 
 @contextmanager

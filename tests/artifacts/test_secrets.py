@@ -139,7 +139,7 @@ def test_status_of_a_missing_secret(project: Make, moto: str) -> None:
     result = project(FILES).invoke("secrets", "status", "--env", "dev")
     assert result.exit_code == 1
     assert result.stdout.startswith("team/app: does not exist\n")
-    assert result.stderr == "next: deploy the stack that makes the secret\n"
+    assert result.stderr == "next: deploy the stack with the secret\n"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_secret_scheduled_for_deletion_is_refused(ready: Project) -> None:
 def test_value_that_is_not_an_object_is_replaced_and_mentioned(ready: Project, value: str) -> None:
     client("secretsmanager").put_secret_value(SecretId="team/app", SecretString=value)
     assert (
-        "(its value is no JSON object of texts"
+        "(the present value is no JSON object of texts"
         in ready.invoke("secrets", "diff", "--env", "dev").stdout
     )
     assert ready.invoke("secrets", "push", "--env", "dev").exit_code == 0

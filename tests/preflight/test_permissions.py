@@ -375,8 +375,7 @@ def test_missing_service_role_is_reported_with_its_arn(tmp_path: Path):
     run = project.run("permissions", "--env", "dev")
     assert "SW863" in run.stderr
     assert (
-        f"deploy.role_arn = arn:aws:iam::{ACCOUNT}:role/deploy/news-dev-cloudformation"
-        in run.stderr
+        f"deploy.role_arn: arn:aws:iam::{ACCOUNT}:role/deploy/news-dev-cloudformation" in run.stderr
     )
 
 
