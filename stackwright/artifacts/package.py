@@ -21,6 +21,7 @@ from typing import Any
 
 import yaml
 
+from ..cfn import STACK_TYPE
 from ..core import (
     Artifact,
     Bundle,
@@ -38,8 +39,8 @@ from ..core import (
 )
 from . import function_zip
 
-_STACK, _FUNCTION = "AWS::CloudFormation::Stack", "AWS::Lambda::Function"
-_LOCAL = {_STACK: "TemplateURL", _FUNCTION: "Code"}
+_FUNCTION = "AWS::Lambda::Function"
+_LOCAL = {STACK_TYPE: "TemplateURL", _FUNCTION: "Code"}
 """Resource type -> the property that may be a local path."""
 _ENV_FILES = ("aws.env", ".env")
 _BUCKET = re.compile(r"(?!.*(\.\.|\.-|-\.))[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -155,7 +156,7 @@ class _Packager:
     def _address(
         self, document: Document, name: str, resource: Mapping[str, Any], path: str
     ) -> str:
-        if resource["Type"] == _STACK:
+        if resource["Type"] == STACK_TYPE:
             return self._nested(document, name, path)
         artifact = self._function(document, name, resource, path)
         self.functions[f"{document.name}:{name}"] = artifact

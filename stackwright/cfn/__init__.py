@@ -16,7 +16,6 @@ In the order in which the modules build on one another:
 
 from .authorization import ArnKind, read_arn_kinds
 from .changes import (
-    STACK_TYPE,
     Action,
     PhysicalResource,
     Prediction,
@@ -29,6 +28,7 @@ from .changes import (
     predict_changes,
     predict_removal,
 )
+from .declarations import STACK_TYPE, Parameter, Resource, ValidationError, template_to_text
 from .difference import MISSING, diff_values, find_unknowns
 from .graph import find_dependencies, order_resources
 from .intrinsics import Pseudo, Resolver, UnknownWorld, parameter_values, resolve_dynamic
@@ -36,15 +36,7 @@ from .policy_statements import EFFECTS, read_statements
 from .schema import STATEFUL, Recreation, ResourceType, Schemas
 from .static_references import RenderedResource, StaticReferences
 from .statuses import Recovery, StackStatus, stack_status
-from .template import (
-    Parameter,
-    Resource,
-    Template,
-    ValidationError,
-    declared_keys,
-    parse_template,
-    template_to_text,
-)
+from .template import Template, declared_keys, parse_template
 from .validation import validate_template
 from .values import (
     KNOWN_AFTER_APPLY,

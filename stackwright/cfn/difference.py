@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .template import Path
+from .declarations import Path
 from .values import Traced, Unknown, ValueReference, canonical_value, find_traces, plain_data
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from .template import Resource, Template, ValidationError
+from .declarations import Resource, ValidationError
+from .template import Template
 
 _SUB_NAME = re.compile(r"\$\{([^!}][^}]*)\}")
 

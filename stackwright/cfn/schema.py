@@ -7,8 +7,7 @@ Format: docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-sc
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, cached_property
@@ -16,7 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path as FilePath
 from typing import Any
 
-from .template import Path, template_to_text
+from .declarations import STACK_TYPE, Path
+from .property_validation import property_problems
 
 _ANY = "*"
 STATEFUL = frozenset(
@@ -78,7 +78,6 @@ STATEFUL = frozenset(
     )
 )
 """Types whose physical resource holds data that goes when the resource goes."""
-
 _VOLATILE = frozenset(
     (
         ("AWS::EC2::LaunchTemplate", "LatestVersionNumber"),
@@ -190,9 +189,7 @@ class ResourceType:
     def has_attribute(self, name: str) -> bool:
         """Whether ``Fn::GetAtt`` may name it: any property of the model, also the ones that were
         given."""
-        if self.custom or (
-            self.name == "AWS::CloudFormation::Stack" and name.startswith("Outputs.")
-        ):
+        if self.custom or (self.name == STACK_TYPE and name.startswith("Outputs.")):
             return True
         node: Any = self.definition
         for part in name.split("."):
@@ -250,7 +247,10 @@ class ResourceType:
     def problems(self, properties: Mapping[str, Any]) -> list[str]:
         """What CloudFormation would find wrong in resolved properties, in its words, e.g. ``#:
         required key [Value] not found``. Scalars may be text, as CloudFormation converts them."""
-        return list(_validate(self, properties))
+        # some schemas list a property both as read-only and as create-only: it may be given
+        settable = {path[0] for path in self.create_only}
+        read_only = {str(path[0]) for path in self.read_only if len(path) == 1} - settable
+        return list(property_problems(self.definition, read_only, properties))
 
 
 def _free_form(node: Mapping[str, Any]) -> bool:
@@ -333,165 +333,3 @@ def _load(digest: str) -> ResourceType:
         (_folder() / "resources" / f"{digest}.json").read_text(encoding="utf-8")
     )
     return ResourceType(definition["typeName"], definition)
-
-
-# --- validation of properties
-# ------------------------------------------------------------------------------- The keywords that
-# CloudFormation's validator checks, with its texts (github.com/everit-org/json-schema).
-
-_JSON_NAMES = {
-    str: "String",
-    bool: "Boolean",
-    int: "Integer",
-    float: "Number",
-    list: "JSONArray",
-    dict: "JSONObject",
-}
-
-
-def _validate(resource_type: ResourceType, properties: Mapping[str, Any]) -> Iterator[str]:
-    read_only = {path[0] for path in resource_type.read_only if len(path) == 1}
-    yield from (
-        f"#: extraneous key [{key}] is not permitted"
-        for key in properties
-        if key in read_only - _settable(resource_type)
-    )
-    validator = _validator_class()(resource_type.definition)
-    errors = sorted(
-        validator.iter_errors(dict(properties)),
-        key=lambda error: [str(p) for p in error.absolute_path],
-    )
-    for error in errors:
-        yield from _texts(error)
-
-
-def _settable(resource_type: ResourceType) -> set[str]:
-    """Some schemas list a property both as read-only and as create-only: it may be given."""
-    return {str(path[0]) for path in resource_type.create_only}
-
-
-def _texts(error: Any) -> Iterator[str]:
-    where = "#" + "".join(f"/{part}" for part in error.absolute_path)
-    instance, expected, keyword = error.instance, error.validator_value, error.validator
-    if keyword == "additionalProperties":
-        known, patterns = (
-            error.schema.get("properties", {}),
-            error.schema.get("patternProperties", {}),
-        )
-        extra = [
-            key
-            for key in instance
-            if key not in known and not any(re.search(p, key) for p in patterns)
-        ]
-        yield from (f"{where}: extraneous key [{key}] is not permitted" for key in extra)
-    elif keyword == "required":
-        missing = error.message.split("'")[1]  # one error a key: "'Value' is a required property"
-        yield f"{where}: required key [{missing}] not found"
-    elif keyword == "type":
-        name = expected if isinstance(expected, str) else expected[0]
-        shown = {"object": "JSONObject", "array": "JSONArray"}.get(name, name.capitalize())
-        yield f"{where}: expected type: {shown}, found: {_JSON_NAMES.get(type(instance), 'Null')}"
-    elif keyword in _KEYWORD_TEXTS:
-        yield f"{where}: {_KEYWORD_TEXTS[keyword](instance, expected)}"
-    else:
-        yield f"{where}: failed validation constraint for keyword [{keyword}]"
-
-
-_KEYWORD_TEXTS: Mapping[str, Any] = {
-    "enum": lambda value, _: f"{template_to_text(value)} is not a valid enum value",
-    "minLength": lambda value, bound: f"expected minLength: {bound}, actual: {len(value)}",
-    "maxLength": lambda value, bound: f"expected maxLength: {bound}, actual: {len(value)}",
-    "minItems": lambda value, bound: f"expected minimum item count: {bound}, found: {len(value)}",
-    "maxItems": lambda value, bound: f"expected maximum item count: {bound}, found: {len(value)}",
-    "minimum": lambda value, bound: (
-        f"{template_to_text(value)} is not greater or equal to {template_to_text(bound)}"
-    ),
-    "maximum": lambda value, bound: (
-        f"{template_to_text(value)} is not less or equal to {template_to_text(bound)}"
-    ),
-    "uniqueItems": lambda _value, _: "array items are not unique",
-}
-
-
-@cache
-def _validator_class() -> Any:
-    """JSON Schema draft 7 that takes text for numbers and booleans, and numbers for text."""
-    from jsonschema import Draft7Validator, ValidationError, validators
-
-    def bounded(low: bool) -> Any:
-        def check(validator: Any, bound: float, instance: Any, _schema: Any) -> Iterator[Any]:
-            number = float(instance) if _numeric(validator, instance) else None
-            if number is not None and (number < bound if low else number > bound):
-                yield ValidationError("out of bounds")
-
-        return check
-
-    def enum(_validator: Any, allowed: Sequence[Any], instance: Any, _schema: Any) -> Iterator[Any]:
-        if not isinstance(instance, list | dict) and template_to_text(instance) not in map(
-            template_to_text, allowed
-        ):
-            yield ValidationError("not in enum")
-
-    def pattern(_validator: Any, expression: str, instance: Any, _schema: Any) -> Iterator[Any]:
-        if isinstance(instance, str) and not _searches(expression, instance):
-            yield ValidationError("no match")
-
-    checker = Draft7Validator.TYPE_CHECKER.redefine_many(
-        {
-            "integer": lambda _, value: _is_whole(value),
-            "number": lambda _, value: _is_number(value),
-            "boolean": lambda _, value: isinstance(value, bool) or value in ("true", "false"),
-            "string": lambda _, value: isinstance(value, str | bool | int | float),
-        }
-    )
-    keywords = {
-        "minimum": bounded(True),
-        "maximum": bounded(False),
-        "enum": enum,
-        "pattern": pattern,
-        "minLength": _length_check(True),
-        "maxLength": _length_check(False),
-    }
-    extend: Any = validators.extend  # typed nowhere
-    return extend(Draft7Validator, keywords, type_checker=checker)
-
-
-def _length_check(low: bool) -> Any:
-    from jsonschema import ValidationError
-
-    def check(_validator: Any, bound: int, instance: Any, _schema: Any) -> Iterator[Any]:
-        if isinstance(instance, str) and (len(instance) < bound if low else len(instance) > bound):
-            yield ValidationError("wrong length")
-
-    return check
-
-
-def _numeric(_validator: Any, value: Any) -> bool:
-    return _is_number(value)
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, bool | list | dict) or value is None:
-        return False
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_whole(value: Any) -> bool:
-    return _is_number(value) and float(value).is_integer()
-
-
-@cache
-def _searches_cached(expression: str) -> re.Pattern[str] | None:
-    try:
-        return re.compile(expression)
-    except re.error:
-        return None  # Java's syntax: left to AWS
-
-
-def _searches(expression: str, text: str) -> bool:
-    compiled = _searches_cached(expression)
-    return compiled is None or compiled.search(text) is not None

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core import Document, Rendering, SourceKind, logical_id
+from .declarations import STACK_TYPE
 
-_STACK = "AWS::CloudFormation::Stack"
 _NAME = re.compile(r"\$\{([^}!]+)\}")
 
 
@@ -117,7 +117,7 @@ class StaticReferences:
     def _getatt(self, document: Document, argument: Any) -> list[str]:
         parts = argument if isinstance(argument, list) else str(argument).split(".", 1)
         name, attribute = str(parts[0]), ".".join(str(part) for part in parts[1:])
-        if document.resources().get(name, {}).get("Type") != _STACK or not attribute.startswith(
+        if document.resources().get(name, {}).get("Type") != STACK_TYPE or not attribute.startswith(
             "Outputs."
         ):
             return []

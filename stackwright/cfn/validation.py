@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import graph
+from .declarations import Path, ValidationError
 from .schema import Schemas
-from .template import Path, Template, ValidationError
+from .template import Template
 
 _PSEUDO = frozenset(
     f"AWS::{name}"

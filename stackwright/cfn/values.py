@@ -9,13 +9,13 @@ memory.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum, StrEnum
 from typing import Any, Final
 
 from msgspec import Struct
 
-from .template import template_to_text
+from .declarations import template_to_text
 
 KNOWN_AFTER_APPLY: Final = "{{changeSet:KNOWN_AFTER_APPLY}}"
 """What ``DescribeChangeSet`` prints for a value that only exists once the change set was
@@ -158,3 +158,52 @@ def value_text(shown: Any) -> str:
         if isinstance(shown, str)
         else json.dumps(shown, separators=(",", ":"), sort_keys=True)
     )
+
+
+# --- values made of values
+
+
+def combine(value: Any, parts: Iterable[Any]) -> Traced:
+    """A value that depends on everything that its parts depend on."""
+    from_parts = [part for part in parts if isinstance(part, Traced)]
+    references = frozenset(reference for part in from_parts for reference in part.references)
+    return Traced(
+        value,
+        references,
+        unseen=any(part.unseen for part in from_parts),
+        stale=any(part.stale for part in from_parts),
+        secret=any(part.secret for part in from_parts),
+    )
+
+
+def join_texts(parts: Sequence[Any], delimiter: str) -> str | Unknown:
+    """Text of the parts; one unknown part makes the whole unknown, and keeps the expression
+    readable."""
+    missing = [part for part in parts if isinstance(part, Unknown)]
+    text = delimiter.join(
+        part.text if isinstance(part, Unknown) else template_to_text(part) for part in parts
+    )
+    if not missing:
+        return text
+    causes = tuple(dict.fromkeys(cause for part in missing for cause in part.causes))
+    return Unknown(text, causes, any(p.fresh for p in missing), any(p.certain for p in missing))
+
+
+def derived_unknown(function: str, unknown: Unknown, *arguments: Any) -> Unknown:
+    shown = ", ".join([str(argument) for argument in arguments] + [unknown.text])
+    return Unknown(
+        f"{function}({shown})", unknown.causes, unknown.fresh
+    )  # a part of it may well be as before
+
+
+def first_unknown(value: Any) -> Unknown | None:
+    if isinstance(value, Unknown):
+        return value
+    items = (
+        value
+        if isinstance(value, list)
+        else list(value.values())
+        if isinstance(value, Mapping)
+        else []
+    )
+    return next((found for item in items if (found := first_unknown(plain_data(item)))), None)

@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from ...cfn import ResourceType
+from ...cfn import STACK_TYPE, ResourceType
 from ...core import Rendering
 from ...plan import BUCKET_OUTPUT, given_bucket
 from .kinds import kind_of
-from .resources import STACK, TemplateResources
+from .resources import TemplateResources
 
 _SUFFIXES = {
     "secretsmanager:secret": "-??????",
@@ -54,7 +54,7 @@ class KnownNames:
         self.tagged: set[str] = set()
         for name, properties in resources.pairs:
             type_ = resources.types[name]
-            if type_ is not None and not type_.custom and name != STACK:
+            if type_ is not None and not type_.custom and name != STACK_TYPE:
                 self._add_resource(type_, properties)
         self._patterns["cloudformation:stack"] = {
             f"{self._prefix}-{root}{end}" for root in resources.roots for end in ("/*", "-*")

@@ -9,12 +9,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from ...cfn import ResourceType, Schemas
+from ...cfn import STACK_TYPE, ResourceType, Schemas
 from ...core import Rendering
 from .calls import NAMED_CALLS, SERVICE_LINKED
 from .kinds import iam_prefix
 
-STACK = "AWS::CloudFormation::Stack"
 _OPTIONAL = {
     "cognito-idp": "cognito",
     "ec2": "vpc|subnet|ipam",
@@ -73,7 +72,7 @@ class TemplateResources:
         seen: set[tuple[str, str]] = set()
         for name, properties in self.pairs:
             type_ = self.types[name]
-            if type_ is None or name == STACK:
+            if type_ is None or name == STACK_TYPE:
                 continue
             for action in _handler_calls(type_, properties):
                 if (name, action) not in seen:

@@ -1,0 +1,142 @@
+"""One side of a comparison with its values resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from ..declarations import Resource, ValidationError, template_to_text
+from ..difference import MISSING
+from ..intrinsics import Resolver, parameter_values
+from ..schema import ResourceType, Schemas
+from ..values import ChangeSource, Traced, Unknown, ValueReference, plain_data
+from .model import ATTRIBUTES, StackSide
+
+
+class ResolvedStack:
+    """One stack, resolved lazily. It is also the world of its own resolver: what exists in AWS
+    already."""
+
+    def __init__(self, stack: StackSide, schemas: Schemas) -> None:
+        self.stack, self.schemas = stack, schemas
+        self.parameters = parameter_values(stack.template, stack.parameters)
+        self.resolver = Resolver(stack.template, self.parameters, stack.pseudo, self)
+        self.active = {
+            name
+            for name, resource in stack.template.resources.items()
+            if self.resolver.active(resource.condition, ("Resources", name, "Condition"))
+        }
+        self._attributes: dict[str, dict[str, Any]] = {}
+        self._outputs: dict[str, Mapping[str, Traced]] = {}
+
+    def resource(self, logical_id: str) -> Resource:
+        return self.stack.template.resources[logical_id]
+
+    def type(self, logical_id: str) -> ResourceType | None:
+        return self.schemas.get(self.resource(logical_id).type)
+
+    def resolved(self, logical_id: str) -> dict[str, Any]:
+        """Attribute (``Properties``, ``Metadata`` …) -> resolved tree, absent attributes left
+        out."""
+        if logical_id not in self._attributes:
+            resource, path = self.resource(logical_id), ("Resources", logical_id)
+            given = zip(ATTRIBUTES, _attributes(resource), strict=True)
+            self._attributes[logical_id] = {
+                name: self.resolver.resolve(value, (*path, name))
+                for name, value in given
+                if value is not None
+            }
+        return self._attributes[logical_id]
+
+    def outputs(self) -> dict[str, Traced]:
+        found = {}
+        for name, output in self.stack.template.outputs.items():
+            if self.resolver.active(output.condition, ("Outputs", name, "Condition")):
+                value = self.resolver.resolve(output.value, ("Outputs", name, "Value"))
+                found[name] = value if isinstance(value, Traced) else Traced(value)
+        return found
+
+    def _require(self, logical_id: str) -> None:
+        if logical_id not in self.active:
+            text = f"Template format error: Unresolved resource dependencies [{logical_id}] in the Resources block"
+            raise ValidationError(f"{text} of the template", ("Resources", logical_id))
+
+    def reference(self, logical_id: str) -> Traced:
+        self._require(logical_id)
+        known = self.stack.physical.get(logical_id)
+        value: Any = known.id if known else Unknown(f"${{{logical_id}}}", (logical_id,))
+        return Traced(value, frozenset((ValueReference(ChangeSource.RESOURCE, logical_id),)))
+
+    def attribute(self, logical_id: str, name: str) -> Traced:
+        self._require(logical_id)
+        references = frozenset((ValueReference(ChangeSource.ATTRIBUTE, f"{logical_id}.{name}"),))
+        known = self.stack.physical.get(logical_id)
+        if known and name in known.attributes:
+            return Traced(known.attributes[name], references)
+        return Traced(self.model_value(logical_id, name), references)
+
+    def model_value(self, logical_id: str, name: str) -> Any:
+        """An attribute that is a property of the resource, or a nested stack's output, else an
+        Unknown."""
+        if name.startswith("Outputs."):
+            output = self.child_outputs(logical_id).get(name.removeprefix("Outputs."))
+            if output is not None:
+                return plain_data(output)
+        value = self.resolved(logical_id)["Properties"].get(name, MISSING)
+        if value is not MISSING:
+            return plain_data(value)
+        return Unknown(f"${{{logical_id}.{name}}}", (f"{logical_id}.{name}",))
+
+    def child_outputs(self, logical_id: str) -> Mapping[str, Traced]:
+        if logical_id not in self._outputs:
+            child = self.child(logical_id)
+            self._outputs[logical_id] = (
+                ResolvedStack(child, self.schemas).outputs() if child else {}
+            )
+        return self._outputs[logical_id]
+
+    def child(self, logical_id: str) -> StackSide | None:
+        """The nested stack with the parameters that this stack gives it, None where its template is
+        not known."""
+        child = self.stack.nested.get(logical_id)
+        if child is None:
+            return None
+        given = self.resolved(logical_id)["Properties"].get("Parameters", {})
+        return replace(child, parameters=given.value if isinstance(given, Traced) else given)
+
+    def exported(self, name: str) -> Any:
+        return self.stack.exports.get(
+            name, Unknown(f"${{ImportValue {name}}}", (f"export {name}",))
+        )
+
+    def stored(self, name: str) -> Any:
+        return self.stack.stored.get(name, Unknown(f"${{ssm:{name}}}", (f"SSM parameter {name}",)))
+
+
+def _attributes(resource: Resource) -> tuple[Any, ...]:
+    return (
+        resource.properties,
+        resource.metadata,
+        resource.creation_policy,
+        resource.update_policy,
+        resource.deletion_policy,
+        resource.update_replace_policy,
+    )
+
+
+def deletion_policy(resource: Resource, resolved: Mapping[str, Any]) -> str:
+    """``Delete``, ``Retain`` or ``Snapshot``: what becomes of the physical resource when it leaves
+    the stack.
+
+    Databases default to a snapshot:
+    docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html.
+    """
+    given = plain_data(resolved.get("DeletionPolicy"))
+    if given is not None:
+        return template_to_text(given).removesuffix("ExceptOnCreate")
+    single = (
+        resource.type == "AWS::RDS::DBInstance" and "DBClusterIdentifier" not in resource.properties
+    )
+    return "Snapshot" if single or resource.type == "AWS::RDS::DBCluster" else "Delete"
