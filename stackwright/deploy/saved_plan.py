@@ -25,7 +25,7 @@ from ..plan import (
     RootAction,
     RootPlan,
     SecretChange,
-    find_stale_reasons,
+    find_stale_reason,
     read_plan,
     save_plan,
 )
@@ -132,7 +132,7 @@ def _find_changes(
         if not is_same_target(root.desired, targets[name]):
             yield f"the templates or parameters of {name} changed"
         elif root.kind is not RootAction.LATER:
-            reason = find_stale_reasons(root, lives[name], planner.environment.aws)
+            reason = find_stale_reason(root, lives[name], planner.environment.aws)
             if reason:
                 yield reason
 

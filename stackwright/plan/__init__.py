@@ -1,9 +1,11 @@
 """Find out what a deployment would do: a `Bundle` and the live stacks become a `Plan`.
 
-``environment`` joins the parameters, the rendering and the account, ``desired_state`` says what
-each root stack is to become, ``noop`` tells by reading alone that nothing changes, ``plan`` makes change sets and ``reconcile`` compares them with our own ``prediction``,
-``guardrails`` finds the changes that need an approval, ``plan_file`` saves a plan for a later
-``deploy --plan``.
+``environment`` joins the parameters, the rendering and the account; ``desired_state`` builds the
+state that each root stack is to reach, ``imports`` that of an import; ``live_stack`` reads the
+present one. ``noop`` recognizes roots without changes by reading alone. For the others ``plan``
+creates change sets (``change_sets``), and ``reconcile`` merges them with our own ``prediction``.
+``guardrails`` finds the changes that need an approval, ``freshness`` tells whether a plan still
+holds, and ``plan_file`` saves a plan for a later ``deploy --plan``.
 """
 
 from .desired_state import (
@@ -19,6 +21,7 @@ from .desired_state import (
     stack_tags,
 )
 from .environment import Environment
+from .freshness import find_stale_reason
 from .guardrails import (
     REVISIONS,
     GuardrailFinding,
@@ -52,7 +55,7 @@ from .model import (
     SecretChange,
 )
 from .noop import plan_noop
-from .plan import discard_change_sets, find_stale_reasons, predict_root, preview_root
+from .plan import discard_change_sets, predict_root, preview_root
 from .plan_file import read_plan, save_plan
 from .prediction import diff_with_live
 from .reconcile import keeps_in_place
@@ -84,7 +87,7 @@ __all__ = [
     "discard_change_sets",
     "find_bucket",
     "find_dangerous_changes",
-    "find_stale_reasons",
+    "find_stale_reason",
     "find_unapproved",
     "given_bucket",
     "is_nested",

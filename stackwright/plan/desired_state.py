@@ -1,5 +1,4 @@
-"""Rendering, Bundle and what is known outside of them -> what each root stack is asked to become.
-Pure."""
+"""Build the desired stack of each root from the rendering, the bundle and the known values. No AWS calls."""
 
 from __future__ import annotations
 
@@ -14,29 +13,31 @@ from ..core import Bundle, Config, Document, InputError, Rendering, Source, Sour
 from .model import DesiredStack
 
 BUCKET_OUTPUT = "ArtifactBucketName"
-"""Output of a root stack that names the bucket for artifacts and releases."""
+"""The Output of a root stack that names the bucket of artifacts and releases."""
 INLINE_LIMIT = 51_200
-"""Bytes of a template in a request.
+"""The largest template in a request, in bytes.
 
 Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 """
 
 
 class KnownValues(Struct, frozen=True):
-    """What a deployment knows outside of the templates: outputs of root stacks by root and name,
-    images by name as ``host/repository@sha256:…``, secret version ids by their key under
-    ``secrets``."""
+    """Values that a deployment has from outside of the templates.
+
+    ``outputs`` of root stacks by root and name; ``images`` by name as ``host/repository@sha256:…``;
+    ``secrets`` version IDs by their key under ``secrets``.
+    """
 
     outputs: Mapping[str, Mapping[str, str]] = {}
     images: Mapping[str, str] = {}
     secrets: Mapping[str, str] = {}
     parameters: Mapping[str, Collection[str]] = {}
-    """Names of the Parameters that each live root stack has: a NoEcho one keeps its value where
-    none is given."""
+    """Names of the Parameters of each live root stack: a NoEcho one keeps its value where none is
+    given."""
 
 
 def stack_name(config: Config, root: str) -> str:
-    """The name of a root stack in CloudFormation: ``<prefix>-<root>``."""
+    """Return the name of a root stack in CloudFormation: ``<prefix>-<root>``."""
     return f"{config.prefix}-{root}"
 
 
@@ -45,19 +46,18 @@ def known_values(
     images: Mapping[str, str] | None = None,
     secrets: Mapping[str, str] | None = None,
 ) -> KnownValues:
-    """What the root stacks that are there give; one that has to be made anew keeps no values."""
+    """Return the values of existing root stacks; one that was never created keeps no parameters."""
     kept = {
-        root: each.parameters.keys()
-        for root, each in stacks.items()
-        if not stack_status(each.status).never_created
+        root: stack.parameters.keys()
+        for root, stack in stacks.items()
+        if not stack_status(stack.status).never_created
     }
-    return KnownValues(
-        {root: each.outputs for root, each in stacks.items()}, images or {}, secrets or {}, kept
-    )
+    outputs = {root: stack.outputs for root, stack in stacks.items()}
+    return KnownValues(outputs, images or {}, secrets or {}, kept)
 
 
 def require_own(config: Config, stack: Stack) -> None:
-    """Let nobody update or destroy a root stack that another environment made, by its tag.
+    """Refuse a root stack whose tag says that it belongs to another environment.
 
     Raises:
         InputError: SW889.
@@ -66,44 +66,45 @@ def require_own(config: Config, stack: Stack) -> None:
     other = stack.tags.get("environment", wanted)
     if other != wanted:
         leaf = config.leaves.get(("prefix",))
-        message = f"{stack.name} is of the environment {other}, by its tag, not of {wanted}"
-        hint = f"give each environment a prefix of its own; or, if {wanted} is {other}: tags: {{environment: {other}}}"
+        message = f"{stack.name} belongs to the environment {other}, by its tag, not to {wanted}"
+        hint = (
+            "give each environment a prefix of its own; "
+            f"or, if {wanted} is {other}: tags: {{environment: {other}}}"
+        )
         raise InputError.of("SW889", message, *((leaf.location,) if leaf else ()), hint=hint)
 
 
 def deploy_settings(config: Config) -> Mapping[str, Any]:
-    """``deploy`` of the parameters: bucket, parameters (by root stack), protect, role_arn; all may
-    be left out."""
-    found = config.parameters.get("deploy")
-    return found if isinstance(found, dict) else {}
+    """Return ``deploy`` of the parameters: bucket, parameters (by root stack), protect, role_arn, all
+    optional."""
+    settings = config.parameters.get("deploy")
+    return settings if isinstance(settings, dict) else {}
 
 
 def root_documents(rendering: Rendering) -> list[Document]:
-    """The root stacks, in the order in which they are deployed."""
+    """Return the root stacks, in the order in which they are deployed."""
     return [document for document in rendering.documents if "/" not in document.name]
 
 
 def given_bucket(config: Config) -> str | None:
-    """The bucket that the parameters name (``deploy.bucket``), for projects without a stack that
-    makes one."""
+    """Return the bucket that the parameters name (``deploy.bucket``); None where a stack makes it."""
     return deploy_settings(config).get("bucket") or None
 
 
 def find_bucket(config: Config, stacks: Iterable[Stack]) -> str | None:
-    """The bucket of artifacts and releases, as the parameters or the root stacks name it; None as
-    long as neither does."""
-    return given_bucket(config) or next(
-        filter(None, (each.outputs.get(BUCKET_OUTPUT) for each in stacks)), None
-    )
+    """Return the bucket of artifacts and releases, from the parameters or an Output of a root stack;
+    None as long as neither names it."""
+    outputs = (stack.outputs.get(BUCKET_OUTPUT) for stack in stacks)
+    return given_bucket(config) or next(filter(None, outputs), None)
 
 
 def find_bucket_root(rendering: Rendering) -> str | None:
-    """The root stack that makes the bucket, if one does."""
+    """Return the name of the root stack that makes the bucket; None where none does."""
     return next(
         (
-            each.name
-            for each in root_documents(rendering)
-            if BUCKET_OUTPUT in (each.body.get("Outputs") or {})
+            root.name
+            for root in root_documents(rendering)
+            if BUCKET_OUTPUT in (root.body.get("Outputs") or {})
         ),
         None,
     )
@@ -112,10 +113,14 @@ def find_bucket_root(rendering: Rendering) -> str | None:
 def build_desired_stack(
     root: Document, rendering: Rendering, bundle: Bundle, known: KnownValues
 ) -> DesiredStack:
-    """What one root is asked to become.
+    """Return the desired stack of one root.
 
-    A root goes into the request itself as long as there is no bucket, and always where it makes the
-    bucket. Raises InputError for a Parameter that nothing gives a value.
+    The template of a root goes into the request itself as long as there is no bucket, and always
+    where the root makes the bucket.
+
+    Raises:
+        InputError: SW881 the template is too large for a request; SW882 a Parameter has no value, or
+            ``deploy.parameters`` gives one that the root does not need.
     """
     config = rendering.config
     names = [
@@ -126,7 +131,7 @@ def build_desired_stack(
         _given(root, config, sources, known)
     )
     inline = bundle.folder is None or root.name == find_bucket_root(rendering)
-    made = DesiredStack(
+    desired = DesiredStack(
         root=root.name,
         stack=stack_name(config, root.name),
         templates={name: bundle.templates[name].text for name in names},
@@ -137,28 +142,31 @@ def build_desired_stack(
         missing=_missing(root, bundle, values),
         role=deploy_settings(config).get("role_arn") or None,
     )
-    if inline and len(made.body.encode()) > INLINE_LIMIT:
-        message = f"{root.path} is larger than the {INLINE_LIMIT:,} bytes of a request, and there is no bucket yet"
+    if inline and len(desired.body.encode()) > INLINE_LIMIT:
+        message = f"{root.path} exceeds the {INLINE_LIMIT:,} bytes of a request, and there is no bucket yet"
         raise InputError.of(
             "SW881", message, hint="deploy the bucket by a root stack of its own, before this one"
         )
-    return made
+    return desired
 
 
 def _value(source: Source, known: KnownValues) -> str | None:
-    found: Mapping[SourceKind, Mapping[str, str]] = {
+    values: Mapping[SourceKind, Mapping[str, str]] = {
         SourceKind.OUTPUT: known.outputs.get(source.stack, {}),
         SourceKind.IMAGE: known.images,
         SourceKind.SECRET: known.secrets,
     }
-    return found.get(source.kind, {}).get(source.name)
+    return values.get(source.kind, {}).get(source.name)
 
 
 def _given(
     root: Document, config: Config, sources: Mapping[str, Source], known: KnownValues
 ) -> Iterator[tuple[str, str]]:
-    """Values of ``deploy.parameters`` for the root's own Parameters; each must be needed, and each
-    needed be there."""
+    """Yield the values of ``deploy.parameters`` for the root's own Parameters.
+
+    Every one of them must be a Parameter without another source, and every Parameter without a
+    source or default must have one.
+    """
     declared = root.body.get("Parameters") or {}
     entries = deploy_settings(config).get("parameters") or {}
     values = entries.get(root.name) or {}
@@ -167,10 +175,10 @@ def _given(
             why = (
                 f"it comes from {sources[name].kind} {sources[name].name}"
                 if name in sources
-                else "there is none"
+                else f"{root.name} has no such Parameter"
             )
             raise InputError.of(
-                "SW882", f"deploy.parameters.{root.name}.{name} is not a Parameter to give: {why}"
+                "SW882", f"deploy.parameters.{root.name}.{name} cannot be given: {why}"
             )
     for name, body in declared.items():
         if name in values:
@@ -193,7 +201,7 @@ def _given(
 
 
 def stack_tags(config: Config) -> dict[str, str]:
-    """The tags of every root stack: environment, project, and those of the parameters."""
+    """Return the tags of every root stack: environment, project, and the ``tags`` of the parameters."""
     extra = config.parameters.get("tags") or {}
     project = config.parameters.get("project")
     own = {"environment": config.environment, **({"project": str(project)} if project else {})}
@@ -201,8 +209,8 @@ def stack_tags(config: Config) -> dict[str, str]:
 
 
 def _missing(root: Document, bundle: Bundle, values: Mapping[str, str | None]) -> tuple[str, ...]:
-    """Parameters without a value yet; and the bucket, where nested templates have no address
-    without it."""
+    """Return the names of Parameters without a value yet, and of the bucket's Output where nested
+    templates or functions have no address without it."""
     unknown = tuple(sorted(name for name, value in values.items() if value is None))
     refers = any("TemplateURL" in body.get("Properties", {}) for body in root.resources().values())
     refers = refers or any(name.startswith(f"{root.name}:") for name in bundle.functions)

@@ -1,8 +1,7 @@
-"""Existing resources, named in the parameters -> what their root stacks are asked to become by an
-import change set.
+"""Build the desired stacks of import change sets from the existing resources that the parameters name.
 
-An import may change nothing else (other resources, Outputs, tags), so the template is the live one
-and those resources of the rendered one. The next deployment brings the rest. Source:
+An import may change nothing else (other resources, Outputs, tags), so its template is the live one
+with the imported resources of the rendered one. The next deployment changes the rest. Source:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources-manually.html
 """
 
@@ -20,40 +19,45 @@ from .live_stack import LiveStack
 from .model import DesiredStack
 
 _SECTIONS = ("Parameters", "Mappings", "Conditions")
-"""What a resource of the rendered template may refer to."""
+"""Sections of the rendered template that a resource may refer to."""
 
 
 class DesiredImport(Struct, frozen=True):
-    """What a root is asked to become, and the ResourcesToImport of its change set."""
+    """A desired stack, and the ResourcesToImport of its change set."""
 
     desired: DesiredStack
     resources: tuple[Mapping[str, Any], ...]
 
 
 def read_imports(config: Config) -> dict[str, dict[str, dict[str, str]]]:
-    """``imports`` of the parameters: root stack -> logical ID -> identifier. Raises InputError
-    where there are none, or where they name a root stack that does not exist."""
+    """Return ``imports`` of the parameters: root stack -> logical ID -> identifier.
+
+    Raises:
+        InputError: SW845 there are none, or they name a root stack that does not exist.
+    """
     given = config.parameters.get("imports")
-    found = (
+    imports = (
         {root: dict(entries) for root, entries in given.items()}
         if isinstance(given, Mapping)
         else {}
     )
     known = [root.name for root in config.stacks]
-    lost = [root for root in found if root not in known]
-    if lost or not found:
+    unknown = [root for root in imports if root not in known]
+    if unknown or not imports:
         message = (
-            f"imports names {lost[0]}, which is no root stack"
-            if lost
+            f"imports names {unknown[0]}, which is no root stack"
+            if unknown
             else "the parameters name nothing to import"
         )
         hint = (
             f"root stacks: {', '.join(known)}"
-            if lost
+            if unknown
             else "write imports: {root: {LogicalId: {Identifier: value}}}"
         )
-        raise InputError.of("SW845", message, *_where(config, lost[0] if lost else None), hint=hint)
-    return found
+        raise InputError.of(
+            "SW845", message, *_where(config, unknown[0] if unknown else None), hint=hint
+        )
+    return imports
 
 
 def build_import(
@@ -62,29 +66,29 @@ def build_import(
     entries: Mapping[str, Mapping[str, str]],
     config: Config,
 ) -> DesiredImport | None:
-    """The import of the entries into one root that are not in it yet; None where all are.
+    """Return the import of the entries that a root does not have yet; None where it has all.
 
-    ``wanted`` is what the root will be asked to become afterwards. Raises InputError with
-    everything that keeps entries from being imported.
+    ``wanted`` is the desired stack of the next deployment.
+
+    Raises:
+        InputError: SW845 for everything that keeps an entry from being imported.
     """
-    rendered = _parsed(wanted.body, wanted.root)
+    rendered = _parse(wanted.body, wanted.root)
     absent = {
-        name: dict(found)
-        for name, found in entries.items()
+        name: dict(identifier)
+        for name, identifier in entries.items()
         if live is None or name not in live.resources
     }
     problems = [
         problem
-        for name, found in absent.items()
-        for problem in _problems(wanted.root, name, found, rendered, config)
+        for name, identifier in absent.items()
+        for problem in _problems(wanted.root, name, identifier, rendered, config)
     ]
     if problems:
         raise InputError(problems)
     if not absent:
         return None
-    body = _merged(
-        rendered, _parsed(live.template, live.stack.name) if live else None, list(absent)
-    )
+    body = _merged(rendered, _parse(live.template, live.stack.name) if live else None, list(absent))
     declared = parse_template(body).parameters
     desired = DesiredStack(
         root=wanted.root,
@@ -97,21 +101,25 @@ def build_import(
     )
     types = {name: rendered.resources[name].type for name in absent}
     resources = [
-        {"ResourceType": types[name], "LogicalResourceId": name, "ResourceIdentifier": dict(found)}
-        for name, found in absent.items()
+        {
+            "ResourceType": types[name],
+            "LogicalResourceId": name,
+            "ResourceIdentifier": dict(identifier),
+        }
+        for name, identifier in absent.items()
     ]
     return DesiredImport(desired, tuple(resources))
 
 
-def _parsed(text: str, whose: str) -> Template:
-    """Raises InputError for a template with macros: what it comes to is known to CloudFormation
-    alone."""
+def _parse(text: str, owner: str) -> Template:
+    """Return a template; raises InputError for one with macros, which only CloudFormation can
+    expand."""
     try:
         return parse_template(text)
     except ValidationError as error:
         hint = "import with the AWS CLI, by a template in which the macros are expanded"
         raise InputError.of(
-            "SW845", f"{whose} cannot adopt anything: {error.message}", hint=hint
+            "SW845", f"{owner} cannot adopt anything: {error.message}", hint=hint
         ) from None
 
 
@@ -142,7 +150,7 @@ def _problems(
 
 
 def _where(config: Config, *place: str | None) -> tuple[Location, ...]:
-    """The line of an entry of ``imports``, or else of the first below it."""
+    """Return the line of an entry of ``imports``, or else of the first entry below it."""
     path = ("imports", *(part for part in place if part))
     leaves = (leaf for key, leaf in config.leaves.items() if key[: len(path)] == path)
     leaf = next(leaves, None)
@@ -150,10 +158,10 @@ def _where(config: Config, *place: str | None) -> tuple[Location, ...]:
 
 
 def _merged(rendered: Template, live: Template | None, names: list[str]) -> str:
-    """The live template with the named resources of the rendered one, and what they refer to.
+    """Return the live template with the named resources of the rendered one and the declarations
+    that they refer to.
 
-    Declarations that the live template lacks are added; one that differs stays as it is live: an
-    import may not touch what uses it.
+    A declaration that differs stays as it is live, since an import may not change resources.
     """
     head = {
         key: value
@@ -165,25 +173,25 @@ def _merged(rendered: Template, live: Template | None, names: list[str]) -> str:
         both = {**(rendered.data.get(section) or {}), **(base.get(section) or {})}
         if both:
             base[section] = both
-    new = {name: _alone(rendered.data["Resources"][name]) for name in names}
+    new = {name: _without_dependencies(rendered.data["Resources"][name]) for name in names}
     base["Resources"] = {**(base.get("Resources") or {}), **new}
-    held = live.parameters if live else ()
-    return json.dumps(_needed(base, held), indent=1, ensure_ascii=False)
+    kept = live.parameters if live else ()
+    return json.dumps(_without_unused(base, kept), indent=1, ensure_ascii=False)
 
 
-def _alone(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what it waits for, which may not be there yet."""
+def _without_dependencies(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a resource without DependsOn, which may name resources that do not exist yet."""
     return {key: value for key, value in resource.items() if key != "DependsOn"}
 
 
-def _needed(data: dict[str, Any], held: Collection[str]) -> dict[str, Any]:
-    """Without Parameters that are new and that nothing refers to: their values might not be
-    known."""
+def _without_unused(data: dict[str, Any], kept: Collection[str]) -> dict[str, Any]:
+    """Return a template without new Parameters that nothing refers to, whose values might not be
+    known; those in ``kept`` stay."""
     text = json.dumps([value for key, value in data.items() if key != "Parameters"], default=str)
-    kept = {
-        name: each
-        for name, each in (data.get("Parameters") or {}).items()
-        if name in held or f'{{"Ref": "{name}"}}' in text or f"${{{name}}}" in text
+    parameters = {
+        name: declaration
+        for name, declaration in (data.get("Parameters") or {}).items()
+        if name in kept or f'{{"Ref": "{name}"}}' in text or f"${{{name}}}" in text
     }
     rest = {key: value for key, value in data.items() if key != "Parameters"}
-    return {**rest, **({"Parameters": kept} if kept else {})}
+    return {**rest, **({"Parameters": parameters} if parameters else {})}

@@ -1,8 +1,8 @@
-"""A root stack as it is in AWS, with its nested stacks: what a plan is made against.
+"""Read a root stack with its nested stacks from AWS.
 
-DescribeStacks is called at once, GetTemplate where the template is looked at, and all the rest
-(resources, nested stacks with theirs) where that is, for the whole tree side by side: a deployment
-without changes needs none of it.
+DescribeStacks is called at once, GetTemplate when the template is first used, and the rest
+(resources, nested stacks) when the tree is first used, for the whole tree in parallel: a deployment
+without changes needs neither.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from ..cfn import StackSide
 
 GONE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
-"""Status of a stack that holds nothing."""
+"""Statuses of a stack that has no resources."""
 _T = TypeVar("_T")
 
 
 class StackContents(Struct, frozen=True):
-    """What a stack is made of: its resources and nested stacks by logical ID."""
+    """The resources and nested stacks of a stack, by logical ID."""
 
     resources: Mapping[str, StackResource]
     nested: Mapping[str, LiveStack]
@@ -41,13 +41,16 @@ class StackContents(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class LiveStack:
-    """A stack as it is. ``name`` is ``app`` or ``app/network``; ``text`` reads its template,
-    ``inside`` the rest, when first asked."""
+    """A stack as it is in AWS.
+
+    ``name`` is its path, ``app`` or ``app/network``. ``read_template`` and ``read_contents`` call AWS
+    on their first use.
+    """
 
     name: str
     stack: Stack
-    text: Callable[[], str] = field(repr=False, compare=False)
-    inside: Callable[[], StackContents] = field(repr=False, compare=False)
+    read_template: Callable[[], str] = field(repr=False, compare=False)
+    read_contents: Callable[[], StackContents] = field(repr=False, compare=False)
 
     @classmethod
     def of(
@@ -58,34 +61,34 @@ class LiveStack:
         resources: Mapping[str, StackResource] | None = None,
         nested: Mapping[str, LiveStack] | None = None,
     ) -> LiveStack:
-        """A stack of which everything is known already."""
-        held = StackContents(resources or {}, nested or {})
-        return cls(name, stack, lambda: template, lambda: held)
+        """Return a stack whose template and contents are known already."""
+        contents = StackContents(resources or {}, nested or {})
+        return cls(name, stack, lambda: template, lambda: contents)
 
     @property
     def template(self) -> str:
         """The template as it was submitted. Raises AwsError."""
-        return self.text()
+        return self.read_template()
 
     @property
     def resources(self) -> Mapping[str, StackResource]:
-        """By logical ID. Raises AwsError."""
-        return self.inside().resources
+        """The resources by logical ID. Raises AwsError."""
+        return self.read_contents().resources
 
     @property
     def nested(self) -> Mapping[str, LiveStack]:
-        """By the logical ID of the ``AWS::CloudFormation::Stack``. Raises AwsError."""
-        return self.inside().nested
+        """The nested stacks by the logical ID of their resource. Raises AwsError."""
+        return self.read_contents().nested
 
     def walk(self) -> Iterator[LiveStack]:
-        """It and all below, parents first."""
+        """Yield the stack and all below it, parents first. Raises AwsError."""
         yield self
         for child in self.nested.values():
             yield from child.walk()
 
     def as_cfn(self, pseudo: Pseudo | None = None) -> StackSide:
-        """This side of a prediction; values of NoEcho parameters are not known, and equal to any
-        other.
+        """Return the stack as the old side of a prediction; a NoEcho parameter is unknown, and equal
+        to any other value.
 
         Raises:
             ValidationError: the template has something that only AWS understands, such as a macro.
@@ -101,7 +104,8 @@ class LiveStack:
             hidden_parameters(template, self.stack.parameters),
             pseudo_parameters(self.stack, pseudo),
             physical={
-                name: PhysicalResource(each.physical_id) for name, each in self.resources.items()
+                name: PhysicalResource(resource.physical_id)
+                for name, resource in self.resources.items()
             },
             nested={name: child._as_cfn(pseudo, tags) for name, child in self.nested.items()},
             tags=tags,
@@ -109,8 +113,8 @@ class LiveStack:
 
 
 def hidden_parameters(template: Template, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The given values of a template's parameters; those with NoEcho as unknown, given or not."""
-    secret = [name for name, each in template.parameters.items() if each.no_echo]
+    """Return the given values of a template's parameters; NoEcho ones are unknown, given or not."""
+    secret = [name for name, parameter in template.parameters.items() if parameter.no_echo]
     return {
         **parameters,
         **{name: Unknown(HIDDEN, (f"NoEcho parameter {name}",)) for name in secret},
@@ -118,7 +122,7 @@ def hidden_parameters(template: Template, parameters: Mapping[str, Any]) -> dict
 
 
 def pseudo_parameters(stack: Stack, base: Pseudo | None = None) -> Pseudo:
-    """The pseudo parameters of a stack, by its ARN
+    """Return the pseudo parameters of a stack, from its ARN
     (``arn:aws:cloudformation:<region>:<account>:stack/<name>/<id>``).
 
     ``base`` gives the Availability Zones.
@@ -129,41 +133,44 @@ def pseudo_parameters(stack: Stack, base: Pseudo | None = None) -> Pseudo:
 
 
 def nested_name(parent: str, logical_id: str) -> str:
-    """``app/queue-metrics`` for ``QueueMetrics`` in ``app``: how a nested stack is called by
-    convention."""
+    """Return the path of a nested stack by convention: ``app/queue-metrics`` for ``QueueMetrics`` in
+    ``app``."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", logical_id)
     return f"{parent}/{words.lower()}"
 
 
 def read_stack(stack: str, aws: Stacks, name: str | None = None) -> LiveStack | None:
-    """The stack of that name or id; None where there is none, or only one under review
-    (REVIEW_IN_PROGRESS).
+    """Return the stack of that name or ID; None where there is none, or only an empty one under
+    review (REVIEW_IN_PROGRESS).
 
-    ``name`` is what it is called in ``stacks:`` (``app``). Raises AwsError.
+    ``name`` is its name in ``stacks:`` (``app``).
+
+    Raises:
+        AwsError: the stack cannot be described.
     """
-    found = aws.stack(stack)
-    if found is None or found.status in GONE:
+    described = aws.stack(stack)
+    if described is None or described.status in GONE:
         return None
-    text = _once(lambda: aws.template(found.id))
-    return LiveStack(
-        name or stack, found, text, _once(TreeReader(name or stack, found, text, aws).read)
-    )
+    path = name or stack
+    template = _once(lambda: aws.template(described.id))
+    contents = _once(_TreeReader(path, described, template, aws).read)
+    return LiveStack(path, described, template, contents)
 
 
 def _once(read: Callable[[], _T]) -> Callable[[], _T]:
-    """The same, which reads once, however many threads ask."""
-    lock, kept = threading.Lock(), functools.cache(read)
+    """Return a function that calls another once, and gives every thread its result."""
+    lock, cached = threading.Lock(), functools.cache(read)
 
-    def asked() -> _T:
+    def read_once() -> _T:
         with lock:
-            return kept()
+            return cached()
 
-    return asked
+    return read_once
 
 
 def stack_identity(live: LiveStack | None) -> dict[str, str]:
-    """What a plan is made against: id, status, time of the last update, and a hash of the
-    parameters."""
+    """Return what a plan is made against: ID, status, time of the last update (ISO 8601), and a
+    SHA-256 of the parameters; empty where there is no stack."""
     if live is None:
         return {}
     stack = live.stack
@@ -177,48 +184,52 @@ def stack_identity(live: LiveStack | None) -> dict[str, str]:
 
 
 def walk_stacks(lives: Iterable[LiveStack]) -> list[LiveStack]:
-    """All of them and all below, parents first, the trees read side by side. Raises AwsError."""
+    """Return the stacks and all below them, parents first; their trees are read in parallel.
+
+    Raises:
+        AwsError: a stack cannot be read.
+    """
     with ThreadPoolExecutor(PARALLEL) as pool:
-        return [each for tree in pool.map(lambda live: list(live.walk()), lives) for each in tree]
+        return [stack for tree in pool.map(lambda live: list(live.walk()), lives) for stack in tree]
 
 
-class TreeReader:
-    """Reads the tree below one stack, level by level, each level side by side."""
+class _TreeReader:
+    """Reads the tree below one stack, level by level, the stacks of a level in parallel."""
 
-    def __init__(self, name: str, root: Stack, text: Callable[[], str], aws: Stacks) -> None:
-        self._name, self._root, self._text, self._aws = name, root, text, aws
+    def __init__(self, name: str, root: Stack, template: Callable[[], str], aws: Stacks) -> None:
+        self._name, self._root, self._read_root, self._aws = name, root, template, aws
 
     def read(self) -> StackContents:
         with ThreadPoolExecutor(PARALLEL) as pool:
             levels = [[(self._name, self._root)]]
-            found: dict[str, tuple[str, list[StackResource]]] = {}
+            contents: dict[str, tuple[str, list[StackResource]]] = {}
             stacks: dict[str, Stack] = {self._root.id: self._root}
             while levels[-1]:
                 ids = [stack.id for _, stack in levels[-1]]
                 texts, lists = pool.map(self._template, ids), pool.map(self._aws.resources, ids)
-                found |= dict(zip(ids, zip(texts, lists, strict=True), strict=True))
+                contents |= dict(zip(ids, zip(texts, lists, strict=True), strict=True))
                 children = [
                     (name, id_)
                     for name, stack in levels[-1]
-                    for name, id_ in _children(name, found[stack.id][1])
+                    for name, id_ in _list_children(name, contents[stack.id][1])
                 ]
-                read = pool.map(self._aws.stack, (id_ for _, id_ in children))
+                described = pool.map(self._aws.stack, (id_ for _, id_ in children))
                 levels.append(
                     [
-                        (n, s)
-                        for (n, _), s in zip(children, read, strict=True)
-                        if s and s.status not in GONE
+                        (name, stack)
+                        for (name, _), stack in zip(children, described, strict=True)
+                        if stack and stack.status not in GONE
                     ]
                 )
                 stacks |= {stack.id: stack for _, stack in levels[-1]}
-        return _inside(self._name, self._root.id, found, stacks)
+        return _join(self._name, self._root.id, contents, stacks)
 
     def _template(self, id_: str) -> str:
-        return self._text() if id_ == self._root.id else self._aws.template(id_)
+        return self._read_root() if id_ == self._root.id else self._aws.template(id_)
 
 
 def is_nested(resource: StackResource) -> bool:
-    """Whether it is a nested stack that is there, or was."""
+    """Return whether a resource is a nested stack that was created and not deleted."""
     return (
         resource.type == STACK_TYPE
         and bool(resource.physical_id)
@@ -226,31 +237,33 @@ def is_nested(resource: StackResource) -> bool:
     )
 
 
-def _children(name: str, resources: list[StackResource]) -> Iterator[tuple[str, str]]:
+def _list_children(name: str, resources: list[StackResource]) -> Iterator[tuple[str, str]]:
     return (
-        (nested_name(name, each.logical_id), each.physical_id)
-        for each in resources
-        if is_nested(each)
+        (nested_name(name, resource.logical_id), resource.physical_id)
+        for resource in resources
+        if is_nested(resource)
     )
 
 
-def _inside(
+def _join(
     name: str,
     id_: str,
-    found: Mapping[str, tuple[str, list[StackResource]]],
+    contents: Mapping[str, tuple[str, list[StackResource]]],
     stacks: Mapping[str, Stack],
 ) -> StackContents:
-    _, resources = found[id_]
-    kept = {each.logical_id: each for each in resources if each.status != "DELETE_COMPLETE"}
+    """Return the contents of one stack from the templates and resources of all, by stack ID."""
+    resources = {
+        resource.logical_id: resource
+        for resource in contents[id_][1]
+        if resource.status != "DELETE_COMPLETE"
+    }
     nested = {}
-    for logical_id, each in kept.items():
-        if each.type == STACK_TYPE and each.physical_id in stacks:
-            child = nested_name(name, logical_id)
-            text, below = (
-                found[each.physical_id][0],
-                _inside(child, each.physical_id, found, stacks),
-            )
+    for logical_id, resource in resources.items():
+        child_id = resource.physical_id
+        if resource.type == STACK_TYPE and child_id in stacks:
+            path = nested_name(name, logical_id)
+            below = _join(path, child_id, contents, stacks)
             nested[logical_id] = LiveStack.of(
-                child, stacks[each.physical_id], text, below.resources, below.nested
+                path, stacks[child_id], contents[child_id][0], below.resources, below.nested
             )
-    return StackContents(kept, nested)
+    return StackContents(resources, nested)

@@ -1,7 +1,6 @@
-"""The frozen types of a deployment, in the order in which they flow: target, plan, outcome.
+"""The frozen types of a deployment, in the order in which they flow: desired stack, plan, outcome.
 
-A target says what a root stack is asked to become, whoever asks: a new deployment, or the
-restoration of a release.
+A new deployment, the restoration of a release and an import all begin with a desired stack.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from ..core import Location
 from ..diff import Diff, Effect, ResourceDiff
 
 RUN = "stackwright-"
-"""What the names of our change sets begin with."""
+"""Prefix of the names of our change sets."""
 
 
 class DesiredStack(Struct, frozen=True):
-    """What one root stack is asked to become.
+    """The state that one root stack is to reach.
 
     ``root`` is its name in ``stacks:`` (``app``), ``stack`` its name in CloudFormation
     (``euglena-prod-app``). ``templates`` holds the text of it (``app``) and its nested stacks
@@ -57,11 +56,11 @@ class RootAction(StrEnum):
     IMPORT = "import"
     NOTHING = "nothing"
     LATER = "later"
-    """Only predicted: what it takes from earlier roots is not known yet."""
+    """Only predicted: its inputs from earlier roots are not known yet."""
 
 
 class ListedChange(StrEnum):
-    """Who says that a resource changes."""
+    """Who lists a change of a resource."""
 
     BOTH = "both"
     CLOUDFORMATION = "CloudFormation only"
@@ -69,18 +68,20 @@ class ListedChange(StrEnum):
 
 
 class Certainty(StrEnum):
-    """How much is certain of a listed replacement or change."""
+    """How certain a listed change or replacement is."""
 
     CERTAIN = "certain"
     CONDITIONAL = "conditional"
     """Depends on values that are known after apply."""
     SPURIOUS = "spurious"
-    """CloudFormation lists it because a sibling's output may change; that output keeps its
-    value."""
+    """CloudFormation lists it because the output of a sibling may change, but that output keeps its
+    value: it will not happen."""
 
 
 class PlannedChange(Struct, frozen=True):
-    """One resource of a root or nested stack. ``diff`` describes it as people read it.
+    """The change of one resource of a root or nested stack.
+
+    ``diff`` describes it for readers.
 
     ``action`` (Add, Modify, Remove, Import, Dynamic) and ``replacement`` (True, False, Conditional,
     or empty) are CloudFormation's words, empty where it does not list the change. ``policy_action``
@@ -99,7 +100,7 @@ class PlannedChange(Struct, frozen=True):
 
     @property
     def effect(self) -> Effect:
-        """What happens to it."""
+        """What happens to the resource."""
         return self.diff.effect
 
 
@@ -107,10 +108,10 @@ class RootPlan(Struct, frozen=True):
     """What happens to one root. ``change_set`` is its ARN; None where nothing changes or it is only
     predicted.
 
-    ``live`` identifies what it was made against (stack id, status, last update): a plan is stale
-    where that moved. ``made_stack`` says that the change set itself made the stack
-    (REVIEW_IN_PROGRESS), which goes with it. ``diff`` holds what is shown, ``notes`` what
-    CloudFormation and the prediction do not agree on, in sentences.
+    ``live`` identifies the stack that it was made against (ID, status, last update, parameters): a
+    plan is stale where one of these changed. ``made_stack`` says that the change set itself made the stack
+    (REVIEW_IN_PROGRESS), which goes with it. ``diff`` holds what is shown, ``notes`` sentences
+    on what CloudFormation and the prediction do not agree on.
     """
 
     desired: DesiredStack
@@ -130,8 +131,10 @@ class RootPlan(Struct, frozen=True):
 
 
 class SecretChange(Struct, frozen=True):
-    """A new version of a secret, by the names of its keys; ``version`` will be its id, ``before``
-    is current now."""
+    """A new version of a secret: the names of its keys, never values.
+
+    ``version`` is the ID that it will have, ``before`` that of the current version.
+    """
 
     name: str
     version: str
@@ -170,7 +173,7 @@ class Plan(Struct, frozen=True):
 
 
 class Cause(Struct, frozen=True):
-    """Why an operation failed: the first resource that failed of itself.
+    """Why an operation failed: the first resource that failed by itself.
 
     ``address`` is ``app/gateway:Service``; ``where`` its line in the template; ``details`` what ECS
     and the log said (service events, stopped reasons, log lines), in order.
@@ -185,8 +188,7 @@ class Cause(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """How one root's operation ended. ``ok`` is True only where it ended in the state that was
-    asked for."""
+    """How the operation on one root ended; ``ok`` only where it reached the desired state."""
 
     root: str
     stack: str

@@ -1,8 +1,7 @@
-"""Target and live stack -> whether there is anything to change, told without a change set: by one
-call at most.
+"""Recognize a root without changes from its live stack, without a change set: by one call at most.
 
-Only what is certain counts. Whatever CloudFormation resolves itself may have moved although the
-text is the same, and what cannot be compared may differ: a change set has to tell then.
+Only certainty counts. A value that CloudFormation resolves itself may have changed although its text
+is the same, and one that cannot be compared may differ: such a root needs a change set.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from .live_stack import LiveStack, stack_identity
 from .model import DesiredStack, RootAction, RootPlan
 
 _AT_REST = frozenset(("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"))
-"""After a rollback resources may have been skipped, so that the stack is not what its template
-says."""
+"""Statuses in which a stack equals its template; after a rollback resources may have been
+skipped."""
 
 _RESOLVED = re.compile(
     r"AWS::SSM::Parameter::"  # a parameter whose value is looked up in each update
@@ -28,46 +27,48 @@ _RESOLVED = re.compile(
     r"|\{\{resolve:ssm(?:-secure)?:(?![^}]*:\d+\}\})",
     re.MULTILINE,
 )
-"""What the same text may resolve to otherwise. Dynamic references to secrets are not fetched again
-as long as the text that holds them stays
+"""Parts of a template that may resolve to another value although their text stays. Dynamic
+references to secrets are not fetched again as long as the text that holds them stays
 (https://repost.aws/knowledge-center/cloudformation-stack-update-secrets), nor are those to a
 version of an SSM parameter."""
 _MAY_RESOLVE = ("SSM::Parameter::", "GetAZs", "Transform", "resolve:ssm")
-"""One of them is in every text that `_RESOLVED` matches: looking for plain text first takes a tenth
+"""Every text that `_RESOLVED` matches has one of these; searching for plain text first takes a tenth
 of the time."""
 
 _NESTED = re.compile(r"TemplateURL[\"']?\s*:\s*[\"']?([^\s\"',}]+)")
 
 
 def plan_noop(desired: DesiredStack, live: LiveStack | None) -> RootPlan | None:
-    """The plan of a root that is what it is asked to become, made by reading alone; None where a
-    change set has to tell. Raises AwsError."""
-    if live is None or not _unchanged(desired, live):
+    """Return the plan of a root that certainly has no changes; None where it needs a change set.
+
+    Raises:
+        AwsError: the live template cannot be read.
+    """
+    if live is None or not _is_unchanged(desired, live):
         return None
     return RootPlan(
         desired, RootAction.NOTHING, Diff(), stack_id=live.stack.id, live=stack_identity(live)
     )
 
 
-def _unchanged(desired: DesiredStack, live: LiveStack) -> bool:
-    """Whether the live root stack is what the desired asks for: template, parameters and tags are
-    the same, and nothing in them resolves outside. False where that is not certain. Raises
-    AwsError."""
+def _is_unchanged(desired: DesiredStack, live: LiveStack) -> bool:
+    """Whether template, parameters and tags certainly equal those of the live stack, and nothing in
+    them is resolved by CloudFormation."""
     stack = live.stack
     if desired.missing or stack.status not in _AT_REST or desired.role not in (None, stack.role):
         return False
-    if dict(desired.tags) != dict(stack.tags) or not _closed(desired):
+    if dict(desired.tags) != dict(stack.tags) or not _is_self_contained(desired):
         return False
     try:
-        given = _same_parameters(parse_template(desired.body), desired.parameters, stack.parameters)
+        equal = _same_parameters(parse_template(desired.body), desired.parameters, stack.parameters)
     except ValidationError:
         return False
-    return given and _same_template(desired.body, live.template)
+    return equal and _same_template(desired.body, live.template)
 
 
-def _closed(desired: DesiredStack) -> bool:
-    """Whether the root's text says all: nested templates are named by their content, and nothing is
-    looked up."""
+def _is_self_contained(desired: DesiredStack) -> bool:
+    """Whether the root's text decides everything: nested templates are named by the hash of their
+    text, and no value is looked up."""
     hashes = {
         name: hashlib.sha256(text.encode()).hexdigest() for name, text in desired.templates.items()
     }
@@ -79,25 +80,25 @@ def _closed(desired: DesiredStack) -> bool:
 
 
 def _resolves(text: str) -> bool:
-    return any(each in text for each in _MAY_RESOLVE) and _RESOLVED.search(text) is not None
+    return any(word in text for word in _MAY_RESOLVE) and _RESOLVED.search(text) is not None
 
 
 def _same_parameters(
     template: Template, wanted: Mapping[str, str], live: Mapping[str, str]
 ) -> bool:
-    """Values of NoEcho parameters cannot be compared; one that is not given keeps the value that it
-    has."""
-    for name, each in template.parameters.items():
-        if name not in live or (each.no_echo and name in wanted):
+    """Whether the parameters certainly keep their values. A NoEcho value cannot be compared; one
+    that is not given stays."""
+    for name, parameter in template.parameters.items():
+        if name not in live or (parameter.no_echo and name in wanted):
             return False
-        value = wanted.get(name, each.default)
-        if not each.no_echo and value is not None and value != live[name]:
+        value = wanted.get(name, parameter.default)
+        if not parameter.no_echo and value is not None and value != live[name]:
             return False
     return live.keys() == template.parameters.keys()
 
 
 def _same_template(one: str, other: str) -> bool:
-    """The same text; of JSON the same content, since botocore gives it parsed."""
+    """Whether two templates are the same text, or the same JSON: botocore parses JSON templates."""
     if one == other:
         return True
     try:  # true and 1 are equal in Python, and not to CloudFormation

@@ -1,8 +1,7 @@
-"""What an update will do, by our own prediction: the live stack against what it is asked to become.
-No AWS calls.
+"""Predict what an update will do, from the live stack and the desired one. No AWS calls.
 
-A change set says what CloudFormation takes for changed; this says what changes, and what
-CloudFormation will make of it (`cfn.changes`). `agreement` holds one against the other.
+A change set lists what CloudFormation takes for changed; the prediction says what changes, and
+what CloudFormation will list of it (`cfn.changes`). ``reconcile`` compares the two.
 """
 
 from __future__ import annotations
@@ -35,15 +34,18 @@ from .live_stack import LiveStack, hidden_parameters, nested_name, pseudo_parame
 from .model import DesiredStack
 
 Place = tuple[str, str]
-"""A resource: name of its stack (``app/network``), logical ID."""
+"""A resource: path of its stack (``app/network``), logical ID."""
 
 _REGION = re.compile(r"https://[^/]+\.s3\.([a-z0-9-]+)\.amazonaws\.com")
 
 
 class PredictedPlan(Struct, frozen=True):
-    """What is predicted. ``changes`` holds the changes of all stacks, also those that only
-    CloudFormation will list; ``names`` the name of each nested stack by its parent's and its
-    logical ID; ``problem`` is why nothing is."""
+    """The predicted changes of a root and its nested stacks.
+
+    ``changes`` also holds the changes that only CloudFormation will list; ``names`` the path of each
+    nested stack, by its parent's path and its logical ID. ``problem`` is the reason why nothing can
+    be predicted; empty where there is none.
+    """
 
     diff: Diff = Diff()
     changes: Mapping[Place, ResourceChange] = {}
@@ -51,69 +53,74 @@ class PredictedPlan(Struct, frozen=True):
     problem: str = ""
 
     def name(self, parent: str, logical_id: str) -> str:
-        """``app/network``."""
-        return self.names.get((parent, logical_id)) or nested_name(parent, logical_id)
+        """Return the path of a nested stack: ``app/network``."""
+        return _find_name(self.names, parent, logical_id)
 
 
 def predict_stack(desired: DesiredStack, live: LiveStack | None) -> PredictedPlan:
-    """What making the live stack what the desired says will do; parameters without a value are known
-    after apply.
+    """Return what making the live stack the desired one will change.
 
-    Never fails: where one of the templates has what only AWS understands, ``problem`` says so.
+    Parameters without a value are known after apply. Where a template has something that only AWS
+    understands, such as a macro, nothing is predicted and ``problem`` says so.
     """
-    side = _Target(desired)
+    tree = _DesiredTree(desired)
+    pseudo = pseudo_parameters(live.stack) if live else _pseudo_of_new_stack(desired)
     try:
-        after = side.stack(pseudo_parameters(live.stack) if live else _pseudo(desired), live)
+        after = tree.build(pseudo, live)
         before = live.as_cfn() if live else None
         schemas = Schemas(after.pseudo.region)
         prediction = predict_changes(before, after, schemas)
     except ValidationError as error:
-        return PredictedPlan(names=side.names, problem=error.message)
+        return PredictedPlan(names=tree.names, problem=error.message)
     collector = DiffCollector(
-        schemas, lambda parent, change: _named(side.names, parent, change.logical_id)
+        schemas, lambda parent, change: _find_name(tree.names, parent, change.logical_id)
     )
     collector.collect_root(desired.root, after, prediction)
-    changes = dict(_flat(desired.root, prediction, side.names))
-    return PredictedPlan(collector.result(), changes, side.names)
+    changes = dict(_flatten(desired.root, prediction, tree.names))
+    return PredictedPlan(collector.result(), changes, tree.names)
 
 
 def kept_parameters(desired: DesiredStack, live: LiveStack) -> tuple[str, ...]:
-    """Parameters whose value stays as it is (UsePreviousValue): the desired gives none, and nothing
-    else does.
+    """Return the parameters that keep the stack's value (UsePreviousValue): they have no default,
+    or are NoEcho, and neither the desired stack nor an earlier root gives them one.
 
-    That of a NoEcho parameter is in no release, so restoring one keeps what the stack has.
+    The value of a NoEcho parameter is in no release, so restoring a release keeps the stack's.
     """
     try:
-        return tuple(_kept(parse_template(desired.body), desired, live))
+        return tuple(_list_kept(parse_template(desired.body), desired, live))
     except ValidationError:
         return ()
 
 
-def _kept(template: Template, desired: DesiredStack, live: LiveStack) -> list[str]:
-    without = [
-        name for name, each in template.parameters.items() if each.no_echo or each.default is None
-    ]
+def _list_kept(template: Template, desired: DesiredStack, live: LiveStack) -> list[str]:
     given = {*desired.parameters, *desired.missing}
-    return [name for name in without if name not in given and name in live.stack.parameters]
+    return [
+        name
+        for name, parameter in template.parameters.items()
+        if (parameter.no_echo or parameter.default is None)
+        and name not in given
+        and name in live.stack.parameters
+    ]
 
 
 def diff_with_live(desired: DesiredStack, live: LiveStack | None) -> Diff:
-    """What making the live stack what the desired says would do, without asking anything else of
-    AWS.
+    """Return what making the live stack the desired one would change.
 
-    Parameters that nothing gives a value keep the stack's, unless their declaration changed (an
-    image's tag stands in its description). Raises TemplateError where one of the templates has what
-    only AWS understands.
+    Parameters without a value keep the stack's, unless their declaration changed (an image's tag
+    stands in its description).
+
+    Raises:
+        TemplateError: SW503 a template has something that only AWS understands.
     """
-    found = predict_stack(_carried(desired, live) if live else desired, live)
-    if found.problem:
-        raise TemplateError.of(
-            "SW503", f"{desired.root} cannot be compared with {desired.stack}: {found.problem}"
-        )
-    return found.diff
+    predicted = predict_stack(_keep_missing(desired, live) if live else desired, live)
+    if predicted.problem:
+        message = f"{desired.root} cannot be compared with {desired.stack}: {predicted.problem}"
+        raise TemplateError.of("SW503", message)
+    return predicted.diff
 
 
-def _carried(desired: DesiredStack, live: LiveStack) -> DesiredStack:
+def _keep_missing(desired: DesiredStack, live: LiveStack) -> DesiredStack:
+    """Give missing parameters whose declaration is unchanged the values of the live stack."""
     try:
         old, new = (
             parse_template(text).data.get("Parameters") or {}
@@ -122,52 +129,54 @@ def _carried(desired: DesiredStack, live: LiveStack) -> DesiredStack:
     except ValidationError:
         return desired
     values = live.stack.parameters
-    same = {
+    kept = {
         name: values[name]
         for name in desired.missing
         if name in values and old.get(name) == new.get(name)
     }
-    missing = tuple(name for name in desired.missing if name not in same)
-    return replace(desired, parameters={**desired.parameters, **same}, missing=missing)
+    missing = tuple(name for name in desired.missing if name not in kept)
+    return replace(desired, parameters={**desired.parameters, **kept}, missing=missing)
 
 
-def _named(names: Mapping[Place, str], parent: str, logical_id: str) -> str:
+def _find_name(names: Mapping[Place, str], parent: str, logical_id: str) -> str:
     return names.get((parent, logical_id)) or nested_name(parent, logical_id)
 
 
-def _flat(
-    name: str, prediction: Prediction, names: Mapping[Place, str]
+def _flatten(
+    stack: str, prediction: Prediction, names: Mapping[Place, str]
 ) -> Iterator[tuple[Place, ResourceChange]]:
+    """Yield the changes of a stack and its nested stacks by their places."""
     for change in prediction.changes:
-        yield (name, change.logical_id), change
+        yield (stack, change.logical_id), change
         if change.nested:
-            yield from _flat(_named(names, name, change.logical_id), change.nested, names)
+            child = _find_name(names, stack, change.logical_id)
+            yield from _flatten(child, change.nested, names)
 
 
-def _news(template: Template, live: LiveStack | None, name: str) -> str:
-    """What changed in the declaration of a parameter, for a reader who wonders what its value will
-    be."""
+def _describe_declaration(template: Template, live: LiveStack | None, name: str) -> str:
+    """Return what changed in a parameter's declaration, which hints at its coming value."""
     old = (parse_template(live.template).data.get("Parameters") or {}) if live else {}
-    return (
-        describe_declaration_change(old, template.data["Parameters"], name)
-        if name in old and name in template.parameters
-        else ""
-    )
+    if name not in old or name not in template.parameters:
+        return ""
+    return describe_declaration_change(old, template.data["Parameters"], name)
 
 
-def _pseudo(desired: DesiredStack) -> Pseudo:
-    """As far as it is known before there is a stack."""
-    found = [match[1] for match in map(_REGION.match, desired.urls.values()) if match]
-    region = found[0] if found else "us-east-1"
+def _pseudo_of_new_stack(desired: DesiredStack) -> Pseudo:
+    """Return the pseudo parameters as far as they are known before there is a stack."""
+    regions = [match[1] for match in map(_REGION.match, desired.urls.values()) if match]
+    region = regions[0] if regions else "us-east-1"
     return Pseudo(desired.stack, region=region, account_id="${AWS::AccountId}")
 
 
-class _Target:
-    """The templates of a desired as a tree. Nested ones are found by what they hold: addresses name
-    it by its hash."""
+class _DesiredTree:
+    """The templates of a desired stack as a tree.
+
+    A nested template is found by its address, or by the hash of its text, which is its name in the
+    bucket.
+    """
 
     def __init__(self, desired: DesiredStack) -> None:
-        self._target = desired
+        self._desired = desired
         self._by_hash = {
             hashlib.sha256(text.encode()).hexdigest(): name
             for name, text in desired.templates.items()
@@ -175,41 +184,42 @@ class _Target:
         self._by_url = {url: name for name, url in desired.urls.items()}
         self.names: dict[Place, str] = {}
 
-    def stack(self, pseudo: Pseudo, live: LiveStack | None) -> StackSide:
-        template = parse_template(self._target.body)
-        given: dict[str, Any] = hidden_parameters(template, self._target.parameters)
-        for name in template.parameters:
-            if name in self._target.missing:
-                given[name] = Unknown(
-                    f"${{{name}}}", (f"{PARAMETER}{name}{_news(template, live, name)}",), fresh=True
-                )
-            elif live and name in _kept(template, self._target, live):
-                given.setdefault(name, live.stack.parameters[name])
-        return StackSide(
-            template,
-            given,
-            pseudo,
-            nested=self._nested(self._target.root, template, pseudo, live),
-            tags=self._target.tags,
-        )
+    def build(self, pseudo: Pseudo, live: LiveStack | None) -> StackSide:
+        """Return the root with its nested stacks; parameters without a value are unknown.
 
-    def _nested(
+        Raises:
+            ValidationError: a template has something that only AWS understands.
+        """
+        desired = self._desired
+        template = parse_template(desired.body)
+        kept = _list_kept(template, desired, live) if live else ()
+        values: dict[str, Any] = hidden_parameters(template, desired.parameters)
+        for name in template.parameters:
+            if name in desired.missing:
+                cause = f"{PARAMETER}{name}{_describe_declaration(template, live, name)}"
+                values[name] = Unknown(f"${{{name}}}", (cause,), fresh=True)
+            elif live and name in kept:
+                values.setdefault(name, live.stack.parameters[name])
+        nested = self._build_nested(desired.root, template, pseudo, live)
+        return StackSide(template, values, pseudo, nested=nested, tags=desired.tags)
+
+    def _build_nested(
         self, parent: str, template: Template, pseudo: Pseudo, live: LiveStack | None
     ) -> dict[str, StackSide]:
-        found = {}
+        sides = {}
         for logical_id, resource in template.resources.items():
-            name = self._name(resource.properties.get("TemplateURL"))
+            name = self._find_template(resource.properties.get("TemplateURL"))
             if resource.type != STACK_TYPE or name is None:
                 continue
             self.names[parent, logical_id] = name
             child = live.nested.get(logical_id) if live else None
-            template_ = parse_template(self._target.templates[name])
-            inner = self._nested(name, template_, pseudo, child)
+            inner = parse_template(self._desired.templates[name])
+            nested = self._build_nested(name, inner, pseudo, child)
             own = pseudo if child is None else pseudo_parameters(child.stack, pseudo)
-            found[logical_id] = StackSide(template_, {}, own, nested=inner, tags=self._target.tags)
-        return found
+            sides[logical_id] = StackSide(inner, {}, own, nested=nested, tags=self._desired.tags)
+        return sides
 
-    def _name(self, url: Any) -> str | None:
+    def _find_template(self, url: Any) -> str | None:
         if not isinstance(url, str):
             return None
         return self._by_url.get(url) or self._by_hash.get(posixpath.basename(url).partition(".")[0])

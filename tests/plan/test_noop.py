@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from stackwright.plan import noop, plan
+from stackwright.plan import noop
+from stackwright.plan.freshness import find_stale_reason
 from stackwright.plan.live_stack import LiveStack
 from stackwright.plan.model import DesiredStack, RootAction
 from tests.support.aws import REGION, client
@@ -42,7 +43,7 @@ def test_noop_takes_one_call_for_a_known_stack(aws: Account) -> None:
         False,
     )
     assert dict(aws.aws.calls) == {"get_template": 1}
-    assert plan.find_stale_reasons(made, aws.live(), aws.aws) is None
+    assert find_stale_reason(made, aws.live(), aws.aws) is None
 
 
 def test_missing_stack_needs_a_change_set() -> None:

@@ -20,6 +20,7 @@ from stackwright.core.errors import AwsError, InputError
 from stackwright.diff.model import Diff, Effect
 from stackwright.emulator import RequestFault
 from stackwright.plan import live_stack, plan
+from stackwright.plan.freshness import find_stale_reason
 from stackwright.plan.guardrails import ApprovalFlag, find_dangerous_changes
 from stackwright.plan.live_stack import LiveStack
 from stackwright.plan.model import (
@@ -1195,18 +1196,18 @@ def test_root_with_missing_inputs_is_predicted(aws: Account) -> None:
 def test_plan_is_stale_after_another_update(aws: Account) -> None:
     aws.deploy()
     ours = aws.preview(target(parameters={"Level": "debug"}))
-    assert plan.find_stale_reasons(ours, aws.live(), aws.aws) is None
+    assert find_stale_reason(ours, aws.live(), aws.aws) is None
     aws.execute(aws.preview(target(parameters={"Level": "warn"})))
-    reason = plan.find_stale_reasons(ours, aws.live(), aws.aws)
+    reason = find_stale_reason(ours, aws.live(), aws.aws)
     assert reason is not None
     assert reason.startswith(f"{STACK} was updated meanwhile")
 
 
 def test_plan_of_a_first_creation_is_stale_once_the_stack_exists(aws: Account) -> None:
     ours = aws.preview(target())
-    assert plan.find_stale_reasons(ours, aws.live(), aws.aws) is None
+    assert find_stale_reason(ours, aws.live(), aws.aws) is None
     aws.execute(aws.preview(target()))
-    assert plan.find_stale_reasons(ours, aws.live(), aws.aws) == f"{STACK} was created meanwhile"
+    assert find_stale_reason(ours, aws.live(), aws.aws) == f"{STACK} was created meanwhile"
 
 
 @pytest.mark.parametrize(
@@ -1220,7 +1221,7 @@ def test_plan_of_a_first_creation_is_stale_once_the_stack_exists(aws: Account) -
             "was updated meanwhile (2026-11-04T09:30:00+00:00)",
         ),
         ({"status": "UPDATE_IN_PROGRESS"}, [], "was CREATE_COMPLETE and is UPDATE_IN_PROGRESS"),
-        ({"parameters": {"A": "b"}}, [], "the parameters of news-dev-app are not what they were"),
+        ({"parameters": {"A": "b"}}, [], "the parameters of news-dev-app have changed"),
         ({}, [None], "was deleted, by somebody or by another update"),
         (
             {},
@@ -1236,9 +1237,9 @@ def test_stale_reason_names_what_moved(
     found = preview(made)
     made.answers[arn("one")] = answer or made.answers[arn("one")]
     current = LiveStack.of("app", replace(stack(), **now), TOPIC)
-    said = plan.find_stale_reasons(found, current, made)
+    said = find_stale_reason(found, current, made)
     assert said is None if reason is None else reason in str(said)
-    assert plan.find_stale_reasons(found, None, made) == f"{STACK} does not exist any more"
+    assert find_stale_reason(found, None, made) == f"{STACK} does not exist any more"
 
 
 # --- the saved plan

@@ -249,7 +249,10 @@ def test_two_environments_with_one_prefix_do_not_meet(
     before = client("cloudformation").describe_stacks()["Stacks"]
     refused = shop.run(command[0], "--env", "qa", *command[1:])
     assert refused.returncode == 1
-    assert "params/qa.yaml:1: error SW889 shop-dev-base is of the environment dev" in refused.stderr
+    assert (
+        "params/qa.yaml:1: error SW889 shop-dev-base belongs to the environment dev"
+        in refused.stderr
+    )
     assert client("cloudformation").describe_stacks()["Stacks"] == before
     assert "or, if qa is dev: tags: {environment: dev}" in refused.stderr
     shop.write({"params/qa.yaml": "prefix: shop-dev\ntags: {environment: dev}\n"})
