@@ -200,7 +200,7 @@ def test_a_plan_that_fails_fails_the_job_with_what_it_said(shell: Shell):
 
 
 def test_another_plan_than_the_approved_one_is_refused(shell: Shell):
-    check = script("environment", "apply", "The plan is the one that was approved")
+    check = script("environment", "apply", "Check that the plan is the approved one")
     (shell.folder / "plan.json").write_text("sealed")
     digest = hashlib.sha256(b"sealed").hexdigest()
     assert shell.run(check, SHA256=digest).returncode == 0
@@ -230,7 +230,7 @@ COMMENT = {
     "COMMENT": "repos/o/n/issues/comments",
     "RUN": "url",
 }
-WRITE = ("pull-request", "comment", "Write the comment, or write it anew")
+WRITE = ("pull-request", "comment", "Write or update the comment")
 
 
 def test_the_first_comment_is_posted(shell: Shell):
@@ -272,7 +272,9 @@ def test_every_environment_but_local_is_in_the_comment(shell: Shell):
         (shell.folder / f"params/{name}.yaml").touch()
         (shell.folder / f"build/{name}").mkdir(parents=True)
     shell.program(".venv/bin/python", 'case "$*" in *dev*) exit 1 ;; esac; echo "Plan: nothing"')
-    run = shell.run(script("pull-request", "review", "What deploying it would do"), BASE="abc")
+    run = shell.run(
+        script("pull-request", "review", "Show what deploying it would change"), BASE="abc"
+    )
     assert run.returncode == 0, run.stderr
     text = (shell.folder / "diff.md").read_text()
     assert text.splitlines()[1:] == [
@@ -352,7 +354,7 @@ def test_the_steps_deploy_what_was_planned_and_then_find_nothing_to_do(checkout:
     assert planned.returncode == 0, planned.stderr
     assert checkout.outputs()["changes"] == "true"
     assert "Topic" in (checkout.folder / "GITHUB_STEP_SUMMARY").read_text()
-    check = script("environment", "apply", "The plan is the one that was approved")
+    check = script("environment", "apply", "Check that the plan is the approved one")
     assert checkout.run(check, SHA256=checkout.outputs()["sha256"]).returncode == 0
     applied = checkout.run(script("environment", "apply", "Apply"), ALLOW="", **given)
     assert applied.returncode == 0, applied.stderr

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -119,3 +123,21 @@ def test_unfinished_venv_does_not_start_itself_for_ever(checkout: Path) -> None:
     result = run([*BARE, "render.py", "render"], checkout)
     assert result.returncode == 1
     assert "hint: make install" in result.stderr
+
+
+def test_every_dependency_is_looked_for() -> None:
+    """render.py names the modules of the packages in pyproject.toml."""
+    text = (REPOSITORY / "pyproject.toml").read_text()
+    listed = tomllib.loads(text)["project"]["dependencies"]
+    names = {re.split(r"[<>=\[]", line)[0] for line in listed}
+    distributions = packages_distributions()
+    modules = {
+        module for module, owners in distributions.items() if names & {o.lower() for o in owners}
+    }
+    spec = spec_from_file_location("render_py", RENDER_PY)
+    assert spec is not None
+    assert spec.loader is not None
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert set(script.PACKAGES) <= modules
+    assert len(script.PACKAGES) == len(names)
