@@ -40,11 +40,11 @@ def read_arn_kinds(action: str) -> tuple[ArnKind, ...] | None:
     if entry is None:
         return None
     formats = {key.lower(): value for key, value in known.get("Resources", {}).items()}
-    named = [each.lower() for each in entry.get("Resources", ())]
+    kinds = [kind.lower() for kind in entry.get("Resources", ())]
     return tuple(
-        _kind(service, each, text, formats[each])
-        for each in named
-        for text in formats[each]["ARNFormats"]
+        _kind(service, kind, text, formats[kind])
+        for kind in kinds
+        for text in formats[kind]["ARNFormats"]
     )
 
 

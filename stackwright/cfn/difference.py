@@ -58,7 +58,7 @@ class LeafDifference(Struct, frozen=True):
         """Whether the value surely differs: both are known, or the new one cannot be the old
         one."""
         return self.real and not any(
-            not found.certain and found.fresh for found in find_unknowns(self.after)
+            not unknown.certain and unknown.fresh for unknown in find_unknowns(self.after)
         )
 
 
@@ -84,9 +84,9 @@ def diff_values(before: Any, after: Any, path: Path = ()) -> Iterator[LeafDiffer
             new = after[index] if index < len(after) else MISSING
             yield from diff_values(old, new, (*path, index))
     else:
-        found = LeafDifference(path, before, after)
-        if found.real or found.unseen:
-            yield found
+        difference = LeafDifference(path, before, after)
+        if difference.real or difference.unseen:
+            yield difference
 
 
 def value_at(tree: Any, path: Path) -> Any:

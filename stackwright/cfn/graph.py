@@ -73,7 +73,10 @@ def _needs(template: Template, resource: Resource) -> Iterator[str]:
     path = ("Resources", resource.logical_id)
     for name in resource.depends_on:
         if name not in template.resources:
-            text = f"Template format error: Unresolved resource dependencies [{name}] in the Resources block of the"
+            text = (
+                f"Template format error: Unresolved resource dependencies [{name}] in the "
+                "Resources block of the"
+            )
             raise ValidationError(f"{text} template", (*path, "DependsOn"))
         yield name
     for name, _ in find_references(resource.properties):
@@ -97,9 +100,9 @@ def order_resources(template: Template) -> list[str]:
         text = f"Circular dependency between resources: [{', '.join(members)}]"
         raise ValidationError(text, ("Resources", members[0])) from None
     position = {name: index for index, name in enumerate(needs)}
-    found: list[str] = []
+    order: list[str] = []
     while sorter.is_active():
         ready = sorted(sorter.get_ready(), key=position.__getitem__)
-        found += ready
+        order += ready
         sorter.done(*ready)
-    return found
+    return order

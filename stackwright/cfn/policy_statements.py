@@ -13,25 +13,22 @@ _DOCUMENTS = frozenset(("PolicyDocument", "AssumeRolePolicyDocument", "ResourceP
 
 
 def read_statements(value: Any, effect: str) -> Iterator[Mapping[str, Any]]:
-    """All statements, at any depth and in JSON text, that have that effect, or may have it.
+    """The statements, at any depth and in JSON text, that have an effect or may have it.
 
-    Branches of ``Fn::If`` are all looked into; what stands in a statement's place and cannot be
-    read is its Action.
+    All branches of ``Fn::If`` count. A statement that cannot be read, such as a ``Ref``, is given
+    as the Action of a statement of its own.
     """
     if isinstance(value, Mapping):
         if _has(value, effect):
             yield value
-        for key, each in value.items():
+        for key, item in value.items():
             if key in _DOCUMENTS:
-                yield from (
-                    {"Action": item}
-                    for item in (each if isinstance(each, list) else [each])
-                    if _unread(item)
-                )
-            yield from read_statements(each, effect)
+                statements = item if isinstance(item, list) else [item]
+                yield from ({"Action": statement} for statement in statements if _unread(statement))
+            yield from read_statements(item, effect)
     elif isinstance(value, list):
-        for each in value:
-            yield from read_statements(each, effect)
+        for item in value:
+            yield from read_statements(item, effect)
     elif isinstance(value, str):
         yield from read_statements(_read(value), effect)
 

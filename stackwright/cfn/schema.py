@@ -179,12 +179,12 @@ class ResourceType:
         return None
 
     def _step(self, node: Mapping[str, Any], part: str | int) -> Mapping[str, Any]:
-        found: Any = (
+        child: Any = (
             node.get("items", {})
             if isinstance(part, int)
             else node.get("properties", {}).get(part, {})
         )
-        return found if isinstance(found, Mapping) else {}
+        return child if isinstance(child, Mapping) else {}
 
     def has_attribute(self, name: str) -> bool:
         """Whether ``Fn::GetAtt`` may name it: any property of the model, also the ones that were

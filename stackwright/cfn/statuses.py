@@ -1,8 +1,8 @@
 """What each status of a stack means, and how to recover a stack that cannot be updated.
 
 Sources:
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html (status codes),
-.../UserGuide/using-cfn-updating-stacks-continueupdaterollback.html,
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+(status codes), .../UserGuide/using-cfn-updating-stacks-continueupdaterollback.html,
 .../UserGuide/stack-failure-options.html, .../APIReference/API_ContinueUpdateRollback.html (from
 UPDATE_ROLLBACK_FAILED only), .../APIReference/API_RollbackStack.html (from CREATE_FAILED and
 UPDATE_FAILED only; it lists the stable states).

@@ -108,10 +108,10 @@ class Template:
 
 @lru_cache(maxsize=64)
 def parse_template(text: str) -> Template:
-    """Read a template; the same one for the same text, which is asked for in many places.
+    """The template in a text; cached, since many stages parse the same text.
 
     Raises:
-        ValidationError: with CloudFormation's text, where it would refuse it, and the line.
+        ValidationError: CloudFormation would refuse it; with its text and the line.
     """
     data, lines = _read(text)
     try:
@@ -119,14 +119,14 @@ def parse_template(text: str) -> Template:
     except ValidationError as error:
         if error.line or not error.path:
             raise
-        found = _nearest(lines, error.path)
-        raise ValidationError(error.message, error.path, found) from None
+        line = _nearest(lines, error.path)
+        raise ValidationError(error.message, error.path, line) from None
 
 
 def declared_keys(text: str) -> Template:
-    """What a template that AWS has taken declares, as far as that can be read: macros are not run,
-    and a resource or parameter that only they understand is left out. Of the sections, it has
-    ``parameters`` and ``resources``.
+    """The parameters and resources of a template that AWS has accepted; other sections are empty.
+
+    Macros are not run, and a declaration that only a macro understands is left out.
 
     Raises:
         ValidationError: the text is no template at all.
@@ -137,27 +137,25 @@ def declared_keys(text: str) -> Template:
         data, lines = _read(text)
     if not isinstance(data, Mapping):
         raise ValidationError("Template format error: unsupported structure.")
-    parameters, resources = (
-        _readable(data, "Parameters", _parameter),
-        _readable(data, "Resources", _known),
-    )
+    parameters = _readable(data, "Parameters", _parameter)
+    resources = _readable(data, "Resources", _without_macro_keys)
     return Template(data, parameters, {}, {}, resources, {}, lines=lines)
 
 
 def _readable(
     data: Mapping[str, Any], section: str, make: Callable[[str, Any], _T]
 ) -> dict[str, _T]:
-    found = {}
+    declarations = {}
     for name, value in _section(data, section).items():
         with suppress(ValidationError):
-            found[str(name)] = make(str(name), value)
-    return found
+            declarations[str(name)] = make(str(name), value)
+    return declarations
 
 
-def _known(name: str, value: Any) -> Resource:
+def _without_macro_keys(name: str, value: Any) -> Resource:
     """A resource without the attributes that only a macro reads (``Connectors`` of AWS SAM)."""
     kept = (
-        {key: each for key, each in value.items() if key in _RESOURCE_KEYS}
+        {key: item for key, item in value.items() if key in _RESOURCE_KEYS}
         if isinstance(value, Mapping)
         else value
     )
@@ -175,7 +173,10 @@ def _read(text: str) -> tuple[Any, dict[Path, int]]:
         try:
             return json.loads(text, object_pairs_hook=_unique_pairs), {}
         except json.JSONDecodeError as error:
-            message = f"Template format error: JSON not well-formed. (line {error.lineno}, column {error.colno})"
+            message = (
+                f"Template format error: JSON not well-formed. (line {error.lineno}, column "
+                f"{error.colno})"
+            )
             raise ValidationError(message, (), error.lineno) from None
     try:
         root = compose_yaml(text, "")
@@ -249,20 +250,23 @@ def _limits(data: Mapping[str, Any]) -> None:
     ):
         count = len(_section(data, name))
         if count > limit:
-            text = f"Template format error: Number of {name.lower()}, {count}, is greater than maximum allowed, {limit}"
+            text = (
+                f"Template format error: Number of {name.lower()}, {count}, is greater than "
+                f"maximum allowed, {limit}"
+            )
             raise ValidationError(text, (name,))
 
 
 def _each(data: Mapping[str, Any], section: str, make: Callable[[str, Any], _T]) -> dict[str, _T]:
-    found = {}
+    declarations = {}
     for name, value in _section(data, section).items():
         if section != "Mappings" and not _ALPHANUMERIC.fullmatch(str(name)):
             noun = section.removesuffix("s")
             raise ValidationError(
                 f"Template format error: {noun} name {name} is non alphanumeric.", (section, name)
             )
-        found[name] = make(name, value)
-    return found
+        declarations[name] = make(name, value)
+    return declarations
 
 
 def _description(data: Mapping[str, Any]) -> str | None:
@@ -336,7 +340,10 @@ def _parameter(name: str, value: Any) -> Parameter:
 def _mapping_table(name: str, value: Any) -> Mapping[str, Mapping[str, Any]]:
     good = isinstance(value, Mapping) and all(isinstance(row, Mapping) for row in value.values())
     if not good:
-        text = "Template format error: Every Mappings object member must contain a String key and an object value."
+        text = (
+            "Template format error: Every Mappings object member must contain a String key and an "
+            "object value."
+        )
         raise ValidationError(text, ("Mappings", name))
     for top, row in value.items():
         for second, cell in row.items():
@@ -356,7 +363,10 @@ def _resource(name: str, value: Any) -> Resource:
             "Template format error: Any Resources member must be an object.", path
         )
     if not isinstance(value.get("Type"), str) or not value["Type"]:
-        text = f"Template format error: [/Resources/{name}] Every Resources object must contain a Type member."
+        text = (
+            f"Template format error: [/Resources/{name}] Every Resources object must contain a "
+            "Type member."
+        )
         raise ValidationError(text, path)
     unknown = sorted(set(value) - _RESOURCE_KEYS)
     if unknown:
@@ -400,7 +410,10 @@ def _depends_on(path: Path, value: Any) -> tuple[str, ...]:
 
 def _output(name: str, value: Any) -> Output:
     if not isinstance(value, Mapping) or "Value" not in value:
-        text = f"Template format error: Output {name} is malformed. Every Outputs member must contain a Value object"
+        text = (
+            f"Template format error: Output {name} is malformed. Every Outputs member must contain "
+            "a Value object"
+        )
         raise ValidationError(text, ("Outputs", name))
     export = value.get("Export")
     if export is not None and (not isinstance(export, Mapping) or "Name" not in export):

@@ -80,7 +80,10 @@ def _conditions(template: Template) -> None:
     for path, condition in named:
         if condition is not None and condition not in template.conditions:
             block = path[0]
-            text = f"Template error: unresolved condition dependency {condition} in the {block} block of the template"
+            text = (
+                f"Template error: unresolved condition dependency {condition} in the {block} block "
+                "of the template"
+            )
             raise ValidationError(text, path)
 
 
@@ -151,7 +154,10 @@ def _function(template: Template, name: str, argument: Any, path: Path) -> None:
     else:
         known = name in _FUNCTIONS
         if name == "Fn::FindInMap" and isinstance(argument, list) and len(argument) > 3:
-            text = "Template error: every Fn::FindInMap object requires three parameters, the map name, map key and the"
+            text = (
+                "Template error: every Fn::FindInMap object requires three parameters, the map "
+                "name, map key and the"
+            )
             raise ValidationError(f"{text} attribute for return value", path)
     if name.startswith("Fn::") and not known:
         text = f"Template Error: Encountered unsupported function: {name} Supported functions are:"
@@ -164,7 +170,10 @@ def _references(template: Template, schemas: Schemas, value: Any, path: Path) ->
         list(value) if isinstance(value, tuple) else value
     ):
         if attribute is None and name not in known:
-            text = f"Template format error: Unresolved resource dependencies [{name}] in the {path[0]} block of the"
+            text = (
+                f"Template format error: Unresolved resource dependencies [{name}] in the "
+                f"{path[0]} block of the"
+            )
             raise ValidationError(f"{text} template", path)
         if attribute is not None:
             _attribute(template, schemas, name, attribute, path)
@@ -178,5 +187,8 @@ def _attribute(template: Template, schemas: Schemas, name: str, attribute: str, 
         )
     known = schemas.get(resource.type)
     if attribute and known is not None and not known.has_attribute(attribute):
-        text = f"Template error: resource {name} does not support attribute type {attribute} in Fn::GetAtt"
+        text = (
+            f"Template error: resource {name} does not support attribute type {attribute} in "
+            "Fn::GetAtt"
+        )
         raise ValidationError(text, path)

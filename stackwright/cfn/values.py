@@ -206,4 +206,4 @@ def first_unknown(value: Any) -> Unknown | None:
         if isinstance(value, Mapping)
         else []
     )
-    return next((found for item in items if (found := first_unknown(plain_data(item)))), None)
+    return next((unknown for item in items if (unknown := first_unknown(plain_data(item)))), None)

@@ -15,7 +15,7 @@ _ENTRIES = 2000
 
 
 class Cache:
-    """One kind of results of one project."""
+    """The cached results of one kind, such as renderings, of one project."""
 
     def __init__(self, project: Path, kind: str, entries: int = _ENTRIES) -> None:
         self._entries = entries
@@ -24,7 +24,7 @@ class Cache:
 
     @staticmethod
     def key(*parts: str | bytes) -> str:
-        """The hash of the parts and of where each ends."""
+        """The SHA-256 of the parts and their lengths, in hexadecimal."""
         digest = hashlib.sha256()
         for part in parts:
             data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
@@ -32,14 +32,14 @@ class Cache:
         return digest.hexdigest()
 
     def get(self, key: str) -> bytes | None:
-        """What was kept under the key, if it is there."""
+        """The data kept under a key; None where there is none."""
         try:
             return (self.folder / key).read_bytes()
         except OSError:
             return None
 
     def put(self, key: str, data: bytes) -> None:
-        """Keep ``data``; the oldest entries go where there are too many."""
+        """Keep ``data``; deletes the oldest half where there are too many entries."""
         with contextlib.suppress(OSError):
             self.prepare()
             temporary = self.folder / f"{key}.{os.getpid()}"

@@ -1,13 +1,14 @@
-"""Everything that can go wrong, as a tree; nothing here prints.
+"""The exceptions that carry problems to the user; nothing here prints.
 
-StackwrightError            carries the problems to show; exit 1 |-- InputError              params,
-dotenv files, schema, command line |-- TemplateError           a template that does not render, or
-renders to something that is not a template |-- WiringError             a Parameter without one
-source |-- OutputError             build/ cannot be written |-- EmulatorError           the local
-CloudFormation does not start or answer, or a rehearsal fails |-- DeployError             a
-deployment is refused, or did not end in the state asked for |-- AwsError                AWS refuses
-a call, or cannot be reached `-- ImageError              podman, docker or a registry fails, or an
-image is not there
+StackwrightError             problems to show; exit status 1
+|-- InputError               params, dotenv files, schema, command line
+|-- TemplateError            a template does not render, or renders to no template
+|-- WiringError              a Parameter has no source or several, or an Output no use
+|-- OutputError              build/ cannot be written
+|-- EmulatorError            the local CloudFormation or a rehearsal fails
+|-- DeployError              a deployment is refused, or a stack ends in a wrong state
+|-- AwsError                 AWS refuses a call, or cannot be reached
+`-- ImageError               podman, docker or a registry fails, or an image is missing
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .model import Location, Problem
 
 
 class StackwrightError(Exception):
-    """A failure that the user can mend: one or more problems, all found at once."""
+    """A failure that the user can correct, with all its problems."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)

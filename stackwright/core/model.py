@@ -33,7 +33,10 @@ def key_with_dot(path: ParameterPath) -> tuple[str, str] | None:
         parts = str(key).split(".")
         if len(parts) > 1 and all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", part) for part in parts):
             owner = f" of {dotted(path[:index])}" if index else ""
-            message = f"{key!r}{owner}: with a dot in it, that is one key, not {parts[-1]} in {'.'.join(parts[:-1])}"
+            message = (
+                f"{key!r}{owner}: with a dot in it, that is one key, not {parts[-1]} in "
+                f"{'.'.join(parts[:-1])}"
+            )
             return message, f"write {' below '.join(f'{part}:' for part in reversed(parts))}"
     return None
 
@@ -166,8 +169,8 @@ class Config(Struct, frozen=True):
     def account(self) -> str | None:
         """The twelve digits of the account that the parameters name (``account_id``), if they
         do."""
-        found = self.parameters.get("account_id")
-        return str(found) if found else None
+        account = self.parameters.get("account_id")
+        return str(account) if account else None
 
     @property
     def prefix(self) -> str:
@@ -216,10 +219,10 @@ class Document(Struct, frozen=True):
 
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
         """Logical ID -> resource."""
-        found = self.body.get("Resources")
+        resources = self.body.get("Resources")
         return (
-            {k: v for k, v in found.items() if isinstance(v, dict)}
-            if isinstance(found, dict)
+            {k: v for k, v in resources.items() if isinstance(v, dict)}
+            if isinstance(resources, dict)
             else {}
         )
 
@@ -297,7 +300,7 @@ class Rendering(Struct, frozen=True):
 
     def document(self, name: str) -> Document | None:
         """The document called ``app`` or ``app/network``, if it is there."""
-        return next((each for each in self.documents if each.name == name), None)
+        return next((document for document in self.documents if document.name == name), None)
 
 
 class Report(Struct, frozen=True):
@@ -357,8 +360,8 @@ def url_suffix(region: str) -> str:
     Source:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/pseudo-parameter-reference.html
     """
-    found = (suffix for start, suffix in _URL_SUFFIXES.items() if region.startswith(f"{start}-"))
-    return next(found, "amazonaws.com")
+    suffixes = (suffix for start, suffix in _URL_SUFFIXES.items() if region.startswith(f"{start}-"))
+    return next(suffixes, "amazonaws.com")
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,13 +153,13 @@ class _Comparison:
             if name in self.new.active:
                 self.outcome(name)
         self._retyped()
-        found = {name: change for name, change in self._changes.items() if change is not None}
+        changes = {name: change for name, change in self._changes.items() if change is not None}
         if self.old:
             gone = self.old.active - self.new.active
-            found |= {name: _removed(self.old, name) for name in gone}
+            changes |= {name: _removed(self.old, name) for name in gone}
         outputs = self.new.outputs()
         changed = dict(self._outputs(outputs))
-        return Prediction(tuple(found[name] for name in sorted(found)), changed, outputs)
+        return Prediction(tuple(changes[name] for name in sorted(changes)), changed, outputs)
 
     def outcome(self, logical_id: str) -> tuple[ResourceChange | None, ResolvedStack | None]:
         """The change of a resource of the new template (None: none), and the old side if it exists
@@ -179,7 +179,10 @@ class _Comparison:
             name for name in both if self.old.resource(name).type != self.new.resource(name).type
         ]
         if names:
-            text = "Update of resource type is not permitted. The new template modifies resource type of the following"
+            text = (
+                "Update of resource type is not permitted. The new template modifies resource type "
+                "of the following"
+            )
             raise ValidationError(
                 f"{text} resources: [{', '.join(names)}]", ("Resources", names[0], "Type")
             )
@@ -236,15 +239,19 @@ class _Comparison:
         before, after = old.resolved(name), self.new.resolved(name)
         known = self.new.type(name)
         unequal = list(diff_values(before, after))
-        found = [property_change(item, known) for item in unequal]
+        properties = [property_change(item, known) for item in unequal]
         details = list(self._listed(unequal, before, after, known))
         details += self._stack_tags(known)
         nested = self._nested(name, old)
         if self.new.resource(name).type == STACK_TYPE:
             details = describe_nested_stack(details, nested)
-        if not details and not any(item.real for item in found) and not (nested and nested.changes):
+        if (
+            not details
+            and not any(item.real for item in properties)
+            and not (nested and nested.changes)
+        ):
             return None
-        return self._change(name, old, known, tuple(found), tuple(details), nested)
+        return self._change(name, old, known, tuple(properties), tuple(details), nested)
 
     def _change(
         self,

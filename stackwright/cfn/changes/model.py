@@ -110,8 +110,8 @@ class Detail(Struct, frozen=True):
             target |= {"Path": self.path, "AttributeChangeType": self.change}
             values = {"BeforeValue": self.before, "AfterValue": self.after}
             target |= {key: value for key, value in values.items() if value is not None}
-        found = {"Target": target, "Evaluation": self.evaluation, "ChangeSource": self.source}
-        return found | ({"CausingEntity": self.cause} if self.cause else {})
+        shown = {"Target": target, "Evaluation": self.evaluation, "ChangeSource": self.source}
+        return shown | ({"CausingEntity": self.cause} if self.cause else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +141,12 @@ class ResourceChange:
     @property
     def scope(self) -> list[str]:
         """The attributes that change, in the API's order."""
-        found = {detail.attribute for detail in self.details}
-        return [name for name in (*ATTRIBUTES, "Tags") if name in found]
+        attributes = {detail.attribute for detail in self.details}
+        return [name for name in (*ATTRIBUTES, "Tags") if name in attributes]
 
     def to_api(self, include_property_values: bool = True) -> dict[str, Any]:
         """The ``ResourceChange`` of ``DescribeChangeSet``; the contexts are JSON in a string."""
-        found: dict[str, Any] = {
+        shown: dict[str, Any] = {
             "Action": str(self.action),
             "LogicalResourceId": self.logical_id,
             "ResourceType": self.type,
@@ -163,7 +163,7 @@ class ResourceChange:
             optional |= {
                 key: value_text(value) for key, value in contexts.items() if value is not None
             }
-        return found | {key: value for key, value in optional.items() if value is not None}
+        return shown | {key: value for key, value in optional.items() if value is not None}
 
     def _api_details(self, include_property_values: bool) -> list[dict[str, Any]]:
         shown = [detail.to_api(include_property_values) for detail in self.details]

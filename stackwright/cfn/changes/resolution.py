@@ -51,16 +51,19 @@ class ResolvedStack:
         return self._attributes[logical_id]
 
     def outputs(self) -> dict[str, Traced]:
-        found = {}
+        outputs = {}
         for name, output in self.stack.template.outputs.items():
             if self.resolver.active(output.condition, ("Outputs", name, "Condition")):
                 value = self.resolver.resolve(output.value, ("Outputs", name, "Value"))
-                found[name] = value if isinstance(value, Traced) else Traced(value)
-        return found
+                outputs[name] = value if isinstance(value, Traced) else Traced(value)
+        return outputs
 
     def _require(self, logical_id: str) -> None:
         if logical_id not in self.active:
-            text = f"Template format error: Unresolved resource dependencies [{logical_id}] in the Resources block"
+            text = (
+                f"Template format error: Unresolved resource dependencies [{logical_id}] in the "
+                "Resources block"
+            )
             raise ValidationError(f"{text} of the template", ("Resources", logical_id))
 
     def reference(self, logical_id: str) -> Traced:

@@ -24,7 +24,10 @@ def _equals(resolver: Resolving, argument: Any, path: Path) -> bool:
 
 def _several(resolver: Resolving, argument: Any, path: Path) -> list[bool]:
     if not isinstance(argument, list) or not 2 <= len(argument) <= 10:
-        text = f"Template error: every {path[-1]} object requires a list of at least 2 and at most 10 boolean parameters."
+        text = (
+            f"Template error: every {path[-1]} object requires a list of at least 2 and at most 10 "
+            "boolean parameters."
+        )
         raise ValidationError(text, path)
     return [resolver.truth(item, (*path, index)) for index, item in enumerate(argument)]
 

@@ -18,7 +18,7 @@ def dynamic_references(value: Any) -> list[tuple[str, str]]:
     items = (
         value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
     )
-    return [found for item in items for found in dynamic_references(item)]
+    return [reference for item in items for reference in dynamic_references(item)]
 
 
 def resolve_dynamic(value: Any, lookup: Callable[[str, str], str]) -> Any:

@@ -69,16 +69,25 @@ def _parameter_value(resolver: Resolving, parameter: Parameter) -> Traced:
 def _unresolved(name: str, path: Path) -> ValidationError:
     block = str(path[0]) if path else "Resources"
     if block == "Conditions":
-        text = f"Template format error: Unresolved dependencies [{name}]. Cannot reference resources in the Conditions"
+        text = (
+            f"Template format error: Unresolved dependencies [{name}]. Cannot reference resources "
+            "in the Conditions"
+        )
         return ValidationError(f"{text} block of the template", path)
-    text = f"Template format error: Unresolved resource dependencies [{name}] in the {block} block of the template"
+    text = (
+        f"Template format error: Unresolved resource dependencies [{name}] in the {block} block of "
+        "the template"
+    )
     return ValidationError(text, path)
 
 
 def _get_att(resolver: Resolving, argument: Any, path: Path) -> Any:
     if isinstance(argument, str) and "." in argument:
         argument = argument.split(".", 1)
-    wrong = "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and the"
+    wrong = (
+        "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource "
+        "name and the"
+    )
     if (
         not isinstance(argument, list)
         or len(argument) < 2
@@ -104,8 +113,14 @@ def _sub(resolver: Resolving, argument: Any, path: Path) -> Any:
     if isinstance(argument, list) and len(argument) == 2 and isinstance(argument[1], Mapping):
         argument, variables = argument[0], argument[1]
     if not isinstance(argument, str):
-        text = "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a"
-        text += " string as first argument, and an optional second argument to specify a mapping of values to replace"
+        text = (
+            "Template error: One or more Fn::Sub intrinsic functions don't specify expected "
+            "arguments. Specify a"
+        )
+        text += (
+            " string as first argument, and an optional second argument to specify a mapping of "
+            "values to replace"
+        )
         raise ValidationError(f"{text} in the string", path)
     parts: list[Any] = []
     end = 0
@@ -126,7 +141,10 @@ def _sub_part(resolver: Resolving, name: str, variables: Mapping[str, Any], path
     if name in variables:
         return resolver.resolve(variables[name], (*path, 1, name))
     if not _SUB_NAME.fullmatch(name):
-        text = "Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters,"
+        text = (
+            "Template error: variable names in Fn::Sub syntax must contain only alphanumeric "
+            "characters,"
+        )
         raise ValidationError(f"{text} underscores, periods, and colons", path)
     if "." in name:
         logical_id, _, attribute = name.partition(".")
@@ -146,8 +164,9 @@ def _text_of(part: Any, function: str, path: Path) -> Any:
 
 
 _JOIN = (
-    "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of "
-    "strings to be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined."
+    "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and "
+    "(2) a list of strings to be joined or a function that returns a list of strings (such as "
+    "Fn::GetAZs) to be joined."
 )
 
 
@@ -166,7 +185,10 @@ def _join(resolver: Resolving, argument: Any, path: Path) -> Any:
 
 def _split(resolver: Resolving, argument: Any, path: Path) -> Any:
     if not isinstance(argument, list) or len(argument) != 2 or not isinstance(argument[0], str):
-        text = "Template error: every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string"
+        text = (
+            "Template error: every Fn::Split object requires two parameters, (1) a string "
+            "delimiter and (2) a string"
+        )
         raise ValidationError(
             f"{text} to be split or a function that returns a string to be split.", path
         )
@@ -179,7 +201,10 @@ def _split(resolver: Resolving, argument: Any, path: Path) -> Any:
 
 def _select(resolver: Resolving, argument: Any, path: Path) -> Any:
     if not isinstance(argument, list) or len(argument) != 2:
-        text = "Template error: Fn::Select requires a list argument with two elements: an integer index and a list"
+        text = (
+            "Template error: Fn::Select requires a list argument with two elements: an integer "
+            "index and a list"
+        )
         raise ValidationError(text, path)
     index, items = (
         resolver.resolve(argument[0], (*path, 0)),
@@ -192,7 +217,10 @@ def _select(resolver: Resolving, argument: Any, path: Path) -> Any:
     if isinstance(value, Unknown):
         return combine(derived_unknown("Select", value, number), (index, items))
     if not isinstance(value, list) or not number.isdigit():
-        text = "Template error: Fn::Select requires a list argument with two elements: an integer index and a list"
+        text = (
+            "Template error: Fn::Select requires a list argument with two elements: an integer "
+            "index and a list"
+        )
         raise ValidationError(text, path)
     if int(number) >= len(value):
         raise ValidationError(
@@ -204,7 +232,10 @@ def _select(resolver: Resolving, argument: Any, path: Path) -> Any:
 
 def _if(resolver: Resolving, argument: Any, path: Path) -> Any:
     if not isinstance(argument, list) or not argument or not isinstance(argument[0], str):
-        text = "Template error: Fn::If requires a list argument with the first element being a condition"
+        text = (
+            "Template error: Fn::If requires a list argument with the first element being a "
+            "condition"
+        )
         raise ValidationError(text, path)
     if len(argument) != 3:
         raise ValidationError(
@@ -217,22 +248,25 @@ def _if(resolver: Resolving, argument: Any, path: Path) -> Any:
 def _find_in_map(resolver: Resolving, argument: Any, path: Path) -> Any:
     default = _map_default(resolver, argument, path)
     if not isinstance(argument, list) or len(argument) not in (3, 4):
-        text = "Template error: every Fn::FindInMap object requires three parameters, the map name, map key and the"
+        text = (
+            "Template error: every Fn::FindInMap object requires three parameters, the map name, "
+            "map key and the"
+        )
         raise ValidationError(f"{text} attribute for return value", path)
     keys = [resolver.resolve(item, (*path, index)) for index, item in enumerate(argument[:3])]
     names = [_text_of(key, "Fn::FindInMap", path) for key in keys]
     missing = first_unknown(names)
     if missing:
         return combine(derived_unknown("FindInMap", missing), keys)
-    found: Any = resolver.template.mappings
+    table: Any = resolver.template.mappings
     for name in map(template_to_text, names):
-        if not isinstance(found, Mapping) or name not in found:
+        if not isinstance(table, Mapping) or name not in table:
             if default is not NO_VALUE:
                 return combine(plain_data(default), (*keys, default))
             shown = "::".join(map(template_to_text, names))
             raise ValidationError(f"Template error: Unable to get mapping for {shown}", path)
-        found = found[name]
-    return combine(found, keys)
+        table = table[name]
+    return combine(table, keys)
 
 
 def _map_default(resolver: Resolving, argument: Any, path: Path) -> Any:
@@ -267,7 +301,10 @@ def _base64(resolver: Resolving, argument: Any, path: Path) -> Any:
 
 def _cidr(resolver: Resolving, argument: Any, path: Path) -> Any:
     if not isinstance(argument, list) or len(argument) not in (2, 3):
-        text = "Template error: every Fn::Cidr object requires two or three parameters: an ipBlock, a count and cidrBits"
+        text = (
+            "Template error: every Fn::Cidr object requires two or three parameters: an ipBlock, a "
+            "count and cidrBits"
+        )
         raise ValidationError(text, path)
     parts = [resolver.resolve(item, (*path, index)) for index, item in enumerate(argument)]
     values = [plain_data(part) for part in parts]

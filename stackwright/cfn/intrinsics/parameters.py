@@ -56,7 +56,10 @@ def _given(parameter: Parameter, value: Any) -> Any:
     problem = _constraint(parameter, text)
     if problem:
         if parameter.constraint_description:
-            problem = f"Parameter {parameter.name} failed to satisfy constraint: {parameter.constraint_description}"
+            problem = (
+                f"Parameter {parameter.name} failed to satisfy constraint: "
+                f"{parameter.constraint_description}"
+            )
         raise ValidationError(problem, ("Parameters", parameter.name))
     return text
 

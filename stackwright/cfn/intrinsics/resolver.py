@@ -43,8 +43,8 @@ class Resolver:
             items = {key: self.resolve(item, (*path, key)) for key, item in value.items()}
             return {key: item for key, item in items.items() if not _absent(item)}
         if isinstance(value, list):
-            found = [self.resolve(item, (*path, index)) for index, item in enumerate(value)]
-            return [item for item in found if not _absent(item)]
+            resolved = [self.resolve(item, (*path, index)) for index, item in enumerate(value)]
+            return [item for item in resolved if not _absent(item)]
         return value
 
     def condition(self, name: str, path: Path = ()) -> bool:
@@ -54,12 +54,15 @@ class Resolver:
             ValidationError: it is not declared, or depends on itself.
         """
         if name not in self.template.conditions:
-            text = f"Template error: unresolved condition dependency {name} in the Conditions block of the template"
+            text = (
+                f"Template error: unresolved condition dependency {name} in the Conditions block "
+                "of the template"
+            )
             raise ValidationError(text, path)
         if name not in self._conditions:
             self._conditions[name] = None
-            found = self.truth(self.template.conditions[name], ("Conditions", name))
-            self._conditions[name] = found
+            holds = self.truth(self.template.conditions[name], ("Conditions", name))
+            self._conditions[name] = holds
         result = self._conditions[name]
         if result is None:
             raise ValidationError(
