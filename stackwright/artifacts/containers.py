@@ -88,7 +88,7 @@ class ContainerEngine:
 
     def pull(self, reference: str, platform: str, *, insecure: bool = False) -> None:
         """Pull an image, with the user's own logins."""
-        self._run("pull", *self._tls(insecure), "--platform", platform, reference)
+        self._run("pull", *self._tls_option(insecure), "--platform", platform, reference)
 
     def tag(self, reference: str, name: str) -> None:
         """Give a local image another name."""
@@ -98,7 +98,7 @@ class ContainerEngine:
         self, reference: str, *, insecure: bool = False, logins: Mapping[str, str] | None = None
     ) -> None:
         """Push an image to the registry in its name; ``logins`` is the value of `login`."""
-        self._run("push", *self._tls(insecure), reference, environment=logins)
+        self._run("push", *self._tls_option(insecure), reference, environment=logins)
 
     @contextmanager
     def login(
@@ -110,7 +110,7 @@ class ContainerEngine:
             logins = {"REGISTRY_AUTH_FILE": str(Path(folder, "auth.json")), "DOCKER_CONFIG": folder}
             arguments = (
                 "login",
-                *self._tls(insecure),
+                *self._tls_option(insecure),
                 "--username",
                 login.username,
                 "--password-stdin",
@@ -119,7 +119,7 @@ class ContainerEngine:
             self._run(*arguments, environment=logins, text=login.password, quiet=True)
             yield logins
 
-    def _tls(self, insecure: bool) -> Sequence[str]:
+    def _tls_option(self, insecure: bool) -> Sequence[str]:
         """The option for plain HTTP: podman requires TLS of a loopback registry, docker does
         not."""
         return ["--tls-verify=false"] if insecure and self.name == "podman" else []
@@ -169,43 +169,45 @@ class RegistryClient:
 
     def manifest(self, repository: str, tag: str) -> Manifest | None:
         """Read a tag; None where the tag or its repository does not exist."""
-        data = self._get(f"{repository}/manifests/{tag}", _MEDIA_TYPES)
+        data = self._fetch(f"{repository}/manifests/{tag}", _MEDIA_TYPES)
         if data is None:
             return None
         digest = _digest(data)
         document = json.loads(data)
         if "manifests" in document:
-            return Manifest(digest, self._of_index(repository, document["manifests"]))
+            return Manifest(digest, self._read_index(repository, document["manifests"]))
         config = document["config"]["digest"]
-        return Manifest(digest, {self._platform(repository, config): frozenset((digest, config))})
+        return Manifest(
+            digest, {self._read_platform(repository, config): frozenset((digest, config))}
+        )
 
     def keep(self, repository: str, digest: str, tag: str) -> None:
         """Add a tag to a digest, so that lifecycle rules for untagged images do not remove it. A
         tag that exists already is no error."""
-        data = self._get(f"{repository}/manifests/{digest}", _MEDIA_TYPES)
+        data = self._fetch(f"{repository}/manifests/{digest}", _MEDIA_TYPES)
         if data is None:
             raise ImageError.of("SW445", f"{self.host}/{repository}@{digest} does not exist")
         document = json.loads(data)
         kind = document.get("mediaType", _MEDIA_TYPES[0 if "manifests" in document else 2])
         path = f"{repository}/manifests/{tag}"
-        if self._get(path, _MEDIA_TYPES) == data:
+        if self._fetch(path, _MEDIA_TYPES) == data:
             return
         try:
-            self._open(path, {"Content-Type": str(kind)}, data)
+            self._request(path, {"Content-Type": str(kind)}, data)
         except ImageError:
             # The first answer may have been lost, and ECR refuses to put an equal manifest again.
-            if self._get(path, _MEDIA_TYPES) != data:
+            if self._fetch(path, _MEDIA_TYPES) != data:
                 raise
 
     def push(self, repository: str, tag: str, blobs: Sequence[bytes], manifest: bytes) -> None:
         """Push an image of these blobs, each in one request, which not every registry accepts."""
         for blob in blobs:
             path = f"{repository}/blobs/uploads/?digest={_digest(blob)}"
-            self._open(path, {"Content-Type": "application/octet-stream"}, blob, "POST")
+            self._request(path, {"Content-Type": "application/octet-stream"}, blob, "POST")
         kind = str(json.loads(manifest)["mediaType"])
-        self._open(f"{repository}/manifests/{tag}", {"Content-Type": kind}, manifest)
+        self._request(f"{repository}/manifests/{tag}", {"Content-Type": kind}, manifest)
 
-    def _of_index(
+    def _read_index(
         self, repository: str, entries: Sequence[Mapping[str, Any]]
     ) -> dict[str, frozenset[str]]:
         platforms = {}
@@ -214,13 +216,13 @@ class RegistryClient:
             platform = f"{named.get('os')}/{named.get('architecture')}"
             if platform == "unknown/unknown":  # BuildKit's attestations
                 continue
-            data = self._get(f"{repository}/manifests/{entry['digest']}", _MEDIA_TYPES)
+            data = self._fetch(f"{repository}/manifests/{entry['digest']}", _MEDIA_TYPES)
             config = json.loads(data)["config"]["digest"] if data else ""
             platforms[platform] = frozenset((entry["digest"], config))
         return platforms
 
-    def _platform(self, repository: str, config: str) -> str:
-        data = self._get(f"{repository}/blobs/{config}", ())
+    def _read_platform(self, repository: str, config: str) -> str:
+        data = self._fetch(f"{repository}/blobs/{config}", ())
         if data is None or _digest(data) != config:
             message = (
                 f"the configuration {config} of a manifest in {self.host}/{repository}"
@@ -230,10 +232,10 @@ class RegistryClient:
         named = json.loads(data)
         return f"{named.get('os')}/{named.get('architecture')}"
 
-    def _get(self, path: str, accepted: Sequence[str]) -> bytes | None:
-        return self._open(path, {"Accept": ", ".join(accepted)} if accepted else {})
+    def _fetch(self, path: str, accepted: Sequence[str]) -> bytes | None:
+        return self._request(path, {"Accept": ", ".join(accepted)} if accepted else {})
 
-    def _open(
+    def _request(
         self, path: str, headers: Mapping[str, str], data: bytes | None = None, sent: str = "PUT"
     ) -> bytes | None:
         """Make a GET, or send ``data`` with the method ``sent``; the body of the answer, None for a

@@ -73,10 +73,10 @@ def dotenv_files(dotenv: Dotenv, names: Sequence[str]) -> dict[str, bytes]:
     """``aws.env`` and ``.env`` for a zip: variables for services and functions, without secret and
     forbidden ones."""
     variables = {"aws.env": dotenv.aws, ".env": {**dotenv.plain, **dotenv.function}}
-    return {name: _env_file(variables[name], dotenv.secret_names) for name in names}
+    return {name: _write_env_file(variables[name], dotenv.secret_names) for name in names}
 
 
-def _env_file(variables: Mapping[str, str], secret_names: Sequence[str]) -> bytes:
+def _write_env_file(variables: Mapping[str, str], secret_names: Sequence[str]) -> bytes:
     kept = {
         name: value
         for name, value in variables.items()
@@ -104,7 +104,9 @@ def install_dependencies(
     path = folder / REQUIREMENTS
     if not path.is_file():
         return {}
-    requirements = _Requirements(_text(path, _shown(project, path)), _shown(project, path))
+    requirements = _Requirements(
+        _read_text(path, _display_path(project, path)), _display_path(project, path)
+    )
     if not requirements.pinned:
         return {}
     version = re.fullmatch(r"python(3\.[0-9]+)", runtime)
@@ -119,14 +121,14 @@ def install_dependencies(
     text = requirements.text()
     cache = Cache(project, "packages")
     key = cache.key(text, version[1], architecture)
-    packages = _unpacked(cache.get(key))
+    packages = _unpack(cache.get(key))
     if packages is None:
         packages = _install(text, folder, version[1], architecture, requirements)
         cache.put(key, make_zip(packages))
     return packages
 
 
-def _text(path: Path, shown: str) -> str:
+def _read_text(path: Path, shown: str) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -135,7 +137,7 @@ def _text(path: Path, shown: str) -> str:
         ) from None
 
 
-def _unpacked(data: bytes | None) -> dict[str, bytes] | None:
+def _unpack(data: bytes | None) -> dict[str, bytes] | None:
     """The files of a zip; None for no data or a damaged zip."""
     if data is None:
         return None
@@ -146,7 +148,7 @@ def _unpacked(data: bytes | None) -> dict[str, bytes] | None:
         return None
 
 
-def _shown(project: Path, path: Path) -> str:
+def _display_path(project: Path, path: Path) -> str:
     return path.relative_to(project).as_posix() if path.is_relative_to(project) else path.as_posix()
 
 
@@ -238,7 +240,7 @@ def _install(
         command += ["--only-binary=:all:", "--target", str(target), "--requirement", str(listed)]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise _pip_failed(done.stderr or done.stdout, requirements)
+            raise _pip_error(done.stderr or done.stdout, requirements)
         installed = {
             path.relative_to(target).as_posix(): path
             for path in target.rglob("*")
@@ -274,7 +276,7 @@ def _require_pinned(installed: Mapping[str, Path], requirements: _Requirements) 
         raise InputError.of("SW602", message, Location(requirements.path), hint=hint)
 
 
-def _pip_failed(output: str, requirements: _Requirements) -> InputError:
+def _pip_error(output: str, requirements: _Requirements) -> InputError:
     lines = [
         line.strip()
         for line in output.splitlines()

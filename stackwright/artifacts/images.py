@@ -75,11 +75,13 @@ def list_images(config: Config, names: Sequence[str] = ()) -> list[Image]:
         )
         raise InputError.of("SW443", message, hint=hint)
     return [
-        _image(config, name, entry) for name, entry in entries.items() if not names or name in names
+        _read_image(config, name, entry)
+        for name, entry in entries.items()
+        if not names or name in names
     ]
 
 
-def _image(config: Config, name: str, entry: Mapping[str, str]) -> Image:
+def _read_image(config: Config, name: str, entry: Mapping[str, str]) -> Image:
     leaf = config.leaves.get(("images", name, "tag"))
     missing = [key for key in ("repository", "tag") if not entry.get(key)]
     if missing:
@@ -185,12 +187,12 @@ def keep_release_images(reference: str, tag: str, registry: ImageRegistry) -> No
 
 def require_images(statuses: Sequence[ImageStatus], registry: ImageRegistry) -> None:
     """Raise ImageError with every image that a deployment cannot use (SW444, SW445, SW446)."""
-    problems = [problem for status in statuses for problem in _problems(status, registry)]
+    problems = [problem for status in statuses for problem in _find_problems(status, registry)]
     if problems:
         raise ImageError(problems)
 
 
-def _problems(status: ImageStatus, registry: ImageRegistry) -> Iterator[Problem]:
+def _find_problems(status: ImageStatus, registry: ImageRegistry) -> Iterator[Problem]:
     image = status.image
     where = (image.location,) if image.location else ()
     if status.state is ImageState.NO_REPOSITORY:
@@ -217,7 +219,7 @@ def build_images(config: Config, images: Sequence[Image], engine: ContainerEngin
     """Build every image that has a context; returns the local references. Raises ImageError
     (SW441), InputError (SW447)."""
     built = [image for image in images if image.context]
-    absent = [image for image in built if not _context(config, image).is_dir()]
+    absent = [image for image in built if not _context_folder(config, image).is_dir()]
     if absent:
         raise InputError(
             Problem(
@@ -230,11 +232,11 @@ def build_images(config: Config, images: Sequence[Image], engine: ContainerEngin
             for image in absent
         )
     for image in built:
-        engine.build(_context(config, image), image.built, task_platform(config))
+        engine.build(_context_folder(config, image), image.built, task_platform(config))
     return [image.built for image in built]
 
 
-def _context(config: Config, image: Image) -> Path:
+def _context_folder(config: Config, image: Image) -> Path:
     return config.project / (image.context or "")
 
 
@@ -248,27 +250,31 @@ def push_images(
     registry has other content under its tag (SW449).
     """
     built = [image for image in images if image.context]
-    before = {status.image: status for status in _in_repositories(built, registry)}
+    before = {status.image: status for status in _require_repositories(built, registry)}
     missing = [image for image in built if before[image].state is ImageState.MISSING]
     problems = [
-        problem for image in built for problem in _conflicts(image, before[image], registry, engine)
+        problem
+        for image in built
+        for problem in _find_conflicts(image, before[image], registry, engine)
     ]
     if problems:
         raise ImageError(problems)
-    _send(missing, registry, engine)
+    _push_all(missing, registry, engine)
     return registry.status(built)
 
 
-def _in_repositories(images: Sequence[Image], registry: ImageRegistry) -> list[ImageStatus]:
+def _require_repositories(images: Sequence[Image], registry: ImageRegistry) -> list[ImageStatus]:
     """The state of each image. Raises ImageError (SW444) where a repository is missing."""
     statuses = registry.status(images)
     missing = [status for status in statuses if status.state is ImageState.NO_REPOSITORY]
     if missing:
-        raise ImageError(problem for status in missing for problem in _problems(status, registry))
+        raise ImageError(
+            problem for status in missing for problem in _find_problems(status, registry)
+        )
     return statuses
 
 
-def _conflicts(
+def _find_conflicts(
     image: Image, status: ImageStatus, registry: ImageRegistry, engine: ContainerEngine
 ) -> Iterator[Problem]:
     where = (image.location,) if image.location else ()
@@ -292,7 +298,7 @@ def _conflicts(
         )
 
 
-def _send(images: Sequence[Image], registry: ImageRegistry, engine: ContainerEngine) -> None:
+def _push_all(images: Sequence[Image], registry: ImageRegistry, engine: ContainerEngine) -> None:
     if not images:
         return
     host, insecure = registry.client.host, registry.client.insecure
@@ -311,12 +317,12 @@ def mirror_images(
     mirrored = [image for image in images if image.source]
     missing = [
         status.image
-        for status in _in_repositories(mirrored, registry)
+        for status in _require_repositories(mirrored, registry)
         if status.state is ImageState.MISSING
     ]
     for image in missing:
         engine.tag(_pull(image, registry, engine), image.built)
-    _send(missing, registry, engine)
+    _push_all(missing, registry, engine)
     return registry.status(mirrored)
 
 
@@ -343,21 +349,21 @@ def find_missing_images(
     is empty where it can. Raises ImageError (SW444) where a repository is missing."""
     missing = [
         status.image
-        for status in _in_repositories(images, registry)
+        for status in _require_repositories(images, registry)
         if status.state is ImageState.MISSING
     ]
     try:
         engine = ContainerEngine.find(program)
     except ImageError as error:
         return dict.fromkeys(missing, str(error))
-    return {image: _obstacle(config, image, registry, engine) for image in missing}
+    return {image: _find_obstacle(config, image, registry, engine) for image in missing}
 
 
-def _obstacle(
+def _find_obstacle(
     config: Config, image: Image, registry: ImageRegistry, engine: ContainerEngine
 ) -> str:
     if image.context:
-        exists = _context(config, image).is_dir()
+        exists = _context_folder(config, image).is_dir()
         return "" if exists else f"its folder {image.context} does not exist"
     try:
         _pull(image, registry, engine)
@@ -380,29 +386,29 @@ def push_placeholders(images: Sequence[Image], registry: ImageRegistry) -> list[
 def _push_placeholder(image: Image, registry: ImageRegistry) -> ImageStatus:
     system, _, architecture = registry.platform.partition("/")
     labels = {"org.opencontainers.image.ref.name": f"{image.repository}:{image.tag}"}
-    layers = {"type": "layers", "diff_ids": [_described(_LAYER, "")["digest"]]}
-    config = _json(
+    layers = {"type": "layers", "diff_ids": [_describe(_LAYER, "")["digest"]]}
+    config = _encode(
         {"architecture": architecture, "os": system, "config": {"Labels": labels}, "rootfs": layers}
     )
     manifest = {
         "schemaVersion": 2,
         "mediaType": f"{_OCI}.manifest.v1+json",
-        "config": _described(config, "config.v1+json"),
-        "layers": [_described(_LAYER, "layer.v1.tar")],
+        "config": _describe(config, "config.v1+json"),
+        "layers": [_describe(_LAYER, "layer.v1.tar")],
     }
-    text = _json(manifest)
+    text = _encode(manifest)
     registry.client.push(image.repository, image.tag, (config, _LAYER), text)
-    digest = _described(text, "manifest.v1+json")["digest"]
+    digest = _describe(text, "manifest.v1+json")["digest"]
     return ImageStatus(
         image, ImageState.OK, registry.reference(image, digest), (registry.platform,)
     )
 
 
-def _described(data: bytes, kind: str) -> dict[str, Any]:
+def _describe(data: bytes, kind: str) -> dict[str, Any]:
     """A content descriptor of the image specification."""
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     return {"mediaType": f"{_OCI}.{kind}", "digest": digest, "size": len(data)}
 
 
-def _json(document: Mapping[str, Any]) -> bytes:
+def _encode(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, sort_keys=True).encode()

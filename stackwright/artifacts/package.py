@@ -124,9 +124,9 @@ class _Packager:
                 raise self._error(document, (), "SW605", "the template refers to itself")
             return packaged
         self._templates[document.name] = None
-        data = self._rewritten(document).encode()
+        data = self._rewrite(document).encode()
         suffix = PurePosixPath(document.path).suffix
-        artifact = self._artifact(data, f".template{suffix}")
+        artifact = self._add_artifact(data, f".template{suffix}")
         self._templates[document.name] = packaged = PackagedTemplate(
             document.name,
             artifact,
@@ -134,16 +134,16 @@ class _Packager:
         )
         return packaged
 
-    def _artifact(self, data: bytes, suffix: str) -> Artifact:
+    def _add_artifact(self, data: bytes, suffix: str) -> Artifact:
         digest = hashlib.sha256(data).hexdigest()
         name = f"{digest}{suffix}"
         return self.artifacts.setdefault(name, Artifact(name, digest, data))
 
-    def _rewritten(self, document: Document) -> str:
+    def _rewrite(self, document: Document) -> str:
         """The text with each local path replaced in place; a path that fails is a problem, and
         stays."""
         text, done, pieces = document.text, 0, []
-        for name, resource, node in _local_paths(document):
+        for name, resource, node in _find_local_paths(document):
             try:
                 written = self._address(document, name, resource, node.value)
             except StackwrightError as error:
@@ -157,8 +157,8 @@ class _Packager:
         self, document: Document, name: str, resource: Mapping[str, Any], path: str
     ) -> str:
         if resource["Type"] == STACK_TYPE:
-            return self._nested(document, name, path)
-        artifact = self._function(document, name, resource, path)
+            return self._package_nested(document, name, path)
+        artifact = self._package_function(document, name, resource, path)
         self.functions[f"{document.name}:{name}"] = artifact
         if self._folder is None:
             return (
@@ -170,7 +170,7 @@ class _Packager:
             {"S3Bucket": self._folder.bucket, "S3Key": self._folder.key(artifact.name)}
         )
 
-    def _nested(self, document: Document, name: str, path: str) -> str:
+    def _package_nested(self, document: Document, name: str, path: str) -> str:
         target = posixpath.normpath(posixpath.join(posixpath.dirname(document.path), path))
         nested = next(
             (candidate for candidate in self._rendering.documents if candidate.path == target), None
@@ -185,7 +185,7 @@ class _Packager:
         address = self.template(nested).address
         return address if document.path.endswith(".yaml") else json.dumps(address)
 
-    def _function(
+    def _package_function(
         self, document: Document, name: str, resource: Mapping[str, Any], path: str
     ) -> Artifact:
         config = self._rendering.config
@@ -197,7 +197,7 @@ class _Packager:
         runtime = str(resource["Properties"].get("Runtime", ""))
         architectures = resource["Properties"].get("Architectures") or ["x86_64"]
         architecture = "aarch64" if "arm64" in architectures else "x86_64"
-        env_files = self._env_files(document, name, resource)
+        env_files = self._read_env_files(document, name, resource)
         key = (source.as_posix(), runtime, architecture, *env_files)
         if key not in self._zips:
             if not source.exists():
@@ -205,17 +205,17 @@ class _Packager:
                     document, place, "SW605", f"{path}, the code of {name}, does not exist"
                 )
             extra = function_zip.dotenv_files(config.dotenv, env_files)
-            data = self._code(source, runtime, architecture, extra)
-            unzipped = _unzipped(data)
+            data = self._build_code(source, runtime, architecture, extra)
+            unzipped = _measure_unzipped(data)
             if unzipped is None:
                 raise self._error(
                     document, place, "SW605", f"{path}, the code of {name}, is a damaged zip"
                 )
             function_zip.require_limits(data, unzipped, lambda: self._at(document, place))
-            self._zips[key] = self._artifact(data, ".zip")
+            self._zips[key] = self._add_artifact(data, ".zip")
         return self._zips[key]
 
-    def _code(
+    def _build_code(
         self, source: Path, runtime: str, architecture: str, extra: Mapping[str, bytes]
     ) -> bytes:
         if source.is_file():
@@ -232,7 +232,7 @@ class _Packager:
             {**packages, **function_zip.read_source_files(source), **extra}
         )
 
-    def _env_files(
+    def _read_env_files(
         self, document: Document, name: str, resource: Mapping[str, Any]
     ) -> tuple[str, ...]:
         metadata = resource.get("Metadata")
@@ -255,7 +255,7 @@ class _Packager:
         return document.lines[line_of_path(document.text, ("Resources", *place)) - 1].origin
 
 
-def _unzipped(data: bytes) -> int | None:
+def _measure_unzipped(data: bytes) -> int | None:
     """Size of the unpacked files of a zip in bytes; None where it is damaged."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -264,7 +264,9 @@ def _unzipped(data: bytes) -> int | None:
         return None
 
 
-def _local_paths(document: Document) -> Iterator[tuple[str, Mapping[str, Any], yaml.ScalarNode]]:
+def _find_local_paths(
+    document: Document,
+) -> Iterator[tuple[str, Mapping[str, Any], yaml.ScalarNode]]:
     """Logical ID, resource and node of every property that is a local path, in order of the
     text."""
     resources = document.resources()

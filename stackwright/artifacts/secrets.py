@@ -157,7 +157,8 @@ def secret_names(config: Config) -> dict[str, str]:
 def read_secret_status(config: Config, aws: Storage) -> list[SecretStatus]:
     """Compare the keys of each secret with keys.env.example. Raises AwsError, InputError."""
     return [
-        _status(name, config.dotenv.secret_names, aws) for name in secret_names(config).values()
+        _read_status(name, config.dotenv.secret_names, aws)
+        for name in secret_names(config).values()
     ]
 
 
@@ -218,7 +219,7 @@ def _release_number(label: str) -> int:
     return int(digits) if digits.isdecimal() else 0
 
 
-def _status(name: str, needed: Sequence[str], aws: Storage) -> SecretStatus:
+def _read_status(name: str, needed: Sequence[str], aws: Storage) -> SecretStatus:
     secret = aws.secret(name)
     version = secret.current if secret is not None and secret.deleted is None else None
     values = _parse_value(aws.secret_value(name, version)) if version else None
@@ -251,7 +252,7 @@ def compare_secrets(
             differences.append(SecretDifference(name, None, tuple(sorted(keys.values)), (), ()))
             continue
         try:
-            differences.append(_difference(require_usable(name, secret), name, keys, aws))
+            differences.append(_compare_secret(require_usable(name, secret), name, keys, aws))
         except InputError as error:
             problems += error.problems
     if problems:
@@ -273,7 +274,7 @@ def require_usable(name: str, secret: Secret | None) -> Secret:
     return secret
 
 
-def _difference(secret: Secret, name: str, keys: KeyValues, aws: Storage) -> SecretDifference:
+def _compare_secret(secret: Secret, name: str, keys: KeyValues, aws: Storage) -> SecretDifference:
     version = secret.current
     current_values = _parse_value(aws.secret_value(name, version)) if version else {}
     old = current_values or {}

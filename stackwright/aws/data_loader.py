@@ -73,26 +73,28 @@ class _Files(JSONFileLoader):
     def _load(self, path: Path) -> Any:
         stat = path.stat()
         if self._kept is None or stat.st_size < _CACHED_FROM:
-            return _decoded(path)
+            return _decode(path)
         key = Cache.key(__version__, path.as_posix(), f"{stat.st_mtime_ns} {stat.st_size}")
         if (cached := self._kept.get(key)) is not None:
             with suppress(msgspec.DecodeError):  # a damaged entry is read again
                 return msgspec.json.decode(cached)
-        data = _undocumented(_decoded(path))
+        data = _remove_documentation(_decode(path))
         self._kept.put(key, msgspec.json.encode(data))
         return data
 
 
-def _decoded(path: Path) -> Any:
+def _decode(path: Path) -> Any:
     data = path.read_bytes()
     return msgspec.json.decode(gzip.decompress(data) if path.suffix == ".gz" else data)
 
 
-def _undocumented(data: Any) -> Any:
+def _remove_documentation(data: Any) -> Any:
     """Empty every ``documentation``, from which botocore would make docstrings on demand."""
     if isinstance(data, dict):
         return {
-            key: "" if key == "documentation" and isinstance(value, str) else _undocumented(value)
+            key: ""
+            if key == "documentation" and isinstance(value, str)
+            else _remove_documentation(value)
             for key, value in data.items()
         }
-    return [_undocumented(value) for value in data] if isinstance(data, list) else data
+    return [_remove_documentation(value) for value in data] if isinstance(data, list) else data

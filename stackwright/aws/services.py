@@ -161,7 +161,7 @@ class ServiceCalls(Session):
             batch = list(names[start : start + 10])
             answer = self._call("ecs", "describe_services", cluster=cluster, services=batch)
             services += [
-                _service(service)
+                _parse_service(service)
                 for service in answer["services"]
                 if service.get("status") != "INACTIVE"
             ]
@@ -177,7 +177,7 @@ class ServiceCalls(Session):
             answer = self._call(
                 "ecs", "describe_tasks", cluster=cluster, tasks=arns[start : start + 100]
             )
-            tasks += [_task(task) for task in answer["tasks"]]
+            tasks += [_parse_task(task) for task in answer["tasks"]]
         return tasks
 
     def task_definition(self, arn: str) -> Mapping[str, Any]:
@@ -311,7 +311,7 @@ class ServiceCalls(Session):
         return states
 
 
-def _service(data: Mapping[str, Any]) -> Service:
+def _parse_service(data: Mapping[str, Any]) -> Service:
     return Service(
         arn=data["serviceArn"],
         name=data["serviceName"],
@@ -321,7 +321,9 @@ def _service(data: Mapping[str, Any]) -> Service:
         pending=data["pendingCount"],
         running=data["runningCount"],
         task_definition=data.get("taskDefinition", ""),
-        deployments=tuple(_deployment(deployment) for deployment in data.get("deployments") or ()),
+        deployments=tuple(
+            _parse_deployment(deployment) for deployment in data.get("deployments") or ()
+        ),
         events=tuple(
             (event["id"], event["createdAt"], event["message"])
             for event in data.get("events") or ()
@@ -337,7 +339,7 @@ def _service(data: Mapping[str, Any]) -> Service:
     )
 
 
-def _deployment(data: Mapping[str, Any]) -> Deployment:
+def _parse_deployment(data: Mapping[str, Any]) -> Deployment:
     return Deployment(
         id=data["id"],
         status=data["status"],
@@ -351,7 +353,7 @@ def _deployment(data: Mapping[str, Any]) -> Deployment:
     )
 
 
-def _task(data: Mapping[str, Any]) -> Task:
+def _parse_task(data: Mapping[str, Any]) -> Task:
     details = [
         detail
         for attachment in data.get("attachments") or ()
@@ -367,13 +369,13 @@ def _task(data: Mapping[str, Any]) -> Task:
         stopped_reason=data.get("stoppedReason", ""),
         stop_code=data.get("stopCode", ""),
         health=data.get("healthStatus", ""),
-        containers=tuple(_container(container) for container in data.get("containers") or ()),
+        containers=tuple(_parse_container(container) for container in data.get("containers") or ()),
         addresses=tuple(addresses),
         started_by=data.get("startedBy", ""),
     )
 
 
-def _container(data: Mapping[str, Any]) -> Container:
+def _parse_container(data: Mapping[str, Any]) -> Container:
     return Container(
         data["name"],
         data.get("lastStatus", ""),

@@ -121,7 +121,7 @@ class Session:
         from botocore.exceptions import BotoCoreError
 
         with self._lock, suppress(BotoCoreError, ValueError):
-            credentials = self._own().get_credentials()
+            credentials = self._open_session().get_credentials()
             account = credentials.get_frozen_credentials().account_id if credentials else None
             return str(account) if account else None
         return None
@@ -129,10 +129,10 @@ class Session:
     def _client(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = self._make(service)
+                self._clients[service] = self._create_client(service)
             return self._clients[service]
 
-    def _make(self, service: str) -> Any:
+    def _create_client(self, service: str) -> Any:
         from botocore.config import Config
 
         settings: dict[str, Any] = {
@@ -143,11 +143,11 @@ class Session:
         settings["user_agent_extra"] = "stackwright"
         if "AWS_RETRY_MODE" not in os.environ and "AWS_MAX_ATTEMPTS" not in os.environ:
             settings["retries"] = {"mode": "standard", "total_max_attempts": ATTEMPTS}
-        return self._own().create_client(
+        return self._open_session().create_client(
             service, region_name=self._region, config=Config(**settings)
         )
 
-    def _own(self) -> Any:
+    def _open_session(self) -> Any:
         """The session of botocore. Raises AwsError (SW405) for a configuration of another
         Region."""
         import botocore.session
@@ -159,7 +159,7 @@ class Session:
             loader = FastLoader(self._session.get_component("data_loader"), self._kept)
             self._session.register_component("data_loader", loader)
             parsers = self._session.get_component("response_parser_factory")
-            parsers.set_parser_defaults(timestamp_parser=_time)
+            parsers.set_parser_defaults(timestamp_parser=_parse_time)
             # botocore ignores AWS_REGION; the other SDKs and version 2 of the AWS CLI use it.
             self._require_region(
                 os.environ.get("AWS_REGION") or self._session.get_config_variable("region")
@@ -194,7 +194,7 @@ class Session:
             failure: Exception = error
         # Raised outside of the handler: a chained botocore error may hold the request with a secret
         # value.
-        raise _translated(failure, f"{service}:{_pascal(operation)}", hidden)
+        raise _translate(failure, f"{service}:{_pascal_case(operation)}", hidden)
 
     def _find(self, missing: str, service: str, operation: str, /, **arguments: Any) -> Any:
         """The answer of a call; None where it fails with the error code ``missing``."""
@@ -218,7 +218,7 @@ class Session:
             token = {_TOKENS[more]: answer[more]}
 
 
-def _time(value: Any) -> datetime:
+def _parse_time(value: Any) -> datetime:
     """Parse a time of an answer. Python parses ISO 8601 in a fraction of botocore's time, which
     was a sixth of a deployment's own: every event has a time."""
     try:
@@ -243,7 +243,7 @@ def _log_call(
     _LOGGER.debug(
         "aws %s:%s %.0f ms%s%s %s",
         service,
-        _pascal(operation),
+        _pascal_case(operation),
         (time.perf_counter() - begun) * 1000,
         f", {details['RetryAttempts']} retries" if details.get("RetryAttempts") else "",
         f", {code or type(error).__name__}" if error else "",
@@ -251,19 +251,19 @@ def _log_call(
     )
 
 
-def _pascal(operation: str) -> str:
+def _pascal_case(operation: str) -> str:
     return "".join(part.capitalize() for part in operation.split("_"))
 
 
-def _translated(error: Exception, call: str, hidden: Sequence[str]) -> AwsError:
+def _translate(error: Exception, call: str, hidden: Sequence[str]) -> AwsError:
     from botocore.exceptions import ClientError
 
     if isinstance(error, ClientError):
-        return _refused(error, call, hidden)
-    return _call_failed(error, call, hidden)
+        return _translate_refusal(error, call, hidden)
+    return _translate_failure(error, call, hidden)
 
 
-def _refused(error: Any, call: str, hidden: Sequence[str]) -> AwsError:
+def _translate_refusal(error: Any, call: str, hidden: Sequence[str]) -> AwsError:
     """An error that AWS returned, by its code."""
     details = error.response.get("Error", {})
     aws_code = str(details.get("Code", ""))
@@ -306,7 +306,7 @@ def _refused(error: Any, call: str, hidden: Sequence[str]) -> AwsError:
     return refusal
 
 
-def _call_failed(error: Exception, call: str, hidden: Sequence[str]) -> AwsError:
+def _translate_failure(error: Exception, call: str, hidden: Sequence[str]) -> AwsError:
     """An error before the call, or without an answer of AWS."""
     from botocore import exceptions as raised
     from botocore.parsers import ResponseParserError

@@ -71,23 +71,23 @@ class _PhysicalIds(UnknownWorld, Struct, frozen=True):
 def find_probed_resources(lives: Iterable[LiveStack]) -> list[ProbedResource]:
     """The resources that can be checked, in these root stacks and their nested stacks. Raises
     AwsError."""
-    return [resource for live in walk_stacks(lives) for resource in _probed_resources(live)]
+    return [resource for live in walk_stacks(lives) for resource in _find_in_stack(live)]
 
 
-def _probed_resources(live: LiveStack) -> Iterator[ProbedResource]:
+def _find_in_stack(live: LiveStack) -> Iterator[ProbedResource]:
     template = declared_keys(live.template)
     ids = {name: resource.physical_id for name, resource in live.resources.items()}
     resolver = Resolver(
         template, live.stack.parameters, pseudo_parameters(live.stack), _PhysicalIds(ids)
     )
     for name, resource in live.resources.items():
-        settings = _settings(template, name)
+        settings = _read_settings(template, name)
         if resource.physical_id and (settings or resource.type in TYPES):
             bare = ProbedResource(f"{live.name}:{name}", resource.type, resource.physical_id)
-            yield bare if settings is None else _with_settings(bare, settings, resolver)
+            yield bare if settings is None else _apply_settings(bare, settings, resolver)
 
 
-def _settings(template: Template, logical_id: str) -> Any:
+def _read_settings(template: Template, logical_id: str) -> Any:
     """The ``verify`` metadata of a resource; None without any."""
     resource = template.resources.get(logical_id)
     metadata = resource.metadata if resource else None
@@ -95,7 +95,7 @@ def _settings(template: Template, logical_id: str) -> Any:
     return ours.get("verify") if isinstance(ours, Mapping) else None
 
 
-def _with_settings(bare: ProbedResource, settings: Any, resolver: Resolver) -> ProbedResource:
+def _apply_settings(bare: ProbedResource, settings: Any, resolver: Resolver) -> ProbedResource:
     try:
         given = _untraced(resolver.resolve(settings))
         metric = given.get("metric")

@@ -26,27 +26,27 @@ def read_status(
     any more, by their former name there. ``metrics`` False reads no metrics, which the local
     CloudFormation does not have.
     """
-    stacks = tuple(_root_status(root, name, live) for root, (name, live) in lives.items())
+    stacks = tuple(_describe_root(root, name, live) for root, (name, live) in lives.items())
     resources = find_probed_resources(live for _, live in lives.values() if live)
     services = probed_services(resources, aws)
     wanted = [resource for resource in resources if resource.address in services]
     with ThreadPoolExecutor(PARALLEL) as pool:
         states = pool.map(
-            lambda resource: _service_status(resource, services[resource.address], aws, metrics),
+            lambda resource: _read_service(resource, services[resource.address], aws, metrics),
             wanted,
         )
-        orphans = (_orphan_status(root, stack) for root, stack in (orphaned or {}).items())
+        orphans = (_describe_orphan(root, stack) for root, stack in (orphaned or {}).items())
         return EnvironmentStatus(stacks, tuple(states), tuple(orphans))
 
 
-def _orphan_status(root: str, stack: Stack) -> RootStatus:
+def _describe_orphan(root: str, stack: Stack) -> RootStatus:
     since = stack.updated or stack.created
     return RootStatus(
         root, stack.name, stack.status, since, drift=stack.drift, drift_checked=stack.drift_checked
     )
 
 
-def _root_status(root: str, name: str, live: LiveStack | None) -> RootStatus:
+def _describe_root(root: str, name: str, live: LiveStack | None) -> RootStatus:
     if live is None:
         return RootStatus(root, name)
     nested = [stack for stack in live.walk() if stack is not live]
@@ -68,10 +68,10 @@ def _root_status(root: str, name: str, live: LiveStack | None) -> RootStatus:
     )
 
 
-def _service_status(
+def _read_service(
     resource: ProbedResource, service: Service, aws: Services, metrics: bool
 ) -> ServiceStatus:
-    healthy = list(_target_health(service, aws)) if service.target_groups else None
+    healthy = list(_read_target_health(service, aws)) if service.target_groups else None
     source = resource.metric if metrics else None
     return ServiceStatus(
         address=resource.address,
@@ -92,7 +92,7 @@ def _service_status(
     )
 
 
-def _target_health(service: Service, aws: Services) -> Iterator[bool]:
+def _read_target_health(service: Service, aws: Services) -> Iterator[bool]:
     """Whether each target that is not draining is healthy."""
     for group in service.target_groups:
         for target in aws.target_health(group):

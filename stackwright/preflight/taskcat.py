@@ -23,7 +23,9 @@ def taskcat_folder(rendering: Rendering, bucket: str | None = None) -> S3Folder:
     one.
     """
     prefix = rendering.config.prefix
-    return S3Folder(bucket or f"{_slug(prefix)}-taskcat", rendering.config.region, _slug(prefix))
+    return S3Folder(
+        bucket or f"{_slugify(prefix)}-taskcat", rendering.config.region, _slugify(prefix)
+    )
 
 
 def taskcat_configuration(
@@ -62,7 +64,7 @@ def taskcat_configuration(
             "package_lambda": False,
         },
         "tests": {
-            name: {"template": _file(bundle, name)}
+            name: {"template": _template_file(bundle, name)}
             for name in templates
             if not roots or name in roots
         },
@@ -86,11 +88,11 @@ def parameters_without_default(rendering: Rendering) -> dict[str, list[str]]:
     }
 
 
-def _file(bundle: Bundle, root: str) -> str:
+def _template_file(bundle: Bundle, root: str) -> str:
     """The file that `write_bundle` writes a root template to."""
     return f"{root}.{bundle.templates[root].artifact.name.partition('.')[2]}"
 
 
-def _slug(text: str) -> str:
+def _slugify(text: str) -> str:
     """A text in the alphabet that taskcat's schema allows for names of projects and buckets."""
     return re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")

@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 from botocore.utils import parse_timestamp
 
 from stackwright.aws import Boto, require_account
-from stackwright.aws.session import _time
+from stackwright.aws.session import _parse_time
 from stackwright.core.errors import AwsError
 from tests.support.aws import ACCOUNT, REGION, Refusals, client
 from tests.support.fakes import FakeAws
@@ -202,13 +202,13 @@ def test_credentials_may_name_their_account(
     ["2026-11-25T10:20:30.123Z", "2026-11-25T12:20:30.123+02:00", 1795602030.123, "1795602030.123"],
 )
 def test_times_equal_those_of_botocore(value: object) -> None:
-    time = _time(value)
+    time = _parse_time(value)
     assert time == parse_timestamp(value) == datetime(2026, 11, 25, 10, 20, 30, 123000, UTC)
     assert time.utcoffset() is not None
 
 
 def test_time_without_a_zone_is_parsed_by_botocore() -> None:
-    assert _time("20261125") == parse_timestamp("20261125")
+    assert _parse_time("20261125") == parse_timestamp("20261125")
 
 
 def test_missing_resources_are_none(moto: str) -> None:

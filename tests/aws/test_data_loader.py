@@ -77,7 +77,7 @@ def test_models_of_the_user_are_found(tmp_path: Path, monkeypatch: pytest.Monkey
     file.parent.mkdir(parents=True)
     file.write_text('{"metadata": {}}')
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
-    loader = Boto(REGION)._own().get_component("data_loader")
+    loader = Boto(REGION)._open_session().get_component("data_loader")
     assert loader.load_service_model("made-up", "service-2") == {"metadata": {}}
     assert {"made-up", *SERVICES} <= set(loader.list_available_services("service-2"))
 
