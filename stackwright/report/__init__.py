@@ -1,29 +1,38 @@
-"""Show results: values become text for a terminal, Markdown, JSON, SARIF, HTML or SVG. Nothing here
-reads or decides."""
+"""Show results: values become text for a terminal, Markdown, JSON, SARIF or SVG.
 
-from .diagram import draw_svg
+A module for each kind of result; ``pages`` are the generated pages of ``docs/``. Functions return
+strings, data, or tables for a Rich console; text has Rich markup. Nothing here reads files, calls
+AWS or decides.
+"""
+
+from .checks import (
+    format_checks,
+    preflight_as_data,
+    preflight_as_text,
+    summarize_checks,
+    summarize_preflight,
+)
+from .diagram import draw_mermaid, draw_svg
 from .diff import format_diff
-from .docs import parameters_page, preflight_page, rules_page
+from .drift import format_drift
+from .markup import to_json
 from .outputs import find_output, format_outputs
+from .pages import (
+    OptionReference,
+    VerbReference,
+    parameters_page,
+    preflight_page,
+    rules_page,
+    verbs_page,
+)
 from .permissions import permissions_page, roles_json, roles_template
 from .plan import format_plan
-from .preflight import preflight_as_data, preflight_as_text, summarize_preflight
-from .problems import draw_mermaid, format_problems, sort_problems, summarize_problems
+from .problems import format_problems, sort_problems, summarize_problems
 from .progress import show_progress
 from .rehearsal import rehearsal_as_data, rehearsal_as_text
-from .releases import describe_absence, releases_as_data
+from .releases import describe_absence, history_table, release_result, releases_as_data
 from .stacks import format_events, format_fates
-from .status import (
-    format_checks,
-    format_drift,
-    history_table,
-    release_result,
-    services_table,
-    stacks_table,
-    summarize_checks,
-    to_json,
-)
-from .verbs import OptionReference, VerbReference, verbs_page
+from .status import services_table, stacks_table
 
 __all__ = [
     "OptionReference",

@@ -1,7 +1,4 @@
-"""A diff as text for a terminal, Markdown for a pull request, and JSON. Pure: strings out.
-
-Text has Rich markup for the console that prints it.
-"""
+"""A diff as text in Rich markup, as Markdown for a pull request, and as JSON."""
 
 from __future__ import annotations
 
@@ -15,9 +12,10 @@ from typing import Any
 from msgspec import to_builtins
 
 from ..diff import DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
+from .markup import escape_markup, styled
 
 DIFF_FORMATS = ("text", "markdown", "json")
-KNOWN_AFTER_APPLY = "(known after apply)"
+_AFTER_APPLY = "(known after apply)"
 
 _SYMBOL = {Effect.ADD: "+", Effect.CHANGE: "~", Effect.REPLACE: "-/+", Effect.REMOVE: "-"}
 _STYLE = {
@@ -27,33 +25,33 @@ _STYLE = {
     Effect.REMOVE: "red",
 }
 _FORCES = {"yes": "  # forces replacement", "maybe": "  # may force replacement"}
-_WIDTH = 200  # of one value; JSON holds all of it
-_BEFORE, _AFTER, _CHANGED = (
-    32,
-    12,
-    40,
-)  # characters around and in what differs between two long values
-
+_WIDTH = 200
+"""Characters of one value; JSON holds all of it."""
+_BEFORE, _CHANGED, _AFTER = 32, 40, 12
+"""Characters shown of two long values: before the difference, of it, and after it."""
 _REFERENCE = re.compile(r"\$\{[^{}]+\}")
 
 Remarks = Mapping[str, str]
-"""Address of a resource -> what there is to say about it besides what happens to it."""
+"""Address of a resource -> a remark on its change."""
 
 
 def format_diff(diff: Diff, style: str = "text") -> str:
-    """The diff in one of ``FORMATS``."""
+    """Return the diff in one of ``DIFF_FORMATS``."""
     return {"text": diff_as_text, "markdown": diff_as_markdown, "json": diff_as_json}[style](diff)
 
 
 def summarize_diff(diff: Diff) -> str:
-    """``Plan: 1 to add, 2 to change, 3 to replace, 4 to remove.``, and what is not certain."""
+    """Return the counts, ``Plan: 1 to add, 2 to change, 3 to replace, 4 to remove.``, and those of
+    uncertain changes."""
     if diff.empty:
         return "No changes."
     counts = ", ".join(
         f"{count} to {effect}" for effect, count in count_effects(diff.resources).items()
     )
-    maybe = sum(each.may_replace for each in diff.resources)
-    uncertain = sum(not each.certain and not each.may_replace for each in diff.resources)
+    maybe = sum(resource.may_replace for resource in diff.resources)
+    uncertain = sum(
+        not resource.certain and not resource.may_replace for resource in diff.resources
+    )
     notes = [f"{maybe} of the changes may replace"] if maybe else []
     notes += [f"{uncertain} known only after apply"] if uncertain else []
     outputs = f"{len(diff.outputs)} outputs differ" if diff.outputs else ""
@@ -63,17 +61,16 @@ def summarize_diff(diff: Diff) -> str:
 
 
 def count_effects(resources: Iterable[ResourceDiff]) -> dict[Effect, int]:
-    """How many resources each effect happens to."""
-    found = [each.effect for each in resources]
-    return {effect: found.count(effect) for effect in Effect}
+    """Return the number of resources by effect."""
+    effects = [resource.effect for resource in resources]
+    return {effect: effects.count(effect) for effect in Effect}
 
 
 # --- text
-# ---------------------------------------------------------------------------------------------------
 
 
 def diff_as_text(diff: Diff) -> str:
-    """By stack and resource, losses of data on top, the plan's counts at the end."""
+    """Return the changes by stack and resource, losses of data first, the counts last."""
     blocks = [losses_text(diff.losses)] if diff.losses else []
     blocks += stacks_text(diff.resources)
     if diff.outputs:
@@ -82,42 +79,35 @@ def diff_as_text(diff: Diff) -> str:
 
 
 def stacks_text(resources: Iterable[ResourceDiff], remarks: Remarks | None = None) -> Iterator[str]:
-    """A block for each stack: its name, then its resources with their properties."""
-    for stack, found in groupby(resources, key=lambda each: each.stack):
-        yield "\n".join(
-            [
-                f"[bold]{escape_markup(stack)}[/]",
-                *(_resource_text(each, remarks or {}) for each in found),
-            ]
-        )
+    """Yield a block for each stack: its name, then its resources with their properties."""
+    for stack, group in groupby(resources, key=lambda resource: resource.stack):
+        texts = (_resource_text(resource, remarks or {}) for resource in group)
+        yield "\n".join([styled(stack, "bold"), *texts])
 
 
 def outputs_text(outputs: Iterable[OutputDiff]) -> str:
-    """A block of the outputs that differ."""
-    return "\n".join(
-        ["[bold]Outputs[/]", *(f"  {escape_markup(_output(each))}" for each in outputs)]
-    )
+    """Return a block of the outputs that differ."""
+    lines = (f"  {escape_markup(_output(output))}" for output in outputs)
+    return "\n".join(["[bold]Outputs[/]", *lines])
 
 
 def losses_text(losses: Iterable[DataLoss]) -> str:
-    """A block of the resources whose data goes, or is left behind."""
+    """Return a block of the stateful resources that are removed or replaced."""
     lines = ["[bold red]Loss of data[/]"]
     for loss in losses:
         style = "yellow" if loss.kept else "bold red"
-        lines.append(f"  [{style}]! {escape_markup(_loss(loss))}[/]")
+        lines.append(f"  {styled(f'! {_loss(loss)}', style)}")
     return "\n".join(lines)
 
 
 def _resource_text(resource: ResourceDiff, remarks: Remarks) -> str:
     style = _STYLE[resource.effect]
     symbol = f"[{style}]{_SYMBOL[resource.effect]:>3}[/]"
-    remark = (
-        f"  [cyan]{escape_markup(remarks[resource.address])}[/]"
-        if resource.address in remarks
-        else ""
-    )
-    head = f"  {symbol} {escape_markup(resource.logical_id)}  [dim]{resource.type}[/]{_note(resource)}{remark}"
-    return "\n".join([head, *(f"        {_property_text(each)}" for each in resource.properties)])
+    label = f"{escape_markup(resource.logical_id)}  [dim]{resource.type}[/]"
+    remark = remarks.get(resource.address)
+    rest = _note(resource) + (f"  {styled(remark, 'cyan')}" if remark else "")
+    properties = (f"        {_property_text(change)}" for change in resource.properties)
+    return "\n".join([f"  {symbol} {label}{rest}", *properties])
 
 
 def _note(resource: ResourceDiff) -> str:
@@ -128,23 +118,14 @@ def _note(resource: ResourceDiff) -> str:
 
 def _property_text(change: PropertyDiff) -> str:
     style = "green" if not change.exists_before else "red" if not change.exists_after else "yellow"
-    because = _because(change)
+    causes = _causes(change)
     forces = _FORCES.get(change.replaces)
-    rest = (f"[red]{forces}[/]" if forces else "") + (
-        f"  [dim]# {escape_markup(because)}[/]" if because else ""
-    )
+    rest = f"[red]{forces}[/]" if forces else ""
+    rest += f"  {styled(f'# {causes}', 'dim')}" if causes else ""
     return f"[{style}]{_sign(change)}[/] {escape_markup(_values(change))}{rest}"
 
 
-def escape_markup(text: str) -> str:
-    """For Rich: what looks like markup stays text."""
-    from rich.markup import escape
-
-    return escape(text)
-
-
 # --- shared by the forms
-# ------------------------------------------------------------------------------------
 
 
 def _sign(change: PropertyDiff) -> str:
@@ -154,19 +135,17 @@ def _sign(change: PropertyDiff) -> str:
 def _values(change: PropertyDiff) -> str:
     before, after = _sides(change)
     if change.after_apply:
-        same = change.before == change.after or _REFERENCE.fullmatch(str(change.after))
-        after = KNOWN_AFTER_APPLY if same else f"{after} {KNOWN_AFTER_APPLY}"
+        unknown = change.before == change.after or _REFERENCE.fullmatch(str(change.after))
+        after = _AFTER_APPLY if unknown else f"{after} {_AFTER_APPLY}"
     if not change.exists_before:
         return f"{change.path}: {after}"
-    return (
-        f"{change.path}: {before}"
-        if not change.exists_after
-        else f"{change.path}: {before} → {after}"
-    )
+    if not change.exists_after:
+        return f"{change.path}: {before}"
+    return f"{change.path}: {before} → {after}"
 
 
 def _sides(change: PropertyDiff) -> tuple[str, str]:
-    """Both values; of two long texts only what differs, with what stands around it."""
+    """Return both values; of two long texts, the difference and a little around it."""
     before, after = change.before, change.after
     both = (
         change.exists_before
@@ -178,20 +157,18 @@ def _sides(change: PropertyDiff) -> tuple[str, str]:
         return _value(before), _value(after)
     start = len(posixpath.commonprefix([before, after]))
     end = len(posixpath.commonprefix([before[start:][::-1], after[start:][::-1]]))
-    return _part(before, start, len(before) - end), _part(after, start, len(after) - end)
+    return _excerpt(before, start, len(before) - end), _excerpt(after, start, len(after) - end)
 
 
-def _part(text: str, start: int, end: int) -> str:
-    """``"…gateway@sha256:0123…"``: what stands from ``start`` to ``end``, and a little around
-    it."""
+def _excerpt(text: str, start: int, end: int) -> str:
+    """Return the text from ``start`` to ``end`` and a little around it,
+    ``"…gateway@sha256:0123…"``."""
     head = text[max(0, start - _BEFORE) : start]
     middle, tail = text[start:end], text[end : end + _AFTER]
     if len(middle) > _CHANGED:
         middle, tail = f"{middle[:_CHANGED]}…", ""
-    first, last = (
-        "…" * (start > _BEFORE),
-        "…" * (end + _AFTER < len(text) and not middle.endswith("…")),
-    )
+    first = "…" * (start > _BEFORE)
+    last = "…" * (end + _AFTER < len(text) and not middle.endswith("…"))
     return json.dumps(f"{first}{head}{middle}{tail}{last}", ensure_ascii=False)
 
 
@@ -200,20 +177,22 @@ def _value(value: Any) -> str:
     return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 20]}… ({len(text)} characters)"
 
 
-def _because(change: PropertyDiff) -> str:
+def _causes(change: PropertyDiff) -> str:
     return f"follows {', '.join(change.causes)}" if change.after_apply and change.causes else ""
 
 
 def _loss(loss: DataLoss) -> str:
     resource = loss.resource
-    gone = "is removed" if resource.effect is Effect.REMOVE else "is replaced by an empty one"
+    change = "is removed" if resource.effect is Effect.REMOVE else "is replaced by an empty one"
     if resource.may_replace:
-        gone = "may be replaced by an empty one"
-    name = "DeletionPolicy" if resource.effect is Effect.REMOVE else "UpdateReplacePolicy"
-    fate = {"Retain": "the old one is kept, outside of the stack", "Snapshot": "a snapshot is kept"}
-    rest = fate.get(loss.policy, "ITS DATA IS DELETED")
-    which = f"{resource.type} {loss.physical_id}".rstrip()
-    return f"{resource.address} ({which}) {gone}: {rest} ({name}: {loss.policy})"
+        change = "may be replaced by an empty one"
+    policy = "DeletionPolicy" if resource.effect is Effect.REMOVE else "UpdateReplacePolicy"
+    fate = {
+        "Retain": "the old one is kept outside of the stack",
+        "Snapshot": "a snapshot is kept",
+    }.get(loss.policy, "ITS DATA IS DELETED")
+    label = f"{resource.type} {loss.physical_id}".rstrip()
+    return f"{resource.address} ({label}) {change}: {fate} ({policy}: {loss.policy})"
 
 
 def _output(output: OutputDiff) -> str:
@@ -223,18 +202,19 @@ def _output(output: OutputDiff) -> str:
     if output.after is None:
         return f"- {output.stack}:{output.name}: {sides[0]}"
     if sides[0] == sides[1]:
-        sides[1] = KNOWN_AFTER_APPLY
+        sides[1] = _AFTER_APPLY
     return f"~ {output.stack}:{output.name}: {sides[0]} → {sides[1]}"
 
 
 # --- Markdown
-# -----------------------------------------------------------------------------------------------
 
 
 def diff_as_markdown(diff: Diff, limit: int = 65_000) -> str:
-    """A comment for a pull request: the counts, losses of data, and one folded block a stack.
+    """Return a comment for a pull request: the counts, losses of data, and a folded block for each
+    stack.
 
-    Longer than ``limit`` characters (GitHub refuses comments over 65,536), it names resources only.
+    A comment longer than ``limit`` characters names resources only: GitHub refuses more than
+    65,536.
     """
     full = _markdown(diff, properties=True)
     return full if len(full) <= limit else _markdown(diff, properties=False)
@@ -251,7 +231,7 @@ def _markdown(diff: Diff, properties: bool) -> str:
 
 
 def losses_markdown(losses: Iterable[DataLoss]) -> str:
-    """A caution with the resources whose data goes, or is left behind."""
+    """Return a caution with the stateful resources that are removed or replaced."""
     lines = (f"> - {inline_markdown(_loss(loss))}" for loss in losses)
     return "\n".join(["> [!CAUTION]", "> **Loss of data**", *lines])
 
@@ -259,27 +239,29 @@ def losses_markdown(losses: Iterable[DataLoss]) -> str:
 def stacks_markdown(
     resources: Iterable[ResourceDiff], remarks: Remarks | None = None, *, properties: bool = True
 ) -> Iterator[str]:
-    """A folded block for each stack, with the counts in its title."""
-    for stack, group in groupby(resources, key=lambda each: each.stack):
-        found = list(group)
+    """Yield a folded block for each stack, with the counts in its title."""
+    for stack, group in groupby(resources, key=lambda resource: resource.stack):
+        members = list(group)
         lines = "\n".join(
-            line for each in found for line in _markdown_lines(each, properties, remarks or {})
+            line
+            for resource in members
+            for line in _markdown_lines(resource, properties, remarks or {})
         )
-        yield fold_lines(f"<code>{stack}</code>: {nonzero_counts(count_effects(found))}", lines)
+        yield fold_lines(f"<code>{stack}</code>: {nonzero_counts(count_effects(members))}", lines)
 
 
 def nonzero_counts(counts: Mapping[Effect, int]) -> str:
-    """``1 to add, 2 to change``, those that are none left out."""
+    """Return the counts without zeros, ``1 to add, 2 to change``."""
     return ", ".join(f"{count} to {effect}" for effect, count in counts.items() if count)
 
 
 def outputs_markdown(outputs: Iterable[OutputDiff]) -> str:
-    """A folded block of the outputs that differ."""
-    return fold_lines("Outputs", "\n".join(_output(each) for each in outputs))
+    """Return a folded block of the outputs that differ."""
+    return fold_lines("Outputs", "\n".join(map(_output, outputs)))
 
 
 def fold_lines(title: str, lines: str) -> str:
-    """Lines of a diff that unfold below a title, in a fence that they cannot close."""
+    """Return lines of a diff that unfold below a title, in a fence that they cannot close."""
     fence = "`" * max(3, _longest_run(lines) + 1)
     return f"<details><summary>{title}</summary>\n\n{fence}diff\n{lines}\n{fence}\n\n</details>"
 
@@ -289,13 +271,13 @@ def _longest_run(text: str) -> int:
 
 
 def inline_markdown(text: str) -> str:
-    """Text in a line of Markdown."""
+    """Return ``text`` escaped for a line of Markdown."""
     return text.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_").replace("`", "\\`")
 
 
 def _markdown_lines(resource: ResourceDiff, properties: bool, remarks: Remarks) -> Iterator[str]:
-    """Lines of a ``diff`` block: the first character colours the line, ``!`` for what changes in
-    place."""
+    """Yield the lines of a resource in a ``diff`` block; the first character colours the line, and
+    ``!`` is a change in place."""
     first = {Effect.ADD: "+", Effect.REMOVE: "-", Effect.REPLACE: "-"}.get(resource.effect, "!")
     unsure = "" if resource.certain else " (known after apply)"
     note = " (may be replaced)" if resource.may_replace else unsure
@@ -303,27 +285,29 @@ def _markdown_lines(resource: ResourceDiff, properties: bool, remarks: Remarks) 
     yield f"{first} {_SYMBOL[resource.effect]} {resource.logical_id} {resource.type}{note}{remark}"
     for change in resource.properties if properties else ():
         forces = _FORCES.get(change.replaces, "")
-        because = f"  # {_because(change)}" if _because(change) else ""
+        causes = f"  # {_causes(change)}" if _causes(change) else ""
         colour = "-" if forces else " " if _sign(change) == "~" else _sign(change)
-        yield f"{colour}     {_sign(change)} {_values(change)}{forces}{because}"
+        yield f"{colour}     {_sign(change)} {_values(change)}{forces}{causes}"
 
 
 # --- JSON
-# ---------------------------------------------------------------------------------------------------
 
 
 def diff_as_json(diff: Diff) -> str:
-    """``{"summary": {…}, "losses": […], "resources": […], "outputs": […]}``, values in full."""
+    """Return ``{"summary": {…}, "losses": […], "resources": […], "outputs": […]}``, values in
+    full."""
     return json.dumps(diff_as_data(diff), indent=2, ensure_ascii=False)
 
 
 def diff_as_data(diff: Diff) -> dict[str, Any]:
-    """What `as_json` prints."""
+    """Return the data of `diff_as_json`."""
     return {
         "summary": {str(effect): count for effect, count in count_effects(diff.resources).items()},
-        "losses": [_loss_data(each) for each in diff.losses],
-        "resources": [{"address": each.address, **to_builtins(each)} for each in diff.resources],
-        "outputs": [to_builtins(each) for each in diff.outputs],
+        "losses": [_loss_data(loss) for loss in diff.losses],
+        "resources": [
+            {"address": resource.address, **to_builtins(resource)} for resource in diff.resources
+        ],
+        "outputs": [to_builtins(output) for output in diff.outputs],
     }
 
 

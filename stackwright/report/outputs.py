@@ -1,4 +1,4 @@
-"""Outputs of root stacks as text, as JSON, and as lines for a shell. Pure."""
+"""Outputs of root stacks as text, as JSON, and as lines for a shell."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Outputs = Mapping[str, Mapping[str, str]]
 
 
 def format_outputs(outputs: Outputs, style: str = "text") -> str:
-    """All outputs in a style: ``text`` (app.Url = …), ``json``, or ``env`` (URL=…, quoted for a
-    shell)."""
+    """Return all outputs in a style: ``text`` (app.Url = …), ``json``, or ``env`` (URL=…, quoted
+    for a shell)."""
     if style == "json":
         return json.dumps(outputs, indent=2)
     return "\n".join(_lines(outputs, style))
@@ -31,9 +31,9 @@ def _lines(outputs: Outputs, style: str) -> Iterator[str]:
 
 
 def find_output(outputs: Outputs, name: str) -> str:
-    """The value of one output: ``Url``, or ``app.Url`` where several root stacks have one.
+    """Return the value of one output: ``Url``, or ``app.Url`` where several root stacks have one.
 
-    Raises InputError: SW847, there is none, or there are several.
+    Raises InputError where there is none, or more than one.
     """
     root, _, key = name.rpartition(".")
     matches = {
@@ -44,7 +44,7 @@ def find_output(outputs: Outputs, name: str) -> str:
     if len(matches) == 1:
         return next(iter(matches.values()))
     if matches:
-        hint = f"say which: {', '.join(f'{owner}.{key}' for owner in matches)}"
+        hint = f"name one of {', '.join(f'{owner}.{key}' for owner in matches)}"
         raise InputError.of("SW847", f"several stacks have an Output {key}", hint=hint)
     known = ", ".join(
         f"{owner}.{output}" for owner, values in outputs.items() for output in sorted(values)
@@ -54,7 +54,7 @@ def find_output(outputs: Outputs, name: str) -> str:
 
 
 def _variable(outputs: Outputs, root: str, name: str) -> str:
-    """``ALB_DNS_NAME`` for ``AlbDnsName``, with the root before it where several roots have one."""
+    """Return ``ALB_DNS_NAME`` for ``AlbDnsName``, after the root where several roots have one."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).upper()
     several = sum(name in values for values in outputs.values()) > 1
     return f"{re.sub('[^A-Za-z0-9]', '_', root).upper()}_{words}" if several else words

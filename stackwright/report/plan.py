@@ -1,21 +1,19 @@
-"""A plan as text for a terminal, Markdown for a pull request or a step summary, and JSON. Pure:
-strings out.
+"""A plan as text in Rich markup, as Markdown for a pull request or step summary, and as JSON.
 
-Losses of data come first, then changes that need an approval, the counts over all roots last. Text has
-Rich markup for the console that prints it.
+Losses of data come first, then changes that need an approval; the counts over all roots come last.
 """
 
 from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
 from msgspec import to_builtins
 
-from ..diff import Diff, ResourceDiff
+from ..diff import Diff, ResourceDiff, merge_diffs
 from ..plan import (
     Certainty,
     GuardrailFinding,
@@ -31,7 +29,6 @@ from ..plan import (
 from .diff import (
     count_effects,
     diff_as_data,
-    escape_markup,
     fold_lines,
     inline_markdown,
     losses_markdown,
@@ -43,98 +40,99 @@ from .diff import (
     stacks_text,
     summarize_diff,
 )
+from .markup import escape_markup, styled
 
 PLAN_FORMATS = ("text", "markdown", "json")
 _LIMIT = 65_000  # GitHub refuses comments over 65,536 characters
-_DOES = {
+_ACTIONS = {
     RootAction.CREATE: "will be created",
     RootAction.UPDATE: "will be updated",
-    RootAction.IMPORT: "will adopt what exists",
+    RootAction.IMPORT: "will adopt existing resources",
 }
 _NO_RESOURCES = "no resources, only tags, parameters or outputs"
-_SPURIOUS = "Listed by CloudFormation, but will not happen: what they follow keeps its value"
+_SPURIOUS = "Listed by CloudFormation, but will not happen: the values they depend on stay the same"
 
 
 def format_plan(plan: Plan, style: str = "text") -> str:
-    """The plan in one of ``FORMATS``."""
+    """Return the plan in one of ``PLAN_FORMATS``."""
     return {"text": plan_as_text, "markdown": plan_as_markdown, "json": plan_as_json}[style](plan)
 
 
 def summarize_plan(plan: Plan) -> str:
-    """``Plan: 1 to add, 2 to change, 0 to replace, 0 to remove in 1 of 3 stacks; 1 new secret
-    version.``"""
+    """Return the counts in one line: ``Plan: 1 to add, 2 to change, 0 to replace, 0 to remove in 1
+    of 3 stacks; 1 new secret version.``"""
     if plan.empty:
         return "No changes."
     touched = sum(root.changes_anything for root in plan.roots)
     places = f" in {touched} of {len(plan.roots)} stacks" if touched else ""
     versions = len(plan.secret_changes)
     secrets = f"; {versions} new secret version{'s' * (versions > 1)}" if versions else ""
-    found = _all(plan)
-    if found.empty:
+    whole = _whole_diff(plan)
+    if whole.empty:
         return (
             f"Plan: {_NO_RESOURCES}{places}{secrets}."
             if touched
             else f"Plan: {secrets.removeprefix('; ')}."
         )
-    head, _, rest = summarize_diff(found).partition(".")
+    head, _, rest = summarize_diff(whole).partition(".")
     return f"{head}{places}{secrets}.{rest}"
 
 
-def _all(plan: Plan) -> Diff:
-    """What happens in all roots."""
-    return Diff(
-        tuple(each for root in plan.roots for each in root.diff.resources),
-        tuple(each for root in plan.roots if root.live for each in root.diff.outputs),
-        tuple(each for root in plan.roots for each in root.diff.losses),
-    )
+def _whole_diff(plan: Plan) -> Diff:
+    """Return the changes of all roots; outputs only of those that exist."""
+    merged = merge_diffs(root.diff for root in plan.roots)
+    outputs = tuple(output for root in plan.roots if root.live for output in root.diff.outputs)
+    return Diff(merged.resources, outputs, merged.losses)
 
 
 # --- shared by the forms
-# ------------------------------------------------------------------------------------
 
 
 def _title(root: RootPlan) -> str:
-    """``app (euglena-prod-app) will be updated: 1 to change``."""
+    """Return ``app (euglena-prod-app) will be updated: 1 to change``."""
     name = f"{root.desired.root} ({root.desired.stack})"
     counts = nonzero_counts(count_effects(root.diff.resources))
     if root.kind is RootAction.LATER:
         return f"{name} {_later(root)}: {counts or 'no changes'}"
-    return f"{name} {_DOES[root.kind]}: {counts or _NO_RESOURCES}"
+    return f"{name} {_ACTIONS[root.kind]}: {counts or _NO_RESOURCES}"
 
 
 def _later(root: RootPlan) -> str:
     missing = root.desired.missing
-    does = "will be updated" if root.live else "will be created"
-    are = "is" if len(missing) == 1 else "are"
-    return f"{does} once {', '.join(missing)} {are} known" if missing else f"{does} (predicted)"
+    action = _ACTIONS[RootAction.UPDATE if root.live else RootAction.CREATE]
+    verb = "is" if len(missing) == 1 else "are"
+    if missing:
+        return f"{action} once {', '.join(missing)} {verb} known"
+    return f"{action} (predicted)"
 
 
 def _unchanged(plan: Plan) -> str:
     return ", ".join(
-        f"{r.desired.root} ({r.desired.stack})" for r in plan.roots if r.kind is RootAction.NOTHING
+        f"{root.desired.root} ({root.desired.stack})"
+        for root in plan.roots
+        if root.kind is RootAction.NOTHING
     )
 
 
 def _remarks(root: RootPlan) -> dict[str, str]:
-    """What to say of each change that is not plainly agreed on, by its address."""
-    found = {change.diff.address: _remark(change, root) for change in root.changes}
-    return {address: remark for address, remark in found.items() if remark}
+    """Return a remark by address for each change that CloudFormation and the prediction do not
+    describe alike."""
+    remarks = {change.diff.address: _remark(change, root) for change in root.changes}
+    return {address: remark for address, remark in remarks.items() if remark}
 
 
 def _remark(change: PlannedChange, root: RootPlan) -> str:
     if change.action == "Import":
-        return (
-            f"adopted as it is: {change.physical_id}" if change.physical_id else "adopted as it is"
-        )
+        return f"adopted unchanged: {change.physical_id or ''}".rstrip(": ")
     if change.action == "SyncWithActual":
-        return "was changed by hand to what the template says"
+        return "was changed by hand and now matches the template"
     if root.change_set is None or change.certainty is Certainty.SPURIOUS:
         return ""
     if change.listed is ListedChange.CLOUDFORMATION:
         return "only listed by CloudFormation"
     if change.listed is ListedChange.PREDICTION:
         return "not listed by CloudFormation"
-    return "stays, though CloudFormation lists a replacement" if keeps_in_place(change) else ""
+    return "not replaced, although CloudFormation lists it" if keeps_in_place(change) else ""
 
 
 def _spurious(root: RootPlan) -> list[ResourceDiff]:
@@ -142,24 +140,25 @@ def _spurious(root: RootPlan) -> list[ResourceDiff]:
 
 
 def _secret(change: SecretChange) -> str:
-    """Names of keys, never values: ``euglena-prod/app: + NEW, ~ CHANGED, - GONE``."""
+    """Return the names of keys, never values: ``euglena-prod/app: + NEW, ~ CHANGED, - REMOVED``."""
     signs = [("+", change.added), ("~", change.changed), ("-", change.removed)]
     keys = ", ".join(f"{sign} {key}" for sign, names in signs for key in names)
     return f"{change.name}: {keys or 'a first version'}"
 
 
 # --- text
-# ---------------------------------------------------------------------------------------------------
 
 
 def plan_as_text(plan: Plan) -> str:
-    """By root, stack and resource; a new root only by names, since all of it is new."""
-    losses = _all(plan).losses
+    """Return the changes by root, stack and resource; of a new root the names only."""
+    losses = _whole_diff(plan).losses
     blocks = [losses_text(losses)] if losses else []
     if findings := find_dangerous_changes(plan):
         blocks.append("\n".join(map(_finding_text, findings)))
     if plan.secret_changes:
-        lines = (f"  [yellow]~[/] {escape_markup(_secret(each))}" for each in plan.secret_changes)
+        lines = (
+            f"  [yellow]~[/] {escape_markup(_secret(change))}" for change in plan.secret_changes
+        )
         blocks.append("\n".join(["[bold]New secret versions[/]", *lines]))
     if unchanged := _unchanged(plan):
         blocks.append(f"[dim]# no changes: {escape_markup(unchanged)}[/]")
@@ -175,7 +174,7 @@ def _finding_text(finding: GuardrailFinding) -> str:
 
 
 def _root_text(root: RootPlan) -> Iterator[str]:
-    yield f"[bold cyan]# {escape_markup(_title(root))}[/]"
+    yield styled(f"# {_title(root)}", "bold cyan")
     if root.kind is RootAction.CREATE or (root.kind is RootAction.LATER and not root.live):
         yield "\n".join(_new_text(root.diff.resources))
     else:
@@ -185,33 +184,30 @@ def _root_text(root: RootPlan) -> Iterator[str]:
     if spurious := _spurious(root):
         lines = (
             f"    [dim]{escape_markup(stack)}: {', '.join(names)}[/]"
-            for stack, names in _by_stack(spurious)
+            for stack, names in _names_by_stack(spurious)
         )
         yield "\n".join([f"  [dim]{_SPURIOUS} ({len(spurious)})[/]", *lines])
     if root.notes:
         yield "\n".join(f"  [yellow]![/] {escape_markup(note)}" for note in root.notes)
 
 
-def _new_text(resources: tuple[ResourceDiff, ...]) -> Iterator[str]:
-    for stack, names in _by_stack(resources):
-        head = f"  [green]+[/] [bold]{escape_markup(stack)}[/]  [dim]{len(names)}[/]"
-        yield f"{head}\n{textwrap.fill(', '.join(names), 110, initial_indent=' ' * 6, subsequent_indent=' ' * 6)}"
+def _new_text(resources: Iterable[ResourceDiff]) -> Iterator[str]:
+    for stack, names in _names_by_stack(resources):
+        yield f"  [green]+[/] {styled(stack, 'bold')}  [dim]{len(names)}[/]"
+        yield textwrap.indent(textwrap.fill(", ".join(names), 104), " " * 6)
 
 
-def _by_stack(
-    resources: list[ResourceDiff] | tuple[ResourceDiff, ...],
-) -> Iterator[tuple[str, list[str]]]:
-    for stack, found in groupby(resources, key=lambda each: each.stack):
-        yield stack, [each.logical_id for each in found]
+def _names_by_stack(resources: Iterable[ResourceDiff]) -> Iterator[tuple[str, list[str]]]:
+    for stack, group in groupby(resources, key=lambda resource: resource.stack):
+        yield stack, [resource.logical_id for resource in group]
 
 
 # --- Markdown
-# -----------------------------------------------------------------------------------------------
 
 
 def plan_as_markdown(plan: Plan) -> str:
-    """A comment: the counts, losses of data, and one folded block a stack; too long, it names
-    resources only."""
+    """Return a comment: the counts, losses of data, and a folded block for each stack; a comment
+    that would be too long names resources only."""
     full = _markdown(plan, properties=True)
     return full if len(full) <= _LIMIT else _markdown(plan, properties=False)
 
@@ -224,12 +220,12 @@ def _markdown(plan: Plan, properties: bool) -> str:
         f"### Deploying `{plan.environment}`",
         f"**{inline_markdown(summarize_plan(plan))}**  \n<sub>{where}</sub>",
     ]
-    if losses := _all(plan).losses:
+    if losses := _whole_diff(plan).losses:
         parts.append(losses_markdown(losses))
     if findings := find_dangerous_changes(plan):
         parts.append("\n".join(["> [!WARNING]", *map(_finding_markdown, findings)]))
     if plan.secret_changes:
-        lines = (f"- `{_secret(each)}`" for each in plan.secret_changes)
+        lines = (f"- `{_secret(change)}`" for change in plan.secret_changes)
         parts += ["#### New secret versions", "\n".join(lines)]
     for root in plan.roots:
         if root.kind is not RootAction.NOTHING:
@@ -249,18 +245,20 @@ def _root_markdown(root: RootPlan, properties: bool) -> Iterator[str]:
     if root.diff.outputs and root.live:
         yield outputs_markdown(root.diff.outputs)
     if spurious := _spurious(root):
-        lines = "\n".join(f"  {stack}: {', '.join(names)}" for stack, names in _by_stack(spurious))
+        lines = "\n".join(
+            f"  {stack}: {', '.join(names)}" for stack, names in _names_by_stack(spurious)
+        )
         yield fold_lines(f"{_SPURIOUS} ({len(spurious)})", lines)
     if root.notes:
         yield "\n".join(["> [!NOTE]", *(f"> - {inline_markdown(note)}" for note in root.notes)])
 
 
 # --- JSON
-# ---------------------------------------------------------------------------------------------------
 
 
 def plan_as_json(plan: Plan) -> str:
-    """All of it but templates and values of parameters; ``summary`` counts over all roots."""
+    """Return the plan without templates and values of Parameters; ``summary`` has the counts over
+    all roots."""
     data = {
         "environment": plan.environment,
         "account": plan.account,
@@ -270,17 +268,18 @@ def plan_as_json(plan: Plan) -> str:
         "made": to_builtins(plan.made),
         "empty": plan.empty,
         "summary": {
-            str(effect): count for effect, count in count_effects(_all(plan).resources).items()
+            str(effect): count
+            for effect, count in count_effects(_whole_diff(plan).resources).items()
         },
         "needs_approval": [_finding_data(finding) for finding in find_dangerous_changes(plan)],
         "secrets": [
             {
-                "name": each.name,
-                "added": each.added,
-                "changed": each.changed,
-                "removed": each.removed,
+                "name": change.name,
+                "added": change.added,
+                "changed": change.changed,
+                "removed": change.removed,
             }
-            for each in plan.secret_changes
+            for change in plan.secret_changes
         ],
         "images": dict(plan.images),
         "roots": [_root_data(root) for root in plan.roots],
@@ -299,7 +298,7 @@ def _finding_data(finding: GuardrailFinding) -> dict[str, str]:
 
 
 def _root_data(root: RootPlan) -> dict[str, Any]:
-    said = {
+    details = {
         change.diff.address: {
             "listed": str(change.listed),
             "certainty": str(change.certainty),
@@ -311,12 +310,14 @@ def _root_data(root: RootPlan) -> dict[str, Any]:
         }
         for change in root.changes
     }
-    shown = diff_as_data(root.diff)
-    resources = [each | said.get(each["address"], {}) for each in shown.pop("resources")]
+    diff = diff_as_data(root.diff)
+    resources = [
+        resource | details.get(resource["address"], {}) for resource in diff.pop("resources")
+    ]
     spurious = [
-        {"address": each.address, "type": each.type, "effect": str(each.effect)}
-        | said[each.address]
-        for each in _spurious(root)
+        {"address": resource.address, "type": resource.type, "effect": str(resource.effect)}
+        | details[resource.address]
+        for resource in _spurious(root)
     ]
     return {
         "root": root.desired.root,
@@ -325,7 +326,7 @@ def _root_data(root: RootPlan) -> dict[str, Any]:
         "change_set": root.change_set,
         "missing": list(root.desired.missing),
         "notes": list(root.notes),
-        **shown,
+        **diff,
         "resources": resources,
         "spurious": spurious,
     }

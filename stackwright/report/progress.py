@@ -1,5 +1,5 @@
-"""What is told while an operation runs: a live tree on a terminal, one line a step elsewhere; and
-how it ended."""
+"""The progress of an operation: a live tree on a terminal, one line for each step elsewhere; and
+its outcome."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from typing import Any
 from ..cfn import STACK_TYPE, stack_status
 from ..deploy import Notice, Progress, ProgressStep, RolloutProgress, Watcher
 from ..plan import Cause, Outcome
+from .markup import escape_markup, format_duration, status_style, styled
 
 
 @contextmanager
 def show_progress(console: Any, title: str) -> Iterator[Watcher]:
-    """Show an operation on rich's ``console`` while the block runs: as a live tree where that is a
-    terminal, whose last state stays there; else line by line. ``title`` stands at its top (the
-    stack's name). How it ended, and what is told after that, stands below."""
+    """Show an operation on a Rich ``console`` while the block runs; yields the function that takes
+    its progress.
+
+    A terminal gets a live tree with ``title`` (the stack's name) at its top; its last state stays,
+    and the outcome and later progress follow as lines. Elsewhere everything is lines.
+    """
     plain = progress_lines(console.print)
     if not console.is_terminal or console.is_dumb_terminal:
         yield plain
@@ -29,77 +33,55 @@ def show_progress(console: Any, title: str) -> Iterator[Watcher]:
     board = ProgressBoard(title)
     with Live(board, console=console, refresh_per_second=8, vertical_overflow="ellipsis") as live:
 
-        def watch(told: Progress) -> None:
-            if isinstance(told, Outcome):
+        def watch(progress: Progress) -> None:
+            if isinstance(progress, Outcome):
                 live.stop()
-            (board if live.is_started else plain)(told)
+            (board if live.is_started else plain)(progress)
 
         yield watch
 
 
 def progress_lines(write: Callable[[str], object]) -> Watcher:
-    """One line for each thing that is told: time (UTC), address, status, reason; with Rich
-    markup."""
-
+    """Return a function that writes progress as lines in Rich markup: time (UTC), address, status
+    and reason of each step."""
     last: dict[str, str] = {}
 
-    def watch(told: Progress) -> None:
-        if isinstance(told, ProgressStep):
-            if told.under_way and last.get(told.address) == told.status:
-                return  # CloudFormation says it twice: begun, and initiated
-            last[told.address] = told.status
-        for line in _lines(told):
+    def watch(progress: Progress) -> None:
+        if isinstance(progress, ProgressStep):
+            if progress.under_way and last.get(progress.address) == progress.status:
+                return  # CloudFormation has two such events: begun, and creation initiated
+            last[progress.address] = progress.status
+        for line in _lines(progress):
             write(line)
 
     return watch
 
 
-def _lines(told: Progress) -> Iterator[str]:
-    if isinstance(told, Notice):
-        yield f"[yellow]{escape_text(told.text)}[/]"
-    elif isinstance(told, Outcome):
-        yield format_outcome(told)
-    elif isinstance(told, RolloutProgress):
-        yield f"          {escape_text(told.address)}  {rollout_counts(told)}"
-        yield from (f"            {escape_text(text)}" for text in (*told.messages, *told.stops))
-        yield from (f"            [dim]{escape_text(line)}[/]" for line in told.lines)
-    elif not told.nested:  # a nested stack tells of itself
-        reason = f"  {escape_text(told.reason)}" if told.reason else ""
-        yield f"{told.time:%H:%M:%S}  {escape_text(told.address)}  [{status_style(told.status)}]{told.status}[/]{reason}"
-
-
-def status_style(status: str) -> str:
-    """The colour of a status."""
-    if "FAILED" in status or "ROLLBACK" in status:
-        return "red"
-    return "yellow" if status.endswith("_IN_PROGRESS") else "green"
+def _lines(progress: Progress) -> Iterator[str]:
+    if isinstance(progress, Notice):
+        yield f"[yellow]{escape_markup(progress.text)}[/]"
+    elif isinstance(progress, Outcome):
+        yield format_outcome(progress)
+    elif isinstance(progress, RolloutProgress):
+        yield f"          {escape_markup(progress.address)}  {rollout_counts(progress)}"
+        texts = (*progress.messages, *progress.stops)
+        yield from (f"            {escape_markup(text)}" for text in texts)
+        yield from (f"            [dim]{escape_markup(line)}[/]" for line in progress.lines)
+    elif not progress.nested:  # a nested stack has steps of its own
+        status = f"[{status_style(progress.status)}]{progress.status}[/]"
+        reason = f"  {escape_markup(progress.reason)}" if progress.reason else ""
+        yield f"{progress.time:%H:%M:%S}  {escape_markup(progress.address)}  {status}{reason}"
 
 
 def rollout_counts(rollout: RolloutProgress) -> str:
-    """``1 of 2 running, 1 starting, 3 failed``."""
+    """Return the counts of tasks, ``1 of 2 running, 1 starting, 3 failed``, in Rich markup."""
     parts = [f"{rollout.running} of {rollout.desired} running"]
     parts += [f"{rollout.pending} starting"] if rollout.pending else []
     parts += [f"[red]{rollout.failed} failed[/]"] if rollout.failed else []
     return ", ".join(parts)
 
 
-def format_seconds(began: datetime, ended: datetime) -> str:
-    """``12 s``, ``3 min 04 s``, ``1 h 02 min``."""
-    seconds = max(0, round((ended - began).total_seconds()))
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60:02} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
-
-
-def escape_text(text: str) -> str:
-    """Text in which Rich finds no markup."""
-    return text.replace("\\", "\\\\").replace("[", "\\[") if "[" in text else text
-
-
 # --- the live tree
-# ----------------------------------------------------------------------------------------------
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _MESSAGES = 3
@@ -107,8 +89,8 @@ _MESSAGES = 3
 
 @dataclass
 class _Item:
-    """A stack or resource: its status, since when and until when it has what the status tells of,
-    and why it failed, if ever it did."""
+    """A stack or resource: its status, the time of its operation (``ended`` is None while it runs),
+    and the reason of its first failure."""
 
     type: str
     status: str
@@ -118,10 +100,10 @@ class _Item:
 
 
 class ProgressBoard:
-    """An operation as a tree that rich can print at any time: stacks, what is under way in them,
-    and what failed.
+    """An operation as a tree that Rich can print at any time: stacks, with their running and failed
+    resources.
 
-    It is told by one thread and printed by another. ``clock`` gives the present in UTC.
+    One thread updates it, another prints it. ``clock`` returns the present in UTC.
     """
 
     def __init__(
@@ -135,80 +117,73 @@ class ProgressBoard:
         self._messages: dict[str, list[str]] = {}
         self._notices: list[str] = []
 
-    def __call__(self, told: Progress) -> None:
-        """Take in what is told."""
+    def __call__(self, progress: Progress) -> None:
+        """Add one piece of progress."""
         with self._lock:
-            if isinstance(told, Notice):
-                self._notices.append(told.text)
-            elif isinstance(told, RolloutProgress):
-                self._rollouts[told.address] = told
-                self._messages.setdefault(told.address, []).extend(
-                    (*told.messages, *told.stops, *told.lines)
+            if isinstance(progress, Notice):
+                self._notices.append(progress.text)
+            elif isinstance(progress, RolloutProgress):
+                self._rollouts[progress.address] = progress
+                self._messages.setdefault(progress.address, []).extend(
+                    (*progress.messages, *progress.stops, *progress.lines)
                 )
-            elif isinstance(told, ProgressStep) and not told.nested:
-                items = (
-                    self._stacks if told.of_stack else self._resources.setdefault(told.stack, {})
-                )
-                _advance(items, told.stack if told.of_stack else told.logical_id, told)
+            elif isinstance(progress, ProgressStep) and progress.of_stack and not progress.nested:
+                _advance(self._stacks, progress.stack, progress)
+            elif isinstance(progress, ProgressStep) and not progress.nested:
+                resources = self._resources.setdefault(progress.stack, {})
+                _advance(resources, progress.logical_id, progress)
 
     def __rich__(self) -> Any:
-        """The tree as it is now."""
+        """Return the tree at this moment."""
         from rich.console import Group
         from rich.text import Text
         from rich.tree import Tree
 
         with self._lock:
-            root = Tree(Text.from_markup(f"[bold]{escape_text(self._title)}[/]"), guide_style="dim")
+            root = Tree(Text.from_markup(styled(self._title, "bold")), guide_style="dim")
             nodes: dict[str, Tree] = {}
-            for path in sorted(
-                dict.fromkeys((*self._stacks, *self._resources)), key=lambda path: path.count("/")
-            ):
+            paths = dict.fromkeys((*self._stacks, *self._resources))
+            for path in sorted(paths, key=lambda path: path.count("/")):
                 above = nodes.get(path.rpartition("/")[0], root)
-                label = Text.from_markup(self._stack(path))
+                label = Text.from_markup(self._stack_line(path))
                 if "/" in path:
                     nodes[path] = above.add(label)
                 else:
                     root.label, nodes[path] = label, root
-                for line in self._inside(path):
+                for line in self._resource_lines(path):
                     nodes[path].add(Text.from_markup(line, overflow="ellipsis"))
             notices = [
-                Text.from_markup(f"[yellow]{escape_text(text)}[/]")
-                for text in self._notices[-_MESSAGES:]
+                Text.from_markup(styled(text, "yellow")) for text in self._notices[-_MESSAGES:]
             ]
         return Group(root, *notices)
 
-    def _stack(self, path: str) -> str:
+    def _stack_line(self, path: str) -> str:
         item = self._stacks.get(path)
-        name = f"[bold]{escape_text(path.rpartition('/')[2] if '/' in path else self._title)}[/]"
-        found = list(self._resources.get(path, {}).values())
+        name = styled(path.rpartition("/")[2] if "/" in path else self._title, "bold")
         if item is None:
             return name
-        done = sum(each.ended is not None for each in found)
-        count = (
-            f"{done} of {len(found)} resources"
-            if item.ended is None
-            else _plural(len(found), "resource")
-        )
-        count = f"  [dim]{count}[/]" if found else ""
-        return f"{self._mark(item)} {name}  [{status_style(item.status)}]{item.status}[/]{count}  {self._took(item)}"
+        resources = list(self._resources.get(path, {}).values())
+        count = _plural(len(resources), "resource")
+        if item.ended is None:
+            done = sum(resource.ended is not None for resource in resources)
+            count = f"{done} of {len(resources)} resources"
+        count = f"  [dim]{count}[/]" if resources else ""
+        status = f"[{status_style(item.status)}]{item.status}[/]"
+        return f"{self._mark(item)} {name}  {status}{count}  {self._duration(item)}"
 
-    def _inside(self, path: str) -> Iterator[str]:
-        """What of a stack's resources is worth a line: under way, or failed."""
+    def _resource_lines(self, path: str) -> Iterator[str]:
+        """Yield the lines of a stack's running and failed resources."""
         for name, item in self._resources.get(path, {}).items():
             address = f"{path}:{name}"
+            label = f"{escape_markup(name)}  [dim]{item.type}[/]"
             if item.ended is None:
-                text = f"{self._mark(item)} {escape_text(name)}  [dim]{item.type}[/]  {self._took(item)}"
-                yield text + (
-                    f"  {rollout_counts(self._rollouts[address])}"
-                    if address in self._rollouts
-                    else ""
-                )
-                yield from (
-                    f"  [dim]{escape_text(text)}[/]"
-                    for text in self._messages.get(address, [])[-_MESSAGES:]
-                )
+                rollout = self._rollouts.get(address)
+                counts = f"  {rollout_counts(rollout)}" if rollout else ""
+                yield f"{self._mark(item)} {label}  {self._duration(item)}{counts}"
+                messages = self._messages.get(address, [])[-_MESSAGES:]
+                yield from (f"  {styled(message, 'dim')}" for message in messages)
             if item.failure:
-                yield f"[red]✗[/] {escape_text(name)}  [dim]{item.type}[/]  [red]{escape_text(item.failure)}[/]"
+                yield f"[red]✗[/] {label}  {styled(item.failure, 'red')}"
 
     def _mark(self, item: _Item) -> str:
         if item.ended is None:
@@ -216,11 +191,13 @@ class ProgressBoard:
             return f"[{status_style(item.status)}]{frame}[/]"
         return "[red]✗[/]" if status_style(item.status) == "red" else "[green]✓[/]"
 
-    def _took(self, item: _Item) -> str:
-        return f"[dim]{format_seconds(item.began, item.ended or self._clock())}[/]"
+    def _duration(self, item: _Item) -> str:
+        seconds = ((item.ended or self._clock()) - item.began).total_seconds()
+        return f"[dim]{format_duration(seconds)}[/]"
 
 
 def _advance(items: dict[str, _Item], key: str, step: ProgressStep) -> None:
+    """Update the item of a step, or add it."""
     known = items.get(key)
     if known is None:
         known = items[key] = _Item(step.type, step.status, step.time)
@@ -237,46 +214,53 @@ def _plural(count: int, noun: str) -> str:
 
 
 # --- the end
-# --------------------------------------------------------------------------------------------------
 
 
-def format_outcome(found: Outcome) -> str:
-    """How an operation ended; where it failed, the first cause and what is known of it."""
-    took = format_seconds(found.began, found.ended)
-    head = f"[{status_style(found.status) if found.ok else 'bold red'}]{escape_text(found.stack)}: {found.status}[/] after {took}"
-    if found.ok:
+def format_outcome(outcome: Outcome) -> str:
+    """Return how an operation ended; after a failure, its first cause and the next step."""
+    took = format_duration((outcome.ended - outcome.began).total_seconds())
+    style = status_style(outcome.status) if outcome.ok else "bold red"
+    head = f"{styled(f'{outcome.stack}: {outcome.status}', style)} after {took}"
+    if outcome.ok:
         return head
-    return "\n".join([head, *_cause(found.cause), *_next(found.status)])
+    return "\n".join([head, *_cause(outcome.cause), *_next_step(outcome.status)])
 
 
-def _next(status: str) -> Iterator[str]:
-    """How to recover a stack that cannot be updated."""
+def _next_step(status: str) -> Iterator[str]:
+    """Yield how to recover a stack that cannot be updated."""
     meaning = stack_status(status)
     if meaning.stuck:
         yield f"  next: {meaning.advice} (verb repair)"
 
 
-_ADOPT = "what an earlier stack has left is adopted by the verb import, once imports: of the parameters names it"
-_LEFT = "what an earlier stack has left of a nested one cannot be adopted: delete it, or take another name"
+_ADOPT = (
+    "if an earlier stack left it behind, name it under imports: in the parameters and adopt it "
+    "with the verb import"
+)
+_DELETE = (
+    "if an earlier stack left it behind: a nested stack cannot adopt it; delete it, or use another "
+    "name"
+)
 
 
 def _cause(cause: Cause | None) -> Iterator[str]:
     if cause is None:
         yield "  CloudFormation gives no reason; the verb events lists what happened"
         return
-    if cause.reason == "User Initiated":  # what CloudFormation says of CancelUpdateStack
-        yield f"  {escape_text(cause.address)} was cancelled on request"
+    if cause.reason == "User Initiated":  # the reason after CancelUpdateStack
+        yield f"  {escape_markup(cause.address)} was cancelled on request"
         return
     if (
         cause.type == STACK_TYPE
         and cause.status.endswith("_COMPLETE")
         and "ROLLBACK" not in cause.status
     ):
-        yield f"  CloudFormation did not do it: {escape_text(cause.reason)}"
+        yield f"  CloudFormation did not do it: {escape_markup(cause.reason)}"
         return
-    where = f" at {cause.where}" if cause.where else ""
-    yield f"  [bold]{escape_text(cause.address)}[/] ({cause.type}){escape_text(where)} was the first to fail ({cause.status}):"
-    yield f"    {escape_text(cause.reason or 'without a reason')}"
-    yield from (f"    [dim]{escape_text(detail)}[/]" for detail in cause.details)
+    where = escape_markup(f" at {cause.where}") if cause.where else ""
+    resource = f"{styled(cause.address, 'bold')} ({cause.type}){where}"
+    yield f"  {resource} was the first to fail ({cause.status}):"
+    yield f"    {escape_markup(cause.reason or 'without a reason')}"
+    yield from (f"    {styled(detail, 'dim')}" for detail in cause.details)
     if cause.status == "CREATE_FAILED" and "already exists" in cause.reason:
-        yield f"    {_LEFT if '/' in cause.address else _ADOPT}"
+        yield f"    {_DELETE if '/' in cause.address else _ADOPT}"

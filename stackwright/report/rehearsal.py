@@ -1,4 +1,4 @@
-"""What a rehearsal showed, for people (rich's markup) and machines."""
+"""The result of a rehearsal: as text in Rich markup, and as data."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import to_builtins
 
 from ..cfn import STACK_TYPE
+from .markup import escape_markup, styled
 
 if TYPE_CHECKING:  # the emulator's packages are an extra
     from ..emulator import Phase, Rehearsal, RehearsalStep, Rollback
@@ -16,25 +17,27 @@ if TYPE_CHECKING:  # the emulator's packages are an extra
 _STYLE = {"+": "green", "~": "yellow", "-/+": "magenta", "-": "red", "!": "bold red"}
 
 
-def rehearsal_as_text(found: Rehearsal) -> str:
-    """Each root's steps over time and its critical path, then the rollback."""
+def rehearsal_as_text(rehearsal: Rehearsal) -> str:
+    """Return each root's steps over time and its critical path, then the rollback."""
     blocks = [
-        block for phase in found.phases for block in (_phase(phase), _critical_path(phase)) if block
+        block
+        for phase in rehearsal.phases
+        for block in (_phase(phase), _critical_path(phase))
+        if block
     ]
-    if not found.phases:
-        blocks.append("Nothing would be changed.")
-    if found.rollback:
-        blocks.append(_rollback(found.rollback))
+    if not rehearsal.phases:
+        blocks.append("No changes.")
+    if rehearsal.rollback:
+        blocks.append(_rollback(rehearsal.rollback))
     return "\n\n".join(blocks)
 
 
 def _phase(phase: Phase) -> str:
     style = "green" if phase.ok else "bold red"
-    head = (
-        f"[bold]{_escaped(phase.root)}[/]: [{style}]{phase.status}[/] after {_time(phase.seconds)}"
-    )
+    status = f"[{style}]{phase.status}[/] after {_clock(phase.seconds)}"
+    head = f"{styled(phase.root, 'bold')}: {status}"
     if phase.reason and not phase.ok:
-        head += f"\n  {_escaped(phase.reason)}"
+        head += f"\n  {escape_markup(phase.reason)}"
     steps = [step for step in phase.steps if step.type != STACK_TYPE]
     return "\n".join([head, "     at  takes", *_lines(steps)])
 
@@ -43,16 +46,11 @@ def _lines(steps: Sequence[RehearsalStep]) -> Iterable[str]:
     width = max((len(step.address) for step in steps), default=0)
     for step in steps:
         sign = _sign(step)
-        times = f"{_time(step.began):>7}{_time(step.ended - step.began):>7}"
-        yield f"{times}  [{_STYLE[sign]}]{sign:>3}[/] {step.address.ljust(width)}  [dim]{step.type}[/]{_why(step)}"
-
-
-def _why(step: RehearsalStep) -> str:
-    return (
-        f"\n                   [red]{_escaped(step.reason or step.status)}[/]"
-        if _sign(step) == "!"
-        else ""
-    )
+        times = f"{_clock(step.began):>7}{_clock(step.ended - step.began):>7}"
+        address = step.address.ljust(width)
+        yield f"{times}  [{_STYLE[sign]}]{sign:>3}[/] {address}  [dim]{step.type}[/]"
+        if sign == "!":
+            yield f"{'':19}{styled(step.reason or step.status, 'red')}"
 
 
 def _sign(step: RehearsalStep) -> str:
@@ -64,8 +62,7 @@ def _sign(step: RehearsalStep) -> str:
 
 
 def _critical_path(phase: Phase) -> str:
-    """The five longest steps that the end waited for; the rest of the path takes no time worth
-    saving."""
+    """Return the five longest steps of the critical path, by time."""
     path = [step for step in phase.critical_path if step.ended > step.began]
     if not path or not phase.ok:
         return ""
@@ -73,48 +70,45 @@ def _critical_path(phase: Phase) -> str:
     longest = sorted(path, key=lambda step: step.began - step.ended)[:5]
     rows = []
     for step in sorted(longest, key=lambda step: step.began):
-        taken = step.ended - step.began
-        rows.append(
-            f"{taken / total:>7.0%}{_time(taken):>7}  {_sign(step):>3} {_escaped(step.address)}"
-        )
+        seconds = step.ended - step.began
+        times = f"{seconds / total:>7.0%}{_clock(seconds):>7}"
+        rows.append(f"{times}  {_sign(step):>3} {escape_markup(step.address)}")
     rest = len(path) - len(longest)
     more = [f"[dim]{'':20}and {rest} shorter[/]"] if rest else []
-    return "\n".join(
-        [f"Critical path of [bold]{_escaped(phase.root)}[/]: {_time(total)}", *rows, *more]
-    )
+    head = f"Critical path of {styled(phase.root, 'bold')}: {_clock(total)}"
+    return "\n".join([head, *rows, *more])
 
 
-def _rollback(found: Rollback) -> str:
-    failed, phase = found.failed, found.phase
-    style = "green" if found.ok else "bold red"
+def _rollback(rollback: Rollback) -> str:
+    failed, phase = rollback.failed, rollback.phase
+    style = "green" if rollback.ok else "bold red"
     lines = [
-        f"If [bold]{_escaped(failed.address)}[/] failed, the slowest that changes:",
-        f"  [{style}]{phase.status}[/] after {_time(phase.seconds)}",
+        f"If {styled(failed.address, 'bold')}, the slowest change, failed:",
+        f"  [{style}]{phase.status}[/] after {_clock(phase.seconds)}",
     ]
-    if found.differences:
-        lines += [f"  [bold red]not as before:[/] {_escaped(each)}" for each in found.differences]
+    if rollback.differences:
+        differences = map(escape_markup, rollback.differences)
+        lines += [f"  [bold red]not as before:[/] {difference}" for difference in differences]
     else:
-        lines.append(f"  all {found.resources} resources and stacks are exactly as before")
+        lines.append(f"  all {rollback.resources} resources and stacks are exactly as before")
     return "\n".join(lines)
 
 
-def _time(seconds: float) -> str:
+def _clock(seconds: float) -> str:
+    """Return ``3:07`` for 187 seconds."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02}"
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("[", "\\[") if "[" in text else text
-
-
-def rehearsal_as_data(found: Rehearsal) -> dict[str, Any]:
-    """``{"ok": …, "phases": […], "rollback": …}``; times in seconds."""
+def rehearsal_as_data(rehearsal: Rehearsal) -> dict[str, Any]:
+    """Return ``{"ok": …, "phases": […], "rollback": …}``; times in seconds."""
     phases = [
-        {**to_builtins(each), "critical_path": [s.address for s in each.critical_path]}
-        for each in found.phases
+        {**to_builtins(phase), "critical_path": [step.address for step in phase.critical_path]}
+        for phase in rehearsal.phases
     ]
-    rollback = {**to_builtins(found.rollback), "ok": found.rollback.ok} if found.rollback else None
+    rollback = rehearsal.rollback
+    rollback_data = {**to_builtins(rollback), "ok": rollback.ok} if rollback else None
     data: dict[str, Any] = json.loads(
-        json.dumps({"ok": found.ok, "phases": phases, "rollback": rollback})
+        json.dumps({"ok": rehearsal.ok, "phases": phases, "rollback": rollback_data})
     )
     return data

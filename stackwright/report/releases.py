@@ -1,20 +1,84 @@
-"""Releases of `history` as data, and where they are kept. Pure."""
+"""Releases: their history as a table and as data, and where records are kept."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import to_builtins
 
-from ..releases import Release, ReleaseList
-from .status import release_result
+from ..releases import Release, ReleaseList, ReleaseResult
+from .markup import escape_markup, format_age, format_duration, make_table, styled
+
+_RESULTS = {
+    ReleaseResult.DEPLOYED: "green",
+    ReleaseResult.RUNNING: "yellow",
+    ReleaseResult.INTERRUPTED: "yellow",
+}
+_SIGNS = {"add": "+", "change": "~", "replace": "-/+", "remove": "-"}
+
+
+def history_table(
+    releases: Sequence[Release], live: int | None, running: int | None, now: datetime
+) -> Any:
+    """Return the releases as a table, newest first; ``live`` and ``running`` are numbers."""
+    table = make_table("RELEASE", "WHEN", "BY", "COMMIT", "CHANGES", "RESULT", "TOOK")
+    for release in releases:
+        started = f"{release.started.astimezone(UTC):%Y-%m-%d %H:%M}"
+        number = f"[bold]{release.number}[/]" if release.number == live else str(release.number)
+        table.add_row(
+            number,
+            f"{started}, {format_age(release.started, now)}",
+            escape_markup(short_principal(release.by)),
+            release.commit or "-",
+            count_changes(release),
+            _result_text(release, live, running),
+            "" if release.seconds is None else format_duration(release.seconds),
+        )
+    return table
+
+
+def _result_text(release: Release, live: int | None, running: int | None) -> str:
+    """Return how a release ended, whether it is live, and the release that it restores."""
+    result = release_result(release, running)
+    text = styled(result, _RESULTS.get(result, "red"))
+    text += ", [bold]live[/]" if release.number == live else ""
+    text += f", restores {release.restores}" if release.restores else ""
+    return text + (f": {escape_markup(release.cause)}" if release.cause else "")
+
+
+def release_result(release: Release, running: int | None) -> ReleaseResult:
+    """Return how a release ended; without an end in its record it is running, if it has the number
+    ``running``, or was interrupted."""
+    return release.result or (
+        ReleaseResult.RUNNING if release.number == running else ReleaseResult.INTERRUPTED
+    )
+
+
+def short_principal(arn: str) -> str:
+    """Return ``ada`` for ``arn:aws:iam::123456789012:user/ada``, and ``deploy/ada`` for the session
+    of an assumed role."""
+    kind, _, name = arn.rpartition(":")[2].partition("/")
+    return name or kind
+
+
+def count_changes(release: Release) -> str:
+    """Return the counts of changes and new secret versions, ``+3 ~2 1 secret``, or ``none``."""
+    parts = [
+        f"{sign}{release.changes[name]}"
+        for name, sign in _SIGNS.items()
+        if release.changes.get(name)
+    ]
+    secrets = release.changes.get("secrets", 0)
+    parts += [f"{secrets} secret{'s' if secrets > 1 else ''}"] if secrets else []
+    return " ".join(parts) or "none"
 
 
 def releases_as_data(
     releases: Sequence[Release], live: int | None, running: int | None
 ) -> list[dict[str, Any]]:
-    """For JSON: each record, with its ``result`` as text and whether it is ``live``."""
+    """Return each record with its ``result`` as text and whether it is ``live``, for JSON."""
     return [
         {
             **to_builtins(release),
@@ -25,21 +89,22 @@ def releases_as_data(
     ]
 
 
-def describe_absence(found: ReleaseList, environment: str) -> str:
-    """Why there are no releases to list, or where those of an environment without stacks are kept;
-    empty where neither has to be said."""
-    releases = found.overview.history.releases if found.overview else ()
-    if found.deployed:
-        return "" if releases else f"nothing of {environment} was released yet"
-    if found.bucket is None:
+def describe_absence(release_list: ReleaseList, environment: str) -> str:
+    """Return why there are no releases to list, or where those of an environment without stacks are
+    kept; empty where the environment is deployed and has releases."""
+    releases = release_list.overview.history.releases if release_list.overview else ()
+    bucket = release_list.bucket
+    if release_list.deployed:
+        return "" if releases else f"{environment} has no releases yet"
+    if bucket is None:
         where = (
-            ": its releases, if it had any, are in its artifact bucket where that was retained; "
-            "only the parameters (deploy.bucket) or the templates could name it"
+            ", and neither the parameters (deploy.bucket) nor the templates name the bucket that "
+            "would hold its earlier releases"
         )
-    elif found.overview is None:
-        where = f", and there is no bucket {found.bucket} that would hold its releases"
+    elif release_list.overview is None:
+        where = f", and the bucket {bucket} that would hold its releases does not exist"
     elif not releases:
-        where = f", and s3://{found.bucket} holds no releases of it"
+        where = f", and s3://{bucket} holds no releases of it"
     else:
-        where = f": these are its releases of before, kept in s3://{found.bucket}"
+        where = f": these are its earlier releases, kept in s3://{bucket}"
     return f"{environment} is not deployed{where}"

@@ -1,5 +1,4 @@
-"""Events, and what a deletion takes along, as text and JSON. Pure: strings out, text with Rich
-markup."""
+"""Events of stacks, and the resources that a deletion removes or keeps, as text and JSON."""
 
 from __future__ import annotations
 
@@ -9,45 +8,48 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from ..deploy import Fate, ProgressStep
-from .progress import escape_text, status_style
+from .markup import escape_markup, status_style, styled
 
 _WIDTH = 100
 
 
-def format_fates(found: Sequence[Fate]) -> str:
-    """Losses of data one by one, what stays one by one, and the rest as counts by type."""
-    return "\n".join(_fates(found))
+def format_fates(fates: Sequence[Fate]) -> str:
+    """Return the resources of a deletion in Rich markup: lost data and kept resources one by one,
+    the others as counts by type."""
+    return "\n".join(_fates(fates))
 
 
-def _fates(found: Sequence[Fate]) -> Iterator[str]:
-    lost = [each for each in found if each.lost]
-    kept = [each for each in found if each.kept]
-    rest = Counter(each.type for each in found if not each.lost and not each.kept)
+def _fates(fates: Sequence[Fate]) -> Iterator[str]:
+    lost = [fate for fate in fates if fate.lost]
+    kept = [fate for fate in fates if fate.kept]
+    rest = Counter(fate.type for fate in fates if not fate.lost and not fate.kept)
     if lost:
-        yield "[bold red]Data that is lost[/]"
-        yield from (f"  [red]- {escape_text(_named(each))}[/]" for each in lost)
+        yield "[bold red]Lost data[/]"
+        yield from (f"  {styled(f'- {_label(fate)}', 'red')}" for fate in lost)
     if kept:
-        yield "[bold green]Stays, outside of any stack[/]"
-        yield from (f"  {escape_text(_named(each))}: {each.kept}" for each in kept)
+        yield "[bold green]Kept outside of any stack[/]"
+        yield from (f"  {escape_markup(_label(fate))}: {fate.kept}" for fate in kept)
     if rest:
         yield "[bold]Removed[/]"
-        counted = ", ".join(f"{count} {type_}" for type_, count in sorted(rest.items()))
-        yield from (f"  {line}" for line in wrap(counted, _WIDTH, break_long_words=False))
+        counts = ", ".join(f"{count} {type_}" for type_, count in sorted(rest.items()))
+        yield from (f"  {line}" for line in wrap(counts, _WIDTH, break_long_words=False))
 
 
-def _named(each: Fate) -> str:
-    return f"{each.address} ({each.type}) {each.physical_id}"
+def _label(fate: Fate) -> str:
+    return f"{fate.address} ({fate.type}) {fate.physical_id}"
 
 
-def format_events(steps: Sequence[ProgressStep], form: str = "text") -> str:
-    """One line a step, with the day; or JSON: a list of objects."""
-    if form == "json":
+def format_events(steps: Sequence[ProgressStep], style: str = "text") -> str:
+    """Return one line for each step, with the day, in Rich markup; or a JSON list of objects."""
+    if style == "json":
         return json.dumps([_data(step) for step in steps], indent=2)
-    return "\n".join(
-        f"{step.time:%Y-%m-%d %H:%M:%S}  {escape_text(step.address)}  [{status_style(step.status)}]{step.status}[/]"
-        + (f"  {escape_text(step.reason)}" if step.reason else "")
-        for step in steps
-    )
+    return "\n".join(map(_line, steps))
+
+
+def _line(step: ProgressStep) -> str:
+    status = f"[{status_style(step.status)}]{step.status}[/]"
+    reason = f"  {escape_markup(step.reason)}" if step.reason else ""
+    return f"{step.time:%Y-%m-%d %H:%M:%S}  {escape_markup(step.address)}  {status}{reason}"
 
 
 def _data(step: ProgressStep) -> dict[str, str]:

@@ -226,7 +226,7 @@ def test_replacement_that_follows_an_unchanged_output_is_spurious(aws: Account) 
     assert [each.address for each in found.diff.resources] == ["app/network:Vpc"]
     text = format_plan(whole(found))
     assert (
-        "Listed by CloudFormation, but will not happen: what they follow keeps its value (1)"
+        "Listed by CloudFormation, but will not happen: the values they depend on stay the same (1)"
         in text
     )
     assert "app/web: Rule" in text
@@ -1085,7 +1085,7 @@ def test_reverted_drift_makes_no_notes() -> None:
     api = described("Topic", "AWS::SNS::Topic", Action="SyncWithActual")
     found = preview(fake(api), revert_drift=True)
     assert found.notes == ()
-    assert "was changed by hand to what the template says" in format_plan(whole(found))
+    assert "was changed by hand and now matches the template" in format_plan(whole(found))
 
 
 def test_import_change_set_adopts_resources() -> None:
@@ -1108,8 +1108,8 @@ def test_import_change_set_adopts_resources() -> None:
     )
     assert found.changes[0].action == "Import"
     text = format_plan(whole(found))
-    assert "will adopt what exists" in text
-    assert "adopted as it is: arn:new" in text
+    assert "will adopt existing resources" in text
+    assert "adopted unchanged: arn:new" in text
 
 
 def test_parameter_without_a_value_keeps_its_value() -> None:

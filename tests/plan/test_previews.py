@@ -200,7 +200,7 @@ def test_new_namespace_replaces_its_contents(production: Production) -> None:
     assert found.diff.losses == ()
     text = format_plan(whole(found), "markdown")
     assert "(`--allow-replace Namespace`)" in text
-    assert "stays, though CloudFormation lists a replacement" in text
+    assert "not replaced, although CloudFormation lists it" in text
 
 
 def test_removed_file_system_shows_the_fate_of_its_data(production: Production) -> None:

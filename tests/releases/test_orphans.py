@@ -392,12 +392,12 @@ def test_the_bucket_may_be_named_by_the_account(shop: Project) -> None:
     [
         (
             "shop-gone",
-            "dev is not deployed, and there is no bucket shop-gone that would hold its releases\n",
+            "dev is not deployed, and the bucket shop-gone that would hold its releases does not exist\n",
         ),
         (
             "!ImportValue elsewhere",
-            "dev is not deployed: its releases, if it had any, are in its artifact bucket where that was retained; "
-            "only the parameters (deploy.bucket) or the templates could name it\n",
+            "dev is not deployed, and neither the parameters (deploy.bucket) nor the templates name "
+            "the bucket that would hold its earlier releases\n",
         ),
     ],
 )

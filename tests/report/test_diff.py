@@ -53,7 +53,7 @@ DIFF = Diff(
 TEXT = """\
 Loss of data
   ! app/data:Files (AWS::EFS::FileSystem) is removed: ITS DATA IS DELETED (DeletionPolicy: Delete)
-  ! app/data:Table (AWS::DynamoDB::Table) may be replaced by an empty one: the old one is kept, outside of the stack \
+  ! app/data:Table (AWS::DynamoDB::Table) may be replaced by an empty one: the old one is kept outside of the stack \
 (UpdateReplacePolicy: Retain)
   ! app/web:Task (AWS::ECS::TaskDefinition) is replaced by an empty one: a snapshot is kept \
 (UpdateReplacePolicy: Snapshot)

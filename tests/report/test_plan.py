@@ -123,12 +123,12 @@ app/web
         ~ Cpu: "1" → "2"  # forces replacement
     ~ Followed  AWS::ECS::TaskDefinition  not listed by CloudFormation
     ~ Only  AWS::ECS::TaskDefinition  only listed by CloudFormation
-    ~ Stays  AWS::ECS::TaskDefinition  stays, though CloudFormation lists a replacement
+    ~ Stays  AWS::ECS::TaskDefinition  not replaced, although CloudFormation lists it
 
 Outputs
   ~ app:Url: "a" → "b"
 
-  Listed by CloudFormation, but will not happen: what they follow keeps its value (1)
+  Listed by CloudFormation, but will not happen: the values they depend on stay the same (1)
     app/agent: Phantom
 
   ! CloudFormation lists changes that are not predicted: app/web:Only
@@ -177,7 +177,7 @@ def test_markdown() -> None:
         in text
     )
     assert "! ~ Followed AWS::ECS::TaskDefinition  # not listed by CloudFormation\n" in text
-    assert "but will not happen: what they follow keeps its value (1)</summary>" in text
+    assert "but will not happen: the values they depend on stay the same (1)</summary>" in text
     assert "> [!NOTE]\n> - CloudFormation lists changes that are not predicted" in text
     assert text.endswith(
         "No changes: bootstrap (news-dev-bootstrap), foundation (news-dev-foundation)\n"

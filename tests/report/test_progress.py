@@ -12,10 +12,10 @@ from rich.console import Console
 from stackwright.core.model import Location
 from stackwright.deploy.operation.progress import Notice, ProgressStep, RolloutProgress
 from stackwright.plan.model import Cause, Outcome
+from stackwright.report.markup import format_duration
 from stackwright.report.progress import (
     ProgressBoard,
     format_outcome,
-    format_seconds,
     progress_lines,
     show_progress,
 )
@@ -205,7 +205,7 @@ def test_how_it_ended_stands_below_the_tree_and_what_is_told_after_it_below_that
     [(0, "0 s"), (59.4, "59 s"), (60, "1 min 00 s"), (3599, "59 min 59 s"), (3725, "1 h 02 min")],
 )
 def test_durations(seconds, text):
-    assert format_seconds(BEGAN, at(seconds)) == text
+    assert format_duration(seconds) == text
 
 
 def ended(status, cause=None, ok=False):
@@ -230,15 +230,15 @@ def test_how_it_ended():
         "app:B", "AWS::S3::Bucket", "CREATE_FAILED", "news already exists in stack arn:aws:x"
     )
     assert ended("ROLLBACK_COMPLETE", exists)[3:] == [
-        "    what an earlier stack has left is adopted by the verb import, once imports: of the parameters names it",
+        "    if an earlier stack left it behind, name it under imports: in the parameters and adopt it "
+        "with the verb import",
         "  next: delete the stack, then create it again (verb repair)",
     ]
     inner = Cause(
         "app/base:S", "AWS::SecretsManager::Secret", "CREATE_FAILED", "the secret a already exists"
     )
-    assert (
-        "cannot be adopted: delete it, or take another name" in ended("ROLLBACK_COMPLETE", inner)[3]
-    )
+    advice = ended("ROLLBACK_COMPLETE", inner)[3]
+    assert "a nested stack cannot adopt it; delete it, or use another name" in advice
     cancelled = Cause(
         "app", "AWS::CloudFormation::Stack", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated"
     )

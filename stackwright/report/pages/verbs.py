@@ -1,4 +1,4 @@
-"""The page docs/verbs.md: every verb of the command line. Pure."""
+"""The page of every verb of the command line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from .docs import GENERATED
+from .markdown import page_head, table_head, table_row
 
 
 class OptionReference(Struct, frozen=True):
@@ -29,7 +29,7 @@ class VerbReference(Struct, frozen=True):
 
 def verbs_page(verbs: Iterable[VerbReference]) -> str:
     """Return the reference of all verbs as Markdown."""
-    lines = [GENERATED.format(source="the commands in stackwright/cli/"), "# Verbs", ""]
+    lines = page_head("Verbs", "the commands in stackwright/cli/")
     lines += [
         "`python render.py VERB`, or `stackwright VERB` where the tool is installed. Data goes"
     ]
@@ -41,14 +41,10 @@ def verbs_page(verbs: Iterable[VerbReference]) -> str:
         lines += [f"## {verb.path}", "", verb.text, "", "```console"]
         lines += [f"$ python render.py {verb.usage}", "```", ""]
         if verb.options:
-            lines += ["| option | meaning |", "|---|---|"]
-            lines += [_cells(f"`{option.names}`", option.text) for option in verb.options]
+            lines += table_head("option", "meaning")
+            lines += [table_row((f"`{option.names}`", option.text)) for option in verb.options]
             lines += [""]
         example = verb.example if "$(" in verb.example else f"stackwright {verb.example}"
         lines += [f"Example: `{example.replace('stackwright', 'python render.py')}`", ""]
         lines += [f"Exit status: {verb.exit_status}.", ""] if verb.exit_status else []
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _cells(*cells: str) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
