@@ -13,7 +13,7 @@ from stackwright.aws import Boto
 from stackwright.core.errors import AwsError, StackwrightError
 from stackwright.core.model import Bundle, S3Folder
 from tests.deploy.test_packaged_deploys import FILES
-from tests.support.aws import ACCOUNT, REGION, client
+from tests.support.aws import ACCOUNT, REGION, client, create_bucket
 from tests.support.fakes import FakeAws
 from tests.support.projects import Project
 
@@ -26,9 +26,7 @@ def bundle(project: Make) -> Bundle:
 
 
 def bucket() -> None:
-    client("s3").create_bucket(
-        Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": REGION}
-    )
+    create_bucket("artifacts")
 
 
 def test_existing_artifacts_are_not_uploaded_again(project: Make) -> None:

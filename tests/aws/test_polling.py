@@ -8,18 +8,7 @@ from typing import Any
 import pytest
 
 from stackwright.aws.polling import Polling
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds > 0
-        self.now += seconds
+from tests.support.clock import Clock
 
 
 def polling(clock: Clock, **options: Any) -> Polling:

@@ -19,7 +19,8 @@ import pytest
 from stackwright.deploy.operation.apply import apply_plan
 from stackwright.emulator import Fault
 from tests.support.aws import REGION
-from tests.support.operating import Wall, emulated, nested, resources, topic
+from tests.support.clock import WallClock
+from tests.support.emulator import emulated, nested, resources, topic
 from tests.support.processes import default_signals
 from tests.support.projects import RENDER_PY
 
@@ -38,7 +39,9 @@ def latency():
 
 @pytest.fixture
 def account(monkeypatch, latency):
-    with emulated(monkeypatch, clock=Wall(), latency=lambda *key: latency.get(key, 0.0)) as made:
+    with emulated(
+        monkeypatch, clock=WallClock(), latency=lambda *key: latency.get(key, 0.0)
+    ) as made:
         yield made
 
 

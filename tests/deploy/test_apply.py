@@ -20,7 +20,7 @@ from stackwright.diff.model import Effect
 from stackwright.emulator import Fault, RequestFault
 from stackwright.plan.model import Certainty, Outcome
 from tests.support.aws import ACCOUNT
-from tests.support.operating import change, emulated, nested, resources, topic
+from tests.support.emulator import change, emulated, nested, resources, topic
 
 
 @pytest.fixture

@@ -23,9 +23,10 @@ from stackwright.emulator.world.faults import Fault
 from stackwright.plan import Environment, Plan, RootAction
 from stackwright.releases.release import read_history
 from tests.support.aws import ACCOUNT, REGION
-from tests.support.operating import Time
+from tests.support.clock import Clock
+from tests.support.emulator import emulator
 from tests.support.projects import Project
-from tests.support.releasing import BUCKET, FILES, emulator
+from tests.support.releasing import BUCKET, FILES
 from tests.support.users import ScriptedUser
 
 Make = Callable[..., Project]
@@ -36,7 +37,7 @@ DEFAULTS = f"project: news\n{FILES['params/defaults.yaml']}"
 class Case:
     """A project, an empty account, and a clock."""
 
-    def __init__(self, project: Project, server: Server, time: Time) -> None:
+    def __init__(self, project: Project, server: Server, time: Clock) -> None:
         self.project, self.time, self.engine = project, time, server.engine
         self.variables = {"AWS_ENDPOINT_URL": server.url}
         self.aws = Boto(REGION)
@@ -84,7 +85,7 @@ def case(project: Make, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
             "templates/main.yaml.j2": None,
         }
     )
-    time = Time()
+    time = Clock()
     with emulator(source=time) as running:
         monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
         yield Case(made, running, time)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from stackwright.aws import Boto, Drift, Stack, StackResource
 from stackwright.core.errors import AwsError
 from stackwright.deploy.drift import detect_drift, revert_target
 from stackwright.plan import live_stack
-from tests.support.aws import REGION, client
-from tests.support.releasing import BUCKET, emulator
+from tests.support.aws import client, create_bucket
+from tests.support.releasing import BUCKET
 
 CHILD = """\
 Parameters:
@@ -31,13 +29,6 @@ Resources:
 STACK_ID = "arn:aws:cloudformation:us-east-2:123456789012:stack/news-app/0123"
 
 
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Boto]:
-    with emulator() as running:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
-        yield Boto(REGION)
-
-
 TOPIC = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: %s}}}"
 ROOT = """\
 Resources:
@@ -52,9 +43,7 @@ Resources:
 
 @pytest.fixture
 def app(aws: Boto) -> live_stack.LiveStack:
-    client("s3").create_bucket(
-        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
-    )
+    create_bucket(BUCKET)
     client("s3").put_object(Bucket=BUCKET, Key="child.yaml", Body=(TOPIC % "news").encode())
     client("cloudformation").create_stack(StackName="news-app", TemplateBody=ROOT)
     found = live_stack.read_stack("news-app", aws, "app")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from stackwright.artifacts.package import package_rendering
 from stackwright.core.model import S3Folder
-from tests.support.aws import ACCOUNT, REGION, client
+from tests.support.aws import ACCOUNT, REGION, client, create_bucket
 from tests.support.projects import TOPIC, Project
 
 CHILD = f"""\
@@ -40,9 +40,7 @@ TRUST = {
 def test_a_root_its_nested_stacks_and_a_function(
     project: Callable[..., Project], moto: str
 ) -> None:
-    client("s3").create_bucket(
-        Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": REGION}
-    )
+    create_bucket("artifacts")
     policy = json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
     client("iam").create_role(RoleName="news", AssumeRolePolicyDocument=policy)
     folder = S3Folder("artifacts", REGION, "dev")

@@ -14,7 +14,7 @@ from stackwright.deploy.operation.apply import apply_plan
 from stackwright.deploy.operation.progress import Notice, ProgressStep, RolloutProgress
 from stackwright.deploy.operation.rollouts import RolloutWatcher
 from tests.support.aws import ACCOUNT, REGION
-from tests.support.operating import emulated, resources
+from tests.support.emulator import emulated, resources
 
 ARN = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/cluster/web"
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ from stackwright.aws import Boto
 from stackwright.core.model import S3Folder
 from stackwright.plan import desired_state, live_stack, plan
 from tests.support.aws import ACCOUNT, REGION
-from tests.support.planning import Account, account
+from tests.support.planning import Account, emulated_account
 from tests.support.projects import Project
 
 FILES = {
@@ -63,7 +63,7 @@ Resources:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    with account() as found:
+    with emulated_account() as found:
         monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
         yield found
 

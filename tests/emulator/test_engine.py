@@ -10,23 +10,16 @@ from stackwright.emulator.api.cloudformation import LocalCloudFormation
 from stackwright.emulator.api.errors import ApiError
 from stackwright.emulator.world.faults import Fault
 from stackwright.emulator.world.settings import EmulatorSettings
+from tests.support.clock import Clock
 
 TOPIC, PARAMETER = "AWS::SNS::Topic", "AWS::SSM::Parameter"
-
-
-class Time:
-    def __init__(self):
-        self.now = 1_700_000_000.0
-
-    def __call__(self):
-        return self.now
 
 
 class Cloud:
     """An engine with files for its nested templates, and the calls as short words."""
 
     def __init__(self, latency=0.0, page=100):
-        self.time, self.files = Time(), {}
+        self.time, self.files = Clock(), {}
         self.engine = LocalCloudFormation(
             EmulatorSettings(
                 Pseudo(region="us-east-2"),

@@ -9,20 +9,14 @@ from stackwright.emulator.server.lifecycle import LifecycleError, RunningEmulato
 from stackwright.emulator.server.server import Server
 from stackwright.emulator.world.durations import typical_seconds
 from stackwright.emulator.world.settings import EmulatorSettings
+from tests.support.clock import Clock
 
 BUCKET, SERVICE = "AWS::S3::Bucket", "AWS::ECS::Service"
 
 
-class Time:
-    now = 1_700_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def time():
-    return Time()
+    return Clock()
 
 
 def create(engine, resources):

@@ -14,6 +14,7 @@ from stackwright.emulator.server.lifecycle import RunningEmulator
 from stackwright.emulator.server.server import Server
 from stackwright.emulator.world.settings import EmulatorSettings
 from tests.support.clients import Clients
+from tests.support.clock import Clock
 
 REGION = "us-east-2"
 HOST = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
@@ -21,19 +22,11 @@ BREAKER = "Error occurred during operation 'ECS Deployment Circuit Breaker was t
 HANDLED = f'Resource handler returned message: "{BREAKER}" (RequestToken: '
 
 
-class Time:
-    def __init__(self):
-        self.now = 1_700_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
 class Cluster:
     """One stack with one service, and what ECS says of it."""
 
     def __init__(self, **options):
-        self.time = Time()
+        self.time = Clock()
         self.server = Server(EmulatorSettings(Pseudo(region=REGION), source=self.time, **options))
 
     def __enter__(self):

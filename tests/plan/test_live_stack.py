@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,28 +13,15 @@ from stackwright.cfn.template import ValidationError
 from stackwright.cfn.values import Unknown
 from stackwright.plan import live_stack
 from stackwright.plan.live_stack import LiveStack
-from tests.support.aws import ACCOUNT, REGION, client
+from tests.support.aws import ACCOUNT, REGION
 from tests.support.planning import (
     ARN,
-    BUCKET,
     STACK,
     Account,
     FakeStacks,
-    account,
     stack,
     target,
 )
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    with account(page=2) as found:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
-        client("s3").create_bucket(
-            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
-        )
-        client("secretsmanager").create_secret(Name="other", SecretString='{"user": "ada"}')
-        yield found
 
 
 def read(aws: Account) -> LiveStack:

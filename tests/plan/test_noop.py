@@ -3,7 +3,7 @@ otherwise."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -13,21 +13,16 @@ from stackwright.plan import noop
 from stackwright.plan.freshness import find_stale_reason
 from stackwright.plan.live_stack import LiveStack
 from stackwright.plan.model import DesiredStack, RootAction
-from tests.support.aws import REGION, client
-from tests.support.planning import BUCKET, FILES, Account, account, changed, stack, target, whole
+from tests.support.planning import (
+    FILES,
+    Account,
+    changed,
+    stack,
+    target,
+    whole,
+)
 
 PLAIN = {name: text.replace(", NoEcho: true", "") for name, text in FILES.items()}
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    with account() as found:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
-        client("s3").create_bucket(
-            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
-        )
-        client("secretsmanager").create_secret(Name="other", SecretString='{"user": "ada"}')
-        yield found
 
 
 def test_noop_takes_one_call_for_a_known_stack(aws: Account) -> None:

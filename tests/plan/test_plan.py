@@ -4,7 +4,7 @@ left behind."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,12 +37,10 @@ from tests.support.aws import REGION, client
 from tests.support.planning import (
     ARN,
     BEGAN,
-    BUCKET,
     STACK,
     Account,
     Counting,
     FakeStacks,
-    account,
     arn,
     change_set,
     changed,
@@ -55,17 +53,6 @@ from tests.support.projects import REPOSITORY
 RECORDED = json.loads(
     (REPOSITORY / "tests/cfn/recorded/change-sets.json").read_text(encoding="utf-8")
 )
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    with account(page=2) as found:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
-        client("s3").create_bucket(
-            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
-        )
-        client("secretsmanager").create_secret(Name="other", SecretString='{"user": "ada"}')
-        yield found
 
 
 def by_address(found: RootPlan) -> dict[str, PlannedChange]:

@@ -22,8 +22,8 @@ from stackwright.plan.model import Certainty, ListedChange, RootAction, RootPlan
 from stackwright.render.render import render_templates
 from stackwright.render.wire import wire_root
 from stackwright.report.plan import format_plan
-from tests.support.aws import ACCOUNT, REGION, client
-from tests.support.planning import Account, account, whole
+from tests.support.aws import ACCOUNT, REGION, client, create_bucket
+from tests.support.planning import Account, emulated_account, whole
 from tests.support.projects import REPOSITORY
 
 IMAGES = ("gateway", "agent", "redis", "rabbitmq", "chroma")
@@ -91,13 +91,11 @@ class Production:
 
 @pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
-    with pytest.MonkeyPatch.context() as patch, account(pulls=False) as aws:
+    with pytest.MonkeyPatch.context() as patch, emulated_account(pulls=False) as aws:
         patch.setenv("AWS_ENDPOINT_URL", aws.server.url)
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        client("s3").create_bucket(
-            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
-        )
+        create_bucket(BUCKET)
         certificate = client("acm").request_certificate(DomainName="euglena.example")[
             "CertificateArn"
         ]

@@ -11,7 +11,7 @@ import pytest
 
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.emulator import ApiError, EmulatorSettings, Fault, LocalCloudFormation, Server
-from tests.support.aws import ACCOUNT, REGION, client
+from tests.support.aws import ACCOUNT, REGION, client, create_bucket
 from tests.support.projects import Project
 
 PARAMS = f"project: shop\nregion: {REGION}\nstacks: [base, app, extra]\n"
@@ -372,9 +372,7 @@ def test_the_history_of_what_was_destroyed_is_read_where_the_templates_name_the_
 
 def test_the_bucket_may_be_named_by_the_account(shop: Project) -> None:
     name = f"shop-artifacts-{ACCOUNT}"
-    client("s3").create_bucket(
-        Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION}
-    )
+    create_bucket(name)
     destroyed(shop)
     base = FILES["templates/base.yaml.j2"].replace(
         "shop-artifacts", "!Sub 'shop-artifacts-${AWS::AccountId}'"
@@ -422,7 +420,5 @@ def test_without_a_release_nothing_was_released(
         }
     )
     client("cloudformation").create_stack(StackName="shop-dev-app", TemplateBody=TOPIC)
-    client("s3").create_bucket(
-        Bucket="own", CreateBucketConfiguration={"LocationConstraint": REGION}
-    )
+    create_bucket("own")
     assert made.run("history", "--env", "dev").stderr == "dev has no releases yet\n"

@@ -4,7 +4,7 @@ to be restored."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,27 +28,17 @@ from stackwright.releases.record import (
     record_to_json,
     template_digest,
 )
-from tests.support.aws import ACCOUNT, REGION, client, put_image
+from tests.support.aws import ACCOUNT, REGION, client, create_bucket, put_image
 from tests.support.projects import Project
-from tests.support.releasing import BEGAN, BUCKET, FILES, deploy, emulator, outcome, plan, targets
+from tests.support.releasing import BEGAN, BUCKET, FILES, deploy, outcome, plan, targets
 
 Make = Callable[..., Project]
 NAMES = {"app": "news/app"}
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Boto]:
-    with emulator() as running:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
-        yield Boto(REGION)
-
-
-@pytest.fixture
 def bucket(aws: Boto) -> str:
-    client("s3").create_bucket(
-        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
-    )
-    return BUCKET
+    return create_bucket(BUCKET)
 
 
 def begin(made: Plan, aws: Boto) -> Release:

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from stackwright.aws import Boto
+
 REGION = "us-east-2"
 ACCOUNT = "123456789012"
 
@@ -57,11 +59,28 @@ def moto(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return moto_url
 
 
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Boto]:
+    """Typed calls to an emulator with an empty account, which commands reach too."""
+    from tests.support.emulator import emulator
+
+    with emulator() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        yield Boto(REGION)
+
+
 def client(service: str) -> Any:
     """A client of the tests' own."""
     import boto3
 
     return boto3.client(service, region_name=REGION)
+
+
+def create_bucket(name: str) -> str:
+    """Make a bucket in the Region of the tests; its name."""
+    where = {"LocationConstraint": REGION}
+    client("s3").create_bucket(Bucket=name, CreateBucketConfiguration=where)
+    return name
 
 
 def put_image(repository: str, tag: str) -> str:

@@ -187,7 +187,7 @@ class Account:
 
 
 @contextmanager
-def account(**settings: Any) -> Iterator[Account]:
+def emulated_account(**settings: Any) -> Iterator[Account]:
     """An emulator in the account and Region of the tests, with a bucket for templates."""
     place = Pseudo(region=REGION, account_id=ACCOUNT)
     with Server(EmulatorSettings(place, **settings)) as running:

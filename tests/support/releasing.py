@@ -3,8 +3,7 @@ made of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -14,10 +13,8 @@ from msgspec.structs import replace
 from stackwright.artifacts.package import package_rendering
 from stackwright.artifacts.upload import upload_bundle
 from stackwright.aws import Boto, ChangeSetRequest
-from stackwright.cfn.intrinsics import Pseudo
 from stackwright.core.model import S3Folder
 from stackwright.diff.model import Diff
-from stackwright.emulator import EmulatorSettings, Server
 from stackwright.plan.model import DesiredStack, Outcome, Plan, RootAction, RootPlan
 from tests.support.aws import ACCOUNT, REGION, client
 from tests.support.projects import Project
@@ -71,13 +68,6 @@ Resources:
       DisplayName: {{ title }}
 """,
 }
-
-
-@contextmanager
-def emulator(**settings: Any) -> Iterator[Server]:
-    """An emulator in the account and Region of the tests."""
-    with Server(EmulatorSettings(Pseudo(region=REGION, account_id=ACCOUNT), **settings)) as running:
-        yield running
 
 
 def targets(

@@ -1,9 +1,9 @@
-"""An emulator whose time moves only when somebody sleeps, and plans with change sets made there."""
+"""An emulator in this process, also one on a clock of the test, and plans with change sets made
+there."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from stackwright.aws import Boto, ChangeSetRequest
-from stackwright.aws.polling import Polling
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.deploy.operation.follow import Follower
 from stackwright.diff.model import Diff, Effect, ResourceDiff
@@ -24,44 +23,25 @@ from stackwright.plan.model import (
     RootAction,
     RootPlan,
 )
-from tests.support.aws import REGION
+from tests.support.aws import ACCOUNT, REGION
+from tests.support.clock import Clock
 
 URL = "https://templates.s3.amazonaws.com/"
 
 
-class Time:
-    """Seconds since the epoch, moved by sleeping."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-    def polling(self) -> Polling:
-        return Polling(clock=self, sleep=self.sleep)
-
-
-class Wall(Time):
-    """Time as it is, and ``ahead`` seconds more, for a command line in a process of its own."""
-
-    ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds / 100)
+@contextmanager
+def emulator(**settings: Any) -> Iterator[Server]:
+    """An emulator in the account and Region of the tests."""
+    pseudo = Pseudo(region=REGION, account_id=ACCOUNT)
+    with Server(EmulatorSettings(pseudo, **settings)) as server:
+        yield server
 
 
 class Account:
     """The emulator's account: ``texts`` are the nested templates by name, as their parents'
     TemplateURL names them."""
 
-    def __init__(self, clock: Time, engine: LocalCloudFormation, texts: dict[str, str]) -> None:
+    def __init__(self, clock: Clock, engine: LocalCloudFormation, texts: dict[str, str]) -> None:
         self.time, self.engine, self.texts = clock, engine, texts
         self.aws = Boto(REGION)
         self.told: list[Any] = []
@@ -108,12 +88,12 @@ def emulated(
     monkeypatch: pytest.MonkeyPatch,
     *,
     mirror: bool = False,
-    clock: Time | None = None,
+    clock: Clock | None = None,
     **options: Any,
 ) -> Iterator[Account]:
     """An account; each operation on a resource takes two seconds unless ``latency`` says otherwise.
     With ``mirror`` the services behind CloudFormation are there too."""
-    clock = clock or Time()
+    clock = clock or Clock()
     texts: dict[str, str] = {}
     options = {"latency": lambda *_: 2.0, **options}
     settings = EmulatorSettings(
