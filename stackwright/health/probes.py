@@ -124,7 +124,7 @@ def cluster_of(service_arn: str) -> str:
     return parts[1] if len(parts) == 3 else "default"
 
 
-def probed_services(resources: Sequence[ProbedResource], aws: Services) -> dict[str, Service]:
+def read_probed_services(resources: Sequence[ProbedResource], aws: Services) -> dict[str, Service]:
     """Read the ECS services among the resources; by address, without services that do not exist
     any more. Raises AwsError."""
     wanted = [resource for resource in resources if resource.type == SERVICE]

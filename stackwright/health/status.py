@@ -9,7 +9,7 @@ from ..aws import PARALLEL, Service, Services, Stack
 from ..cfn import stack_status
 from ..plan import LiveStack
 from .model import EnvironmentStatus, RootStatus, ServiceStatus
-from .probes import ProbedResource, find_probed_resources, probed_services
+from .probes import ProbedResource, find_probed_resources, read_probed_services
 
 
 def read_status(
@@ -28,7 +28,7 @@ def read_status(
     """
     stacks = tuple(_describe_root(root, name, live) for root, (name, live) in lives.items())
     resources = find_probed_resources(live for _, live in lives.values() if live)
-    services = probed_services(resources, aws)
+    services = read_probed_services(resources, aws)
     wanted = [resource for resource in resources if resource.address in services]
     with ThreadPoolExecutor(PARALLEL) as pool:
         states = pool.map(

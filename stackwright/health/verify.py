@@ -21,7 +21,7 @@ from .probes import (
     MetricSource,
     ProbedResource,
     find_probed_resources,
-    probed_services,
+    read_probed_services,
 )
 
 DEADLINE = 600.0
@@ -100,7 +100,7 @@ def _find_probes(resources: Sequence[ProbedResource], aws: Services) -> Iterator
     try:
         with ThreadPoolExecutor(1) as pool:
             asking = pool.submit(aws.alarms, names)
-            services = probed_services(resources, aws)
+            services = read_probed_services(resources, aws)
             alarms = asking.result()
     except AwsError as error:
         yield _Probe(Subject.SERVICE, "all", partial(_raise, error))
