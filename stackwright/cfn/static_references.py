@@ -1,17 +1,20 @@
-"""What templates say in texts that are known before a deployment: references followed from stack to
-stack."""
+"""The texts that properties of a rendering come to, as far as templates tell before a deployment.
+
+References are followed from stack to stack: parameters to what a parent, an earlier root or a
+Default gives, outputs of nested and earlier stacks to their values.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..core import Document, Rendering, SourceKind, logical_id
-from .declarations import STACK_TYPE
-
-_NAME = re.compile(r"\$\{([^}!]+)\}")
+from ..core import Document, Rendering, SourceKind, logical_id, url_suffix
+from .declarations import STACK_TYPE, Path, ValidationError, template_to_text
+from .intrinsics import Pseudo, Resolver, UnknownWorld
+from .template import readable_template
+from .values import Traced, Unknown, first_unknown, plain_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +33,17 @@ class RenderedResource:
 
 
 class StaticReferences:
-    """The resources of a rendering, and the texts that their properties come to, as far as
-    templates tell."""
+    """The resources of a rendering, and the texts that their properties come to."""
 
     def __init__(self, rendering: Rendering, account: str | None = None) -> None:
-        """``account`` is the one of the credentials, where the parameters name none."""
+        """``account`` is the account of the credentials, used if the parameters name none."""
         self._rendering = rendering
-        self._pseudo = {"AWS::Region": rendering.config.region}
+        region = rendering.config.region
+        pseudo = {"AWS::Region": region, "AWS::URLSuffix": url_suffix(region)}
         if account := rendering.config.account or account:
-            self._pseudo["AWS::AccountId"] = account
+            pseudo["AWS::AccountId"] = account
+        self._pseudo = _StaticPseudo(region=region, known=pseudo)
+        self._resolvers: dict[str, _StaticResolver] = {}
         self.resources = [
             RenderedResource(document, name, str(body.get("Type")), body.get("Properties") or {})
             for document in rendering.documents
@@ -47,106 +52,145 @@ class StaticReferences:
 
     def of(self, *types: str) -> Iterator[RenderedResource]:
         """The resources of some types."""
-        return (each for each in self.resources if each.type in types)
+        return (resource for resource in self.resources if resource.type in types)
 
     def texts(self, document: Document, value: Any) -> list[str]:
-        """The texts of a value, a list's one by one; none where AWS alone will know one of them."""
-        if isinstance(value, str | int | float):
-            return [part.strip() for part in str(value).split(",")]
-        if isinstance(value, list):
-            found = [self.texts(document, each) for each in value]
-            return [text for texts in found for text in texts] if all(found) else []
-        if isinstance(value, Mapping) and len(value) == 1:
-            ((function, argument),) = value.items()
-            handler = getattr(self, f"_{function.replace('Fn::', '').lower()}", None)
-            return handler(document, argument) if handler else []
-        return []
+        """The texts of a value, those of a list one by one; none if only AWS knows one of them."""
+        return list(_texts(self.value(document, value)))
 
     def text(self, document: Document, value: Any) -> str | None:
-        """The one text of a value; None where it is not known, or not one."""
-        found = self.texts(document, value)
-        return found[0] if len(found) == 1 else None
+        """The text of a value; None if it is unknown, or several."""
+        texts = self.texts(document, value)
+        return texts[0] if len(texts) == 1 else None
 
     def output(self, name: str) -> str | None:
-        """The text of a root stack's Output; None where none has one of that name, or AWS alone
-        will know it."""
-        roots = (each.name for each in self._rendering.documents if "/" not in each.name)
-        return next(
-            (found[0] for root in roots if len(found := self._output(root, name)) == 1), None
-        )
+        """The text of the first root stack's Output of that name that is known, else None."""
+        roots = (document for document in self._rendering.documents if "/" not in document.name)
+        texts = (list(_texts(self.output_value(root.name, name))) for root in roots)
+        return next((found[0] for found in texts if len(found) == 1), None)
 
-    def _ref(self, document: Document, name: str) -> list[str]:
-        if name in self._pseudo:
-            return [self._pseudo[name]]
-        if name in document.resources():
-            return self._physical(document, name)
-        return self._parameter(document, name)
+    def value(self, document: Document, value: Any) -> Any:
+        """A value of a document as plain data; an :class:`Unknown` if only AWS knows a part."""
+        try:
+            resolved = plain_data(self._resolver(document).resolve(value))
+        except ValidationError as error:
+            return Unknown(f"({error.message})", ())
+        return first_unknown(resolved) or resolved
 
-    def _physical(self, document: Document, name: str) -> list[str]:
-        """The name that a template gives a resource, which ``Ref`` returns for most types that have
-        one."""
-        body = document.resources()[name]
-        last = str(body.get("Type")).rpartition("::")[2]
-        properties = body.get("Properties") or {}
-        given = properties.get(f"{last}Name", properties.get("Name"))
-        return self.texts(document, given) if given is not None else []
+    def output_value(self, stack: str, name: str) -> Any:
+        """The value of an Output of a stack such as ``app/network``, as `value` gives it."""
+        document = self._rendering.document(stack)
+        output = ((document.body.get("Outputs") or {}).get(name) or {}) if document else {}
+        if document is None or "Value" not in output:
+            return Unknown(f"${{{stack}.{name}}}", (name,))
+        return self.value(document, output["Value"])
 
-    def _parameter(self, document: Document, name: str) -> list[str]:
+    def parameter_value(self, document: Document, name: str) -> Any:
+        """The value that a Parameter of a document gets, as `value` gives it."""
         root, _, nested = document.name.partition("/")
         if nested:
             parent = self._rendering.document(root)
-            body = parent.resources().get(logical_id(nested), {}) if parent else {}
-            given = (body.get("Properties") or {}).get("Parameters") or {}
+            stack = parent.resources().get(logical_id(nested), {}) if parent else {}
+            given = (stack.get("Properties") or {}).get("Parameters") or {}
             if parent and name in given:
-                return self.texts(parent, given[name])
-        source = (
-            self._rendering.wiring[root].sources.get(name)
-            if not nested and root in self._rendering.wiring
-            else None
-        )
-        if source and source.kind is SourceKind.OUTPUT:
-            return self._output(source.stack, source.name)
+                return self.value(parent, given[name])
+        elif root in self._rendering.wiring:
+            source = self._rendering.wiring[root].sources.get(name)
+            if source and source.kind is SourceKind.OUTPUT:
+                return self.output_value(source.stack, source.name)
         declared = (document.body.get("Parameters") or {}).get(name) or {}
-        return self.texts(document, declared["Default"]) if "Default" in declared else []
+        return declared.get("Default", Unknown(f"${{{name}}}", (name,)))
 
-    def _output(self, stack: str, name: str) -> list[str]:
-        document = self._rendering.document(stack)
-        output = ((document.body.get("Outputs") or {}).get(name) or {}) if document else {}
-        return self.texts(document, output["Value"]) if document and "Value" in output else []
+    def nested_document(self, parent: Document, name: str) -> Document | None:
+        """The document of a nested stack, by the logical ID that it has in its parent."""
+        for document in self._rendering.documents:
+            root, _, nested = document.name.partition("/")
+            if nested and root == parent.name and logical_id(nested) == name:
+                return document
+        return None
 
-    def _getatt(self, document: Document, argument: Any) -> list[str]:
-        parts = argument if isinstance(argument, list) else str(argument).split(".", 1)
-        name, attribute = str(parts[0]), ".".join(str(part) for part in parts[1:])
-        if document.resources().get(name, {}).get("Type") != STACK_TYPE or not attribute.startswith(
-            "Outputs."
-        ):
-            return []
-        nested = next(
-            (d.name for d in self._rendering.documents if self._is_nested(d, document, name)), ""
-        )
-        return self._output(nested, attribute.removeprefix("Outputs."))
+    def _resolver(self, document: Document) -> _StaticResolver:
+        if document.name not in self._resolvers:
+            self._resolvers[document.name] = _StaticResolver(
+                readable_template(document.body),
+                _Parameters(self, document),
+                self._pseudo,
+                _RenderedWorld(self, document),
+            )
+        return self._resolvers[document.name]
 
-    @staticmethod
-    def _is_nested(one: Document, parent: Document, name: str) -> bool:
-        root, _, nested = one.name.partition("/")
-        return root == parent.name and bool(nested) and logical_id(nested) == name
 
-    def _select(self, document: Document, argument: Any) -> list[str]:
-        index, found = int(argument[0]), self.texts(document, argument[1])
-        return found[index : index + 1]
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, str | int | float):
+        yield from (part.strip() for part in template_to_text(value).split(","))
 
-    def _join(self, document: Document, argument: Any) -> list[str]:
-        found = self.texts(document, argument[1])
-        return found if argument[0] == "," else [str(argument[0]).join(found)] if found else []
 
-    def _sub(self, document: Document, argument: Any) -> list[str]:
-        if not isinstance(argument, str):
-            return []
-        known = {
-            name: self.text(document, {"Ref": name})
-            for name in _NAME.findall(argument)
-            if "." not in name
-        }
-        if any(known.get(name) is None for name in _NAME.findall(argument)):
-            return []
-        return [_NAME.sub(lambda found: str(known[found[1]]), argument)]
+class _StaticPseudo(Pseudo, frozen=True):
+    """Pseudo parameters of which only ``known`` is known before a deployment."""
+
+    known: Mapping[str, str] = {}
+
+    def get(self, name: str) -> Any:
+        """The value of ``AWS::…``, or an :class:`Unknown`; raises KeyError for another name."""
+        value = super().get(name)
+        return value if name == "AWS::NoValue" else self.known.get(name, Unknown(name, (name,)))
+
+    @property
+    def availability_zones(self) -> list[str]:
+        """Only AWS knows the zones of an account."""
+        raise ValidationError("the Availability Zones are not known")
+
+
+class _StaticResolver(Resolver):
+    """A resolver that does not decide conditions on unknown values."""
+
+    def truth(self, value: Any, path: Path) -> bool:
+        """A condition as a boolean; raises ValidationError if it compares an unknown value."""
+        if isinstance(value, Mapping) and first_unknown(self.resolve(value.get("Fn::Equals", []))):
+            raise ValidationError("the condition depends on a value that is not known", path)
+        return super().truth(value, path)
+
+
+class _Parameters(Mapping[str, Any]):
+    """The parameters of a document, each resolved when it is read."""
+
+    def __init__(self, references: StaticReferences, document: Document) -> None:
+        self._references, self._document = references, document
+
+    def __getitem__(self, name: str) -> Any:
+        return self._references.parameter_value(self._document, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._document.body.get("Parameters") or {})
+
+    def __len__(self) -> int:
+        return len(self._document.body.get("Parameters") or {})
+
+
+class _RenderedWorld(UnknownWorld, frozen=True):
+    """The resources and nested stacks of a document, as far as its rendering names them."""
+
+    references: StaticReferences
+    document: Document
+
+    def reference(self, logical_id: str) -> Traced:
+        """The name that a template gives a resource, which ``Ref`` returns for most types that
+        have one."""
+        body = self.document.resources()[logical_id]
+        kind = str(body.get("Type")).rpartition("::")[2]
+        properties = body.get("Properties") or {}
+        given = properties.get(f"{kind}Name", properties.get("Name"))
+        if given is None:
+            return super().reference(logical_id)
+        return Traced(self.references.value(self.document, given))
+
+    def attribute(self, logical_id: str, name: str) -> Traced:
+        """The Output of a nested stack."""
+        is_stack = self.document.resources()[logical_id].get("Type") == STACK_TYPE
+        nested = self.references.nested_document(self.document, logical_id) if is_stack else None
+        if nested is None or not name.startswith("Outputs."):
+            return super().attribute(logical_id, name)
+        return Traced(self.references.output_value(nested.name, name.removeprefix("Outputs.")))

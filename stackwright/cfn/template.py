@@ -134,7 +134,23 @@ def declared_keys(text: str) -> Template:
     try:
         return parse_template(text)
     except ValidationError:
-        data, lines = _read(text)
+        return _declarations(*_read(text))
+
+
+def readable_template(data: Any) -> Template:
+    """A template from its data; only its parameters and resources where it cannot be read whole,
+    because of a macro or a mistake.
+
+    Raises:
+        ValidationError: the data is no template at all.
+    """
+    try:
+        return template_from_data(data)
+    except ValidationError:
+        return _declarations(data, {})
+
+
+def _declarations(data: Any, lines: Mapping[Path, int]) -> Template:
     if not isinstance(data, Mapping):
         raise ValidationError("Template format error: unsupported structure.")
     parameters = _readable(data, "Parameters", _parameter)
