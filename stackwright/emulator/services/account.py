@@ -1,5 +1,5 @@
-"""What belongs to the account as a whole, where moto has nothing: quotas, Lambda's limits, and
-whose a bucket is."""
+"""Answers about the account as a whole that moto lacks: quotas, Lambda's limits, and owners of
+buckets."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ _QUOTAS: Mapping[str, Mapping[str, tuple[str, float]]] = {
     },
 }
 _RAISED: Mapping[str, float] = {"L-3032A538": 1000}
-"""Quotas that this account has got: with the default of a new one no more than a few tasks would
-run."""
+"""Quotas that were raised for this account; the default of a new one allows only a few tasks."""
 
 
 class EmulatedAccount:
@@ -40,7 +39,7 @@ class EmulatedAccount:
         self._pseudo = pseudo
 
     def answer(self, service: str, action: str, request: Request) -> Response | None:
-        """The answer to what moto cannot answer; None for all else."""
+        """The answer to a request that moto cannot answer; None for other requests."""
         if service == "servicequotas" and action in (
             "GetServiceQuota",
             "GetAWSDefaultServiceQuota",
@@ -50,22 +49,21 @@ class EmulatedAccount:
             "ListServiceQuotas",
             "ListAWSDefaultServiceQuotas",
         ):
-            given = str(_body(request).get("ServiceCode", ""))
-            quotas = [
-                self._shown(given, code, "Default" in action) for code in _QUOTAS.get(given, ())
-            ]
+            name = str(_body(request).get("ServiceCode", ""))
+            codes = _QUOTAS.get(name, ())
+            quotas = [self._shape_quota(name, code, "Default" in action) for code in codes]
             return _json({"Quotas": quotas}) if quotas else _missing()
         if service == "lambda" and request.path.rstrip("/") == "/2016-08-19/account-settings":
             return self._settings()
-        return _foreign(request, self._pseudo.account_id) if service == "s3" else None
+        return _check_owner(request, self._pseudo.account_id) if service == "s3" else None
 
     def _quota(self, request: Request, default: bool) -> Response:
         body = _body(request)
         service, code = str(body.get("ServiceCode", "")), str(body.get("QuotaCode", ""))
         known = code in _QUOTAS.get(service, {})
-        return _json({"Quota": self._shown(service, code, default)}) if known else _missing()
+        return _json({"Quota": self._shape_quota(service, code, default)}) if known else _missing()
 
-    def _shown(self, service: str, code: str, default: bool) -> dict[str, Any]:
+    def _shape_quota(self, service: str, code: str, default: bool) -> dict[str, Any]:
         name, value = _QUOTAS[service][code]
         value = value if default else _RAISED.get(code, value)
         where = f"{self._pseudo.partition}:servicequotas:{self._pseudo.region}:{self._pseudo.account_id}"
@@ -90,7 +88,7 @@ class EmulatedAccount:
         functions = list(
             lambda_backends[self._pseudo.account_id][self._pseudo.region].list_functions()
         )
-        reserved = sum(int(each.reserved_concurrency or 0) for each in functions)
+        reserved = sum(int(function.reserved_concurrency or 0) for function in functions)
         free = {
             "ConcurrentExecutions": CONCURRENCY,
             "UnreservedConcurrentExecutions": CONCURRENCY - reserved,
@@ -101,14 +99,14 @@ class EmulatedAccount:
             "CodeSizeZipped": 52_428_800,
         }
         usage = {
-            "TotalCodeSize": sum(int(each.code_size) for each in functions),
+            "TotalCodeSize": sum(int(function.code_size) for function in functions),
             "FunctionCount": len(functions),
         }
         return _json({"AccountLimit": {**sizes, **free}, "AccountUsage": usage})
 
 
-def _foreign(request: Request, account: str) -> Response | None:
-    """S3 refuses where the bucket belongs to another account than the caller expects."""
+def _check_owner(request: Request, account: str) -> Response | None:
+    """S3's refusal where the caller expects another account to own the bucket; else None."""
     if request.headers.get("X-Amz-Expected-Bucket-Owner", account) == account:
         return None
     text = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
@@ -116,8 +114,8 @@ def _foreign(request: Request, account: str) -> Response | None:
 
 
 def _body(request: Request) -> Mapping[str, Any]:
-    found = request.get_json(force=True, silent=True)
-    return found if isinstance(found, dict) else {}
+    body = request.get_json(force=True, silent=True)
+    return body if isinstance(body, dict) else {}
 
 
 def _json(document: Any, status: int = 200) -> Response:

@@ -1,6 +1,8 @@
-"""What a function's process runs: the handler, once. It is started with this source text, in the
-folder of the function's code, so that nothing of ours is importable there; the event comes on
-stdin, the outcome goes to the file that is named.
+"""The program of a function's process: it calls the handler once.
+
+The process gets this source text, not this module, and runs in the folder of the function's code,
+so that the function can import nothing of the emulator. The event comes on stdin; the outcome goes
+to the file that the argument names.
 
 docs.aws.amazon.com/lambda/latest/dg/python-context.html and .../python-exceptions.html
 """
@@ -18,7 +20,7 @@ from typing import Any
 
 
 class LambdaContext:
-    """What a handler is told of its invocation."""
+    """The context that a handler gets."""
 
     function_version = "$LATEST"
     client_context = identity = None
@@ -37,8 +39,8 @@ class LambdaContext:
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
-def outcome() -> dict[str, Any]:
-    """``payload``, the JSON of what the handler returned; or ``error``, as Lambda answers one."""
+def call_handler() -> dict[str, Any]:
+    """Call the handler: ``payload`` is the JSON of its return value, ``error`` Lambda's error."""
     context, event = LambdaContext(), json.load(sys.stdin)
     module, _, name = os.environ["_HANDLER"].rpartition(".")
     try:
@@ -48,15 +50,14 @@ def outcome() -> dict[str, Any]:
         trace = [
             line for line in traceback.format_tb(error.__traceback__) if '"<string>"' not in line
         ]
-        told = {
+        shape = {
             "errorMessage": str(error),
             "errorType": type(error).__name__,
             "requestId": context.aws_request_id,
         }
         traceback.print_exc()
-        return {"error": {**told, "stackTrace": trace}}
+        return {"error": {**shape, "stackTrace": trace}}
 
 
 if __name__ == "__main__":
-    found = outcome()
-    Path(sys.argv[1]).write_text(json.dumps(found), encoding="utf-8")
+    Path(sys.argv[1]).write_text(json.dumps(call_handler()), encoding="utf-8")

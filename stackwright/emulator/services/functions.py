@@ -35,14 +35,14 @@ _LOG_TAIL = 4096  # bytes of the log that an answer carries
 
 def invoked_function(request: Request) -> str | None:
     """The name or ARN of the function that a request invokes; None for other requests."""
-    found = _PATH.fullmatch(request.path) if request.method == "POST" else None
-    return unquote(found.group(1)) if found else None
+    match = _PATH.fullmatch(request.path) if request.method == "POST" else None
+    return unquote(match.group(1)) if match else None
 
 
 @dataclass
 class FunctionRun:
-    """One run of a function: ``payload`` is the JSON that it answered, ``failed`` whether that is
-    an error."""
+    """One run of a function: ``payload`` is the JSON of its answer, ``failed`` whether that is an
+    error."""
 
     payload: str
     failed: bool
@@ -58,55 +58,55 @@ class Functions:
     def _backend(self, service: str) -> Any:
         from moto.backends import get_backend
 
-        found: Any = get_backend(service)  # type: ignore[call-overload]
-        return found[self._pseudo.account_id][self._pseudo.region]
+        backends: Any = get_backend(service)  # type: ignore[call-overload]
+        return backends[self._pseudo.account_id][self._pseudo.region]
 
     def invoke(self, request: Request, name: str) -> Response:
-        """The answer to an invocation, which may call back: no lock may be held."""
+        """The answer to an invocation. The function may call the emulator: no lock may be held."""
         try:
             function = self._backend("lambda").get_function(name, request.args.get("Qualifier"))
         except Exception as error:  # moto's own kinds
-            return _refused(404, "ResourceNotFoundException", str(getattr(error, "message", error)))
+            return _refuse(404, "ResourceNotFoundException", str(getattr(error, "message", error)))
         try:
             event = json.loads(request.get_data() or b"{}")
         except ValueError as error:
             text = f"Could not parse request body into json: {error}"
-            return _refused(400, "InvalidRequestContentException", text)
+            return _refuse(400, "InvalidRequestContentException", text)
         if str(function.reserved_concurrency) == "0":
             reason = {"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "Type": "User"}
-            return _refused(429, "TooManyRequestsException", "Rate Exceeded.", **reason)
+            return _refuse(429, "TooManyRequestsException", "Rate Exceeded.", **reason)
         if not zipfile.is_zipfile(io.BytesIO(function.code_bytes)):
-            return _refused(
+            return _refuse(
                 502, "InvalidZipFileException", "Lambda could not unzip the deployment package."
             )
         kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
         if kind == "DryRun":
             return Response(status=204)
-        run = (function, event, f"http://{request.host}")
+        arguments = (function, event, f"http://{request.host}")
         if kind == "Event":
-            threading.Thread(target=self._run, args=run, daemon=True).start()
+            threading.Thread(target=self._run, args=arguments, daemon=True).start()
             return Response(status=202)
-        return _answer(self._run(*run), request.headers.get("X-Amz-Log-Type") == "Tail")
+        return _answer(self._run(*arguments), request.headers.get("X-Amz-Log-Type") == "Tail")
 
     def _run(self, function: Any, event: Any, url: str) -> FunctionRun:
         request_id = str(uuid.uuid4())
         stream = f"{time.strftime('%Y/%m/%d')}/[$LATEST]{uuid.uuid4().hex}"
-        began = time.monotonic()
+        start = time.monotonic()
         if str(function.run_time).startswith("python"):
-            done = self._ran(
+            run = self._run_process(
                 function, event, self._variables(function, url, request_id, stream), request_id
             )
         else:
-            done = _error(
+            run = _fail(
                 "Runtime.InvalidEntrypoint", "functions run in Python only here", request_id
             )
-        took = (time.monotonic() - began) * 1000
-        text = f"START RequestId: {request_id} Version: $LATEST\n{done.log}END RequestId: {request_id}\n"
-        done.log = f"{text}REPORT RequestId: {request_id}\tDuration: {took:.2f} ms\n"
-        self._write(function, stream, done.log)
-        return done
+        milliseconds = (time.monotonic() - start) * 1000
+        text = f"START RequestId: {request_id} Version: $LATEST\n{run.log}END RequestId: {request_id}\n"
+        run.log = f"{text}REPORT RequestId: {request_id}\tDuration: {milliseconds:.2f} ms\n"
+        self._write(function, stream, run.log)
+        return run
 
-    def _ran(
+    def _run_process(
         self, function: Any, event: Any, variables: dict[str, str], request_id: str
     ) -> FunctionRun:
         seconds = float(function.timeout)
@@ -123,18 +123,21 @@ class Functions:
                 ).stdout  # fmt: skip
             except subprocess.TimeoutExpired as error:
                 text = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
-                return _error("Sandbox.Timedout", text, request_id, error.stdout or b"")
+                return _fail("Sandbox.Timedout", text, request_id, error.stdout or b"")
             if not result.exists():
                 text = f"RequestId: {request_id} Error: Runtime exited without providing a reason"
-                return _error("Runtime.ExitError", text, request_id, log)
-            found = json.loads(result.read_text(encoding="utf-8"))
-        failed = "error" in found
+                return _fail("Runtime.ExitError", text, request_id, log)
+            outcome = json.loads(result.read_text(encoding="utf-8"))
+        failed = "error" in outcome
         return FunctionRun(
-            json.dumps(found["error"]) if failed else found["payload"], failed, _text(log)
+            json.dumps(outcome["error"]) if failed else outcome["payload"], failed, _text(log)
         )
 
     def _variables(self, function: Any, url: str, request_id: str, stream: str) -> dict[str, str]:
-        """docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
+        """The environment variables of a function.
+
+        docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+        """
         region = self._pseudo.region
         place = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_ENDPOINT_URL": url}
         keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
@@ -162,7 +165,7 @@ class Functions:
         return {**basic, **place, **keys, **files, **given, **known, **invocation}
 
     def _write(self, function: Any, stream: str, log: str) -> None:
-        """Into the function's log group, where there is one."""
+        """Write a log to the function's log group, where that exists."""
         logs, group, now = self._backend("logs"), _group(function), int(time.time() * 1000)
         if group in logs.groups:
             logs.create_log_stream(group, stream)
@@ -180,20 +183,20 @@ def _text(log: bytes) -> str:
     return text if text.endswith("\n") or not text else f"{text}\n"
 
 
-def _error(kind: str, message: str, request_id: str, log: bytes = b"") -> FunctionRun:
-    told = {"errorType": kind, "errorMessage": message, "requestId": request_id}
-    return FunctionRun(json.dumps(told), failed=True, log=f"{_text(log)}{message}\n")
+def _fail(kind: str, message: str, request_id: str, log: bytes = b"") -> FunctionRun:
+    error = {"errorType": kind, "errorMessage": message, "requestId": request_id}
+    return FunctionRun(json.dumps(error), failed=True, log=f"{_text(log)}{message}\n")
 
 
-def _answer(done: FunctionRun, with_log: bool) -> Response:
+def _answer(run: FunctionRun, with_log: bool) -> Response:
     headers = {"X-Amz-Executed-Version": "$LATEST"}
-    if done.failed:
+    if run.failed:
         headers["X-Amz-Function-Error"] = "Unhandled"
     if with_log:
-        headers["X-Amz-Log-Result"] = base64.b64encode(done.log.encode()[-_LOG_TAIL:]).decode()
-    return Response(done.payload, headers=headers, content_type="application/json")
+        headers["X-Amz-Log-Result"] = base64.b64encode(run.log.encode()[-_LOG_TAIL:]).decode()
+    return Response(run.payload, headers=headers, content_type="application/json")
 
 
-def _refused(status: int, code: str, message: str, **more: str) -> Response:
+def _refuse(status: int, code: str, message: str, **more: str) -> Response:
     body = json.dumps({"Type": "User", "Message": message, "message": message, **more})
     return Response(body, status, {"x-amzn-ErrorType": code}, content_type="application/json")

@@ -1,5 +1,7 @@
-"""What happens when. Time passes only while a request is answered, so that no thread is needed and
-a run with the same requests and seed is always the same."""
+"""The clock: it runs planned callbacks while a request is answered.
+
+So no thread is needed, and a run with the same requests and seed always gives the same events.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,8 @@ from itertools import count
 class Clock:
     """Runs callbacks when they are due.
 
-    ``source`` gives the present in seconds since the epoch. ``now`` is the present, or, while a
-    callback runs, the time for which it was planned, so that events carry the time at which they
-    would have happened.
+    ``source`` gives the present in seconds since the epoch. While a callback runs, ``now`` is the
+    time for which it was planned, so that events carry the time at which AWS would log them.
     """
 
     def __init__(self, source: Callable[[], float]) -> None:
@@ -28,11 +29,11 @@ class Clock:
         return self.source() if self._now is None else self._now
 
     def after(self, seconds: float, callback: Callable[[], None]) -> None:
-        """Plan a callback; those of the same time run in the order in which they were planned."""
+        """Plan a callback; callbacks of one time run in the order in which they were planned."""
         heapq.heappush(self._queue, (self.now + seconds, next(self._serial), callback))
 
     def advance(self) -> None:
-        """Run everything that is due."""
+        """Run the callbacks that are due."""
         present = self.source()
         while self._queue and self._queue[0][0] <= present:
             due, _, callback = heapq.heappop(self._queue)
@@ -44,5 +45,5 @@ class Clock:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is planned."""
+        """Whether no callback is planned."""
         return not self._queue

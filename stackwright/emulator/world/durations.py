@@ -1,14 +1,13 @@
 """Typical seconds of operations on resource types, for rehearsals and demonstrations.
 
-Estimates of the order of magnitude, not measurements; where AWS documents a bound it is named.
-Everything that is not here takes two seconds.
+They are estimates of the order of magnitude, not measurements; bounds that AWS documents are named.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-_OTHERS = 2.0
+_DEFAULT = 2.0
 _SECONDS: Mapping[str, Mapping[str, float]] = {
     "AWS::ApplicationAutoScaling::ScalableTarget": {"create": 3},
     "AWS::CloudFormation::Stack": {
@@ -53,7 +52,10 @@ _SECONDS: Mapping[str, Mapping[str, float]] = {
 
 
 def typical_seconds(type_: str, operation: str) -> float:
-    """Seconds that ``create``, ``update`` or ``delete`` of a type takes, about; also ``start``,
-    ``healthy`` (once started) and ``fail`` of an ECS task, ``stabilize`` of a service (until
-    CloudFormation gives up) and ``drift`` detection of a stack."""
-    return _SECONDS.get(type_, {}).get(operation, _OTHERS)
+    """The typical seconds of an operation on a type; two where the table has none.
+
+    Operations are ``create``, ``update`` and ``delete``; ``start``, ``healthy`` (after the start)
+    and ``fail`` of an ECS task; ``stabilize`` of a service, after which CloudFormation gives up;
+    and ``drift`` detection of a stack.
+    """
+    return _SECONDS.get(type_, {}).get(operation, _DEFAULT)

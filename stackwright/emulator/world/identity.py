@@ -1,8 +1,8 @@
-"""Physical ids and attributes, shaped as AWS shapes them, from a seeded source of randomness.
+"""Physical ids and attributes in AWS's shapes, from seeded random numbers.
 
-The shapes of the types below are those of the user guide's "Return values"; every other type gets
-an id from its schema's primary identifier: a name that was given, or one made of stack, logical id
-and twelve random characters.
+The shapes of the types below are those of the user guide's "Return values". Every other type gets
+an id from its schema's primary identifier: the given name, or one of stack name, logical id and
+twelve random characters.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _UPPER = string.ascii_uppercase + string.digits
 
 
 class Identity(Struct, frozen=True):
-    """A physical id (what ``Ref`` gives) and the attributes that ``Fn::GetAtt`` gives besides the
-    properties."""
+    """A physical id (the value of ``Ref``) and the attributes that ``Fn::GetAtt`` gives besides
+    the properties."""
 
     id: str
     attributes: Mapping[str, Any]
@@ -153,40 +153,44 @@ _SERVICES = {  # where the service of the ARN is not the type's own name
 
 
 class Identities:
-    """Makes identities; equal seeds and calls make equal ones."""
+    """Makes identities; equal seeds and calls give equal identities."""
 
     def __init__(self, seed: int = 0) -> None:
         self._random = Random(seed)  # noqa: S311 - ids, not secrets
         self._serial: dict[str, int] = {}
 
     def make(
-        self, known: ResourceType, logical_id: str, properties: Mapping[str, Any], pseudo: Pseudo
+        self,
+        resource_type: ResourceType,
+        logical_id: str,
+        properties: Mapping[str, Any],
+        pseudo: Pseudo,
     ) -> Identity:
         """A new identity for a resource with these resolved properties."""
-        shape, attributes = _SHAPES.get(known.name, ("", {}))
-        fill = _Filler(self, known, logical_id, properties, pseudo)
+        shape, attributes = _SHAPES.get(resource_type.name, ("", {}))
+        fill = _Filler(self, resource_type, logical_id, properties, pseudo)
         if not shape:
-            return self._by_schema(known, fill)
+            return self._by_schema(resource_type, fill)
         fill.id = fill.text(shape)
         return Identity(fill.id, {name: fill.text(value) for name, value in attributes.items()})
 
-    def _by_schema(self, known: ResourceType, fill: _Filler) -> Identity:
+    def _by_schema(self, resource_type: ResourceType, fill: _Filler) -> Identity:
         parts, attributes = [], {}
-        for path in known.primary_identifier or (("Id",),):
+        for path in resource_type.primary_identifier or (("Id",),):
             name = str(path[-1])
-            if path in known.read_only:
+            if path in resource_type.read_only:
                 made = fill.read_only(name)
                 attributes[".".join(map(str, path))] = made
                 parts.append(made)
             else:
                 parts.append(fill.name(name))
         fill.id = "|".join(parts)
-        for path in known.read_only:
+        for path in resource_type.read_only:
             attributes.setdefault(".".join(map(str, path)), fill.read_only(str(path[-1])))
         return Identity(fill.id, attributes)
 
     def serial(self, family: str) -> int:
-        """1, 2, 3 … for each family of task definitions."""
+        """The next number (1, 2, 3 …) of a family of task definitions."""
         self._serial[family] = self._serial.get(family, 0) + 1
         return self._serial[family]
 
@@ -201,18 +205,20 @@ class Identities:
 
 
 class _Filler:
-    """Fills one shape: ``{Property}`` is that property or a made-up name, ``{hex17}`` random
-    characters."""
+    """Fills one shape: ``{Property}`` becomes that property or a generated name, ``{hex17}``
+    random characters."""
 
     def __init__(
         self,
         identities: Identities,
-        known: ResourceType,
+        resource_type: ResourceType,
         logical_id: str,
         properties: Mapping[str, Any],
         pseudo: Pseudo,
     ) -> None:
-        service = known.name.split("::")[1].lower() if "::" in known.name else "custom"
+        service = (
+            resource_type.name.split("::")[1].lower() if "::" in resource_type.name else "custom"
+        )
         self._made, self._logical_id, self._properties, self._pseudo = (
             identities,
             logical_id,
@@ -224,12 +230,12 @@ class _Filler:
         self.id = ""
 
     def text(self, shape: str) -> str:
-        found, rest = "", shape
+        text, rest = "", shape
         while "{" in rest:
             before, _, rest = rest.partition("{")
             field, _, rest = rest.partition("}")
-            found += before + self._field(field)
-        return found + rest
+            text += before + self._field(field)
+        return text + rest
 
     def _field(self, field: str) -> str:
         name, _, filter_ = field.partition("|")
@@ -278,8 +284,8 @@ class _Filler:
         return self.name(name, style)
 
     def name(self, name: str, style: str = "") -> str:
-        """The given property, or ``<stack>-<logical id>-<random>`` as CloudFormation names
-        things."""
+        """The given property, or ``<stack>-<logical id>-<random>``, as CloudFormation names
+        resources."""
         if self._properties.get(name) not in (None, ""):
             return template_to_text(self._properties[name])
         if name not in self._names:

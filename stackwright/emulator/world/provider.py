@@ -1,4 +1,4 @@
-"""Makes, changes and deletes physical resources, or says in AWS's words why not."""
+"""Providers create, update and delete physical resources, or refuse in AWS's words."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .identity import Identities, Identity
 
 
 class Refused(Exception):
-    """The service refuses; the text is the resource's status reason."""
+    """A service refuses; the text becomes the resource's status reason."""
 
 
 class ProviderRequest(Struct, frozen=True):
-    """One thing to do: ``properties`` are resolved, ``identity`` is that of an existing
+    """A request about one resource: ``properties`` are resolved; ``identity`` is None for a new
     resource."""
 
     type: ResourceType
@@ -27,21 +27,21 @@ class ProviderRequest(Struct, frozen=True):
 
 
 class Provider(Protocol):
-    """What stands behind a resource type."""
+    """Creates, updates and deletes the resources of all types."""
 
     def create(self, request: ProviderRequest) -> Identity:
-        """Make it. Raises :class:`Refused`."""
+        """Create a resource. Raises :class:`Refused`."""
 
     def update(self, request: ProviderRequest) -> Identity:
-        """Change it in place; the id stays. Raises :class:`Refused`."""
+        """Update a resource in place; its id stays. Raises :class:`Refused`."""
 
     def delete(self, request: ProviderRequest) -> None:
-        """Remove it; that it is gone already is no error. Raises :class:`Refused`."""
+        """Delete a resource; a missing one is no error. Raises :class:`Refused`."""
 
 
 class SchemaProvider:
-    """Any type of the registry: properties are validated, ids and attributes are shaped, nothing
-    else exists."""
+    """Creates resources of any type in the registry, which exist in their stacks only: properties
+    are validated, ids and attributes made."""
 
     def __init__(self, identities: Identities) -> None:
         self._identities = identities

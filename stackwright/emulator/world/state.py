@@ -1,9 +1,8 @@
-"""Stacks, resources, events and change sets as they are now. The one place in the emulator that
-changes."""
+"""Stacks, resources, events and change sets as they are now."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,8 +30,11 @@ class Event(Struct, frozen=True):
 
 @dataclass
 class OperationState:
-    """One operation on a stack, ``type`` and ``status`` as DescribeEvents has them; times in
-    seconds since the epoch, ``token`` the client's of the request that began it."""
+    """One operation on a stack.
+
+    ``type`` and ``status`` are as in DescribeEvents, ``start`` and ``end`` in seconds since the
+    epoch; ``token`` is the client's token of the request that began it.
+    """
 
     id: str
     type: str
@@ -43,8 +45,8 @@ class OperationState:
 
 
 class ResourceState(Struct, frozen=True):
-    """One resource of a stack as it is. ``properties`` are resolved; ``resolved`` holds all
-    attributes of it (``Properties``, ``Metadata`` …) as text, for comparison."""
+    """One resource of a stack as it is now. ``properties`` are resolved; so is ``resolved``, with
+    all attributes of the declaration (``Properties``, ``Metadata`` …), for comparison."""
 
     logical_id: str
     type: str
@@ -59,8 +61,8 @@ class ResourceState(Struct, frozen=True):
 
 
 class StackDefinition(Struct, frozen=True):
-    """What a stack is asked to be. ``nested``: logical id -> the definition of that nested stack's
-    template."""
+    """The template, parameters and tags of a stack. ``nested``: logical id -> the definition of
+    that nested stack."""
 
     text: str
     template: Template
@@ -107,7 +109,7 @@ DriftedStacks = Mapping[str, Mapping[str, DriftedResource]]
 
 
 class StackDriftState(Struct, frozen=True):
-    """What a drift detection found, by logical id; ``ready`` is when it ends."""
+    """The result of a drift detection, by logical id; ``ready`` is the time at which it ends."""
 
     id: str
     stack_id: str
@@ -121,13 +123,13 @@ class StackDriftState(Struct, frozen=True):
 
     @property
     def drifted(self) -> int:
-        """How many resources differ."""
-        return sum(each.status != "IN_SYNC" for each in self.resources.values())
+        """The number of resources that differ."""
+        return sum(drift.status != "IN_SYNC" for drift in self.resources.values())
 
 
 @dataclass
 class StackState:
-    """One stack. ``undo`` is what an update in progress returns to if it fails."""
+    """One stack; nested ones have a ``parent_id`` and a ``root_id``."""
 
     name: str
     id: str
@@ -154,7 +156,7 @@ class StackState:
 
     @property
     def alive(self) -> bool:
-        """Whether the name is taken."""
+        """Whether the stack exists; otherwise its name is free."""
         return self.status != "DELETE_COMPLETE"
 
     @property
@@ -165,8 +167,8 @@ class StackState:
 
 @dataclass
 class ChangeSetState:
-    """One change set; ``children`` are the ids of the change sets of nested stacks by logical
-    id."""
+    """One change set. ``kind`` is CREATE, UPDATE or IMPORT; for a nested stack the action of its
+    resource. ``children`` are the ids of the change sets of nested stacks, by logical id."""
 
     name: str
     id: str
@@ -193,24 +195,19 @@ class ChangeSetState:
 
 @dataclass
 class EmulatorState:
-    """Everything the emulator knows, stacks and change sets by id (deleted ones stay, as in
-    AWS)."""
+    """All stacks, change sets and drift detections by id; deleted stacks stay, as in AWS."""
 
     stacks: dict[str, StackState] = field(default_factory=dict)
     change_sets: dict[str, ChangeSetState] = field(default_factory=dict)
     drifts: dict[str, StackDriftState] = field(default_factory=dict)
 
     def stack(self, name: str) -> StackState | None:
-        """The stack with this id (also a deleted one), or the living one with this name."""
+        """The stack with this id, even a deleted one, or the existing stack with this name."""
         if name in self.stacks:
             return self.stacks[name]
         return next(
             (stack for stack in self.stacks.values() if stack.name == name and stack.alive), None
         )
-
-    def children(self, stack: StackState) -> Iterator[StackState]:
-        """The nested stacks directly below."""
-        return (each for each in self.stacks.values() if each.parent_id == stack.id and each.alive)
 
     def exports(self) -> dict[str, tuple[str, StackState]]:
         """Name of an export -> value and the stack that exports it."""
