@@ -135,15 +135,19 @@ class ChangeSetActions(ActionFamily):
                 child = world.new_child(stack, name, "REVIEW_IN_PROGRESS")
                 world.events.set_stack_status(child, "REVIEW_IN_PROGRESS")
             definition = with_predicted_parameters(inner, change.after)
-            made = self._child(change_set, child, name, str(change.action), definition)
-            self._store_child(change_set, made, child, name, change.nested)
+            child_set = self._child_change_set(
+                change_set, child, name, str(change.action), definition
+            )
+            self._store_child(change_set, child_set, child, name, change.nested)
         drifted = find_drifted_children(stack, world.store, change_set.drifted or {})
         for name, child in drifted.items():
             if name not in change_set.children and child.definition is not None:
-                made = self._child(change_set, child, name, "Modify", child.definition)
-                self._store_child(change_set, made, child, name, Prediction(()))
+                child_set = self._child_change_set(
+                    change_set, child, name, "Modify", child.definition
+                )
+                self._store_child(change_set, child_set, child, name, Prediction(()))
 
-    def _child(
+    def _child_change_set(
         self,
         parent: ChangeSetState,
         child: StackState,

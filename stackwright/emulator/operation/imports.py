@@ -79,10 +79,10 @@ class Import(StackOperation):
         if reader is None:
             return True
         try:
-            found = reader.read(state.type, state.physical_id, state.properties)
+            live = reader.read(state.type, state.physical_id, state.properties)
         except KeyError:
             return True
-        return found is not None
+        return live is not None
 
 
 def physical_id(identifier: Mapping[str, str]) -> str:

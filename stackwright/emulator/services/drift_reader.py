@@ -1,7 +1,7 @@
-"""Drift: what a stack's template says of its resources against what moto's services hold.
+"""The properties of resources as moto's services have them, compared with those of a template.
 
-As AWS, only properties that the template states are looked at, and only where the service tells
-them (write-only values such as a secret's text are not).
+As in AWS, only properties that the template states are compared, and only where the service returns
+them; it does not return write-only values, such as the text of a secret.
 docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-drift.html
 """
 
@@ -16,24 +16,24 @@ from urllib.parse import unquote
 from ...cfn import template_to_text
 from ..world.provider import Refused
 from ..world.state import DriftedProperty, DriftedResource
-from .moto_services import MotoServices
+from .moto_services import MotoServices, Properties
 
-Found = Mapping[str, Any]
-Extra = Callable[[MotoServices, str], Found]
+Extra = Callable[[MotoServices, str], Properties]
 
 
 @dataclass(frozen=True)
 class LiveReader:
-    """How a type is read: ``answer`` is the path to it, ``key`` makes the arguments from the
-    physical id.
+    """The API call that reads a type.
 
-    ``optional`` are properties that the service leaves out once somebody removed them; ``rest``
-    reads the others, and what is ``unset`` the emulator does not hand to the service.
+    ``key`` makes its arguments from the physical id and the properties; ``answer`` is the dotted
+    path of the resource in the answer. ``optional`` are properties that the service omits after
+    somebody removed them; ``unset`` are properties that the emulator does not pass to the service.
+    ``rest`` reads properties that need further calls.
     """
 
     service: str
     operation: str
-    key: Callable[[str, Found], dict[str, Any]]
+    key: Callable[[str, Properties], dict[str, Any]]
     answer: str = ""
     optional: frozenset[str] = frozenset()
     rest: Extra | None = None
@@ -46,11 +46,11 @@ class MotoDriftReader:
     def __init__(self, services: MotoServices) -> None:
         self._services = services
 
-    def read(self, type_: str, physical_id: str, properties: Found) -> Found | None:
-        """What the service tells of a resource; nothing where it is gone.
+    def read(self, type_: str, physical_id: str, properties: Properties) -> Properties | None:
+        """The properties of a resource in its service; None where it does not exist.
 
         Raises:
-            KeyError: resources of this type are not read.
+            KeyError: this type cannot be read.
         """
         reader = READERS[type_]
         try:
@@ -69,21 +69,23 @@ class MotoDriftReader:
         return {**answer, **more}
 
     def compare(
-        self, logical_id: str, type_: str, physical_id: str, properties: Found, now: float
+        self, logical_id: str, type_: str, physical_id: str, properties: Properties, now: float
     ) -> DriftedResource:
         """The drift of one resource.
 
         Raises:
-            KeyError: resources of this type are not read.
+            KeyError: this type cannot be read.
         """
-        found = self.read(type_, physical_id, properties)
-        if found is None:
+        live = self.read(type_, physical_id, properties)
+        if live is None:
             return DriftedResource(logical_id, "DELETED", now, properties, {})
         optional = READERS[type_].optional
         properties = {
             name: value for name, value in properties.items() if name not in READERS[type_].unset
         }
-        actual = {name: _actual(value, name, found, optional) for name, value in properties.items()}
+        actual = {
+            name: _actual_value(value, name, live, optional) for name, value in properties.items()
+        }
         actual = {name: value for name, value in actual.items() if value is not None}
         differing = tuple(_differences("", properties, actual))
         return DriftedResource(
@@ -91,35 +93,38 @@ class MotoDriftReader:
         )
 
 
-def _actual(expected: Any, name: str, found: Found, optional: frozenset[str]) -> Any:
-    """The service's value under a property's name and in its shape; what it does not tell counts as
-    expected."""
-    names = {key.lower(): key for key in found}
+def _actual_value(expected: Any, name: str, live: Properties, optional: frozenset[str]) -> Any:
+    """The service's value of a property, in the property's shape; a value that the service does not
+    return counts as expected."""
+    names = {key.lower(): key for key in live}
     if name.lower() not in names:
         return None if name in optional else expected
-    return _shaped(expected, found[names[name.lower()]])
+    return _shape_like(expected, live[names[name.lower()]])
 
 
-def _shaped(expected: Any, actual: Any) -> Any:
+def _shape_like(expected: Any, actual: Any) -> Any:
     if isinstance(expected, Mapping) and isinstance(actual, str):
         try:
             return json.loads(unquote(actual))
         except ValueError:
             return actual
     if isinstance(expected, Mapping) and isinstance(actual, Mapping):
-        return {name: _actual(value, name, actual, frozenset()) for name, value in expected.items()}
+        return {
+            name: _actual_value(value, name, actual, frozenset())
+            for name, value in expected.items()
+        }
     if isinstance(expected, list) and isinstance(actual, list):
         if expected and isinstance(expected[0], Mapping) and len(expected) == len(actual):
             return [
-                _shaped(want, have)
-                for want, have in zip(_sorted(expected), _sorted(actual), strict=True)
+                _shape_like(want, have)
+                for want, have in zip(_sort_tags(expected), _sort_tags(actual), strict=True)
             ]
         return actual
     return actual
 
 
-def _sorted(items: list[Any]) -> list[Any]:
-    """Lists of tags come in any order."""
+def _sort_tags(items: list[Any]) -> list[Any]:
+    """A list of tags by key, as services return tags in any order; other lists as they are."""
     if all(isinstance(item, Mapping) and {"Key", "Value"} == set(item) for item in items):
         return sorted(items, key=lambda item: str(item["Key"]))
     return items
@@ -134,7 +139,7 @@ def _differences(path: str, expected: Any, actual: Any) -> Iterator[DriftedPrope
                 yield from _differences(f"{path}/{name}", value, actual[name])
         return
     if isinstance(expected, list) and isinstance(actual, list):
-        yield from _in_lists(path, _sorted(expected), _sorted(actual))
+        yield from _in_lists(path, _sort_tags(expected), _sort_tags(actual))
         return
     if "{{resolve:" not in _text(expected) and _text(expected) != _text(actual):
         yield DriftedProperty(path, _text(expected), _text(actual), "NOT_EQUAL")
@@ -163,29 +168,31 @@ def _text(value: Any) -> str:
 # ------------------------------------------------------------------------------------------------------
 
 
-def _ids(argument: str) -> Callable[[str, Found], dict[str, Any]]:
+def _ids(argument: str) -> Callable[[str, Properties], dict[str, Any]]:
     return lambda id_, _p: {argument: [id_]}
 
 
-def _id(argument: str) -> Callable[[str, Found], dict[str, Any]]:
+def _id(argument: str) -> Callable[[str, Properties], dict[str, Any]]:
     return lambda id_, _p: {argument: id_}
 
 
-def _maybe(services: MotoServices, service: str, operation: str, arguments: Found) -> Found:
+def _call_or_empty(
+    services: MotoServices, service: str, operation: str, arguments: Properties
+) -> Properties:
     try:
         return services.call(service, operation, arguments)
     except Refused:
         return {}
 
 
-def _bucket(services: MotoServices, id_: str) -> Found:
+def _bucket(services: MotoServices, id_: str) -> Properties:
     name = {"Bucket": id_}
-    versioning = _maybe(services, "s3", "get_bucket_versioning", name)
-    block = _maybe(services, "s3", "get_public_access_block", name).get(
+    versioning = _call_or_empty(services, "s3", "get_bucket_versioning", name)
+    block = _call_or_empty(services, "s3", "get_public_access_block", name).get(
         "PublicAccessBlockConfiguration"
     )
-    tags = _maybe(services, "s3", "get_bucket_tagging", name).get("TagSet")
-    found = {
+    tags = _call_or_empty(services, "s3", "get_bucket_tagging", name).get("TagSet")
+    properties = {
         "VersioningConfiguration": {"Status": versioning["Status"]}
         if "Status" in versioning
         else None,
@@ -193,41 +200,39 @@ def _bucket(services: MotoServices, id_: str) -> Found:
         "Tags": tags,
         "BucketName": id_,
     }
-    return {key: value for key, value in found.items() if value is not None}
+    return {key: value for key, value in properties.items() if value is not None}
 
 
-def _role(services: MotoServices, id_: str) -> Found:
+def _role(services: MotoServices, id_: str) -> Properties:
     name = {"RoleName": id_}
     names = services.call("iam", "list_role_policies", name).get("PolicyNames", ())
     inline = [
-        services.call("iam", "get_role_policy", {**name, "PolicyName": each}) for each in names
+        services.call("iam", "get_role_policy", {**name, "PolicyName": policy}) for policy in names
     ]
     attached = services.call("iam", "list_attached_role_policies", name).get("AttachedPolicies", ())
     return {
         "Policies": [
-            {key: each[key] for key in ("PolicyName", "PolicyDocument")} for each in inline
+            {key: policy[key] for key in ("PolicyName", "PolicyDocument")} for policy in inline
         ],
-        "ManagedPolicyArns": [each["PolicyArn"] for each in attached],
+        "ManagedPolicyArns": [policy["PolicyArn"] for policy in attached],
     }
 
 
-def _in_cluster(argument: str) -> Callable[[str, Found], dict[str, Any]]:
+def _in_cluster(argument: str) -> Callable[[str, Properties], dict[str, Any]]:
     return lambda id_, p: {argument: [id_], "cluster": p.get("Cluster", "default")}
 
 
-def _log_group(services: MotoServices, id_: str) -> Found:
-    found = services.call("logs", "describe_log_groups", {"logGroupNamePrefix": id_}).get(
-        "logGroups", ()
-    )
-    return next((each for each in found if each["logGroupName"] == id_), {})
+def _log_group(services: MotoServices, id_: str) -> Properties:
+    answer = services.call("logs", "describe_log_groups", {"logGroupNamePrefix": id_})
+    groups = answer.get("logGroups", ())
+    return next((group for group in groups if group["logGroupName"] == id_), {})
 
 
-_THROUGHPUT = frozenset({"ThroughputMode", "ProvisionedThroughputInMibps"})
-_OF_FUNCTIONS = frozenset(
+_THROUGHPUT = frozenset({"ThroughputMode", "ProvisionedThroughputInMibps"})  # moto: not updated
+_FUNCTION_PROPERTIES = frozenset(
     {"Architectures", "EphemeralStorage", "KmsKeyArn", "Layers", "SnapStart", "TracingConfig"}
 )
-"""What moto takes when it makes a file system or a function, but not when it updates one, or tells
-in another shape."""
+"""Properties of functions that moto ignores in updates, or returns in another shape."""
 _TAGS = frozenset({"Tags"})  # EC2 takes them in a shape of its own (TagSpecifications)
 
 READERS: Mapping[str, LiveReader] = {
@@ -302,6 +307,6 @@ READERS: Mapping[str, LiveReader] = {
         "cloudwatch", "describe_alarms", _ids("AlarmNames"), "MetricAlarms.0"
     ),
     "AWS::Lambda::Function": LiveReader(
-        "lambda", "get_function_configuration", _id("FunctionName"), unset=_OF_FUNCTIONS
+        "lambda", "get_function_configuration", _id("FunctionName"), unset=_FUNCTION_PROPERTIES
     ),
 }

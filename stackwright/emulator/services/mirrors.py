@@ -1,4 +1,4 @@
-"""How each mirrored type is created, changed and deleted through its service's own API."""
+"""The API calls that create, update and delete each mirrored type in its service."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ from typing import Any
 from ...cfn import template_to_text
 from ..world.identity import Identity
 from . import steps
-from .moto_services import Arguments, Found, MotoServices
+from .moto_services import Answer, Arguments, MotoServices, Properties
 
-MirrorStep = Callable[[MotoServices, Identity, Found], None]
+MirrorStep = Callable[[MotoServices, Identity, Properties], None]
 
 
 @dataclass(frozen=True)
 class Mirror:
-    """How one type lives in its service. ``arguments`` adds to the properties; ``id`` and
-    ``attributes`` read the answer of ``create`` (dotted paths), or what ``answer`` makes of it;
-    ``delete`` and ``update`` take the arguments that ``key`` makes. Further steps come ``after``
-    creation and update, after an update only (``updated``), or ``before_delete``."""
+    """The API calls for one type.
+
+    ``create`` gets the properties and the ``arguments``; ``id`` and ``attributes`` are dotted paths
+    in its answer, or in the value that ``answer`` makes of it. ``delete`` and ``update`` get the
+    arguments that ``key`` makes. Further steps come ``after`` creation and update, after an update
+    only (``updated``), or ``before_delete``.
+    """
 
     service: str
     create: str
-    key: Callable[[Identity, Found], Arguments] = lambda _i, _p: {}
-    arguments: Callable[[Identity, Found], Arguments] = lambda _i, _p: {}
+    key: Callable[[Identity, Properties], Arguments] = lambda _i, _p: {}
+    arguments: Callable[[Identity, Properties], Arguments] = lambda _i, _p: {}
     id: str | None = None
     attributes: Mapping[str, str] | None = None
     delete: str | None = None
@@ -33,23 +36,19 @@ class Mirror:
     after: tuple[MirrorStep, ...] = ()
     updated: tuple[MirrorStep, ...] = ()
     before_delete: tuple[MirrorStep, ...] = ()
-    answer: Callable[[MotoServices, Found], Found] = lambda _s, answer: answer
+    answer: Callable[[MotoServices, Answer], Answer] = lambda _s, answer: answer
 
 
-def _named(argument: str) -> Callable[[Identity, Found], Arguments]:
-    """The physical id under one argument's name."""
+def _named(argument: str) -> Callable[[Identity, Properties], Arguments]:
+    """A key that passes the physical id under one argument's name."""
     return lambda i, _p: {argument: i.id}
 
 
-def _tags(properties: Found) -> list[Any]:
+def _tags(properties: Properties) -> list[Any]:
     return list(properties.get("Tags", ()))
 
 
-# --- what one call does not do
-# ------------------------------------------------------------------------------------
-
-
-def _bucket(services: MotoServices, identity: Identity, properties: Found) -> None:
+def _bucket(services: MotoServices, identity: Identity, properties: Properties) -> None:
     name = {"Bucket": identity.id}
     calls: Iterable[tuple[str, str, str]] = (
         ("put_bucket_versioning", "VersioningConfiguration", "VersioningConfiguration"),
@@ -73,7 +72,7 @@ def _bucket(services: MotoServices, identity: Identity, properties: Found) -> No
     services.call("s3", verb, {**name, "Tagging": {"TagSet": _tags(properties)}})
 
 
-def _bucket_arguments(identity: Identity, _properties: Found) -> Arguments:
+def _bucket_arguments(identity: Identity, _properties: Properties) -> Arguments:
     region = identity.attributes["RegionalDomainName"].split(".s3.")[1].split(".")[0]
     return (
         {}
@@ -82,9 +81,8 @@ def _bucket_arguments(identity: Identity, _properties: Found) -> Arguments:
     )
 
 
-def _secret(_identity: Identity, properties: Found) -> Arguments:
-    """The given value, or a generated one of the asked length (a placeholder where nothing is
-    asked)."""
+def _secret(_identity: Identity, properties: Properties) -> Arguments:
+    """The given value, or a generated one of the given length; ``{}`` where neither is given."""
     generate = properties.get("GenerateSecretString")
     if generate is None:
         return {"SecretString": properties.get("SecretString", "{}")}
@@ -100,7 +98,7 @@ def _secret(_identity: Identity, properties: Found) -> Arguments:
     return {"SecretString": json.dumps({**body, generate["GenerateStringKey"]: value})}
 
 
-def _name_from_arn(separator: str, argument: str) -> Callable[[Identity, Found], Arguments]:
+def _name_from_arn(separator: str, argument: str) -> Callable[[Identity, Properties], Arguments]:
     return lambda i, _p: {argument: i.id.rpartition(separator)[2]}
 
 
@@ -127,7 +125,7 @@ MIRRORS: Mapping[str, Mirror] = {
         _named("repositoryName"),
         attributes={"Arn": "repository.repositoryArn", "RepositoryUri": "repository.repositoryUri"},
         delete="delete_repository",
-        updated=(steps.repository,),
+        updated=(steps.update_repository,),
     ),
     "AWS::SecretsManager::Secret": Mirror(
         "secretsmanager",
@@ -139,7 +137,7 @@ MIRRORS: Mapping[str, Mirror] = {
         lambda i, p: {"Name": i.id.rpartition(":")[2][:-7], **_secret(i, p)},
         id="ARN",
         delete="delete_secret",
-        updated=(steps.secret_itself,),
+        updated=(steps.update_secret,),
     ),
     "AWS::IAM::Role": Mirror(
         "iam",
@@ -148,9 +146,9 @@ MIRRORS: Mapping[str, Mirror] = {
         attributes={"Arn": "Role.Arn", "RoleId": "Role.RoleId"},
         update="update_assume_role_policy",
         arguments=lambda _i, p: {"PolicyDocument": p["AssumeRolePolicyDocument"]},
-        after=(steps.policies,),
-        updated=(steps.role_itself,),
-        before_delete=(steps.strip_role,),
+        after=(steps.set_policies,),
+        updated=(steps.update_role,),
+        before_delete=(steps.remove_policies,),
         delete="delete_role",
     ),
     "AWS::Logs::LogGroup": Mirror(
@@ -158,7 +156,7 @@ MIRRORS: Mapping[str, Mirror] = {
         "create_log_group",
         _named("logGroupName"),
         delete="delete_log_group",
-        after=(steps.retention,),
+        after=(steps.set_retention,),
     ),
     "AWS::SNS::Topic": Mirror(
         "sns",
@@ -209,7 +207,7 @@ MIRRORS: Mapping[str, Mirror] = {
         id="Subnet.SubnetId",
         attributes={"SubnetId": "Subnet.SubnetId"},
         delete="delete_subnet",
-        after=(steps.public_addresses,),
+        after=(steps.set_public_addresses,),
     ),
     "AWS::EC2::RouteTable": Mirror(
         "ec2",
@@ -278,7 +276,7 @@ MIRRORS: Mapping[str, Mirror] = {
         id="GroupId",
         attributes={"GroupId": "GroupId"},
         delete="delete_security_group",
-        after=(steps.inline_rules,),
+        after=(steps.set_inline_rules,),
     ),
     "AWS::EC2::SecurityGroupIngress": Mirror(
         "ec2",
@@ -315,8 +313,8 @@ MIRRORS: Mapping[str, Mirror] = {
             "CanonicalHostedZoneID": "LoadBalancers.0.CanonicalHostedZoneId",
         },
         delete="delete_load_balancer",
-        after=(steps.balancer_attributes,),
-        updated=(steps.balancer_network,),
+        after=(steps.set_balancer_attributes,),
+        updated=(steps.set_balancer_network,),
     ),
     "AWS::ElasticLoadBalancingV2::TargetGroup": Mirror(
         "elbv2",
@@ -326,7 +324,7 @@ MIRRORS: Mapping[str, Mirror] = {
         id="TargetGroups.0.TargetGroupArn",
         delete="delete_target_group",
         update="modify_target_group",
-        after=(steps.target_group_attributes,),
+        after=(steps.set_target_group_attributes,),
     ),
     "AWS::ElasticLoadBalancingV2::Listener": Mirror(
         "elbv2",
@@ -369,7 +367,7 @@ MIRRORS: Mapping[str, Mirror] = {
         attributes={"Arn": "RuleArn"},
         delete="delete_rule",
         update="put_rule",
-        after=(steps.targets,),
+        after=(steps.set_targets,),
         before_delete=(lambda s, i, _p: steps.remove_targets(s, i, ()),),
     ),
     "AWS::CloudWatch::Dashboard": Mirror(
@@ -398,7 +396,7 @@ MIRRORS: Mapping[str, Mirror] = {
     "AWS::ApplicationAutoScaling::ScalingPolicy": Mirror(
         "application-autoscaling",
         "put_scaling_policy",
-        lambda i, p: {"PolicyName": p["PolicyName"], **steps.scaling_policy(i, p)},
+        lambda i, p: {"PolicyName": p["PolicyName"], **steps.scaling_policy_key(i, p)},
         id="PolicyARN",
         delete="delete_scaling_policy",
         update="put_scaling_policy",
@@ -407,7 +405,7 @@ MIRRORS: Mapping[str, Mirror] = {
         "servicediscovery",
         "create_private_dns_namespace",
         _named("Id"),
-        answer=steps.namespace,
+        answer=steps.read_namespace,
         id="Namespace.Id",
         attributes={
             "Arn": "Namespace.Arn",
@@ -431,11 +429,11 @@ MIRRORS: Mapping[str, Mirror] = {
         attributes={"Arn": "FunctionArn"},
         delete="delete_function",
         update="update_function_configuration",
-        updated=(steps.function_code,),
-        after=(steps.concurrency,),
+        updated=(steps.update_function_code,),
+        after=(steps.set_concurrency,),
     ),
     "AWS::Lambda::Permission": Mirror(
-        "lambda", "add_permission", steps.permission_key, delete="remove_permission"
+        "lambda", "add_permission", steps.lambda_permission_key, delete="remove_permission"
     ),
     "AWS::SNS::Subscription": Mirror(
         "sns", "subscribe", _named("SubscriptionArn"), id="SubscriptionArn", delete="unsubscribe"
@@ -444,7 +442,7 @@ MIRRORS: Mapping[str, Mirror] = {
         "sns",
         "set_topic_attributes",
         lambda _i, p: {"TopicArn": p["Topics"][0]},
-        steps.topic_policy,
+        steps.topic_policy_arguments,
         update="set_topic_attributes",
     ),
 }

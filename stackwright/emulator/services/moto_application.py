@@ -1,5 +1,7 @@
-"""moto's services as one application: of one account, with bucket policies that do not lock
-everyone out, and images that have their own digests."""
+"""moto's services as one application for one account, with corrections where moto differs from AWS.
+
+The corrections replace methods of moto's classes, once for this process.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +19,20 @@ import botocore.session
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 _IMPORTING = RLock()
-"""Held while moto's code is imported: a reset goes through the classes that imports add, and
-threads that import at once could find each other's modules half made."""
+"""Held while moto's code is imported: a reset walks through the classes that imports add, and
+threads that import at once could meet half-imported modules."""
 
 
 @cache
 def session() -> botocore.session.Session:
     """One session for every client and for moto, so that botocore's data is read once."""
-    made = botocore.session.Session()
-    made.set_credentials("emulator", "emulator")
-    return made
+    botocore_session = botocore.session.Session()
+    botocore_session.set_credentials("emulator", "emulator")
+    return botocore_session
 
 
 class MotoApplication:
-    """Every service of moto, for whoever asks in the one account; moto would take the account from
+    """Every service of moto. Every request is of the one account; moto would take the account from
     the access key."""
 
     def __init__(self, account_id: str) -> None:
@@ -42,34 +44,33 @@ class MotoApplication:
             settings.ACM_VALIDATION_WAIT = 0  # certificates are issued at once
             default_user_config["iam"]["load_aws_managed_policies"] = True  # roles attach them
             _share_data()
-            _leave_conditions_out()
+            _ignore_policy_conditions()
             _digest_manifests()
-            _tell_health()
+            _show_target_states()
             _name_linked_roles()
-            _let_tokens_hold()
-            _keep_labels()
+            _extend_registry_logins()
+            _keep_secret_labels()
         self._account_id = account_id
         self._services = DomainDispatcherApplication(_application_of)
-        known: Any = cache(
-            self._services.get_backend_for_host
-        )  # moto looks through its folders for every request
-        self._services.get_backend_for_host = known  # type: ignore[method-assign]
+        # moto searches its folders for every request.
+        cached: Any = cache(self._services.get_backend_for_host)
+        self._services.get_backend_for_host = cached  # type: ignore[method-assign]
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        found: Iterable[bytes] = self._services(
+        body: Iterable[bytes] = self._services(
             {**environ, "HTTP_X_MOTO_ACCOUNT_ID": self._account_id}, start
         )
-        return found
+        return body
 
     def reset(self) -> None:
-        """Forget all that moto holds, which is the process's."""
+        """Forget the state of all services, which belongs to the process."""
         with _IMPORTING:
             from moto.moto_api._internal.models import moto_api_backend
 
             moto_api_backend.reset()
 
     def load(self, signing_name: str, region: str) -> None:
-        """Make a service's application, as its first request would."""
+        """Create a service's application, as its first request would."""
         scope = f"AWS4-HMAC-SHA256 Credential=x/x/{region}/{signing_name}/aws4_request,"
         self._services.get_application(
             {"PATH_INFO": "/", "HTTP_HOST": "127.0.0.1", "HTTP_AUTHORIZATION": scope}
@@ -77,13 +78,13 @@ class MotoApplication:
 
 
 def read_server() -> None:
-    """Import what moto's services are served by."""
+    """Import moto's own server."""
     with _IMPORTING:
         import moto.moto_server.werkzeug_app  # noqa: F401
 
 
-def read(service: str, signing_name: str) -> None:
-    """Import moto's code for a service, and botocore's model of it for moto."""
+def read_service(service: str, signing_name: str) -> None:
+    """Import moto's code for a service, and read botocore's model of it."""
     with _IMPORTING:
         from moto.backend_index import backend_url_patterns
         from moto.core.utils import get_service_model
@@ -95,8 +96,8 @@ def read(service: str, signing_name: str) -> None:
 
 
 def _application_of(service: Any) -> Any:
-    """moto's application of one service. Its making draws from the source of randomness of what is
-    made by requests, which must not depend on when that is."""
+    """moto's application of one service. Its creation draws random numbers; the seed is restored, so
+    that those of later requests do not depend on the time of the creation."""
     from moto.moto_api._internal import mock_random
     from moto.moto_server.werkzeug_app import create_backend_app
 
@@ -110,41 +111,39 @@ def _application_of(service: Any) -> Any:
 
 
 def _share_data() -> None:
-    """Let moto read botocore's data where our clients do; for this process. It would read all of it
-    once more."""
+    """Let moto share botocore's data with our clients; it would read all of it once more."""
     from moto.core import utils
 
     module: Any = utils
     module.create_loader = lambda: session().get_component("data_loader")
 
 
-def _leave_conditions_out() -> None:
-    """Let buckets decide by the statements without conditions; for this process, once.
+def _ignore_policy_conditions() -> None:
+    """Let buckets apply only the policy statements without conditions.
 
-    moto evaluates bucket policies as if they had no conditions: "deny what does not come over TLS"
-    would deny every request. The policy is read back as it was put.
+    moto evaluates bucket policies as if they had no conditions: "deny requests without TLS" would
+    deny every request. The policy is still read back as it was put.
     """
     from moto.s3.models import FakeBucket
 
-    whole = FakeBucket.get_permission
-    if getattr(whole, "leaves_conditions_out", False):
+    original = FakeBucket.get_permission
+    if getattr(original, "ignores_conditions", False):
         return
 
     def get_permission(self: Any, action: str, resource: str) -> Any:
         policy = self.policy
         try:
-            self.policy = _unconditional(policy)
-            return whole(self, action, resource)
+            self.policy = _drop_conditional(policy)
+            return original(self, action, resource)
         finally:
             self.policy = policy
 
-    get_permission.leaves_conditions_out = True  # type: ignore[attr-defined]
+    get_permission.ignores_conditions = True  # type: ignore[attr-defined]
     FakeBucket.get_permission = get_permission  # type: ignore[method-assign]
 
 
 def _digest_manifests() -> None:
-    """Give images the digest of their manifest, as registries do; for this process. moto makes one
-    of the layers'."""
+    """Give images the digest of their manifest, as registries do; moto's is that of the layers."""
     from moto.ecr.models import Image
 
     def digest(self: Any) -> None:
@@ -153,84 +152,80 @@ def _digest_manifests() -> None:
     Image._create_digest = digest  # type: ignore[method-assign]
 
 
-def _tell_health() -> None:
-    """Let targets that have a state be in it; for this process, once. In moto all are healthy at
-    once."""
+def _show_target_states() -> None:
+    """Show the states that rollouts give to targets; in moto all targets are healthy at once."""
     from moto.elbv2.models import FakeHealthStatus, FakeTargetGroup
 
-    usual = FakeTargetGroup.health_for
-    if getattr(usual, "tells_states", False):
+    original = FakeTargetGroup.health_for
+    if getattr(original, "shows_states", False):
         return
 
     def health_for(self: Any, target: Any, ec2_backend: Any) -> Any:
-        held = self.targets.get(target["Id"], {})
-        if "State" not in held:
-            return usual(self, target, ec2_backend)
-        told = (held["State"], held["Reason"], held["Description"])
-        return FakeHealthStatus(held["Id"], held["Port"], self.health_check_port, *told)
+        known = self.targets.get(target["Id"], {})
+        if "State" not in known:
+            return original(self, target, ec2_backend)
+        state = (known["State"], known["Reason"], known["Description"])
+        return FakeHealthStatus(known["Id"], known["Port"], self.health_check_port, *state)
 
-    health_for.tells_states = True  # type: ignore[attr-defined]
+    health_for.shows_states = True  # type: ignore[attr-defined]
     FakeTargetGroup.health_for = health_for  # type: ignore[method-assign]
 
 
 def _name_linked_roles() -> None:
-    """Give service-linked roles the names that AWS gives them; for this process."""
+    """Give service-linked roles the names that AWS gives them."""
     from moto.iam import models
 
     names = {"ecs": "ECS", "elasticloadbalancing": "ElasticLoadBalancing"}
     models.SERVICE_NAME_CONVERSION |= {**names, "elasticfilesystem": "AmazonElasticFileSystem"}
 
 
-def _let_tokens_hold() -> None:
-    """Let logins to the registry hold for twelve hours, as ECR's do; for this process, once. moto's
-    expired in 2015."""
+def _extend_registry_logins() -> None:
+    """Let logins to the registry expire after twelve hours, as ECR's do; moto's expired in
+    2015."""
     from moto.ecr.responses import ECRResponse
 
-    usual = ECRResponse.get_authorization_token
-    if getattr(usual, "lets_tokens_hold", False):
+    original = ECRResponse.get_authorization_token
+    if getattr(original, "extends_logins", False):
         return
 
     def get_authorization_token(self: Any) -> Any:
-        answer: Any = usual(self)
-        for each in answer.result["authorizationData"]:
-            each["expiresAt"] = datetime.now(UTC) + timedelta(hours=12)
+        answer: Any = original(self)
+        for login in answer.result["authorizationData"]:
+            login["expiresAt"] = datetime.now(UTC) + timedelta(hours=12)
         return answer
 
-    get_authorization_token.lets_tokens_hold = True  # type: ignore[attr-defined]
+    get_authorization_token.extends_logins = True  # type: ignore[attr-defined]
     ECRResponse.get_authorization_token = get_authorization_token  # type: ignore[method-assign]
 
 
-def _keep_labels() -> None:
-    """Let versions of secrets keep their labels when another becomes current; for this process,
-    once. In moto the one that was current loses all of them."""
+def _keep_secret_labels() -> None:
+    """Let a version of a secret keep its own labels when another becomes current; in moto it loses
+    all of them."""
     from moto.secretsmanager.models import FakeSecret
 
-    usual = FakeSecret.reset_default_version
-    if getattr(usual, "keeps_labels", False):
+    original = FakeSecret.reset_default_version
+    if getattr(original, "keeps_labels", False):
         return
 
     def reset_default_version(self: Any, secret_version: dict[str, Any], version_id: str) -> None:
         before = self.versions.get(self.default_version_id or "")
-        kept = (
-            [each for each in before["version_stages"] if not each.startswith("AWS")]
-            if before
-            else []
-        )
-        usual(self, secret_version, version_id)
+        labels = before["version_stages"] if before else []
+        own_labels = [label for label in labels if not label.startswith("AWS")]
+        original(self, secret_version, version_id)
         if before:
-            before["version_stages"] += kept
+            before["version_stages"] += own_labels
 
     reset_default_version.keeps_labels = True  # type: ignore[attr-defined]
     FakeSecret.reset_default_version = reset_default_version  # type: ignore[method-assign]
 
 
-def _unconditional(policy: bytes | None) -> bytes | None:
-    """The policy without its conditional statements; None where no other is left."""
+def _drop_conditional(policy: bytes | None) -> bytes | None:
+    """The policy without its conditional statements; None where none is left."""
     if policy is None:
         return None
     data = json.loads(policy)
-    given = data.get("Statement", [])
-    kept = [
-        each for each in (given if isinstance(given, list) else [given]) if "Condition" not in each
-    ]
+    statements = data.get("Statement", [])
+    if not isinstance(statements, list):
+        statements = [statements]
+    kept = [statement for statement in statements if "Condition" not in statement]
     return json.dumps({**data, "Statement": kept}).encode() if kept else None

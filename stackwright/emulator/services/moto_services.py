@@ -20,14 +20,15 @@ from werkzeug.test import Client
 
 from ...cfn import Pseudo, template_to_text
 from ..world.provider import Refused
-from .moto_application import MotoApplication, read, session
+from .moto_application import MotoApplication, read_service, session
 
 Arguments = dict[str, Any]
-Found = Mapping[str, Any]
+Properties = Mapping[str, Any]
+Answer = Mapping[str, Any]
 
 
 class MotoServices:
-    """Clients of moto's services in this process; those that were made are kept in ``clients``."""
+    """Clients of moto's services in this process; ``clients`` keeps them across resets."""
 
     def __init__(
         self,
@@ -38,35 +39,35 @@ class MotoServices:
         self._application, self._pseudo = application, pseudo
         self._clients: dict[str, Any] = {} if clients is None else clients
         self.inline: dict[tuple[str, str], list[Arguments]] = {}
-        """The inline rules of security groups by group id and direction, as EC2 was given them."""
+        """The inline rules of security groups by group id and direction, as given to EC2."""
 
     @cached_property
     def _http(self) -> Client:
         return Client(self._application())
 
     def load(self, service: str) -> None:
-        """Make ready what the first call of a service would make; its state stays as it is."""
+        """Create the application of a service, as its first call would; its state does not change."""
         self._application().load(
             self.client(service).meta.service_model.signing_name, self._pseudo.region
         )
 
     @staticmethod
     def read(service: str) -> None:
-        """Read what :meth:`load` needs, which takes most of its time and disturbs nobody."""
+        """Import the code that :meth:`load` needs; that takes most of its time, and no lock."""
         model = session().get_service_model(service)
-        read(service, model.signing_name)
+        read_service(service, model.signing_name)
 
     def client(self, service: str) -> Any:
-        """The client of a service; its requests never leave the process."""
+        """The client of a service; its requests stay in the process."""
         if service not in self._clients:
-            made = session().create_client(
+            client = session().create_client(
                 service,
                 region_name=self._pseudo.region,
                 endpoint_url="http://127.0.0.1",
                 config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
             )
-            made.meta.events.register("before-send", self._answer)  # type: ignore[arg-type]
-            self._clients[service] = made
+            client.meta.events.register("before-send", self._answer)  # type: ignore[arg-type]
+            self._clients[service] = client
         return self._clients[service]
 
     def _answer(self, request: Any, **_: Any) -> AWSResponse:
@@ -77,22 +78,22 @@ class MotoServices:
         }
         headers["x-moto-account-id"] = self._pseudo.account_id
         try:
-            found = self._http.open(
+            answer = self._http.open(
                 path, method=request.method, headers=headers, data=request.body or b""
             )
-            status, body, received = found.status_code, found.get_data(), dict(found.headers)
-        except (
-            Exception
-        ):  # moto lacks it; botocore reads an answer without a body as a 5xx, whatever the protocol
+            status, body, received = answer.status_code, answer.get_data(), dict(answer.headers)
+        except Exception:
+            # moto lacks the action. botocore reads an answer without a body as a 5xx in any
+            # protocol.
             status, body, received = 501, b"", {}
         raw = BytesIO(body)
         raw.stream = lambda **_arguments: iter([body])  # type: ignore[attr-defined]
         answered: Any = received
         return AWSResponse(request.url, status, answered, raw)
 
-    def call(self, service: str, operation: str, arguments: Mapping[str, Any]) -> Found:
-        """Call an operation with those of the arguments that it takes; nothing where moto does not
-        know it.
+    def call(self, service: str, operation: str, arguments: Mapping[str, Any]) -> Answer:
+        """The answer of an operation, called with the arguments that it knows; empty where moto
+        lacks it.
 
         Raises:
             Refused: the service refuses.
@@ -101,22 +102,22 @@ class MotoServices:
         model = client.meta.service_model.operation_model(
             client.meta.method_to_api_mapping[operation]
         )
-        given = shaped(model.input_shape, arguments) if model.input_shape else {}
+        given = shape_arguments(model.input_shape, arguments) if model.input_shape else {}
         try:
-            answer: Found = getattr(client, operation)(**given)
+            answer: Answer = getattr(client, operation)(**given)
         except ParamValidationError as error:
             raise Refused(str(error)) from None
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
                 return {}
-            raise Refused(_reason(service, error)) from None
+            raise Refused(_describe_error(service, error)) from None
         return answer
 
 
-def _reason(service: str, error: ClientError) -> str:
-    """As CloudFormation's resource handlers report a service's error."""
-    found = error.response["Error"]
-    code = found.get("Code", "")
+def _describe_error(service: str, error: ClientError) -> str:
+    """A service's error, as CloudFormation's resource handlers report it."""
+    details = error.response["Error"]
+    code = details.get("Code", "")
     kind = (
         "AlreadyExists"
         if "Exist" in code and "Not" not in code
@@ -124,23 +125,23 @@ def _reason(service: str, error: ClientError) -> str:
         if "Not" in code
         else "InvalidRequest"
     )
-    text = f"{found.get('Message', '')} (Service: {service.title()}, Status Code: 400)"
+    text = f"{details.get('Message', '')} (Service: {service.title()}, Status Code: 400)"
     return f'Resource handler returned message: "{text}" (HandlerErrorCode: {kind})'
 
 
-def shaped(shape: Any, value: Any) -> Any:
-    """A property tree as arguments of the shape: member names by case, scalars by type, the rest
-    left out."""
+def shape_arguments(shape: Any, value: Any) -> Any:
+    """Properties as arguments of a shape: member names differ by case, scalars by type; unknown
+    members are dropped."""
     if shape.type_name == "structure" and isinstance(value, Mapping):
         members = {name.lower(): (name, member) for name, member in shape.members.items()}
-        found = {}
+        arguments = {}
         for key, item in value.items():
             if item is not None and key.lower() in members:
                 name, member = members[key.lower()]
-                found[name] = shaped(member, item)
-        return found
+                arguments[name] = shape_arguments(member, item)
+        return arguments
     if shape.type_name == "list" and isinstance(value, list):
-        return [shaped(shape.member, item) for item in value]
+        return [shape_arguments(shape.member, item) for item in value]
     if shape.type_name == "map" and isinstance(value, list):  # tags, as some services take them
         value = {
             item["Key"]: item.get("Value", "")
@@ -148,7 +149,7 @@ def shaped(shape: Any, value: Any) -> Any:
             if isinstance(item, Mapping) and "Key" in item
         }
     if shape.type_name == "map" and isinstance(value, Mapping):
-        return {key: shaped(shape.value, item) for key, item in value.items()}
+        return {key: shape_arguments(shape.value, item) for key, item in value.items()}
     if shape.type_name == "string":
         return json.dumps(value) if isinstance(value, dict | list) else template_to_text(value)
     if shape.type_name in ("integer", "long"):
@@ -159,7 +160,7 @@ def shaped(shape: Any, value: Any) -> Any:
 
 
 class StoredParameters(Mapping[str, str]):
-    """The parameters in moto's Parameter Store by name, read when they are asked for."""
+    """The parameters in moto's Parameter Store by name, each read at its use."""
 
     def __init__(self, services: MotoServices) -> None:
         self._services = services
@@ -178,7 +179,7 @@ class StoredParameters(Mapping[str, str]):
 
     def __iter__(self) -> Iterator[str]:
         answer = self._services.call("ssm", "describe_parameters", {})
-        return iter([each["Name"] for each in answer.get("Parameters", ())])
+        return iter([parameter["Name"] for parameter in answer.get("Parameters", ())])
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -190,7 +191,7 @@ def look_up_dynamic(services: MotoServices, service: str, arguments: str) -> str
     docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html
 
     Raises:
-        Refused: there is no such value, in CloudFormation's words.
+        Refused: there is no such value; the text is CloudFormation's.
     """
     if service != "secretsmanager":
         value = StoredParameters(services).get(arguments)

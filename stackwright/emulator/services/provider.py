@@ -5,12 +5,12 @@ from __future__ import annotations
 from ..world.identity import Identities, Identity
 from ..world.provider import ProviderRequest, Refused, SchemaProvider
 from .mirrors import MIRRORS, Mirror
-from .moto_services import Found, MotoServices, read_path
+from .moto_services import MotoServices, Properties, read_path
 
 
 class MotoProvider:
-    """Validates and shapes as :class:`SchemaProvider` does, then makes it in moto, whose ids
-    win."""
+    """Validates and shapes resources as :class:`SchemaProvider` does, then creates them in moto,
+    whose ids win."""
 
     def __init__(self, identities: Identities, services: MotoServices) -> None:
         self._schema, self._services = SchemaProvider(identities), services
@@ -21,14 +21,16 @@ class MotoProvider:
         if mirror is None:
             return identity
         try:
-            return self._made(mirror, identity, request.properties)
+            return self._create_mirror(mirror, identity, request.properties)
         except Refused:
             self._schema.delete(
                 ProviderRequest(request.type, request.logical_id, {}, request.pseudo, identity)
             )
             raise
 
-    def _made(self, mirror: Mirror, identity: Identity, properties: Found) -> Identity:
+    def _create_mirror(
+        self, mirror: Mirror, identity: Identity, properties: Properties
+    ) -> Identity:
         arguments = {
             **properties,
             **mirror.key(identity, properties),
@@ -38,8 +40,8 @@ class MotoProvider:
             self._services, self._services.call(mirror.service, mirror.create, arguments)
         )
         id_ = read_path(answer, mirror.id) if mirror.id else None
-        read = {name: read_path(answer, path) for name, path in (mirror.attributes or {}).items()}
-        attributes = {name: value for name, value in read.items() if value is not None}
+        values = {name: read_path(answer, path) for name, path in (mirror.attributes or {}).items()}
+        attributes = {name: value for name, value in values.items() if value is not None}
         if id_ is not None:
             old = identity.id
             shown = {k: id_ if v == old else v for k, v in identity.attributes.items()}

@@ -179,9 +179,9 @@ class Identities:
         for path in resource_type.primary_identifier or (("Id",),):
             name = str(path[-1])
             if path in resource_type.read_only:
-                made = fill.read_only(name)
-                attributes[".".join(map(str, path))] = made
-                parts.append(made)
+                value = fill.read_only(name)
+                attributes[".".join(map(str, path))] = value
+                parts.append(value)
             else:
                 parts.append(fill.name(name))
         fill.id = "|".join(parts)

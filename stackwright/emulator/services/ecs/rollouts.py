@@ -1,4 +1,4 @@
-"""The rollouts under way, one for each ECS service that changes."""
+"""The rollouts under way: one for every ECS service that is changing."""
 
 from __future__ import annotations
 
