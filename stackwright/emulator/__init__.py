@@ -1,7 +1,7 @@
 """A local CloudFormation: deployments without an AWS account.
 
-Requests to AWS's APIs go in, over HTTP or in this process; answers in the shapes of AWS come out. In
-the order in which the packages build on one another:
+Requests to AWS's APIs go in, over HTTP or in this process; answers in the shapes of AWS come out.
+In the order in which the packages build on one another:
 
 - ``world``: the state, the time, the services and the faults of one account and Region.
 - ``operation``: create, update, delete, roll back and import a stack, with AWS's events.

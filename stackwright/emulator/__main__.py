@@ -51,7 +51,7 @@ def _serve(
 
 
 def _load(server: Server) -> None:
-    """Load the code for the first deployment, and exempt it from garbage collection, as it stays."""
+    """Load the code for the first deployment, and exempt it from garbage collection."""
     server.load()
     gc.collect()
     gc.freeze()

@@ -26,8 +26,10 @@ from .shapes import (
 )
 
 _NO_UPDATES = "No updates are to be performed."
-_SUMMARY = ("StackId", "StackName", "CreationTime", "LastUpdatedTime", "DeletionTime",
-            "StackStatus", "StackStatusReason", "ParentId", "RootId", "DriftInformation")  # fmt: skip
+_SUMMARY = (
+    "StackId", "StackName", "CreationTime", "LastUpdatedTime", "DeletionTime", "StackStatus",
+    "StackStatusReason", "ParentId", "RootId", "DriftInformation",
+)  # fmt: skip
 
 
 class StackActions(ActionFamily):

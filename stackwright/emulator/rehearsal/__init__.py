@@ -1,4 +1,4 @@
-"""Rehearsals: what deploying one build over another goes through, in a private local CloudFormation.
+"""Rehearsals: one build deployed over another in a private local CloudFormation.
 
 Two build folders go in, a :class:`~.model.Rehearsal` comes out: the steps of each root stack with
 their times, and a rollback after an injected failure. Nothing leaves the process and no time

@@ -56,7 +56,7 @@ class RehearsalBuild:
         return self.templates[self.roots[root]]
 
     def url(self, path: str) -> str:
-        """The URL of a template; it changes with the content of the template and its nested ones."""
+        """The URL of a template; it changes with the content of it and its nested templates."""
         if path not in self._urls:
             data = json.loads(json.dumps(self._parsed(path).data, default=str))
             for resource in data.get("Resources", {}).values():

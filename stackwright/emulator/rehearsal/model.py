@@ -10,8 +10,8 @@ _GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
 
 class RehearsalStep(Struct, frozen=True):
-    """One operation on one resource of a stack (``app/gateway``); ``began`` and ``ended`` in seconds
-    from the start of its root's update."""
+    """One operation on one resource of a stack (``app/gateway``); ``began`` and ``ended`` are
+    seconds from the start of its root's update."""
 
     stack: str
     logical_id: str
@@ -44,7 +44,7 @@ class Phase(Struct, frozen=True):
 
     @property
     def failures(self) -> tuple[RehearsalStep, ...]:
-        """The steps that failed, the first cause first, without those that were cancelled for it."""
+        """The steps that failed, the first cause first, without those that were cancelled."""
         failed = (
             step
             for step in self.steps

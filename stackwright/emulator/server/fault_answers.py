@@ -13,7 +13,10 @@ from . import protocol
 
 _EXPIRED = "The security token included in the request is expired"
 _DENIED = "User: arn:aws:iam::123456789012:user/emulator is not authorized to perform this action"
-_SKEWED = "Signature expired: 20261125T093000Z is now earlier than 20261125T094000Z (20261125T095500Z - 15 min.)"
+_SKEWED = (
+    "Signature expired: 20261125T093000Z is now earlier than 20261125T094000Z "
+    "(20261125T095500Z - 15 min.)"
+)
 _ANSWERS: Mapping[tuple[str, str], tuple[int, str, str]] = {
     # docs.aws.amazon.com: CommonErrors of each API; AmazonS3 ErrorResponses; EC2 errors-overview
     ("throttle", "query"): (400, "Throttling", "Rate exceeded"),

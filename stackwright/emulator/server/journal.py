@@ -68,8 +68,7 @@ class Journal:
         return self._file.with_name(f"{self._file.stem}.files")
 
     def source(self) -> float:
-        """The time in seconds since the epoch; it stands still during a change, also when the change
-        is repeated."""
+        """Seconds since the epoch; the time stands still during a change, also in a replay."""
         return self._now if self._busy else time.time()
 
     def wants(self, request: Request) -> bool:

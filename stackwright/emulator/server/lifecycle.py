@@ -43,7 +43,7 @@ class RunningEmulator(Struct, frozen=True):
     url: str
 
     def admin(self, action: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Request ``status``, ``reset``, ``fault`` or another of its own actions; returns its answer.
+        """The answer to ``status``, ``reset``, ``fault`` or another of the emulator's own actions.
 
         Raises:
             LifecycleError: the emulator refuses, or does not answer.
@@ -69,8 +69,8 @@ def _open_direct() -> urllib.request.OpenerDirector:
 
 
 def find_emulator(folder: Path) -> RunningEmulator | None:
-    """The emulator of this folder, if one runs and answers. The state file of a dead one is removed,
-    and that of a living one restored."""
+    """The emulator of this folder, if one runs and answers. The state file of a dead one is
+    removed, and that of a running one restored."""
     file = folder / STATE_FILE
     stated, serving = _read(file), _read(folder / _SERVING_FILE)
     emulator = _find_answering(stated)

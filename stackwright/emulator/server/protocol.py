@@ -105,7 +105,8 @@ def format_result(action: str, result: Mapping[str, Any], request_id: str) -> st
 def format_error(code: str, message: str, status: int, request_id: str) -> str:
     """The XML of an error."""
     kind = "Sender" if status < 500 else "Receiver"
-    inside = f"<Type>{kind}</Type><Code>{escape(code)}</Code><Message>{escape(_drop_illegal(message))}</Message>"
+    text = escape(_drop_illegal(message))
+    inside = f"<Type>{kind}</Type><Code>{escape(code)}</Code><Message>{text}</Message>"
     head = f'<ErrorResponse xmlns="{_NAMESPACE}">'
     return f"{head}<Error>{inside}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
 

@@ -66,10 +66,11 @@ class EmulatedAccount:
     def _shape_quota(self, service: str, code: str, default: bool) -> dict[str, Any]:
         name, value = _QUOTAS[service][code]
         value = value if default else _RAISED.get(code, value)
-        where = f"{self._pseudo.partition}:servicequotas:{self._pseudo.region}:{self._pseudo.account_id}"
+        pseudo = self._pseudo
+        place = f"{pseudo.partition}:servicequotas:{pseudo.region}:{pseudo.account_id}"
         named = {
             "ServiceCode": service,
-            "QuotaArn": f"arn:{where}:{service}/{code}",
+            "QuotaArn": f"arn:{place}:{service}/{code}",
             "QuotaCode": code,
         }
         return {

@@ -164,10 +164,6 @@ def _text(value: Any) -> str:
     )
 
 
-# --- the types
-# ------------------------------------------------------------------------------------------------------
-
-
 def _ids(argument: str) -> Callable[[str, Properties], dict[str, Any]]:
     return lambda id_, _p: {argument: [id_]}
 

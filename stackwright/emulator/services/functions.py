@@ -101,8 +101,10 @@ class Functions:
                 "Runtime.InvalidEntrypoint", "functions run in Python only here", request_id
             )
         milliseconds = (time.monotonic() - start) * 1000
-        text = f"START RequestId: {request_id} Version: $LATEST\n{run.log}END RequestId: {request_id}\n"
-        run.log = f"{text}REPORT RequestId: {request_id}\tDuration: {milliseconds:.2f} ms\n"
+        start_line = f"START RequestId: {request_id} Version: $LATEST\n"
+        end_line = f"END RequestId: {request_id}\n"
+        report = f"REPORT RequestId: {request_id}\tDuration: {milliseconds:.2f} ms\n"
+        run.log = f"{start_line}{run.log}{end_line}{report}"
         self._write(function, stream, run.log)
         return run
 
@@ -118,9 +120,15 @@ class Functions:
             variables |= {"LAMBDA_TASK_ROOT": str(code), "HOME": temporary}
             try:
                 log = subprocess.run(
-                    command, input=json.dumps(event).encode(), env=variables, cwd=code, timeout=seconds, check=False,
-                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                ).stdout  # fmt: skip
+                    command,
+                    input=json.dumps(event).encode(),
+                    env=variables,
+                    cwd=code,
+                    timeout=seconds,
+                    check=False,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                ).stdout
             except subprocess.TimeoutExpired as error:
                 text = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
                 return _fail("Sandbox.Timedout", text, request_id, error.stdout or b"")
@@ -153,8 +161,10 @@ class Functions:
             "AWS_LAMBDA_LOG_STREAM_NAME": stream,
         }
         invocation = {
-            "_INVOKED_ARN": function.function_arn, "_REQUEST_ID": request_id, "_TIMEOUT": str(function.timeout),
-        }  # fmt: skip
+            "_INVOKED_ARN": function.function_arn,
+            "_REQUEST_ID": request_id,
+            "_TIMEOUT": str(function.timeout),
+        }
         given = {key: str(value) for key, value in function.environment_vars.items()}
         basic = {
             "PATH": os.environ.get("PATH", ""),

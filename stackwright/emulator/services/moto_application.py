@@ -96,8 +96,8 @@ def read_service(service: str, signing_name: str) -> None:
 
 
 def _application_of(service: Any) -> Any:
-    """moto's application of one service. Its creation draws random numbers; the seed is restored, so
-    that those of later requests do not depend on the time of the creation."""
+    """moto's application of one service. Its creation draws random numbers; the state of the source
+    is restored, so that those of later requests do not depend on the time of the creation."""
     from moto.moto_api._internal import mock_random
     from moto.moto_server.werkzeug_app import create_backend_app
 

@@ -46,7 +46,7 @@ class MotoServices:
         return Client(self._application())
 
     def load(self, service: str) -> None:
-        """Create the application of a service, as its first call would; its state does not change."""
+        """Create the application of a service, as its first call would; no state changes."""
         self._application().load(
             self.client(service).meta.service_model.signing_name, self._pseudo.region
         )

@@ -1,5 +1,5 @@
-"""ECR's registry on the emulator's port: the distribution API under ``/v2/``, to which podman, docker
-and other clients push, and from which they pull.
+"""ECR's registry on the emulator's port: the distribution API under ``/v2/``, to which podman,
+docker and other clients push, and from which they pull.
 
 Manifests and tags are in moto's ECR, so that its API and the registry always agree; blobs are files
 named by their digest, shared by all repositories, and outlast the server. Any login is accepted.
@@ -223,7 +223,7 @@ class LocalRegistry:
                 )
 
     def _keep(self, repository: Any, data: bytes, digest: str, tag: str | None, kind: str) -> None:
-        """Put a manifest into ECR, which never moves an immutable tag, not even to the same image."""
+        """Put a manifest into ECR, which never moves an immutable tag, even to the same image."""
         tagged = _find_image(repository, tag) if tag else None
         if tagged is not None and repository.is_tag_immutable():
             text = f"The image tag '{tag}' already exists in the '{repository.name}' repository"

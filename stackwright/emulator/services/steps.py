@@ -120,7 +120,7 @@ def lambda_permission_key(identity: Identity, properties: Properties) -> Argumen
 
 
 def scaling_policy_key(_identity: Identity, properties: Properties) -> Arguments:
-    """The three names of the scalable target, from its physical id where the properties give that."""
+    """The three names of the scalable target, from its physical id where that is given."""
     if "ScalingTargetId" not in properties:
         return {}
     names = ("ResourceId", "ScalableDimension", "ServiceNamespace")

@@ -217,8 +217,10 @@ class EcsActions:
         return service
 
 
-_BRIEF = ("serviceDeploymentArn", "serviceArn", "clusterArn", "startedAt", "createdAt", "finishedAt", "status",
-          "statusReason")  # fmt: skip
+_BRIEF = (
+    "serviceDeploymentArn", "serviceArn", "clusterArn", "startedAt", "createdAt", "finishedAt",
+    "status", "statusReason",
+)  # fmt: skip
 _ACTIONS: Mapping[str, Callable[[EcsActions, Arguments], Any]] = {
     "ListClusters": EcsActions.list_clusters,
     "ListServices": EcsActions.list_services,

@@ -26,7 +26,7 @@ _UNHEALTHY = {
 
 
 class TaskNetwork:
-    """Connects tasks of one account and Region, directly on moto's objects, which refuse nothing."""
+    """Connects tasks of one account and Region, on moto's own objects, which refuse nothing."""
 
     def __init__(self, pseudo: Pseudo) -> None:
         self._pseudo = pseudo

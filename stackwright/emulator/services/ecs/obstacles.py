@@ -16,7 +16,10 @@ from ....cfn import Pseudo
 from ...world.provider import Refused
 from ..moto_services import MotoServices
 
-_RESOURCE = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed:"
+_RESOURCE = (
+    "ResourceInitializationError: unable to pull secrets or registry auth: "
+    "execution resource retrieval failed:"
+)
 _ASM = f"{_RESOURCE} unable to retrieve secret from asm: service call has been retried 1 time(s):"
 _SSM = f"{_RESOURCE} unable to retrieve secrets from ssm: service call has been retried 1 time(s):"
 
@@ -52,8 +55,8 @@ def _check_image(services: MotoServices, pseudo: Pseudo, image: str) -> str | No
             "ecr", "describe_images", {"repositoryName": repository, "imageIds": [image_id]}
         )
     except Refused:
-        text = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref"
-        return f"{text} {image}: not found"
+        text = "CannotPullContainerError: pull image manifest has been retried 1 time(s):"
+        return f"{text} failed to resolve ref {image}: not found"
     return None
 
 
