@@ -23,7 +23,7 @@ def test_quotas(client):
     default = quotas.get_aws_default_service_quota(**fargate)["Quota"]
     assert (default["Value"], default["QuotaName"]) == (6, "Fargate On-Demand vCPU resource count")
     assert [
-        each["QuotaCode"] for each in quotas.list_service_quotas(ServiceCode="vpc")["Quotas"]
+        quota["QuotaCode"] for quota in quotas.list_service_quotas(ServiceCode="vpc")["Quotas"]
     ] != []
     with pytest.raises(ClientError, match="NoSuchResourceException"):
         quotas.get_service_quota(ServiceCode="fargate", QuotaCode="L-00000000")
@@ -31,7 +31,7 @@ def test_quotas(client):
         quotas.list_service_quotas(ServiceCode="nothing")
 
 
-def test_reserved_concurrency_leaves_less(client):
+def test_reserved_concurrency_reduces_unreserved(client):
     functions, role = client("lambda"), "arn:aws:iam::123456789012:role/r"
     client("iam").create_role(
         RoleName="r", AssumeRolePolicyDocument='{"Version": "2012-10-17", "Statement": []}'
@@ -43,12 +43,12 @@ def test_reserved_concurrency_leaves_less(client):
         FunctionName="f", Runtime="python3.13", Role=role, Handler="m.f", Code={"ZipFile": b"PK"}
     )
     functions.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=100)
-    found = functions.get_account_settings()
-    assert found["AccountLimit"]["UnreservedConcurrentExecutions"] == 900
-    assert found["AccountUsage"]["FunctionCount"] == 1
+    settings = functions.get_account_settings()
+    assert settings["AccountLimit"]["UnreservedConcurrentExecutions"] == 900
+    assert settings["AccountUsage"]["FunctionCount"] == 1
 
 
-def test_buckets_have_an_owner(client):
+def test_unexpected_bucket_owner_is_refused(client):
     s3 = client("s3")
     s3.create_bucket(Bucket="mine")
     s3.put_object(Bucket="mine", Key="k", Body=b"x", ExpectedBucketOwner="123456789012")
@@ -93,9 +93,7 @@ def test_certificates_are_issued_and_linked_roles_named_as_in_aws(client):
         ),
     ],
 )
-def test_what_nobody_implements_is_an_error_of_the_service(
-    client, service, operation, arguments, code
-):
+def test_unknown_action_is_a_service_error(client, service, operation, arguments, code):
     with pytest.raises(ClientError) as caught:
         getattr(client(service), operation)(**arguments)
     assert caught.value.response["Error"]["Code"] == code

@@ -39,10 +39,10 @@ class Cloud(Clients):
 
     def reason(self, logical_id, status, name="s"):
         wanted = (logical_id, status)
-        found = [
+        result = [
             e for e in self.events(name) if (e["LogicalResourceId"], e["ResourceStatus"]) == wanted
         ]
-        return found[0].get("ResourceStatusReason")
+        return result[0].get("ResourceStatusReason")
 
     def statuses(self, name="s"):
         return [
@@ -106,10 +106,10 @@ def test_a_denied_change_fails_and_rolls_back(cloud, denied, after, action):
     resources = cloud("cloudformation").list_stack_resources(StackName="s")[
         "StackResourceSummaries"
     ]
-    assert {each["LogicalResourceId"] for each in resources} == {"A", "B"}
+    assert {resource["LogicalResourceId"] for resource in resources} == {"A", "B"}
 
 
-def test_what_no_statement_allows_is_not_allowed_but_may_be_for_one_update(cloud):
+def test_policy_can_be_overridden_for_one_update(cloud):
     only_b = {
         "Effect": "Allow",
         "Action": ["Update:*"],
@@ -144,7 +144,7 @@ def test_policies_by_type_and_by_exception(cloud):
 @pytest.mark.parametrize(
     "text", ["no", "{}", '{"Statement": [{"Effect": "Maybe"}]}', '{"Statement": ["x"]}']
 )
-def test_what_is_no_policy_is_refused(cloud, text):
+def test_invalid_policy_is_refused(cloud, text):
     call = {"StackName": "s", "TemplateBody": json.dumps({"Resources": {"A": topic("a")}})}
     message = refused(lambda: cloud("cloudformation").create_stack(StackPolicyBody=text, **call))
     assert message.startswith("Error validating stack policy")
@@ -212,10 +212,10 @@ def detect(cloud, name="s"):
 
 def drifts(cloud, *statuses):
     options = {"StackResourceDriftStatusFilters": list(statuses)} if statuses else {}
-    found = cloud("cloudformation").describe_stack_resource_drifts(StackName="s", **options)[
+    answer = cloud("cloudformation").describe_stack_resource_drifts(StackName="s", **options)[
         "StackResourceDrifts"
     ]
-    return {each["LogicalResourceId"]: each for each in found}
+    return {resource["LogicalResourceId"]: resource for resource in answer}
 
 
 def difference(path, expected, actual, kind):
@@ -229,7 +229,7 @@ def difference(path, expected, actual, kind):
     ]
 
 
-def test_drift_is_what_the_services_hold_against_what_the_template_says(cloud):
+def test_drift_compares_services_with_template(cloud):
     bucket = {
         "BucketName": "held",
         "VersioningConfiguration": {"Status": "Enabled"},
@@ -262,13 +262,13 @@ def test_drift_is_what_the_services_hold_against_what_the_template_says(cloud):
     changed = {**trust, "Statement": [{**trust["Statement"][0], "Effect": "Deny"}]}
     cloud("iam").update_assume_role_policy(RoleName="r", PolicyDocument=json.dumps(changed))
 
-    found = detect(cloud)
-    assert (found["DetectionStatus"], found["DriftedStackResourceCount"]) == (
+    detection = detect(cloud)
+    assert (detection["DetectionStatus"], detection["DriftedStackResourceCount"]) == (
         "DETECTION_COMPLETE",
         4,
     )
     modified = {
-        name: each["PropertyDifferences"] for name, each in drifts(cloud, "MODIFIED").items()
+        name: drift["PropertyDifferences"] for name, drift in drifts(cloud, "MODIFIED").items()
     }
     assert modified == {
         "B": difference("/VersioningConfiguration/Status", "Enabled", "Suspended", "NOT_EQUAL"),
@@ -286,13 +286,13 @@ def test_drift_is_what_the_services_hold_against_what_the_template_says(cloud):
         "StackResourceSummaries"
     ]
     shown = {
-        each["LogicalResourceId"]: each["DriftInformation"]["StackResourceDriftStatus"]
-        for each in summaries
+        resource["LogicalResourceId"]: resource["DriftInformation"]["StackResourceDriftStatus"]
+        for resource in summaries
     }
     assert (shown["B"], shown["T"], shown["W"]) == ("MODIFIED", "IN_SYNC", "NOT_CHECKED")
 
 
-def test_tags_that_ec2_was_not_given_are_no_drift(cloud):
+def test_unsupported_ec2_tags_are_no_drift(cloud):
     tags = [{"Key": "Name", "Value": "n"}]
     vpc = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16", "Tags": tags}}
     cloud.create({"V": vpc})
@@ -308,8 +308,8 @@ def test_drift_of_one_resource(cloud):
     )
     cloud("logs").put_retention_policy(logGroupName="g", retentionInDays=7)
     one = cloud("cloudformation").detect_stack_resource_drift
-    found = one(StackName="s", LogicalResourceId="G")["StackResourceDrift"]
-    assert (found["StackResourceDriftStatus"], found["PropertyDifferences"][0]["ActualValue"]) == (
+    drift = one(StackName="s", LogicalResourceId="G")["StackResourceDrift"]
+    assert (drift["StackResourceDriftStatus"], drift["PropertyDifferences"][0]["ActualValue"]) == (
         "MODIFIED",
         "7",
     )
@@ -323,9 +323,11 @@ def test_drift_of_one_resource(cloud):
 
 
 def operations(cloud, **arguments):
-    found = cloud("cloudformation").describe_events(**arguments)["OperationEvents"]
-    return found, [
-        (e["OperationType"], e["OperationStatus"]) for e in found if e["EventType"] == "STACK_EVENT"
+    events = cloud("cloudformation").describe_events(**arguments)["OperationEvents"]
+    return events, [
+        (e["OperationType"], e["OperationStatus"])
+        for e in events
+        if e["EventType"] == "STACK_EVENT"
     ]
 
 
@@ -333,14 +335,14 @@ def test_events_are_grouped_by_operation(cloud):
     cloud.create({"A": topic("a")})
     cloud.admin("fault", {"reason": "no", "operation": "update", "logical_id": "A"})
     cloud.update({"A": topic("a", DisplayName="x")})
-    found, summary = operations(cloud, StackName="s")
+    answer, summary = operations(cloud, StackName="s")
     assert summary == [
         ("ROLLBACK", "SUCCEEDED"),
         ("UPDATE_STACK", "FAILED"),
         ("CREATE_STACK", "SUCCEEDED"),
     ]
     last = cloud.stack()["LastOperations"]
-    assert [each["OperationType"] for each in last] == ["ROLLBACK", "UPDATE_STACK"]
+    assert [operation["OperationType"] for operation in last] == ["ROLLBACK", "UPDATE_STACK"]
     update, _ = operations(cloud, OperationId=last[1]["OperationId"])
     shown = [
         (e["LogicalResourceId"], e["ResourceStatus"])
@@ -356,16 +358,16 @@ def test_events_are_grouped_by_operation(cloud):
     assert [(e["EventType"], e["ResourceStatusReason"]) for e in failed] == [
         ("PROVISIONING_ERROR", "no")
     ]
-    assert {event["OperationId"] for event in cloud.events()} == {e["OperationId"] for e in found}
+    assert {event["OperationId"] for event in cloud.events()} == {e["OperationId"] for e in answer}
 
 
 def test_the_creation_of_a_change_set_is_an_operation(cloud):
     cloud.create({"A": topic("a")})
     same = {"StackName": "s", "ChangeSetName": "c", "UsePreviousTemplate": True}
     made = cloud("cloudformation").create_change_set(**same)["Id"]
-    found, summary = operations(cloud, ChangeSetName=made)
+    events, summary = operations(cloud, ChangeSetName=made)
     assert summary == [("CREATE_CHANGESET", "FAILED")]
-    assert "didn't contain changes" in found[0]["ResourceStatusReason"]
+    assert "didn't contain changes" in events[0]["ResourceStatusReason"]
     assert "One of" in refused(lambda: cloud("cloudformation").describe_events())
 
 
@@ -385,10 +387,10 @@ def take(cloud, resources, imported=("G",), name="s", **sections):
     wanted = [
         {
             "ResourceType": GROUP,
-            "LogicalResourceId": each,
+            "LogicalResourceId": logical_id,
             "ResourceIdentifier": {"LogGroupName": "g"},
         }
-        for each in imported
+        for logical_id in imported
     ]
     return cloud("cloudformation").create_change_set(
         StackName=name,
@@ -400,7 +402,7 @@ def take(cloud, resources, imported=("G",), name="s", **sections):
 
 
 @pytest.mark.parametrize("new", [False, True])
-def test_an_existing_resource_becomes_part_of_a_stack(cloud, new):
+def test_import_adds_existing_resource(cloud, new):
     cloud("logs").create_log_group(logGroupName="g")
     present = {} if new else {"A": topic("a")}
     if present:
@@ -427,12 +429,12 @@ def test_an_existing_resource_becomes_part_of_a_stack(cloud, new):
     cloud("cloudformation").update_stack(StackName="s", TemplateBody=json.dumps(body))
     assert cloud.stack()["Outputs"][0]["OutputValue"].endswith(":log-group:g:*")
     cloud("cloudformation").delete_stack(StackName="s")
-    assert [each["logGroupName"] for each in cloud("logs").describe_log_groups()["logGroups"]] == [
-        "g"
-    ]
+    assert [
+        group["logGroupName"] for group in cloud("logs").describe_log_groups()["logGroups"]
+    ] == ["g"]
 
 
-def test_what_is_not_there_cannot_be_imported(cloud):
+def test_import_of_missing_resource_fails(cloud):
     stack = cloud.create({"A": topic("a")})
     cloud("cloudformation").execute_change_set(
         ChangeSetName=take(cloud, {"A": topic("a"), "G": existing()})
@@ -442,7 +444,7 @@ def test_what_is_not_there_cannot_be_imported(cloud):
     text = "The following resource(s) failed to import: [G]."
     assert cloud.reason("s", "IMPORT_ROLLBACK_IN_PROGRESS") == text
     left = cloud("cloudformation").list_stack_resources(StackName=stack)["StackResourceSummaries"]
-    assert [each["LogicalResourceId"] for each in left] == ["A"]
+    assert [resource["LogicalResourceId"] for resource in left] == ["A"]
 
 
 @pytest.mark.parametrize(
@@ -461,13 +463,13 @@ def test_what_is_not_there_cannot_be_imported(cloud):
          "As part of the import operation, you cannot modify or add [Outputs]"),
     ],
 )  # fmt: skip
-def test_an_import_does_nothing_else(cloud, resources, imported, sections, text):
+def test_import_refuses_other_changes(cloud, resources, imported, sections, text):
     cloud.create({"A": topic("a")})
     assert text in refused(lambda: take(cloud, resources, imported, **sections))
     assert cloud("cloudformation").list_change_sets(StackName="s")["Summaries"] == []
 
 
-def test_an_import_names_its_resource(cloud):
+def test_import_needs_identifier(cloud):
     body = json.dumps({"Resources": {"G": existing()}})
     wanted = [
         {"ResourceType": GROUP, "LogicalResourceId": "G", "ResourceIdentifier": {"Name": "g"}}
@@ -483,7 +485,7 @@ def test_an_import_names_its_resource(cloud):
 # --- summaries and pages
 
 
-def test_a_summary_tells_what_a_template_asks_for(cloud):
+def test_template_summary(cloud):
     template = {
         "Description": "d",
         "Metadata": {"k": [1]},
@@ -498,15 +500,18 @@ def test_a_summary_tells_what_a_template_asks_for(cloud):
         },
         "Resources": {"A": topic("a"), "B": topic("b"), "G": group("g")},
     }
-    found = cloud("cloudformation").get_template_summary(TemplateBody=json.dumps(template))
+    summary = cloud("cloudformation").get_template_summary(TemplateBody=json.dumps(template))
     constraints = {"AllowedValues": ["a", "b"]}
-    assert found["Parameters"][0] == {
+    assert summary["Parameters"][0] == {
         "ParameterKey": "P", "DefaultValue": "a", "ParameterType": "String", "NoEcho": False, "Description": "p",
         "ParameterConstraints": constraints,
     }  # fmt: skip
-    assert found["Parameters"][1]["NoEcho"] is True
-    assert (json.loads(found["Metadata"]), found["ResourceTypes"]) == ({"k": [1]}, [TOPIC, GROUP])
-    assert found["ResourceIdentifierSummaries"] == [
+    assert summary["Parameters"][1]["NoEcho"] is True
+    assert (json.loads(summary["Metadata"]), summary["ResourceTypes"]) == (
+        {"k": [1]},
+        [TOPIC, GROUP],
+    )
+    assert summary["ResourceIdentifierSummaries"] == [
         {
             "ResourceType": TOPIC,
             "LogicalResourceIds": ["A", "B"],
@@ -520,7 +525,7 @@ def test_a_summary_tells_what_a_template_asks_for(cloud):
     ]
 
 
-def test_pages_are_as_small_as_asked_for(cloud):
+def test_page_size_can_be_set(cloud):
     cloud.create({f"T{i}": topic(f"t{i}") for i in range(5)})
     detect(cloud)
     cloud.admin("page", {"size": 2})
@@ -540,7 +545,7 @@ def test_pages_are_as_small_as_asked_for(cloud):
         cloud.admin("page", {"size": 0})
 
 
-def test_a_nested_change_set_shows_the_parameters_that_are_known(cloud):
+def test_nested_change_set_shows_known_parameters(cloud):
     child = {
         "Parameters": {
             "P": {"Type": "String"},
@@ -572,7 +577,7 @@ def test_a_nested_change_set_shows_the_parameters_that_are_known(cloud):
         c["ResourceChange"] for c in changes if c["ResourceChange"]["LogicalResourceId"] == "N"
     )["ChangeSetId"]
     shown = cloud("cloudformation").describe_change_set(ChangeSetName=inner)["Parameters"]
-    assert {each["ParameterKey"]: each["ParameterValue"] for each in shown} == {
+    assert {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in shown} == {
         "P": "{{changeSet:KNOWN_AFTER_APPLY}}",
         "Q": "5",
         "D": "d",

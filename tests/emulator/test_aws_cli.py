@@ -99,9 +99,9 @@ class Cli:
         )
 
     def outputs(self, stack: str) -> dict[str, str]:
-        found = self("cloudformation", "describe-stacks", "--stack-name", stack)["Stacks"][0]
-        assert found["StackStatus"] == "CREATE_COMPLETE"
-        return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
+        description = self("cloudformation", "describe-stacks", "--stack-name", stack)["Stacks"][0]
+        assert description["StackStatus"] == "CREATE_COMPLETE"
+        return {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
 
 
 @pytest.fixture(params=TOPOLOGIES)
@@ -193,7 +193,7 @@ def test_euglena_is_deployed_and_found_by_the_aws_cli(aws, build, tmp_path):
         kind: next(value for value in aws(*call).values() if isinstance(value, list))
         for kind, call in COUNTS.items()
     }
-    assert {kind: len(found) for kind, found in listed.items()} == {
+    assert {kind: len(resources) for kind, resources in listed.items()} == {
         kind: wanted[kind] for kind in COUNTS
     }
     described = aws(

@@ -56,20 +56,20 @@ class Cloud:
         return self.stack(name)["StackStatus"]
 
     def events(self, name="s"):
-        found = self.call("DescribeStackEvents", StackName=name)["StackEvents"]
-        return [(event["LogicalResourceId"], event["ResourceStatus"]) for event in reversed(found)]
+        answer = self.call("DescribeStackEvents", StackName=name)["StackEvents"]
+        return [(event["LogicalResourceId"], event["ResourceStatus"]) for event in reversed(answer)]
 
     def reason(self, logical_id, status, name="s"):
-        found = self.call("DescribeStackEvents", StackName=name)["StackEvents"]
+        events = self.call("DescribeStackEvents", StackName=name)["StackEvents"]
         return next(
             event.get("ResourceStatusReason")
-            for event in found
+            for event in events
             if (event["LogicalResourceId"], event["ResourceStatus"]) == (logical_id, status)
         )
 
     def resources(self, name="s"):
-        found = self.call("ListStackResources", StackName=name)["StackResourceSummaries"]
-        return {each["LogicalResourceId"]: each for each in found}
+        answer = self.call("ListStackResources", StackName=name)["StackResourceSummaries"]
+        return {resource["LogicalResourceId"]: resource for resource in answer}
 
     def everything(self):
         """Every stack with what it is made of."""
@@ -110,7 +110,7 @@ def refused(call, code, message):
 # --- creating and deleting
 
 
-def test_dependents_are_made_after_and_deleted_before(cloud):
+def test_dependents_are_created_last_and_deleted_first(cloud):
     resources = {
         "B": topic("b", DisplayName={"Ref": "A"}),
         "A": topic("a"),
@@ -191,7 +191,7 @@ def test_a_wrong_property_fails_the_creation_and_rolls_back(cloud):
         ({}, "ROLLBACK_COMPLETE"),
     ],
 )
-def test_on_failure(cloud, options, status):
+def test_on_failure_of_creation(cloud, options, status):
     cloud.engine.fault(Fault("no", operation="create", logical_id="B"))
     body = json.dumps({"Resources": {"A": topic("a"), "B": topic("b", DependsOn="A")}})
     stack_id = cloud.call("CreateStack", StackName="s", TemplateBody=body, **options)["StackId"]
@@ -200,7 +200,7 @@ def test_on_failure(cloud, options, status):
     assert kept == ("CREATE_COMPLETE" if status == "CREATE_FAILED" else "DELETE_COMPLETE")
 
 
-def test_what_is_under_way_is_cancelled():
+def test_failure_cancels_running_resources():
     cloud = Cloud(latency=10)
     cloud.engine.fault(Fault("no", operation="create", logical_id="B"))
     cloud.create({"A": topic("a"), "B": topic("b")})
@@ -231,7 +231,7 @@ def test_retained_resources_stay(cloud):
         ("Delete", {}, False),
     ],
 )
-def test_what_a_rollback_keeps(cloud, policy, options, kept):
+def test_rollback_retains_resources_by_policy(cloud, policy, options, kept):
     """docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html"""
     new = {"A": topic("a", DeletionPolicy=policy), "B": topic("b", DependsOn="A")}
     end = ("A", "DELETE_SKIPPED" if kept else "DELETE_COMPLETE")
@@ -283,7 +283,7 @@ def test_time_passes_by_latency():
     assert seconds[0] - seconds[-1] == 20
 
 
-def test_a_stack_can_be_deleted_while_it_is_made():
+def test_stack_can_be_deleted_during_creation():
     cloud = Cloud(latency=10)
     cloud.create({"A": topic("a"), "B": topic("b", DependsOn="A")})
     id_ = cloud.stack()["StackId"]
@@ -300,7 +300,7 @@ def test_a_stack_can_be_deleted_while_it_is_made():
     ]
 
 
-def test_a_stack_cannot_be_deleted_while_it_is_updated():
+def test_stack_cannot_be_deleted_during_update():
     cloud = Cloud(latency=10)
     cloud.create({"A": topic("a")})
     cloud.time.now += 10
@@ -312,7 +312,7 @@ def test_a_stack_cannot_be_deleted_while_it_is_updated():
 # --- updating
 
 
-def test_only_what_changes_is_touched(cloud):
+def test_update_touches_only_changed_resources(cloud):
     cloud.create(
         {
             "A": topic("a"),
@@ -339,7 +339,7 @@ def test_only_what_changes_is_touched(cloud):
     ]
 
 
-def test_replaced_and_removed_resources_go_in_the_clean_up(cloud):
+def test_clean_up_deletes_replaced_and_removed_resources(cloud):
     cloud.create(
         {
             "A": topic("a"),
@@ -364,7 +364,7 @@ def test_replaced_and_removed_resources_go_in_the_clean_up(cloud):
     assert cloud.create({"A": topic("a")}, name="free") == "CREATE_COMPLETE"
 
 
-def test_a_failed_update_restores_everything(cloud):
+def test_failed_update_restores_everything(cloud):
     old = {
         "A": topic("a", DisplayName="1"),
         "B": topic("b"),
@@ -390,7 +390,7 @@ def test_a_failed_update_restores_everything(cloud):
     assert cloud.update(new) == "UPDATE_COMPLETE"
 
 
-def test_an_update_can_be_left_failed(cloud):
+def test_update_with_disabled_rollback_stays_failed(cloud):
     cloud.create({"A": topic("a")})
     cloud.engine.fault(Fault("no", operation="update"))
     assert (
@@ -400,7 +400,7 @@ def test_an_update_can_be_left_failed(cloud):
     assert cloud.update({"A": topic("a", DisplayName="y")}) == "UPDATE_COMPLETE"
 
 
-def test_a_rollback_can_fail(cloud):
+def test_rollback_can_fail(cloud):
     cloud.create({"A": topic("a"), "B": topic("b", DependsOn="A")})
     cloud.engine.fault(Fault("no", operation="update", logical_id="B"))
     cloud.engine.fault(Fault("never", operation="update", logical_id="A", nth=2))
@@ -432,7 +432,7 @@ def test_a_failed_rollback_can_be_continued(cloud, skip):
         cloud.call("ContinueUpdateRollback", StackName="s")
 
 
-def test_what_was_left_failed_can_be_rolled_back(cloud):
+def test_failed_stack_can_be_rolled_back_later(cloud):
     cloud.create({"A": topic("a")})
     state = cloud.everything()
     cloud.engine.fault(Fault("no", operation="create", logical_id="B"))
@@ -467,7 +467,7 @@ def test_cancelling_rolls_back():
         cloud.call("CancelUpdateStack", StackName="s")
 
 
-def test_no_updates(cloud):
+def test_update_without_changes_is_refused(cloud):
     cloud.create({"A": topic("a")})
     refused(
         lambda: cloud.update({"A": topic("a")}),
@@ -530,7 +530,7 @@ ROOT = {
 }
 
 
-def test_nested_stacks_are_stacks(cloud):
+def test_nested_stacks_are_created(cloud):
     cloud.files = {"one": child("a"), "two": child("b")}
     assert cloud.create(ROOT) == "CREATE_COMPLETE"
     inner = cloud.stack(cloud.resources()["Two"]["PhysicalResourceId"])
@@ -544,7 +544,7 @@ def test_nested_stacks_are_stacks(cloud):
 def test_a_change_reaches_the_sibling_through_its_output(cloud):
     cloud.files = {"one": child("a"), "two": child("b")}
     cloud.create(ROOT)
-    ids = {name: each["PhysicalResourceId"] for name, each in cloud.resources().items()}
+    ids = {name: resource["PhysicalResourceId"] for name, resource in cloud.resources().items()}
     counts = {name: len(cloud.events(id_)) for name, id_ in ids.items() if name != "K"}
     cloud.files = {"one": child("x"), "two": child("b")}
     assert cloud.update(ROOT) == "UPDATE_COMPLETE"
@@ -556,7 +556,7 @@ def test_a_change_reaches_the_sibling_through_its_output(cloud):
     assert ("K", "UPDATE_IN_PROGRESS") not in cloud.events()
 
 
-def test_a_failing_child_takes_its_parent_along(cloud):
+def test_failing_nested_stack_fails_parent(cloud):
     cloud.files = {"one": child("a"), "two": child("b")}
     cloud.engine.fault(Fault("no", operation="create", type=TOPIC, nth=2))
     assert cloud.create({"One": ROOT["One"], "Two": ROOT["Two"]}) == "ROLLBACK_COMPLETE"
@@ -670,7 +670,8 @@ def test_change_sets_wait_in_review(cloud):
     )
     assert (shown["Description"], shown["OnStackFailure"]) == ("d", "DELETE")
     assert [
-        each["ChangeSetName"] for each in cloud.call("ListChangeSets", StackName="s")["Summaries"]
+        change_set["ChangeSetName"]
+        for change_set in cloud.call("ListChangeSets", StackName="s")["Summaries"]
     ] == ["c"]
     cloud.call("ExecuteChangeSet", ChangeSetName="c", StackName="s")
     assert cloud.status() == "CREATE_COMPLETE"
@@ -687,7 +688,7 @@ def test_an_empty_change_set_fails_with_awss_text(cloud):
         cloud.call("ExecuteChangeSet", ChangeSetName=id_)
 
 
-def test_other_change_sets_go_when_one_is_executed(cloud):
+def test_execution_deletes_other_change_sets(cloud):
     cloud.create({"A": topic("a")})
     one, two = (
         change_set(cloud, {"A": topic("b")}, "one"),
@@ -705,7 +706,7 @@ def test_other_change_sets_go_when_one_is_executed(cloud):
     )
 
 
-def test_the_executed_one_can_still_be_described_by_its_id(cloud):
+def test_executed_change_set_can_be_described_by_id(cloud):
     cloud.create({"A": topic("a")})
     id_ = change_set(cloud, {"A": topic("b")})
     cloud.call("ExecuteChangeSet", ChangeSetName=id_)
@@ -765,10 +766,10 @@ def test_capabilities(cloud):
         "Requires capabilities : [CAPABILITY_NAMED_IAM]",
     )
     assert cloud.create({"R": role}, options=iam) == "CREATE_COMPLETE"
-    found = cloud.call("ValidateTemplate", TemplateBody=json.dumps({"Resources": {"R": named}}))
-    assert found["Capabilities"] == ["CAPABILITY_NAMED_IAM"]
+    summary = cloud.call("ValidateTemplate", TemplateBody=json.dumps({"Resources": {"R": named}}))
+    assert summary["Capabilities"] == ["CAPABILITY_NAMED_IAM"]
     assert (
-        found["CapabilitiesReason"]
+        summary["CapabilitiesReason"]
         == "The following resource(s) require capabilities: [AWS::IAM::Role]"
     )
 
@@ -792,7 +793,7 @@ def test_transforms_need_their_capability(cloud):
             "InsufficientCapabilitiesException", text)  # fmt: skip
 
 
-def test_a_template_that_cannot_be_resolved_makes_no_stack(cloud):
+def test_unresolvable_template_creates_no_stack(cloud):
     body = json.dumps({"Resources": {"A": topic("a", DisplayName={"Fn::Select": [3, ["a"]]})}})
     refused(lambda: cloud.call("CreateStack", StackName="s", TemplateBody=body), "ValidationError",
             "Template error: Fn::Select  cannot select nonexistent value at index 3")  # fmt: skip
@@ -803,12 +804,12 @@ def test_a_template_that_cannot_be_resolved_makes_no_stack(cloud):
     )
 
 
-def test_only_one_way_to_fail_can_be_chosen(cloud):
+def test_disable_rollback_excludes_on_failure(cloud):
     refused(lambda: cloud.create({"A": topic("a")}, options={"OnFailure": "DELETE", "DisableRollback": True}),
             "ValidationError", "Either DisableRollback or OnFailure can be specified, not both.")  # fmt: skip
 
 
-def test_a_creation_that_was_to_do_nothing_cannot_go_on(cloud):
+def test_do_nothing_creation_cannot_be_updated(cloud):
     cloud.engine.fault(Fault("no", logical_id="A"))
     assert cloud.create({"A": topic("a")}, options={"OnFailure": "DO_NOTHING"}) == "CREATE_FAILED"
     text = "This stack cannot be updated from [CREATE_FAILED] state because it contains [on-failure: DO_NOTHING]. "
@@ -816,7 +817,7 @@ def test_a_creation_that_was_to_do_nothing_cannot_go_on(cloud):
             f"{text}Please use disable-rollback option instead during stack creation.")  # fmt: skip
 
 
-def test_templates_come_back(cloud):
+def test_get_template_returns_original(cloud):
     declared = {"P": {"Type": "String", "Default": "x", "AllowedValues": ["x"]}}
     body = json.dumps({"Description": "d", "Parameters": declared, "Resources": {"A": topic("a")}})
     cloud.call("CreateStack", StackName="s", TemplateBody=body)
@@ -827,7 +828,7 @@ def test_templates_come_back(cloud):
     assert cloud.stack()["Description"] == "d"
 
 
-def test_exports_are_guarded(cloud):
+def test_imported_exports_cannot_change(cloud):
     cloud.create({"A": topic("a")}, Outputs={"O": {"Value": "v", "Export": {"Name": "e"}}})
     user = {"B": topic("b", DisplayName={"Fn::ImportValue": "e"})}
     cloud.create(user, name="user")
@@ -879,12 +880,12 @@ def test_pages():
     cloud.create({f"T{i}": topic(f"t{i}") for i in range(5)})
     seen, token = [], {}
     while True:
-        found = cloud.call("ListStackResources", StackName="s", **token)
-        assert len(found["StackResourceSummaries"]) <= 2
-        seen += [each["LogicalResourceId"] for each in found["StackResourceSummaries"]]
-        if "NextToken" not in found:
+        answer = cloud.call("ListStackResources", StackName="s", **token)
+        assert len(answer["StackResourceSummaries"]) <= 2
+        seen += [resource["LogicalResourceId"] for resource in answer["StackResourceSummaries"]]
+        if "NextToken" not in answer:
             break
-        token = {"NextToken": found["NextToken"]}
+        token = {"NextToken": answer["NextToken"]}
     assert seen == [f"T{i}" for i in range(5)]
     with pytest.raises(ApiError, match="The nextToken is invalid"):
         cloud.call("ListStacks", NextToken="x")
@@ -893,12 +894,12 @@ def test_pages():
 def test_resources_by_id(cloud):
     cloud.create({"A": topic("a"), "B": topic("b")})
     id_ = cloud.resources()["B"]["PhysicalResourceId"]
-    found = cloud.call("DescribeStackResources", PhysicalResourceId=id_)["StackResources"]
-    assert [each["LogicalResourceId"] for each in found] == ["A", "B"]
+    answer = cloud.call("DescribeStackResources", PhysicalResourceId=id_)["StackResources"]
+    assert [resource["LogicalResourceId"] for resource in answer] == ["A", "B"]
     only = cloud.call("DescribeStackResources", StackName="s", LogicalResourceId="B")[
         "StackResources"
     ]
-    assert [each["PhysicalResourceId"] for each in only] == [id_]
+    assert [resource["PhysicalResourceId"] for resource in only] == [id_]
     detail = cloud.call("DescribeStackResource", StackName="s", LogicalResourceId="B")[
         "StackResourceDetail"
     ]
@@ -930,11 +931,11 @@ def test_resources_by_id(cloud):
          " regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"),
     ],
 )  # fmt: skip
-def test_refused(cloud, action, arguments, code, message):
+def test_invalid_requests_are_refused(cloud, action, arguments, code, message):
     refused(lambda: cloud.call(action, **arguments), code, message)
 
 
-def test_a_name_is_taken_once(cloud):
+def test_resource_names_are_unique(cloud):
     cloud.create({"A": topic("a")})
     refused(
         lambda: cloud.create({"A": topic("a")}),
@@ -983,7 +984,7 @@ def test_every_status_of_every_type_of_this_world(cloud):
         "P": {"Value": {"Fn::GetAtt": ["Queue", "Arn"]}},
     }
     assert cloud.create(resources, options=iam, Outputs=outputs) == "CREATE_COMPLETE"
-    ids = {name: each["PhysicalResourceId"] for name, each in cloud.resources().items()}
+    ids = {name: resource["PhysicalResourceId"] for name, resource in cloud.resources().items()}
     assert ids["Policy"].startswith("arn:aws:iam::123456789012:policy/s-Policy-")
     assert ids["Queue"].startswith("https://sqs.us-east-2.amazonaws.com/123456789012/s-Queue-")
     assert ids["Layer"].startswith("arn:aws:lambda:us-east-2:123456789012:")

@@ -50,8 +50,8 @@ def outcome(call):
 def test_every_third_call_is_throttled(running, aws):
     running.admin("fault", {"kind": "throttle", "service": "cloudformation", "every": 3})
     cloudformation = aws("cloudformation")
-    found = [outcome(cloudformation.list_stacks) for _ in range(7)]
-    assert found == [None, None, ("Throttling", 400)] * 2 + [None]
+    outcomes = [outcome(cloudformation.list_stacks) for _ in range(7)]
+    assert outcomes == [None, None, ("Throttling", 400)] * 2 + [None]
     with pytest.raises(ClientError, match="Rate exceeded"):
         [cloudformation.list_stacks() for _ in range(3)]
     assert outcome(aws("sns").list_topics) is None
@@ -59,13 +59,13 @@ def test_every_third_call_is_throttled(running, aws):
     assert [outcome(cloudformation.list_stacks) for _ in range(6)] == [None] * 6
 
 
-def test_a_client_that_tries_again_gets_through(running, aws):
+def test_retrying_client_succeeds(running, aws):
     running.admin("fault", {"kind": "throttle", "action": "ListStacks", "times": 1})
     assert aws("cloudformation", attempts=2).list_stacks()["StackSummaries"] == []
 
 
 @pytest.mark.parametrize(
-    ("service", "call", "kind", "found"),
+    ("service", "call", "kind", "error"),
     [
         ("sns", "list_topics", "throttle", ("Throttling", 400)),
         ("ecs", "list_clusters", "throttle", ("ThrottlingException", 400)),
@@ -89,14 +89,14 @@ def test_a_client_that_tries_again_gets_through(running, aws):
         ("s3", "list_buckets", "skewed", ("RequestTimeTooSkewed", 403)),
     ],
 )
-def test_each_service_fails_in_its_own_protocol(running, aws, service, call, kind, found):
+def test_each_service_fails_in_its_own_protocol(running, aws, service, call, kind, error):
     running.admin(
         "fault", {"kind": kind, "service": "elasticfilesystem" if service == "efs" else service}
     )
-    assert outcome(getattr(aws(service), call)) == found
+    assert outcome(getattr(aws(service), call)) == error
 
 
-def test_a_status_can_be_chosen_and_an_action_of_every_service(running, aws):
+def test_fault_selects_status_and_action(running, aws):
     running.admin("fault", {"kind": "error", "status": 503, "action": "ListClusters"})
     assert outcome(aws("ecs").list_clusters) == ("InternalServerException", 503)
     assert outcome(lambda: aws("ecs").describe_clusters()) is None
@@ -126,7 +126,7 @@ def test_dropped_connections_before_and_after_the_request_was_served(running, aw
     assert any(topic["TopicArn"].endswith(":late") for topic in aws("sns").list_topics()["Topics"])
 
 
-def test_chance_is_the_same_for_the_same_seed(running, aws):
+def test_equal_seeds_fail_alike(running, aws):
     def run(seed):
         running.admin("clear")
         running.admin("fault", {"kind": "throttle", "probability": 0.5, "seed": seed})
@@ -137,21 +137,21 @@ def test_chance_is_the_same_for_the_same_seed(running, aws):
     assert {None, ("Throttling", 400)} == set(first)
 
 
-def test_from_python():
+def test_faults_from_python():
     with Server() as server:
         server.engine.fault(RequestFault("throttle", every=2))
         running = RunningEmulator(0, server.url)
-        found = []
+        result = []
         for _ in range(4):
             headers = {"Authorization": SCOPE}
             request = urllib.request.Request(server.url, b"Action=ListStacks", headers)  # noqa: S310
             try:
                 with urllib.request.urlopen(request) as answer:  # noqa: S310
-                    found.append(answer.status)
+                    result.append(answer.status)
             except urllib.error.HTTPError as error:
                 with error:
-                    found.append(error.code)
-        assert found == [200, 400, 200, 400]
+                    result.append(error.code)
+        assert result == [200, 400, 200, 400]
         assert running.admin("status")["stacks"] == []
 
 
@@ -166,7 +166,7 @@ def test_the_server_dies_at_an_event(tmp_path, aws):
     assert lifecycle.find_emulator(tmp_path) is None
 
 
-def test_only_the_event_that_was_asked_for_kills():
+def test_kill_counts_matching_events():
     died = []
     engine = LocalCloudFormation(
         EmulatorSettings(die=lambda: died.append(engine.store.stack("s").events[-1].status))
@@ -190,7 +190,7 @@ def test_only_the_event_that_was_asked_for_kills():
         ({"kind": "slow", "seconds": 2}, RequestFault("slow", seconds=2)),
     ],
 )
-def test_faults_are_read(body, made):
+def test_fault_is_parsed_from_json(body, made):
     assert parse_fault(body) == made
 
 
@@ -208,7 +208,7 @@ def test_faults_are_read(body, made):
         (None, "a fault is a JSON object"),
     ],
 )
-def test_what_is_no_fault_is_refused(running, body, text):
+def test_invalid_fault_is_refused(running, body, text):
     with pytest.raises(ValueError, match=text):
         parse_fault(body)
     if body is not None:

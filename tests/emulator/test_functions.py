@@ -76,7 +76,7 @@ def site(tmp_path):
         yield site
 
 
-def test_its_code_runs_and_uses_the_emulator(site):
+def test_invoke_runs_code_against_emulator(site):
     site("s3").create_bucket(Bucket="code")
     site("s3").put_object(Bucket="code", Key="k", Body=zipped())
     site("logs").create_log_group(logGroupName="/aws/lambda/greet")
@@ -84,10 +84,10 @@ def test_its_code_runs_and_uses_the_emulator(site):
     site.create(
         "greet", Code={"S3Bucket": "code", "S3Key": "k"}, Environment=environment, Timeout=30
     )
-    answer, found = site.invoke("greet", LogType="Tail")
+    answer, payload = site.invoke("greet", LogType="Tail")
     assert "FunctionError" not in answer
     (queue,) = site("sqs").list_queues()["QueueUrls"]
-    assert found == {
+    assert payload == {
         "queue": queue,
         "level": "3",
         "mine": "the function's own",
@@ -123,18 +123,18 @@ def test_its_code_runs_and_uses_the_emulator(site):
         ),
     ],
 )
-def test_its_errors_are_lambdas(site, handler, options, kind, message):
+def test_invoke_reports_lambda_errors(site, handler, options, kind, message):
     site.create(handler, **options)
-    answer, found = site.invoke(handler)
-    assert (answer["StatusCode"], answer["FunctionError"], found["errorType"]) == (
+    answer, payload = site.invoke(handler)
+    assert (answer["StatusCode"], answer["FunctionError"], payload["errorType"]) == (
         200,
         "Unhandled",
         kind,
     )
-    assert found["errorMessage"].endswith(message)
+    assert payload["errorMessage"].endswith(message)
 
 
-def test_what_is_not_run(site):
+def test_invoke_refuses_unsupported_requests(site):
     site.create("greet")
     assert site.invoke("greet", InvocationType="DryRun")[0]["StatusCode"] == 204
     site("lambda").put_function_concurrency(FunctionName="greet", ReservedConcurrentExecutions=0)

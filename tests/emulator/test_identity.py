@@ -13,7 +13,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_a_made_up_name_is_an_attribute(kind):
+def test_generated_name_is_an_attribute(kind):
     attribute, physical = CASES[kind]
     template = {
         "Resources": {"Thing": {"Type": kind}},

@@ -37,7 +37,7 @@ class Cloud(Clients):
         """Every stack with its resources and events, and what the services hold."""
         cloudformation = self("cloudformation")
         stacks = cloudformation.describe_stacks()["Stacks"]
-        found = {
+        result = {
             stack["StackId"]: (
                 stack["StackStatus"],
                 cloudformation.list_stack_resources(StackName=stack["StackId"])[
@@ -47,7 +47,7 @@ class Cloud(Clients):
             )
             for stack in stacks
         }
-        secrets = [each["ARN"] for each in self("secretsmanager").list_secrets()["SecretList"]]
+        secrets = [secret["ARN"] for secret in self("secretsmanager").list_secrets()["SecretList"]]
         values = {
             arn: self("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
             for arn in secrets
@@ -55,14 +55,14 @@ class Cloud(Clients):
         vpcs = sorted(
             vpc["VpcId"] for vpc in self("ec2").describe_vpcs()["Vpcs"] if not vpc["IsDefault"]
         )
-        return found, values, vpcs, self.tasks()
+        return result, values, vpcs, self.tasks()
 
     def tasks(self):
         ecs = self("ecs")
         arns = [
             arn
-            for each in ecs.list_clusters()["clusterArns"]
-            for arn in ecs.list_tasks(cluster=each)["taskArns"]
+            for cluster in ecs.list_clusters()["clusterArns"]
+            for arn in ecs.list_tasks(cluster=cluster)["taskArns"]
         ]
         return sorted(arns)
 
@@ -109,7 +109,7 @@ RESOURCES = {
 }
 
 
-def test_everything_is_as_it_was(begin):
+def test_restart_restores_all_state(begin):
     cloud = begin()
     cloud.create(RESOURCES)
     cloud("s3").create_bucket(Bucket="bucket")
@@ -134,22 +134,22 @@ def test_everything_is_as_it_was(begin):
     assert again.everything() == before
     assert again("s3").get_object(Bucket="bucket", Key="a/b c")["Body"].read() == b"\x00\xff" * 100
     assert again("ssm").get_parameter(Name="/p")["Parameter"]["Value"] == "v"
-    found = again("cloudformation").describe_change_set(ChangeSetName=change_set)
-    assert found["Changes"] == described["Changes"]
+    answer = again("cloudformation").describe_change_set(ChangeSetName=change_set)
+    assert answer["Changes"] == described["Changes"]
     again("cloudformation").execute_change_set(ChangeSetName=change_set)
     assert again.status() == "UPDATE_COMPLETE"
     after = again.everything()
     assert begin().everything() == after
 
 
-def test_an_operation_under_way_goes_on(begin):
+def test_restart_continues_running_operation(begin):
     latency = {"latency": lambda type_, operation: 1000.0 if type_ == TOPIC else 0.0}
     first = {"A": {"Type": TOPIC}, "B": {"Type": TOPIC, "DependsOn": "A"}}
     begin(**latency).create(first)
     assert begin(**latency).status() == "CREATE_IN_PROGRESS"
 
 
-def test_looking_changes_nothing_and_is_not_written_down(begin, tmp_path):
+def test_reads_are_not_journaled(begin, tmp_path):
     cloud = begin()
     cloud.create({"A": {"Type": TOPIC}})
     written = (tmp_path / "state.jsonl").read_text()
@@ -163,7 +163,7 @@ def test_looking_changes_nothing_and_is_not_written_down(begin, tmp_path):
     assert stat.S_IMODE((tmp_path / "state.jsonl").stat().st_mode) == 0o600
 
 
-def test_refused_requests_leave_the_same_behind(begin):
+def test_refused_requests_replay_equally(begin):
     cloud = begin()
     cloud.create({"A": {"Type": TOPIC}})
     with pytest.raises(ClientError):
@@ -175,7 +175,7 @@ def test_refused_requests_leave_the_same_behind(begin):
     assert begin().everything() == before
 
 
-def test_a_reset_forgets_all(begin):
+def test_reset_forgets_everything(begin):
     cloud = begin()
     cloud.create({"A": {"Type": TOPIC}})
     cloud.admin("reset")
@@ -187,24 +187,24 @@ def test_a_reset_forgets_all(begin):
 
 
 @pytest.mark.parametrize("rest", ['{"time": 1, "meth', "\x00\n", "[1]\n"])
-def test_a_line_that_was_cut_off_is_left_out(begin, tmp_path, rest):
+def test_truncated_journal_line_is_ignored(begin, tmp_path, rest):
     begin().create({"A": {"Type": TOPIC}})
     with (tmp_path / "state.jsonl").open("a") as stream:
         stream.write(rest)
     assert begin().status() == "CREATE_COMPLETE"
 
 
-def test_a_port_that_is_taken_is_no_hindrance(tmp_path):
+def test_taken_port_is_replaced(tmp_path):
     with (
         Server(journal=Journal(tmp_path / "a")) as one,
         Server(journal=Journal(tmp_path / "a")) as other,
     ):
         assert one.url != other.url
-        ports = [urlsplit(each.url).port for each in (one, other)]
+        ports = [urlsplit(server.url).port for server in (one, other)]
     assert max(ports) < 32_768, "a client may have it when the next server comes"
 
 
-def test_stopped_and_killed_processes(tmp_path):
+def test_state_survives_stop_and_kill(tmp_path):
     started = lifecycle.start_emulator(tmp_path)
     cloud = Cloud(started.url)
     cloud.create({"Secret": RESOURCES["Secret"]})
@@ -223,7 +223,7 @@ def test_stopped_and_killed_processes(tmp_path):
     assert lifecycle.stop_emulator(tmp_path)
 
 
-def test_reading_ahead_leaves_ids_as_they_are(begin):
+def test_preloading_does_not_change_ids(begin):
     elsewhere = Pseudo(
         account_id="777788889999"
     )  # moto makes some of its own things in its default account
@@ -234,7 +234,7 @@ def test_reading_ahead_leaves_ids_as_they_are(begin):
     assert begin(pseudo=elsewhere).everything() == before
 
 
-def test_faults_to_come_still_come(begin):
+def test_pending_faults_survive_restart(begin):
     throttle = {
         "kind": "throttle",
         "service": "cloudformation",
@@ -244,14 +244,14 @@ def test_faults_to_come_still_come(begin):
     }
 
     def throttled(cloud, count):
-        found = []
+        result = []
         for _ in range(count):
             try:
                 cloud("cloudformation").list_stacks()
-                found.append(False)
+                result.append(False)
             except ClientError:
-                found.append(True)
-        return found
+                result.append(True)
+        return result
 
     cloud = begin()
     cloud.admin("fault", throttle)
@@ -267,7 +267,7 @@ def test_faults_to_come_still_come(begin):
     assert not any(throttled(begin(), 6))
 
 
-def test_a_kill_strikes_once(begin):
+def test_kill_strikes_once_across_restarts(begin):
     died = []
     cloud = begin(die=lambda: died.append("first"))
     cloud.admin("fault", {"kind": "kill", "status": "CREATE_COMPLETE", "nth": 3})
@@ -280,7 +280,7 @@ def test_a_kill_strikes_once(begin):
     assert died == ["second"]
 
 
-def test_tasks_that_were_unhealthy_were_so(begin):
+def test_unhealthy_fault_is_replayed(begin):
     cloud = begin()
     cloud.admin("fault", {"kind": "unhealthy"})
     cloud.create(RESOURCES)

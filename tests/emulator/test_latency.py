@@ -29,14 +29,14 @@ def status(engine):
     return engine.call("DescribeStacks", {"StackName": "s"})["Stacks"][0]["StackStatus"]
 
 
-def test_nothing_takes_time_by_default(time):
+def test_operations_take_no_time_by_default(time):
     engine = LocalCloudFormation(EmulatorSettings(source=time))
     create(engine, {"B": {"Type": BUCKET}})
     assert status(engine) == "CREATE_COMPLETE"
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.1])
-def test_a_bucket_takes_its_time_on_request(time, factor):
+def test_realistic_latency_of_a_bucket(time, factor):
     engine = LocalCloudFormation(EmulatorSettings(source=time, realistic=factor))
     create(engine, {"B": {"Type": BUCKET}})
     time.now += typical_seconds(BUCKET, "create") * factor - 1
@@ -45,7 +45,7 @@ def test_a_bucket_takes_its_time_on_request(time, factor):
     assert status(engine) == "CREATE_COMPLETE"
 
 
-def test_a_running_emulator_is_told(time):
+def test_latency_of_a_running_emulator_can_be_set(time):
     with Server(EmulatorSettings(source=time)) as server:
         engine = server.engine
         admin = RunningEmulator(0, server.url).admin
@@ -60,7 +60,7 @@ def test_a_running_emulator_is_told(time):
         assert status(engine) == "CREATE_COMPLETE"
 
 
-def test_a_stable_service_takes_what_the_table_says(time):
+def test_service_latency_includes_its_tasks(time):
     task = {"Family": "f", "ContainerDefinitions": [{"Name": "c", "Image": "i:1", "Memory": 64}]}
     resources = {
         "Task": {"Type": "AWS::ECS::TaskDefinition", "Properties": task},

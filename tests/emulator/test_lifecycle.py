@@ -35,7 +35,7 @@ def clients():
         client.close()
 
 
-def test_life(folder, clients):
+def test_start_find_and_stop(folder, clients):
     assert lifecycle.find_emulator(folder) is None
     assert not lifecycle.stop_emulator(folder)
     started = lifecycle.start_emulator(folder, "eu-west-1")
@@ -67,7 +67,7 @@ def test_life(folder, clients):
         started.admin("status")
 
 
-def test_what_a_killed_one_leaves_behind_is_no_hindrance(folder):
+def test_files_of_killed_emulator_are_removed(folder):
     first = lifecycle.start_emulator(folder)
     os.kill(first.pid, signal.SIGKILL)
     os.waitpid(first.pid, 0)
@@ -77,7 +77,7 @@ def test_what_a_killed_one_leaves_behind_is_no_hindrance(folder):
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"pid": "x", "url": 1}'])
-def test_a_broken_file_is_removed(tmp_path, text):
+def test_broken_state_file_is_removed(tmp_path, text):
     (tmp_path / STATE_FILE).write_text(text, encoding="utf-8")
     assert lifecycle.find_emulator(tmp_path) is None
     assert not (tmp_path / STATE_FILE).exists()
@@ -86,7 +86,7 @@ def test_a_broken_file_is_removed(tmp_path, text):
 @pytest.mark.parametrize(
     "text", ["xx\n", "", "{}", None, '{"pid": 1, "url": "http://127.0.0.1:9"}']
 )
-def test_one_whose_file_is_damaged_is_found_and_stopped(folder, text):
+def test_emulator_with_damaged_file_is_found_and_stopped(folder, text):
     first = lifecycle.start_emulator(folder, "eu-west-1")
     if text is None:
         (folder / STATE_FILE).unlink()
@@ -101,7 +101,7 @@ def test_one_whose_file_is_damaged_is_found_and_stopped(folder, text):
         first.admin("status")
 
 
-def test_no_second_one_serves_a_folder(folder):
+def test_second_process_cannot_serve_folder(folder):
     first = lifecycle.start_emulator(folder)
     for file in folder.glob("emulator*"):
         file.write_text("xx\n", encoding="utf-8")
@@ -120,7 +120,7 @@ def test_no_second_one_serves_a_folder(folder):
     assert lifecycle.start_emulator(folder).pid != first.pid
 
 
-def test_one_that_does_not_answer_is_not_replaced(folder, monkeypatch):
+def test_unresponsive_emulator_is_not_replaced(folder, monkeypatch):
     first = lifecycle.start_emulator(folder)
     os.kill(first.pid, signal.SIGSTOP)
     try:
@@ -135,7 +135,7 @@ def test_one_that_does_not_answer_is_not_replaced(folder, monkeypatch):
     assert lifecycle.find_emulator(folder) == first
 
 
-def test_started_again_at_once(folder):
+def test_restart_at_once(folder):
     for _ in range(3):
         first = lifecycle.start_emulator(folder)
         assert lifecycle.stop_emulator(folder)
@@ -144,7 +144,7 @@ def test_started_again_at_once(folder):
         assert lifecycle.stop_emulator(folder)
 
 
-def test_somebody_else_on_its_port_is_not_it(folder, tmp_path):
+def test_other_server_on_port_is_not_the_emulator(folder, tmp_path):
     other = lifecycle.start_emulator(folder)
     mine = tmp_path / "mine"
     mine.mkdir()
@@ -155,7 +155,7 @@ def test_somebody_else_on_its_port_is_not_it(folder, tmp_path):
     assert lifecycle.find_emulator(folder) == RunningEmulator(other.pid, other.url)
 
 
-def test_one_that_cannot_start_says_where_to_look(tmp_path, monkeypatch):
+def test_failed_start_names_log(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.executable", "/bin/false")
     began = time.monotonic()
     with pytest.raises(LifecycleError, match=r"does not start; see .*emulator\.log"):

@@ -38,9 +38,9 @@ def made(project, monkeypatch):
     docker."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "STACKWRIGHT_"))]:
         monkeypatch.delenv(name)
-    found = project({"params/defaults.yaml": PARAMS, "params/local.yaml": ""})
-    yield found
-    lifecycle.stop_emulator(local.local_folder(found.folder))
+    local_project = project({"params/defaults.yaml": PARAMS, "params/local.yaml": ""})
+    yield local_project
+    lifecycle.stop_emulator(local.local_folder(local_project.folder))
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def repositories(url):
             ecr.create_repository(repositoryName=name, imageTagMutability="IMMUTABLE")
 
 
-def test_the_variables_lead_to_the_emulator_until_the_end(made):
+def test_local_variables_point_to_emulator_until_exit(made):
     variables = dict(FOREIGN)
     with local.local_environment(made.load("local"), variables) as started:
         assert variables["AWS_ENDPOINT_URL"] == started.url
@@ -72,13 +72,13 @@ def test_the_variables_lead_to_the_emulator_until_the_end(made):
         with local.local_environment(made.load("local"), inner) as again:
             assert (again, inner) == (None, variables)
     assert variables == FOREIGN
-    with local.local_environment(made.load("local"), variables) as found:
-        assert found is None
+    with local.local_environment(made.load("local"), variables) as emulator:
+        assert emulator is None
         assert variables["AWS_ENDPOINT_URL"] == started.url
     assert variables == FOREIGN
 
 
-def test_other_environments_stay_as_they_are(made):
+def test_other_environments_keep_their_variables(made):
     made.write({"params/dev.yaml": ""})
     variables = dict(FOREIGN)
     with local.local_environment(made.load("dev"), variables) as started:
@@ -88,7 +88,7 @@ def test_other_environments_stay_as_they_are(made):
     assert not local.is_local_registry("127.0.0.1:1", {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
 
 
-def test_of_two_that_start_it_at_once_one_does(made):
+def test_concurrent_starts_share_one_emulator(made):
     command = [
         sys.executable,
         str(RENDER_PY),
@@ -103,10 +103,10 @@ def test_of_two_that_start_it_at_once_one_does(made):
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         for _ in range(2)
     ]
-    assert len({json.loads(each.communicate()[0])["pid"] for each in both}) == 1
+    assert len({json.loads(process.communicate()[0])["pid"] for process in both}) == 1
 
 
-def test_one_for_another_region_is_not_taken(made):
+def test_emulator_for_another_region_is_refused(made):
     local.start_local(made.load("local"))
     with pytest.raises(
         EmulatorError, match="runs for 123456789012 in us-east-1, not for 123456789012 in eu-west-1"
@@ -114,7 +114,7 @@ def test_one_for_another_region_is_not_taken(made):
         local.start_local(made.load("local", "region=eu-west-1"))
 
 
-def test_images_stand_in_where_there_is_nothing_to_send(made, path):
+def test_placeholder_image_without_a_source(made, path):
     """Without podman and sources: the first command starts the emulator, what is there stays."""
     refused = made.invoke("images", "push", "--env", "local")
     assert "started the local CloudFormation at http://127.0.0.1:" in refused.stderr
@@ -122,28 +122,28 @@ def test_images_stand_in_where_there_is_nothing_to_send(made, path):
     assert "AWS_ENDPOINT_URL" not in os.environ
     repositories(lifecycle.find_emulator(local.local_folder(made.folder)).url)
 
-    host, found = "123456789012.dkr.ecr.us-east-1.amazonaws.com", {}
+    host, references = "123456789012.dkr.ecr.us-east-1.amazonaws.com", {}
     for verb, name in (("push", "web"), ("mirror", "cache")):
         done = made.invoke("images", verb, "--env", "local", "--format", "json")
         text = f"{name}: stand-in: the local CloudFormation runs no containers (podman or docker is not installed)\n"
         assert (done.exit_code, done.stderr) == (0, text)
         (status,) = json.loads(done.stdout)
         assert (status["state"], status["platforms"]) == ("ok", ["linux/amd64"])
-        found[name] = status["reference"]
-        assert found[name].startswith(f"{host}/team/{name}@sha256:")
+        references[name] = status["reference"]
+        assert references[name].startswith(f"{host}/team/{name}@sha256:")
         again = made.invoke("images", verb, "--env", "local", "--format", "json")
         assert (again.exit_code, again.stderr, json.loads(again.stdout)) == (0, "", [status])
-    assert found["web"][-64:] != found["cache"][-64:]
+    assert references["web"][-64:] != references["cache"][-64:]
     assert made.invoke("emulator", "reset").exit_code == 0
     repositories(lifecycle.find_emulator(local.local_folder(made.folder)).url)
     assert made.invoke("images", "push", "--env", "local").exit_code == 0
     status = made.invoke("images", "status", "web", "--env", "local", "--format", "json")
     assert status.exit_code == 0, status.stderr
     after = json.loads(status.stdout)
-    assert [each["reference"] for each in after] == [found["web"]]
+    assert [image["reference"] for image in after] == [references["web"]]
 
 
-def test_a_source_that_does_not_answer_has_a_stand_in_too(made, path):
+def test_placeholder_image_for_unreachable_source(made, path):
     (path / "podman").write_text("#!/bin/sh\nexit 1\n")
     (path / "podman").chmod(0o755)
     (path / "sh").symlink_to(shutil.which("sh", path="/bin:/usr/bin"))
@@ -158,7 +158,7 @@ def test_a_source_that_does_not_answer_has_a_stand_in_too(made, path):
     assert "(its folder services/web does not exist)" in done.stderr
 
 
-def test_nothing_stands_in_elsewhere(made, path, monkeypatch):
+def test_no_placeholder_image_outside_local(made, path, monkeypatch):
     with local.local_environment(made.load("local")) as started:
         repositories(started.url)
         monkeypatch.setenv(
@@ -169,7 +169,7 @@ def test_nothing_stands_in_elsewhere(made, path, monkeypatch):
     assert "SW440 podman or docker is not installed" in done.stderr
 
 
-def test_keys_are_made_up_where_there_are_none(made):
+def test_placeholder_keys_are_written_once(made):
     example = "env/local/keys.env.example"
     assert not local.make_local_keys(made.folder)
     made.write({example: "# names\nAPI_KEY=\n\nTOKEN=\n"})
@@ -182,7 +182,7 @@ def test_keys_are_made_up_where_there_are_none(made):
     assert file.read_text() == "API_KEY=mine\n"
 
 
-def test_a_proxy_is_not_asked_for_this_machine(made, monkeypatch):
+def test_proxy_is_bypassed_for_this_machine(made, monkeypatch):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "example.com")

@@ -37,8 +37,8 @@ def status(engine):
 
 def state(engine):
     """Logical id -> physical id and properties."""
-    found = engine.store.stack("s").resources
-    return {name: (each.physical_id, each.properties) for name, each in found.items()}
+    answer = engine.store.stack("s").resources
+    return {name: (resource.physical_id, resource.properties) for name, resource in answer.items()}
 
 
 def change_set(engine, stack):
@@ -47,7 +47,7 @@ def change_set(engine, stack):
 
 
 @given(stacks(), stacks())
-def test_an_update_leads_where_a_creation_leads(before, after):
+def test_update_and_creation_reach_equal_state(before, after):
     engine, fresh = created(before), created(after)
     planned = change_set(engine, after)
     assume(planned.status == "CREATE_COMPLETE")
@@ -71,19 +71,21 @@ def test_an_update_leads_where_a_creation_leads(before, after):
 def steps(planned):
     """The operations that an update will make, each as (operation, which of its kind)."""
     made = [
-        each
-        for each in planned.prediction.changes
-        if each.action == "Add" or each.replacement is Replacement.TRUE
+        change
+        for change in planned.prediction.changes
+        if change.action == "Add" or change.replacement is Replacement.TRUE
     ]
     changed = [
-        each for each in planned.prediction.changes if each.action == "Modify" and each not in made
+        change
+        for change in planned.prediction.changes
+        if change.action == "Modify" and change not in made
     ]
     kinds = {"create": len(made), "update": len(changed)}
     return [(operation, nth) for operation, count in kinds.items() for nth in range(1, count + 1)]
 
 
 @given(stacks(), stacks(), st.integers(0, 7))
-def test_a_failed_update_leaves_no_trace(before, after, pick):
+def test_failed_update_restores_resources(before, after, pick):
     engine = created(before)
     planned = change_set(engine, after)
     assume(planned.status == "CREATE_COMPLETE")
@@ -106,13 +108,13 @@ def test_a_failed_update_leaves_no_trace(before, after, pick):
 
 
 @given(stacks(), st.integers(0, 3))
-def test_a_failed_creation_leaves_nothing(stack, pick):
+def test_failed_creation_deletes_everything(stack, pick):
     engine = LocalCloudFormation(EmulatorSettings(source=lambda: 0.0))
     engine.fault(Fault("no", operation="create", nth=1 + pick % len(stack.template.resources)))
     engine.call("CreateStack", arguments(stack))
     assume(status(engine) != "CREATE_COMPLETE")
     assert status(engine) == "ROLLBACK_COMPLETE"
-    assert {each.status for each in engine.store.stack("s").resources.values()} <= {
+    assert {resource.status for resource in engine.store.stack("s").resources.values()} <= {
         "DELETE_COMPLETE"
     }
     engine.call("DeleteStack", {"StackName": "s"})

@@ -41,10 +41,10 @@ def change_set(client, side, name, kind):
         Parameters=parameters(side),
     )["Id"]
     client.get_waiter("change_set_create_complete").wait(ChangeSetName=id_)
-    found = client.describe_change_set(ChangeSetName=id_, IncludePropertyValues=True)
+    answer = client.describe_change_set(ChangeSetName=id_, IncludePropertyValues=True)
     client.execute_change_set(ChangeSetName=id_)
     client.get_waiter(f"stack_{kind.lower()}_complete").wait(StackName="stack")
-    return [change["ResourceChange"] for change in found["Changes"]]
+    return [change["ResourceChange"] for change in answer["Changes"]]
 
 
 def masked(value, stack_id):
@@ -79,7 +79,7 @@ def opened(change):
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-def test_change_set_and_events_are_those_of_aws(client, case):
+def test_change_set_and_events_match_recording(client, case):
     change_set(client, case["before"], "one", "CREATE")
     changes = change_set(client, case["after"], "two", "UPDATE")
     stack_id = client.describe_stacks(StackName="stack")["Stacks"][0]["StackId"]

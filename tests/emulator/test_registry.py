@@ -107,13 +107,13 @@ def site(serve):
     return made
 
 
-def test_a_login_holds_for_twelve_hours(site):
+def test_registry_login_expires_after_twelve_hours(site):
     for _ in range(2):
         (login,) = site.ecr.get_authorization_token()["authorizationData"]
         assert timedelta(hours=11) < login["expiresAt"] - datetime.now(UTC) <= timedelta(hours=12)
 
 
-def test_an_image_is_pushed_and_read_back(site):
+def test_pushed_image_is_read_back(site):
     assert site.ask("GET", "/v2/")[0] == 200
     manifest = site.image()
     status, headers, _ = site.put("1.0", manifest)
@@ -122,15 +122,15 @@ def test_an_image_is_pushed_and_read_back(site):
         status, headers, body = site.ask("GET", f"/v2/web/manifests/{reference}")
         assert (status, headers["Content-Type"], body) == (200, MANIFEST, manifest)
         status, headers, body = site.ask("HEAD", f"/v2/web/manifests/{reference}")
-        found = (headers["Docker-Content-Digest"], headers["Content-Length"], body)
-        assert (status, *found) == (200, digest(manifest), str(len(manifest)), b"")
+        answer = (headers["Docker-Content-Digest"], headers["Content-Length"], body)
+        assert (status, *answer) == (200, digest(manifest), str(len(manifest)), b"")
     layer = json.loads(manifest)["layers"][0]["digest"]
     assert site.ask("GET", f"/v2/web/blobs/{layer}")[2] == b"layer"
     assert site.ask("HEAD", f"/v2/web/blobs/{layer}")[0] == 200
     assert json.loads(site.ask("GET", "/v2/web/tags/list")[2]) == {"name": "web", "tags": ["1.0"]}
 
 
-def test_an_upload_comes_in_pieces(site):
+def test_upload_in_chunks(site):
     status, headers, _ = site.ask("POST", "/v2/web/blobs/uploads/", b"")
     assert status == 202
     for number, piece in enumerate((b"one ", b"two ")):
@@ -146,7 +146,7 @@ def test_an_upload_comes_in_pieces(site):
     )
 
 
-def test_what_is_wrong_is_refused_as_the_specification_says(site):
+def test_registry_errors_follow_specification(site):
     manifest = site.image()
     assert site.error("GET", "/v2/none/manifests/1") == (404, "NAME_UNKNOWN")
     assert site.error("POST", "/v2/none/blobs/uploads/", b"") == (404, "NAME_UNKNOWN")
@@ -180,11 +180,11 @@ def test_what_is_wrong_is_refused_as_the_specification_says(site):
     assert site.error("GET", "/v2/web") == (405, "UNSUPPORTED")
 
 
-def test_ecr_and_its_registry_tell_the_same(site):
+def test_ecr_api_and_registry_agree(site):
     manifest = site.image()
     site.put("1.0", manifest)
-    found = site.ecr.describe_images(repositoryName="web")["imageDetails"][0]
-    assert (found["imageDigest"], found["imageTags"]) == (digest(manifest), ["1.0"])
+    answer = site.ecr.describe_images(repositoryName="web")["imageDetails"][0]
+    assert (answer["imageDigest"], answer["imageTags"]) == (digest(manifest), ["1.0"])
     wanted = [{"imageDigest": digest(manifest)}]
     assert (
         site.ecr.batch_get_image(repositoryName="web", imageIds=wanted)["images"][0][
@@ -201,7 +201,7 @@ def test_ecr_and_its_registry_tell_the_same(site):
     assert site.error("GET", "/v2/web/manifests/1.0") == (404, "MANIFEST_UNKNOWN")
 
 
-def test_tags_move_where_ecr_lets_them(site):
+def test_immutable_tags_do_not_move(site):
     one, two = site.image("one"), site.image("two")
     for manifest in (one, one, two):
         assert site.put("1.0", manifest)[0] == 201
@@ -213,18 +213,18 @@ def test_tags_move_where_ecr_lets_them(site):
     assert site.ask("GET", "/v2/fixed/manifests/1.0")[2] == one
 
 
-def test_an_index_names_what_was_pushed_by_digest(site):
+def test_index_refers_to_pushed_images(site):
     manifest = site.image()
     site.put(digest(manifest), manifest)
     entry = {"digest": digest(manifest), "platform": {"os": "linux", "architecture": "amd64"}}
     index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}).encode()
     assert site.put("1.0", index, INDEX)[0] == 201
-    found = RegistryClient(site.host, None).manifest("web", "1.0")
-    assert (found.digest, list(found.platforms)) == (digest(index), ["linux/amd64"])
+    answer = RegistryClient(site.host, None).manifest("web", "1.0")
+    assert (answer.digest, list(answer.platforms)) == (digest(index), ["linux/amd64"])
     assert RegistryClient(site.host, None).manifest("web", "2.0") is None
 
 
-def test_it_is_there_again_after_a_restart_and_gone_after_a_reset(serve, tmp_path):
+def test_images_survive_restart_but_not_reset(serve, tmp_path):
     site = serve(journal=Journal(tmp_path / "state.jsonl"))
     serve.ecr(site).create_repository(repositoryName="web")
     manifest = site.image()

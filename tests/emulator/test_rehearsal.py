@@ -62,7 +62,7 @@ def listed(world, change_set):
     }
 
 
-def test_a_new_image_of_the_gateway_touches_nothing_else(world):
+def test_new_gateway_image_changes_only_gateway(world):
     build = RehearsalBuild(NEW_GATEWAY)
     before = world.snapshot()
     assert [world.deploy(build, root) for root in ("bootstrap", "foundation")] == [None, None]
@@ -76,7 +76,10 @@ def test_a_new_image_of_the_gateway_touches_nothing_else(world):
     }
 
     described = world.engine.call("DescribeChangeSet", {"ChangeSetName": children["Gateway"][2]})
-    values = {each["ParameterKey"]: each["ParameterValue"] for each in described["Parameters"]}
+    values = {
+        parameter["ParameterKey"]: parameter["ParameterValue"]
+        for parameter in described["Parameters"]
+    }
     assert values["GatewayImage"].startswith("gatewayimage-")
     assert values["PrivateSubnetIds"].count("subnet-") == 2
 
@@ -99,7 +102,7 @@ def test_a_new_image_of_the_gateway_touches_nothing_else(world):
     }
 
 
-def test_a_failure_in_the_agent_takes_the_gateway_back_too(world):
+def test_failure_in_agent_rolls_gateway_back(world):
     before = world.snapshot()
     world.engine.fault(Fault("no capacity", "update", "AWS::ECS::Service", "Service", nth=2))
     phase = world.deploy(RehearsalBuild(NEW_BOTH), "app")
@@ -116,17 +119,17 @@ def test_a_failure_in_the_agent_takes_the_gateway_back_too(world):
     assert again.ok
 
 
-def test_the_slowest_changed_resource_fails_and_everything_returns():
-    found = rehearse(PROD, NEW_BOTH, "us-east-2")
-    assert found.ok
-    assert [phase.root for phase in found.phases] == ["app"]
-    assert found.rollback is not None
-    assert found.rollback.failed.type == "AWS::ECS::Service"
-    assert found.rollback.phase.failures[0].address == found.rollback.failed.address
-    assert found.rollback.phase.failures[0].reason == "Injected by the rehearsal"
+def test_failure_of_slowest_resource_rolls_everything_back():
+    answer = rehearse(PROD, NEW_BOTH, "us-east-2")
+    assert answer.ok
+    assert [phase.root for phase in answer.phases] == ["app"]
+    assert answer.rollback is not None
+    assert answer.rollback.failed.type == "AWS::ECS::Service"
+    assert answer.rollback.phase.failures[0].address == answer.rollback.failed.address
+    assert answer.rollback.phase.failures[0].reason == "Injected by the rehearsal"
 
 
-def test_the_same_name_in_another_stack_does_not_take_the_failure():
+def test_injected_failure_hits_the_right_stack():
     agent = changed(PROD, "app.yaml", "euglena-prod/agent:1.0.0", "euglena-prod/agent:1.1.0")
     slower = changed(
         agent,
@@ -134,21 +137,21 @@ def test_the_same_name_in_another_stack_does_not_take_the_failure():
         "HealthCheckGracePeriodSeconds: 360",
         "HealthCheckGracePeriodSeconds: 300",
     )
-    found = rehearse(PROD, slower, "us-east-2")
-    assert found.rollback is not None
-    assert {s.address for s in found.phases[0].steps if s.type == "AWS::ECS::Service"} == {
+    rehearsal = rehearse(PROD, slower, "us-east-2")
+    assert rehearsal.rollback is not None
+    assert {s.address for s in rehearsal.phases[0].steps if s.type == "AWS::ECS::Service"} == {
         "app/gateway:Service",
         "app/agent:Service",
     }
-    assert found.rollback.phase.failures[0].address == found.rollback.failed.address
+    assert rehearsal.rollback.phase.failures[0].address == rehearsal.rollback.failed.address
 
 
-def test_nothing_to_do():
-    found = rehearse(PROD, PROD, "us-east-2")
-    assert (found.ok, found.phases, found.rollback) == (True, (), None)
+def test_rehearsal_without_changes():
+    rehearsal = rehearse(PROD, PROD, "us-east-2")
+    assert (rehearsal.ok, rehearsal.phases, rehearsal.rollback) == (True, (), None)
 
 
-def test_the_critical_path_is_what_the_end_waited_for():
+def test_critical_path_determines_the_end():
     def step(name, began, ended):
         return RehearsalStep(
             "s", name, "AWS::SNS::Topic", "create", began, ended, "CREATE_COMPLETE"
@@ -164,7 +167,7 @@ def test_the_critical_path_is_what_the_end_waited_for():
         step("E", 6, 9),
     )
     phase = Phase("s", "CREATE_COMPLETE", 9, steps)
-    assert [each.logical_id for each in phase.critical_path] == ["B", "C", "E"]
+    assert [step.logical_id for step in phase.critical_path] == ["B", "C", "E"]
 
 
 # --- the verb ---
@@ -210,7 +213,7 @@ def test_the_verb_shows_preview_times_and_rollback(committed):
     assert data["phases"][0]["critical_path"] == ["main:T"]
 
 
-def test_a_replacement_is_refused_unless_it_is_named(committed):
+def test_replacement_is_refused_unless_approved(committed):
     committed.write({"params/defaults.yaml": "topic: {TopicName: old, DisplayName: one}\n"})
     refused = committed.run("rehearse", "--env", "dev", "--against", "HEAD")
     assert refused.returncode == 1
@@ -258,7 +261,7 @@ def test_the_refused_resource_is_found_in_a_build_of_another_form(project):
     )
 
 
-def test_an_update_that_does_not_go_through_says_why(committed):
+def test_failed_update_shows_reason(committed):
     committed.write({"params/defaults.yaml": "topic: {TopicName: news, FifoTopic: true}\n"})
     failed = committed.run("rehearse", "--env", "dev", "--against", "HEAD", "--allow-replace", "T")
     assert failed.returncode == 1
@@ -284,7 +287,7 @@ def test_templates_may_be_json(committed):
     assert "main: " not in done.stdout
 
 
-def test_what_is_wrong_stands_in_red():
+def test_failures_are_red():
     step = RehearsalStep(
         "app", "T", "AWS::SNS::Topic", "update", 0, 2, "UPDATE_FAILED", "no [room]"
     )
@@ -298,10 +301,10 @@ def test_what_is_wrong_stands_in_red():
     rollback = Rollback(
         step, Phase("app", "UPDATE_ROLLBACK_COMPLETE", 4, ()), 2, ("app:T differs",)
     )
-    found = Rehearsal((failed,), rollback)
-    assert not found.ok
+    rehearsal = Rehearsal((failed,), rollback)
+    assert not rehearsal.ok
     assert not rollback.ok
-    shown = Text.from_markup(rehearsal_as_text(found)).plain
+    shown = Text.from_markup(rehearsal_as_text(rehearsal)).plain
     assert (
         "app: UPDATE_ROLLBACK_COMPLETE after 0:04\n  The following resource(s) failed to update: [T]."
         in shown
@@ -319,7 +322,7 @@ def test_what_is_wrong_stands_in_red():
         ("broken", "SW703 the base cannot be deployed: main:T: Properties validation failed"),
     ],
 )
-def test_a_base_that_is_none(committed, against, text):
+def test_rehearsal_without_valid_base(committed, against, text):
     bad = "Resources: {T: {Type: AWS::SNS::Topic, Properties: {Colour: red}}}"
     committed.write({"empty/readme": "", "broken/main.yaml": bad})
     failed = committed.run("rehearse", "--env", "dev", "--against", against)

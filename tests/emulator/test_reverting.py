@@ -62,15 +62,15 @@ def cloud():
         yield cloud
 
 
-def test_what_drifted_is_changed_back_also_in_nested_stacks(cloud):
+def test_revert_drift_in_nested_stacks(cloud):
     cloud.drift()
-    found = cloud.change_set()
-    assert (found["Status"], found["DeploymentMode"], found["StackDriftStatus"]) == (
+    answer = cloud.change_set()
+    assert (answer["Status"], answer["DeploymentMode"], answer["StackDriftStatus"]) == (
         "CREATE_COMPLETE", "REVERT_DRIFT", "DRIFTED",
     )  # fmt: skip
     changes = {
-        each["ResourceChange"]["LogicalResourceId"]: each["ResourceChange"]
-        for each in found["Changes"]
+        change["ResourceChange"]["LogicalResourceId"]: change["ResourceChange"]
+        for change in answer["Changes"]
     }
     assert list(changes) == ["Child", "Logs"]
     assert (changes["Logs"]["Action"], changes["Logs"]["ResourceDriftStatus"]) == (
@@ -87,7 +87,9 @@ def test_what_drifted_is_changed_back_also_in_nested_stacks(cloud):
     inner = cloud("cloudformation").describe_change_set(
         ChangeSetName=changes["Child"]["ChangeSetId"]
     )
-    assert [each["ResourceChange"]["LogicalResourceId"] for each in inner["Changes"]] == ["Bucket"]
+    assert [change["ResourceChange"]["LogicalResourceId"] for change in inner["Changes"]] == [
+        "Bucket"
+    ]
 
     cloud("cloudformation").execute_change_set(StackName="s", ChangeSetName="c")
     assert cloud.status() == "UPDATE_COMPLETE"
@@ -99,12 +101,12 @@ def test_what_drifted_is_changed_back_also_in_nested_stacks(cloud):
     )
     assert cloud("s3").get_bucket_versioning(Bucket="versions")["Status"] == "Enabled"
     events = cloud("cloudformation").describe_stack_events(StackName="s")["StackEvents"]
-    assert {each["LogicalResourceId"] for each in events if each["ResourceStatus"].startswith("UPDATE")} == {
+    assert {event["LogicalResourceId"] for event in events if event["ResourceStatus"].startswith("UPDATE")} == {
         "s", "Logs", "Child",
     }  # fmt: skip
 
 
-def test_what_was_deleted_is_made_again(cloud):
+def test_revert_drift_recreates_deleted_resources(cloud):
     cloud("logs").delete_log_group(logGroupName="/gone")
     (change,) = cloud.change_set()["Changes"]
     assert (
@@ -116,19 +118,19 @@ def test_what_was_deleted_is_made_again(cloud):
     assert cloud("logs").describe_log_groups(logGroupNamePrefix="/gone")["logGroups"] != []
 
 
-def test_without_drift_there_are_no_changes(cloud):
-    found = cloud.change_set()
-    assert found["Status"] == "FAILED"
-    assert found["StatusReason"].startswith("The submitted information didn't contain changes.")
+def test_revert_drift_without_drift_is_empty(cloud):
+    answer = cloud.change_set()
+    assert answer["Status"] == "FAILED"
+    assert answer["StatusReason"].startswith("The submitted information didn't contain changes.")
 
 
-def test_other_change_sets_leave_drift_alone(cloud):
+def test_standard_change_set_ignores_drift(cloud):
     cloud.drift()
     assert cloud.change_set(mode=None)["Status"] == "FAILED"
     cloud("cloudformation").delete_change_set(StackName="s", ChangeSetName="c")
     topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
-    found = cloud.change_set(TemplateBody=cloud.template(**topic))
-    names = [each["ResourceChange"]["LogicalResourceId"] for each in found["Changes"]]
+    answer = cloud.change_set(TemplateBody=cloud.template(**topic))
+    names = [change["ResourceChange"]["LogicalResourceId"] for change in answer["Changes"]]
     assert names == ["Child", "Logs", "Topic"]
     cloud("cloudformation").delete_change_set(StackName="s", ChangeSetName="c")
     cloud.change_set(mode=None, TemplateBody=cloud.template(**topic))

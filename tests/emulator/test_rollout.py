@@ -96,12 +96,15 @@ class Cluster:
         return self("ecs").describe_services(cluster="c", services=["web"])["services"][0]
 
     def counts(self):
-        found = self.service()
-        return found["desiredCount"], found["pendingCount"], found["runningCount"]
+        answer = self.service()
+        return answer["desiredCount"], answer["pendingCount"], answer["runningCount"]
 
     def deployments(self):
         keys = ("status", "rolloutState", "pendingCount", "runningCount", "failedTasks")
-        return [tuple(each.get(key) for key in keys) for each in self.service()["deployments"]]
+        return [
+            tuple(deployment.get(key) for key in keys)
+            for deployment in self.service()["deployments"]
+        ]
 
     def messages(self):
         return [event["message"] for event in reversed(self.service()["events"])]
@@ -114,12 +117,12 @@ class Cluster:
 
     def running_images(self):
         tasks = [task for task in self.tasks() if task["lastStatus"] == "RUNNING"]
-        found = {task["taskDefinitionArn"] for task in tasks}
+        arns = {task["taskDefinitionArn"] for task in tasks}
         definitions = [
             self("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
-            for arn in found
+            for arn in arns
         ]
-        return [each["containerDefinitions"][0]["image"] for each in definitions]
+        return [definition["containerDefinitions"][0]["image"] for definition in definitions]
 
 
 @pytest.fixture
@@ -192,7 +195,7 @@ def test_scaling_keeps_the_deployment(cluster):
     assert cluster.service()["deployments"][0]["id"] == before
 
 
-def test_an_image_that_is_not_there_trips_the_breaker_and_all_returns(cluster):
+def test_missing_image_trips_breaker_and_rolls_back(cluster):
     good = cluster.push()
     assert cluster.deploy(good, breaker=False) == "CREATE_COMPLETE"
     missing = f"{HOST}/web@sha256:{'0' * 64}"
@@ -214,7 +217,7 @@ def test_an_image_that_is_not_there_trips_the_breaker_and_all_returns(cluster):
     )
 
 
-def test_the_breaker_returns_to_the_last_good_deployment_by_itself(slow):
+def test_breaker_rolls_back_to_last_completed_deployment(slow):
     slow.deploy(slow.push(), breaker=True)
     slow.time.now += 10
     good = slow.service()["deployments"][0]["id"]
@@ -229,7 +232,7 @@ def test_the_breaker_returns_to_the_last_good_deployment_by_itself(slow):
     assert slow.counts() == (2, 0, 2)
 
 
-def test_a_creation_whose_tasks_do_not_start_fails(cluster):
+def test_creation_fails_where_tasks_do_not_start(cluster):
     assert cluster.deploy(f"{HOST}/nothing:1", breaker=True) == "ROLLBACK_COMPLETE"
     assert cluster.reason("CREATE_FAILED").startswith(HANDLED)
 
@@ -246,7 +249,7 @@ def test_a_creation_whose_tasks_do_not_start_fails(cluster):
         ),
     ],
 )
-def test_a_secret_without_the_key_keeps_tasks_from_starting(cluster, value, selector, reason):
+def test_missing_secret_key_keeps_tasks_from_starting(cluster, value, selector, reason):
     arn = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:app-abcdef"
     if value is not None:
         arn = cluster("secretsmanager").create_secret(Name="app", SecretString=value)["ARN"]
@@ -262,12 +265,12 @@ def test_a_secret_without_the_key_keeps_tasks_from_starting(cluster, value, sele
     assert stopped.endswith(reason)
 
 
-def test_a_parameter_that_is_not_there_does_so_too(cluster):
+def test_missing_parameter_keeps_tasks_from_starting(cluster):
     assert cluster.deploy(secret="/nothing", breaker=True) == "ROLLBACK_COMPLETE"
     assert cluster.tasks()[0]["stoppedReason"].endswith("invalid ssm parameters: /nothing")
 
 
-def test_a_service_becomes_stable_once_the_secret_is_mended(slow):
+def test_service_stabilizes_after_secret_is_corrected(slow):
     arn = slow("secretsmanager").create_secret(Name="app", SecretString="{}")["ARN"]
     slow.deploy(secret=f"{arn}:KEY::", count=1, breaker=True)
     slow.time.now += 15
@@ -277,7 +280,7 @@ def test_a_service_becomes_stable_once_the_secret_is_mended(slow):
     assert slow.status() == "CREATE_COMPLETE"
 
 
-def test_without_a_breaker_cloudformation_waits_its_time():
+def test_without_breaker_cloudformation_waits_three_hours():
     table = {("AWS::ECS::Task", "fail"): 60.0, ("AWS::ECS::Service", "stabilize"): 10_800.0}
     with Cluster(latency=lambda type_, operation: table.get((type_, operation), 0.0)) as cluster:
         cluster.deploy(f"{HOST}/nothing:1", count=1)
@@ -299,7 +302,7 @@ def test_a_cancelled_update_ends_the_rollout(slow):
     assert slow.counts() == (2, 0, 2)
 
 
-def test_images_need_not_be_there_on_request():
+def test_tasks_start_without_image_where_pulls_are_off():
     with Cluster(pulls=False) as cluster:
         assert cluster.deploy(f"{HOST}/nothing:1", breaker=True) == "CREATE_COMPLETE"
         cluster("cloudformation").delete_stack(StackName="s")
@@ -338,27 +341,27 @@ class Connected(Cluster):
         }
 
     def targets(self):
-        found = self("elbv2").describe_target_health(TargetGroupArn=self.group)[
+        answer = self("elbv2").describe_target_health(TargetGroupArn=self.group)[
             "TargetHealthDescriptions"
         ]
         return {
-            each["Target"]["Id"]: (each["Target"]["Port"], each["TargetHealth"]["State"])
-            for each in found
+            target["Target"]["Id"]: (target["Target"]["Port"], target["TargetHealth"]["State"])
+            for target in answer
         }
 
     def instances(self):
-        found = self("servicediscovery").list_instances(ServiceId=self.registry["Id"])["Instances"]
-        return {each["Id"]: each["Attributes"]["AWS_INSTANCE_IPV4"] for each in found}
+        answer = self("servicediscovery").list_instances(ServiceId=self.registry["Id"])["Instances"]
+        return {instance["Id"]: instance["Attributes"]["AWS_INSTANCE_IPV4"] for instance in answer}
 
     def addresses(self):
         details = {
             task["taskArn"].rpartition("/")[2]: {
-                each["name"]: each["value"] for each in task["attachments"][0]["details"]
+                detail["name"]: detail["value"] for detail in task["attachments"][0]["details"]
             }
             for task in self.tasks()
             if task["lastStatus"] == "RUNNING"
         }
-        return {task: each["privateIPv4Address"] for task, each in details.items()}
+        return {task: detail["privateIPv4Address"] for task, detail in details.items()}
 
 
 @pytest.fixture
@@ -426,7 +429,7 @@ def test_tasks_are_listed_by_service_and_status(cluster):
     listed = {
         name: ecs.list_tasks(cluster="c", serviceName=name)["taskArns"] for name in ("web", "other")
     }
-    assert [len(each) for each in listed.values()] == [2, 1]
+    assert [len(arns) for arns in listed.values()] == [2, 1]
     assert not set(listed["web"]) & set(listed["other"])
     assert ecs.list_tasks(cluster="c", serviceName="web", desiredStatus="STOPPED")["taskArns"] == []
     assert len(ecs.list_tasks(cluster="c", family="web")["taskArns"]) == 3
@@ -438,7 +441,7 @@ def test_tasks_are_listed_by_service_and_status(cluster):
             ecs.list_tasks(**wrong)
 
 
-def test_stopped_tasks_say_why_by_container(cluster):
+def test_stopped_tasks_have_reasons_by_container(cluster):
     cluster.deploy(f"{HOST}/web:9", count=1, breaker=True)
     task = cluster.tasks()[0]
     (container,) = task["containers"]
@@ -473,7 +476,7 @@ def test_clients_change_services_through_ecs(cluster):
     assert ecs.list_tasks(cluster="c")["taskArns"] == []
 
 
-def test_a_scalable_target_brings_its_service_into_its_bounds(cluster):
+def test_scalable_target_scales_service_into_bounds(cluster):
     cluster.deploy(count=1)
     target = {
         "ResourceId": "service/c/web",
@@ -506,7 +509,7 @@ def test_a_scalable_target_brings_its_service_into_its_bounds(cluster):
     assert cluster.counts() == (2, 0, 2)
 
 
-def test_a_client_that_scales_to_zero_lets_a_stack_go_on(slow):
+def test_scaling_to_zero_completes_waiting_stack(slow):
     slow.deploy(f"{HOST}/web:9", count=2)
     slow.time.now += 15
     assert slow.status() == "CREATE_IN_PROGRESS"
@@ -514,7 +517,7 @@ def test_a_client_that_scales_to_zero_lets_a_stack_go_on(slow):
     assert slow.status() == "CREATE_COMPLETE"
 
 
-def test_service_deployments_are_kept(slow):
+def test_service_deployments_are_recorded(slow):
     slow.deploy()
     slow.time.now += 10
     slow.deploy(f"{HOST}/web:9", breaker=True, verb="update")
@@ -530,13 +533,15 @@ def test_service_deployments_are_kept(slow):
     arns = [running["serviceDeploymentArn"], "arn:aws:ecs:x:1:service-deployment/c/web/none"]
     told = ecs.describe_service_deployments(serviceDeploymentArns=arns)
     assert told["failures"] == [{"arn": arns[1], "reason": "MISSING"}]
-    (found,) = told["serviceDeployments"]
-    assert found["status"] == "ROLLBACK_SUCCESSFUL"
-    assert found["statusReason"] == "ECS deployment circuit breaker: tasks failed to start."
+    (deployment,) = told["serviceDeployments"]
+    assert deployment["status"] == "ROLLBACK_SUCCESSFUL"
+    assert deployment["statusReason"] == "ECS deployment circuit breaker: tasks failed to start."
     only = ecs.list_service_deployments(cluster="c", service="web", status=["SUCCESSFUL"])[
         "serviceDeployments"
     ]
-    assert [each["serviceDeploymentArn"] for each in only][-1] == first["serviceDeploymentArn"]
+    assert [deployment["serviceDeploymentArn"] for deployment in only][-1] == first[
+        "serviceDeploymentArn"
+    ]
 
 
 def test_a_stopped_service_deployment_rolls_back_and_fails_the_stack(slow):

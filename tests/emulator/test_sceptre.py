@@ -82,7 +82,9 @@ def cloud():
 
 
 def stacks(client):
-    return {each["StackName"]: each["StackStatus"] for each in client.describe_stacks()["Stacks"]}
+    return {
+        stack["StackName"]: stack["StackStatus"] for stack in client.describe_stacks()["Stacks"]
+    }
 
 
 def test_sceptre_launches_updates_and_deletes(sceptre, cloud, tmp_path: Path):
@@ -101,9 +103,11 @@ def test_sceptre_launches_updates_and_deletes(sceptre, cloud, tmp_path: Path):
         return done.stdout + done.stderr
 
     run("launch", "-y", "dev")
-    found = stacks(cloud("cloudformation"))
-    inner = next(name for name in found if name.startswith("shop-dev-app-work-Inner-"))
-    assert found == dict.fromkeys(["shop-dev-base", "shop-dev-app-work", inner], "CREATE_COMPLETE")
+    statuses = stacks(cloud("cloudformation"))
+    inner = next(name for name in statuses if name.startswith("shop-dev-app-work-Inner-"))
+    assert statuses == dict.fromkeys(
+        ["shop-dev-base", "shop-dev-app-work", inner], "CREATE_COMPLETE"
+    )
 
     run("launch", "-y", "dev")
     assert set(stacks(cloud("cloudformation")).values()) == {"CREATE_COMPLETE"}, (
@@ -115,7 +119,7 @@ def test_sceptre_launches_updates_and_deletes(sceptre, cloud, tmp_path: Path):
     run("launch", "-y", "dev")
     assert stacks(cloud("cloudformation"))["shop-dev-base"] == "UPDATE_COMPLETE"
     assert [
-        each["TopicArn"].rpartition(":")[2] for each in cloud("sns").list_topics()["Topics"]
+        topic["TopicArn"].rpartition(":")[2] for topic in cloud("sns").list_topics()["Topics"]
     ] == ["sport"]
     assert stacks(cloud("cloudformation"))["shop-dev-app-work"] == "UPDATE_COMPLETE"
 

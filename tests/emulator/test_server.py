@@ -65,7 +65,7 @@ def test_clients_follow_pages(client):
     assert [len(page["StackResourceSummaries"]) for page in pages] == [2, 2, 1]
 
 
-def test_errors_are_what_clients_expect(client):
+def test_errors_are_parsed_by_clients(client):
     cloudformation = client("cloudformation")
     with pytest.raises(ClientError) as caught:
         cloudformation.describe_stacks(StackName="no")
@@ -95,13 +95,13 @@ def test_errors_are_what_clients_expect(client):
         ("Action=ListStacks&StackStatusFilter=", 200, "<ListStacksResponse"),
     ],
 )
-def test_malformed_requests_do_not_stop_it(server, body, status, text):
-    found, answer = post(server, body)
-    assert (found, text in answer) == (status, True), answer
+def test_malformed_requests_do_not_stop_server(server, body, status, text):
+    code, answer = post(server, body)
+    assert (code, text in answer) == (status, True), answer
     assert post(server, "Action=ListStacks")[0] == 200
 
 
-def test_a_mistake_of_ours_is_an_answer_too():
+def test_defect_is_answered_as_internal_failure():
     class Broken(LocalCloudFormation):
         def call(self, action, arguments):
             raise ZeroDivisionError("oops")
@@ -112,7 +112,7 @@ def test_a_mistake_of_ours_is_an_answer_too():
 
 
 @pytest.mark.parametrize(
-    ("url", "found"),
+    ("url", "bucket_key"),
     [
         ("s3://b/k/l", ("b", "k/l")),
         ("https://b.s3.us-east-2.amazonaws.com/k/l%20m", ("b", "k/l m")),
@@ -122,8 +122,8 @@ def test_a_mistake_of_ours_is_an_answer_too():
         ("http://127.0.0.1:5000/b/k/l", ("b", "k/l")),
     ],
 )
-def test_addresses_of_templates(url, found):
-    assert bucket_and_key(url) == found
+def test_bucket_and_key_of_template_urls(url, bucket_key):
+    assert bucket_and_key(url) == bucket_key
 
 
 def test_requests_are_parsed_by_the_shapes_of_the_service():
@@ -183,7 +183,7 @@ with ThreadPoolExecutor(8) as pool:
 @pytest.mark.parametrize(
     "script", [WHILE_IT_READS, AT_ONCE], ids=["reset while it reads ahead", "one key put at once"]
 )
-def test_threads_do_not_meet_within_moto(script):
+def test_moto_is_safe_between_threads(script):
     """A process of its own, as moto's code is read, and its state held, once in a process."""
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False

@@ -371,14 +371,14 @@ def stack(aws):
     )
     if not aws.whole:
         RunningEmulator(0, aws.url).admin("reset")
-        found = aws.deploy(EVERYTHING)
-        assert found["StackStatus"] == "CREATE_COMPLETE", aws.reasons()
+        answer = aws.deploy(EVERYTHING)
+        assert answer["StackStatus"] == "CREATE_COMPLETE", aws.reasons()
         aws.whole = True
     resources = aws("cloudformation").describe_stack_resources(StackName="all")["StackResources"]
-    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+    return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
 
 
-def test_storage_is_there(aws, stack):
+def test_storage_exists_in_services(aws, stack):
     s3 = aws("s3")
     assert s3.get_bucket_versioning(Bucket="things")["Status"] == "Enabled"
     assert s3.get_bucket_tagging(Bucket="things")["TagSet"] == [{"Key": "k", "Value": "v"}]
@@ -428,13 +428,15 @@ def test_secrets_have_values(aws, stack):
     assert len(value("Made")) == 12
 
 
-def test_the_network_is_there(aws, stack):
+def test_network_exists_in_services(aws, stack):
     ec2 = aws("ec2")
     subnet = ec2.describe_subnets(SubnetIds=[stack["SubnetA"]])["Subnets"][0]
     assert (subnet["VpcId"], subnet["AvailabilityZone"]) == (stack["Vpc"], "us-east-2a")
     table = ec2.describe_route_tables(RouteTableIds=[stack["Routes"]])["RouteTables"][0]
     assert stack["Gateway"] in [route.get("GatewayId") for route in table["Routes"]]
-    assert stack["Routed"] in [each["RouteTableAssociationId"] for each in table["Associations"]]
+    assert stack["Routed"] in [
+        association["RouteTableAssociationId"] for association in table["Associations"]
+    ]
     assert (
         ec2.describe_security_groups(GroupIds=[stack["Group"]])["SecurityGroups"][0]["VpcId"]
         == stack["Vpc"]
@@ -453,7 +455,7 @@ def test_the_network_is_there(aws, stack):
     assert access["AccessPointId"] == stack["Access"]
 
 
-def test_services_are_there(aws, stack):
+def test_ecs_services_exist_in_services(aws, stack):
     ecs = aws("ecs")
     task = ecs.describe_task_definition(taskDefinition=stack["Task"])["taskDefinition"]
     assert (task["cpu"], task["memory"], task["networkMode"]) == ("256", "512", "awsvpc")
@@ -479,10 +481,10 @@ def test_services_are_there(aws, stack):
 def rules(aws, group):
     """``direction port peer`` of each rule of a group."""
     filters = [{"Name": "group-id", "Values": [group]}]
-    found = aws("ec2").describe_security_group_rules(Filters=filters)["SecurityGroupRules"]
+    group_rules = aws("ec2").describe_security_group_rules(Filters=filters)["SecurityGroupRules"]
     peers = {
         rule["SecurityGroupRuleId"]: rule.get("CidrIpv4") or rule["ReferencedGroupInfo"]["GroupId"]
-        for rule in found
+        for rule in group_rules
     }
     return {
         (
@@ -491,19 +493,19 @@ def rules(aws, group):
             r.get("FromPort"),
             peers[r["SecurityGroupRuleId"]],
         )
-        for r in found
+        for r in group_rules
     }
 
 
 def test_security_groups_have_their_rules(aws, stack):
-    found = rules(aws, stack["Open"])
+    group_rules = rules(aws, stack["Open"])
     inline = {("in", 80, "0.0.0.0/0"), ("out", 443, "10.0.0.0/16")}
-    assert {rule[1:] for rule in found} == inline | {
+    assert {rule[1:] for rule in group_rules} == inline | {
         ("in", 8080, stack["Group"]),
         ("out", 53, stack["Group"]),
     }
     assert {(stack["Inwards"], 8080), (stack["Outwards"], 53)} <= {
-        (rule[0], rule[2]) for rule in found
+        (rule[0], rule[2]) for rule in group_rules
     }
     assert {rule[1:] for rule in rules(aws, stack["Group"])} == {("out", -1, "0.0.0.0/0")}
     endpoint = aws("ec2").describe_vpc_endpoints(VpcEndpointIds=[stack["Endpoint"]])[
@@ -512,7 +514,7 @@ def test_security_groups_have_their_rules(aws, stack):
     assert endpoint["RouteTableIds"] == [stack["Routes"]]
 
 
-def test_names_are_found(aws, stack):
+def test_cloud_map_services_are_discovered(aws, stack):
     names = aws("servicediscovery")
     namespace = names.get_namespace(Id=stack["Names"])["Namespace"]
     assert (namespace["Name"], namespace["Type"]) == ("euglena.test", "DNS_PRIVATE")
@@ -521,19 +523,19 @@ def test_names_are_found(aws, stack):
     assert service["DnsConfig"]["DnsRecords"] == [{"Type": "A", "TTL": 10}]
 
 
-def test_functions_are_there(aws, stack):
+def test_functions_exist_in_services(aws, stack):
     functions = aws("lambda")
-    found = functions.get_function(FunctionName="count")
-    assert found["Configuration"]["Environment"]["Variables"] == {"WHAT": "things"}
-    assert found["Tags"]["k"] == "v"
-    assert found["Concurrency"]["ReservedConcurrentExecutions"] == 1
+    function = functions.get_function(FunctionName="count")
+    assert function["Configuration"]["Environment"]["Variables"] == {"WHAT": "things"}
+    assert function["Tags"]["k"] == "v"
+    assert function["Concurrency"]["ReservedConcurrentExecutions"] == 1
     policy = json.loads(functions.get_policy(FunctionName="count")["Policy"])
     assert policy["Statement"][0]["Principal"] == {"Service": "events.amazonaws.com"}
     targets = aws("events").list_targets_by_rule(Rule="tick")["Targets"]
-    assert targets == [{"Id": "count", "Arn": found["Configuration"]["FunctionArn"]}]
+    assert targets == [{"Id": "count", "Arn": function["Configuration"]["FunctionArn"]}]
 
 
-def test_scaling_and_watching_are_there(aws, stack):
+def test_scaling_and_alarms_exist_in_services(aws, stack):
     policy = aws("application-autoscaling").describe_scaling_policies(ServiceNamespace="ecs")[
         "ScalingPolicies"
     ][0]
@@ -600,7 +602,7 @@ def test_an_update_reaches_the_service_and_a_refusal_fails_it(aws, stack):
     assert "HandlerErrorCode: AlreadyExists" in aws.reasons()[0]
 
 
-def test_nothing_is_left_after_deletion(aws, stack):
+def test_deletion_removes_resources_from_services(aws, stack):
     aws.whole = False
     aws("cloudformation").delete_stack(StackName="all")
     alive = [s["StackName"] for s in aws("cloudformation").describe_stacks()["Stacks"]]
@@ -620,7 +622,7 @@ def test_nothing_is_left_after_deletion(aws, stack):
     assert [r["repositoryName"] for r in aws("ecr").describe_repositories()["repositories"]] == []
 
 
-def test_everyone_is_in_the_emulators_account(aws):
+def test_callers_are_in_the_emulators_account(aws):
     aws.whole = False  # moto's state is the process's, and another emulator begins with none
     with Server(EmulatorSettings(Pseudo(region=REGION, account_id="777788889999"))) as server:
         other = Aws(server.url)
@@ -656,11 +658,11 @@ def test_values_come_from_the_parameter_store_and_secrets(aws):
     cloudformation = aws("cloudformation")
     cloudformation.create_stack(StackName="values", TemplateBody=json.dumps(template))
     cloudformation.get_waiter("stack_create_complete").wait(StackName="values")
-    found = [
+    result = [
         aws("secretsmanager").get_secret_value(SecretId=n)["SecretString"]
         for n in ("one", "two", "three")
     ]
-    assert found == ["u", '{"user": "u", "n": 5}', "web:9:web:9-5"]
+    assert result == ["u", '{"user": "u", "n": 5}', "web:9:web:9-5"]
     events = cloudformation.describe_stack_events(StackName="values")["StackEvents"]
     assert any(name in event.get("ResourceProperties", "") for event in events)
 
@@ -679,7 +681,7 @@ def test_values_come_from_the_parameter_store_and_secrets(aws):
         ("{{resolve:secretsmanager:nothing}}", "Secrets Manager can't find the specified secret."),
     ],
 )
-def test_values_that_are_not_there_fail_the_resource(aws, value, reason):
+def test_missing_dynamic_values_fail_the_resource(aws, value, reason):
     if "gap" in value:
         aws("secretsmanager").create_secret(Name="gap", SecretString="{}")
     name = "bad-" + "".join(char for char in value if char.isalnum())

@@ -207,16 +207,16 @@ def drifted(aws):
     cloudformation = aws("cloudformation")
     detection = cloudformation.detect_stack_drift(StackName="all")["StackDriftDetectionId"]
     cloudformation.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
-    found = cloudformation.describe_stack_resource_drifts(StackName="all")["StackResourceDrifts"]
-    assert {each["ResourceType"] for each in found} == set(READERS)
+    drifts = cloudformation.describe_stack_resource_drifts(StackName="all")["StackResourceDrifts"]
+    assert {drift["ResourceType"] for drift in drifts} == set(READERS)
     return [
-        (each["LogicalResourceId"], difference["PropertyPath"])
-        for each in found
-        for difference in each["PropertyDifferences"]
+        (resource["LogicalResourceId"], difference["PropertyPath"])
+        for resource in drifts
+        for difference in resource["PropertyDifferences"]
     ]
 
 
-def test_neither_a_creation_nor_an_update_is_drift(aws):
+def test_creation_and_update_cause_no_drift(aws):
     assert aws.deploy(everything(True))["StackStatus"] == "CREATE_COMPLETE", aws.reasons()
     assert drifted(aws) == []
     secrets = aws("secretsmanager")
@@ -232,7 +232,7 @@ def test_neither_a_creation_nor_an_update_is_drift(aws):
             made[key] for key in ("VersionId", "SecretString")
         ]
         attached = aws("iam").list_attached_role_policies(RoleName="r")["AttachedPolicies"]
-        assert [each["PolicyArn"] for each in attached] == ([READ_ONLY] if first else [])
+        assert [policy["PolicyArn"] for policy in attached] == ([READ_ONLY] if first else [])
     fewer = everything(True) | {
         "Logs": resource("Logs::LogGroup", {"LogGroupName": "/web"}),
         "Bucket": resource("S3::Bucket", {"BucketName": "things"}),
@@ -246,7 +246,7 @@ def test_neither_a_creation_nor_an_update_is_drift(aws):
         aws("s3").get_bucket_tagging(Bucket="things")
 
 
-def test_what_aws_does_not_manage_cannot_be_attached(aws):
+def test_unknown_managed_policy_cannot_be_attached(aws):
     role = {
         "AssumeRolePolicyDocument": TRUST,
         "ManagedPolicyArns": ["arn:aws:iam::aws:policy/NoSuchPolicy"],
@@ -254,7 +254,7 @@ def test_what_aws_does_not_manage_cannot_be_attached(aws):
     cloudformation = aws("cloudformation")
     aws.deploy({"Role": resource("IAM::Role", role)}, name="wrong")
     events = cloudformation.describe_stack_events(StackName="wrong")["StackEvents"]
-    reasons = [each.get("ResourceStatusReason", "") for each in events]
+    reasons = [event.get("ResourceStatusReason", "") for event in events]
     assert any(
-        "Policy arn:aws:iam::aws:policy/NoSuchPolicy does not exist" in each for each in reasons
+        "Policy arn:aws:iam::aws:policy/NoSuchPolicy does not exist" in reason for reason in reasons
     ), reasons
