@@ -30,7 +30,7 @@ from ..core import (
     scalar_data,
     template_data,
 )
-from .layout import Replacement, replace_text, set_blank_lines
+from .layout import TextReplacement, replace_text, set_blank_lines
 from .provenance import strip_provenance
 from .quoting import (
     UNPRINTABLE,
@@ -178,7 +178,7 @@ class _Writer:
         self._text = text
         self._printed = printed
         self._json = json_style
-        self._replacements: list[Replacement] = []
+        self._replacements: list[TextReplacement] = []
         self.problems: list[Problem] = []
 
     def write(self, node: yaml.Node, place: _Place) -> Any:
@@ -358,7 +358,7 @@ class _Writer:
             TOKEN.finditer(self._text, start, end), values, items, strict=True
         ):
             self._replacements.append(
-                Replacement(match.start(), match.end(), value, item.parameters)
+                TextReplacement(match.start(), match.end(), value, item.parameters)
             )
 
     def _replace(self, node: yaml.ScalarNode, written: str, items: Sequence[Printed]) -> None:
@@ -367,12 +367,12 @@ class _Writer:
             prefix = _PREFIX.match(self._text[start:end])
             start += len(prefix[0]) if prefix else 0
         parameters = tuple(dict.fromkeys([path for item in items for path in item.parameters]))
-        self._replacements.append(Replacement(start, end, written, parameters))
+        self._replacements.append(TextReplacement(start, end, written, parameters))
 
     def _report(self, code: str, message: str, item: Printed, hint: str = "") -> None:
         self.problems.append(Problem(code, message, item.origin, hint))
 
-    def list_replacements(self) -> list[Replacement]:
+    def list_replacements(self) -> list[TextReplacement]:
         """Return the replacements of scalars, and of values in comments, which are put on one
         line."""
         done = sorted(self._replacements, key=lambda replacement: replacement.start)
@@ -387,7 +387,7 @@ class _Writer:
             )
             comment = " ".join(UNPRINTABLE.sub(" ", shown).split())
             self._replacements.append(
-                Replacement(match.start(), match.end(), comment, item.parameters)
+                TextReplacement(match.start(), match.end(), comment, item.parameters)
             )
         return sorted(self._replacements, key=lambda replacement: replacement.start)
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from ..core import ParameterPath
 
 
-class Replacement(Struct, frozen=True):
+class TextReplacement(Struct, frozen=True):
     """Text to put in place of ``[start, end)`` of the source, and the parameters printed in it."""
 
     start: int
@@ -28,13 +28,13 @@ class SourceLine(Struct, frozen=True):
     parameters: tuple[ParameterPath, ...] = ()
 
 
-def replace_text(text: str, replacements: Sequence[Replacement]) -> Iterator[SourceLine]:
+def replace_text(text: str, replacements: Sequence[TextReplacement]) -> Iterator[SourceLine]:
     """Yield the lines of ``text`` with the replacements made, which are sorted and do not
     overlap."""
     current, source = "", 0
     parameters: dict[ParameterPath, None] = {}
     here, cursor = 0, 0
-    for replacement in [*replacements, Replacement(len(text), len(text), "")]:
+    for replacement in [*replacements, TextReplacement(len(text), len(text), "")]:
         kept = text[cursor : replacement.start]
         for is_new, part in ((False, kept), (True, replacement.text)):
             if is_new:

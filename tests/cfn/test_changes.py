@@ -644,6 +644,23 @@ def test_aws_reports_a_replacement_through_an_output_that_stays():
     assert (str(change.replacement), change.real, found["Two"].real) == ("False", False, False)
 
 
+def test_reference_to_a_falsely_replaced_resource_is_known_after_apply():
+    """AWS takes the consumer for replaced, so it cannot know the value of a reference to it."""
+    following = stack(
+        {"T": topic(TopicName={"Ref": "P"}), "U": topic(DisplayName={"Ref": "T"})},
+        Parameters={"P": {"Type": "String"}},
+        physical={"T": "arn:old"},
+    )
+    sides = (
+        stack(ROOT, nested={"One": child, "Two": following, "Three": OTHER})
+        for child in (producer("a"), producer("a", DisplayName="new"))
+    )
+    predicted = {change.logical_id: change for change in changes(*sides)["Two"].nested.changes}
+    details = [(detail.source, detail.cause, detail.after) for detail in predicted["U"].details]
+    assert ("ResourceReference", "T", KNOWN_AFTER_APPLY) in details
+    assert not predicted["U"].real
+
+
 def test_template_urls_and_given_values_are_direct_changes():
     after = ROOT | {"Three": nested(url="other.yaml")}
     (change,) = predict_changes(root(producer("a")), root(producer("a"), after)).to_api()

@@ -114,6 +114,9 @@ def test_counts_and_messages_are_told_when_they_are_new(ecs, rollouts):
     assert (first.address, first.desired, first.running, first.pending) == ("app/web:Web", 2, 0, 1)
     assert first.messages == ("has started 1 tasks: (task 1).",)
     assert rollouts.look() == []
+    ecs.says("has reached a steady state.")
+    (message,) = rollouts.look()  # with the counts of before
+    assert (message.running, message.messages) == (0, ("has reached a steady state.",))
     ecs.running = 1
     (second,) = rollouts.look()
     assert (second.running, second.messages) == (1, ())
