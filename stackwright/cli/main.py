@@ -1,4 +1,4 @@
-"""The command line: which module has which verb, and how a command ends.
+"""The command line: its help, and how a command ends.
 
 Data goes to stdout, everything else to stderr. Exit 0: success; 1: any problem; 2: changes, where
 --detailed-exitcode asks; 130: interrupted.
@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
@@ -32,54 +32,7 @@ from .debug import DEBUG
 from .examples import describe_notes
 from .options import completion_variable
 from .output import show_report
-
-GROUPS: Mapping[str, Mapping[str, str]] = {
-    "Change": {
-        "render": "render",
-        "lint": "render",
-        "diff": "render",
-        "plan": "deploy",
-        "deploy": "deploy",
-        "rollback": "deploy",
-    },
-    "See": {
-        "status": "status",
-        "verify": "verify",
-        "history": "status",
-        "events": "verify",
-        "outputs": "status",
-        "drift": "verify",
-    },
-    "Recover": {
-        "watch": "recover",
-        "repair": "recover",
-        "import": "maintain",
-        "prune": "maintain",
-        "destroy": "recover",
-    },
-    "Project": {
-        "new": "project",
-        "init": "project",
-        "params": "explain",
-        "explain": "explain",
-        "graph": "explain",
-        "package": "package",
-        "images": "images",
-        "secrets": "secrets",
-        "preflight": "pipeline",
-        "permissions": "pipeline",
-        "taskcat": "pipeline",
-        "rehearse": "rehearse",
-        "emulator": "emulator",
-        "doctor": "project",
-        "docs": "project",
-        "completion": "project",
-    },
-}
-"""Group of --help -> its verbs -> the module whose ``VERBS`` has the verb; a module is imported
-when one of its verbs is asked for."""
-
-_MODULES = {verb: module for verbs in GROUPS.values() for verb, module in verbs.items()}
+from .verbs import GROUPS, MODULES
 
 _EXAMPLES = """\
 Examples:
@@ -109,13 +62,13 @@ class VerbGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names of all verbs, in the order of ``--help``."""
-        return list(_MODULES)
+        return list(MODULES)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - same
         """Return the verb of that name, or None."""
-        if cmd_name not in _MODULES:
+        if cmd_name not in MODULES:
             return None
-        verbs: Sequence[click.Command] = import_module(f".{_MODULES[cmd_name]}", __package__).VERBS
+        verbs: Sequence[click.Command] = import_module(f".{MODULES[cmd_name]}", __package__).VERBS
         verb = next(verb for verb in verbs if verb.name == cmd_name)
         _add_notes(verb, cmd_name)
         return verb
@@ -125,15 +78,15 @@ class VerbGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the verb and its arguments; for an unknown one, raise an error that names the
         closest."""
-        if not ctx.resilient_parsing and not args[0].startswith("-") and args[0] not in _MODULES:
-            close = difflib.get_close_matches(args[0], _MODULES, 1)
+        if not ctx.resilient_parsing and not args[0].startswith("-") and args[0] not in MODULES:
+            close = difflib.get_close_matches(args[0], MODULES, 1)
             hint = f"did you mean {close[0]}?" if close else "--help lists the verbs"
             ctx.fail(f"there is no verb {args[0]!r}; {hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the verbs by group, and the examples."""
-        width = max(map(len, _MODULES))
+        width = max(map(len, MODULES))
         for title, verbs in GROUPS.items():
             rows = [(name.ljust(width), _short_help(self, ctx, name)) for name in verbs]
             with formatter.section(title):

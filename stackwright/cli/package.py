@@ -69,7 +69,7 @@ def _render(options: Options, *, no_lint: bool) -> Rendering:
 
 
 def _upload(bundle: Bundle, config: Config) -> str:
-    """Upload, with a progress bar on a terminal; returns how many were uploaded or there already."""
+    """Upload, with a progress bar on a terminal; returns the number of each kind of transfer."""
     from rich.progress import Progress
 
     from ..artifacts import Transfer, upload_bundle

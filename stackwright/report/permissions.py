@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..core import InputError
+from ..core import InputError, command_line
 from ..preflight import PATH, REPOSITORY, AllowStatement, Permissions, Role
 
 SESSION_SECONDS = 7_200
@@ -172,9 +172,10 @@ def permissions_page(permissions: Permissions) -> str:
         for role in permissions.roles
     )
     stack = f"{permissions.roles[0].name.rpartition('-')[0]}-roles"
+    create = command_line(f"permissions --env {permissions.environment}")
     return f"""# Roles that deploy {permissions.environment}
 
-Printed by `python render.py permissions --env ENV --format markdown` from the resource types and
+Printed by `{create} --format markdown` from the resource types and
 names in the templates. [pipeline.md](pipeline.md) shows how a pipeline uses the roles, and
 [decisions/0030](decisions/0030-three-roles-deploy.md) why there are three.
 
@@ -199,7 +200,7 @@ GitHub's identity provider must exist in the account, once for all repositories:
 ```console
 $ aws iam create-open-id-connect-provider --url https://token.actions.githubusercontent.com \\
     --client-id-list sts.amazonaws.com
-$ python render.py permissions --env {permissions.environment} > roles.yaml
+$ {create} > roles.yaml
 $ aws cloudformation deploy --stack-name {stack} --template-file roles.yaml \\
     --capabilities CAPABILITY_NAMED_IAM --parameter-overrides Repository=OWNER/NAME
 ```

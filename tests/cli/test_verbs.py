@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 import stackwright
-from stackwright.cli.main import GROUPS
+from stackwright.cli.verbs import GROUPS
 from stackwright.lint import catalogue
 from tests.support.projects import RENDER_PY, REPOSITORY, Project, files, small
 
