@@ -85,7 +85,7 @@ def delete_stack(
     root: str,
     *,
     token: str,
-    following: Follower | None = None,
+    follower: Follower | None = None,
     retain: Sequence[str] = (),
 ) -> Outcome:
     """Delete a root stack, its termination protection included, and follow that to its end.
@@ -98,7 +98,7 @@ def delete_stack(
         where the deletion goes on, but can no longer be followed.
     """
     if stack.status == "DELETE_IN_PROGRESS":
-        return attach_to_operation(stack, aws, root, following)
+        return attach_to_operation(stack, aws, root, follower)
     if stack.busy:
         hint = "follow it with the verb watch, and run this again when it has ended"
         raise DeployError.of("SW802", f"{stack.name} is in {stack.status}", hint=hint)
@@ -106,9 +106,7 @@ def delete_stack(
         aws.set_termination_protection(stack.id, enabled=False)
     last = aws.last_event(stack.id)
     aws.delete_stack(stack.id, token, retain)
-    return follow_operation(
-        stack.id, aws, root, since=last.id if last else None, following=following
-    )
+    return follow_operation(stack.id, aws, root, since=last.id if last else None, follower=follower)
 
 
 def order_deletions(lives: Sequence[LiveStack], aws: Aws) -> list[LiveStack]:
@@ -262,7 +260,7 @@ def destroy_root(
         root,
         stack.name,
         lambda follower: delete_stack(
-            stack, aws, root, token=new_token("destroy"), following=follower, retain=retain
+            stack, aws, root, token=new_token("destroy"), follower=follower, retain=retain
         ),
     )
     if not outcome.ok:

@@ -72,7 +72,7 @@ def continue_rollback(
     *,
     token: str,
     skip: Sequence[str] = (),
-    following: Follower | None = None,
+    follower: Follower | None = None,
 ) -> Outcome:
     """Bring a rollback to its end; ``skip`` holds addresses (``app/web:Service``), logical IDs, or
     names as the call takes them, of resources that stay as they are. Raises AwsError."""
@@ -84,7 +84,7 @@ def continue_rollback(
     else:
         aws.continue_rollback(state.stack.id, token, [names.get(each, each) for each in skip])
     return follow_operation(
-        state.stack.id, aws, state.root, since=last.id if last else None, following=following
+        state.stack.id, aws, state.root, since=last.id if last else None, follower=follower
     )
 
 
@@ -132,7 +132,7 @@ def recover_root(
         root,
         stack.name,
         lambda follower: continue_rollback(
-            state, aws, token=new_token("repair"), skip=skip, following=follower
+            state, aws, token=new_token("repair"), skip=skip, follower=follower
         ),
     )
 

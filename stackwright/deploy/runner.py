@@ -75,7 +75,7 @@ class OperationRunner:
                 plan,
                 self.environment.aws,
                 token=token,
-                following=follower,
+                follower=follower,
                 protect=self.environment.protects,
                 allowed=approvals.replace,
             ),

@@ -65,7 +65,7 @@ def app(title="a", **more):
 def deploy(account, texts, root="app", **rest):
     plan = account.plan(texts, root=root)
     return apply_plan(
-        plan, account.aws, token=f"t{account.time():.6f}", following=account.following, **rest
+        plan, account.aws, token=f"t{account.time():.6f}", follower=account.following, **rest
     )
 
 

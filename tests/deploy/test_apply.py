@@ -45,7 +45,7 @@ def deploy(account, texts, **rest):
         plan,
         account.aws,
         token=f"token-{account.time.now:.0f}",
-        following=account.following,
+        follower=account.following,
         **rest,
     )
 
@@ -81,9 +81,7 @@ def test_nothing_is_told_later_than_a_second_after_it_happened(account):
             late.append(account.time.now - time.timestamp())
 
     plan = account.plan(tree())
-    apply_plan(
-        plan, account.aws, token="t", following=replace(account.following, on_progress=watch)
-    )
+    apply_plan(plan, account.aws, token="t", follower=replace(account.following, on_progress=watch))
     assert max(late) <= 1.01
 
 
@@ -101,7 +99,7 @@ def test_quick_steps_are_told_quickly(monkeypatch):
             account.plan({"app": resources(T0=topic(), **chain)}),
             account.aws,
             token="t",
-            following=how,
+            follower=how,
         ).ok
         assert max(late) < 0.3
 
@@ -128,7 +126,7 @@ def test_the_first_cause_is_named_and_the_rollback_followed(account):
         return Location(f"templates/{stack}.yaml.j2", 3) if name == "C" else None
 
     outcome = apply_plan(
-        plan, account.aws, token="t", following=replace(account.following, locate=locate)
+        plan, account.aws, token="t", follower=replace(account.following, locate=locate)
     )
     assert (outcome.status, outcome.ok) == ("UPDATE_ROLLBACK_COMPLETE", False)
     cause = outcome.cause
@@ -160,7 +158,7 @@ def test_what_fails_in_the_rollback_is_told_besides(account):
     outcome = deploy(account, tree(a="new", b="new", c="new"))
     assert outcome.status == "UPDATE_ROLLBACK_FAILED"
     assert outcome.cause.address == "app/url-secrets/deep:C"
-    assert outcome.cause.details == ("then, while it was undone, app:A: not back either",)
+    assert outcome.cause.details == ("then, in the rollback, app:A: not back either",)
 
 
 def test_a_change_set_is_executed_once_although_the_answer_is_lost(account):
@@ -170,7 +168,7 @@ def test_a_change_set_is_executed_once_although_the_answer_is_lost(account):
             "drop", service="cloudformation", action="ExecuteChangeSet", times=1, after=True
         )
     )
-    outcome = apply_plan(plan, account.aws, token="t", following=account.following)
+    outcome = apply_plan(plan, account.aws, token="t", follower=account.following)
     assert outcome.ok
     assert [each.status for each in steps(account) if each.of_stack and each.stack == "app"] == [
         "CREATE_IN_PROGRESS", "CREATE_COMPLETE",
@@ -190,7 +188,7 @@ def test_a_change_set_that_was_executed_already_is_followed(account):
             refused.code = "InvalidChangeSetStatus"
             raise refused
 
-    assert apply_plan(account.plan(tree()), Twice(), token="t", following=account.following).ok
+    assert apply_plan(account.plan(tree()), Twice(), token="t", follower=account.following).ok
 
 
 def test_nothing_is_begun_where_nobody_answers(account, monkeypatch):
@@ -199,17 +197,17 @@ def test_nothing_is_begun_where_nobody_answers(account, monkeypatch):
     account.engine.fault(RequestFault("drop", service="cloudformation", action="ExecuteChangeSet"))
     began = account.time.now
     with pytest.raises(AwsError, match="no answer to cloudformation:ExecuteChangeSet"):
-        apply_plan(plan, account.aws, token="t", following=account.following)
+        apply_plan(plan, account.aws, token="t", follower=account.following)
     assert account.time.now - began == pytest.approx(120, abs=2)
     account.engine.clear_faults()
-    assert apply_plan(plan, account.aws, token="t", following=account.following).ok
+    assert apply_plan(plan, account.aws, token="t", follower=account.following).ok
 
 
 def test_a_change_set_that_is_gone_is_said_to_be(account):
     plan = account.plan(tree())
     account.aws.delete_change_set(plan.change_set)
     with pytest.raises(DeployError, match="cannot be executed any more") as refused:
-        apply_plan(plan, account.aws, token="t", following=account.following)
+        apply_plan(plan, account.aws, token="t", follower=account.following)
     assert refused.value.problems[0].code == "SW825"
     with pytest.raises(ValueError, match="has no change set"):
         apply_plan(replace(plan, change_set=None), account.aws, token="t")
@@ -220,7 +218,7 @@ def test_throttling_is_absorbed(account, action, monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     plan = account.plan(tree())
     account.engine.fault(RequestFault("throttle", service="cloudformation", action=action, every=3))
-    outcome = apply_plan(plan, account.aws, token="t", following=account.following)
+    outcome = apply_plan(plan, account.aws, token="t", follower=account.following)
     assert outcome.ok
     finals = [
         each.address
@@ -238,7 +236,7 @@ def test_credentials_that_expire_leave_word_how_to_go_on(account):
     account.engine.fault(expired)
     how = replace(account.following, watch="python render.py watch --env prod")
     with pytest.raises(AwsError, match="the operation continues in CloudFormation") as lost:
-        apply_plan(plan, account.aws, token="t", following=how)
+        apply_plan(plan, account.aws, token="t", follower=how)
     problem = lost.value.problems[0]
     assert problem.code == "SW824"
     assert problem.hint.endswith("then attach again: python render.py watch --env prod")
@@ -258,7 +256,7 @@ def test_patience_ends(account, monkeypatch):
     account.engine.fault(RequestFault("error", service="cloudformation"))
     began = account.time.now
     with pytest.raises(AwsError, match="lost contact with"):
-        follow_operation(plan.stack_id, account.aws, "app", following=account.following)
+        follow_operation(plan.stack_id, account.aws, "app", follower=account.following)
     assert account.time.now - began == pytest.approx(900, abs=5)
     assert len([each for each in account.told if isinstance(each, Notice)]) == 1
 
@@ -269,7 +267,7 @@ def test_a_stack_that_is_deleted_meanwhile(account):
     account.aws.delete_stack("news-app", "d")
     account.time.sleep(60)
     with pytest.raises(DeployError, match="cannot be executed"):
-        apply_plan(plan, account.aws, token="t", following=account.following)
+        apply_plan(plan, account.aws, token="t", follower=account.following)
 
 
 def test_attach_tells_of_the_operation_under_way_from_its_beginning(account):
@@ -290,7 +288,7 @@ def test_attach_tells_of_the_operation_under_way_from_its_beginning(account):
 
 def test_attach_has_nothing_to_tell_of_a_stack_under_review(account):
     account.plan(tree())
-    with pytest.raises(DeployError, match="nothing has happened"):
+    with pytest.raises(DeployError, match="has had no operation yet"):
         attach_to_operation(account.aws.stack("news-app"), account.aws, "app", account.following)
 
 
@@ -300,7 +298,7 @@ def test_a_deletion_is_followed_to_its_end(account):
     since = account.aws.last_event(stack.id)
     account.aws.delete_stack(stack.id, "d")
     outcome = follow_operation(
-        stack.id, account.aws, "app", since=since.id, following=account.following
+        stack.id, account.aws, "app", since=since.id, follower=account.following
     )
     assert (outcome.status, outcome.ok) == ("DELETE_COMPLETE", True)
 
@@ -351,7 +349,7 @@ def test_what_the_plan_says_is_let_through_and_guarded_again(account):
     assert deploy(account, bucketed(), protect=True).ok
     replaced = change("AWS::S3::Bucket", "Bucket", Effect.REPLACE, "app/storage")
     plan = account.plan(bucketed("news-two"), [replaced])
-    assert apply_plan(plan, account.aws, token="t", following=account.following, protect=True).ok
+    assert apply_plan(plan, account.aws, token="t", follower=account.following, protect=True).ok
     assert denied(account, nested_id(account)) == ["LogicalResourceId/Bucket"]
 
 
@@ -362,7 +360,7 @@ def test_what_is_said_not_to_happen_is_not_let_through(account):
         certainty=Certainty.SPURIOUS,
     )
     plan = account.plan(bucketed("news-two"), [phantom])
-    refused = apply_plan(plan, account.aws, token="t", following=account.following, protect=True)
+    refused = apply_plan(plan, account.aws, token="t", follower=account.following, protect=True)
     assert (refused.status, refused.cause.address) == (
         "UPDATE_ROLLBACK_COMPLETE",
         "app/storage:Bucket",
@@ -391,7 +389,7 @@ def test_one_of_a_name_is_let_through_and_the_others_are_not(account, names):
     )
     plan = account.plan(twice("news-three", "news-four"), [real, phantom])
     refused = apply_plan(
-        plan, account.aws, token="t", following=account.following, protect=True, allowed=names
+        plan, account.aws, token="t", follower=account.following, protect=True, allowed=names
     )
     assert (refused.status, refused.cause.address) == (
         "UPDATE_ROLLBACK_COMPLETE",
@@ -409,7 +407,7 @@ def test_what_fails_at_first_is_not_protected_and_can_be_deleted(account):
 def test_guards_that_cannot_be_set_after_all_is_done_are_told_of(account):
     plan = account.plan(bucketed())
     account.engine.fault(RequestFault("expired", service="cloudformation", action="SetStackPolicy"))
-    assert apply_plan(plan, account.aws, token="t", following=account.following, protect=True).ok
+    assert apply_plan(plan, account.aws, token="t", follower=account.following, protect=True).ok
     assert next(each.text for each in account.told if isinstance(each, Notice)).startswith(
         "the stack policy and"
     )
@@ -426,7 +424,7 @@ def test_how_it_ended_is_told_before_the_stack_is_guarded(account):
         return account.aws.stack("news-app").protected, denied(account, "news-app")
 
     assert apply_plan(
-        account.plan(bucketed()), account.aws, token="t", following=how, protect=True
+        account.plan(bucketed()), account.aws, token="t", follower=how, protect=True
     ).ok
     assert seen == [(False, [])]
     assert guards() == (True, ["LogicalResourceId/Storage"])
@@ -495,7 +493,7 @@ def test_functions_are_held_while_services_change(account, declared, before, aft
     assert deploy(account, scaled(reserved=declared)).ok
     functions = Functions(account.aws, {"scaler": before})
     plan = account.plan(scaled("b", declared), [SERVICE])
-    assert apply_plan(plan, functions, token="t", following=account.following).ok
+    assert apply_plan(plan, functions, token="t", follower=account.following).ok
     assert functions.history == after
 
 
@@ -505,7 +503,7 @@ def test_functions_run_on_where_no_service_changes(account):
     for changes, hold in (([], True), ([SERVICE], False)):
         plan = account.plan(scaled(f"b{hold}"), changes)
         assert apply_plan(
-            plan, functions, token=f"t{hold}", following=account.following, hold=hold
+            plan, functions, token=f"t{hold}", follower=account.following, pause=hold
         ).ok
     assert functions.history == []
 
@@ -515,7 +513,7 @@ def test_functions_are_released_whatever_happens(account):
     functions = Functions(account.aws, {"scaler": 2})
     account.engine.fault(Fault("no room", operation="update", logical_id="A"))
     plan = account.plan(scaled("b"), [SERVICE])
-    assert not apply_plan(plan, functions, token="1", following=account.following).ok
+    assert not apply_plan(plan, functions, token="1", follower=account.following).ok
     assert functions.history == [0, 2]
 
     def interrupted(_told):
@@ -527,7 +525,7 @@ def test_functions_are_released_whatever_happens(account):
         on_progress=lambda told: isinstance(told, ProgressStep) and interrupted(told),
     )
     with pytest.raises(KeyboardInterrupt):
-        apply_plan(plan, functions, token="2", following=how)
+        apply_plan(plan, functions, token="2", follower=how)
     assert functions.history == [0, 2, 0, 2]
 
 
@@ -551,7 +549,7 @@ def test_an_interruption_while_functions_are_being_held_releases_them(account):
     functions = Interrupted(account.aws, {"scaler": 2, "second": 2})
     with pytest.raises(KeyboardInterrupt):
         apply_plan(
-            account.plan(two("b"), [SERVICE]), functions, token="t", following=account.following
+            account.plan(two("b"), [SERVICE]), functions, token="t", follower=account.following
         )
     assert functions.history == [0, 2]
 
@@ -567,7 +565,7 @@ def test_one_function_that_cannot_be_released_does_not_keep_the_others(account):
 
     functions = Refusing(account.aws, {"scaler": None, "second": 1})
     assert apply_plan(
-        account.plan(two("b"), [SERVICE]), functions, token="t", following=account.following
+        account.plan(two("b"), [SERVICE]), functions, token="t", follower=account.following
     ).ok
     assert functions.reserved == {"scaler": 0, "second": 1}
     assert any(
@@ -613,7 +611,7 @@ def test_how_it_ended_is_told_before_functions_run_again(account):
         account.following,
         on_progress=lambda told: isinstance(told, Outcome) and seen.append(functions.history[:]),
     )
-    assert apply_plan(account.plan(scaled("b"), [SERVICE]), functions, token="t", following=how).ok
+    assert apply_plan(account.plan(scaled("b"), [SERVICE]), functions, token="t", follower=how).ok
     assert (seen, functions.history) == ([[0]], [0, 3])
 
 
@@ -627,7 +625,7 @@ def test_a_function_that_cannot_be_held_does_not_stop_a_deployment(account):
 
     functions.reserved_concurrency = refuse
     plan = account.plan(scaled("b"), [SERVICE])
-    assert apply_plan(plan, functions, token="t", following=account.following).ok
+    assert apply_plan(plan, functions, token="t", follower=account.following).ok
     assert [each.text for each in account.told if isinstance(each, Notice)] == [
         "not every function can be paused: not allowed: lambda:GetFunctionConcurrency"
     ]
@@ -651,6 +649,6 @@ def test_a_deletion_that_is_under_way_is_followed_to_its_end(account):
     account.aws.delete_stack("news-app", "somebody's")
     account.time.sleep(1)
     outcome = delete_stack(
-        account.aws.stack("news-app"), account.aws, "app", token="t", following=account.following
+        account.aws.stack("news-app"), account.aws, "app", token="t", follower=account.following
     )
     assert (outcome.status, outcome.ok) == ("DELETE_COMPLETE", True)

@@ -110,21 +110,21 @@ def rollouts(ecs):
 def test_counts_and_messages_are_told_when_they_are_new(ecs, rollouts):
     ecs.says("before it began", BEGAN - timedelta(seconds=1))
     ecs.says("has started 1 tasks: (task 1).")
-    (first,) = rollouts.look()
+    (first,) = rollouts.read()
     assert (first.address, first.desired, first.running, first.pending) == ("app/web:Web", 2, 0, 1)
     assert first.messages == ("has started 1 tasks: (task 1).",)
-    assert rollouts.look() == []
+    assert rollouts.read() == []
     ecs.says("has reached a steady state.")
-    (message,) = rollouts.look()  # with the counts of before
+    (message,) = rollouts.read()  # with the counts of before
     assert (message.running, message.messages) == (0, ("has reached a steady state.",))
     ecs.running = 1
-    (second,) = rollouts.look()
+    (second,) = rollouts.read()
     assert (second.running, second.messages) == (1, ())
     rollouts.observe([step("UPDATE_COMPLETE")])
     ecs.running = 2
-    assert [each.running for each in rollouts.look()] == [2]
+    assert [each.running for each in rollouts.read()] == [2]
     ecs.running = 3
-    assert rollouts.look() == []
+    assert rollouts.read() == []
 
 
 def test_why_tasks_stopped_and_what_they_logged_last(ecs, rollouts):
@@ -135,7 +135,7 @@ def test_why_tasks_stopped_and_what_they_logged_last(ecs, rollouts):
         stopped(3, reason="Scaling activity initiated by (deployment x)"),
     ]
     ecs.lines = {f"g:p/web/{one.id}": ["Traceback", "KeyError: 'REDIS_URL'"]}
-    (told,) = rollouts.look()
+    (told,) = rollouts.read()
     assert told.stops == (
         "task abc12300 stopped: Essential container in task exited (web: exit code 1)",
     )
@@ -149,7 +149,7 @@ def test_why_tasks_stopped_and_what_they_logged_last(ecs, rollouts):
 def test_the_log_of_the_same_failure_is_read_once(ecs, rollouts):
     ecs.ended = [stopped(1), stopped(2)]
     ecs.lines = {f"g:p/web/{task.id}": [task.id] for task in ecs.ended}
-    (told,) = rollouts.look()
+    (told,) = rollouts.read()
     assert len(told.stops) == 2
     assert told.lines == (f"web: {ecs.ended[0].id}",)
     assert ecs.asked.count("definition:2") == 1
@@ -166,42 +166,42 @@ def test_details_leave_out_what_explains_nothing_and_repetitions(ecs, rollouts):
     ecs.says("rolling back to deployment ecs-svc/1.")
     ecs.says("(deployment ecs-svc/1) deployment completed.")
     ecs.says("has reached a steady state.")
-    (told,) = rollouts.look()
+    (told,) = rollouts.read()
     assert len(told.messages) == 7
     assert rollouts.details("app/web:Web") == (told.messages[2], told.messages[3])
 
 
 def test_a_service_that_fails_the_same_way_is_stopped_once(ecs, rollouts):
     ecs.ended = [stopped(1), stopped(2)]
-    rollouts.look()
+    rollouts.read()
     assert ecs.stopped == []
     ecs.ended.append(stopped(3))
-    told = [each for each in rollouts.look() if isinstance(each, Notice)]
+    told = [each for each in rollouts.read() if isinstance(each, Notice)]
     assert ecs.stopped == ["d2"]
     assert told[0].text.startswith(
         "app/web:Web: 3 tasks failed the same way (Essential container in task exited"
     )
     ecs.ended.append(stopped(4))
-    rollouts.look()
+    rollouts.read()
     assert ecs.stopped == ["d2"]
 
 
 def test_failures_of_different_kinds_are_not_the_same(ecs, rollouts):
     ecs.ended = [stopped(1, 1), stopped(2, 2), stopped(3, 3)]
-    rollouts.look()
+    rollouts.read()
     assert ecs.stopped == []
     ecs.ended += [
         stopped(n, reason=f"Task failed ELB health checks in (target-group arn:…/{n:016x})")
         for n in (4, 5, 6)
     ]
-    rollouts.look()
+    rollouts.read()
     assert ecs.stopped == ["d2"]
 
 
 def test_nothing_is_stopped_while_the_operation_is_undone(ecs, rollouts):
     rollouts.observe([step("UPDATE_ROLLBACK_IN_PROGRESS", of_stack=True)])
     ecs.ended = [stopped(1), stopped(2), stopped(3)]
-    rollouts.look()
+    rollouts.read()
     assert ecs.stopped == []
     assert rollouts.details("app/web:Web") == ()
 
@@ -209,18 +209,18 @@ def test_nothing_is_stopped_while_the_operation_is_undone(ecs, rollouts):
 def test_a_rollout_that_cannot_be_stopped_is_said_to_be(ecs, rollouts):
     ecs.refuses_stop = AwsError.of("SW403", "not allowed: ecs:StopServiceDeployment")
     ecs.ended = [stopped(1), stopped(2), stopped(3)]
-    texts = [each.text for each in rollouts.look() if isinstance(each, Notice)]
+    texts = [each.text for each in rollouts.read() if isinstance(each, Notice)]
     assert len(texts) == 1
     assert "cannot be stopped: not allowed: ecs:StopServiceDeployment" in texts[0]
 
 
 def test_that_ecs_may_not_be_read_is_told_once(ecs, rollouts):
     ecs.failure = AwsError.of("SW407", "busy")
-    assert rollouts.look() == []
+    assert rollouts.read() == []
     ecs.failure = AwsError.of("SW403", "not allowed: ecs:DescribeServices")
-    (told,) = rollouts.look()
+    (told,) = rollouts.read()
     assert "services cannot be shown: not allowed" in told.text
-    assert rollouts.look() == []
+    assert rollouts.read() == []
 
 
 # --- on the emulator
@@ -256,7 +256,7 @@ def test_a_rollout_and_one_that_fails(monkeypatch):
     table = {("AWS::ECS::Task", "start"): 10.0, ("AWS::ECS::Task", "fail"): 5.0}
     with emulated(monkeypatch, mirror=True, latency=lambda *key: table.get(key, 2.0)) as account:
         plan = account.plan(service("docker.io/library/web:1"))
-        assert apply_plan(plan, account.aws, token="1", following=account.following).ok
+        assert apply_plan(plan, account.aws, token="1", follower=account.following).ok
         told = [each for each in account.told if isinstance(each, RolloutProgress)]
         assert list(dict.fromkeys((each.running, each.pending) for each in told)) == [
             (0, 2),
@@ -266,7 +266,7 @@ def test_a_rollout_and_one_that_fails(monkeypatch):
         account.told.clear()
         plan = account.plan(service(f"{HOST}/web:nothing"))
         how = replace(account.following, repeat_limit=100)
-        outcome = apply_plan(plan, account.aws, token="2", following=how)
+        outcome = apply_plan(plan, account.aws, token="2", follower=how)
         assert outcome.status == "UPDATE_ROLLBACK_COMPLETE"
         assert outcome.cause.address == "app:Service"
         details = "\n".join(outcome.cause.details)
@@ -283,10 +283,10 @@ def test_a_rollout_that_would_go_on_for_hours_is_given_up(monkeypatch):
     table["AWS::ECS::Service", "stabilize"] = 10_800.0
     with emulated(monkeypatch, mirror=True, latency=lambda *key: table.get(key, 2.0)) as account:
         plan = account.plan(service("docker.io/library/web:1", breaker=False))
-        assert apply_plan(plan, account.aws, token="1", following=account.following).ok
+        assert apply_plan(plan, account.aws, token="1", follower=account.following).ok
         began = account.time.now
         plan = account.plan(service(f"{HOST}/web:nothing", breaker=False))
-        outcome = apply_plan(plan, account.aws, token="2", following=account.following)
+        outcome = apply_plan(plan, account.aws, token="2", follower=account.following)
         assert outcome.status == "UPDATE_ROLLBACK_COMPLETE"
         assert account.time.now - began < 600
         assert "stopped after 6 tasks had failed the same way" in outcome.cause.details

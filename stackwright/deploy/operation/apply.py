@@ -1,5 +1,5 @@
-"""Plan -> Outcome: execute a change set, guarded, with functions held, and follow the operation to
-its end."""
+"""RootPlan -> Outcome: protect the stack, pause functions, execute the change set, and follow the
+operation to its end."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from collections.abc import Collection, Mapping
 from ...aws import Aws
 from ...core import AwsError, DeployError
 from ...diff import Effect
-from ...plan import Certainty, Locate, Outcome, RootAction, RootPlan
-from . import pause, protection
-from .follow import NO_RESPONSE, Follower, follow_operation, locate_nothing
+from ...plan import Certainty, Outcome, RootAction, RootPlan
+from .follow import NO_RESPONSE, Follower, follow_operation
+from .pause import find_paused, pause_functions, resume_functions
 from .progress import Notice, Watcher, ignore_progress
+from .protection import UNGUARDED, guard_stack
 from .rollouts import SERVICE
 
-_GONE = frozenset(("InvalidChangeSetStatus", "ChangeSetNotFound"))
+_NOT_EXECUTABLE = frozenset(("InvalidChangeSetStatus", "ChangeSetNotFound"))
 _UNANSWERED = 120.0
-"""Seconds for which a change set is tried to be executed while nobody answers."""
+"""Seconds for which executing a change set is retried without a response."""
 
 
 def apply_plan(
@@ -24,21 +25,18 @@ def apply_plan(
     aws: Aws,
     *,
     token: str,
-    following: Follower | None = None,
-    on_progress: Watcher = ignore_progress,
-    locate: Locate = locate_nothing,
+    follower: Follower | None = None,
     allowed: Collection[str] = (),
     protect: bool = False,
-    hold: bool = True,
+    pause: bool = True,
 ) -> Outcome:
-    """Execute the change set of a plan that has one, and follow the operation to its end.
+    """Execute the change set of a root, follow the operation to its end, and return its outcome.
 
-    ``token`` is the ClientRequestToken: applied twice with the same one, the change set is executed
-    once. With ``protect`` a stack policy forbids that this update replaces or deletes anything that
-    holds data, unless the plan says so or ``allowed`` names its logical ID, and that a later one
-    does; and the stack gets termination protection. With ``hold`` functions marked ``hold: deploy``
-    do not run while services change. ``on_progress`` and ``locate`` go into ``following``, where
-    that is not given.
+    ``token`` is the ClientRequestToken: with one token a change set is executed once, however often
+    this is called. ``protect`` sets stack policies and termination protection: neither this update
+    nor a later one may replace or delete a resource that holds data, unless the plan says so or
+    ``allowed`` names its logical ID. ``pause`` pauses functions marked ``hold: deploy`` while
+    services change.
 
     Raises:
         DeployError: SW825, the change set cannot be executed any more. AwsError: AWS refuses
@@ -46,84 +44,92 @@ def apply_plan(
     """
     if plan.change_set is None:
         raise ValueError(f"{plan.desired.root} has no change set: {plan.kind}")
-    how = following or Follower(on_progress, locate, tuple(plan.desired.templates))
+    follower = follower or Follower(known=tuple(plan.desired.templates))
     stack = plan.stack_id or plan.desired.stack
     update = plan.kind is not RootAction.CREATE
-    moving = hold and update and any(change.diff.type == SERVICE for change in plan.changes)
+    services_change = any(change.diff.type == SERVICE for change in plan.changes)
+    paused = plan.desired.templates if pause and update and services_change else {}
     if protect and update:
-        protection.guard_stack(stack, aws, _let_through(plan, allowed))
-    with pause.pause_functions(
-        stack, plan.desired.templates if moving else {}, aws, how.on_progress
-    ):
+        guard_stack(stack, aws, _find_exceptions(plan, allowed))
+    with pause_functions(stack, paused, aws, follower.on_progress):
         before = aws.last_event(stack)
         since = before.id if before else None
-        _execute(plan, stack, since, token, aws, how)
-        outcome = follow_operation(stack, aws, plan.desired.root, since=since, following=how)
+        _execute(plan, stack, since, token, aws, follower)
+        outcome = follow_operation(stack, aws, plan.desired.root, since=since, follower=follower)
     if protect and (outcome.ok or update):
-        _guard_again(stack, aws, how.on_progress)
+        _guard_again(stack, aws, follower.on_progress)
     return outcome
 
 
 def resume_paused(
     stack: str, templates: Mapping[str, str], aws: Aws, on_progress: Watcher = ignore_progress
 ) -> None:
-    """Let functions run again that a deployment held and, killed, could not release; not while an
-    operation is under way, whose deployment may hold them.
+    """Resume functions that a killed deployment left paused; not while an operation is in progress,
+    whose deployment may have paused them.
 
     ``templates`` are those of the root ``stack`` and its nested stacks, by path
-    (``app/autoscaler``): only functions that they mark are looked at. Raises AwsError.
+    (``app/autoscaler``): only functions that they mark are read. Raises AwsError.
     """
-    found = pause.find_paused(stack, templates, aws)
-    root = aws.stack(stack) if found else None
+    functions = find_paused(stack, templates, aws)
+    root = aws.stack(stack) if functions else None
     if root and not root.busy:
-        pause.resume_functions(found, aws, on_progress)
+        resume_functions(functions, aws, on_progress)
 
 
-def _let_through(plan: RootPlan, allowed: Collection[str]) -> set[str]:
-    """What the plan says is replaced or removed, as the plan was allowed, by physical ids: nested
-    stacks may share logical IDs. Of the names that the user allows, those that the plan does not
-    know: where nobody looks inside."""
-    gone = (Effect.REPLACE, Effect.REMOVE)
-    real = (each for each in plan.changes if each.certainty is not Certainty.SPURIOUS)
-    known = {name for each in plan.changes for name in (each.diff.logical_id, each.diff.address)}
-    going = (each for each in real if each.effect in gone or each.diff.may_replace)
-    return {each.physical_id or each.diff.logical_id for each in going} | (set(allowed) - known)
+def _find_exceptions(plan: RootPlan, allowed: Collection[str]) -> set[str]:
+    """Resources that the stack policy must let the update replace or remove.
+
+    Those of the plan are given by physical id, since nested stacks may share logical IDs. Names
+    that the user allows and the plan does not know are added as they are: a plan does not see into
+    a stack that is new in it.
+    """
+    destructive = (Effect.REPLACE, Effect.REMOVE)
+    changes = [change for change in plan.changes if change.certainty is not Certainty.SPURIOUS]
+    known = {
+        name for change in plan.changes for name in (change.diff.logical_id, change.diff.address)
+    }
+    ids = {
+        change.physical_id or change.diff.logical_id
+        for change in changes
+        if change.effect in destructive or change.diff.may_replace
+    }
+    return ids | (set(allowed) - known)
 
 
 def _guard_again(stack: str, aws: Aws, on_progress: Watcher) -> None:
     try:
-        protection.guard_stack(stack, aws)
+        guard_stack(stack, aws)
     except AwsError as error:
-        on_progress(Notice(f"{protection.UNGUARDED}: {error}"))
+        on_progress(Notice(f"{UNGUARDED}: {error}"))
 
 
 def _execute(
-    plan: RootPlan, stack: str, since: str | None, token: str, aws: Aws, how: Follower
+    plan: RootPlan, stack: str, since: str | None, token: str, aws: Aws, follower: Follower
 ) -> None:
-    """Execute it once, although answers may be lost on the way."""
-    for waited in how.polling():
+    """Execute the change set once, although responses may be lost."""
+    for waited in follower.polling():
         try:
             aws.execute_change_set(plan.change_set or "", token)
         except AwsError as error:
-            if _begun(stack, since, token, aws):
+            if _has_begun(stack, since, token, aws):
                 return
-            if error.code in _GONE:
-                raise _outdated(plan, error) from None
+            if error.code in _NOT_EXECUTABLE:
+                raise _not_executable(plan, error) from None
             if error.problems[0].code not in NO_RESPONSE or waited > _UNANSWERED:
                 raise
         else:
             return
 
 
-def _begun(stack: str, since: str | None, token: str, aws: Aws) -> bool:
-    """Whether the operation of that token is under way, as far as anybody answers."""
+def _has_begun(stack: str, since: str | None, token: str, aws: Aws) -> bool:
+    """Whether the operation of that token has begun; False without a response."""
     try:
         return any(event.token == token for event in aws.events(stack, since))
     except AwsError:
         return False
 
 
-def _outdated(plan: RootPlan, error: AwsError) -> DeployError:
+def _not_executable(plan: RootPlan, error: AwsError) -> DeployError:
     text = f"the change set of {plan.desired.root} cannot be executed any more: {error}"
-    hint = "somebody deleted it or changed the stack meanwhile; run the same command again for a new plan"
+    hint = "it was deleted, or the stack was changed; run the command again for a new plan"
     return DeployError.of("SW825", text, hint=hint)

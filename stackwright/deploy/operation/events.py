@@ -1,5 +1,5 @@
-"""Reads the events of one operation: those of a root stack and of the stacks nested in it, each
-once, in order."""
+"""Reads the events of one operation, of a root stack and the stacks nested in it, each once, in
+order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ round a second."""
 
 _LAST_ROUNDS = 5
 
-_FIRST = {
+_WANTED = {
     "CREATE_IN_PROGRESS": "CREATE_COMPLETE",
     "UPDATE_IN_PROGRESS": "UPDATE_COMPLETE",
     "IMPORT_IN_PROGRESS": "IMPORT_COMPLETE",
@@ -35,9 +35,11 @@ operation."""
 
 @dataclass
 class _Tail:
-    """How far one stack is read: up to an event id, or from a time on. ``open`` while more may
-    come, ``closing`` once the parent has said that it is done; ``told`` was read and is not given
-    yet."""
+    """How far one stack is read: up to an event id, or from a time on.
+
+    ``open`` while more events may come, ``closing`` once the parent stack says that it is done.
+    ``pending`` steps were read, and are not returned yet.
+    """
 
     id: str
     path: str
@@ -45,13 +47,13 @@ class _Tail:
     open: bool = True
     closing: bool = False
     round: int = 0
-    told: list[ProgressStep] = field(default_factory=list)
+    pending: list[ProgressStep] = field(default_factory=list)
 
 
 class OperationEvents:
-    """What happens to a root stack from now on, or since the event ``since``.
+    """The events of a root stack from now on, or since the event ``since``.
 
-    ``path`` is how the root is called (``app``), ``known`` the paths of nested stacks
+    ``path`` is the root's name in ``stacks:`` (``app``), ``known`` the paths of nested stacks
     (``app/network``).
     """
 
@@ -75,8 +77,8 @@ class OperationEvents:
 
     @property
     def wanted(self) -> str:
-        """The status in which it is to end; empty while it has not begun."""
-        return _FIRST.get(self.first.status, "") if self.first else ""
+        """The status in which the operation succeeds; empty while it has not begun."""
+        return _WANTED.get(self.first.status, "") if self.first else ""
 
     @property
     def ended(self) -> bool:
@@ -84,12 +86,12 @@ class OperationEvents:
         return self.last is not None and not self.last.under_way
 
     def take_calls(self) -> int:
-        """How many calls were made since this was asked last."""
-        made, self.calls = self.calls, 0
-        return made
+        """The number of calls since this was asked last."""
+        calls, self.calls = self.calls, 0
+        return calls
 
     def settle(self, stack: Stack | None) -> None:
-        """End with the status that the stack has: its last event is not to be had."""
+        """End with the status of the stack itself, where its last event does not come."""
         status = stack.status if stack else "DELETE_COMPLETE"
         name = stack.name if stack else self._root.path
         reason = stack.reason if stack else ""
@@ -100,7 +102,7 @@ class OperationEvents:
         self.steps.append(self.last)
 
     def read(self) -> list[ProgressStep]:
-        """What is new, oldest first. Stacks that cannot be read now are read later.
+        """New steps, oldest first. A stack that cannot be read now is read later.
 
         Raises:
             AwsError: none of the stacks can be read.
@@ -108,12 +110,12 @@ class OperationEvents:
         self._round += 1
         self._read([self._root, *self._due()])
         if self.ended:
-            self._rest()
+            self._read_rest()
         else:
-            self._discovered()
-        found = list(self._merged())
-        self.steps += found
-        return found
+            self._read_discovered()
+        steps = list(self._merged())
+        self.steps += steps
+        return steps
 
     def _due(self) -> list[_Tail]:
         waiting = sorted(
@@ -121,15 +123,15 @@ class OperationEvents:
         )
         return waiting[: _AT_ONCE - 1]
 
-    def _discovered(self) -> None:
-        """Read nested stacks that were just heard of at once: they may be far already."""
+    def _read_discovered(self) -> None:
+        """Read nested stacks at once when they are discovered: they may be far already."""
         with suppress(AwsError):
             while new := [tail for tail in self._nested.values() if tail.open and not tail.round]:
                 self._read(new)
 
-    def _rest(self) -> None:
-        """Read what nested stacks told until the root ended; all of them, where they tidied up
-        after that."""
+    def _read_rest(self) -> None:
+        """Read nested stacks to their end once the root has ended; all of them, where the clean-up
+        followed."""
         for _ in range(_LAST_ROUNDS):
             rest = [tail for tail in self._nested.values() if tail.open or self._cleaned]
             self._cleaned = False
@@ -141,7 +143,7 @@ class OperationEvents:
     def _read(self, tails: Sequence[_Tail]) -> None:
         closing = [tail for tail in tails if tail.closing]
         with ThreadPoolExecutor(len(tails)) as pool:
-            answers = list(pool.map(self._ask, tails))
+            answers = list(pool.map(self._read_events, tails))
         self.calls += len(tails)
         refused = [answer for answer in answers if isinstance(answer, AwsError)]
         if len(refused) == len(tails):
@@ -152,32 +154,32 @@ class OperationEvents:
                 continue
             tail.read = events[-1].id if events else tail.read
             tail.open = tail.open and tail not in closing
-            tail.told += [self._told(tail, event) for event in events]
+            tail.pending += [self._step(tail, event) for event in events]
 
     def _merged(self) -> Iterator[ProgressStep]:
-        """What was read, by time; of the same time, what a nested stack says before what its parent
-        concludes."""
+        """The pending steps by time; at the same time, those of a nested stack before its parent's
+        step."""
         tails = {tail.id: tail for tail in (self._root, *self._nested.values())}
-        found: list[ProgressStep] = []
+        steps: list[ProgressStep] = []
 
         def take(tail: _Tail, until: datetime | None = None) -> None:
-            while tail.told and (until is None or tail.told[0].time <= until):
-                step = tail.told.pop(0)
+            while tail.pending and (until is None or tail.pending[0].time <= until):
+                step = tail.pending.pop(0)
                 if step.nested and not step.under_way and step.physical_id in tails:
                     take(tails[step.physical_id], step.time)
-                found.append(step)
+                steps.append(step)
 
         for tail in tails.values():
             take(tail)
-        return iter(sorted(found, key=lambda step: step.time))
+        return iter(sorted(steps, key=lambda step: step.time))
 
-    def _ask(self, tail: _Tail) -> list[StackEvent] | AwsError:
+    def _read_events(self, tail: _Tail) -> list[StackEvent] | AwsError:
         try:
             return self._aws.events(tail.id, tail.read)
         except AwsError as error:
             return error
 
-    def _told(self, tail: _Tail, event: StackEvent) -> ProgressStep:
+    def _step(self, tail: _Tail, event: StackEvent) -> ProgressStep:
         self.events.append(event)
         step = ProgressStep(
             tail.path, event.logical_id, event.type, event.status, event.reason, event.time, event.physical_id,
@@ -192,8 +194,7 @@ class OperationEvents:
         return step
 
     def _nest(self, parent: _Tail, step: ProgressStep) -> None:
-        """A stack that is nested in a stack is read while its parent has it under way, and once
-        more after that."""
+        """Read a nested stack while its parent has it in progress, and once more after that."""
         began = self.first.time if self.first else step.time
         path = nested_path(parent.path, step.logical_id, self._known)
         tail = self._nested.setdefault(step.physical_id, _Tail(step.physical_id, path, began))
@@ -202,30 +203,27 @@ class OperationEvents:
 
 
 def find_beginning(stack_id: str, aws: Stacks) -> tuple[str | None, StackEvent] | None:
-    """The operation that a stack is in, or was in last: (the event before it, its first event);
-    None without any.
+    """(Id of the event before, first event) of the operation that a stack is in, or was in last;
+    None without one.
 
-    An operation begins with the first status of the stack's own that follows one at rest. Raises
+    An operation begins with the first status of the stack itself after a final one. Raises
     AwsError.
     """
     before: StackEvent | None = None
-    found: tuple[str | None, StackEvent] | None = None
-    resting = True
+    beginning: tuple[str | None, StackEvent] | None = None
+    at_rest = True
     for event in aws.events(stack_id):
         if event.of_stack and event.type == STACK_TYPE:
             moving = event.status.endswith("_IN_PROGRESS") and event.status != "REVIEW_IN_PROGRESS"
-            if moving and resting:
-                found = (before.id if before else None, event)
-            resting = not moving
+            if moving and at_rest:
+                beginning = (before.id if before else None, event)
+            at_rest = not moving
         before = event
-    return found
+    return beginning
 
 
 def read_steps(stack_id: str, path: str, aws: Stacks) -> list[ProgressStep]:
-    """The steps so far of the operation that a stack is in, or was in last, nested stacks included;
-    none without any.
-
-    Raises AwsError.
-    """
-    found = find_beginning(stack_id, aws)
-    return OperationEvents(stack_id, path, aws, found[0]).read() if found else []
+    """The steps of the operation that a stack is in, or was in last, nested stacks included. Raises
+    AwsError."""
+    beginning = find_beginning(stack_id, aws)
+    return OperationEvents(stack_id, path, aws, beginning[0]).read() if beginning else []

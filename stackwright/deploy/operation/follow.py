@@ -1,8 +1,8 @@
-"""Follow an operation of CloudFormation to its end, its rollback included, and say what failed
+"""Follows an operation of CloudFormation to its end, its rollback included, and finds what failed
 first.
 
-CloudFormation carries on whether or not anyone follows, so following may be interrupted and taken
-up again.
+CloudFormation continues whether or not it is followed, so following may be interrupted and taken up
+again.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from .progress import Notice, ProgressStep, Watcher, ignore_progress
 from .rollouts import REPEAT_LIMIT, RolloutWatcher
 
 PATIENCE = 900.0
-"""Seconds without an answer of CloudFormation after which following is given up; each call has its
-own retries."""
+"""Seconds without a response of CloudFormation after which following ends; each call has its own
+retries."""
 
 WATCH = command_line("watch --env ENV")
-"""What follows an operation again, where the caller has not said it better."""
+"""The command that follows an operation again, unless the caller gives one."""
 
 _QUIET = 20.0
-"""Seconds without an event after which the stack itself is asked whether it still moves."""
+"""Seconds without an event after which the stack itself is read."""
 
 NO_RESPONSE = frozenset(("SW406", "SW407"))
-"""No answer, or no better one than that AWS is busy: the call may have been served all the same."""
+"""No response, or only that AWS is busy: the call may have been served."""
 
 
 def locate_nothing(_stack: str, _logical_id: str) -> None:
-    """No template is at hand."""
+    """The line of a resource where no template is known: None."""
 
 
 class Follower(Struct, frozen=True):
@@ -54,81 +54,82 @@ class Follower(Struct, frozen=True):
 
 
 def attach_to_operation(
-    stack: Stack, aws: Aws, root: str, following: Follower | None = None
+    stack: Stack, aws: Aws, root: str, follower: Follower | None = None
 ) -> Outcome:
-    """Follow the operation that a stack is in from its beginning, or tell of its last one.
+    """Follow the operation that a stack is in from its beginning, or read its last one.
 
-    Raises AwsError as `follow`; DeployError (SW826) where nothing has ever happened to the stack.
+    Raises AwsError as `follow_operation`; DeployError: SW826, the stack has had no operation.
     """
-    found = find_beginning(stack.id, aws)
-    if found is None:
-        raise DeployError.of("SW826", f"nothing has happened to {stack.name} yet")
-    return follow_operation(stack.id, aws, root, since=found[0], following=following)
+    beginning = find_beginning(stack.id, aws)
+    if beginning is None:
+        raise DeployError.of("SW826", f"{stack.name} has had no operation yet")
+    return follow_operation(stack.id, aws, root, since=beginning[0], follower=follower)
 
 
 def follow_operation(
-    stack: str, aws: Aws, root: str, *, since: str | None = None, following: Follower | None = None
+    stack: str, aws: Aws, root: str, *, since: str | None = None, follower: Follower | None = None
 ) -> Outcome:
-    """Follow what happens to a root stack after the event ``since`` to the end of the operation.
+    """Follow the operation of a root stack after the event ``since`` to its end; returns how it
+    ended.
 
-    ``stack`` is best its id, by which it is found after a deletion too; ``root`` is how it is
-    called (``app``).
+    ``stack`` should be its id, which finds a deleted stack too; ``root`` is its name in ``stacks:``
+    (``app``).
 
     Raises:
-        AwsError: SW824, it can no longer be followed (credentials expired, no answer for long); it
-        goes on.
+        AwsError: SW824, it can no longer be followed (expired credentials, no response for long);
+        the operation continues.
     """
-    how = following or Follower()
-    operation = OperationEvents(stack, root, aws, since, how.known)
-    rollouts = RolloutWatcher(aws, how.repeat_limit)
-    polling = how.polling()
-    patience = _Patience(root, how)
+    follower = follower or Follower()
+    operation = OperationEvents(stack, root, aws, since, follower.known)
+    rollouts = RolloutWatcher(aws, follower.repeat_limit)
+    polling = follower.polling()
+    patience = _Patience(root, follower)
     for now in polling:
         steps = patience.read(operation, now)
         if not steps and patience.quiet(now):
-            _ask(stack, operation, aws)
+            _read_stack(stack, operation, aws)
         polling.called(operation.take_calls())
         if steps:
             polling.changed()
         rollouts.observe(steps)
         for step in steps:
-            how.on_progress(step)
-        for told in rollouts.look():
-            how.on_progress(told)
+            follower.on_progress(step)
+        for progress in rollouts.read():
+            follower.on_progress(progress)
         if operation.ended:
             break
-    outcome = _outcome(root, operation, rollouts, how.locate)
-    how.on_progress(outcome)  # at once: the caller may have more to do before it returns
+    outcome = _outcome(root, operation, rollouts, follower.locate)
+    follower.on_progress(outcome)  # now: the caller may have more to do before it returns
     return outcome
 
 
 class _Patience:
-    """Reads an operation, and stands being refused for some time."""
+    """Reads an operation, and tolerates failures of calls for some time."""
 
-    def __init__(self, root: str, how: Follower) -> None:
-        self._root, self._how = root, how
+    def __init__(self, root: str, follower: Follower) -> None:
+        self._root, self._follower = root, follower
         self._answered = self._moved = 0.0
-        self._told = False
+        self._reported = False
 
     def read(self, operation: OperationEvents, now: float) -> list[ProgressStep]:
-        """What is new; nothing where AWS is busy or cannot be reached."""
+        """New steps; none where AWS is busy or cannot be reached. Raises AwsError: SW824."""
         try:
             steps = operation.read()
         except AwsError as error:
             if error.problems[0].code not in NO_RESPONSE or now - self._answered > PATIENCE:
                 raise self._lost(error) from None
-            if not self._told:
-                self._told = True
-                self._how.on_progress(
+            if not self._reported:
+                self._reported = True
+                self._follower.on_progress(
                     Notice(f"{error}; {self._root} continues in CloudFormation, asking again")
                 )
             return []
-        self._answered, self._told = now, False
+        self._answered, self._reported = now, False
         self._moved = now if steps else self._moved
         return steps
 
     def quiet(self, now: float) -> bool:
-        """Whether nothing has moved for so long that the stack should be asked."""
+        """Whether no event has come for so long that the stack should be read."""
         if now - self._moved < _QUIET or self._answered < now:
             return False
         self._moved = now
@@ -141,22 +142,22 @@ class _Patience:
                 None,
                 (
                     error.problems[0].hint.split(", then")[0],
-                    f"then attach again: {self._how.watch}",
+                    f"then attach again: {self._follower.watch}",
                 ),
             )
         )
         return AwsError.of("SW824", text, hint=hint)
 
 
-def _ask(stack: str, operation: OperationEvents, aws: Aws) -> None:
-    """Ask the stack itself, where its last event is not to be had: it may be deleted, or not have
-    begun."""
+def _read_stack(stack: str, operation: OperationEvents, aws: Aws) -> None:
+    """Read the stack itself, where no last event comes: it may be deleted, or have ended without
+    one."""
     try:
-        found = aws.stack(stack)
+        live = aws.stack(stack)
     except AwsError:
         return
-    if found is None or found.status == "DELETE_COMPLETE" or (operation.first and not found.busy):
-        operation.settle(found)
+    if live is None or live.status == "DELETE_COMPLETE" or (operation.first and not live.busy):
+        operation.settle(live)
 
 
 def _outcome(
@@ -183,49 +184,53 @@ def _outcome(
 
 
 def _cause(steps: Sequence[ProgressStep], rollouts: RolloutWatcher, locate: Locate) -> Cause | None:
-    """The first resource that failed of itself, and what of the rollback failed besides."""
+    """The first resource that failed, and resources that failed during the rollback."""
     failures = list(_failures(steps))
     if not failures:
         return None
     first, _ = failures[0]
-    besides = [step for step, undoing in failures[1:] if undoing and step.address != first.address]
+    later = [step for step, undoing in failures[1:] if undoing and step.address != first.address]
     details = (
         *rollouts.details(first.address),
-        *(f"then, while it was undone, {each.address}: {each.reason}" for each in besides),
+        *(f"then, in the rollback, {step.address}: {step.reason}" for step in later),
     )
     where = locate(first.stack, first.logical_id)
     return Cause(first.address, first.type, first.status, first.reason, where, details)
 
 
 def _refusal(last: ProgressStep | None) -> Cause | None:
-    """What the stack itself says where no resource failed: a deletion that CloudFormation gives up
-    before it begins leaves the stack in the status that it had."""
+    """The reason of the stack itself where no resource failed: a deletion that CloudFormation
+    refuses before it begins leaves the stack in the status that it had."""
     return Cause(last.stack, last.type, last.status, last.reason) if last and last.reason else None
 
 
 def _failures(steps: Sequence[ProgressStep]) -> list[tuple[ProgressStep, bool]]:
-    """Failures in order, and whether each happened while its stack was rolled back: of resources,
-    else of nested stacks, else of the root itself.
+    """(Failed step, whether its stack was being rolled back) in order: of resources, else of nested
+    stacks, else of the root itself.
 
-    CloudFormation cancels what is under way once something has failed, and each stack says again
-    what failed in it.
+    Once a resource has failed, CloudFormation cancels those in progress, and each parent stack
+    repeats the failure: neither counts.
     """
-    undone: set[str] = set()
-    found: list[tuple[ProgressStep, bool]] = []
+    rolled_back: set[str] = set()
+    steps_with_reason: list[tuple[ProgressStep, bool]] = []
     for step in steps:
         if step.of_stack and "ROLLBACK" in step.status:
-            undone.add(step.stack)
+            rolled_back.add(step.stack)
         if step.reason and (step.failed or (step.of_stack and "ROLLBACK" in step.status)):
-            found.append((step, step.stack in undone))
+            steps_with_reason.append((step, step.stack in rolled_back))
     failed = [
-        (step, undoing) for step, undoing in found if step.failed and "cancelled" not in step.reason
+        (step, undoing)
+        for step, undoing in steps_with_reason
+        if step.failed and "cancelled" not in step.reason
     ]
     own = [(step, undoing) for step, undoing in failed if not step.of_stack and not step.nested]
     nested = [(step, undoing) for step, undoing in failed if step.nested]
     return (
         own
         or nested
-        or [(step, False) for step, _ in found if step.of_stack and "cancelled" not in step.reason][
-            :1
-        ]
+        or [
+            (step, False)
+            for step, _ in steps_with_reason
+            if step.of_stack and "cancelled" not in step.reason
+        ][:1]
     )

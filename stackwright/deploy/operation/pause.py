@@ -1,9 +1,8 @@
-"""Functions that do not run while services change: those with ``Metadata: {stackwright: {hold:
-deploy}}``.
+"""Pauses functions while services change: those with ``Metadata: {stackwright: {hold: deploy}}``.
 
-An autoscaler, for one, would start and stop the very tasks that are being replaced. A function is
-held by a reserved concurrency of 0, and gets back what it had. A process that is killed cannot do
-that; so the next one does, by what the template says
+An autoscaler, for example, would start and stop the tasks that are being replaced. A function is
+paused by a reserved concurrency of 0, and resumed with the value that it had. A deployment that is
+killed cannot resume it; the next one does, with the value of the template
 (https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html).
 """
 
@@ -35,12 +34,12 @@ _MAY_MARK = re.compile(r"\bhold\b")
 
 
 class PauseAws(Stacks, Services, Protocol):
-    """What this module calls."""
+    """The calls of this module."""
 
 
-class PausedFunctions(Struct, frozen=True):
-    """A function that is, or can be, held: ``stack`` is the id of the stack that has it, ``name``
-    its physical id."""
+class PausableFunction(Struct, frozen=True):
+    """A function that is, or can be, paused: ``stack`` is the id of its stack, ``name`` its
+    physical id."""
 
     stack: str
     logical_id: str
@@ -51,77 +50,76 @@ class PausedFunctions(Struct, frozen=True):
 def pause_functions(
     stack: str, templates: Mapping[str, str], aws: PauseAws, tell: Watcher
 ) -> Iterator[None]:
-    """Hold the functions that the templates mark, as long as the block runs.
+    """Pause the functions that the templates mark, as long as the block runs.
 
-    One that cannot be held, or not be released, is told of: a deployment does not fail for it.
+    A function that cannot be paused or resumed is told, and the deployment goes on.
     """
-    found = []
+    paused: list[PausableFunction] = []
     before: dict[str, int | None] = {}
     try:
         try:
-            for each in pausable_functions(stack, templates, aws):
-                before[each.name] = aws.reserved_concurrency(each.name)
-                found.append(each)
-                aws.reserve_concurrency(each.name, 0)
-                tell(Notice(f"paused {each.name} for the deployment"))
+            for function in pausable_functions(stack, templates, aws):
+                before[function.name] = aws.reserved_concurrency(function.name)
+                paused.append(function)
+                aws.reserve_concurrency(function.name, 0)
+                tell(Notice(f"paused {function.name} for the deployment"))
         except AwsError as error:
             tell(Notice(f"not every function can be paused: {error}"))
         yield
     finally:
         try:
-            resume_functions(found, aws, tell, before)
+            resume_functions(paused, aws, tell, before)
         except AwsError as error:
-            names = ", ".join(each.name for each in found)
+            names = ", ".join(function.name for function in paused)
             tell(
                 Notice(f"{names} may still be paused: {error}; the next watch or deploy resumes it")
             )
 
 
 def resume_functions(
-    found: Sequence[PausedFunctions],
+    functions: Sequence[PausableFunction],
     aws: PauseAws,
     tell: Watcher,
     before: Mapping[str, int | None] | None = None,
 ) -> None:
-    """Let functions run again that are held: with what they had ``before``, where that is known, or
-    else with what their template says by now. Raises AwsError with all that cannot be released."""
+    """Resume paused functions with the reserved concurrency that they had ``before``, where that is
+    known, else with that of their live template. Raises AwsError with all that cannot be resumed."""
     problems: list[Problem] = []
-    for each in found:
+    for function in functions:
         try:
-            _release(each, aws, tell, (before or {}).get(each.name, 0))
+            _resume(function, aws, tell, (before or {}).get(function.name, 0))
         except AwsError as error:
             problems += error.problems
     if problems:
         raise AwsError(problems)
 
 
-def _release(function: PausedFunctions, aws: PauseAws, tell: Watcher, known: int | None) -> None:
+def _resume(function: PausableFunction, aws: PauseAws, tell: Watcher, known: int | None) -> None:
     if aws.reserved_concurrency(function.name) != 0:
-        return  # an update gave it another value meanwhile
-    wanted = _declared(function, aws) if known == 0 else known
-    if wanted != 0:
-        aws.reserve_concurrency(function.name, wanted)
+        return  # an update has given it another value
+    concurrency = _declared(function, aws) if known == 0 else known
+    if concurrency != 0:
+        aws.reserve_concurrency(function.name, concurrency)
         tell(Notice(f"resumed {function.name}"))
 
 
-def find_paused(stack: str, templates: Mapping[str, str], aws: PauseAws) -> list[PausedFunctions]:
-    """Those that the templates mark and that do not run. Raises AwsError."""
+def find_paused(stack: str, templates: Mapping[str, str], aws: PauseAws) -> list[PausableFunction]:
+    """The functions that the templates mark and that are paused. Raises AwsError."""
     return [
-        each
-        for each in pausable_functions(stack, templates, aws)
-        if aws.reserved_concurrency(each.name) == 0
+        function
+        for function in pausable_functions(stack, templates, aws)
+        if aws.reserved_concurrency(function.name) == 0
     ]
 
 
 def is_any_paused(stack: str, templates: Mapping[str, str], aws: PauseAws) -> bool:
-    """Whether one of those that the templates mark does not run; where they give the names too, no
-    stack is asked.
-
-    Raises AwsError.
-    """
-    marked = [each for _, found in _marks(templates) for each in found.values()]
+    """Whether a function that the templates mark is paused; where the templates give all names, no
+    stack is read. Raises AwsError."""
+    marked = [resource for _, resources in _marks(templates) for resource in resources.values()]
     names = [
-        name for each in marked if isinstance(name := each.properties.get("FunctionName"), str)
+        name
+        for resource in marked
+        if isinstance(name := resource.properties.get("FunctionName"), str)
     ]
     if len(names) < len(marked):
         return bool(find_paused(stack, templates, aws))
@@ -130,45 +128,52 @@ def is_any_paused(stack: str, templates: Mapping[str, str], aws: PauseAws) -> bo
 
 def pausable_functions(
     stack: str, templates: Mapping[str, str], aws: PauseAws
-) -> list[PausedFunctions]:
-    """Those that the templates mark and that exist; without a mark nothing is asked. Raises
+) -> list[PausableFunction]:
+    """The functions that the templates mark and that exist; without a mark nothing is read. Raises
     AwsError."""
-    found: list[PausedFunctions] = []
+    functions: list[PausableFunction] = []
     for path, marked in _marks(templates):
         owner = _stack_of(stack, path, aws)
         if owner:
-            there = (each for each in aws.resources(owner) if each.status != "DELETE_COMPLETE")
-            ids = {each.logical_id: each.physical_id for each in there}
-            found += [PausedFunctions(owner, name, ids[name]) for name in marked if ids.get(name)]
-    return found
+            ids = {
+                resource.logical_id: resource.physical_id
+                for resource in aws.resources(owner)
+                if resource.status != "DELETE_COMPLETE"
+            }
+            functions += [
+                PausableFunction(owner, name, ids[name]) for name in marked if ids.get(name)
+            ]
+    return functions
 
 
 def _marks(templates: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str, Resource]]]:
-    """Paths of the templates that mark functions, and those by logical ID."""
+    """(Path, marked functions by logical ID) of each template that marks any."""
     for path, text in templates.items():
         if _MAY_MARK.search(text):  # parsing takes much longer
             resources = declared_keys(text).resources
             marked = {
-                name: each for name, each in resources.items() if _marked(each.type, each.metadata)
+                name: resource
+                for name, resource in resources.items()
+                if _is_marked(resource.type, resource.metadata)
             }
             if marked:
                 yield path, marked
 
 
-def _marked(type_: str, metadata: Any) -> bool:
+def _is_marked(type_: str, metadata: Any) -> bool:
     ours = (metadata or {}).get("stackwright")
     return type_ == FUNCTION and isinstance(ours, Mapping) and ours.get("hold") == "deploy"
 
 
 def _stack_of(stack: str, path: str, aws: Stacks) -> str | None:
-    """The stack of a template (``app/autoscaler``), found from its root; None where it is not there
-    yet."""
+    """The id of the stack of a template (``app/autoscaler``), found from its root; None where it
+    does not exist yet."""
     owner = stack
     for part in path.split("/")[1:]:
         children = {
-            each.logical_id: each.physical_id
-            for each in aws.resources(owner)
-            if each.type == STACK_TYPE
+            resource.logical_id: resource.physical_id
+            for resource in aws.resources(owner)
+            if resource.type == STACK_TYPE
         }
         owner = children.get(logical_id(part), "")
         if not owner:
@@ -176,8 +181,8 @@ def _stack_of(stack: str, path: str, aws: Stacks) -> str | None:
     return owner
 
 
-def _declared(function: PausedFunctions, aws: Stacks) -> int | None:
-    """The reserved concurrency that the live template gives; None for none. Raises AwsError."""
+def _declared(function: PausableFunction, aws: Stacks) -> int | None:
+    """The reserved concurrency of the live template; None without one. Raises AwsError."""
     stack = aws.stack(function.stack)
     if stack is None:
         return None

@@ -1,5 +1,5 @@
-"""What is told of an operation: steps of stacks and resources, rollouts of services, notices, how
-it ended; and what a deletion does."""
+"""The progress of an operation, as values for its watcher, and the fates of resources in a
+deletion."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from ...plan import Outcome, nested_name
 
 
 class ProgressStep(Struct, frozen=True):
-    """A status that a stack or a resource of it has reached.
+    """A status that a stack or one of its resources has reached.
 
-    ``stack`` is the stack's path (``app/gateway``), ``of_stack`` says that the step is the stack's
-    own, not a resource's; ``nested`` that the resource is a stack, which tells of itself under its
-    own path.
+    ``stack`` is the stack's path (``app/gateway``). ``of_stack`` says that the step is the stack's
+    own. ``nested`` says that the resource is a stack: it has steps of its own under its own path.
     """
 
     stack: str
@@ -37,7 +36,7 @@ class ProgressStep(Struct, frozen=True):
 
     @property
     def nested(self) -> bool:
-        """Whether it is about a nested stack as a resource of its parent."""
+        """Whether the resource is a nested stack, as its parent sees it."""
         return self.type == STACK_TYPE and not self.of_stack
 
     @property
@@ -47,13 +46,13 @@ class ProgressStep(Struct, frozen=True):
 
     @property
     def under_way(self) -> bool:
-        """Whether more of it follows."""
+        """Whether the status is no final one."""
         return self.status.endswith("_IN_PROGRESS")
 
 
 class RolloutProgress(Struct, frozen=True):
-    """An ECS service while it changes: tasks as counted by its newest deployment, and what is new
-    since last time.
+    """An ECS service while it changes: task counts of its newest deployment, and news since the
+    last progress.
 
     ``messages`` are events of the service, ``stops`` why tasks ended, ``lines`` the ends of their
     logs.
@@ -71,14 +70,14 @@ class RolloutProgress(Struct, frozen=True):
 
 
 class Notice(Struct, frozen=True):
-    """Something about the following itself that the user should know."""
+    """A line for the user that is not a step."""
 
     text: str
 
 
 class Fate(Struct, frozen=True):
-    """What a deletion does to a resource. ``kept`` is Retain, Snapshot, or empty where it goes;
-    ``stateful`` says that it holds data."""
+    """What a deletion does to a resource: ``kept`` is Retain, Snapshot, or empty where it is
+    deleted; ``stateful`` says that it holds data."""
 
     address: str
     type: str
@@ -88,7 +87,7 @@ class Fate(Struct, frozen=True):
 
     @property
     def lost(self) -> bool:
-        """Whether data goes with it."""
+        """Whether data is deleted with it."""
         return self.stateful and not self.kept
 
 
@@ -97,13 +96,13 @@ Watcher = Callable[[Progress], None]
 
 
 def ignore_progress(_progress: Progress) -> None:
-    """Nobody watches."""
+    """Watch nothing."""
 
 
 def nested_path(parent: str, resource: str, known: Iterable[str]) -> str:
-    """Path of the nested stack that is the resource ``UrlSecrets`` of ``app``: ``app/url-secrets``.
+    """The path of a nested stack: ``app/url-secrets`` for the resource ``UrlSecrets`` of ``app``.
 
-    ``known`` paths decide, where one of them gives that logical ID; else the convention.
+    It is the one of the ``known`` paths that gives that logical ID, else follows the convention.
     """
     for path in known:
         above, _, name = path.rpartition("/")

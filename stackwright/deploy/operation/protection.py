@@ -1,4 +1,4 @@
-"""Stack policies and termination protection: what CloudFormation itself refuses, whoever asks.
+"""Stack policies and termination protection, by which CloudFormation refuses to delete data.
 
 A stack policy counts for the resources of its own stack only, so each nested stack gets one
 (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/protect-stack-resources.html);
@@ -22,23 +22,24 @@ UNGUARDED = "cannot set the stack policy and termination protection"
 _EVERYTHING = {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}
 
 
-class _Inside(Struct, frozen=True):
+class _StackContents(Struct, frozen=True):
     """A stack's resources, and its stack policy, if it has one."""
 
     resources: Sequence[StackResource]
     policy: str | None
 
-    def there(self) -> Iterator[StackResource]:
-        """Those that are not deleted."""
-        return (each for each in self.resources if each.status != "DELETE_COMPLETE")
+    def existing(self) -> Iterator[StackResource]:
+        """The resources that are not deleted."""
+        return (resource for resource in self.resources if resource.status != "DELETE_COMPLETE")
 
 
 def guard_stack(stack: str, aws: Stacks, allowed: Collection[str] = ()) -> None:
-    """Let no update replace or delete what holds data, except what is ``allowed`` by its physical
-    id or, in every stack that has it, its logical ID; nor anyone delete the stack.
+    """Set stack policies that forbid updates to replace or delete resources that hold data, and
+    termination protection.
 
-    What is so already is left alone. Termination protection comes last: a stack that has it has its
-    policies too. Raises AwsError.
+    Resources in ``allowed`` are excepted, by physical id or, in every stack that has it, by logical
+    ID. A policy that is right already is not set again. Termination protection is set last: a stack
+    that has it has its policies too. Raises AwsError.
     """
     with ThreadPoolExecutor(PARALLEL) as pool:
         reading = pool.submit(aws.stack, stack)
@@ -50,48 +51,52 @@ def guard_stack(stack: str, aws: Stacks, allowed: Collection[str] = ()) -> None:
         aws.set_termination_protection(root.id, enabled=True)
 
 
-def _tree(root: str, aws: Stacks, pool: ThreadPoolExecutor) -> Mapping[str, _Inside]:
-    """A stack and all that are nested in it, by id, read level by level; without those that do not
-    exist any more."""
-    found: dict[str, _Inside] = {}
+def _tree(root: str, aws: Stacks, pool: ThreadPoolExecutor) -> Mapping[str, _StackContents]:
+    """The contents of a stack and of all nested in it, by stack id, read level by level; without
+    stacks that are empty."""
+    contents: dict[str, _StackContents] = {}
     level = [root]
     while level:
         listed, policies = pool.map(aws.resources, level), pool.map(aws.stack_policy, level)
         read = {
-            id_: _Inside(inside, held)
-            for id_, inside, held in zip(level, listed, policies, strict=True)
+            id_: _StackContents(resources, policy)
+            for id_, resources, policy in zip(level, listed, policies, strict=True)
         }
-        found |= {id_: each for id_, each in read.items() if any(each.there())}
+        contents |= {id_: stack for id_, stack in read.items() if any(stack.existing())}
         level = [
-            each.physical_id
-            for inside in read.values()
-            for each in inside.resources
-            if is_nested(each)
+            resource.physical_id
+            for stack in read.values()
+            for resource in stack.resources
+            if is_nested(resource)
         ]
-    return found
+    return contents
 
 
 def _set_policy(stack: str, names: Sequence[str], present: str | None, aws: Stacks) -> None:
-    wanted = stack_policy(names)
-    if (names or present) and (present is None or json.loads(present) != wanted):
-        aws.set_stack_policy(stack, json.dumps(wanted))
+    policy = stack_policy(names)
+    if (names or present) and (present is None or json.loads(present) != policy):
+        aws.set_stack_policy(stack, json.dumps(policy))
 
 
-def _guarded(stack: str, tree: Mapping[str, _Inside], allowed: Collection[str]) -> set[str]:
-    """What holds data: resources, and nested stacks with such resources, which would go with
-    them."""
-    holding = (each for each in tree[stack].there() if each.type in STATEFUL)
+def _guarded(stack: str, tree: Mapping[str, _StackContents], allowed: Collection[str]) -> set[str]:
+    """Logical IDs of resources that hold data, and of nested stacks that have such resources."""
+    resources = list(tree[stack].existing())
     own = {
-        each.logical_id
-        for each in holding
-        if not {each.logical_id, each.physical_id} & set(allowed)
+        resource.logical_id
+        for resource in resources
+        if resource.type in STATEFUL
+        and not {resource.logical_id, resource.physical_id} & set(allowed)
     }
-    inner = [each for each in tree[stack].there() if each.physical_id in tree]
-    return own | {each.logical_id for each in inner if _guarded(each.physical_id, tree, allowed)}
+    nested = {
+        resource.logical_id
+        for resource in resources
+        if resource.physical_id in tree and _guarded(resource.physical_id, tree, allowed)
+    }
+    return own | nested
 
 
 def stack_policy(names: Collection[str]) -> Mapping[str, Any]:
-    """The stack policy that guards resources by logical ID; without any it allows everything."""
+    """The stack policy that protects resources by logical ID; without any it allows everything."""
     guarded = [f"LogicalResourceId/{name}" for name in names]
     actions = ["Update:Replace", "Update:Delete"]
     denied = {"Effect": "Deny", "Action": actions, "Principal": "*", "Resource": guarded}

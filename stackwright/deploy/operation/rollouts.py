@@ -1,9 +1,8 @@
-"""ECS services while CloudFormation changes them: how far they are, why their tasks stop, and
-giving up early.
+"""Watches ECS services while CloudFormation changes them: their progress, and why tasks stop.
 
-Stopped reasons and logs of tasks are gone soon after a rollback, so they are read while the tasks
-exist. A service whose tasks fail the same way again and again is stopped rather than waited for:
-CloudFormation waits three hours.
+Stopped reasons and logs of tasks are deleted soon after a rollback, so they are read while the
+tasks exist. The deployment of a service whose tasks repeatedly fail the same way is stopped, as
+CloudFormation would wait for it for three hours.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from .progress import Notice, Progress, ProgressStep, RolloutProgress
 
 SERVICE = "AWS::ECS::Service"
 REPEAT_LIMIT = 5
-"""Tasks that fail the same way before a service is given up."""
+"""Tasks that fail the same way before the deployment of a service is stopped."""
 
 _ROUTINE = re.compile(
     r"has (started|stopped|begun draining|reached|deregistered|registered)|rolling back|.*deployment completed"
@@ -37,8 +36,13 @@ _KEPT = 20  # details of one service
 
 @dataclass
 class WatchedService:
-    """A service under way; ``failures`` counts how tasks of its newest deployment ended, by what
-    they said."""
+    """A service that changes.
+
+    ``open`` while it is read, ``closing`` once it is read for the last time; ``shown`` are the task
+    counts that were shown last, ``seen`` the ids of events and tasks that were read. ``failures``
+    counts failed tasks of its newest deployment by reason. ``messages``, ``stops`` (by reason) and
+    ``lines`` explain a failure.
+    """
 
     address: str
     arn: str
@@ -48,7 +52,7 @@ class WatchedService:
     shown: tuple[int, ...] = ()
     seen: set[str] = field(default_factory=set)
     failures: Counter[str] = field(default_factory=Counter)
-    told: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     stops: dict[str, list[str]] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     stopped: bool = False
@@ -60,20 +64,20 @@ class WatchedService:
 
 
 class RolloutWatcher:
-    """The services of an operation; `observe` its steps, then `look`, each round."""
+    """The services of an operation: `observe` its steps, then `read`, each round."""
 
     def __init__(self, aws: Services, repeat_limit: int = REPEAT_LIMIT) -> None:
         self._aws, self._limit = aws, repeat_limit
         self._watched: dict[str, WatchedService] = {}
         self._definitions: dict[str, Mapping[str, Any]] = {}
-        self._undone: datetime | None = None
+        self._rolled_back: datetime | None = None
         self._silent = False
 
     def observe(self, steps: Sequence[ProgressStep]) -> None:
-        """Learn from the events which services change, and when the operation is undone."""
+        """Learn from the steps which services change, and when the rollback begins."""
         for step in steps:
             if step.of_stack and "ROLLBACK" in step.status:
-                self._undone = self._undone or step.time
+                self._rolled_back = self._rolled_back or step.time
             if step.type == SERVICE and step.physical_id.count("/") == 2:
                 known = self._watched.setdefault(
                     step.address, WatchedService(step.address, step.physical_id, step.time)
@@ -82,46 +86,46 @@ class RolloutWatcher:
                 known.open = not step.status.startswith("DELETE")
 
     def details(self, address: str) -> tuple[str, ...]:
-        """What ECS and the logs said of a service until it failed."""
-        found = self._watched.get(address)
-        if found is None:
+        """Service events, stopped reasons and log lines of a service until it failed."""
+        watched = self._watched.get(address)
+        if watched is None:
             return ()
         stops = (
-            each[0] if len(each) == 1 else f"{len(each)} times: {each[0]}"
-            for each in found.stops.values()
+            reasons[0] if len(reasons) == 1 else f"{len(reasons)} times: {reasons[0]}"
+            for reasons in watched.stops.values()
         )
-        told = {_signature(text): text for text in found.told[-_KEPT:]}.values()
-        return (*told, *stops, *(f"log: {line}" for line in found.lines))
+        messages = {_signature(text): text for text in watched.messages[-_KEPT:]}.values()
+        return (*messages, *stops, *(f"log: {line}" for line in watched.lines))
 
-    def look(self) -> list[Progress]:
-        """What is new. Nothing here fails: the operation goes on whether or not ECS may be read."""
-        found: list[Progress] = []
+    def read(self) -> list[Progress]:
+        """New progress of the services. Raises nothing: the operation continues even if ECS cannot
+        be read."""
+        progress: list[Progress] = []
         by_cluster: dict[str, list[WatchedService]] = {}
         for watched in self._watched.values():
-            if watched.open:  # one that is done by now is looked at once more
+            if watched.open:  # a closing one is read once more
                 watched.open = not watched.closing
                 by_cluster.setdefault(watched.cluster, []).append(watched)
         try:
-            for cluster, some in by_cluster.items():
-                services = {
-                    each.arn: each
-                    for each in self._aws.services(cluster, [each.arn for each in some])
-                }
-                for watched in some:
+            for cluster, changing in by_cluster.items():
+                arns = [watched.arn for watched in changing]
+                services = {service.arn: service for service in self._aws.services(cluster, arns)}
+                for watched in changing:
                     if watched.arn in services:
-                        found += self._news(watched, services[watched.arn])
+                        progress += self._news(watched, services[watched.arn])
         except AwsError as error:
             if not self._silent and error.problems[0].code != "SW407":
                 self._silent = True
-                found.append(Notice(f"services cannot be shown: {error}"))
-        return found
+                progress.append(Notice(f"services cannot be shown: {error}"))
+        return progress
 
     def _news(self, watched: WatchedService, service: Service) -> Iterator[Progress]:
-        newest = next((each for each in service.deployments if each.status == "PRIMARY"), None)
+        primary = (item for item in service.deployments if item.status == "PRIMARY")
+        newest = next(primary, None)
         new = [
-            each
-            for each in reversed(service.events)
-            if each[0] not in watched.seen and each[1] >= watched.since
+            (event_id, time, text)
+            for event_id, time, text in reversed(service.events)
+            if event_id not in watched.seen and time >= watched.since
         ]
         watched.seen.update(event_id for event_id, _, _ in new)
         counts = (service.desired, 0, 0, 0)
@@ -130,38 +134,41 @@ class RolloutWatcher:
         if counts == watched.shown and not new:
             return
         watched.shown = counts
-        found = list(self._stops(watched, newest)) if newest and (new or newest.failed) else []
-        stops, lines = [why for why, _ in found], [line for _, log in found for line in log]
+        ended = list(self._stops(watched, newest)) if newest and (new or newest.failed) else []
+        stops, lines = [reason for reason, _ in ended], [line for _, log in ended for line in log]
         messages = tuple(_unprefixed(text) for _, _, text in new)
         early = [
             text
             for text, (_, time, _) in zip(messages, new, strict=True)
-            if time <= (self._undone or time)
+            if time <= (self._rolled_back or time)
         ]
-        watched.told += [text for text in early if not _ROUTINE.match(text)]
-        if not self._undone or watched.closing:  # what ends during a rollback is no cause of it
+        watched.messages += [text for text in early if not _ROUTINE.match(text)]
+        if (
+            not self._rolled_back or watched.closing
+        ):  # a task that ends during a rollback did not cause it
             watched.lines += lines
-            for why in stops:
-                watched.stops.setdefault(_signature(why.partition(" stopped: ")[2]), []).append(why)
+            for reason in stops:
+                signature = _signature(reason.partition(" stopped: ")[2])
+                watched.stops.setdefault(signature, []).append(reason)
         yield RolloutProgress(
             watched.address, *counts, watched.since, messages, tuple(stops), tuple(lines)
         )
-        yield from self._given_up(watched, newest)
+        yield from self._stop_failing(watched, newest)
 
     def _stops(
         self, watched: WatchedService, newest: Deployment
     ) -> Iterator[tuple[str, list[str]]]:
-        """(Why, the end of the log) of each task of the deployment that ended since the last
-        look."""
+        """(Reason, last log lines) of each task of the deployment that stopped since the last
+        reading."""
         for task in self._aws.tasks(watched.cluster, watched.arn.rpartition("/")[2], stopped=True):
             known = task.arn in watched.seen or task.started_by not in ("", newest.id)
             if known or task.stopped_reason.startswith("Scaling activity"):
                 continue
             watched.seen.add(task.arn)
-            why = _why(task)
-            watched.failures[_signature(why)] += 1
-            first = watched.failures[_signature(why)] == 1
-            yield f"task {task.id[:8]} stopped: {why}", self._log(task) if first else []
+            reason = _stopped_reason(task)
+            watched.failures[_signature(reason)] += 1
+            first = watched.failures[_signature(reason)] == 1
+            yield f"task {task.id[:8]} stopped: {reason}", self._log(task) if first else []
 
     def _log(self, task: Task) -> list[str]:
         """The last lines of the containers that failed, by awslogs."""
@@ -171,38 +178,42 @@ class RolloutWatcher:
                 task.task_definition
             )
         options = {
-            each["name"]: (each.get("logConfiguration") or {}).get("options") or {}
-            for each in definition.get("containerDefinitions") or ()
+            container["name"]: (container.get("logConfiguration") or {}).get("options") or {}
+            for container in definition.get("containerDefinitions") or ()
         }
-        found: list[str] = []
+        log: list[str] = []
         for container in task.containers:
             given = options.get(container.name, {})
             group, prefix = given.get("awslogs-group"), given.get("awslogs-stream-prefix")
             if group and prefix and container.exit_code != 0:
                 lines = self._aws.log_tail(group, f"{prefix}/{container.name}/{task.id}", _LINES)
-                found += [f"{container.name}: {line}" for line in lines]
-        return found
+                log += [f"{container.name}: {line}" for line in lines]
+        return log
 
-    def _given_up(self, watched: WatchedService, newest: Deployment | None) -> Iterator[Progress]:
-        """Stop a deployment whose tasks all fail alike; ECS then fails it, and CloudFormation rolls
-        back."""
-        often = [(count, why) for why, count in watched.failures.items() if count >= self._limit]
-        if not often or watched.stopped or self._undone or newest is None:
+    def _stop_failing(
+        self, watched: WatchedService, newest: Deployment | None
+    ) -> Iterator[Progress]:
+        """Stop the deployment of a service whose tasks repeatedly fail the same way: ECS then fails
+        it, and CloudFormation rolls back."""
+        repeated = [
+            (count, reason) for reason, count in watched.failures.items() if count >= self._limit
+        ]
+        if not repeated or watched.stopped or self._rolled_back or newest is None:
             return
         watched.stopped = True
-        count, why = often[0]
+        count, reason = repeated[0]
         name = watched.arn.rpartition("/")[2]
         try:
-            found = self._aws.service_deployments(watched.cluster, name)
-            running = [arn for arn, status in found if status in ("PENDING", "IN_PROGRESS")]
+            deployments = self._aws.service_deployments(watched.cluster, name)
+            running = [arn for arn, status in deployments if status in ("PENDING", "IN_PROGRESS")]
             if running:
                 self._aws.stop_service_deployment(running[0])
-                text = f"{watched.address}: {count} tasks failed the same way ({why}): its deployment is stopped"
-                watched.told.append(f"stopped after {count} tasks had failed the same way")
+                text = f"{watched.address}: {count} tasks failed the same way ({reason}): its deployment is stopped"
+                watched.messages.append(f"stopped after {count} tasks had failed the same way")
                 yield Notice(text)
         except AwsError as error:
             yield Notice(
-                f"{watched.address}: {count} tasks failed the same way, but it cannot be stopped: {error}"
+                f"{watched.address}: {count} tasks failed the same way, but its deployment cannot be stopped: {error}"
             )
 
 
@@ -211,7 +222,7 @@ def _unprefixed(message: str) -> str:
     return re.sub(r"^\(service [^)]*\) ", "", message)
 
 
-def _why(task: Task) -> str:
+def _stopped_reason(task: Task) -> str:
     ended = "; ".join(filter(None, map(_container, task.containers)))
     return f"{task.stopped_reason or task.stop_code or 'no reason given'}" + (
         f" ({ended})" if ended else ""
@@ -219,11 +230,11 @@ def _why(task: Task) -> str:
 
 
 def _container(container: Container) -> str:
-    said = [f"exit code {container.exit_code}"] if container.exit_code else []
-    said += [container.reason] if container.reason else []
-    return f"{container.name}: {', '.join(said)}" if said else ""
+    reasons = [f"exit code {container.exit_code}"] if container.exit_code else []
+    reasons += [container.reason] if container.reason else []
+    return f"{container.name}: {', '.join(reasons)}" if reasons else ""
 
 
-def _signature(why: str) -> str:
-    """A reason without what differs from task to task: ids, addresses, ports, times."""
-    return re.sub(r"\b(?=\w*\d)[0-9a-fA-F.:/-]{4,}\b", "…", why)
+def _signature(reason: str) -> str:
+    """A reason without the parts that differ from task to task: ids, addresses, ports, times."""
+    return re.sub(r"\b(?=\w*\d)[0-9a-fA-F.:/-]{4,}\b", "…", reason)
