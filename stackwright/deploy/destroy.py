@@ -1,6 +1,6 @@
-"""Root stacks -> what their templates retain, and nothing else.
+"""Deletes the root stacks of an environment; resources stay where their templates retain them.
 
-Nothing is emptied: a bucket with objects in it stops a deletion, as CloudFormation has it.
+Nothing is emptied: CloudFormation does not delete a bucket that holds objects.
 """
 
 from __future__ import annotations
@@ -23,50 +23,49 @@ from .runner import OperationRunner, new_token
 from .user import Display
 
 _SNAPSHOT = frozenset(("AWS::RDS::DBCluster", "AWS::RDS::DBInstance"))
-"""What leaves a snapshot where its template says nothing (an instance of a cluster does not).
+"""Types that leave a snapshot without a DeletionPolicy (an instance of a cluster does not).
 
 Source:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
 """
 
-_WAYS: Sequence[tuple[str, str, str]] = (
+_SOLUTIONS: Sequence[tuple[str, str, str]] = (
     (
         "AWS::S3::Bucket",
         "not empty",
-        "look at what is in it; if it may go: aws s3 rb s3://{id} --force (a versioned one: empty it in the console)",
+        "if its objects may be deleted: aws s3 rb s3://{id} --force (a versioned one: empty it in the console)",
     ),
     (
         "AWS::ECR::Repository",
         "not empty|contains images|force",
-        "if its images may go: aws ecr delete-repository --force --repository-name {id}",
+        "if its images may be deleted: aws ecr delete-repository --force --repository-name {id}",
     ),
-    ("", "in use by|is imported|has a dependent object|dependency", "remove first what uses it"),
+    (
+        "",
+        "in use by|is imported|has a dependent object|dependency",
+        "delete the resource that uses it first",
+    ),
 )
-"""Type, what the reason says, and the way on."""
+"""(Resource type, pattern of the reason, what to do)."""
 
 
 def list_fates(live: LiveStack) -> list[Fate]:
-    """What becomes of each resource of a root and its nested stacks: losses of data first, then
-    what is kept.
-
-    Raises AwsError.
-    """
-    found = list(_fates(live, ""))
-    return sorted(found, key=lambda fate: (not fate.lost, not fate.kept))
+    """What a deletion does to each resource of a root and its nested stacks: losses of data first,
+    then retained resources. Raises AwsError."""
+    return sorted(_fates(live, ""), key=lambda fate: (not fate.lost, not fate.kept))
 
 
 def _fates(live: LiveStack, above: str) -> Iterator[Fate]:
     template = declared_keys(live.template)
-    for name, each in live.resources.items():
-        if not each.physical_id:
+    for name, resource in live.resources.items():
+        if not resource.physical_id:
             continue
-        kept = above or _kept(name, each.type, template, live.stack)
-        if each.type == STACK_TYPE and name in live.nested:
+        type_, address = resource.type, f"{live.name}:{name}"
+        kept = above or _kept(name, type_, template, live.stack)
+        if type_ == STACK_TYPE and name in live.nested:
             yield from _fates(live.nested[name], kept)
         else:
-            yield Fate(
-                f"{live.name}:{name}", each.type, each.physical_id, kept, each.type in STATEFUL
-            )
+            yield Fate(address, type_, resource.physical_id, kept, type_ in STATEFUL)
 
 
 def _kept(name: str, type_: str, template: Template, stack: Stack) -> str:
@@ -88,14 +87,14 @@ def delete_stack(
     follower: Follower | None = None,
     retain: Sequence[str] = (),
 ) -> Outcome:
-    """Delete a root stack, its termination protection included, and follow that to its end.
+    """Delete a root stack, termination protection included, and follow the deletion to its end.
 
-    ``retain`` names resources of the root that stay, which is possible only after a deletion that
-    failed. A deletion that is under way is followed.
+    ``retain`` names resources of the root that stay, which CloudFormation accepts only after a
+    deletion that failed. A deletion in progress is followed.
 
     Raises:
-        DeployError: SW802, another operation is under way. AwsError: AWS refuses something; SW824
-        where the deletion goes on, but can no longer be followed.
+        DeployError: SW802, another operation is in progress. AwsError: AWS refuses a call; SW824,
+        the deletion can no longer be followed, and continues.
     """
     if stack.status == "DELETE_IN_PROGRESS":
         return attach_to_operation(stack, aws, root, follower)
@@ -110,12 +109,11 @@ def delete_stack(
 
 
 def order_deletions(lives: Sequence[LiveStack], aws: Aws) -> list[LiveStack]:
-    """The root stacks in an order in which they can be deleted: as given, but what imports an
-    export goes before what exports it.
+    """The root stacks in an order in which they can be deleted: as given, but a stack that imports
+    an export before the one that exports it.
 
-    Raises:
-        DeployError: SW828, stacks that are not among them import something.
-        AwsError: as ever; who may not ask what imports an export is told nothing.
+    Without permission for ListImports the order stays as given. Raises DeployError: SW828, another
+    stack imports an export; AwsError.
     """
     owners = {stack.stack.name: root.name for root in lives for stack in root.walk()}
     users: dict[str, set[str]] = {root.name: set() for root in lives}
@@ -125,59 +123,50 @@ def order_deletions(lives: Sequence[LiveStack], aws: Aws) -> list[LiveStack]:
             users[root].add(owners[importer])
         else:
             message = f"{stack} exports {export}, which {importer} imports: it cannot be deleted"
-            problems.append(
-                Problem(
-                    "SW828",
-                    message,
-                    (),
-                    f"take the import out of {importer} first; nothing was deleted",
-                )
-            )
+            hint = f"remove the import from {importer} first; nothing was deleted"
+            problems.append(Problem("SW828", message, (), hint))
     if problems:
         raise DeployError(problems)
-    left, ordered = list(lives), list[LiveStack]()
-    while left:
-        there = {each.name for each in left}
-        free = next(
-            (each for each in left if not users[each.name] & (there - {each.name})), left[0]
-        )
-        left.remove(free)
-        ordered.append(free)
+    remaining, ordered = list(lives), list[LiveStack]()
+    while remaining:
+        names = {root.name for root in remaining}
+        unused = (root for root in remaining if not users[root.name] & (names - {root.name}))
+        deletable = next(unused, remaining[0])
+        remaining.remove(deletable)
+        ordered.append(deletable)
     return ordered
 
 
 def _imports(lives: Sequence[LiveStack], aws: Aws) -> Iterator[tuple[str, str, str, str]]:
-    """Root, stack, export, and who imports it; nothing where that may not be asked."""
+    """(Root, stack, export, importing stack); none without permission for ListImports."""
     exports = [
-        (root.name, each.stack.name, name)
+        (root.name, live.stack.name, name)
         for root in lives
-        for each in root.walk()
-        for name in each.stack.exports
+        for live in root.walk()
+        for name in live.stack.exports
     ]
     try:
         with ThreadPoolExecutor(PARALLEL) as pool:
-            found = list(pool.map(aws.importers, (name for _, _, name in exports)))
+            importers = list(pool.map(aws.importers, (name for _, _, name in exports)))
     except AwsError as error:
         if error.problems[0].code == "SW403":
             return
         raise
-    for export, importers in zip(exports, found, strict=True):
-        yield from ((*export, each) for each in importers)
+    for export, stacks in zip(exports, importers, strict=True):
+        yield from ((*export, stack) for stack in stacks)
 
 
 def explain_failed_deletion(outcome: Outcome) -> str:
-    """What to do about a deletion that failed; empty where nothing better is known than its
-    reason."""
+    """What to do about a deletion that failed; empty where only its reason is known."""
     cause = outcome.cause
     if cause is None:
         return ""
     name = cause.address.rpartition(":")[2]
-    physical = next(
-        (e.physical_id for e in outcome.events if e.logical_id == name and e.physical_id), ""
-    )
-    for type_, said, way in _WAYS:
-        if type_ in ("", cause.type) and re.search(said, cause.reason, re.IGNORECASE):
-            return way.format(id=physical)
+    ids = (event.physical_id for event in outcome.events if event.logical_id == name)
+    physical_id = next(filter(None, ids), "")
+    for type_, pattern, solution in _SOLUTIONS:
+        if type_ in ("", cause.type) and re.search(pattern, cause.reason, re.IGNORECASE):
+            return solution.format(id=physical_id)
     return ""
 
 
@@ -185,11 +174,12 @@ def delete_review_stack(stack: Stack, aws: Aws) -> None:
     """Delete a stack that holds change sets only (REVIEW_IN_PROGRESS). Raises AwsError."""
     for change_set, _ in aws.change_sets(stack.id):
         aws.delete_change_set(change_set)
-    found = aws.stack(stack.id)
-    if found is None or found.status == "DELETE_COMPLETE":
+    live = aws.stack(stack.id)
+    if live is None or live.status == "DELETE_COMPLETE":
         return
-    if found.status != "REVIEW_IN_PROGRESS":
-        raise AwsError.of("SW802", f"{stack.name} is in {found.status} by now", hint="look again")
+    if live.status != "REVIEW_IN_PROGRESS":
+        message = f"{stack.name} has changed to {live.status}"
+        raise AwsError.of("SW802", message, hint="run the command again")
     aws.delete_stack(stack.id, f"discard-{stack.id.rpartition('/')[2]}")
 
 
@@ -225,7 +215,7 @@ def destroy_environment(runner: OperationRunner, approvals: Approvals) -> bool:
 def _find_orphans(runner: OperationRunner, stacks: Sequence[Stack]) -> list[tuple[str, Stack]]:
     environment, last = runner.environment, None
     if bucket := find_bucket(environment.config, stacks):
-        with suppress(AwsError):  # the stacks themselves tell most of it
+        with suppress(AwsError):  # the tags of the stacks tell most of it
             last = read_last_of(environment, bucket, environment.aws.caller().account)
     releases = (last,) if last else ()
     return list(find_orphaned_stacks(environment, releases, everywhere=True).items())
@@ -265,8 +255,10 @@ def destroy_root(
     )
     if not outcome.ok:
         again = "then run the same command again"
-        if outcome.status == "DELETE_FAILED":  # only then may resources be left out
-            again += f", or leave it out: {_retain_command(runner, root, stack)} LOGICAL_ID"
+        if (
+            outcome.status == "DELETE_FAILED"
+        ):  # only then does CloudFormation accept RetainResources
+            again += f", or retain it: {_retain_command(runner, root, stack)} LOGICAL_ID"
         explanation = explain_failed_deletion(outcome)
         runner.user.say(f"{explanation}\n{again}" if explanation else again)
     return outcome

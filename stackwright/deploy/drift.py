@@ -1,8 +1,7 @@
-"""Live stacks -> [StackDrift]: what is not as their templates say, root and nested, property by
-property.
+"""Detects and reverts drift: resources of root and nested stacks that differ from their templates.
 
-CloudFormation does not look into nested stacks from their parent, so each stack is asked for
-itself. Only what a template states can drift, and not all types can be read. Source:
+CloudFormation does not detect drift in nested stacks from their parent, so a detection runs for
+each stack. Only properties that a template states can drift, and not all types can be read. Source:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-drift.html
 """
 
@@ -46,24 +45,25 @@ def detect_drift(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
 ) -> list[DriftedStack]:
-    """Look for drift in root stacks and all below them, in their order; ``on_progress`` gets each
-    stack looked at.
+    """Detect drift in root stacks and the stacks nested in them; returns one value a stack, in
+    their order.
 
-    Values that come from NoEcho parameters or secrets are hidden. Raises AwsError.
+    ``on_progress`` gets the name of each stack when its detection ends. Values of NoEcho parameters
+    and secrets are hidden. Raises AwsError.
     """
 
-    def look(live: LiveStack) -> DriftedStack:
+    def detect(live: LiveStack) -> DriftedStack:
         polling = Polling(longest=2, deadline=DEADLINE, clock=clock, sleep=sleep)
-        found = _detected(live, aws, polling)
+        drifted = _detect(live, aws, polling)
         on_progress(live.name)
-        return found
+        return drifted
 
     stacks = walk_stacks(lives)
     with ThreadPoolExecutor(PARALLEL) as pool:
-        return list(pool.map(look, stacks))
+        return list(pool.map(detect, stacks))
 
 
-def _detected(live: LiveStack, aws: Stacks, polling: Polling) -> DriftedStack:
+def _detect(live: LiveStack, aws: Stacks, polling: Polling) -> DriftedStack:
     detection = aws.detect_drift(live.stack.id)
     state, reason = "", ""
     for _ in polling:
@@ -76,36 +76,37 @@ def _detected(live: LiveStack, aws: Stacks, polling: Polling) -> DriftedStack:
             f"the drift detection of {live.stack.name} does not end",
             hint="run it again later",
         )
-    found = aws.drifts(live.stack.id)
-    secret = _Secrets(live)
-    drifted = tuple(secret.hidden(each) for each in found if each.status in _DRIFTED)
-    compared = sum(each.status != "NOT_CHECKED" for each in found)
+    drifts = aws.drifts(live.stack.id)
+    secrets = _Secrets(live)
+    drifted = tuple(secrets.hide(drift) for drift in drifts if drift.status in _DRIFTED)
+    compared = sum(drift.status != "NOT_CHECKED" for drift in drifts)
     failed = (reason or "it failed") if state == "DETECTION_FAILED" else ""
     return DriftedStack(live.name, drifted, compared, len(live.resources) - compared, failed)
 
 
 class _Secrets:
-    """Which properties of a template are made of NoEcho parameters or secrets."""
+    """The properties of a template that hold NoEcho parameters or secrets."""
 
     def __init__(self, live: LiveStack) -> None:
         self._template = declared_keys(live.template)
-        names = [name for name, each in self._template.parameters.items() if each.no_echo]
+        parameters = self._template.parameters.items()
+        names = [name for name, parameter in parameters if parameter.no_echo]
         marks = [mark for name in names for mark in (f'{{"Ref": "{name}"}}', f"${{{name}}}")]
         self._marks = (*marks, "{{resolve:secretsmanager", "{{resolve:ssm-secure")
 
-    def hidden(self, found: Drift) -> Drift:
-        """The drift without values that nobody may see."""
-        resource = self._template.resources.get(found.logical_id)
+    def hide(self, drift: Drift) -> Drift:
+        """The drift without secret values."""
+        resource = self._template.resources.get(drift.logical_id)
         properties = resource.properties if resource else {}
         shown = []
-        for path, expected, actual, kind in found.differences:
+        for path, expected, actual, kind in drift.differences:
             secret = self._inside(properties, path)
             shown.append((path, HIDDEN, HIDDEN, kind) if secret else (path, expected, actual, kind))
-        return replace(found, differences=tuple(shown))
+        return replace(drift, differences=tuple(shown))
 
     def _inside(self, properties: Any, path: str) -> bool:
-        """Whether what the template has at a JSON pointer is secret; the pointer may lead into a
-        function's result."""
+        """Whether the template holds a secret at a JSON pointer, which may point into the result
+        of an intrinsic function."""
         place = properties
         for part in path.strip("/").split("/"):
             step = _step(place, part)
@@ -131,12 +132,12 @@ def _step(place: Any, part: str) -> Any:
     return None
 
 
-def revert_target(live: LiveStack, url: str | None) -> DesiredStack:
-    """What a root stack is asked to become so that only drift is reverted: what it is by its own
-    template.
+def build_reverted_stack(live: LiveStack, url: str | None) -> DesiredStack:
+    """The desired state of a root stack that reverts nothing but drift: its live template,
+    parameters and tags.
 
-    ``url`` is where its template can be read, needed where it is larger than a request takes.
-    Raises AwsError.
+    ``url`` is the address of the template, needed where it is larger than a request takes. Raises
+    AwsError: SW844, it is needed and None.
     """
     inline = len(live.template.encode()) <= INLINE_LIMIT
     if not inline and url is None:
@@ -145,7 +146,7 @@ def revert_target(live: LiveStack, url: str | None) -> DesiredStack:
     return DesiredStack(
         root=live.name,
         stack=live.stack.name,
-        templates={each.name: each.template for each in live.walk()},
+        templates={stack.name: stack.template for stack in live.walk()},
         urls={live.name: url} if url else {},
         parameters=_parameters(live),
         tags=live.stack.tags,
@@ -154,11 +155,10 @@ def revert_target(live: LiveStack, url: str | None) -> DesiredStack:
 
 
 def _parameters(live: LiveStack) -> dict[str, str]:
-    """The live values without NoEcho ones, which nobody can read: the plan keeps them."""
-    secret = {
-        name for name, each in declared_keys(live.template).parameters.items() if each.no_echo
-    }
-    return {name: text for name, text in live.stack.parameters.items() if name not in secret}
+    """The live values without NoEcho ones, which cannot be read: the plan keeps them."""
+    declared = declared_keys(live.template).parameters
+    secret = {name for name, parameter in declared.items() if parameter.no_echo}
+    return {name: value for name, value in live.stack.parameters.items() if name not in secret}
 
 
 # --- with the user
@@ -178,7 +178,7 @@ def revert_drift(runner: OperationRunner, lives: Sequence[LiveStack], approvals:
             for live in lives:
                 roots.append(
                     preview_root(
-                        revert_target(live, _stored_template(environment, live)),
+                        build_reverted_stack(live, _stored_template(environment, live)),
                         live,
                         environment.aws,
                         run=planner.run,

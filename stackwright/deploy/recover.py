@@ -1,4 +1,4 @@
-"""Recover a stack that no deployment can change: how, and what failed in it."""
+"""Recovers root stacks that no deployment can change, and follows operations in progress."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from .user import User
 
 
 class FailedResource(Struct, frozen=True):
-    """A resource that keeps a stack from moving: its address, type and reason, and how a call names
-    it."""
+    """A resource that failed: its address, type and reason, and its name in a ``call``."""
 
     address: str
     type: str
@@ -28,7 +27,7 @@ class FailedResource(Struct, frozen=True):
 
 
 class StuckStack(Struct, frozen=True):
-    """A root stack, how to recover it, why in words, and the resources that failed."""
+    """A root stack, how to recover it, why, and the resources that failed."""
 
     root: str
     stack: Stack
@@ -49,21 +48,23 @@ def find_recovery(root: str, stack: Stack, aws: Aws) -> StuckStack:
 
 
 def _failed(live: LiveStack) -> Sequence[FailedResource]:
-    """Those that failed of themselves; in a nested stack a call names them by that stack's name.
+    """Resources that failed, without nested stacks that only contain them.
 
-    Source:
+    A call names a resource of a nested stack as ``NestedStackName.LogicalId``. Source:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ContinueUpdateRollback.html
     """
-    found: list[FailedResource] = []
-    for each in live.walk():
-        prefix = f"{each.stack.name}." if each is not live else ""
-        found += [
-            FailedResource(f"{each.name}:{name}", resource.type, resource.reason, f"{prefix}{name}")
-            for name, resource in each.resources.items()
+    failed: list[FailedResource] = []
+    for stack in live.walk():
+        prefix = f"{stack.stack.name}." if stack is not live else ""
+        failed += [
+            FailedResource(
+                f"{stack.name}:{name}", resource.type, resource.reason, f"{prefix}{name}"
+            )
+            for name, resource in stack.resources.items()
             if resource.status.endswith("_FAILED")
-            and not (resource.type == STACK_TYPE and name in each.nested)
+            and not (resource.type == STACK_TYPE and name in stack.nested)
         ]
-    return found
+    return failed
 
 
 def continue_rollback(
@@ -74,15 +75,18 @@ def continue_rollback(
     skip: Sequence[str] = (),
     follower: Follower | None = None,
 ) -> Outcome:
-    """Bring a rollback to its end; ``skip`` holds addresses (``app/web:Service``), logical IDs, or
-    names as the call takes them, of resources that stay as they are. Raises AwsError."""
-    names = {each.address: each.call for each in state.failed}
-    names |= {each.address.rpartition(":")[2]: each.call for each in state.failed}
+    """Continue a failed rollback, or roll a failed update back, and follow that to its end.
+
+    ``skip`` names resources that stay as they are, by address (``app/web:Service``), by logical ID,
+    or as the call names them. Raises AwsError.
+    """
+    names = {resource.address: resource.call for resource in state.failed}
+    names |= {resource.address.rpartition(":")[2]: resource.call for resource in state.failed}
     last = aws.last_event(state.stack.id)
     if state.recovery is Recovery.ROLL_BACK:
         aws.rollback(state.stack.id, token)
     else:
-        aws.continue_rollback(state.stack.id, token, [names.get(each, each) for each in skip])
+        aws.continue_rollback(state.stack.id, token, [names.get(name, name) for name in skip])
     return follow_operation(
         state.stack.id, aws, state.root, since=last.id if last else None, follower=follower
     )
@@ -153,13 +157,13 @@ def recover_before_deployment(runner: OperationRunner) -> None:
         if recovery in (Recovery.NOTHING, Recovery.DISCARD, Recovery.SUPPORT):
             continue  # a plan takes a stack under review, and refuses one that only AWS can restore
         if recovery is Recovery.WATCH:
-            user.say(f"{stack.name} is in {stack.status}: somebody else's operation is under way")
-            require_yes("Follow it to its end, and then go on?", Approvals(), user, "")
+            user.say(f"{stack.name} is in {stack.status}: another operation is in progress")
+            require_yes("Follow it to its end, then deploy?", Approvals(), user, "")
         recover_root(runner, root, stack, Approvals())
 
 
 def watch_operations(runner: OperationRunner, root: str | None = None) -> bool:
-    """Follow the operations that are under way on the root stacks, whoever began them. Whether none
+    """Follow the operations in progress on the root stacks, whoever began them. Whether none
     failed. Raises DeployError: SW826, there are no stacks."""
     environment, user = runner.environment, runner.user
     stacks = environment.list_stacks(root)

@@ -191,7 +191,7 @@ def test_a_deletion_that_failed_is_tried_again_without_what_cannot_go(account, n
     assert status(account) == "DELETE_FAILED"
     once = news.run("repair", "--env", "dev", "--yes-delete", "news-app")
     assert (once.returncode, status(account)) == (1, "DELETE_FAILED")
-    assert "remove first what uses it" in once.stderr
+    assert "delete the resource that uses it first" in once.stderr
     assert "--retain LOGICAL_ID" in once.stderr
     done = news.run("repair", "--env", "dev", "--yes-delete", "news-app", "--retain", "B")
     assert (done.returncode, status(account)) == (0, None), done.stderr
@@ -380,7 +380,7 @@ def test_deploy_leads_out_of_a_stuck_state_first(account, news):
     refused = news.run("deploy", "--env", "dev", "--yes")
     assert refused.returncode == 1
     assert "news-app is ROLLBACK_COMPLETE" in refused.stderr
-    assert "stackwright repair --env dev" in refused.stderr
+    assert "repair --env dev" in refused.stderr
     with Terminal(news, "deploy", "--env", "dev") as terminal:
         terminal.until("To delete news-app, type news-app:")
         terminal.type("news-app\n")

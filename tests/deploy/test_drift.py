@@ -6,7 +6,7 @@ import pytest
 
 from stackwright.aws import Boto, Drift, Stack, StackResource
 from stackwright.core.errors import AwsError
-from stackwright.deploy.drift import detect_drift, revert_target
+from stackwright.deploy.drift import build_reverted_stack, detect_drift
 from stackwright.plan import live_stack
 from tests.support.aws import client, create_bucket
 from tests.support.releasing import BUCKET
@@ -151,7 +151,7 @@ def test_a_detection_that_failed_says_why_and_shows_the_rest() -> None:
 
 
 def test_a_revert_asks_for_what_the_stack_is_already(aws: Boto, app: live_stack.LiveStack) -> None:
-    target = revert_target(app, None)
+    target = build_reverted_stack(app, None)
     assert (target.root, target.stack, target.body, target.inline) == (
         "app",
         "news-app",
@@ -162,13 +162,13 @@ def test_a_revert_asks_for_what_the_stack_is_already(aws: Boto, app: live_stack.
 
 
 def test_a_revert_leaves_noecho_parameters_to_the_plan() -> None:
-    target = revert_target(function(), None)
+    target = build_reverted_stack(function(), None)
     assert (target.parameters, target.tags) == ({}, {"a": "b"})
 
 
 def test_a_revert_of_a_large_template_needs_its_address() -> None:
     large = live_stack.LiveStack.of("app", function().stack, CHILD + "#" * 60_000)
     with pytest.raises(AwsError, match="larger than 51,200 bytes"):
-        revert_target(large, None)
-    target = revert_target(large, "https://bucket/x")
+        build_reverted_stack(large, None)
+    target = build_reverted_stack(large, "https://bucket/x")
     assert (target.inline, target.urls) == (False, {"app": "https://bucket/x"})

@@ -326,7 +326,7 @@ def test_a_deletion_that_is_refused_says_why_and_what_helps_there(
     said = stopped.stderr.partition("shop-dev-base: CREATE_COMPLETE after")[2].splitlines()[1:]
     assert said == [
         "  CloudFormation did not do it: Delete canceled. Cannot delete export shop-topic as it is in use by billing.",
-        "remove first what uses it",
+        "delete the resource that uses it first",
         "then run the same command again",
     ]
     assert shop.run("repair", "--env", "dev").stderr == "nothing to repair\n"
@@ -344,7 +344,7 @@ def test_what_cannot_be_deleted_of_a_stack_that_left_is_left_out_by_cloudformati
     )
     assert (
         stopped.stderr.splitlines()[-1]
-        == f"then run the same command again, or leave it out: {hint}"
+        == f"then run the same command again, or retain it: {hint}"
     )
 
 
