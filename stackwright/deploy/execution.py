@@ -91,7 +91,7 @@ class Execution:
             tool=__version__,
             secret_names=self._supplies.secrets.names(),
             restores=self._restores,
-            left={root: stack.name for root, stack in orphans.items()},
+            orphaned={root: stack.name for root, stack in orphans.items()},
         )
 
     def _prepare_root(self, index: int) -> RootPlan:

@@ -10,11 +10,11 @@ from ..core import DeployError, command_line
 from ..plan import LiveStack, Plan, RootPlan
 from ..releases import (
     Release,
+    build_restored_stacks,
     find_missing_parts,
     find_previous_release,
     load_release,
     read_history,
-    release_targets,
     with_former_roots,
 )
 from .planner import Planner
@@ -52,7 +52,7 @@ def plan_rollback(planner: Planner, release: Release) -> Plan:
     """The plan that makes the root stacks what a release made them."""
     planned: list[RootPlan] = []
     with planner.discarding(planned):
-        for target in release_targets(release, planner.environment.aws):
+        for target in build_restored_stacks(release, planner.environment.aws):
             live = planner.environment.read_root(target.root)
             planned.append(planner.plan_root(target, live))
     return replace(

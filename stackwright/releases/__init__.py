@@ -1,10 +1,18 @@
-"""Numbered records of deployments: written by ``deploy``, read by ``history`` and ``rollback``.
+"""Numbered records of deployments, written by ``deploy``, read by ``history`` and ``rollback``: a
+`Plan` and its outcomes become a `Release`.
 
-``release`` begins, finishes and restores releases, ``record`` is their JSON, ``orphans`` finds root
-stacks that left the parameters, ``prune`` finds artifacts that nothing needs any more. A deployment
-does not depend on any of it.
+``release`` begins and finishes a release, ``record`` is its JSON, ``history`` reads releases,
+``restore`` turns one into desired stacks, ``orphans`` finds root stacks that left the parameters,
+``overview`` does all of that for an `Environment`, ``prune`` finds artifacts that are no longer
+used. A deployment does not depend on any of it.
 """
 
+from .history import (
+    find_previous_release,
+    load_release,
+    read_history,
+    read_last_release,
+)
 from .overview import (
     ReleaseList,
     ReleaseOverview,
@@ -17,18 +25,8 @@ from .overview import (
 )
 from .prune import find_unused_artifacts, remove_objects
 from .record import History, Release, ReleaseResult
-from .release import (
-    begin_release,
-    find_missing_parts,
-    find_previous_release,
-    finish_release,
-    keep_release,
-    load_release,
-    read_history,
-    read_last_release,
-    records_plan,
-    release_targets,
-)
+from .release import begin_release, finish_release, keep_release, records_plan
+from .restore import build_restored_stacks, find_missing_parts
 
 __all__ = [
     "History",
@@ -37,6 +35,7 @@ __all__ = [
     "ReleaseOverview",
     "ReleaseResult",
     "begin_release",
+    "build_restored_stacks",
     "find_missing_parts",
     "find_orphaned_stacks",
     "find_previous_release",
@@ -51,7 +50,6 @@ __all__ = [
     "read_orphaned_stacks",
     "read_overview",
     "records_plan",
-    "release_targets",
     "remove_objects",
     "with_former_roots",
 ]

@@ -1,9 +1,9 @@
-"""Config and releases -> the root stacks that are deployed, and that the environment does not have
-any more.
+"""Config and releases -> orphaned stacks: root stacks that are deployed, and that the environment no
+longer has.
 
-A name that begins with the prefix is not enough: ``shop-local-two`` may be of the environment
-``local-two``. Nor are tags, which anybody can write. One is the environment's where its tags say
-so, and a release names it or a change set of ours made it what it is.
+The prefix of a name does not prove it: ``shop-local-two`` may belong to the environment
+``local-two``. Tags do not either, as anybody can write them. A stack belongs to the environment
+where its tags say so, and a release names it or a change set of this tool made it what it is.
 """
 
 from __future__ import annotations
@@ -26,28 +26,30 @@ def find_orphans(
     *,
     everywhere: bool = False,
 ) -> dict[str, Stack]:
-    """The stacks by what ``stacks:`` called them; ``roots`` are the root stacks that the
+    """Orphaned stacks by their former name in ``stacks:``; ``roots`` are the root stacks that the
     environment has now.
 
-    What the ``releases`` name is asked for one by one. With ``everywhere`` all stacks of the
-    account are looked at instead, where that is allowed. Raises AwsError.
+    Stacks that the ``releases`` name are read one by one. With ``everywhere`` all stacks of the
+    account are listed instead, where that is permitted. Raises AwsError.
     """
-    named = {stack: root for each in releases for root, stack in each.left.items()}
-    named |= {root.stack: root.root for each in releases for root in each.roots}
-    kept = {stack_name(config, root) for root in roots}
-    listed = _all(aws) if everywhere else None
-    if listed is None:
-        listed = [found for name in sorted(named.keys() - kept) if (found := aws.stack(name))]
-    ours = [each for each in listed if each.name not in kept and _is_ours(each, config, named)]
+    former = {stack: root for release in releases for root, stack in release.orphaned.items()}
+    former |= {root.stack: root.root for release in releases for root in release.roots}
+    current = {stack_name(config, root) for root in roots}
+    stacks = _list_stacks(aws) if everywhere else None
+    if stacks is None:
+        names = sorted(former.keys() - current)
+        stacks = [stack for name in names if (stack := aws.stack(name))]
     return {
-        named.get(each.name) or each.name.removeprefix(f"{config.prefix}-"): each for each in ours
+        former.get(stack.name) or stack.name.removeprefix(f"{config.prefix}-"): stack
+        for stack in stacks
+        if stack.name not in current and _is_ours(stack, config, former)
     }
 
 
-def _all(aws: Stacks) -> list[Stack] | None:
-    """All stacks of the account; None where the role may only look at those of its prefix."""
+def _list_stacks(aws: Stacks) -> list[Stack] | None:
+    """All stacks of the account; None where the role may only read those of its prefix."""
     try:
-        return sorted(aws.stacks(), key=lambda each: each.name)
+        return sorted(aws.stacks(), key=lambda stack: stack.name)
     except AwsError as error:
         if error.problems[0].code == "SW403":
             return None
@@ -57,9 +59,9 @@ def _all(aws: Stacks) -> list[Stack] | None:
 def _is_ours(stack: Stack, config: Config, named: Collection[str]) -> bool:
     if stack.status in GONE or stack.parent_id or not stack.name.startswith(f"{config.prefix}-"):
         return False
-    wanted = stack_tags(config)
-    if wanted["environment"] != config.environment:
-        return False  # tags of the parameters hide which environment it is
-    if any(stack.tags.get(name) != wanted.get(name) for name in ("environment", "project")):
+    tags = stack_tags(config)
+    if tags["environment"] != config.environment:
+        return False  # the parameters set another environment in the tags
+    if any(stack.tags.get(name) != tags.get(name) for name in ("environment", "project")):
         return False
     return stack.name in named or _MADE in (stack.change_set or "")

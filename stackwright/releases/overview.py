@@ -10,15 +10,15 @@ from msgspec import Struct
 from ..aws import Stack
 from ..core import AwsError, Cache, Problem, Rendering, StackwrightError
 from ..plan import BUCKET_OUTPUT, Environment, LiveStack, root_documents
-from .orphans import find_orphans
-from .record import History, Release
-from .release import (
+from .history import (
     find_live_release,
     moved_roots,
     read_history,
     read_last_release,
     running_release,
 )
+from .orphans import find_orphans
+from .record import History, Release
 
 COMPARED = 20
 """The last releases that are compared with the live stacks."""

@@ -1,7 +1,7 @@
-"""Objects of the artifact bucket that nothing uses any more -> gone.
+"""Finds and deletes artifacts in the bucket that are no longer used.
 
-Artifacts are named by their content, so whatever names one uses it: the text of a live template, or
-a release's record.
+Artifacts are named by their content, so whatever names one uses it: a live template, or a release
+record.
 """
 
 from __future__ import annotations
@@ -17,26 +17,22 @@ from msgspec.structs import replace
 from ..aws import PARALLEL, Stacks, Storage, StoredObject
 from ..core import AwsError, Level, Problem, StackwrightError
 from ..plan import Environment
+from .history import read_history
 from .record import Release, ReleaseResult
-from .release import read_history
 
 GRACE = timedelta(days=1)
-"""What was written since may belong to a deployment that has not taken its number yet."""
+"""Newer objects may belong to a deployment that has no release number yet."""
 _ARTIFACT = re.compile(r"(?:[^/]+/)*([0-9a-f]{64})\.(?:zip|template\.(?:yaml|yml|json))")
 _NAME = re.compile(r"[0-9a-f]{64}")
 
 
 def read_live_templates(aws: Stacks) -> list[str]:
-    """The templates of all stacks of the account and Region, nested ones and other people's
-    included.
-
-    Any of them may use the bucket: another environment's, or a root stack that is no longer in the
-    parameters. Raises AwsError.
-    """
+    """The templates of all stacks of the account and Region, nested ones included: any of them may
+    use the bucket, those of other environments and orphaned ones too. Raises AwsError."""
     ids = [
-        each.id
-        for each in aws.stacks()
-        if each.status not in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
+        stack.id
+        for stack in aws.stacks()
+        if stack.status not in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
     ]
     with ThreadPoolExecutor(PARALLEL) as pool:
         return list(pool.map(aws.template, ids))
@@ -50,29 +46,29 @@ def find_unused(
     now: datetime,
 ) -> list[StoredObject]:
     """The artifacts that neither a live template nor one of the last ``keep`` releases of an
-    environment uses. Pure.
+    environment uses, oldest first. Pure.
 
-    The last ``keep`` that were deployed count, and all that came after the oldest of them. Objects
-    that are no artifacts, release records among them, are never listed.
+    The last ``keep`` releases that were deployed count, and all after the oldest of them. Objects
+    that are no artifacts, such as release records, are never listed.
     """
-    used = {name for text in templates for name in _of_template(text)}
-    used |= {name for each in _kept(releases, keep) for name in _of_release(each)}
-    found = []
-    for each in objects:
-        artifact = _ARTIFACT.fullmatch(each.key)
-        if artifact and artifact[1] not in used and now - each.modified > GRACE:
-            found.append(each)
-    return sorted(found, key=lambda each: each.modified)
+    used = {name for text in templates for name in _names_in_template(text)}
+    used |= {name for release in _kept(releases, keep) for name in _names_in_release(release)}
+    unused = []
+    for item in objects:
+        artifact = _ARTIFACT.fullmatch(item.key)
+        if artifact and artifact[1] not in used and now - item.modified > GRACE:
+            unused.append(item)
+    return sorted(unused, key=lambda item: item.modified)
 
 
-def _of_template(text: str) -> Iterator[str]:
+def _names_in_template(text: str) -> Iterator[str]:
     yield hashlib.sha256(text.encode()).hexdigest()
     yield from _NAME.findall(text)
 
 
-def _of_release(release: Release) -> Iterator[str]:
+def _names_in_release(release: Release) -> Iterator[str]:
     for root in release.roots:
-        yield from (each.sha256 for each in root.templates.values())
+        yield from (template.sha256 for template in root.templates.values())
         yield from _NAME.findall(root.body)
     for key in release.artifacts:
         yield from _NAME.findall(key)
@@ -80,13 +76,15 @@ def _of_release(release: Release) -> Iterator[str]:
 
 def _kept(releases: Iterable[Release], keep: int) -> Iterator[Release]:
     by_environment: dict[str, list[Release]] = {}
-    for each in releases:
-        by_environment.setdefault(each.environment, []).append(each)
-    for some in by_environment.values():
-        some.sort(key=lambda each: each.number, reverse=True)
-        deployed = [each.number for each in some if each.result is ReleaseResult.DEPLOYED][:keep]
+    for release in releases:
+        by_environment.setdefault(release.environment, []).append(release)
+    for group in by_environment.values():
+        group.sort(key=lambda release: release.number, reverse=True)
+        deployed = [
+            release.number for release in group if release.result is ReleaseResult.DEPLOYED
+        ][:keep]
         oldest = deployed[-1] if len(deployed) == keep else 0  # fewer than asked for: all stay
-        yield from (each for each in some if each.number >= oldest)
+        yield from (release for release in group if release.number >= oldest)
 
 
 def remove_objects(
@@ -96,20 +94,19 @@ def remove_objects(
     aws: Storage,
     done: Callable[[StoredObject], None] = lambda _: None,
 ) -> None:
-    """Delete objects of the bucket, which must belong to ``account``; what is gone already is no
-    error.
+    """Delete objects of the bucket, which must belong to ``account``; a missing object is no error.
 
-    In a versioned bucket they can be brought back until the noncurrent versions expire. Raises
-    StackwrightError with the problems of all that could not be deleted.
+    In a versioned bucket they can be restored until the noncurrent versions expire. Raises
+    StackwrightError with the problems of all objects that could not be deleted.
     """
     problems: dict[Problem, None] = {}
 
-    def delete(each: StoredObject) -> None:
+    def delete(item: StoredObject) -> None:
         try:
-            aws.delete_object(bucket, each.key, account)
+            aws.delete_object(bucket, item.key, account)
         except AwsError as error:
             problems.update(dict.fromkeys(error.problems))
-        done(each)
+        done(item)
 
     with ThreadPoolExecutor(PARALLEL) as pool:
         list(pool.map(delete, objects))

@@ -1,5 +1,4 @@
-"""What is kept of a release, as types and as the JSON of its two records; nothing here reads or
-decides.
+"""A release, as types and as the JSON of its two records. Pure.
 
 ``releases/<environment>/000012/started.json`` is written before the first change and never
 overwritten: it takes the number. ``ended.json`` beside it says how it went, and what was deployed
@@ -15,7 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
-from msgspec import Struct, ValidationError, convert, to_builtins
+from msgspec import Struct, ValidationError, convert, field, to_builtins
 
 from ..core import Problem
 
@@ -31,7 +30,7 @@ class ReleaseResult(StrEnum):
     FAILED = "failed"
     ROLLED_BACK = "rolled back"
     INTERRUPTED = "interrupted"
-    """Its record has no end, and nothing is under way."""
+    """Its record has no end, and no operation is in progress."""
     RUNNING = "running"
 
 
@@ -76,8 +75,8 @@ class Release(Struct, frozen=True):
     ``artifacts`` keys of zips and templates in ``bucket``. ``changes`` counts resources by add,
     change, replace and remove, and new secret versions. ``restores`` is the release that it went
     back to, ``run`` a random name, by which two runs of the same at the same time differ; ``cause``
-    why it failed, in a sentence. ``left`` are root stacks of earlier releases that were still there
-    and are no part of it, by what ``stacks:`` called them.
+    why it failed, in a sentence. ``orphaned`` are root stacks of earlier releases that still existed
+    and are no part of it, by their former name in ``stacks:``.
     """
 
     number: int
@@ -99,7 +98,7 @@ class Release(Struct, frozen=True):
     ended: datetime | None = None
     result: ReleaseResult | None = None
     cause: str = ""
-    left: Mapping[str, str] = {}
+    orphaned: Mapping[str, str] = field(default_factory=dict, name="left")
 
     @property
     def seconds(self) -> float | None:
@@ -147,12 +146,12 @@ def record_to_json(release: Release) -> bytes:
 
 def record_from_json(data: bytes) -> Release:
     """Raises ValueError where it is no record of a version that is known here."""
-    found = json.loads(data)
-    if not isinstance(found, dict) or not isinstance(found.get("version"), int):
+    record = json.loads(data)
+    if not isinstance(record, dict) or not isinstance(record.get("version"), int):
         raise ValueError("it is no release record")
-    if found["version"] > VERSION:
+    if record["version"] > VERSION:
         raise ValueError("a newer version of this tool wrote it")
     try:
-        return convert(found, Release)
+        return convert(record, Release)
     except ValidationError as error:
         raise ValueError(f"it is no release record ({error})") from error

@@ -409,7 +409,7 @@ def test_guards_that_cannot_be_set_after_all_is_done_are_told_of(account):
     account.engine.fault(RequestFault("expired", service="cloudformation", action="SetStackPolicy"))
     assert apply_plan(plan, account.aws, token="t", follower=account.following, protect=True).ok
     assert next(each.text for each in account.told if isinstance(each, Notice)).startswith(
-        "the stack policy and"
+        "cannot set the stack policy and"
     )
 
 

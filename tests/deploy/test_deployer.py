@@ -21,7 +21,7 @@ from stackwright.deploy import (
 from stackwright.emulator import Server
 from stackwright.emulator.world.faults import Fault
 from stackwright.plan import Environment, Plan, RootAction
-from stackwright.releases.release import read_history
+from stackwright.releases.history import read_history
 from tests.support.aws import ACCOUNT, REGION
 from tests.support.clock import Clock
 from tests.support.emulator import emulator

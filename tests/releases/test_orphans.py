@@ -343,8 +343,7 @@ def test_what_cannot_be_deleted_of_a_stack_that_left_is_left_out_by_cloudformati
         "aws cloudformation delete-stack --stack-name shop-dev-extra --retain-resources LOGICAL_ID"
     )
     assert (
-        stopped.stderr.splitlines()[-1]
-        == f"then run the same command again, or retain it: {hint}"
+        stopped.stderr.splitlines()[-1] == f"then run the same command again, or retain it: {hint}"
     )
 
 

@@ -19,6 +19,15 @@ from stackwright.plan import live_stack
 from stackwright.plan.live_stack import LiveStack
 from stackwright.plan.model import Cause, Plan, RootAction
 from stackwright.releases import release
+from stackwright.releases.history import (
+    find_live_release,
+    find_previous_release,
+    load_release,
+    moved_roots,
+    read_history,
+    read_last_release,
+    running_release,
+)
 from stackwright.releases.record import (
     Release,
     ReleaseResult,
@@ -28,6 +37,7 @@ from stackwright.releases.record import (
     record_to_json,
     template_digest,
 )
+from stackwright.releases.restore import artifact_key, build_restored_stacks, find_missing_parts
 from tests.support.aws import ACCOUNT, REGION, client, create_bucket, put_image
 from tests.support.projects import Project
 from tests.support.releasing import BEGAN, BUCKET, FILES, deploy, outcome, plan, targets
@@ -46,7 +56,7 @@ def begin(made: Plan, aws: Boto) -> Release:
 
 
 def history(aws: Boto) -> list[Release]:
-    return list(release.read_history("dev", BUCKET, ACCOUNT, aws).releases)
+    return list(read_history("dev", BUCKET, ACCOUNT, aws).releases)
 
 
 def record(number: int, name: str) -> dict[str, object]:
@@ -110,7 +120,7 @@ def test_what_is_live_is_recorded_by_the_last_release_that_deployed_it(
     def recorded(made: Plan) -> bool:
         assert made.bucket
         return release.records_plan(
-            release.read_last_release(made.environment, made.bucket, made.account, aws), made
+            read_last_release(made.environment, made.bucket, made.account, aws), made
         )
 
     made = plan(targets(project(FILES), {"app": {"Image": "a"}}), RootAction.NOTHING)
@@ -142,23 +152,23 @@ def test_a_record_that_was_read_is_not_read_again(
             return super().read_object(bucket, key, account)
 
     counted = Counted(REGION)
-    assert release.read_last_release(*place, counted, kept) is None
+    assert read_last_release(*place, counted, kept) is None
     begun = begin(made, aws)
     for _ in range(2):
-        assert release.read_last_release(*place, counted, kept) == begun
+        assert read_last_release(*place, counted, kept) == begun
     assert counted.read == 1
     ended = release.finish_release(begun, made, [], aws)
     for _ in range(2):
-        assert release.read_last_release(*place, counted, kept) == ended
+        assert read_last_release(*place, counted, kept) == ended
     assert counted.read == 2
     (entry,) = (
         path for path in kept.folder.iterdir() if b'"result": "deployed"' in path.read_bytes()
     )
     entry.write_bytes(b"{")
-    assert release.read_last_release(*place, counted, kept) == ended
+    assert read_last_release(*place, counted, kept) == ended
     key = f"releases/{made.environment}/000001/ended.json"
     client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"altered")
-    assert release.read_last_release(*place, counted, kept) is None
+    assert read_last_release(*place, counted, kept) is None
 
 
 def test_numbers_are_given_once(project: Make, aws: Boto, bucket: str) -> None:
@@ -227,9 +237,9 @@ def test_history_is_newest_first_and_limited(project: Make, aws: Boto, bucket: s
     for _ in range(12):
         begin(made, aws)
     assert [each.number for each in history(aws)] == list(range(12, 0, -1))
-    found = release.read_history("dev", BUCKET, ACCOUNT, aws, limit=3)
+    found = read_history("dev", BUCKET, ACCOUNT, aws, limit=3)
     assert [each.number for each in found.releases] == [12, 11, 10]
-    assert release.read_history("prod", BUCKET, ACCOUNT, aws).releases == ()
+    assert read_history("prod", BUCKET, ACCOUNT, aws).releases == ()
 
 
 @pytest.mark.parametrize(
@@ -246,23 +256,23 @@ def test_a_record_that_cannot_be_read(
 ) -> None:
     begin(plan(targets(project(FILES))), aws)
     client("s3").put_object(Bucket=BUCKET, Key="releases/dev/000002/started.json", Body=content)
-    found = release.read_history("dev", BUCKET, ACCOUNT, aws)
+    found = read_history("dev", BUCKET, ACCOUNT, aws)
     assert [each.number for each in found.releases] == [1]
     (problem,) = found.problems
     assert (problem.code, problem.level) == ("SW841", "warning")
     assert "s3://news-artifacts/releases/dev/000002/started.json" in problem.message
     assert why in problem.message
     with pytest.raises(InputError, match="cannot be read"):
-        release.load_release(2, "dev", BUCKET, ACCOUNT, aws)
+        load_release(2, "dev", BUCKET, ACCOUNT, aws)
 
 
 def test_a_release_that_is_not_there(project: Make, aws: Boto, bucket: str) -> None:
     with pytest.raises(InputError, match="dev has no release 3") as caught:
-        release.load_release(3, "dev", BUCKET, ACCOUNT, aws)
-    assert caught.value.problems[0].hint == "nothing was released yet"
+        load_release(3, "dev", BUCKET, ACCOUNT, aws)
+    assert caught.value.problems[0].hint == "there are no releases yet"
     begin(plan(targets(project(FILES))), aws)
     with pytest.raises(InputError, match="dev has no release 3") as caught:
-        release.load_release(3, "dev", BUCKET, ACCOUNT, aws)
+        load_release(3, "dev", BUCKET, ACCOUNT, aws)
     assert "there are 1 to 1" in caught.value.problems[0].hint
 
 
@@ -278,7 +288,7 @@ def test_a_second_deployment_hears_of_the_first(project: Make, aws: Boto, bucket
     roots = targets(project(FILES))
     made = plan(roots)
     begun = begin(made, aws)
-    found = release.running_release(history(aws), {"news-dev-app"})
+    found = running_release(history(aws), {"news-dev-app"})
     assert found is not None
     assert (found.number, found.by, found.started, found.result) == (
         1,
@@ -286,9 +296,9 @@ def test_a_second_deployment_hears_of_the_first(project: Make, aws: Boto, bucket
         BEGAN,
         ReleaseResult.RUNNING,
     )
-    assert release.running_release(history(aws), {"other"}) is None
+    assert running_release(history(aws), {"other"}) is None
     release.finish_release(begun, made, [outcome(roots[1])], aws)
-    assert release.running_release(history(aws), {"news-dev-app"}) is None
+    assert running_release(history(aws), {"news-dev-app"}) is None
 
 
 # --- what is live
@@ -312,10 +322,10 @@ def test_the_live_release_is_recognised(project: Make, aws: Boto) -> None:
     made = project(FILES)
     released(made, aws)
     released(made.write({"params/dev.yaml": "title: second\n"}), aws)
-    found = release.find_live_release(history(aws), lives(aws))
+    found = find_live_release(history(aws), lives(aws))
     assert found is not None
     assert found.number == 2
-    assert release.moved_roots(history(aws), lives(aws)) == []
+    assert moved_roots(history(aws), lives(aws)) == []
 
 
 def test_a_rollback_made_in_the_console_is_recognised(project: Make, aws: Boto) -> None:
@@ -324,7 +334,7 @@ def test_a_rollback_made_in_the_console_is_recognised(project: Make, aws: Boto) 
     released(made.write({"params/dev.yaml": "title: second\n"}), aws)
     url = first.roots[1].templates["app"].url
     client("cloudformation").update_stack(StackName="news-dev-app", TemplateURL=url)
-    (problem,) = release.moved_roots(history(aws), lives(aws))
+    (problem,) = moved_roots(history(aws), lives(aws))
     assert problem.code == "SW848"
     assert "news-dev-app is as release 1 made it, not as release 2" in problem.message
 
@@ -335,8 +345,8 @@ def test_a_parameter_changed_elsewhere_is_recognised(project: Make, aws: Boto) -
     client("cloudformation").update_stack(
         StackName="news-dev-app", UsePreviousTemplate=True, Parameters=changed
     )
-    assert release.find_live_release(history(aws), lives(aws)) is None
-    (problem,) = release.moved_roots(history(aws), lives(aws))
+    assert find_live_release(history(aws), lives(aws)) is None
+    (problem,) = moved_roots(history(aws), lives(aws))
     assert "news-dev-app is as no release since 1 made it, not as release 1" in problem.message
 
 
@@ -348,7 +358,7 @@ def test_a_root_that_failed_in_a_release_is_not_expected_of_it(project: Make, aw
     release.finish_release(
         begin(failed, aws), failed, [outcome(roots[1], "UPDATE_ROLLBACK_COMPLETE")], aws
     )
-    assert release.moved_roots(history(aws), lives(aws)) == []
+    assert moved_roots(history(aws), lives(aws)) == []
 
 
 def test_what_did_not_come_to_its_end_is_told_apart_from_what_others_changed(
@@ -360,17 +370,17 @@ def test_what_did_not_come_to_its_end_is_told_apart_from_what_others_changed(
     interrupted = plan(roots)
     begin(interrupted, aws)
     deploy(roots[1])
-    (problem,) = release.moved_roots(history(aws), lives(aws))
+    (problem,) = moved_roots(history(aws), lives(aws))
     assert (
         "news-dev-app is as release 2 asked for, which did not come to its end" in problem.message
     )
-    assert problem.hint.startswith("the next deployment goes on from there")
+    assert problem.hint.startswith("the next deployment verifies the live stacks")
     moving = lives(aws)
     for found in moving.values():
         assert found
         object.__setattr__(found, "stack", replace(found.stack, status="UPDATE_IN_PROGRESS"))
-    assert release.moved_roots(history(aws), moving) == []
-    assert release.find_live_release(history(aws), moving) is None
+    assert moved_roots(history(aws), moving) == []
+    assert find_live_release(history(aws), moving) is None
 
 
 def test_rolling_back_twice_goes_back_twice(project: Make, aws: Boto) -> None:
@@ -379,17 +389,17 @@ def test_rolling_back_twice_goes_back_twice(project: Make, aws: Boto) -> None:
     second = released(made.write({"params/dev.yaml": "title: second\n"}), aws)
     released(made.write({"params/dev.yaml": "title: third\n"}), aws)
     for wanted in (second, first):
-        found = release.find_previous_release(history(aws), lives(aws))
+        found = find_previous_release(history(aws), lives(aws))
         assert found is not None
         assert found.number == wanted.number
-        roots = release.release_targets(found, aws)
+        roots = build_restored_stacks(found, aws)
         ends = [deploy(each) for each in roots]
         again = plan(roots)
         restoring = release.begin_release(
             again, aws, tool="1", secret_names=NAMES, restores=found.number
         )
         release.finish_release(restoring, again, ends, aws)
-    assert release.find_previous_release(history(aws), lives(aws)) is None
+    assert find_previous_release(history(aws), lives(aws)) is None
 
 
 def bodies(number: int) -> str:
@@ -448,7 +458,7 @@ def test_the_release_before_what_is_live(releases: list[Release], restored: int)
         )
         for each in last.roots
     }
-    found = release.find_previous_release(releases, there)
+    found = find_previous_release(releases, there)
     assert found is not None
     assert found.number == restored
 
@@ -467,8 +477,8 @@ def test_what_a_release_restores(project: Make, aws: Boto) -> None:
         replace(each, parameters={k: v for k, v in each.parameters.items() if k != "Password"})
         for each in roots
     ]
-    assert release.release_targets(
-        release.load_release(first.number, "dev", BUCKET, ACCOUNT, aws), aws
+    assert build_restored_stacks(
+        load_release(first.number, "dev", BUCKET, ACCOUNT, aws), aws
     ) == tuple(wanted)
 
 
@@ -479,7 +489,7 @@ def test_a_root_that_was_deployed_before_there_was_a_bucket_is_in_the_record(
     assert base.urls == {}
     deploy(base)
     begun = begin(plan([base]), aws)
-    assert release.release_targets(begun, aws) == (base,)
+    assert build_restored_stacks(begun, aws) == (base,)
 
 
 def test_templates_that_are_lost_or_altered_are_told_together(project: Make, aws: Boto) -> None:
@@ -487,11 +497,11 @@ def test_templates_that_are_lost_or_altered_are_told_together(project: Make, aws
     deploy(targets(made)[0])
     roots = targets(made)
     begun = begin(plan(roots), aws)
-    keys = {name: release.artifact_key(url) for name, url in roots[1].urls.items()}
+    keys = {name: artifact_key(url) for name, url in roots[1].urls.items()}
     client("s3").delete_object(Bucket=BUCKET, Key=keys["app"])
     client("s3").put_object(Bucket=BUCKET, Key=keys["app/topics"], Body=b"Resources: {}")
     with pytest.raises(AwsError) as caught:
-        release.release_targets(begun, aws)
+        build_restored_stacks(begun, aws)
     assert [problem.message.partition(", s3:")[0] for problem in caught.value.problems] == [
         "the template of app", "the template of app/topics",
     ]  # fmt: skip
@@ -518,7 +528,7 @@ def test_what_is_missing_for_a_restoration(aws: Boto, bucket: str) -> None:
         secrets={"app": "f" * 32},
         artifacts=(name, "absent.zip"),
     )
-    found = release.find_missing_parts(begin(made, aws), aws)
+    found = find_missing_parts(begin(made, aws), aws)
     assert [problem.message for problem in found] == [
         f"s3://{BUCKET}/{name} was altered",
         f"s3://{BUCKET}/absent.zip does not exist any more",
@@ -535,7 +545,7 @@ def test_nothing_is_missing_where_all_is_there(aws: Boto, bucket: str) -> None:
         "VersionId"
     ]
     begun = begin(plan([], images={"web": image}, secrets={"app": version}), aws)
-    assert release.find_missing_parts(begun, aws) == []
+    assert find_missing_parts(begun, aws) == []
     release.keep_release(begun, aws, None)
     labels = client("secretsmanager").describe_secret(SecretId="news/app")["VersionIdsToStages"][
         version
@@ -561,5 +571,5 @@ def test_a_secret_that_is_being_deleted_is_missing(aws: Boto, bucket: str) -> No
         "VersionId"
     ]
     client("secretsmanager").delete_secret(SecretId="news/app")
-    (problem,) = release.find_missing_parts(begin(plan([], secrets={"app": version}), aws), aws)
+    (problem,) = find_missing_parts(begin(plan([], secrets={"app": version}), aws), aws)
     assert problem.message == "the secret news/app is being deleted"
