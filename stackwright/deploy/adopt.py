@@ -24,14 +24,14 @@ def adopt_resources(runner: OperationRunner, approvals: Approvals) -> bool:
     planner = Planner(environment, Supplies.of(environment, user.say), user.say)
     imports = read_imports(environment.config)
     lives = environment.read_roots()
-    targets = planner.targets(lives, {}, {})
+    desired = planner.desired_stacks(lives, {}, {})
     roots: list[RootPlan] = []
     try:
         with planner.discarding(roots):
             for root, resources in imports.items():
-                wanted = build_import(targets[root], lives[root], resources, environment.config)
+                wanted = build_import(desired[root], lives[root], resources, environment.config)
                 if wanted is None:
-                    user.say(f"{targets[root].stack} has all of these resources already")
+                    user.say(f"{desired[root].stack} has all of these resources already")
                     continue
                 roots.append(
                     preview_root(

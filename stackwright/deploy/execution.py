@@ -16,7 +16,7 @@ from .approvals import Approvals, approve_plan
 from .operation import UNGUARDED, guard_stack
 from .planner import Planner, RefreshedPlan
 from .runner import OperationRunner, is_healthy
-from .saved_plan import is_same_target, require_within_plan
+from .saved_plan import is_same_state, require_within_plan
 from .user import Stopped
 
 
@@ -110,8 +110,8 @@ class Execution:
             self._begin_release()
             if uploading:
                 uploading.result()
-        if root.kind is RootAction.LATER or not is_same_target(root.desired, now.targets[name]):
-            return self._plan_again(index, now.targets[name], now.lives[name])
+        if root.kind is RootAction.LATER or not is_same_state(root.desired, now.desired[name]):
+            return self._plan_again(index, now.desired[name], now.lives[name])
         return root
 
     def _takes(self, root: str, kind: SourceKind) -> bool:
@@ -138,15 +138,15 @@ class Execution:
         self._plan = now.plan
         return now
 
-    def _plan_again(self, index: int, target: DesiredStack, live: LiveStack | None) -> RootPlan:
+    def _plan_again(self, index: int, desired: DesiredStack, live: LiveStack | None) -> RootPlan:
         """Plan a root whose inputs came to be, or changed, by a change set; an update is shown and
         approved."""
-        if target.missing:
-            names = ", ".join(target.missing)
-            raise DeployError.of("SW886", f"no value yet for {names} of {target.root}")
+        if desired.missing:
+            names = ", ".join(desired.missing)
+            raise DeployError.of("SW886", f"no value yet for {names} of {desired.root}")
         before = self._plan.roots[index]
         self._planner.discard([before])
-        root = self._planner.plan_root(target, live)
+        root = self._planner.plan_root(desired, live)
         roots = (*self._plan.roots[:index], root, *self._plan.roots[index + 1 :])
         self._plan = replace(self._plan, roots=roots)
         if root.kind is RootAction.UPDATE:
@@ -158,7 +158,7 @@ class Execution:
                 self._approvals,
                 self._runner.user,
                 self._environment.locate,
-                stack=target.stack,
+                stack=desired.stack,
             )
         return root
 

@@ -39,14 +39,15 @@ class NoOp(Struct, frozen=True):
 
 
 class DeployedState(Struct, frozen=True):
-    """What was read: the live root stacks, all of which exist, their targets, and the inputs.
+    """What was read: the live root stacks, all of which exist, their desired states, and
+    the inputs.
 
     ``bucket`` holds the releases, of which ``last`` is the newest. ``paused`` says that functions
     are still stopped by a deployment that was killed.
     """
 
     inputs: PlanInputs
-    targets: Mapping[str, DesiredStack]
+    desired: Mapping[str, DesiredStack]
     bucket: str | None
     last: Release | None
     paused: bool
@@ -66,11 +67,11 @@ def find_noop(planner: Planner) -> NoOp | None:
 
 
 def decide(state: DeployedState) -> list[RootPlan] | None:
-    """The plans of the roots where each is what its target asks for, no secret changes and no
+    """The plans of the roots where each is as desired, no secret changes and no
     function is paused; else None."""
     if state.inputs.secrets.changes or state.paused:
         return None
-    roots = [plan_noop(target, state.inputs.lives[root]) for root, target in state.targets.items()]
+    roots = [plan_noop(stack, state.inputs.lives[root]) for root, stack in state.desired.items()]
     unchanged = [root for root in roots if root is not None]
     return unchanged if len(unchanged) == len(roots) else None
 
@@ -105,15 +106,15 @@ def read_state(planner: Planner) -> DeployedState | None:
         bucket = environment.find_bucket(lives.values())
         reading_last = pool.submit(read_last_of, environment, bucket, owner) if bucket else None
         reading_templates = pool.map(lambda live: live.template, lives.values())
-        supplies.artifacts.bundle(bucket)  # `targets` needs it; AWS takes its time meanwhile
+        supplies.artifacts.bundle(bucket)  # `desired_stacks` needs it; AWS takes its time meanwhile
         secrets, images = reading_secrets.result(), reading_images.result()
         if secrets.changes:
             return None
-        targets = planner.targets(lives, images, secrets.versions)
+        desired = planner.desired_stacks(lives, images, secrets.versions)
         list(reading_templates)  # each live stack keeps its own
         last = reading_last.result() if reading_last else None
         inputs = PlanInputs(lives, images, secrets)
-        return DeployedState(inputs, targets, bucket, last, reading_paused.result())
+        return DeployedState(inputs, desired, bucket, last, reading_paused.result())
 
 
 def read_paused(environment: Environment) -> bool:

@@ -40,8 +40,8 @@ def diff_with_deployed(environment: Environment) -> Diff:
     sets and without new images or secrets. Raises AwsError."""
     supplies = Supplies.of(environment, _ignore)
     lives = environment.read_roots()
-    targets = Planner(environment, supplies, _ignore).targets(lives, {}, {})
-    return merge_diffs(diff_with_live(target, lives[root]) for root, target in targets.items())
+    desired = Planner(environment, supplies, _ignore).desired_stacks(lives, {}, {})
+    return merge_diffs(diff_with_live(stack, lives[root]) for root, stack in desired.items())
 
 
 def _ignore(_text: str) -> None:

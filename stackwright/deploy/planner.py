@@ -53,10 +53,10 @@ class PlanInputs(Struct, frozen=True):
 
 
 class RefreshedPlan(Struct, frozen=True):
-    """A plan between two of its roots, with the live stacks and the targets as they are then."""
+    """A plan between two of its roots, with the live and the desired stacks as they are then."""
 
     plan: Plan
-    targets: Mapping[str, DesiredStack]
+    desired: Mapping[str, DesiredStack]
     lives: Mapping[str, LiveStack | None]
 
 
@@ -94,7 +94,7 @@ class Planner:
             self._orphans[bucket] = orphans
         return self._orphans[bucket]
 
-    def targets(
+    def desired_stacks(
         self,
         lives: Mapping[str, LiveStack | None],
         images: Mapping[str, str],
@@ -118,15 +118,15 @@ class Planner:
         Where one root cannot be planned, or this is interrupted, the change sets of the others are
         discarded: they are waited for first, as CloudFormation deletes none that it is creating.
         """
-        targets = self.targets(inputs.lives, inputs.images, inputs.secrets.versions)
+        desired = self.desired_stacks(inputs.lives, inputs.images, inputs.secrets.versions)
         planning: list[Future[RootPlan]] = []
         planned: list[RootPlan] = []
         with self.discarding(planned):
             try:
-                with ThreadPoolExecutor(len(targets)) as pool:
+                with ThreadPoolExecutor(len(desired)) as pool:
                     planning += (
-                        pool.submit(self.plan_root, target, inputs.lives[root])
-                        for root, target in targets.items()
+                        pool.submit(self.plan_root, stack, inputs.lives[root])
+                        for root, stack in desired.items()
                     )
             except BaseException:
                 self.say(
@@ -144,17 +144,17 @@ class Planner:
                 future.result()
         return self.sign(self.assemble(planned, inputs))
 
-    def plan_root(self, target: DesiredStack, live: LiveStack | None) -> RootPlan:
+    def plan_root(self, desired: DesiredStack, live: LiveStack | None) -> RootPlan:
         """The plan of one root: a prediction where inputs are missing, nothing where reading tells
         that nothing changes, else a change set."""
-        if target.missing:
-            return predict_root(target, live)
-        if unchanged := plan_noop(target, live):
+        if desired.missing:
+            return predict_root(desired, live)
+        if unchanged := plan_noop(desired, live):
             return unchanged
         self.supplies.artifacts.upload()
-        self.say(f"creating change set for {target.stack}")
+        self.say(f"creating change set for {desired.stack}")
         return preview_root(
-            target,
+            desired,
             live,
             self.environment.aws,
             run=self.run,
@@ -171,8 +171,8 @@ class Planner:
         bucket = self.environment.find_bucket(lives.values())
         names = self.supplies.artifacts.names(bucket)
         refreshed = replace(plan, images=pushed, artifacts=names, bucket=bucket)
-        targets = self.targets(lives, refreshed.images, refreshed.secrets)
-        return RefreshedPlan(refreshed, targets, lives)
+        desired = self.desired_stacks(lives, refreshed.images, refreshed.secrets)
+        return RefreshedPlan(refreshed, desired, lives)
 
     def assemble(self, roots: Sequence[RootPlan], inputs: PlanInputs) -> Plan:
         """The plan of these roots, made now. It is not signed yet, see `sign`."""

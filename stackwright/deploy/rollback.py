@@ -52,9 +52,9 @@ def plan_rollback(planner: Planner, release: Release) -> Plan:
     """The plan that makes the root stacks what a release made them."""
     planned: list[RootPlan] = []
     with planner.discarding(planned):
-        for target in build_restored_stacks(release, planner.environment.aws):
-            live = planner.environment.read_root(target.root)
-            planned.append(planner.plan_root(target, live))
+        for desired in build_restored_stacks(release, planner.environment.aws):
+            live = planner.environment.read_root(desired.root)
+            planned.append(planner.plan_root(desired, live))
     return replace(
         planner.assemble_roots(planned),
         images=release.images,

@@ -64,15 +64,15 @@ def read_saved_plan(path: Path, planner: Planner) -> tuple[Plan, list[RootPlan]]
     plan = _read_file(path)
     _require_same_place(plan, planner, path)
     lives = planner.environment.read_roots()
-    targets = planner.targets(lives, plan.images, plan.secrets)
+    desired = planner.desired_stacks(lives, plan.images, plan.secrets)
     roots = [root.desired.root for root in plan.roots]
-    if roots != list(targets):
-        message = f"the plan is stale: its root stacks are {', '.join(roots)}, those of the parameters {', '.join(targets)}"
+    if roots != list(desired):
+        message = f"the plan is stale: its root stacks are {', '.join(roots)}, those of the parameters {', '.join(desired)}"
         raise DeployError.of("SW888", message, hint=_HINT)
     plan = replace(
-        plan, roots=tuple(_with_hidden(root, targets[root.desired.root]) for root in plan.roots)
+        plan, roots=tuple(_with_hidden(root, desired[root.desired.root]) for root in plan.roots)
     )
-    if reasons := list(_find_changes(plan, planner, lives, targets)):
+    if reasons := list(_find_changes(plan, planner, lives, desired)):
         raise DeployError(
             Problem("SW888", f"the plan is stale: {reason}", (), _HINT) for reason in reasons
         )
@@ -102,7 +102,7 @@ def _require_same_place(plan: Plan, planner: Planner, path: Path) -> None:
         )
 
 
-def _with_hidden(root: RootPlan, target: DesiredStack) -> RootPlan:
+def _with_hidden(root: RootPlan, desired: DesiredStack) -> RootPlan:
     """The root with the values that no file holds, as they are now: of parameters that may be
     NoEcho."""
     from ..cfn import ValidationError, declared_keys
@@ -112,7 +112,7 @@ def _with_hidden(root: RootPlan, target: DesiredStack) -> RootPlan:
     except ValidationError:
         return root
     known = {name for name, parameter in declared.items() if not parameter.no_echo}
-    hidden = {name: value for name, value in target.parameters.items() if name not in known}
+    hidden = {name: value for name, value in desired.parameters.items() if name not in known}
     parameters = {**hidden, **root.desired.parameters}
     return replace(root, desired=replace(root.desired, parameters=parameters))
 
@@ -121,7 +121,7 @@ def _find_changes(
     plan: Plan,
     planner: Planner,
     lives: Mapping[str, LiveStack | None],
-    targets: Mapping[str, DesiredStack],
+    desired: Mapping[str, DesiredStack],
 ) -> Iterator[str]:
     """What is no longer as it was when the plan was made."""
     secrets = planner.supplies.secrets.read()
@@ -129,7 +129,7 @@ def _find_changes(
         yield "keys.env or the secrets changed"
     for root in plan.roots:
         name = root.desired.root
-        if not is_same_target(root.desired, targets[name]):
+        if not is_same_state(root.desired, desired[name]):
             yield f"the templates or parameters of {name} changed"
         elif root.kind is not RootAction.LATER:
             reason = find_stale_reason(root, lives[name], planner.environment.aws)
@@ -154,7 +154,7 @@ def _plan_again(root: RootPlan, planner: Planner, replanned: list[RootPlan]) -> 
     return again
 
 
-def is_same_target(one: DesiredStack, other: DesiredStack) -> bool:
+def is_same_state(one: DesiredStack, other: DesiredStack) -> bool:
     """Whether both ask CloudFormation for the same templates, parameters and tags."""
     return (one.templates, one.parameters, one.tags) == (
         other.templates,
