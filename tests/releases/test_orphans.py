@@ -119,7 +119,7 @@ def test_status_lists_what_left(shop: Project) -> None:
     for _ in range(2):
         text = shop.run("status", "--env", "dev")
         assert text.returncode == 0, text.stderr
-        head = "No root stacks of dev any more"
+        head = "No longer root stacks of dev"
         assert (
             text.stdout.index("shop-dev-app")
             < text.stdout.index(head)
