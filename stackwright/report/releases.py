@@ -106,5 +106,5 @@ def describe_absence(release_list: ReleaseList, environment: str) -> str:
     elif not releases:
         where = f", and s3://{bucket} holds no releases of it"
     else:
-        where = f": these are its earlier releases, kept in s3://{bucket}"
+        where = f"; its earlier releases are kept in s3://{bucket}"
     return f"{environment} is not deployed{where}"
