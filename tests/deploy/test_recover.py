@@ -9,7 +9,7 @@ from stackwright.aws import Stack
 from stackwright.cfn import Recovery
 from stackwright.core import AwsError
 from stackwright.deploy.recover import find_recovery
-from stackwright.plan.plan import require_updatable
+from stackwright.plan.freshness import require_updatable
 from tests.support.planning import FakeStacks, stack
 
 NAMES = Loader().load_service_model("cloudformation", "service-2")["shapes"]["StackStatus"]["enum"]

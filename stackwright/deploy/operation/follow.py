@@ -184,15 +184,19 @@ def _outcome(
 
 
 def _cause(steps: Sequence[ProgressStep], rollouts: RolloutWatcher, locate: Locate) -> Cause | None:
-    """The first resource that failed, and resources that failed during the rollback."""
-    failures = list(_failures(steps))
+    """Return the first failure, with the failures of the rollback as details; None without any.
+
+    Failures are ordered by time: stacks are read one after the other, so a nested stack's later
+    event may be read before an earlier one of its parent.
+    """
+    failures = list(_failures(sorted(steps, key=lambda step: step.time)))
     if not failures:
         return None
-    first, _ = failures[0]
-    later = [step for step, undoing in failures[1:] if undoing and step.address != first.address]
+    first = next((step for step, undoing in failures if not undoing), failures[0][0])
+    others = [step for step, undoing in failures if undoing and step.address != first.address]
     details = (
         *rollouts.details(first.address),
-        *(f"then, in the rollback, {step.address}: {step.reason}" for step in later),
+        *(f"then, in the rollback, {step.address}: {step.reason}" for step in others),
     )
     where = locate(first.stack, first.logical_id)
     return Cause(first.address, first.type, first.status, first.reason, where, details)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from ...cfn import ValidationError
 from ..operation.create import Create
@@ -120,7 +120,7 @@ class StackActions(ActionFamily):
             text = "state and can not continue rolling back an update."
             raise invalid(f"Stack:{stack.id} is in {stack.status} {text}")
         skip = arguments.get("ResourcesToSkip", ())
-        failed = {n for n, state in stack.resources.items() if state.status.endswith("_FAILED")}
+        failed = set(self._failed_resources(stack))
         wrong = [name for name in skip if name not in failed]
         if wrong:
             text = "is not possible: only resources in a FAILED state can be skipped."
@@ -128,6 +128,17 @@ class StackActions(ActionFamily):
         stack.token = arguments.get("ClientRequestToken")
         self._roll_back_update(stack, skip)
         return {}
+
+    def _failed_resources(self, stack: StackState, prefix: str = "") -> Iterator[str]:
+        """Yield the names of failed resources as ResourcesToSkip has them: in a nested stack
+        ``NestedStackName.LogicalId``. Source:
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ContinueUpdateRollback.html
+        """
+        for name, resource in stack.resources.items():
+            if resource.status.endswith("_FAILED"):
+                yield f"{prefix}{name}"
+            if child := self.world.store.stacks.get(resource.physical_id or ""):
+                yield from self._failed_resources(child, f"{child.name}.")
 
     def rollback_stack(self, arguments: Arguments) -> Result:
         stack = self.find_stack(arguments)

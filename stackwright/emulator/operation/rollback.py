@@ -37,8 +37,12 @@ class UpdateRollback(ResourceDeletion):
     """
 
     def start(self, reason: str | None = None, skip: Iterable[str] = ()) -> None:
-        """Restore resources, nested stacks, outputs and definition; resources to ``skip`` count as
-        restored."""
+        """Restore resources, nested stacks, outputs and definition.
+
+        Resources to ``skip`` count as restored; those of nested stacks are named
+        ``NestedStackName.LogicalId``.
+        """
+        self._nested_skip = [name for name in skip if "." in name]
         self._skip(skip)
         stack, record = self.stack, self.record
         failed_before = stack.status == "UPDATE_ROLLBACK_FAILED"
@@ -65,8 +69,9 @@ class UpdateRollback(ResourceDeletion):
         self.run(needs, self._begin_restore, end, cancellable=False)
 
     def _skip(self, names: Iterable[str]) -> None:
-        for name in names:
-            if name in self.record.resources:
+        for path in names:
+            owner, _, name = path.rpartition(".")
+            if owner in ("", self.stack.name) and name in self.record.resources:
                 self.record.restored.add(name)
                 restored = replace(self.record.resources[name], status="UPDATE_COMPLETE")
                 self.stack.resources[name] = restored
@@ -103,7 +108,8 @@ class UpdateRollback(ResourceDeletion):
             return
         reason = child.reason if child.status == "UPDATE_FAILED" else None
         ended = partial(self._child_ended, name, child, end)
-        UpdateRollback(self.world, child, ended, update.record).start(reason)
+        rollback = UpdateRollback(self.world, child, ended, update.record)
+        rollback.start(reason, self._nested_skip)
 
     def _child_ended(self, name: str, child: StackState, end: Done, _ok: bool) -> None:
         if child.status == "UPDATE_ROLLBACK_COMPLETE":
