@@ -1,17 +1,17 @@
-"""What CloudFormation means, as code: pure, offline, and without any state.
+"""CloudFormation's semantics as pure functions: offline, without state.
 
-In the order in which the modules build on one another:
+Modules, each built on those before it:
 
 - ``template``: YAML or JSON text -> :class:`~stackwright.cfn.template.Template`, refused as
   CloudFormation refuses.
-- ``schema``: what each resource type allows, returns, and replaces when it changes.
-- ``values``: a value known only after apply, with its causes, and values that remember what they
-  depend on.
+- ``schema``: the properties and attributes of each resource type, and which changes replace it.
+- ``values``: values with the references they depend on, and values known only after apply.
 - ``intrinsics``: template + parameters + the world -> values.
-- ``statuses``: what each status of a stack means, and how to recover from it.
-- ``graph``: what depends on what, an order, and cycles by name.
+- ``statuses``: the meaning of each stack status, and how to recover a stack.
+- ``graph``: dependencies, an order, and cycles by name.
 - ``changes``: a stack before and after -> the changes, as ``DescribeChangeSet`` lists them and as
   they will happen.
+- ``static_references``: a rendering -> the texts of its properties that templates tell.
 """
 
 from .authorization import ArnKind, read_arn_kinds

@@ -1,5 +1,4 @@
-"""What IAM can decide about an action: the kinds of resource it names, from the data that cfn-lint
-bundles.
+"""The kinds of resource that each IAM action names, from the data that cfn-lint bundles.
 
 The file is cfn-lint's extract of
 https://docs.aws.amazon.com/service-authorization/latest/reference/ and is read without importing
@@ -32,8 +31,10 @@ class ArnKind(Struct, frozen=True):
 
 
 def read_arn_kinds(action: str) -> tuple[ArnKind, ...] | None:
-    """The kinds that an action (``ecs:UpdateService``) names; none: only ``*``. None: there is no
-    such action."""
+    """The kinds of resource that an action (``ecs:UpdateService``) names.
+
+    Empty: the action takes only ``*``. None: there is no such action.
+    """
     service, _, name = action.partition(":")
     known = _reference().get(service, {})
     entry = known.get("Actions", {}).get(name.lower())

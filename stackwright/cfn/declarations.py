@@ -1,5 +1,4 @@
-"""What a template declares: parameters, resources, outputs; and the error of a template that is
-wrong."""
+"""The declarations of a template (parameters, resources, outputs), and the error of a wrong one."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ STACK_TYPE = "AWS::CloudFormation::Stack"
 
 
 class ValidationError(Exception):
-    """What CloudFormation answers with the error code ``ValidationError``.
+    """CloudFormation's answer with the error code ``ValidationError``.
 
     ``message`` is the text as AWS gives it, ``path`` and ``line`` (from 1; 0: unknown) say where.
     """

@@ -31,7 +31,7 @@ class LeafDifference(Struct, frozen=True):
 
     @property
     def references(self) -> frozenset[ValueReference]:
-        """What the new value depends on."""
+        """The references of the new value."""
         return frozenset(
             reference for node in find_traces(self.after) for reference in node.references
         )
@@ -73,7 +73,7 @@ def find_unknowns(value: Any) -> Iterator[Unknown]:
 
 
 def diff_values(before: Any, after: Any, path: Path = ()) -> Iterator[LeafDifference]:
-    """Every differing leaf, by sorted path; also those that only AWS takes for different."""
+    """The leaves that differ, sorted by path, including those that differ to AWS only."""
     before, after = _opened(before), _opened(after)
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in sorted({**before, **after}):
@@ -90,8 +90,8 @@ def diff_values(before: Any, after: Any, path: Path = ()) -> Iterator[LeafDiffer
 
 
 def value_at(tree: Any, path: Path) -> Any:
-    """What stands at ``path`` in a resolved tree, or :data:`MISSING`, with the memory of functions
-    around it."""
+    """The value at ``path`` in a resolved tree, or :data:`MISSING`; it keeps the references of the
+    functions around it."""
     for part in path:
         tree = _opened(tree)
         if isinstance(tree, list) and isinstance(part, int):
@@ -102,7 +102,7 @@ def value_at(tree: Any, path: Path) -> Any:
 
 
 def _opened(value: Any) -> Any:
-    """A container whose items carry the memory of the function that returned it."""
+    """A container whose items hold the references of the function that returned it."""
     if not isinstance(value, Traced) or not isinstance(value.value, list | Mapping):
         return value
     if isinstance(value.value, list):

@@ -1,4 +1,4 @@
-"""What a template's resources depend on, an order in which they can be made, and cycles by name.
+"""Dependencies of a template's resources, an order in which to create them, and cycles by name.
 
 Dependencies come from ``Ref``, ``Fn::GetAtt``, ``Fn::Sub`` and ``DependsOn``; as in CloudFormation,
 both branches of an ``Fn::If`` count.

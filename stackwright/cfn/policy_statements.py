@@ -1,4 +1,4 @@
-"""The statements of policies, wherever a resource's properties hold them."""
+"""The policy statements in a resource's properties."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _unread(value: Any) -> bool:
 
 
 def _read(text: str) -> Any:
-    """What JSON text holds: a document, or a list; None where it is none."""
+    """The document or list in JSON text; None where the text holds neither."""
     try:
         return json.loads(text) if text.lstrip()[:1] in ("{", "[") else None
     except (json.JSONDecodeError, RecursionError):

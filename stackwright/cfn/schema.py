@@ -158,8 +158,8 @@ class ResourceType:
         )
 
     def recreation(self, path: Path) -> Recreation:
-        """What changing the property at ``path`` (below ``Properties``) does to the physical
-        resource."""
+        """Whether a change of the property at ``path`` (below ``Properties``) recreates the
+        physical resource."""
         if self.custom:
             return Recreation.CONDITIONALLY  # its provider decides by the physical id it returns
         if any(_touches(pattern, path) for pattern in self.create_only):
@@ -204,8 +204,8 @@ class ResourceType:
 
     @cached_property
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """What CloudFormation calls on its caller's behalf, by handler (``create``, ``read``,
-        ``update``, ``delete``, ``list``); empty for types from before the registry."""
+        """The IAM actions that CloudFormation needs from its caller, by handler (``create``,
+        ``read``, ``update``, ``delete``, ``list``); empty for types older than the registry."""
         handlers = self.definition.get("handlers", {})
         return {name: tuple(handler.get("permissions", ())) for name, handler in handlers.items()}
 
@@ -245,8 +245,8 @@ class ResourceType:
         )
 
     def problems(self, properties: Mapping[str, Any]) -> list[str]:
-        """What CloudFormation would find wrong in resolved properties, in its words, e.g. ``#:
-        required key [Value] not found``. Scalars may be text, as CloudFormation converts them."""
+        """The problems of resolved properties in CloudFormation's words, such as ``#: required key
+        [Value] not found``. Scalars may be text, since CloudFormation converts them."""
         # some schemas list a property both as read-only and as create-only: it may be given
         settable = {path[0] for path in self.create_only}
         read_only = {str(path[0]) for path in self.read_only if len(path) == 1} - settable
@@ -293,7 +293,7 @@ class Schemas:
         return _load(digest) if digest else None
 
     def unrecognized(self, type_names: Sequence[str]) -> list[str]:
-        """The names that are no types, in order and once each."""
+        """The names of unknown types, in order, without repetitions."""
         return [name for name in dict.fromkeys(type_names) if self.get(name) is None]
 
 

@@ -1,4 +1,4 @@
-"""What each status of a stack means, and how to recover a stack that cannot be updated.
+"""The meaning of each stack status, and how to recover a stack that cannot be updated.
 
 Sources:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html

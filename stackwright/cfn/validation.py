@@ -1,5 +1,4 @@
-"""What CloudFormation refuses before it looks at any value: unknown types, dangling references,
-circles."""
+"""Checks of a template before any value is resolved: unknown types and references, cycles."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Values as CloudFormation computes them: plain, known only after apply, and with their
-dependencies remembered.
+dependencies.
 
 A resolved tree is made of dicts, lists, scalars and :class:`Traced` nodes; a ``Traced`` stands
-where an intrinsic function stood and remembers what its value depends on. :func:`plain` strips the
-memory.
+where an intrinsic function stood and holds the references that its value depends on;
+:func:`plain_data` strips them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NO_VALUE: Final = NoValue.NO_VALUE
 
 
 class ChangeSource(StrEnum):
-    """What kind of thing a value depends on; the names of ``ResourceChangeDetail.ChangeSource``."""
+    """The kind of a reference; the names of ``ResourceChangeDetail.ChangeSource``."""
 
     PARAMETER = "ParameterReference"
     RESOURCE = "ResourceReference"
@@ -57,9 +57,9 @@ class Unknown(Struct, frozen=True):
     """A value that is known only after apply.
 
     ``text`` shows it as an expression (``arn:${Topic}``), ``causes`` say why it is not known.
-    ``fresh`` tells a value that the update makes anew from one that already exists in AWS but is
-    not known here: two of the latter with the same text are the same value. ``certain``: it will
-    differ from every value there was before.
+    ``fresh``: the update makes the value; without it, the value exists in AWS but is not known
+    here, and two such values with equal texts are equal. ``certain``: it will differ from every
+    value there was before.
     """
 
     text: str

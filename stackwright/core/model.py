@@ -27,8 +27,8 @@ def dotted(path: ParameterPath) -> str:
 
 
 def key_with_dot(path: ParameterPath) -> tuple[str, str] | None:
-    """What to say, and what to do, where a key of a path is itself written like a path,
-    ``worker.memory: 5``."""
+    """The message and hint about the first key of a path that is itself written like a path,
+    ``worker.memory: 5``; None where there is no such key."""
     for index, key in enumerate(path):
         parts = str(key).split(".")
         if len(parts) > 1 and all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", part) for part in parts):
@@ -167,14 +167,14 @@ class Config(Struct, frozen=True):
 
     @property
     def account(self) -> str | None:
-        """The twelve digits of the account that the parameters name (``account_id``), if they
-        do."""
+        """The account's twelve digits, from the parameter ``account_id``; None where it is not
+        given."""
         account = self.parameters.get("account_id")
         return str(account) if account else None
 
     @property
     def prefix(self) -> str:
-        """What the names of its stacks begin with: the parameter ``prefix``, or
+        """The start of the stacks' names: the parameter ``prefix``, or
         ``<project>-<environment>``."""
         parts = (self.parameters.get("project"), self.environment)
         return str(self.parameters.get("prefix") or "-".join(str(part) for part in parts if part))
@@ -256,8 +256,10 @@ class Source(Struct, frozen=True):
 
 
 class Interface(Struct, frozen=True):
-    """What a stack takes and offers: its Parameters, its Outputs, and which Outputs of its nested
-    stacks it reads."""
+    """The Parameters and Outputs of a stack.
+
+    ``reads`` holds the Outputs of its nested stacks that it reads, as (logical ID, Output).
+    """
 
     name: str
     parameters: Mapping[str, Declaration]
@@ -291,7 +293,7 @@ class Rendering(Struct, frozen=True):
     local_paths: tuple[str, ...] = ()
     """Files and folders of the project that its templates name by ``local_path``."""
     inputs: str = ""
-    """The hash of all that it was made of; empty where nobody took it."""
+    """The hash of all inputs; empty where it was not computed."""
 
     @property
     def environment(self) -> str:
@@ -304,7 +306,7 @@ class Rendering(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """What ``check`` found: problems sorted by place, and the waivers in force."""
+    """The result of ``check``: problems sorted by place, and the waivers in force."""
 
     problems: tuple[Problem, ...]
     waivers: tuple[Waiver, ...] = ()
@@ -350,8 +352,10 @@ _URL_SUFFIXES = {
     "eu-isoe": "cloud.adc-e.uk",
     "us-isof": "csp.hci.ic.gov",
 }
-"""How the names of Regions of a partition begin -> its domain, where that is not amazonaws.com; as
-botocore knows them (data/partitions.json), which takes long to ask."""
+"""First part of a Region's name -> domain, for the partitions whose domain is not amazonaws.com.
+
+Source: botocore's data/partitions.json, which takes long to read.
+"""
 
 
 def url_suffix(region: str) -> str:
@@ -389,7 +393,7 @@ class PackagedTemplate(Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """What CloudFormation gets."""
+        """The text of the template."""
         return self.artifact.data.decode()
 
 

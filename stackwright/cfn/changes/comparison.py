@@ -46,7 +46,7 @@ from .resolution import ResolvedStack, deletion_policy
 def predict_changes(
     before: StackSide | None, after: StackSide, schemas: Schemas | None = None
 ) -> Prediction:
-    """What updating ``before`` to ``after`` does; ``before=None``: the stack is created.
+    """The changes of an update from ``before`` to ``after``; ``before=None``: of a creation.
 
     Raises:
         ValidationError: CloudFormation would refuse the template or its parameters.
@@ -55,7 +55,7 @@ def predict_changes(
 
 
 def predict_removal(before: StackSide, schemas: Schemas | None = None) -> Prediction:
-    """What deleting a stack does."""
+    """The changes of a stack's deletion."""
     known = schemas or Schemas(before.pseudo.region)
     side = ResolvedStack(before, known)
     return Prediction(tuple(_removed(side, name) for name in sorted(side.active)))
@@ -292,8 +292,8 @@ class _Comparison:
     def _replaced(
         self, properties: tuple[PropertyChange, ...], known: ResourceType | None
     ) -> Replacement:
-        """The truth of a replacement: by a property, or by tags of the stack that the type cannot
-        change in place."""
+        """Whether the resource will be replaced, because of a property or of stack tags that the
+        type cannot change in place."""
         if any(detail.recreation is Recreation.ALWAYS for detail in self._stack_tags(known)):
             return Replacement.TRUE
         return real_replacement(properties)
@@ -301,7 +301,7 @@ class _Comparison:
     def _listed(
         self, unequal: list[LeafDifference], before: Any, after: Any, known: ResourceType | None
     ) -> Iterator[Detail]:
-        """The details of all that AWS sees differ; free-form JSON differs as a whole."""
+        """The details of the differences that AWS sees; free-form JSON differs as a whole."""
         documents = set()
         for item in unequal:
             document = (
@@ -335,7 +335,7 @@ class _Comparison:
             yield replace(base, source=str(cause.source), cause=cause.entity, evaluation=evaluation)
 
     def _moves(self, reference: ValueReference) -> bool:
-        """Whether AWS takes what is referred to for changed."""
+        """Whether the target of a reference changes, as AWS sees it."""
         name = reference.logical_id
         if reference.source is ChangeSource.PARAMETER:
             return self._changed_parameters.get(name, False)

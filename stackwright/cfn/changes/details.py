@@ -1,4 +1,4 @@
-"""What a change set says of a difference: details, contexts and the replacement they amount to."""
+"""Differences as a change set describes them: details, contexts and replacements."""
 
 from __future__ import annotations
 
@@ -115,8 +115,8 @@ def real_replacement(properties: tuple[PropertyChange, ...]) -> Replacement:
 
 
 def context_after(before: Any, after: Any) -> Any:
-    """The tree after the update as AWS prints it: what it does not see changing keeps its old
-    value."""
+    """The tree after the update as AWS prints it; values that AWS does not see change keep their
+    old text."""
     if isinstance(after, Traced):
         if after.unseen:
             return print_value(after)

@@ -27,7 +27,7 @@ ATTRIBUTES = (
 
 
 class Action(StrEnum):
-    """What happens to a resource; ``ResourceChange.Action``."""
+    """The action on a resource; ``ResourceChange.Action``."""
 
     ADD = "Add"
     MODIFY = "Modify"
@@ -44,7 +44,7 @@ class Replacement(StrEnum):
 
 
 class PhysicalResource(Struct, frozen=True):
-    """What is known of a physical resource: its id (what ``Ref`` gives) and attributes by name."""
+    """A physical resource as far as it is known: its id (the value of ``Ref``) and attributes."""
 
     id: str
     attributes: Mapping[str, Any] = {}
@@ -116,8 +116,11 @@ class Detail(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ResourceChange:
-    """What an update does to one resource, in truth and as AWS lists it (see the module's
-    docstring)."""
+    """The change of one resource, as it will happen and as AWS lists it.
+
+    ``real`` and ``replacement`` tell what will happen, ``listed`` and ``aws_replacement`` what
+    AWS's change set says.
+    """
 
     action: Action
     logical_id: str

@@ -1,4 +1,4 @@
-"""What an intrinsic function may ask: pseudo parameters, resources, exports, stored parameters."""
+"""The surroundings of a template: pseudo parameters, resources, exports, stored parameters."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class Pseudo(Struct, frozen=True):
 
 
 class ResolverWorld(Protocol):
-    """What a resolver asks about things outside of the template's text."""
+    """Answers a resolver's questions about resources, exports and stored parameters."""
 
     def reference(self, logical_id: str) -> Traced:
-        """What ``!Ref`` of a resource gives: its physical id, or an :class:`Unknown`."""
+        """The value of ``!Ref`` of a resource: its physical id, or an :class:`Unknown`."""
 
     def attribute(self, logical_id: str, name: str) -> Traced:
-        """What ``!GetAtt`` of a resource gives."""
+        """The value of ``!GetAtt`` of a resource."""
 
     def exported(self, name: str) -> Any:
         """The value of an export; an :class:`Unknown` where it does not exist (yet)."""
