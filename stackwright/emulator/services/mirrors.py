@@ -130,10 +130,8 @@ MIRRORS: Mapping[str, Mirror] = {
     "AWS::SecretsManager::Secret": Mirror(
         "secretsmanager",
         "create_secret",
-        lambda i, _p: {
-            "SecretId": i.id,
-            "ForceDeleteWithoutRecovery": True,
-        },  # as CloudFormation deletes one
+        # CloudFormation deletes secrets without a recovery window.
+        lambda i, _p: {"SecretId": i.id, "ForceDeleteWithoutRecovery": True},
         lambda i, p: {"Name": i.id.rpartition(":")[2][:-7], **_secret(i, p)},
         id="ARN",
         delete="delete_secret",

@@ -234,7 +234,7 @@ class LocalRegistry:
             )
         known = tagged if tag else _find_image(repository, digest)
         if known is None or known.image_digest != digest:
-            self._backend().put_find_image(repository.name, data.decode(), tag, kind, digest)
+            self._backend().put_image(repository.name, data.decode(), tag, kind, digest)
 
     def _tags(self, _request: Request, repository: Any) -> Response:
         tags = sorted(tag for image in repository.images for tag in image.image_tags)

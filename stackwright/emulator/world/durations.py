@@ -10,12 +10,8 @@ from collections.abc import Mapping
 _DEFAULT = 2.0
 _SECONDS: Mapping[str, Mapping[str, float]] = {
     "AWS::ApplicationAutoScaling::ScalableTarget": {"create": 3},
-    "AWS::CloudFormation::Stack": {
-        "create": 0,
-        "update": 0,
-        "delete": 0,
-        "drift": 10,
-    },  # as long as its resources
+    # A nested stack takes as long as its resources.
+    "AWS::CloudFormation::Stack": {"create": 0, "update": 0, "delete": 0, "drift": 10},
     "AWS::EC2::InternetGateway": {"create": 16},
     "AWS::EC2::NatGateway": {"create": 100, "delete": 60},
     "AWS::EC2::VPC": {"create": 12},
@@ -27,27 +23,20 @@ _SECONDS: Mapping[str, Mapping[str, float]] = {
         "delete": 120,  # draining
         "stabilize": 10_800,  # CloudFormation gives up after three hours
     },
-    "AWS::ECS::Task": {
-        "start": 45,
-        "fail": 30,
-        "healthy": 0,
-    },  # what a service takes includes its checks
+    # The seconds of a service include the health checks of its tasks.
+    "AWS::ECS::Task": {"start": 45, "fail": 30, "healthy": 0},
     "AWS::EFS::AccessPoint": {"create": 8},
     "AWS::EFS::FileSystem": {"create": 10},
     "AWS::EFS::MountTarget": {"create": 90, "delete": 60},
     "AWS::ElasticLoadBalancingV2::LoadBalancer": {"create": 150, "update": 5, "delete": 20},
-    "AWS::Events::Rule": {
-        "create": 60,
-        "delete": 10,
-    },  # CloudFormation waits a minute for it to take effect
+    # CloudFormation waits a minute until a rule takes effect.
+    "AWS::Events::Rule": {"create": 60, "delete": 10},
     "AWS::IAM::Role": {"create": 18},
     "AWS::Lambda::Function": {"create": 15, "update": 10},
     "AWS::S3::Bucket": {"create": 22},
     "AWS::SecretsManager::Secret": {"create": 3},
-    "AWS::ServiceDiscovery::PrivateDnsNamespace": {
-        "create": 45,
-        "delete": 45,
-    },  # Route 53 makes the zone
+    # Route 53 creates and deletes a hosted zone.
+    "AWS::ServiceDiscovery::PrivateDnsNamespace": {"create": 45, "delete": 45},
 }
 
 

@@ -145,7 +145,8 @@ _SHAPES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         {"Id": "{id}"},
     ),
 }
-_SERVICES = {  # where the service of the ARN is not the type's own name
+# Types whose ARNs name another service than the type does.
+_SERVICES = {
     "elasticloadbalancingv2": "elasticloadbalancing",
     "efs": "elasticfilesystem",
     "applicationautoscaling": "autoscaling",
