@@ -71,7 +71,7 @@ class LateRoot(FakeStacks):
 
 
 def test_first_cause_is_the_earliest_failure_though_read_last() -> None:
-    outcome = follow_operation(ROOT, LateRoot(), "app", following=Follower(polling=Clock().polling))
+    outcome = follow_operation(ROOT, LateRoot(), "app", follower=Follower(polling=Clock().polling))
     assert outcome.status == "UPDATE_ROLLBACK_FAILED"
     assert outcome.cause is not None
     assert (outcome.cause.address, outcome.cause.reason) == ("app:Topic", "boom")
@@ -91,12 +91,12 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 
     with emulated(monkeypatch) as account:
         assert apply_plan(
-            account.plan(texts("one")), account.aws, token="t", following=account.following
+            account.plan(texts("one")), account.aws, token="t", follower=account.following
         ).ok
         account.engine.fault(Fault("boom", operation="update", logical_id="Topic"))
         account.engine.fault(Fault("cannot go back", operation="update", logical_id="Group", nth=2))
         outcome = apply_plan(
-            account.plan(texts("two")), account.aws, token="t", following=account.following
+            account.plan(texts("two")), account.aws, token="t", follower=account.following
         )
         assert outcome.status == "UPDATE_ROLLBACK_FAILED"
         assert outcome.cause is not None
@@ -112,7 +112,7 @@ def test_resource_of_nested_stack_is_skipped_by_that_stacks_name(stuck: Account,
     calls = {failed.address: failed.call for failed in state.failed}
     child = stuck.aws.resources("news-app")[0].physical_id.split("/")[1]
     assert calls["app/data:Group"] == f"{child}.Group"
-    outcome = continue_rollback(state, stuck.aws, token="t", skip=[skip], following=stuck.following)
+    outcome = continue_rollback(state, stuck.aws, token="t", skip=[skip], follower=stuck.following)
     assert (outcome.status, outcome.ok) == ("UPDATE_ROLLBACK_COMPLETE", True)
     touched = {event.logical_id for event in outcome.events if event.status == "UPDATE_IN_PROGRESS"}
     assert "Group" not in touched
