@@ -89,7 +89,7 @@ def test_destroy_says_what_is_lost_and_asks_for_the_name(account, news):
     assert lines.index("news-app  CREATE_COMPLETE  (termination protection is on)") < lines.index(
         "news-main  CREATE_COMPLETE"
     )
-    lost, kept = lines.index("  Data that is lost"), lines.index("  Stays, outside of any stack")
+    lost, kept = lines.index("  Lost data"), lines.index("  Kept outside of any stack")
     assert lines[lost + 1] == "    - app/storage:Lost (AWS::S3::Bucket) news-lost"
     assert lines[kept + 1] == "    app/storage:Kept (AWS::S3::Bucket) news-kept: Retain"
     assert "    2 AWS::SNS::Topic" in lines

@@ -232,9 +232,7 @@ def _everything_goes_but_what_is_retained(machine: Machine) -> None:
     assert machine.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
     assert len(machine.client("ecr").describe_repositories()["repositories"]) == 5  # retained
     assert machine.client("s3").list_buckets()["Buckets"] != []  # retained
-    assert (
-        "Stays, outside of any stack\n    app/storage:FileSystem (AWS::EFS::FileSystem) fs-" in out
-    )
+    assert "Kept outside of any stack\n    app/storage:FileSystem (AWS::EFS::FileSystem) fs-" in out
 
 
 def _what_is_retained_is_adopted_again(machine: Machine) -> None:
