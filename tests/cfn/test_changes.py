@@ -62,7 +62,7 @@ def test_creation_lists_every_resource_without_replacement():
     }
 
 
-def test_nothing_changes():
+def test_equal_stacks_have_no_changes():
     same = stack({"A": topic(TopicName="a", Tags=[{"Key": "k", "Value": 1}])})
     other = stack({"A": topic(TopicName="a", Tags=[{"Key": "k", "Value": "1"}])})
     assert predict_changes(same, other).changes == ()
@@ -111,10 +111,10 @@ def test_consequences_are_the_same_without_knowledge_of_aws():
         "C": topic(DisplayName="c"),
     }
     after = before | {"A": topic(TopicName="b")}
-    found = changes(stack(before), stack(after))
-    assert set(found) == {"A", "B"}
-    assert str(found["B"].properties[0].before) == "x-${A}"
-    assert found["B"].properties[0].certain
+    modified = changes(stack(before), stack(after))
+    assert set(modified) == {"A", "B"}
+    assert str(modified["B"].properties[0].before) == "x-${A}"
+    assert modified["B"].properties[0].certain
 
 
 def test_an_attribute_of_a_replaced_resource_may_stay_the_same():
@@ -137,9 +137,9 @@ def test_an_unknown_attribute_of_a_replaced_resource_is_conditional():
     before = {"S": kms, "A": topic(TopicName={"Fn::GetAtt": ["S", "NetworkAclAssociationId"]}),
               "B": topic(TopicName={"Fn::GetAtt": ["S", "AvailabilityZone"]})}  # fmt: skip
     after = before | {"S": {**kms, "Properties": {"CidrBlock": "10.0.1.0/24", "VpcId": "v"}}}
-    found = changes(stack(before), stack(after))
-    assert [str(found[name].replacement) for name in "SAB"] == ["True", "True", "Conditional"]
-    assert [str(found[name].aws_replacement) for name in "SAB"] == ["True", "True", "True"]
+    modified = changes(stack(before), stack(after))
+    assert [str(modified[name].replacement) for name in "SAB"] == ["True", "True", "Conditional"]
+    assert [str(modified[name].aws_replacement) for name in "SAB"] == ["True", "True", "True"]
 
 
 def test_an_attribute_that_only_passes_an_old_id_on_is_not_new():
@@ -373,7 +373,7 @@ def test_depends_on_and_description_are_no_changes():
         ("AWS::RDS::DBInstance", {}, "Snapshot", "ReplaceAndDelete"),
     ],
 )
-def test_policy_actions(type_name, policies, removed, replaced):
+def test_policy_action_follows_the_policies_of_a_resource(type_name, policies, removed, replaced):
     name = {TOPIC: "TopicName", "AWS::RDS::DBCluster": "DBClusterIdentifier"}.get(
         type_name, "DBInstanceIdentifier"
     )
@@ -462,9 +462,9 @@ def test_list_parameters_are_compared_item_by_item():
     declared = {"P": {"Type": "CommaDelimitedList"}}
     function = {"F": {"Type": "AWS::Lambda::Function", "Properties": {"Layers": {"Ref": "P"}}}}
     before, after = (stack(function, {"P": p}, Parameters=declared) for p in ("a,b", "a,c"))
-    found = listed(before, after)["F"]["Details"]
-    assert {detail["Target"]["Path"] for detail in found} == {"/Properties/Layers/1"}
-    assert [detail["ChangeSource"] for detail in found] == [
+    details = listed(before, after)["F"]["Details"]
+    assert {detail["Target"]["Path"] for detail in details} == {"/Properties/Layers/1"}
+    assert [detail["ChangeSource"] for detail in details] == [
         "ParameterReference",
         "DirectModification",
     ]
@@ -519,7 +519,7 @@ def test_a_resource_whose_condition_fails_cannot_be_named():
             predict_changes(None, stack(resources, **sections))
 
 
-def test_types_cannot_change():
+def test_changed_resource_type_is_refused():
     before = stack({"A": topic(), "B": topic()})
     after = stack({"A": topic(), "B": {"Type": PARAMETER, "Properties": {}}})
     with pytest.raises(
@@ -620,9 +620,9 @@ def root(child, resources=ROOT, **more):
 
 
 def test_an_output_that_changes_replaces_in_the_sibling():
-    found = changes(root(producer("a")), root(producer("b")))
-    assert set(found) == {"One", "Two"}
-    change = found["Two"].nested.changes[0]
+    modified = changes(root(producer("a")), root(producer("b")))
+    assert set(modified) == {"One", "Two"}
+    change = modified["Two"].nested.changes[0]
     assert (str(change.replacement), str(change.aws_replacement)) == ("True", "True")
     assert [(item.before, item.after) for item in change.properties] == [("a", "b")]
     details = [(d.source, d.cause, d.evaluation, d.after) for d in change.details]
@@ -631,17 +631,17 @@ def test_an_output_that_changes_replaces_in_the_sibling():
         ("DirectModification", None, "Dynamic", KNOWN_AFTER_APPLY),
     ]
     automatic = {"Attribute": "Properties", "RequiresRecreation": "Never"}
-    assert found["Two"].to_api()["Details"] == [
+    assert modified["Two"].to_api()["Details"] == [
         {"ChangeSource": "Automatic", "Evaluation": "Dynamic", "Target": automatic}
     ]
 
 
 def test_aws_reports_a_replacement_through_an_output_that_stays():
     """coverage-roadmap 759: a false replacement; in truth nothing happens to the consumer."""
-    found = changes(root(producer("a")), root(producer("a", DisplayName="new")))
-    change = found["Two"].nested.changes[0]
+    modified = changes(root(producer("a")), root(producer("a", DisplayName="new")))
+    change = modified["Two"].nested.changes[0]
     assert (str(change.aws_replacement), change.listed) == ("True", True)
-    assert (str(change.replacement), change.real, found["Two"].real) == ("False", False, False)
+    assert (str(change.replacement), change.real, modified["Two"].real) == ("False", False, False)
 
 
 def test_reference_to_a_falsely_replaced_resource_is_known_after_apply():
@@ -690,8 +690,8 @@ def test_without_its_template_a_nested_stack_is_always_listed():
         "N": nested(),
         "A": topic(DisplayName={"Fn::GetAtt": ["N", "Outputs.X"]}, TopicName="a"),
     }
-    found = listed(stack(resources), stack(resources))
-    assert [d["ChangeSource"] for d in found["N"]["Details"]] == ["Automatic"]
+    modified = listed(stack(resources), stack(resources))
+    assert [d["ChangeSource"] for d in modified["N"]["Details"]] == ["Automatic"]
     assert not changes(stack(resources), stack(resources))["N"].real
 
 

@@ -62,8 +62,8 @@ class World(UnknownWorld):
 
 
 def resolver(**changes):
-    found = template.template_from_data(DATA | changes)
-    return Resolver(found, parameter_values(found, {}), PSEUDO, World())
+    declared = template.template_from_data(DATA | changes)
+    return Resolver(declared, parameter_values(declared, {}), PSEUDO, World())
 
 
 def resolved(value):
@@ -130,7 +130,7 @@ VALID = {
 
 
 @pytest.mark.parametrize(("expression", "value"), VALID.values(), ids=VALID)
-def test_values(expression, value):
+def test_functions_give_their_values(expression, value):
     assert plain_data(resolved(expression)) == value
 
 
@@ -164,9 +164,9 @@ AFTER_APPLY = {
 
 @pytest.mark.parametrize(("expression", "text", "causes"), AFTER_APPLY.values(), ids=AFTER_APPLY)
 def test_known_after_apply_keeps_the_expression_and_its_causes(expression, text, causes):
-    found = plain_data(resolved(expression))
-    assert isinstance(found, Unknown)
-    assert (str(found), found.causes) == (text, causes)
+    value = plain_data(resolved(expression))
+    assert isinstance(value, Unknown)
+    assert (str(value), value.causes) == (text, causes)
 
 
 INVALID = {
@@ -238,7 +238,7 @@ INVALID = {
 
 
 @pytest.mark.parametrize(("expression", "message"), INVALID.values(), ids=INVALID)
-def test_refused(expression, message):
+def test_misused_function_is_refused(expression, message):
     with pytest.raises(ValidationError) as caught:
         resolver().resolve(expression, ("Resources", "T", "Properties"))
     assert message in caught.value.message
@@ -272,7 +272,7 @@ def test_language_extensions_must_be_declared(expression):
         ("Mapped", True),
     ],
 )
-def test_conditions(name, holds):
+def test_conditions_are_evaluated(name, holds):
     assert resolver().condition(name) is holds
     assert resolver().active(name) is holds
     assert resolver().active(None)
@@ -303,7 +303,7 @@ def test_conditions(name, holds):
         ),
     ],
 )
-def test_conditions_refused(condition, message):
+def test_misused_condition_is_refused(condition, message):
     broken = resolver(Conditions={"Yes": {"Fn::Equals": [1, 1]}, "C": condition})
     with pytest.raises(ValidationError) as caught:
         broken.condition("C")
@@ -311,15 +311,15 @@ def test_conditions_refused(condition, message):
 
 
 def test_dependencies_are_remembered():
-    found = resolved(
+    value = resolved(
         {"Fn::Sub": ["${Name}${v}${T.TopicArn}", {"v": {"Fn::Join": ["", [{"Ref": "T"}]]}}]}
     )
-    assert found.references == {
+    assert value.references == {
         ValueReference(ChangeSource.PARAMETER, "Name"),
         ValueReference(ChangeSource.RESOURCE, "T"),
         ValueReference(ChangeSource.ATTRIBUTE, "T.TopicArn"),
     }
-    assert {reference.logical_id for reference in found.references} == {"Name", "T"}
+    assert {reference.logical_id for reference in value.references} == {"Name", "T"}
     through = resolved({"a": [{"Fn::ToJsonString": {"x": {"Ref": "Name"}}}]})
     assert [node.references for node in find_traces(through)] == [
         {ValueReference(ChangeSource.PARAMETER, "Name")}
@@ -351,10 +351,10 @@ GOOD = {"S": "ab", "N": "5", "L": [1, 2], "A": "x, y", "D": "a", "J": "z"}
 
 
 def checked(**given):
-    found = template.template_from_data(
+    declared = template.template_from_data(
         {"Parameters": PARAMETERS, "Resources": {"T": {"Type": "AWS::SNS::Topic"}}}
     )
-    return parameter_values(found, GOOD | given)
+    return parameter_values(declared, GOOD | given)
 
 
 def test_parameters_become_text():
@@ -377,30 +377,30 @@ def test_parameters_become_text():
         ({"X": "1", "Y": "2"}, "Parameters: [X, Y] do not exist in the template"),
     ],
 )
-def test_parameters_refused(given, message):
+def test_parameter_that_breaks_a_constraint_is_refused(given, message):
     with pytest.raises(ValidationError) as caught:
         checked(**given)
     assert caught.value.message == message
 
 
 def test_missing_parameters_are_named_together():
-    found = template.template_from_data(
+    declared = template.template_from_data(
         {"Parameters": PARAMETERS, "Resources": {"T": {"Type": "AWS::SNS::Topic"}}}
     )
     with pytest.raises(ValidationError) as caught:
-        parameter_values(found, {"S": "ab", "N": 1, "L": "1", "D": "a"})
+        parameter_values(declared, {"S": "ab", "N": 1, "L": "1", "D": "a"})
     assert caught.value.message == "Parameters: [A, J] must have values"
 
 
 def test_values_from_a_parent_stack_may_be_unknown():
     unknown = Unknown("${T}", ("T",), fresh=True)
-    found = checked(S=Traced(unknown, unseen=True), A=["x", unknown], N=Traced("5", secret=True))
-    assert found["S"] == Traced(unknown, unseen=True)
-    assert found["N"] == Traced("5", secret=True)
-    assert (found["A"].text, found["A"].causes) == ("x,${T}", ("T",))
+    values = checked(S=Traced(unknown, unseen=True), A=["x", unknown], N=Traced("5", secret=True))
+    assert values["S"] == Traced(unknown, unseen=True)
+    assert values["N"] == Traced("5", secret=True)
+    assert (values["A"].text, values["A"].causes) == ("x,${T}", ("T",))
 
 
-def test_dynamic_references():
+def test_dynamic_references_are_replaced():
     tree = {
         "a": ["x{{resolve:ssm:name:1}}", 1],
         "b": "{{resolve:secretsmanager:id:SecretString:key}}",

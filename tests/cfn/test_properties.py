@@ -99,9 +99,9 @@ def test_prediction_agrees_with_execution(before, after):
     does."""
     old = executed(before)
     new = executed(after, old)
-    found = {change.logical_id: change for change in predict_changes(before, after).changes}
+    predicted = {change.logical_id: change for change in predict_changes(before, after).changes}
     for name in old.keys() | new.keys():
-        change = found.get(name)
+        change = predicted.get(name)
         if name not in old or name not in new:
             assert change.action == (Action.ADD if name in new else Action.REMOVE)
             continue

@@ -26,15 +26,15 @@ MASKED = Pseudo(
 def physical_ids(case):
     """Logical id -> the physical resource before the update, from the events and the masked
     change."""
-    found = {
+    ids = {
         logical_id: next(
             (e["PhysicalResourceId"] for e in events if e["ResourceStatus"] == "CREATE_COMPLETE"),
             None,
         )
         for logical_id, events in case["events"].items()
     }
-    found |= {c["LogicalResourceId"]: c.get("PhysicalResourceId", "") for c in case["changes"]}
-    return {logical_id: PhysicalResource(id_) for logical_id, id_ in found.items() if id_}
+    ids |= {c["LogicalResourceId"]: c.get("PhysicalResourceId", "") for c in case["changes"]}
+    return {logical_id: PhysicalResource(id_) for logical_id, id_ in ids.items() if id_}
 
 
 def as_recorded(change):
@@ -62,7 +62,7 @@ def test_prediction_equals_the_recorded_change_set(case):
     ]
 
 
-def test_what_aws_leaves_out_but_does_is_predicted():
+def test_change_that_aws_does_without_listing_is_predicted():
     """AWS's change set has only Topic1; its events show that Topic2 was updated too."""
     case = next(case for case in CASES if case["name"] == "fn-join-update-refence-argument")
     statuses = {event["ResourceStatus"] for event in case["events"]["Topic2"]}

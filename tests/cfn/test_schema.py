@@ -12,12 +12,12 @@ SCHEMAS = Schemas("us-east-2")
 
 
 def known(name):
-    found = SCHEMAS.get(name)
-    assert found is not None
-    return found
+    known = SCHEMAS.get(name)
+    assert known is not None
+    return known
 
 
-def test_types_of_a_region():
+def test_types_are_those_of_a_region():
     assert known("AWS::SNS::Topic").name == "AWS::SNS::Topic"
     assert SCHEMAS.get("AWS::SNS::Tropic") is None
     names = ["AWS::SNS::Topic", "AWS::X::Y", "Custom::Thing", "AWS::X::Y"]
@@ -43,7 +43,7 @@ def test_types_of_a_region():
         ("AWS::CloudFormation::CustomResource", ("ServiceToken",), "Conditionally"),
     ],
 )
-def test_recreation(type_name, path, recreation):
+def test_property_tells_whether_its_change_recreates(type_name, path, recreation):
     assert known(type_name).recreation(path) == recreation
 
 
@@ -83,7 +83,7 @@ def test_identity_and_access():
         ("Custom::Thing", "Anything", True),
     ],
 )
-def test_attributes(type_name, attribute, allowed):
+def test_attributes_are_known_by_name(type_name, attribute, allowed):
     assert known(type_name).has_attribute(attribute) is allowed
 
 

@@ -31,7 +31,7 @@ def test_stable_statuses_are_those_of_the_api_reference():
 
 
 @pytest.mark.parametrize("status", EVERY, ids=NAMES)
-def test_one_status_does_not_contradict_itself(status):
+def test_status_does_not_contradict_itself(status):
     assert status.final == (not status.name.endswith("_IN_PROGRESS")) or (
         status.name == "REVIEW_IN_PROGRESS"
     )

@@ -87,12 +87,12 @@ def test_short_forms_long_forms_and_json_are_one_model():
 
 
 def test_lines_of_keys_and_items_are_known():
-    found = parse_template(SHORT_FORMS)
-    assert found.line(("Resources", "T", "Type")) == 5
-    assert found.line(("Resources", "T", "Properties", "Tags", 0, "Key")) == 10
-    assert found.line(("Resources", "T", "Properties", "TopicName", "Fn::Join", 1, 1)) == 9
-    assert found.line(("Resources", "T", "Properties", "TopicName", "nowhere")) == 9
-    assert found.line(("Nothing",)) == 0
+    parsed = parse_template(SHORT_FORMS)
+    assert parsed.line(("Resources", "T", "Type")) == 5
+    assert parsed.line(("Resources", "T", "Properties", "Tags", 0, "Key")) == 10
+    assert parsed.line(("Resources", "T", "Properties", "TopicName", "Fn::Join", 1, 1)) == 9
+    assert parsed.line(("Resources", "T", "Properties", "TopicName", "nowhere")) == 9
+    assert parsed.line(("Nothing",)) == 0
 
 
 def test_scalars_are_read_by_yaml_1_1_but_timestamps_stay_text():
@@ -110,22 +110,22 @@ def test_scalars_are_read_by_yaml_1_1_but_timestamps_stay_text():
 
 
 def test_short_get_att_ends_the_name_at_the_first_point():
-    found = parse_template(
+    parsed = parse_template(
         "Resources: {T: {Type: A, Properties: {X: !GetAtt N.Outputs.X, Y: !GetAtt N}}}"
     )
-    assert found.resources["T"].properties == {
+    assert parsed.resources["T"].properties == {
         "X": {"Fn::GetAtt": ["N", "Outputs.X"]},
         "Y": {"Fn::GetAtt": "N"},
     }
 
 
 def test_anchors_and_aliases_are_expanded():
-    found = parse_template("Resources: {T: &t {Type: AWS::SNS::Topic}, U: *t}")
-    assert found.resources["U"].type == "AWS::SNS::Topic"
+    parsed = parse_template("Resources: {T: &t {Type: AWS::SNS::Topic}, U: *t}")
+    assert parsed.resources["U"].type == "AWS::SNS::Topic"
 
 
 def test_parameter_declarations():
-    found = parse_template(
+    parameters = parse_template(
         TOPIC
         + doc("""
         Parameters:
@@ -137,21 +137,28 @@ def test_parameter_declarations():
           I: {Type: "AWS::EC2::Image::Id"}
     """)
     ).parameters
-    assert (found["N"].default, found["N"].minimum, found["N"].maximum) == ("5", 1.0, 9.5)
-    assert found["N"].allowed_values == ("1", "5")
-    assert found["N"].no_echo
-    assert (found["S"].minimum_length, found["S"].maximum_length) == (1, 3)
-    assert (found["S"].allowed_pattern, found["S"].constraint_description) == ("[a-z]*", "low")
-    assert found["L"].is_list
-    assert found["L"].description == "subnets"
-    assert found["P"].is_list
-    assert found["P"].ssm_type == "List<String>"
-    assert not found["I"].is_list
-    assert found["I"].ssm_type is None
+    assert (parameters["N"].default, parameters["N"].minimum, parameters["N"].maximum) == (
+        "5",
+        1.0,
+        9.5,
+    )
+    assert parameters["N"].allowed_values == ("1", "5")
+    assert parameters["N"].no_echo
+    assert (parameters["S"].minimum_length, parameters["S"].maximum_length) == (1, 3)
+    assert (parameters["S"].allowed_pattern, parameters["S"].constraint_description) == (
+        "[a-z]*",
+        "low",
+    )
+    assert parameters["L"].is_list
+    assert parameters["L"].description == "subnets"
+    assert parameters["P"].is_list
+    assert parameters["P"].ssm_type == "List<String>"
+    assert not parameters["I"].is_list
+    assert parameters["I"].ssm_type is None
 
 
 def test_resource_attributes():
-    found = parse_template(
+    parsed = parse_template(
         doc("""
         Transform: AWS::LanguageExtensions
         Description: text
@@ -167,14 +174,14 @@ def test_resource_attributes():
           U: {Type: AWS::SNS::Topic, DependsOn: [A, B]}
     """)
     )
-    resource = found.resources["T"]
+    resource = parsed.resources["T"]
     assert resource.depends_on == ("U",)
-    assert found.resources["U"].depends_on == ("A", "B")
+    assert parsed.resources["U"].depends_on == ("A", "B")
     assert (resource.metadata, resource.update_policy) == ({"a": "b"}, {"x": "y"})
     assert resource.creation_policy == {"ResourceSignal": {"Count": 1}}
     assert (resource.deletion_policy, resource.update_replace_policy) == ("Retain", {"Ref": "X"})
-    assert found.language_extensions
-    assert found.description == "text"
+    assert parsed.language_extensions
+    assert parsed.description == "text"
 
 
 REFUSED = {
@@ -316,7 +323,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("text", "message", "line"), REFUSED.values(), ids=REFUSED)
-def test_refused(text, message, line):
+def test_wrong_template_is_refused_with_its_line(text, message, line):
     with pytest.raises(ValidationError) as caught:
         parse_template(text)
     assert (caught.value.message, caught.value.line) == (message, line)
@@ -337,10 +344,10 @@ SAM = doc("""
 """)
 
 
-def test_what_aws_has_taken_is_read_without_its_macros():
-    found = declared_keys(SAM)
-    assert found.parameters["Password"].no_echo
-    assert {name: each.deletion_policy for name, each in found.resources.items()} == {
+def test_live_template_is_read_without_its_macros():
+    declared = declared_keys(SAM)
+    assert declared.parameters["Password"].no_echo
+    assert {name: resource.deletion_policy for name, resource in declared.resources.items()} == {
         "Hello": "Retain"
     }
     assert declared_keys(SHORT_FORMS) == parse_template(SHORT_FORMS)
@@ -353,7 +360,7 @@ def test_what_aws_has_taken_is_read_without_its_macros():
     ("section", "limit"),
     [("Resources", 500), ("Parameters", 200), ("Outputs", 200), ("Mappings", 200)],
 )
-def test_limits(section, limit):
+def test_quotas_of_cloudformation_hold(section, limit):
     entry = {
         "Resources": {"Type": "AWS::SNS::Topic"},
         "Parameters": {"Type": "String"},
@@ -387,5 +394,5 @@ def test_nested_aliases_are_stopped():
         (1e20, "1e+20"),
     ],
 )
-def test_scalars_as_text(value, text):
+def test_scalars_become_text_as_cloudformation_writes_them(value, text):
     assert template_to_text(value) == text

@@ -46,7 +46,7 @@ def test_references_of_every_form():
 
 
 def test_order_follows_dependencies_and_else_the_template():
-    found = template.template_from_data(
+    parsed = template.template_from_data(
         {
             "Resources": {
                 "C": {"Type": TOPIC, "DependsOn": ["B"]},
@@ -56,8 +56,8 @@ def test_order_follows_dependencies_and_else_the_template():
             }
         }
     )
-    assert graph.find_dependencies(found) == {"C": {"B"}, "A": {"C"}, "D": set(), "B": set()}
-    assert graph.order_resources(found) == ["D", "B", "C", "A"]
+    assert graph.find_dependencies(parsed) == {"C": {"B"}, "A": {"C"}, "D": set(), "B": set()}
+    assert graph.order_resources(parsed) == ["D", "B", "C", "A"]
 
 
 def test_cycles_are_named():
@@ -84,7 +84,7 @@ Outputs:
 """
 
 
-def test_a_valid_template():
+def test_valid_template_passes():
     validate_template(parse_template(VALID), Schemas())
 
 
@@ -114,7 +114,7 @@ B = "B: {Type: AWS::SNS::Topic"
         (B, f"{B}, DependsOn: A", CYCLE, 5),
     ],
 )
-def test_refused(old, new, message, line):
+def test_wrong_reference_or_type_is_refused(old, new, message, line):
     assert old in VALID
     with pytest.raises(ValidationError) as caught:
         validate_template(parse_template(VALID.replace(old, new)), Schemas())
