@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..core import (
     Cache,
@@ -241,9 +242,8 @@ def _lint_problem(task: _Task, finding: LintFinding) -> Problem:
     if finding.code == "SW392":
         return _unknown_region(task.rendering, finding.message)
     level = {"error": Level.ERROR, "warning": Level.WARNING}.get(finding.level, Level.NOTE)
-    return _problem(
-        task.rendering, task.document, finding.line, finding.code, finding.message, level
-    )
+    problem = Problem(finding.code, finding.message, level=level)
+    return _with_places(problem, task.rendering, task.document, finding.line)
 
 
 def _unknown_region(rendering: Rendering, near: str) -> Problem:
@@ -259,18 +259,13 @@ def locate_finding(rendering: Rendering, finding: RuleFinding, code: str, level:
     """Return a rule's finding as a problem: at its line of output, the template lines that caused
     it, and the parameters printed there."""
     line = line_of_path(finding.document.text, finding.path)
-    return _problem(rendering, finding.document, line, code, finding.message, level, finding.hint)
+    problem = Problem(code, finding.message, (), finding.hint, level)
+    return _with_places(problem, rendering, finding.document, line)
 
 
-def _problem(
-    rendering: Rendering,
-    document: Document,
-    line: int,
-    code: str,
-    message: str,
-    level: Level,
-    hint: str = "",
-) -> Problem:
+def _with_places(problem: Problem, rendering: Rendering, document: Document, line: int) -> Problem:
+    """Return the problem at a line of output, with the template lines that caused it and the
+    parameters printed there."""
     source = (
         document.lines[line - 1]
         if 0 < line <= len(document.lines)
@@ -278,7 +273,7 @@ def _problem(
     )
     output = Location(f"build/{rendering.environment}/{document.path}", line)
     where = (*source.origin, *parameter_locations(rendering, source.parameters))
-    return Problem(code, message, where, hint, level, output)
+    return replace(problem, where=where, output=output)
 
 
 def parameter_locations(

@@ -94,9 +94,8 @@ def emit_template(
     try:
         node = compose_yaml(text, template, code="SW103")
         if not isinstance(node, yaml.MappingNode):
-            raise InputError.of(
-                "SW105", "the template does not render to a map", Location(template, 1)
-            )
+            message = "the template does not render to a map"
+            raise InputError.of("SW105", message, Location(template, 1))
         refuse_aliases(text, template)
         writer = _Writer(text, printed, json_style=is_json)
         expected = writer.write(node, _Place())
