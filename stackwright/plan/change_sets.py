@@ -193,8 +193,8 @@ def _find_cause(made: ChangeSet, aws: Stacks) -> ChangeSet:
 
 
 def _describe_refusal(made: ChangeSet, cause: ChangeSet, invalid: list[str] | None) -> AwsError:
-    """Return the error of a refused change set. ``invalid`` holds the results of early validation for
-    single resources; None where they may not be read."""
+    """Return the error of a refused change set. ``invalid`` holds the results of early validation
+    for single resources; None where they may not be read."""
     place = f" (in the nested stack {cause.stack_name})" if cause.id != made.id else ""
     reason = cause.reason.strip().rstrip(".") or f"no reason, status {cause.status}"
     hint = "nothing was changed; correct the templates or parameters, then run it again"

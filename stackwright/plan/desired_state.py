@@ -1,4 +1,5 @@
-"""Build the desired stack of each root from the rendering, the bundle and the known values. No AWS calls."""
+"""Build the desired stack of each root from the rendering, the bundle and the known values. No AWS
+calls."""
 
 from __future__ import annotations
 
@@ -75,8 +76,8 @@ def require_own(config: Config, stack: Stack) -> None:
 
 
 def deploy_settings(config: Config) -> Mapping[str, Any]:
-    """Return ``deploy`` of the parameters: bucket, parameters (by root stack), protect, role_arn, all
-    optional."""
+    """Return ``deploy`` of the parameters: bucket, parameters (by root stack), protect, role_arn,
+    all optional."""
     settings = config.parameters.get("deploy")
     return settings if isinstance(settings, dict) else {}
 
@@ -87,13 +88,14 @@ def root_documents(rendering: Rendering) -> list[Document]:
 
 
 def given_bucket(config: Config) -> str | None:
-    """Return the bucket that the parameters name (``deploy.bucket``); None where a stack makes it."""
+    """Return the bucket that the parameters name (``deploy.bucket``); None where a stack makes
+    it."""
     return deploy_settings(config).get("bucket") or None
 
 
 def find_bucket(config: Config, stacks: Iterable[Stack]) -> str | None:
-    """Return the bucket of artifacts and releases, from the parameters or an Output of a root stack;
-    None as long as neither names it."""
+    """Return the bucket of artifacts and releases, from the parameters or an Output of a root
+    stack; None as long as neither names it."""
     outputs = (stack.outputs.get(BUCKET_OUTPUT) for stack in stacks)
     return given_bucket(config) or next(filter(None, outputs), None)
 
@@ -119,8 +121,8 @@ def build_desired_stack(
     where the root makes the bucket.
 
     Raises:
-        InputError: SW881 the template is too large for a request; SW882 a Parameter has no value, or
-            ``deploy.parameters`` gives one that the root does not need.
+        InputError: SW881 the template is too large for a request; SW882 a Parameter has no value,
+            or ``deploy.parameters`` gives one that the root does not need.
     """
     config = rendering.config
     names = [
@@ -143,7 +145,10 @@ def build_desired_stack(
         role=deploy_settings(config).get("role_arn") or None,
     )
     if inline and len(desired.body.encode()) > INLINE_LIMIT:
-        message = f"{root.path} exceeds the {INLINE_LIMIT:,} bytes of a request, and there is no bucket yet"
+        message = (
+            f"{root.path} exceeds the {INLINE_LIMIT:,} bytes of a request, "
+            "and there is no bucket yet"
+        )
         raise InputError.of(
             "SW881", message, hint="deploy the bucket by a root stack of its own, before this one"
         )
@@ -188,9 +193,11 @@ def _given(
         if hidden and name in known.parameters.get(root.name, ()):
             continue
         if name not in sources and "Default" not in body:
-            hint = f"give it a Default, or write deploy: {{parameters: {{{root.name}: {{{name}: …}}}}}} in params/"
+            entry = f"deploy: {{parameters: {{{root.name}: {{{name}: …}}}}}}"
+            hint = f"give it a Default, or write {entry} in params/"
             if hidden:
-                hint = f"give it once: --set deploy.parameters.{root.name}.{name}=…; later plans keep its value"
+                option = f"--set deploy.parameters.{root.name}.{name}=…"
+                hint = f"give it once: {option}; later plans keep its value"
             line = root.lines[root.starts.get(("Parameters", name), 1) - 1]
             raise InputError.of(
                 "SW882",
@@ -201,7 +208,8 @@ def _given(
 
 
 def stack_tags(config: Config) -> dict[str, str]:
-    """Return the tags of every root stack: environment, project, and the ``tags`` of the parameters."""
+    """Return the tags of every root stack: environment, project, and the ``tags`` of the
+    parameters."""
     extra = config.parameters.get("tags") or {}
     project = config.parameters.get("project")
     own = {"environment": config.environment, **({"project": str(project)} if project else {})}

@@ -1,4 +1,5 @@
-"""Build the desired stacks of import change sets from the existing resources that the parameters name.
+"""Build the desired stacks of import change sets from the existing resources that the parameters
+name.
 
 An import may change nothing else (other resources, Outputs, tags), so its template is the live one
 with the imported resources of the rendered one. The next deployment changes the rest. Source:

@@ -43,8 +43,8 @@ class StackContents(Struct, frozen=True):
 class LiveStack:
     """A stack as it is in AWS.
 
-    ``name`` is its path, ``app`` or ``app/network``. ``read_template`` and ``read_contents`` call AWS
-    on their first use.
+    ``name`` is its path, ``app`` or ``app/network``. ``read_template`` and ``read_contents`` call
+    AWS on their first use.
     """
 
     name: str
@@ -87,8 +87,8 @@ class LiveStack:
             yield from child.walk()
 
     def as_cfn(self, pseudo: Pseudo | None = None) -> StackSide:
-        """Return the stack as the old side of a prediction; a NoEcho parameter is unknown, and equal
-        to any other value.
+        """Return the stack as the old side of a prediction; a NoEcho parameter is unknown, and
+        equal to any other value.
 
         Raises:
             ValidationError: the template has something that only AWS understands, such as a macro.
@@ -133,8 +133,8 @@ def pseudo_parameters(stack: Stack, base: Pseudo | None = None) -> Pseudo:
 
 
 def nested_name(parent: str, logical_id: str) -> str:
-    """Return the path of a nested stack by convention: ``app/queue-metrics`` for ``QueueMetrics`` in
-    ``app``."""
+    """Return the path of a nested stack by convention: ``app/queue-metrics`` for ``QueueMetrics``
+    in ``app``."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", logical_id)
     return f"{parent}/{words.lower()}"
 

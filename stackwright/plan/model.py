@@ -109,9 +109,9 @@ class RootPlan(Struct, frozen=True):
     predicted.
 
     ``live`` identifies the stack that it was made against (ID, status, last update, parameters): a
-    plan is stale where one of these changed. ``made_stack`` says that the change set itself made the stack
-    (REVIEW_IN_PROGRESS), which goes with it. ``diff`` holds what is shown, ``notes`` sentences
-    on what CloudFormation and the prediction do not agree on.
+    plan is stale where one of these changed. ``made_stack`` says that the change set itself made
+    the stack (REVIEW_IN_PROGRESS), which goes with it. ``diff`` holds what is shown, ``notes``
+    sentences on what CloudFormation and the prediction do not agree on.
     """
 
     desired: DesiredStack

@@ -1,7 +1,7 @@
 """Recognize a root without changes from its live stack, without a change set: by one call at most.
 
-Only certainty counts. A value that CloudFormation resolves itself may have changed although its text
-is the same, and one that cannot be compared may differ: such a root needs a change set.
+Only certainty counts. A value that CloudFormation resolves itself may have changed although its
+text is the same, and one that cannot be compared may differ: such a root needs a change set.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ references to secrets are not fetched again as long as the text that holds them 
 (https://repost.aws/knowledge-center/cloudformation-stack-update-secrets), nor are those to a
 version of an SSM parameter."""
 _MAY_RESOLVE = ("SSM::Parameter::", "GetAZs", "Transform", "resolve:ssm")
-"""Every text that `_RESOLVED` matches has one of these; searching for plain text first takes a tenth
-of the time."""
+"""Every text that `_RESOLVED` matches has one of these; searching for plain text first takes a
+tenth of the time."""
 
 _NESTED = re.compile(r"TemplateURL[\"']?\s*:\s*[\"']?([^\s\"',}]+)")
 

@@ -88,8 +88,8 @@ def predict_root(desired: DesiredStack, live: LiveStack | None) -> RootPlan:
 
 
 def discard_change_sets(plan: RootPlan, aws: Stacks) -> None:
-    """Delete the change set of a plan that is not executed, and the empty stack (REVIEW_IN_PROGRESS)
-    that it made; calling it again does no harm.
+    """Delete the change set of a plan that is not executed, and the empty stack
+    (REVIEW_IN_PROGRESS) that it made; calling it again does no harm.
 
     A change set that is being executed stays, and so does a stack that holds change sets of others.
 

@@ -42,9 +42,9 @@ _REGION = re.compile(r"https://[^/]+\.s3\.([a-z0-9-]+)\.amazonaws\.com")
 class PredictedPlan(Struct, frozen=True):
     """The predicted changes of a root and its nested stacks.
 
-    ``changes`` also holds the changes that only CloudFormation will list; ``names`` the path of each
-    nested stack, by its parent's path and its logical ID. ``problem`` is the reason why nothing can
-    be predicted; empty where there is none.
+    ``changes`` also holds the changes that only CloudFormation will list; ``names`` the path of
+    each nested stack, by its parent's path and its logical ID. ``problem`` is the reason why
+    nothing can be predicted; empty where there is none.
     """
 
     diff: Diff = Diff()

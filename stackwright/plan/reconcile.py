@@ -2,7 +2,8 @@
 
 Each change says who lists it, and how certain it is; where the two differ, a note says so. A
 replacement that CloudFormation lists only because it does not compare values is spurious if the
-prediction expected it to be listed. What the prediction cannot explain is taken from CloudFormation.
+prediction expected it to be listed. What the prediction cannot explain is taken from
+CloudFormation.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ _SHOWN = 5
 class Reconciliation(Struct, frozen=True):
     """The merged changes.
 
-    ``diff`` holds what is shown, ``changes`` also the spurious ones, ``notes`` sentences on what the
-    change set and the prediction do not agree on.
+    ``diff`` holds what is shown, ``changes`` also the spurious ones, ``notes`` sentences on what
+    the change set and the prediction do not agree on.
     """
 
     diff: Diff = Diff()

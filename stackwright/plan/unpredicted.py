@@ -1,7 +1,8 @@
 """Find the properties that a change set lists and that the prediction did not expect to be listed.
 
 CloudFormation also lists properties whose values stay, since it does not compare values that it
-does not know yet; the prediction says which ones it expects. What is listed beyond them is believed.
+does not know yet; the prediction says which ones it expects. What is listed beyond them is
+believed.
 """
 
 from __future__ import annotations

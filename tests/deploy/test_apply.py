@@ -355,11 +355,11 @@ def test_what_the_plan_says_is_let_through_and_guarded_again(account):
 
 def test_what_is_said_not_to_happen_is_not_let_through(account):
     assert deploy(account, bucketed(), protect=True).ok
-    phantom = replace(
+    spurious = replace(
         change("AWS::S3::Bucket", "Bucket", Effect.REPLACE, "app/storage"),
         certainty=Certainty.SPURIOUS,
     )
-    plan = account.plan(bucketed("news-two"), [phantom])
+    plan = account.plan(bucketed("news-two"), [spurious])
     refused = apply_plan(plan, account.aws, token="t", follower=account.following, protect=True)
     assert (refused.status, refused.cause.address) == (
         "UPDATE_ROLLBACK_COMPLETE",
@@ -370,7 +370,7 @@ def test_what_is_said_not_to_happen_is_not_let_through(account):
 @pytest.mark.parametrize("names", [(), ("Bucket",)], ids=["by the plan", "by name too"])
 def test_one_of_a_name_is_let_through_and_the_others_are_not(account, names):
     """Two nested stacks have a bucket of the same logical ID: the plan replaces one, the other is a
-    phantom."""
+    spurious."""
 
     def twice(one, two):
         app = resources(A=topic(), Storage=nested("app/storage"), Other=nested("app/other"))
@@ -381,13 +381,13 @@ def test_one_of_a_name_is_let_through_and_the_others_are_not(account, names):
     real = replace(
         change("AWS::S3::Bucket", "Bucket", Effect.REPLACE, "app/storage"), physical_id="news-one"
     )
-    phantom = replace(
+    spurious = replace(
         real,
         diff=replace(real.diff, stack="app/other"),
         certainty=Certainty.SPURIOUS,
         physical_id="news-two",
     )
-    plan = account.plan(twice("news-three", "news-four"), [real, phantom])
+    plan = account.plan(twice("news-three", "news-four"), [real, spurious])
     refused = apply_plan(
         plan, account.aws, token="t", follower=account.following, protect=True, allowed=names
     )

@@ -126,7 +126,7 @@ def edited(path: str, old: str, new: str) -> Callable[[Rendering], Rendering]:
 
 
 def happens(found: RootPlan) -> dict[str, str]:
-    """What happens, by address; phantoms left out."""
+    """What happens, by address; spurious ones left out."""
     real = [change for change in found.changes if change.certainty is not Certainty.SPURIOUS]
     return {change.diff.address: str(change.effect) for change in real}
 
@@ -193,8 +193,8 @@ def test_new_namespace_replaces_its_contents(production: Production) -> None:
     assert [each.address for each in find_dangerous_changes(whole(found))] == [
         "app/base:Namespace"
     ]  # what stands in it follows
-    phantoms = {each.diff.address for each in found.changes if each.certainty is Certainty.SPURIOUS}
-    assert "app/state:RedisTaskDefinition" in phantoms
+    spurious = {each.diff.address for each in found.changes if each.certainty is Certainty.SPURIOUS}
+    assert "app/state:RedisTaskDefinition" in spurious
     assert found.diff.losses == ()
     text = format_plan(whole(found), "markdown")
     assert "(`--allow-replace Namespace`)" in text

@@ -73,7 +73,7 @@ UPDATED = root(
     change("Only", listed=ListedChange.CLOUDFORMATION),
     change("Stays", replacement="True"),
     change(
-        "Phantom",
+        "Follower",
         Effect.REPLACE,
         ListedChange.CLOUDFORMATION,
         Certainty.SPURIOUS,
@@ -129,7 +129,7 @@ Outputs
   ~ app:Url: "a" → "b"
 
   Listed by CloudFormation, but will not happen: the values they depend on stay the same (1)
-    app/agent: Phantom
+    app/agent: Follower
 
   ! CloudFormation lists changes that are not predicted: app/web:Only
 
@@ -230,7 +230,7 @@ def test_json() -> None:
         "app/web:Stays": ("both", "certain"),
     }
     assert [(each["address"], each["certainty"]) for each in app["spurious"]] == [
-        ("app/agent:Phantom", "spurious")
+        ("app/agent:Follower", "spurious")
     ]
     assert app["losses"] == [
         {"address": "app/web:Task", "physical_id": "t-1", "policy": "Delete", "kept": False}

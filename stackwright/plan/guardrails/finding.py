@@ -47,8 +47,8 @@ class GuardrailFinding(Struct, frozen=True):
     """A change of one resource that needs an approval.
 
     ``root`` is the name of the root stack in CloudFormation, which a user may type to approve;
-    ``stack`` the path of the stack that holds the resource (``app/gateway``). ``description`` is the
-    predicate of a sentence: ``opens tcp/80 to 10.0.0.0/8``. ``name`` is the resource in
+    ``stack`` the path of the stack that holds the resource (``app/gateway``). ``description`` is
+    the predicate of a sentence: ``opens tcp/80 to 10.0.0.0/8``. ``name`` is the resource in
     ``--allow-replace``: its logical ID, or its address where several resources have that ID.
     """
 
