@@ -43,7 +43,7 @@ def test_heavy_packages_are_imported_late(name: str) -> None:
     assert not {module for module in imported if module.endswith("data_loader")}
 
 
-def test_starting_the_command_line_loads_no_heavy_package() -> None:
+def test_command_line_starts_without_heavy_packages() -> None:
     script = "import sys, stackwright.cli; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -33,14 +33,14 @@ def read(name: str) -> str:
 
 
 def verbs(group: click.Group, before: str = "") -> list[str]:
-    found = []
+    names = []
     for name, command in commands(group).items():
-        found += (
+        names += (
             verbs(command, f"{before}{name} ")
             if isinstance(command, click.Group)
             else [f"{before}{name}"]
         )
-    return found
+    return names
 
 
 @pytest.mark.parametrize("verb", verbs(main.main))
@@ -88,7 +88,7 @@ def test_every_target_of_the_readme_is_in_the_makefile():
     assert named - targets == set()
 
 
-def test_every_make_target_helps():
+def test_every_make_target_has_help():
     text = read("Makefile")
     phony = re.search(r"\.PHONY:((?:.*\\\n)*.*)", text)
     assert phony
@@ -111,7 +111,7 @@ def test_every_parameter_is_in_the_reference():
     assert len(properties()) > 60
 
 
-def test_every_parameter_says_what_it_is():
+def test_every_parameter_has_a_title_and_a_unit():
     parsed = schema.parse_schema(read("params/schema.json"), "params/schema.json")
     untitled = [
         dotted(path) for path, node in schema.schema_properties(parsed) if not node.get("title")
@@ -150,7 +150,7 @@ def test_every_code_is_in_the_reference_and_in_use():
 
 
 @pytest.mark.parametrize("code", catalogue().values(), ids=lambda code: code.id)
-def test_every_code_says_what_is_wrong_and_what_to_do(code):
+def test_every_code_has_a_title_and_an_action(code):
     assert code.title
     assert not code.title.endswith(".")
     assert code.action.endswith(".")
@@ -164,20 +164,20 @@ def test_every_rule_has_a_reason_and_a_source(rule):
     assert rule.source.startswith("https://")
 
 
-def test_the_generated_pages_are_fresh():
+def test_generated_pages_are_fresh():
     assert {
         name: text for name, text in project._pages(ROOT).items() if read(f"docs/{name}") != text
     } == {}
 
 
-def test_links_between_pages_lead_somewhere():
+def test_links_between_pages_resolve():
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
         prose = re.sub(r"`[^`\n]*`", "", page.read_text(encoding="utf-8"))
         for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", prose):
             assert (page.parent / link).exists(), f"{page.name} links to {link}"
 
 
-def test_workflows_call_what_exists():
+def test_workflows_call_existing_commands():
     for path in (ROOT / ".github/workflows").glob("*.yaml"):
         text = path.read_text(encoding="utf-8")
         targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
@@ -186,7 +186,7 @@ def test_workflows_call_what_exists():
         assert set(re.findall(r"render\.py ([a-z]+)", text)) <= set(commands(main.main))
 
 
-def test_the_schema_names_its_dialect():
+def test_schema_names_its_dialect():
     assert (
         json.loads(read("params/schema.json"))["$schema"]
         == "https://json-schema.org/draft/2020-12/schema"
@@ -203,13 +203,13 @@ def test_no_message_names_a_target_of_this_makefile():
             for n in ast.walk(ast.parse(path.read_text("utf-8")))
             if isinstance(n, ast.Constant)
         ]
-        found = [
+        naming = [
             text
             for text in strings
             if isinstance(text, str) and re.search(rf"\bmake ({targets})(?![\w-])", text)
         ]
         assert [
-            text for text in found if path.name != "doctor.py" or "make install" not in text
+            text for text in naming if path.name != "doctor.py" or "make install" not in text
         ] == [], path
 
 

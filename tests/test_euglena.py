@@ -1,5 +1,4 @@
-"""The Euglena project as it stands in this repository, and what a change of its parameters
-changes."""
+"""The Euglena project of this repository, and the effect of changes to its parameters."""
 
 from __future__ import annotations
 
@@ -56,20 +55,20 @@ def texts(project: Project, environment: str, *overrides: str) -> dict[str, str]
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     """The changed lines with the template they are in."""
-    found = []
+    changed = []
     for name in sorted({*before, *after}):
         rows = difflib.unified_diff(
             before.get(name, "").splitlines(), after.get(name, "").splitlines(), n=0, lineterm=""
         )
-        found += [f"{name}: {row}" for row in rows if re.match(r"[-+](?![-+])", row)]
-    return found
+        changed += [f"{name}: {row}" for row in rows if re.match(r"[-+](?![-+])", row)]
+    return changed
 
 
 def test_there_are_five_environments() -> None:
     assert ENVIRONMENTS == ["dev", "guide", "local", "prod", "staging"]
 
 
-def test_the_committed_builds_are_fresh_and_without_findings() -> None:
+def test_committed_builds_are_fresh_and_without_findings() -> None:
     """Run ``make render`` for each environment, and commit the result, where this fails."""
     result = HERE.run("render", "--all", "--check")
     assert (result.returncode, result.stdout) == (0, ""), result.stderr
@@ -79,13 +78,13 @@ def test_the_committed_builds_are_fresh_and_without_findings() -> None:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_a_clone_renders_the_committed_bytes(environment: str, copy: Project) -> None:
+def test_clone_renders_the_committed_bytes(environment: str, copy: Project) -> None:
     expected = files(REPOSITORY / "build" / environment)
     assert {name: text.encode() for name, text in texts(copy, environment).items()} == expected
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_both_versions_of_yaml_read_the_builds_alike(environment: str) -> None:
+def test_yaml_1_1_and_1_2_read_the_builds_alike(environment: str) -> None:
     for name, data in files(REPOSITORY / "build" / environment).items():
         assert yaml_1_1(data.decode()) == yaml_1_2(data.decode()), name
 
@@ -110,7 +109,7 @@ def templates() -> list[Path]:
     return sorted((REPOSITORY / "build").glob("*/**/*.yaml"))
 
 
-def test_no_build_holds_more_than_it_may() -> None:
+def test_builds_are_within_the_limits_of_cloudformation() -> None:
     """51,200 bytes are the limit of a template that is not uploaded, 1 MB of one that is; 500
     resources a stack.
 
@@ -132,7 +131,7 @@ def test_changing_one_parameter_changes_one_line(copy: Project) -> None:
     ]
 
 
-def test_a_cpu_that_fargate_lacks_is_one_error_at_its_line(copy: Project) -> None:
+def test_unsupported_fargate_cpu_is_one_error_at_its_line(copy: Project) -> None:
     path = copy.folder / "params/prod.yaml"
     rows = path.read_text().splitlines()
     line = rows.index("  cpu: 1024") + 1
@@ -161,9 +160,9 @@ def test_a_cpu_that_fargate_lacks_is_one_error_at_its_line(copy: Project) -> Non
         ("agent.secrets=[NOPE]", "SW017", "NOPE, which keys.env.example does not list"),
     ],
 )
-def test_a_value_that_aws_would_refuse_is_one_error(given: str, code: str, message: str) -> None:
-    problems = [each for each in HERE.problems("prod", given) if message in each.message]
-    assert [(each.code, str(each.where[0])) for each in problems] == [
+def test_value_that_aws_refuses_is_one_error(given: str, code: str, message: str) -> None:
+    problems = [problem for problem in HERE.problems("prod", given) if message in problem.message]
+    assert [(problem.code, str(problem.where[0])) for problem in problems] == [
         (code, f"--set {given.partition('=')[0]}")
     ]
 
@@ -181,31 +180,31 @@ def test_a_value_that_aws_would_refuse_is_one_error(given: str, code: str, messa
         ),
     ],
 )
-def test_subnets_that_do_not_fit_are_errors(given: str, message: str) -> None:
+def test_subnets_outside_the_network_are_errors(given: str, message: str) -> None:
     result = HERE.invoke("lint", "--env", "prod", "--set", given)
     assert (result.exit_code, result.stdout) == (1, "")
     assert message in result.stderr
     assert result.stderr.startswith("templates/app/network.yaml.j2:")
 
 
-def test_explain_answers_for_every_property_that_a_parameter_touches() -> None:
+def test_explain_covers_every_property_of_a_parameter() -> None:
     from stackwright.render.explain import explain_value
 
     rendering = HERE.render("prod")
     for document in rendering.documents:
         for name, resource in document.resources().items():
             for key in resource.get("Properties") or ():
-                found = explain_value(
+                explanation = explain_value(
                     f"{document.name}:{name}.Properties.{key}", rendering.config, rendering
                 )
-                assert found.template
-                assert found.output is not None
-                assert key in document.text.splitlines()[found.output.line - 1]
+                assert explanation.template
+                assert explanation.output is not None
+                assert key in document.text.splitlines()[explanation.output.line - 1]
     cpu = explain_value("app/gateway:TaskDefinition.Properties.Cpu", rendering.config, rendering)
     assert [str(leaf.location).partition(":")[0] for leaf in cpu.leaves] == ["params/prod.yaml"]
 
 
-def test_a_third_service_needs_no_template(copy: Project) -> None:
+def test_third_service_needs_no_template(copy: Project) -> None:
     """An entry in ``services:`` and ``images:``, and one line in ``stacks:`` that shares the
     agent's template."""
     params = copy.folder / "params"
@@ -324,7 +323,7 @@ PACKAGED = [
 
 
 @pytest.mark.parametrize(("environment", "root"), PACKAGED)
-def test_the_aws_cli_packages_a_root_as_it_is(
+def test_aws_cli_packages_a_root_unchanged(
     environment: str, root: str, s3: Mapping[str, str], tmp_path: Path
 ) -> None:
     source = REPOSITORY / "build" / environment / f"{root}.yaml"
@@ -351,7 +350,7 @@ def test_the_aws_cli_packages_a_root_as_it_is(
             assert "../lambda" not in body
 
 
-def test_the_command_works_from_any_folder(tmp_path: Path) -> None:
+def test_command_works_from_any_folder(tmp_path: Path) -> None:
     command = [
         sys.executable,
         str(RENDER_PY),

@@ -1,4 +1,4 @@
-"""The Makefile: values become no commands, each target calls a verb that exists, clean stops the
+"""The Makefile: values are not run as commands, targets call existing verbs, clean stops the
 emulator."""
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ def calls(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("value", ["dev; touch X", "$$(touch X)", "`touch X`", "'; touch X; '"])
 @pytest.mark.parametrize("target", VERBS[:-1])
-def test_environment_is_no_command(target: str, value: str, copy: Path) -> None:
+def test_environment_name_is_not_run_as_a_command(target: str, value: str, copy: Path) -> None:
     make(copy, target, f"ENV={value}", f"BASE={value}", f"RELEASE={value}")
     assert not (copy / "X").exists()
     assert value.replace("$$", "$") in calls(copy)
 
 
 @pytest.mark.parametrize("target", VERBS)
-def test_target_calls_a_verb_with_options_that_it_has(target: str, copy: Path) -> None:
+def test_targets_call_existing_verbs_and_options(target: str, copy: Path) -> None:
     assert make(copy, target, "ENV=prod", "RELEASE=3").returncode == 0
     script, verb, *arguments = calls(copy)
     assert (script, verb) == ("render.py", target)
@@ -67,7 +67,7 @@ def test_target_calls_a_verb_with_options_that_it_has(target: str, copy: Path) -
         assert parsed.params.get("environment", "prod") == "prod"
 
 
-def test_arguments_are_shell_words(copy: Path) -> None:
+def test_args_are_split_as_shell_words(copy: Path) -> None:
     make(copy, "render", "ARGS=" + shlex.join(["--set", "title=two words"]))
     assert calls(copy)[-2:] == ["--set", "title=two words"]
 
@@ -87,11 +87,11 @@ def test_clean_stops_the_emulator_first(copy: Path) -> None:
     assert not (copy / ".stackwright").exists()
 
 
-def test_clean_of_a_fresh_clone(tmp_path: Path) -> None:
+def test_clean_works_in_a_fresh_clone(tmp_path: Path) -> None:
     shutil.copy(REPOSITORY / "Makefile", tmp_path)
     assert make(tmp_path, "clean").returncode == 0
 
 
-def test_targets_are_few() -> None:
+def test_makefile_has_few_targets() -> None:
     text = (REPOSITORY / "Makefile").read_text()
     assert len(re.findall(r"^[a-z-]+:.*## ", text, re.MULTILINE)) <= 16

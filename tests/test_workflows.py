@@ -34,14 +34,14 @@ def steps() -> Iterator[tuple[str, str, Any]]:
 
 
 def script(name: str, job: str, step: str) -> str:
-    """What one step runs."""
-    found = [
+    """The script of one step."""
+    scripts = [
         s["run"]
         for w, j, s in steps()
         if (w, j) == (name, job) and step in (s.get("name"), s.get("id"))
     ]
-    assert len(found) == 1
-    return str(found[0])
+    assert len(scripts) == 1
+    return str(scripts[0])
 
 
 def tool(name: str) -> str:
@@ -59,13 +59,13 @@ def test_workflows_follow_githubs_schema():
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_a_security_linter_finds_nothing():
+def test_zizmor_finds_nothing():
     command = [tool("zizmor"), "--offline", "--no-progress", "--format", "plain", str(FOLDER)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_actions_are_pinned_by_commit_with_their_version_beside():
+def test_actions_are_pinned_by_commit_and_name_their_version():
     for path in WORKFLOWS:
         for line in path.read_text("utf-8").splitlines():
             if (used := re.search(r"uses: (\S+)(.*)", line)) and not used[1].startswith("./"):
@@ -75,14 +75,14 @@ def test_actions_are_pinned_by_commit_with_their_version_beside():
 
 def test_each_action_has_one_version():
     used = {s["uses"] for _, _, s in steps() if "uses" in s}
-    assert len({each.partition("@")[0] for each in used}) == len(used)
+    assert len({action.partition("@")[0] for action in used}) == len(used)
 
 
-def test_nothing_from_outside_is_pasted_into_a_script():
+def test_untrusted_input_is_not_expanded_in_scripts():
     assert [(w, j, s["run"]) for w, j, s in steps() if "${{" in s.get("run", "")] == []
 
 
-def test_permissions_are_least():
+def test_jobs_have_least_permissions():
     for path in WORKFLOWS:
         assert workflow(path.stem)["permissions"] == {}
     granted = {
@@ -102,13 +102,13 @@ def test_permissions_are_least():
     assert granted["environment", "apply"] == {"contents": "read", "id-token": "write"}
 
 
-def test_the_job_that_comments_runs_nothing_of_the_pull_request():
+def test_comment_job_runs_no_code_of_the_pull_request():
     job = workflow("pull-request")["jobs"]["comment"]
     assert not any("checkout" in step.get("uses", "") for step in job["steps"])
     assert "head.repo.full_name == github.repository" in job["if"]
 
 
-def test_only_what_was_approved_is_applied():
+def test_only_the_approved_plan_is_applied():
     jobs = workflow("environment")["jobs"]
     assert jobs["apply"]["needs"] == "plan"
     assert jobs["apply"]["environment"] == "${{ inputs.environment }}"
@@ -116,7 +116,7 @@ def test_only_what_was_approved_is_applied():
     assert jobs["plan"]["outputs"]["sha256"] == "${{ steps.plan.outputs.sha256 }}"
 
 
-def test_environments_follow_one_another_and_are_never_cancelled():
+def test_environments_deploy_in_order_and_are_never_cancelled():
     jobs = workflow("deploy")["jobs"]
     assert [(name, job.get("needs")) for name, job in jobs.items()] == [
         ("dev", None),
@@ -180,7 +180,7 @@ def shell(tmp_path: Path) -> Shell:
 
 
 @pytest.mark.parametrize(("code", "expected"), [(0, "false"), (2, "true")])
-def test_a_plan_tells_whether_there_is_something_to_approve(shell: Shell, code: int, expected: str):
+def test_plan_outputs_whether_it_needs_approval(shell: Shell, code: int, expected: str):
     shell.program(".venv/bin/python", f"echo sealed > plan.json; echo '~ Service'; exit {code}")
     run = shell.run(script("environment", "plan", "plan"), ENVIRONMENT="prod")
     assert run.returncode == 0, run.stderr
@@ -191,7 +191,7 @@ def test_a_plan_tells_whether_there_is_something_to_approve(shell: Shell, code: 
     assert "--out|plan.json|" in shell.called()
 
 
-def test_a_plan_that_fails_fails_the_job_with_what_it_said(shell: Shell):
+def test_failed_plan_fails_the_job_with_its_output(shell: Shell):
     shell.program(".venv/bin/python", "echo half; exit 1")
     run = shell.run(script("environment", "plan", "plan"), ENVIRONMENT="prod")
     assert run.returncode == 1
@@ -199,7 +199,7 @@ def test_a_plan_that_fails_fails_the_job_with_what_it_said(shell: Shell):
     assert "half" in (shell.folder / "GITHUB_STEP_SUMMARY").read_text()
 
 
-def test_another_plan_than_the_approved_one_is_refused(shell: Shell):
+def test_plan_other_than_the_approved_one_is_refused(shell: Shell):
     check = script("environment", "apply", "Check that the plan is the approved one")
     (shell.folder / "plan.json").write_text("sealed")
     digest = hashlib.sha256(b"sealed").hexdigest()
@@ -218,7 +218,7 @@ def test_apply_deploys_the_plan_with_the_flags_given_by_hand(shell: Shell, allow
     assert shell.called() == f"render.py|deploy|--env|prod|--plan|plan.json|{ending}\n"
 
 
-def test_a_region_that_cannot_be_read_ends_the_job(shell: Shell):
+def test_unreadable_region_fails_the_job(shell: Shell):
     for job in ("plan", "apply"):
         shell.program(".venv/bin/python", "exit 1")
         assert shell.run(script("environment", job, "region"), ENVIRONMENT="prod").returncode != 0
@@ -233,7 +233,7 @@ COMMENT = {
 WRITE = ("pull-request", "comment", "Write or update the comment")
 
 
-def test_the_first_comment_is_posted(shell: Shell):
+def test_first_comment_is_posted(shell: Shell):
     (shell.folder / "diff.md").write_text(
         "<!-- what deploying this pull request would do -->\n## prod\n"
     )
@@ -243,7 +243,7 @@ def test_the_first_comment_is_posted(shell: Shell):
     assert "PATCH" not in shell.called()
 
 
-def test_later_ones_replace_it(shell: Shell):
+def test_later_comments_replace_the_first(shell: Shell):
     (shell.folder / "diff.md").write_text(
         "<!-- what deploying this pull request would do -->\n## prod\n"
     )
@@ -253,7 +253,7 @@ def test_later_ones_replace_it(shell: Shell):
     assert "POST" not in shell.called()
 
 
-def test_a_comment_that_is_too_long_is_cut_and_says_where_the_rest_is(shell: Shell):
+def test_long_comment_is_cut_and_names_the_full_plan(shell: Shell):
     (shell.folder / "diff.md").write_text(
         "<!-- what deploying this -->\n```diff\n" + "+ ä\n" * 20_000
     )
@@ -266,7 +266,7 @@ def test_a_comment_that_is_too_long_is_cut_and_says_where_the_rest_is(shell: She
     assert text.endswith("+ ä\n```\n\n\n… and more: [summary of the run](url)\n")
 
 
-def test_every_environment_but_local_is_in_the_comment(shell: Shell):
+def test_comment_shows_every_environment_but_local(shell: Shell):
     for name in ("defaults", "local", "dev", "prod"):
         (shell.folder / "params").mkdir(exist_ok=True)
         (shell.folder / f"params/{name}.yaml").touch()
@@ -288,14 +288,14 @@ def test_every_environment_but_local_is_in_the_comment(shell: Shell):
 
 def shell_script() -> str:
     text = (REPOSITORY / "docs/pipeline.md").read_text("utf-8")
-    found = re.search(
+    block = re.search(
         r"<!-- script:begin -->\n```bash\n(.*?)```\n<!-- script:end -->", text, re.DOTALL
     )
-    assert found
-    return found[1]
+    assert block
+    return block[1]
 
 
-def test_the_script_for_other_pipelines_hands_on_a_plan_and_its_hash(shell: Shell):
+def test_pipeline_script_saves_a_plan_and_its_hash(shell: Shell):
     shell.program(
         ".venv/bin/python",
         'case "$*" in *render.py\\ plan*) echo sealed > plan.json; exit 2 ;; esac',
@@ -316,7 +316,7 @@ VERBS = re.compile(r"render\.py (\w+)((?:[^\n\\]|\\\n)*)")
 @pytest.mark.parametrize(
     "path", [*WORKFLOWS, REPOSITORY / "docs/pipeline.md"], ids=lambda path: path.name
 )
-def test_options_that_are_named_exist(path: Path):
+def test_workflows_use_existing_options(path: Path):
     from stackwright.cli import main
 
     verbs = commands(main.main)
@@ -348,7 +348,7 @@ def checkout(shell: Shell) -> Iterator[Shell]:
     shell.run(f"{render} emulator stop", HOME=str(shell.folder))
 
 
-def test_the_steps_deploy_what_was_planned_and_then_find_nothing_to_do(checkout: Shell):
+def test_deployed_plan_leaves_no_changes(checkout: Shell):
     given = {"ENVIRONMENT": "local", "HOME": str(checkout.folder)}
     planned = checkout.run(script("environment", "plan", "plan"), **given)
     assert planned.returncode == 0, planned.stderr

@@ -73,24 +73,24 @@ def changed(*replacements):
     return diff_builds(BUILD, files)
 
 
-def effects(found):
-    return {resource.address: str(resource.effect) for resource in found.resources}
+def effects(difference):
+    return {resource.address: str(resource.effect) for resource in difference.resources}
 
 
-def properties(found, address):
-    (resource,) = [each for each in found.resources if each.address == address]
-    return {each.path: (each.before, each.after) for each in resource.properties}
+def properties(difference, address):
+    (resource,) = [resource for resource in difference.resources if resource.address == address]
+    return {changed.path: (changed.before, changed.after) for changed in resource.properties}
 
 
-def test_equal_builds():
-    found = diff_builds(BUILD, dict(BUILD))
-    assert found.empty
-    assert (found.resources, found.outputs, found.losses) == ((), (), ())
+def test_equal_builds_have_no_difference():
+    difference = diff_builds(BUILD, dict(BUILD))
+    assert difference.empty
+    assert (difference.resources, difference.outputs, difference.losses) == ((), (), ())
 
 
-def test_a_first_build_adds_everything_but_the_stacks_themselves():
-    found = diff_builds({}, BUILD)
-    assert effects(found) == {
+def test_first_build_adds_every_resource_but_nested_stacks():
+    difference = diff_builds({}, BUILD)
+    assert effects(difference) == {
         "app/network:Files": "add",
         "app/network:Vpc": "add",
         "app/web:Board": "add",
@@ -98,39 +98,39 @@ def test_a_first_build_adds_everything_but_the_stacks_themselves():
         "app/web:Role": "add",
         "app/web:Task": "add",
     }
-    assert [(output.name, output.before) for output in found.outputs] == [("Vpc", None)]
-    assert found.count(Effect.ADD) == 6
-    assert all(resource.certain for resource in found.resources)
+    assert [(output.name, output.before) for output in difference.outputs] == [("Vpc", None)]
+    assert difference.count(Effect.ADD) == 6
+    assert all(resource.certain for resource in difference.resources)
 
 
-def test_a_removed_root_removes_everything_and_tells_what_is_kept():
-    found = diff_builds(BUILD, {})
-    assert set(effects(found).values()) == {"remove"}
-    assert len(found.resources) == 6
-    assert [(loss.resource.address, loss.policy, loss.kept) for loss in found.losses] == [
+def test_removed_root_removes_everything_and_lists_retained_data():
+    difference = diff_builds(BUILD, {})
+    assert set(effects(difference).values()) == {"remove"}
+    assert len(difference.resources) == 6
+    assert [(loss.resource.address, loss.policy, loss.kept) for loss in difference.losses] == [
         ("app/network:Files", "Retain", True)
     ]
 
 
-def test_a_removed_nested_stack_removes_its_resources_and_tells_what_is_lost():
+def test_removed_nested_stack_lists_lost_data():
     web = """
 Resources:
   Web:
     Type: AWS::CloudFormation::Stack
     Properties: {TemplateURL: ./app/web.yaml, Parameters: {VpcId: vpc-1, Image: "web:1"}}
 """
-    found = diff_builds(BUILD, {"app.yaml": web, "app/web.yaml": WEB})
-    assert effects(found)["app/network:Files"] == "remove"
-    assert effects(found)["app/network:Vpc"] == "remove"
-    assert [(loss.resource.address, loss.kept) for loss in found.losses] == [
+    difference = diff_builds(BUILD, {"app.yaml": web, "app/web.yaml": WEB})
+    assert effects(difference)["app/network:Files"] == "remove"
+    assert effects(difference)["app/network:Vpc"] == "remove"
+    assert [(loss.resource.address, loss.kept) for loss in difference.losses] == [
         ("app/network:Files", True)
     ]
 
 
 def test_consequences_cross_stacks():
-    found = changed(("app/network.yaml", "10.0.0.0/16", "10.1.0.0/16"))
-    assert effects(found) == {"app/network:Vpc": "replace", "app/web:Group": "replace"}
-    group = found.resources[1]
+    difference = changed(("app/network.yaml", "10.0.0.0/16", "10.1.0.0/16"))
+    assert effects(difference) == {"app/network:Vpc": "replace", "app/web:Group": "replace"}
+    group = difference.resources[1]
     assert group.properties[0].path == "VpcId"
     assert group.properties[0].causes == ("Network.Outputs.VpcId",)
     assert (group.properties[0].replaces, group.properties[0].after_apply, group.certain) == (
@@ -138,7 +138,7 @@ def test_consequences_cross_stacks():
         True,
         True,
     )
-    assert [(each.name, each.before, each.after) for each in found.outputs] == []
+    assert [(output.name, output.before, output.after) for output in difference.outputs] == []
 
 
 def test_consequences_cross_roots():
@@ -148,15 +148,15 @@ def test_consequences_cross_roots():
     )
     user += " Properties: {TopicName: !Ref Store}}}"
     before, after = ({"zebra.yaml": bucket % name, "app.yaml": user} for name in ("a", "b"))
-    found = diff_builds(before, after)
-    assert effects(found) == {"zebra:B": "replace", "app:P": "replace"}
-    assert [resource.stack for resource in found.resources] == ["zebra", "app"]
-    assert found.losses[0].policy == "Delete"
-    assert not found.losses[0].kept
+    difference = diff_builds(before, after)
+    assert effects(difference) == {"zebra:B": "replace", "app:P": "replace"}
+    assert [resource.stack for resource in difference.resources] == ["zebra", "app"]
+    assert difference.losses[0].policy == "Delete"
+    assert not difference.losses[0].kept
 
 
 def test_containers_are_compared_by_name_and_environment_by_variable():
-    found = changed(
+    difference = changed(
         (
             "app/web.yaml",
             "{Name: LEVEL, Value: info}, {Name: OLD, Value: x}",
@@ -164,26 +164,26 @@ def test_containers_are_compared_by_name_and_environment_by_variable():
         ),
         ("app/web.yaml", "- {Name: side, Image: side:1}", "- {Name: more, Image: more:1}"),
     )
-    assert properties(found, "app/web:Task") == {
+    assert properties(difference, "app/web:Task") == {
         'ContainerDefinitions["web"].Environment["LEVEL"].Value': ("info", "debug"),
         'ContainerDefinitions["web"].Environment["OLD"].Value': ("x", None),
         'ContainerDefinitions["web"].Environment["NEW"].Value': (None, "y"),
         'ContainerDefinitions["side"]': ({"Name": "side", "Image": "side:1"}, None),
         'ContainerDefinitions["more"]': (None, {"Name": "more", "Image": "more:1"}),
     }
-    (task,) = found.resources
+    (task,) = difference.resources
     assert task.effect is Effect.REPLACE
-    assert {each.replaces for each in task.properties} == {"yes"}
-    assert [(each.exists_before, each.exists_after) for each in task.properties][1:3] == [
+    assert {changed.replaces for changed in task.properties} == {"yes"}
+    assert [(changed.exists_before, changed.exists_after) for changed in task.properties][1:3] == [
         (True, False),
         (False, True),
     ]
 
 
 def test_policies_are_compared_by_statement():
-    found = changed(("app/web.yaml", '"s3:PutObject"', '["s3:PutObject", "s3:DeleteObject"]'))
+    difference = changed(("app/web.yaml", '"s3:PutObject"', '["s3:PutObject", "s3:DeleteObject"]'))
     path = 'Policies["p"].PolicyDocument.Statement["Write"].Action'
-    assert properties(found, "app/web:Role") == {
+    assert properties(difference, "app/web:Role") == {
         path: ("s3:PutObject", ["s3:PutObject", "s3:DeleteObject"])
     }
 
@@ -220,13 +220,13 @@ def test_lists_without_names_are_compared_by_content():
 
 
 def test_json_in_text_is_compared_by_content():
-    found = changed(("app/web.yaml", '"x": 1', '"x": 2'))
-    assert properties(found, "app/web:Board") == {"DashboardBody.widgets[0].x": (1, 2)}
+    difference = changed(("app/web.yaml", '"x": 1', '"x": 2'))
+    assert properties(difference, "app/web:Board") == {"DashboardBody.widgets[0].x": (1, 2)}
 
 
-def test_a_parameter_bound_later_is_news_where_its_declaration_is():
-    found = changed(("app.yaml", "web:1.0", "web:1.1"))
-    task = next(each for each in found.resources if each.logical_id == "Task")
+def test_change_of_a_nested_parameter_names_its_declaration():
+    difference = changed(("app.yaml", "web:1.0", "web:1.1"))
+    task = next(resource for resource in difference.resources if resource.logical_id == "Task")
     assert (task.effect, task.may_replace, task.certain) == (Effect.CHANGE, True, False)
     assert task.properties[0].path == 'ContainerDefinitions["web"].Image'
     assert task.properties[0].replaces == "maybe"
@@ -235,20 +235,20 @@ def test_a_parameter_bound_later_is_news_where_its_declaration_is():
     assert again.resources[1].properties[0].causes == ("parameter Image (new declaration)",)
 
 
-def test_policies_and_metadata_of_resources_are_named():
-    found = changed(
+def test_changed_policies_and_metadata_are_listed():
+    difference = changed(
         ("app/network.yaml", "DeletionPolicy: Retain", "DeletionPolicy: Delete, Metadata: {a: b}")
     )
-    assert properties(found, "app/network:Files") == {
+    assert properties(difference, "app/network:Files") == {
         "DeletionPolicy": ("Retain", "Delete"),
         "Metadata": (None, {"a": "b"}),
     }
-    assert found.losses == ()
+    assert difference.losses == ()
 
 
-def test_losses_of_data():
-    found = changed(("app/network.yaml", "Encrypted: true", "Encrypted: false"))
-    (loss,) = found.losses
+def test_data_losses_depend_on_the_policy():
+    difference = changed(("app/network.yaml", "Encrypted: true", "Encrypted: false"))
+    (loss,) = difference.losses
     assert (loss.resource.effect, loss.policy, loss.kept) == (Effect.REPLACE, "Delete", False)
     kept = NETWORK.replace(
         "DeletionPolicy: Retain", "DeletionPolicy: Retain, UpdateReplacePolicy: Snapshot"
@@ -260,7 +260,7 @@ def test_losses_of_data():
     ]
 
 
-def test_environments_are_compared_by_meaning():
+def test_environments_are_compared_without_their_prefix():
     staging = {path: text.replace("Key: a", "Key: staging") for path, text in BUILD.items()}
     staging["app/network.yaml"] = NETWORK.replace(
         "Encrypted: true", "Encrypted: true, FileSystemTags: [{Key: e, Value: x-staging}]"
@@ -273,7 +273,7 @@ def test_environments_are_compared_by_meaning():
     }
 
 
-def test_a_broken_template_is_shown_with_its_line():
+def test_broken_template_is_shown_with_its_line():
     with pytest.raises(TemplateError) as caught:
         diff_builds(BUILD, BUILD | {"app/web.yaml": "Resources:\n  A: {}\n"})
     (problem,) = caught.value.problems
@@ -286,7 +286,7 @@ def test_a_broken_template_is_shown_with_its_line():
         )
 
 
-def test_roots_in_a_circle_are_taken_by_name():
+def test_roots_in_a_circle_are_ordered_by_name():
     one = "Parameters: {B: {Type: String}}\nResources: {T: {Type: AWS::SNS::Topic}}\nOutputs: {A: {Value: a}}"
     two = "Parameters: {A: {Type: String}}\nResources: {T: {Type: AWS::SNS::Topic}}\nOutputs: {B: {Value: b}}"
     assert effects(diff_builds({}, {"one.yaml": one, "two.yaml": two})) == {
@@ -300,7 +300,7 @@ def test_nested_stacks_without_a_known_template_are_skipped():
     assert diff_builds(files, files).empty
 
 
-def test_folder_reads_what_is_there(tmp_path):
+def test_folder_reads_every_template(tmp_path):
     (tmp_path / "app").mkdir()
     (tmp_path / "app.yaml").write_text("a", encoding="utf-8")
     (tmp_path / "app" / "web.yaml").write_text("b", encoding="utf-8")
@@ -342,22 +342,22 @@ def test_revision_reads_a_commit_even_below_the_repository(repository):
 
 
 @pytest.mark.parametrize("ref", ["nowhere", "", "--help"])
-def test_an_unknown_revision_is_refused(repository, ref):
+def test_unknown_revision_is_refused(repository, ref):
     with pytest.raises(InputError, match="revision"):
         read_build_revision(repository, ref, "build/prod")
 
 
-def test_a_folder_without_git_is_refused(tmp_path):
+def test_folder_without_git_is_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be read: fatal: not a git repository"):
         read_build_revision(tmp_path, "HEAD", "build/prod")
 
 
-def test_git_may_be_missing(tmp_path, monkeypatch):
+def test_missing_git_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="git is not installed"):
         read_build_revision(tmp_path, "HEAD", "build/prod")
 
 
-def test_lines_of_resources_are_known():
-    found = changed(("app/network.yaml", "10.0.0.0/16", "10.1.0.0/16"))
-    assert found.resources[0].line == 1 + textwrap.dedent(NETWORK).split("Vpc:")[0].count("\n")
+def test_resources_have_template_lines():
+    difference = changed(("app/network.yaml", "10.0.0.0/16", "10.1.0.0/16"))
+    assert difference.resources[0].line == 1 + textwrap.dedent(NETWORK).split("Vpc:")[0].count("\n")

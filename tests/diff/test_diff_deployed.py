@@ -1,5 +1,4 @@
-"""`diff --against deployed`: what renders now against the stacks as they are, by the real command
-line."""
+"""`diff --against deployed` compares the rendering with the live stacks, by the real command line."""
 
 from __future__ import annotations
 
@@ -63,9 +62,9 @@ Resources:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    with emulated_account() as found:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
-        yield found
+    with emulated_account() as result:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", result.server.url)
+        yield result
 
 
 def deploy(project: Project) -> None:
@@ -89,23 +88,23 @@ def deploy(project: Project) -> None:
             aws.execute_change_set(made.change_set, "t")
 
 
-def test_nothing_is_deployed_yet(project: Callable[..., Project], aws: Account) -> None:
-    found = project(FILES).invoke(
+def test_missing_stacks_add_everything(project: Callable[..., Project], aws: Account) -> None:
+    result = project(FILES).invoke(
         "diff", "--env", "dev", "--against", "deployed", "--detailed-exitcode"
     )
-    assert found.exit_code == 2
-    assert "Plan: 4 to add" in found.stdout
+    assert result.exit_code == 2
+    assert "Plan: 4 to add" in result.stdout
 
 
-def test_what_is_deployed_is_what_renders(project: Callable[..., Project], aws: Account) -> None:
+def test_deployed_build_has_no_changes(project: Callable[..., Project], aws: Account) -> None:
     made = project(FILES)
     deploy(made)
-    found = made.invoke("diff", "--env", "dev", "--against", "deployed", "--detailed-exitcode")
-    assert (found.exit_code, found.stdout) == (0, "No changes.\n")
+    result = made.invoke("diff", "--env", "dev", "--against", "deployed", "--detailed-exitcode")
+    assert (result.exit_code, result.stdout) == (0, "No changes.\n")
     assert aws.aws.change_sets("news-dev-app") == []
 
 
-def test_changes_in_nested_stacks_and_of_an_image(
+def test_changes_of_nested_stacks_and_images_are_listed(
     project: Callable[..., Project], aws: Account
 ) -> None:
     made = project(FILES)
@@ -118,9 +117,9 @@ def test_changes_in_nested_stacks_and_of_an_image(
             )[0]
         }
     )
-    found = made.invoke("diff", "--env", "dev", "--against", "deployed")
-    assert found.exit_code == 0
-    shown = found.stdout
+    result = made.invoke("diff", "--env", "dev", "--against", "deployed")
+    assert result.exit_code == 0
+    shown = result.stdout
     assert 'Topic  AWS::SNS::Topic\n        ~ DisplayName: "first" → "second"\n' in shown
     assert "app/web-site:Files (AWS::EFS::FileSystem fs-" in shown
     assert '~ Value: "host/news/web@sha256:1" → (known after apply)' in shown
@@ -128,24 +127,24 @@ def test_changes_in_nested_stacks_and_of_an_image(
     data = json.loads(
         made.invoke("diff", "--env", "dev", "--against", "deployed", "--format", "json").stdout
     )
-    assert {each["address"]: each["effect"] for each in data["resources"]} == {
+    assert {resource["address"]: resource["effect"] for resource in data["resources"]} == {
         "app:Name": "change",
         "app/web-site:Topic": "change",
         "app/web-site:Files": "remove",
     }
 
 
-def test_a_stack_that_only_aws_understands_is_an_error(
+def test_deployed_template_with_macros_is_an_error(
     project: Callable[..., Project], aws: Account
 ) -> None:
     made = project(FILES)
     deploy(made)
     macro = "Transform: Acme::Macro\n" + FILES["templates/base.yaml.j2"]
-    found = made.write({"templates/base.yaml.j2": macro}).invoke(
+    result = made.write({"templates/base.yaml.j2": macro}).invoke(
         "diff", "--env", "dev", "--against", "deployed"
     )
-    assert found.exit_code == 1
+    assert result.exit_code == 1
     assert (
         "SW503 base cannot be compared with news-dev-base: Transform Acme::Macro is not supported"
-        in found.stderr
+        in result.stderr
     )

@@ -95,7 +95,7 @@ def policy(*statements):
         ("Update:*", {"A": topic("c"), "B": topic("b")}, "Update:Replace"),
     ],
 )
-def test_a_denied_change_fails_and_rolls_back(cloud, denied, after, action):
+def test_denied_change_fails_and_rolls_back(cloud, denied, after, action):
     deny = {"Effect": "Deny", "Action": denied, "Principal": "*", "Resource": "LogicalResourceId/A"}
     cloud.create({"A": topic("a"), "B": topic("b")}, StackPolicyBody=policy(ALLOW, deny))
     before = cloud("sns").list_topics()["Topics"]
@@ -151,7 +151,7 @@ def test_invalid_policy_is_refused(cloud, text):
     assert cloud("cloudformation").list_stacks()["StackSummaries"] == []
 
 
-def test_a_protected_stack_and_those_nested_in_it_cannot_be_deleted(cloud):
+def test_termination_protection_covers_nested_stacks(cloud):
     cloud("s3").create_bucket(Bucket="templates")
     cloud("s3").put_object(
         Bucket="templates", Key="c", Body=json.dumps({"Resources": {"A": topic("a")}})
@@ -179,7 +179,7 @@ def test_a_protected_stack_and_those_nested_in_it_cannot_be_deleted(cloud):
 # --- tokens
 
 
-def test_a_repeated_request_is_done_once_and_its_events_carry_the_token(cloud):
+def test_repeated_request_runs_once_and_its_events_carry_the_token(cloud):
     first = cloud.create({"A": topic("a")}, ClientRequestToken="one")
     assert cloud.create({"A": topic("a")}, ClientRequestToken="one") == first
     assert {event["ClientRequestToken"] for event in cloud.events()} == {"one"}
@@ -361,7 +361,7 @@ def test_events_are_grouped_by_operation(cloud):
     assert {event["OperationId"] for event in cloud.events()} == {e["OperationId"] for e in answer}
 
 
-def test_the_creation_of_a_change_set_is_an_operation(cloud):
+def test_creation_of_a_change_set_is_an_operation(cloud):
     cloud.create({"A": topic("a")})
     same = {"StackName": "s", "ChangeSetName": "c", "UsePreviousTemplate": True}
     made = cloud("cloudformation").create_change_set(**same)["Id"]

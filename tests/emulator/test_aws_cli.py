@@ -123,7 +123,7 @@ def build(request, tmp_path):
 
 
 @pytest.fixture
-def aws():
+def cli():
     with Server(EmulatorSettings(Pseudo(region=REGION, account_id=ACCOUNT))) as server:
         yield Cli(server.url)
 
@@ -149,24 +149,24 @@ def push(client, name: str) -> str:
     return f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/euglena-prod/{name}@{digest}"
 
 
-def prerequisites(aws: Cli, build: Path) -> dict[str, str]:
+def prerequisites(cli: Cli, build: Path) -> dict[str, str]:
     """Bucket, repositories and secrets, and what goes into them; the values of the application's
     parameters."""
-    aws.deploy(build / "bootstrap.yaml", "euglena-bootstrap")
-    aws.deploy(build / "foundation.yaml", "euglena-foundation")
-    outputs = aws.outputs("euglena-foundation")
+    cli.deploy(build / "bootstrap.yaml", "euglena-bootstrap")
+    cli.deploy(build / "foundation.yaml", "euglena-foundation")
+    outputs = cli.outputs("euglena-foundation")
     names = [
         line.split("=")[0]
         for line in (REPOSITORY / "env/prod/keys.env.example").read_text().splitlines()
     ]
     keys = json.dumps({name: "x" for name in names if name and not name.startswith("#")})
-    with aws.client("secretsmanager") as client:
+    with cli.client("secretsmanager") as client:
         version = client.put_secret_value(SecretId=outputs["AppSecretArn"], SecretString=keys)[
             "VersionId"
         ]
-    with aws.client("ecr") as client:
+    with cli.client("ecr") as client:
         images = {f"{name.title()}Image": push(client, name) for name in IMAGES}
-    with aws.client("acm") as client:
+    with cli.client("acm") as client:
         arn = client.request_certificate(DomainName="euglena.example.com")["CertificateArn"]
     edge = build / "app/edge.yaml"
     assert CERTIFICATE in edge.read_text(encoding="utf-8")
@@ -176,33 +176,33 @@ def prerequisites(aws: Cli, build: Path) -> dict[str, str]:
     return {name: values[name] for name in wanted}
 
 
-def test_euglena_is_deployed_and_found_by_the_aws_cli(aws, build, tmp_path):
-    parameters = prerequisites(aws, build)
-    bucket = aws.outputs("euglena-bootstrap")["ArtifactBucketName"]
+def test_euglena_is_deployed_and_found_by_the_aws_cli(cli, build, tmp_path):
+    parameters = prerequisites(cli, build)
+    bucket = cli.outputs("euglena-bootstrap")["ArtifactBucketName"]
     packaged = tmp_path / "app.yaml"
     template = ("--template-file", str(build / "app.yaml"), "--output-template-file", str(packaged))
-    aws("cloudformation", "package", *template, "--s3-bucket", bucket)
+    cli("cloudformation", "package", *template, "--s3-bucket", bucket)
     values = [f"{name}={value}" for name, value in parameters.items()]
-    aws.deploy(packaged, "euglena-app", "--parameter-overrides", *values)
+    cli.deploy(packaged, "euglena-app", "--parameter-overrides", *values)
 
     templates = [parse_template(path.read_text(encoding="utf-8")) for path in build.rglob("*.yaml")]
     wanted = Counter(
         resource.type for template in templates for resource in template.resources.values()
     )
     listed = {
-        kind: next(value for value in aws(*call).values() if isinstance(value, list))
+        kind: next(value for value in cli(*call).values() if isinstance(value, list))
         for kind, call in COUNTS.items()
     }
     assert {kind: len(resources) for kind, resources in listed.items()} == {
         kind: wanted[kind] for kind in COUNTS
     }
-    described = aws(
+    described = cli(
         "ecs", "describe-services", *CLUSTER, "--services", *listed["AWS::ECS::Service"]
     )["services"]
     assert {service["launchType"] for service in described} == {"FARGATE"}
     assert all(service["runningCount"] == service["desiredCount"] > 0 for service in described)
     (balancer,) = listed["AWS::ElasticLoadBalancingV2::LoadBalancer"]
-    listeners = aws(
+    listeners = cli(
         "elbv2", "describe-listeners", "--load-balancer-arn", balancer["LoadBalancerArn"]
     )["Listeners"]
     assert {listener["Port"]: listener["Protocol"] for listener in listeners} == {

@@ -156,7 +156,7 @@ def test_attributes_and_outputs(cloud):
     assert cloud.resources()["A"]["PhysicalResourceId"] == arn
 
 
-def test_a_wrong_property_fails_the_creation_and_rolls_back(cloud):
+def test_wrong_property_fails_the_creation_and_rolls_back(cloud):
     resources = {
         "A": topic("a"),
         "B": {"Type": PARAMETER, "Properties": {"Type": "Text", "Value": {"Ref": "A"}}},
@@ -249,7 +249,7 @@ def test_rollback_retains_resources_by_policy(cloud, policy, options, kept):
     assert set(cloud.resources("t")) == {"C"}
 
 
-def test_a_deletion_that_fails_can_be_repeated_or_skipped(cloud):
+def test_deletion_that_fails_can_be_repeated_or_skipped(cloud):
     cloud.create({"A": topic("a"), "B": topic("b")})
     stack_id = cloud.stack()["StackId"]
     cloud.engine.fault(Fault("in use", operation="delete", logical_id="A"))
@@ -410,7 +410,7 @@ def test_rollback_can_fail(cloud):
 
 
 @pytest.mark.parametrize("skip", [[], ["A"]])
-def test_a_failed_rollback_can_be_continued(cloud, skip):
+def test_failed_rollback_can_be_continued(cloud, skip):
     cloud.create({"A": topic("a"), "B": topic("b", DependsOn="A")})
     state = cloud.everything()
     cloud.engine.fault(Fault("no", operation="update", logical_id="B"))
@@ -541,7 +541,7 @@ def test_nested_stacks_are_created(cloud):
     assert cloud.status(inner["StackId"]) == "DELETE_COMPLETE"
 
 
-def test_a_change_reaches_the_sibling_through_its_output(cloud):
+def test_change_reaches_the_sibling_through_its_output(cloud):
     cloud.files = {"one": child("a"), "two": child("b")}
     cloud.create(ROOT)
     ids = {name: resource["PhysicalResourceId"] for name, resource in cloud.resources().items()}
@@ -569,7 +569,7 @@ def test_failing_nested_stack_fails_parent(cloud):
     assert cloud.status(id_) == "DELETE_COMPLETE"
 
 
-def test_a_failing_child_update_restores_its_siblings(cloud):
+def test_failing_child_update_restores_its_siblings(cloud):
     cloud.files = {"one": child("a"), "two": child("b")}
     cloud.create(ROOT)
     state = cloud.everything()
@@ -587,7 +587,7 @@ def test_a_failing_child_update_restores_its_siblings(cloud):
     )
 
 
-def test_nested_previews_become_the_stacks(cloud):
+def test_nested_change_sets_create_the_nested_stacks(cloud):
     cloud.files = {"one": child("a"), "two": child("b")}
     made = cloud.call(
         "CreateChangeSet",
@@ -616,7 +616,7 @@ def test_nested_previews_become_the_stacks(cloud):
     assert len(names) == 3
 
 
-def test_a_deleted_preview_leaves_no_nested_stack(cloud):
+def test_deleted_change_set_leaves_no_nested_stack(cloud):
     cloud.files = {"one": child("a"), "two": child("b")}
     body = json.dumps({"Resources": ROOT})
     arguments = {
@@ -633,7 +633,7 @@ def test_a_deleted_preview_leaves_no_nested_stack(cloud):
     assert cloud.call("DescribeStacks")["Stacks"] == []
 
 
-def test_a_missing_nested_template_is_refused(cloud):
+def test_missing_nested_template_is_refused(cloud):
     with pytest.raises(ApiError, match="S3 error: Access Denied"):
         cloud.create(ROOT)
     with pytest.raises(ApiError, match="TemplateURL must be a supported URL"):
@@ -678,7 +678,7 @@ def test_change_sets_wait_in_review(cloud):
     assert cloud.stack()["ChangeSetId"] == id_
 
 
-def test_an_empty_change_set_fails_with_awss_text(cloud):
+def test_empty_change_set_fails_with_the_wording_of_aws(cloud):
     cloud.create({"A": topic("a")})
     id_ = change_set(cloud, {"A": topic("a")})
     shown = cloud.call("DescribeChangeSet", ChangeSetName=id_)
@@ -719,7 +719,7 @@ def test_executed_change_set_can_be_described_by_id(cloud):
     assert change_set(cloud, {"A": topic("c")}) != id_
 
 
-def test_an_update_makes_change_sets_obsolete(cloud):
+def test_update_makes_change_sets_obsolete(cloud):
     cloud.create({"A": topic("a")})
     id_ = change_set(cloud, {"A": topic("b")})
     cloud.update({"A": topic("c")})
@@ -944,7 +944,7 @@ def test_resource_names_are_unique(cloud):
     )
 
 
-def test_a_cancelled_child_is_rolled_back_with_its_parent():
+def test_cancelled_child_is_rolled_back_with_its_parent():
     cloud = Cloud(latency=10)
     cloud.files = {"one": child("a"), "two": child("b")}
     cloud.create(ROOT)

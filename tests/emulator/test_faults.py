@@ -26,7 +26,7 @@ def running():
 
 
 @pytest.fixture
-def aws(running):
+def client(running):
     made = []
 
     def make(service, url=running.url, attempts=1, **options):
@@ -47,21 +47,21 @@ def outcome(call):
     return None
 
 
-def test_every_third_call_is_throttled(running, aws):
+def test_every_third_call_is_throttled(running, client):
     running.admin("fault", {"kind": "throttle", "service": "cloudformation", "every": 3})
-    cloudformation = aws("cloudformation")
+    cloudformation = client("cloudformation")
     outcomes = [outcome(cloudformation.list_stacks) for _ in range(7)]
     assert outcomes == [None, None, ("Throttling", 400)] * 2 + [None]
     with pytest.raises(ClientError, match="Rate exceeded"):
         [cloudformation.list_stacks() for _ in range(3)]
-    assert outcome(aws("sns").list_topics) is None
+    assert outcome(client("sns").list_topics) is None
     running.admin("clear")
     assert [outcome(cloudformation.list_stacks) for _ in range(6)] == [None] * 6
 
 
-def test_retrying_client_succeeds(running, aws):
+def test_retrying_client_succeeds(running, client):
     running.admin("fault", {"kind": "throttle", "action": "ListStacks", "times": 1})
-    assert aws("cloudformation", attempts=2).list_stacks()["StackSummaries"] == []
+    assert client("cloudformation", attempts=2).list_stacks()["StackSummaries"] == []
 
 
 @pytest.mark.parametrize(
@@ -89,30 +89,30 @@ def test_retrying_client_succeeds(running, aws):
         ("s3", "list_buckets", "skewed", ("RequestTimeTooSkewed", 403)),
     ],
 )
-def test_each_service_fails_in_its_own_protocol(running, aws, service, call, kind, error):
+def test_each_service_fails_in_its_own_protocol(running, client, service, call, kind, error):
     running.admin(
         "fault", {"kind": kind, "service": "elasticfilesystem" if service == "efs" else service}
     )
-    assert outcome(getattr(aws(service), call)) == error
+    assert outcome(getattr(client(service), call)) == error
 
 
-def test_fault_selects_status_and_action(running, aws):
+def test_fault_selects_status_and_action(running, client):
     running.admin("fault", {"kind": "error", "status": 503, "action": "ListClusters"})
-    assert outcome(aws("ecs").list_clusters) == ("InternalServerException", 503)
-    assert outcome(lambda: aws("ecs").describe_clusters()) is None
+    assert outcome(client("ecs").list_clusters) == ("InternalServerException", 503)
+    assert outcome(lambda: client("ecs").describe_clusters()) is None
     running.admin("fault", {"kind": "error", "service": "s3", "action": "PUT"})
-    assert outcome(lambda: aws("s3").create_bucket(Bucket="bucket")) == ("InternalError", 500)
-    assert outcome(aws("s3").list_buckets) is None
+    assert outcome(lambda: client("s3").create_bucket(Bucket="bucket")) == ("InternalError", 500)
+    assert outcome(client("s3").list_buckets) is None
 
 
-def test_slow_answers_run_into_timeouts(running, aws):
+def test_slow_answers_run_into_timeouts(running, client):
     running.admin("fault", {"kind": "slow", "seconds": 5, "times": 1})
     with pytest.raises(ReadTimeoutError):
-        aws("cloudformation", read_timeout=0.1).list_stacks()
+        client("cloudformation", read_timeout=0.1).list_stacks()
 
 
-def test_dropped_connections_before_and_after_the_request_was_served(running, aws):
-    cloudformation = aws("cloudformation")
+def test_dropped_connections_before_and_after_the_request_was_served(running, client):
+    cloudformation = client("cloudformation")
     running.admin("fault", {"kind": "drop", "times": 1})
     with pytest.raises(ConnectionClosedError):
         cloudformation.create_stack(StackName="a", TemplateBody=TOPIC)
@@ -122,15 +122,17 @@ def test_dropped_connections_before_and_after_the_request_was_served(running, aw
         cloudformation.create_stack(StackName="a", TemplateBody=TOPIC)
     assert cloudformation.list_stacks()["StackSummaries"][0]["StackStatus"] == "CREATE_COMPLETE"
     running.admin("fault", {"kind": "error", "service": "sns", "times": 1, "after": True})
-    assert outcome(lambda: aws("sns").create_topic(Name="late")) == ("InternalFailure", 500)
-    assert any(topic["TopicArn"].endswith(":late") for topic in aws("sns").list_topics()["Topics"])
+    assert outcome(lambda: client("sns").create_topic(Name="late")) == ("InternalFailure", 500)
+    assert any(
+        topic["TopicArn"].endswith(":late") for topic in client("sns").list_topics()["Topics"]
+    )
 
 
-def test_equal_seeds_fail_alike(running, aws):
+def test_equal_seeds_fail_alike(running, client):
     def run(seed):
         running.admin("clear")
         running.admin("fault", {"kind": "throttle", "probability": 0.5, "seed": seed})
-        return [outcome(aws("cloudformation").list_stacks) for _ in range(20)]
+        return [outcome(client("cloudformation").list_stacks) for _ in range(20)]
 
     first = run(1)
     assert first == run(1) != run(2)
@@ -158,11 +160,11 @@ def test_faults_from_python():
 SCOPE = "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/cloudformation/aws4_request, SignedHeaders=host, Signature=x"
 
 
-def test_the_server_dies_at_an_event(tmp_path, aws):
+def test_kill_fault_ends_the_server_at_its_event(tmp_path, client):
     started = lifecycle.start_emulator(tmp_path)
     started.admin("fault", {"kind": "kill", "logical_id": "T", "status": "CREATE_COMPLETE"})
     with pytest.raises(ConnectionClosedError):
-        aws("cloudformation", url=started.url).create_stack(StackName="s", TemplateBody=TOPIC)
+        client("cloudformation", url=started.url).create_stack(StackName="s", TemplateBody=TOPIC)
     assert lifecycle.find_emulator(tmp_path) is None
 
 

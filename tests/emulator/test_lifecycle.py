@@ -1,4 +1,4 @@
-"""The emulator in the background: found again, stopped, and never in the way of a dead one."""
+"""Starting, finding and stopping the emulator in the background, and recovering from a dead one."""
 
 import json
 import os

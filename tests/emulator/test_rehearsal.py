@@ -194,7 +194,7 @@ def committed(project):
     return made
 
 
-def test_the_verb_shows_preview_times_and_rollback(committed):
+def test_rehearse_shows_preview_times_and_rollback(committed):
     same = committed.run("rehearse", "--env", "dev", "--against", "HEAD")
     assert (same.returncode, same.stdout) == (0, "No changes.\n\nNothing would be changed.\n")
     committed.write({"params/defaults.yaml": "topic: {TopicName: news, DisplayName: two}\n"})
@@ -226,7 +226,7 @@ def test_replacement_is_refused_unless_approved(committed):
     assert (allowed.returncode, allowed.stderr) == (0, "")
 
 
-def test_a_logical_id_of_several_is_allowed_by_its_address(committed):
+def test_ambiguous_logical_id_is_approved_by_address(committed):
     other = TOPIC.replace("{{ topic }}", "{TopicName: {{ other }}}")
     defaults = "topic: {TopicName: old}\nother: %s\n"
     committed.write({"templates/second.yaml.j2": other, "params/defaults.yaml": defaults % "one"})
@@ -243,7 +243,7 @@ def test_a_logical_id_of_several_is_allowed_by_its_address(committed):
     assert (allowed.returncode, allowed.stderr) == (0, "")
 
 
-def test_the_refused_resource_is_found_in_a_build_of_another_form(project):
+def test_refusal_names_the_file_of_the_new_template_format(project):
     text = '{"Resources": {"T": {"Type": "AWS::SNS::Topic", "Properties": {{ topic }}}}}\n'
     made = project(
         {

@@ -157,7 +157,7 @@ def test_counts_move_until_the_service_is_stable(slow):
     assert third == "(service web) has reached a steady state."
 
 
-def test_an_update_starts_new_tasks_before_the_old_ones_stop(slow):
+def test_update_starts_new_tasks_before_the_old_ones_stop(slow):
     slow.deploy()
     slow.time.now += 10
     slow.deploy("docker.io/library/web:2", verb="update")
@@ -175,7 +175,7 @@ def test_an_update_starts_new_tasks_before_the_old_ones_stop(slow):
     assert any("has stopped 2 running tasks: (task " in message for message in slow.messages())
 
 
-def test_a_singleton_stops_before_its_successor_starts(slow):
+def test_singleton_stops_before_its_successor_starts(slow):
     percent = {"MinimumHealthyPercent": "0", "MaximumPercent": "100"}
     slow.deploy(count=1, percent=percent)
     slow.time.now += 10
@@ -291,7 +291,7 @@ def test_without_breaker_cloudformation_waits_three_hours():
         assert cluster.status() == "ROLLBACK_COMPLETE"
 
 
-def test_a_cancelled_update_ends_the_rollout(slow):
+def test_cancelled_update_ends_the_rollout(slow):
     slow.deploy()
     slow.time.now += 10
     slow.deploy("docker.io/library/web:2", verb="update")
@@ -544,7 +544,7 @@ def test_service_deployments_are_recorded(slow):
     ]
 
 
-def test_a_stopped_service_deployment_rolls_back_and_fails_the_stack(slow):
+def test_stopped_service_deployment_rolls_back_and_fails_the_stack(slow):
     slow.deploy()
     slow.time.now += 10
     slow.deploy("docker.io/library/web:2", verb="update")
@@ -565,7 +565,7 @@ def test_a_stopped_service_deployment_rolls_back_and_fails_the_stack(slow):
 @pytest.mark.parametrize(
     ("state", "status"), [("OK", "UPDATE_COMPLETE"), ("ALARM", "UPDATE_ROLLBACK_COMPLETE")]
 )
-def test_an_alarm_of_the_deployment_rolls_it_back(slow, state, status):
+def test_alarm_of_the_deployment_rolls_it_back(slow, state, status):
     percent = {"Alarms": {"AlarmNames": ["errors"], "Enable": True, "Rollback": True}}
     alarm = {
         "MetricName": "m",

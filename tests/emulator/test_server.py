@@ -41,7 +41,7 @@ def post(server, body):
             return error.code, error.read().decode()
 
 
-def test_nested_templates_come_from_the_s3_beside_it(server, client):
+def test_nested_templates_are_read_from_the_emulated_s3(server, client):
     s3, cloudformation = client("s3"), client("cloudformation")
     s3.create_bucket(Bucket="templates")
     s3.put_object(
@@ -126,7 +126,7 @@ def test_bucket_and_key_of_template_urls(url, bucket_key):
     assert bucket_and_key(url) == bucket_key
 
 
-def test_requests_are_parsed_by_the_shapes_of_the_service():
+def test_requests_are_parsed_by_the_service_model():
     body = (
         "Action=CreateStack&StackName=s&DisableRollback=true&TimeoutInMinutes=5&Capabilities.member.1=A"
         "&Capabilities.member.2=B&Tags.member.1.Key=k&Tags.member.1.Value=&Parameters.member.1.ParameterKey=p"

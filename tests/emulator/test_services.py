@@ -331,7 +331,7 @@ EVERYTHING = (
 )
 
 
-class Aws(Clients):
+class Cloud(Clients):
     """boto3's clients of one emulator."""
 
     def __init__(self, url):
@@ -355,31 +355,31 @@ class Aws(Clients):
 
 
 @pytest.fixture(scope="module")
-def aws():
+def cloud():
     with Server(EmulatorSettings(Pseudo(region=REGION))) as server:
-        made = Aws(server.url)
+        made = Cloud(server.url)
         yield made
         made.close()
 
 
 @pytest.fixture
-def stack(aws):
-    """Made anew where another test has changed it or taken it away: a worker may run them in any
-    order."""
+def stack(cloud):
+    """Physical ids of a stack with every type, deployed again after a test that changed or deleted
+    it: a worker may run the tests in any order."""
     assert {f"AWS::{r['Type'][5:]}" for r in EVERYTHING.values()} >= set(MIRRORS), (
         "a mirrored type is not tried"
     )
-    if not aws.whole:
-        RunningEmulator(0, aws.url).admin("reset")
-        answer = aws.deploy(EVERYTHING)
-        assert answer["StackStatus"] == "CREATE_COMPLETE", aws.reasons()
-        aws.whole = True
-    resources = aws("cloudformation").describe_stack_resources(StackName="all")["StackResources"]
+    if not cloud.whole:
+        RunningEmulator(0, cloud.url).admin("reset")
+        answer = cloud.deploy(EVERYTHING)
+        assert answer["StackStatus"] == "CREATE_COMPLETE", cloud.reasons()
+        cloud.whole = True
+    resources = cloud("cloudformation").describe_stack_resources(StackName="all")["StackResources"]
     return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
 
 
-def test_storage_exists_in_services(aws, stack):
-    s3 = aws("s3")
+def test_storage_exists_in_services(cloud, stack):
+    s3 = cloud("s3")
     assert s3.get_bucket_versioning(Bucket="things")["Status"] == "Enabled"
     assert s3.get_bucket_tagging(Bucket="things")["TagSet"] == [{"Key": "k", "Value": "v"}]
     assert (
@@ -390,13 +390,13 @@ def test_storage_exists_in_services(aws, stack):
     )
     assert json.loads(s3.get_bucket_policy(Bucket="things")["Policy"]) == READ
     assert s3.get_bucket_encryption(Bucket="things")["ServerSideEncryptionConfiguration"]["Rules"]
-    repository = aws("ecr").describe_repositories(repositoryNames=["a/web"])["repositories"][0]
+    repository = cloud("ecr").describe_repositories(repositoryNames=["a/web"])["repositories"][0]
     assert repository["imageTagMutability"] == "IMMUTABLE"
-    assert aws("logs").describe_log_groups()["logGroups"][0]["retentionInDays"] == 30
-    assert stack["Topic"] in [t["TopicArn"] for t in aws("sns").list_topics()["Topics"]]
+    assert cloud("logs").describe_log_groups()["logGroups"][0]["retentionInDays"] == 30
+    assert stack["Topic"] in [t["TopicArn"] for t in cloud("sns").list_topics()["Topics"]]
 
 
-def test_a_policy_with_conditions_denies_nothing(aws):
+def test_policy_with_conditions_denies_nothing(cloud):
     """moto knows no conditions, and nothing comes over TLS here."""
     statement = {
         "Effect": "Deny",
@@ -406,7 +406,7 @@ def test_a_policy_with_conditions_denies_nothing(aws):
     }
     tls = {**statement, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [tls]})
-    s3 = aws("s3")
+    s3 = cloud("s3")
     s3.create_bucket(Bucket="guarded", CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_bucket_policy(Bucket="guarded", Policy=policy)
     s3.put_object(Bucket="guarded", Key="k", Body=b"1")
@@ -418,9 +418,9 @@ def test_a_policy_with_conditions_denies_nothing(aws):
         s3.put_object(Bucket="guarded", Key="k", Body=b"2")
 
 
-def test_secrets_have_values(aws, stack):
+def test_secrets_have_values(cloud, stack):
     def value(name):
-        return aws("secretsmanager").get_secret_value(SecretId=stack[name])["SecretString"]
+        return cloud("secretsmanager").get_secret_value(SecretId=stack[name])["SecretString"]
 
     generated = json.loads(value("Secret"))
     assert (generated["username"], len(generated["password"])) == ("u", 20)
@@ -428,8 +428,8 @@ def test_secrets_have_values(aws, stack):
     assert len(value("Made")) == 12
 
 
-def test_network_exists_in_services(aws, stack):
-    ec2 = aws("ec2")
+def test_network_exists_in_services(cloud, stack):
+    ec2 = cloud("ec2")
     subnet = ec2.describe_subnets(SubnetIds=[stack["SubnetA"]])["Subnets"][0]
     assert (subnet["VpcId"], subnet["AvailabilityZone"]) == (stack["Vpc"], "us-east-2a")
     table = ec2.describe_route_tables(RouteTableIds=[stack["Routes"]])["RouteTables"][0]
@@ -445,43 +445,43 @@ def test_network_exists_in_services(aws, stack):
         ec2.describe_nat_gateways(NatGatewayIds=[stack["Nat"]])["NatGateways"][0]["SubnetId"]
         == stack["SubnetA"]
     )
-    balancer = aws("elbv2").describe_load_balancers(Names=["front"])["LoadBalancers"][0]
+    balancer = cloud("elbv2").describe_load_balancers(Names=["front"])["LoadBalancers"][0]
     assert (balancer["LoadBalancerArn"], balancer["VpcId"]) == (stack["Balancer"], stack["Vpc"])
-    listener = aws("elbv2").describe_listeners(LoadBalancerArn=stack["Balancer"])["Listeners"][0]
+    listener = cloud("elbv2").describe_listeners(LoadBalancerArn=stack["Balancer"])["Listeners"][0]
     assert listener["DefaultActions"][0]["TargetGroupArn"] == stack["Targets"]
-    mount = aws("efs").describe_mount_targets(FileSystemId=stack["Files"])["MountTargets"][0]
+    mount = cloud("efs").describe_mount_targets(FileSystemId=stack["Files"])["MountTargets"][0]
     assert (mount["MountTargetId"], mount["SubnetId"]) == (stack["Mount"], stack["SubnetA"])
-    access = aws("efs").describe_access_points(FileSystemId=stack["Files"])["AccessPoints"][0]
+    access = cloud("efs").describe_access_points(FileSystemId=stack["Files"])["AccessPoints"][0]
     assert access["AccessPointId"] == stack["Access"]
 
 
-def test_ecs_services_exist_in_services(aws, stack):
-    ecs = aws("ecs")
+def test_ecs_services_exist_in_services(cloud, stack):
+    ecs = cloud("ecs")
     task = ecs.describe_task_definition(taskDefinition=stack["Task"])["taskDefinition"]
     assert (task["cpu"], task["memory"], task["networkMode"]) == ("256", "512", "awsvpc")
     assert task["containerDefinitions"][0]["portMappings"][0]["containerPort"] == 80
     assert task["containerDefinitions"][0]["logConfiguration"]["options"] == {
         "awslogs-group": "/web"
     }
-    role = aws("iam").get_role(RoleName=stack["Role"])["Role"]
+    role = cloud("iam").get_role(RoleName=stack["Role"])["Role"]
     assert task["executionRoleArn"] == role["Arn"]
-    assert aws("iam").list_role_policies(RoleName=stack["Role"])["PolicyNames"] == ["read"]
+    assert cloud("iam").list_role_policies(RoleName=stack["Role"])["PolicyNames"] == ["read"]
     service = ecs.describe_services(cluster="c", services=["web"])["services"][0]
     assert (service["taskDefinition"], service["desiredCount"]) == (stack["Task"], 2)
-    scaling = aws("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")[
+    scaling = cloud("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")[
         "ScalableTargets"
     ]
     assert scaling[0]["ResourceId"] == "service/c/web"
-    assert aws("events").describe_rule(Name="tick")["ScheduleExpression"] == "rate(1 minute)"
+    assert cloud("events").describe_rule(Name="tick")["ScheduleExpression"] == "rate(1 minute)"
     assert (
-        aws("cloudwatch").describe_alarms(AlarmNames=["hot"])["MetricAlarms"][0]["Threshold"] == 1
+        cloud("cloudwatch").describe_alarms(AlarmNames=["hot"])["MetricAlarms"][0]["Threshold"] == 1
     )
 
 
-def rules(aws, group):
+def rules(cloud, group):
     """``direction port peer`` of each rule of a group."""
     filters = [{"Name": "group-id", "Values": [group]}]
-    group_rules = aws("ec2").describe_security_group_rules(Filters=filters)["SecurityGroupRules"]
+    group_rules = cloud("ec2").describe_security_group_rules(Filters=filters)["SecurityGroupRules"]
     peers = {
         rule["SecurityGroupRuleId"]: rule.get("CidrIpv4") or rule["ReferencedGroupInfo"]["GroupId"]
         for rule in group_rules
@@ -497,8 +497,8 @@ def rules(aws, group):
     }
 
 
-def test_security_groups_have_their_rules(aws, stack):
-    group_rules = rules(aws, stack["Open"])
+def test_security_groups_have_their_rules(cloud, stack):
+    group_rules = rules(cloud, stack["Open"])
     inline = {("in", 80, "0.0.0.0/0"), ("out", 443, "10.0.0.0/16")}
     assert {rule[1:] for rule in group_rules} == inline | {
         ("in", 8080, stack["Group"]),
@@ -507,15 +507,15 @@ def test_security_groups_have_their_rules(aws, stack):
     assert {(stack["Inwards"], 8080), (stack["Outwards"], 53)} <= {
         (rule[0], rule[2]) for rule in group_rules
     }
-    assert {rule[1:] for rule in rules(aws, stack["Group"])} == {("out", -1, "0.0.0.0/0")}
-    endpoint = aws("ec2").describe_vpc_endpoints(VpcEndpointIds=[stack["Endpoint"]])[
+    assert {rule[1:] for rule in rules(cloud, stack["Group"])} == {("out", -1, "0.0.0.0/0")}
+    endpoint = cloud("ec2").describe_vpc_endpoints(VpcEndpointIds=[stack["Endpoint"]])[
         "VpcEndpoints"
     ][0]
     assert endpoint["RouteTableIds"] == [stack["Routes"]]
 
 
-def test_cloud_map_services_are_discovered(aws, stack):
-    names = aws("servicediscovery")
+def test_cloud_map_services_are_discovered(cloud, stack):
+    names = cloud("servicediscovery")
     namespace = names.get_namespace(Id=stack["Names"])["Namespace"]
     assert (namespace["Name"], namespace["Type"]) == ("euglena.test", "DNS_PRIVATE")
     service = names.get_service(Id=stack["Name"])["Service"]
@@ -523,43 +523,44 @@ def test_cloud_map_services_are_discovered(aws, stack):
     assert service["DnsConfig"]["DnsRecords"] == [{"Type": "A", "TTL": 10}]
 
 
-def test_functions_exist_in_services(aws, stack):
-    functions = aws("lambda")
+def test_functions_exist_in_services(cloud, stack):
+    functions = cloud("lambda")
     function = functions.get_function(FunctionName="count")
     assert function["Configuration"]["Environment"]["Variables"] == {"WHAT": "things"}
     assert function["Tags"]["k"] == "v"
     assert function["Concurrency"]["ReservedConcurrentExecutions"] == 1
     policy = json.loads(functions.get_policy(FunctionName="count")["Policy"])
     assert policy["Statement"][0]["Principal"] == {"Service": "events.amazonaws.com"}
-    targets = aws("events").list_targets_by_rule(Rule="tick")["Targets"]
+    targets = cloud("events").list_targets_by_rule(Rule="tick")["Targets"]
     assert targets == [{"Id": "count", "Arn": function["Configuration"]["FunctionArn"]}]
 
 
-def test_scaling_and_alarms_exist_in_services(aws, stack):
-    policy = aws("application-autoscaling").describe_scaling_policies(ServiceNamespace="ecs")[
+def test_scaling_and_alarms_exist_in_services(cloud, stack):
+    policy = cloud("application-autoscaling").describe_scaling_policies(ServiceNamespace="ecs")[
         "ScalingPolicies"
     ][0]
     assert (policy["PolicyARN"], policy["ResourceId"]) == (stack["Policy"], "service/c/web")
     assert policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 50
     assert (
-        aws("cloudwatch").get_dashboard(DashboardName="board")["DashboardBody"] == '{"widgets": []}'
+        cloud("cloudwatch").get_dashboard(DashboardName="board")["DashboardBody"]
+        == '{"widgets": []}'
     )
-    topic = aws("sns").get_topic_attributes(TopicArn=stack["Topic"])["Attributes"]
+    topic = cloud("sns").get_topic_attributes(TopicArn=stack["Topic"])["Attributes"]
     assert json.loads(topic["Policy"]) == READ
-    mail = aws("sns").list_subscriptions_by_topic(TopicArn=stack["Topic"])["Subscriptions"][0]
+    mail = cloud("sns").list_subscriptions_by_topic(TopicArn=stack["Topic"])["Subscriptions"][0]
     assert (mail["SubscriptionArn"], mail["Endpoint"]) == (stack["Mail"], "someone@example.com")
-    attributes = aws("elbv2").describe_load_balancer_attributes(LoadBalancerArn=stack["Balancer"])[
-        "Attributes"
-    ]
+    attributes = cloud("elbv2").describe_load_balancer_attributes(
+        LoadBalancerArn=stack["Balancer"]
+    )["Attributes"]
     assert {"Key": "idle_timeout.timeout_seconds", "Value": "300"} in attributes
-    attributes = aws("elbv2").describe_target_group_attributes(TargetGroupArn=stack["Targets"])[
+    attributes = cloud("elbv2").describe_target_group_attributes(TargetGroupArn=stack["Targets"])[
         "Attributes"
     ]
     assert {"Key": "deregistration_delay.timeout_seconds", "Value": "5"} in attributes
 
 
-def test_an_update_reaches_the_service_and_a_refusal_fails_it(aws, stack):
-    aws.whole = False
+def test_update_reaches_the_service_and_fails_if_refused(cloud, stack):
+    cloud.whole = False
     container = {**TASK["ContainerDefinitions"][0], "Image": "web:2"}
     changed = EVERYTHING | {
         "Task": resource("ECS::TaskDefinition", {**TASK, "ContainerDefinitions": [container]}),
@@ -572,60 +573,60 @@ def test_an_update_reaches_the_service_and_a_refusal_fails_it(aws, stack):
         ),
         "Rule": resource("Events::Rule", {"Name": "tick", "ScheduleExpression": "rate(5 minutes)"}),
     }
-    before = aws("lambda").get_function(FunctionName="count")["Configuration"]
-    assert aws.deploy(changed, "update")["StackStatus"] == "UPDATE_COMPLETE", aws.reasons()
-    service = aws("ecs").describe_services(cluster="c", services=["web"])["services"][0]
-    task = aws("ecs").describe_task_definition(taskDefinition=service["taskDefinition"])[
+    before = cloud("lambda").get_function(FunctionName="count")["Configuration"]
+    assert cloud.deploy(changed, "update")["StackStatus"] == "UPDATE_COMPLETE", cloud.reasons()
+    service = cloud("ecs").describe_services(cluster="c", services=["web"])["services"][0]
+    task = cloud("ecs").describe_task_definition(taskDefinition=service["taskDefinition"])[
         "taskDefinition"
     ]
     assert task["containerDefinitions"][0]["image"] == "web:2"
     assert task["revision"] == 2
-    assert aws("logs").describe_log_groups()["logGroups"][0]["retentionInDays"] == 14
-    assert {rule[1:] for rule in rules(aws, stack["Open"])} == {
+    assert cloud("logs").describe_log_groups()["logGroups"][0]["retentionInDays"] == 14
+    assert {rule[1:] for rule in rules(cloud, stack["Open"])} == {
         ("in", 79, "0.0.0.0/0"),
         ("in", 8080, stack["Group"]),
         ("out", 53, stack["Group"]),
         ("out", 443, "10.0.0.0/16"),
     }
-    after = aws("lambda").get_function(FunctionName="count")["Configuration"]
+    after = cloud("lambda").get_function(FunctionName="count")["Configuration"]
     assert (before["Timeout"], after["Timeout"]) == (3, 9)
     assert before["CodeSha256"] != after["CodeSha256"]
-    assert aws("events").list_targets_by_rule(Rule="tick")["Targets"] == []
+    assert cloud("events").list_targets_by_rule(Rule="tick")["Targets"] == []
 
-    aws("ecr").create_repository(repositoryName="taken")
+    cloud("ecr").create_repository(repositoryName="taken")
     refused = changed | {"Other": resource("ECR::Repository", {"RepositoryName": "taken"})}
-    assert aws.deploy(refused, "update")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert cloud.deploy(refused, "update")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert (
         "Resource handler returned message: \"The repository with name 'taken' already exists"
-        in aws.reasons()[0]
+        in cloud.reasons()[0]
     )
-    assert "HandlerErrorCode: AlreadyExists" in aws.reasons()[0]
+    assert "HandlerErrorCode: AlreadyExists" in cloud.reasons()[0]
 
 
-def test_deletion_removes_resources_from_services(aws, stack):
-    aws.whole = False
-    aws("cloudformation").delete_stack(StackName="all")
-    alive = [s["StackName"] for s in aws("cloudformation").describe_stacks()["Stacks"]]
+def test_deletion_removes_resources_from_services(cloud, stack):
+    cloud.whole = False
+    cloud("cloudformation").delete_stack(StackName="all")
+    alive = [s["StackName"] for s in cloud("cloudformation").describe_stacks()["Stacks"]]
     assert alive == []
-    assert "things" not in [bucket["Name"] for bucket in aws("s3").list_buckets()["Buckets"]]
-    assert [c["status"] for c in aws("ecs").describe_clusters(clusters=["c"])["clusters"]] == [
+    assert "things" not in [bucket["Name"] for bucket in cloud("s3").list_buckets()["Buckets"]]
+    assert [c["status"] for c in cloud("ecs").describe_clusters(clusters=["c"])["clusters"]] == [
         "INACTIVE"
     ]
-    assert aws("efs").describe_file_systems()["FileSystems"] == []
-    assert aws("elbv2").describe_load_balancers()["LoadBalancers"] == []
-    assert stack["Vpc"] not in [vpc["VpcId"] for vpc in aws("ec2").describe_vpcs()["Vpcs"]]
-    assert stack["Role"] not in [role["RoleName"] for role in aws("iam").list_roles()["Roles"]]
-    assert aws("lambda").list_functions()["Functions"] == []
-    assert aws("servicediscovery").list_namespaces()["Namespaces"] == []
-    assert aws("cloudwatch").list_dashboards()["DashboardEntries"] == []
-    assert aws("sns").list_subscriptions()["Subscriptions"] == []
-    assert [r["repositoryName"] for r in aws("ecr").describe_repositories()["repositories"]] == []
+    assert cloud("efs").describe_file_systems()["FileSystems"] == []
+    assert cloud("elbv2").describe_load_balancers()["LoadBalancers"] == []
+    assert stack["Vpc"] not in [vpc["VpcId"] for vpc in cloud("ec2").describe_vpcs()["Vpcs"]]
+    assert stack["Role"] not in [role["RoleName"] for role in cloud("iam").list_roles()["Roles"]]
+    assert cloud("lambda").list_functions()["Functions"] == []
+    assert cloud("servicediscovery").list_namespaces()["Namespaces"] == []
+    assert cloud("cloudwatch").list_dashboards()["DashboardEntries"] == []
+    assert cloud("sns").list_subscriptions()["Subscriptions"] == []
+    assert [r["repositoryName"] for r in cloud("ecr").describe_repositories()["repositories"]] == []
 
 
-def test_callers_are_in_the_emulators_account(aws):
-    aws.whole = False  # moto's state is the process's, and another emulator begins with none
+def test_callers_are_in_the_emulators_account(cloud):
+    cloud.whole = False  # moto's state is the process's, and another emulator begins with none
     with Server(EmulatorSettings(Pseudo(region=REGION, account_id="777788889999"))) as server:
-        other = Aws(server.url)
+        other = Cloud(server.url)
         other.deploy({"Logs": resource("Logs::LogGroup"), "Topic": resource("SNS::Topic")})
         assert other("sts").get_caller_identity()["Account"] == "777788889999"
         assert other("sns").list_topics()["Topics"][0]["TopicArn"].split(":")[4] == "777788889999"
@@ -633,11 +634,11 @@ def test_callers_are_in_the_emulators_account(aws):
         other.close()
 
 
-def test_values_come_from_the_parameter_store_and_secrets(aws):
-    aws.whole = False
-    aws("ssm").put_parameter(Name="/image", Value="web:9", Type="String")
-    aws("ssm").put_parameter(Name="/list", Value="a,b", Type="StringList")
-    arn = aws("secretsmanager").create_secret(Name="key", SecretString='{"user": "u", "n": 5}')[
+def test_dynamic_references_read_parameters_and_secrets(cloud):
+    cloud.whole = False
+    cloud("ssm").put_parameter(Name="/image", Value="web:9", Type="String")
+    cloud("ssm").put_parameter(Name="/list", Value="a,b", Type="StringList")
+    arn = cloud("secretsmanager").create_secret(Name="key", SecretString='{"user": "u", "n": 5}')[
         "ARN"
     ]
     user = f"{{{{resolve:secretsmanager:{arn}:SecretString:user}}}}"
@@ -655,11 +656,11 @@ def test_values_come_from_the_parameter_store_and_secrets(aws):
     }
     stored = {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/image"}
     template = {"Parameters": {"Image": stored}, "Resources": values}
-    cloudformation = aws("cloudformation")
+    cloudformation = cloud("cloudformation")
     cloudformation.create_stack(StackName="values", TemplateBody=json.dumps(template))
     cloudformation.get_waiter("stack_create_complete").wait(StackName="values")
     result = [
-        aws("secretsmanager").get_secret_value(SecretId=n)["SecretString"]
+        cloud("secretsmanager").get_secret_value(SecretId=n)["SecretString"]
         for n in ("one", "two", "three")
     ]
     assert result == ["u", '{"user": "u", "n": 5}', "web:9:web:9-5"]
@@ -681,9 +682,9 @@ def test_values_come_from_the_parameter_store_and_secrets(aws):
         ("{{resolve:secretsmanager:nothing}}", "Secrets Manager can't find the specified secret."),
     ],
 )
-def test_missing_dynamic_values_fail_the_resource(aws, value, reason):
+def test_missing_dynamic_values_fail_the_resource(cloud, value, reason):
     if "gap" in value:
-        aws("secretsmanager").create_secret(Name="gap", SecretString="{}")
+        cloud("secretsmanager").create_secret(Name="gap", SecretString="{}")
     name = "bad-" + "".join(char for char in value if char.isalnum())
     body = json.dumps(
         {
@@ -692,7 +693,7 @@ def test_missing_dynamic_values_fail_the_resource(aws, value, reason):
             }
         }
     )
-    aws("cloudformation").create_stack(StackName=name, TemplateBody=body)
-    events = aws("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
+    cloud("cloudformation").create_stack(StackName=name, TemplateBody=body)
+    events = cloud("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
     failed = next(event for event in events if event["ResourceStatus"] == "CREATE_FAILED")
     assert reason in failed["ResourceStatusReason"]

@@ -12,7 +12,7 @@ from tests.emulator.test_services import (
     READ,
     TASK,
     TRUST,
-    Aws,
+    Cloud,
     att,
     ref,
     resource,
@@ -196,15 +196,15 @@ def everything(first):
 
 
 @pytest.fixture(scope="module")
-def aws():
+def cloud():
     with Server(EmulatorSettings(Pseudo(region=REGION))) as running:
-        made = Aws(running.url)
+        made = Cloud(running.url)
         yield made
         made.close()
 
 
-def drifted(aws):
-    cloudformation = aws("cloudformation")
+def drifted(cloud):
+    cloudformation = cloud("cloudformation")
     detection = cloudformation.detect_stack_drift(StackName="all")["StackDriftDetectionId"]
     cloudformation.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
     drifts = cloudformation.describe_stack_resource_drifts(StackName="all")["StackResourceDrifts"]
@@ -216,43 +216,43 @@ def drifted(aws):
     ]
 
 
-def test_creation_and_update_cause_no_drift(aws):
-    assert aws.deploy(everything(True))["StackStatus"] == "CREATE_COMPLETE", aws.reasons()
-    assert drifted(aws) == []
-    secrets = aws("secretsmanager")
+def test_creation_and_update_cause_no_drift(cloud):
+    assert cloud.deploy(everything(True))["StackStatus"] == "CREATE_COMPLETE", cloud.reasons()
+    assert drifted(cloud) == []
+    secrets = cloud("secretsmanager")
     made = secrets.get_secret_value(SecretId="made")
     for first in (False, True):
-        assert aws.deploy(everything(first), "update")["StackStatus"] == "UPDATE_COMPLETE", (
-            aws.reasons()
+        assert cloud.deploy(everything(first), "update")["StackStatus"] == "UPDATE_COMPLETE", (
+            cloud.reasons()
         )
-        assert drifted(aws) == []
+        assert drifted(cloud) == []
         assert secrets.get_secret_value(SecretId="given")["SecretString"] == f"{first}"
         again = secrets.get_secret_value(SecretId="made")
         assert [again[key] for key in ("VersionId", "SecretString")] == [
             made[key] for key in ("VersionId", "SecretString")
         ]
-        attached = aws("iam").list_attached_role_policies(RoleName="r")["AttachedPolicies"]
+        attached = cloud("iam").list_attached_role_policies(RoleName="r")["AttachedPolicies"]
         assert [policy["PolicyArn"] for policy in attached] == ([READ_ONLY] if first else [])
     fewer = everything(True) | {
         "Logs": resource("Logs::LogGroup", {"LogGroupName": "/web"}),
         "Bucket": resource("S3::Bucket", {"BucketName": "things"}),
     }
-    assert aws.deploy(fewer, "update")["StackStatus"] == "UPDATE_COMPLETE", aws.reasons()
+    assert cloud.deploy(fewer, "update")["StackStatus"] == "UPDATE_COMPLETE", cloud.reasons()
     assert (
         "retentionInDays"
-        not in aws("logs").describe_log_groups(logGroupNamePrefix="/web")["logGroups"][0]
+        not in cloud("logs").describe_log_groups(logGroupNamePrefix="/web")["logGroups"][0]
     )
-    with pytest.raises(aws("s3").exceptions.ClientError, match="NoSuchTagSet"):
-        aws("s3").get_bucket_tagging(Bucket="things")
+    with pytest.raises(cloud("s3").exceptions.ClientError, match="NoSuchTagSet"):
+        cloud("s3").get_bucket_tagging(Bucket="things")
 
 
-def test_unknown_managed_policy_cannot_be_attached(aws):
+def test_unknown_managed_policy_cannot_be_attached(cloud):
     role = {
         "AssumeRolePolicyDocument": TRUST,
         "ManagedPolicyArns": ["arn:aws:iam::aws:policy/NoSuchPolicy"],
     }
-    cloudformation = aws("cloudformation")
-    aws.deploy({"Role": resource("IAM::Role", role)}, name="wrong")
+    cloudformation = cloud("cloudformation")
+    cloud.deploy({"Role": resource("IAM::Role", role)}, name="wrong")
     events = cloudformation.describe_stack_events(StackName="wrong")["StackEvents"]
     reasons = [event.get("ResourceStatusReason", "") for event in events]
     assert any(

@@ -1,5 +1,4 @@
-"""The autoscaler's handler, AWS played by botocore's Stubber: what is asked, changed, logged,
-raised."""
+"""The autoscaler's handler against botocore's Stubber: its requests, changes, logs and errors."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ SERVICE = {
 }
 
 
-class Aws:
+class StubbedAnswers:
     """The answers of CloudWatch and ECS, in order; a call that is not expected fails the test."""
 
     def __init__(self, module: ModuleType, stack: ExitStack) -> None:
@@ -53,13 +52,15 @@ class Aws:
     def service(
         self, desired: int, running: int | None = None, status: str = "ACTIVE", **more: Any
     ) -> None:
-        found = {
+        description = {
             "status": status,
             "desiredCount": desired,
             "runningCount": desired if running is None else running,
         }
-        found["deployments"] = [{"status": "PRIMARY", "rolloutState": "COMPLETED"}]
-        self.ecs.add_response("describe_services", {"services": [found | more]}, EXPECTED_SERVICE)
+        description["deployments"] = [{"status": "PRIMARY", "rolloutState": "COMPLETED"}]
+        self.ecs.add_response(
+            "describe_services", {"services": [description | more]}, EXPECTED_SERVICE
+        )
 
     def update(self, desired: int) -> None:
         self.ecs.add_response("update_service", {}, UPDATE | {"desiredCount": desired})
@@ -76,11 +77,11 @@ IDLE = [(0.0, 0.0)] * 15
 
 
 @pytest.fixture
-def aws(autoscaling: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+def answers(autoscaling: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedAnswers]:
     for name, value in SERVICE.items():
         monkeypatch.setenv(name, value)
     with ExitStack() as stack:
-        answers = Aws(autoscaling, stack)
+        answers = StubbedAnswers(autoscaling, stack)
         yield answers
         answers.done()
 
@@ -90,10 +91,12 @@ def reading(now: float, ready: int, in_work: int) -> dict[str, Any]:
     return {"reading": {"queue": "agent.mandates", "environment": "prod"} | point}
 
 
-def test_scales_out_and_logs_every_input(autoscaling: ModuleType, aws: Aws, logged: Logged) -> None:
-    aws.metrics(*IDLE[:-1], (8, 1))
-    aws.service(1)
-    aws.update(9)
+def test_tick_scales_out_and_logs_every_input(
+    autoscaling: ModuleType, answers: StubbedAnswers, logged: Logged
+) -> None:
+    answers.metrics(*IDLE[:-1], (8, 1))
+    answers.service(1)
+    answers.update(9)
     assert autoscaling.lambda_handler({}, None) == {"desired": 9, "reason": "scale out"}
     (line,) = logged()
     assert line["service"] == {"desired": 1, "running": 1, "deploying": False}
@@ -103,11 +106,11 @@ def test_scales_out_and_logs_every_input(autoscaling: ModuleType, aws: Aws, logg
     assert (line["Desired"], line["Need"], line["Held"], line["faults"]) == (9, 9, 0, [])
 
 
-def test_the_log_line_is_an_embedded_metric(
-    autoscaling: ModuleType, aws: Aws, logged: Logged
+def test_log_line_is_an_embedded_metric(
+    autoscaling: ModuleType, answers: StubbedAnswers, logged: Logged
 ) -> None:
-    aws.metrics(*IDLE)
-    aws.service(1)
+    answers.metrics(*IDLE)
+    answers.service(1)
     autoscaling.lambda_handler({}, None)
     (line,) = logged()
     (directive,) = line["_aws"]["CloudWatchMetrics"]
@@ -117,11 +120,11 @@ def test_the_log_line_is_an_embedded_metric(
     assert abs(line["_aws"]["Timestamp"] - 1000 * time.time()) < 60_000, "milliseconds"
 
 
-def test_a_metric_that_is_not_known_is_not_published(
-    autoscaling: ModuleType, aws: Aws, logged: Logged
+def test_unknown_metric_is_not_published(
+    autoscaling: ModuleType, answers: StubbedAnswers, logged: Logged
 ) -> None:
-    aws.metrics()
-    aws.service(8)
+    answers.metrics()
+    answers.service(8)
     autoscaling.lambda_handler({}, None)
     (line,) = logged()
     assert "Need" not in line
@@ -132,8 +135,8 @@ def test_a_metric_that_is_not_known_is_not_published(
     assert line["Held"] == 1
 
 
-def test_asks_cloudwatch_for_one_queue_and_environment(
-    autoscaling: ModuleType, aws: Aws, monkeypatch: pytest.MonkeyPatch
+def test_metrics_of_one_queue_and_environment_are_read(
+    autoscaling: ModuleType, answers: StubbedAnswers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("METRIC_NAMESPACE", "Other/Queue")
     monkeypatch.setenv("AGENT_INPUT_QUEUE", "other.queue")
@@ -142,8 +145,8 @@ def test_asks_cloudwatch_for_one_queue_and_environment(
     events.register(
         "provide-client-params.cloudwatch.GetMetricData", lambda params, **_: asked.append(params)
     )
-    aws.metrics(*IDLE)
-    aws.service(1)
+    answers.metrics(*IDLE)
+    answers.service(1)
     autoscaling.lambda_handler({}, None)
     metrics = [query["MetricStat"]["Metric"] for query in asked[0]["MetricDataQueries"]]
     assert [m["MetricName"] for m in metrics] == [
@@ -155,42 +158,48 @@ def test_asks_cloudwatch_for_one_queue_and_environment(
     assert all(m["Namespace"] == "Other/Queue" and m["Dimensions"] == names for m in metrics)
     start, end = asked[0]["StartTime"], asked[0]["EndTime"]
     assert start.second == 0, "a start within a minute would leave that minute's point out"
-    assert 840 <= aws.now - start.timestamp() <= 840 + 120
-    assert 0 < end.timestamp() - aws.now <= 61
+    assert 840 <= answers.now - start.timestamp() <= 840 + 120
+    assert 0 < end.timestamp() - answers.now <= 61
 
 
-def test_two_ticks_at_once_change_the_count_once(autoscaling: ModuleType, aws: Aws) -> None:
+def test_simultaneous_ticks_change_the_count_once(
+    autoscaling: ModuleType, answers: StubbedAnswers
+) -> None:
     """The second sees the first's count; and an absolute count, set twice, is the same count."""
-    aws.metrics(*IDLE[:-1], (8, 1))
-    aws.service(1)
-    aws.update(9)
-    aws.metrics(*IDLE[:-1], (8, 1))
-    aws.service(9, running=1)
+    answers.metrics(*IDLE[:-1], (8, 1))
+    answers.service(1)
+    answers.update(9)
+    answers.metrics(*IDLE[:-1], (8, 1))
+    answers.service(9, running=1)
     assert autoscaling.lambda_handler({}, None)["desired"] == 9
     assert autoscaling.lambda_handler({}, None) == {"desired": 9, "reason": "need met"}
 
 
-def test_a_reading_is_the_newest_point(autoscaling: ModuleType, aws: Aws, logged: Logged) -> None:
-    aws.metrics(*IDLE, age=120)
-    aws.service(1)
-    aws.update(6)
-    autoscaling.lambda_handler(reading(aws.now, 5, 1), None)
+def test_reading_is_the_newest_point(
+    autoscaling: ModuleType, answers: StubbedAnswers, logged: Logged
+) -> None:
+    answers.metrics(*IDLE, age=120)
+    answers.service(1)
+    answers.update(6)
+    autoscaling.lambda_handler(reading(answers.now, 5, 1), None)
     assert logged()[0]["history"]["points"][-1]["ready"] == 5
 
 
-def test_a_late_reading_does_not_hide_a_newer_point(autoscaling: ModuleType, aws: Aws) -> None:
-    aws.metrics(*IDLE[:-1], (8, 1), age=0)
-    aws.service(9)
-    assert autoscaling.lambda_handler(reading(aws.now - 200, 0, 0), None)["desired"] == 9
-
-
-def test_a_reading_replaces_the_point_of_its_minute(
-    autoscaling: ModuleType, aws: Aws, logged: Logged
+def test_late_reading_does_not_hide_a_newer_point(
+    autoscaling: ModuleType, answers: StubbedAnswers
 ) -> None:
-    aws.metrics(*IDLE, age=0)
-    aws.service(1)
-    aws.update(5)
-    autoscaling.lambda_handler(reading(aws.now, 4, 1), None)
+    answers.metrics(*IDLE[:-1], (8, 1), age=0)
+    answers.service(9)
+    assert autoscaling.lambda_handler(reading(answers.now - 200, 0, 0), None)["desired"] == 9
+
+
+def test_reading_replaces_the_point_of_its_minute(
+    autoscaling: ModuleType, answers: StubbedAnswers, logged: Logged
+) -> None:
+    answers.metrics(*IDLE, age=0)
+    answers.service(1)
+    answers.update(5)
+    autoscaling.lambda_handler(reading(answers.now, 4, 1), None)
     assert len(logged()[0]["history"]["points"]) == len(IDLE)
 
 
@@ -209,13 +218,13 @@ BAD_READINGS = {
 
 
 @pytest.mark.parametrize("case", BAD_READINGS)
-def test_a_bad_reading_is_refused_and_cloudwatch_decides(
-    case: str, autoscaling: ModuleType, aws: Aws, logged: Logged
+def test_invalid_reading_falls_back_to_cloudwatch(
+    case: str, autoscaling: ModuleType, answers: StubbedAnswers, logged: Logged
 ) -> None:
-    aws.metrics(*IDLE[:-1], (3, 1))
-    aws.service(1)
-    aws.update(4)
-    bad = {"reading": reading(aws.now, 50, 0)["reading"] | BAD_READINGS[case]}
+    answers.metrics(*IDLE[:-1], (3, 1))
+    answers.service(1)
+    answers.update(4)
+    bad = {"reading": reading(answers.now, 50, 0)["reading"] | BAD_READINGS[case]}
     with pytest.raises(Exception, match="reading refused"):
         autoscaling.lambda_handler(bad, None)
     (line,) = logged()
@@ -225,11 +234,11 @@ def test_a_bad_reading_is_refused_and_cloudwatch_decides(
 @pytest.mark.parametrize(
     "event", [None, [], "text", {}, {"source": "aws.events"}, {"reading": None}, {"reading": 5}]
 )
-def test_any_other_event_decides_from_cloudwatch(
-    event: Any, autoscaling: ModuleType, aws: Aws
+def test_event_without_a_reading_uses_cloudwatch(
+    event: Any, autoscaling: ModuleType, answers: StubbedAnswers
 ) -> None:
-    aws.metrics(*IDLE)
-    aws.service(1)
+    answers.metrics(*IDLE)
+    answers.service(1)
     if isinstance(event, dict) and "reading" in event:
         with pytest.raises(Exception, match="reading refused"):
             autoscaling.lambda_handler(event, None)
@@ -237,39 +246,43 @@ def test_any_other_event_decides_from_cloudwatch(
         assert autoscaling.lambda_handler(event, None)["desired"] == 1
 
 
-def test_half_a_point_is_no_point(autoscaling: ModuleType, aws: Aws, logged: Logged) -> None:
+def test_incomplete_point_is_ignored(
+    autoscaling: ModuleType, answers: StubbedAnswers, logged: Logged
+) -> None:
     """A minute with a ready count and no unacknowledged count must not read as "nothing in
     work"."""
-    times = [datetime.fromtimestamp((aws.now - 60 * i) // 60 * 60, UTC) for i in range(1, 12)]
+    times = [datetime.fromtimestamp((answers.now - 60 * i) // 60 * 60, UTC) for i in range(1, 12)]
     results = [{"Id": "ready", "Timestamps": times, "Values": [0.0] * 11, "StatusCode": "Complete"}]
     results += [
         {"Id": key, "Timestamps": [], "Values": [], "StatusCode": "Complete"}
         for key in ("unacknowledged",)
     ]
-    aws.cloudwatch.add_response("get_metric_data", {"MetricDataResults": results}, ANY_METRICS)
-    aws.service(8)
+    answers.cloudwatch.add_response("get_metric_data", {"MetricDataResults": results}, ANY_METRICS)
+    answers.service(8)
     assert autoscaling.lambda_handler({}, None) == {"desired": 8, "reason": "metric stale"}
     assert logged()[0]["history"]["points"] == []
 
 
 @pytest.mark.parametrize("code", ["PartialData", "InternalError", "Forbidden"])
-def test_a_partial_answer_never_scales_in(code: str, autoscaling: ModuleType, aws: Aws) -> None:
-    aws.metrics(*IDLE, code=code)
-    aws.service(8)
+def test_partial_answer_never_scales_in(
+    code: str, autoscaling: ModuleType, answers: StubbedAnswers
+) -> None:
+    answers.metrics(*IDLE, code=code)
+    answers.service(8)
     answer = autoscaling.lambda_handler({}, None)
     assert answer == {"desired": 8, "reason": "CloudWatch's answer is incomplete"}
 
 
-def test_a_second_page_is_read_and_a_third_makes_it_incomplete(
-    autoscaling: ModuleType, aws: Aws
+def test_second_page_is_read_and_a_third_makes_it_incomplete(
+    autoscaling: ModuleType, answers: StubbedAnswers
 ) -> None:
     """At most four calls in a tick: two pages, DescribeServices, UpdateService."""
-    aws.metrics(*IDLE, NextToken="2")
+    answers.metrics(*IDLE, NextToken="2")
     expected = ANY_METRICS | {"NextToken": "2"}
-    aws.cloudwatch.add_response(
+    answers.cloudwatch.add_response(
         "get_metric_data", {"MetricDataResults": [], "NextToken": "3"}, expected
     )
-    aws.service(8)
+    answers.service(8)
     assert autoscaling.lambda_handler({}, None)["reason"] == "CloudWatch's answer is incomplete"
 
 
@@ -280,28 +293,32 @@ ROLLOUTS = {
 
 
 @pytest.mark.parametrize("case", ROLLOUTS)
-def test_never_in_during_a_rollout(case: str, autoscaling: ModuleType, aws: Aws) -> None:
-    aws.metrics(*IDLE)
-    aws.service(8, deployments=ROLLOUTS[case])
+def test_rollout_prevents_scaling_in(
+    case: str, autoscaling: ModuleType, answers: StubbedAnswers
+) -> None:
+    answers.metrics(*IDLE)
+    answers.service(8, deployments=ROLLOUTS[case])
     assert autoscaling.lambda_handler({}, None) == {
         "desired": 8,
         "reason": "deployment in progress",
     }
 
 
-def test_a_count_changed_by_hand_is_brought_back(autoscaling: ModuleType, aws: Aws) -> None:
-    aws.metrics(*IDLE)
-    aws.service(40)
-    aws.update(1)
+def test_count_changed_by_hand_is_corrected(
+    autoscaling: ModuleType, answers: StubbedAnswers
+) -> None:
+    answers.metrics(*IDLE)
+    answers.service(40)
+    answers.update(1)
     assert autoscaling.lambda_handler({}, None)["reason"] == "scale in"
 
 
 @pytest.mark.parametrize("status", ["INACTIVE", "DRAINING"])
-def test_a_service_that_is_not_active(
-    status: str, autoscaling: ModuleType, aws: Aws, logged: Logged
+def test_inactive_service_is_an_error(
+    status: str, autoscaling: ModuleType, answers: StubbedAnswers, logged: Logged
 ) -> None:
-    aws.metrics(*IDLE)
-    aws.service(3, status=status)
+    answers.metrics(*IDLE)
+    answers.service(3, status=status)
     with pytest.raises(Exception, match=f"euglena-agent in cluster euglena-cluster is {status}"):
         autoscaling.lambda_handler({}, None)
     (line,) = logged()
@@ -309,10 +326,10 @@ def test_a_service_that_is_not_active(
     assert "check ECS_CLUSTER, ECS_SERVICE and the region" in line["faults"][0]
 
 
-def test_a_service_that_is_missing(autoscaling: ModuleType, aws: Aws) -> None:
-    aws.metrics(*IDLE)
+def test_missing_service_is_an_error(autoscaling: ModuleType, answers: StubbedAnswers) -> None:
+    answers.metrics(*IDLE)
     missing = [{"arn": "arn:aws:ecs:us-east-2:123456789012:service/x", "reason": "MISSING"}]
-    aws.ecs.add_response(
+    answers.ecs.add_response(
         "describe_services", {"services": [], "failures": missing}, EXPECTED_SERVICE
     )
     with pytest.raises(Exception, match="is MISSING"):
@@ -329,15 +346,15 @@ AWS_ERRORS = [
 
 @pytest.mark.parametrize("call", ["get_metric_data", "describe_services", "update_service"])
 @pytest.mark.parametrize("code", AWS_ERRORS)
-def test_an_aws_error_at_any_call_is_logged_and_raised(
-    call: str, code: str, autoscaling: ModuleType, aws: Aws, logged: Logged
+def test_aws_error_at_any_call_is_logged_and_raised(
+    call: str, code: str, autoscaling: ModuleType, answers: StubbedAnswers, logged: Logged
 ) -> None:
     """The Stubber answers in place of the transport, below which botocore would have retried."""
     if call != "get_metric_data":
-        aws.metrics(*IDLE[:-1], (8, 1))
+        answers.metrics(*IDLE[:-1], (8, 1))
     if call == "update_service":
-        aws.service(1)
-    stubber = aws.cloudwatch if call == "get_metric_data" else aws.ecs
+        answers.service(1)
+    stubber = answers.cloudwatch if call == "get_metric_data" else answers.ecs
     stubber.add_client_error(call, code, "no", http_status_code=400)
     with pytest.raises(Exception, match=code):
         autoscaling.lambda_handler({}, None)
@@ -350,28 +367,28 @@ def test_an_aws_error_at_any_call_is_logged_and_raised(
 
 
 def test_without_cloudwatch_a_fresh_reading_still_scales_out(
-    autoscaling: ModuleType, aws: Aws, logged: Logged
+    autoscaling: ModuleType, answers: StubbedAnswers, logged: Logged
 ) -> None:
-    aws.cloudwatch.add_client_error("get_metric_data", "ThrottlingException")
-    aws.service(1)
-    aws.update(11)
+    answers.cloudwatch.add_client_error("get_metric_data", "ThrottlingException")
+    answers.service(1)
+    answers.update(11)
     with pytest.raises(Exception, match="ThrottlingException"):
-        autoscaling.lambda_handler(reading(aws.now, 50, 1), None)
+        autoscaling.lambda_handler(reading(answers.now, 50, 1), None)
     assert logged()[0]["reason"] == "scale out"
 
 
 def test_without_cloudwatch_a_fresh_reading_of_zero_never_scales_in(
-    autoscaling: ModuleType, aws: Aws, logged: Logged
+    autoscaling: ModuleType, answers: StubbedAnswers, logged: Logged
 ) -> None:
-    aws.cloudwatch.add_client_error("get_metric_data", "ThrottlingException")
-    aws.service(8)
+    answers.cloudwatch.add_client_error("get_metric_data", "ThrottlingException")
+    answers.service(8)
     with pytest.raises(Exception, match="ThrottlingException"):
-        autoscaling.lambda_handler(reading(aws.now, 0, 0), None)
+        autoscaling.lambda_handler(reading(answers.now, 0, 0), None)
     assert logged()[0]["Desired"] == 8
 
 
-def test_a_timeout_is_a_fault_like_any_other(
-    autoscaling: ModuleType, aws: Aws, logged: Logged
+def test_timeout_is_logged_as_a_fault(
+    autoscaling: ModuleType, answers: StubbedAnswers, logged: Logged
 ) -> None:
     def fail(**_: Any) -> None:
         raise ConnectTimeoutError(endpoint_url="https://monitoring")
@@ -384,7 +401,9 @@ def test_a_timeout_is_a_fault_like_any_other(
     assert "ConnectTimeoutError" in logged()[0]["faults"][0]
 
 
-def test_clients_are_made_once_and_not_at_import(autoscaling: ModuleType, aws: Aws) -> None:
+def test_clients_are_created_once_and_not_at_import(
+    autoscaling: ModuleType, answers: StubbedAnswers
+) -> None:
     assert autoscaling.client("ecs") is autoscaling.client("ecs")
     assert autoscaling.client.cache_info().currsize == 2
 
@@ -411,7 +430,11 @@ BAD_SETTINGS = {
 
 @pytest.mark.parametrize("case", BAD_SETTINGS)
 def test_bad_settings_stop_the_tick_before_any_call(
-    case: str, autoscaling: ModuleType, aws: Aws, logged: Logged, monkeypatch: pytest.MonkeyPatch
+    case: str,
+    autoscaling: ModuleType,
+    answers: StubbedAnswers,
+    logged: Logged,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     changed, text = BAD_SETTINGS[case]
     for name, value in changed.items():
@@ -438,31 +461,29 @@ BOUNDS = {
 
 
 @pytest.mark.parametrize("name", BOUNDS)
-def test_each_bound_is_allowed_and_what_lies_beyond_is_not(
-    name: str, autoscaling: ModuleType
-) -> None:
+def test_bounds_of_settings_are_inclusive(name: str, autoscaling: ModuleType) -> None:
     low, high = BOUNDS[name]
     for value in (low, high):
-        told = SERVICE | {"MIN_WORKERS": "0", name: str(value)}
-        assert getattr(autoscaling.configure(told), name.lower()) == value
+        settings = SERVICE | {"MIN_WORKERS": "0", name: str(value)}
+        assert getattr(autoscaling.configure(settings), name.lower()) == value
     beyond = 1 if isinstance(low, int) else 0.0005
     for value in (low - beyond, high + 1):
         with pytest.raises(Exception, match=name):
             autoscaling.configure(SERVICE | {"MIN_WORKERS": "0", name: str(value)})
 
 
-def test_every_number_has_bounds_that_are_tested(autoscaling: ModuleType) -> None:
+def test_every_numeric_setting_has_tested_bounds(autoscaling: ModuleType) -> None:
     from configuration import NUMBERS
 
     assert NUMBERS.keys() == BOUNDS.keys()
 
 
-def test_derived_defaults(autoscaling: ModuleType) -> None:
+def test_defaults_derive_from_other_settings(autoscaling: ModuleType) -> None:
     config = autoscaling.configure(SERVICE | {"MAX_WORKERS": "9", "MAX_METRIC_AGE_SECONDS": "120"})
     assert (config.fallback_workers, config.scale_in_max_age_seconds) == (5, 120)
 
 
-def test_the_environment_wins_over_dot_env_over_aws_env(
+def test_environment_overrides_dot_env_which_overrides_aws_env(
     autoscaling: ModuleType, tmp_path: Path
 ) -> None:
     (tmp_path / "aws.env").write_text("ECS_CLUSTER=from-aws-env\nMIN_WORKERS=1\nMAX_WORKERS=1\n")
@@ -479,7 +500,7 @@ def test_the_environment_wins_over_dot_env_over_aws_env(
     assert "EMPTY" not in values
 
 
-def test_a_setting_of_a_file_may_be_absent(autoscaling: ModuleType, tmp_path: Path) -> None:
+def test_missing_files_of_settings_are_allowed(autoscaling: ModuleType, tmp_path: Path) -> None:
     values = autoscaling.settings(SERVICE, tmp_path)
     assert autoscaling.configure(values).max_workers == 11
     assert values["AGENT_INPUT_QUEUE"] == "agent.mandates"

@@ -1,5 +1,5 @@
-"""Both zips as Lambda runs them, against a real RabbitMQ and moto's server: out with the queue, in
-after it."""
+"""Both zips run as in Lambda, against a real RabbitMQ and the server of moto: the count follows the
+queue out and in."""
 
 from __future__ import annotations
 
@@ -127,13 +127,13 @@ class System:
         return answer["result"]
 
     def read(self, **variables: str) -> Any:
-        told = {"RABBITMQ_MANAGEMENT_URL": self.broker.url, "RABBITMQ_SECRET_ID": self.secret}
-        return self.run("queue_metrics", {}, told | variables)
+        settings = {"RABBITMQ_MANAGEMENT_URL": self.broker.url, "RABBITMQ_SECRET_ID": self.secret}
+        return self.run("queue_metrics", {}, settings | variables)
 
     def tick(self, event: object, **variables: str) -> Any:
-        told = {"ECS_CLUSTER": "euglena-cluster", "ECS_SERVICE": "euglena-agent"}
-        told["SCALE_WINDOW_SECONDS"] = self.window
-        return self.run("autoscaling", event, told | variables)
+        settings = {"ECS_CLUSTER": "euglena-cluster", "ECS_SERVICE": "euglena-agent"}
+        settings["SCALE_WINDOW_SECONDS"] = self.window
+        return self.run("autoscaling", event, settings | variables)
 
     def minute(self, trigger: str) -> Any:
         self.minutes += 1
@@ -202,7 +202,7 @@ def shows(broker: Broker, ready: int) -> bool:
 
 @pytest.mark.parametrize("trigger", ["schedule", "reading"])
 @pytest.mark.parametrize("window", ["240", pytest.param("", marks=pytest.mark.slow, id="default")])
-def test_out_with_the_queue_and_in_after_the_window(
+def test_count_follows_the_queue_out_and_in_after_the_window(
     window: str, trigger: str, system: System
 ) -> None:
     system.window = window
@@ -230,7 +230,7 @@ def test_out_with_the_queue_and_in_after_the_window(
     assert system.peak_kib < 128 * 1024
 
 
-def test_an_outage_of_the_broker_lifts_to_the_fallback_and_never_lowers(system: System) -> None:
+def test_broker_outage_raises_to_the_fallback_and_never_lowers(system: System) -> None:
     system.clock += 60
     system.read()
     system.clock += 60
@@ -242,7 +242,7 @@ def test_an_outage_of_the_broker_lifts_to_the_fallback_and_never_lowers(system: 
     assert system.tick({}) == {"desired": 6, "reason": "metric stale"}
 
 
-def test_the_guides_files_mode(system: System) -> None:
+def test_files_mode_of_the_guide_works(system: System) -> None:
     """The guide's aws.env and .env in the zip, no environment variable at all."""
     with zips.unpacked(zips.packaged("guide")["autoscaling"]) as unpacked:
         answer = zips.invoke(
@@ -253,7 +253,7 @@ def test_the_guides_files_mode(system: System) -> None:
 
 @pytest.mark.parametrize("environment", ["prod", "guide"])
 @pytest.mark.usefixtures("_wheels")
-def test_the_zips_hold_the_functions_and_no_secret(environment: str) -> None:
+def test_zips_hold_the_functions_and_no_secret(environment: str) -> None:
     """keys.env's names stay out, with their values; the guide's two files are in its autoscaler
     only."""
     names_of_secrets = dotenv_values(PROJECT / "env" / environment / "keys.env.example").keys()

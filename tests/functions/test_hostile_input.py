@@ -95,7 +95,7 @@ def tick(module: ModuleType, event: Any, ready: list[float], desired: int) -> li
 
 
 @pytest.mark.parametrize("value", [-5.0, float("nan"), float("inf"), 1e308])
-def test_values_that_are_no_measurement_are_dropped_and_logged(
+def test_invalid_measurements_are_dropped_and_logged(
     value: float, autoscaling: ModuleType, monkeypatch: pytest.MonkeyPatch, logged: Logged
 ) -> None:
     for name, text in VARIABLES.items():
@@ -151,7 +151,7 @@ def test_broker_with_hostile_json_is_an_error_or_a_valid_reading(document: Any) 
         assert rate is None or 0 <= rate < 1e16
 
 
-def test_defect_in_a_tick_is_logged_and_raised_as_the_one_error(
+def test_defect_in_a_tick_is_logged_and_raised_as_tick_error(
     autoscaling: ModuleType, monkeypatch: pytest.MonkeyPatch, logged: Logged
 ) -> None:
     """A reply of CloudWatch without what the API promises stands for any defect."""

@@ -67,15 +67,17 @@ def template(environment: str, name: str) -> dict[str, Any]:
 def statements(environment: str, role: str) -> list[dict[str, Any]]:
     """The Allow statements of a role's own policies, with resolved resources."""
     policies = template(environment, "iam")[role]["Properties"]["Policies"]
-    found = [part for policy in policies for part in policy["PolicyDocument"]["Statement"]]
+    granted = [
+        statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]
+    ]
     return [
         {
-            "actions": listed(part["Action"]),
-            "resources": [resolved(resource) for resource in listed(part["Resource"])],
-            "conditions": part.get("Condition", {}).get("StringEquals", {}),
+            "actions": listed(statement["Action"]),
+            "resources": [resolved(resource) for resource in listed(statement["Resource"])],
+            "conditions": statement.get("Condition", {}).get("StringEquals", {}),
         }
-        for part in found
-        if part["Effect"] == "Allow"
+        for statement in granted
+        if statement["Effect"] == "Allow"
     ]
 
 
@@ -174,9 +176,9 @@ def queue_metrics_calls(
 def register_gateway(namespace: str, service: str) -> None:
     client = boto3.client("servicediscovery")
     client.create_private_dns_namespace(Name=namespace, Vpc="vpc-1")
-    (found,) = client.list_namespaces()["Namespaces"]
+    (created,) = client.list_namespaces()["Namespaces"]
     records = {"DnsRecords": [{"Type": "A", "TTL": 10}]}
-    made = client.create_service(Name=service, NamespaceId=found["Id"], DnsConfig=records)[
+    made = client.create_service(Name=service, NamespaceId=created["Id"], DnsConfig=records)[
         "Service"
     ]
     attributes = {"AWS_INSTANCE_IPV4": "127.0.0.1"}
@@ -186,7 +188,7 @@ def register_gateway(namespace: str, service: str) -> None:
 ENVIRONMENTS = sorted(path.parent.name for path in BUILD.glob("*/app"))
 
 
-def test_there_are_environments() -> None:
+def test_environments_are_found() -> None:
     assert {"guide", "prod"} <= set(ENVIRONMENTS)
 
 
@@ -203,7 +205,7 @@ def compare(
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_the_autoscalers_role_is_what_it_calls(
+def test_autoscaler_role_allows_exactly_its_calls(
     environment: str, autoscaling: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with mock_aws():
@@ -214,7 +216,7 @@ def test_the_autoscalers_role_is_what_it_calls(
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_the_queue_metrics_role_is_what_it_calls(
+def test_queue_metrics_role_allows_exactly_its_calls(
     environment: str, queue_metrics: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with mock_aws():
@@ -224,7 +226,7 @@ def test_the_queue_metrics_role_is_what_it_calls(
     assert [row for row in table if row[2] != "allowed"] == []
 
 
-def test_a_call_that_is_not_allowed_and_a_right_that_is_not_used_are_found() -> None:
+def test_denied_call_and_unused_permission_are_detected() -> None:
     parts = [
         {"actions": ["ecs:UpdateService", "ecs:RunTask"], "resources": ["arn:a"], "conditions": {}}
     ]

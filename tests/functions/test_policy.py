@@ -96,7 +96,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_cases(case: str) -> None:
+def test_decision_table(case: str) -> None:
     past, service, config, desired, reason = CASES[case]
     decision = decide(past, service, config)
     assert (decision.desired, decision.reason) == (desired, reason)
@@ -105,7 +105,7 @@ def test_cases(case: str) -> None:
     )
 
 
-def test_a_tick_that_was_skipped_changes_nothing_about_the_next() -> None:
+def test_skipped_tick_does_not_change_the_next_decision() -> None:
     """Stateless: the decision depends on what is known now, not on the ticks before."""
     assert (
         decide(steady(3, 2), Service(1, 1, False), config()).desired == 8
@@ -153,7 +153,7 @@ services = st.builds(
 
 
 @given(histories(), services, configs())
-def test_a_count_is_set_within_the_bounds_or_left_alone(
+def test_count_stays_within_the_bounds_or_unchanged(
     past: History, service: Service, config: Config
 ) -> None:
     desired = decide(past, service, config).desired
@@ -161,7 +161,7 @@ def test_a_count_is_set_within_the_bounds_or_left_alone(
 
 
 @given(histories(), services, configs())
-def test_the_same_input_twice_is_a_no_op(past: History, service: Service, config: Config) -> None:
+def test_repeated_input_is_a_noop(past: History, service: Service, config: Config) -> None:
     """Right after a decision, and when its tasks run. (Tasks that come up by themselves may end a
     hold.)"""
     first = decide(past, service, config)
@@ -200,7 +200,7 @@ def test_missing_data_never_scales_in(past: History, service: Service, config: C
 
 
 @given(histories(), services, configs())
-def test_never_in_during_a_rollout_or_while_tasks_start(
+def test_rollout_or_starting_tasks_prevent_scaling_in(
     past: History, service: Service, config: Config
 ) -> None:
     if service.deploying or service.running < service.desired:
@@ -208,7 +208,7 @@ def test_never_in_during_a_rollout_or_while_tasks_start(
 
 
 @given(histories(), services, configs())
-def test_a_backlog_of_the_maximum_gets_the_maximum(
+def test_maximum_backlog_gets_the_maximum_count(
     past: History, service: Service, config: Config
 ) -> None:
     point = Point(NOW, 0, float(config.max_workers))

@@ -22,8 +22,8 @@ QUEUE = "agent.mandates"
 
 
 @dataclass
-class Account:
-    """The calls that the function made, by operation, and what it left in CloudWatch."""
+class CallRecorder:
+    """The calls that the function made, by operation, and the metrics that it published."""
 
     secret: str
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Account:
         now = datetime.now(UTC)
         dimensions = [{"Name": "Queue", "Value": queue}, {"Name": "Environment", "Value": "prod"}]
         client = boto3.client("cloudwatch")
-        found = {}
+        metrics = {}
         for name in (
             "MessagesReady",
             "MessagesUnacknowledged",
@@ -48,11 +48,11 @@ class Account:
                 StartTime=now - timedelta(minutes=10), EndTime=now + timedelta(minutes=2), Period=60,
             )["Datapoints"]  # fmt: skip
             if points:
-                found[name] = max(points, key=lambda point: point["Timestamp"])["Maximum"]
-        return found
+                metrics[name] = max(points, key=lambda point: point["Timestamp"])["Maximum"]
+        return metrics
 
 
-def record(module: ModuleType, account: Account) -> None:
+def record(module: ModuleType, recorder: CallRecorder) -> None:
     """Note the calls of every client that the function makes."""
     make = module.client.__wrapped__
     clients: dict[str, Any] = {}
@@ -62,7 +62,7 @@ def record(module: ModuleType, account: Account) -> None:
             clients[service] = make(service)
             clients[service].meta.events.register(
                 "provide-client-params.*.*",
-                lambda params, model, **_: account.calls.append((model.name, dict(params))),
+                lambda params, model, **_: recorder.calls.append((model.name, dict(params))),
             )
         return clients[service]
 
@@ -70,10 +70,10 @@ def record(module: ModuleType, account: Account) -> None:
 
 
 @pytest.fixture
-def account(
+def recorder(
     queue_metrics: ModuleType, broker: Broker, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Account]:
-    """An account with the broker's secret, and the function configured to read the broker."""
+) -> Iterator[CallRecorder]:
+    """Calls of the function, configured to read the broker, in an account with its secret."""
     with mock_aws():
         text = json.dumps({"username": broker.user, "password": broker.password})
         secret = boto3.client("secretsmanager").create_secret(
@@ -86,9 +86,9 @@ def account(
         }
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
-        account = Account(secret["ARN"])
-        record(queue_metrics, account)
-        yield account
+        recorder = CallRecorder(secret["ARN"])
+        record(queue_metrics, recorder)
+        yield recorder
 
 
 @pytest.fixture
@@ -102,8 +102,8 @@ def settle(broker: Broker, vhost: str = "%2F", **expected: int) -> None:
     """Wait until the broker's statistics (once a second) show the counts."""
 
     def shown() -> bool:
-        found = broker.api("GET", f"/api/queues/{vhost}/{QUEUE}")
-        return all(found.get(key) == value for key, value in expected.items())
+        queue = broker.api("GET", f"/api/queues/{vhost}/{QUEUE}")
+        return all(queue.get(key) == value for key, value in expected.items())
 
     wait_until(shown, f"statistics {expected}", 30)
 
@@ -114,17 +114,15 @@ def publish(channel: Any, count: int) -> None:
         channel.basic_publish("", QUEUE, str(number).encode())
 
 
-def test_a_queue_that_does_not_exist_yet_is_empty(
-    queue_metrics: ModuleType, account: Account
-) -> None:
+def test_missing_queue_counts_as_empty(queue_metrics: ModuleType, recorder: CallRecorder) -> None:
     queue_metrics.lambda_handler({}, None)
-    assert account.published() == {
+    assert recorder.published() == {
         "MessagesReady": 0, "MessagesUnacknowledged": 0, "Consumers": 0, "PublishRate": 0, "AckRate": 0
     }  # fmt: skip
 
 
-def test_ready_and_unacknowledged_and_consumers_and_rates(
-    queue_metrics: ModuleType, account: Account, broker: Broker, channel: Any
+def test_depth_consumers_and_rates_are_published(
+    queue_metrics: ModuleType, recorder: CallRecorder, broker: Broker, channel: Any
 ) -> None:
     channel.basic_qos(prefetch_count=1)
     publish(channel, 5)
@@ -140,18 +138,18 @@ def test_ready_and_unacknowledged_and_consumers_and_rates(
     settle(broker, messages_ready=3, messages_unacknowledged=1, consumers=1)
     answer = queue_metrics.lambda_handler({}, None)
     assert (answer["ready"], answer["unacknowledged"], answer["consumers"]) == (3, 1, 1)
-    assert account.published() == {
+    assert recorder.published() == {
         "MessagesReady": 3,
         "MessagesUnacknowledged": 1,
         "Consumers": 1,
         "PublishRate": answer["publish_rate"],
         "AckRate": answer["ack_rate"],
     }
-    assert len(account.made("PutMetricData")) == 1
+    assert len(recorder.made("PutMetricData")) == 1
 
 
-def test_the_rates_are_averages_over_a_minute(
-    queue_metrics: ModuleType, account: Account, broker: Broker, channel: Any
+def test_rates_are_averages_over_a_minute(
+    queue_metrics: ModuleType, recorder: CallRecorder, broker: Broker, channel: Any
 ) -> None:
     publish(channel, 1)
     settle(broker, messages_ready=1)
@@ -165,8 +163,8 @@ def test_the_rates_are_averages_over_a_minute(
     assert rate() < 2
 
 
-def test_a_purged_queue_is_empty(
-    queue_metrics: ModuleType, account: Account, broker: Broker, channel: Any
+def test_purged_queue_is_empty(
+    queue_metrics: ModuleType, recorder: CallRecorder, broker: Broker, channel: Any
 ) -> None:
     publish(channel, 4)
     settle(broker, messages_ready=4)
@@ -175,8 +173,11 @@ def test_a_purged_queue_is_empty(
     assert queue_metrics.lambda_handler({}, None)["ready"] == 0
 
 
-def test_a_vhost_of_its_own(
-    queue_metrics: ModuleType, account: Account, broker: Broker, monkeypatch: pytest.MonkeyPatch
+def test_queue_in_another_vhost_is_read(
+    queue_metrics: ModuleType,
+    recorder: CallRecorder,
+    broker: Broker,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     broker.api("PUT", "/api/vhosts/tenant%2F1", {})
     try:
@@ -189,17 +190,17 @@ def test_a_vhost_of_its_own(
         broker.api("DELETE", "/api/vhosts/tenant%2F1")
 
 
-def test_a_vhost_that_does_not_exist_is_an_error(
-    queue_metrics: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch
+def test_missing_vhost_is_an_error(
+    queue_metrics: ModuleType, recorder: CallRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RABBITMQ_VHOST", "nowhere")
     with pytest.raises(Exception, match="vhost 'nowhere' is missing"):
         queue_metrics.lambda_handler({}, None)
-    assert account.published() == {}
+    assert recorder.published() == {}
 
 
-def test_a_memory_alarm_does_not_hide_the_depth(
-    queue_metrics: ModuleType, account: Account, broker: Broker, channel: Any
+def test_memory_alarm_does_not_hide_the_depth(
+    queue_metrics: ModuleType, recorder: CallRecorder, broker: Broker, channel: Any
 ) -> None:
     publish(channel, 3)
     settle(broker, messages_ready=3)
@@ -216,39 +217,42 @@ def test_a_memory_alarm_does_not_hide_the_depth(
         wait_until(lambda: not broker.api("GET", "/api/nodes")[0]["mem_alarm"], "the alarm gone")
 
 
-def test_wrong_credentials_are_fetched_once_more_and_then_an_error(
-    queue_metrics: ModuleType, account: Account, logged: Logged
+def test_wrong_credentials_are_fetched_again_before_the_error(
+    queue_metrics: ModuleType, recorder: CallRecorder, logged: Logged
 ) -> None:
     wrong = json.dumps({"username": "euglena", "password": "hunter2-secret"})
-    boto3.client("secretsmanager").put_secret_value(SecretId=account.secret, SecretString=wrong)
+    boto3.client("secretsmanager").put_secret_value(SecretId=recorder.secret, SecretString=wrong)
     with pytest.raises(Exception, match="401") as raised:
         queue_metrics.lambda_handler({}, None)
     (line,) = logged()
     assert line["ReadFailure"] == 1
-    assert len(account.made("GetSecretValue")) == 2
-    assert account.made("PutMetricData") == []
+    assert len(recorder.made("GetSecretValue")) == 2
+    assert recorder.made("PutMetricData") == []
     assert "hunter2" not in json.dumps(line) + str(raised.value)
 
 
 def test_rotated_credentials_are_fetched_again(
-    queue_metrics: ModuleType, account: Account, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    queue_metrics: ModuleType,
+    recorder: CallRecorder,
+    broker: Broker,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The cache holds the old password; the 401 makes the function read the secret once, then it
     works."""
     queue_metrics.lambda_handler({}, None)
     queue_metrics.lambda_handler({}, None)
-    assert len(account.made("GetSecretValue")) == 1
+    assert len(recorder.made("GetSecretValue")) == 1
     user = {"password": "rotated", "tags": "management"}
     broker.api("PUT", "/api/users/rotating", user)
     broker.api("PUT", "/api/permissions/%2F/rotating", {"configure": "", "write": "", "read": ""})
     try:
         text = json.dumps({"username": "rotating", "password": "rotated"})
-        boto3.client("secretsmanager").put_secret_value(SecretId=account.secret, SecretString=text)
+        boto3.client("secretsmanager").put_secret_value(SecretId=recorder.secret, SecretString=text)
         broker.api(
             "PUT", f"/api/users/{broker.user}", {"password": "changed", "tags": "administrator"}
         )
         assert queue_metrics.lambda_handler({}, None)["ready"] == 0
-        assert len(account.made("GetSecretValue")) == 2
+        assert len(recorder.made("GetSecretValue")) == 2
     finally:
         broker.ctl("change_password", broker.user, broker.password)
         broker.api("DELETE", "/api/users/rotating")
@@ -258,52 +262,55 @@ BAD_SECRETS = ["not json", "[]", '"text"', '{"username": "only"}', "null"]
 
 
 @pytest.mark.parametrize("text", BAD_SECRETS)
-def test_a_secret_of_another_shape_is_not_shown(
-    text: str, queue_metrics: ModuleType, account: Account, logged: Logged
+def test_malformed_secret_is_not_shown(
+    text: str, queue_metrics: ModuleType, recorder: CallRecorder, logged: Logged
 ) -> None:
-    boto3.client("secretsmanager").put_secret_value(SecretId=account.secret, SecretString=text)
+    boto3.client("secretsmanager").put_secret_value(SecretId=recorder.secret, SecretString=text)
     with pytest.raises(Exception, match="is not JSON with username and password") as raised:
         queue_metrics.lambda_handler({}, None)
     assert raised.value.__cause__
     assert raised.value.__cause__.__suppress_context__
-    assert text not in logged()[0]["faults"][0].replace(account.secret, "")
+    assert text not in logged()[0]["faults"][0].replace(recorder.secret, "")
 
 
-def test_the_reading_is_handed_to_the_autoscaler(
-    queue_metrics: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch, logged: Logged
+def test_reading_is_sent_to_the_autoscaler(
+    queue_metrics: ModuleType,
+    recorder: CallRecorder,
+    monkeypatch: pytest.MonkeyPatch,
+    logged: Logged,
 ) -> None:
     """moto has no such function and refuses the call, which is reported; the call itself is what
     counts."""
     monkeypatch.setenv("AUTOSCALER_FUNCTION", "euglena-autoscaling")
     with pytest.raises(Exception, match="ResourceNotFoundException"):
         queue_metrics.lambda_handler({}, None)
-    (call,) = account.made("Invoke")
+    (call,) = recorder.made("Invoke")
     assert (call["FunctionName"], call["InvocationType"]) == ("euglena-autoscaling", "Event")
     point = json.loads(call["Payload"])["reading"]
     assert abs(point.pop("timestamp") - time.time()) < 60
     assert point == {
         "queue": QUEUE, "environment": "prod", "ready": 0, "unacknowledged": 0, "ack_rate": 0.0
     }  # fmt: skip
-    assert account.published()["MessagesReady"] == 0
+    assert recorder.published()["MessagesReady"] == 0
     assert logged()[0]["ReadFailure"] == 0
 
 
-def test_the_autoscaler_understands_the_reading(
+def test_autoscaler_accepts_the_reading(
     queue_metrics: ModuleType,
     autoscaling: ModuleType,
-    account: Account,
+    recorder: CallRecorder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AUTOSCALER_FUNCTION", "euglena-autoscaling")
     with pytest.raises(Exception, match="ResourceNotFoundException"):
         queue_metrics.lambda_handler({}, None)
-    event = json.loads(account.made("Invoke")[0]["Payload"])
+    event = json.loads(recorder.made("Invoke")[0]["Payload"])
     values = {"AGENT_INPUT_QUEUE": QUEUE, "METRIC_ENVIRONMENT": "prod"}
     assert autoscaling.reading_of(event, values, time.time()).ready == 0
 
 
-def test_a_failure_to_publish_does_not_keep_the_reading_from_the_autoscaler(
-    queue_metrics: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch
+def test_failed_publishing_still_sends_the_reading(
+    queue_metrics: ModuleType, recorder: CallRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def deny(**_: Any) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "PutMetricData")
@@ -314,7 +321,7 @@ def test_a_failure_to_publish_does_not_keep_the_reading_from_the_autoscaler(
     monkeypatch.setenv("AUTOSCALER_FUNCTION", "euglena-autoscaling")
     with pytest.raises(Exception, match="AccessDenied"):
         queue_metrics.lambda_handler({}, None)
-    assert len(account.made("Invoke")) == 1
+    assert len(recorder.made("Invoke")) == 1
 
 
 def gateways(addresses: list[str | None], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -334,9 +341,9 @@ def gateways(addresses: list[str | None], monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("CLOUD_MAP_SERVICE", "euglena-gateway")
 
 
-def test_the_sidecar_topology_asks_cloud_map_and_sums(
+def test_sidecar_brokers_from_cloud_map_are_summed(
     queue_metrics: ModuleType,
-    account: Account,
+    recorder: CallRecorder,
     monkeypatch: pytest.MonkeyPatch,
     broker: Broker,
     channel: Any,
@@ -345,20 +352,23 @@ def test_the_sidecar_topology_asks_cloud_map_and_sums(
     settle(broker, messages_ready=2)
     gateways(["127.0.0.1", "127.0.0.1"], monkeypatch)
     assert queue_metrics.lambda_handler({}, None)["ready"] == 2, "one address counts once"
-    (call,) = account.made("DiscoverInstances")
+    (call,) = recorder.made("DiscoverInstances")
     assert call["HealthStatus"] == "ALL"
 
 
-def test_one_broker_that_cannot_be_reached_and_nothing_is_published(
-    queue_metrics: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch, logged: Logged
+def test_unreachable_broker_prevents_publishing(
+    queue_metrics: ModuleType,
+    recorder: CallRecorder,
+    monkeypatch: pytest.MonkeyPatch,
+    logged: Logged,
 ) -> None:
     """127.0.0.2 is loopback too, and the broker does not listen there."""
     gateways(["127.0.0.1", "127.0.0.2"], monkeypatch)
     monkeypatch.setenv("AUTOSCALER_FUNCTION", "euglena-autoscaling")
     with pytest.raises(Exception, match=r"broker 127\.0\.0\.2: ConnectionRefusedError"):
         queue_metrics.lambda_handler({}, None)
-    assert account.published() == {}
-    assert account.made("Invoke") == []
+    assert recorder.published() == {}
+    assert recorder.made("Invoke") == []
     assert logged()[0]["ReadFailure"] == 1
 
 
@@ -366,13 +376,13 @@ def test_one_broker_that_cannot_be_reached_and_nothing_is_published(
 def test_no_instance_or_one_without_an_address_is_an_error(
     addresses: list[str | None],
     queue_metrics: ModuleType,
-    account: Account,
+    recorder: CallRecorder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gateways(addresses, monkeypatch)
     with pytest.raises(Exception, match="no instance, or one without AWS_INSTANCE_IPV4"):
         queue_metrics.lambda_handler({}, None)
-    assert account.published() == {}
+    assert recorder.published() == {}
 
 
 BAD_SETTINGS = {
@@ -398,10 +408,10 @@ BAD_SETTINGS = {
 
 
 @pytest.mark.parametrize("case", BAD_SETTINGS)
-def test_bad_settings(
+def test_invalid_settings_are_refused(
     case: str,
     queue_metrics: ModuleType,
-    account: Account,
+    recorder: CallRecorder,
     monkeypatch: pytest.MonkeyPatch,
     logged: Logged,
 ) -> None:
@@ -412,4 +422,4 @@ def test_bad_settings(
         queue_metrics.lambda_handler({}, None)
     assert text in str(raised.value)
     assert "topsecret" not in str(raised.value) + json.dumps(logged())
-    assert account.calls == []
+    assert recorder.calls == []

@@ -1,4 +1,4 @@
-"""Reading a broker that misbehaves: hand-made servers on loopback, one for each way to go wrong."""
+"""Reading a broker that misbehaves: hand-made servers on loopback, one for each fault."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def read_from(port: int, timeout: int = 10, scheme: str = "http", **more: Any) -
     return read(queue, "127.0.0.1", "Basic c2VjcmV0")
 
 
-def test_a_good_answer() -> None:
+def test_valid_answer_is_read() -> None:
     with server(sends(ok(DOCUMENT))) as port:
         assert read_from(port) == Reading(4, 2, 3, 0.15, 0.0)
 
 
-def test_names_are_quoted_and_the_rate_is_of_a_minute() -> None:
+def test_request_quotes_names_and_asks_for_one_minute() -> None:
     paths: list[str] = []
 
     def answer(connection: socket.socket, path: str) -> None:
@@ -76,7 +76,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_answer_is_an_error_and_never_a_zero(case: str) -> None:
+def test_invalid_answer_is_an_error_and_never_a_zero(case: str) -> None:
     data, text = WRONG[case]
     with (
         server(sends(data)) as port,
@@ -87,20 +87,20 @@ def test_a_wrong_answer_is_an_error_and_never_a_zero(case: str) -> None:
     assert "c2VjcmV0" not in str(raised.value)
 
 
-def test_unauthorized_is_told_apart() -> None:
+def test_unauthorized_has_its_own_error() -> None:
     body = b'{"error":"not_authorized","reason":"Login failed"}'
     with server(sends(response("401 Unauthorized", body))) as port, pytest.raises(Unauthorized):
         read_from(port)
 
 
-def test_nobody_listens() -> None:
+def test_closed_port_is_an_error() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         with pytest.raises(BrokerError, match="ConnectionRefusedError"):
             read_from(probe.getsockname()[1])
 
 
-def test_a_silent_broker_is_given_up() -> None:
+def test_silent_broker_times_out() -> None:
     silence = threading.Event()
 
     def wait(connection: socket.socket, path: str) -> None:
@@ -112,7 +112,7 @@ def test_a_silent_broker_is_given_up() -> None:
         silence.set()
 
 
-def test_a_broker_that_drips_is_given_up() -> None:
+def test_slow_answer_ends_at_the_deadline() -> None:
     """Each byte arrives within the socket's timeout; only the deadline ends it."""
 
     def drip(connection: socket.socket, path: str) -> None:
@@ -205,7 +205,7 @@ VHOST_ANSWERS = {
 
 
 @pytest.mark.parametrize("case", VHOST_ANSWERS)
-def test_only_a_running_vhost_proves_that_the_queue_does_not_exist(case: str) -> None:
+def test_queue_is_missing_only_if_its_vhost_runs(case: str) -> None:
     vhosts, expected = VHOST_ANSWERS[case]
 
     def answer(connection: socket.socket, path: str) -> None:
@@ -238,7 +238,7 @@ DOCUMENTS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", DOCUMENTS)
-def test_a_document_without_its_counts_is_an_error(case: str) -> None:
+def test_answer_without_counts_is_an_error(case: str) -> None:
     changed, text = DOCUMENTS[case]
     with pytest.raises(BrokerError, match="broker b") as raised:
         parse(DOCUMENT | changed, "b")
@@ -262,18 +262,18 @@ RATES = {
 
 
 @pytest.mark.parametrize("case", RATES)
-def test_a_rate_that_is_not_known_is_not_zero(case: str) -> None:
+def test_unknown_rate_is_not_zero(case: str) -> None:
     stats, expected = RATES[case]
     assert parse(DOCUMENT | {"message_stats": stats}, "b").ack_rate == expected
 
 
-def test_zero_is_a_count_and_so_is_an_empty_queue() -> None:
+def test_zero_counts_are_read() -> None:
     document = DOCUMENT | {"messages_ready": 0, "messages_unacknowledged": 0, "consumers": 0}
     assert parse(document, "b") == Reading(0, 0, 0, 0.15, 0.0)
     assert Reading(0, 0, 0, 0.0, 0.0) == EMPTY
 
 
-def test_the_sum_over_brokers() -> None:
+def test_readings_of_brokers_are_summed() -> None:
     readings = [Reading(1, 2, 3, 0.5, 0.25), Reading(10, 20, 30, 0.5, None)]
     assert total(readings) == Reading(11, 22, 33, 1.0, None)
 
@@ -301,11 +301,11 @@ def tls(certificate: Path) -> ssl.SSLContext:
 
 def test_tls_with_a_private_authority_verifies_the_name_at_any_address(certificate: Path) -> None:
     with server(sends(ok(DOCUMENT)), tls(certificate)) as port:
-        found = read_from(port, scheme="https", ca_file=str(certificate / "ca.pem"))
-    assert found.ready == 4
+        depth = read_from(port, scheme="https", ca_file=str(certificate / "ca.pem"))
+    assert depth.ready == 4
 
 
-def test_tls_with_an_authority_that_is_not_trusted(certificate: Path) -> None:
+def test_untrusted_tls_authority_is_an_error(certificate: Path) -> None:
     with (
         server(sends(ok(DOCUMENT)), tls(certificate)) as port,
         pytest.raises(BrokerError) as raised,
@@ -314,14 +314,14 @@ def test_tls_with_an_authority_that_is_not_trusted(certificate: Path) -> None:
     assert "CERTIFICATE_VERIFY_FAILED" in str(raised.value)
 
 
-def test_tls_with_another_name(certificate: Path) -> None:
+def test_tls_certificate_of_another_name_is_an_error(certificate: Path) -> None:
     with server(sends(ok(DOCUMENT)), tls(certificate)) as port:
         queue = Queue(f"https://other.example:{port}", "/", "q", 2, str(certificate / "ca.pem"))
         with pytest.raises(BrokerError, match=r"not valid for 'other\.example'"):
             read(queue, "127.0.0.1", "Basic eA==")
 
 
-def test_a_missing_file_of_the_authority(certificate: Path) -> None:
+def test_missing_ca_file_is_an_error(certificate: Path) -> None:
     with (
         server(sends(ok(DOCUMENT)), tls(certificate)) as port,
         pytest.raises(BrokerError) as raised,

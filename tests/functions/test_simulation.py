@@ -1,5 +1,4 @@
-"""The simulation: it keeps its books, its queue is the textbook's, and the policy stands where the
-docs say."""
+"""The simulation: its accounting, its queue against the textbook, and the documented figures."""
 
 from __future__ import annotations
 
@@ -34,7 +33,7 @@ from benchmarks.autoscaling.world import TAIL, View, World
 DOCS = Path(__file__).parents[2] / "docs" / "autoscaling.md"
 
 
-def test_the_same_seed_is_the_same_run_and_another_is_not() -> None:
+def test_runs_repeat_for_one_seed_only() -> None:
     first, again, other = (simulate(steady_high, preset("default"), seed)[0] for seed in (1, 1, 2))
     assert first == again
     assert first != other
@@ -49,13 +48,13 @@ def test_every_job_is_done_once(maker: object, protected: bool) -> None:
     assert not (protected and result.kills)
 
 
-def test_no_trace_that_is_reported_was_tuned_on() -> None:
+def test_reported_and_tuning_traces_are_disjoint() -> None:
     assert not set(REPORTED) & set(TUNING)
 
 
 @given(st.integers(0, 1000))
 @settings(max_examples=20, deadline=None)
-def test_one_worker_is_lindleys_recursion(seed: int) -> None:
+def test_one_worker_agrees_with_lindleys_recursion(seed: int) -> None:
     """W(n+1) = max(0, W(n) + S(n) - A(n)) for first come, first served by one (Lindley, 1952)."""
     rng = random.Random(seed)
     arrivals = itertools.accumulate((rng.expovariate(1 / 60) for _ in range(50)), initial=100.0)
@@ -70,14 +69,14 @@ def test_one_worker_is_lindleys_recursion(seed: int) -> None:
     assert result.waits == pytest.approx(expected)
 
 
-def test_a_constant_count_costs_its_time() -> None:
+def test_constant_count_costs_its_worker_time() -> None:
     made = Trace("none", 3600, ())
     result = World(made, Fixed(Bounds(4, 4)), 0, False, 4).run()
     assert result.worker_minutes == pytest.approx(4 * (3600 + TAIL) / 60)
     assert result.changes == 0
 
 
-def test_scaling_in_kills_work_and_requeues_it_unless_tasks_are_protected() -> None:
+def test_scaling_in_requeues_work_unless_tasks_are_protected() -> None:
     factory = peers()["proportional"]
     risky, _ = simulate(steady_high, factory, 1)
     safe, _ = simulate(steady_high, factory, 1, protected=True)
@@ -86,7 +85,7 @@ def test_scaling_in_kills_work_and_requeues_it_unless_tasks_are_protected() -> N
     assert (safe.kills, safe.wasted_minutes) == (0, 0.0)
 
 
-def test_a_lost_connection_is_not_the_policys_kill() -> None:
+def test_lost_connection_is_not_counted_as_a_kill() -> None:
     result, made = simulate(redelivery_storm, lambda _: Fixed(), 1)
     assert result.kills == 0
     assert len(result.waits) == len(made.jobs)
@@ -106,17 +105,17 @@ def test_keda_scales_up_by_four_or_double_and_down_after_five_minutes() -> None:
     assert keda.want(view(346, 40, 0)) == 1
 
 
-def test_keda_tolerates_a_tenth() -> None:
+def test_keda_tolerates_a_deviation_of_a_tenth() -> None:
     assert Keda(Bounds(1, 50)).want(view(0, 20, 21)) == 20
     assert Keda(Bounds(1, 50)).want(view(0, 20, 23)) == 23
 
 
-def test_percentile() -> None:
+def test_percentile_is_by_nearest_rank() -> None:
     assert [percentile([4, 1, 3, 2], share) for share in (0.25, 0.5, 0.95)] == [1, 2, 4]
     assert percentile([], 0.95) == 0
 
 
-def test_a_few_seeds_stand_where_the_documentation_says() -> None:
+def test_few_seeds_agree_with_the_documented_figures() -> None:
     """The quick profile of the report; its seeds are neither the tuning's nor the report's."""
     seeds = range(500, 506)
     base = run_all(REPORTED, peers()["KEDA"], seeds)
@@ -141,7 +140,7 @@ def test_a_few_seeds_stand_where_the_documentation_says() -> None:
     assert warm.wait < reading.wait < lean.wait
 
 
-def test_stale_scale_in_is_what_the_age_limit_prevents() -> None:
+def test_age_limit_prevents_stale_scale_in() -> None:
     """Without the limit a tick on CloudWatch's older points undoes what a fresher reading
     decided."""
     seeds = range(500, 506)
@@ -157,7 +156,7 @@ def invoke(*arguments: str) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
-def test_simulate_answers_for_an_environment_and_a_trace(tmp_path: Path) -> None:
+def test_simulate_runs_a_trace_against_an_environment(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text("arrival,duration\n" + "".join(f"{i * 30},60\n" for i in range(60)))
     plot = tmp_path / "plot.svg"
@@ -203,7 +202,7 @@ BAD_TRACES = {
 
 
 @pytest.mark.parametrize("case", BAD_TRACES)
-def test_a_bad_trace_is_refused_with_its_line(case: str, tmp_path: Path) -> None:
+def test_invalid_trace_is_refused_with_its_line(case: str, tmp_path: Path) -> None:
     text, message = BAD_TRACES[case]
     (tmp_path / "bad.csv").write_text(text)
     code, out, err = invoke("simulate", "--env", "prod", "--trace", str(tmp_path / "bad.csv"))
@@ -211,7 +210,7 @@ def test_a_bad_trace_is_refused_with_its_line(case: str, tmp_path: Path) -> None
     assert message in err
 
 
-def test_a_trace_that_is_not_text_or_not_there(tmp_path: Path) -> None:
+def test_unreadable_trace_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_bytes(b"arrival\n\xff\xfe\n")
     for name in ("bad.csv", "none.csv"):
         code, _, err = invoke("simulate", "--env", "prod", "--trace", str(tmp_path / name))
@@ -219,14 +218,14 @@ def test_a_trace_that_is_not_text_or_not_there(tmp_path: Path) -> None:
         assert name in err
 
 
-def test_an_unknown_environment_lists_those_there_are() -> None:
+def test_unknown_environment_lists_the_known_ones() -> None:
     code, _, err = invoke("simulate", "--env", "nowhere")
     assert code == 1
     assert "make render ENV=nowhere" in err
     assert "prod" in err
 
 
-def test_the_report_replaces_only_what_is_between_its_marks(tmp_path: Path) -> None:
+def test_report_replaces_only_the_text_between_its_marks(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     write_into(page, "new")
@@ -236,7 +235,7 @@ def test_the_report_replaces_only_what_is_between_its_marks(tmp_path: Path) -> N
         write_into(page, "new")
 
 
-def test_the_documentation_has_every_setting_with_its_default_and_bounds() -> None:
+def test_documentation_has_every_setting_with_its_default_and_bounds() -> None:
     page = DOCS.read_text()
     derived = {"SCALE_IN_MAX_AGE_SECONDS", "FALLBACK_WORKERS"}
     for name, (_, low, high) in NUMBERS.items():
@@ -249,7 +248,7 @@ def test_the_documentation_has_every_setting_with_its_default_and_bounds() -> No
         assert f"{high:g}" in bounds or "`MAX_WORKERS`" in bounds
 
 
-def test_the_documentation_has_the_presets() -> None:
+def test_documentation_has_the_presets() -> None:
     page = DOCS.read_text()
     for name, changed in PRESETS.items():
         config = vars(Config()) | changed
@@ -259,7 +258,7 @@ def test_the_documentation_has_the_presets() -> None:
         assert f"| {label} | {cells} |" in page.replace("1.0", "1")
 
 
-def test_the_documentation_shows_figures() -> None:
+def test_documentation_shows_figures() -> None:
     _, _, rest = DOCS.read_text().partition(BEGIN)
     assert "| this project, reading |" in rest.partition(END)[0]
 

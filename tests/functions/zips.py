@@ -43,9 +43,11 @@ print(json.dumps({"result": result, "peak_kib": peak}), file=sys.stderr)
 
 def installed(name: str) -> list[tuple[str, Path]]:
     """A package's files as installed here: name in its wheel, and where it is."""
-    found = distribution(name)
-    names = [file for file in found.files or [] if ".." not in file.parts and file.suffix != ".pyc"]
-    return [(file.as_posix(), Path(str(found.locate_file(file)))) for file in names]
+    package = distribution(name)
+    names = [
+        file for file in package.files or [] if ".." not in file.parts and file.suffix != ".pyc"
+    ]
+    return [(file.as_posix(), Path(str(package.locate_file(file)))) for file in names]
 
 
 def wheelhouse(folder: Path, names: Iterable[str]) -> Path:

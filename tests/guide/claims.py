@@ -21,7 +21,7 @@ from stackwright.cfn.template import parse_template
 PROJECT = Path(__file__).parents[2]
 BUILD = PROJECT / "build" / "guide"
 MISSING = object()
-"""What is found where nothing is; not None, which a template can hold."""
+"""Value of a path that does not exist; not None, which a template can hold."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ def _all(data: Any, step: str, rest: list[str]) -> Any:
     elif step not in ("*", "[*]"):
         return MISSING
     # Parameters and Outputs stand beside the resources, and are none.
-    found = [follow(item, rest) for item in items if "Type" in item or step == "[*]"]
-    return [each for each in found if each is not MISSING]
+    values = [follow(item, rest) for item in items if "Type" in item or step == "[*]"]
+    return [value for value in values if value is not MISSING]
 
 
 def _one(data: Any, step: str) -> Any:
@@ -131,26 +131,26 @@ def problem(claim: Claim, data: Any) -> str | None:
     """Why ``claim`` does not hold in ``data``, which is ``claim.data`` or a changed copy; None if
     it does."""
     path = steps(claim.at.partition(":")[2])
-    found = follow(data, path)
+    value = follow(data, path)
     kind, wanted = claim.expected
     if kind == "absent":
         parent = follow(data, path[:-1])
         if parent is MISSING or parent in ({}, []):
             return f"{claim.at}: not even the parent is there"
-        return None if found is MISSING else f"{claim.at}: {found!r} should not be there"
-    if found is MISSING:
+        return None if value is MISSING else f"{claim.at}: {value!r} should not be there"
+    if value is MISSING:
         return f"{claim.at}: nothing is there"
     holds = (
-        found == wanted and type(found) is type(wanted)
+        value == wanted and type(value) is type(wanted)
         if kind == "value"
-        else _contains(found, wanted)
+        else _contains(value, wanted)
     )
-    return None if holds else f"{claim.at}: found {found!r}, expected {kind} {wanted!r}"
+    return None if holds else f"{claim.at}: found {value!r}, expected {kind} {wanted!r}"
 
 
-def _contains(found: Any, wanted: Any) -> bool:
-    if isinstance(found, Mapping):
+def _contains(value: Any, wanted: Any) -> bool:
+    if isinstance(value, Mapping):
         return isinstance(wanted, Mapping) and all(
-            found.get(key) == value for key, value in wanted.items()
+            value.get(key) == part for key, part in wanted.items()
         )
-    return isinstance(found, (list, str)) and wanted in found
+    return isinstance(value, (list, str)) and wanted in value

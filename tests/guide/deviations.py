@@ -12,11 +12,11 @@ from tests.guide.claims import Claim, claims
 
 def groups() -> dict[tuple[str, str], list[Claim]]:
     """Deviation and reason -> the claims that they concern, in the order of the guide."""
-    found: dict[tuple[str, str], list[Claim]] = {}
+    groups: dict[tuple[str, str], list[Claim]] = {}
     for claim in claims():
         if claim.deviation is not None and claim.reason is not None:
-            found.setdefault((claim.deviation, claim.reason), []).append(claim)
-    return found
+            groups.setdefault((claim.deviation, claim.reason), []).append(claim)
+    return groups
 
 
 def table() -> str:

@@ -1,5 +1,4 @@
-"""What the parameters let one choose: each choice renders what it says, or is refused with a
-reason."""
+"""Parameters with choices: each choice renders its resources, or is refused with a reason."""
 
 from __future__ import annotations
 
@@ -36,9 +35,10 @@ def resources(rendering: Rendering, kind: str) -> Iterator[tuple[str, dict[str, 
 
 
 def containers(rendering: Rendering) -> dict[str, list[str]]:
-    found = resources(rendering, "AWS::ECS::TaskDefinition")
+    tasks = resources(rendering, "AWS::ECS::TaskDefinition")
     return {
-        task["Family"]: [each["Name"] for each in task["ContainerDefinitions"]] for _, task in found
+        task["Family"]: [container["Name"] for container in task["ContainerDefinitions"]]
+        for _, task in tasks
     }
 
 
@@ -46,7 +46,7 @@ def statements(rendering: Rendering) -> dict[str, Any]:
     """Sid -> statement, of all roles."""
     roles = [role for _, role in resources(rendering, "AWS::IAM::Role")]
     policies = [policy["PolicyDocument"] for role in roles for policy in role.get("Policies", [])]
-    return {each["Sid"]: each for policy in policies for each in policy["Statement"]}
+    return {statement["Sid"]: statement for policy in policies for statement in policy["Statement"]}
 
 
 def test_dedicated_state_is_three_singletons_on_a_file_system() -> None:
@@ -103,7 +103,9 @@ def test_only_the_gateway_and_the_agents_leave_their_count_to_scaling() -> None:
     [((), [80, 443], True), (("edge.certificate_arn=null",), [80], False)],
     ids=["certificate", "none"],
 )
-def test_certificate(overrides: tuple[str, ...], ports: list[int], redirects: bool) -> None:
+def test_certificate_decides_the_listeners(
+    overrides: tuple[str, ...], ports: list[int], redirects: bool
+) -> None:
     rendering = rendered("prod", *overrides)
     listeners = [
         listener for _, listener in resources(rendering, "AWS::ElasticLoadBalancingV2::Listener")
@@ -120,7 +122,7 @@ def test_certificate(overrides: tuple[str, ...], ports: list[int], redirects: bo
     assert world == ports
 
 
-def test_existing_network() -> None:
+def test_existing_network_is_used() -> None:
     rendering = rendered("staging")
     assert rendering.document("app/network") is None
     root = rendering.document("app")
@@ -129,7 +131,7 @@ def test_existing_network() -> None:
     assert taken == {"Fn::Join": [",", {"Ref": "PrivateSubnetIds"}]}
 
 
-def test_gateway_in_public_subnets() -> None:
+def test_gateway_can_run_in_public_subnets() -> None:
     placed = {
         service["ServiceName"]: service["NetworkConfiguration"]["AwsvpcConfiguration"]
         for _, service in resources(rendered("prod", "gateway.subnets=public"), "AWS::ECS::Service")
@@ -139,10 +141,10 @@ def test_gateway_in_public_subnets() -> None:
     assert placed["euglena-prod-agent"]["AssignPublicIp"] == "DISABLED"
 
 
-def test_agents_without_a_name() -> None:
+def test_agents_can_run_without_a_service_name() -> None:
     names = [
-        each["Name"]
-        for _, each in resources(
+        resource["Name"]
+        for _, resource in resources(
             rendered("prod", "agent.discovery=false"), "AWS::ServiceDiscovery::Service"
         )
     ]
@@ -150,24 +152,25 @@ def test_agents_without_a_name() -> None:
 
 
 ENCRYPTED = {
-    "AWS::ECR::Repository": lambda each: each["EncryptionConfiguration"]["KmsKey"],
-    "AWS::EFS::FileSystem": lambda each: each["KmsKeyId"],
-    "AWS::Lambda::Function": lambda each: each["KmsKeyArn"],
-    "AWS::Logs::LogGroup": lambda each: each["KmsKeyId"],
-    "AWS::SNS::Topic": lambda each: each["KmsMasterKeyId"],
-    "AWS::SecretsManager::Secret": lambda each: each["KmsKeyId"],
+    "AWS::ECR::Repository": lambda resource: resource["EncryptionConfiguration"]["KmsKey"],
+    "AWS::EFS::FileSystem": lambda resource: resource["KmsKeyId"],
+    "AWS::Lambda::Function": lambda resource: resource["KmsKeyArn"],
+    "AWS::Logs::LogGroup": lambda resource: resource["KmsKeyId"],
+    "AWS::SNS::Topic": lambda resource: resource["KmsMasterKeyId"],
+    "AWS::SecretsManager::Secret": lambda resource: resource["KmsKeyId"],
 }
 
 
 @pytest.mark.parametrize("kind", sorted(ENCRYPTED))
 def test_customer_key_encrypts_everything(kind: str) -> None:
     keys = [
-        ENCRYPTED[kind](each) for _, each in resources(rendered("prod", f"kms_key_arn={KEY}"), kind)
+        ENCRYPTED[kind](resource)
+        for _, resource in resources(rendered("prod", f"kms_key_arn={KEY}"), kind)
     ]
     assert set(keys) == {KEY}
 
 
-def test_exec_needs_the_parameter() -> None:
+def test_ecs_exec_needs_its_parameter() -> None:
     assert "Exec" not in statements(rendered("prod"))
     rendering = rendered("prod", "ecs_exec=true")
     assert "ssmmessages:OpenDataChannel" in statements(rendering)["Exec"]["Action"]
@@ -178,17 +181,18 @@ def test_exec_needs_the_parameter() -> None:
 
 
 @pytest.mark.parametrize("trigger", ["reading", "schedule"])
-def test_trigger(trigger: str) -> None:
+def test_trigger_decides_who_starts_the_autoscaler(trigger: str) -> None:
     rendering = rendered("prod", f"autoscaler.trigger={trigger}")
     functions = {
-        each["FunctionName"]: each for _, each in resources(rendering, "AWS::Lambda::Function")
+        function["FunctionName"]: function
+        for _, function in resources(rendering, "AWS::Lambda::Function")
     }
-    told = functions["euglena-prod-queue-metrics"]["Environment"]["Variables"]
-    assert ("AUTOSCALER_FUNCTION" in told) is (trigger == "reading")
+    variables = functions["euglena-prod-queue-metrics"]["Environment"]["Variables"]
+    assert ("AUTOSCALER_FUNCTION" in variables) is (trigger == "reading")
     assert ("HandReadingOn" in statements(rendering)) is (trigger == "reading")
 
 
-def test_autoscaler_is_told_every_parameter() -> None:
+def test_autoscaler_gets_every_parameter() -> None:
     given = {
         "min_workers": 0,
         "max_workers": 7,
@@ -204,9 +208,10 @@ def test_autoscaler_is_told_every_parameter() -> None:
     }
     rendering = rendered("prod", *(f"autoscaler.{name}={value}" for name, value in given.items()))
     functions = {
-        each["FunctionName"]: each for _, each in resources(rendering, "AWS::Lambda::Function")
+        function["FunctionName"]: function
+        for _, function in resources(rendering, "AWS::Lambda::Function")
     }
-    told = functions["euglena-prod-autoscaling"]["Environment"]["Variables"]
+    variables = functions["euglena-prod-autoscaling"]["Environment"]["Variables"]
     names = {"window": "SCALE_WINDOW", "min_workers": "MIN_WORKERS"}
     for name, value in given.items():
         variable = names.get(name, name.upper())
@@ -215,7 +220,7 @@ def test_autoscaler_is_told_every_parameter() -> None:
             if name in ("target_wait", "window", "scale_in_max_age", "max_metric_age")
             else ""
         )
-        assert told[variable + seconds] == str(value)
+        assert variables[variable + seconds] == str(value)
 
 
 REFUSED = {
@@ -258,7 +263,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("overrides", "says"), REFUSED.values(), ids=REFUSED.keys())
-def test_refused(overrides: tuple[str, ...], says: str) -> None:
+def test_conflicting_choices_are_refused(overrides: tuple[str, ...], says: str) -> None:
     with pytest.raises(StackwrightError) as caught:
         render_templates(load_config(PROJECT, "prod", overrides), wire_root)
     assert says in " ".join(problem.message for problem in caught.value.problems)
@@ -282,7 +287,7 @@ services:
 """
 
 
-def test_a_third_service_is_an_entry_in_the_parameters(tmp_path: Path) -> None:
+def test_third_service_is_an_entry_in_the_parameters(tmp_path: Path) -> None:
     for name in ("templates", "params", "env", "lambda"):
         shutil.copytree(PROJECT / name, tmp_path / name)
     prod, defaults = tmp_path / "params" / "prod.yaml", tmp_path / "params" / "defaults.yaml"
@@ -300,6 +305,7 @@ def test_a_third_service_is_an_entry_in_the_parameters(tmp_path: Path) -> None:
     assert "Tasks of indexer" in groups
     assert statements(rendering)["Application1"]["Resource"] == ["arn:aws:s3:::documents/*"]
     repositories = [
-        each["RepositoryName"] for _, each in resources(rendering, "AWS::ECR::Repository")
+        repository["RepositoryName"]
+        for _, repository in resources(rendering, "AWS::ECR::Repository")
     ]
     assert "euglena-prod/indexer" in repositories

@@ -13,12 +13,12 @@ from tests.guide.deviations import table
 
 
 @pytest.mark.parametrize("claim", claims(), ids=str)
-def test_claim(claim: Claim) -> None:
+def test_claim_holds(claim: Claim) -> None:
     assert problem(claim, claim.data) is None
 
 
 @pytest.mark.parametrize("claim", claims(), ids=str)
-def test_claim_can_fail(claim: Claim) -> None:
+def test_broken_claim_is_detected(claim: Claim) -> None:
     """What the row points at is removed, or put there where it must be absent: then the row does
     not hold."""
     assert problem(claim, without(claim.data, claim)) is not None
@@ -46,34 +46,34 @@ def without(data: Any, claim: Claim) -> Any:
     return changed
 
 
-def test_no_claim_stands_twice() -> None:
+def test_claims_are_unique() -> None:
     names = [str(claim) for claim in claims()]
     assert sorted({name for name in names if names.count(name) > 1}) == []
 
 
 def test_every_section_of_the_guide_has_claims() -> None:
-    found = {claim.section.partition(".")[0] for claim in claims()}
-    assert found == {"Prerequisites", *"12345678"}
+    sections = {claim.section.partition(".")[0] for claim in claims()}
+    assert sections == {"Prerequisites", *"12345678"}
 
 
-def test_missing_is_not_a_match() -> None:
+def test_missing_value_matches_nothing() -> None:
     claim = Claim("x", "y", "app/gateway:Service.Properties.Nowhere.At[Name=all]", ("value", None))
     assert follow(claim.data, steps(claim.at.partition(":")[2])) is MISSING
     assert problem(claim, claim.data) is not None
 
 
-def test_count(capsys: pytest.CaptureFixture[str]) -> None:
+def test_claims_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     missing = [str(claim) for claim in claims() if problem(claim, claim.data) is not None]
     deviations = sum(claim.deviation is not None for claim in claims())
     with capsys.disabled():
-        found = len(claims()) - deviations - len(missing)
+        fulfilled = len(claims()) - deviations - len(missing)
         print(
-            f"\n{len(claims())} claims: {found} found, {deviations} deviations, {len(missing)} missing"
+            f"\n{len(claims())} claims: {fulfilled} found, {deviations} deviations, {len(missing)} missing"
         )
     assert missing == []
 
 
-def test_deviations_page_has_the_table() -> None:
+def test_deviations_page_has_the_generated_table() -> None:
     page = (PROJECT / "docs/deviations.md").read_text(encoding="utf-8")
     _, begin, rest = page.partition("<!-- deviations:begin -->\n")
     text, end, _ = rest.partition("<!-- deviations:end -->")
@@ -82,5 +82,5 @@ def test_deviations_page_has_the_table() -> None:
     assert text.strip() == table().strip(), "paste what python -m tests.guide.deviations prints"
 
 
-def test_build_is_there() -> None:
+def test_committed_build_is_found() -> None:
     assert (BUILD / "app.yaml").is_file(), "run make render ENV=guide"

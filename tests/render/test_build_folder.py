@@ -41,7 +41,7 @@ def leftovers(project: Project) -> list[str]:
     return sorted(path.name for path in (project.folder / "build").glob(".staging-*"))
 
 
-def test_write_tells_whether_anything_changed(project: Make) -> None:
+def test_write_returns_whether_anything_changed(project: Make) -> None:
     made = project()
     assert [build(made), build(made), build(made, "title=b"), build(made, "title=b")] == [
         True,
@@ -52,7 +52,7 @@ def test_write_tells_whether_anything_changed(project: Make) -> None:
     assert leftovers(made) == []
 
 
-def test_a_build_is_replaced_as_a_whole(project: Make) -> None:
+def test_build_is_replaced_as_a_whole(project: Make) -> None:
     made = project({"templates/other.yaml.j2": "A: {{ title }}\n"})
     build(made)
     made.write({"build/dev/mine.txt": "x"})
@@ -61,7 +61,7 @@ def test_a_build_is_replaced_as_a_whole(project: Make) -> None:
     assert set(made.built()) == {"main.yaml"}
 
 
-def test_staged_templates_lie_as_deep_as_the_build(project: Make) -> None:
+def test_staged_templates_have_the_depth_of_the_build(project: Make) -> None:
     rendering = project().render()
     with stage_build(rendering) as folder:
         assert folder.parent == rendering.config.project / "build"
@@ -69,7 +69,7 @@ def test_staged_templates_lie_as_deep_as_the_build(project: Make) -> None:
     assert not folder.exists()
 
 
-def test_the_diff_of_a_stale_build(project: Make) -> None:
+def test_stale_build_is_shown_as_a_diff(project: Make) -> None:
     made = project()
     assert find_stale(made.render()).startswith("--- /dev/null\n+++ build/dev/main.yaml\n")
     build(made)
@@ -80,7 +80,7 @@ def test_the_diff_of_a_stale_build(project: Make) -> None:
     assert "-      DisplayName: news\n+      DisplayName: other\n" in diff
 
 
-def test_remains_of_dead_runs_are_removed(project: Make) -> None:
+def test_temporary_folders_of_dead_runs_are_removed(project: Make) -> None:
     made = project()
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
@@ -95,7 +95,7 @@ BAD = "Resources:\n  T:\n    Type: AWS::SNS::Topic\n    Properties:\n      {{ ti
 BLOCKED = "build is a file where the folder would be"
 
 
-def test_a_build_that_cannot_be_written(project: Make) -> None:
+def test_unwritable_build_is_an_error(project: Make) -> None:
     made = project({"build": BLOCKED})
     result = made.invoke("render", "--env", "dev", "--no-lint")
     assert (result.exit_code, result.stdout) == (1, "")
@@ -106,7 +106,7 @@ def test_a_build_that_cannot_be_written(project: Make) -> None:
 @pytest.mark.parametrize(
     "arguments", [["lint"], ["render", "--check"], ["render", "--check", "--no-lint"]]
 )
-def test_what_only_checks_leaves_build_alone(arguments: list[str], project: Make) -> None:
+def test_check_does_not_change_the_build(arguments: list[str], project: Make) -> None:
     made = project({"build": BLOCKED})
     verb, *rest = arguments
     assert "SW030" not in made.invoke(verb, "--env", "dev", *rest).stderr
@@ -116,7 +116,7 @@ def test_what_only_checks_leaves_build_alone(arguments: list[str], project: Make
     assert not (made.folder / "build").exists()
 
 
-def test_a_project_that_cannot_be_written_is_checked(project: Make) -> None:
+def test_read_only_project_can_be_checked(project: Make) -> None:
     made = project({"templates/main.yaml.j2": BAD, "params/dev.yaml": "fifo: false\n"})
     build = made.folder / "build"
     build.mkdir()
@@ -128,7 +128,9 @@ def test_a_project_that_cannot_be_written_is_checked(project: Make) -> None:
     assert build.stat().st_mtime_ns == watched
 
 
-def test_no_room_for_what_is_only_checked(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_without_disk_space_is_an_error(
+    project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(**_: str) -> str:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -141,7 +143,7 @@ def test_no_room_for_what_is_only_checked(project: Make, monkeypatch: pytest.Mon
     assert str(problem.where[0]) == tempfile.gettempdir()
 
 
-def test_a_target_that_cannot_be_replaced(project: Make) -> None:
+def test_target_that_cannot_be_replaced_is_an_error(project: Make) -> None:
     made = project()
     build(made)
     before = made.built()
@@ -150,7 +152,7 @@ def test_a_target_that_cannot_be_replaced(project: Make) -> None:
         shutil.rmtree(folder)
         with pytest.raises(OutputError) as caught:
             write_build(rendering, folder)
-    assert [(each.code, str(each.where[0])) for each in caught.value.problems] == [
+    assert [(problem.code, str(problem.where[0])) for problem in caught.value.problems] == [
         ("SW030", "build/dev")
     ]
     assert made.built() == before
@@ -164,7 +166,7 @@ def limited(project: Project, *arguments: str) -> subprocess.CompletedProcess[st
     return subprocess.run(shell, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_files_that_cannot_grow(project: Make) -> None:
+def test_file_size_limit_is_an_error(project: Make) -> None:
     made = project()
     build(made)
     before = made.built()
@@ -190,7 +192,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk(tiny_disk: Path) -> None:
+def test_full_disk_is_an_error_and_keeps_the_old_build(tiny_disk: Path) -> None:
     made = small(tiny_disk / "project")
     build(made)
     before = made.built()
@@ -225,30 +227,30 @@ def takes_signals(pid: int) -> bool:
     return caught is None or bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
-def started(project: Project, stage: str) -> subprocess.Popen[str]:
+def started(project: Project, phase: str) -> subprocess.Popen[str]:
     """A render that lasts some seconds, begun as far as rendering or checking."""
     project.write(
         {
             "templates/main.yaml.j2": SLOW,
-            "params/dev.yaml": f"n: {60000 if stage == 'rendering' else 3000}\n",
+            "params/dev.yaml": f"n: {60000 if phase == 'rendering' else 3000}\n",
         }
     )
     process = project.start("render", "--env", "dev")
     while not takes_signals(process.pid):
         time.sleep(0.01)
     time.sleep(0.5)
-    while stage == "checking" and not leftovers(project):
+    while phase == "checking" and not leftovers(project):
         time.sleep(0.01)
     return process
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGKILL", "SIGTERM"])
-@pytest.mark.parametrize("stage", ["rendering", "checking"])
-def test_a_render_that_is_ended_leaves_the_old_build(name: str, stage: str, project: Make) -> None:
+@pytest.mark.parametrize("phase", ["rendering", "checking"])
+def test_terminated_render_keeps_the_old_build(name: str, phase: str, project: Make) -> None:
     made = project()
     build(made)
     before = made.built()
-    process = started(made, stage)
+    process = started(made, phase)
     assert process.poll() is None
     process.send_signal(getattr(signal, name))
     output, errors = process.communicate(timeout=60)
@@ -267,7 +269,7 @@ def test_a_render_that_is_ended_leaves_the_old_build(name: str, stage: str, proj
     assert leftovers(made) == []
 
 
-def test_readers_see_an_old_or_a_new_build_and_nothing_between(project: Make) -> None:
+def test_readers_see_either_the_old_or_the_new_build(project: Make) -> None:
     made = project({"templates/other.yaml.j2": "A: {{ title }}\n"})
     build(made, "title=a")
     seen: set[bytes] = set()
@@ -287,7 +289,7 @@ def test_readers_see_an_old_or_a_new_build_and_nothing_between(project: Make) ->
     assert len(seen) >= 1
 
 
-def test_two_renders_at_once(project: Make) -> None:
+def test_simultaneous_renders_write_one_whole_build(project: Make) -> None:
     made = project()
     processes = [
         made.start("render", "--env", "dev", "--no-lint", "--set", f"title=t{n}") for n in range(3)
@@ -299,7 +301,9 @@ def test_two_renders_at_once(project: Make) -> None:
     assert leftovers(made) == []
 
 
-def test_a_file_system_that_cannot_swap(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_system_without_atomic_exchange_is_supported(
+    project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "platform", "other")
     made = project()
     assert [build(made), build(made, "title=b")] == [True, True]

@@ -121,32 +121,32 @@ def check_texts(folder: Path, value: str) -> None:
     expected = {name: filled(pattern, value) for name, (_, pattern) in TEXTS.items()} | {
         "last": "x"
     }
-    for found in properties(text):
+    for actual in properties(text):
         for name, wanted in expected.items():
-            assert found[name] == wanted, name
-        assert list(found) == list(expected)
+            assert actual[name] == wanted, name
+        assert list(actual) == list(expected)
 
 
 @pytest.mark.parametrize("value", HOSTILE, ids=ascii)
-def test_hostile_text(value: str, tmp_path: Path) -> None:
+def test_hostile_text_reads_back_unchanged(value: str, tmp_path: Path) -> None:
     check_texts(tmp_path, value)
 
 
 @given(hostile(size=LONGEST))
-def test_any_text(tmp_path: Path, value: str) -> None:
+def test_any_text_reads_back_unchanged(tmp_path: Path, value: str) -> None:
     check_texts(tmp_path, value)
 
 
 @pytest.mark.parametrize("unit", ["x", "a: b # c\n", "'\"", "${X} {{ y }}\t", "é🚀"], ids=ascii)
-def test_ten_kilobytes(unit: str, tmp_path: Path) -> None:
+def test_ten_kilobytes_read_back_unchanged(unit: str, tmp_path: Path) -> None:
     value = (unit * 10_000)[:10_000]
     template = (
         RESOURCE
         + '    P: {{ v }}\n    D: "{{ v }}"\n    L: |\n      {{ v }}\n    S: !Sub "{{ v }}"\n'
     )
-    found = yaml_1_1(rendered(tmp_path, template, {"v": value}))["Resources"]["R"]
-    assert (found["P"], found["D"], found["L"]) == (value, value, f"{value}\n")
-    assert substitute(found["S"]["!Sub"]) == value
+    actual = yaml_1_1(rendered(tmp_path, template, {"v": value}))["Resources"]["R"]
+    assert (actual["P"], actual["D"], actual["L"]) == (value, value, f"{value}\n")
+    assert substitute(actual["S"]["!Sub"]) == value
 
 
 # --- keys ---
@@ -157,25 +157,25 @@ def check_key(folder: Path, value: str) -> None:
         RESOURCE
         + '    {{ v }}: 1\n    "q{{ v }}": 2\n    s{{ v }}e: {x: 4}\n    F: {k{{ v }}: 3}\n'
     )
-    for found in properties(rendered(folder, template, {"v": value})):
-        assert found == {value: 1, f"q{value}": 2, f"s{value}e": {"x": 4}, "F": {f"k{value}": 3}}
+    for actual in properties(rendered(folder, template, {"v": value})):
+        assert actual == {value: 1, f"q{value}": 2, f"s{value}e": {"x": 4}, "F": {f"k{value}": 3}}
 
 
 @pytest.mark.parametrize("value", [v for v in HOSTILE if len(v) < 100], ids=ascii)
-def test_hostile_key(value: str, tmp_path: Path) -> None:
+def test_hostile_key_reads_back_unchanged(value: str, tmp_path: Path) -> None:
     check_key(tmp_path, value)
 
 
 @pytest.mark.parametrize(("value", "key"), [(5, "5"), (True, "true"), (1.5, "1.5")])
-def test_a_key_is_always_text(value: Any, key: str, tmp_path: Path) -> None:
-    for found in properties(
+def test_key_is_always_text(value: Any, key: str, tmp_path: Path) -> None:
+    for actual in properties(
         rendered(
             tmp_path,
             RESOURCE + "    {{ v }}: 1\n    F: {{{ v }}: 2}\n".replace("{{{", "{ {{"),
             {"v": value},
         )
     ):
-        assert found == {key: 1, "F": {key: 2}}
+        assert actual == {key: 1, "F": {key: 2}}
 
 
 @given(
@@ -183,11 +183,11 @@ def test_a_key_is_always_text(value: Any, key: str, tmp_path: Path) -> None:
         lambda text: text not in ("F", "Ref") and not text.startswith("Fn::") and len(text) < 100
     )
 )
-def test_any_key(tmp_path: Path, value: str) -> None:
+def test_any_key_reads_back_unchanged(tmp_path: Path, value: str) -> None:
     check_key(tmp_path, value)
 
 
-def test_a_key_too_long_for_yaml_is_refused_at_its_line(tmp_path: Path) -> None:
+def test_key_too_long_for_yaml_is_refused_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(StackwrightError) as caught:
         rendered(tmp_path, RESOURCE + "    a: 1\n    {{ v }}: 1\n", {"v": "k" * 2000})
     (problem,) = caught.value.problems
@@ -195,7 +195,7 @@ def test_a_key_too_long_for_yaml_is_refused_at_its_line(tmp_path: Path) -> None:
     assert [str(at) for at in problem.where] == ["templates/main.yaml.j2:4"]
 
 
-def test_two_keys_that_become_the_same_are_refused(tmp_path: Path) -> None:
+def test_keys_that_become_equal_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StackwrightError) as caught:
         rendered(tmp_path, RESOURCE + "    a: 1\n    {{ v }}: 1\n", {"v": "a"})
     (problem,) = caught.value.problems
@@ -215,7 +215,7 @@ def substitute(text: str, values: Mapping[str, str] | None = None) -> str:
     known = values or {}
     return re.sub(
         r"\$\{(!?)([A-Za-z:]*\}?)",
-        lambda found: "${" + found[2] if found[1] else known[found[2][:-1]],
+        lambda match: "${" + match[2] if match[1] else known[match[2][:-1]],
         text,
     )
 
@@ -249,9 +249,9 @@ def sub_argument(data: Any) -> Any:
 
 def check_subs(folder: Path, value: str) -> None:
     text = rendered(folder, TEMPLATE_OF_SUBS, {"v": value})
-    for found in properties(text):
+    for actual in properties(text):
         for name, (_, pattern) in SUBS.items():
-            argument = sub_argument(found[name])
+            argument = sub_argument(actual[name])
             if isinstance(argument, list):
                 assert argument[1] == {"Name": value}, name
                 argument = argument[0]
@@ -259,7 +259,7 @@ def check_subs(folder: Path, value: str) -> None:
 
 
 @pytest.mark.parametrize("value", [v for v in HOSTILE if set(v) & set("${}!")], ids=ascii)
-def test_hostile_text_in_sub(value: str, tmp_path: Path) -> None:
+def test_hostile_text_in_sub_stays_literal(value: str, tmp_path: Path) -> None:
     check_subs(tmp_path, value)
 
 
@@ -267,7 +267,7 @@ SUB_TEXT = st.text("${}!AWSRegion:Name x", max_size=30)
 
 
 @given(st.one_of(SUB_TEXT, hostile()))
-def test_any_text_in_sub(tmp_path: Path, value: str) -> None:
+def test_any_text_in_sub_stays_literal(tmp_path: Path, value: str) -> None:
     check_subs(tmp_path, value)
 
 
@@ -275,14 +275,14 @@ def test_any_text_in_sub(tmp_path: Path, value: str) -> None:
 
 
 @given(hostile())
-def test_any_text_in_a_comment(tmp_path: Path, value: str) -> None:
+def test_text_in_a_comment_stays_a_comment(tmp_path: Path, value: str) -> None:
     template = (
         "# top {{ v }}\n"
         + RESOURCE
         + "    # {{ v }}\n    A: 1 # {{ v }} more\n    #{{ v }}\n    B: x\n# {{ v }}\n"
     )
     text = rendered(tmp_path, template, {"v": value})
-    assert all(found == {"A": 1, "B": "x"} for found in properties(text))
+    assert all(actual == {"A": 1, "B": "x"} for actual in properties(text))
     assert len(text.splitlines()) == 9
 
 
@@ -319,12 +319,12 @@ DATA_TEMPLATE = (
 
 def check_data(folder: Path, value: Any) -> None:
     text = rendered(folder, DATA_TEMPLATE, {"v": value})
-    for found in properties(text):
-        assert same(found["P"], value)
-        assert same(found["I"], [value, {"k": value, "l": [value]}, {"m": value, "n": 1}])
-        assert json.loads(found["J"]) == value
-        assert json.loads(found["Q"]) == value
-        assert found["Z"] == "x"
+    for actual in properties(text):
+        assert same(actual["P"], value)
+        assert same(actual["I"], [value, {"k": value, "l": [value]}, {"m": value, "n": 1}])
+        assert json.loads(actual["J"]) == value
+        assert json.loads(actual["Q"]) == value
+        assert actual["Z"] == "x"
 
 
 @given(DATA)
@@ -336,24 +336,24 @@ def check_data(folder: Path, value: Any) -> None:
 @example(1e-7)
 @example(123456789.123)
 @example([1e-09, 1.5e-09, "1e-09", {'a\\"1e9': 1e22}])
-def test_any_data(tmp_path: Path, value: Any) -> None:
+def test_any_data_reads_back_unchanged(tmp_path: Path, value: Any) -> None:
     check_data(tmp_path, value)
 
 
 @given(st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False)))
-def test_a_number_in_quotes_or_in_a_text_is_text(tmp_path: Path, value: Any) -> None:
+def test_quoted_or_embedded_number_is_text(tmp_path: Path, value: Any) -> None:
     template = (
         RESOURCE + "    Q: \"{{ v }}\"\n    S: '{{ v }}'\n    E: a{{ v }}\n    T: !Sub {{ v }}\n"
     )
-    for found in properties(rendered(tmp_path, template, {"v": value})):
-        shown = found["Q"]
+    for actual in properties(rendered(tmp_path, template, {"v": value})):
+        shown = actual["Q"]
         assert isinstance(shown, str)
-        assert found == {"Q": shown, "S": shown, "E": f"a{shown}", "T": {"!Sub": shown}}
+        assert actual == {"Q": shown, "S": shown, "E": f"a{shown}", "T": {"!Sub": shown}}
         assert json.loads(shown) == value
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
-def test_a_number_without_a_value_is_refused(value: float, tmp_path: Path) -> None:
+def test_number_without_a_value_is_refused(value: float, tmp_path: Path) -> None:
     with pytest.raises(StackwrightError) as caught:
         rendered(tmp_path, RESOURCE + "    A: {{ v }}\n", {"v": value})
     (problem,) = caught.value.problems
@@ -379,11 +379,11 @@ JSON_TEMPLATE = """\
 def check_json(folder: Path, value: str, data: Any) -> None:
     text = rendered(folder, JSON_TEMPLATE, {"v": value, "data": data}, "json")
     for read in (json.loads, yaml_1_2):
-        found = read(text)["Resources"]["R"]
-        assert substitute(found.pop("sub")["Fn::Sub"], LIVE) == value
-        assert json.loads(found.pop("text")) == data
-        assert same(found.pop("data"), data)
-        assert found == {
+        actual = read(text)["Resources"]["R"]
+        assert substitute(actual.pop("sub")["Fn::Sub"], LIVE) == value
+        assert json.loads(actual.pop("text")) == data
+        assert same(actual.pop("data"), data)
+        assert actual == {
             "plain": value,
             "quoted": value,
             "embedded": f"a{value}b",
@@ -393,7 +393,7 @@ def check_json(folder: Path, value: str, data: Any) -> None:
 
 
 @given(hostile(), DATA)
-def test_any_value_in_a_json_template(tmp_path: Path, value: str, data: Any) -> None:
+def test_any_value_reads_back_from_a_json_template(tmp_path: Path, value: str, data: Any) -> None:
     check_json(tmp_path, value, data)
 
 
@@ -401,21 +401,23 @@ def test_any_value_in_a_json_template(tmp_path: Path, value: str, data: Any) -> 
 
 
 @given(st.dictionaries(st.from_regex(r"k[a-z]{0,7}", fullmatch=True), DATA, min_size=1, max_size=3))
-def test_from_the_parameters_file_to_the_template(tmp_path: Path, values: dict[str, Any]) -> None:
+def test_values_survive_from_params_file_to_template(
+    tmp_path: Path, values: dict[str, Any]
+) -> None:
     lines = "".join(f"    {name}: {{{{ params.v.{name} }}}}\n" for name in values)
     project = Project(tmp_path).write(
         {"params/dev.yaml": as_yaml({"v": values}), "templates/main.yaml.j2": RESOURCE + lines}
     )
     text = render_templates(load_config(project.folder, "dev"), wire_root).documents[0].text
-    for found in properties(text):
-        assert same(found, values)
+    for actual in properties(text):
+        assert same(actual, values)
 
 
 def as_yaml(data: Any) -> str:
     """JSON that YAML reads too: what YAML cannot hold is escaped."""
     text = json.dumps(data, ensure_ascii=False)
     return re.sub(
-        "[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", text
+        "[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", lambda match: f"\\u{ord(match[0]):04x}", text
     )
 
 
@@ -441,7 +443,7 @@ def as_yaml(data: Any) -> str:
 @pytest.mark.parametrize(
     "value", ["{{resolve:ssm:/x}}", "a {{resolve:secretsmanager:s:SecretString:p}}"]
 )
-def test_a_dynamic_reference_in_a_value_is_refused(line: str, value: str, tmp_path: Path) -> None:
+def test_dynamic_reference_in_a_value_is_refused(line: str, value: str, tmp_path: Path) -> None:
     with pytest.raises(StackwrightError) as caught:
         rendered(
             tmp_path,
@@ -453,7 +455,7 @@ def test_a_dynamic_reference_in_a_value_is_refused(line: str, value: str, tmp_pa
     assert caught.value.problems[0].hint == "print references with dynref(...) in the template"
 
 
-def test_a_dynamic_reference_beside_one_of_the_template_is_refused(tmp_path: Path) -> None:
+def test_dynamic_reference_beside_one_of_the_template_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StackwrightError) as caught:
         rendered(
             tmp_path,
@@ -463,13 +465,13 @@ def test_a_dynamic_reference_beside_one_of_the_template_is_refused(tmp_path: Pat
     assert {problem.code for problem in caught.value.problems} == {"SW107"}
 
 
-def test_dynamic_references_of_the_template_stay(tmp_path: Path) -> None:
+def test_dynamic_references_of_the_template_are_kept(tmp_path: Path) -> None:
     template = RESOURCE + "    A: x{{ dynref('ssm', '/a') }}\n    B: {{ [dynref('ssm', '/b')] }}\n"
-    for found in properties(rendered(tmp_path, template, {})):
-        assert found == {"A": "x{{resolve:ssm:/a}}", "B": ["{{resolve:ssm:/b}}"]}
+    for actual in properties(rendered(tmp_path, template, {})):
+        assert actual == {"A": "x{{resolve:ssm:/a}}", "B": ["{{resolve:ssm:/b}}"]}
 
 
-def test_a_dynamic_reference_made_of_two_values_is_refused(tmp_path: Path) -> None:
+def test_dynamic_reference_made_of_two_values_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StackwrightError) as caught:
         rendered(
             tmp_path, RESOURCE + "    A: '{{ a }}{{ b }}'\n", {"a": "{{res", "b": "olve:ssm:/x}}"}
@@ -481,7 +483,7 @@ def test_a_dynamic_reference_made_of_two_values_is_refused(tmp_path: Path) -> No
     "value", [{"Ref": "Secret"}, {"a": [{"Fn::Sub": "${X}"}]}, [{"Fn::ImportValue": "x"}]]
 )
 @pytest.mark.parametrize("line", ["A: {{ v }}", "A: [{{ v }}]", "A:\n      - {{ v }}"])
-def test_an_intrinsic_in_a_value_is_refused(value: Any, line: str, tmp_path: Path) -> None:
+def test_intrinsic_in_a_value_is_refused(value: Any, line: str, tmp_path: Path) -> None:
     """A parameter is data: an intrinsic in it would be structure that the template's author did not
     write."""
     project = Project(tmp_path).write(
@@ -495,7 +497,7 @@ def test_an_intrinsic_in_a_value_is_refused(value: Any, line: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("key", ["Ref", "Fn::Sub", "Fn::GetAtt", "Fn::Transform"])
-def test_a_value_cannot_name_an_intrinsic(key: str, tmp_path: Path) -> None:
+def test_value_cannot_name_an_intrinsic(key: str, tmp_path: Path) -> None:
     with pytest.raises(StackwrightError) as caught:
         rendered(tmp_path, RESOURCE + "    A:\n      {{ v }}: x\n", {"v": key})
     (problem,) = caught.value.problems
@@ -503,7 +505,7 @@ def test_a_value_cannot_name_an_intrinsic(key: str, tmp_path: Path) -> None:
     assert problem.hint == "write intrinsic functions in the template; a parameter is data"
 
 
-def test_a_list_is_no_argument_of_sub(tmp_path: Path) -> None:
+def test_list_inside_sub_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StackwrightError) as caught:
         rendered(tmp_path, RESOURCE + "    A: {Fn::Sub: {{ v }}}\n", {"v": ["${AWS::Region}", {}]})
     assert [problem.code for problem in caught.value.problems] == ["SW106"]

@@ -23,7 +23,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("case", "environment"), CASES)
-def test_golden(case: Path, environment: str, tmp_path: Path) -> None:
+def test_rendering_equals_the_golden_files(case: Path, environment: str, tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     shutil.copytree(case, project.folder, ignore=shutil.ignore_patterns("expected"))
     result = project.invoke("render", "--env", environment, "--no-lint")
@@ -36,7 +36,7 @@ def test_golden(case: Path, environment: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("case", "environment"), CASES)
-def test_both_versions_of_yaml_read_the_same(case: Path, environment: str) -> None:
+def test_yaml_1_1_and_1_2_read_golden_files_alike(case: Path, environment: str) -> None:
     texts = [data.decode() for data in files(case / "expected" / environment).values()]
     assert texts
     for text in texts:

@@ -1,4 +1,4 @@
-"""A rendering that was made before is used again only where it would be made just so."""
+"""A cached rendering is used only where the inputs are equal."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Renderer:
         return render_templates(config, wire_root)
 
 
-def test_the_same_inputs_are_rendered_once(made: Project) -> None:
+def test_same_inputs_are_rendered_once(made: Project) -> None:
     render = Renderer(made)
     first, second = render(), render()
     assert render.count == 1
@@ -76,7 +76,7 @@ def test_the_same_inputs_are_rendered_once(made: Project) -> None:
         ("env/dev/.env", "COLOUR=blue\n"),
     ],
 )
-def test_what_changes_is_rendered_again(made: Project, path: str, text: str) -> None:
+def test_changed_input_is_rendered_again(made: Project, path: str, text: str) -> None:
     render = Renderer(made)
     render()
     made.write({path: text})
@@ -85,7 +85,7 @@ def test_what_changes_is_rendered_again(made: Project, path: str, text: str) -> 
     assert again.documents == Renderer(made)._render(made.load()).documents
 
 
-def test_links_below_templates_are_followed_once(made: Project, tmp_path: Path) -> None:
+def test_symlinks_below_templates_are_followed_once(made: Project, tmp_path: Path) -> None:
     render, shared = Renderer(made), tmp_path / "shared"
     shared.mkdir()
     (shared / "macros.j2").write_text("{# one #}")
@@ -99,7 +99,7 @@ def test_links_below_templates_are_followed_once(made: Project, tmp_path: Path) 
     assert render.count == 2
 
 
-def test_a_local_path_that_is_gone_is_told(made: Project) -> None:
+def test_missing_local_path_is_reported(made: Project) -> None:
     render = Renderer(made)
     render()
     (made.folder / "lambda/one/index.py").unlink()
@@ -108,7 +108,7 @@ def test_a_local_path_that_is_gone_is_told(made: Project) -> None:
         render()
 
 
-def test_a_damaged_entry_is_made_again(made: Project) -> None:
+def test_damaged_entry_is_rendered_again(made: Project) -> None:
     render = Renderer(made)
     first = render()
     (entry,) = (made.folder / ".stackwright/renderings").iterdir()
@@ -118,29 +118,29 @@ def test_a_damaged_entry_is_made_again(made: Project) -> None:
     assert render.count == 4
 
 
-def test_values_of_secrets_are_not_in_an_entry(made: Project) -> None:
+def test_secret_values_are_not_cached(made: Project) -> None:
     made.write({"env/dev/keys.env": "TOKEN=hush-hush\n"})
     Renderer(made)()
     (entry,) = (made.folder / ".stackwright/renderings").iterdir()
     assert b"hush-hush" not in entry.read_bytes()
 
 
-def test_reports_are_kept_with_what_cfn_lint_reads(made: Project) -> None:
-    found: list[Any] = []
+def test_lint_reports_are_cached_by_their_inputs(made: Project) -> None:
+    results: list[Any] = []
 
     def check(_rendering: Rendering) -> Report:
-        found.append(len(found))
-        return Report((Problem("E1", f"number {len(found)}", level=Level.WARNING),))
+        results.append(len(results))
+        return Report((Problem("E1", f"number {len(results)}", level=Level.WARNING),))
 
     rendering = Renderer(made)()
     first = memo.cached_report(rendering, check)
     assert memo.cached_report(Renderer(made)(), check) == first
     made.write({".cfnlintrc.yaml": "ignore_checks: [W1]\n"})
     assert memo.cached_report(rendering, check) != first
-    assert len(found) == 2
+    assert len(results) == 2
 
 
-def test_what_took_too_long_is_tried_again(made: Project) -> None:
+def test_lint_timeout_is_not_cached(made: Project) -> None:
     rendering = Renderer(made)()
     slow = Report((Problem("SW390", "too long"),))
     assert memo.cached_report(rendering, lambda _: slow) == slow

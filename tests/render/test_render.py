@@ -16,12 +16,12 @@ Make = Callable[..., Project]
 def resource(project: Make, body: str, params: str = "", **files: str) -> dict[str, object]:
     text = f"# {{{{ title }}}}\nResources:\n  R:\n{body}"
     made = project({"templates/main.yaml.j2": text, "params/dev.yaml": params, **files})
-    found = yaml_1_1(made.document().text)["Resources"]["R"]
-    assert isinstance(found, dict)
-    return found
+    properties = yaml_1_1(made.document().text)["Resources"]["R"]
+    assert isinstance(properties, dict)
+    return properties
 
 
-def test_inheritance(project: Make) -> None:
+def test_templates_inherit_blocks(project: Make) -> None:
     made = project(
         {
             "templates/base/base.j2": (
@@ -43,7 +43,7 @@ def test_inheritance(project: Make) -> None:
     }
 
 
-def test_a_super_block_keeps_its_lines(project: Make) -> None:
+def test_super_block_keeps_its_lines(project: Make) -> None:
     made = project(
         {
             "templates/base/base.j2": "Resources:\n  R:\n{% block body %}\n    A: {{ title }}\n{% endblock %}\n",
@@ -98,7 +98,7 @@ def test_a_super_block_keeps_its_lines(project: Make) -> None:
         ("{% raw %}{{ x }}{% endraw %}", None),
     ],
 )
-def test_expressions(expression: str, value: object, project: Make) -> None:
+def test_expressions_keep_their_types(expression: str, value: object, project: Make) -> None:
     body = f"{{% set acc = [] %}}\n    V: {expression}\n    # {{{{ m.a }}}} {{{{ m.items }}}} {{{{ n }}}}\n"
     if value is None:
         body = body.replace("V: ", 'V: "').replace("endraw %}", 'endraw %}"')
@@ -106,7 +106,7 @@ def test_expressions(expression: str, value: object, project: Make) -> None:
     assert resource(project, body, "m: {a: 1, items: 2}\nn:\n")["V"] == value
 
 
-def test_a_macro_result_can_be_joined_and_measured(project: Make) -> None:
+def test_macro_result_can_be_joined_and_measured(project: Make) -> None:
     body = (
         "{% macro part(x) %}\n{{ x }}: {{ title }}\n{% endmacro %}\n    {{ part('a') ~ part('b') }}\n"
         "    L: {{ part('a').splitlines() | length }}\n    T: {{ 'yes' if part('a') | trim else 'no' }}\n"
@@ -114,7 +114,7 @@ def test_a_macro_result_can_be_joined_and_measured(project: Make) -> None:
     assert resource(project, body) == {"a": "news", "b": "news", "L": 1, "T": "yes"}
 
 
-def test_an_empty_macro_leaves_no_line(project: Make) -> None:
+def test_empty_macro_leaves_no_line(project: Make) -> None:
     body = (
         "{% macro none_() %}\n{% endmacro %}\n    {{ none_() }}\n"
         "    A: x{{ none_() }}\n    B:\n      - 1\n      {{ none_() }}\n"
@@ -140,7 +140,7 @@ def test_names_given_to_a_stack_win_over_parameters(project: Make) -> None:
     assert "A: aminex\n" in made.document("one").text
 
 
-def test_variables_of_functions_and_secrets_are_seen(project: Make) -> None:
+def test_variables_and_secret_names_are_available(project: Make) -> None:
     with_names = {"env/dev/.env": "A=1\n", "env/dev/keys.env.example": "K=\n"}
     body = "    A: {{ dotenv.plain }}\n    K: {{ dotenv.secret_names }}\n    F: {{ dotenv.function }}\n"
     assert resource(project, body, "", **with_names) == {"A": {"A": "1"}, "K": ["K"], "F": {}}
@@ -215,7 +215,9 @@ def test_variables_of_functions_and_secrets_are_seen(project: Make) -> None:
         ("b: {c: 1}\nd: {c: {e: 2, f: 3}}\n", "{{ b.c }}", ["d.c.e", "d.c.f"]),
     ],
 )
-def test_unused_parameters(params: str, use: str, unused: list[str], project: Make) -> None:
+def test_unused_parameters_are_reported(
+    params: str, use: str, unused: list[str], project: Make
+) -> None:
     text = f"# {{{{ title }}}}\n# {use}\n\nA: 1\n"
     problems = project({"params/dev.yaml": params, "templates/main.yaml.j2": text}).problems()
     assert [problem.message.rpartition(" ")[2] for problem in problems] == unused
@@ -225,7 +227,7 @@ def test_unused_parameters(params: str, use: str, unused: list[str], project: Ma
     )
 
 
-def test_a_parameter_that_only_a_condition_of_a_stack_reads_is_used(project: Make) -> None:
+def test_parameter_of_a_stack_condition_counts_as_used(project: Make) -> None:
     made = project(
         {"params/defaults.yaml": "title: x\non: true\nstacks:\n  - {name: main, when: on}\n"}
     )
@@ -279,7 +281,7 @@ def test_aliases_are_refused(body: str, line: int, project: Make) -> None:
         ("!If [A, !Ref B, 1]", {"Fn::If": ["A", {"Ref": "B"}, 1]}),
     ],
 )
-def test_scalars_of_templates_by_yaml_1_1(text: str, value: object, project: Make) -> None:
+def test_template_scalars_are_read_by_yaml_1_1(text: str, value: object, project: Make) -> None:
     made = project(
         {
             "templates/main.yaml.j2": f"# {{{{ title }}}}\nResources:\n  R: {{A: {text}}}\n".replace(
@@ -287,11 +289,11 @@ def test_scalars_of_templates_by_yaml_1_1(text: str, value: object, project: Mak
             )
         }
     )
-    found = made.document().resources()["R"]["A"]
-    assert (found, type(found)) == (value, type(value))
+    scalar = made.document().resources()["R"]["A"]
+    assert (scalar, type(scalar)) == (value, type(value))
 
 
-def test_long_and_foreign_texts_of_a_list_stay_on_their_line(project: Make) -> None:
+def test_long_and_non_ascii_list_items_stay_on_one_line(project: Make) -> None:
     long = "word " * 60 + "end"
     made = project(
         {

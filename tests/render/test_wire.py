@@ -36,11 +36,11 @@ def interface(
 ) -> Interface:
     """A stack whose Parameters stand on lines 1, 2, …, and its Outputs below them."""
     body = {
-        each: {"Type": "String", **({"Default": "x"} if each in set(optional) else {})}
-        for each in takes
+        name: {"Type": "String", **({"Default": "x"} if name in set(optional) else {})}
+        for name in takes
     }
-    parameters = {each: Declaration(each, body[each], line) for line, each in enumerate(body, 1)}
-    outputs = {each: Declaration(each, {}, line) for line, each in enumerate(offers, len(body) + 1)}
+    parameters = {name: Declaration(name, body[name], line) for line, name in enumerate(body, 1)}
+    outputs = {name: Declaration(name, {}, line) for line, name in enumerate(offers, len(body) + 1)}
     lines = tuple(
         Line((Location(f"templates/{name}.yaml.j2", n + 1),))
         for n in range(len(body) + len(outputs))
@@ -50,8 +50,8 @@ def interface(
 
 def config(images: Iterable[str] = (), secrets: Iterable[str] = ()) -> Config:
     parameters = {
-        "images": {each: {} for each in images},
-        "secrets": {each: {} for each in secrets},
+        "images": {image: {} for image in images},
+        "secrets": {secret: {} for secret in secrets},
     }
     return Config(Path(), "dev", parameters, {}, (), Dotenv({}, (), {}, {}, {}))
 
@@ -87,12 +87,12 @@ def worlds(draw: st.DrawFn) -> World:
             )
         )
         return interface(
-            name, takes, draw(names), [each for each in takes if draw(st.booleans())], reads=reads
+            name, takes, draw(names), [name for name in takes if draw(st.booleans())], reads=reads
         )
 
     nested = tuple(stack(f"app/{name}") for name in ("a", "b", "c")[: draw(st.integers(0, 3))])
     given_names = {
-        each.name.partition("/")[2]: tuple(draw(names)) for each in nested if draw(st.booleans())
+        stack.name.partition("/")[2]: tuple(draw(names)) for stack in nested if draw(st.booleans())
     }
     earlier = tuple(stack(name) for name in ("first", "second")[: draw(st.integers(0, 2))])
     return World(stack("app"), nested, earlier, given_names)
@@ -101,25 +101,27 @@ def worlds(draw: st.DrawFn) -> World:
 def expected(world: World, place: int, name: str) -> list[Source]:
     """All sources of one Parameter of one nested stack, by the documented rule."""
     stack = world.nested[place]
-    found = []
+    sources = []
     if name in world.given.get(stack.name.partition("/")[2], ()):
-        found.append(Source(SourceKind.GIVEN, name))
-    found += [
-        Source(SourceKind.SIBLING, name, each.name.partition("/")[2])
-        for each in world.nested[:place]
-        if name in each.outputs
+        sources.append(Source(SourceKind.GIVEN, name))
+    sources += [
+        Source(SourceKind.SIBLING, name, stack.name.partition("/")[2])
+        for stack in world.nested[:place]
+        if name in stack.outputs
     ]
     if name in world.root.parameters:
-        return [*found, Source(SourceKind.ROOT, name, "app")]
-    return found + outside(world, name)
+        return [*sources, Source(SourceKind.ROOT, name, "app")]
+    return sources + outside(world, name)
 
 
 def outside(world: World, name: str) -> list[Source]:
-    found = [
-        Source(SourceKind.OUTPUT, name, each.name) for each in world.earlier if name in each.outputs
+    sources = [
+        Source(SourceKind.OUTPUT, name, stack.name)
+        for stack in world.earlier
+        if name in stack.outputs
     ]
-    found += [Source(SourceKind.IMAGE, "web")] if name == "WebImage" else []
-    return found + ([Source(SourceKind.SECRET, "app")] if name == "AppSecretVersionId" else [])
+    sources += [Source(SourceKind.IMAGE, "web")] if name == "WebImage" else []
+    return sources + ([Source(SourceKind.SECRET, "app")] if name == "AppSecretVersionId" else [])
 
 
 def check_world(world: World) -> None:
@@ -129,7 +131,7 @@ def check_world(world: World) -> None:
     codes: dict[str, set[str]] = {}
     for problem in wiring.problems:
         codes.setdefault(str(problem.where[0]), set()).add(problem.code)
-    assert set(wiring.nested) == {each.name.partition("/")[2] for each in world.nested}
+    assert set(wiring.nested) == {stack.name.partition("/")[2] for stack in world.nested}
     needed: dict[str, Source] = {}
     for place, stack in enumerate(world.nested):
         chosen = wiring.nested[stack.name.partition("/")[2]]
@@ -150,8 +152,8 @@ def check_world(world: World) -> None:
     assert set(wiring.parameters) == set(needed)
     assert not set(wiring.parameters) & set(world.root.parameters)
     for name in world.root.parameters:
-        found = outside(world, name)
-        assert wiring.sources.get(name) == (found[0] if len(found) == 1 else None)
+        sources = outside(world, name)
+        assert wiring.sources.get(name) == (sources[0] if len(sources) == 1 else None)
     assert {
         name: source for name, source in wiring.sources.items() if name not in world.root.parameters
     } == needed
@@ -198,21 +200,21 @@ def shuffled(stack: Interface) -> Interface:
 
 
 @given(worlds())
-def test_the_order_of_names_does_not_matter(world: World) -> None:
+def test_wiring_does_not_depend_on_order(world: World) -> None:
     settings_ = config(["web"], ["app"])
     one = wire_root(world.root, world.nested, world.given, world.earlier, settings_)
     two = wire_root(
         shuffled(world.root),
-        [shuffled(each) for each in world.nested],
+        [shuffled(stack) for stack in world.nested],
         {name: tuple(reversed(names)) for name, names in reversed(list(world.given.items()))},
-        [shuffled(each) for each in world.earlier],
+        [shuffled(stack) for stack in world.earlier],
         settings_,
     )
     assert (one.nested, one.parameters, one.sources) == (two.nested, two.parameters, two.sources)
     assert set(one.problems) == set(two.problems)
 
 
-def test_each_kind_of_source() -> None:
+def test_every_kind_of_source_is_wired() -> None:
     network = interface("app/network", offers=["VpcId"])
     service = interface(
         "app/service", ["VpcId", "Zone", "Url", "WebImage", "AppSecretVersionId", "Level"]
@@ -237,13 +239,13 @@ def test_each_kind_of_source() -> None:
     assert set(wiring.sources) == {"Url", "WebImage", "AppSecretVersionId"}
 
 
-def test_a_root_takes_outputs_of_earlier_roots() -> None:
+def test_root_uses_outputs_of_earlier_roots() -> None:
     wiring = wired(interface("app", ["Url", "ByHand"]), [], [interface("base", offers=["Url"])])
     assert wiring.sources == {"Url": Source(SourceKind.OUTPUT, "Url", "base")}
     assert wiring.problems == ()
 
 
-def test_a_root_that_two_roots_could_feed() -> None:
+def test_output_of_two_earlier_roots_is_ambiguous() -> None:
     earlier = [interface("one", offers=["Url"]), interface("two", offers=["Url"])]
     (problem,) = wired(interface("app", ["Url"]), [], earlier).problems
     assert problem.code == "SW202"
@@ -255,13 +257,13 @@ def test_a_root_that_two_roots_could_feed() -> None:
     assert str(problem.where[0]) == "templates/app.yaml.j2:1"
 
 
-def test_the_first_declaration_is_the_one_of_the_root() -> None:
+def test_declaration_of_the_root_comes_first() -> None:
     one, two = interface("app/one", ["Url"]), interface("app/two", ["X", "Url"])
     wiring = wired(interface("app", ["X"]), [one, two], [interface("base", offers=["Url"])])
     assert wiring.parameters["Url"].line == 1
 
 
-def test_a_default_is_used_only_without_a_source() -> None:
+def test_default_is_used_only_without_a_source() -> None:
     one, two = (
         interface("app/one", offers=["VpcId"]),
         interface("app/two", ["VpcId", "Url"], optional=["VpcId", "Url"]),
@@ -271,7 +273,7 @@ def test_a_default_is_used_only_without_a_source() -> None:
     assert wiring.problems == ()
 
 
-def test_an_output_that_the_root_reads_is_used() -> None:
+def test_output_read_by_the_root_counts_as_used() -> None:
     one = interface("app/url-store", offers=["Url", "Other"])
     (problem,) = wired(interface("app", reads=[("UrlStore", "Url")]), [one]).problems
     assert (problem.code, problem.message) == (
@@ -310,9 +312,9 @@ def test_an_output_that_the_root_reads_is_used() -> None:
         ),
     ],
 )
-def test_the_hint_of_a_missing_source(nested: list[Interface], hint: str) -> None:
+def test_missing_source_names_the_closest_candidate(nested: list[Interface], hint: str) -> None:
     wiring = wired(interface("app", ["Zone"]), nested, [interface("earlier", offers=["Base"])])
-    problem = next(each for each in wiring.problems if each.code in ("SW201", "SW205"))
+    problem = next(problem for problem in wiring.problems if problem.code in ("SW201", "SW205"))
     assert hint in f"^{problem.hint}"
     assert problem.message.startswith("nothing supplies the Parameter ")
     assert problem.message.split()[-1] == "app/a"
@@ -320,22 +322,22 @@ def test_the_hint_of_a_missing_source(nested: list[Interface], hint: str) -> Non
     assert "circle" not in problem.message
 
 
-def test_a_circle_through_a_third() -> None:
+def test_circle_through_three_stacks_is_refused() -> None:
     nested = [
         interface("app/a", ["Url"], ["VpcId"]),
         interface("app/b", ["VpcId"], ["Subnets"]),
         interface("app/c", ["Subnets"], ["Url"]),
     ]
     problem = next(
-        each for each in wired(interface("app"), nested).problems if each.code == "SW205"
+        problem for problem in wired(interface("app"), nested).problems if problem.code == "SW205"
     )
     assert problem.message.endswith("the stacks depend on each other in a circle")
 
 
-def test_a_circle() -> None:
+def test_circle_is_refused() -> None:
     nested = [interface("app/a", ["Url"], ["VpcId"]), interface("app/b", ["VpcId"], ["Url"])]
     problem = next(
-        each for each in wired(interface("app"), nested).problems if each.code == "SW205"
+        problem for problem in wired(interface("app"), nested).problems if problem.code == "SW205"
     )
     assert problem.message.endswith("the stacks depend on each other in a circle")
 
@@ -344,7 +346,7 @@ def test_a_circle() -> None:
     ("given_", "hint"),
     [("VpcI", "did you mean VpcId?"), ("Zzz", "it has: Url, VpcId")],
 )
-def test_a_value_for_a_parameter_that_is_not_there(given_: str, hint: str) -> None:
+def test_value_for_an_unknown_parameter_is_refused(given_: str, hint: str) -> None:
     stack = interface("app/a", ["VpcId", "Url"], optional=["VpcId", "Url"])
     (problem,) = wired(interface("app"), [stack], a=(given_,)).problems
     assert (problem.code, problem.message) == (
@@ -355,7 +357,7 @@ def test_a_value_for_a_parameter_that_is_not_there(given_: str, hint: str) -> No
     assert str(problem.where[0]) == "templates/app/a.yaml.j2:1"
 
 
-def test_a_line_outside_of_the_map_names_the_stack() -> None:
+def test_line_outside_of_the_map_names_the_stack() -> None:
     stack = Interface(
         "app/a", {"Url": Declaration("Url", {}, 0)}, {}, frozenset(), interface("x", ["Y"]).lines
     )
@@ -363,7 +365,7 @@ def test_a_line_outside_of_the_map_names_the_stack() -> None:
     assert problem.where == (Location("app/a"),)
 
 
-def test_a_value_for_a_stack_without_parameters() -> None:
+def test_value_for_a_stack_without_parameters_is_refused() -> None:
     (problem,) = wired(interface("app"), [interface("app/a")], a=("X",)).problems
     assert problem.hint == "it has: none"
     assert problem.where == (Location("app/a"),)

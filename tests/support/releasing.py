@@ -75,7 +75,7 @@ def targets(
 ) -> list[DesiredStack]:
     """The roots of a project as they are, uploaded to the bucket where it is there."""
     rendering = project.render()
-    there = any(each["Name"] == BUCKET for each in client("s3").list_buckets()["Buckets"])
+    there = any(bucket["Name"] == BUCKET for bucket in client("s3").list_buckets()["Buckets"])
     bundle = package_rendering(rendering, S3Folder(BUCKET, REGION) if there else None)
     if there:
         upload_bundle(bundle, ACCOUNT, Boto(REGION))
@@ -84,11 +84,13 @@ def targets(
             root=root,
             stack=f"news-dev-{root}",
             templates={
-                n: each.text for n, each in bundle.templates.items() if n.partition("/")[0] == root
+                n: template.text
+                for n, template in bundle.templates.items()
+                if n.partition("/")[0] == root
             },
             urls={
-                n: each.address
-                for n, each in bundle.templates.items()
+                n: template.address
+                for n, template in bundle.templates.items()
                 if n.partition("/")[0] == root
             }
             if there
@@ -139,7 +141,7 @@ def plan(
         caller=f"arn:aws:iam::{ACCOUNT}:user/ada",
         commit="0123abcd4567",
         made=BEGAN,
-        roots=tuple(RootPlan(each, kind, Diff()) for each in roots),
+        roots=tuple(RootPlan(root, kind, Diff()) for root in roots),
         bucket=BUCKET,
     )
     return replace(made, **changes)
