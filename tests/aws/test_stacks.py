@@ -24,7 +24,7 @@ DESCRIBED = {
 }
 
 
-class Stubbed(Boto):
+class StubbedBoto(Boto):
     """`Boto` whose client of CloudFormation answers what a test says."""
 
     def __init__(self) -> None:
@@ -33,8 +33,8 @@ class Stubbed(Boto):
 
 
 @pytest.fixture
-def aws() -> Iterator[Stubbed]:
-    made = Stubbed()
+def stubbed() -> Iterator[StubbedBoto]:
+    made = StubbedBoto()
     with made.stub:
         yield made
         made.stub.assert_no_pending_responses()
@@ -58,12 +58,12 @@ def page(*names: str, token: str | None = None) -> dict[str, Any]:
     return answer | ({"NextToken": token} if token else {})
 
 
-def test_all_pages_of_a_change_set_are_read_with_equal_arguments(aws: Stubbed) -> None:
+def test_all_pages_of_a_change_set_are_read_with_equal_arguments(stubbed: StubbedBoto) -> None:
     asked = {"ChangeSetName": arn("one"), "IncludePropertyValues": True}
-    aws.stub.add_response("describe_change_set", page("A", "B", token="t1"), asked)
-    aws.stub.add_response("describe_change_set", page(token="t2"), {**asked, "NextToken": "t1"})
-    aws.stub.add_response("describe_change_set", page("C"), {**asked, "NextToken": "t2"})
-    change_set = aws.change_set(arn("one"), values=True)
+    stubbed.stub.add_response("describe_change_set", page("A", "B", token="t1"), asked)
+    stubbed.stub.add_response("describe_change_set", page(token="t2"), {**asked, "NextToken": "t1"})
+    stubbed.stub.add_response("describe_change_set", page("C"), {**asked, "NextToken": "t2"})
+    change_set = stubbed.change_set(arn("one"), values=True)
     assert change_set is not None
     assert [change["LogicalResourceId"] for change in change_set.changes] == ["A", "B", "C"]
     assert (change_set.status, change_set.execution, change_set.stack_name) == (
@@ -73,26 +73,26 @@ def test_all_pages_of_a_change_set_are_read_with_equal_arguments(aws: Stubbed) -
     )
 
 
-def test_hook_changes_are_ignored(aws: Stubbed) -> None:
+def test_hook_changes_are_ignored(stubbed: StubbedBoto) -> None:
     answer = page("A") | {"Changes": [{"Type": "Resource"}, api("A")]}
-    aws.stub.add_response(
+    stubbed.stub.add_response(
         "describe_change_set", answer, {"ChangeSetName": ANY, "IncludePropertyValues": False}
     )
-    change_set = aws.change_set(arn("one"), values=False)
+    change_set = stubbed.change_set(arn("one"), values=False)
     assert change_set is not None
     assert len(change_set.changes) == 1
 
 
-def test_deleted_change_set_is_none_and_no_error_to_delete(aws: Stubbed) -> None:
+def test_deleted_change_set_is_none_and_no_error_to_delete(stubbed: StubbedBoto) -> None:
     for operation in ("describe_change_set", "delete_change_set"):
-        aws.stub.add_client_error(
+        stubbed.stub.add_client_error(
             operation, "ChangeSetNotFound", "ChangeSet [one] does not exist", 404
         )
-    assert aws.change_set(arn("one"), values=False) is None
-    aws.delete_change_set(arn("one"))
+    assert stubbed.change_set(arn("one"), values=False) is None
+    stubbed.delete_change_set(arn("one"))
 
 
-def test_create_change_set_sends_only_given_arguments(aws: Stubbed) -> None:
+def test_create_change_set_sends_only_given_arguments(stubbed: StubbedBoto) -> None:
     sent = {
         "StackName": STACK,
         "ChangeSetName": "run-1",
@@ -110,24 +110,24 @@ def test_create_change_set_sends_only_given_arguments(aws: Stubbed) -> None:
         "RoleARN": "arn:aws:iam::1:role/deploy",
         "DeploymentMode": "REVERT_DRIFT",
     }
-    aws.stub.add_response("create_change_set", {"Id": arn("run-1"), "StackId": ARN}, sent)
+    stubbed.stub.add_response("create_change_set", {"Id": arn("run-1"), "StackId": ARN}, sent)
     request = ChangeSetRequest(
         STACK, "run-1", "UPDATE", "token",
         url="https://bucket/template", parameters={"A": "1"}, kept=("B",), tags={"b": "2", "a": "1"},
         description="d" * 2000, revert_drift=True, role="arn:aws:iam::1:role/deploy",
     )  # fmt: skip
-    assert aws.create_change_set(request) == arn("run-1")
+    assert stubbed.create_change_set(request) == arn("run-1")
 
 
-def test_change_sets_resources_and_stacks_are_read_by_pages(aws: Stubbed) -> None:
+def test_change_sets_resources_and_stacks_are_read_by_pages(stubbed: StubbedBoto) -> None:
     summary = {"ChangeSetId": arn("a"), "ChangeSetName": "a"}
-    aws.stub.add_response(
+    stubbed.stub.add_response(
         "list_change_sets", {"Summaries": [summary], "NextToken": "t"}, {"StackName": STACK}
     )
-    aws.stub.add_response(
+    stubbed.stub.add_response(
         "list_change_sets", {"Summaries": []}, {"StackName": STACK, "NextToken": "t"}
     )
-    assert aws.change_sets(STACK) == [(arn("a"), "a")]
+    assert stubbed.change_sets(STACK) == [(arn("a"), "a")]
     summary = {
         "ResourceType": "AWS::SNS::Topic",
         "LastUpdatedTimestamp": THEN,
@@ -142,22 +142,22 @@ def test_change_sets_resources_and_stacks_are_read_by_pages(aws: Stubbed) -> Non
         },
         {"StackResourceSummaries": [{**summary, "LogicalResourceId": "B"}]},
     ]
-    aws.stub.add_response("list_stack_resources", answers[0], {"StackName": STACK})
-    aws.stub.add_response(
+    stubbed.stub.add_response("list_stack_resources", answers[0], {"StackName": STACK})
+    stubbed.stub.add_response(
         "list_stack_resources", answers[1], {"StackName": STACK, "NextToken": "t"}
     )
-    assert [(item.logical_id, item.physical_id) for item in aws.resources(STACK)] == [
+    assert [(item.logical_id, item.physical_id) for item in stubbed.resources(STACK)] == [
         ("A", "a"),
         ("B", ""),
     ]
-    aws.stub.add_response("describe_stacks", {"Stacks": [DESCRIBED], "NextToken": "t"}, {})
-    aws.stub.add_response(
+    stubbed.stub.add_response("describe_stacks", {"Stacks": [DESCRIBED], "NextToken": "t"}, {})
+    stubbed.stub.add_response(
         "describe_stacks", {"Stacks": [DESCRIBED | {"StackName": "other"}]}, {"NextToken": "t"}
     )
-    assert [item.name for item in aws.stacks()] == [STACK, "other"]
+    assert [item.name for item in stubbed.stacks()] == [STACK, "other"]
 
 
-def test_stack_has_every_field_of_the_answer(aws: Stubbed) -> None:
+def test_stack_has_every_field_of_the_answer(stubbed: StubbedBoto) -> None:
     more = {
         "Parameters": [{"ParameterKey": "A", "ParameterValue": "****"}],
         "Outputs": [{"OutputKey": "O", "OutputValue": "o"}],
@@ -169,25 +169,29 @@ def test_stack_has_every_field_of_the_answer(aws: Stubbed) -> None:
         "RootId": ARN,
         "RoleARN": "arn:aws:iam::1:role/deploy-role",
     }
-    aws.stub.add_response("describe_stacks", {"Stacks": [DESCRIBED | more]}, {"StackName": STACK})
-    stack = aws.stack(STACK)
+    stubbed.stub.add_response(
+        "describe_stacks", {"Stacks": [DESCRIBED | more]}, {"StackName": STACK}
+    )
+    stack = stubbed.stack(STACK)
     assert stack is not None
     assert (stack.parameters, stack.outputs, stack.tags) == ({"A": "****"}, {"O": "o"}, {"t": "v"})
     assert (stack.updated, stack.protected, stack.change_set) == (THEN, True, arn("last"))
     assert (stack.parent_id, stack.role) == (ARN, "arn:aws:iam::1:role/deploy-role")
 
 
-def test_only_a_missing_stack_is_none(aws: Stubbed) -> None:
-    aws.stub.add_client_error(
+def test_only_a_missing_stack_is_none(stubbed: StubbedBoto) -> None:
+    stubbed.stub.add_client_error(
         "describe_stacks", "ValidationError", f"Stack with id {STACK} does not exist"
     )
-    assert aws.stack(STACK) is None
-    aws.stub.add_client_error("describe_stacks", "ValidationError", "1 validation error detected")
+    assert stubbed.stack(STACK) is None
+    stubbed.stub.add_client_error(
+        "describe_stacks", "ValidationError", "1 validation error detected"
+    )
     with pytest.raises(AwsError, match="1 validation error"):
-        aws.stack(STACK)
-    aws.stub.add_client_error("describe_stacks", "AccessDenied", "not authorized")
+        stubbed.stack(STACK)
+    stubbed.stub.add_client_error("describe_stacks", "AccessDenied", "not authorized")
     with pytest.raises(AwsError, match="not allowed: cloudformation:DescribeStacks"):
-        aws.stack(STACK)
+        stubbed.stack(STACK)
 
 
 def event(name: str, minute: int) -> dict[str, Any]:
@@ -197,7 +201,7 @@ def event(name: str, minute: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_events_are_read_back_to_the_given_one(aws: Stubbed) -> None:
+def test_events_are_read_back_to_the_given_one(stubbed: StubbedBoto) -> None:
     first = {"StackEvents": [event("e4", 34), event("e3", 33)], "NextToken": "t"}
     second = {"StackEvents": [event("e2", 32), event("e1", 31)]}
     for since, expected in (
@@ -205,104 +209,104 @@ def test_events_are_read_back_to_the_given_one(aws: Stubbed) -> None:
         (THEN.replace(minute=33), ["e3", "e4"]),
         (None, ["e1", "e2", "e3", "e4"]),
     ):
-        aws.stub.add_response("describe_stack_events", first, {"StackName": STACK})
+        stubbed.stub.add_response("describe_stack_events", first, {"StackName": STACK})
         if since != "e3":
-            aws.stub.add_response(
+            stubbed.stub.add_response(
                 "describe_stack_events", second, {"StackName": STACK, "NextToken": "t"}
             )
-        assert [event.id for event in aws.events(STACK, since)] == expected
-    aws.stub.add_response("describe_stack_events", first, {"StackName": STACK})
-    newest = aws.last_event(STACK)
+        assert [event.id for event in stubbed.events(STACK, since)] == expected
+    stubbed.stub.add_response("describe_stack_events", first, {"StackName": STACK})
+    newest = stubbed.last_event(STACK)
     assert newest is not None
     assert newest.id == "e4"
 
 
-def test_validation_errors_are_sentences(aws: Stubbed) -> None:
+def test_validation_errors_are_sentences(stubbed: StubbedBoto) -> None:
     asked = {"ChangeSetName": arn("one"), "Filters": {"FailedEvents": True}}
     failed = {
         "EventId": "1", "EventType": "VALIDATION_ERROR", "LogicalResourceId": "Bucket",
         "ResourceType": "AWS::S3::Bucket", "ValidationStatusReason": "It exists already.",
     }  # fmt: skip
     other = {"EventId": "2", "EventType": "STACK_EVENT"}
-    aws.stub.add_response(
+    stubbed.stub.add_response(
         "describe_events", {"OperationEvents": [other, failed], "NextToken": "t"}, asked
     )
     more = failed | {"ValidationPath": "/Resources/Bucket/Properties"}
-    aws.stub.add_response(
+    stubbed.stub.add_response(
         "describe_events", {"OperationEvents": [more]}, asked | {"NextToken": "t"}
     )
-    assert aws.validation_errors(arn("one")) == [
+    assert stubbed.validation_errors(arn("one")) == [
         "Bucket (AWS::S3::Bucket): It exists already",
         "Bucket (AWS::S3::Bucket): It exists already, at /Resources/Bucket/Properties",
     ]
 
 
-def test_validation_errors_are_none_without_permission(aws: Stubbed) -> None:
-    aws.stub.add_client_error(
+def test_validation_errors_are_none_without_permission(stubbed: StubbedBoto) -> None:
+    stubbed.stub.add_client_error(
         "describe_events",
         "AccessDenied",
         "not authorized to perform: cloudformation:DescribeEvents",
     )
-    assert aws.validation_errors(arn("one")) is None
-    aws.stub.add_client_error("describe_events", "ExpiredToken", "expired")
+    assert stubbed.validation_errors(arn("one")) is None
+    stubbed.stub.add_client_error("describe_events", "ExpiredToken", "expired")
     with pytest.raises(AwsError, match="expired"):
-        aws.validation_errors(arn("one"))
+        stubbed.validation_errors(arn("one"))
 
 
-def test_json_template_is_returned_as_text(aws: Stubbed) -> None:
+def test_json_template_is_returned_as_text(stubbed: StubbedBoto) -> None:
     asked = {"StackName": STACK, "TemplateStage": "Original"}
-    aws.stub.add_response("get_template", {"TemplateBody": "Resources: {}"}, asked)
-    assert aws.template(STACK) == "Resources: {}"
-    aws.stub.add_response("get_template", {"TemplateBody": '{"Resources": {}}'}, asked)
-    assert aws.template(STACK) == '{"Resources": {}}'
+    stubbed.stub.add_response("get_template", {"TemplateBody": "Resources: {}"}, asked)
+    assert stubbed.template(STACK) == "Resources: {}"
+    stubbed.stub.add_response("get_template", {"TemplateBody": '{"Resources": {}}'}, asked)
+    assert stubbed.template(STACK) == '{"Resources": {}}'
 
 
 @pytest.mark.parametrize(
     ("call", "operation", "sent"),
     [
-        (lambda aws: aws.execute_change_set(arn("a"), "t"), "execute_change_set",
+        (lambda stubbed: stubbed.execute_change_set(arn("a"), "t"), "execute_change_set",
          {"ChangeSetName": arn("a"), "ClientRequestToken": "t", "RetainExceptOnCreate": True}),
-        (lambda aws: aws.execute_change_set(arn("a"), "t", keep_failed=True), "execute_change_set",
+        (lambda stubbed: stubbed.execute_change_set(arn("a"), "t", keep_failed=True), "execute_change_set",
          {"ChangeSetName": arn("a"), "ClientRequestToken": "t", "DisableRollback": True}),
-        (lambda aws: aws.delete_stack(STACK, "t", ["A"]), "delete_stack",
+        (lambda stubbed: stubbed.delete_stack(STACK, "t", ["A"]), "delete_stack",
          {"StackName": STACK, "ClientRequestToken": "t", "RetainResources": ["A"]}),
-        (lambda aws: aws.cancel_update(STACK, "t"), "cancel_update_stack",
+        (lambda stubbed: stubbed.cancel_update(STACK, "t"), "cancel_update_stack",
          {"StackName": STACK, "ClientRequestToken": "t"}),
-        (lambda aws: aws.continue_rollback(STACK, "t", ["Child.A"]), "continue_update_rollback",
+        (lambda stubbed: stubbed.continue_rollback(STACK, "t", ["Child.A"]), "continue_update_rollback",
          {"StackName": STACK, "ClientRequestToken": "t", "ResourcesToSkip": ["Child.A"]}),
-        (lambda aws: aws.set_stack_policy(STACK, "{}"), "set_stack_policy",
+        (lambda stubbed: stubbed.set_stack_policy(STACK, "{}"), "set_stack_policy",
          {"StackName": STACK, "StackPolicyBody": "{}"}),
-        (lambda aws: aws.set_termination_protection(STACK, enabled=False), "update_termination_protection",
+        (lambda stubbed: stubbed.set_termination_protection(STACK, enabled=False), "update_termination_protection",
          {"StackName": STACK, "EnableTerminationProtection": False}),
     ],
     ids=["execute", "execute and keep", "delete", "cancel", "continue", "policy", "protection"],
 )  # fmt: skip
 def test_calls_that_change_a_stack_send_their_token(
-    aws: Stubbed, call: Any, operation: str, sent: Any
+    stubbed: StubbedBoto, call: Any, operation: str, sent: Any
 ) -> None:
-    aws.stub.add_response(operation, {}, sent)
-    call(aws)
+    stubbed.stub.add_response(operation, {}, sent)
+    call(stubbed)
 
 
 @pytest.mark.parametrize(("answer", "policy"), [({"StackPolicyBody": "{}"}, "{}"), ({}, None)])
-def test_stack_policy_is_read(aws: Stubbed, answer: Any, policy: str | None) -> None:
-    aws.stub.add_response("get_stack_policy", answer, {"StackName": STACK})
-    assert aws.stack_policy(STACK) == policy
+def test_stack_policy_is_read(stubbed: StubbedBoto, answer: Any, policy: str | None) -> None:
+    stubbed.stub.add_response("get_stack_policy", answer, {"StackName": STACK})
+    assert stubbed.stack_policy(STACK) == policy
 
 
-def test_drift_lists_each_property(aws: Stubbed) -> None:
-    aws.stub.add_response(
+def test_drift_lists_each_property(stubbed: StubbedBoto) -> None:
+    stubbed.stub.add_response(
         "detect_stack_drift", {"StackDriftDetectionId": "d"}, {"StackName": STACK}
     )
-    assert aws.detect_drift(STACK) == "d"
+    assert stubbed.detect_drift(STACK) == "d"
     status = {
         "StackId": ARN, "StackDriftDetectionId": "d", "DetectionStatus": "DETECTION_FAILED",
         "DetectionStatusReason": "why", "Timestamp": THEN,
     }  # fmt: skip
-    aws.stub.add_response(
+    stubbed.stub.add_response(
         "describe_stack_drift_detection_status", status, {"StackDriftDetectionId": "d"}
     )
-    assert aws.drift_detection("d") == ("DETECTION_FAILED", "why")
+    assert stubbed.drift_detection("d") == ("DETECTION_FAILED", "why")
     difference = {
         "PropertyPath": "/P",
         "ExpectedValue": "a",
@@ -317,9 +321,9 @@ def test_drift_lists_each_property(aws: Stubbed) -> None:
         {"StackResourceDrifts": [drift], "NextToken": "t"},
         {"StackResourceDrifts": []},
     ]
-    aws.stub.add_response("describe_stack_resource_drifts", answers[0], {"StackName": STACK})
-    aws.stub.add_response(
+    stubbed.stub.add_response("describe_stack_resource_drifts", answers[0], {"StackName": STACK})
+    stubbed.stub.add_response(
         "describe_stack_resource_drifts", answers[1], {"StackName": STACK, "NextToken": "t"}
     )
-    (drift,) = aws.drifts(STACK)
+    (drift,) = stubbed.drifts(STACK)
     assert (drift.status, drift.differences) == ("MODIFIED", (("/P", "a", "b", "NOT_EQUAL"),))

@@ -20,7 +20,7 @@ from stackwright.deploy.operation.apply import apply_plan
 from stackwright.emulator import Fault
 from tests.support.aws import REGION
 from tests.support.clock import WallClock
-from tests.support.emulator import emulated, nested, resources, topic
+from tests.support.emulator import clocked_account, nested, resources, topic
 from tests.support.processes import default_signals
 from tests.support.projects import RENDER_PY
 
@@ -39,7 +39,7 @@ def latency():
 
 @pytest.fixture
 def account(monkeypatch, latency):
-    with emulated(
+    with clocked_account(
         monkeypatch, clock=WallClock(), latency=lambda *key: latency.get(key, 0.0)
     ) as made:
         yield made
@@ -65,7 +65,7 @@ def app(title="a", **more):
 def deploy(account, texts, root="app", **rest):
     plan = account.plan(texts, root=root)
     return apply_plan(
-        plan, account.aws, token=f"t{account.time():.6f}", follower=account.following, **rest
+        plan, account.aws, token=f"t{account.time():.6f}", follower=account.follower, **rest
     )
 
 

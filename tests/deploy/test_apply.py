@@ -20,12 +20,12 @@ from stackwright.diff.model import Effect
 from stackwright.emulator import Fault, RequestFault
 from stackwright.plan.model import Certainty, Outcome
 from tests.support.aws import ACCOUNT
-from tests.support.emulator import change, emulated, nested, resources, topic
+from tests.support.emulator import change, clocked_account, nested, resources, topic
 
 
 @pytest.fixture
 def account(monkeypatch):
-    with emulated(monkeypatch) as made:
+    with clocked_account(monkeypatch) as made:
         yield made
 
 
@@ -45,13 +45,13 @@ def deploy(account, texts, **rest):
         plan,
         account.aws,
         token=f"token-{account.time.now:.0f}",
-        follower=account.following,
+        follower=account.follower,
         **rest,
     )
 
 
 def steps(account):
-    return [each for each in account.told if isinstance(each, ProgressStep)]
+    return [each for each in account.notices if isinstance(each, ProgressStep)]
 
 
 def test_everything_that_happens_is_told_once_and_in_order(account):
@@ -81,12 +81,12 @@ def test_nothing_is_told_later_than_a_second_after_it_happened(account):
             late.append(account.time.now - time.timestamp())
 
     plan = account.plan(tree())
-    apply_plan(plan, account.aws, token="t", follower=replace(account.following, on_progress=watch))
+    apply_plan(plan, account.aws, token="t", follower=replace(account.follower, on_progress=watch))
     assert max(late) <= 1.01
 
 
 def test_quick_steps_are_told_quickly(monkeypatch):
-    with emulated(monkeypatch, latency=lambda *_: 0.2) as account:
+    with clocked_account(monkeypatch, latency=lambda *_: 0.2) as account:
         chain = {f"T{n}": topic(DependsOn=f"T{n - 1}") for n in range(1, 9)}
         late = []
 
@@ -94,7 +94,7 @@ def test_quick_steps_are_told_quickly(monkeypatch):
             time = told.ended if isinstance(told, Outcome) else told.time
             late.append(account.time.now - time.timestamp())
 
-        how = replace(account.following, on_progress=watch)
+        how = replace(account.follower, on_progress=watch)
         assert apply_plan(
             account.plan({"app": resources(T0=topic(), **chain)}),
             account.aws,
@@ -106,7 +106,7 @@ def test_quick_steps_are_told_quickly(monkeypatch):
 
 def test_an_update_tells_only_of_itself(account):
     deploy(account, tree())
-    account.told.clear()
+    account.notices.clear()
     outcome = deploy(account, tree(c="new"))
     assert (outcome.status, outcome.ok) == ("UPDATE_COMPLETE", True)
     assert {each.address for each in steps(account) if not each.nested and not each.of_stack} == {
@@ -126,7 +126,7 @@ def test_the_first_cause_is_named_and_the_rollback_followed(account):
         return Location(f"templates/{stack}.yaml.j2", 3) if name == "C" else None
 
     outcome = apply_plan(
-        plan, account.aws, token="t", follower=replace(account.following, locate=locate)
+        plan, account.aws, token="t", follower=replace(account.follower, locate=locate)
     )
     assert (outcome.status, outcome.ok) == ("UPDATE_ROLLBACK_COMPLETE", False)
     cause = outcome.cause
@@ -168,7 +168,7 @@ def test_a_change_set_is_executed_once_although_the_answer_is_lost(account):
             "drop", service="cloudformation", action="ExecuteChangeSet", times=1, after=True
         )
     )
-    outcome = apply_plan(plan, account.aws, token="t", follower=account.following)
+    outcome = apply_plan(plan, account.aws, token="t", follower=account.follower)
     assert outcome.ok
     assert [each.status for each in steps(account) if each.of_stack and each.stack == "app"] == [
         "CREATE_IN_PROGRESS", "CREATE_COMPLETE",
@@ -188,7 +188,7 @@ def test_a_change_set_that_was_executed_already_is_followed(account):
             refused.code = "InvalidChangeSetStatus"
             raise refused
 
-    assert apply_plan(account.plan(tree()), Twice(), token="t", follower=account.following).ok
+    assert apply_plan(account.plan(tree()), Twice(), token="t", follower=account.follower).ok
 
 
 def test_nothing_is_begun_where_nobody_answers(account, monkeypatch):
@@ -197,17 +197,17 @@ def test_nothing_is_begun_where_nobody_answers(account, monkeypatch):
     account.engine.fault(RequestFault("drop", service="cloudformation", action="ExecuteChangeSet"))
     began = account.time.now
     with pytest.raises(AwsError, match="no answer to cloudformation:ExecuteChangeSet"):
-        apply_plan(plan, account.aws, token="t", follower=account.following)
+        apply_plan(plan, account.aws, token="t", follower=account.follower)
     assert account.time.now - began == pytest.approx(120, abs=2)
     account.engine.clear_faults()
-    assert apply_plan(plan, account.aws, token="t", follower=account.following).ok
+    assert apply_plan(plan, account.aws, token="t", follower=account.follower).ok
 
 
 def test_a_change_set_that_is_gone_is_said_to_be(account):
     plan = account.plan(tree())
     account.aws.delete_change_set(plan.change_set)
     with pytest.raises(DeployError, match="cannot be executed any more") as refused:
-        apply_plan(plan, account.aws, token="t", follower=account.following)
+        apply_plan(plan, account.aws, token="t", follower=account.follower)
     assert refused.value.problems[0].code == "SW825"
     with pytest.raises(ValueError, match="has no change set"):
         apply_plan(replace(plan, change_set=None), account.aws, token="t")
@@ -218,7 +218,7 @@ def test_throttling_is_absorbed(account, action, monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     plan = account.plan(tree())
     account.engine.fault(RequestFault("throttle", service="cloudformation", action=action, every=3))
-    outcome = apply_plan(plan, account.aws, token="t", follower=account.following)
+    outcome = apply_plan(plan, account.aws, token="t", follower=account.follower)
     assert outcome.ok
     finals = [
         each.address
@@ -234,16 +234,16 @@ def test_credentials_that_expire_leave_word_how_to_go_on(account):
         "expired", service="cloudformation", action="DescribeStackEvents", every=4
     )
     account.engine.fault(expired)
-    how = replace(account.following, watch="python render.py watch --env prod")
+    how = replace(account.follower, watch="python render.py watch --env prod")
     with pytest.raises(AwsError, match="the operation continues in CloudFormation") as lost:
         apply_plan(plan, account.aws, token="t", follower=how)
     problem = lost.value.problems[0]
     assert problem.code == "SW824"
     assert problem.hint.endswith("then attach again: python render.py watch --env prod")
     account.engine.clear_faults()
-    account.told.clear()
+    account.notices.clear()
     outcome = attach_to_operation(
-        account.aws.stack("news-app"), account.aws, "app", account.following
+        account.aws.stack("news-app"), account.aws, "app", account.follower
     )
     assert outcome.ok
     assert {each.address for each in steps(account)} >= {"app:A", "app/url-secrets/deep:C"}
@@ -256,9 +256,9 @@ def test_patience_ends(account, monkeypatch):
     account.engine.fault(RequestFault("error", service="cloudformation"))
     began = account.time.now
     with pytest.raises(AwsError, match="lost contact with"):
-        follow_operation(plan.stack_id, account.aws, "app", follower=account.following)
+        follow_operation(plan.stack_id, account.aws, "app", follower=account.follower)
     assert account.time.now - began == pytest.approx(900, abs=5)
-    assert len([each for each in account.told if isinstance(each, Notice)]) == 1
+    assert len([each for each in account.notices if isinstance(each, Notice)]) == 1
 
 
 def test_a_stack_that_is_deleted_meanwhile(account):
@@ -267,7 +267,7 @@ def test_a_stack_that_is_deleted_meanwhile(account):
     account.aws.delete_stack("news-app", "d")
     account.time.sleep(60)
     with pytest.raises(DeployError, match="cannot be executed"):
-        apply_plan(plan, account.aws, token="t", follower=account.following)
+        apply_plan(plan, account.aws, token="t", follower=account.follower)
 
 
 def test_attach_tells_of_the_operation_under_way_from_its_beginning(account):
@@ -275,9 +275,9 @@ def test_attach_tells_of_the_operation_under_way_from_its_beginning(account):
     plan = account.plan(tree(a="new", c="new"))
     account.aws.execute_change_set(plan.change_set, "elsewhere")
     account.time.sleep(1)
-    account.told.clear()
+    account.notices.clear()
     outcome = attach_to_operation(
-        account.aws.stack("news-app"), account.aws, "app", account.following
+        account.aws.stack("news-app"), account.aws, "app", account.follower
     )
     assert (outcome.status, outcome.ok) == ("UPDATE_COMPLETE", True)
     assert steps(account)[0].status == "UPDATE_IN_PROGRESS"
@@ -289,7 +289,7 @@ def test_attach_tells_of_the_operation_under_way_from_its_beginning(account):
 def test_attach_has_nothing_to_tell_of_a_stack_under_review(account):
     account.plan(tree())
     with pytest.raises(DeployError, match="has had no operation yet"):
-        attach_to_operation(account.aws.stack("news-app"), account.aws, "app", account.following)
+        attach_to_operation(account.aws.stack("news-app"), account.aws, "app", account.follower)
 
 
 def test_a_deletion_is_followed_to_its_end(account):
@@ -298,7 +298,7 @@ def test_a_deletion_is_followed_to_its_end(account):
     since = account.aws.last_event(stack.id)
     account.aws.delete_stack(stack.id, "d")
     outcome = follow_operation(
-        stack.id, account.aws, "app", since=since.id, follower=account.following
+        stack.id, account.aws, "app", since=since.id, follower=account.follower
     )
     assert (outcome.status, outcome.ok) == ("DELETE_COMPLETE", True)
 
@@ -349,7 +349,7 @@ def test_what_the_plan_says_is_let_through_and_guarded_again(account):
     assert deploy(account, bucketed(), protect=True).ok
     replaced = change("AWS::S3::Bucket", "Bucket", Effect.REPLACE, "app/storage")
     plan = account.plan(bucketed("news-two"), [replaced])
-    assert apply_plan(plan, account.aws, token="t", follower=account.following, protect=True).ok
+    assert apply_plan(plan, account.aws, token="t", follower=account.follower, protect=True).ok
     assert denied(account, nested_id(account)) == ["LogicalResourceId/Bucket"]
 
 
@@ -360,7 +360,7 @@ def test_what_is_said_not_to_happen_is_not_let_through(account):
         certainty=Certainty.SPURIOUS,
     )
     plan = account.plan(bucketed("news-two"), [spurious])
-    refused = apply_plan(plan, account.aws, token="t", follower=account.following, protect=True)
+    refused = apply_plan(plan, account.aws, token="t", follower=account.follower, protect=True)
     assert (refused.status, refused.cause.address) == (
         "UPDATE_ROLLBACK_COMPLETE",
         "app/storage:Bucket",
@@ -389,7 +389,7 @@ def test_one_of_a_name_is_let_through_and_the_others_are_not(account, names):
     )
     plan = account.plan(twice("news-three", "news-four"), [real, spurious])
     refused = apply_plan(
-        plan, account.aws, token="t", follower=account.following, protect=True, allowed=names
+        plan, account.aws, token="t", follower=account.follower, protect=True, allowed=names
     )
     assert (refused.status, refused.cause.address) == (
         "UPDATE_ROLLBACK_COMPLETE",
@@ -407,8 +407,8 @@ def test_what_fails_at_first_is_not_protected_and_can_be_deleted(account):
 def test_guards_that_cannot_be_set_after_all_is_done_are_told_of(account):
     plan = account.plan(bucketed())
     account.engine.fault(RequestFault("expired", service="cloudformation", action="SetStackPolicy"))
-    assert apply_plan(plan, account.aws, token="t", follower=account.following, protect=True).ok
-    assert next(each.text for each in account.told if isinstance(each, Notice)).startswith(
+    assert apply_plan(plan, account.aws, token="t", follower=account.follower, protect=True).ok
+    assert next(each.text for each in account.notices if isinstance(each, Notice)).startswith(
         "cannot set the stack policy and"
     )
 
@@ -416,7 +416,7 @@ def test_guards_that_cannot_be_set_after_all_is_done_are_told_of(account):
 def test_how_it_ended_is_told_before_the_stack_is_guarded(account):
     seen = []
     how = replace(
-        account.following,
+        account.follower,
         on_progress=lambda told: isinstance(told, Outcome) and seen.append(guards()),
     )
 
@@ -493,7 +493,7 @@ def test_functions_are_held_while_services_change(account, declared, before, aft
     assert deploy(account, scaled(reserved=declared)).ok
     functions = Functions(account.aws, {"scaler": before})
     plan = account.plan(scaled("b", declared), [SERVICE])
-    assert apply_plan(plan, functions, token="t", follower=account.following).ok
+    assert apply_plan(plan, functions, token="t", follower=account.follower).ok
     assert functions.history == after
 
 
@@ -503,7 +503,7 @@ def test_functions_run_on_where_no_service_changes(account):
     for changes, hold in (([], True), ([SERVICE], False)):
         plan = account.plan(scaled(f"b{hold}"), changes)
         assert apply_plan(
-            plan, functions, token=f"t{hold}", follower=account.following, pause=hold
+            plan, functions, token=f"t{hold}", follower=account.follower, pause=hold
         ).ok
     assert functions.history == []
 
@@ -513,7 +513,7 @@ def test_functions_are_released_whatever_happens(account):
     functions = Functions(account.aws, {"scaler": 2})
     account.engine.fault(Fault("no room", operation="update", logical_id="A"))
     plan = account.plan(scaled("b"), [SERVICE])
-    assert not apply_plan(plan, functions, token="1", follower=account.following).ok
+    assert not apply_plan(plan, functions, token="1", follower=account.follower).ok
     assert functions.history == [0, 2]
 
     def interrupted(_told):
@@ -521,7 +521,7 @@ def test_functions_are_released_whatever_happens(account):
 
     plan = account.plan(scaled("c"), [SERVICE])
     how = replace(
-        account.following,
+        account.follower,
         on_progress=lambda told: isinstance(told, ProgressStep) and interrupted(told),
     )
     with pytest.raises(KeyboardInterrupt):
@@ -549,7 +549,7 @@ def test_an_interruption_while_functions_are_being_held_releases_them(account):
     functions = Interrupted(account.aws, {"scaler": 2, "second": 2})
     with pytest.raises(KeyboardInterrupt):
         apply_plan(
-            account.plan(two("b"), [SERVICE]), functions, token="t", follower=account.following
+            account.plan(two("b"), [SERVICE]), functions, token="t", follower=account.follower
         )
     assert functions.history == [0, 2]
 
@@ -565,11 +565,11 @@ def test_one_function_that_cannot_be_released_does_not_keep_the_others(account):
 
     functions = Refusing(account.aws, {"scaler": None, "second": 1})
     assert apply_plan(
-        account.plan(two("b"), [SERVICE]), functions, token="t", follower=account.following
+        account.plan(two("b"), [SERVICE]), functions, token="t", follower=account.follower
     ).ok
     assert functions.reserved == {"scaler": 0, "second": 1}
     assert any(
-        "may still be paused" in each.text for each in account.told if isinstance(each, Notice)
+        "may still be paused" in each.text for each in account.notices if isinstance(each, Notice)
     )
 
 
@@ -583,9 +583,9 @@ def test_what_a_killed_deployment_held_is_released_by_the_next(account):
     resume_paused("news-app", templates, functions)
     assert functions.history == []
     account.time.sleep(60)
-    resume_paused("news-app", templates, functions, account.told.append)
+    resume_paused("news-app", templates, functions, account.notices.append)
     assert functions.history == [3]
-    assert account.told[-1] == Notice("resumed scaler")
+    assert account.notices[-1] == Notice("resumed scaler")
     resume_paused("news-app", templates, functions)
     assert functions.history == [3]
     resume_paused("news-app", {"app": templates["app"]}, functions)
@@ -608,7 +608,7 @@ def test_how_it_ended_is_told_before_functions_run_again(account):
     assert deploy(account, scaled()).ok
     functions, seen = Functions(account.aws, {"scaler": 3}), []
     how = replace(
-        account.following,
+        account.follower,
         on_progress=lambda told: isinstance(told, Outcome) and seen.append(functions.history[:]),
     )
     assert apply_plan(account.plan(scaled("b"), [SERVICE]), functions, token="t", follower=how).ok
@@ -625,8 +625,8 @@ def test_a_function_that_cannot_be_held_does_not_stop_a_deployment(account):
 
     functions.reserved_concurrency = refuse
     plan = account.plan(scaled("b"), [SERVICE])
-    assert apply_plan(plan, functions, token="t", follower=account.following).ok
-    assert [each.text for each in account.told if isinstance(each, Notice)] == [
+    assert apply_plan(plan, functions, token="t", follower=account.follower).ok
+    assert [each.text for each in account.notices if isinstance(each, Notice)] == [
         "not every function can be paused: not allowed: lambda:GetFunctionConcurrency"
     ]
 
@@ -638,7 +638,7 @@ def test_an_update_that_was_cancelled_failed_of_nothing_else(account):
     account.time.sleep(1)
     account.aws.cancel_update("news-app", "c")
     outcome = attach_to_operation(
-        account.aws.stack("news-app"), account.aws, "app", account.following
+        account.aws.stack("news-app"), account.aws, "app", account.follower
     )
     assert (outcome.status, outcome.ok) == ("UPDATE_ROLLBACK_COMPLETE", False)
     assert (outcome.cause.address, outcome.cause.reason) == ("app", "User Initiated")
@@ -649,6 +649,6 @@ def test_a_deletion_that_is_under_way_is_followed_to_its_end(account):
     account.aws.delete_stack("news-app", "somebody's")
     account.time.sleep(1)
     outcome = delete_stack(
-        account.aws.stack("news-app"), account.aws, "app", token="t", follower=account.following
+        account.aws.stack("news-app"), account.aws, "app", token="t", follower=account.follower
     )
     assert (outcome.status, outcome.ok) == ("DELETE_COMPLETE", True)

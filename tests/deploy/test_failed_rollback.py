@@ -16,7 +16,7 @@ from stackwright.deploy.operation.apply import apply_plan
 from stackwright.deploy.recover import continue_rollback, find_recovery
 from stackwright.emulator import Fault
 from tests.support.clock import Clock
-from tests.support.emulator import Account, emulated, nested, resources, topic
+from tests.support.emulator import ClockedAccount, clocked_account, nested, resources, topic
 from tests.support.planning import FakeStacks
 
 ROOT = "arn:aws:cloudformation:us-east-2:123456789012:stack/news-app/1"
@@ -79,7 +79,7 @@ def test_first_cause_is_the_earliest_failure_though_read_last() -> None:
 
 
 @pytest.fixture
-def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[ClockedAccount]:
     """A root whose update failed, and whose nested stack ``Data`` could not be rolled back."""
 
     def texts(name: str) -> dict[str, Any]:
@@ -89,14 +89,14 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
             "app/data": resources(Group=topic(name), Other=topic(name)),
         }
 
-    with emulated(monkeypatch) as account:
+    with clocked_account(monkeypatch) as account:
         assert apply_plan(
-            account.plan(texts("one")), account.aws, token="t", follower=account.following
+            account.plan(texts("one")), account.aws, token="t", follower=account.follower
         ).ok
         account.engine.fault(Fault("boom", operation="update", logical_id="Topic"))
         account.engine.fault(Fault("cannot go back", operation="update", logical_id="Group", nth=2))
         outcome = apply_plan(
-            account.plan(texts("two")), account.aws, token="t", follower=account.following
+            account.plan(texts("two")), account.aws, token="t", follower=account.follower
         )
         assert outcome.status == "UPDATE_ROLLBACK_FAILED"
         assert outcome.cause is not None
@@ -105,21 +105,23 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 
 
 @pytest.mark.parametrize("skip", ["app/data:Group", "Group"])
-def test_resource_of_nested_stack_is_skipped_by_that_stacks_name(stuck: Account, skip: str) -> None:
+def test_resource_of_nested_stack_is_skipped_by_that_stacks_name(
+    stuck: ClockedAccount, skip: str
+) -> None:
     stack = stuck.aws.stack("news-app")
     assert stack is not None
     state = find_recovery("app", stack, stuck.aws)
     calls = {failed.address: failed.call for failed in state.failed}
     child = stuck.aws.resources("news-app")[0].physical_id.split("/")[1]
     assert calls["app/data:Group"] == f"{child}.Group"
-    outcome = continue_rollback(state, stuck.aws, token="t", skip=[skip], follower=stuck.following)
+    outcome = continue_rollback(state, stuck.aws, token="t", skip=[skip], follower=stuck.follower)
     assert (outcome.status, outcome.ok) == ("UPDATE_ROLLBACK_COMPLETE", True)
     touched = {event.logical_id for event in outcome.events if event.status == "UPDATE_IN_PROGRESS"}
     assert "Group" not in touched
 
 
 @pytest.mark.parametrize("name", ["Data.Group", "Group", "{child}.Other", "{child}.Missing"])
-def test_resource_that_cannot_be_skipped_is_refused(stuck: Account, name: str) -> None:
+def test_resource_that_cannot_be_skipped_is_refused(stuck: ClockedAccount, name: str) -> None:
     child = stuck.aws.resources("news-app")[0].physical_id.split("/")[1]
     with pytest.raises(AwsError, match="only resources in a FAILED state can be skipped"):
         stuck.aws.continue_rollback("news-app", "t", [name.format(child=child)])

@@ -26,5 +26,5 @@ def is_refused(found: Stack) -> bool:
 @pytest.mark.parametrize("status", NAMES)
 def test_every_refused_stack_has_a_recovery(status: str) -> None:
     found = stack(status)
-    recovery = find_recovery("app", found, FakeStacks(found=found)).recovery
+    recovery = find_recovery("app", found, FakeStacks(existing=found)).recovery
     assert (recovery not in (Recovery.NOTHING, Recovery.DISCARD)) == is_refused(found)

@@ -14,7 +14,7 @@ from stackwright.deploy.operation.apply import apply_plan
 from stackwright.deploy.operation.progress import Notice, ProgressStep, RolloutProgress
 from stackwright.deploy.operation.rollouts import RolloutWatcher
 from tests.support.aws import ACCOUNT, REGION
-from tests.support.emulator import emulated, resources
+from tests.support.emulator import clocked_account, resources
 
 ARN = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/cluster/web"
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -254,18 +254,20 @@ def service(image, breaker=True):
 
 def test_a_rollout_and_one_that_fails(monkeypatch):
     table = {("AWS::ECS::Task", "start"): 10.0, ("AWS::ECS::Task", "fail"): 5.0}
-    with emulated(monkeypatch, mirror=True, latency=lambda *key: table.get(key, 2.0)) as account:
+    with clocked_account(
+        monkeypatch, mirror=True, latency=lambda *key: table.get(key, 2.0)
+    ) as account:
         plan = account.plan(service("docker.io/library/web:1"))
-        assert apply_plan(plan, account.aws, token="1", follower=account.following).ok
-        told = [each for each in account.told if isinstance(each, RolloutProgress)]
+        assert apply_plan(plan, account.aws, token="1", follower=account.follower).ok
+        told = [each for each in account.notices if isinstance(each, RolloutProgress)]
         assert list(dict.fromkeys((each.running, each.pending) for each in told)) == [
             (0, 2),
             (2, 0),
         ]
 
-        account.told.clear()
+        account.notices.clear()
         plan = account.plan(service(f"{HOST}/web:nothing"))
-        how = replace(account.following, repeat_limit=100)
+        how = replace(account.follower, repeat_limit=100)
         outcome = apply_plan(plan, account.aws, token="2", follower=how)
         assert outcome.status == "UPDATE_ROLLBACK_COMPLETE"
         assert outcome.cause.address == "app:Service"
@@ -275,18 +277,20 @@ def test_a_rollout_and_one_that_fails(monkeypatch):
             in details
         )
         assert "deployment failed: tasks failed to start." in details
-        assert any(each.failed for each in account.told if isinstance(each, RolloutProgress))
+        assert any(each.failed for each in account.notices if isinstance(each, RolloutProgress))
 
 
 def test_a_rollout_that_would_go_on_for_hours_is_given_up(monkeypatch):
     table = {("AWS::ECS::Task", "start"): 10.0, ("AWS::ECS::Task", "fail"): 5.0}
     table["AWS::ECS::Service", "stabilize"] = 10_800.0
-    with emulated(monkeypatch, mirror=True, latency=lambda *key: table.get(key, 2.0)) as account:
+    with clocked_account(
+        monkeypatch, mirror=True, latency=lambda *key: table.get(key, 2.0)
+    ) as account:
         plan = account.plan(service("docker.io/library/web:1", breaker=False))
-        assert apply_plan(plan, account.aws, token="1", follower=account.following).ok
+        assert apply_plan(plan, account.aws, token="1", follower=account.follower).ok
         began = account.time.now
         plan = account.plan(service(f"{HOST}/web:nothing", breaker=False))
-        outcome = apply_plan(plan, account.aws, token="2", follower=account.following)
+        outcome = apply_plan(plan, account.aws, token="2", follower=account.follower)
         assert outcome.status == "UPDATE_ROLLBACK_COMPLETE"
         assert account.time.now - began < 600
         assert "stopped after 6 tasks had failed the same way" in outcome.cause.details

@@ -13,7 +13,7 @@ from stackwright.aws import Boto
 from stackwright.core.model import S3Folder
 from stackwright.plan import desired_state, live_stack, plan
 from tests.support.aws import ACCOUNT, REGION
-from tests.support.planning import Account, emulated_account
+from tests.support.planning import PlanningAccount, planning_account
 from tests.support.projects import Project
 
 FILES = {
@@ -61,8 +61,8 @@ Resources:
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    with emulated_account() as result:
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[PlanningAccount]:
+    with planning_account() as result:
         monkeypatch.setenv("AWS_ENDPOINT_URL", result.server.url)
         yield result
 
@@ -88,7 +88,9 @@ def deploy(project: Project) -> None:
             aws.execute_change_set(made.change_set, "t")
 
 
-def test_missing_stacks_add_everything(project: Callable[..., Project], aws: Account) -> None:
+def test_missing_stacks_add_everything(
+    project: Callable[..., Project], account: PlanningAccount
+) -> None:
     result = project(FILES).invoke(
         "diff", "--env", "dev", "--against", "deployed", "--detailed-exitcode"
     )
@@ -96,16 +98,18 @@ def test_missing_stacks_add_everything(project: Callable[..., Project], aws: Acc
     assert "Plan: 4 to add" in result.stdout
 
 
-def test_deployed_build_has_no_changes(project: Callable[..., Project], aws: Account) -> None:
+def test_deployed_build_has_no_changes(
+    project: Callable[..., Project], account: PlanningAccount
+) -> None:
     made = project(FILES)
     deploy(made)
     result = made.invoke("diff", "--env", "dev", "--against", "deployed", "--detailed-exitcode")
     assert (result.exit_code, result.stdout) == (0, "No changes.\n")
-    assert aws.aws.change_sets("news-dev-app") == []
+    assert account.aws.change_sets("news-dev-app") == []
 
 
 def test_changes_of_nested_stacks_and_images_are_listed(
-    project: Callable[..., Project], aws: Account
+    project: Callable[..., Project], account: PlanningAccount
 ) -> None:
     made = project(FILES)
     deploy(made)
@@ -135,7 +139,7 @@ def test_changes_of_nested_stacks_and_images_are_listed(
 
 
 def test_deployed_template_with_macros_is_an_error(
-    project: Callable[..., Project], aws: Account
+    project: Callable[..., Project], account: PlanningAccount
 ) -> None:
     made = project(FILES)
     deploy(made)

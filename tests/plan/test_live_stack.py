@@ -17,32 +17,32 @@ from tests.support.aws import ACCOUNT, REGION
 from tests.support.planning import (
     ARN,
     STACK,
-    Account,
     FakeStacks,
+    PlanningAccount,
     stack,
     target,
 )
 
 
-def read(aws: Account) -> LiveStack:
-    found = aws.live()
+def read(account: PlanningAccount) -> LiveStack:
+    found = account.live()
     assert found is not None
     return found
 
 
-def test_tree_is_read_on_first_use(aws: Account) -> None:
-    aws.deploy()
-    aws.aws.calls.clear()
-    found = read(aws)
-    assert dict(aws.aws.calls) == {"describe_stacks": 1}
+def test_tree_is_read_on_first_use(account: PlanningAccount) -> None:
+    account.deploy()
+    account.aws.calls.clear()
+    found = read(account)
+    assert dict(account.aws.calls) == {"describe_stacks": 1}
     assert found.stack.outputs["GroupId"].startswith("sg-")
     assert [each.name for each in found.walk()] == ["app", "app/network", "app/web"]
-    assert aws.aws.calls["get_template"] == 3
-    assert aws.aws.calls["describe_stacks"] == 3
+    assert account.aws.calls["get_template"] == 3
+    assert account.aws.calls["describe_stacks"] == 3
     assert found.nested["Network"].resources["Group"].physical_id == found.stack.outputs["GroupId"]
     assert "GroupDescription: web" in found.nested["Network"].template
     assert found.nested["Web"].stack.parent_id == found.stack.id
-    assert aws.aws.calls["get_template"] == 3
+    assert account.aws.calls["get_template"] == 3
 
 
 def test_tree_is_read_once_by_many_threads() -> None:
@@ -67,18 +67,18 @@ def test_tree_is_read_once_by_many_threads() -> None:
     assert aws.calls == 1
 
 
-def test_missing_stack_is_none(aws: Account) -> None:
-    assert aws.live() is None
-    made = aws.preview(target())
-    assert aws.live() is None
-    aws.execute(made)
-    assert read(aws).stack.status == "CREATE_COMPLETE"
-    aws.aws.delete_stack(STACK, "token")
-    assert aws.live() is None
-    assert live_stack.read_stack(str(made.stack_id), aws.aws) is None
+def test_missing_stack_is_none(account: PlanningAccount) -> None:
+    assert account.live() is None
+    made = account.preview(target())
+    assert account.live() is None
+    account.execute(made)
+    assert read(account).stack.status == "CREATE_COMPLETE"
+    account.aws.delete_stack(STACK, "token")
+    assert account.live() is None
+    assert live_stack.read_stack(str(made.stack_id), account.aws) is None
 
 
-def test_nested_stacks_are_read_below_their_parents(aws: Account) -> None:
+def test_nested_stacks_are_read_below_their_parents(account: PlanningAccount) -> None:
     leaf = "Resources: {Topic: {Type: AWS::SNS::Topic}}\n"
     middle = "Resources: {Inner: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: app/middle/inner}}}\n"
     app = "Resources: {Middle: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: app/middle}}}\n"
@@ -92,8 +92,8 @@ def test_nested_stacks_are_read_below_their_parents(aws: Account) -> None:
     texts = dict(wanted.templates)
     texts["app/middle"] = texts["app/middle"].replace("INNER", wanted.urls["app/middle/inner"])
     wanted = target(texts | {"app": texts["app"].replace("MIDDLE", "app/middle")})
-    aws.execute(aws.preview(wanted))
-    found = read(aws)
+    account.execute(account.preview(wanted))
+    found = read(account)
     assert [each.name for each in found.walk()] == ["app", "app/middle", "app/middle/inner"]
     assert set(found.nested["Middle"].nested["Inner"].resources) == {"Topic"}
 
@@ -111,9 +111,9 @@ def test_deleted_resources_are_left_out() -> None:
     assert found.nested == {}
 
 
-def test_live_stack_converts_to_a_prediction_side(aws: Account) -> None:
-    aws.deploy(parameters={"Password": "hunter2", "Level": "debug"})
-    side = read(aws).as_cfn()
+def test_live_stack_converts_to_a_prediction_side(account: PlanningAccount) -> None:
+    account.deploy(parameters={"Password": "hunter2", "Level": "debug"})
+    side = read(account).as_cfn()
     assert side.parameters["Level"] == "debug"
     assert isinstance(side.parameters["Password"], Unknown)
     assert (side.pseudo.stack_name, side.pseudo.region, side.pseudo.account_id) == (

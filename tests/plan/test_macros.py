@@ -15,7 +15,7 @@ from stackwright.plan.model import DesiredStack, RootAction, RootPlan
 from stackwright.plan.plan_file import read_plan, save_plan
 from stackwright.releases.release import begin_release
 from tests.support.aws import ACCOUNT, create_bucket
-from tests.support.planning import emulated_account, stack, whole
+from tests.support.planning import planning_account, stack, whole
 
 MACRO = """
 Transform: AWS::Serverless-2016-10-31
@@ -66,7 +66,7 @@ def test_saved_plan_holds_no_noecho_value(declared: str, monkeypatch: pytest.Mon
     made = whole(RootPlan(replace(TARGET, templates={"app": body}), RootAction.UPDATE, Diff()))
     assert "hunter2" not in save_plan(made)
     assert read_plan(save_plan(made)).roots[0].desired.templates == {"app": body}
-    with emulated_account() as found:
+    with planning_account() as found:
         monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
         create_bucket("releases")
         release = begin_release(

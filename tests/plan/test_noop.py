@@ -15,7 +15,7 @@ from stackwright.plan.live_stack import LiveStack
 from stackwright.plan.model import DesiredStack, RootAction
 from tests.support.planning import (
     FILES,
-    Account,
+    PlanningAccount,
     changed,
     stack,
     target,
@@ -25,10 +25,10 @@ from tests.support.planning import (
 PLAIN = {name: text.replace(", NoEcho: true", "") for name, text in FILES.items()}
 
 
-def test_noop_takes_one_call_for_a_known_stack(aws: Account) -> None:
-    aws.deploy(PLAIN)
-    found = aws.live()
-    aws.aws.calls.clear()
+def test_noop_takes_one_call_for_a_known_stack(account: PlanningAccount) -> None:
+    account.deploy(PLAIN)
+    found = account.live()
+    account.aws.calls.clear()
     made = noop.plan_noop(target(PLAIN), found)
     assert made is not None
     assert (made.kind, made.changes, made.change_set, made.changes_anything) == (
@@ -37,22 +37,23 @@ def test_noop_takes_one_call_for_a_known_stack(aws: Account) -> None:
         None,
         False,
     )
-    assert dict(aws.aws.calls) == {"get_template": 1}
-    assert find_stale_reason(made, aws.live(), aws.aws) is None
+    assert dict(account.aws.calls) == {"get_template": 1}
+    assert find_stale_reason(made, account.live(), account.aws) is None
 
 
 def test_missing_stack_needs_a_change_set() -> None:
     assert noop.plan_noop(target(PLAIN), None) is None
 
 
-def test_json_templates_are_compared_by_content(aws: Account) -> None:
+def test_json_templates_are_compared_by_content(account: PlanningAccount) -> None:
     spaced = {"app": '{"Resources":   {"Topic": {"Type": "AWS::SNS::Topic"}}}'}
-    aws.deploy(spaced)
+    account.deploy(spaced)
     assert (
-        noop.plan_noop(target({"app": spaced["app"].replace("   ", " ")}), aws.live()) is not None
+        noop.plan_noop(target({"app": spaced["app"].replace("   ", " ")}), account.live())
+        is not None
     )
     assert (
-        noop.plan_noop(target({"app": spaced["app"].replace("Topic", "Other", 1)}), aws.live())
+        noop.plan_noop(target({"app": spaced["app"].replace("Topic", "Other", 1)}), account.live())
         is None
     )
 
@@ -169,9 +170,9 @@ def test_nested_template_without_hash_in_its_name_needs_a_change_set() -> None:
     assert noop.plan_noop(altered, live) is None
 
 
-def test_noop_plan_equals_that_of_an_empty_change_set(aws: Account) -> None:
-    aws.deploy(PLAIN)
-    told, read = aws.preview(target(PLAIN)), noop.plan_noop(target(PLAIN), aws.live())
+def test_noop_plan_equals_that_of_an_empty_change_set(account: PlanningAccount) -> None:
+    account.deploy(PLAIN)
+    told, read = account.preview(target(PLAIN)), noop.plan_noop(target(PLAIN), account.live())
     assert read is not None
     assert (read.kind, read.stack_id, read.live) == (told.kind, told.stack_id, told.live)
     assert whole(read).empty

@@ -38,9 +38,9 @@ from tests.support.planning import (
     ARN,
     BEGAN,
     STACK,
-    Account,
-    Counting,
+    CountingBoto,
     FakeStacks,
+    PlanningAccount,
     arn,
     change_set,
     changed,
@@ -70,8 +70,10 @@ def short(found: RootPlan) -> dict[str, tuple[str, str, str]]:
 # --------------------------------------------------------------------------------------------------
 
 
-def test_first_deployment_adds_everything_and_discarding_leaves_nothing(aws: Account) -> None:
-    found = aws.preview(target())
+def test_first_deployment_adds_everything_and_discarding_leaves_nothing(
+    account: PlanningAccount,
+) -> None:
+    found = account.preview(target())
     assert (found.kind, found.made_stack, found.live) == (RootAction.CREATE, True, {})
     assert short(found) == {
         f"app/{address}": ("add", "both", "certain")
@@ -86,24 +88,24 @@ def test_first_deployment_adds_everything_and_discarding_leaves_nothing(aws: Acc
     }
     assert found.changes[0].stateful
     assert found.notes == ()
-    made = aws.aws.stack(STACK)
+    made = account.aws.stack(STACK)
     assert made is not None
     assert (made.status, made.id) == ("REVIEW_IN_PROGRESS", found.stack_id)
-    plan.discard_change_sets(found, aws.aws)
-    assert aws.aws.stacks() == []
-    plan.discard_change_sets(found, aws.aws)
+    plan.discard_change_sets(found, account.aws)
+    assert account.aws.stacks() == []
+    plan.discard_change_sets(found, account.aws)
 
 
-def test_planned_change_set_can_be_executed(aws: Account) -> None:
-    assert aws.execute(aws.preview(target())) == "CREATE_COMPLETE"
-    again = aws.preview(target(changed(("app/web", "sha256:1111", "sha256:2222"))))
+def test_planned_change_set_can_be_executed(account: PlanningAccount) -> None:
+    assert account.execute(account.preview(target())) == "CREATE_COMPLETE"
+    again = account.preview(target(changed(("app/web", "sha256:1111", "sha256:2222"))))
     assert again.change_set
-    assert aws.execute(again) == "UPDATE_COMPLETE"
+    assert account.execute(again) == "UPDATE_COMPLETE"
 
 
-def test_update_lists_changes_by_address(aws: Account) -> None:
-    aws.deploy()
-    found = aws.preview(target(parameters={"Level": "debug"}))
+def test_update_lists_changes_by_address(account: PlanningAccount) -> None:
+    account.deploy()
+    found = account.preview(target(parameters={"Level": "debug"}))
     assert short(found) == {"app/web:Task": ("replace", "both", "certain")}
     (change,) = found.changes
     assert (change.action, change.replacement, change.policy_action) == (
@@ -116,40 +118,42 @@ def test_update_lists_changes_by_address(aws: Account) -> None:
     assert leaf.path == 'ContainerDefinitions["web"].Environment["LEVEL"].Value'
     assert (leaf.before, leaf.after, leaf.replaces) == ("info", "debug", "yes")
     assert (found.kind, found.notes, found.diff.losses) == (RootAction.UPDATE, (), ())
-    plan.discard_change_sets(found, aws.aws)
-    assert aws.aws.change_sets(STACK) == []
-    assert aws.aws.stack(STACK) is not None
+    plan.discard_change_sets(found, account.aws)
+    assert account.aws.change_sets(STACK) == []
+    assert account.aws.stack(STACK) is not None
 
 
-def test_noop_leaves_no_change_set_and_reads_no_tree(aws: Account) -> None:
-    aws.deploy()
-    aws.upload(target())
-    aws.aws.calls.clear()
-    found = plan.preview_root(target(), aws.live(), aws.aws, run="run", description="by tester")
+def test_noop_leaves_no_change_set_and_reads_no_tree(account: PlanningAccount) -> None:
+    account.deploy()
+    account.upload(target())
+    account.aws.calls.clear()
+    found = plan.preview_root(
+        target(), account.live(), account.aws, run="run", description="by tester"
+    )
     assert (found.kind, found.changes, found.change_set, found.changes_anything) == (
         RootAction.NOTHING,
         (),
         None,
         False,
     )
-    assert dict(aws.aws.calls) == {
+    assert dict(account.aws.calls) == {
         "describe_stacks": 1, "create_change_set": 1, "describe_change_set": 1, "delete_change_set": 1,
     }  # fmt: skip
-    assert aws.aws.change_sets(STACK) == []
+    assert account.aws.change_sets(STACK) == []
 
 
-def test_changed_output_alone_is_a_change(aws: Account) -> None:
-    aws.deploy()
+def test_changed_output_alone_is_a_change(account: PlanningAccount) -> None:
+    account.deploy()
     more = "Outputs:\n  Level: {Value: !Ref Level}"
-    found = aws.preview(target(changed(("app", "Outputs:", more))))
+    found = account.preview(target(changed(("app", "Outputs:", more))))
     assert (found.kind, found.changes) == (RootAction.UPDATE, ())
     assert [each.name for each in found.diff.outputs] == ["Level"]
 
 
-def test_removed_nested_stack_loses_its_data(aws: Account) -> None:
-    aws.deploy(changed(("app/network", "DeletionPolicy: Retain", "DeletionPolicy: Delete")))
+def test_removed_nested_stack_loses_its_data(account: PlanningAccount) -> None:
+    account.deploy(changed(("app/network", "DeletionPolicy: Retain", "DeletionPolicy: Delete")))
     alone = {"app": "Resources: {Other: {Type: AWS::SNS::Topic}}\n"}
-    found = aws.preview(target(alone))
+    found = account.preview(target(alone))
     assert short(found)["app/network:Files"] == ("remove", "both", "certain")
     assert short(found)["app:Other"] == ("add", "both", "certain")
     losses = {loss.resource.address: loss for loss in found.diff.losses}
@@ -160,28 +164,28 @@ def test_removed_nested_stack_loses_its_data(aws: Account) -> None:
     assert "ITS DATA IS DELETED" in format_plan(whole(found))
 
 
-def test_inline_root_needs_no_bucket(aws: Account) -> None:
+def test_inline_root_needs_no_bucket(account: PlanningAccount) -> None:
     wanted = target({"app": "Resources: {Topic: {Type: AWS::SNS::Topic}}\n"}, inline=True)
     found = plan.preview_root(
-        replace(wanted, urls={}), None, aws.aws, run="run", description="by tester"
+        replace(wanted, urls={}), None, account.aws, run="run", description="by tester"
     )
-    assert aws.execute(found) == "CREATE_COMPLETE"
+    assert account.execute(found) == "CREATE_COMPLETE"
 
 
-def test_stack_tags_reach_resources(aws: Account) -> None:
-    aws.deploy()
-    found = aws.preview(target(tags={"team": "news"}))
+def test_stack_tags_reach_resources(account: PlanningAccount) -> None:
+    account.deploy()
+    found = account.preview(target(tags={"team": "news"}))
     assert found.kind is RootAction.UPDATE
     assert {"app/network:Vpc", "app/web:Task"} <= set(by_address(found))
     assert ListedChange.CLOUDFORMATION not in {change.listed for change in found.changes}
 
 
-def test_stack_tags_that_cannot_change_replace_the_resource(aws: Account) -> None:
+def test_stack_tags_that_cannot_change_replace_the_resource(account: PlanningAccount) -> None:
     vectors = {
         "app": "Resources: {X: {Type: AWS::OpenSearchServerless::Collection, Properties: {Name: vectors}}}"
     }
-    aws.deploy(vectors)
-    found = aws.preview(target(vectors, tags={"team": "news"}))
+    account.deploy(vectors)
+    found = account.preview(target(vectors, tags={"team": "news"}))
     assert found.diff.resources[0].effect is Effect.REPLACE
     assert [each.flag for each in find_dangerous_changes(whole(found))] == [
         ApprovalFlag.DATA_LOSS,
@@ -193,9 +197,9 @@ def test_stack_tags_that_cannot_change_replace_the_resource(aws: Account) -> Non
 # -----------------------------------------------------------------------------
 
 
-def test_replacement_that_follows_an_unchanged_output_is_spurious(aws: Account) -> None:
-    aws.deploy()
-    found = aws.preview(
+def test_replacement_that_follows_an_unchanged_output_is_spurious(account: PlanningAccount) -> None:
+    account.deploy()
+    found = account.preview(
         target(
             changed(
                 (
@@ -220,9 +224,9 @@ def test_replacement_that_follows_an_unchanged_output_is_spurious(aws: Account) 
     assert "Plan: 0 to add, 1 to change, 0 to replace, 0 to remove in 1 of 1 stacks." in text
 
 
-def test_replacement_that_follows_a_replaced_sibling_is_real(aws: Account) -> None:
-    aws.deploy()
-    found = aws.preview(
+def test_replacement_that_follows_a_replaced_sibling_is_real(account: PlanningAccount) -> None:
+    account.deploy()
+    found = account.preview(
         target(changed(("app/network", "GroupDescription: web", "GroupDescription: other")))
     )
     assert short(found) == {
@@ -244,9 +248,11 @@ Resources:
 """
 
 
-def test_change_that_follows_an_attribute_is_predicted_though_not_listed(aws: Account) -> None:
-    aws.deploy({"app": FOLLOWING})
-    found = aws.preview(target({"app": FOLLOWING.replace("Value: one", "Value: two")}))
+def test_change_that_follows_an_attribute_is_predicted_though_not_listed(
+    account: PlanningAccount,
+) -> None:
+    account.deploy({"app": FOLLOWING})
+    found = account.preview(target({"app": FOLLOWING.replace("Value: one", "Value: two")}))
     assert short(found) == {
         "app:First": ("change", "both", "certain"),
         "app:Second": ("change", "prediction only", "certain"),
@@ -303,9 +309,9 @@ def fake(*changes: Any, body: str = TOPIC, full: tuple[Any, ...] | None = None) 
 
 def preview(made: FakeStacks, wanted: str = TOPIC, **options: Any) -> RootPlan:
     current = None
-    if made.found is not None:
+    if made.existing is not None:
         known = {each.logical_id: each for each in made.listed}
-        current = LiveStack.of("app", made.found, made.body, known)
+        current = LiveStack.of("app", made.existing, made.body, known)
     return plan.preview_root(
         target({"app": wanted}), current, made, run="run", description="by tester", **options
     )
@@ -389,14 +395,14 @@ def test_predicted_replacement_stays_where_cloudformation_lists_none() -> None:
     [("Always", Effect.REPLACE, False), ("Conditionally", Effect.CHANGE, True)],
 )
 def test_unpredicted_property_that_replaces_is_believed(
-    aws: Account, requires: str, effect: Effect, may_replace: bool
+    account: PlanningAccount, requires: str, effect: Effect, may_replace: bool
 ) -> None:
     """Beside a change in place, and a replacement that is foreseen not to happen: CloudFormation's
     answer for the whole resource is the expected one."""
-    aws.deploy()
-    aws.aws = AlsoReplaced(REGION, requires)
+    account.deploy()
+    account.aws = AlsoReplaced(REGION, requires)
     vpc = "{CidrBlock: 10.0.0.0/16}"
-    found = aws.preview(
+    found = account.preview(
         target(
             changed(
                 ("app/network", vpc, f"{vpc[:-1]}, EnableDnsSupport: true}}"),
@@ -448,7 +454,7 @@ def test_properties_listed_by_cloudformation_only_are_shown_and_need_approval(
     assert "SecurityGroupIngress[0].CidrIp" in note or not predicted
 
 
-class AlsoReplaced(Counting):
+class AlsoReplaced(CountingBoto):
     """What CloudFormation would list where the rule also takes a property that replaces it from
     Systems Manager."""
 
@@ -470,7 +476,7 @@ class AlsoReplaced(Counting):
         return found
 
 
-class AlsoOpened(Counting):
+class AlsoOpened(CountingBoto):
     """What CloudFormation would list where the rule also takes its range from Systems Manager."""
 
     def change_set(self, change_set: str, *, values: bool) -> ChangeSet | None:
@@ -484,11 +490,11 @@ class AlsoOpened(Counting):
         return found
 
 
-def test_replacement_is_spurious_only_as_far_as_predicted(aws: Account) -> None:
-    aws.deploy()
-    aws.aws = AlsoOpened(REGION)
+def test_replacement_is_spurious_only_as_far_as_predicted(account: PlanningAccount) -> None:
+    account.deploy()
+    account.aws = AlsoOpened(REGION)
     vpc = "{CidrBlock: 10.0.0.0/16}"
-    found = aws.preview(
+    found = account.preview(
         target(changed(("app/network", vpc, f"{vpc[:-1]}, EnableDnsSupport: true}}")))
     )
     assert short(found)["app/web:Rule"] == ("replace", "CloudFormation only", "certain")
@@ -536,7 +542,7 @@ Resources:
     ("user", "snap", "lost"), [("bob", "one", "Db"), ("alice", "two", "Table")]
 )
 def test_values_from_outside_that_may_have_moved_are_not_spurious(
-    aws: Account, user: str, snap: str, lost: str
+    account: PlanningAccount, user: str, snap: str, lost: str
 ) -> None:
     """A NoEcho parameter and an SSM parameter read the same on both sides, whatever they are."""
 
@@ -544,9 +550,9 @@ def test_values_from_outside_that_may_have_moved_are_not_spurious(
         return {"app": MOVING_APP, "app/data": MOVING_DATA.format(name=name), "app/web": MOVING_WEB}
 
     client("ssm").put_parameter(Name="/snap", Value="one", Type="String")
-    aws.deploy(files("one"), {"User": "alice"})
+    account.deploy(files("one"), {"User": "alice"})
     client("ssm").put_parameter(Name="/snap", Value=snap, Type="String", Overwrite=True)
-    found = aws.preview(target(files("two"), {"User": user}))
+    found = account.preview(target(files("two"), {"User": user}))
     assert (lost, ApprovalFlag.DATA_LOSS) in {
         (each.logical_id, each.flag) for each in find_dangerous_changes(whole(found))
     }
@@ -640,7 +646,9 @@ def test_recorded_change_sets_agree_with_the_prediction(case: Any) -> None:
     ]
     made.replies.append(arn("one"))
     made.answers[arn("one")] = [change_set("one", "CREATE_COMPLETE", "", *case["changes"])]
-    current = LiveStack.of("app", made.found, body, {each.logical_id: each for each in made.listed})  # type: ignore[arg-type]
+    current = LiveStack.of(
+        "app", made.existing, body, {each.logical_id: each for each in made.listed}
+    )  # type: ignore[arg-type]
     wanted = target({"app": json.dumps(after["template"])}, texts(after["parameters"]))
     found = plan.preview_root(wanted, current, made, run="run", description="by tester")
     listed = {
@@ -790,16 +798,16 @@ def test_change_set_deleted_by_somebody_is_an_error() -> None:
 
 def test_refused_first_creation_leaves_no_stack() -> None:
     made = failing("Template format error.")
-    made.found = None
+    made.existing = None
     with pytest.raises(AwsError, match="Template format error"):
         preview(made)
     assert made.gone[-1] == ARN
-    assert made.found is None
+    assert made.existing is None
 
 
 def test_interruption_leaves_nothing() -> None:
     made = fake()
-    made.found = None
+    made.existing = None
     made.answers[arn("one")] = [change_set("one", "CREATE_IN_PROGRESS")]
 
     def interrupted(_text: str) -> None:
@@ -863,7 +871,7 @@ def test_interruption_during_creation_leaves_nothing() -> None:
 
 
 def test_executed_change_set_is_not_discarded() -> None:
-    made = Refusing(found=stack("CREATE_IN_PROGRESS"), interrupted=True)
+    made = Refusing(existing=stack("CREATE_IN_PROGRESS"), interrupted=True)
     made.answers[arn("one")] = [change_set("one", execution="EXECUTE_IN_PROGRESS")]
     plan.discard_change_sets(
         RootPlan(target({"app": TOPIC}), RootAction.CREATE, Diff(), (), arn("one"), ARN, {}, True),
@@ -892,15 +900,15 @@ def test_failed_clean_up_is_reported_after_the_first_error() -> None:
     )
 
 
-def test_lost_answer_makes_no_second_change_set(aws: Account) -> None:
-    aws.deploy()
-    aws.engine.fault(
+def test_lost_answer_makes_no_second_change_set(account: PlanningAccount) -> None:
+    account.deploy()
+    account.engine.fault(
         RequestFault(
             "drop", service="cloudformation", action="CreateChangeSet", times=1, after=True
         )
     )
-    found = aws.preview(target(parameters={"Level": "debug"}))
-    assert [each for each, _ in aws.aws.change_sets(STACK)] == [found.change_set]
+    found = account.preview(target(parameters={"Level": "debug"}))
+    assert [each for each, _ in account.aws.change_sets(STACK)] == [found.change_set]
 
 
 CALLS = range(1, 40)
@@ -908,56 +916,58 @@ CALLS = range(1, 40)
 
 
 def test_connection_lost_at_any_call_changes_nothing(
-    aws: Account, monkeypatch: pytest.MonkeyPatch
+    account: PlanningAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    aws.deploy()
+    account.deploy()
     wanted = target(parameters={"Level": "debug"})
-    expected = short(aws.preview(wanted))
+    expected = short(account.preview(wanted))
     monkeypatch.setattr("time.sleep", lambda _seconds: None)  # botocore waits between tries
     for number in CALLS:
-        aws.aws.calls.clear()
-        aws.engine.fault(RequestFault("drop", service="cloudformation", every=number, times=1))
-        found = aws.preview(wanted)
+        account.aws.calls.clear()
+        account.engine.fault(RequestFault("drop", service="cloudformation", every=number, times=1))
+        found = account.preview(wanted)
         assert short(found) == expected
-        plan.discard_change_sets(found, aws.aws)
-        aws.engine.clear_faults()
-        if number > aws.aws.calls.total():
+        plan.discard_change_sets(found, account.aws)
+        account.engine.clear_faults()
+        if number > account.aws.calls.total():
             break
     assert 15 < number < CALLS[-1]
-    assert [name for _, name in aws.aws.change_sets(STACK)] == ["run-1"]
+    assert [name for _, name in account.aws.change_sets(STACK)] == ["run-1"]
 
 
 @pytest.mark.parametrize("exists", [False, True], ids=["create", "update"])
-def test_call_without_permission_leaves_nothing_behind(aws: Account, exists: bool) -> None:
+def test_call_without_permission_leaves_nothing_behind(
+    account: PlanningAccount, exists: bool
+) -> None:
     if exists:
-        aws.deploy()
+        account.deploy()
     wanted = target(parameters={"Level": "debug"})
-    aws.upload(wanted)
+    account.upload(wanted)
     refused = []
     for number in CALLS:
-        aws.aws.deny(number)
+        account.aws.deny(number)
         with suppress(AwsError):
             plan.preview_root(
                 wanted,
-                live_stack.read_stack(STACK, aws.aws, "app"),
-                aws.aws,
+                live_stack.read_stack(STACK, account.aws, "app"),
+                account.aws,
                 run="run",
                 description="by tester",
             )
-        if not aws.aws.refused:
+        if not account.aws.refused:
             break
-        refused.append(aws.aws.refused)
-        aws.aws.deny(0)
-        assert aws.aws.change_sets(STACK) == [] if exists else aws.aws.stack(STACK) is None
+        refused.append(account.aws.refused)
+        account.aws.deny(0)
+        assert account.aws.change_sets(STACK) == [] if exists else account.aws.stack(STACK) is None
     assert {"describe_stacks", "create_change_set", "describe_change_set"} <= set(refused)
     assert ("get_template" in refused) == exists
 
 
-def test_change_sets_of_one_run_are_numbered(aws: Account) -> None:
-    aws.deploy()
+def test_change_sets_of_one_run_are_numbered(account: PlanningAccount) -> None:
+    account.deploy()
     for _ in range(2):
-        aws.preview(target(parameters={"Level": "debug"}))
-    assert sorted(name for _, name in aws.aws.change_sets(STACK)) == ["run-1", "run-2"]
+        account.preview(target(parameters={"Level": "debug"}))
+    assert sorted(name for _, name in account.aws.change_sets(STACK)) == ["run-1", "run-2"]
 
 
 # --- the state of the stack
@@ -971,7 +981,7 @@ def test_change_sets_of_one_run_are_numbered(aws: Account) -> None:
 )  # fmt: skip
 def test_stuck_stack_is_refused_with_its_recovery(status: str) -> None:
     made = fake()
-    made.found = stack(status)
+    made.existing = stack(status)
     with pytest.raises(AwsError, match=f"{STACK} is in {status}: ") as caught:
         preview(made)
     (problem,) = caught.value.problems
@@ -991,14 +1001,14 @@ def test_stuck_stack_is_refused_with_its_recovery(status: str) -> None:
 )
 def test_stack_at_rest_is_planned(status: str) -> None:
     made = fake(described("Topic", "AWS::SNS::Topic"))
-    made.found = stack(status)
+    made.existing = stack(status)
     assert preview(made).kind is RootAction.UPDATE
 
 
 def test_busy_stack_is_refused_with_owner_and_time() -> None:
     made = fake()
     since = datetime(2026, 11, 3, 9, 31, 5, tzinfo=UTC)
-    made.found = stack("UPDATE_IN_PROGRESS", updated=since, change_set=arn("theirs"))
+    made.existing = stack("UPDATE_IN_PROGRESS", updated=since, change_set=arn("theirs"))
     made.answers[arn("theirs")] = [change_set("theirs", description="by ada, commit 0123abc")]
     with pytest.raises(AwsError) as caught:
         preview(made)
@@ -1013,7 +1023,7 @@ def test_busy_stack_is_refused_with_owner_and_time() -> None:
 @pytest.mark.parametrize(("token", "who"), [("t-1", ", by the request t-1"), ("", "")])
 def test_busy_stack_without_description_is_named_by_its_token(token: str, who: str) -> None:
     made = fake()
-    made.found = stack("DELETE_IN_PROGRESS")
+    made.existing = stack("DELETE_IN_PROGRESS")
     made.newest = StackEvent(
         "e", ARN, STACK, STACK, ARN, "", "DELETE_IN_PROGRESS", "", BEGAN, token
     )
@@ -1023,31 +1033,33 @@ def test_busy_stack_without_description_is_named_by_its_token(token: str, who: s
     assert caught.value.problems[0].message == expected
 
 
-def test_operation_that_began_after_the_stack_was_read_is_reported(aws: Account) -> None:
-    aws.deploy()
-    before = aws.live()
-    first = aws.preview(target(parameters={"Level": "debug"}))
-    aws.engine.latency = lambda _type, _operation: 60.0
-    aws.execute(first)
+def test_operation_that_began_after_the_stack_was_read_is_reported(
+    account: PlanningAccount,
+) -> None:
+    account.deploy()
+    before = account.live()
+    first = account.preview(target(parameters={"Level": "debug"}))
+    account.engine.latency = lambda _type, _operation: 60.0
+    account.execute(first)
     with pytest.raises(AwsError, match=r"is in UPDATE_IN_PROGRESS since .*, by tester") as caught:
         plan.preview_root(
             target(parameters={"Level": "warn"}),
             before,
-            aws.aws,
+            account.aws,
             run="other",
             description="by other",
         )
     assert caught.value.problems[0].code == "SW802"
 
 
-def test_stack_under_review_by_others_survives_a_preview(aws: Account) -> None:
-    theirs = aws.preview(target(parameters={"Level": "debug"}))
-    ours = aws.preview(target())
+def test_stack_under_review_by_others_survives_a_preview(account: PlanningAccount) -> None:
+    theirs = account.preview(target(parameters={"Level": "debug"}))
+    ours = account.preview(target())
     assert ours.kind is RootAction.CREATE
-    plan.discard_change_sets(ours, aws.aws)
-    assert [arn for arn, _ in aws.aws.change_sets(STACK)] == [theirs.change_set]
-    plan.discard_change_sets(theirs, aws.aws)
-    assert aws.aws.stack(STACK) is None
+    plan.discard_change_sets(ours, account.aws)
+    assert [arn for arn, _ in account.aws.change_sets(STACK)] == [theirs.change_set]
+    plan.discard_change_sets(theirs, account.aws)
+    assert account.aws.stack(STACK) is None
 
 
 # --- requests
@@ -1101,7 +1113,7 @@ def test_import_change_set_adopts_resources() -> None:
 
 def test_parameter_without_a_value_keeps_its_value() -> None:
     made = fake(described("Topic", "AWS::SNS::Topic"))
-    made.found = stack(parameters={"Password": "****", "Level": "info", "Other": "x"})
+    made.existing = stack(parameters={"Password": "****", "Level": "info", "Other": "x"})
     declared = """Parameters:
   Password: {Type: String, NoEcho: true, Default: x}
   Level: {Type: String}
@@ -1118,26 +1130,26 @@ def test_parameter_without_a_value_keeps_its_value() -> None:
 SECRET = "correct-horse-battery"
 
 
-def test_values_of_noecho_parameters_are_hidden_everywhere(aws: Account) -> None:
-    aws.deploy(parameters={"Password": f"{SECRET}-1"})
+def test_values_of_noecho_parameters_are_hidden_everywhere(account: PlanningAccount) -> None:
+    account.deploy(parameters={"Password": f"{SECRET}-1"})
     shown = changed(("app", "Outputs:", "Outputs:\n  Password: {Value: !Sub 'x ${Password}'}"))
-    found = aws.preview(target(shown, {"Password": f"{SECRET}-2", "Level": "debug"}))
+    found = account.preview(target(shown, {"Password": f"{SECRET}-2", "Level": "debug"}))
     assert short(found)["app/web:Login"] == ("change", "CloudFormation only", "certain")
     (leaf,) = by_address(found)["app/web:Login"].diff.properties
     assert (leaf.before, leaf.after) == ("(hidden)", "(hidden)")
     (output,) = [each for each in found.diff.outputs if each.name == "Password"]
     assert output.after == "x (hidden)"
-    later = plan.predict_root(target(shown, {"Password": f"{SECRET}-3"}), aws.live())
+    later = plan.predict_root(target(shown, {"Password": f"{SECRET}-3"}), account.live())
     for made in (whole(found), whole(later)):
         for text in [*(format_plan(made, style) for style in PLAN_FORMATS), save_plan(made)]:
             assert SECRET not in text
     assert read_plan(save_plan(whole(found))).roots[0].desired.parameters == {"Level": "debug"}
 
 
-def test_dynamic_references_stay_references(aws: Account) -> None:
+def test_dynamic_references_stay_references(account: PlanningAccount) -> None:
     files = changed(("app/web", "${Password}", "none"))
-    aws.deploy(files)
-    found = aws.preview(
+    account.deploy(files)
+    found = account.preview(
         target(changed(("app/web", "SecretString:user", "SecretString:name"), files=files))
     )
     text = format_plan(whole(found), "json")
@@ -1154,7 +1166,7 @@ def test_saved_plan_of_an_unreadable_template_holds_no_parameters() -> None:
 # -------------------------------------------------------------------------------------
 
 
-def test_root_with_missing_inputs_is_predicted(aws: Account) -> None:
+def test_root_with_missing_inputs_is_predicted(account: PlanningAccount) -> None:
     files = changed(("app", "{Type: String, Default: info}", "{Type: String}"))
     first = plan.predict_root(target(files, missing=("Level",)), None)
     assert (first.kind, len(first.changes), first.stack_id, first.change_set) == (
@@ -1167,12 +1179,12 @@ def test_root_with_missing_inputs_is_predicted(aws: Account) -> None:
     text = format_plan(whole(first))
     assert "app (news-dev-app) will be created once Level is known: 6 to add" in text
     assert "not listed by CloudFormation" not in text
-    aws.deploy(files, {"Level": "info"})
-    calls = dict(aws.aws.calls)
-    later = plan.predict_root(target(files, missing=("Level",)), aws.live())
+    account.deploy(files, {"Level": "info"})
+    calls = dict(account.aws.calls)
+    later = plan.predict_root(target(files, missing=("Level",)), account.live())
     assert short(later) == {"app/web:Task": ("change", "prediction only", "conditional")}
     assert later.changes[0].diff.may_replace
-    assert aws.aws.calls["create_change_set"] == calls["create_change_set"]
+    assert account.aws.calls["create_change_set"] == calls["create_change_set"]
     assert "will be updated once Level is known: 1 to change" in format_plan(whole(later))
 
 
@@ -1180,21 +1192,21 @@ def test_root_with_missing_inputs_is_predicted(aws: Account) -> None:
 # -------------------------------------------------------------------------
 
 
-def test_plan_is_stale_after_another_update(aws: Account) -> None:
-    aws.deploy()
-    ours = aws.preview(target(parameters={"Level": "debug"}))
-    assert find_stale_reason(ours, aws.live(), aws.aws) is None
-    aws.execute(aws.preview(target(parameters={"Level": "warn"})))
-    reason = find_stale_reason(ours, aws.live(), aws.aws)
+def test_plan_is_stale_after_another_update(account: PlanningAccount) -> None:
+    account.deploy()
+    ours = account.preview(target(parameters={"Level": "debug"}))
+    assert find_stale_reason(ours, account.live(), account.aws) is None
+    account.execute(account.preview(target(parameters={"Level": "warn"})))
+    reason = find_stale_reason(ours, account.live(), account.aws)
     assert reason is not None
     assert reason.startswith(f"{STACK} was updated meanwhile")
 
 
-def test_plan_of_a_first_creation_is_stale_once_the_stack_exists(aws: Account) -> None:
-    ours = aws.preview(target())
-    assert find_stale_reason(ours, aws.live(), aws.aws) is None
-    aws.execute(aws.preview(target()))
-    assert find_stale_reason(ours, aws.live(), aws.aws) == f"{STACK} was created meanwhile"
+def test_plan_of_a_first_creation_is_stale_once_the_stack_exists(account: PlanningAccount) -> None:
+    ours = account.preview(target())
+    assert find_stale_reason(ours, account.live(), account.aws) is None
+    account.execute(account.preview(target()))
+    assert find_stale_reason(ours, account.live(), account.aws) == f"{STACK} was created meanwhile"
 
 
 @pytest.mark.parametrize(
@@ -1243,15 +1255,15 @@ def saved_text() -> str:
     )
 
 
-def test_saved_plan_reads_as_it_was_made(aws: Account) -> None:
-    aws.deploy()
-    found = aws.preview(target(parameters={"Level": "debug"}, tags={"team": "news"}))
+def test_saved_plan_reads_as_it_was_made(account: PlanningAccount) -> None:
+    account.deploy()
+    found = account.preview(target(parameters={"Level": "debug"}, tags={"team": "news"}))
     again = read_plan(save_plan(whole(found)))
     assert again == whole(found)
     for style in PLAN_FORMATS:
         assert format_plan(again, style) == format_plan(whole(found), style)
     assert save_plan(again) == save_plan(whole(found))
-    assert aws.execute(again.roots[0]) == "UPDATE_COMPLETE"
+    assert account.execute(again.roots[0]) == "UPDATE_COMPLETE"
 
 
 def test_saved_plan_holds_every_value() -> None:

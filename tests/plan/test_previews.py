@@ -23,7 +23,7 @@ from stackwright.render.render import render_templates
 from stackwright.render.wire import wire_root
 from stackwright.report.plan import format_plan
 from tests.support.aws import ACCOUNT, REGION, client, create_bucket
-from tests.support.planning import Account, emulated_account, whole
+from tests.support.planning import PlanningAccount, planning_account, whole
 from tests.support.projects import REPOSITORY
 
 IMAGES = ("gateway", "agent", "redis", "rabbitmq", "chroma")
@@ -34,7 +34,7 @@ BUCKET = "artifacts"
 class Production:
     """build/prod, deployed; `change` plans another rendering of it and leaves nothing behind."""
 
-    aws: Account
+    aws: PlanningAccount
     certificate: str
     folder: Path
     known: desired_state.KnownValues = field(
@@ -91,15 +91,15 @@ class Production:
 
 @pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
-    with pytest.MonkeyPatch.context() as patch, emulated_account(pulls=False) as aws:
-        patch.setenv("AWS_ENDPOINT_URL", aws.server.url)
+    with pytest.MonkeyPatch.context() as patch, planning_account(pulls=False) as account:
+        patch.setenv("AWS_ENDPOINT_URL", account.server.url)
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         create_bucket(BUCKET)
         certificate = client("acm").request_certificate(DomainName="euglena.example")[
             "CertificateArn"
         ]
-        made = Production(aws, certificate, tmp_path_factory.mktemp("production"))
+        made = Production(account, certificate, tmp_path_factory.mktemp("production"))
         made.deploy()
         yield made
 

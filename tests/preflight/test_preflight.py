@@ -149,7 +149,7 @@ def stack(status: str, name: str = "shop-dev-app") -> Stack:
 
 
 @dataclass
-class Account(FakeAws):
+class FakeAccount(FakeAws):
     """A good account; ``refused`` maps a method to the error that it raises."""
 
     secrets: dict[str, FakeSecret] = field(
@@ -262,7 +262,7 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "project").write(FILES)
 
 
-def check_account(project: Project, account: Account) -> dict[str, PreflightCheck]:
+def check_account(project: Project, account: FakeAccount) -> dict[str, PreflightCheck]:
     rendering: Rendering = project.render()
     results = run_preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
     assert len({result.name for result in results}) == len(results)
@@ -277,7 +277,7 @@ def test_every_check_has_a_title_a_reason_and_a_source(check: type[Check]):
 
 
 def test_good_account_passes_every_check(project: Project):
-    results = check_account(project, Account())
+    results = check_account(project, FakeAccount())
     assert {result.state for result in results.values()} == {CheckState.OK}
     assert list(results) == [
         "account", "stack app", "subnets", "zones", "mount targets", "routes", "free addresses", "certificate",
@@ -287,7 +287,7 @@ def test_good_account_passes_every_check(project: Project):
     assert "at most 20 vCPU needed, the quota is 100" in results["Fargate quota"].detail
 
 
-SUBNETS = Account().networks
+SUBNETS = FakeAccount().networks
 
 
 def changed(index: int, **change: Any) -> list[Subnet]:
@@ -327,7 +327,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
 def test_each_fault_fails_its_check_alone_with_a_hint(
     project: Project, name: str, change: Any, detail: str
 ):
-    results = check_account(project, Account(**change))
+    results = check_account(project, FakeAccount(**change))
     assert detail in results[name].detail
     assert results[name].state is CheckState.FAIL
     assert results[name].hint
@@ -343,7 +343,7 @@ def test_every_check_is_seen_to_fail(project: Project):
     seen = {name for name, _, _ in BAD} | {
         "service-linked roles"
     }  # nothing there can fail a deployment
-    assert seen == set(check_account(project, Account()))
+    assert seen == set(check_account(project, FakeAccount()))
 
 
 RETAINED = """\
@@ -363,7 +363,7 @@ def test_retained_resources_fail_with_the_import_as_hint(project: Project):
     }
     stacks = PARAMS.replace("[{app: [base, web]}]", "[{store: [deep]}, {app: [base, web]}]")
     project.write({**files, "params/defaults.yaml": stacks})
-    left = Account(existing={"shop/web": "uri"}, buckets={"shop-files", "shop-inner"})
+    left = FakeAccount(existing={"shop/web": "uri"}, buckets={"shop-files", "shop-inner"})
     result = check_account(project, left)["names"]
     assert result.state is CheckState.FAIL
     assert result.detail.startswith("shop-files, shop/web, shop/app, shop-inner: exists already")
@@ -372,14 +372,14 @@ def test_retained_resources_fail_with_the_import_as_hint(project: Project):
         "Images: {RepositoryName: shop/web}, Secret: {Id: 'arn:shop/app'}}}; "
         "delete those of store/deep:Bucket, or choose other names"
     )
-    some = Account(buckets={"shop-files"}, secrets={})
+    some = FakeAccount(buckets={"shop-files"}, secrets={})
     assert check_account(project, some)["names"].detail.startswith("shop-files: exists already")
     imports = "imports: {store: {Bucket: {BucketName: shop-files}}}\n"
     project.write({"params/defaults.yaml": stacks + imports})
     assert check_account(project, some)["names"].hint == "stackwright import --env dev"
-    free = check_account(project, Account(secrets={}))["names"]
+    free = check_account(project, FakeAccount(secrets={}))["names"]
     assert (free.state, free.detail) == (CheckState.OK, "4 retained-resource names are available")
-    deployed = Account(
+    deployed = FakeAccount(
         buckets={"shop-files"},
         stacks_={"shop-dev-store": stack("CREATE_COMPLETE", "shop-dev-store")},
     )
@@ -388,7 +388,7 @@ def test_retained_resources_fail_with_the_import_as_hint(project: Project):
 
 def test_missing_subnets_are_named(project: Project):
     rendering = project.render()
-    account = Account(networks=SUBNETS[:3])
+    account = FakeAccount(networks=SUBNETS[:3])
     results = run_preflight(rendering.config, rendering, account)  # type: ignore[arg-type]
     failed = [result for result in results if result.state is CheckState.FAIL]
     assert [result.detail for result in failed if result.name == "subnets"] == [
@@ -399,7 +399,7 @@ def test_missing_subnets_are_named(project: Project):
 def test_private_subnet_without_default_route_needs_endpoints(project: Project):
     results = check_account(
         project,
-        Account(routes={"": "", "subnet-a": "igw-1", "subnet-b": "igw-1", "subnet-d": "nat-1"}),
+        FakeAccount(routes={"": "", "subnet-a": "igw-1", "subnet-b": "igw-1", "subnet-d": "nat-1"}),
     )
     assert results["routes"].state is CheckState.SKIP
     assert "subnet-c" in results["routes"].detail
@@ -410,7 +410,7 @@ def test_certificate_of_another_region_fails_without_a_call(project: Project):
     text = WEB.replace("acm:us-east-2", "acm:us-east-1")
     project.write({"templates/app/web.yaml.j2": text})
     results = check_account(
-        project, Account(refused={"certificate": refusal("must not be called")})
+        project, FakeAccount(refused={"certificate": refusal("must not be called")})
     )
     assert results["certificate"].state is CheckState.FAIL
     assert "is in us-east-1" in results["certificate"].detail
@@ -420,7 +420,7 @@ def test_namespace_of_this_environment_is_no_conflict(project: Project):
     ours = StackResource(
         "Namespace", "ns-9", "AWS::ServiceDiscovery::PrivateDnsNamespace", "CREATE_COMPLETE"
     )
-    account = Account(
+    account = FakeAccount(
         stacks_={"shop-dev-app": stack("CREATE_COMPLETE")},
         named={"ns-9": "shop.local"},
         resources_=[ours],
@@ -433,17 +433,19 @@ def test_namespace_of_this_environment_is_no_conflict(project: Project):
 
 def test_secret_without_value_is_skipped_where_keys_env_has_it(project: Project):
     project.write({"env/dev/keys.env": "API_KEY=value-of-the-key\n"})
-    result = check_account(project, Account(secrets={"shop/app": FakeSecret()}))["secret shop/app"]
+    result = check_account(project, FakeAccount(secrets={"shop/app": FakeSecret()}))[
+        "secret shop/app"
+    ]
     assert result.state is CheckState.SKIP
     assert "value-of-the-key" not in repr(result)
     project.write({"env/dev/keys.env": "API_KEY=\n"})
-    result = check_account(project, Account(secrets={"shop/app": FakeSecret()}))["secrets"]
+    result = check_account(project, FakeAccount(secrets={"shop/app": FakeSecret()}))["secrets"]
     assert result.state is CheckState.FAIL
     assert "API_KEY is missing or empty in keys.env" in result.detail
 
 
 def test_missing_service_linked_role_is_skipped(project: Project):
-    result = check_account(project, Account(roles=LINKED[1:]))["service-linked roles"]
+    result = check_account(project, FakeAccount(roles=LINKED[1:]))["service-linked roles"]
     assert result.state is CheckState.SKIP
     assert "AWSServiceRoleForECS" in result.detail
     assert "ecs.amazonaws.com" in result.hint
@@ -476,7 +478,7 @@ HELD = {
 def test_taken_names_are_found_for_every_retained_type(project: Project):
     stacks = PARAMS.replace("[{app: [base, web]}]", "[more, {app: [base, web]}]")
     project.write({"templates/more.yaml.j2": MORE, "params/defaults.yaml": stacks})
-    result = check_account(project, Account(held=HELD, buckets={"shop-files"}))["names"]
+    result = check_account(project, FakeAccount(held=HELD, buckets={"shop-files"}))["names"]
     assert result.state is CheckState.FAIL
     assert result.detail.startswith(f"{', '.join(HELD)}, shop-files: exists already")
     assert result.hint == (
@@ -486,7 +488,7 @@ def test_taken_names_are_found_for_every_retained_type(project: Project):
         "Queue: {QueueUrl: 'https://sqs/shop-jobs'}, Stream: {Name: shop-clicks}, "
         "Setting: {Name: /shop/url}, Bucket: {BucketName: shop-files}}}"
     )
-    free = check_account(project, Account())["names"]
+    free = check_account(project, FakeAccount())["names"]
     assert (free.state, free.detail) == (CheckState.OK, "9 retained-resource names are available")
 
 
@@ -495,10 +497,10 @@ def test_denied_type_hides_no_taken_name_of_another_type(project: Project):
     stacks = PARAMS.replace("[{app: [base, web]}]", "[more, {app: [base, web]}]")
     project.write({"templates/more.yaml.j2": MORE, "params/defaults.yaml": stacks})
     denied = {"held_by": refusal("AccessDenied", "SW403")}
-    result = check_account(project, Account(refused=denied, buckets={"shop-files"}))["names"]
+    result = check_account(project, FakeAccount(refused=denied, buckets={"shop-files"}))["names"]
     assert result.state is CheckState.FAIL
     assert result.detail.startswith("shop-files: exists already")
-    skipped = check_account(project, Account(refused=denied))["names"]
+    skipped = check_account(project, FakeAccount(refused=denied))["names"]
     assert skipped.state is CheckState.SKIP
     assert skipped.detail == f"{', '.join(HELD)}: not checked: not allowed: AccessDenied"
     assert skipped.hint == "ask for it"
@@ -508,11 +510,11 @@ def test_account_is_skipped_without_account_id(project: Project):
     project.write(
         {"params/defaults.yaml": PARAMS.replace(f"account_id: '{ACCOUNT}'\n", "account_id: ''\n")}
     )
-    assert check_account(project, Account())["account"].state is CheckState.SKIP
+    assert check_account(project, FakeAccount())["account"].state is CheckState.SKIP
 
 
 def test_existing_reservations_are_not_counted_twice(project: Project):
-    class Deployed(Account):
+    class Deployed(FakeAccount):
         def reserved_concurrency(self, function: str) -> int | None:
             return 5
 
@@ -532,7 +534,7 @@ NAMES = {
 @pytest.mark.parametrize("method", NAMES)
 def test_denied_call_skips_its_check_alone(project: Project, method: str):
     denied = refusal(CALLS[method], "SW403")
-    results = check_account(project, Account(refused={method: denied}))
+    results = check_account(project, FakeAccount(refused={method: denied}))
     assert results[NAMES[method]] == PreflightCheck(
         NAMES[method], CheckState.SKIP, f"not allowed: {CALLS[method]}", "ask for it"
     )
@@ -543,13 +545,13 @@ def test_denied_call_skips_its_check_alone(project: Project, method: str):
 
 @pytest.mark.parametrize("method", NAMES)
 def test_other_refusal_fails_its_check(project: Project, method: str):
-    results = check_account(project, Account(refused={method: refusal("Throttling", "SW407")}))
+    results = check_account(project, FakeAccount(refused={method: refusal("Throttling", "SW407")}))
     assert results[NAMES[method]].state is CheckState.FAIL
 
 
 def test_call_that_the_endpoint_does_not_implement_is_skipped(project: Project):
     results = check_account(
-        project, Account(vcpu=None, refused={"unreserved_concurrency": refusal("404")})
+        project, FakeAccount(vcpu=None, refused={"unreserved_concurrency": refusal("404")})
     )
     assert results["Fargate quota"].state is CheckState.SKIP
     assert results["Lambda concurrency"] == PreflightCheck(
@@ -563,7 +565,7 @@ def test_expired_credentials_end_preflight(project: Project):
     with pytest.raises(AwsError, match="expired"):
         check_account(
             project,
-            Account(refused={"alarms": AwsError.of("SW402", "the credentials have expired")}),
+            FakeAccount(refused={"alarms": AwsError.of("SW402", "the credentials have expired")}),
         )
 
 
@@ -573,7 +575,7 @@ def test_resources_of_the_templates_need_no_check(tmp_path: Path):
         "params/dev.yaml": "",
         "templates/main.yaml.j2": "# {{ project }} {{ region }}\nResources:\n  T: {Type: AWS::SNS::Topic}\n",
     }
-    results = check_account(Project(tmp_path / "p").write(files), Account())
+    results = check_account(Project(tmp_path / "p").write(files), FakeAccount())
     assert list(results) == ["account", "stack main"]
 
 
@@ -679,7 +681,7 @@ def test_image_is_present_or_pushed_by_the_deployment(
 ):
     project = with_image(Project(tmp_path / name), entry)
     rendering = project.render()
-    account = Account(existing=REPOSITORIES)
+    account = FakeAccount(existing=REPOSITORIES)
     results = run_preflight(rendering.config, rendering, account, registry=index)  # type: ignore[arg-type]
     image = next(result for result in results if result.name == "image web")
     assert (image.state, bool(image.hint)) == (state, state is CheckState.FAIL)
@@ -693,7 +695,7 @@ def test_repository_of_the_templates_is_skipped(tmp_path: Path, index: str):
         "Type: AWS::ECR::Repository, Properties: {}",
     )
     rendering = project.render()
-    results = run_preflight(rendering.config, rendering, Account(), registry=index)  # type: ignore[arg-type]
+    results = run_preflight(rendering.config, rendering, FakeAccount(), registry=index)  # type: ignore[arg-type]
     image = next(result for result in results if result.name == "image web")
     assert image.detail == "the deployment creates team/none first"
     assert image.state is CheckState.SKIP

@@ -41,7 +41,7 @@ Outputs:
 NOTE = "note: shop-dev-extra is deployed, but extra is no longer a root stack of dev"
 
 
-class Counting(LocalCloudFormation):
+class CountingCloudFormation(LocalCloudFormation):
     """Keeps the actions that it was asked for; ``narrow`` refuses what only a role for all stacks
     may call."""
 
@@ -61,16 +61,16 @@ class Counting(LocalCloudFormation):
 
 
 @pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counting]:
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[CountingCloudFormation]:
     settings = EmulatorSettings(Pseudo(region=REGION, account_id=ACCOUNT))
-    with Server(settings, make_engine=Counting) as running:
+    with Server(settings, make_engine=CountingCloudFormation) as running:
         monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
-        assert isinstance(running.engine, Counting)
+        assert isinstance(running.engine, CountingCloudFormation)
         yield running.engine
 
 
 @pytest.fixture
-def shop(account: Counting, project: Callable[..., Project]) -> Project:
+def shop(engine: CountingCloudFormation, project: Callable[..., Project]) -> Project:
     """Three root stacks, deployed; the last one leaves the parameters, or what a test writes
     itself."""
     made = project({**FILES, "templates/main.yaml.j2": None})
@@ -172,7 +172,7 @@ def test_what_is_imported_of_a_stack_that_left_is_deleted_after_what_imports_it(
 
 
 def test_without_a_bucket_for_releases_all_stacks_are_looked_at(
-    account: Counting, project: Callable[..., Project]
+    engine: CountingCloudFormation, project: Callable[..., Project]
 ) -> None:
     files = {
         "templates/main.yaml.j2": None,
@@ -296,31 +296,33 @@ def test_an_export_that_others_import_refuses_before_anything_is_deleted(shop: P
     assert names() == ["billing", "shop-dev-app", "shop-dev-base", "shop-dev-extra"]
 
 
-def test_without_leave_to_list_stacks_the_releases_tell(shop: Project, account: Counting) -> None:
+def test_without_leave_to_list_stacks_the_releases_tell(
+    shop: Project, engine: CountingCloudFormation
+) -> None:
     leave(shop)
     deployed(shop)
-    account.narrow = True
+    engine.narrow = True
     done = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
-    account.narrow = False
+    engine.narrow = False
     assert (done.returncode, names()) == (0, []), done.stderr
 
 
 def test_a_deployment_that_changes_nothing_asks_for_nothing_more(
-    shop: Project, account: Counting
+    shop: Project, engine: CountingCloudFormation
 ) -> None:
-    account.asked.clear()
+    engine.asked.clear()
     deployed(shop)
-    assert sorted(account.asked) == ["DescribeStacks"] * 3 + ["GetTemplate"] * 3
+    assert sorted(engine.asked) == ["DescribeStacks"] * 3 + ["GetTemplate"] * 3
 
 
 def test_a_deletion_that_is_refused_says_why_and_what_helps_there(
-    shop: Project, account: Counting
+    shop: Project, engine: CountingCloudFormation
 ) -> None:
     """Who may not ask beforehand what imports an export learns it then; the stack stays as it
     was."""
     body = f"{TOPIC}    Properties: {{DisplayName: !ImportValue shop-topic}}\n"
     client("cloudformation").create_stack(StackName="billing", TemplateBody=body)
-    account.narrow = True
+    engine.narrow = True
     stopped = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
     assert stopped.returncode == 1
     said = stopped.stderr.partition("shop-dev-base: CREATE_COMPLETE after")[2].splitlines()[1:]
@@ -333,10 +335,10 @@ def test_a_deletion_that_is_refused_says_why_and_what_helps_there(
 
 
 def test_what_cannot_be_deleted_of_a_stack_that_left_is_left_out_by_cloudformation(
-    shop: Project, account: Counting
+    shop: Project, engine: CountingCloudFormation
 ) -> None:
     leave(shop)
-    account.fault(Fault("in use by something", operation="delete", logical_id="Topic"))
+    engine.fault(Fault("in use by something", operation="delete", logical_id="Topic"))
     stopped = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
     assert stopped.returncode == 1
     hint = (
@@ -409,7 +411,7 @@ def test_history_says_where_releases_would_be(shop: Project, name: str, said: st
 
 
 def test_without_a_release_nothing_was_released(
-    account: Counting, project: Callable[..., Project]
+    engine: CountingCloudFormation, project: Callable[..., Project]
 ) -> None:
     made = project(
         {

@@ -37,19 +37,21 @@ def emulator(**settings: Any) -> Iterator[Server]:
         yield server
 
 
-class Account:
-    """The emulator's account: ``texts`` are the nested templates by name, as their parents'
-    TemplateURL names them."""
+class ClockedAccount:
+    """An emulated account whose time is the test's clock, with plans made by hand.
+
+    ``texts`` are the nested templates by URL; ``notices`` is what `follower` reported.
+    """
 
     def __init__(self, clock: Clock, engine: LocalCloudFormation, texts: dict[str, str]) -> None:
         self.time, self.engine, self.texts = clock, engine, texts
         self.aws = Boto(REGION)
-        self.told: list[Any] = []
+        self.notices: list[Any] = []
         self._serial = 0
 
     @property
-    def following(self) -> Follower:
-        return Follower(self.told.append, polling=self.time.polling)
+    def follower(self) -> Follower:
+        return Follower(self.notices.append, polling=self.time.polling)
 
     def put(self, texts: Mapping[str, Mapping[str, Any]]) -> None:
         """Templates by path (``app``, ``app/network``); parents name their children's URLs by
@@ -62,7 +64,7 @@ class Account:
         changes: Sequence[PlannedChange] = (),
         root: str = "app",
     ) -> RootPlan:
-        """A plan whose change set waits to be executed."""
+        """A plan with a change set that is ready to be executed."""
         self.put(texts)
         self.time.sleep(1)  # the operations of two plans never have the same time
         self._serial += 1
@@ -84,15 +86,17 @@ class Account:
 
 
 @contextmanager
-def emulated(
+def clocked_account(
     monkeypatch: pytest.MonkeyPatch,
     *,
     mirror: bool = False,
     clock: Clock | None = None,
     **options: Any,
-) -> Iterator[Account]:
-    """An account; each operation on a resource takes two seconds unless ``latency`` says otherwise.
-    With ``mirror`` the services behind CloudFormation are there too."""
+) -> Iterator[ClockedAccount]:
+    """An account in which an operation on a resource takes two seconds, or what ``latency`` says.
+
+    With ``mirror`` the services behind CloudFormation hold the resources too.
+    """
     clock = clock or Clock()
     texts: dict[str, str] = {}
     options = {"latency": lambda *_: 2.0, **options}
@@ -101,7 +105,7 @@ def emulated(
     )
     with Server(settings, mirror=mirror) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        yield Account(clock, server.engine, texts)
+        yield ClockedAccount(clock, server.engine, texts)
 
 
 def nested(path: str, **more: Any) -> dict[str, Any]:

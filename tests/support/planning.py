@@ -120,7 +120,7 @@ def target(
     )
 
 
-class Counting(Boto):
+class CountingBoto(Boto):
     """`Boto` that counts its calls, and refuses one of them if it is told to; ``refused`` is
     which."""
 
@@ -148,12 +148,12 @@ class Counting(Boto):
 
 
 @dataclass
-class Account:
-    """An account on an emulator, into which templates are uploaded as they are asked for."""
+class PlanningAccount:
+    """An emulated account with a bucket of templates, whose calls are counted, to preview plans in."""
 
     server: Server
     engine: LocalCloudFormation
-    aws: Counting = field(default_factory=lambda: Counting(REGION))
+    aws: CountingBoto = field(default_factory=lambda: CountingBoto(REGION))
 
     def live(self) -> LiveStack | None:
         return live_stack.read_stack(STACK, self.aws, "app")
@@ -169,9 +169,9 @@ class Account:
             wanted, self.live(), self.aws, run="run", description="by tester", **options
         )
 
-    def execute(self, found: RootPlan) -> str:
-        """Carry a plan out; the stack's status."""
-        self.aws.execute_change_set(str(found.change_set), "token")
+    def execute(self, made: RootPlan) -> str:
+        """Execute the change set of a plan; returns the status of the stack."""
+        self.aws.execute_change_set(str(made.change_set), "token")
         stack = self.aws.stack(STACK)
         assert stack is not None
         return stack.status
@@ -187,11 +187,11 @@ class Account:
 
 
 @contextmanager
-def emulated_account(**settings: Any) -> Iterator[Account]:
-    """An emulator in the account and Region of the tests, with a bucket for templates."""
+def planning_account(**settings: Any) -> Iterator[PlanningAccount]:
+    """An emulator in the account and Region of the tests, and its `PlanningAccount`."""
     place = Pseudo(region=REGION, account_id=ACCOUNT)
     with Server(EmulatorSettings(place, **settings)) as running:
-        yield Account(running, running.engine)
+        yield PlanningAccount(running, running.engine)
 
 
 def whole(*roots: RootPlan, **options: Any) -> Plan:
@@ -207,14 +207,14 @@ def stack(status: str = "CREATE_COMPLETE", **options: Any) -> Stack:
 
 @dataclass
 class FakeStacks(Stacks):
-    """CloudFormation by hand: it answers with ``answers`` (change sets by id, in order), and keeps
-    what is asked.
+    """CloudFormation in memory: it answers with ``answers`` (change sets by id, in order), and keeps
+    the requests.
 
     ``replies`` are the change sets that CreateChangeSet makes, one a call; a list is what
     DescribeChangeSet gives one after the other, the last again and again.
     """
 
-    found: Stack | None = None
+    existing: Stack | None = None
     body: str = ""
     listed: list[StackResource] = field(default_factory=list)
     replies: list[str] = field(default_factory=list)
@@ -227,7 +227,7 @@ class FakeStacks(Stacks):
     full: dict[str, ChangeSet] = field(default_factory=dict)
 
     def stack(self, stack: str) -> Stack | None:
-        return self.found
+        return self.existing
 
     def template(self, stack: str) -> str:
         return self.body
@@ -240,8 +240,8 @@ class FakeStacks(Stacks):
 
     def create_change_set(self, request: ChangeSetRequest) -> str:
         self.requests.append(request)
-        if request.kind == "CREATE" and self.found is None:
-            self.found = stack("REVIEW_IN_PROGRESS")
+        if request.kind == "CREATE" and self.existing is None:
+            self.existing = stack("REVIEW_IN_PROGRESS")
         return self.replies.pop(0)
 
     def change_set(self, change_set: str, *, values: bool) -> ChangeSet | None:
@@ -259,7 +259,7 @@ class FakeStacks(Stacks):
 
     def delete_stack(self, stack: str, token: str, retain: Sequence[str] = ()) -> None:
         self.gone.append(stack)
-        self.found = None
+        self.existing = None
 
     def validation_errors(self, change_set: str) -> list[str] | None:
         return self.invalid
