@@ -125,7 +125,6 @@ def _run(command: list[str]) -> str:
 
 
 # --- prediction
-# ---------------------------------------------------------------------------------------------------
 
 
 def _predict(before: Mapping[str, str], after: Mapping[str, str]) -> None:
@@ -137,9 +136,9 @@ def _first(before: Mapping[str, str], after: Mapping[str, str], runs: int) -> li
     """In processes of their own, imports not counted: what a schema costs that nobody has read
     yet."""
     script = (
-        "import json, sys, time\nfrom stackwright.diff import diff\nfrom stackwright.cfn import changes\n"
+        "import json, sys, time\nfrom stackwright.diff import diff_builds\nfrom stackwright.cfn import predict_changes\n"
         "before, after = json.load(sys.stdin)\nbegan = time.perf_counter()\n"
-        "assert not diff(before, after, 'us-east-2').empty\nprint(time.perf_counter() - began)\n"
+        "assert not diff_builds(before, after, 'us-east-2').empty\nprint(time.perf_counter() - began)\n"
     )
     given = json.dumps([before, after])
     command = [sys.executable, "-c", script]
@@ -213,7 +212,6 @@ def _written(files: Mapping[str, str], to: Path) -> Path:
 
 
 # --- deploying
-# ----------------------------------------------------------------------------------------------------
 
 
 def _deploy(files: Mapping[str, str]) -> None:

@@ -117,7 +117,6 @@ def main() -> None:
 
 
 # --- what is printed
-# ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,6 @@ def against(
 
 
 # --- what is measured
-# ---------------------------------------------------------------------------------------------
 
 
 def first_deployment(ours: Ours, cloud: Cloud, latency: float, realistic: float) -> Iterator[Row]:
@@ -314,7 +312,6 @@ def run(command: Sequence[str], cloud: Cloud) -> Done:
 
 
 # --- the emulator
-# -------------------------------------------------------------------------------------------------
 
 
 class _Handler(WSGIRequestHandler):
@@ -414,7 +411,6 @@ class Cloud:
 
 
 # --- who deploys
-# --------------------------------------------------------------------------------------------------
 
 
 class Contender(ABC):

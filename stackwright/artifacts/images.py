@@ -334,7 +334,6 @@ def _pull(image: Image, registry: ImageRegistry, engine: ContainerEngine) -> str
 
 
 # --- placeholders
-# ----------------------------------------------------------------------------------------
 
 _OCI = "application/vnd.oci.image"
 _LAYER = bytes(1024)

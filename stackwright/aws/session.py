@@ -36,7 +36,8 @@ _NO_CREDENTIALS_HINT = (
     "log in (aws sso login), or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 )
 _EXPIRED = (
-    "log in again (aws sso login, or renew the session), then run the same command; nothing is lost"
+    "log in again (aws sso login, or renew the session), then run this command again; "
+    "nothing is lost"
 )
 _UNREACHABLE = "check the network, HTTPS_PROXY and AWS_ENDPOINT_URL, then run the command again"
 _INTERCEPTED = "check AWS_ENDPOINT_URL and HTTPS_PROXY: a proxy or a sign-in page may have answered"

@@ -41,7 +41,8 @@ def _detach(stack: str, environment: Environment, user: User) -> None:
 
     watch = watch_command(environment.name)
     user.say(
-        f"\ndetached: the operation on {stack} continues in CloudFormation; follow it again: {watch}"
+        f"\ndetached: the operation on {stack} continues in CloudFormation; follow it "
+        f"again: {watch}"
     )
     if not user.interactive:
         return

@@ -23,7 +23,7 @@ from ..plan import (
 from .user import Prompt, Stopped, User
 
 LOCAL = "local"
-"""The environment whose build a deployment writes itself: nobody reviews it."""
+"""The environment whose build a deployment writes itself, without a review."""
 
 
 class Approvals(Struct, frozen=True):

@@ -100,9 +100,9 @@ class Deployer:
         keep = keep and ready
         with self._planner.discarding(plan.roots):
             self._user.show_plan(plan)
-            self._tell_orphans(plan.bucket, deployed=any(root.live for root in plan.roots))
+            self._report_orphans(plan.bucket, deployed=any(root.live for root in plan.roots))
             if out:
-                self._tell_unbound(plan)
+                self._report_unbound(plan)
                 write_saved_plan(out, plan if keep else without_change_sets(plan))
         if not keep:
             self._planner.discard(plan.roots)
@@ -120,7 +120,8 @@ class Deployer:
                 self._user.show_plan(plan)
                 if plan.empty:
                     self._user.say(
-                        f"nothing to do: release {release.number} is live; name an earlier one, see history"
+                        f"nothing to do: release {release.number} is live; name an "
+                        "earlier one, see history"
                     )
                     return True
                 approvals = self._have_approved(plan)
@@ -137,7 +138,7 @@ class Deployer:
         if noop is None:
             return self._find_changes(saved)
         releases = (noop.last,) if noop.last else ()
-        self._tell(find_orphaned_stacks(self._environment, releases))
+        self._report(find_orphaned_stacks(self._environment, releases))
         return Work(noop.plan, noop.done)
 
     def _find_changes(self, saved: Path | None) -> Work:
@@ -153,7 +154,7 @@ class Deployer:
         inputs = reading.result()
         # Told before change sets are made: a failure here would leave them behind.
         bucket = self._environment.find_bucket(inputs.lives.values())
-        self._tell_orphans(bucket, deployed=any(inputs.lives.values()))
+        self._report_orphans(bucket, deployed=any(inputs.lives.values()))
         if saved is not None:
             plan, ours = read_saved_plan(saved, self._planner)
         else:
@@ -188,24 +189,28 @@ class Deployer:
         last = read_last_release(plan.environment, plan.bucket, plan.account, self._environment.aws)
         return records_plan(last, plan)
 
-    def _tell_orphans(self, bucket: str | None, *, deployed: bool) -> None:
-        self._tell(self._planner.read_orphans(bucket, deployed=deployed))
+    def _report_orphans(self, bucket: str | None, *, deployed: bool) -> None:
+        self._report(self._planner.read_orphans(bucket, deployed=deployed))
 
-    def _tell(self, orphans: Mapping[str, Stack]) -> None:
-        """Root stacks that no deployment changes any more, and that nobody may miss."""
+    def _report(self, orphans: Mapping[str, Stack]) -> None:
+        """Report root stacks that are deployed but no longer in `stacks:`."""
         for root, stack in orphans.items():
-            text = f"{stack.name} is deployed, but {root} is no longer a root stack of {self._environment.name}"
+            text = (
+                f"{stack.name} is deployed, but {root} is no longer a root stack of "
+                f"{self._environment.name}"
+            )
             command = f"aws cloudformation delete-stack --stack-name {stack.name}"
             self._user.say(f"note: {text}; to delete it: {command}")
 
-    def _tell_unbound(self, plan: Plan) -> None:
+    def _report_unbound(self, plan: Plan) -> None:
         """Values that a saved plan does not hold, of stacks that exist: what is approved is the
         change that they make."""
         for root in plan.roots:
             if root.kind is RootAction.LATER and root.live:
                 names = ", ".join(root.desired.missing)
                 self._user.say(
-                    f"not fixed by the plan: {names} of {root.desired.stack}, known only during the deployment"
+                    f"not fixed by the plan: {names} of {root.desired.stack}, known only "
+                    "during the deployment"
                 )
 
     # --- 2. have it approved

@@ -33,7 +33,8 @@ _SOLUTIONS: Sequence[tuple[str, str, str]] = (
     (
         "AWS::S3::Bucket",
         "not empty",
-        "if its objects may be deleted: aws s3 rb s3://{id} --force (a versioned one: empty it in the console)",
+        "if its objects may be deleted: aws s3 rb s3://{id} --force (a versioned one: "
+        "empty it in the console)",
     ),
     (
         "AWS::ECR::Repository",
@@ -254,7 +255,7 @@ def destroy_root(
         ),
     )
     if not outcome.ok:
-        again = "then run the same command again"
+        again = "then run this command again"
         if (
             outcome.status == "DELETE_FAILED"
         ):  # only then does CloudFormation accept RetainResources

@@ -77,14 +77,14 @@ def _detect(live: LiveStack, aws: Stacks, polling: Polling) -> DriftedStack:
             hint="run it again later",
         )
     drifts = aws.drifts(live.stack.id)
-    secrets = _Secrets(live)
+    secrets = _HiddenValues(live)
     drifted = tuple(secrets.hide(drift) for drift in drifts if drift.status in _DRIFTED)
     compared = sum(drift.status != "NOT_CHECKED" for drift in drifts)
     failed = (reason or "it failed") if state == "DETECTION_FAILED" else ""
     return DriftedStack(live.name, drifted, compared, len(live.resources) - compared, failed)
 
 
-class _Secrets:
+class _HiddenValues:
     """The properties of a template that hold NoEcho parameters or secrets."""
 
     def __init__(self, live: LiveStack) -> None:
@@ -141,7 +141,10 @@ def build_reverted_stack(live: LiveStack, url: str | None) -> DesiredStack:
     """
     inline = len(live.template.encode()) <= INLINE_LIMIT
     if not inline and url is None:
-        message = f"the template of {live.stack.name} is larger than {INLINE_LIMIT:,} bytes, and no release stored it"
+        message = (
+            f"the template of {live.stack.name} is larger than {INLINE_LIMIT:,} "
+            "bytes, and no release stored it"
+        )
         raise AwsError.of("SW844", message, hint="deploy once, then revert the drift")
     return DesiredStack(
         root=live.name,

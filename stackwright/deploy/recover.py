@@ -215,7 +215,8 @@ def cancel_update(stack: str, environment: Environment, user: User) -> None:
     if found is None or found.status != "UPDATE_IN_PROGRESS":
         status = found.status if found else "no longer there"
         user.say(
-            f"\n{stack} is {status}: only an update in progress can be cancelled. To give up a first"
+            f"\n{stack} is {status}: only an update in progress can be cancelled. To give "
+            "up a first"
             " creation, and delete what it has made so far: aws cloudformation delete-stack"
             f" --stack-name {stack}"
         )

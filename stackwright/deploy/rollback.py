@@ -68,7 +68,8 @@ def describe_release(release: Release, lives: Mapping[str, LiveStack | None], sa
     """Tell which release is restored, and what stays as it is live."""
     commit = release.commit or "-"
     say(
-        f"release {release.number} of {release.started:%Y-%m-%d %H:%M}, by {release.by}, commit {commit}"
+        f"release {release.number} of {release.started:%Y-%m-%d %H:%M}, by {release.by}, "
+        f"commit {commit}"
     )
     for root in release.roots:
         if root.hidden:

@@ -67,7 +67,10 @@ def read_saved_plan(path: Path, planner: Planner) -> tuple[Plan, list[RootPlan]]
     desired = planner.desired_stacks(lives, plan.images, plan.secrets)
     roots = [root.desired.root for root in plan.roots]
     if roots != list(desired):
-        message = f"the plan is stale: its root stacks are {', '.join(roots)}, those of the parameters {', '.join(desired)}"
+        message = (
+            f"the plan is stale: its root stacks are {', '.join(roots)}, those of "
+            f"the parameters {', '.join(desired)}"
+        )
         raise DeployError.of("SW888", message, hint=_HINT)
     plan = replace(
         plan, roots=tuple(_with_hidden(root, desired[root.desired.root]) for root in plan.roots)
@@ -167,7 +170,10 @@ def require_within_plan(saved: RootPlan, now: RootPlan) -> None:
     """Refuse changes of a root that its saved plan does not say; the plan could not know values
     that exist only now. Raises DeployError: SW888."""
     if saved.kind is not RootAction.LATER:
-        message = f"the plan is stale: the parameters of {now.desired.stack} changed during the deployment"
+        message = (
+            f"the plan is stale: the parameters of {now.desired.stack} changed "
+            "during the deployment"
+        )
         raise DeployError.of("SW888", message, hint=_HINT)
     known = {change.diff.address: change for change in saved.changes}
     beyond = [

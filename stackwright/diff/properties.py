@@ -67,7 +67,7 @@ def diff_properties(
             yield _property_diff(leaf, recreation, wires)
 
 
-class _Leaf(Struct, frozen=True):
+class _PropertyLeaf(Struct, frozen=True):
     """A value that differs: its path for people and for the schema, and both sides."""
 
     label: str
@@ -77,7 +77,9 @@ class _Leaf(Struct, frozen=True):
     statement: str = ""
 
 
-def _property_diff(leaf: _Leaf, recreation: Recreation, wires: Mapping[str, str]) -> PropertyDiff:
+def _property_diff(
+    leaf: _PropertyLeaf, recreation: Recreation, wires: Mapping[str, str]
+) -> PropertyDiff:
     references = {reference for node in find_traces(leaf.after) for reference in node.references}
     after = plain_data(leaf.after)
     fresh = [unknown for unknown in _find_unknowns(after) if unknown.fresh]
@@ -129,7 +131,7 @@ def displayed_value(value: Any) -> Any:
 
 def _differing_leaves(
     before: Any, after: Any, label: str, path: tuple[str | int, ...], statement: str = ""
-) -> Iterator[_Leaf]:
+) -> Iterator[_PropertyLeaf]:
     """Yield the differing leaves of two resolved trees; items of lists are paired by name.
 
     ``statement`` is the effect of the policy statement around them.
@@ -148,11 +150,11 @@ def _differing_leaves(
             )
     elif isinstance(before, list) and isinstance(after, list):
         if _is_reordered(before, after):
-            yield _Leaf(f"{label}[order]", path, before, after, statement)
+            yield _PropertyLeaf(f"{label}[order]", path, before, after, statement)
         for item, old, new in _pair_items(before, after):
             yield from _differing_leaves(old, new, f"{label}[{item}]", (*path, 0), statement)
     else:
-        yield _Leaf(label, path, before, after, statement)
+        yield _PropertyLeaf(label, path, before, after, statement)
 
 
 def _unwrap(value: Any) -> Any:

@@ -71,7 +71,7 @@ def check_rendering_folders(
     cfn-lint may take for one template; a template that takes longer gets a warning.
     """
     tasks = [
-        _Task(rendering, document, folder)
+        _LintTask(rendering, document, folder)
         for rendering, folder in renderings
         for document in rendering.documents
     ]
@@ -85,7 +85,7 @@ def check_rendering_folders(
     return [_make_report(rendering, results, tasks, set(fresh)) for rendering, _ in renderings]
 
 
-class _Task:
+class _LintTask:
     """One document to lint; ``key`` is the hash of everything that its findings depend on."""
 
     def __init__(self, rendering: Rendering, document: Document, folder: Path) -> None:
@@ -113,7 +113,7 @@ def _version() -> str:
     return f"{metadata.version('cfn-lint')} {sys.version_info[:2]}"
 
 
-def _read_cached(task: _Task) -> list[LintFinding] | None:
+def _read_cached(task: _LintTask) -> list[LintFinding] | None:
     data = Cache(task.project, "lint").get(task.key)
     try:
         return None if data is None else [_finding(**entry) for entry in json.loads(data)]
@@ -125,7 +125,7 @@ def _finding(code: object, level: object, message: object, line: object) -> Lint
     return LintFinding(str(code), str(level), str(message), int(str(line)))
 
 
-def _write_cached(task: _Task, findings: Sequence[LintFinding]) -> None:
+def _write_cached(task: _LintTask, findings: Sequence[LintFinding]) -> None:
     """Cache the findings, unless cfn-lint did not check the template."""
     if all(finding.code not in ("SW390", "SW392") for finding in findings):
         entries = [{name: getattr(finding, name) for name in _FIELDS} for finding in findings]
@@ -203,7 +203,7 @@ class Linter:
         return (self._messages.read().strip().splitlines() or ["without a message"])[-1]
 
 
-def _batches(tasks: Sequence[_Task], limit: int) -> list[list[_Work]]:
+def _batches(tasks: Sequence[_LintTask], limit: int) -> list[list[_Work]]:
     """Group the templates of one name, the largest group first: they use the same resource types,
     whose schemas a process loads once."""
     groups: dict[str, list[_Work]] = {}
@@ -218,7 +218,7 @@ def _batches(tasks: Sequence[_Task], limit: int) -> list[list[_Work]]:
 def _make_report(
     rendering: Rendering,
     results: Mapping[str, list[LintFinding]],
-    tasks: Sequence[_Task],
+    tasks: Sequence[_LintTask],
     fresh: set[str],
 ) -> Report:
     own = [task for task in tasks if task.rendering is rendering]
@@ -238,7 +238,7 @@ def _make_report(
     )
 
 
-def _lint_problem(task: _Task, finding: LintFinding) -> Problem:
+def _lint_problem(task: _LintTask, finding: LintFinding) -> Problem:
     if finding.code == "SW392":
         return _unknown_region(task.rendering, finding.message)
     level = {"error": Level.ERROR, "warning": Level.WARNING}.get(finding.level, Level.NOTE)

@@ -223,7 +223,10 @@ def _moved(
         return
     match = next(((release, root) for release, root in deployed if is_live(root, stack)), None)
     if match and not match[1].ok:
-        message = f"{stack.stack.name} is as release {match[0].number} asked for, which did not come to its end"
+        message = (
+            f"{stack.stack.name} is as release {match[0].number} asked for, which "
+            "did not come to its end"
+        )
         hint = "the next deployment verifies the live stacks, and records them"
     else:
         state = (
@@ -231,7 +234,10 @@ def _moved(
             if match
             else f"as no release since {first} made it"
         )
-        message = f"{stack.stack.name} is {state}, not as release {last[0].number}: it was changed outside of this tool"
+        message = (
+            f"{stack.stack.name} is {state}, not as release {last[0].number}: it "
+            "was changed outside of this tool"
+        )
         hint = (
             "the next deployment starts from the live stacks and changes them to the rendered ones"
         )

@@ -1,5 +1,4 @@
-"""Config and releases -> orphaned stacks: root stacks that are deployed, and that the environment no
-longer has.
+"""Config and releases -> orphaned stacks: deployed root stacks that left the parameters.
 
 The prefix of a name does not prove it: ``shop-local-two`` may belong to the environment
 ``local-two``. Tags do not either, as anybody can write them. A stack belongs to the environment

@@ -74,9 +74,9 @@ class Release(Struct, frozen=True):
     ``images`` are references by digest, by name; ``secrets`` (name, version id) by key;
     ``artifacts`` keys of zips and templates in ``bucket``. ``changes`` counts resources by add,
     change, replace and remove, and new secret versions. ``restores`` is the release that it went
-    back to, ``run`` a random name, by which two runs of the same at the same time differ; ``cause``
-    why it failed, in a sentence. ``orphaned`` are root stacks of earlier releases that still existed
-    and are no part of it, by their former name in ``stacks:``.
+    back to, ``run`` a random name that tells two simultaneous deployments apart, ``cause`` why it
+    failed, in a sentence. ``orphaned`` are root stacks of earlier releases that still existed and
+    are no part of it, by their former name in ``stacks:``.
     """
 
     number: int

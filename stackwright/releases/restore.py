@@ -84,8 +84,10 @@ def artifact_key(url: str) -> str:
 
 
 def find_missing_parts(release: Release, aws: Storage) -> list[Problem]:
-    """A problem for everything of a release that no longer exists: templates, zips, images, versions
-    of secrets. Raises AwsError."""
+    """Return a problem for each part of a release that no longer exists.
+
+    Parts are templates, zips, images and versions of secrets. Raises AwsError.
+    """
     pairs = [pair for pair in release.secrets.values() if pair[1]]
     checks: list[Callable[[], Problem | None]] = [
         *(partial(_missing_artifact, release, key, aws) for key in release.artifacts),

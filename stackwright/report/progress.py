@@ -88,7 +88,7 @@ _MESSAGES = 3
 
 
 @dataclass
-class _Item:
+class _BoardItem:
     """A stack or resource: its status, the time of its operation (``ended`` is None while it runs),
     and the reason of its first failure."""
 
@@ -111,8 +111,8 @@ class ProgressBoard:
     ) -> None:
         self._title, self._clock = title, clock
         self._lock = Lock()
-        self._stacks: dict[str, _Item] = {}
-        self._resources: dict[str, dict[str, _Item]] = {}
+        self._stacks: dict[str, _BoardItem] = {}
+        self._resources: dict[str, dict[str, _BoardItem]] = {}
         self._rollouts: dict[str, RolloutProgress] = {}
         self._messages: dict[str, list[str]] = {}
         self._notices: list[str] = []
@@ -185,22 +185,22 @@ class ProgressBoard:
             if item.failure:
                 yield f"[red]✗[/] {label}  {styled(item.failure, 'red')}"
 
-    def _mark(self, item: _Item) -> str:
+    def _mark(self, item: _BoardItem) -> str:
         if item.ended is None:
             frame = _SPINNER[int(self._clock().timestamp() * 8) % len(_SPINNER)]
             return f"[{status_style(item.status)}]{frame}[/]"
         return "[red]✗[/]" if status_style(item.status) == "red" else "[green]✓[/]"
 
-    def _duration(self, item: _Item) -> str:
+    def _duration(self, item: _BoardItem) -> str:
         seconds = ((item.ended or self._clock()) - item.began).total_seconds()
         return f"[dim]{format_duration(seconds)}[/]"
 
 
-def _advance(items: dict[str, _Item], key: str, step: ProgressStep) -> None:
+def _advance(items: dict[str, _BoardItem], key: str, step: ProgressStep) -> None:
     """Update the item of a step, or add it."""
     known = items.get(key)
     if known is None:
-        known = items[key] = _Item(step.type, step.status, step.time)
+        known = items[key] = _BoardItem(step.type, step.status, step.time)
     if known.ended is not None and step.under_way:
         known.began = step.time
     if step.failed and not step.of_stack and "cancelled" not in step.reason:

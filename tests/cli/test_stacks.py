@@ -75,7 +75,6 @@ def status(account, root="app"):
 
 
 # --- destroy
-# --------------------------------------------------------------------------------------------------
 
 
 def test_destroy_says_what_is_lost_and_asks_for_the_name(account, news):
@@ -129,7 +128,6 @@ def test_a_bucket_that_is_not_empty_stops_a_deletion_with_the_command(account, n
 
 
 # --- repair
-# ---------------------------------------------------------------------------------------------------
 
 
 def test_what_needs_no_repair(account, news):
@@ -198,7 +196,6 @@ def test_a_deletion_that_failed_is_tried_again_without_what_cannot_go(account, n
 
 
 # --- events and watch
-# -----------------------------------------------------------------------------------------
 
 
 def test_events_of_the_last_operation(account, news):
@@ -262,7 +259,6 @@ def test_watch_follows_what_somebody_else_began(account, news, latency):
 
 
 # --- interruptions
-# --------------------------------------------------------------------------------------------
 
 
 class Terminal:
@@ -366,7 +362,6 @@ def test_a_name_is_typed_on_a_terminal(account, news):
 
 
 # --- deploy, where a stack is stuck
-# ---------------------------------------------------------------------------
 
 
 def test_deploy_leads_out_of_a_stuck_state_first(account, news):

@@ -304,7 +304,6 @@ def test_a_deletion_is_followed_to_its_end(account):
 
 
 # --- guards
-# ---------------------------------------------------------------------------------------------------
 
 
 def bucketed(name="news-one", **more):
@@ -431,7 +430,6 @@ def test_how_it_ended_is_told_before_the_stack_is_guarded(account):
 
 
 # --- holds
-# ----------------------------------------------------------------------------------------------------
 
 
 class Functions:

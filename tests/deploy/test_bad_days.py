@@ -153,7 +153,6 @@ def _no_value_was_written(world: World) -> None:
 
 
 # --- the loops: everywhere, one at a time
-# ---------------------------------------------------------------------------
 
 
 def share(count: int, chunk: int, every: int) -> list[int]:
@@ -268,7 +267,6 @@ def test_each_call_is_not_allowed(days: Days, chunk: int) -> None:
 
 
 # --- by name
-# ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

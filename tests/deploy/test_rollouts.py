@@ -224,7 +224,6 @@ def test_that_ecs_may_not_be_read_is_told_once(ecs, rollouts):
 
 
 # --- on the emulator
-# ------------------------------------------------------------------------------------------
 
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 

@@ -310,7 +310,6 @@ def test_tasks_start_without_image_where_pulls_are_off():
 
 
 # --- what clients see and do through the services themselves
-# --------------------------------------------------------
 
 
 class Connected(Cluster):

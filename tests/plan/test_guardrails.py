@@ -85,7 +85,6 @@ def kept(resource, policy="Retain"):
 
 
 # --- data and replacements
-# ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -179,7 +178,6 @@ def test_new_stack_needs_no_approval():
 
 
 # --- access
-# ---------------------------------------------------------------------------------------------------
 
 
 def role(*statements, **more):
@@ -691,7 +689,6 @@ def test_reference_to_another_resource_needs_approval():
 
 
 # --- approval
-# ------------------------------------------------------------------------------------------------------
 
 
 def test_refusal_names_option_and_line_of_each_finding():
@@ -771,7 +768,6 @@ def test_typed_name_approves_only_the_findings_shown():
 
 
 # --- words
-# ------------------------------------------------------------------------------------------------------
 
 
 def texts(before, after):

@@ -67,7 +67,6 @@ def short(found: RootPlan) -> dict[str, tuple[str, str, str]]:
 
 
 # --- kinds
-# --------------------------------------------------------------------------------------------------
 
 
 def test_first_deployment_adds_everything_and_discarding_leaves_nothing(
@@ -194,7 +193,6 @@ def test_stack_tags_that_cannot_change_replace_the_resource(account: PlanningAcc
 
 
 # --- what the two do not agree on
-# -----------------------------------------------------------------------------
 
 
 def test_replacement_that_follows_an_unchanged_output_is_spurious(account: PlanningAccount) -> None:
@@ -667,7 +665,6 @@ def texts(parameters: Any) -> dict[str, str]:
 
 
 # --- what fails
-# -----------------------------------------------------------------------------------------------
 
 NESTED = f"Nested change set {arn('inner')} was not successfully created: Currently in FAILED."
 NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
@@ -971,7 +968,6 @@ def test_change_sets_of_one_run_are_numbered(account: PlanningAccount) -> None:
 
 
 # --- the state of the stack
-# -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -1063,7 +1059,6 @@ def test_stack_under_review_by_others_survives_a_preview(account: PlanningAccoun
 
 
 # --- requests
-# -------------------------------------------------------------------------------------------------
 
 
 def test_request_holds_name_template_parameters_and_tags() -> None:
@@ -1125,7 +1120,6 @@ def test_parameter_without_a_value_keeps_its_value() -> None:
 
 
 # --- what must not be seen
-# ------------------------------------------------------------------------------------
 
 SECRET = "correct-horse-battery"
 
@@ -1163,7 +1157,6 @@ def test_saved_plan_of_an_unreadable_template_holds_no_parameters() -> None:
 
 
 # --- without a change set
-# -------------------------------------------------------------------------------------
 
 
 def test_root_with_missing_inputs_is_predicted(account: PlanningAccount) -> None:
@@ -1189,7 +1182,6 @@ def test_root_with_missing_inputs_is_predicted(account: PlanningAccount) -> None
 
 
 # --- a plan that does not hold any more
-# -------------------------------------------------------------------------
 
 
 def test_plan_is_stale_after_another_update(account: PlanningAccount) -> None:
@@ -1242,7 +1234,6 @@ def test_stale_reason_names_what_moved(
 
 
 # --- the saved plan
-# --------------------------------------------------------------------------------------------
 
 
 def saved_text() -> str:

@@ -580,7 +580,6 @@ def test_resources_of_the_templates_need_no_check(tmp_path: Path):
 
 
 # --- images
-# -----------------------------------------------------------------------------------------------------
 
 
 class Index(BaseHTTPRequestHandler):
@@ -702,7 +701,6 @@ def test_repository_of_the_templates_is_skipped(tmp_path: Path, index: str):
 
 
 # --- calls
-# ------------------------------------------------------------------------------------------------------
 
 
 def test_subnets_and_default_routes_are_read(moto: str):
@@ -777,7 +775,6 @@ def test_unknown_quota_is_none(moto: str):
 
 
 # --- the verb
-# ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

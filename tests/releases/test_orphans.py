@@ -350,7 +350,6 @@ def test_what_cannot_be_deleted_of_a_stack_that_left_is_left_out_by_cloudformati
 
 
 # --- history after a destroy
-# ----------------------------------------------------------------------------------
 
 
 def destroyed(shop: Project) -> None:

@@ -70,7 +70,6 @@ def record(number: int, name: str) -> dict[str, object]:
 
 
 # --- keeping
-# --------------------------------------------------------------------------------------------------------
 
 
 def test_a_release_says_who_did_what_when(project: Make, aws: Boto, bucket: str) -> None:
@@ -229,7 +228,6 @@ def test_a_root_without_changes_counts_as_deployed(project: Make, aws: Boto, buc
 
 
 # --- looking back
-# ---------------------------------------------------------------------------------------------------
 
 
 def test_history_is_newest_first_and_limited(project: Make, aws: Boto, bucket: str) -> None:
@@ -302,7 +300,6 @@ def test_a_second_deployment_hears_of_the_first(project: Make, aws: Boto, bucket
 
 
 # --- what is live
-# ---------------------------------------------------------------------------------------------------
 
 
 def released(project: Project, aws: Boto, **parameters: str) -> Release:
@@ -464,7 +461,6 @@ def test_the_release_before_what_is_live(releases: list[Release], restored: int)
 
 
 # --- restoring
-# ------------------------------------------------------------------------------------------------------
 
 
 def test_what_a_release_restores(project: Make, aws: Boto) -> None:

@@ -181,7 +181,7 @@ DEPLOYMENT_CODES = (
         "Root stack's Parameter has no value",
         "Give it a Default, or a value in deploy.parameters.",
     ),
-    Code("SW883", "Not a terminal, so nobody can confirm", "Read the plan, then add --yes."),
+    Code("SW883", "Not a terminal: no question can be asked", "Read the plan, then add --yes."),
     Code("SW884", "Secret has another version than planned", "Make a new plan."),
     Code(
         "SW885",

@@ -182,9 +182,15 @@ class OperationEvents:
     def _step(self, tail: _Tail, event: StackEvent) -> ProgressStep:
         self.events.append(event)
         step = ProgressStep(
-            tail.path, event.logical_id, event.type, event.status, event.reason, event.time, event.physical_id,
+            tail.path,
+            event.logical_id,
+            event.type,
+            event.status,
+            event.reason,
+            event.time,
+            event.physical_id,
             event.of_stack,
-        )  # fmt: skip
+        )
         if tail is self._root and step.of_stack:
             self.first = self.first or step
             self.last = step

@@ -180,7 +180,6 @@ def _outcome(
 
 
 # --- cause
-# ----------------------------------------------------------------------------------------------------
 
 
 def _cause(steps: Sequence[ProgressStep], rollouts: RolloutWatcher, locate: Locate) -> Cause | None:

@@ -48,7 +48,7 @@ class PausableFunction(Struct, frozen=True):
 
 @contextmanager
 def pause_functions(
-    stack: str, templates: Mapping[str, str], aws: PauseAws, tell: Watcher
+    stack: str, templates: Mapping[str, str], aws: PauseAws, report: Watcher
 ) -> Iterator[None]:
     """Pause the functions that the templates mark, as long as the block runs.
 
@@ -62,16 +62,16 @@ def pause_functions(
                 before[function.name] = aws.reserved_concurrency(function.name)
                 paused.append(function)
                 aws.reserve_concurrency(function.name, 0)
-                tell(Notice(f"paused {function.name} for the deployment"))
+                report(Notice(f"paused {function.name} for the deployment"))
         except AwsError as error:
-            tell(Notice(f"not every function can be paused: {error}"))
+            report(Notice(f"not every function can be paused: {error}"))
         yield
     finally:
         try:
-            resume_functions(paused, aws, tell, before)
+            resume_functions(paused, aws, report, before)
         except AwsError as error:
             names = ", ".join(function.name for function in paused)
-            tell(
+            report(
                 Notice(f"{names} may still be paused: {error}; the next watch or deploy resumes it")
             )
 
@@ -79,28 +79,31 @@ def pause_functions(
 def resume_functions(
     functions: Sequence[PausableFunction],
     aws: PauseAws,
-    tell: Watcher,
+    report: Watcher,
     before: Mapping[str, int | None] | None = None,
 ) -> None:
     """Resume paused functions with the reserved concurrency that they had ``before``, where that is
-    known, else with that of their live template. Raises AwsError with all that cannot be resumed."""
+    known, else with that of their live template.
+
+    Raises AwsError with every function that cannot be resumed.
+    """
     problems: list[Problem] = []
     for function in functions:
         try:
-            _resume(function, aws, tell, (before or {}).get(function.name, 0))
+            _resume(function, aws, report, (before or {}).get(function.name, 0))
         except AwsError as error:
             problems += error.problems
     if problems:
         raise AwsError(problems)
 
 
-def _resume(function: PausableFunction, aws: PauseAws, tell: Watcher, known: int | None) -> None:
+def _resume(function: PausableFunction, aws: PauseAws, report: Watcher, known: int | None) -> None:
     if aws.reserved_concurrency(function.name) != 0:
         return  # an update has given it another value
     concurrency = _declared(function, aws) if known == 0 else known
     if concurrency != 0:
         aws.reserve_concurrency(function.name, concurrency)
-        tell(Notice(f"resumed {function.name}"))
+        report(Notice(f"resumed {function.name}"))
 
 
 def find_paused(stack: str, templates: Mapping[str, str], aws: PauseAws) -> list[PausableFunction]:

@@ -22,7 +22,7 @@ UNGUARDED = "cannot set the stack policy and termination protection"
 _EVERYTHING = {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}
 
 
-class _StackContents(Struct, frozen=True):
+class _GuardedStack(Struct, frozen=True):
     """A stack's resources, and its stack policy, if it has one."""
 
     resources: Sequence[StackResource]
@@ -51,15 +51,15 @@ def guard_stack(stack: str, aws: Stacks, allowed: Collection[str] = ()) -> None:
         aws.set_termination_protection(root.id, enabled=True)
 
 
-def _tree(root: str, aws: Stacks, pool: ThreadPoolExecutor) -> Mapping[str, _StackContents]:
+def _tree(root: str, aws: Stacks, pool: ThreadPoolExecutor) -> Mapping[str, _GuardedStack]:
     """The contents of a stack and of all nested in it, by stack id, read level by level; without
     stacks that are empty."""
-    contents: dict[str, _StackContents] = {}
+    contents: dict[str, _GuardedStack] = {}
     level = [root]
     while level:
         listed, policies = pool.map(aws.resources, level), pool.map(aws.stack_policy, level)
         read = {
-            id_: _StackContents(resources, policy)
+            id_: _GuardedStack(resources, policy)
             for id_, resources, policy in zip(level, listed, policies, strict=True)
         }
         contents |= {id_: stack for id_, stack in read.items() if any(stack.existing())}
@@ -78,7 +78,7 @@ def _set_policy(stack: str, names: Sequence[str], present: str | None, aws: Stac
         aws.set_stack_policy(stack, json.dumps(policy))
 
 
-def _guarded(stack: str, tree: Mapping[str, _StackContents], allowed: Collection[str]) -> set[str]:
+def _guarded(stack: str, tree: Mapping[str, _GuardedStack], allowed: Collection[str]) -> set[str]:
     """Logical IDs of resources that hold data, and of nested stacks that have such resources."""
     resources = list(tree[stack].existing())
     own = {

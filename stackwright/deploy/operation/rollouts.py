@@ -23,7 +23,8 @@ REPEAT_LIMIT = 5
 """Tasks that fail the same way before the deployment of a service is stopped."""
 
 _ROUTINE = re.compile(
-    r"has (started|stopped|begun draining|reached|deregistered|registered)|rolling back|.*deployment completed"
+    r"has (started|stopped|begun draining|reached|deregistered|registered)|rolling "
+    r"back|.*deployment completed"
 )
 """Events of services that explain no failure.
 
@@ -35,7 +36,7 @@ _KEPT = 20  # details of one service
 
 
 @dataclass
-class WatchedService:
+class _FollowedService:
     """A service that changes.
 
     ``open`` while it is read, ``closing`` once it is read for the last time; ``shown`` are the task
@@ -68,7 +69,7 @@ class RolloutWatcher:
 
     def __init__(self, aws: Services, repeat_limit: int = REPEAT_LIMIT) -> None:
         self._aws, self._limit = aws, repeat_limit
-        self._watched: dict[str, WatchedService] = {}
+        self._followed: dict[str, _FollowedService] = {}
         self._definitions: dict[str, Mapping[str, Any]] = {}
         self._rolled_back: datetime | None = None
         self._silent = False
@@ -79,62 +80,62 @@ class RolloutWatcher:
             if step.of_stack and "ROLLBACK" in step.status:
                 self._rolled_back = self._rolled_back or step.time
             if step.type == SERVICE and step.physical_id.count("/") == 2:
-                known = self._watched.setdefault(
-                    step.address, WatchedService(step.address, step.physical_id, step.time)
+                known = self._followed.setdefault(
+                    step.address, _FollowedService(step.address, step.physical_id, step.time)
                 )
                 known.arn, known.closing = step.physical_id, not step.under_way
                 known.open = not step.status.startswith("DELETE")
 
     def details(self, address: str) -> tuple[str, ...]:
         """Service events, stopped reasons and log lines of a service until it failed."""
-        watched = self._watched.get(address)
-        if watched is None:
+        followed = self._followed.get(address)
+        if followed is None:
             return ()
         stops = (
             reasons[0] if len(reasons) == 1 else f"{len(reasons)} times: {reasons[0]}"
-            for reasons in watched.stops.values()
+            for reasons in followed.stops.values()
         )
-        messages = {_signature(text): text for text in watched.messages[-_KEPT:]}.values()
-        return (*messages, *stops, *(f"log: {line}" for line in watched.lines))
+        messages = {_signature(text): text for text in followed.messages[-_KEPT:]}.values()
+        return (*messages, *stops, *(f"log: {line}" for line in followed.lines))
 
     def read(self) -> list[Progress]:
         """New progress of the services. Raises nothing: the operation continues even if ECS cannot
         be read."""
         progress: list[Progress] = []
-        by_cluster: dict[str, list[WatchedService]] = {}
-        for watched in self._watched.values():
-            if watched.open:  # a closing one is read once more
-                watched.open = not watched.closing
-                by_cluster.setdefault(watched.cluster, []).append(watched)
+        by_cluster: dict[str, list[_FollowedService]] = {}
+        for followed in self._followed.values():
+            if followed.open:  # a closing one is read once more
+                followed.open = not followed.closing
+                by_cluster.setdefault(followed.cluster, []).append(followed)
         try:
             for cluster, changing in by_cluster.items():
-                arns = [watched.arn for watched in changing]
+                arns = [followed.arn for followed in changing]
                 services = {service.arn: service for service in self._aws.services(cluster, arns)}
-                for watched in changing:
-                    if watched.arn in services:
-                        progress += self._news(watched, services[watched.arn])
+                for followed in changing:
+                    if followed.arn in services:
+                        progress += self._news(followed, services[followed.arn])
         except AwsError as error:
             if not self._silent and error.problems[0].code != "SW407":
                 self._silent = True
                 progress.append(Notice(f"services cannot be shown: {error}"))
         return progress
 
-    def _news(self, watched: WatchedService, service: Service) -> Iterator[Progress]:
+    def _news(self, followed: _FollowedService, service: Service) -> Iterator[Progress]:
         primary = (item for item in service.deployments if item.status == "PRIMARY")
         newest = next(primary, None)
         new = [
             (event_id, time, text)
             for event_id, time, text in reversed(service.events)
-            if event_id not in watched.seen and time >= watched.since
+            if event_id not in followed.seen and time >= followed.since
         ]
-        watched.seen.update(event_id for event_id, _, _ in new)
+        followed.seen.update(event_id for event_id, _, _ in new)
         counts = (service.desired, 0, 0, 0)
         if newest:
             counts = (newest.desired, newest.running, newest.pending, newest.failed)
-        if counts == watched.shown and not new:
+        if counts == followed.shown and not new:
             return
-        watched.shown = counts
-        ended = list(self._stops(watched, newest)) if newest and (new or newest.failed) else []
+        followed.shown = counts
+        ended = list(self._stops(followed, newest)) if newest and (new or newest.failed) else []
         stops, lines = [reason for reason, _ in ended], [line for _, log in ended for line in log]
         messages = tuple(_unprefixed(text) for _, _, text in new)
         early = [
@@ -142,32 +143,34 @@ class RolloutWatcher:
             for text, (_, time, _) in zip(messages, new, strict=True)
             if time <= (self._rolled_back or time)
         ]
-        watched.messages += [text for text in early if not _ROUTINE.match(text)]
+        followed.messages += [text for text in early if not _ROUTINE.match(text)]
         if (
-            not self._rolled_back or watched.closing
+            not self._rolled_back or followed.closing
         ):  # a task that ends during a rollback did not cause it
-            watched.lines += lines
+            followed.lines += lines
             for reason in stops:
                 signature = _signature(reason.partition(" stopped: ")[2])
-                watched.stops.setdefault(signature, []).append(reason)
+                followed.stops.setdefault(signature, []).append(reason)
         yield RolloutProgress(
-            watched.address, *counts, watched.since, messages, tuple(stops), tuple(lines)
+            followed.address, *counts, followed.since, messages, tuple(stops), tuple(lines)
         )
-        yield from self._stop_failing(watched, newest)
+        yield from self._stop_failing(followed, newest)
 
     def _stops(
-        self, watched: WatchedService, newest: Deployment
+        self, followed: _FollowedService, newest: Deployment
     ) -> Iterator[tuple[str, list[str]]]:
         """(Reason, last log lines) of each task of the deployment that stopped since the last
         reading."""
-        for task in self._aws.tasks(watched.cluster, watched.arn.rpartition("/")[2], stopped=True):
-            known = task.arn in watched.seen or task.started_by not in ("", newest.id)
+        for task in self._aws.tasks(
+            followed.cluster, followed.arn.rpartition("/")[2], stopped=True
+        ):
+            known = task.arn in followed.seen or task.started_by not in ("", newest.id)
             if known or task.stopped_reason.startswith("Scaling activity"):
                 continue
-            watched.seen.add(task.arn)
+            followed.seen.add(task.arn)
             reason = _stopped_reason(task)
-            watched.failures[_signature(reason)] += 1
-            first = watched.failures[_signature(reason)] == 1
+            followed.failures[_signature(reason)] += 1
+            first = followed.failures[_signature(reason)] == 1
             yield f"task {task.id[:8]} stopped: {reason}", self._log(task) if first else []
 
     def _log(self, task: Task) -> list[str]:
@@ -191,29 +194,33 @@ class RolloutWatcher:
         return log
 
     def _stop_failing(
-        self, watched: WatchedService, newest: Deployment | None
+        self, followed: _FollowedService, newest: Deployment | None
     ) -> Iterator[Progress]:
         """Stop the deployment of a service whose tasks repeatedly fail the same way: ECS then fails
         it, and CloudFormation rolls back."""
         repeated = [
-            (count, reason) for reason, count in watched.failures.items() if count >= self._limit
+            (count, reason) for reason, count in followed.failures.items() if count >= self._limit
         ]
-        if not repeated or watched.stopped or self._rolled_back or newest is None:
+        if not repeated or followed.stopped or self._rolled_back or newest is None:
             return
-        watched.stopped = True
+        followed.stopped = True
         count, reason = repeated[0]
-        name = watched.arn.rpartition("/")[2]
+        name = followed.arn.rpartition("/")[2]
         try:
-            deployments = self._aws.service_deployments(watched.cluster, name)
+            deployments = self._aws.service_deployments(followed.cluster, name)
             running = [arn for arn, status in deployments if status in ("PENDING", "IN_PROGRESS")]
             if running:
                 self._aws.stop_service_deployment(running[0])
-                text = f"{watched.address}: {count} tasks failed the same way ({reason}): its deployment is stopped"
-                watched.messages.append(f"stopped after {count} tasks had failed the same way")
+                text = (
+                    f"{followed.address}: {count} tasks failed the same way "
+                    f"({reason}): its deployment is stopped"
+                )
+                followed.messages.append(f"stopped after {count} tasks had failed the same way")
                 yield Notice(text)
         except AwsError as error:
             yield Notice(
-                f"{watched.address}: {count} tasks failed the same way, but its deployment cannot be stopped: {error}"
+                f"{followed.address}: {count} tasks failed the same way, but its "
+                f"deployment cannot be stopped: {error}"
             )
 
 

@@ -34,7 +34,7 @@ class Namespaces(Check):
     """Looks for other namespaces of the same name."""
 
     id = "namespace"
-    title = "Names of private DNS namespaces are free, or held by this environment"
+    title = "Names of private DNS namespaces are free, or belong to this environment"
     reason = "A VPC takes one hosted zone of a name, so that the namespace cannot be created."
     source = "https://docs.aws.amazon.com/cloud-map/latest/api/API_CreatePrivateDnsNamespace.html"
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FREE_ADDRESSES = 8
 """Free addresses that each subnet of a load balancer must have. Tasks and mount targets need some
-as well, so all subnets are held to it. Source:
+as well, so every subnet is checked. Source:
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html"""
 _LOAD_BALANCERS = (
     "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/"

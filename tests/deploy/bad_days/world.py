@@ -152,7 +152,6 @@ class World:
     runs: int = 0
 
     # --- running
-    # ----------------------------------------------------------------------------------------------
 
     def environment(self, **more: str) -> dict[str, str]:
         """Variables of a run; what is empty in ``more`` is left out."""
@@ -244,7 +243,6 @@ class World:
         _post(f"{self.url}/_stackwright/reset")
 
     # --- the project
-    # ------------------------------------------------------------------------------------------
 
     def write(self, files: Mapping[str, str]) -> None:
         """Change the sources, and render them as a reviewer would have."""
@@ -265,7 +263,6 @@ class World:
         self.write(changed)
 
     # --- what is there
-    # ----------------------------------------------------------------------------------------
 
     def client(self, service: str) -> Any:
         """A client of the tests' own."""
