@@ -32,7 +32,12 @@ from .declarations import STACK_TYPE, Parameter, Resource, ValidationError, temp
 from .difference import MISSING, diff_values, find_unknowns
 from .graph import find_dependencies, order_resources
 from .intrinsics import Pseudo, Resolver, UnknownWorld, parameter_values, resolve_dynamic
-from .policy_statements import EFFECTS, read_statements
+from .policy_statements import (
+    EFFECTS,
+    LocatedStatement,
+    locate_statements,
+    read_statements,
+)
 from .schema import STATEFUL, Recreation, ResourceType, Schemas
 from .static_references import RenderedResource, StaticReferences
 from .statuses import Recovery, StackStatus, stack_status
@@ -59,6 +64,7 @@ __all__ = [
     "Action",
     "ArnKind",
     "ChangeSource",
+    "LocatedStatement",
     "Parameter",
     "PhysicalResource",
     "Prediction",
@@ -89,6 +95,7 @@ __all__ = [
     "find_dependencies",
     "find_traces",
     "find_unknowns",
+    "locate_statements",
     "order_resources",
     "output_values",
     "parameter_values",

@@ -7,7 +7,8 @@ of all stacks come together, with the properties compared by ``properties``.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,11 +22,20 @@ from ..cfn import (
     Schemas,
     StackSide,
     find_traces,
+    locate_statements,
     plain_data,
     read_statements,
     template_to_text,
 )
-from .model import DataLoss, Diff, Effect, OutputDiff, ResourceDiff
+from .model import (
+    DataLoss,
+    Diff,
+    Effect,
+    OutputDiff,
+    PolicyDiff,
+    PropertyDiff,
+    ResourceDiff,
+)
 from .properties import diff_properties, displayed_value
 
 
@@ -90,6 +100,7 @@ class DiffCollector:
             properties=properties,
             line=stack.template.line(("Resources", change.logical_id)) if stack else 0,
             denies=_denies(change) if effect is Effect.REMOVE else None,
+            policies=_compare_policies(change, properties) if modified else None,
         )
         self.resources.append(resource)
         if schema is not None and schema.stateful:
@@ -130,6 +141,19 @@ def _denies(change: ResourceChange) -> bool:
     deleted = (change.policy_action or "Delete") == "Delete"
     properties = displayed_value(change.before.get("Properties", {}))
     return deleted and any(read_statements(properties, "Deny"))
+
+
+def _compare_policies(
+    change: ResourceChange, properties: Sequence[PropertyDiff]
+) -> PolicyDiff | None:
+    """Return the statements of both sides; None where no statement differs."""
+    sides = [displayed_value(side.get("Properties", {})) for side in (change.before, change.after)]
+    before, after = (tuple(locate_statements(side)) for side in sides)
+    if before == after:
+        return None
+    names = {statement.path[0] for statement in (*before, *after) if statement.path}
+    paths = (leaf.path for leaf in properties if re.split(r"[.\[]", leaf.path)[0] in names)
+    return PolicyDiff(before, after, tuple(paths))
 
 
 def _data_loss(resource: ResourceDiff, change: ResourceChange) -> Iterator[DataLoss]:

@@ -1,7 +1,4 @@
-"""The frozen types of predicted changes, which plans and reports share.
-
-They import nothing of ``cfn``, so that a command without differences does not load it.
-"""
+"""The frozen types of predicted changes, which plans and reports share."""
 
 from __future__ import annotations
 
@@ -11,6 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
+
+from ..cfn import LocatedStatement
 
 HIDDEN = "(hidden)"
 """Shown in place of a secret, such as the value of a Parameter with NoEcho."""
@@ -49,12 +48,25 @@ class PropertyDiff(Struct, frozen=True):
     statement: str = ""
 
 
+class PolicyDiff(Struct, frozen=True):
+    """The statements of the policies of a resource, as resolved before and after a change.
+
+    ``paths`` are the paths of the `PropertyDiff` values that tell of the same change, value by
+    value.
+    """
+
+    before: tuple[LocatedStatement, ...]
+    after: tuple[LocatedStatement, ...]
+    paths: tuple[str, ...]
+
+
 class ResourceDiff(Struct, frozen=True):
     """A change of one resource of one stack (``app`` or ``app/gateway``).
 
     ``certain`` is False where the change depends on values known after the deployment, ``line`` is
     that of the resource in its template (0: not known). ``denies`` says whether a removed resource
-    has a policy that denies something; None where that is not known.
+    has a policy that denies something; None where that is not known. ``policies`` are those of a
+    resource that changes, where they differ.
     """
 
     stack: str
@@ -66,6 +78,7 @@ class ResourceDiff(Struct, frozen=True):
     properties: tuple[PropertyDiff, ...] = ()
     line: int = 0
     denies: bool | None = None
+    policies: PolicyDiff | None = None
 
     @property
     def address(self) -> str:

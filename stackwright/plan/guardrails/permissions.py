@@ -11,7 +11,7 @@ from .resource import ChangedResource
 from .wording import describe_change, describe_statement
 
 _PERMISSION = "AWS::Lambda::Permission"
-_GRANTING = ("Principal", "Action")
+_GRANTING = ("Principal", "Action", "FunctionName")
 _RESTRICTING = ("SourceArn", "SourceAccount", "PrincipalOrgID", "FunctionUrlAuthType")
 
 
@@ -38,5 +38,5 @@ def _is_wider(leaf: PropertyDiff) -> bool:
     if leaf.path not in (*_GRANTING, *_RESTRICTING):
         return False
     if leaf.exists_before and leaf.exists_after:
-        return not is_covered(leaf.after, leaf.before)
+        return not is_covered(leaf.after, leaf.before, fold_case=leaf.path == "Action")
     return leaf.path in _RESTRICTING and leaf.exists_before

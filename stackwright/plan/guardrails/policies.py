@@ -12,8 +12,9 @@ from ...diff import Effect, PropertyDiff
 from .attachments import ATTACHED_POLICIES, is_attachment
 from .paths import PropertyPath, Step, parse_path, value_at
 from .patterns import is_covered
+from .policy_sets import find_widenings
 from .resource import ChangedResource
-from .wording import as_list, describe_change, describe_statement, shorten
+from .wording import as_list, describe_change, describe_statement, join_texts, shorten
 
 _DENYING = ATTACHED_POLICIES | {
     "AWS::S3::BucketPolicy",
@@ -24,7 +25,6 @@ _DENYING = ATTACHED_POLICIES | {
     "AWS::SecretsManager::ResourcePolicy",
 }
 """Types that deny others something: what they denied is allowed once they are removed."""
-_EXCLUDING = ("NotAction", "NotResource", "NotPrincipal")
 _GRANTING = ("Action", "Resource", "Principal")
 
 
@@ -39,9 +39,31 @@ def describe_policies(resource: ChangedResource) -> Iterator[str]:
             yield f"attaches {shorten(arn)}"
     elif resource.effect is Effect.REMOVE:
         yield from _describe_removed(resource)
+    else:
+        yield from _describe_statements(resource)
+    compared = resource.diff.policies.paths if resource.diff.policies else ()
     for leaf in resource.changed:
-        if not is_attachment(resource.type, leaf):
+        if leaf.path not in compared and not is_attachment(resource.type, leaf):
             yield from _describe_changed(leaf, resource.properties)
+
+
+def _describe_statements(resource: ChangedResource) -> Iterator[str]:
+    """Describe how the statements of each policy differ, as sets of requests."""
+    for path, (before, after) in resource.policies.items():
+        for widening in find_widenings(before, after):
+            text = describe_statement(widening.elements, widening.verb)
+            conditions = _describe_conditions(resource, path) if widening.by_condition else ""
+            yield f"{text}{conditions}"
+
+
+def _describe_conditions(resource: ChangedResource, path: tuple[str, ...]) -> str:
+    """`` (Statement[0].Condition: removes …)``: how the conditions in a policy differ."""
+    changes = [
+        describe_change(leaf)
+        for leaf in resource.changed
+        if "Condition" in (steps := parse_path(leaf.path).steps) and steps[0] == path[0]
+    ]
+    return f" ({join_texts(changes)})" if changes else " under other conditions"
 
 
 def _describe_removed(resource: ChangedResource) -> Iterator[str]:
@@ -90,7 +112,7 @@ def _describe_allowed(properties: Mapping[str, Any]) -> Iterator[str]:
         yield describe_statement(statement, "allows" if certain else "may allow")
 
 
-# --- one element of a statement
+# --- one element of a statement, where only CloudFormation lists the change
 
 
 def _describe_element(
@@ -133,27 +155,12 @@ def _reverse(leaf: PropertyDiff) -> PropertyDiff:
 
 
 def _is_wider(leaf: PropertyDiff, element: tuple[Step, ...]) -> bool:
-    """Return whether a changed element widens its statement, supposed that the statement allows."""
+    """Return whether a changed element may widen its statement, supposed that the statement
+    allows."""
     name = element[0]
-    if name in ("Sid", "Version"):
+    if name in ("Sid", "Version") or (element == ("Condition",) and not leaf.exists_before):
         return False
-    one_value = not isinstance(element[-1], str) or leaf.exists_before == leaf.exists_after
-    if name == "Condition" and one_value:
-        return _is_wider_condition(leaf, element)
-    restricts = name in ("Condition", *_EXCLUDING)
-    if not leaf.exists_before:
-        return not restricts
-    if not leaf.exists_after:
-        return restricts
-    if name in _EXCLUDING:
-        return not is_covered(leaf.before, leaf.after)
-    return not is_covered(leaf.after, leaf.before)
-
-
-def _is_wider_condition(leaf: PropertyDiff, element: tuple[Step, ...]) -> bool:
-    """Values of one condition are alternatives: another one lets more through; with a negated
-    operator, one less does."""
-    operator = element[1] if len(element) > 1 else ""
-    if "Not" in str(operator):
-        leaf = _reverse(leaf)
-    return leaf.exists_after and not (leaf.exists_before and is_covered(leaf.after, leaf.before))
+    if name not in _GRANTING:
+        return True
+    covered = leaf.exists_before and is_covered(leaf.after, leaf.before, fold_case=name == "Action")
+    return leaf.exists_after and not covered

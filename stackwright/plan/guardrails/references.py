@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from msgspec.structs import replace
+
+from ...cfn import LocatedStatement
 from ...diff import PropertyDiff
 from ..model import RootPlan
 
@@ -21,6 +26,39 @@ def follows_reference(leaf: PropertyDiff, root: RootPlan) -> bool:
         return False
     before, after = json.dumps(leaf.before), json.dumps(leaf.after)
     return before == after or re.fullmatch(_identifiers_pattern(after, root), before) is not None
+
+
+def follow_references(
+    after: Sequence[LocatedStatement], before: Sequence[LocatedStatement], root: RootPlan
+) -> list[LocatedStatement]:
+    """Return the later statements with each text that follows a resource's new identifier replaced
+    by the earlier text, which names that resource."""
+    known = {text for statement in before for text in _texts(statement.elements)}
+    earlier = {}
+    for text in {text for statement in after for text in _texts(statement.elements)} - known:
+        if _REFERENCE.search(text):
+            pattern = re.compile(_identifiers_pattern(text, root))
+            if former := sorted(filter(pattern.fullmatch, known)):
+                earlier[text] = former[0]
+    return [
+        replace(statement, elements=_substitute(statement.elements, earlier)) for statement in after
+    ]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(item)
+
+
+def _substitute(value: Any, texts: Mapping[str, str]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _substitute(item, texts) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_substitute(item, texts) for item in value]
+    return texts.get(value, value) if isinstance(value, str) else value
 
 
 def _identifiers_pattern(text: str, root: RootPlan) -> str:

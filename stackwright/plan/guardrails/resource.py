@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from ...cfn import declared_keys
+from ...cfn import LocatedStatement, declared_keys
 from ...diff import Effect, PropertyDiff
 from ..model import PlannedChange, RootPlan
-from .references import follows_reference
+from .references import follow_references, follows_reference
+
+Statements = list[LocatedStatement]
 
 
 class ChangedResource:
@@ -38,6 +40,22 @@ class ChangedResource:
         text = self._root.desired.templates.get(self.diff.stack)
         resource = declared_keys(text).resources.get(self.diff.logical_id) if text else None
         return resource.properties if resource else {}
+
+    @cached_property
+    def policies(self) -> Mapping[tuple[str, ...], tuple[Statements, Statements]]:
+        """The statements of each policy that differs, before and after, by their path.
+
+        A later value that follows a resource's new identifier reads as the earlier one.
+        """
+        policies: dict[tuple[str, ...], tuple[Statements, Statements]] = {}
+        diff = self.diff.policies
+        for statement in diff.before if diff else ():
+            policies.setdefault(statement.path, ([], []))[0].append(statement)
+        for statement in diff.after if diff else ():
+            policies.setdefault(statement.path, ([], []))[1].append(statement)
+        for before, after in policies.values():
+            after[:] = follow_references(after, before, self._root)
+        return policies
 
     @cached_property
     def changed(self) -> tuple[PropertyDiff, ...]:
