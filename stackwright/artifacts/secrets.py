@@ -17,7 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from ..aws import Secret, Storage
-from ..config import read_dotenv
+from ..config import find_undeclared, read_dotenv
 from ..core import AwsError, Config, InputError, Location, Problem, StackwrightError
 
 KEPT = 15
@@ -95,7 +95,8 @@ class SecretDifference(Struct, frozen=True):
 
 def read_keys(config: Config, folder: Path) -> KeyValues:
     """Read keys.env in a folder. Raises InputError: SW420 without the file, SW421 for a needed key
-    that is missing or empty, SW422 for a file that is too large for a secret."""
+    that is missing or empty, SW024 for a name that its example lacks, SW422 for a file that is too
+    large for a secret."""
     path = folder / KEYS
     inside = path.is_relative_to(config.project)
     shown = (path.relative_to(config.project) if inside else path).as_posix()
@@ -103,8 +104,10 @@ def read_keys(config: Config, folder: Path) -> KeyValues:
         hint = f"copy {shown}.example to {shown} and fill it in{_ignore_hint(path)}"
         message = f"{shown} does not exist: no values to compare or push"
         raise InputError.of("SW420", message, hint=hint)
-    variables, problems = read_dotenv(path.read_text(encoding="utf-8-sig"), shown)
-    for name in config.dotenv.secret_names:
+    names = config.dotenv.secret_names
+    variables, problems = read_dotenv(_read_text(path, shown), shown, names)
+    problems += find_undeclared(variables, names, shown)
+    for name in names:
         variable = variables.get(name)
         if variable is None or not variable.value:
             location = variable.location if variable else Location(shown)
@@ -118,6 +121,15 @@ def read_keys(config: Config, folder: Path) -> KeyValues:
         hint = "keep files and certificates elsewhere"
         raise InputError.of("SW422", message, Location(shown), hint=hint)
     return keys
+
+
+def _read_text(path: Path, shown: str) -> str:
+    """The text of keys.env. Raises InputError: SW002."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "cannot be read" if isinstance(error, OSError) else "not UTF-8 text"
+        raise InputError.of("SW002", reason, Location(shown)) from None
 
 
 def _ignore_hint(path: Path) -> str:

@@ -6,7 +6,14 @@ its file and line. Raises `InputError` with all problems at once.
 """
 
 from .doctor import run_doctor
-from .dotenv import FORBIDDEN, FUNCTION_LIMIT, looks_secret, matches_pattern, read_dotenv
+from .dotenv import (
+    FORBIDDEN,
+    FUNCTION_LIMIT,
+    find_undeclared,
+    looks_secret,
+    matches_pattern,
+    read_dotenv,
+)
 from .load import list_environments, load_config
 from .scaffold import new_environment, new_project
 from .schema import JsonSchema, parse_schema, schema_properties
@@ -15,6 +22,7 @@ __all__ = [
     "FORBIDDEN",
     "FUNCTION_LIMIT",
     "JsonSchema",
+    "find_undeclared",
     "list_environments",
     "load_config",
     "looks_secret",

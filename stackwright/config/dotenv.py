@@ -11,12 +11,15 @@ import binascii
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core import Dotenv, Level, Location, Problem, Variable
+
+if TYPE_CHECKING:
+    from dotenv.parser import Binding
 
 FORBIDDEN = (
     "AWS_ACCESS_KEY_ID",
@@ -54,6 +57,8 @@ SECRET_VALUES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("a Google API key", re.compile(r"AIza[0-9A-Za-z_-]{35}")),
 )
 """Description and form of credentials; messages show the description, never the value."""
+_NAME = re.compile("[A-Z_][A-Z0-9_]*")
+"""A word that a message may show as a name; a line of Base64 is none."""
 FUNCTION_LIMIT = 4096
 """Bytes of all environment variables of a Lambda function together.
 
@@ -85,35 +90,46 @@ def is_public_token(value: str) -> bool:
     return isinstance(claims, dict) and claims.get("role") == "anon"
 
 
-def read_dotenv(text: str, path: str) -> tuple[dict[str, Variable], list[Problem]]:
+def read_dotenv(
+    text: str, path: str, secret_names: Collection[str] | None = None
+) -> tuple[dict[str, Variable], list[Problem]]:
     """Return the variables of a dotenv file in order, and its problems.
 
-    Values are not interpolated: interpolation reads the caller's environment, so equal files could
-    give different templates.
+    For ``keys.env``, ``secret_names`` are the names of its example. Problems show no other text of
+    that file: the lines of an unquoted key parse as names, too. Values are not interpolated:
+    interpolation reads the caller's environment, so equal files could give different templates.
     """
     from dotenv.parser import parse_stream
 
     variables: dict[str, Variable] = {}
     problems: list[Problem] = []
     for binding in parse_stream(io.StringIO(text)):
-        blank = len(binding.original.string) - len(binding.original.string.lstrip("\n"))
-        at = Location(path, binding.original.line + blank)
-        if binding.error:
-            problems.append(
-                Problem(
-                    "SW007", "this line is not NAME=value", (at,), "quote a value that spans lines"
-                )
-            )
-        elif binding.key and binding.value is None:
-            problems.append(
-                Problem("SW007", f"{binding.key} has no '='", (at,), f"write {binding.key}=value")
-            )
-        elif binding.key and binding.key in variables:
-            where = (at, variables[binding.key].location)
-            problems.append(Problem("SW004", f"{binding.key} is given twice", where))
-        elif binding.key:
-            variables[binding.key] = Variable(binding.key, binding.value or "", at)
+        at = Location(path, _first_line(binding))
+        name = binding.key or ""
+        if binding.error or (name and binding.value is None):
+            problems.append(_malformed_line(name, at, secret_names))
+        elif name in variables:
+            shown = name if secret_names is None or name in secret_names else "this name"
+            where = (at, variables[name].location)
+            problems.append(Problem("SW004", f"{shown} is given twice", where))
+        elif name:
+            variables[name] = Variable(name, binding.value or "", at)
     return variables, problems
+
+
+def _first_line(binding: Binding) -> int:
+    """Return the line of a binding's name; the parser counts the blank lines before it, too."""
+    text = binding.original.string
+    blank = text[: len(text) - len(text.lstrip())]
+    return binding.original.line + blank.count("\n")
+
+
+def _malformed_line(name: str, at: Location, secret_names: Collection[str] | None) -> Problem:
+    """Return the problem of a line that is not NAME=value; ``name`` is all of it, or empty."""
+    is_name = _NAME.fullmatch(name) if secret_names is None else name in secret_names
+    if is_name:
+        return Problem("SW007", f"{name} has no '='", (at,), f"write {name}=value")
+    return Problem("SW007", "this line is not NAME=value", (at,), "quote a value that spans lines")
 
 
 class Classifier:
@@ -218,44 +234,63 @@ class Classifier:
 
 
 def declared_secret_names(
-    keys: Mapping[str, Variable] | None, example: Mapping[str, Variable] | None, folder: Path
+    keys: Mapping[str, Variable] | None,
+    example: Mapping[str, Variable] | None,
+    folder: Path,
 ) -> tuple[tuple[str, ...], list[Problem]]:
     """Return the names of the secrets, sorted, and where ``keys.env`` and its example disagree.
 
-    ``folder`` holds the two files; None stands for an absent file.
+    ``folder`` holds the two files; None stands for an absent file. The example alone says what the
+    names are: it is committed, while ``keys.env`` may hold anything. No problem shows a name that
+    only ``keys.env`` has, because it may be a part of a value.
     """
-    filled = [
+    shown = f"{folder.as_posix()}/keys.env"
+    if example is None:
+        return (), [_missing_example(shown)] if keys else []
+    problems = [
         Problem(
             "SW025",
             f"{variable.name} has a value; the example is committed and must hold names only",
             (variable.location,),
         )
-        for variable in (example or {}).values()
+        for variable in example.values()
         if variable.value
     ]
-    if keys is None or example is None:
-        return tuple(sorted(keys or example or ())), filled
-    problems = [
-        Problem(
-            "SW024",
-            f"{name} is not in keys.env.example, the list of names that everyone renders with",
-            (keys[name].location,),
-            f"add the line '{name}=' to {folder.as_posix()}/keys.env.example, or remove it here",
-        )
-        for name in keys
-        if name not in example
+    if keys is not None:
+        problems += find_undeclared(keys, example, shown)
+        problems += [
+            Problem(
+                "SW024",
+                f"{name} is missing from keys.env",
+                (variable.location,),
+                f"add {name}=… to {shown}, or remove it from the example",
+            )
+            for name, variable in example.items()
+            if name not in keys
+        ]
+    return tuple(sorted(example)), problems
+
+
+def _missing_example(keys: str) -> Problem:
+    """Return the warning that templates get no names; ``keys`` is the path of keys.env."""
+    message = "there is no keys.env.example beside it, so the templates know no secret"
+    hint = f"write {keys}.example: each name and '=', without the value; commit it"
+    return Problem("SW024", message, (Location(keys),), hint, Level.WARNING)
+
+
+def find_undeclared(
+    keys: Mapping[str, Variable], names: Collection[str], path: str
+) -> list[Problem]:
+    """Return a problem for each variable of keys.env, the file ``path``, that ``names``, those of
+    its example, lack."""
+    message = "this name is not in keys.env.example, the list of names that everyone renders with"
+    hint = f"add the name and '=' to {path}.example, or remove the line"
+    hint += "; quote a value that spans lines"
+    return [
+        Problem("SW024", message, (variable.location,), hint)
+        for variable in keys.values()
+        if variable.name not in names
     ]
-    problems += [
-        Problem(
-            "SW024",
-            f"{name} is missing from keys.env",
-            (example[name].location,),
-            f"add {name}=… to {folder.as_posix()}/keys.env, or remove it from the example",
-        )
-        for name in example
-        if name not in keys
-    ]
-    return tuple(sorted({*keys, *example})), problems + filled
 
 
 def _values(variables: Mapping[str, Variable]) -> dict[str, str]:

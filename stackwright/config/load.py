@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -206,23 +206,29 @@ class _InputReader:
 
     def read_dotenv_files(self, rules: Mapping[str, Any]) -> Dotenv:
         """Return the variables of the environment's dotenv files, classified by ``rules``."""
-        files: dict[str, dict[str, Variable] | None] = {}
-        for name in ("aws.env", ".env", "keys.env", "keys.env.example"):
-            text = self._read_text(self._env_dir / name)
-            files[name] = None
-            if text is not None:
-                shown = self._display_path(self._env_dir / name)
-                files[name], problems = read_dotenv(text, shown)
-                self.problems += problems
+        plain = self._read_dotenv(".env")
+        aws = self._read_dotenv("aws.env")
+        example = self._read_dotenv("keys.env.example")
+        keys = self._read_dotenv("keys.env", example or ())
         folder = Path(self._display_path(self._env_dir))
-        names, problems = declared_secret_names(
-            files["keys.env"], files["keys.env.example"], folder
-        )
+        names, problems = declared_secret_names(keys, example, folder)
         self.problems += problems
         classifier = Classifier(rules)
-        dotenv = classifier.classify(files[".env"] or {}, files["aws.env"] or {}, names)
+        dotenv = classifier.classify(plain or {}, aws or {}, names)
         self.problems += classifier.problems
         return dotenv
+
+    def _read_dotenv(
+        self, name: str, secret_names: Collection[str] | None = None
+    ) -> dict[str, Variable] | None:
+        """Return the variables of a dotenv file; None where it is absent or unreadable."""
+        path = self._env_dir / name
+        text = self._read_text(path)
+        if text is None:
+            return None
+        variables, problems = read_dotenv(text, self._display_path(path), secret_names)
+        self.problems += problems
+        return variables
 
 
 def _aws_layer(schema: JsonSchema | None, dotenv: Dotenv) -> Layer:

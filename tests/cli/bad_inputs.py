@@ -643,8 +643,8 @@ DOTENV = [
         {"keys.env": f"A={SECRET}\nNEW={SECRET}\n", "keys.env.example": "A=\n"},
         "SW024",
         "keys.env:2",
-        "NEW is not in keys.env.example",
-        "add the line 'NEW=' to env/dev/keys.env.example",
+        "this name is not in keys.env.example",
+        "add the name and '=' to env/dev/keys.env.example",
     ),
     dotenv(
         "name that keys.env lacks",
@@ -670,7 +670,7 @@ DOTENV = [
     ),
     dotenv(
         "given twice in keys.env",
-        {"keys.env": f"A={SECRET}\nA={SECRET}2\n"},
+        {"keys.env": f"A={SECRET}\nA={SECRET}2\n", "keys.env.example": "A=\n"},
         "SW004",
         "keys.env:2",
         "A is given twice",
