@@ -13,8 +13,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import ValidationError as ConversionError
-from msgspec import convert, to_builtins
+from msgspec import DecodeError, Struct, to_builtins
+from msgspec.json import Decoder
 from msgspec.structs import replace
 
 from ..cfn import ValidationError, declared_keys
@@ -26,6 +26,17 @@ VERSION = 2
 
 _FORMAT = "stackwright-plan"
 _HINT = "make a new plan"
+
+
+class _SavedPlan(Struct, frozen=True):
+    """The plan in a file, beside its format, version and checksum."""
+
+    plan: Plan
+
+
+# A decoder reads the annotations of its type when it is made. Threads that do so at once crash the
+# interpreter (msgspec 0.22), so it is made on import.
+_SAVED_PLAN = Decoder(_SavedPlan)
 
 
 def save_plan(plan: Plan) -> str:
@@ -60,8 +71,8 @@ def read_plan(text: str) -> Plan:
         message = "the plan file was changed or damaged: its checksum does not match"
         raise InputError.of("SW805", message, hint=_HINT)
     try:
-        return convert(data.get("plan"), Plan)
-    except ConversionError as error:
+        return _SAVED_PLAN.decode(text).plan
+    except DecodeError as error:
         raise InputError.of("SW805", f"the plan file cannot be read: {error}", hint=_HINT) from None
 
 

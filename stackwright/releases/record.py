@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
-from msgspec import Struct, ValidationError, convert, field, to_builtins
+from msgspec import DecodeError, Struct, field, to_builtins
+from msgspec.json import Decoder
 
 from ..core import Problem
 
@@ -144,14 +145,22 @@ def record_to_json(release: Release) -> bytes:
     return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False).encode()
 
 
+class _Header(Struct, frozen=True):
+    """What every version of a record has."""
+
+    version: int
+
+
+# A decoder reads the annotations of its type when it is made. Threads that do so at once crash the
+# interpreter (msgspec 0.22), and records are read in threads: so both are made here.
+_HEADER, _RELEASE = Decoder(_Header), Decoder(Release)
+
+
 def record_from_json(data: bytes) -> Release:
     """Raises ValueError where it is no record of a version that is known here."""
-    record = json.loads(data)
-    if not isinstance(record, dict) or not isinstance(record.get("version"), int):
-        raise ValueError("it is no release record")
-    if record["version"] > VERSION:
-        raise ValueError("a newer version of this tool wrote it")
     try:
-        return convert(record, Release)
-    except ValidationError as error:
+        if _HEADER.decode(data).version > VERSION:
+            raise ValueError("a newer version of this tool wrote it")
+        return _RELEASE.decode(data)
+    except DecodeError as error:
         raise ValueError(f"it is no release record ({error})") from error
