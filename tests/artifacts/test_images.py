@@ -131,9 +131,9 @@ def test_image_is_built_pushed_and_resolved_to_a_digest(site: Site) -> None:
     assert (built.returncode, built.stdout) == (0, f"localhost/{site.team}/web:1.0\n"), built.stderr
     pushed = site.run("push", "--format", "json")
     assert pushed.returncode == 0, pushed.stderr
-    (told,) = json.loads(pushed.stdout)
+    (status,) = json.loads(pushed.stdout)
     reference = f"{site.host}/{site.team}/web@{site.digest('web', '1.0')}"
-    assert told == {
+    assert status == {
         "name": "web",
         "state": "ok",
         "reference": reference,
@@ -222,9 +222,9 @@ def test_index_lists_every_platform(site: Site) -> None:
     site.parameters("'1.0'", "'2.0'")
     status = site.run("status", "web", "--format", "json")
     assert status.returncode == 0, status.stderr
-    (told,) = json.loads(status.stdout)
-    assert told["platforms"] == ["linux/amd64", "linux/arm64"]
-    assert told["reference"].endswith(site.digest("web", "2.0"))
+    (image,) = json.loads(status.stdout)
+    assert image["platforms"] == ["linux/amd64", "linux/arm64"]
+    assert image["reference"].endswith(site.digest("web", "2.0"))
     assert site.digest("web", "2.0") != digest
     built = f"localhost/{site.team}/web"
     site.podman("tag", f"{built}:1.0", f"{built}:2.0")

@@ -67,8 +67,8 @@ def test_push_puts_one_json_object_once(ready: Project) -> None:
     first = ready.invoke("secrets", "push", "--env", "dev", "--format", "json")
     assert first.exit_code == 0, first.stderr
     assert current() == {"OPENAI_API_KEY": OPENAI, "SEARCH_API_KEY": SEARCH}
-    (told,) = json.loads(first.stdout)
-    assert told == {
+    (status,) = json.loads(first.stdout)
+    assert status == {
         "name": "team/app",
         "version": None,
         "added": ["OPENAI_API_KEY", "SEARCH_API_KEY"],
@@ -77,7 +77,7 @@ def test_push_puts_one_json_object_once(ready: Project) -> None:
         "pushed": next(version for version, labels in versions().items() if "AWSCURRENT" in labels),
     }
     again = ready.invoke("secrets", "push", "--env", "dev")
-    assert again.stdout == f"team/app: up to date, version {told['pushed']}\n"
+    assert again.stdout == f"team/app: up to date, version {status['pushed']}\n"
     assert len(versions()) == 1
 
 
@@ -126,13 +126,13 @@ def test_status_shows_the_state_of_each_key(
     client("secretsmanager").put_secret_value(SecretId="team/app", SecretString=held)
     wrong = ready.invoke("secrets", "status", "--env", "dev", "--format", "json")
     assert wrong.exit_code == 1
-    (told,) = json.loads(wrong.stdout)
-    assert told["keys"] == {
+    (status,) = json.loads(wrong.stdout)
+    assert status["keys"] == {
         "OPENAI_API_KEY": "empty",
         "OTHER": "unknown",
         "SEARCH_API_KEY": "missing",
     }
-    assert told["ready"] is False
+    assert status["ready"] is False
 
 
 def test_status_of_a_missing_secret(project: Make, moto: str) -> None:

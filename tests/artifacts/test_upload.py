@@ -30,13 +30,13 @@ def bucket() -> None:
 
 
 def test_existing_artifacts_are_not_uploaded_again(project: Make) -> None:
-    aws, made, told = FakeAws(), bundle(project), []
-    first = upload_bundle(made, ACCOUNT, aws, lambda artifact: told.append(artifact.name))
+    aws, made, uploaded = FakeAws(), bundle(project), []
+    first = upload_bundle(made, ACCOUNT, aws, lambda artifact: uploaded.append(artifact.name))
     assert set(first.transfers.values()) == {Transfer.UPLOADED}
     assert aws.objects == {
         f"artifacts/dev/{artifact.name}": artifact.data for artifact in made.artifacts
     }
-    assert sorted(told) == sorted(artifact.name for artifact in made.artifacts)
+    assert sorted(uploaded) == sorted(artifact.name for artifact in made.artifacts)
     again = upload_bundle(made, ACCOUNT, aws)
     assert again.count(Transfer.PRESENT) == len(made.artifacts) == len(aws.sent)
 

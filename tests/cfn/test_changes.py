@@ -69,7 +69,7 @@ def test_equal_stacks_have_no_changes():
     assert predict_changes(same, other).empty
 
 
-def test_a_replaced_resource_gives_its_dependents_a_new_id():
+def test_replaced_resource_gives_its_dependents_a_new_id():
     before = {
         "A": topic(TopicName="a"),
         "B": topic(DisplayName={"Ref": "A"}),
@@ -117,7 +117,7 @@ def test_consequences_are_the_same_without_knowledge_of_aws():
     assert modified["B"].properties[0].certain
 
 
-def test_an_attribute_of_a_replaced_resource_may_stay_the_same():
+def test_attribute_of_a_replaced_resource_may_stay_the_same():
     """AWS says that the dependent is replaced; in truth that depends on the value."""
     before = {
         "A": topic(TopicName="a", DisplayName="same"),
@@ -132,7 +132,7 @@ def test_an_attribute_of_a_replaced_resource_may_stay_the_same():
     )
 
 
-def test_an_unknown_attribute_of_a_replaced_resource_is_conditional():
+def test_unknown_attribute_of_a_replaced_resource_is_conditional():
     kms = {"Type": "AWS::EC2::Subnet", "Properties": {"CidrBlock": "10.0.0.0/24", "VpcId": "v"}}
     before = {"S": kms, "A": topic(TopicName={"Fn::GetAtt": ["S", "NetworkAclAssociationId"]}),
               "B": topic(TopicName={"Fn::GetAtt": ["S", "AvailabilityZone"]})}  # fmt: skip
@@ -142,7 +142,7 @@ def test_an_unknown_attribute_of_a_replaced_resource_is_conditional():
     assert [str(modified[name].aws_replacement) for name in "SAB"] == ["True", "True", "True"]
 
 
-def test_an_attribute_that_only_passes_an_old_id_on_is_not_new():
+def test_attribute_that_only_passes_an_old_id_on_is_not_new():
     before = {"A": topic(TopicName="a"), "C": topic(TopicName="c")}
     after = before | {
         "B": topic(DisplayName={"Ref": "A"}),
@@ -388,7 +388,7 @@ def test_policy_action_follows_the_policies_of_a_resource(type_name, policies, r
     ]
 
 
-def test_an_instance_of_a_cluster_is_deleted():
+def test_instance_of_a_cluster_is_deleted():
     member = {"M": {"Type": "AWS::RDS::DBInstance", "Properties": {"DBClusterIdentifier": "c"}}}
     assert [change.policy_action for change in predict_removal(stack(member)).changes] == ["Delete"]
 
@@ -397,7 +397,7 @@ def parameters(**defaults):
     return {name: {"Type": "String", "Default": value} for name, value in defaults.items()}
 
 
-def test_a_parameter_and_a_replaced_resource_together():
+def test_parameter_and_a_replaced_resource_together():
     value = {"Fn::Sub": "${P}-${A}"}
     before = stack(
         {"A": topic(TopicName="a"), "B": topic(DisplayName=value)}, Parameters=parameters(P="x")
@@ -413,7 +413,7 @@ def test_a_parameter_and_a_replaced_resource_together():
     ]
 
 
-def test_an_unchanged_resource_is_no_cause():
+def test_unchanged_resource_is_no_cause():
     value = {"Fn::Sub": "${P}-${A}"}
     resources = {"A": topic(TopicName="a"), "B": topic(DisplayName=value)}
     before, after = (stack(resources, {"P": p}, Parameters=parameters(P="x")) for p in "xy")
@@ -433,7 +433,7 @@ def test_contexts_keep_what_aws_does_not_see_changing():
     assert [item.after for item in changes(before, after)["B"].properties] == ["x-2", "c"]
 
 
-def test_a_new_parameter_is_a_changed_one():
+def test_new_parameter_is_a_changed_one():
     before = stack({"A": topic(DisplayName="x")})
     after = stack({"A": topic(DisplayName={"Ref": "P"})}, Parameters=parameters(P="y"))
     details = listed(before, after)["A"]["Details"]
@@ -443,14 +443,14 @@ def test_a_new_parameter_is_a_changed_one():
     ]
 
 
-def test_an_unchanged_parameter_newly_used_is_a_direct_change():
+def test_unchanged_parameter_newly_used_is_a_direct_change():
     before = stack({"A": topic(DisplayName="x")}, Parameters=parameters(P="y"))
     after = stack({"A": topic(DisplayName={"Ref": "P"})}, Parameters=parameters(P="y"))
     (detail,) = listed(before, after)["A"]["Details"]
     assert (detail["Evaluation"], detail["Target"]["AfterValue"]) == ("Static", "y")
 
 
-def test_a_changed_parameter_that_gives_the_same_value_changes_nothing():
+def test_changed_parameter_that_gives_the_same_value_changes_nothing():
     value = {"Fn::Select": [0, {"Fn::Split": ["-", {"Ref": "P"}]}]}
     before, after = (
         stack({"A": topic(DisplayName=value)}, Parameters=parameters(P=p)) for p in ("a-1", "a-2")
@@ -508,7 +508,7 @@ def test_conditions_add_and_remove_resources():
     assert prediction.outputs["Q"] == (MISSING, "q")
 
 
-def test_a_resource_whose_condition_fails_cannot_be_named():
+def test_resource_whose_condition_fails_cannot_be_named():
     sections = {"Conditions": {"C": {"Fn::Equals": ["a", "b"]}}}
     resources = {"A": topic() | {"Condition": "C"}, "B": topic(DisplayName={"Ref": "A"})}
     for value in ({"Ref": "A"}, {"Fn::GetAtt": ["A", "TopicName"]}):
@@ -619,7 +619,7 @@ def root(child, resources=ROOT, **more):
     return stack(resources, nested={"One": child, "Two": CONSUMER, "Three": OTHER}, **more)
 
 
-def test_an_output_that_changes_replaces_in_the_sibling():
+def test_output_that_changes_replaces_in_the_sibling():
     modified = changes(root(producer("a")), root(producer("b")))
     assert set(modified) == {"One", "Two"}
     change = modified["Two"].nested.changes[0]
@@ -695,7 +695,7 @@ def test_without_its_template_a_nested_stack_is_always_listed():
     assert not changes(stack(resources), stack(resources))["N"].real
 
 
-def test_a_resource_that_follows_a_nested_stack_is_dynamic():
+def test_resource_that_follows_a_nested_stack_is_dynamic():
     resources = {"One": nested(), "A": topic(TopicName={"Fn::GetAtt": ["One", "Outputs.Name"]})}
     before, after = (stack(resources, nested={"One": producer(name)}) for name in "ab")
     change = changes(before, after)["A"]

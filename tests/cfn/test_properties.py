@@ -89,7 +89,7 @@ def executed(stack, before=None):
 
 
 @given(stacks(physical=True))
-def test_the_same_stack_has_no_changes(stack):
+def test_same_stack_has_no_changes(stack):
     assert predict_changes(stack, stack).changes == ()
 
 
@@ -126,7 +126,7 @@ def test_without_knowledge_of_aws_the_same_resources_change(before, after):
 
 
 @given(stacks(), stacks())
-def test_the_api_form_is_json_and_lists_what_is_listed(before, after):
+def test_api_form_is_json_and_lists_what_is_listed(before, after):
     prediction = predict_changes(before, after)
     for listed, change in zip(prediction.to_api(), prediction.listed, strict=True):
         shown = json.loads(json.dumps(listed))["ResourceChange"]

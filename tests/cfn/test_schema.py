@@ -47,7 +47,7 @@ def test_property_tells_whether_its_change_recreates(type_name, path, recreation
     assert known(type_name).recreation(path) == recreation
 
 
-def test_a_new_map_that_holds_a_create_only_leaf_replaces():
+def test_new_map_that_holds_a_create_only_leaf_replaces():
     made = ResourceType(
         "A::B::C", {"createOnlyProperties": ["/properties/A/B", "/properties/L/*/C"]}
     )

@@ -61,11 +61,11 @@ def test_order_follows_dependencies_and_else_the_template():
 
 
 def test_cycles_are_named():
-    found = topics(
+    resources = topics(
         A={"X": {"Ref": "B"}}, B={"X": {"Ref": "C"}}, C={"X": {"Fn::GetAtt": ["A", "Y"]}}, D={}
     )
     with pytest.raises(ValidationError) as caught:
-        graph.order_resources(found)
+        graph.order_resources(resources)
     assert caught.value.message == "Circular dependency between resources: [A, B, C]"
 
 

@@ -15,7 +15,7 @@ Make = Callable[..., Project]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_in_process(case: Case, project: Make) -> None:
+def test_bad_input_is_reported_in_process(case: Case, project: Make) -> None:
     made = project(case.files)
     arguments = ("--env", case.environment, *case.arguments)
     result = made.invoke("render", *arguments, "--no-lint")
@@ -29,10 +29,10 @@ def test_in_process(case: Case, project: Make) -> None:
 
 
 def hold(case: Case, problems: tuple[object, ...]) -> None:
-    found = [problem for problem in problems if problem.code == case.code]  # type: ignore[attr-defined]
+    reported = [problem for problem in problems if problem.code == case.code]  # type: ignore[attr-defined]
     shown = "\n".join(map(str, problems))
-    assert found, shown
-    matching = [problem for problem in found if case.message in problem.message]  # type: ignore[attr-defined]
+    assert reported, shown
+    matching = [problem for problem in reported if case.message in problem.message]  # type: ignore[attr-defined]
     assert matching, shown
     (problem,) = matching
     assert case.hint in problem.hint  # type: ignore[attr-defined]
@@ -58,7 +58,7 @@ def check_text(case: Case, text: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES[:: len(CASES) // 12], ids=str)
-def test_in_a_process_of_its_own(case: Case, project: Make) -> None:
+def test_bad_input_is_reported_by_the_command(case: Case, project: Make) -> None:
     made = project(case.files)
     result = made.run("render", "--env", case.environment, *case.arguments)
     assert (result.returncode, result.stdout) == (1, "")
@@ -68,13 +68,13 @@ def test_in_a_process_of_its_own(case: Case, project: Make) -> None:
 
 
 @pytest.mark.parametrize("verb", ["lint", "params", "graph"])
-def test_other_verbs_answer_alike(verb: str, project: Make) -> None:
+def test_other_verbs_report_the_same_problem(verb: str, project: Make) -> None:
     result = project({"params/dev.yaml": "a: [\n"}).invoke(verb, "--env", "dev")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "params/dev.yaml:2: error SW003" in result.stderr
 
 
-def test_an_old_build_stays(project: Make) -> None:
+def test_bad_input_keeps_the_old_build(project: Make) -> None:
     made = project()
     assert made.invoke("render", "--env", "dev", "--no-lint").exit_code == 0
     before = made.built()
@@ -99,13 +99,15 @@ def test_problems_of_all_environments_are_shown_together(project: Make) -> None:
     made = project({"params/dev.yaml": "a: [\n", "params/prod.yaml": "b: [\n"})
     result = made.invoke("render", "--all", "--format", "json")
     assert result.exit_code == 1
-    assert sorted(each["where"][0]["path"] for each in json.loads(result.stdout)["problems"]) == [
+    assert sorted(
+        problem["where"][0]["path"] for problem in json.loads(result.stdout)["problems"]
+    ) == [
         "params/dev.yaml",
         "params/prod.yaml",
     ]
 
 
-def test_a_parameters_file_of_five_megabytes_is_read(project: Make) -> None:
+def test_params_file_of_five_megabytes_is_read(project: Make) -> None:
     rows = "".join(f"  key{n}: {'x' * 40}\n" for n in range(100_000))
     made = project(
         {
@@ -118,7 +120,7 @@ def test_a_parameters_file_of_five_megabytes_is_read(project: Make) -> None:
 
 
 @pytest.mark.parametrize("folder", ["", "nothing-here"])
-def test_a_folder_that_is_no_project(folder: str, project: Make) -> None:
+def test_folder_without_a_project_is_refused(folder: str, project: Make) -> None:
     made = project()
     result = Project(made.folder / "templates" / folder).run(
         "render", "--env", "dev", cwd=made.folder
@@ -138,7 +140,7 @@ def test_a_folder_that_is_no_project(folder: str, project: Make) -> None:
         (["init"], "Missing argument 'ENVIRONMENT'"),
     ],
 )
-def test_a_wrong_command_line(arguments: list[str], text: str, project: Make) -> None:
+def test_wrong_command_line_is_refused(arguments: list[str], text: str, project: Make) -> None:
     result = project().invoke(arguments[0], *arguments[1:])
     assert (result.exit_code, result.stdout) == (1, "")
     assert text in result.stderr

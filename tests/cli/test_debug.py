@@ -44,7 +44,7 @@ def test_calls_and_stages_are_shown_with_their_times(
     assert not any("a-value-of-mine" in line for line in lines)
 
 
-def test_without_it_nothing_is_added(local: Project) -> None:
+def test_nothing_is_logged_without_the_option(local: Project) -> None:
     assert "load local" not in local.run("plan").stderr
 
 

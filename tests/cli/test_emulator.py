@@ -22,12 +22,12 @@ print(stacks.describe_stacks(StackName="s")["Stacks"][0]["StackId"], end="")
 
 @pytest.fixture
 def made(project):
-    found = project()
-    yield found
-    found.run("emulator", "stop")
+    made = project()
+    yield made
+    made.run("emulator", "stop")
 
 
-def test_a_shell_uses_what_start_prints(made):
+def test_shell_evaluates_the_variables_of_start(made):
     started = made.run("emulator", "start", "--env", "dev", "--set", "region=eu-west-1")
     assert started.returncode == 0, started.stderr
     *exports, unset = started.stdout.splitlines()
@@ -50,7 +50,7 @@ def test_a_shell_uses_what_start_prints(made):
     assert done.stdout.startswith("arn:aws:cloudformation:eu-west-1:123456789012:stack/s/")
 
 
-def test_status_stop_and_reset(made):
+def test_status_stop_and_reset_work(made):
     nothing = made.run("emulator", "status", "--format", "json")
     assert (nothing.returncode, json.loads(nothing.stdout)["running"]) == (1, False)
     assert "render.py emulator start" in made.run("emulator", "status").stdout
@@ -63,8 +63,8 @@ def test_status_stop_and_reset(made):
     assert "SW702 the local CloudFormation of this project is not running" in refused.stderr
 
     begun = json.loads(made.run("emulator", "start", "--env", "dev", "--format", "json").stdout)
-    found = json.loads(made.run("emulator", "status", "--format", "json").stdout)
-    assert found == {"running": True, "pid": begun["pid"], "url": begun["url"], "stacks": []}
+    status = json.loads(made.run("emulator", "status", "--format", "json").stdout)
+    assert status == {"running": True, "pid": begun["pid"], "url": begun["url"], "stacks": []}
     subprocess.run(
         [sys.executable, "-c", DEPLOY, TEMPLATE], env={**os.environ, **begun["variables"]}, check=True,
         capture_output=True,
@@ -78,7 +78,7 @@ def test_status_stop_and_reset(made):
     assert made.run("emulator", "status").returncode == 1
 
 
-def test_a_fault_fails_the_operation_it_names(made):
+def test_fault_fails_the_named_operation(made):
     variables = json.loads(
         made.run("emulator", "start", "--env", "dev", "--format", "json").stdout
     )["variables"]
@@ -97,7 +97,7 @@ def test_a_fault_fails_the_operation_it_names(made):
     assert "['no room']" in shown.stdout
 
 
-def test_requests_fail_until_that_is_cleared(made):
+def test_requests_fail_until_faults_are_cleared(made):
     variables = json.loads(
         made.run("emulator", "start", "--env", "dev", "--format", "json").stdout
     )["variables"]
@@ -139,7 +139,7 @@ def test_operations_take_time_on_request(made):
     assert made.run("emulator", "latency", "-1").returncode == 1
 
 
-def test_killed_at_an_event_it_can_be_started_again(made):
+def test_emulator_killed_at_an_event_can_be_restarted(made):
     variables = json.loads(
         made.run("emulator", "start", "--env", "dev", "--format", "json").stdout
     )["variables"]
@@ -158,7 +158,7 @@ def test_killed_at_an_event_it_can_be_started_again(made):
     assert made.run("emulator", "start", "--env", "dev").returncode == 0
 
 
-def test_one_that_cannot_start_says_what_to_do(project):
+def test_failed_start_has_a_hint(project):
     made = project()
     made.write({".stackwright/emulator": "in the way"})
     failed = made.run("emulator", "start", "--env", "dev")

@@ -66,7 +66,7 @@ def test_minimal_example_deploys_locally(here: Project) -> None:
     ("name", "message"),
     [("Shop", "'Shop' cannot be a project's name"), ("used", "used is not an empty folder")],
 )
-def test_folder_that_is_refused(name: str, message: str, here: Project) -> None:
+def test_unsuitable_folder_is_refused(name: str, message: str, here: Project) -> None:
     here.write({"used/file": "x"})
     result = CliRunner().invoke(main.main, ["new", name])
     assert result.exit_code == 1

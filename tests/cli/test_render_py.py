@@ -115,7 +115,7 @@ def test_bare_python_without_venv_says_make_install(checkout: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_unfinished_venv_does_not_start_itself_for_ever(checkout: Path) -> None:
+def test_unfinished_venv_does_not_restart_endlessly(checkout: Path) -> None:
     python = checkout / ".venv/bin/python"
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec {" ".join(BARE)} "$@"\n')
@@ -125,7 +125,7 @@ def test_unfinished_venv_does_not_start_itself_for_ever(checkout: Path) -> None:
     assert "hint: make install" in result.stderr
 
 
-def test_every_dependency_is_looked_for() -> None:
+def test_every_dependency_is_checked() -> None:
     """render.py names the modules of the packages in pyproject.toml."""
     text = (REPOSITORY / "pyproject.toml").read_text()
     listed = tomllib.loads(text)["project"]["dependencies"]

@@ -70,14 +70,14 @@ def deploy(account, texts, root="app", **rest):
 
 
 def status(account, root="app"):
-    found = account.aws.stack(f"news-{root}")
-    return found.status if found else None
+    stack = account.aws.stack(f"news-{root}")
+    return stack.status if stack else None
 
 
 # --- destroy
 
 
-def test_destroy_says_what_is_lost_and_asks_for_the_name(account, news):
+def test_destroy_lists_lost_data_and_needs_the_name(account, news):
     deploy(account, {"main": resources(T=topic())}, "main")
     deploy(account, app(), protect=True)
     refused = news.run("destroy", "--env", "dev")
@@ -110,7 +110,7 @@ def test_destroy_says_what_is_lost_and_asks_for_the_name(account, news):
     assert (again.returncode, again.stderr) == (0, "dev has no stacks\n")
 
 
-def test_a_bucket_that_is_not_empty_stops_a_deletion_with_the_command(account, news):
+def test_full_bucket_stops_destroy_with_the_command_to_empty_it(account, news):
     deploy(account, {"main": resources(T=topic())}, "main")
     deploy(account, app())
     account.engine.fault(
@@ -130,7 +130,7 @@ def test_a_bucket_that_is_not_empty_stops_a_deletion_with_the_command(account, n
 # --- repair
 
 
-def test_what_needs_no_repair(account, news):
+def test_repair_does_nothing_for_healthy_or_missing_stacks(account, news):
     assert news.run("repair", "--env", "dev").stderr == "nothing to repair\n"
     deploy(account, app())
     done = news.run("repair", "--env", "dev")
@@ -141,7 +141,7 @@ def test_what_needs_no_repair(account, news):
     assert "one of: main, app" in wrong.stderr
 
 
-def test_a_failed_first_creation_is_deleted_by_its_name(account, news):
+def test_repair_deletes_a_failed_first_creation(account, news):
     account.engine.fault(Fault("no room", operation="create", logical_id="T"))
     deploy(account, app())
     assert status(account) == "ROLLBACK_COMPLETE"
@@ -156,7 +156,7 @@ def test_a_failed_first_creation_is_deleted_by_its_name(account, news):
     assert deploy(account, app()).ok
 
 
-def test_a_change_set_that_was_never_executed_is_discarded(account, news):
+def test_repair_discards_an_unexecuted_change_set(account, news):
     account.plan(app())
     assert news.run("repair", "--env", "dev").returncode == 1
     assert status(account) == "REVIEW_IN_PROGRESS"
@@ -165,7 +165,7 @@ def test_a_change_set_that_was_never_executed_is_discarded(account, news):
     assert "news-app is discarded" in done.stderr
 
 
-def test_a_rollback_that_failed_is_continued(account, news):
+def test_repair_continues_a_failed_rollback(account, news):
     texts = {"app": resources(A=topic(), B=topic(DependsOn="A"))}
     deploy(account, texts)
     account.engine.fault(Fault("no", operation="update", logical_id="B"))
@@ -181,7 +181,7 @@ def test_a_rollback_that_failed_is_continued(account, news):
     assert deploy(account, {"app": resources(A=topic("c"), B=topic("c"))}).ok
 
 
-def test_a_deletion_that_failed_is_tried_again_without_what_cannot_go(account, news):
+def test_repair_retries_a_failed_deletion_without_stuck_resources(account, news):
     deploy(account, {"app": resources(A=topic(), B=bucket("news-b"))})
     for _ in range(2):
         account.engine.fault(Fault("in use by something", operation="delete", logical_id="B"))
@@ -198,7 +198,7 @@ def test_a_deletion_that_failed_is_tried_again_without_what_cannot_go(account, n
 # --- events and watch
 
 
-def test_events_of_the_last_operation(account, news):
+def test_events_shows_the_last_operation(account, news):
     deploy(account, app())
     account.engine.fault(Fault("no room", operation="update", logical_id="T"))
     deploy(account, app("b"))
@@ -210,9 +210,11 @@ def test_events_of_the_last_operation(account, news):
     )
     assert lines[-1].endswith("  app  UPDATE_ROLLBACK_COMPLETE")
     failed = news.run("events", "--env", "dev", "--failed", "--format", "json")
-    found = json.loads(failed.stdout)
-    assert [each["address"] for each in found if each["reason"] == "no room"] == ["app/storage:T"]
-    assert all(each["status"].endswith("_FAILED") for each in found)
+    events = json.loads(failed.stdout)
+    assert [event["address"] for event in events if event["reason"] == "no room"] == [
+        "app/storage:T"
+    ]
+    assert all(event["status"].endswith("_FAILED") for event in events)
     assert (
         json.loads(news.run("events", "--env", "dev", "--root", "main", "--format", "json").stdout)
         == []
@@ -231,7 +233,7 @@ def watched_to_the_end(account, news):
     return process.returncode, seen
 
 
-def test_watch_follows_what_somebody_else_began(account, news, latency):
+def test_watch_follows_an_operation_begun_elsewhere(account, news, latency):
     assert "SW826 dev has no stacks yet" in news.run("watch", "--env", "dev").stderr
     deploy(account, app())
     idle = news.run("watch", "--env", "dev")
@@ -322,7 +324,7 @@ def slow(account, latency):
     return account
 
 
-def test_the_second_interruption_asks_whether_to_cancel(slow, news):
+def test_second_interrupt_asks_whether_to_cancel(slow, news):
     with Terminal(news, "watch", "--env", "dev", "--root", "app") as terminal:
         terminal.until("UPDATE_IN_PROGRESS")
         terminal.interrupt()
@@ -351,7 +353,7 @@ def test_interrupt_without_terminal_detaches(slow, news):
     assert status(slow) == "UPDATE_IN_PROGRESS"
 
 
-def test_a_name_is_typed_on_a_terminal(account, news):
+def test_destroy_asks_for_the_name_on_a_terminal(account, news):
     deploy(account, app())
     for typed, code, left in (("nothing", 1, "CREATE_COMPLETE"), ("dev", 0, None)):
         with Terminal(news, "destroy", "--env", "dev") as terminal:
@@ -364,7 +366,7 @@ def test_a_name_is_typed_on_a_terminal(account, news):
 # --- deploy, where a stack is stuck
 
 
-def test_deploy_leads_out_of_a_stuck_state_first(account, news):
+def test_deploy_recovers_a_stuck_stack_first(account, news):
     account.engine.fault(Fault("no room", operation="create", logical_id="T"))
     deploy(account, {"app": resources(T=topic())})
     files = {

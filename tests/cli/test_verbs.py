@@ -65,13 +65,13 @@ def test_render_writes_the_build(project: Make) -> None:
     )
 
 
-def test_the_default_environment_is_local(project: Make) -> None:
+def test_default_environment_is_local(project: Make) -> None:
     made = project({"params/local.yaml": ""})
     assert made.invoke("render", "--no-lint").exit_code == 0
     assert made.built("local")
 
 
-def test_render_all(project: Make) -> None:
+def test_render_all_writes_every_environment(project: Make) -> None:
     made = project({"params/prod.yaml": "title: p\n"})
     result = made.invoke("render", "--all")
     assert (result.exit_code, result.stdout) == (0, "")
@@ -81,7 +81,7 @@ def test_render_all(project: Make) -> None:
     assert b"DisplayName: p" in made.built("prod")["main.yaml"]
 
 
-def test_render_check_of_a_fresh_and_a_stale_build(project: Make) -> None:
+def test_render_check_tells_fresh_from_stale_builds(project: Make) -> None:
     made = project()
     made.invoke("render", "--env", "dev")
     fresh = made.invoke("render", "--env", "dev", "--check")
@@ -98,7 +98,7 @@ def test_render_check_of_a_fresh_and_a_stale_build(project: Make) -> None:
     assert made.built() == before
 
 
-def test_render_check_without_a_build(project: Make) -> None:
+def test_render_check_fails_without_a_build(project: Make) -> None:
     made = project()
     result = made.invoke("render", "--env", "dev", "--check")
     assert (result.exit_code, (made.folder / "build/dev").exists()) == (1, False)
@@ -137,7 +137,7 @@ def test_warnings_do_not_stop_the_write(project: Make) -> None:
 
 @pytest.mark.parametrize("verb", ["render", "lint"])
 @pytest.mark.parametrize("style", ["json", "sarif", "github"])
-def test_findings_for_machines_go_to_stdout(verb: str, style: str, project: Make) -> None:
+def test_machine_readable_findings_go_to_stdout(verb: str, style: str, project: Make) -> None:
     result = project({"templates/main.yaml.j2": BAD}).invoke(
         verb, "--env", "dev", "--format", style
     )
@@ -150,7 +150,7 @@ def test_findings_for_machines_go_to_stdout(verb: str, style: str, project: Make
 
 
 @pytest.mark.parametrize("verb", ["render", "lint"])
-def test_mistakes_of_the_inputs_go_to_machines_too(verb: str, project: Make) -> None:
+def test_input_errors_are_machine_readable_too(verb: str, project: Make) -> None:
     result = project({"params/dev.yaml": "a: [\n"}).invoke(
         verb, "--env", "dev", "--format", "github"
     )
@@ -185,7 +185,7 @@ def test_lint_lists_the_waivers(project: Make) -> None:
 # --- params and explain ---
 
 
-def test_params_are_yaml_that_reads_back(project: Make) -> None:
+def test_params_prints_yaml_that_reads_back(project: Make) -> None:
     made = project({"params/dev.yaml": "a: {b: ['no', 012, 5, null]}\nt: 'x: y'\n"})
     result = made.invoke("params", "--env", "dev")
     assert yaml.safe_load(result.stdout) == {
@@ -201,14 +201,14 @@ def test_params_are_yaml_that_reads_back(project: Make) -> None:
     )
 
 
-def test_params_with_their_origin(project: Make) -> None:
+def test_params_shows_origins(project: Make) -> None:
     made = project(APP)
     lines = made.invoke("params", "--env", "dev", "--origin").stdout.splitlines()
     assert "size = 2  # params/dev.yaml:2, overrides 1 at params/defaults.yaml:5" in lines
     assert 'network.zones[1] = "b"  # params/defaults.yaml:4' in lines
     assert lines == sorted(lines)
     data = json.loads(made.invoke("params", "--env", "dev", "--origin", "--format", "json").stdout)
-    (size,) = [each for each in data if each["path"] == "size"]
+    (size,) = [row for row in data if row["path"] == "size"]
     assert (size["value"], size["where"]) == (2, "params/dev.yaml:2")
     assert size["overrode"]["where"].startswith("params/defaults.yaml:5")
 
@@ -283,7 +283,9 @@ def test_params_with_their_origin(project: Make) -> None:
         ),
     ],
 )
-def test_explain(what: str, expected: list[str], project: Make) -> None:
+def test_explain_shows_template_and_parameter_lines(
+    what: str, expected: list[str], project: Make
+) -> None:
     result = project(APP).invoke("explain", what, "--env", "dev")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == expected
@@ -294,7 +296,10 @@ def test_explain_finds_the_parameters_of_a_whole_resource(project: Make) -> None
     data = json.loads(result.stdout)
     assert data["output"] == "build/dev/app/network.yaml:3"
     assert data["template"] == ["templates/app/network.yaml.j2:2"]
-    assert {each["path"] for each in data["parameters"]} == {"network.cidr", "network.zones"}
+    assert {parameter["path"] for parameter in data["parameters"]} == {
+        "network.cidr",
+        "network.zones",
+    }
 
 
 @pytest.mark.parametrize(
@@ -316,7 +321,7 @@ def test_explain_finds_the_parameters_of_a_whole_resource(project: Make) -> None
         ("app/network:Vpc.Properties.CidrBlock.x", "there is no", ""),
     ],
 )
-def test_explain_of_something_that_is_not_there(
+def test_explain_of_an_unknown_address_is_an_error(
     what: str, message: str, hint: str, project: Make
 ) -> None:
     result = project(APP).invoke("explain", what, "--env", "dev")
@@ -334,7 +339,7 @@ def test_explain_of_a_code_needs_no_project(tmp_path: Path) -> None:
     assert f"  do      {code.action}" in others
 
 
-def test_explain_of_an_unknown_code(tmp_path: Path) -> None:
+def test_explain_of_an_unknown_code_is_an_error(tmp_path: Path) -> None:
     result = Project(tmp_path).invoke("explain", "SW0122")
     assert result.exit_code == 1
     assert "SW032 there is no code SW0122" in result.stderr
@@ -344,7 +349,7 @@ def test_explain_of_an_unknown_code(tmp_path: Path) -> None:
 # --- graph ---
 
 
-def test_the_graph_as_mermaid(project: Make) -> None:
+def test_graph_prints_mermaid(project: Make) -> None:
     result = project(APP).invoke("graph", "--env", "dev")
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
@@ -361,23 +366,23 @@ def test_the_graph_as_mermaid(project: Make) -> None:
     ]
 
 
-def test_the_graph_as_svg(project: Make) -> None:
+def test_graph_prints_svg(project: Make) -> None:
     result = project(APP).invoke("graph", "--env", "dev", "--format", "svg")
     root = ET.fromstring(result.stdout)  # noqa: S314 - our own output
     space = {"s": "http://www.w3.org/2000/svg"}
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
-    texts = {each.text for each in root.iterfind(".//s:text", space)}
+    texts = {text.text for text in root.iterfind(".//s:text", space)}
     assert {"base", "app", "network", "service"} <= texts
-    titles = {each.text for each in root.iterfind(".//s:title", space)}
+    titles = {title.text for title in root.iterfind(".//s:title", space)}
     assert titles == {"network to service: VpcId, Cidr", "base to service: TopicArn"}
-    width, height = (float(each) for each in root.attrib["viewBox"].split()[2:])
+    width, height = (float(length) for length in root.attrib["viewBox"].split()[2:])
     for box in root.iterfind(".//s:rect", space):
         x, y = float(box.get("x", 0)), float(box.get("y", 0))
         assert x + float(box.attrib["width"]) <= width
         assert y + float(box.attrib["height"]) <= height
 
 
-def test_the_graph_of_roots_alone(project: Make) -> None:
+def test_graph_can_show_roots_only(project: Make) -> None:
     made = project(
         {
             "params/defaults.yaml": "stacks: [one, two]\nx: 1\n",
@@ -418,7 +423,7 @@ SCHEMA = json.dumps(
 )
 
 
-def test_init_makes_an_environment_that_renders(project: Make) -> None:
+def test_init_creates_an_environment_that_renders(project: Make) -> None:
     made = project(
         {"params/schema.json": SCHEMA, "templates/main.yaml.j2": "A: {{ title }}{{ vpc.size }}\n"}
     )
@@ -440,7 +445,7 @@ def test_init_makes_an_environment_that_renders(project: Make) -> None:
     assert made.invoke("render", "--env", "qa-2", "--no-lint").exit_code == 0
 
 
-def test_init_without_a_schema(project: Make) -> None:
+def test_init_works_without_a_schema(project: Make) -> None:
     made = project()
     assert made.invoke("init", "qa").exit_code == 0
     assert "schema" not in (made.folder / "params/qa.yaml").read_text()
@@ -492,7 +497,7 @@ def test_init_extends_a_gitignore(before: str, after: str | None, project: Make)
 @pytest.mark.parametrize(
     "name", ["dev", "defaults", "Prod", "../x", "a b", "1a", "é", "schema.json", ""]
 )
-def test_init_refuses(name: str, project: Make) -> None:
+def test_init_refuses_invalid_names(name: str, project: Make) -> None:
     made = project()
     before = {path for path in made.folder.rglob("*")}
     result = made.invoke("init", name)
@@ -501,13 +506,13 @@ def test_init_refuses(name: str, project: Make) -> None:
     assert {path for path in made.folder.rglob("*")} == before
 
 
-def test_init_keeps_files_that_are_there(project: Make) -> None:
+def test_init_keeps_existing_files(project: Make) -> None:
     made = project({"env/qa/keys.env.example": "TOKEN=\n"})
     assert "env/qa/keys.env.example" not in made.invoke("init", "qa").stdout
     assert (made.folder / "env/qa/keys.env.example").read_text() == "TOKEN=\n"
 
 
-def test_doctor(project: Make) -> None:
+def test_doctor_reports_programs_packages_and_files(project: Make) -> None:
     made = project(
         {
             "env/dev/keys.env.example": "A=\n",
@@ -516,7 +521,8 @@ def test_doctor(project: Make) -> None:
         }
     )
     data = {
-        each["name"]: each for each in json.loads(made.invoke("doctor", "--format", "json").stdout)
+        check["name"]: check
+        for check in json.loads(made.invoke("doctor", "--format", "json").stdout)
     }
     assert data["python"]["state"] == "ok"
     assert data["python"]["detail"].startswith(".".join(map(str, sys.version_info[:3])))
@@ -528,14 +534,14 @@ def test_doctor(project: Make) -> None:
         "detail": "copy env/dev/keys.env.example and fill it in before pushing secrets",
     }
     assert [
-        name for name, each in data.items() if each["state"] == "missing"
+        name for name, entry in data.items() if entry["state"] == "missing"
     ] == []  # packages are installed as pinned
     text = made.invoke("doctor").stdout
     assert "[ok]" in text
     assert "[optional]   env/dev/keys.env  copy" in text
 
 
-def test_doctor_misses_what_is_not_there(tmp_path: Path) -> None:
+def test_doctor_reports_missing_programs(tmp_path: Path) -> None:
     made = Project(tmp_path).write({"params/dev.yaml": ""})
     result = subprocess.run(
         [sys.executable, str(RENDER_PY), "doctor", "--project", str(tmp_path)],
@@ -560,16 +566,16 @@ def test_doctor_compares_the_packages_with_the_pins(tmp_path: Path) -> None:
         "other-platform==1.0 ; sys_platform == 'nowhere'\n"
         "click==0.1 ; python_version < '3'\nclick==999 ; python_version > '2'\n"
     )
-    found = {each.name: each for each in run_doctor(tmp_path, requirements)}
-    assert found["jinja2"].state == "missing"
-    assert found["jinja2"].detail.endswith("is installed, 0.0.1 is pinned: make install")
-    assert found["no-such-package"].detail == "make install"
-    assert "other-platform" not in found
-    assert "0.1 or 999 is pinned" in found["click"].detail
-    assert found["params/"].state == "missing"
+    checks = {check.name: check for check in run_doctor(tmp_path, requirements)}
+    assert checks["jinja2"].state == "missing"
+    assert checks["jinja2"].detail.endswith("is installed, 0.0.1 is pinned: make install")
+    assert checks["no-such-package"].detail == "make install"
+    assert "other-platform" not in checks
+    assert "0.1 or 999 is pinned" in checks["click"].detail
+    assert checks["params/"].state == "missing"
 
 
-def test_docs(project: Make) -> None:
+def test_docs_writes_the_reference(project: Make) -> None:
     made = project({"params/schema.json": SCHEMA, "params/defaults.yaml": "vpc: {size: 7}\n"})
     listed = made.invoke("docs").stdout
     assert "| SW110 | Parameter that no template uses |" in listed
@@ -594,7 +600,7 @@ def test_docs(project: Make) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion(shell: str) -> None:
+def test_completion_script_is_printed(shell: str) -> None:
     result = subprocess.run(
         [sys.executable, str(RENDER_PY), "completion", shell],
         capture_output=True,
@@ -660,7 +666,7 @@ def test_unknown_verb_names_the_closest(verb: str, hint: str, project: Make) -> 
     assert f"there is no verb '{verb}'; {hint}" in result.stderr
 
 
-def test_short_options(project: Make) -> None:
+def test_short_options_work(project: Make) -> None:
     assert "title: news" in project().invoke("params", "-e", "dev").stdout
 
 
@@ -672,7 +678,7 @@ def test_no_verb_shows_the_help_and_fails() -> None:
     assert "Usage:" in result.stderr + result.stdout
 
 
-def test_a_reader_that_goes_away_is_no_error(project: Make) -> None:
+def test_closed_output_pipe_is_no_error(project: Make) -> None:
     made = project({"params/dev.yaml": "".join(f"k{n}: {'x' * 50}\n" for n in range(3000))})
     command = f"{sys.executable} {RENDER_PY} params --env dev --project {made.folder} | head -1"
     result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
@@ -681,7 +687,7 @@ def test_a_reader_that_goes_away_is_no_error(project: Make) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
-def test_what_cannot_be_written_is_told(project: Make) -> None:
+def test_unwritable_output_is_an_error(project: Make) -> None:
     made = project({"params/dev.yaml": "k: 1\n"})
     command = f"{sys.executable} {RENDER_PY} params --env dev --project {made.folder} > /dev/full"
     result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
@@ -691,7 +697,7 @@ def test_what_cannot_be_written_is_told(project: Make) -> None:
     )
 
 
-def test_colours_only_where_they_are_wanted(project: Make) -> None:
+def test_colours_are_used_on_terminals_only(project: Make) -> None:
     made = project({"params/dev.yaml": "a: [\n"})
     assert "\x1b[" not in made.run("render", "--env", "dev").stderr
     coloured = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | {
@@ -731,7 +737,7 @@ def test_set_reaches_the_template(project: Make) -> None:
     assert b"DisplayName: 'a: b'" in made.built()["main.yaml"]
 
 
-def test_env_dir_relative_to_the_working_folder(project: Make, tmp_path: Path) -> None:
+def test_env_dir_is_relative_to_the_working_folder(project: Make, tmp_path: Path) -> None:
     made = project({"templates/main.yaml.j2": "A: {{ dotenv.plain.NAME }}{{ title }}\n"})
     Project(tmp_path / "services").write({".env": "NAME=elsewhere\n"})
     result = made.run("render", "--env", "dev", "--no-lint", "--env-dir", "services", cwd=tmp_path)
@@ -743,7 +749,7 @@ def test_env_dir_relative_to_the_working_folder(project: Make, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("name", "said"), [("nowhere", "there is no such folder"), ("file", "not a folder")]
 )
-def test_an_env_dir_that_is_none(
+def test_missing_env_dir_is_an_error(
     name: str, said: str, verb: str, project: Make, tmp_path: Path
 ) -> None:
     made = project()
@@ -774,7 +780,9 @@ def test_an_env_dir_that_is_none(
     ],
     ids=["C", "turkish", "posix"],
 )
-def test_the_same_bytes_anywhere(environment: dict[str, str], tmp_path: Path) -> None:
+def test_rendering_does_not_depend_on_the_machine(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     golden = [
         case
         for case in sorted((REPOSITORY / "tests/render/golden").iterdir())
@@ -788,7 +796,7 @@ def test_the_same_bytes_anywhere(environment: dict[str, str], tmp_path: Path) ->
         assert project.built() == files(case / "expected/dev")
 
 
-def test_line_ends_of_the_inputs_do_not_matter(project: Make, tmp_path: Path) -> None:
+def test_line_endings_of_inputs_do_not_matter(project: Make, tmp_path: Path) -> None:
     unix = project(APP)
     unix.invoke("render", "--env", "dev", "--no-lint")
     dos = small(

@@ -30,14 +30,14 @@ TREES: st.SearchStrategy[dict[str, Any]] = st.deferred(
 
 def walked(value: Any, at: ParameterPath = ()) -> dict[ParameterPath, Any]:
     """Path -> value of everything that a file gives, maps too."""
-    found = {at: value} if at else {}
+    values = {at: value} if at else {}
     if isinstance(value, dict):
         for key, item in value.items():
-            found |= walked(item, (*at, key))
+            values |= walked(item, (*at, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            found |= walked(item, (*at, index))
-    return found
+            values |= walked(item, (*at, index))
+    return values
 
 
 def layer(number: int, data: Mapping[str, Any]) -> Layer:
@@ -77,40 +77,42 @@ def check_merge(trees: list[dict[str, Any]]) -> None:
 def check_provenance(leaf: Leaf, layers: list[Layer]) -> None:
     """The leaf points to the last layer that gives its path; what it overrode lies in earlier ones,
     newest first."""
-    given = [each for each in layers if leaf.path in each.locations and not is_map(each, leaf.path)]
+    given = [
+        layer for layer in layers if leaf.path in layer.locations and not is_map(layer, leaf.path)
+    ]
     chain = [leaf]
     while chain[-1].overrode is not None:
         chain.append(chain[-1].overrode)
-    assert leaf.location in {each.locations[leaf.path] for each in given[-1:]} | empty_maps(
+    assert leaf.location in {layer.locations[leaf.path] for layer in given[-1:]} | empty_maps(
         layers, leaf
     )
-    numbers = [int(each.location.path.removeprefix("layer")) for each in chain]
+    numbers = [int(origin.location.path.removeprefix("layer")) for origin in chain]
     assert numbers == sorted(set(numbers), reverse=True)
-    for each in chain:
-        place = layers[int(each.location.path.removeprefix("layer"))]
-        assert each.location == place.locations[each.path]
-        assert walked(place.data)[each.path] == each.value
+    for origin in chain:
+        place = layers[int(origin.location.path.removeprefix("layer"))]
+        assert origin.location == place.locations[origin.path]
+        assert walked(place.data)[origin.path] == origin.value
 
 
-def is_map(each: Layer, path: ParameterPath) -> bool:
-    return bool(isinstance(walked(each.data)[path], dict))
+def is_map(layer: Layer, path: ParameterPath) -> bool:
+    return bool(isinstance(walked(layer.data)[path], dict))
 
 
 def empty_maps(layers: list[Layer], leaf: Leaf) -> set[Location]:
     return {
-        each.locations[leaf.path]
-        for each in layers
-        if leaf.path in each.locations and leaf.value == {}
+        layer.locations[leaf.path]
+        for layer in layers
+        if leaf.path in layer.locations and leaf.value == {}
     }
 
 
 @given(st.lists(TREES, min_size=1, max_size=4))
-def test_merge(trees: list[dict[str, Any]]) -> None:
+def test_layers_are_merged(trees: list[dict[str, Any]]) -> None:
     check_merge(trees)
 
 
 @given(st.lists(st.tuples(LEAVES), min_size=1, max_size=5))
-def test_the_chain_of_overrides_is_complete(values: list[tuple[Any]]) -> None:
+def test_chain_of_overrides_is_complete(values: list[tuple[Any]]) -> None:
     _, leaves = merge_layers(
         [layer(number, {"a": {"b": value}}) for number, (value,) in enumerate(values)]
     )
@@ -122,7 +124,7 @@ def test_the_chain_of_overrides_is_complete(values: list[tuple[Any]]) -> None:
     assert leaf is None
 
 
-def test_what_replaces_a_map_overrides_nothing_of_its_own_path() -> None:
+def test_value_that_replaces_a_map_is_no_override_of_its_path() -> None:
     _, leaves = merge_layers(
         [layer(0, {"a": {"b": 1}}), layer(1, {"a": 2}), layer(2, {"a": {"c": 3}})]
     )
@@ -131,7 +133,7 @@ def test_what_replaces_a_map_overrides_nothing_of_its_own_path() -> None:
     assert set(leaves) == {("a", "c")}
 
 
-def test_five_layers_in_their_order(project: Make) -> None:
+def test_five_layers_override_in_order(project: Make) -> None:
     schema = '{"type": "object", "properties": {"size": {"default": 1, "x-aws-env": "SIZE", "type": "integer"}}}'
     files: dict[str, str | None] = {
         "params/schema.json": schema,
@@ -195,12 +197,12 @@ def test_five_layers_in_their_order(project: Make) -> None:
         ("=", "="),
     ],
 )
-def test_scalars_by_yaml_1_2(text: str, value: Any, tmp_path: Path) -> None:
+def test_scalars_are_read_by_yaml_1_2(text: str, value: Any, tmp_path: Path) -> None:
     made = Project(tmp_path).write(
         {"params/dev.yaml": f"v: {text}\n", "templates/m.yaml.j2": "Resources: {}"}
     )
-    found = made.load().parameters["v"]
-    assert (found, type(found)) == (value, type(value))
+    scalar = made.load().parameters["v"]
+    assert (scalar, type(scalar)) == (value, type(value))
 
 
 @pytest.mark.parametrize(
@@ -217,28 +219,30 @@ def test_scalars_by_yaml_1_2(text: str, value: Any, tmp_path: Path) -> None:
         ("some-key.a_b=no", ("some-key", "a_b"), "no"),
     ],
 )
-def test_set(given: str, path: ParameterPath, value: Any, project: Make) -> None:
+def test_set_overrides_a_parameter(
+    given: str, path: ParameterPath, value: Any, project: Make
+) -> None:
     config = project().load("dev", given)
     leaf = config.leaves[path]
     assert (leaf.value, leaf.location) == (value, Location(f"--set {given.partition('=')[0]}"))
 
 
-def test_a_value_of_set_cannot_add_a_key(project: Make) -> None:
+def test_value_of_set_cannot_add_a_key(project: Make) -> None:
     config = project().load("dev", "title=x\nother: 1")
     assert config.parameters["title"] == "x\nother: 1"
     assert "other" not in config.parameters
 
 
-def test_what_was_valid_once_is_checked_again_where_it_changed(project: Make) -> None:
+def test_changed_parameters_are_validated_again(project: Make) -> None:
     made = project({"params/schema.json": '{"properties": {"title": {"maxLength": 5}}}'})
     for _ in range(2):
         assert made.problems() == ()
-    assert [each.code for each in made.problems("dev", "title=abcdef")] == ["SW012"]
+    assert [problem.code for problem in made.problems("dev", "title=abcdef")] == ["SW012"]
     made.write({"params/schema.json": '{"properties": {"title": {"maxLength": 3}}}'})
-    assert [each.code for each in made.problems()] == ["SW012"]
+    assert [problem.code for problem in made.problems()] == ["SW012"]
 
 
-def test_the_file_names_the_environment(project: Make) -> None:
+def test_file_names_the_environment(project: Make) -> None:
     config = project().load()
     assert (config.parameters["environment"], config.environment) == ("dev", "dev")
     assert str(config.leaves["environment",].location) == "params/dev.yaml"
@@ -254,14 +258,14 @@ def test_environments_are_the_files_of_params(project: Make) -> None:
     assert list_environments(made.folder) == ["a", "dev", "prod"]
 
 
-def test_a_byte_order_mark_and_dos_line_ends(project: Make) -> None:
+def test_byte_order_mark_and_dos_line_endings_are_accepted(project: Make) -> None:
     made = project({"params/dev.yaml": b"\xef\xbb\xbftitle: a\r\nother: b\rthird: c\n"})
     config = made.load()
     assert [config.parameters[key] for key in ("title", "other", "third")] == ["a", "b", "c"]
     assert config.leaves["third",].location.line == 3
 
 
-def test_aliases_and_merge_keys(project: Make) -> None:
+def test_aliases_and_merge_keys_are_expanded(project: Make) -> None:
     text = "base: &b {x: 1, y: 2}\none: *b\ntwo: {<<: *b, y: 3}\nthree: {<<: [{z: 0}, *b]}\n"
     parameters = project({"params/dev.yaml": text}).load().parameters
     assert parameters["one"] == {"x": 1, "y": 2}
@@ -309,7 +313,7 @@ def test_values_of_secrets_are_not_kept(project: Make) -> None:
     assert "hunter2" not in repr(config)
 
 
-def test_dotenv_files_elsewhere(project: Make, tmp_path: Path) -> None:
+def test_dotenv_files_can_be_in_another_folder(project: Make, tmp_path: Path) -> None:
     made = project()
     elsewhere = Project(tmp_path / "services").write({".env": "A=1\n", "aws.env": "B=2\n"})
     config = load_config(made.folder, "dev", (), elsewhere.folder)
@@ -343,7 +347,7 @@ def test_aws_env_supplies_parameters_by_type(
     assert str(config.leaves["o", "v"].location) == "env/dev/aws.env:2"
 
 
-def test_an_empty_variable_of_aws_env_supplies_nothing(project: Make) -> None:
+def test_empty_variable_of_aws_env_supplies_nothing(project: Make) -> None:
     schema = '{"properties": {"v": {"type": "string", "x-aws-env": "V", "default": "d"}}}'
     assert (
         project({"params/schema.json": schema, "env/dev/aws.env": "V=\n"}).load().parameters["v"]
@@ -351,7 +355,7 @@ def test_an_empty_variable_of_aws_env_supplies_nothing(project: Make) -> None:
     )
 
 
-def test_stacks_found_without_being_listed(project: Make) -> None:
+def test_unlisted_stacks_come_from_the_templates(project: Make) -> None:
     text = "Resources: {}\n"
     made = project(
         {
@@ -367,7 +371,7 @@ def test_stacks_found_without_being_listed(project: Make) -> None:
     ]
 
 
-def test_all_problems_at_once(project: Make) -> None:
+def test_all_problems_are_reported_at_once(project: Make) -> None:
     made = project(
         {
             "params/defaults.yaml": "a: 1\na: 2\n",

@@ -51,10 +51,10 @@ def deploy(account, texts, **rest):
 
 
 def steps(account):
-    return [each for each in account.notices if isinstance(each, ProgressStep)]
+    return [notice for notice in account.notices if isinstance(notice, ProgressStep)]
 
 
-def test_everything_that_happens_is_told_once_and_in_order(account):
+def test_every_event_is_reported_once_and_in_order(account):
     outcome = deploy(account, tree())
     assert (outcome.root, outcome.stack, outcome.status, outcome.ok) == (
         "app",
@@ -63,21 +63,21 @@ def test_everything_that_happens_is_told_once_and_in_order(account):
         True,
     )
     assert outcome.cause is None
-    assert len({each.id for each in outcome.events}) == len(outcome.events) == len(steps(account))
-    told = [(each.address, each.status) for each in steps(account) if not each.nested]
-    assert [address for address, status in told if status == "CREATE_COMPLETE"] == [
+    assert len({event.id for event in outcome.events}) == len(outcome.events) == len(steps(account))
+    reported = [(step.address, step.status) for step in steps(account) if not step.nested]
+    assert [address for address, status in reported if status == "CREATE_COMPLETE"] == [
         "app:A", "app/url-secrets:B", "app/url-secrets/deep:C", "app/url-secrets/deep", "app/url-secrets", "app",
     ]  # fmt: skip
     assert all(one.time <= two.time for one, two in pairwise(steps(account)))
     assert (outcome.ended - outcome.began).total_seconds() == pytest.approx(6, abs=2)
 
 
-def test_nothing_is_told_later_than_a_second_after_it_happened(account):
+def test_progress_is_reported_within_a_second(account):
     late = []
 
-    def watch(told):
-        time = told.ended if isinstance(told, Outcome) else told.time
-        if told.status != "REVIEW_IN_PROGRESS":  # of nested stacks, as old as the change set
+    def watch(update):
+        time = update.ended if isinstance(update, Outcome) else update.time
+        if update.status != "REVIEW_IN_PROGRESS":  # of nested stacks, as old as the change set
             late.append(account.time.now - time.timestamp())
 
     plan = account.plan(tree())
@@ -85,13 +85,13 @@ def test_nothing_is_told_later_than_a_second_after_it_happened(account):
     assert max(late) <= 1.01
 
 
-def test_quick_steps_are_told_quickly(monkeypatch):
+def test_quick_steps_are_reported_quickly(monkeypatch):
     with clocked_account(monkeypatch, latency=lambda *_: 0.2) as account:
         chain = {f"T{n}": topic(DependsOn=f"T{n - 1}") for n in range(1, 9)}
         late = []
 
-        def watch(told):
-            time = told.ended if isinstance(told, Outcome) else told.time
+        def watch(update):
+            time = update.ended if isinstance(update, Outcome) else update.time
             late.append(account.time.now - time.timestamp())
 
         how = replace(account.follower, on_progress=watch)
@@ -104,20 +104,20 @@ def test_quick_steps_are_told_quickly(monkeypatch):
         assert max(late) < 0.3
 
 
-def test_an_update_tells_only_of_itself(account):
+def test_update_reports_only_its_own_events(account):
     deploy(account, tree())
     account.notices.clear()
     outcome = deploy(account, tree(c="new"))
     assert (outcome.status, outcome.ok) == ("UPDATE_COMPLETE", True)
-    assert {each.address for each in steps(account) if not each.nested and not each.of_stack} == {
+    assert {step.address for step in steps(account) if not step.nested and not step.of_stack} == {
         "app/url-secrets/deep:C"
     }
-    assert {each.status for each in steps(account) if each.of_stack and each.stack == "app"} == {
+    assert {step.status for step in steps(account) if step.of_stack and step.stack == "app"} == {
         "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE",
     }  # fmt: skip
 
 
-def test_the_first_cause_is_named_and_the_rollback_followed(account):
+def test_failure_names_its_cause_and_the_rollback_is_followed(account):
     deploy(account, tree())
     account.engine.fault(Fault("no room for it", operation="update", logical_id="C"))
     plan = account.plan(tree(a="new", b="new", c="new"))
@@ -141,7 +141,7 @@ def test_the_first_cause_is_named_and_the_rollback_followed(account):
     assert again.ok
 
 
-def test_a_first_deployment_that_fails(account):
+def test_failed_first_deployment_is_reported(account):
     account.engine.fault(Fault("no room for it", operation="create", logical_id="C"))
     outcome = deploy(account, tree())
     assert (outcome.status, outcome.ok, outcome.cause.address) == (
@@ -151,7 +151,7 @@ def test_a_first_deployment_that_fails(account):
     )
 
 
-def test_what_fails_in_the_rollback_is_told_besides(account):
+def test_failures_of_the_rollback_are_reported_too(account):
     deploy(account, tree())
     account.engine.fault(Fault("no room for it", operation="update", logical_id="C"))
     account.engine.fault(Fault("not back either", operation="update", logical_id="A", nth=2))
@@ -161,7 +161,7 @@ def test_what_fails_in_the_rollback_is_told_besides(account):
     assert outcome.cause.details == ("then, in the rollback, app:A: not back either",)
 
 
-def test_a_change_set_is_executed_once_although_the_answer_is_lost(account):
+def test_lost_answer_executes_the_change_set_once(account):
     plan = account.plan(tree())
     account.engine.fault(
         RequestFault(
@@ -170,12 +170,12 @@ def test_a_change_set_is_executed_once_although_the_answer_is_lost(account):
     )
     outcome = apply_plan(plan, account.aws, token="t", follower=account.follower)
     assert outcome.ok
-    assert [each.status for each in steps(account) if each.of_stack and each.stack == "app"] == [
+    assert [step.status for step in steps(account) if step.of_stack and step.stack == "app"] == [
         "CREATE_IN_PROGRESS", "CREATE_COMPLETE",
     ]  # fmt: skip
 
 
-def test_a_change_set_that_was_executed_already_is_followed(account):
+def test_change_set_executed_before_is_followed(account):
     class Twice:
         """AWS refuses the second of two calls, of which the first one's answer was lost."""
 
@@ -191,7 +191,7 @@ def test_a_change_set_that_was_executed_already_is_followed(account):
     assert apply_plan(account.plan(tree()), Twice(), token="t", follower=account.follower).ok
 
 
-def test_nothing_is_begun_where_nobody_answers(account, monkeypatch):
+def test_unreachable_endpoint_starts_nothing(account, monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     plan = account.plan(tree())
     account.engine.fault(RequestFault("drop", service="cloudformation", action="ExecuteChangeSet"))
@@ -203,7 +203,7 @@ def test_nothing_is_begun_where_nobody_answers(account, monkeypatch):
     assert apply_plan(plan, account.aws, token="t", follower=account.follower).ok
 
 
-def test_a_change_set_that_is_gone_is_said_to_be(account):
+def test_deleted_change_set_is_reported(account):
     plan = account.plan(tree())
     account.aws.delete_change_set(plan.change_set)
     with pytest.raises(DeployError, match="cannot be executed any more") as refused:
@@ -214,21 +214,21 @@ def test_a_change_set_that_is_gone_is_said_to_be(account):
 
 
 @pytest.mark.parametrize("action", ["DescribeStackEvents", "DescribeStacks", None])
-def test_throttling_is_absorbed(account, action, monkeypatch):
+def test_throttled_calls_are_retried(account, action, monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     plan = account.plan(tree())
     account.engine.fault(RequestFault("throttle", service="cloudformation", action=action, every=3))
     outcome = apply_plan(plan, account.aws, token="t", follower=account.follower)
     assert outcome.ok
     finals = [
-        each.address
-        for each in steps(account)
-        if each.status == "CREATE_COMPLETE" and not each.nested
+        step.address
+        for step in steps(account)
+        if step.status == "CREATE_COMPLETE" and not step.nested
     ]
     assert len(finals) == len(set(finals)) == 6
 
 
-def test_credentials_that_expire_leave_word_how_to_go_on(account):
+def test_expired_credentials_name_the_command_to_continue(account):
     plan = account.plan(tree())
     expired = RequestFault(
         "expired", service="cloudformation", action="DescribeStackEvents", every=4
@@ -246,10 +246,10 @@ def test_credentials_that_expire_leave_word_how_to_go_on(account):
         account.aws.stack("news-app"), account.aws, "app", account.follower
     )
     assert outcome.ok
-    assert {each.address for each in steps(account)} >= {"app:A", "app/url-secrets/deep:C"}
+    assert {step.address for step in steps(account)} >= {"app:A", "app/url-secrets/deep:C"}
 
 
-def test_patience_ends(account, monkeypatch):
+def test_waiting_ends_at_the_timeout(account, monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     plan = account.plan(tree())
     account.aws.execute_change_set(plan.change_set, "t")
@@ -258,10 +258,10 @@ def test_patience_ends(account, monkeypatch):
     with pytest.raises(AwsError, match="lost contact with"):
         follow_operation(plan.stack_id, account.aws, "app", follower=account.follower)
     assert account.time.now - began == pytest.approx(900, abs=5)
-    assert len([each for each in account.notices if isinstance(each, Notice)]) == 1
+    assert len([notice for notice in account.notices if isinstance(notice, Notice)]) == 1
 
 
-def test_a_stack_that_is_deleted_meanwhile(account):
+def test_stack_deleted_meanwhile_is_reported(account):
     deploy(account, tree())
     plan = account.plan(tree(a="new"))
     account.aws.delete_stack("news-app", "d")
@@ -270,7 +270,7 @@ def test_a_stack_that_is_deleted_meanwhile(account):
         apply_plan(plan, account.aws, token="t", follower=account.follower)
 
 
-def test_attach_tells_of_the_operation_under_way_from_its_beginning(account):
+def test_attach_reports_the_running_operation_from_its_start(account):
     deploy(account, tree())
     plan = account.plan(tree(a="new", c="new"))
     account.aws.execute_change_set(plan.change_set, "elsewhere")
@@ -281,18 +281,18 @@ def test_attach_tells_of_the_operation_under_way_from_its_beginning(account):
     )
     assert (outcome.status, outcome.ok) == ("UPDATE_COMPLETE", True)
     assert steps(account)[0].status == "UPDATE_IN_PROGRESS"
-    assert {each.address for each in steps(account) if not each.nested and not each.of_stack} == {
+    assert {step.address for step in steps(account) if not step.nested and not step.of_stack} == {
         "app:A", "app/url-secrets/deep:C",
     }  # fmt: skip
 
 
-def test_attach_has_nothing_to_tell_of_a_stack_under_review(account):
+def test_attach_reports_nothing_for_a_stack_in_review(account):
     account.plan(tree())
     with pytest.raises(DeployError, match="has had no operation yet"):
         attach_to_operation(account.aws.stack("news-app"), account.aws, "app", account.follower)
 
 
-def test_a_deletion_is_followed_to_its_end(account):
+def test_deletion_is_followed_to_its_end(account):
     deploy(account, tree())
     stack = account.aws.stack("news-app")
     since = account.aws.last_event(stack.id)
@@ -320,18 +320,23 @@ def bucketed(name="news-one", **more):
 
 def denied(account, stack):
     statements = json.loads(account.aws.stack_policy(stack) or '{"Statement": []}')["Statement"]
-    return [name for each in statements if each["Effect"] == "Deny" for name in each["Resource"]]
+    return [
+        name
+        for statement in statements
+        if statement["Effect"] == "Deny"
+        for name in statement["Resource"]
+    ]
 
 
 def nested_id(account, logical_id="Storage"):
     return next(
-        each.physical_id
-        for each in account.aws.resources("news-app")
-        if each.logical_id == logical_id
+        resource.physical_id
+        for resource in account.aws.resources("news-app")
+        if resource.logical_id == logical_id
     )
 
 
-def test_a_protected_stack_cannot_be_deleted_nor_lose_its_data(account):
+def test_protected_stack_keeps_itself_and_its_data(account):
     assert deploy(account, bucketed(), protect=True).ok
     assert account.aws.stack("news-app").protected
     assert denied(account, "news-app") == ["LogicalResourceId/Storage"]
@@ -344,7 +349,7 @@ def test_a_protected_stack_cannot_be_deleted_nor_lose_its_data(account):
     assert "denied by stack policy" in refused.cause.reason
 
 
-def test_what_the_plan_says_is_let_through_and_guarded_again(account):
+def test_planned_changes_pass_the_stack_policy_which_is_restored(account):
     assert deploy(account, bucketed(), protect=True).ok
     replaced = change("AWS::S3::Bucket", "Bucket", Effect.REPLACE, "app/storage")
     plan = account.plan(bucketed("news-two"), [replaced])
@@ -352,7 +357,7 @@ def test_what_the_plan_says_is_let_through_and_guarded_again(account):
     assert denied(account, nested_id(account)) == ["LogicalResourceId/Bucket"]
 
 
-def test_what_is_said_not_to_happen_is_not_let_through(account):
+def test_spurious_changes_do_not_pass_the_stack_policy(account):
     assert deploy(account, bucketed(), protect=True).ok
     spurious = replace(
         change("AWS::S3::Bucket", "Bucket", Effect.REPLACE, "app/storage"),
@@ -367,7 +372,7 @@ def test_what_is_said_not_to_happen_is_not_let_through(account):
 
 
 @pytest.mark.parametrize("names", [(), ("Bucket",)], ids=["by the plan", "by name too"])
-def test_one_of_a_name_is_let_through_and_the_others_are_not(account, names):
+def test_stack_policy_opens_for_one_of_several_equal_names(account, names):
     """Two nested stacks have a bucket of the same logical ID: the plan replaces one, the other is a
     spurious."""
 
@@ -397,26 +402,26 @@ def test_one_of_a_name_is_let_through_and_the_others_are_not(account, names):
     assert [denied(account, id_) for id_ in ids.values()] == [["LogicalResourceId/Bucket"]] * 2
 
 
-def test_what_fails_at_first_is_not_protected_and_can_be_deleted(account):
+def test_failed_first_creation_is_not_protected(account):
     account.engine.fault(Fault("no room", operation="create", logical_id="T"))
     assert not deploy(account, bucketed(), protect=True).ok
     assert not account.aws.stack("news-app").protected
 
 
-def test_guards_that_cannot_be_set_after_all_is_done_are_told_of(account):
+def test_failed_protection_after_success_is_reported(account):
     plan = account.plan(bucketed())
     account.engine.fault(RequestFault("expired", service="cloudformation", action="SetStackPolicy"))
     assert apply_plan(plan, account.aws, token="t", follower=account.follower, protect=True).ok
-    assert next(each.text for each in account.notices if isinstance(each, Notice)).startswith(
+    assert next(notice.text for notice in account.notices if isinstance(notice, Notice)).startswith(
         "cannot set the stack policy and"
     )
 
 
-def test_how_it_ended_is_told_before_the_stack_is_guarded(account):
+def test_outcome_is_reported_before_protection(account):
     seen = []
     how = replace(
         account.follower,
-        on_progress=lambda told: isinstance(told, Outcome) and seen.append(guards()),
+        on_progress=lambda update: isinstance(update, Outcome) and seen.append(guards()),
     )
 
     def guards():
@@ -487,7 +492,7 @@ SERVICE = change("AWS::ECS::Service", "Service", stack="app/web")
     ],
     ids=["none", "as declared", "changed by hand", "left behind by a killed one", "off for good"],
 )
-def test_functions_are_held_while_services_change(account, declared, before, after):
+def test_functions_are_paused_while_services_change(account, declared, before, after):
     assert deploy(account, scaled(reserved=declared)).ok
     functions = Functions(account.aws, {"scaler": before})
     plan = account.plan(scaled("b", declared), [SERVICE])
@@ -495,7 +500,7 @@ def test_functions_are_held_while_services_change(account, declared, before, aft
     assert functions.history == after
 
 
-def test_functions_run_on_where_no_service_changes(account):
+def test_functions_keep_running_without_service_changes(account):
     assert deploy(account, scaled()).ok
     functions = Functions(account.aws, {"scaler": None})
     for changes, hold in (([], True), ([SERVICE], False)):
@@ -506,7 +511,7 @@ def test_functions_run_on_where_no_service_changes(account):
     assert functions.history == []
 
 
-def test_functions_are_released_whatever_happens(account):
+def test_functions_are_resumed_after_every_outcome(account):
     assert deploy(account, scaled()).ok
     functions = Functions(account.aws, {"scaler": 2})
     account.engine.fault(Fault("no room", operation="update", logical_id="A"))
@@ -520,7 +525,7 @@ def test_functions_are_released_whatever_happens(account):
     plan = account.plan(scaled("c"), [SERVICE])
     how = replace(
         account.follower,
-        on_progress=lambda told: isinstance(told, ProgressStep) and interrupted(told),
+        on_progress=lambda update: isinstance(update, ProgressStep) and interrupted(update),
     )
     with pytest.raises(KeyboardInterrupt):
         apply_plan(plan, functions, token="2", follower=how)
@@ -535,7 +540,7 @@ def two(title="a"):
     return texts
 
 
-def test_an_interruption_while_functions_are_being_held_releases_them(account):
+def test_interrupt_while_pausing_resumes_functions(account):
     assert deploy(account, two()).ok
 
     class Interrupted(Functions):
@@ -552,7 +557,7 @@ def test_an_interruption_while_functions_are_being_held_releases_them(account):
     assert functions.history == [0, 2]
 
 
-def test_one_function_that_cannot_be_released_does_not_keep_the_others(account):
+def test_function_that_cannot_be_resumed_does_not_block_the_others(account):
     assert deploy(account, two()).ok
 
     class Refusing(Functions):
@@ -567,11 +572,13 @@ def test_one_function_that_cannot_be_released_does_not_keep_the_others(account):
     ).ok
     assert functions.reserved == {"scaler": 0, "second": 1}
     assert any(
-        "may still be paused" in each.text for each in account.notices if isinstance(each, Notice)
+        "may still be paused" in notice.text
+        for notice in account.notices
+        if isinstance(notice, Notice)
     )
 
 
-def test_what_a_killed_deployment_held_is_released_by_the_next(account):
+def test_next_deployment_resumes_functions_of_a_killed_one(account):
     texts = scaled(reserved={"Ref": "Reserved"})
     assert deploy(account, texts).ok
     templates = {path: json.dumps(data) for path, data in texts.items()}
@@ -591,7 +598,7 @@ def test_what_a_killed_deployment_held_is_released_by_the_next(account):
     assert functions.history == [3]
 
 
-def test_a_function_that_does_not_run_is_found_by_its_name_or_through_its_stack(account):
+def test_paused_function_is_found_by_name_or_stack(account):
     assert deploy(account, scaled()).ok
     texts = {path: json.dumps(body) for path, body in scaled().items()}
     unnamed = {path: text.replace('"scaler"', '{"Ref": "Name"}') for path, text in texts.items()}
@@ -602,18 +609,20 @@ def test_a_function_that_does_not_run_is_found_by_its_name_or_through_its_stack(
             assert is_any_paused("news-app", templates, functions) is held
 
 
-def test_how_it_ended_is_told_before_functions_run_again(account):
+def test_outcome_is_reported_before_functions_resume(account):
     assert deploy(account, scaled()).ok
     functions, seen = Functions(account.aws, {"scaler": 3}), []
     how = replace(
         account.follower,
-        on_progress=lambda told: isinstance(told, Outcome) and seen.append(functions.history[:]),
+        on_progress=lambda update: (
+            isinstance(update, Outcome) and seen.append(functions.history[:])
+        ),
     )
     assert apply_plan(account.plan(scaled("b"), [SERVICE]), functions, token="t", follower=how).ok
     assert (seen, functions.history) == ([[0]], [0, 3])
 
 
-def test_a_function_that_cannot_be_held_does_not_stop_a_deployment(account):
+def test_function_that_cannot_be_paused_does_not_stop_a_deployment(account):
     assert deploy(account, scaled()).ok
     functions = Functions(account.aws, {})
     refusal = AwsError.of("SW403", "not allowed: lambda:GetFunctionConcurrency")
@@ -624,12 +633,12 @@ def test_a_function_that_cannot_be_held_does_not_stop_a_deployment(account):
     functions.reserved_concurrency = refuse
     plan = account.plan(scaled("b"), [SERVICE])
     assert apply_plan(plan, functions, token="t", follower=account.follower).ok
-    assert [each.text for each in account.notices if isinstance(each, Notice)] == [
+    assert [notice.text for notice in account.notices if isinstance(notice, Notice)] == [
         "not every function can be paused: not allowed: lambda:GetFunctionConcurrency"
     ]
 
 
-def test_an_update_that_was_cancelled_failed_of_nothing_else(account):
+def test_cancelled_update_has_no_other_cause(account):
     deploy(account, tree())
     plan = account.plan(tree(a="new", c="new"))
     account.aws.execute_change_set(plan.change_set, "t")
@@ -642,7 +651,7 @@ def test_an_update_that_was_cancelled_failed_of_nothing_else(account):
     assert (outcome.cause.address, outcome.cause.reason) == ("app", "User Initiated")
 
 
-def test_a_deletion_that_is_under_way_is_followed_to_its_end(account):
+def test_running_deletion_is_followed_to_its_end(account):
     deploy(account, tree())
     account.aws.delete_stack("news-app", "somebody's")
     account.time.sleep(1)

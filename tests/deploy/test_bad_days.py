@@ -91,18 +91,18 @@ class Days:
     def _forget_releases(self) -> None:
         s3 = self.world.client("s3")
         listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="releases/").get("Contents", [])
-        for each in listed:
-            s3.delete_object(Bucket=BUCKET, Key=each["Key"])
+        for item in listed:
+            s3.delete_object(Bucket=BUCKET, Key=item["Key"])
 
     def recover(self) -> list[str]:
         """The same command again, on a good day; what is not as it should be then."""
         self.world.calm()
         done = self.world.again()
-        found = [] if done.code == 0 else [f"again: {done.code}: {done.err[-1500:]}"]
-        found += losses(self.world, self.good[self.now]) if self.good else []
-        if found:
+        problems = [] if done.code == 0 else [f"again: {done.code}: {done.err[-1500:]}"]
+        problems += losses(self.world, self.good[self.now]) if self.good else []
+        if problems:
             self.rebuild()
-        return found
+        return problems
 
     def rebuild(self) -> None:
         """A new account, so that what one day broke does not break the next."""
@@ -115,8 +115,8 @@ class Days:
 def _files(folder: Path) -> dict[str, bytes]:
     """What a version is made of, its build included."""
     places = ("params", "templates", "lambda", "env", "build")
-    found = [path for place in places for path in (folder / place).rglob("*") if path.is_file()]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+    paths = [path for place in places for path in (folder / place).rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 @pytest.fixture(name="days")
@@ -129,10 +129,10 @@ def on_a_calm_day(shared_days: Days) -> Days:
 @pytest.fixture(scope="module")
 def shared_days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
     world, end = made(tmp_path_factory.mktemp("bad-days"))
-    found = Days(world)
+    prepared = Days(world)
     try:
-        found.prepare()
-        yield found
+        prepared.prepare()
+        yield prepared
         _no_value_was_written(world)
     finally:
         end()
@@ -169,7 +169,7 @@ def disturbed(
     for number in share(count, chunk, every):
         days.turn()
         done = disturb(number)
-        found = (
+        problems = (
             []
             if done.code in (0, 1, -signal.SIGKILL)
             else [f"exit {done.code}: {done.err[-1500:]}"]
@@ -177,8 +177,8 @@ def disturbed(
         if done.code == 1 and not any(
             mark in done.err for mark in ("error ", "first to fail", "[fail] ")
         ):
-            found.append(f"it does not say why: {done.err[-1500:]}")
-        wrong += [f"{number}: {each}" for each in (*found, *days.recover())]
+            problems.append(f"it does not say why: {done.err[-1500:]}")
+        wrong += [f"{number}: {problem}" for problem in (*problems, *days.recover())]
     return wrong
 
 
@@ -191,7 +191,7 @@ def _hang_up(_number: int, _call: Call) -> None:
 
 @chunks
 @pytest.mark.parametrize("after", [False, True], ids=["unheard", "served"])
-def test_a_connection_dropped_at_any_call(days: Days, chunk: int, after: bool) -> None:
+def test_connection_dropped_at_any_call(days: Days, chunk: int, after: bool) -> None:
     def disturb(number: int) -> Run:
         def hook(at: int, call: Call) -> None:
             if at == number:
@@ -208,7 +208,7 @@ def test_a_connection_dropped_at_any_call(days: Days, chunk: int, after: bool) -
 
 
 @chunks
-def test_a_network_that_is_gone_from_any_call_on_for_a_while(days: Days, chunk: int) -> None:
+def test_network_lost_for_a_while_at_any_call(days: Days, chunk: int) -> None:
     def disturb(number: int) -> Run:
         days.world.tap.before = lambda at, call: (
             _hang_up(at, call) if number <= at < number + 24 else None
@@ -219,7 +219,7 @@ def test_a_network_that_is_gone_from_any_call_on_for_a_while(days: Days, chunk: 
 
 
 @chunks
-def test_killed_at_any_line_that_it_prints(days: Days, chunk: int) -> None:
+def test_kill_at_any_printed_line(days: Days, chunk: int) -> None:
     def disturb(number: int) -> Run:
         seen: list[str] = []
 
@@ -234,7 +234,7 @@ def test_killed_at_any_line_that_it_prints(days: Days, chunk: int) -> None:
 
 
 @chunks
-def test_killed_at_any_call(days: Days, chunk: int) -> None:
+def test_kill_at_any_call(days: Days, chunk: int) -> None:
     def disturb(number: int) -> Run:
         pids: list[int] = []
 
@@ -250,7 +250,7 @@ def test_killed_at_any_call(days: Days, chunk: int) -> None:
 
 
 @chunks
-def test_each_call_is_not_allowed(days: Days, chunk: int) -> None:
+def test_any_denied_call(days: Days, chunk: int) -> None:
     used = sorted(
         {(call.service, call.action) for call in days.calls if call.service != "registry"}
     )
@@ -286,12 +286,12 @@ def nothing(_world: World) -> None:
     """The environment alone is bad."""
 
 
-def faults(*found: Any) -> Callable[[World], None]:
+def faults(*given: Any) -> Callable[[World], None]:
     """Let these fail."""
 
     def happens(world: World) -> None:
-        for each in found:
-            world.fault(each)
+        for fault in given:
+            world.fault(fault)
 
     return happens
 
@@ -438,7 +438,7 @@ DAYS = [
 
 
 @pytest.mark.parametrize("day", DAYS, ids=lambda day: day.name)
-def test_a_bad_day(days: Days, day: Day) -> None:
+def test_random_faults_of_a_day(days: Days, day: Day) -> None:
     world = days.world
     days.turn()
     day.happens(world)
@@ -454,7 +454,7 @@ def test_a_bad_day(days: Days, day: Day) -> None:
     assert days.recover() == []
 
 
-def test_what_a_check_says_is_not_cut_off(days: Days) -> None:
+def test_check_messages_are_not_truncated(days: Days) -> None:
     days.turn()
     days.world.fault(RequestFault("denied", service="ecs", action="DescribeServices"))
     done = days.world.run("verify", "--deadline", "0")
@@ -464,7 +464,7 @@ def test_what_a_check_says_is_not_cut_off(days: Days) -> None:
     assert line.endswith("is not authorized to perform this action"), line
 
 
-def test_another_account(days: Days) -> None:
+def test_another_account_is_refused(days: Days) -> None:
     days.turn()
     done = days.world.deploy("--set", "account_id=999999999999")
     assert (done.code, "SW404 the credentials are for account 123456789012" in done.err) == (
@@ -474,7 +474,7 @@ def test_another_account(days: Days) -> None:
     assert days.recover() == []
 
 
-def test_who_deploys_is_asked_before_anything_else_unless_the_credentials_say_it(
+def test_account_is_checked_before_any_other_call(
     days: Days,
 ) -> None:
     world, asked = days.world, Call("sts", "GetCallerIdentity")
@@ -492,7 +492,7 @@ def test_who_deploys_is_asked_before_anything_else_unless_the_credentials_say_it
     ), liar.said
 
 
-def test_a_root_that_is_switched_off_is_not_waited_for(days: Days) -> None:
+def test_disabled_root_is_not_awaited(days: Days) -> None:
     world = days.world
     assert world.deploy().code == 0
     defaults = (world.project.folder / "params/defaults.yaml").read_text(encoding="utf-8")
@@ -514,7 +514,7 @@ def test_a_root_that_is_switched_off_is_not_waited_for(days: Days) -> None:
         world.write({"params/defaults.yaml": defaults})
 
 
-def test_a_rollback_that_fails_is_repaired(days: Days) -> None:
+def test_failed_rollback_is_repaired(days: Days) -> None:
     world = days.world
     days.turn()
     faults(*BROKEN_ROLLBACK)(world)
@@ -529,7 +529,7 @@ def test_a_rollback_that_fails_is_repaired(days: Days) -> None:
     assert days.recover() == []
 
 
-def test_a_first_creation_that_fails_is_deleted_and_made_again(days: Days) -> None:
+def test_failed_first_creation_is_deleted_and_created_again(days: Days) -> None:
     world = days.world
     world.reset()
     faults(Fault("no room", operation="create", logical_id="Service"))(world)
@@ -542,7 +542,7 @@ def test_a_first_creation_that_fails_is_deleted_and_made_again(days: Days) -> No
     days.rebuild()
 
 
-def test_a_first_creation_that_fails_leaves_nothing_that_would_be_in_the_way(days: Days) -> None:
+def test_failed_first_creation_leaves_no_conflicting_resource(days: Days) -> None:
     world = days.world
     world.reset()
     faults(Fault("no room", operation="create", logical_id="Secret"))(world)
@@ -553,7 +553,7 @@ def test_a_first_creation_that_fails_leaves_nothing_that_would_be_in_the_way(day
     days.rebuild()
 
 
-def test_interrupted_and_hung_up(days: Days) -> None:
+def test_interrupt_and_hangup_detach(days: Days) -> None:
     for number, code in ((signal.SIGINT, 130), (signal.SIGHUP, 129), (signal.SIGTERM, 143)):
         days.turn()
         days.world.seconds.append(60.0)  # still under way, however late the signal is sent
@@ -585,7 +585,7 @@ def save_plan_file(days: Days, *options: str) -> Path:
     return path
 
 
-def test_nothing_is_left_of_what_was_planned_of_later_roots(days: Days) -> None:
+def test_failure_discards_change_sets_of_later_roots(days: Days) -> None:
     days.turn()
     days.world.fault(Fault("no room", operation="update", logical_id="Secret"))
     done = days.world.deploy()
@@ -601,7 +601,7 @@ def test_nothing_is_left_of_what_was_planned_of_later_roots(days: Days) -> None:
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
 )
-def test_a_plan_that_is_told_to_end_leaves_nothing(days: Days, number: signal.Signals) -> None:
+def test_terminated_plan_leaves_nothing(days: Days, number: signal.Signals) -> None:
     days.turn()
     days.world.fault(
         RequestFault("slow", service="cloudformation", action="CreateChangeSet", seconds=3.0)
@@ -621,7 +621,7 @@ def test_a_plan_that_is_told_to_end_leaves_nothing(days: Days, number: signal.Si
     assert days.recover() == []
 
 
-def test_a_key_without_a_value_is_told_of_before_anything_is_done(days: Days) -> None:
+def test_key_without_a_value_is_refused_before_any_change(days: Days) -> None:
     days.turn()
     file = days.world.project.folder / "env/dev/keys.env"
     whole = file.read_text(encoding="utf-8")
@@ -638,12 +638,12 @@ def test_a_key_without_a_value_is_told_of_before_anything_is_done(days: Days) ->
     assert days.recover() == []
 
 
-def test_a_plan_whose_change_set_somebody_deleted(days: Days) -> None:
+def test_plan_with_a_deleted_change_set_is_refused(days: Days) -> None:
     path = save_plan_file(days, "--keep")
     cloud = days.world.client("cloudformation")
     stack = f"{PREFIX}-app"
-    for each in cloud.list_change_sets(StackName=stack)["Summaries"]:
-        cloud.delete_change_set(StackName=stack, ChangeSetName=each["ChangeSetName"])
+    for summary in cloud.list_change_sets(StackName=stack)["Summaries"]:
+        cloud.delete_change_set(StackName=stack, ChangeSetName=summary["ChangeSetName"])
     done = days.world.deploy("--plan", str(path))
     assert (
         done.code,
@@ -652,7 +652,7 @@ def test_a_plan_whose_change_set_somebody_deleted(days: Days) -> None:
     assert days.recover() == []
 
 
-def test_a_plan_that_another_deployment_overtook(days: Days) -> None:
+def test_plan_overtaken_by_another_deployment_is_refused(days: Days) -> None:
     path = save_plan_file(days, "--keep")
     assert days.world.deploy().code == 0
     done = days.world.deploy("--plan", str(path))
@@ -661,7 +661,7 @@ def test_a_plan_that_another_deployment_overtook(days: Days) -> None:
 
 
 @pytest.mark.parametrize("gone", [False, True], ids=["one that came", "one that went"])
-def test_a_plan_of_other_root_stacks(days: Days, gone: bool) -> None:
+def test_plan_of_other_root_stacks_is_refused(days: Days, gone: bool) -> None:
     days.turn()
     file = days.world.project.folder / "params/defaults.yaml"
     text = file.read_text(encoding="utf-8")
@@ -684,7 +684,7 @@ def test_a_plan_of_other_root_stacks(days: Days, gone: bool) -> None:
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_saved_plan_of_a_stack_with_a_noecho_parameter(days: Days, keep: bool) -> None:
+def test_saved_plan_keeps_a_noecho_parameter(days: Days, keep: bool) -> None:
     world, template = days.world, "templates/app.yaml.j2"
     whole = (world.project.folder / template).read_text(encoding="utf-8")
     names = ("AppSecretArn", "AppSecretVersionId", "WebImage")
@@ -725,7 +725,7 @@ def test_saved_plan_with_unknown_values_binds_the_changes(days: Days) -> None:
     assert world.run("plan", "--out", str(path)).code == 0
     made = read_plan(path.read_text(encoding="utf-8"))  # as if less had been foreseen
     without = [
-        tuple(each for each in root.changes if each.diff.logical_id != "Service")
+        tuple(change for change in root.changes if change.diff.logical_id != "Service")
         for root in made.roots
     ]
     roots = tuple(
@@ -741,7 +741,7 @@ def test_saved_plan_with_unknown_values_binds_the_changes(days: Days) -> None:
     days.rebuild()
 
 
-def test_an_image_that_is_deleted_between_plan_and_apply(days: Days) -> None:
+def test_image_deleted_between_plan_and_apply_is_refused(days: Days) -> None:
     path = save_plan_file(days)
     ecr = days.world.client("ecr")
     tag = str(VERSIONS[days.now]["tag"])
@@ -757,7 +757,7 @@ def test_an_image_that_is_deleted_between_plan_and_apply(days: Days) -> None:
     assert days.recover() == []
 
 
-def test_releases_that_cannot_be_listed_once_change_sets_are_made(days: Days) -> None:
+def test_unlistable_releases_discard_the_change_sets(days: Days) -> None:
     days.turn()
 
     def hook(_at: int, call: Call) -> None:
@@ -773,10 +773,10 @@ def test_releases_that_cannot_be_listed_once_change_sets_are_made(days: Days) ->
     assert days.recover() == []
 
 
-def test_a_template_that_is_altered_between_plan_and_apply(days: Days) -> None:
+def test_template_altered_between_plan_and_apply_is_refused(days: Days) -> None:
     path = save_plan_file(days, "--keep")
     s3 = days.world.client("s3")
-    keys = [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+    keys = [content["Key"] for content in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
     for key in keys:
         if key.endswith((".yaml", ".zip")):
             s3.put_object(Bucket=BUCKET, Key=key, Body=b"altered")
@@ -785,7 +785,7 @@ def test_a_template_that_is_altered_between_plan_and_apply(days: Days) -> None:
     assert days.recover() == []
 
 
-def test_two_deployments_at_once(days: Days) -> None:
+def test_simultaneous_deployments_do_not_mix(days: Days) -> None:
     world = days.world
     days.turn()
     world.seconds.append(60.0)
@@ -802,7 +802,7 @@ def test_two_deployments_at_once(days: Days) -> None:
     assert days.recover() == []
 
 
-def test_a_full_disk(days: Days) -> None:
+def test_full_disk_is_an_error(days: Days) -> None:
     world = days.world
     days.turn()
     path = world.project.folder.parent / "full.json"
@@ -820,7 +820,7 @@ def test_a_full_disk(days: Days) -> None:
     assert days.recover() == []
 
 
-def test_a_stack_that_is_deleted_while_it_is_created(days: Days) -> None:
+def test_stack_deleted_during_its_creation_is_reported(days: Days) -> None:
     world = days.world
     world.reset()
     world.seconds.append(60.0)  # still under way, however late it is deleted
@@ -838,7 +838,7 @@ def test_a_stack_that_is_deleted_while_it_is_created(days: Days) -> None:
     days.rebuild()
 
 
-def test_stacks_that_were_not_protected_in_time_are_by_the_next_deployment(days: Days) -> None:
+def test_next_deployment_protects_unprotected_stacks(days: Days) -> None:
     """Those of a deployment that was interrupted, or where protection is asked for later: nothing
     else changes."""
     world, params = days.world, "params/defaults.yaml"
@@ -850,8 +850,8 @@ def test_stacks_that_were_not_protected_in_time_are_by_the_next_deployment(days:
         assert said in done.err
         cloud = world.client("cloudformation")
         for root in ("base", "app"):
-            (found,) = cloud.describe_stacks(StackName=f"{PREFIX}-{root}")["Stacks"]
-            assert found["EnableTerminationProtection"]
+            (stack,) = cloud.describe_stacks(StackName=f"{PREFIX}-{root}")["Stacks"]
+            assert stack["EnableTerminationProtection"]
         assert (
             "LogicalResourceId/Bucket"
             in cloud.get_stack_policy(StackName=f"{PREFIX}-base")["StackPolicyBody"]
@@ -860,7 +860,7 @@ def test_stacks_that_were_not_protected_in_time_are_by_the_next_deployment(days:
     days.rebuild()
 
 
-def test_protected_stacks_are_deleted_once_that_is_confirmed(days: Days) -> None:
+def test_protected_stacks_are_deleted_after_confirmation(days: Days) -> None:
     world = days.world
     cloud = world.client("cloudformation")
     for root in ("base", "app"):
@@ -874,30 +874,33 @@ def test_protected_stacks_are_deleted_once_that_is_confirmed(days: Days) -> None
     days.rebuild()
 
 
-def test_what_was_changed_by_hand_is_found_and_taken_back(days: Days) -> None:
+def test_manual_changes_are_detected_and_reverted(days: Days) -> None:
     days.turn()
     assert days.world.deploy().code == 0
     logs = days.world.client("logs")
     logs.put_retention_policy(logGroupName=f"/{PREFIX}/web", retentionInDays=1)
-    found = days.world.run("drift", "--format", "json")
-    assert (found.code, [each["stack"] for each in json.loads(found.out) if each["resources"]]) == (
+    detected = days.world.run("drift", "--format", "json")
+    assert (
+        detected.code,
+        [drift["stack"] for drift in json.loads(detected.out) if drift["resources"]],
+    ) == (
         2,
         ["app/data"],
     )
-    told = days.world.run("status", "--format", "json")
-    assert {each["root"]: each["drift"] for each in json.loads(told.out)["stacks"]}[
+    status = days.world.run("status", "--format", "json")
+    assert {stack["root"]: stack["drift"] for stack in json.loads(status.out)["stacks"]}[
         "app"
     ] == "DRIFTED"
     done = days.world.run("drift", "--format", "json", "--revert", "--yes")
     assert done.code == 0, done.said
-    assert [each["stack"] for each in json.loads(done.out) if each["resources"]] == ["app/data"]
+    assert [drift["stack"] for drift in json.loads(done.out) if drift["resources"]] == ["app/data"]
     assert "news-dev-app" in done.err  # the plan, which is not for a machine
     (group,) = logs.describe_log_groups(logGroupNamePrefix=f"/{PREFIX}/web")["logGroups"]
     assert group["retentionInDays"] == 7
     assert days.recover() == []
 
 
-def test_an_export_that_is_in_use(days: Days) -> None:
+def test_export_in_use_is_reported(days: Days) -> None:
     world = days.world
     template = "templates/base.yaml.j2"
     whole = (world.project.folder / template).read_text(encoding="utf-8")
@@ -919,7 +922,7 @@ def test_an_export_that_is_in_use(days: Days) -> None:
     days.rebuild()
 
 
-def test_a_change_set_that_fails(days: Days) -> None:
+def test_failed_change_set_is_reported(days: Days) -> None:
     world = days.world
     template = "templates/app.yaml.j2"
     whole = (world.project.folder / template).read_text(encoding="utf-8")

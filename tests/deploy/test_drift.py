@@ -46,25 +46,23 @@ def app(aws: Boto) -> live_stack.LiveStack:
     create_bucket(BUCKET)
     client("s3").put_object(Bucket=BUCKET, Key="child.yaml", Body=(TOPIC % "news").encode())
     client("cloudformation").create_stack(StackName="news-app", TemplateBody=ROOT)
-    found = live_stack.read_stack("news-app", aws, "app")
-    assert found is not None
-    return found
+    drift = live_stack.read_stack("news-app", aws, "app")
+    assert drift is not None
+    return drift
 
 
-def test_without_drift_all_is_compared(aws: Boto, app: live_stack.LiveStack) -> None:
+def test_stacks_without_drift_are_fully_compared(aws: Boto, app: live_stack.LiveStack) -> None:
     seen: list[str] = []
-    found = detect_drift([app], aws, on_progress=seen.append)
-    assert [(each.stack, each.resources, each.failed) for each in found] == [
+    drifts = detect_drift([app], aws, on_progress=seen.append)
+    assert [(drift.stack, drift.resources, drift.failed) for drift in drifts] == [
         ("app", (), ""),
         ("app/inner", (), ""),
     ]
-    assert [(each.compared, each.skipped) for each in found] == [(1, 1), (1, 0)]
+    assert [(drift.compared, drift.skipped) for drift in drifts] == [(1, 1), (1, 0)]
     assert sorted(seen) == ["app", "app/inner"]
 
 
-def test_what_was_changed_and_deleted_by_hand_is_found(
-    aws: Boto, app: live_stack.LiveStack
-) -> None:
+def test_manual_changes_and_deletions_are_detected(aws: Boto, app: live_stack.LiveStack) -> None:
     client("logs").put_retention_policy(logGroupName="news", retentionInDays=30)
     topic = app.nested["Inner"].resources["Topic"].physical_id
     client("sns").delete_topic(TopicArn=topic)
@@ -73,7 +71,9 @@ def test_what_was_changed_and_deleted_by_hand_is_found(
     assert (logs.logical_id, logs.status, logs.differences) == (
         "Logs", "MODIFIED", (("/RetentionInDays", "7", "30", "NOT_EQUAL"),),
     )  # fmt: skip
-    assert [(each.logical_id, each.status) for each in inner.resources] == [("Topic", "DELETED")]
+    assert [(resource.logical_id, resource.status) for resource in inner.resources] == [
+        ("Topic", "DELETED")
+    ]
 
 
 class FakeStacks:
@@ -110,7 +110,7 @@ def modified(*paths: str) -> Drift:
     return Drift(STACK_ID, "Function", "f", "AWS::Lambda::Function", "MODIFIED", differences)
 
 
-def test_what_comes_from_a_noecho_parameter_is_hidden() -> None:
+def test_values_of_noecho_parameters_are_hidden() -> None:
     inside = "/Environment/Variables/"
     paths = (
         f"{inside}PASSWORD",
@@ -120,37 +120,39 @@ def test_what_comes_from_a_noecho_parameter_is_hidden() -> None:
         "/Timeout",
         "/Environment",
     )
-    (found,) = detect_drift([function()], FakeStacks(modified(*paths)))  # type: ignore[arg-type]
+    (drift,) = detect_drift([function()], FakeStacks(modified(*paths)))  # type: ignore[arg-type]
     shown = {
-        path: (expected, actual) for path, expected, actual, _ in found.resources[0].differences
+        path: (expected, actual) for path, expected, actual, _ in drift.resources[0].differences
     }
     secret, plain = ("(hidden)", "(hidden)"), ("old", "new")
     assert shown == dict(zip(paths, (secret, plain, secret, plain, plain, secret), strict=True))
 
 
-def test_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drift_detection_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
 
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
     aws = FakeStacks(modified("/Timeout"), rounds=20)
-    (found,) = detect_drift([function()], aws, clock=lambda: now[0], sleep=sleep)  # type: ignore[arg-type]
-    assert len(found.resources) == 1
+    (drift,) = detect_drift([function()], aws, clock=lambda: now[0], sleep=sleep)  # type: ignore[arg-type]
+    assert len(drift.resources) == 1
     assert 0 < now[0] < 60
     with pytest.raises(AwsError, match="the drift detection of news-app does not end"):
         detect_drift([function()], FakeStacks(rounds=10**6), clock=lambda: now[0], sleep=sleep)  # type: ignore[arg-type]
 
 
-def test_a_detection_that_failed_says_why_and_shows_the_rest() -> None:
+def test_failed_detection_shows_its_reason_and_the_rest() -> None:
     aws = FakeStacks(
         modified("/Timeout"), state="DETECTION_FAILED", reason="Failed to detect drift on [Topic]"
     )
-    (found,) = detect_drift([function()], aws)  # type: ignore[arg-type]
-    assert (found.failed, len(found.resources)) == ("Failed to detect drift on [Topic]", 1)
+    (drift,) = detect_drift([function()], aws)  # type: ignore[arg-type]
+    assert (drift.failed, len(drift.resources)) == ("Failed to detect drift on [Topic]", 1)
 
 
-def test_a_revert_asks_for_what_the_stack_is_already(aws: Boto, app: live_stack.LiveStack) -> None:
+def test_revert_requests_the_deployed_template_and_parameters(
+    aws: Boto, app: live_stack.LiveStack
+) -> None:
     target = build_reverted_stack(app, None)
     assert (target.root, target.stack, target.body, target.inline) == (
         "app",
@@ -161,12 +163,12 @@ def test_a_revert_asks_for_what_the_stack_is_already(aws: Boto, app: live_stack.
     assert list(target.templates) == ["app", "app/inner"]
 
 
-def test_a_revert_leaves_noecho_parameters_to_the_plan() -> None:
+def test_revert_keeps_noecho_parameters() -> None:
     target = build_reverted_stack(function(), None)
     assert (target.parameters, target.tags) == ({}, {"a": "b"})
 
 
-def test_a_revert_of_a_large_template_needs_its_address() -> None:
+def test_revert_of_a_large_template_needs_its_url() -> None:
     large = live_stack.LiveStack.of("app", function().stack, CHILD + "#" * 60_000)
     with pytest.raises(AwsError, match="larger than 51,200 bytes"):
         build_reverted_stack(large, None)

@@ -90,13 +90,13 @@ class Machine:
         (cluster,) = ecs.list_clusters()["clusterArns"]
         names = ecs.list_services(cluster=cluster)["serviceArns"]
         services = ecs.describe_services(cluster=cluster, services=names)["services"]
-        found = {}
+        definitions = {}
         for service in services:
             definition = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])[
                 "taskDefinition"
             ]
-            found[definition["family"]] = definition["containerDefinitions"][0]
-        return found
+            definitions[definition["family"]] = definition["containerDefinitions"][0]
+        return definitions
 
     def edit(self, name: str, old: str, new: str) -> None:
         path = self.folder / name
@@ -126,7 +126,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     )
 
 
-def test_the_whole_life_of_an_environment(machine: Machine) -> None:
+def test_environment_lives_from_first_deployment_to_destroy(machine: Machine) -> None:
     code, out = machine.asked(b"no\n", "deploy")
     assert code == 1
     assert "Deploy local (account 123456789012, us-east-2)?" in out
@@ -151,7 +151,7 @@ def test_the_whole_life_of_an_environment(machine: Machine) -> None:
 
     out = machine.run("rollback", "1", "--yes")
     assert _bound(machine.running()) == _bound(first)
-    assert [each["result"] for each in machine.data("history")] == ["deployed"] * 4
+    assert [release["result"] for release in machine.data("history")] == ["deployed"] * 4
     _everything_goes_but_what_is_retained(machine)
     _what_is_retained_is_adopted_again(machine)
     for text in machine.written:
@@ -194,7 +194,9 @@ def _a_changed_secret_rolls_what_uses_it(machine: Machine, before: Mapping[str, 
         secret["valueFrom"].rpartition(":")[2] for secret in after["euglena-local-agent"]["secrets"]
     }
     secret = machine.client("secretsmanager").describe_secret(SecretId="euglena-local/app")
-    assert ["AWSCURRENT"] in [secret["VersionIdsToStages"][each][:1] for each in versions if each]
+    assert ["AWSCURRENT"] in [
+        secret["VersionIdsToStages"][version][:1] for version in versions if version
+    ]
 
 
 def _a_changed_image_rolls_its_service_alone(machine: Machine, before: Mapping[str, Any]) -> None:
@@ -217,10 +219,12 @@ def _bound(running: Mapping[str, Any]) -> dict[str, Any]:
     """What a service is bound to: the digest, and the version of each secret."""
     return {
         family: (
-            each["image"],
-            sorted((secret["name"], secret["valueFrom"]) for secret in each.get("secrets", [])),
+            container["image"],
+            sorted(
+                (secret["name"], secret["valueFrom"]) for secret in container.get("secrets", [])
+            ),
         )
-        for family, each in running.items()
+        for family, container in running.items()
     }
 
 
@@ -237,7 +241,7 @@ def _everything_goes_but_what_is_retained(machine: Machine) -> None:
 
 def _what_is_retained_is_adopted_again(machine: Machine) -> None:
     """With what preflight writes, copied into the parameters."""
-    (names,) = [each for each in machine.data("preflight", code=1) if each["name"] == "names"]
+    (names,) = [check for check in machine.data("preflight", code=1) if check["name"] == "names"]
     assert names["state"] == "fail"
     entries = names["hint"].partition("to the parameters: ")[2]
     with (machine.folder / "params/local.yaml").open("a", encoding="utf-8") as file:

@@ -38,10 +38,10 @@ class Story:
     def events(self, stack, since=None):
         if self.refusals and self.refusals.pop():
             raise AwsError.of("SW407", "busy")
-        found = [each for each in self.all[: self.shown] if each.stack_id == stack]
+        events = [event for event in self.all[: self.shown] if event.stack_id == stack]
         if isinstance(since, datetime):
-            return [each for each in found if each.time >= since]
-        return found[1 + next((n for n, each in enumerate(found) if each.id == since), -1) :]
+            return [event for event in events if event.time >= since]
+        return events[1 + next((n for n, event in enumerate(events) if event.id == since), -1) :]
 
 
 @st.composite
@@ -73,8 +73,8 @@ def stories(draw):
 
 
 @given(stories(), st.lists(st.integers(0, 6), max_size=20), st.lists(st.booleans(), max_size=30))
-def test_each_event_is_told_once_in_the_order_of_its_stack(told, rounds, refusals):
-    story, before = told
+def test_events_are_reported_once_in_the_order_of_their_stack(recorded_story, rounds, refusals):
+    story, before = recorded_story
     story.shown, story.refusals = before, list(refusals)
     operation = OperationEvents(ROOT, "app", story, since=story.all[before - 1].id)
     steps = []
@@ -90,8 +90,8 @@ def test_each_event_is_told_once_in_the_order_of_its_stack(told, rounds, refusal
             break
     assert operation.ended
     assert operation.wanted == operation.last.status == "UPDATE_COMPLETE"
-    expected = [each.id for each in story.all[before:]]
-    assert sorted(each.id for each in operation.events) == sorted(expected)
+    expected = [event.id for event in story.all[before:]]
+    assert sorted(event.id for event in operation.events) == sorted(expected)
     assert len(steps) == len(expected)
     by_stack = {}
     for event in operation.events:
@@ -100,8 +100,8 @@ def test_each_event_is_told_once_in_the_order_of_its_stack(told, rounds, refusal
 
 
 @given(stories())
-def test_read_at_once_the_order_is_that_in_which_it_happened(told):
-    story, before = told
+def test_events_read_together_are_ordered_by_time(recorded_story):
+    story, before = recorded_story
     story.shown = len(story.all)
     operation = OperationEvents(ROOT, "app", story, since=story.all[before - 1].id)
     steps = operation.read()
@@ -115,14 +115,14 @@ def test_read_at_once_the_order_is_that_in_which_it_happened(told):
                 below = f"{step.stack}/"
                 inner = [
                     n
-                    for n, each in enumerate(same)
-                    if each.stack.startswith(below) and each.time == step.time
+                    for n, event in enumerate(same)
+                    if event.stack.startswith(below) and event.time == step.time
                 ]
                 own = [n for n in inner if same[n].physical_id == step.physical_id]
                 assert all(n < index for n in own)
 
 
-def test_an_operation_begins_after_the_stack_was_at_rest():
+def test_operation_starts_after_the_last_stable_status():
     story = Story()
     assert find_beginning(ROOT, story) is None
     for status in (

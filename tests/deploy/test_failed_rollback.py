@@ -42,8 +42,8 @@ _STORY = (
 """Stack, logical ID, physical ID, status and reason of events, a second apart."""
 
 
-def event(place: int, told: tuple[str, str, str, str, str]) -> StackEvent:
-    stack, logical_id, physical_id, status, reason = told
+def event(place: int, row: tuple[str, str, str, str, str]) -> StackEvent:
+    stack, logical_id, physical_id, status, reason = row
     type_ = STACK_TYPE if physical_id.startswith("arn:") else "AWS::SNS::Topic"
     name = stack.split("/")[1]
     time = BEGAN + timedelta(seconds=place)
@@ -60,13 +60,13 @@ class LateRoot(FakeStacks):
         self.rounds = 0
 
     def events(self, stack: str, since: Any = None) -> list[StackEvent]:
-        events = [event(*told) for told in enumerate(_STORY) if told[1][0] == stack]
+        events = [event(*row) for row in enumerate(_STORY) if row[1][0] == stack]
         if stack == ROOT:
             self.rounds += 1
             events = events[:2] if self.rounds == 1 else events
         if isinstance(since, datetime):
-            return [each for each in events if each.time >= since]
-        places = [each.id for each in events]
+            return [event for event in events if event.time >= since]
+        places = [event.id for event in events]
         return events[places.index(since) + 1 :] if since in places else events
 
 

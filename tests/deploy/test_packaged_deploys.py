@@ -37,7 +37,7 @@ TRUST = {
 }
 
 
-def test_a_root_its_nested_stacks_and_a_function(
+def test_packaged_root_with_nested_stacks_and_function_is_deployed(
     project: Callable[..., Project], moto: str
 ) -> None:
     create_bucket("artifacts")

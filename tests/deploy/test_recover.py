@@ -15,9 +15,9 @@ from tests.support.planning import FakeStacks, stack
 NAMES = Loader().load_service_model("cloudformation", "service-2")["shapes"]["StackStatus"]["enum"]
 
 
-def is_refused(found: Stack) -> bool:
+def is_refused(live: Stack) -> bool:
     try:
-        require_updatable(found, FakeStacks())
+        require_updatable(live, FakeStacks())
     except AwsError:
         return True
     return False
@@ -25,6 +25,6 @@ def is_refused(found: Stack) -> bool:
 
 @pytest.mark.parametrize("status", NAMES)
 def test_every_refused_stack_has_a_recovery(status: str) -> None:
-    found = stack(status)
-    recovery = find_recovery("app", found, FakeStacks(existing=found)).recovery
-    assert (recovery not in (Recovery.NOTHING, Recovery.DISCARD)) == is_refused(found)
+    live = stack(status)
+    recovery = find_recovery("app", live, FakeStacks(existing=live)).recovery
+    assert (recovery not in (Recovery.NOTHING, Recovery.DISCARD)) == is_refused(live)

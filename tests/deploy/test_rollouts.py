@@ -107,7 +107,7 @@ def rollouts(ecs):
     return made
 
 
-def test_counts_and_messages_are_told_when_they_are_new(ecs, rollouts):
+def test_new_counts_and_messages_are_reported(ecs, rollouts):
     ecs.says("before it began", BEGAN - timedelta(seconds=1))
     ecs.says("has started 1 tasks: (task 1).")
     (first,) = rollouts.read()
@@ -122,12 +122,12 @@ def test_counts_and_messages_are_told_when_they_are_new(ecs, rollouts):
     assert (second.running, second.messages) == (1, ())
     rollouts.observe([step("UPDATE_COMPLETE")])
     ecs.running = 2
-    assert [each.running for each in rollouts.read()] == [2]
+    assert [rollout.running for rollout in rollouts.read()] == [2]
     ecs.running = 3
     assert rollouts.read() == []
 
 
-def test_why_tasks_stopped_and_what_they_logged_last(ecs, rollouts):
+def test_stopped_tasks_are_reported_with_reason_and_last_log_lines(ecs, rollouts):
     one = stopped(0xABC123 << 104)
     ecs.ended = [
         one,
@@ -135,28 +135,31 @@ def test_why_tasks_stopped_and_what_they_logged_last(ecs, rollouts):
         stopped(3, reason="Scaling activity initiated by (deployment x)"),
     ]
     ecs.lines = {f"g:p/web/{one.id}": ["Traceback", "KeyError: 'REDIS_URL'"]}
-    (told,) = rollouts.read()
-    assert told.stops == (
+    (rollout,) = rollouts.read()
+    assert rollout.stops == (
         "task abc12300 stopped: Essential container in task exited (web: exit code 1)",
     )
-    assert told.lines == ("web: Traceback", "web: KeyError: 'REDIS_URL'")
+    assert rollout.lines == ("web: Traceback", "web: KeyError: 'REDIS_URL'")
     assert rollouts.details("app/web:Web") == (
-        told.stops[0], "log: web: Traceback", "log: web: KeyError: 'REDIS_URL'",
+        rollout.stops[0], "log: web: Traceback", "log: web: KeyError: 'REDIS_URL'",
     )  # fmt: skip
     assert rollouts.details("app/web:Other") == ()
 
 
-def test_the_log_of_the_same_failure_is_read_once(ecs, rollouts):
+def test_log_of_the_same_failure_is_read_once(ecs, rollouts):
     ecs.ended = [stopped(1), stopped(2)]
     ecs.lines = {f"g:p/web/{task.id}": [task.id] for task in ecs.ended}
-    (told,) = rollouts.read()
-    assert len(told.stops) == 2
-    assert told.lines == (f"web: {ecs.ended[0].id}",)
+    (rollout,) = rollouts.read()
+    assert len(rollout.stops) == 2
+    assert rollout.lines == (f"web: {ecs.ended[0].id}",)
     assert ecs.asked.count("definition:2") == 1
-    assert rollouts.details("app/web:Web") == (f"2 times: {told.stops[0]}", f"log: {told.lines[0]}")
+    assert rollouts.details("app/web:Web") == (
+        f"2 times: {rollout.stops[0]}",
+        f"log: {rollout.lines[0]}",
+    )
 
 
-def test_details_leave_out_what_explains_nothing_and_repetitions(ecs, rollouts):
+def test_details_omit_generic_and_repeated_lines(ecs, rollouts):
     ecs.says("has started 1 tasks: (task 1).")
     for task in ("6a201bf2a2e64f88abcfa352ca9c8168", "9b791e5806924cf9a6c67a66983f1ee6"):
         ecs.says(
@@ -166,19 +169,19 @@ def test_details_leave_out_what_explains_nothing_and_repetitions(ecs, rollouts):
     ecs.says("rolling back to deployment ecs-svc/1.")
     ecs.says("(deployment ecs-svc/1) deployment completed.")
     ecs.says("has reached a steady state.")
-    (told,) = rollouts.read()
-    assert len(told.messages) == 7
-    assert rollouts.details("app/web:Web") == (told.messages[2], told.messages[3])
+    (rollout,) = rollouts.read()
+    assert len(rollout.messages) == 7
+    assert rollouts.details("app/web:Web") == (rollout.messages[2], rollout.messages[3])
 
 
-def test_a_service_that_fails_the_same_way_is_stopped_once(ecs, rollouts):
+def test_repeated_failure_stops_the_service_once(ecs, rollouts):
     ecs.ended = [stopped(1), stopped(2)]
     rollouts.read()
     assert ecs.stopped == []
     ecs.ended.append(stopped(3))
-    told = [each for each in rollouts.read() if isinstance(each, Notice)]
+    notices = [notice for notice in rollouts.read() if isinstance(notice, Notice)]
     assert ecs.stopped == ["d2"]
-    assert told[0].text.startswith(
+    assert notices[0].text.startswith(
         "app/web:Web: 3 tasks failed the same way (Essential container in task exited"
     )
     ecs.ended.append(stopped(4))
@@ -186,7 +189,7 @@ def test_a_service_that_fails_the_same_way_is_stopped_once(ecs, rollouts):
     assert ecs.stopped == ["d2"]
 
 
-def test_failures_of_different_kinds_are_not_the_same(ecs, rollouts):
+def test_different_failures_do_not_stop_the_service(ecs, rollouts):
     ecs.ended = [stopped(1, 1), stopped(2, 2), stopped(3, 3)]
     rollouts.read()
     assert ecs.stopped == []
@@ -198,7 +201,7 @@ def test_failures_of_different_kinds_are_not_the_same(ecs, rollouts):
     assert ecs.stopped == ["d2"]
 
 
-def test_nothing_is_stopped_while_the_operation_is_undone(ecs, rollouts):
+def test_rollback_stops_no_service(ecs, rollouts):
     rollouts.observe([step("UPDATE_ROLLBACK_IN_PROGRESS", of_stack=True)])
     ecs.ended = [stopped(1), stopped(2), stopped(3)]
     rollouts.read()
@@ -206,20 +209,20 @@ def test_nothing_is_stopped_while_the_operation_is_undone(ecs, rollouts):
     assert rollouts.details("app/web:Web") == ()
 
 
-def test_a_rollout_that_cannot_be_stopped_is_said_to_be(ecs, rollouts):
+def test_rollout_that_cannot_be_stopped_is_reported(ecs, rollouts):
     ecs.refuses_stop = AwsError.of("SW403", "not allowed: ecs:StopServiceDeployment")
     ecs.ended = [stopped(1), stopped(2), stopped(3)]
-    texts = [each.text for each in rollouts.read() if isinstance(each, Notice)]
+    texts = [notice.text for notice in rollouts.read() if isinstance(notice, Notice)]
     assert len(texts) == 1
     assert "cannot be stopped: not allowed: ecs:StopServiceDeployment" in texts[0]
 
 
-def test_that_ecs_may_not_be_read_is_told_once(ecs, rollouts):
+def test_denied_access_to_ecs_is_reported_once(ecs, rollouts):
     ecs.failure = AwsError.of("SW407", "busy")
     assert rollouts.read() == []
     ecs.failure = AwsError.of("SW403", "not allowed: ecs:DescribeServices")
-    (told,) = rollouts.read()
-    assert "services cannot be shown: not allowed" in told.text
+    (notice,) = rollouts.read()
+    assert "services cannot be shown: not allowed" in notice.text
     assert rollouts.read() == []
 
 
@@ -240,7 +243,7 @@ def service(image, breaker=True):
         "TaskDefinition": {"Ref": "Task"},
         "DesiredCount": 2,
     }
-    found = resources(
+    declared = resources(
         Cluster={"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": "cluster"}},
         Task={"Type": "AWS::ECS::TaskDefinition", "Properties": task},
         Service={
@@ -248,18 +251,22 @@ def service(image, breaker=True):
             "Properties": {**shown, "DeploymentConfiguration": deployment},
         },
     )
-    return {"app": found}
+    return {"app": declared}
 
 
-def test_a_rollout_and_one_that_fails(monkeypatch):
+def test_successful_and_failed_rollouts_are_reported(monkeypatch):
     table = {("AWS::ECS::Task", "start"): 10.0, ("AWS::ECS::Task", "fail"): 5.0}
     with clocked_account(
         monkeypatch, mirror=True, latency=lambda *key: table.get(key, 2.0)
     ) as account:
         plan = account.plan(service("docker.io/library/web:1"))
         assert apply_plan(plan, account.aws, token="1", follower=account.follower).ok
-        told = [each for each in account.notices if isinstance(each, RolloutProgress)]
-        assert list(dict.fromkeys((each.running, each.pending) for each in told)) == [
+        rollouts_seen = [
+            notice for notice in account.notices if isinstance(notice, RolloutProgress)
+        ]
+        assert list(
+            dict.fromkeys((rollout.running, rollout.pending) for rollout in rollouts_seen)
+        ) == [
             (0, 2),
             (2, 0),
         ]
@@ -276,10 +283,12 @@ def test_a_rollout_and_one_that_fails(monkeypatch):
             in details
         )
         assert "deployment failed: tasks failed to start." in details
-        assert any(each.failed for each in account.notices if isinstance(each, RolloutProgress))
+        assert any(
+            notice.failed for notice in account.notices if isinstance(notice, RolloutProgress)
+        )
 
 
-def test_a_rollout_that_would_go_on_for_hours_is_given_up(monkeypatch):
+def test_failing_rollout_is_stopped_before_its_timeout(monkeypatch):
     table = {("AWS::ECS::Task", "start"): 10.0, ("AWS::ECS::Task", "fail"): 5.0}
     table["AWS::ECS::Service", "stabilize"] = 10_800.0
     with clocked_account(

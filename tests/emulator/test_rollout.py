@@ -530,9 +530,9 @@ def test_service_deployments_are_recorded(slow):
         slow.time.now += 15
     slow.status()
     arns = [running["serviceDeploymentArn"], "arn:aws:ecs:x:1:service-deployment/c/web/none"]
-    told = ecs.describe_service_deployments(serviceDeploymentArns=arns)
-    assert told["failures"] == [{"arn": arns[1], "reason": "MISSING"}]
-    (deployment,) = told["serviceDeployments"]
+    answer = ecs.describe_service_deployments(serviceDeploymentArns=arns)
+    assert answer["failures"] == [{"arn": arns[1], "reason": "MISSING"}]
+    (deployment,) = answer["serviceDeployments"]
     assert deployment["status"] == "ROLLBACK_SUCCESSFUL"
     assert deployment["statusReason"] == "ECS deployment circuit breaker: tasks failed to start."
     only = ecs.list_service_deployments(cluster="c", service="web", status=["SUCCESSFUL"])[

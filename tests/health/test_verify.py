@@ -331,10 +331,10 @@ def test_nested_stacks_are_checked() -> None:
 
 def test_drift_of_a_nested_stack_is_drift_of_its_root() -> None:
     root = Stack(STACK_ID, "news", "UPDATE_COMPLETE", drift="IN_SYNC", drift_checked=NOW)
-    for inner, told in (("IN_SYNC", "IN_SYNC"), ("DRIFTED", "DRIFTED")):
+    for inner, expected in (("IN_SYNC", "IN_SYNC"), ("DRIFTED", "DRIFTED")):
         child = LiveStack.of(
             "app/inner", replace(root, drift=inner), "Resources: {T: {Type: AWS::SNS::Topic}}"
         )
         parent = LiveStack.of("app", root, child.template, {}, {"Inner": child})
         (state,) = read_status({"app": ("news", parent)}, FakeServices()).stacks
-        assert (state.drift, state.drift_checked) == (told, NOW)
+        assert (state.drift, state.drift_checked) == (expected, NOW)

@@ -36,8 +36,8 @@ def report(rendering: Rendering, **options: int) -> Report:
         return check_rendering_folders([(rendering, folder)], linter, **options)[0]
 
 
-def found(made: Report, code: str) -> Problem:
-    (problem,) = [each for each in made.problems if each.code == code]
+def problem_of(made: Report, code: str) -> Problem:
+    (problem,) = [problem for problem in made.problems if problem.code == code]
     return problem
 
 
@@ -54,16 +54,16 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return report(made.render(), jobs=1)
 
 
-def test_a_finding_of_cfn_lint_names_the_template_line(bad: Report) -> None:
-    problem = found(bad, "E3002")
+def test_finding_of_cfn_lint_names_the_template_line(bad: Report) -> None:
+    problem = problem_of(bad, "E3002")
     assert "Colour" in problem.message
     assert places(problem) == ["templates/main.yaml.j2:8", "params/defaults.yaml:1"]
     assert str(problem.output) == "build/dev/main.yaml:9"
     assert problem.level is Level.ERROR
 
 
-def test_a_finding_of_cfn_lint_names_the_parameter(bad: Report) -> None:
-    problem = found(bad, "E3012")
+def test_finding_of_cfn_lint_names_the_parameter(bad: Report) -> None:
+    problem = problem_of(bad, "E3012")
     assert places(problem) == ["templates/main.yaml.j2:7", "params/dev.yaml:2"]
     assert "maybe" in problem.message
 
@@ -85,21 +85,21 @@ NESTED = {
 
 
 def test_roots_and_nested_templates_are_linted_together(project: Make) -> None:
-    problem = found(report(project(NESTED).render(), jobs=1), "E6101")
+    problem = problem_of(report(project(NESTED).render(), jobs=1), "E6101")
     assert "Missing" in problem.message
     assert places(problem)[0] == "templates/app.yaml.j2:6"
 
 
-def test_the_region_of_the_environment_counts(project: Make) -> None:
+def test_region_of_the_environment_is_linted(project: Make) -> None:
     text = (
         "Resources:\n  A:\n    Type: AWS::QLDB::Ledger\n"
         "    Properties: {PermissionsMode: STANDARD, Name: {{ title }}}\n"
     )
     made = project({"templates/main.yaml.j2": text, "params/dev.yaml": "region: mx-central-1\n"})
-    assert any(each.code == "E3006" for each in report(made.render(), jobs=1).problems)
+    assert any(problem.code == "E3006" for problem in report(made.render(), jobs=1).problems)
 
 
-def test_local_paths_are_not_noted(project: Make) -> None:
+def test_local_paths_are_not_reported(project: Make) -> None:
     files = {
         **NESTED,
         "templates/app.yaml.j2": str(NESTED["templates/app.yaml.j2"]).replace("Missing", "Other"),
@@ -107,11 +107,11 @@ def test_local_paths_are_not_noted(project: Make) -> None:
     assert report(project(files).render(), jobs=1).problems == ()
 
 
-def test_the_configuration_of_cfn_lint_counts(project: Make) -> None:
+def test_configuration_of_cfn_lint_is_used(project: Make) -> None:
     made = project({"templates/main.yaml.j2": BAD, "params/dev.yaml": "fifo: true\n"})
-    assert any(each.code == "E3002" for each in report(made.render(), jobs=1).problems)
+    assert any(problem.code == "E3002" for problem in report(made.render(), jobs=1).problems)
     made.write({".cfnlintrc": "ignore_checks: [E3002]\n"})
-    assert not any(each.code == "E3002" for each in report(made.render(), jobs=1).problems)
+    assert not any(problem.code == "E3002" for problem in report(made.render(), jobs=1).problems)
 
 
 # --- waivers ---
@@ -131,7 +131,7 @@ Resources:
 """
 
 
-def test_a_waiver_covers_its_rule_on_its_resource(project: Make) -> None:
+def test_waiver_covers_its_rule_on_its_resource(project: Make) -> None:
     made = report(project({"templates/main.yaml.j2": WAIVED}).render(), jobs=1)
     assert made.problems == ()
     assert made.waivers == (
@@ -141,18 +141,20 @@ def test_a_waiver_covers_its_rule_on_its_resource(project: Make) -> None:
     )
 
 
-def test_a_waiver_covers_nothing_else(project: Make) -> None:
+def test_waiver_covers_nothing_else(project: Make) -> None:
     text = WAIVED + "  Other:\n    Type: AWS::Logs::LogGroup\n    DeletionPolicy: Delete\n"
     made = report(project({"templates/main.yaml.j2": text}).render(), jobs=1)
     assert [
-        (each.code, each.where[0].line) for each in made.problems if each.code.startswith("SW")
+        (problem.code, problem.where[0].line)
+        for problem in made.problems
+        if problem.code.startswith("SW")
     ] == [
         ("SW350", 12),
         ("SW351", 12),
     ]
 
 
-def test_a_waiver_that_nothing_needs(project: Make) -> None:
+def test_unneeded_waiver_is_reported(project: Make) -> None:
     text = WAIVED + "      RetentionInDays: 5\n"
     (problem,) = report(project({"templates/main.yaml.j2": text}).render(), jobs=1).problems
     assert (problem.code, problem.level) == ("SW381", Level.WARNING)
@@ -172,18 +174,18 @@ def test_a_waiver_that_nothing_needs(project: Make) -> None:
         "5",
     ],
 )
-def test_a_waiver_without_a_code_or_a_reason(entry: str, project: Make) -> None:
+def test_waiver_without_code_or_reason_is_reported(entry: str, project: Make) -> None:
     text = WAIVED.replace(
         '{id: SW351, reason: "{{ title }} are kept for ever"}', f"{entry} # {{{{ title }}}}"
     )
     made = report(project({"templates/main.yaml.j2": text}).render(), jobs=1)
-    problem = found(made, "SW380")
+    problem = problem_of(made, "SW380")
     assert places(problem)[0] == "templates/main.yaml.j2:9"
     assert problem.hint == "write {id: SW…, reason: …}"
-    assert found(made, "SW351")
+    assert problem_of(made, "SW351")
 
 
-def test_a_single_waiver_needs_no_list(project: Make) -> None:
+def test_single_waiver_needs_no_list(project: Make) -> None:
     text = WAIVED.replace("          - {id", "          {id")
     assert report(project({"templates/main.yaml.j2": text}).render(), jobs=1).problems == ()
 
@@ -191,7 +193,7 @@ def test_a_single_waiver_needs_no_list(project: Make) -> None:
 # --- what is kept ---
 
 
-def test_an_unchanged_render_imports_no_linter(project: Make, tmp_path: Path) -> None:
+def test_unchanged_render_imports_no_linter(project: Make, tmp_path: Path) -> None:
     """Packages of the same names that cannot be imported stand before the real ones."""
     broken = {
         f"{name}/__init__.py": "raise SystemExit('imported')"
@@ -217,7 +219,7 @@ TWO = {
 }
 
 
-def test_only_what_changed_is_linted_again(project: Make) -> None:
+def test_only_changed_templates_are_linted_again(project: Make) -> None:
     made = project(TWO)
     assert report(made.render(), jobs=1).unchanged == 0
     assert report(made.render(), jobs=1).unchanged == 4
@@ -230,7 +232,7 @@ def test_only_what_changed_is_linted_again(project: Make) -> None:
     assert report(made.render(), jobs=1).unchanged == 0
 
 
-def test_findings_are_kept_with_their_places(project: Make) -> None:
+def test_cached_findings_keep_their_places(project: Make) -> None:
     made = project({"templates/main.yaml.j2": BAD, "params/dev.yaml": "fifo: maybe\n"})
     first, second = (report(made.render(), jobs=1) for _ in range(2))
     assert (first.unchanged, second.unchanged) == (0, 1)
@@ -250,10 +252,10 @@ def test_findings_are_kept_with_their_places(project: Make) -> None:
         b'[{"code": 1, "level": 2, "message": 3, "line": "x"}]',
     ],
 )
-def test_a_damaged_entry_is_linted_again(content: bytes, project: Make) -> None:
+def test_damaged_entry_is_linted_again(content: bytes, project: Make) -> None:
     made = project()
     report(made.render(), jobs=1)
-    (entry,) = [each for each in (made.folder / ".stackwright/lint").iterdir()]
+    (entry,) = [entry for entry in (made.folder / ".stackwright/lint").iterdir()]
     entry.write_bytes(content)
     again = report(made.render(), jobs=1)
     assert (again.problems, again.unchanged) == ((), 0)
@@ -261,7 +263,7 @@ def test_a_damaged_entry_is_linted_again(content: bytes, project: Make) -> None:
 
 
 @pytest.mark.parametrize("kind", ["lint", "jinja", "schema"])
-def test_a_cache_that_cannot_be_written_costs_time_only(kind: str, project: Make) -> None:
+def test_cache_that_cannot_be_written_costs_time_only(kind: str, project: Make) -> None:
     made = project({"params/schema.json": "{}"})
     made.write({f".stackwright/{kind}": "a file where the folder would be"})
     assert report(made.render(), jobs=1).problems == ()
@@ -275,7 +277,7 @@ def test_damaged_bytecode_is_compiled_again(project: Make) -> None:
     assert made.document().text == text
 
 
-def test_the_cache_is_ignored_by_git_and_trimmed(project: Make) -> None:
+def test_cache_is_ignored_by_git_and_trimmed(project: Make) -> None:
     made = project()
     folder = made.folder / ".stackwright/lint"
     made.write({f".stackwright/lint/{n}": "" for n in range(2100)})
@@ -285,20 +287,20 @@ def test_the_cache_is_ignored_by_git_and_trimmed(project: Make) -> None:
     assert report(made.render(), jobs=1).unchanged == 1
 
 
-def test_a_template_that_takes_too_long_is_reported(project: Make) -> None:
+def test_template_that_takes_too_long_is_reported(project: Make) -> None:
     rows = "".join(
         f"  T{n}:\n    Type: AWS::SNS::Topic\n    Properties: {{DisplayName: !Sub 'a${{AWS::Region}}{n}'}}\n"
         for n in range(3000)
     )
     made = project({"templates/main.yaml.j2": f"# {{{{ title }}}}\nResources:\n{rows}"})
     slow = report(made.render(), jobs=1, time_limit=1)
-    problem = found(slow, "SW390")
+    problem = problem_of(slow, "SW390")
     assert (problem.level, slow.failed) == (Level.WARNING, False)
     assert problem.message.startswith("cfn-lint did not finish within 1 seconds")
     assert not (made.folder / ".stackwright/lint").exists()
 
 
-def test_several_processes_find_the_same(project: Make) -> None:
+def test_parallel_processes_report_equal_findings(project: Make) -> None:
     made = project({**TWO, "templates/main/one.yaml.j2": BAD.replace("fifo", "one")})
     one = report(made.render(), jobs=1)
     for entry in (made.folder / ".stackwright/lint").iterdir():
@@ -309,7 +311,7 @@ def test_several_processes_find_the_same(project: Make) -> None:
     assert two.failed
 
 
-def test_several_renderings_are_told_apart(project: Make) -> None:
+def test_findings_of_several_environments_are_separate(project: Make) -> None:
     made = project(
         {
             "params/prod.yaml": "fifo: maybe\n",
@@ -320,8 +322,8 @@ def test_several_renderings_are_told_apart(project: Make) -> None:
     renderings = [made.render("dev"), made.render("prod")]
     with both(renderings) as pairs, Linter(renderings[0].config.project) as linter:
         dev, prod = check_rendering_folders(pairs, linter, jobs=1)
-    assert not any(each.code == "E3012" for each in dev.problems)
-    assert places(found(prod, "E3012"))[1] == "params/prod.yaml:1"
+    assert not any(problem.code == "E3012" for problem in dev.problems)
+    assert places(problem_of(prod, "E3012"))[1] == "params/prod.yaml:1"
 
 
 @contextmanager
@@ -353,7 +355,7 @@ PROBLEMS = Report(
 )
 
 
-def test_json() -> None:
+def test_findings_as_json() -> None:
     data = json.loads(format_problems(PROBLEMS, "json"))
     assert data["problems"][0] == {
         "code": "SW110",
@@ -374,7 +376,7 @@ def test_json() -> None:
     ]
 
 
-def test_sarif() -> None:
+def test_findings_as_sarif() -> None:
     """The parts that GitHub needs.
 
     Source:
@@ -388,7 +390,7 @@ def test_sarif() -> None:
     }
     assert rules == {"E1": "E1", "SW110": "Parameter that no template uses", "SW999": "SW999"}
     first, second, third = run["results"]
-    assert [each["level"] for each in run["results"]] == ["error", "warning", "note"]
+    assert [result["level"] for result in run["results"]] == ["error", "warning", "note"]
     assert first["message"]["text"] == "a [b] % c (do: this)"
     assert first["locations"] == [
         {
@@ -404,7 +406,7 @@ def test_sarif() -> None:
     assert third["relatedLocations"][0]["physicalLocation"]["region"] == {"startLine": 7}
 
 
-def test_github_annotations() -> None:
+def test_findings_as_github_annotations() -> None:
     assert format_problems(PROBLEMS, "github").splitlines() == [
         "::error file=params/dev.yaml,line=3,title=SW110::a [b] %25 c%0Asee templates/a,b.j2:4%0Ado: this",
         "::warning file=params,line=1,title=SW999::no place",
@@ -444,7 +446,7 @@ def test_problems_are_sorted_and_shown_once() -> None:
         ([Level.NOTE, Level.NOTE], "2 notes"),
     ],
 )
-def test_summary(levels: list[Level], text: str) -> None:
+def test_summary_counts_the_findings(levels: list[Level], text: str) -> None:
     assert (
         summarize_problems(Report(tuple(Problem("A", "m", level=level) for level in levels)))
         == text
@@ -459,7 +461,7 @@ def test_summary(levels: list[Level], text: str) -> None:
         ({}, ["--set", "region=us-esat-1"], "--set region"),
     ],
 )
-def test_a_misspelt_region(
+def test_misspelt_region_names_the_closest(
     files: dict[str, str], arguments: list[str], where: str, project: Make
 ) -> None:
     made = project(
@@ -481,13 +483,13 @@ def test_a_misspelt_region(
     assert not (made.folder / "build").exists() or not list((made.folder / "build").iterdir())
 
 
-def test_a_region_like_no_other(project: Make) -> None:
+def test_unknown_region_is_reported(project: Make) -> None:
     result = project({"params/dev.yaml": "region: atlantis\n"}).invoke("lint", "--env", "dev")
     assert "params/dev.yaml:1: error SW392 region is atlantis, which is no Region" in result.stderr
     assert "    -> name a Region of AWS, for example us-east-1" in result.stderr
 
 
-def test_a_linter_that_dies_is_one_message(
+def test_crashed_linter_is_one_message(
     project: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken" / "cfnlint"

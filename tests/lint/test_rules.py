@@ -574,10 +574,10 @@ GOOD = [
 ]
 
 
-def found(rule: str, rendering: Rendering) -> list[Problem]:
+def problems_of(rule: str, rendering: Rendering) -> list[Problem]:
     return [
-        locate_finding(rendering, each, rule, RULES[rule].level)
-        for each in RULES[rule].check(rendering)
+        locate_finding(rendering, problem, rule, RULES[rule].level)
+        for problem in RULES[rule].check(rendering)
     ]
 
 
@@ -588,9 +588,9 @@ def rendered(project: Make, text: str) -> Rendering:
 @pytest.mark.parametrize(
     ("rule", "text", "message"), BAD, ids=[f"{r}-{n}" for n, (r, _, _) in enumerate(BAD)]
 )
-def test_a_bad_template(rule: str, text: str, message: str, project: Make) -> None:
+def test_bad_template_is_reported(rule: str, text: str, message: str, project: Make) -> None:
     rendering = rendered(project, text)
-    (problem,) = found(rule, rendering)
+    (problem,) = problems_of(rule, rendering)
     assert message in problem.message
     source = (rendering.config.project / "templates/main.yaml.j2").read_text().splitlines()
     (here,) = [line for line, row in enumerate(source, 1) if row.endswith("# HERE")]
@@ -601,15 +601,15 @@ def test_a_bad_template(rule: str, text: str, message: str, project: Make) -> No
 
 
 @pytest.mark.parametrize(("rule", "text"), GOOD, ids=[f"{r}-{n}" for n, (r, _) in enumerate(GOOD)])
-def test_a_good_template(rule: str, text: str, project: Make) -> None:
-    assert found(rule, rendered(project, text)) == []
+def test_good_template_is_accepted(rule: str, text: str, project: Make) -> None:
+    assert problems_of(rule, rendered(project, text)) == []
 
 
 def test_every_rule_has_a_bad_and_a_good_template() -> None:
     assert {rule for rule, _, _ in BAD} == set(RULES) == {rule for rule, _ in GOOD}
 
 
-def test_every_rule_says_what_why_and_where_from() -> None:
+def test_every_rule_has_a_title_a_reason_and_a_source() -> None:
     for rule in ALL:
         assert rule.title
         assert rule.reason.endswith(".")
@@ -635,7 +635,7 @@ def test_every_rule_says_what_why_and_where_from() -> None:
         "  R: {Type: AWS::Logs::LogGroup, Properties: !If [A, {}, {}]}\n",
     ],
 )
-def test_no_rule_stumbles_over_unusual_shapes(text: str, project: Make) -> None:
+def test_rules_accept_unusual_shapes(text: str, project: Make) -> None:
     rendering = rendered(project, text)
     for rule in ALL:
         for finding in rule.check(rendering):

@@ -51,28 +51,28 @@ def template(resources):
 def plan_of(before, after, kind=RootAction.UPDATE, **changes):
     """A plan of the root ``app``, as CloudFormation and the prediction agree on it."""
     texts = [{"app.yaml": template(side)} for side in (before, after)]
-    found = diff_builds(*texts, REGION, ACCOUNT)
+    diff = diff_builds(*texts, REGION, ACCOUNT)
     schemas = Schemas(REGION)
     listed = tuple(
         PlannedChange(
-            each,
+            resource,
             ListedChange.BOTH,
             Certainty.CERTAIN,
-            stateful=schemas.get(each.type).stateful,
+            stateful=schemas.get(resource.type).stateful,
             **changes,
         )
-        for each in found.resources
+        for resource in diff.resources
     )
     target = DesiredStack("app", "news-prod-app", {"app": texts[1]["app.yaml"]}, {}, {}, {})
-    root = RootPlan(target, kind, found, listed)
+    root = RootPlan(target, kind, diff, listed)
     now = datetime(2026, 1, 1, tzinfo=UTC)
     return Plan("prod", ACCOUNT, REGION, "arn:aws:iam::123456789012:user/me", "", now, (root,))
 
 
 def flags(before, after, **rest):
     return [
-        (each.logical_id, each.flag)
-        for each in find_dangerous_changes(plan_of({"X": before}, {"X": after}, **rest))
+        (finding.logical_id, finding.flag)
+        for finding in find_dangerous_changes(plan_of({"X": before}, {"X": after}, **rest))
     ]
 
 
@@ -107,8 +107,8 @@ def test_replacements_need_approval(before, after, wanted):
 
 def test_removal_of_stateful_resource_needs_approval():
     for policy, flag in [("Delete", ApprovalFlag.DATA_LOSS), ("Retain", ApprovalFlag.REPLACE)]:
-        found = find_dangerous_changes(plan_of({"X": kept(BUCKET, policy)}, {}))
-        assert [each.flag for each in found] == [flag], policy
+        findings = find_dangerous_changes(plan_of({"X": kept(BUCKET, policy)}, {}))
+        assert [finding.flag for finding in findings] == [flag], policy
     assert find_dangerous_changes(plan_of({"X": TOPIC}, {})) == []
 
 
@@ -119,25 +119,25 @@ def test_revisions_and_followers_are_replaced_without_approval():
         "Type": "AWS::SNS::Subscription",
         "Properties": {"TopicArn": {"Ref": "T"}, "Protocol": "sms"},
     }
-    found = find_dangerous_changes(
+    findings = find_dangerous_changes(
         plan_of({"T": TOPIC, "S": sub}, {"T": with_properties(TOPIC, TopicName="two"), "S": sub})
     )
-    assert [each.option for each in found] == ["--allow-replace T"]
+    assert [finding.option for finding in findings] == ["--allow-replace T"]
 
 
 def test_replacement_listed_by_cloudformation_only_counts_unless_spurious():
-    found = plan_of(
+    planned = plan_of(
         {"X": TOPIC}, {"X": with_properties(TOPIC, TopicName="two")}, replacement="True"
     )
-    change = found.roots[0].changes[0]
+    change = planned.roots[0].changes[0]
     bare = replace(
         change, diff=replace(change.diff, properties=()), listed=ListedChange.CLOUDFORMATION
     )
 
     def with_change(one):
-        return replace(found, roots=(replace(found.roots[0], changes=(one,)),))
+        return replace(planned, roots=(replace(planned.roots[0], changes=(one,)),))
 
-    assert [each.flag for each in find_dangerous_changes(with_change(bare))] == [
+    assert [finding.flag for finding in find_dangerous_changes(with_change(bare))] == [
         ApprovalFlag.REPLACE
     ]
     assert find_dangerous_changes(with_change(replace(bare, certainty=Certainty.SPURIOUS))) == []
@@ -153,15 +153,15 @@ def test_replacement_listed_by_cloudformation_only_counts_unless_spurious():
 def test_policy_action_of_the_change_set_decides_whether_data_is_kept():
     change = {"X": BUCKET}, {"X": with_properties(BUCKET, BucketName="two")}
     assert {
-        each.flag
-        for each in find_dangerous_changes(plan_of(*change, policy_action="ReplaceAndDelete"))
+        finding.flag
+        for finding in find_dangerous_changes(plan_of(*change, policy_action="ReplaceAndDelete"))
     } == {
         ApprovalFlag.DATA_LOSS,
         ApprovalFlag.REPLACE,
     }
     assert [
-        each.flag
-        for each in find_dangerous_changes(plan_of(*change, policy_action="ReplaceAndRetain"))
+        finding.flag
+        for finding in find_dangerous_changes(plan_of(*change, policy_action="ReplaceAndRetain"))
     ] == [ApprovalFlag.REPLACE]
 
 
@@ -390,8 +390,8 @@ def test_names_that_look_like_paths_hide_no_opening(name):
 
 
 def test_statement_change_listed_by_cloudformation_only_needs_approval():
-    found = plan_of({"X": role(allow(["s3:Get*"]))}, {"X": role(allow(["s3:Get*", "s3:Put*"]))})
-    root = found.roots[0]
+    planned = plan_of({"X": role(allow(["s3:Get*"]))}, {"X": role(allow(["s3:Get*", "s3:Put*"]))})
+    root = planned.roots[0]
     (change,) = root.changes
     leaf = PropertyDiff(
         "Policies[0].PolicyDocument.Statement[0].Action[1]", "s3:Put*", None, exists_after=False
@@ -400,8 +400,10 @@ def test_statement_change_listed_by_cloudformation_only_needs_approval():
         change, diff=replace(change.diff, properties=(leaf,)), listed=ListedChange.CLOUDFORMATION
     )
     assert [
-        each.flag
-        for each in find_dangerous_changes(replace(found, roots=(replace(root, changes=(bare,)),)))
+        finding.flag
+        for finding in find_dangerous_changes(
+            replace(planned, roots=(replace(root, changes=(bare,)),))
+        )
     ] == [ApprovalFlag.ACCESS]
 
 
@@ -448,14 +450,14 @@ def test_new_granting_resources_need_approval_and_name_the_grant():
         "Type": "AWS::Lambda::Permission",
         "Properties": {"Action": "lambda:InvokeFunction", "FunctionName": "f", "Principal": "*"},
     }
-    found = find_dangerous_changes(
+    findings = find_dangerous_changes(
         plan_of({}, {"I": ingress, "P": permission, "R": role(allow()), "T": TOPIC})
     )
-    assert [(each.logical_id, each.flag) for each in found] == [
+    assert [(finding.logical_id, finding.flag) for finding in findings] == [
         (name, ApprovalFlag.ACCESS) for name in "IPR"
     ]
-    assert "opens tcp/443 to 0.0.0.0/0" in found[0].text
-    assert "allows lambda:InvokeFunction on f to *" in found[1].text
+    assert "opens tcp/443 to 0.0.0.0/0" in findings[0].text
+    assert "allows lambda:InvokeFunction on f to *" in findings[1].text
     rule = {key: value for key, value in WORLD.items() if key != "CidrIp"}
     attribute = {"Fn::GetAtt": ["T", "TopicName"]}
     for peer, text in (
@@ -469,7 +471,7 @@ def test_new_granting_resources_need_approval_and_name_the_grant():
         }
         (danger,) = find_dangerous_changes(plan_of({"T": TOPIC}, {"T": TOPIC, "I": ingress}))
         assert f"opens tcp/443 to {text}" in danger.text
-    assert "allows s3:GetObject" in found[2].text
+    assert "allows s3:GetObject" in findings[2].text
 
 
 def policy(type_, *statements, **more):
@@ -511,7 +513,7 @@ READ = allow()
 )
 def test_removing_a_denying_policy_needs_approval(type_, held, opens):
     gone = {"Type": type_, "Properties": {"PolicyDocument": {"Statement": held}}}
-    assert [each.flag for each in find_dangerous_changes(plan_of({"X": gone}, {}))] == [
+    assert [finding.flag for finding in find_dangerous_changes(plan_of({"X": gone}, {}))] == [
         ApprovalFlag.ACCESS
     ] * opens
     assert find_dangerous_changes(plan_of({"X": kept(gone)}, {})) == []
@@ -616,23 +618,23 @@ def test_unreadable_policy_is_judged_both_ways():
 
 
 def test_removed_policy_with_unknown_statements_needs_approval():
-    found = plan_of({"X": policy("AWS::SQS::QueuePolicy", allow())}, {})
-    root = found.roots[0]
+    planned = plan_of({"X": policy("AWS::SQS::QueuePolicy", allow())}, {})
+    root = planned.roots[0]
     bare = replace(
         root.changes[0], diff=ResourceDiff("app", "X", "AWS::SQS::QueuePolicy", Effect.REMOVE)
     )
-    assert find_dangerous_changes(found) == []
-    (danger,) = find_dangerous_changes(replace(found, roots=(replace(root, changes=(bare,)),)))
+    assert find_dangerous_changes(planned) == []
+    (danger,) = find_dangerous_changes(replace(planned, roots=(replace(root, changes=(bare,)),)))
     assert "may no longer deny anything" in danger.text
 
 
 def test_statement_that_follows_a_replaced_resource_is_not_wider():
     statement = allow(resource={"Fn::GetAtt": ["T", "TopicArn"]})
     changed = with_properties(TOPIC, TopicName="two")
-    found = find_dangerous_changes(
+    findings = find_dangerous_changes(
         plan_of({"T": TOPIC, "R": role(statement)}, {"T": changed, "R": role(statement)})
     )
-    assert [each.option for each in found] == ["--allow-replace T"]
+    assert [finding.option for finding in findings] == ["--allow-replace T"]
 
 
 def test_reference_to_another_resource_needs_approval():
@@ -646,17 +648,19 @@ def test_reference_to_another_resource_needs_approval():
         return role(allow(resource={"Fn::Sub": f"arn:aws:s3:::${{{resource}}}/*"}))
 
     one, two = group([]), group([])
-    found = find_dangerous_changes(
+    findings = find_dangerous_changes(
         plan_of({"A": one, "X": rule("A")}, {"A": one, "B": two, "X": rule("B")})
     )
-    assert [(each.logical_id, each.flag) for each in found] == [
+    assert [(finding.logical_id, finding.flag) for finding in findings] == [
         ("X", ApprovalFlag.REPLACE),
         ("X", ApprovalFlag.ACCESS),
     ]
-    found = find_dangerous_changes(
+    findings = find_dangerous_changes(
         plan_of({"A": BUCKET, "X": access("A")}, {"A": BUCKET, "B": TOPIC, "X": access("B")})
     )
-    assert [(each.logical_id, each.flag) for each in found] == [("X", ApprovalFlag.ACCESS)]
+    assert [(finding.logical_id, finding.flag) for finding in findings] == [
+        ("X", ApprovalFlag.ACCESS)
+    ]
     cluster = with_properties(
         CLUSTER, ClusterName="two"
     )  # whose Ref is known: it is its identifier
@@ -664,8 +668,8 @@ def test_reference_to_another_resource_needs_approval():
         "Type": "AWS::ECS::Service",
         "Properties": {"Cluster": {"Ref": "A"}, "TaskDefinition": "t"},
     }
-    (follower,) = [each for each in plan_of({"A": CLUSTER, "X": service}, {"A": cluster, "X": service}).roots[0].changes
-                   if each.diff.logical_id == "X"]  # fmt: skip
+    (follower,) = [change for change in plan_of({"A": CLUSTER, "X": service}, {"A": cluster, "X": service}).roots[0].changes
+                   if change.diff.logical_id == "X"]  # fmt: skip
     (leaf,) = follower.diff.properties
     for before, physical, own in (("one", "one", False), ("other", "one", True)):
         plan = plan_of(
@@ -674,25 +678,25 @@ def test_reference_to_another_resource_needs_approval():
         said = replace(leaf, before=before, after="${A}", after_apply=True)
         root = plan.roots[0]
         changes = tuple(
-            replace(each, diff=replace(each.diff, properties=(said,)))
-            if each.diff.logical_id == "X"
-            else each
-            for each in root.changes
+            replace(change, diff=replace(change.diff, properties=(said,)))
+            if change.diff.logical_id == "X"
+            else change
+            for change in root.changes
         )
-        found = find_dangerous_changes(replace(plan, roots=(replace(root, changes=changes),)))
-        assert ("X" in [each.logical_id for each in found]) is own
+        findings = find_dangerous_changes(replace(plan, roots=(replace(root, changes=changes),)))
+        assert ("X" in [finding.logical_id for finding in findings]) is own
     renamed = group([], GroupName="other")
-    found = find_dangerous_changes(
+    findings = find_dangerous_changes(
         plan_of({"A": one, "X": rule("A")}, {"A": renamed, "X": rule("A")})
     )
-    assert "X" not in [each.logical_id for each in found]
+    assert "X" not in [finding.logical_id for finding in findings]
 
 
 # --- approval
 
 
 def test_refusal_names_option_and_line_of_each_finding():
-    found = find_dangerous_changes(
+    findings = find_dangerous_changes(
         plan_of(
             {"X": BUCKET, "G": group([])},
             {"X": with_properties(BUCKET, BucketName="two"), "G": group([WORLD])},
@@ -700,36 +704,38 @@ def test_refusal_names_option_and_line_of_each_finding():
     )
     with pytest.raises(DeployError) as refused:
         require_approval(
-            found,
+            findings,
             locate=lambda stack, name: (
                 Location(f"templates/{stack}.yaml.j2", 7) if name == "X" else None
             ),
         )
     problems = refused.value.problems
-    assert {(each.code, each.hint) for each in problems} == {
+    assert {(problem.code, problem.hint) for problem in problems} == {
         ("SW820", "if you mean it, add --allow-replace X"),
         ("SW821", "if you mean it, add --allow-data-loss"),
         ("SW822", "if you mean it, add --allow-broader-access"),
     }
-    assert {str(where) for each in problems for where in each.where} == {"templates/app.yaml.j2:7"}
-    assert all(each.message.startswith("needs approval: ") for each in problems)
+    assert {str(where) for problem in problems for where in problem.where} == {
+        "templates/app.yaml.j2:7"
+    }
+    assert all(problem.message.startswith("needs approval: ") for problem in problems)
     with pytest.raises(DeployError, match="its data is deleted"):
-        require_approval(found, replace=["X"], broader_access=True)
+        require_approval(findings, replace=["X"], broader_access=True)
     with pytest.raises(DeployError, match="is replaced: BucketName cannot change in place"):
-        require_approval(found, replace=["Y"], data_loss=True, broader_access=True)
-    require_approval(found, replace=["app:X"], data_loss=True, broader_access=True)
+        require_approval(findings, replace=["Y"], data_loss=True, broader_access=True)
+    require_approval(findings, replace=["app:X"], data_loss=True, broader_access=True)
     require_approval([])
 
 
 def test_logical_id_of_several_stacks_is_approved_by_address_only():
     one = plan_of(
-        {"X": TOPIC, "Y": TOPIC}, {each: with_properties(TOPIC, TopicName="two") for each in "XY"}
+        {"X": TOPIC, "Y": TOPIC}, {name: with_properties(TOPIC, TopicName="two") for name in "XY"}
     )
     root = one.roots[0]
 
     def named(stack):
         changes = tuple(
-            replace(each, diff=replace(each.diff, stack=stack)) for each in root.changes
+            replace(change, diff=replace(change.diff, stack=stack)) for change in root.changes
         )
         target = replace(root.desired, root=stack, stack=f"news-prod-{stack}")
         return replace(root, desired=target, changes=changes)
@@ -737,25 +743,25 @@ def test_logical_id_of_several_stacks_is_approved_by_address_only():
     both = replace(
         one, roots=(named("app"), replace(named("web"), changes=named("web").changes[:1]))
     )
-    found = find_dangerous_changes(both)
-    assert [each.option for each in found] == [
+    findings = find_dangerous_changes(both)
+    assert [finding.option for finding in findings] == [
         "--allow-replace app:X",
         "--allow-replace Y",
         "--allow-replace web:X",
     ]
     with pytest.raises(DeployError) as refused:
-        require_approval(found, replace=["X", "Y"])
-    assert [each.hint for each in refused.value.problems] == [
+        require_approval(findings, replace=["X", "Y"])
+    assert [problem.hint for problem in refused.value.problems] == [
         "if you mean it, add --allow-replace app:X",
         "if you mean it, add --allow-replace web:X",
     ]
-    (left,) = Approvals(yes=True, replace=frozenset(["app:X", "Y"])).missing(found)
+    (left,) = Approvals(yes=True, replace=frozenset(["app:X", "Y"])).missing(findings)
     with pytest.raises(DeployError) as refused:
         require_approval([left], replace=["X"])
-    assert [each.hint for each in refused.value.problems] == [
+    assert [problem.hint for problem in refused.value.problems] == [
         "if you mean it, add --allow-replace web:X"
     ]
-    require_approval(found, replace=["app:X", "web:X", "app:Y"])
+    require_approval(findings, replace=["app:X", "web:X", "app:Y"])
 
 
 def test_typed_name_approves_only_the_findings_shown():

@@ -60,17 +60,17 @@ def wanted(project: Make, entries: str, live: LiveStack | None = None, text: str
 
 
 def test_first_import_creates_a_stack_of_the_imported_resources(project: Make) -> None:
-    found = wanted(project, "{store: {Files: {BucketName: news-files}}}")
-    body = json.loads(found.desired.body)
+    request = wanted(project, "{store: {Files: {BucketName: news-files}}}")
+    body = json.loads(request.desired.body)
     assert list(body["Resources"]) == ["Files"]
     assert "DependsOn" not in body["Resources"]["Files"]  # what it waits for may not be there
     assert "Outputs" not in body
-    assert (list(body["Parameters"]), found.desired.parameters, found.desired.tags) == (
+    assert (list(body["Parameters"]), request.desired.parameters, request.desired.tags) == (
         ["Owner"],
         {"Owner": "ada"},
         {},
     )
-    assert found.resources == (
+    assert request.resources == (
         {
             "ResourceType": "AWS::S3::Bucket",
             "LogicalResourceId": "Files",
@@ -81,10 +81,10 @@ def test_first_import_creates_a_stack_of_the_imported_resources(project: Make) -
 
 def test_later_import_leaves_live_resources_unchanged(project: Make) -> None:
     live = LiveStack.of("store", stack(tags={"team": "a"}), LIVE)
-    found = wanted(project, "{store: {Files: {BucketName: news-files}}}", live)
-    body = json.loads(found.desired.body)
+    request = wanted(project, "{store: {Files: {BucketName: news-files}}}", live)
+    body = json.loads(request.desired.body)
     assert (list(body["Resources"]), list(body["Outputs"])) == (["Topic", "Files"], ["Old"])
-    assert found.desired.tags == {"team": "a"}
+    assert request.desired.tags == {"team": "a"}
 
 
 def test_adopted_resource_is_not_imported_again(project: Make) -> None:

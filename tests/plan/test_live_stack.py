@@ -25,23 +25,23 @@ from tests.support.planning import (
 
 
 def read(account: PlanningAccount) -> LiveStack:
-    found = account.live()
-    assert found is not None
-    return found
+    live = account.live()
+    assert live is not None
+    return live
 
 
 def test_tree_is_read_on_first_use(account: PlanningAccount) -> None:
     account.deploy()
     account.aws.calls.clear()
-    found = read(account)
+    live = read(account)
     assert dict(account.aws.calls) == {"describe_stacks": 1}
-    assert found.stack.outputs["GroupId"].startswith("sg-")
-    assert [each.name for each in found.walk()] == ["app", "app/network", "app/web"]
+    assert live.stack.outputs["GroupId"].startswith("sg-")
+    assert [stack.name for stack in live.walk()] == ["app", "app/network", "app/web"]
     assert account.aws.calls["get_template"] == 3
     assert account.aws.calls["describe_stacks"] == 3
-    assert found.nested["Network"].resources["Group"].physical_id == found.stack.outputs["GroupId"]
-    assert "GroupDescription: web" in found.nested["Network"].template
-    assert found.nested["Web"].stack.parent_id == found.stack.id
+    assert live.nested["Network"].resources["Group"].physical_id == live.stack.outputs["GroupId"]
+    assert "GroupDescription: web" in live.nested["Network"].template
+    assert live.nested["Web"].stack.parent_id == live.stack.id
     assert account.aws.calls["get_template"] == 3
 
 
@@ -59,10 +59,10 @@ def test_tree_is_read_once_by_many_threads() -> None:
         "Resources: {}",
         [StackResource("Here", "arn:here", "AWS::SNS::Topic", "CREATE_COMPLETE")],
     )
-    found = live_stack.read_stack(STACK, aws, "app")
-    assert found is not None
+    live = live_stack.read_stack(STACK, aws, "app")
+    assert live is not None
     with ThreadPoolExecutor(4) as pool:
-        read = list(pool.map(lambda _: set(found.resources), range(4)))
+        read = list(pool.map(lambda _: set(live.resources), range(4)))
     assert read == [{"Here"}] * 4
     assert aws.calls == 1
 
@@ -93,9 +93,9 @@ def test_nested_stacks_are_read_below_their_parents(account: PlanningAccount) ->
     texts["app/middle"] = texts["app/middle"].replace("INNER", wanted.urls["app/middle/inner"])
     wanted = target(texts | {"app": texts["app"].replace("MIDDLE", "app/middle")})
     account.execute(account.preview(wanted))
-    found = read(account)
-    assert [each.name for each in found.walk()] == ["app", "app/middle", "app/middle/inner"]
-    assert set(found.nested["Middle"].nested["Inner"].resources) == {"Topic"}
+    live = read(account)
+    assert [stack.name for stack in live.walk()] == ["app", "app/middle", "app/middle/inner"]
+    assert set(live.nested["Middle"].nested["Inner"].resources) == {"Topic"}
 
 
 def test_deleted_resources_are_left_out() -> None:
@@ -105,10 +105,10 @@ def test_deleted_resources_are_left_out() -> None:
         StackResource("GoneToo", ARN, "AWS::CloudFormation::Stack", "DELETE_COMPLETE"),
         StackResource("NeverMade", "", "AWS::CloudFormation::Stack", "CREATE_FAILED"),
     ]
-    found = live_stack.read_stack(STACK, FakeStacks(stack(), "Resources: {}", listed), "app")
-    assert found is not None
-    assert set(found.resources) == {"Here", "NeverMade"}
-    assert found.nested == {}
+    live = live_stack.read_stack(STACK, FakeStacks(stack(), "Resources: {}", listed), "app")
+    assert live is not None
+    assert set(live.resources) == {"Here", "NeverMade"}
+    assert live.nested == {}
 
 
 def test_live_stack_converts_to_a_prediction_side(account: PlanningAccount) -> None:

@@ -39,13 +39,13 @@ TARGET = DesiredStack("app", "news-dev-app", {"app": MACRO}, {}, {"Password": "h
 
 
 def test_resources_made_by_macros_are_verified() -> None:
-    assert [(each.address, each.invoke) for each in find_probed_resources([LIVE])] == [
+    assert [(resource.address, resource.invoke) for resource in find_probed_resources([LIVE])] == [
         ("app:Hello", {})
     ]
 
 
 def test_fate_of_each_resource_made_by_macros_is_shown() -> None:
-    assert {each.address: each.kept for each in list_fates(LIVE)} == {
+    assert {fate.address: fate.kept for fate in list_fates(LIVE)} == {
         "app:Files": "Retain",
         "app:Hello": "",
         "app:HelloRole": "",
@@ -66,10 +66,13 @@ def test_saved_plan_holds_no_noecho_value(declared: str, monkeypatch: pytest.Mon
     made = whole(RootPlan(replace(TARGET, templates={"app": body}), RootAction.UPDATE, Diff()))
     assert "hunter2" not in save_plan(made)
     assert read_plan(save_plan(made)).roots[0].desired.templates == {"app": body}
-    with planning_account() as found:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", found.server.url)
+    with planning_account() as account:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", account.server.url)
         create_bucket("releases")
         release = begin_release(
-            replace(made, bucket="releases", account=ACCOUNT), found.aws, tool="1", secret_names={}
+            replace(made, bucket="releases", account=ACCOUNT),
+            account.aws,
+            tool="1",
+            secret_names={},
         )
     assert (release.roots[0].hidden, dict(release.roots[0].parameters)) == (("Password",), {})

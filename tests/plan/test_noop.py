@@ -27,9 +27,9 @@ PLAIN = {name: text.replace(", NoEcho: true", "") for name, text in FILES.items(
 
 def test_noop_takes_one_call_for_a_known_stack(account: PlanningAccount) -> None:
     account.deploy(PLAIN)
-    found = account.live()
+    live = account.live()
     account.aws.calls.clear()
-    made = noop.plan_noop(target(PLAIN), found)
+    made = noop.plan_noop(target(PLAIN), live)
     assert made is not None
     assert (made.kind, made.changes, made.change_set, made.changes_anything) == (
         RootAction.NOTHING,
@@ -60,8 +60,8 @@ def test_json_templates_are_compared_by_content(account: PlanningAccount) -> Non
 
 def test_true_differs_from_one() -> None:
     yes, one = (
-        f'{{"Resources": {{"T": {{"Type": "A::B::C", "Properties": {{"P": {each}}}}}}}}}'
-        for each in ("true", "1")
+        f'{{"Resources": {{"T": {{"Type": "A::B::C", "Properties": {{"P": {text}}}}}}}}}'
+        for text in ("true", "1")
     )
     assert noop.plan_noop(target({"app": yes}), LiveStack.of("app", stack(), yes)) is not None
     assert noop.plan_noop(target({"app": one}), LiveStack.of("app", stack(), yes)) is None
@@ -172,7 +172,11 @@ def test_nested_template_without_hash_in_its_name_needs_a_change_set() -> None:
 
 def test_noop_plan_equals_that_of_an_empty_change_set(account: PlanningAccount) -> None:
     account.deploy(PLAIN)
-    told, read = account.preview(target(PLAIN)), noop.plan_noop(target(PLAIN), account.live())
+    previewed, read = account.preview(target(PLAIN)), noop.plan_noop(target(PLAIN), account.live())
     assert read is not None
-    assert (read.kind, read.stack_id, read.live) == (told.kind, told.stack_id, told.live)
+    assert (read.kind, read.stack_id, read.live) == (
+        previewed.kind,
+        previewed.stack_id,
+        previewed.live,
+    )
     assert whole(read).empty

@@ -55,14 +55,14 @@ RECORDED = json.loads(
 )
 
 
-def by_address(found: RootPlan) -> dict[str, PlannedChange]:
-    return {change.diff.address: change for change in found.changes}
+def by_address(planned: RootPlan) -> dict[str, PlannedChange]:
+    return {change.diff.address: change for change in planned.changes}
 
 
-def short(found: RootPlan) -> dict[str, tuple[str, str, str]]:
+def short(planned: RootPlan) -> dict[str, tuple[str, str, str]]:
     return {
         change.diff.address: (str(change.effect), str(change.listed), str(change.certainty))
-        for change in found.changes
+        for change in planned.changes
     }
 
 
@@ -72,9 +72,9 @@ def short(found: RootPlan) -> dict[str, tuple[str, str, str]]:
 def test_first_deployment_adds_everything_and_discarding_leaves_nothing(
     account: PlanningAccount,
 ) -> None:
-    found = account.preview(target())
-    assert (found.kind, found.made_stack, found.live) == (RootAction.CREATE, True, {})
-    assert short(found) == {
+    planned = account.preview(target())
+    assert (planned.kind, planned.made_stack, planned.live) == (RootAction.CREATE, True, {})
+    assert short(planned) == {
         f"app/{address}": ("add", "both", "certain")
         for address in (
             "network:Files",
@@ -85,14 +85,14 @@ def test_first_deployment_adds_everything_and_discarding_leaves_nothing(
             "web:Task",
         )
     }
-    assert found.changes[0].stateful
-    assert found.notes == ()
+    assert planned.changes[0].stateful
+    assert planned.notes == ()
     made = account.aws.stack(STACK)
     assert made is not None
-    assert (made.status, made.id) == ("REVIEW_IN_PROGRESS", found.stack_id)
-    plan.discard_change_sets(found, account.aws)
+    assert (made.status, made.id) == ("REVIEW_IN_PROGRESS", planned.stack_id)
+    plan.discard_change_sets(planned, account.aws)
     assert account.aws.stacks() == []
-    plan.discard_change_sets(found, account.aws)
+    plan.discard_change_sets(planned, account.aws)
 
 
 def test_planned_change_set_can_be_executed(account: PlanningAccount) -> None:
@@ -104,9 +104,9 @@ def test_planned_change_set_can_be_executed(account: PlanningAccount) -> None:
 
 def test_update_lists_changes_by_address(account: PlanningAccount) -> None:
     account.deploy()
-    found = account.preview(target(parameters={"Level": "debug"}))
-    assert short(found) == {"app/web:Task": ("replace", "both", "certain")}
-    (change,) = found.changes
+    planned = account.preview(target(parameters={"Level": "debug"}))
+    assert short(planned) == {"app/web:Task": ("replace", "both", "certain")}
+    (change,) = planned.changes
     assert (change.action, change.replacement, change.policy_action) == (
         "Modify",
         "True",
@@ -116,8 +116,8 @@ def test_update_lists_changes_by_address(account: PlanningAccount) -> None:
     (leaf,) = change.diff.properties
     assert leaf.path == 'ContainerDefinitions["web"].Environment["LEVEL"].Value'
     assert (leaf.before, leaf.after, leaf.replaces) == ("info", "debug", "yes")
-    assert (found.kind, found.notes, found.diff.losses) == (RootAction.UPDATE, (), ())
-    plan.discard_change_sets(found, account.aws)
+    assert (planned.kind, planned.notes, planned.diff.losses) == (RootAction.UPDATE, (), ())
+    plan.discard_change_sets(planned, account.aws)
     assert account.aws.change_sets(STACK) == []
     assert account.aws.stack(STACK) is not None
 
@@ -126,10 +126,10 @@ def test_noop_leaves_no_change_set_and_reads_no_tree(account: PlanningAccount) -
     account.deploy()
     account.upload(target())
     account.aws.calls.clear()
-    found = plan.preview_root(
+    planned = plan.preview_root(
         target(), account.live(), account.aws, run="run", description="by tester"
     )
-    assert (found.kind, found.changes, found.change_set, found.changes_anything) == (
+    assert (planned.kind, planned.changes, planned.change_set, planned.changes_anything) == (
         RootAction.NOTHING,
         (),
         None,
@@ -144,39 +144,39 @@ def test_noop_leaves_no_change_set_and_reads_no_tree(account: PlanningAccount) -
 def test_changed_output_alone_is_a_change(account: PlanningAccount) -> None:
     account.deploy()
     more = "Outputs:\n  Level: {Value: !Ref Level}"
-    found = account.preview(target(changed(("app", "Outputs:", more))))
-    assert (found.kind, found.changes) == (RootAction.UPDATE, ())
-    assert [each.name for each in found.diff.outputs] == ["Level"]
+    planned = account.preview(target(changed(("app", "Outputs:", more))))
+    assert (planned.kind, planned.changes) == (RootAction.UPDATE, ())
+    assert [output.name for output in planned.diff.outputs] == ["Level"]
 
 
 def test_removed_nested_stack_loses_its_data(account: PlanningAccount) -> None:
     account.deploy(changed(("app/network", "DeletionPolicy: Retain", "DeletionPolicy: Delete")))
     alone = {"app": "Resources: {Other: {Type: AWS::SNS::Topic}}\n"}
-    found = account.preview(target(alone))
-    assert short(found)["app/network:Files"] == ("remove", "both", "certain")
-    assert short(found)["app:Other"] == ("add", "both", "certain")
-    losses = {loss.resource.address: loss for loss in found.diff.losses}
+    planned = account.preview(target(alone))
+    assert short(planned)["app/network:Files"] == ("remove", "both", "certain")
+    assert short(planned)["app:Other"] == ("add", "both", "certain")
+    losses = {loss.resource.address: loss for loss in planned.diff.losses}
     assert set(losses) == {"app/network:Files", "app/web:Login"}
     loss = losses["app/network:Files"]
     assert (loss.policy, loss.kept, loss.physical_id[:3]) == ("Delete", False, "fs-")
-    assert by_address(found)["app/network:Files"].policy_action == "Delete"
-    assert "ITS DATA IS DELETED" in format_plan(whole(found))
+    assert by_address(planned)["app/network:Files"].policy_action == "Delete"
+    assert "ITS DATA IS DELETED" in format_plan(whole(planned))
 
 
 def test_inline_root_needs_no_bucket(account: PlanningAccount) -> None:
     wanted = target({"app": "Resources: {Topic: {Type: AWS::SNS::Topic}}\n"}, inline=True)
-    found = plan.preview_root(
+    planned = plan.preview_root(
         replace(wanted, urls={}), None, account.aws, run="run", description="by tester"
     )
-    assert account.execute(found) == "CREATE_COMPLETE"
+    assert account.execute(planned) == "CREATE_COMPLETE"
 
 
 def test_stack_tags_reach_resources(account: PlanningAccount) -> None:
     account.deploy()
-    found = account.preview(target(tags={"team": "news"}))
-    assert found.kind is RootAction.UPDATE
-    assert {"app/network:Vpc", "app/web:Task"} <= set(by_address(found))
-    assert ListedChange.CLOUDFORMATION not in {change.listed for change in found.changes}
+    planned = account.preview(target(tags={"team": "news"}))
+    assert planned.kind is RootAction.UPDATE
+    assert {"app/network:Vpc", "app/web:Task"} <= set(by_address(planned))
+    assert ListedChange.CLOUDFORMATION not in {change.listed for change in planned.changes}
 
 
 def test_stack_tags_that_cannot_change_replace_the_resource(account: PlanningAccount) -> None:
@@ -184,9 +184,9 @@ def test_stack_tags_that_cannot_change_replace_the_resource(account: PlanningAcc
         "app": "Resources: {X: {Type: AWS::OpenSearchServerless::Collection, Properties: {Name: vectors}}}"
     }
     account.deploy(vectors)
-    found = account.preview(target(vectors, tags={"team": "news"}))
-    assert found.diff.resources[0].effect is Effect.REPLACE
-    assert [each.flag for each in find_dangerous_changes(whole(found))] == [
+    planned = account.preview(target(vectors, tags={"team": "news"}))
+    assert planned.diff.resources[0].effect is Effect.REPLACE
+    assert [finding.flag for finding in find_dangerous_changes(whole(planned))] == [
         ApprovalFlag.DATA_LOSS,
         ApprovalFlag.REPLACE,
     ]
@@ -197,7 +197,7 @@ def test_stack_tags_that_cannot_change_replace_the_resource(account: PlanningAcc
 
 def test_replacement_that_follows_an_unchanged_output_is_spurious(account: PlanningAccount) -> None:
     account.deploy()
-    found = account.preview(
+    planned = account.preview(
         target(
             changed(
                 (
@@ -208,12 +208,12 @@ def test_replacement_that_follows_an_unchanged_output_is_spurious(account: Plann
             )
         )
     )
-    assert short(found) == {
+    assert short(planned) == {
         "app/network:Vpc": ("change", "both", "certain"),
         "app/web:Rule": ("replace", "CloudFormation only", "spurious"),
     }
-    assert [each.address for each in found.diff.resources] == ["app/network:Vpc"]
-    text = format_plan(whole(found))
+    assert [resource.address for resource in planned.diff.resources] == ["app/network:Vpc"]
+    text = format_plan(whole(planned))
     assert (
         "Listed by CloudFormation, but will not happen: the values they depend on stay the same (1)"
         in text
@@ -224,14 +224,14 @@ def test_replacement_that_follows_an_unchanged_output_is_spurious(account: Plann
 
 def test_replacement_that_follows_a_replaced_sibling_is_real(account: PlanningAccount) -> None:
     account.deploy()
-    found = account.preview(
+    planned = account.preview(
         target(changed(("app/network", "GroupDescription: web", "GroupDescription: other")))
     )
-    assert short(found) == {
+    assert short(planned) == {
         "app/network:Group": ("replace", "both", "certain"),
         "app/web:Rule": ("replace", "both", "certain"),
     }
-    (leaf,) = by_address(found)["app/web:Rule"].diff.properties
+    (leaf,) = by_address(planned)["app/web:Rule"].diff.properties
     assert (leaf.path, leaf.after_apply, leaf.causes) == (
         "GroupId",
         True,
@@ -250,16 +250,16 @@ def test_change_that_follows_an_attribute_is_predicted_though_not_listed(
     account: PlanningAccount,
 ) -> None:
     account.deploy({"app": FOLLOWING})
-    found = account.preview(target({"app": FOLLOWING.replace("Value: one", "Value: two")}))
-    assert short(found) == {
+    planned = account.preview(target({"app": FOLLOWING.replace("Value: one", "Value: two")}))
+    assert short(planned) == {
         "app:First": ("change", "both", "certain"),
         "app:Second": ("change", "prediction only", "certain"),
     }
     assert (
         "Second  [dim]AWS::SSM::Parameter[/]  [cyan]not listed by CloudFormation[/]"
-        in format_plan(whole(found))
+        in format_plan(whole(planned))
     )
-    assert len(found.diff.resources) == 2
+    assert len(planned.diff.resources) == 2
 
 
 def described(resource: str, type_: str, **api: Any) -> dict[str, Any]:
@@ -308,7 +308,7 @@ def fake(*changes: Any, body: str = TOPIC, full: tuple[Any, ...] | None = None) 
 def preview(made: FakeStacks, wanted: str = TOPIC, **options: Any) -> RootPlan:
     current = None
     if made.existing is not None:
-        known = {each.logical_id: each for each in made.listed}
+        known = {resource.logical_id: resource for resource in made.listed}
         current = LiveStack.of("app", made.existing, made.body, known)
     return plan.preview_root(
         target({"app": wanted}), current, made, run="run", description="by tester", **options
@@ -325,9 +325,9 @@ def test_change_listed_by_cloudformation_only_is_shown_as_listed() -> None:
             AttributeChangeType="Add",
         ),
     ]
-    found = preview(fake(api))
-    assert short(found) == {"app:Topic": ("replace", "CloudFormation only", "certain")}
-    first, second = found.changes[0].diff.properties
+    planned = preview(fake(api))
+    assert short(planned) == {"app:Topic": ("replace", "CloudFormation only", "certain")}
+    first, second = planned.changes[0].diff.properties
     assert (first.path, first.after_apply, first.exists_before) == ("Tags[0].Value", True, False)
     assert (second.path, second.before, second.after, second.replaces) == (
         "TopicName",
@@ -335,8 +335,8 @@ def test_change_listed_by_cloudformation_only_is_shown_as_listed() -> None:
         "b",
         "yes",
     )
-    assert found.notes == ("CloudFormation lists changes that are not predicted: app:Topic",)
-    assert "only listed by CloudFormation" in format_plan(whole(found))
+    assert planned.notes == ("CloudFormation lists changes that are not predicted: app:Topic",)
+    assert "only listed by CloudFormation" in format_plan(whole(planned))
 
 
 def test_dynamic_change_is_conditional() -> None:
@@ -369,23 +369,23 @@ def test_unexplained_replacement_is_believed(
     said: str, effect: Effect, may_replace: bool, noted: bool
 ) -> None:
     api = described("Topic", "AWS::SNS::Topic", Replacement=said)
-    found = preview(fake(api), TOPIC.replace("DisplayName: a", "DisplayName: b"))
-    (change,) = found.changes
+    planned = preview(fake(api), TOPIC.replace("DisplayName: a", "DisplayName: b"))
+    (change,) = planned.changes
     assert (change.effect, change.diff.may_replace, change.listed) == (
         effect,
         may_replace,
         ListedChange.BOTH,
     )
-    assert found.notes == (
+    assert planned.notes == (
         (f"app:Topic: CloudFormation lists Replacement {said}, the prediction says False",) * noted
     )
 
 
 def test_predicted_replacement_stays_where_cloudformation_lists_none() -> None:
     api = described("Topic", "AWS::SNS::Topic", Replacement="False")
-    found = preview(fake(api), TOPIC.replace("DisplayName: a", "TopicName: b"))
-    assert found.changes[0].effect is Effect.REPLACE
-    assert "the prediction says True" in found.notes[0]
+    planned = preview(fake(api), TOPIC.replace("DisplayName: a", "TopicName: b"))
+    assert planned.changes[0].effect is Effect.REPLACE
+    assert "the prediction says True" in planned.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -400,7 +400,7 @@ def test_unpredicted_property_that_replaces_is_believed(
     account.deploy()
     account.aws = AlsoReplaced(REGION, requires)
     vpc = "{CidrBlock: 10.0.0.0/16}"
-    found = account.preview(
+    planned = account.preview(
         target(
             changed(
                 ("app/network", vpc, f"{vpc[:-1]}, EnableDnsSupport: true}}"),
@@ -408,13 +408,13 @@ def test_unpredicted_property_that_replaces_is_believed(
             )
         )
     )
-    change = by_address(found)["app/web:Rule"]
+    change = by_address(planned)["app/web:Rule"]
     assert (change.effect, change.diff.may_replace, change.replacement) == (
         effect,
         may_replace,
         "True",
     )
-    assert any("SourcePrefixListId" in note for note in found.notes)
+    assert any("SourcePrefixListId" in note for note in planned.notes)
 
 
 GROUP = """
@@ -441,14 +441,18 @@ def test_properties_listed_by_cloudformation_only_are_shown_and_need_approval(
     if predicted:
         api["Details"].append(detail("/Properties/Tags/0/Value", BeforeValue="a", AfterValue="b"))
     wanted = GROUP.replace("Value: a", "Value: b") if predicted else GROUP
-    found = preview(fake(api, body=GROUP), wanted)
-    (change,) = found.changes
+    planned = preview(fake(api, body=GROUP), wanted)
+    (change,) = planned.changes
     opened = next(
-        each for each in change.diff.properties if each.path == "SecurityGroupIngress[0].CidrIp"
+        change
+        for change in change.diff.properties
+        if change.path == "SecurityGroupIngress[0].CidrIp"
     )
     assert (opened.before, opened.after) == ("10.0.0.0/16", "0.0.0.0/0")
-    assert [each.flag for each in find_dangerous_changes(whole(found))] == [ApprovalFlag.ACCESS]
-    (note,) = found.notes
+    assert [finding.flag for finding in find_dangerous_changes(whole(planned))] == [
+        ApprovalFlag.ACCESS
+    ]
+    (note,) = planned.notes
     assert "SecurityGroupIngress[0].CidrIp" in note or not predicted
 
 
@@ -461,43 +465,47 @@ class AlsoReplaced(CountingBoto):
         self._requires = requires
 
     def change_set(self, change_set: str, *, values: bool) -> ChangeSet | None:
-        found = super().change_set(change_set, values=values)
-        for each in found.changes if found else ():
-            if each["LogicalResourceId"] == "Rule":
+        described = super().change_set(change_set, values=values)
+        for change in described.changes if described else ():
+            if change["LogicalResourceId"] == "Rule":
                 more = detail(
                     "/Properties/SourcePrefixListId",
                     self._requires,
                     BeforeValue="pl-1",
                     AfterValue="pl-2",
                 )
-                each["Details"].append(more)  # type: ignore[attr-defined]  # the list of botocore's answer
-        return found
+                change["Details"].append(more)  # type: ignore[attr-defined]  # the list of botocore's answer
+        return described
 
 
 class AlsoOpened(CountingBoto):
     """What CloudFormation would list where the rule also takes its range from Systems Manager."""
 
     def change_set(self, change_set: str, *, values: bool) -> ChangeSet | None:
-        found = super().change_set(change_set, values=values)
-        for each in found.changes if found else ():
-            if each["LogicalResourceId"] == "Rule":
+        described = super().change_set(change_set, values=values)
+        for change in described.changes if described else ():
+            if change["LogicalResourceId"] == "Rule":
                 opened = detail(
                     "/Properties/CidrIp", BeforeValue="10.0.0.0/16", AfterValue="0.0.0.0/0"
                 )
-                each["Details"].append(opened)  # type: ignore[attr-defined]  # the list of botocore's answer
-        return found
+                change["Details"].append(opened)  # type: ignore[attr-defined]  # the list of botocore's answer
+        return described
 
 
 def test_replacement_is_spurious_only_as_far_as_predicted(account: PlanningAccount) -> None:
     account.deploy()
     account.aws = AlsoOpened(REGION)
     vpc = "{CidrBlock: 10.0.0.0/16}"
-    found = account.preview(
+    planned = account.preview(
         target(changed(("app/network", vpc, f"{vpc[:-1]}, EnableDnsSupport: true}}")))
     )
-    assert short(found)["app/web:Rule"] == ("replace", "CloudFormation only", "certain")
-    assert "CidrIp" in [each.path for each in by_address(found)["app/web:Rule"].diff.properties]
-    assert ApprovalFlag.ACCESS in [each.flag for each in find_dangerous_changes(whole(found))]
+    assert short(planned)["app/web:Rule"] == ("replace", "CloudFormation only", "certain")
+    assert "CidrIp" in [
+        change.path for change in by_address(planned)["app/web:Rule"].diff.properties
+    ]
+    assert ApprovalFlag.ACCESS in [
+        finding.flag for finding in find_dangerous_changes(whole(planned))
+    ]
 
 
 MOVING_DATA = """
@@ -550,9 +558,9 @@ def test_values_from_outside_that_may_have_moved_are_not_spurious(
     client("ssm").put_parameter(Name="/snap", Value="one", Type="String")
     account.deploy(files("one"), {"User": "alice"})
     client("ssm").put_parameter(Name="/snap", Value=snap, Type="String", Overwrite=True)
-    found = account.preview(target(files("two"), {"User": user}))
+    planned = account.preview(target(files("two"), {"User": user}))
     assert (lost, ApprovalFlag.DATA_LOSS) in {
-        (each.logical_id, each.flag) for each in find_dangerous_changes(whole(found))
+        (finding.logical_id, finding.flag) for finding in find_dangerous_changes(whole(planned))
     }
 
 
@@ -569,16 +577,16 @@ def test_opaque_nested_stack_needs_approval() -> None:
         change_set("inner", "FAILED", "The submitted information didn't contain changes.")
     ]
     made.answers[arn("flat")] = [change_set("flat", "CREATE_COMPLETE", "", said)]
-    found = preview(made, "Transform: Acme\n" + TOPIC)
-    assert [each.nested for each in made.requests] == [True, False]
-    assert short(found) == {"app:Data": ("change", "CloudFormation only", "conditional")}
-    (danger,) = find_dangerous_changes(whole(found))
+    planned = preview(made, "Transform: Acme\n" + TOPIC)
+    assert [request.nested for request in made.requests] == [True, False]
+    assert short(planned) == {"app:Data": ("change", "CloudFormation only", "conditional")}
+    (danger,) = find_dangerous_changes(whole(planned))
     assert danger.flag is ApprovalFlag.DATA_LOSS
     assert "changes in a way that cannot be predicted" in danger.text
-    assert not any("so they are predicted" in note for note in found.notes)
+    assert not any("so they are predicted" in note for note in planned.notes)
     assert any(
         "does not look into the nested stacks, and there is no prediction" in note
-        for note in found.notes
+        for note in planned.notes
     )
 
 
@@ -590,17 +598,19 @@ def test_removed_nested_stack_is_shown_without_prediction() -> None:
         "LogicalResourceId": "Data",
         "ResourceType": "AWS::CloudFormation::Stack",
     }
-    found = preview(
+    planned = preview(
         fake({**api, "PolicyAction": "Delete", "PhysicalResourceId": ARN}),
         "Transform: Acme\n" + TOPIC,
     )
-    assert short(found) == {"app:Data": ("remove", "CloudFormation only", "certain")}
-    assert [(each.flag, each.logical_id) for each in find_dangerous_changes(whole(found))] == [
-        (ApprovalFlag.DATA_LOSS, "Data")
-    ]
+    assert short(planned) == {"app:Data": ("remove", "CloudFormation only", "certain")}
+    assert [
+        (finding.flag, finding.logical_id) for finding in find_dangerous_changes(whole(planned))
+    ] == [(ApprovalFlag.DATA_LOSS, "Data")]
     added = preview(fake({**api, "Action": "Add"}), "Transform: Acme\n" + TOPIC)
     assert short(added) == {"app:Data": ("add", "CloudFormation only", "certain")}
-    assert [each.flag for each in find_dangerous_changes(whole(added))] == [ApprovalFlag.ACCESS]
+    assert [finding.flag for finding in find_dangerous_changes(whole(added))] == [
+        ApprovalFlag.ACCESS
+    ]
 
 
 def test_resources_of_either_description_of_a_change_set_are_kept() -> None:
@@ -611,18 +621,18 @@ def test_resources_of_either_description_of_a_change_set_are_kept() -> None:
     bare[0]["Details"] = [detail("/Properties/DisplayName"), detail("/Properties/KmsMasterKeyId")]
     with_values = described("Topic", "AWS::SNS::Topic")
     with_values["Details"] = [detail("/Properties/DisplayName", BeforeValue="a", AfterValue="b")]
-    found = preview(fake(*bare, full=(with_values,)))
-    assert list(by_address(found)) == ["app:Other", "app:Topic"]
-    first, second = by_address(found)["app:Topic"].diff.properties
+    planned = preview(fake(*bare, full=(with_values,)))
+    assert list(by_address(planned)) == ["app:Other", "app:Topic"]
+    first, second = by_address(planned)["app:Topic"].diff.properties
     assert (first.path, first.before, first.after) == ("DisplayName", "a", "b")
     assert (second.path, second.after_apply) == ("KmsMasterKeyId", True)
 
 
 def test_template_with_macros_is_planned_as_cloudformation_lists_it() -> None:
     macro = "Transform: Acme::Macro\n" + TOPIC
-    found = preview(fake(described("Topic", "AWS::SNS::Topic")), macro)
-    assert short(found) == {"app:Topic": ("change", "CloudFormation only", "conditional")}
-    (note,) = found.notes
+    planned = preview(fake(described("Topic", "AWS::SNS::Topic")), macro)
+    assert short(planned) == {"app:Topic": ("change", "CloudFormation only", "conditional")}
+    (note,) = planned.notes
     assert note.startswith("No prediction, the changes are as CloudFormation lists them: ")
     assert "Acme::Macro" in note
 
@@ -639,25 +649,25 @@ def test_recorded_change_sets_agree_with_the_prediction(case: Any) -> None:
     body = json.dumps(before["template"])
     made = FakeStacks(stack(parameters=texts(before["parameters"])), body)
     made.listed = [
-        StackResource(name, f"id-{name}", each["Type"], "CREATE_COMPLETE")
-        for name, each in before["template"]["Resources"].items()
+        StackResource(name, f"id-{name}", resource["Type"], "CREATE_COMPLETE")
+        for name, resource in before["template"]["Resources"].items()
     ]
     made.replies.append(arn("one"))
     made.answers[arn("one")] = [change_set("one", "CREATE_COMPLETE", "", *case["changes"])]
     current = LiveStack.of(
-        "app", made.existing, body, {each.logical_id: each for each in made.listed}
+        "app", made.existing, body, {resource.logical_id: resource for resource in made.listed}
     )  # type: ignore[arg-type]
     wanted = target({"app": json.dumps(after["template"])}, texts(after["parameters"]))
-    found = plan.preview_root(wanted, current, made, run="run", description="by tester")
+    planned = plan.preview_root(wanted, current, made, run="run", description="by tester")
     listed = {
-        each.diff.logical_id: each
-        for each in found.changes
-        if each.listed is not ListedChange.PREDICTION
+        change.diff.logical_id: change
+        for change in planned.changes
+        if change.listed is not ListedChange.PREDICTION
     }
-    assert {name: each.action for name, each in listed.items()} == {
+    assert {name: change.action for name, change in listed.items()} == {
         change["LogicalResourceId"]: change["Action"] for change in case["changes"]
     }
-    assert found.notes == ()
+    assert planned.notes == ()
 
 
 def texts(parameters: Any) -> dict[str, str]:
@@ -716,16 +726,16 @@ def test_nested_stacks_that_cloudformation_cannot_read_are_predicted(reason: str
     made.answers[arn("flat")] = [
         change_set("flat", "CREATE_COMPLETE", "", described("Topic", "AWS::SNS::Topic"))
     ]
-    found = preview(made, TOPIC.replace("DisplayName: a", "DisplayName: b"))
+    planned = preview(made, TOPIC.replace("DisplayName: a", "DisplayName: b"))
     assert [(request.nested, request.name) for request in made.requests] == [
         (True, "run-1"),
         (False, "run-flat-1"),
     ]
-    assert (found.change_set, short(found)["app:Topic"]) == (
+    assert (planned.change_set, short(planned)["app:Topic"]) == (
         arn("flat"),
         ("change", "both", "certain"),
     )
-    (note,) = found.notes
+    (note,) = planned.notes
     assert (
         note
         == "CloudFormation does not look into the nested stacks, so their changes are only predicted; "
@@ -769,7 +779,7 @@ def test_early_validation_names_the_resources() -> None:
     made.invalid = ["Bucket (AWS::S3::Bucket): it exists already"]
     with pytest.raises(AwsError) as caught:
         preview(made)
-    assert [each.message for each in caught.value.problems][1:] == [
+    assert [problem.message for problem in caught.value.problems][1:] == [
         "Bucket (AWS::S3::Bucket): it exists already"
     ]
     made = failing(
@@ -825,7 +835,7 @@ class Unheard(FakeStacks):
 
     def delete_change_set(self, change_set: str) -> None:
         super().delete_change_set(change_set)
-        self.others = [each for each in self.others if each[0] != change_set]
+        self.others = [change_set for change_set in self.others if change_set[0] != change_set]
 
 
 def test_interruption_before_the_answer_leaves_nothing_of_ours() -> None:
@@ -890,7 +900,7 @@ def test_failed_clean_up_is_reported_after_the_first_error() -> None:
     made.answers[arn("one")] = [change_set("one", "FAILED", "Parameters: [X] must have values.")]
     with pytest.raises(AwsError) as caught:
         preview(made)
-    assert [each.code for each in caught.value.problems] == ["SW803", "SW806"]
+    assert [problem.code for problem in caught.value.problems] == ["SW803", "SW806"]
     assert (
         f"{STACK}, which holds nothing, stays in REVIEW_IN_PROGRESS"
         in caught.value.problems[1].message
@@ -904,8 +914,8 @@ def test_lost_answer_makes_no_second_change_set(account: PlanningAccount) -> Non
             "drop", service="cloudformation", action="CreateChangeSet", times=1, after=True
         )
     )
-    found = account.preview(target(parameters={"Level": "debug"}))
-    assert [each for each, _ in account.aws.change_sets(STACK)] == [found.change_set]
+    planned = account.preview(target(parameters={"Level": "debug"}))
+    assert [change_set for change_set, _ in account.aws.change_sets(STACK)] == [planned.change_set]
 
 
 CALLS = range(1, 40)
@@ -922,9 +932,9 @@ def test_connection_lost_at_any_call_changes_nothing(
     for number in CALLS:
         account.aws.calls.clear()
         account.engine.fault(RequestFault("drop", service="cloudformation", every=number, times=1))
-        found = account.preview(wanted)
-        assert short(found) == expected
-        plan.discard_change_sets(found, account.aws)
+        planned = account.preview(wanted)
+        assert short(planned) == expected
+        plan.discard_change_sets(planned, account.aws)
         account.engine.clear_faults()
         if number > account.aws.calls.total():
             break
@@ -1077,9 +1087,9 @@ def test_request_holds_name_template_parameters_and_tags() -> None:
 
 def test_reverted_drift_makes_no_notes() -> None:
     api = described("Topic", "AWS::SNS::Topic", Action="SyncWithActual")
-    found = preview(fake(api), revert_drift=True)
-    assert found.notes == ()
-    assert "was changed by hand and now matches the template" in format_plan(whole(found))
+    planned = preview(fake(api), revert_drift=True)
+    assert planned.notes == ()
+    assert "was changed by hand and now matches the template" in format_plan(whole(planned))
 
 
 def test_import_change_set_adopts_resources() -> None:
@@ -1094,14 +1104,14 @@ def test_import_change_set_adopts_resources() -> None:
             "ResourceIdentifier": {"TopicArn": "x"},
         }
     ]
-    found = preview(made, wanted, imports=imports)
-    assert (found.kind, made.requests[0].kind, made.requests[0].nested) == (
+    planned = preview(made, wanted, imports=imports)
+    assert (planned.kind, made.requests[0].kind, made.requests[0].nested) == (
         RootAction.IMPORT,
         "IMPORT",
         False,
     )
-    assert found.changes[0].action == "Import"
-    text = format_plan(whole(found))
+    assert planned.changes[0].action == "Import"
+    text = format_plan(whole(planned))
     assert "will adopt existing resources" in text
     assert "adopted unchanged: arn:new" in text
 
@@ -1127,26 +1137,26 @@ SECRET = "correct-horse-battery"
 def test_values_of_noecho_parameters_are_hidden_everywhere(account: PlanningAccount) -> None:
     account.deploy(parameters={"Password": f"{SECRET}-1"})
     shown = changed(("app", "Outputs:", "Outputs:\n  Password: {Value: !Sub 'x ${Password}'}"))
-    found = account.preview(target(shown, {"Password": f"{SECRET}-2", "Level": "debug"}))
-    assert short(found)["app/web:Login"] == ("change", "CloudFormation only", "certain")
-    (leaf,) = by_address(found)["app/web:Login"].diff.properties
+    planned = account.preview(target(shown, {"Password": f"{SECRET}-2", "Level": "debug"}))
+    assert short(planned)["app/web:Login"] == ("change", "CloudFormation only", "certain")
+    (leaf,) = by_address(planned)["app/web:Login"].diff.properties
     assert (leaf.before, leaf.after) == ("(hidden)", "(hidden)")
-    (output,) = [each for each in found.diff.outputs if each.name == "Password"]
+    (output,) = [output for output in planned.diff.outputs if output.name == "Password"]
     assert output.after == "x (hidden)"
     later = plan.predict_root(target(shown, {"Password": f"{SECRET}-3"}), account.live())
-    for made in (whole(found), whole(later)):
+    for made in (whole(planned), whole(later)):
         for text in [*(format_plan(made, style) for style in PLAN_FORMATS), save_plan(made)]:
             assert SECRET not in text
-    assert read_plan(save_plan(whole(found))).roots[0].desired.parameters == {"Level": "debug"}
+    assert read_plan(save_plan(whole(planned))).roots[0].desired.parameters == {"Level": "debug"}
 
 
 def test_dynamic_references_stay_references(account: PlanningAccount) -> None:
     files = changed(("app/web", "${Password}", "none"))
     account.deploy(files)
-    found = account.preview(
+    planned = account.preview(
         target(changed(("app/web", "SecretString:user", "SecretString:name"), files=files))
     )
-    text = format_plan(whole(found), "json")
+    text = format_plan(whole(planned), "json")
     assert "{{resolve:secretsmanager:other:SecretString:name}}" in text
     assert "ada" not in text
 
@@ -1225,12 +1235,12 @@ def test_stale_reason_names_what_moved(
     now: dict[str, Any], answer: list[Any], reason: str | None
 ) -> None:
     made = fake(described("Topic", "AWS::SNS::Topic"))
-    found = preview(made)
+    planned = preview(made)
     made.answers[arn("one")] = answer or made.answers[arn("one")]
     current = LiveStack.of("app", replace(stack(), **now), TOPIC)
-    said = find_stale_reason(found, current, made)
+    said = find_stale_reason(planned, current, made)
     assert said is None if reason is None else reason in str(said)
-    assert find_stale_reason(found, None, made) == f"{STACK} does not exist any more"
+    assert find_stale_reason(planned, None, made) == f"{STACK} does not exist any more"
 
 
 # --- the saved plan
@@ -1239,21 +1249,21 @@ def test_stale_reason_names_what_moved(
 def saved_text() -> str:
     api = described("Topic", "AWS::SNS::Topic", Replacement="True")
     api["Details"] = [detail("/Properties/TopicName", "Always", BeforeValue="a", AfterValue="b")]
-    found = preview(fake(api), TOPIC.replace("DisplayName: a", "DisplayName: b"))
+    planned = preview(fake(api), TOPIC.replace("DisplayName: a", "DisplayName: b"))
     change = SecretChange("news/app", "v2", "v1", ("NEW",), ("OLD",), ())
     return save_plan(
-        whole(found, images={"web": "host/web@sha256:1"}, secret_changes=(change,), bucket="b")
+        whole(planned, images={"web": "host/web@sha256:1"}, secret_changes=(change,), bucket="b")
     )
 
 
 def test_saved_plan_reads_as_it_was_made(account: PlanningAccount) -> None:
     account.deploy()
-    found = account.preview(target(parameters={"Level": "debug"}, tags={"team": "news"}))
-    again = read_plan(save_plan(whole(found)))
-    assert again == whole(found)
+    planned = account.preview(target(parameters={"Level": "debug"}, tags={"team": "news"}))
+    again = read_plan(save_plan(whole(planned)))
+    assert again == whole(planned)
     for style in PLAN_FORMATS:
-        assert format_plan(again, style) == format_plan(whole(found), style)
-    assert save_plan(again) == save_plan(whole(found))
+        assert format_plan(again, style) == format_plan(whole(planned), style)
+    assert save_plan(again) == save_plan(whole(planned))
     assert account.execute(again.roots[0]) == "UPDATE_COMPLETE"
 
 
@@ -1268,7 +1278,9 @@ def test_saved_plan_holds_every_value() -> None:
 def test_any_damaged_character_of_a_saved_plan_is_detected(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(SAVED) - 1))
     other = data.draw(
-        st.characters(min_codepoint=33, max_codepoint=126).filter(lambda each: each != SAVED[at])
+        st.characters(min_codepoint=33, max_codepoint=126).filter(
+            lambda letter: letter != SAVED[at]
+        )
     )
     with pytest.raises(InputError) as caught:
         read_plan(SAVED[:at] + other + SAVED[at + 1 :])

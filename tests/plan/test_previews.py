@@ -51,16 +51,16 @@ class Production:
     def plan(self, rendering: Rendering, root: str) -> RootPlan:
         bundle = package_rendering(rendering, S3Folder(BUCKET, REGION))
         upload_bundle(bundle, ACCOUNT, self.aws.aws)
-        names = [each.name for each in desired_state.root_documents(rendering)]
+        names = [root.name for root in desired_state.root_documents(rendering)]
         lives = {
             name: live_stack.read_stack(
                 desired_state.stack_name(rendering.config, name), self.aws.aws, name
             )
             for name in names
         }
-        outputs = {name: found.stack.outputs for name, found in lives.items() if found}
+        outputs = {name: live.stack.outputs for name, live in lives.items() if live}
         document = next(
-            each for each in desired_state.root_documents(rendering) if each.name == root
+            root for root in desired_state.root_documents(rendering) if root.name == root
         )
         wanted = desired_state.build_desired_stack(
             document, rendering, bundle, replace(self.known, outputs=outputs)
@@ -72,21 +72,21 @@ class Production:
     def deploy(self) -> None:
         rendering = self.rendering()
         for root in desired_state.root_documents(rendering):
-            found = self.plan(rendering, root.name)
-            self.aws.aws.execute_change_set(str(found.change_set), f"token-{root.name}")
-            stack = self.aws.aws.stack(found.desired.stack)
+            planned = self.plan(rendering, root.name)
+            self.aws.aws.execute_change_set(str(planned.change_set), f"token-{root.name}")
+            stack = self.aws.aws.stack(planned.desired.stack)
             assert stack is not None
             assert stack.status == "CREATE_COMPLETE", [
                 (e.logical_id, e.reason)
-                for e in self.aws.aws.events(found.desired.stack)
+                for e in self.aws.aws.events(planned.desired.stack)
                 if e.status == "CREATE_FAILED"
             ]
 
     def change(self, rendering: Rendering) -> RootPlan:
-        found = self.plan(rendering, "app")
-        plan.discard_change_sets(found, self.aws.aws)
-        assert self.aws.aws.change_sets(found.desired.stack) == []
-        return found
+        planned = self.plan(rendering, "app")
+        plan.discard_change_sets(planned, self.aws.aws)
+        assert self.aws.aws.change_sets(planned.desired.stack) == []
+        return planned
 
 
 @pytest.fixture(scope="module")
@@ -125,9 +125,9 @@ def edited(path: str, old: str, new: str) -> Callable[[Rendering], Rendering]:
     return edit
 
 
-def happens(found: RootPlan) -> dict[str, str]:
+def happens(planned: RootPlan) -> dict[str, str]:
     """What happens, by address; spurious ones left out."""
-    real = [change for change in found.changes if change.certainty is not Certainty.SPURIOUS]
+    real = [change for change in planned.changes if change.certainty is not Certainty.SPURIOUS]
     return {change.diff.address: str(change.effect) for change in real}
 
 
@@ -140,14 +140,14 @@ def test_new_image_changes_its_service_only(production: Production) -> None:
     production.known = replace(
         known, images={**known.images, "gateway": f"host/euglena-prod/gateway@sha256:{'2' * 64}"}
     )
-    found = production.change(production.rendering())
+    planned = production.change(production.rendering())
     production.known = known
-    assert happens(found) == {
+    assert happens(planned) == {
         "app/gateway:Service": "change",
         "app/gateway:TaskDefinition": "replace",
     }
-    assert (len(found.changes), found.notes, found.diff.losses) == (2, (), ())
-    text = format_plan(whole(found))
+    assert (len(planned.changes), planned.notes, planned.diff.losses) == (2, (), ())
+    text = format_plan(whole(planned))
     before, after = (f'"host/euglena-prod/gateway@sha256:{digit * 64}"' for digit in "12")
     assert f'ContainerDefinitions["gateway"].Image: {before} → {after}' in text
 
@@ -155,9 +155,9 @@ def test_new_image_changes_its_service_only(production: Production) -> None:
 def test_new_secret_version_changes_its_consumers(production: Production) -> None:
     known = production.known
     production.known = replace(known, secrets={"app": "v2"})
-    found = production.change(production.rendering())
+    planned = production.change(production.rendering())
     production.known = known
-    assert happens(found) == {
+    assert happens(planned) == {
         "app/gateway:Service": "change",
         "app/gateway:TaskDefinition": "replace",
         "app/agent:Service": "change",
@@ -170,9 +170,11 @@ def test_new_variable_is_shown_with_its_value(production: Production) -> None:
     shutil.copytree(REPOSITORY / "env/prod", folder, ignore=shutil.ignore_patterns("keys.env"))
     with (folder / ".env").open("a", encoding="utf-8") as file:
         file.write("\nNEW_FLAG=on\n")
-    found = production.change(production.rendering(env=folder))
-    assert happens(found)["app/gateway:TaskDefinition"] == "replace"
-    task = next(each for each in found.changes if each.diff.address == "app/gateway:TaskDefinition")
+    planned = production.change(production.rendering(env=folder))
+    assert happens(planned)["app/gateway:TaskDefinition"] == "replace"
+    task = next(
+        change for change in planned.changes if change.diff.address == "app/gateway:TaskDefinition"
+    )
     (leaf,) = task.diff.properties
     assert (leaf.path, leaf.after) == (
         'ContainerDefinitions["gateway"].Environment["NEW_FLAG"].Value',
@@ -181,39 +183,41 @@ def test_new_variable_is_shown_with_its_value(production: Production) -> None:
 
 
 def test_new_namespace_replaces_its_contents(production: Production) -> None:
-    found = production.change(production.rendering("discovery.namespace=other.euglena.local"))
-    replaced = {address for address, effect in happens(found).items() if effect == "replace"}
+    planned = production.change(production.rendering("discovery.namespace=other.euglena.local"))
+    replaced = {address for address, effect in happens(planned).items() if effect == "replace"}
     assert {
         "app/base:Namespace",
         "app/state:RedisName",
         "app/gateway:Name",
         "app/agent:Name",
     } <= replaced
-    assert happens(found)["app/gateway:Service"] == "change"
-    assert [each.address for each in find_dangerous_changes(whole(found))] == [
+    assert happens(planned)["app/gateway:Service"] == "change"
+    assert [finding.address for finding in find_dangerous_changes(whole(planned))] == [
         "app/base:Namespace"
     ]  # what stands in it follows
-    spurious = {each.diff.address for each in found.changes if each.certainty is Certainty.SPURIOUS}
+    spurious = {
+        change.diff.address for change in planned.changes if change.certainty is Certainty.SPURIOUS
+    }
     assert "app/state:RedisTaskDefinition" in spurious
-    assert found.diff.losses == ()
-    text = format_plan(whole(found), "markdown")
+    assert planned.diff.losses == ()
+    text = format_plan(whole(planned), "markdown")
     assert "(`--allow-replace Namespace`)" in text
     assert "not replaced, although CloudFormation lists it" in text
 
 
 def test_removed_file_system_shows_the_fate_of_its_data(production: Production) -> None:
     sidecar = ("state.topology=sidecar", "state.accept_split_state=true", "gateway.memory=4096")
-    found = production.change(production.rendering(*sidecar))
-    (loss,) = found.diff.losses
+    planned = production.change(production.rendering(*sidecar))
+    (loss,) = planned.diff.losses
     assert (loss.resource.address, loss.policy, loss.kept) == (
         "app/storage:FileSystem",
         "Retain",
         True,
     )
     assert loss.physical_id.startswith("fs-")
-    assert happens(found)["app/state:RedisService"] == "remove"
+    assert happens(planned)["app/state:RedisService"] == "remove"
     for style in ("text", "markdown"):
-        text = format_plan(whole(found), style)
+        text = format_plan(whole(planned), style)
         assert (
             f"app/storage:FileSystem (AWS::EFS::FileSystem {loss.physical_id}) is removed: the old one is kept"
             in text
@@ -225,18 +229,18 @@ def test_opened_security_group_is_shown_first(production: Production) -> None:
     rule = "        - {Description: Anybody, IpProtocol: tcp, FromPort: 6379, ToPort: 6379, CidrIp: 0.0.0.0/0}\n"
     first = "      SecurityGroupIngress:\n        - Description: Tasks of gateway\n"
     wider = first.replace("        - D", f"{rule}        - D")
-    found = production.change(edited("app/security.yaml", first, wider)(production.rendering()))
-    assert len(happens(found)) == 1
+    planned = production.change(edited("app/security.yaml", first, wider)(production.rendering()))
+    assert len(happens(planned)) == 1
     assert {
-        change.listed for change in found.changes if change.certainty is not Certainty.SPURIOUS
+        change.listed for change in planned.changes if change.certainty is not Certainty.SPURIOUS
     } == {ListedChange.BOTH}
-    first_line = format_plan(whole(found)).splitlines()[0]
+    first_line = format_plan(whole(planned)).splitlines()[0]
     assert "Needs approval:" in first_line
     assert "opens tcp/6379 to 0.0.0.0/0 (--allow-broader-access)" in first_line
 
 
 @pytest.mark.parametrize("style", ["text", "markdown"])
 def test_every_change_is_explained(production: Production, style: str) -> None:
-    found = production.change(production.rendering("gateway.cpu=2048", "gateway.memory=4096"))
-    assert found.notes == ()
-    assert "only listed by CloudFormation" not in format_plan(whole(found), style)
+    planned = production.change(production.rendering("gateway.cpu=2048", "gateway.memory=4096"))
+    assert planned.notes == ()
+    assert "only listed by CloudFormation" not in format_plan(whole(planned), style)

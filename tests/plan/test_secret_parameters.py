@@ -54,7 +54,7 @@ def shop(engine: LocalCloudFormation, project: Callable[..., Project]) -> Projec
 
 def run(shop: Project, verb: str, *options: str) -> subprocess.CompletedProcess[str]:
     """A verb for the environment dev, of which just that is rendered."""
-    sets = [each for pair in itertools.pairwise(options) if pair[0] == "--set" for each in pair]
+    sets = [option for pair in itertools.pairwise(options) if pair[0] == "--set" for option in pair]
     shop.run("render", "--env", "dev", "--no-lint", *sets)
     return shop.run(verb, "--env", "dev", *options)
 
@@ -87,8 +87,8 @@ def test_noecho_value_of_the_stack_is_kept(
         shop, "deploy", "--yes", *larger, "--set", "deploy.parameters.main.Pw=hunter2-second"
     )
     assert (changed.returncode, password(engine)) == (0, "hunter2-second"), changed.stderr
-    for each in (made, done, changed):
-        assert "hunter2" not in each.stdout + each.stderr
+    for result in (made, done, changed):
+        assert "hunter2" not in result.stdout + result.stderr
     assert "hunter2" not in saved.read_text()
 
 
@@ -110,12 +110,14 @@ def test_saved_plan_refused_for_a_missing_flag_can_be_deployed_with_it(
 
 def test_literal_secrets_in_properties_are_hidden(shop: Project) -> None:
     shop.write({"templates/main.yaml.j2": LITERAL})
-    first, second = (("--set", f"pw=hunter2-{each}") for each in ("first", "second"))
+    first, second = (("--set", f"pw=hunter2-{value}") for value in ("first", "second"))
     done = run(shop, "deploy", "--yes", *first)
     assert done.returncode == 0, done.stderr
-    shown = [run(shop, "plan", "--format", each, *second) for each in ("text", "markdown", "json")]
+    shown = [
+        run(shop, "plan", "--format", style, *second) for style in ("text", "markdown", "json")
+    ]
     shown.append(run(shop, "diff", "--against", "deployed", *second))
-    for each in shown:
-        assert each.returncode == 0, each.stderr
-        assert "MasterUserPassword" in each.stdout
-        assert "hunter2" not in each.stdout + each.stderr
+    for result in shown:
+        assert result.returncode == 0, result.stderr
+        assert "MasterUserPassword" in result.stdout
+        assert "hunter2" not in result.stdout + result.stderr

@@ -288,7 +288,7 @@ def test_cfn_lint_finds_nothing_in_the_template(tmp_path):
     assert (run.stdout, run.returncode) == ("", 0)
 
 
-def test_the_template_leaves_the_account_to_cloudformation():
+def test_template_leaves_the_account_to_cloudformation():
     text = roles_template(permissions_of("prod"), "owner/name")
     body = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - plain texts only
     assert body["Parameters"]["Repository"]["Default"] == "owner/name"
@@ -466,7 +466,7 @@ def test_secret_without_a_name_is_read_only_with_the_stack_tag(tmp_path: Path):
         assert allows(statements, "secretsmanager:GetSecretValue", arn, **{key: "news-dev-main"})
 
 
-def test_the_service_role_reads_nested_templates_without_a_function_in_them(tmp_path: Path):
+def test_service_role_reads_nested_templates_without_a_function_in_them(tmp_path: Path):
     files = {
         "params/defaults.yaml": "project: news\nstacks: [{app: [topic]}]\ndeploy: {bucket: artifacts}\n",
         "templates/app.yaml.j2": "# {{ project }}\nResources:\n  {{ nested_stacks() }}\n",

@@ -94,7 +94,7 @@ def leave(shop: Project, parameters: str = LEFT) -> None:
 
 def names() -> list[str]:
     return sorted(
-        each["StackName"] for each in client("cloudformation").describe_stacks()["Stacks"]
+        stack["StackName"] for stack in client("cloudformation").describe_stacks()["Stacks"]
     )
 
 
@@ -102,7 +102,7 @@ OFF = PARAMS.replace("extra]", "{name: extra, when: 'more'}]") + "more: false\n"
 
 
 @pytest.mark.parametrize("parameters", [LEFT, OFF], ids=["gone", "switched off"])
-def test_a_root_stack_that_left_is_noted(shop: Project, parameters: str) -> None:
+def test_orphaned_root_stack_is_noted(shop: Project, parameters: str) -> None:
     leave(shop, parameters)
     planned = shop.run("plan", "--env", "dev", "--detailed-exitcode")
     assert planned.returncode == 0
@@ -114,7 +114,7 @@ def test_a_root_stack_that_left_is_noted(shop: Project, parameters: str) -> None
     assert NOTE not in deployed(shop)
 
 
-def test_status_lists_what_left(shop: Project) -> None:
+def test_status_lists_orphaned_stacks(shop: Project) -> None:
     leave(shop)
     for _ in range(2):
         text = shop.run("status", "--env", "dev")
@@ -125,15 +125,15 @@ def test_status_lists_what_left(shop: Project) -> None:
             < text.stdout.index(head)
             < text.stdout.index("shop-dev-extra")
         )
-        found = json.loads(shop.run("status", "--env", "dev", "--format", "json").stdout)
-        assert [(each["name"], each["status"]) for each in found["orphaned"]] == [
+        status = json.loads(shop.run("status", "--env", "dev", "--format", "json").stdout)
+        assert [(stack["name"], stack["status"]) for stack in status["orphaned"]] == [
             ("shop-dev-extra", "CREATE_COMPLETE")
         ]
-        assert [each["root"] for each in found["stacks"]] == ["base", "app"]
+        assert [stack["root"] for stack in status["stacks"]] == ["base", "app"]
         deployed(shop)
 
 
-def test_destroying_an_environment_takes_what_left_too_and_first_what_imports(
+def test_destroy_deletes_orphaned_stacks_importers_first(
     shop: Project,
 ) -> None:
     leave(shop)
@@ -146,7 +146,7 @@ def test_destroying_an_environment_takes_what_left_too_and_first_what_imports(
     assert names() == []
 
 
-def test_what_is_imported_of_a_stack_that_left_is_deleted_after_what_imports_it(
+def test_orphaned_stack_is_deleted_after_its_importers(
     shop: Project,
 ) -> None:
     shop.write(
@@ -171,7 +171,7 @@ def test_what_is_imported_of_a_stack_that_left_is_deleted_after_what_imports_it(
     assert done.stderr.index("shop-dev-app: DELETE") < done.stderr.index("shop-dev-extra: DELETE")
 
 
-def test_without_a_bucket_for_releases_all_stacks_are_looked_at(
+def test_without_release_bucket_all_stacks_are_searched(
     engine: CountingCloudFormation, project: Callable[..., Project]
 ) -> None:
     files = {
@@ -188,7 +188,7 @@ def test_without_a_bucket_for_releases_all_stacks_are_looked_at(
     assert names() == []
 
 
-def test_where_nothing_else_is_left_it_is_destroyed_all_the_same(shop: Project) -> None:
+def test_orphaned_stack_alone_is_destroyed(shop: Project) -> None:
     """Its releases are in a bucket that nothing names any more."""
     shop.write({"templates/extra.yaml.j2": TOPIC})
     deployed(shop)
@@ -201,7 +201,7 @@ def test_where_nothing_else_is_left_it_is_destroyed_all_the_same(shop: Project) 
     assert (done.returncode, names()) == (0, []), done.stderr
 
 
-def test_stacks_of_others_stay(shop: Project) -> None:
+def test_stacks_of_others_are_kept(shop: Project) -> None:
     """Those of another environment whose name begins the same, and what others made, whatever it is
     called."""
     cloud = client("cloudformation")
@@ -240,9 +240,7 @@ def test_stacks_of_others_stay(shop: Project) -> None:
     ],
     ids=lambda command: command[0],
 )
-def test_two_environments_with_one_prefix_do_not_meet(
-    shop: Project, command: tuple[str, ...]
-) -> None:
+def test_environments_with_one_prefix_are_separate(shop: Project, command: tuple[str, ...]) -> None:
     """A new environment was copied from another one, its prefix too."""
     shop.write({"params/qa.yaml": "prefix: shop-dev\n"})
     shop.run("render", "--env", "qa", "--no-lint")
@@ -260,7 +258,7 @@ def test_two_environments_with_one_prefix_do_not_meet(
     assert "SW889" not in shop.run("status", "--env", "qa").stderr
 
 
-def test_a_release_with_a_root_that_left_can_be_live_and_what_was_before_it_is_restored(
+def test_release_with_an_orphaned_root_can_be_live_and_rolled_back(
     shop: Project,
 ) -> None:
     first = FILES["templates/app.yaml.j2"]
@@ -273,13 +271,13 @@ def test_a_release_with_a_root_that_left_can_be_live_and_what_was_before_it_is_r
     back = shop.run("rollback", "2", "--env", "dev", "--yes")
     assert back.returncode == 0, back.stderr
     shown = json.loads(shop.run("history", "--env", "dev", "--format", "json").stdout)
-    assert [each["number"] for each in shown if each["live"]] == [5]
+    assert [release["number"] for release in shown if release["live"]] == [5]
     again = shop.run("rollback", "--env", "dev", "--yes")
     assert "release 1 of" in again.stderr, again.stderr
     assert again.returncode == 0
 
 
-def test_what_a_restored_release_did_not_have_is_told_of(shop: Project) -> None:
+def test_stack_missing_from_the_restored_release_is_noted(shop: Project) -> None:
     more = PARAMS.replace("extra]", "extra, more]")
     shop.write({"params/defaults.yaml": more, "templates/more.yaml.j2": TOPIC})
     deployed(shop)
@@ -287,7 +285,7 @@ def test_what_a_restored_release_did_not_have_is_told_of(shop: Project) -> None:
     assert "not in release 1, and unchanged: shop-dev-more" in back.stderr
 
 
-def test_an_export_that_others_import_refuses_before_anything_is_deleted(shop: Project) -> None:
+def test_export_imported_elsewhere_stops_destroy_before_any_deletion(shop: Project) -> None:
     body = f"{TOPIC}    Properties: {{DisplayName: !ImportValue shop-topic}}\n"
     client("cloudformation").create_stack(StackName="billing", TemplateBody=body)
     refused = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
@@ -296,7 +294,7 @@ def test_an_export_that_others_import_refuses_before_anything_is_deleted(shop: P
     assert names() == ["billing", "shop-dev-app", "shop-dev-base", "shop-dev-extra"]
 
 
-def test_without_leave_to_list_stacks_the_releases_tell(
+def test_releases_are_used_without_permission_to_list_stacks(
     shop: Project, engine: CountingCloudFormation
 ) -> None:
     leave(shop)
@@ -307,15 +305,13 @@ def test_without_leave_to_list_stacks_the_releases_tell(
     assert (done.returncode, names()) == (0, []), done.stderr
 
 
-def test_a_deployment_that_changes_nothing_asks_for_nothing_more(
-    shop: Project, engine: CountingCloudFormation
-) -> None:
+def test_noop_deployment_makes_no_more_calls(shop: Project, engine: CountingCloudFormation) -> None:
     engine.asked.clear()
     deployed(shop)
     assert sorted(engine.asked) == ["DescribeStacks"] * 3 + ["GetTemplate"] * 3
 
 
-def test_a_deletion_that_is_refused_says_why_and_what_helps_there(
+def test_refused_deletion_shows_its_reason_and_a_hint(
     shop: Project, engine: CountingCloudFormation
 ) -> None:
     """Who may not ask beforehand what imports an export learns it then; the stack stays as it
@@ -334,7 +330,7 @@ def test_a_deletion_that_is_refused_says_why_and_what_helps_there(
     assert shop.run("repair", "--env", "dev").stderr == "nothing to repair\n"
 
 
-def test_what_cannot_be_deleted_of_a_stack_that_left_is_left_out_by_cloudformation(
+def test_orphaned_stack_can_be_deleted_without_stuck_resources(
     shop: Project, engine: CountingCloudFormation
 ) -> None:
     leave(shop)
@@ -356,21 +352,22 @@ def destroyed(shop: Project) -> None:
     assert shop.run("destroy", "--env", "dev", "--yes-destroy", "dev").returncode == 0
 
 
-def test_the_history_of_what_was_destroyed_is_read_where_the_templates_name_the_bucket(
+def test_history_after_destroy_uses_the_bucket_of_the_templates(
     shop: Project,
 ) -> None:
     destroyed(shop)
-    told = shop.run("history", "--env", "dev")
-    assert told.returncode == 0
-    assert "deployed" in told.stdout
+    history = shop.run("history", "--env", "dev")
+    assert history.returncode == 0
+    assert "deployed" in history.stdout
     assert (
-        told.stderr == "dev is not deployed; its earlier releases are kept in s3://shop-artifacts\n"
+        history.stderr
+        == "dev is not deployed; its earlier releases are kept in s3://shop-artifacts\n"
     )
     (row,) = json.loads(shop.run("history", "--env", "dev", "--format", "json").stdout)
     assert (row["number"], row["live"]) == (1, False)
 
 
-def test_the_bucket_may_be_named_by_the_account(shop: Project) -> None:
+def test_bucket_name_may_contain_the_account(shop: Project) -> None:
     name = f"shop-artifacts-{ACCOUNT}"
     create_bucket(name)
     destroyed(shop)
@@ -378,8 +375,8 @@ def test_the_bucket_may_be_named_by_the_account(shop: Project) -> None:
         "shop-artifacts", "!Sub 'shop-artifacts-${AWS::AccountId}'"
     )
     shop.write({"templates/base.yaml.j2": base})
-    told = shop.run("history", "--env", "dev")
-    assert (told.stdout, told.stderr) == (
+    history = shop.run("history", "--env", "dev")
+    assert (history.stdout, history.stderr) == (
         "",
         f"dev is not deployed, and s3://{name} holds no releases of it\n",
     )
@@ -399,17 +396,17 @@ def test_the_bucket_may_be_named_by_the_account(shop: Project) -> None:
         ),
     ],
 )
-def test_history_says_where_releases_would_be(shop: Project, name: str, said: str) -> None:
+def test_history_without_releases_names_the_bucket(shop: Project, name: str, said: str) -> None:
     destroyed(shop)
     shop.write(
         {"templates/base.yaml.j2": FILES["templates/base.yaml.j2"].replace("shop-artifacts", name)}
     )
-    told = shop.run("history", "--env", "dev")
-    assert (told.returncode, told.stdout, told.stderr) == (0, "", said)
+    history = shop.run("history", "--env", "dev")
+    assert (history.returncode, history.stdout, history.stderr) == (0, "", said)
     assert json.loads(shop.run("history", "--env", "dev", "--format", "json").stdout) == []
 
 
-def test_without_a_release_nothing_was_released(
+def test_history_without_a_bucket_is_empty(
     engine: CountingCloudFormation, project: Callable[..., Project]
 ) -> None:
     made = project(

@@ -67,14 +67,14 @@ def record(number: int, name: str) -> dict[str, object]:
         .get_object(Bucket=BUCKET, Key=f"releases/dev/{number:06d}/{name}")["Body"]
         .read()
     )
-    found: dict[str, object] = json.loads(body)
-    return found
+    content: dict[str, object] = json.loads(body)
+    return content
 
 
 # --- keeping
 
 
-def test_a_release_says_who_did_what_when(project: Make, aws: Boto, bucket: str) -> None:
+def test_release_records_who_deployed_what_and_when(project: Make, aws: Boto, bucket: str) -> None:
     app = targets(project(FILES), {"app": {"Image": "web@sha256:1", "Password": "hush"}})[1]
     made = plan(
         [app], images={"web": "host/web@sha256:1"}, secrets={"app": "v1"}, artifacts=("abc.zip",)
@@ -102,10 +102,10 @@ def test_a_release_says_who_did_what_when(project: Make, aws: Boto, bucket: str)
         60,
     )
     assert list(root.templates) == ["app", "app/topics"]
-    assert [each.url for each in root.templates.values()] == list(app.urls.values())
+    assert [template.url for template in root.templates.values()] == list(app.urls.values())
 
 
-def test_a_noecho_value_is_in_no_record(project: Make, aws: Boto, bucket: str) -> None:
+def test_record_holds_no_noecho_value(project: Make, aws: Boto, bucket: str) -> None:
     app = targets(project(FILES), {"app": {"Image": "x", "Password": "hush"}})[1]
     made = plan([app])
     release.finish_release(begin(made, aws), made, [outcome(app)], aws)
@@ -115,9 +115,7 @@ def test_a_noecho_value_is_in_no_record(project: Make, aws: Boto, bucket: str) -
         assert '"hidden": ["Password"]' in text
 
 
-def test_what_is_live_is_recorded_by_the_last_release_that_deployed_it(
-    project: Make, aws: Boto, bucket: str
-) -> None:
+def test_live_root_is_recorded_by_its_last_release(project: Make, aws: Boto, bucket: str) -> None:
     def recorded(made: Plan) -> bool:
         assert made.bucket
         return release.records_plan(
@@ -138,9 +136,7 @@ def test_what_is_live_is_recorded_by_the_last_release_that_deployed_it(
     assert not recorded(made)
 
 
-def test_a_record_that_was_read_is_not_read_again(
-    project: Make, aws: Boto, bucket: str, tmp_path: Path
-) -> None:
+def test_records_are_read_once(project: Make, aws: Boto, bucket: str, tmp_path: Path) -> None:
     made = plan(targets(project(FILES), {"app": {"Image": "a"}}), RootAction.NOTHING)
     place = (made.environment, BUCKET, made.account)
     kept = Cache(tmp_path, "releases")
@@ -172,23 +168,21 @@ def test_a_record_that_was_read_is_not_read_again(
     assert read_last_release(*place, counted, kept) is None
 
 
-def test_numbers_are_given_once(project: Make, aws: Boto, bucket: str) -> None:
+def test_release_numbers_are_unique(project: Make, aws: Boto, bucket: str) -> None:
     made = plan(targets(project(FILES)))
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: begin(made, aws).number, range(8)))
-    assert sorted(found) == list(range(1, 9))
+        numbers = list(pool.map(lambda _: begin(made, aws).number, range(8)))
+    assert sorted(numbers) == list(range(1, 9))
 
 
-def test_a_number_is_not_given_again_after_its_record_was_altered(
-    project: Make, aws: Boto, bucket: str
-) -> None:
+def test_number_of_an_altered_record_is_not_reused(project: Make, aws: Boto, bucket: str) -> None:
     made = plan(targets(project(FILES)))
     assert begin(made, aws).number == 1
     client("s3").put_object(Bucket=BUCKET, Key="releases/dev/000007/started.json", Body=b"{")
     assert begin(made, aws).number == 8
 
 
-def test_a_release_without_a_bucket_is_a_mistake_of_ours(project: Make, aws: Boto) -> None:
+def test_release_without_a_bucket_is_a_programming_error(project: Make, aws: Boto) -> None:
     with pytest.raises(ValueError, match="there is no bucket yet"):
         begin(plan([], bucket=None), aws)
 
@@ -204,7 +198,7 @@ def test_a_release_without_a_bucket_is_a_mistake_of_ours(project: Make, aws: Bot
         ("CREATE_FAILED", "", ReleaseResult.FAILED),
     ],
 )
-def test_results(
+def test_result_follows_from_the_outcomes(
     project: Make, aws: Boto, bucket: str, status: str, failed: str, result: ReleaseResult
 ) -> None:
     app = targets(project(FILES))[1]
@@ -214,16 +208,16 @@ def test_results(
         ended = replace(
             ended, cause=Cause("app:Name", "AWS::SSM::Parameter", "CREATE_FAILED", "no room")
         )
-    found = release.finish_release(begin(made, aws), made, [ended], aws, failed=failed)
-    assert found.result is result
-    assert found.cause == ("app:Name: no room" if not ended.ok else failed)
+    ended_release = release.finish_release(begin(made, aws), made, [ended], aws, failed=failed)
+    assert ended_release.result is result
+    assert ended_release.cause == ("app:Name: no room" if not ended.ok else failed)
 
 
-def test_a_root_without_changes_counts_as_deployed(project: Make, aws: Boto, bucket: str) -> None:
+def test_root_without_changes_counts_as_deployed(project: Make, aws: Boto, bucket: str) -> None:
     base, app = targets(project(FILES))
     made = plan([base, app], RootAction.NOTHING)
-    found = release.finish_release(begin(made, aws), made, [], aws)
-    assert (found.result, [root.ok for root in found.roots]) == (
+    ended_release = release.finish_release(begin(made, aws), made, [], aws)
+    assert (ended_release.result, [root.ok for root in ended_release.roots]) == (
         ReleaseResult.DEPLOYED,
         [True, True],
     )
@@ -236,9 +230,9 @@ def test_history_is_newest_first_and_limited(project: Make, aws: Boto, bucket: s
     made = plan(targets(project(FILES)))
     for _ in range(12):
         begin(made, aws)
-    assert [each.number for each in history(aws)] == list(range(12, 0, -1))
-    found = read_history("dev", BUCKET, ACCOUNT, aws, limit=3)
-    assert [each.number for each in found.releases] == [12, 11, 10]
+    assert [release.number for release in history(aws)] == list(range(12, 0, -1))
+    shown = read_history("dev", BUCKET, ACCOUNT, aws, limit=3)
+    assert [release.number for release in shown.releases] == [12, 11, 10]
     assert read_history("prod", BUCKET, ACCOUNT, aws).releases == ()
 
 
@@ -251,14 +245,14 @@ def test_history_is_newest_first_and_limited(project: Make, aws: Boto, bucket: s
         (b'{"version": 2, "number": 1}', "a newer version of this tool wrote it"),
     ],
 )
-def test_a_record_that_cannot_be_read(
+def test_unreadable_record_is_reported(
     project: Make, aws: Boto, bucket: str, content: bytes, why: str
 ) -> None:
     begin(plan(targets(project(FILES))), aws)
     client("s3").put_object(Bucket=BUCKET, Key="releases/dev/000002/started.json", Body=content)
-    found = read_history("dev", BUCKET, ACCOUNT, aws)
-    assert [each.number for each in found.releases] == [1]
-    (problem,) = found.problems
+    shown = read_history("dev", BUCKET, ACCOUNT, aws)
+    assert [release.number for release in shown.releases] == [1]
+    (problem,) = shown.problems
     assert (problem.code, problem.level) == ("SW841", "warning")
     assert "s3://news-artifacts/releases/dev/000002/started.json" in problem.message
     assert why in problem.message
@@ -266,7 +260,7 @@ def test_a_record_that_cannot_be_read(
         load_release(2, "dev", BUCKET, ACCOUNT, aws)
 
 
-def test_a_release_that_is_not_there(project: Make, aws: Boto, bucket: str) -> None:
+def test_unknown_release_is_an_error(project: Make, aws: Boto, bucket: str) -> None:
     with pytest.raises(InputError, match="dev has no release 3") as caught:
         load_release(3, "dev", BUCKET, ACCOUNT, aws)
     assert caught.value.problems[0].hint == "there are no releases yet"
@@ -284,13 +278,15 @@ def test_records_survive_being_written_and_read(project: Make, aws: Boto, bucket
     ]  # fmt: skip
 
 
-def test_a_second_deployment_hears_of_the_first(project: Make, aws: Boto, bucket: str) -> None:
+def test_running_deployment_is_reported_to_a_second_one(
+    project: Make, aws: Boto, bucket: str
+) -> None:
     roots = targets(project(FILES))
     made = plan(roots)
     begun = begin(made, aws)
-    found = running_release(history(aws), {"news-dev-app"})
-    assert found is not None
-    assert (found.number, found.by, found.started, found.result) == (
+    running = running_release(history(aws), {"news-dev-app"})
+    assert running is not None
+    assert (running.number, running.by, running.started, running.result) == (
         1,
         made.caller,
         BEGAN,
@@ -317,17 +313,17 @@ def lives(aws: Boto) -> dict[str, live_stack.LiveStack | None]:
     return {root: live_stack.read_stack(f"news-dev-{root}", aws, root) for root in ("base", "app")}
 
 
-def test_the_live_release_is_recognised(project: Make, aws: Boto) -> None:
+def test_live_release_is_recognised(project: Make, aws: Boto) -> None:
     made = project(FILES)
     released(made, aws)
     released(made.write({"params/dev.yaml": "title: second\n"}), aws)
-    found = find_live_release(history(aws), lives(aws))
-    assert found is not None
-    assert found.number == 2
+    live = find_live_release(history(aws), lives(aws))
+    assert live is not None
+    assert live.number == 2
     assert moved_roots(history(aws), lives(aws)) == []
 
 
-def test_a_rollback_made_in_the_console_is_recognised(project: Make, aws: Boto) -> None:
+def test_rollback_made_in_the_console_is_recognised(project: Make, aws: Boto) -> None:
     made = project(FILES)
     first = released(made, aws)
     released(made.write({"params/dev.yaml": "title: second\n"}), aws)
@@ -338,7 +334,7 @@ def test_a_rollback_made_in_the_console_is_recognised(project: Make, aws: Boto) 
     assert "news-dev-app is as release 1 made it, not as release 2" in problem.message
 
 
-def test_a_parameter_changed_elsewhere_is_recognised(project: Make, aws: Boto) -> None:
+def test_parameter_changed_elsewhere_is_recognised(project: Make, aws: Boto) -> None:
     released(project(FILES), aws, Image="a")
     changed = [{"ParameterKey": "Image", "ParameterValue": "b"}]
     client("cloudformation").update_stack(
@@ -349,7 +345,7 @@ def test_a_parameter_changed_elsewhere_is_recognised(project: Make, aws: Boto) -
     assert "news-dev-app is as no release since 1 made it, not as release 1" in problem.message
 
 
-def test_a_root_that_failed_in_a_release_is_not_expected_of_it(project: Make, aws: Boto) -> None:
+def test_failed_root_is_not_expected_of_its_release(project: Make, aws: Boto) -> None:
     made = project(FILES)
     released(made, aws)
     roots = targets(made.write({"params/dev.yaml": "title: second\n"}))
@@ -360,9 +356,7 @@ def test_a_root_that_failed_in_a_release_is_not_expected_of_it(project: Make, aw
     assert moved_roots(history(aws), lives(aws)) == []
 
 
-def test_what_did_not_come_to_its_end_is_told_apart_from_what_others_changed(
-    project: Make, aws: Boto
-) -> None:
+def test_unfinished_release_differs_from_changes_by_others(project: Make, aws: Boto) -> None:
     made = project(FILES)
     released(made, aws)
     roots = targets(made.write({"params/dev.yaml": "title: second\n"}))
@@ -375,9 +369,9 @@ def test_what_did_not_come_to_its_end_is_told_apart_from_what_others_changed(
     )
     assert problem.hint.startswith("the next deployment verifies the live stacks")
     moving = lives(aws)
-    for found in moving.values():
-        assert found
-        object.__setattr__(found, "stack", replace(found.stack, status="UPDATE_IN_PROGRESS"))
+    for live in moving.values():
+        assert live
+        object.__setattr__(live, "stack", replace(live.stack, status="UPDATE_IN_PROGRESS"))
     assert moved_roots(history(aws), moving) == []
     assert find_live_release(history(aws), moving) is None
 
@@ -388,14 +382,14 @@ def test_rolling_back_twice_goes_back_twice(project: Make, aws: Boto) -> None:
     second = released(made.write({"params/dev.yaml": "title: second\n"}), aws)
     released(made.write({"params/dev.yaml": "title: third\n"}), aws)
     for wanted in (second, first):
-        found = find_previous_release(history(aws), lives(aws))
-        assert found is not None
-        assert found.number == wanted.number
-        roots = build_restored_stacks(found, aws)
-        ends = [deploy(each) for each in roots]
+        previous = find_previous_release(history(aws), lives(aws))
+        assert previous is not None
+        assert previous.number == wanted.number
+        roots = build_restored_stacks(previous, aws)
+        ends = [deploy(root) for root in roots]
         again = plan(roots)
         restoring = release.begin_release(
-            again, aws, tool="1", secret_names=NAMES, restores=found.number
+            again, aws, tool="1", secret_names=NAMES, restores=previous.number
         )
         release.finish_release(restoring, again, ends, aws)
     assert find_previous_release(history(aws), lives(aws)) is None
@@ -440,49 +434,49 @@ def past(
     ],
     ids=["the same again", "other tags", "another root", "a NoEcho parameter that may differ"],
 )
-def test_the_release_before_what_is_live(releases: list[Release], restored: int) -> None:
+def test_rollback_target_is_the_release_before_the_live_one(
+    releases: list[Release], restored: int
+) -> None:
     """Of what cannot be told apart from what is live, the next one back is taken: not one too
     many."""
     *_, last = releases
     there = {
-        each.root: LiveStack.of(
-            each.root,
+        root.root: LiveStack.of(
+            root.root,
             Stack(
-                f"arn:aws:cloudformation:r:1:stack/{each.stack}/x",
-                each.stack,
+                f"arn:aws:cloudformation:r:1:stack/{root.stack}/x",
+                root.stack,
                 "UPDATE_COMPLETE",
-                tags=each.tags,
+                tags=root.tags,
             ),
-            bodies({"app": 2, "web": 7}[each.root]),
+            bodies({"app": 2, "web": 7}[root.root]),
         )
-        for each in last.roots
+        for root in last.roots
     }
-    found = find_previous_release(releases, there)
-    assert found is not None
-    assert found.number == restored
+    previous = find_previous_release(releases, there)
+    assert previous is not None
+    assert previous.number == restored
 
 
 # --- restoring
 
 
-def test_what_a_release_restores(project: Make, aws: Boto) -> None:
+def test_release_restores_templates_parameters_and_tags(project: Make, aws: Boto) -> None:
     made = project(FILES)
     deploy(targets(made)[0])
     roots = targets(made, {"app": {"Image": "a", "Password": "hush"}})
     first = begin(plan(roots), aws)
     targets(made.write({"params/dev.yaml": "title: second\n"}))
     wanted = [
-        replace(each, parameters={k: v for k, v in each.parameters.items() if k != "Password"})
-        for each in roots
+        replace(root, parameters={k: v for k, v in root.parameters.items() if k != "Password"})
+        for root in roots
     ]
     assert build_restored_stacks(
         load_release(first.number, "dev", BUCKET, ACCOUNT, aws), aws
     ) == tuple(wanted)
 
 
-def test_a_root_that_was_deployed_before_there_was_a_bucket_is_in_the_record(
-    project: Make, aws: Boto
-) -> None:
+def test_root_deployed_before_the_bucket_is_recorded(project: Make, aws: Boto) -> None:
     base = targets(project(FILES))[0]
     assert base.urls == {}
     deploy(base)
@@ -490,7 +484,7 @@ def test_a_root_that_was_deployed_before_there_was_a_bucket_is_in_the_record(
     assert build_restored_stacks(begun, aws) == (base,)
 
 
-def test_templates_that_are_lost_or_altered_are_told_together(project: Make, aws: Boto) -> None:
+def test_lost_and_altered_templates_are_reported_together(project: Make, aws: Boto) -> None:
     made = project(FILES)
     deploy(targets(made)[0])
     roots = targets(made)
@@ -512,7 +506,7 @@ def test_templates_that_are_lost_or_altered_are_told_together(project: Make, aws
     )
 
 
-def test_what_is_missing_for_a_restoration(aws: Boto, bucket: str) -> None:
+def test_missing_parts_of_a_release_are_reported(aws: Boto, bucket: str) -> None:
     data = b"zip"
     name = f"{'0' * 64}.zip"
     client("s3").put_object(Bucket=BUCKET, Key=name, Body=data, ChecksumAlgorithm="SHA256")
@@ -526,18 +520,18 @@ def test_what_is_missing_for_a_restoration(aws: Boto, bucket: str) -> None:
         secrets={"app": "f" * 32},
         artifacts=(name, "absent.zip"),
     )
-    found = find_missing_parts(begin(made, aws), aws)
-    assert [problem.message for problem in found] == [
+    problems = find_missing_parts(begin(made, aws), aws)
+    assert [problem.message for problem in problems] == [
         f"s3://{BUCKET}/{name} was altered",
         f"s3://{BUCKET}/absent.zip does not exist any more",
         f"the image {image} does not exist any more",
         f"the image {other} does not exist any more",
         f"version {'f' * 32} of the secret news/app does not exist any more",
     ]
-    assert {problem.code for problem in found} == {"SW842"}
+    assert {problem.code for problem in problems} == {"SW842"}
 
 
-def test_nothing_is_missing_where_all_is_there(aws: Boto, bucket: str) -> None:
+def test_complete_release_has_no_missing_parts(aws: Boto, bucket: str) -> None:
     image = put_image("web", "1")
     version = client("secretsmanager").create_secret(Name="news/app", SecretString="{}")[
         "VersionId"
@@ -551,20 +545,20 @@ def test_nothing_is_missing_where_all_is_there(aws: Boto, bucket: str) -> None:
     assert "kept-000001" in labels
 
 
-def test_a_version_keeps_its_label_when_newer_ones_come(aws: Boto, bucket: str) -> None:
+def test_secret_version_keeps_its_label_when_newer_ones_come(aws: Boto, bucket: str) -> None:
     first = client("secretsmanager").create_secret(Name="news/app", SecretString="{}")["VersionId"]
     secrets.keep_version("news/app", first, 1, aws)
     newer = [f"{number}" * 32 for number in (2, 3)]
     for version in newer:
         aws.put_secret_value("news/app", version, "{}")
-    found = client("secretsmanager").describe_secret(SecretId="news/app")["VersionIdsToStages"]
-    assert found == {first: ["kept-000001"], newer[0]: ["AWSPREVIOUS"], newer[1]: ["AWSCURRENT"]}
+    labels = client("secretsmanager").describe_secret(SecretId="news/app")["VersionIdsToStages"]
+    assert labels == {first: ["kept-000001"], newer[0]: ["AWSPREVIOUS"], newer[1]: ["AWSCURRENT"]}
     secrets.keep_version("news/app", newer[1], 1, aws)  # of an environment that was made anew
-    found = client("secretsmanager").describe_secret(SecretId="news/app")["VersionIdsToStages"]
-    assert found == {first: [], newer[0]: ["AWSPREVIOUS"], newer[1]: ["AWSCURRENT", "kept-000001"]}
+    labels = client("secretsmanager").describe_secret(SecretId="news/app")["VersionIdsToStages"]
+    assert labels == {first: [], newer[0]: ["AWSPREVIOUS"], newer[1]: ["AWSCURRENT", "kept-000001"]}
 
 
-def test_a_secret_that_is_being_deleted_is_missing(aws: Boto, bucket: str) -> None:
+def test_secret_scheduled_for_deletion_is_missing(aws: Boto, bucket: str) -> None:
     version = client("secretsmanager").create_secret(Name="news/app", SecretString="{}")[
         "VersionId"
     ]

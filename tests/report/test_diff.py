@@ -91,11 +91,11 @@ def shown(markup, **options):
     return console.file.getvalue()
 
 
-def test_text():
+def test_diff_as_text():
     assert shown(format_diff(DIFF), color_system=None) == TEXT
 
 
-def test_losses_are_red_and_what_is_kept_is_not():
+def test_lost_data_is_red_and_retained_data_is_not():
     lines = shown(
         format_diff(DIFF), color_system="standard", force_terminal=True, no_color=False
     ).splitlines()
@@ -103,13 +103,13 @@ def test_losses_are_red_and_what_is_kept_is_not():
     assert lines[2].startswith("  \x1b[33m! app/data:Table")
 
 
-def test_no_changes():
+def test_diff_without_changes():
     assert summarize_diff(Diff()) == "No changes."
     assert shown(format_diff(Diff()), color_system=None) == "No changes.\n"
     assert format_diff(Diff(), "markdown") == "**No changes.**\n"
 
 
-def test_markdown():
+def test_diff_as_markdown():
     text = format_diff(DIFF, "markdown")
     assert text.startswith("**Plan: 1 to add, 2 to change, 1 to replace, 1 to remove.")
     assert (
@@ -125,7 +125,7 @@ def test_markdown():
     assert text.count("```") % 2 == 0
 
 
-def test_markdown_cannot_be_broken_out_of():
+def test_values_cannot_break_markdown():
     evil = PropertyDiff("X", "a", "```\n</details><script>*x*")
     text = diff_as_markdown(Diff((ResourceDiff("s", "R", "T", Effect.CHANGE, properties=(evil,)),)))
     assert "````diff" in text
@@ -191,18 +191,18 @@ def test_long_values_are_cut_in_text_and_whole_in_json():
     ],
     ids=["both sides", "near the start", "at the end"],
 )
-def test_of_two_long_values_what_differs_is_shown(before, after, line):
+def test_long_values_are_shown_around_their_difference(before, after, line):
     assert f"~ P: {line.format('one')} → {line.format('two')}\n" in shown(
         format_diff(modified(before, after))
     )
 
 
-def test_a_long_difference_is_cut():
+def test_long_difference_is_cut():
     text = shown(format_diff(modified("a" * 300, "b" * 300)))
     assert f'P: "{"a" * 40}…" → "{"b" * 40}…"\n' in text
 
 
-def test_a_value_that_is_part_of_the_other_is_shown_by_what_it_lacks():
+def test_contained_value_is_shown_by_the_missing_part():
     text = shown(format_diff(modified("a" * 150, "a" * 150 + "b")))
     assert f'P: "…{"a" * 32}" → "…{"a" * 32}b"\n' in text
 
@@ -213,5 +213,5 @@ def test_markup_and_backslashes_stay_text():
 
 
 @pytest.mark.parametrize("style", DIFF_FORMATS)
-def test_every_format_is_text(style):
+def test_every_format_is_printable_text(style):
     assert isinstance(format_diff(DIFF, style), str)

@@ -43,7 +43,7 @@ def change(
 
 
 def root(kind: RootAction, *changes: PlannedChange, name: str = "app", **options: Any) -> RootPlan:
-    real = tuple(each.diff for each in changes if each.certainty is not Certainty.SPURIOUS)
+    real = tuple(change.diff for change in changes if change.certainty is not Certainty.SPURIOUS)
     wanted = replace(
         target({name: "Resources: {}"}),
         root=name,
@@ -155,11 +155,11 @@ def shown(markup: str, **options: Any) -> str:
     return out.getvalue()
 
 
-def test_text() -> None:
+def test_plan_as_text() -> None:
     assert shown(format_plan(PLAN), color_system=None) == TEXT
 
 
-def test_markdown() -> None:
+def test_plan_as_markdown() -> None:
     text = format_plan(PLAN, "markdown")
     assert text.startswith(
         "### Deploying `dev`\n\n**Plan: 3 to add, 3 to change, 1 to replace, 0 to remove in 3 of 5"
@@ -202,7 +202,7 @@ def test_markdown_fits_into_a_comment() -> None:
     )
 
 
-def test_json() -> None:
+def test_plan_as_json() -> None:
     data = json.loads(format_plan(PLAN, "json"))
     assert data["summary"] == {"add": 3, "change": 3, "replace": 1, "remove": 0}
     assert (data["environment"], data["empty"], data["made"]) == (
@@ -213,7 +213,7 @@ def test_json() -> None:
     assert data["secrets"] == [
         {"name": "news/app", "added": ["NEW"], "changed": ["OLD_KEY"], "removed": ["GONE"]}
     ]
-    kinds = {each["root"]: each["kind"] for each in data["roots"]}
+    kinds = {root["root"]: root["kind"] for root in data["roots"]}
     assert kinds == {
         "bootstrap": "nothing",
         "foundation": "nothing",
@@ -223,13 +223,16 @@ def test_json() -> None:
     }
     app = data["roots"][2]
     assert (app["stack"], app["change_set"]) == ("news-dev-app", arn("one"))
-    assert {each["address"]: (each["listed"], each["certainty"]) for each in app["resources"]} == {
+    assert {
+        resource["address"]: (resource["listed"], resource["certainty"])
+        for resource in app["resources"]
+    } == {
         "app/web:Task": ("both", "certain"),
         "app/web:Followed": ("prediction only", "certain"),
         "app/web:Only": ("CloudFormation only", "certain"),
         "app/web:Stays": ("both", "certain"),
     }
-    assert [(each["address"], each["certainty"]) for each in app["spurious"]] == [
+    assert [(change["address"], change["certainty"]) for change in app["spurious"]] == [
         ("app/agent:Follower", "spurious")
     ]
     assert app["losses"] == [
@@ -264,7 +267,7 @@ def test_json() -> None:
     ],
     ids=["nothing", "no roots", "tags", "secret", "secrets", "one"],
 )
-def test_the_last_line_counts_everything(plan: Any, line: str) -> None:
+def test_last_line_counts_everything(plan: Any, line: str) -> None:
     assert summarize_plan(plan) == line
     assert format_plan(plan).endswith(f"[bold]{line}[/]")
     assert f"**{line}**" in format_plan(plan, "markdown")
@@ -302,7 +305,7 @@ def test_changes_that_need_approval_come_first() -> None:
     assert "Needs approval" not in format_plan(new)
 
 
-def test_outputs_of_a_new_stack_are_no_news() -> None:
+def test_outputs_of_a_new_stack_are_not_listed() -> None:
     new = whole(
         root(
             RootAction.CREATE,
@@ -315,7 +318,7 @@ def test_outputs_of_a_new_stack_are_no_news() -> None:
         assert "outputs differ" not in format_plan(new, style)
 
 
-def test_a_first_version_of_a_secret() -> None:
+def test_first_version_of_a_secret_is_shown() -> None:
     first = whole(secret_changes=(SecretChange("news/app", "v1", None, ("A", "B")),))
     assert "~[/] news/app: + A, + B" in format_plan(first)
 
@@ -331,7 +334,7 @@ def test_long_lists_of_new_resources_are_wrapped() -> None:
 
 
 @pytest.mark.parametrize("style", PLAN_FORMATS)
-def test_nothing_breaks_out_of_a_format(style: str) -> None:
+def test_values_cannot_break_a_format(style: str) -> None:
     evil = PropertyDiff("X", "[bold]a[/]", "```\n</details>\x1b[31m")
     note = "[/red] *x* <script>"
     plan = whole(
@@ -353,7 +356,7 @@ def test_nothing_breaks_out_of_a_format(style: str) -> None:
         assert "````diff" in text
 
 
-def test_colours_say_what_is_dangerous() -> None:
+def test_dangerous_changes_are_coloured() -> None:
     text = shown(format_plan(PLAN), color_system="standard", force_terminal=True, no_color=False)
     assert "\x1b[1;31m! app/web:Task" in text
     assert "\x1b[1;36m# app (news-dev-app)" in text

@@ -66,19 +66,19 @@ def printed(text):
     return console.file.getvalue()
 
 
-def tree(*told, seconds=10, width=100):
+def tree(*events, seconds=10, width=100):
     board = ProgressBoard("news-app", clock=lambda: at(seconds))
-    for each in told:
-        board(each)
+    for event in events:
+        board(event)
     console = Console(file=io.StringIO(), width=width, highlight=False)
     console.print(board)
     return console.file.getvalue()
 
 
-def test_lines_tell_everything_once():
-    found = []
-    watch = progress_lines(found.append)
-    for told in (
+def test_lines_show_every_step_once():
+    lines = []
+    watch = progress_lines(lines.append)
+    for event in (
         step("app", "UPDATE_IN_PROGRESS", reason="User Initiated"),
         nested("UPDATE_IN_PROGRESS"),
         step("app/web:T", "CREATE_IN_PROGRESS", 1),
@@ -87,8 +87,8 @@ def test_lines_tell_everything_once():
         ROLLOUT,
         Notice("busy"),
     ):
-        watch(told)
-    assert printed("\n".join(found)).splitlines() == [
+        watch(event)
+    assert printed("\n".join(lines)).splitlines() == [
         "12:00:00  app  UPDATE_IN_PROGRESS  User Initiated",
         "12:00:01  app/web:T  CREATE_IN_PROGRESS",
         "12:00:02  app/web:T  CREATE_FAILED  no [room]",
@@ -100,7 +100,7 @@ def test_lines_tell_everything_once():
     ]
 
 
-def test_the_tree_shows_what_is_under_way_and_folds_what_is_done():
+def test_tree_shows_running_steps_and_folds_finished_ones():
     text = tree(
         step("app", "UPDATE_IN_PROGRESS"),
         nested("UPDATE_IN_PROGRESS", 1),
@@ -129,7 +129,7 @@ def test_the_tree_shows_what_is_under_way_and_folds_what_is_done():
     ]
 
 
-def test_the_tree_remembers_what_failed_through_the_rollback():
+def test_tree_keeps_failures_during_the_rollback():
     text = tree(
         step("app", "CREATE_IN_PROGRESS"),
         step("app:A", "CREATE_IN_PROGRESS", 1),
@@ -147,7 +147,7 @@ def test_the_tree_remembers_what_failed_through_the_rollback():
     ]
 
 
-def test_what_is_under_way_again_counts_from_then():
+def test_restarted_step_counts_from_its_restart():
     text = tree(
         step("app:A", "UPDATE_IN_PROGRESS", 1),
         step("app:A", "UPDATE_COMPLETE", 2),
@@ -165,7 +165,7 @@ def test_long_lines_are_cut_to_the_terminal():
     assert max(map(len, text.splitlines())) <= 60
 
 
-def test_a_terminal_gets_the_tree_and_anything_else_lines():
+def test_terminal_gets_the_tree_and_other_outputs_lines():
     for terminal, wanted in (
         (True, "✓ news-app  UPDATE_COMPLETE"),
         (False, "12:00:00  app  UPDATE_COMPLETE"),
@@ -182,7 +182,7 @@ def test_a_terminal_gets_the_tree_and_anything_else_lines():
         assert wanted in console.file.getvalue()
 
 
-def test_how_it_ended_stands_below_the_tree_and_what_is_told_after_it_below_that():
+def test_outcome_and_later_notices_stand_below_the_tree():
     console = Console(
         file=io.StringIO(),
         force_terminal=True,
@@ -193,18 +193,18 @@ def test_how_it_ended_stands_below_the_tree_and_what_is_told_after_it_below_that
     with show_progress(console, "news-app") as watch:
         watch(step("app", "UPDATE_COMPLETE"))
         watch(Outcome("app", "news-app", "UPDATE_COMPLETE", True, BEGAN, at(61)))
-        told = console.file.getvalue()
+        written = console.file.getvalue()
         watch(Notice("resumed scaler"))
-    assert told.rstrip().endswith("news-app: UPDATE_COMPLETE after 1 min 01 s")
-    assert told.index("✓ news-app") < told.index("news-app: UPDATE_COMPLETE after")
-    assert console.file.getvalue()[len(told) :].strip() == "resumed scaler"
+    assert written.rstrip().endswith("news-app: UPDATE_COMPLETE after 1 min 01 s")
+    assert written.index("✓ news-app") < written.index("news-app: UPDATE_COMPLETE after")
+    assert console.file.getvalue()[len(written) :].strip() == "resumed scaler"
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0 s"), (59.4, "59 s"), (60, "1 min 00 s"), (3599, "59 min 59 s"), (3725, "1 h 02 min")],
 )
-def test_durations(seconds, text):
+def test_durations_are_formatted(seconds, text):
     assert format_duration(seconds) == text
 
 
@@ -214,7 +214,7 @@ def ended(status, cause=None, ok=False):
     ).splitlines()
 
 
-def test_how_it_ended():
+def test_outcome_is_described():
     assert ended("UPDATE_COMPLETE", ok=True) == ["news-app: UPDATE_COMPLETE after 1 min 01 s"]
     where = Location("templates/app/web.yaml.j2", 7)
     cause = Cause(

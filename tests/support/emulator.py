@@ -77,12 +77,12 @@ class ClockedAccount:
             name, f"c{self._serial}", kind.upper(), f"t{self._serial}", body=body
         )
         arn = self.aws.create_change_set(request)
-        found = self.aws.change_set(arn, values=False)
-        assert found is not None
-        assert found.status == "CREATE_COMPLETE", found.reason
+        prepared = self.aws.change_set(arn, values=False)
+        assert prepared is not None
+        assert prepared.status == "CREATE_COMPLETE", prepared.reason
         held = {path: json.dumps(data) for path, data in texts.items()}
         target = DesiredStack(root, name, held, {path: f"{URL}{path}" for path in held}, {}, {})
-        return RootPlan(target, kind, Diff(), tuple(changes), arn, found.stack_id)
+        return RootPlan(target, kind, Diff(), tuple(changes), arn, prepared.stack_id)
 
 
 @contextmanager
@@ -117,9 +117,9 @@ def nested(path: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def resources(**found: Mapping[str, Any]) -> dict[str, Any]:
+def resources(**declared: Mapping[str, Any]) -> dict[str, Any]:
     """A template of these."""
-    return {"Resources": found}
+    return {"Resources": declared}
 
 
 def topic(name: str = "one", **more: Any) -> dict[str, Any]:

@@ -22,10 +22,10 @@ class FakeSecret:
     @property
     def versions(self) -> dict[str, list[str]]:
         stages = ["AWSCURRENT", "AWSPREVIOUS"]
-        found = {version: [stages.pop(0)] if stages else [] for version in reversed(self.values)}
+        labels = {version: [stages.pop(0)] if stages else [] for version in reversed(self.values)}
         for label, version in self.labels.items():
-            found[version].append(label)
-        return found
+            labels[version].append(label)
+        return labels
 
 
 @dataclass
@@ -46,8 +46,8 @@ class FakeAws:
         return Caller(self.account, f"arn:aws:iam::{self.account}:user/tester")
 
     def secret(self, name: str) -> Secret | None:
-        found = self.secrets.get(name)
-        return found and Secret(f"arn:{name}", name, found.versions, found.deleted)
+        secret = self.secrets.get(name)
+        return secret and Secret(f"arn:{name}", name, secret.versions, secret.deleted)
 
     def secret_value(self, name: str, version: str) -> str:
         return self.secrets[name].values[version]
@@ -66,7 +66,7 @@ class FakeAws:
         else:
             labels[label] = version
         assert (
-            sum(len(found) for found in self.secrets[name].versions.values()) <= 20
+            sum(len(stages) for stages in self.secrets[name].versions.values()) <= 20
         )  # AWS's quota for a secret
 
     def object_checksum(self, bucket: str, key: str, account: str) -> str | None:

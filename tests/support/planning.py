@@ -94,11 +94,11 @@ def changed(
     *replacements: tuple[str, str, str], files: Mapping[str, str] = FILES
 ) -> dict[str, str]:
     """The files with (name, old, new) replaced; each must be there."""
-    found = dict(files)
+    texts = dict(files)
     for name, old, new in replacements:
-        assert old in found[name], (name, old)
-        found[name] = found[name].replace(old, new)
-    return found
+        assert old in texts[name], (name, old)
+        texts[name] = texts[name].replace(old, new)
+    return texts
 
 
 def target(

@@ -79,9 +79,9 @@ class Project:
 
     def document(self, name: str = "main", environment: str = "dev", *overrides: str) -> Document:
         """One rendered template."""
-        found = self.render(environment, *overrides).document(name)
-        assert found is not None
-        return found
+        document = self.render(environment, *overrides).document(name)
+        assert document is not None
+        return document
 
     def problems(self, environment: str = "dev", *overrides: str) -> tuple[Problem, ...]:
         """What ``load`` and ``render`` refuse, or what they only warn of."""
@@ -133,8 +133,8 @@ class Project:
 
 def files(folder: Path) -> dict[str, bytes]:
     """Relative path -> bytes of every file below ``folder``."""
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(found)}
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(paths)}
 
 
 def small(folder: Path, changes: Mapping[str, str | bytes | None] | None = None) -> Project:
@@ -148,8 +148,8 @@ def small(folder: Path, changes: Mapping[str, str | bytes | None] | None = None)
 def commands(group: click.Group) -> dict[str, click.Command]:
     """The verbs of a group, by name."""
     context = click.Context(group)
-    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
-    return {name: command for name, command in found.items() if command is not None}
+    commands = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return {name: command for name, command in commands.items() if command is not None}
 
 
 def places(problem: Problem) -> list[str]:
@@ -159,9 +159,9 @@ def places(problem: Problem) -> list[str]:
 
 def line_with(document: Document, text: str) -> int:
     """The index of the one line of output that contains ``text``."""
-    found = [index for index, line in enumerate(document.text.splitlines()) if text in line]
-    assert len(found) == 1, f"{text!r} is on {len(found)} lines of\n{document.text}"
-    return found[0]
+    indices = [index for index, line in enumerate(document.text.splitlines()) if text in line]
+    assert len(indices) == 1, f"{text!r} is on {len(indices)} lines of\n{document.text}"
+    return indices[0]
 
 
 def origin(document: Document, text: str) -> list[str]:

@@ -114,9 +114,9 @@ def deploy(target: DesiredStack) -> Outcome:
             target.stack, name, kind, name, parameters=target.parameters, tags=target.tags, **source
         )
     )
-    found = aws.change_set(made, values=False)
-    assert found is not None
-    if found.status == "FAILED":
+    described = aws.change_set(made, values=False)
+    assert described is not None
+    if described.status == "FAILED":
         aws.delete_change_set(made)
     else:
         aws.execute_change_set(made, f"t{name}")

@@ -119,8 +119,8 @@ def serve(control: socket.socket) -> None:
         if pid == 0:
             control.close()
             run(json.loads(data), *descriptors)
-        for each in descriptors:
-            os.close(each)
+        for descriptor in descriptors:
+            os.close(descriptor)
         control.sendall(f"{pid}\n".encode())
         _, status = os.waitpid(pid, 0)
         control.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())

@@ -155,7 +155,7 @@ class World:
 
     def environment(self, **more: str) -> dict[str, str]:
         """Variables of a run; what is empty in ``more`` is left out."""
-        found = {
+        variables = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.project.folder.parent / "home"),
             "NO_COLOR": "1",
@@ -168,7 +168,7 @@ class World:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "STACKWRIGHT_REGISTRY": self.url.removeprefix("http://"),
         }
-        return {name: value for name, value in {**found, **more}.items() if value}
+        return {name: value for name, value in {**variables, **more}.items() if value}
 
     def run(
         self,
@@ -191,14 +191,14 @@ class World:
             reading, writing = os.pipe()
             socket.send_fds(self.control, [json.dumps(order).encode()], [out.fileno(), writing])
             os.close(writing)
-            pid = int(self._told())
+            pid = int(self._receive_line())
             on_start(pid)
             lines = []
             with os.fdopen(reading, encoding="utf-8", errors="replace") as messages:
                 for line in messages:
                     lines.append(line)
                     on_line(pid, line)
-            code = int(self._told())
+            code = int(self._receive_line())
             out.seek(0)
             done = Run(code, out.read().decode(errors="replace"), "".join(lines))
         self.said.write(done.said.encode())
@@ -206,13 +206,13 @@ class World:
         assert "Traceback" not in done.said, done.said
         return done
 
-    def _told(self) -> str:
-        found = b""
-        while not found.endswith(b"\n"):
+    def _receive_line(self) -> str:
+        received = b""
+        while not received.endswith(b"\n"):
             piece = self.control.recv(1)
             assert piece, "the worker has ended"
-            found += piece
-        return found.decode()
+            received += piece
+        return received.decode()
 
     def deploy(self, *arguments: str, **how: Any) -> Run:
         """``deploy --yes``, the replacements of the tests' own changes allowed."""
@@ -285,15 +285,15 @@ class World:
             self.engine.call("ListStacks", {})
         for _ in range(50):  # ECS goes on after CloudFormation
             services = self.services()
-            if all(len(each["deployments"]) == 1 for each in services):
+            if all(len(service["deployments"]) == 1 for service in services):
                 return
             time.sleep(0.01)
 
     def services(self) -> list[dict[str, Any]]:
         """The ECS services of the cluster."""
         if not any(
-            each.name.startswith(f"{PREFIX}-app") and each.alive
-            for each in self.engine.store.stacks.values()
+            stack.name.startswith(f"{PREFIX}-app") and stack.alive
+            for stack in self.engine.store.stacks.values()
         ):
             return []
         try:
@@ -302,12 +302,12 @@ class World:
             )
         except self.client("ecs").exceptions.ClusterNotFoundException:
             return []
-        return [each for each in answer["services"] if each["status"] != "INACTIVE"]
+        return [service for service in answer["services"] if service["status"] != "INACTIVE"]
 
     def status(self, root: str) -> str:
         """The status of a root stack; empty where there is none."""
-        found = self.engine.store.stack(f"{PREFIX}-{root}")
-        return found.status if found else ""
+        stack = self.engine.store.stack(f"{PREFIX}-{root}")
+        return stack.status if stack else ""
 
     def state(self) -> dict[str, Any]:
         """Everything that is there, with names in place of random ids."""
@@ -316,25 +316,25 @@ class World:
         for value, name in sorted(self._names().items(), key=lambda pair: -len(pair[0])):
             text = text.replace(json.dumps(value)[1:-1], name)
         text = re.sub(r"(task-definition/[\w-]+):\d+", r"\1:N", text)
-        found: dict[str, Any] = json.loads(text)
-        return found
+        state: dict[str, Any] = json.loads(text)
+        return state
 
     def _names(self) -> dict[str, str]:
         """Physical ids and attributes that are random -> what they belong to."""
-        found: dict[str, str] = {}
+        names: dict[str, str] = {}
         for stack in self.engine.store.stacks.values():
             if not stack.alive:
                 continue
-            found[stack.id] = f"<{_path(stack, self.engine)}>"
-            found[stack.id.rpartition("/")[2]] = f"<id of {_path(stack, self.engine)}>"
-            for name, each in stack.resources.items():
-                values = {"id": each.physical_id, **each.attributes}
+            names[stack.id] = f"<{_path(stack, self.engine)}>"
+            names[stack.id.rpartition("/")[2]] = f"<id of {_path(stack, self.engine)}>"
+            for name, resource in stack.resources.items():
+                values = {"id": resource.physical_id, **resource.attributes}
                 for key, value in values.items():
                     if isinstance(value, str) and len(value) > 8:
-                        found.setdefault(value, f"<{_path(stack, self.engine)}:{name}.{key}>")
+                        names.setdefault(value, f"<{_path(stack, self.engine)}:{name}.{key}>")
         for version, content in self.versions().items():
-            found[version] = f"<version with {content[:12]}>"
-        return found
+            names[version] = f"<version with {content[:12]}>"
+        return names
 
     def versions(self) -> dict[str, str]:
         """Version ids of the secret -> a hash of what each holds."""
@@ -348,7 +348,7 @@ class World:
             manager.exceptions.InvalidRequestException,
         ):
             return {}
-        return {each["VersionId"]: self._hashed(each["VersionId"]) for each in listed}
+        return {version["VersionId"]: self._hashed(version["VersionId"]) for version in listed}
 
     def _hashed(self, version: str) -> str:
         answer = self.client("secretsmanager").get_secret_value(
@@ -359,18 +359,18 @@ class World:
     def records(self) -> dict[int, dict[str, Any]]:
         """The release records: number -> what the last of it says, ``started`` alone or
         ``ended``."""
-        s3, found = self.client("s3"), {}
+        s3, records = self.client("s3"), {}
         try:
             listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="releases/").get("Contents", [])
         except s3.exceptions.NoSuchBucket:
             return {}
-        for each in sorted(listed, key=lambda each: each["Key"].endswith("ended.json")):
-            data = json.load(s3.get_object(Bucket=BUCKET, Key=each["Key"])["Body"])
-            found[int(each["Key"].split("/")[2])] = {
+        for item in sorted(listed, key=lambda item: item["Key"].endswith("ended.json")):
+            data = json.load(s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"])
+            records[int(item["Key"].split("/")[2])] = {
                 **data,
-                "record": each["Key"].rpartition("/")[2],
+                "record": item["Key"].rpartition("/")[2],
             }
-        return found
+        return records
 
 
 def _path(stack: Any, engine: LocalCloudFormation) -> str:
@@ -378,33 +378,35 @@ def _path(stack: Any, engine: LocalCloudFormation) -> str:
     if stack.parent_id is None:
         return str(stack.name).removeprefix(f"{PREFIX}-")
     parent = engine.store.stacks[stack.parent_id]
-    name = next((n for n, each in parent.resources.items() if each.physical_id == stack.id), "?")
+    name = next(
+        (n for n, resource in parent.resources.items() if resource.physical_id == stack.id), "?"
+    )
     return f"{_path(parent, engine)}/{name}"
 
 
 def _everything(world: World) -> dict[str, Any]:
     engine = world.engine
     stacks = {
-        _path(each, engine): _stack(each) for each in engine.store.stacks.values() if each.alive
+        _path(stack, engine): _stack(stack) for stack in engine.store.stacks.values() if stack.alive
     }
     pending = [
         e.name for e in engine.store.change_sets.values() if e.execution != "EXECUTE_COMPLETE"
     ]
-    found: dict[str, Any] = {"stacks": stacks, "change sets": pending}
+    state: dict[str, Any] = {"stacks": stacks, "change sets": pending}
     services = world.services()
-    found["services"] = [
+    state["services"] = [
         {
-            "running": (each["desiredCount"], each["runningCount"], each["pendingCount"]),
-            "deployments": [(d["status"], d["rolloutState"]) for d in each["deployments"]],
-            "task definition": _task_definition(world, each["taskDefinition"]),
+            "running": (service["desiredCount"], service["runningCount"], service["pendingCount"]),
+            "deployments": [(d["status"], d["rolloutState"]) for d in service["deployments"]],
+            "task definition": _task_definition(world, service["taskDefinition"]),
         }
-        for each in services
+        for service in services
     ]
-    found["function"] = _function(world)
-    found["secret"] = _secret(world)
-    found["images"] = _images(world)
-    found["objects"] = _objects(world)
-    return found
+    state["function"] = _function(world)
+    state["secret"] = _secret(world)
+    state["images"] = _images(world)
+    state["objects"] = _objects(world)
+    return state
 
 
 def _stack(stack: Any) -> dict[str, Any]:
@@ -414,60 +416,62 @@ def _stack(stack: Any) -> dict[str, Any]:
         "template": definition.text if definition else None,
         "parameters": dict(definition.parameters) if definition else None,
         "tags": dict(definition.tags) if definition else None,
-        "outputs": {each.key: each.value for each in stack.outputs},
+        "outputs": {output.key: output.value for output in stack.outputs},
         "resources": {
             name: [
-                each.type,
-                each.status.replace("CREATE_", "UPDATE_"),
-                each.physical_id,
-                each.properties,
+                resource.type,
+                resource.status.replace("CREATE_", "UPDATE_"),
+                resource.physical_id,
+                resource.properties,
             ]
-            for name, each in stack.resources.items()
-            if each.status != "DELETE_COMPLETE"
+            for name, resource in stack.resources.items()
+            if resource.status != "DELETE_COMPLETE"
         },
     }
 
 
 def _task_definition(world: World, arn: str) -> Any:
-    found = world.client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
-    return [found["family"], found["containerDefinitions"]]
+    definition = world.client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
+    return [definition["family"], definition["containerDefinitions"]]
 
 
 def _function(world: World) -> Any:
     functions = world.client("lambda")
     try:
-        found = functions.get_function(FunctionName=f"{PREFIX}-scaler")
+        function = functions.get_function(FunctionName=f"{PREFIX}-scaler")
     except functions.exceptions.ResourceNotFoundException:
         return None
     held = functions.get_function_concurrency(FunctionName=f"{PREFIX}-scaler").get(
         "ReservedConcurrentExecutions"
     )
-    return {"code": found["Configuration"]["CodeSha256"], "concurrency": held}
+    return {"code": function["Configuration"]["CodeSha256"], "concurrency": held}
 
 
 def _secret(world: World) -> Any:
     manager = world.client("secretsmanager")
     try:
-        found = manager.describe_secret(SecretId=f"{PREFIX}/app")
+        secret = manager.describe_secret(SecretId=f"{PREFIX}/app")
     except manager.exceptions.ResourceNotFoundException:
         return None
     contents = world.versions()
     current = [
-        version for version, labels in found["VersionIdsToStages"].items() if "AWSCURRENT" in labels
+        version
+        for version, labels in secret["VersionIdsToStages"].items()
+        if "AWSCURRENT" in labels
     ]
     return {
         "current": [contents[version] for version in current],
-        "deleted": "DeletedDate" in found,
+        "deleted": "DeletedDate" in secret,
     }
 
 
 def _images(world: World) -> Any:
     ecr = world.client("ecr")
     try:
-        found = ecr.describe_images(repositoryName=f"{PREFIX}/web")["imageDetails"]
+        images = ecr.describe_images(repositoryName=f"{PREFIX}/web")["imageDetails"]
     except ecr.exceptions.RepositoryNotFoundException:
         return None
-    return sorted((each["imageDigest"], sorted(each.get("imageTags", ()))) for each in found)
+    return sorted((image["imageDigest"], sorted(image.get("imageTags", ()))) for image in images)
 
 
 def _objects(world: World) -> Any:
@@ -476,7 +480,7 @@ def _objects(world: World) -> Any:
         listed = s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])
     except s3.exceptions.NoSuchBucket:
         return None
-    return sorted(each["Key"] for each in listed if not each["Key"].startswith("releases/"))
+    return sorted(item["Key"] for item in listed if not item["Key"].startswith("releases/"))
 
 
 def _post(url: str) -> None:
@@ -536,26 +540,26 @@ def encoded(value: str) -> set[bytes]:
     """A value as it may be written: as it is, in JSON, in a URL or form, in base64 at any offset,
     or in hex."""
     raw = value.encode()
-    found = {
+    forms = {
         raw,
         json.dumps(value)[1:-1].encode(),
         urlencode({"": value})[1:].encode(),
         raw.hex().encode(),
     }
-    found.add(urlencode(dict(parse_qsl(f"v={value}")) or {"v": value})[2:].encode())
+    forms.add(urlencode(dict(parse_qsl(f"v={value}")) or {"v": value})[2:].encode())
     for lead in range(3):
         whole = base64.b64encode(b"\0" * lead + raw)
-        found.add(whole[(lead * 8 + 5) // 6 : (len(raw) + lead) * 8 // 6].rstrip(b"="))
-    return {each for each in found if len(each) > 8}
+        forms.add(whole[(lead * 8 + 5) // 6 : (len(raw) + lead) * 8 // 6].rstrip(b"="))
+    return {form for form in forms if len(form) > 8}
 
 
 def losses(world: World, wanted: Mapping[str, Any]) -> list[str]:
     """What is not as it should be after a bad day, in words; nothing where all is well."""
-    found = world.state()
+    state = world.state()
     wrong = [
-        f"{key}: {found[key]!r}, not {wanted[key]!r}" for key in wanted if found[key] != wanted[key]
+        f"{key}: {state[key]!r}, not {wanted[key]!r}" for key in wanted if state[key] != wanted[key]
     ]
-    return [each[:3000] for each in (*wrong, *record_losses(world))]
+    return [problem[:3000] for problem in (*wrong, *record_losses(world))]
 
 
 def record_losses(world: World) -> list[str]:
@@ -588,8 +592,8 @@ def record_losses(world: World) -> list[str]:
     return wrong
 
 
-def sample(found: Sequence[Any], count: int) -> list[Any]:
+def sample(items: Sequence[Any], count: int) -> list[Any]:
     """So many of them, from the first to the last."""
-    if count >= len(found):
-        return list(found)
-    return [found[round(index * (len(found) - 1) / (count - 1))] for index in range(count)]
+    if count >= len(items):
+        return list(items)
+    return [items[round(index * (len(items) - 1) / (count - 1))] for index in range(count)]
