@@ -1,5 +1,4 @@
-"""secrets status, diff and push: by the names of keys, against moto's Secrets Manager, and no value
-anywhere."""
+"""secrets status, diff and push against moto's Secrets Manager: keys by name, values nowhere."""
 
 from __future__ import annotations
 

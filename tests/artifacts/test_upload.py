@@ -1,4 +1,4 @@
-"""Uploading: only what is absent, again what was altered, and only to a bucket of the account."""
+"""Uploading absent and altered artifacts only, and only to a bucket of the account."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What a bad input gets: a small change of a project, and the code, place and text of the
-answer."""
+"""Bad inputs as a table: a small change of a project, and the code, place and text of its message."""
 
 from __future__ import annotations
 

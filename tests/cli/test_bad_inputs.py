@@ -1,5 +1,4 @@
-"""A bad input gets one answer that says what, where and what next; never a traceback, never a
-secret's value."""
+"""Every bad input gets one message with its cause, place and next step; no traceback, no secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""render.py under a Python that has no packages: .venv takes over, or the user is told to install."""
+"""render.py under a Python without packages hands over to .venv, or says how to install."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs as users call them: what goes to stdout, what to stderr, and the exit code."""
+"""The verbs as users call them: stdout, stderr and exit status."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class Days:
             s3.delete_object(Bucket=BUCKET, Key=item["Key"])
 
     def recover(self) -> list[str]:
-        """The same command again, on a good day; what is not as it should be then."""
+        """Run the command again without faults; returns the problems that remain."""
         self.world.calm()
         done = self.world.again()
         problems = [] if done.code == 0 else [f"again: {done.code}: {done.err[-1500:]}"]
@@ -113,7 +113,7 @@ class Days:
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    """What a version is made of, its build included."""
+    """The files of a version of the project, its build included."""
     places = ("params", "templates", "lambda", "env", "build")
     paths = [path for place in places for path in (folder / place).rglob("*") if path.is_file()]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
@@ -121,7 +121,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(name="days")
 def on_a_calm_day(shared_days: Days) -> Days:
-    """Whatever the test before left to happen does not."""
+    """The shared days without faults of an earlier test."""
     shared_days.world.calm()
     return shared_days
 

@@ -1,4 +1,4 @@
-"""Drift of root and nested stacks, property by property; and what reverting it asks for."""
+"""Drift of root and nested stacks by property, and the change set that reverts it."""
 
 from __future__ import annotations
 

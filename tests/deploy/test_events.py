@@ -1,5 +1,4 @@
-"""Events of a tree of stacks, however they come to light and however often AWS refuses to show
-them."""
+"""Events of a tree of stacks, read in any rounds and with refused calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `package` writes, uploaded as it is, is what CloudFormation and Lambda take."""
+"""CloudFormation and Lambda accept the output of `package` as it is uploaded."""
 
 from __future__ import annotations
 

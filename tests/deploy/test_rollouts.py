@@ -1,4 +1,4 @@
-"""What is told of services while they change, and when a rollout is given up early."""
+"""Progress of services during an operation, and when a failing rollout is stopped early."""
 
 from __future__ import annotations
 

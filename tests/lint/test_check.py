@@ -1,5 +1,4 @@
-"""cfn-lint's findings at their source, waivers, what is kept between runs, the time limit, and the
-formats."""
+"""Findings of cfn-lint at their source, waivers, the cache, the time limit, and the formats."""
 
 from __future__ import annotations
 

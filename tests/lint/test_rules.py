@@ -1,5 +1,4 @@
-"""Every rule: templates that it finds fault with, at the line marked ``# HERE``, and templates that
-it leaves alone."""
+"""Every rule: templates that it reports, at the line marked ``# HERE``, and templates that it accepts."""
 
 from __future__ import annotations
 

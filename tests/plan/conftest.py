@@ -1,4 +1,4 @@
-"""An account to plan against."""
+"""The emulated account of the tests of plans."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What `import` asks CloudFormation for: the live template and the resources that the parameters
-name, and no more."""
+"""`import` sends the live template and the resources that the parameters name, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stack as it is: what is read of it, when, and what it is for a prediction."""
+"""Reading a live stack: its tree, the calls that it takes, and its use in a prediction."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Templates with macros, which only AWS can run: what a deployment reads of them itself is what
-they state."""
+"""Templates with macros, which only AWS can expand: they are read as CloudFormation lists them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Whether nothing is to be done, told by reading alone: only where a change set could not tell
-otherwise."""
+"""Recognising a no-op by reading alone, and the cases that need a change set."""
 
 from __future__ import annotations
 

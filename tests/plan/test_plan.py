@@ -1,5 +1,5 @@
-"""Plans of a root: change sets on an emulator and by hand, held against the prediction; none is
-left behind."""
+"""Plans of a root: change sets on an emulator and in memory against the prediction, and their
+removal."""
 
 from __future__ import annotations
 
@@ -444,9 +444,7 @@ def test_properties_listed_by_cloudformation_only_are_shown_and_need_approval(
     planned = preview(fake(api, body=GROUP), wanted)
     (change,) = planned.changes
     opened = next(
-        change
-        for change in change.diff.properties
-        if change.path == "SecurityGroupIngress[0].CidrIp"
+        item for item in change.diff.properties if item.path == "SecurityGroupIngress[0].CidrIp"
     )
     assert (opened.before, opened.after) == ("10.0.0.0/16", "0.0.0.0/0")
     assert [finding.flag for finding in find_dangerous_changes(whole(planned))] == [
@@ -835,7 +833,7 @@ class Unheard(FakeStacks):
 
     def delete_change_set(self, change_set: str) -> None:
         super().delete_change_set(change_set)
-        self.others = [change_set for change_set in self.others if change_set[0] != change_set]
+        self.others = [other for other in self.others if other[0] != change_set]
 
 
 def test_interruption_before_the_answer_leaves_nothing_of_ours() -> None:

@@ -1,5 +1,4 @@
-"""What reviewers of the project's own production system see of typical changes, planned on the
-emulator."""
+"""Plans of typical changes to the production system of the project, made on the emulator."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ BUCKET = "artifacts"
 
 @dataclass
 class Production:
-    """build/prod, deployed; `change` plans another rendering of it and leaves nothing behind."""
+    """build/prod, deployed; `change` plans another rendering of it and discards the change set."""
 
     aws: PlanningAccount
     certificate: str
@@ -60,7 +59,7 @@ class Production:
         }
         outputs = {name: live.stack.outputs for name, live in lives.items() if live}
         document = next(
-            root for root in desired_state.root_documents(rendering) if root.name == root
+            item for item in desired_state.root_documents(rendering) if item.name == root
         )
         wanted = desired_state.build_desired_stack(
             document, rendering, bundle, replace(self.known, outputs=outputs)
@@ -125,8 +124,8 @@ def edited(path: str, old: str, new: str) -> Callable[[Rendering], Rendering]:
     return edit
 
 
-def happens(planned: RootPlan) -> dict[str, str]:
-    """What happens, by address; spurious ones left out."""
+def real_effects(planned: RootPlan) -> dict[str, str]:
+    """The effects of a plan by address, without spurious ones."""
     real = [change for change in planned.changes if change.certainty is not Certainty.SPURIOUS]
     return {change.diff.address: str(change.effect) for change in real}
 
@@ -142,7 +141,7 @@ def test_new_image_changes_its_service_only(production: Production) -> None:
     )
     planned = production.change(production.rendering())
     production.known = known
-    assert happens(planned) == {
+    assert real_effects(planned) == {
         "app/gateway:Service": "change",
         "app/gateway:TaskDefinition": "replace",
     }
@@ -157,7 +156,7 @@ def test_new_secret_version_changes_its_consumers(production: Production) -> Non
     production.known = replace(known, secrets={"app": "v2"})
     planned = production.change(production.rendering())
     production.known = known
-    assert happens(planned) == {
+    assert real_effects(planned) == {
         "app/gateway:Service": "change",
         "app/gateway:TaskDefinition": "replace",
         "app/agent:Service": "change",
@@ -171,7 +170,7 @@ def test_new_variable_is_shown_with_its_value(production: Production) -> None:
     with (folder / ".env").open("a", encoding="utf-8") as file:
         file.write("\nNEW_FLAG=on\n")
     planned = production.change(production.rendering(env=folder))
-    assert happens(planned)["app/gateway:TaskDefinition"] == "replace"
+    assert real_effects(planned)["app/gateway:TaskDefinition"] == "replace"
     task = next(
         change for change in planned.changes if change.diff.address == "app/gateway:TaskDefinition"
     )
@@ -184,14 +183,14 @@ def test_new_variable_is_shown_with_its_value(production: Production) -> None:
 
 def test_new_namespace_replaces_its_contents(production: Production) -> None:
     planned = production.change(production.rendering("discovery.namespace=other.euglena.local"))
-    replaced = {address for address, effect in happens(planned).items() if effect == "replace"}
+    replaced = {address for address, effect in real_effects(planned).items() if effect == "replace"}
     assert {
         "app/base:Namespace",
         "app/state:RedisName",
         "app/gateway:Name",
         "app/agent:Name",
     } <= replaced
-    assert happens(planned)["app/gateway:Service"] == "change"
+    assert real_effects(planned)["app/gateway:Service"] == "change"
     assert [finding.address for finding in find_dangerous_changes(whole(planned))] == [
         "app/base:Namespace"
     ]  # what stands in it follows
@@ -215,7 +214,7 @@ def test_removed_file_system_shows_the_fate_of_its_data(production: Production) 
         True,
     )
     assert loss.physical_id.startswith("fs-")
-    assert happens(planned)["app/state:RedisService"] == "remove"
+    assert real_effects(planned)["app/state:RedisService"] == "remove"
     for style in ("text", "markdown"):
         text = format_plan(whole(planned), style)
         assert (
@@ -230,7 +229,7 @@ def test_opened_security_group_is_shown_first(production: Production) -> None:
     first = "      SecurityGroupIngress:\n        - Description: Tasks of gateway\n"
     wider = first.replace("        - D", f"{rule}        - D")
     planned = production.change(edited("app/security.yaml", first, wider)(production.rendering()))
-    assert len(happens(planned)) == 1
+    assert len(real_effects(planned)) == 1
     assert {
         change.listed for change in planned.changes if change.certainty is not Certainty.SPURIOUS
     } == {ListedChange.BOTH}

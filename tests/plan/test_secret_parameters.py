@@ -1,5 +1,5 @@
-"""NoEcho Parameters, which nobody has to give again, and properties that hold secrets; by the
-command line."""
+"""NoEcho Parameters keep their values, and properties that hold secrets are hidden, by the command
+line."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Root stacks that left ``stacks:``: noted, listed, and destroyed with their environment; by the
-real command line."""
+"""Orphaned root stacks: noted, listed, and destroyed with their environment, by the real command
+line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.aws import ACCOUNT, REGION, client, create_bucket
 from tests.support.projects import Project
 
 PARAMS = f"project: shop\nregion: {REGION}\nstacks: [base, app, extra]\n"
-LEFT = PARAMS.replace(", extra", "")
+WITHOUT_EXTRA = PARAMS.replace(", extra", "")
 TOPIC = "Resources:\n  Topic:\n    Type: AWS::SNS::Topic\n"
 FILES = {
     "params/defaults.yaml": PARAMS,
@@ -42,8 +42,7 @@ NOTE = "note: shop-dev-extra is deployed, but extra is no longer a root stack of
 
 
 class CountingCloudFormation(LocalCloudFormation):
-    """Keeps the actions that it was asked for; ``narrow`` refuses what only a role for all stacks
-    may call."""
+    """Keeps its actions; ``narrow`` refuses the calls that need permission for all stacks."""
 
     narrow = False
 
@@ -71,23 +70,22 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[CountingCloudFormation]:
 
 @pytest.fixture
 def shop(engine: CountingCloudFormation, project: Callable[..., Project]) -> Project:
-    """Three root stacks, deployed; the last one leaves the parameters, or what a test writes
-    itself."""
+    """A project with three deployed root stacks."""
     made = project({**FILES, "templates/main.yaml.j2": None})
-    deployed(made)
+    deploy(made)
     return made
 
 
-def deployed(project: Project) -> str:
-    """What a deployment says on stderr."""
+def deploy(project: Project) -> str:
+    """Render and deploy; returns stderr."""
     assert project.run("render", "--env", "dev", "--no-lint").returncode == 0
     done = project.run("deploy", "--env", "dev", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stderr
 
 
-def leave(shop: Project, parameters: str = LEFT) -> None:
-    """The last root stack leaves."""
+def remove_extra(shop: Project, parameters: str = WITHOUT_EXTRA) -> None:
+    """Remove the last root stack from the parameters, and render."""
     shop.write({"params/defaults.yaml": parameters})
     assert shop.run("render", "--env", "dev", "--no-lint").returncode == 0
 
@@ -98,24 +96,24 @@ def names() -> list[str]:
     )
 
 
-OFF = PARAMS.replace("extra]", "{name: extra, when: 'more'}]") + "more: false\n"
+EXTRA_OFF = PARAMS.replace("extra]", "{name: extra, when: 'more'}]") + "more: false\n"
 
 
-@pytest.mark.parametrize("parameters", [LEFT, OFF], ids=["gone", "switched off"])
+@pytest.mark.parametrize("parameters", [WITHOUT_EXTRA, EXTRA_OFF], ids=["gone", "switched off"])
 def test_orphaned_root_stack_is_noted(shop: Project, parameters: str) -> None:
-    leave(shop, parameters)
+    remove_extra(shop, parameters)
     planned = shop.run("plan", "--env", "dev", "--detailed-exitcode")
     assert planned.returncode == 0
     assert planned.stderr.count(NOTE) == 1
     assert "aws cloudformation delete-stack --stack-name shop-dev-extra" in planned.stderr
     for _ in range(3):  # also once the last release knows nothing of it
-        assert deployed(shop).count(NOTE) == 1
+        assert deploy(shop).count(NOTE) == 1
     client("cloudformation").delete_stack(StackName="shop-dev-extra")
-    assert NOTE not in deployed(shop)
+    assert NOTE not in deploy(shop)
 
 
 def test_status_lists_orphaned_stacks(shop: Project) -> None:
-    leave(shop)
+    remove_extra(shop)
     for _ in range(2):
         text = shop.run("status", "--env", "dev")
         assert text.returncode == 0, text.stderr
@@ -130,13 +128,13 @@ def test_status_lists_orphaned_stacks(shop: Project) -> None:
             ("shop-dev-extra", "CREATE_COMPLETE")
         ]
         assert [stack["root"] for stack in status["stacks"]] == ["base", "app"]
-        deployed(shop)
+        deploy(shop)
 
 
 def test_destroy_deletes_orphaned_stacks_importers_first(
     shop: Project,
 ) -> None:
-    leave(shop)
+    remove_extra(shop)
     refused = shop.run("destroy", "--env", "dev")
     assert refused.returncode == 1
     assert "shop-dev-extra  CREATE_COMPLETE  (no longer a root stack of dev)" in refused.stderr
@@ -156,7 +154,7 @@ def test_orphaned_stack_is_deleted_after_its_importers(
             )
         }
     )
-    deployed(shop)
+    deploy(shop)
     shop.write(
         {
             "templates/app.yaml.j2": FILES["templates/extra.yaml.j2"].replace(
@@ -164,8 +162,8 @@ def test_orphaned_stack_is_deleted_after_its_importers(
             )
         }
     )
-    leave(shop)
-    deployed(shop)
+    remove_extra(shop)
+    deploy(shop)
     done = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
     assert (done.returncode, names()) == (0, []), done.stderr
     assert done.stderr.index("shop-dev-app: DELETE") < done.stderr.index("shop-dev-extra: DELETE")
@@ -180,8 +178,8 @@ def test_without_release_bucket_all_stacks_are_searched(
         "templates/extra.yaml.j2": TOPIC,
     }
     shop = project({**files, "params/defaults.yaml": PARAMS.replace("base, ", "")})
-    deployed(shop)
-    leave(shop, LEFT.replace("base, ", ""))
+    deploy(shop)
+    remove_extra(shop, WITHOUT_EXTRA.replace("base, ", ""))
     assert NOTE in shop.run("plan", "--env", "dev").stderr
     assert "shop-dev-extra" in shop.run("status", "--env", "dev").stdout
     assert shop.run("destroy", "--env", "dev", "--yes-destroy", "dev").returncode == 0
@@ -191,8 +189,8 @@ def test_without_release_bucket_all_stacks_are_searched(
 def test_orphaned_stack_alone_is_destroyed(shop: Project) -> None:
     """Its releases are in a bucket that nothing names any more."""
     shop.write({"templates/extra.yaml.j2": TOPIC})
-    deployed(shop)
-    leave(shop)
+    deploy(shop)
+    remove_extra(shop)
     for name in ("shop-dev-app", "shop-dev-base"):
         client("cloudformation").delete_stack(StackName=name)
     assert names() == ["shop-dev-extra"]
@@ -214,8 +212,8 @@ def test_stacks_of_others_are_kept(shop: Project) -> None:
     ):
         made = [{"Key": "environment", "Value": environment}, {"Key": "project", "Value": project}]
         cloud.create_stack(StackName=name, TemplateBody=TOPIC, Tags=made)
-    leave(shop)
-    assert deployed(shop).count("note:") == 1
+    remove_extra(shop)
+    assert deploy(shop).count("note:") == 1
     done = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
     assert done.returncode == 0, done.stderr
     assert set(names()) >= {
@@ -265,9 +263,9 @@ def test_release_with_an_orphaned_root_can_be_live_and_rolled_back(
     for name in ("two", "three"):
         properties = f"SNS::Topic\n    Properties: {{DisplayName: {name}}}\n"
         shop.write({"templates/app.yaml.j2": first.replace("SNS::Topic\n", properties)})
-        deployed(shop)
-    leave(shop)
-    deployed(shop)
+        deploy(shop)
+    remove_extra(shop)
+    deploy(shop)
     back = shop.run("rollback", "2", "--env", "dev", "--yes")
     assert back.returncode == 0, back.stderr
     shown = json.loads(shop.run("history", "--env", "dev", "--format", "json").stdout)
@@ -280,7 +278,7 @@ def test_release_with_an_orphaned_root_can_be_live_and_rolled_back(
 def test_stack_missing_from_the_restored_release_is_noted(shop: Project) -> None:
     more = PARAMS.replace("extra]", "extra, more]")
     shop.write({"params/defaults.yaml": more, "templates/more.yaml.j2": TOPIC})
-    deployed(shop)
+    deploy(shop)
     back = shop.run("rollback", "1", "--env", "dev", "--yes")
     assert "not in release 1, and unchanged: shop-dev-more" in back.stderr
 
@@ -297,8 +295,8 @@ def test_export_imported_elsewhere_stops_destroy_before_any_deletion(shop: Proje
 def test_releases_are_used_without_permission_to_list_stacks(
     shop: Project, engine: CountingCloudFormation
 ) -> None:
-    leave(shop)
-    deployed(shop)
+    remove_extra(shop)
+    deploy(shop)
     engine.narrow = True
     done = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
     engine.narrow = False
@@ -307,7 +305,7 @@ def test_releases_are_used_without_permission_to_list_stacks(
 
 def test_noop_deployment_makes_no_more_calls(shop: Project, engine: CountingCloudFormation) -> None:
     engine.asked.clear()
-    deployed(shop)
+    deploy(shop)
     assert sorted(engine.asked) == ["DescribeStacks"] * 3 + ["GetTemplate"] * 3
 
 
@@ -333,7 +331,7 @@ def test_refused_deletion_shows_its_reason_and_a_hint(
 def test_orphaned_stack_can_be_deleted_without_stuck_resources(
     shop: Project, engine: CountingCloudFormation
 ) -> None:
-    leave(shop)
+    remove_extra(shop)
     engine.fault(Fault("in use by something", operation="delete", logical_id="Topic"))
     stopped = shop.run("destroy", "--env", "dev", "--yes-destroy", "dev")
     assert stopped.returncode == 1

@@ -1,5 +1,4 @@
-"""Releases: numbers that nobody gets twice, what is kept of them, which is live, and what one needs
-to be restored."""
+"""Releases: unique numbers, the record, which release is live, and what a rollback needs."""
 
 from __future__ import annotations
 

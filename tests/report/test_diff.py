@@ -1,4 +1,4 @@
-"""A diff as a terminal, a pull request and a machine show it."""
+"""A diff as text, Markdown and JSON."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""A plan as people and machines read it: every form of every kind of root."""
+"""A plan as text, Markdown and JSON, for every kind of root."""
 
 from __future__ import annotations
 

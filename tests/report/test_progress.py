@@ -1,5 +1,4 @@
-"""What an operation looks like: lines where nobody looks, a tree on a terminal, and how it
-ended."""
+"""Progress of an operation: lines without a terminal, a tree on one, and the outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Aws` written by hand, in memory: what it was asked to change is kept to be looked at."""
+"""`Aws` in memory: it keeps every change it was asked for, for tests to inspect."""
 
 from __future__ import annotations
 

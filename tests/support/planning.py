@@ -1,5 +1,4 @@
-"""Templates as a deployment has them, an emulator to plan against, and CloudFormation by hand for
-what it lacks."""
+"""Templates as a deployment has them, an emulated account to plan in, and CloudFormation in memory."""
 
 from __future__ import annotations
 
@@ -121,8 +120,7 @@ def target(
 
 
 class CountingBoto(Boto):
-    """`Boto` that counts its calls, and refuses one of them if it is told to; ``refused`` is
-    which."""
+    """`Boto` that counts its calls and refuses the one chosen by `deny`; ``refused`` names it."""
 
     def __init__(self, region: str) -> None:
         super().__init__(region)

@@ -84,7 +84,7 @@ class Project:
         return document
 
     def problems(self, environment: str = "dev", *overrides: str) -> tuple[Problem, ...]:
-        """What ``load`` and ``render`` refuse, or what they only warn of."""
+        """Errors and warnings of ``load`` and ``render``."""
         try:
             return self.render(environment, *overrides).problems
         except StackwrightError as error:

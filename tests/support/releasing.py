@@ -1,5 +1,4 @@
-"""An emulator in this process, and a project that is deployed to it by change sets, as releases are
-made of it."""
+"""An emulator in this process, and a project that is deployed there and recorded as releases."""
 
 from __future__ import annotations
 

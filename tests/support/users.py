@@ -1,4 +1,4 @@
-"""A user who answers by himself and keeps what he is told: a deployment needs no terminal."""
+"""A user whose answers are given in advance, who keeps every message: no terminal is needed."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ class World:
     # --- running
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Variables of a run; what is empty in ``more`` is left out."""
+        """Variables of a run; empty values of ``more`` remove a variable."""
         variables = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.project.folder.parent / "home"),
@@ -554,7 +554,7 @@ def encoded(value: str) -> set[bytes]:
 
 
 def losses(world: World, wanted: Mapping[str, Any]) -> list[str]:
-    """What is not as it should be after a bad day, in words; nothing where all is well."""
+    """Differences from the wanted state after a bad day, in words; none if all is well."""
     state = world.state()
     wrong = [
         f"{key}: {state[key]!r}, not {wanted[key]!r}" for key in wanted if state[key] != wanted[key]
@@ -563,7 +563,7 @@ def losses(world: World, wanted: Mapping[str, Any]) -> list[str]:
 
 
 def record_losses(world: World) -> list[str]:
-    """What the release records say that is not so."""
+    """Release records that disagree with the stacks."""
     records = world.records()
     if not records:
         return ["no release was recorded"]
