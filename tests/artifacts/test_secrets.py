@@ -376,7 +376,7 @@ def test_version_of_consecutive_releases_has_one_label() -> None:
     keep_version("app", "v1", 4, aws)
 
 
-class Unheard(FakeAws):
+class NoResponse(FakeAws):
     """Labels are moved, and the answer is lost: the call is tried again, and refused then as
     Secrets Manager does."""
 
@@ -393,7 +393,7 @@ class Unheard(FakeAws):
 
 
 def test_label_moved_by_a_lost_answer_is_no_error() -> None:
-    aws = Unheard(
+    aws = NoResponse(
         secrets={
             "app": FakeSecret(
                 {"v1": "1", "v2": "2"}, labels={"kept-000001": "v1", "kept-000002": "v2"}

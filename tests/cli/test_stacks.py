@@ -236,8 +236,11 @@ def watched_to_the_end(account, news):
 def test_watch_follows_an_operation_begun_elsewhere(account, news, latency):
     assert "SW826 dev has no stacks yet" in news.run("watch", "--env", "dev").stderr
     deploy(account, app())
-    idle = news.run("watch", "--env", "dev")
-    assert (idle.returncode, idle.stderr.splitlines()[-1]) == (0, "no operation is in progress")
+    unchanged = news.run("watch", "--env", "dev")
+    assert (unchanged.returncode, unchanged.stderr.splitlines()[-1]) == (
+        0,
+        "no operation is in progress",
+    )
     latency["AWS::SNS::Topic", "update"] = (
         3600.0  # still under way when a slow machine has begun to watch
     )

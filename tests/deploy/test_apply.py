@@ -490,7 +490,7 @@ SERVICE = change("AWS::ECS::Service", "Service", stack="app/web")
         ({"Ref": "Reserved"}, 0, [0, 3]),
         (0, 0, [0]),
     ],
-    ids=["none", "as declared", "changed by hand", "left behind by a killed one", "off for good"],
+    ids=["none", "as declared", "changed by hand", "paused by a killed deployment", "disabled"],
 )
 def test_functions_are_paused_while_services_change(account, declared, before, after):
     assert deploy(account, scaled(reserved=declared)).ok

@@ -190,7 +190,7 @@ def _hang_up(_number: int, _call: Call) -> None:
 
 
 @chunks
-@pytest.mark.parametrize("after", [False, True], ids=["unheard", "served"])
+@pytest.mark.parametrize("after", [False, True], ids=["no response", "served"])
 def test_connection_dropped_at_any_call(days: Days, chunk: int, after: bool) -> None:
     def disturb(number: int) -> Run:
         def hook(at: int, call: Call) -> None:
@@ -660,7 +660,7 @@ def test_plan_overtaken_by_another_deployment_is_refused(days: Days) -> None:
     assert days.recover() == []
 
 
-@pytest.mark.parametrize("gone", [False, True], ids=["one that came", "one that went"])
+@pytest.mark.parametrize("gone", [False, True], ids=["root added", "root removed"])
 def test_plan_of_other_root_stacks_is_refused(days: Days, gone: bool) -> None:
     days.turn()
     file = days.world.project.folder / "params/defaults.yaml"
@@ -723,7 +723,7 @@ def test_saved_plan_with_unknown_values_binds_the_changes(days: Days) -> None:
 
     world.write({"params/defaults.yaml": re.sub("tag: '[^']*'", "tag: '8.1'", params)})
     assert world.run("plan", "--out", str(path)).code == 0
-    made = read_plan(path.read_text(encoding="utf-8"))  # as if less had been foreseen
+    made = read_plan(path.read_text(encoding="utf-8"))  # as if the prediction had been incomplete
     without = [
         tuple(change for change in root.changes if change.diff.logical_id != "Service")
         for root in made.roots

@@ -440,8 +440,8 @@ def test_wider_security_groups_need_approval(before, after, wider):
     "rules", [chosen([WORLD], []), [chosen(WORLD)], [WORLD]], ids=["list", "item", "plain"]
 )
 def test_rules_of_new_group_are_found_below_conditions(rules):
-    (danger,) = find_dangerous_changes(plan_of({}, {"X": group(rules)}))
-    assert (danger.flag, "0.0.0.0/0" in danger.text) == (ApprovalFlag.ACCESS, True)
+    (finding,) = find_dangerous_changes(plan_of({}, {"X": group(rules)}))
+    assert (finding.flag, "0.0.0.0/0" in finding.text) == (ApprovalFlag.ACCESS, True)
 
 
 def test_new_granting_resources_need_approval_and_name_the_grant():
@@ -469,8 +469,8 @@ def test_new_granting_resources_need_approval_and_name_the_grant():
             "Type": "AWS::EC2::SecurityGroupIngress",
             "Properties": {**rule, "SourceSecurityGroupId": peer},
         }
-        (danger,) = find_dangerous_changes(plan_of({"T": TOPIC}, {"T": TOPIC, "I": ingress}))
-        assert f"opens tcp/443 to {text}" in danger.text
+        (finding,) = find_dangerous_changes(plan_of({"T": TOPIC}, {"T": TOPIC, "I": ingress}))
+        assert f"opens tcp/443 to {text}" in finding.text
     assert "allows s3:GetObject" in findings[2].text
 
 
@@ -606,15 +606,15 @@ def test_unreadable_policy_is_judged_both_ways():
     for known in (policy("AWS::SQS::QueuePolicy"), policy("AWS::SQS::QueuePolicy", deny())):
         assert flags(known, one) == [("X", ApprovalFlag.ACCESS)]
         assert flags(one, known) == [("X", ApprovalFlag.ACCESS)]
-    (danger,) = find_dangerous_changes(plan_of({}, {"X": one}))
-    assert "allows Fn::ImportValue: document" in danger.text
+    (finding,) = find_dangerous_changes(plan_of({}, {"X": one}))
+    assert "allows Fn::ImportValue: document" in finding.text
     text = json.dumps({"Statement": allow("logs:*")})
-    (danger,) = find_dangerous_changes(
+    (finding,) = find_dangerous_changes(
         plan_of(
             {}, {"X": {"Type": "AWS::Logs::ResourcePolicy", "Properties": {"PolicyDocument": text}}}
         )
     )
-    assert "allows logs:*" in danger.text
+    assert "allows logs:*" in finding.text
 
 
 def test_removed_policy_with_unknown_statements_needs_approval():
@@ -624,8 +624,8 @@ def test_removed_policy_with_unknown_statements_needs_approval():
         root.changes[0], diff=ResourceDiff("app", "X", "AWS::SQS::QueuePolicy", Effect.REMOVE)
     )
     assert find_dangerous_changes(planned) == []
-    (danger,) = find_dangerous_changes(replace(planned, roots=(replace(root, changes=(bare,)),)))
-    assert "may no longer deny anything" in danger.text
+    (finding,) = find_dangerous_changes(replace(planned, roots=(replace(root, changes=(bare,)),)))
+    assert "may no longer deny anything" in finding.text
 
 
 def test_statement_that_follows_a_replaced_resource_is_not_wider():

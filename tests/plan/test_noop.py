@@ -99,11 +99,11 @@ def test_equal_stack_is_a_noop() -> None:
         pytest.param(
             one(role="arn:aws:iam::123456789012:role/other"), {}, id="another service role"
         ),
-        pytest.param(one(missing=("Title",)), {}, id="a value that is not known yet"),
+        pytest.param(one(missing=("Title",)), {}, id="value not known yet"),
         pytest.param(
             one(),
             {"parameters": {"Title": "b", "Count": "1"}},
-            id="the default is not what is live",
+            id="default differs from the live value",
         ),
         pytest.param(one(), {"parameters": {"Title": "a"}}, id="a parameter more"),
         pytest.param(

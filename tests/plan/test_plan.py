@@ -395,7 +395,7 @@ def test_predicted_replacement_stays_where_cloudformation_lists_none() -> None:
 def test_unpredicted_property_that_replaces_is_believed(
     account: PlanningAccount, requires: str, effect: Effect, may_replace: bool
 ) -> None:
-    """Beside a change in place, and a replacement that is foreseen not to happen: CloudFormation's
+    """Beside a change in place, and a replacement predicted not to happen: CloudFormation's
     answer for the whole resource is the expected one."""
     account.deploy()
     account.aws = AlsoReplaced(REGION, requires)
@@ -578,9 +578,9 @@ def test_opaque_nested_stack_needs_approval() -> None:
     planned = preview(made, "Transform: Acme\n" + TOPIC)
     assert [request.nested for request in made.requests] == [True, False]
     assert short(planned) == {"app:Data": ("change", "CloudFormation only", "conditional")}
-    (danger,) = find_dangerous_changes(whole(planned))
-    assert danger.flag is ApprovalFlag.DATA_LOSS
-    assert "changes in a way that cannot be predicted" in danger.text
+    (finding,) = find_dangerous_changes(whole(planned))
+    assert finding.flag is ApprovalFlag.DATA_LOSS
+    assert "changes in a way that cannot be predicted" in finding.text
     assert not any("so they are predicted" in note for note in planned.notes)
     assert any(
         "does not look into the nested stacks, and there is no prediction" in note
@@ -823,7 +823,7 @@ def test_interruption_leaves_nothing() -> None:
     assert made.gone == [arn("one"), ARN]
 
 
-class Unheard(FakeStacks):
+class NoResponse(FakeStacks):
     """A change set is made, and the answer that names it is still awaited."""
 
     def create_change_set(self, request: ChangeSetRequest) -> str:
@@ -837,7 +837,7 @@ class Unheard(FakeStacks):
 
 
 def test_interruption_before_the_answer_leaves_nothing_of_ours() -> None:
-    made = Unheard(stack(), TOPIC, replies=[arn("one")])
+    made = NoResponse(stack(), TOPIC, replies=[arn("one")])
     with pytest.raises(KeyboardInterrupt):
         preview(made)
     assert (made.gone, made.others) == ([arn("one")], [(arn("theirs"), "somebody-else-1")])

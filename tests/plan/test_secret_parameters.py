@@ -73,8 +73,8 @@ def test_noecho_value_of_the_stack_is_kept(
     assert "give it once: --set deploy.parameters.main.Pw=…" in missing.stderr
     done = run(shop, "deploy", "--yes", *GIVEN)
     assert done.returncode == 0, done.stderr
-    idle = run(shop, "deploy", "--yes")
-    assert (idle.returncode, password(engine)) == (0, "hunter2-first"), idle.stderr
+    unchanged = run(shop, "deploy", "--yes")
+    assert (unchanged.returncode, password(engine)) == (0, "hunter2-first"), unchanged.stderr
 
     larger = ("--set", "size=small")
     assert "db.t4g.small" in run(shop, "diff", "--against", "deployed", *larger).stdout

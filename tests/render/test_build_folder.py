@@ -37,7 +37,7 @@ def build(project: Project, *overrides: str) -> bool:
         return write_build(rendering, folder)
 
 
-def leftovers(project: Project) -> list[str]:
+def temporary_folders(project: Project) -> list[str]:
     return sorted(path.name for path in (project.folder / "build").glob(".staging-*"))
 
 
@@ -49,7 +49,7 @@ def test_write_returns_whether_anything_changed(project: Make) -> None:
         True,
         False,
     ]
-    assert leftovers(made) == []
+    assert temporary_folders(made) == []
 
 
 def test_build_is_replaced_as_a_whole(project: Make) -> None:
@@ -88,7 +88,7 @@ def test_temporary_folders_of_dead_runs_are_removed(project: Make) -> None:
         made.write({f"build/.staging-dev-{owner}/main.yaml": "x"})
     made.write({"build/.staging-dev-word/main.yaml": "x"})
     build(made)
-    assert leftovers(made) == sorted([f".staging-dev-{os.getppid()}", ".staging-dev-word"])
+    assert temporary_folders(made) == sorted([f".staging-dev-{os.getppid()}", ".staging-dev-word"])
 
 
 BAD = "Resources:\n  T:\n    Type: AWS::SNS::Topic\n    Properties:\n      {{ title }}: x\n      FifoTopic: {{ fifo }}\n"
@@ -121,11 +121,11 @@ def test_read_only_project_can_be_checked(project: Make) -> None:
     build = made.folder / "build"
     build.mkdir()
     build.chmod(0o555)
-    watched = build.stat().st_mtime_ns
+    changed_at = build.stat().st_mtime_ns
     result = made.invoke("lint", "--env", "dev")
     assert re.match(r"templates/main\.yaml\.j2:\d+: error E\d+ ", result.stderr), result.stderr
     assert "/tmp" not in result.output
-    assert build.stat().st_mtime_ns == watched
+    assert build.stat().st_mtime_ns == changed_at
 
 
 def test_check_without_disk_space_is_an_error(
@@ -175,7 +175,7 @@ def test_file_size_limit_is_an_error(project: Make) -> None:
     assert (result.returncode, result.stdout) == (1, "")
     assert "error SW030 cannot write: File too large" in result.stderr
     assert "the old build is untouched" in result.stderr
-    assert (made.built(), leftovers(made)) == (before, [])
+    assert (made.built(), temporary_folders(made)) == (before, [])
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def test_full_disk_is_an_error_and_keeps_the_old_build(tiny_disk: Path) -> None:
     assert (result.returncode, result.stdout) == (1, "")
     assert "error SW030 cannot write: No space left on device" in result.stderr
     assert "free some space" in result.stderr
-    assert (made.built(), leftovers(made)) == (before, [])
+    assert (made.built(), temporary_folders(made)) == (before, [])
 
 
 SLOW = "Resources:\n{% for i in range(n) %}\n  {{ title }}{{ i }}: {Type: AWS::SNS::Topic}\n{% endfor %}\n"
@@ -239,7 +239,7 @@ def started(project: Project, phase: str) -> subprocess.Popen[str]:
     while not takes_signals(process.pid):
         time.sleep(0.01)
     time.sleep(0.5)
-    while phase == "checking" and not leftovers(project):
+    while phase == "checking" and not temporary_folders(project):
         time.sleep(0.01)
     return process
 
@@ -263,10 +263,10 @@ def test_terminated_render_keeps_the_old_build(name: str, phase: str, project: M
             130,
             "interrupted: nothing is left half-done; run it again\n",
         )
-        assert leftovers(made) == []
+        assert temporary_folders(made) == []
     made.write({"templates/main.yaml.j2": "A: {{ title }}{{ n }}\n"})
     assert made.invoke("render", "--env", "dev", "--no-lint").exit_code == 0
-    assert leftovers(made) == []
+    assert temporary_folders(made) == []
 
 
 def test_readers_see_either_the_old_or_the_new_build(project: Make) -> None:
@@ -298,7 +298,7 @@ def test_simultaneous_renders_write_one_whole_build(project: Make) -> None:
         process.communicate(timeout=60)
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert set(made.built()) == {"main.yaml"}
-    assert leftovers(made) == []
+    assert temporary_folders(made) == []
 
 
 def test_file_system_without_atomic_exchange_is_supported(
@@ -308,4 +308,4 @@ def test_file_system_without_atomic_exchange_is_supported(
     made = project()
     assert [build(made), build(made, "title=b")] == [True, True]
     assert b"DisplayName: b" in made.built()["main.yaml"]
-    assert leftovers(made) == []
+    assert temporary_folders(made) == []
