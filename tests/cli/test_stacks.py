@@ -39,6 +39,7 @@ def latency():
 
 @pytest.fixture
 def account(monkeypatch, latency):
+    """An account on the wall clock, for processes of their own, with the times of ``latency``."""
     with clocked_account(
         monkeypatch, clock=WallClock(), latency=lambda *key: latency.get(key, 0.0)
     ) as made:

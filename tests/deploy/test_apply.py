@@ -25,6 +25,7 @@ from tests.support.emulator import change, clocked_account, nested, resources, t
 
 @pytest.fixture
 def account(monkeypatch):
+    """An account in which an operation on a resource takes two seconds of the test's clock."""
     with clocked_account(monkeypatch) as made:
         yield made
 

@@ -76,7 +76,7 @@ def test_manual_changes_and_deletions_are_detected(aws: Boto, app: live_stack.Li
     ]
 
 
-class FakeStacks:
+class DriftingStacks:
     """`Stacks` that finds one drift, after some rounds; ``state`` is how the detection ends."""
 
     def __init__(
@@ -120,7 +120,7 @@ def test_values_of_noecho_parameters_are_hidden() -> None:
         "/Timeout",
         "/Environment",
     )
-    (drift,) = detect_drift([function()], FakeStacks(modified(*paths)))  # type: ignore[arg-type]
+    (drift,) = detect_drift([function()], DriftingStacks(modified(*paths)))  # type: ignore[arg-type]
     shown = {
         path: (expected, actual) for path, expected, actual, _ in drift.resources[0].differences
     }
@@ -134,16 +134,16 @@ def test_drift_detection_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    aws = FakeStacks(modified("/Timeout"), rounds=20)
+    aws = DriftingStacks(modified("/Timeout"), rounds=20)
     (drift,) = detect_drift([function()], aws, clock=lambda: now[0], sleep=sleep)  # type: ignore[arg-type]
     assert len(drift.resources) == 1
     assert 0 < now[0] < 60
     with pytest.raises(AwsError, match="the drift detection of news-app does not end"):
-        detect_drift([function()], FakeStacks(rounds=10**6), clock=lambda: now[0], sleep=sleep)  # type: ignore[arg-type]
+        detect_drift([function()], DriftingStacks(rounds=10**6), clock=lambda: now[0], sleep=sleep)  # type: ignore[arg-type]
 
 
 def test_failed_detection_shows_its_reason_and_the_rest() -> None:
-    aws = FakeStacks(
+    aws = DriftingStacks(
         modified("/Timeout"), state="DETECTION_FAILED", reason="Failed to detect drift on [Topic]"
     )
     (drift,) = detect_drift([function()], aws)  # type: ignore[arg-type]

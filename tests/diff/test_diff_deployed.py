@@ -62,6 +62,7 @@ Resources:
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[PlanningAccount]:
+    """An account that the command line reaches."""
     with planning_account() as result:
         monkeypatch.setenv("AWS_ENDPOINT_URL", result.server.url)
         yield result
