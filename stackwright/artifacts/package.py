@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import posixpath
 import re
 import zipfile
@@ -36,6 +35,7 @@ from ..core import (
     StackwrightError,
     compose_yaml,
     line_of_path,
+    write_file,
 )
 from . import function_zip
 
@@ -96,12 +96,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
 def _write(path: Path, data: bytes) -> None:
     if path.is_file() and path.read_bytes() == data:
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_file(path, data)
 
 
 class _Packager:

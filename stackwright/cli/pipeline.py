@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..core import Config, Level, Problem, Report
+from ..core import Config, Level, Problem, Report, write_file
 from .options import STYLE, Options, for_environment
 from .output import console, show_report
 from .stages import connect_aws, load_config, make_rendering
@@ -108,7 +108,7 @@ def taskcat(
     bundle = package_rendering(rendering, folder)
     text = taskcat_configuration(rendering, bundle, folder, roots, regions)
     write_bundle(bundle, out)
-    (out / TASKCAT_FILE).write_text(text, encoding="utf-8")
+    write_file(out / TASKCAT_FILE, text)
     click.echo(out / TASKCAT_FILE)
     for root, names in parameters_without_default(rendering).items():
         if names and (not roots or root in roots):

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from msgspec import to_builtins
 
-from ..core import command_line, program_name
+from ..core import command_line, program_name, write_file
 from .options import PROJECT, STYLE, Options, completion_variable
 from .stages import load_config, make_rendering
 
@@ -101,7 +101,7 @@ def docs(project: Path, write: bool) -> None:
         return
     for name, text in _pages(folder).items():
         (folder / "docs").mkdir(exist_ok=True)
-        (folder / "docs" / name).write_text(text, encoding="utf-8")
+        write_file(folder / "docs" / name, text)
         click.echo(f"docs/{name}")
 
 

@@ -9,7 +9,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from ..core import Location, OutputError
+from ..core import Location, OutputError, write_file
 from .schema import JsonSchema, resolve_reference, schema_properties
 
 _PLACEHOLDER = "my-project"
@@ -33,7 +33,7 @@ def new_project(folder: Path, example: str) -> list[Path]:
     files = dict(_read_files(resources.files(__package__) / "examples" / example, Path()))
     for path, text in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text.replace(_PLACEHOLDER, name), encoding="utf-8")
+        write_file(folder / path, text.replace(_PLACEHOLDER, name))
     _ignore(folder / ".gitignore")
     return [*files, Path(".gitignore")]
 
@@ -64,18 +64,19 @@ def new_environment(project: Path, name: str, schema: JsonSchema | None) -> list
     new = [path for path in files if not (project / path).exists()]
     for path in new:
         (project / path).parent.mkdir(parents=True, exist_ok=True)
-        (project / path).write_text(files[path], encoding="utf-8")
+        write_file(project / path, files[path])
     return [*new, Path(".gitignore")] if _ignore(project / ".gitignore") else new
 
 
 def _ignore(file: Path) -> bool:
     """Add the missing lines of `_IGNORED` to a .gitignore; returns whether any was missing."""
-    text = file.read_bytes().decode("utf-8", "replace") if file.exists() else ""
+    before = file.read_bytes() if file.exists() else b""
+    text = before.decode("utf-8", "replace")
     known = {line.strip().lstrip("/").rstrip("/").removeprefix("**/") for line in text.splitlines()}
     missing = [line for line in _IGNORED if not known & {line.strip("/"), f"env/*/{line}"}]
     if missing:
-        with file.open("a", encoding="utf-8", newline="\n") as stream:
-            stream.write("\n" * bool(text and not text.endswith("\n")) + "\n".join(missing) + "\n")
+        added = "\n" * bool(text and not text.endswith("\n")) + "\n".join(missing) + "\n"
+        write_file(file, before + added.encode())
     return bool(missing)
 
 

@@ -2,7 +2,7 @@
 
 ``errors`` holds the exceptions that carry problems to the user, ``model`` the frozen values that
 are handed from stage to stage, ``codes`` the catalogue of the codes that problems carry, ``cache``
-a folder of results that can be made again, ``command`` the name by which the user called the
+a folder of results that can be made again, ``files`` writes a file whole or not at all, ``command`` the name by which the user called the
 program, ``yaml_nodes`` YAML text with positions.
 """
 
@@ -19,6 +19,7 @@ from .errors import (
     StackwrightError,
     TemplateError,
 )
+from .files import write_file
 from .model import (
     Artifact,
     Bundle,
@@ -114,4 +115,5 @@ __all__ = [
     "scalar_data",
     "template_data",
     "url_suffix",
+    "write_file",
 ]

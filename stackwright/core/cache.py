@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from pathlib import Path
+
+from .files import write_file
 
 FOLDER = ".stackwright"
 _ENTRIES = 2000
@@ -42,9 +43,7 @@ class Cache:
         """Keep ``data``; deletes the oldest half where there are too many entries."""
         with contextlib.suppress(OSError):
             self.prepare()
-            temporary = self.folder / f"{key}.{os.getpid()}"
-            temporary.write_bytes(data)
-            temporary.replace(self.folder / key)
+            write_file(self.folder / key, data)
             self._trim()
 
     def prepare(self) -> Path:
@@ -52,7 +51,7 @@ class Cache:
         self.folder.mkdir(parents=True, exist_ok=True)
         ignore = self._top / ".gitignore"
         if not ignore.exists():
-            ignore.write_text("*\n")
+            write_file(ignore, "*\n")
         return self.folder
 
     def _trim(self) -> None:

@@ -7,13 +7,12 @@ than the plan says.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from ..core import DeployError, Location, OutputError, Problem
+from ..core import DeployError, Location, OutputError, Problem, write_file
 from ..diff import Effect
 from ..plan import (
     REVISIONS,
@@ -36,12 +35,9 @@ _HINT = "make a new plan"
 
 def write_saved_plan(path: Path, plan: Plan) -> None:
     """Save a plan to a file, whole or not at all. Raises OutputError: SW885."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(save_plan(plan), encoding="utf-8")
-        temporary.replace(path)
+        write_file(path, save_plan(plan))
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise OutputError.of(
             "SW885", f"cannot be written: {error.strerror}", Location(path.as_posix())
         ) from error

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..core import Cache, Config, EmulatorError, command_line
+from ..core import Cache, Config, EmulatorError, command_line, write_file
 from .server import lifecycle
 
 ENVIRONMENT = "local"
@@ -172,10 +172,7 @@ def make_local_keys(project: Path) -> bool:
         for name in names
         if name and not name.startswith("#")
     )
-    with os.fdopen(
-        os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-    ) as stream:
-        stream.write(text)
+    write_file(file, text, mode=0o600)
     return True
 
 

@@ -23,6 +23,7 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Request
 
 from ...cfn import Pseudo
+from ...core import write_file
 from ..services.functions import invoked_function
 from ..services.moto_application import MotoApplication
 from ..services.moto_services import MotoServices
@@ -137,9 +138,7 @@ class Journal:
             self._faults.unlink(missing_ok=True)
             return
         self._faults.parent.mkdir(exist_ok=True)
-        temporary = self._faults.with_suffix(".new")
-        temporary.write_text(json.dumps(data), encoding="utf-8")
-        temporary.replace(self._faults)
+        write_file(self._faults, json.dumps(data))
 
     def faults(self) -> Sequence[Mapping[str, Any]]:
         """The faults that :meth:`keep_faults` recorded last."""

@@ -22,6 +22,8 @@ from typing import IO, Any
 
 from msgspec import Struct
 
+from ...core import write_file
+
 STATE_FILE = "emulator.json"
 _LOG_FILE = "emulator.log"
 _LOCK_FILE = "emulator.lock"
@@ -77,7 +79,7 @@ def find_emulator(folder: Path) -> RunningEmulator | None:
     if emulator is None and _is_served(folder):
         emulator = _find_answering(serving) if serving != stated else None
         if emulator is not None:
-            _write(file, serving)
+            write_file(file, serving)
     elif emulator is None:
         file.unlink(missing_ok=True)
     return emulator
@@ -88,12 +90,6 @@ def _read(file: Path) -> str:
         return file.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-
-
-def _write(file: Path, text: str) -> None:
-    temporary = file.with_suffix(f".{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)
 
 
 def _find_answering(text: str) -> RunningEmulator | None:
@@ -154,7 +150,7 @@ def serve_folder(folder: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
         def announce(place: Mapping[str, Any]) -> None:
             stream.write(json.dumps(place))
             stream.flush()
-            _write(folder / STATE_FILE, json.dumps(place))
+            write_file(folder / STATE_FILE, json.dumps(place))
 
         yield announce
         (folder / STATE_FILE).unlink(missing_ok=True)
