@@ -2,8 +2,8 @@
 
 ``errors`` holds the exceptions that carry problems to the user, ``model`` the frozen values that
 are handed from stage to stage, ``codes`` the catalogue of the codes that problems carry, ``cache``
-a folder of results that can be made again, ``files`` writes a file whole or not at all, ``command`` the name by which the user called the
-program, ``yaml_nodes`` YAML text with positions.
+a folder of results that can be made again, ``files`` writes a file whole or not at all, ``command``
+the name by which the user called the program, ``yaml_nodes`` YAML text with positions.
 """
 
 from .cache import Cache
