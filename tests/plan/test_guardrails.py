@@ -217,6 +217,7 @@ def when(operator, *values):
 
 IF = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
 ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
+READ_ALL_BUT = {"NotAction": "iam:*", "Resource": "arn:aws:s3:::a/*"}
 
 
 @pytest.mark.parametrize(
@@ -289,6 +290,19 @@ ARN = "arn:aws:iam::aws:policy/AdministratorAccess"
         (role(deny(["s3:Get*", "s3:Put*"])), role(deny(["s3:Get*"])), True),
         (role(deny(), allow()), role(deny(), allow("s3:Get*")), True),
         (role(deny(), allow("s3:Get*")), role(deny(), allow()), False),
+        (role(allow()), role({**READ_ALL_BUT, "Effect": "Allow"}), True),
+        (role({**READ_ALL_BUT, "Effect": "Allow"}), role(allow("iam:PassRole")), True),
+        (
+            role(allow(["s3:GetObject", "s3:PutObject"])),
+            role(allow(), allow("s3:PutObject")),
+            False,
+        ),
+        (
+            role(allow(), allow("s3:PutObject")),
+            role(allow(["s3:GetObject", "s3:PutObject"])),
+            False,
+        ),
+        (role(allow(Sid="A"), deny(Sid="B")), role(deny(Sid="C"), allow(Sid="D")), False),
         (
             role(deny(NotResource="arn:aws:s3:::a/*")),
             role(deny(NotResource=["arn:aws:s3:::a/*", "b"])),
