@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from stackwright.cfn import locate_statements
 from stackwright.diff import HIDDEN
-from stackwright.plan.guardrails.patterns import excludes, includes
-from stackwright.plan.guardrails.policy_sets import find_widenings
+from stackwright.plan.guardrails.iam.patterns import excludes, includes
+from stackwright.plan.guardrails.iam.policy_sets import find_widenings
 from tests.support.policy_pairs import (
     change_policy,
     count_pairs,

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from stackwright.cfn import locate_statements
-from stackwright.plan.guardrails.policy_sets import find_widenings
+from stackwright.plan.guardrails.iam.policy_sets import find_widenings
 from tests.support.policy_evaluator import Request, allows
 
 Statement = dict[str, Any]

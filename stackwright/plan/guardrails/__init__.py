@@ -6,7 +6,7 @@ In: a `Plan` and the approvals given. Out: a `GuardrailFinding` for each resourc
 ``find`` runs the checks over all changes. A check is a function of a root's plan and one of its
 changes: ``data``, ``replacement`` and ``access`` hold one each. ``access`` asks
 ``security_groups``, ``policies``, ``attachments`` and ``permissions`` for what a resource opens.
-``approval`` compares findings with approvals. Nothing here calls AWS.
+``approval`` compares findings with approvals, ``iam`` policies as sets. Nothing here calls AWS.
 """
 
 from .approval import Locate, approval_names, find_unapproved, require_approval

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...diff import Effect, PropertyDiff
-from .patterns import is_covered
+from .iam import is_covered
 from .resource import ChangedResource
 from .wording import describe_change, describe_statement
 

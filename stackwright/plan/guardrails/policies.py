@@ -10,9 +10,8 @@ from msgspec.structs import replace
 from ...cfn import read_statements
 from ...diff import Effect, PropertyDiff
 from .attachments import ATTACHED_POLICIES, is_attachment
+from .iam import find_widenings, is_covered
 from .paths import PropertyPath, Step, parse_path, value_at
-from .patterns import is_covered
-from .policy_sets import find_widenings
 from .resource import ChangedResource
 from .wording import as_list, describe_change, describe_statement, join_texts, shorten
 

@@ -22,8 +22,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from ..wording import as_list
 from .patterns import escape, includes
-from .wording import as_list
 
 Covers = Callable[[str, str], bool]
 """Whether the second value, of one operator, lets through no more than the first."""

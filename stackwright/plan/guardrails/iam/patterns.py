@@ -14,7 +14,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from .wording import as_list
+from ..wording import as_list
 
 _TOKEN = re.compile(r"\$\{[^}]*\}|\*+|.", re.DOTALL)
 _WIDE = "**"

@@ -25,11 +25,11 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...cfn import EFFECTS, LocatedStatement
-from ...diff import HIDDEN
+from ....cfn import EFFECTS, LocatedStatement
+from ....diff import HIDDEN
+from ..wording import as_list
 from .conditions import KeyCondition, implies_all, parse_condition, split_values
 from .patterns import excludes, fold, includes
-from .wording import as_list
 
 _ROOT_USER = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):root")
 _VARIABLE = re.compile(r"\$\{(?:[^}]*:[^}]*|[*?$])\}")
