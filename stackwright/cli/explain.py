@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from ..core import Code, InputError, Leaf, command_line, dotted
 from .options import STYLE, Options, for_environment
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 )
 def params(options: Options, origin: bool, style: str) -> None:
     """Show the parameters of an environment after merging."""
-    config = load_config(options)
+    from ..config import hide_values
+
+    config = hide_values(load_config(options))
     leaves = list(config.leaves.values())
     if style == "json":
         data: Any = [_leaf_data(leaf) for leaf in leaves] if origin else config.parameters
@@ -82,10 +85,13 @@ def _code_lines(code: Code) -> Iterator[str]:
 
 
 def _explain_value(options: Options, what: str) -> Explanation:
+    from ..config import hide_values
     from ..render import explain_value
 
     config = load_config(options)
-    return explain_value(what, config, make_rendering(config) if ":" in what else None)
+    shown = hide_values(config)
+    rendering = replace(make_rendering(config), config=shown) if ":" in what else None
+    return explain_value(what, shown, rendering)
 
 
 def _explanation_lines(explanation: Explanation) -> Iterator[str]:

@@ -15,13 +15,15 @@ from .debug import DEBUG
 
 
 class Options(Struct, frozen=True):
-    """The options of every verb that reads one environment: absolute paths, and KEY=VALUE
-    overrides."""
+    """The options of every verb that reads one environment: absolute paths, and overrides of
+    parameters as KEY=VALUE, KEY=PATH and KEY=NAME."""
 
     project: Path
     environment: str
     overrides: tuple[str, ...] = ()
     env_dir: Path | None = None
+    files: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
 
 
 PROJECT = click.option(
@@ -37,6 +39,20 @@ SET = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     help="Override a parameter; repeatable.",
+)
+SET_FILE = click.option(
+    "--set-file",
+    "files",
+    multiple=True,
+    metavar="KEY=PATH",
+    help="Override a parameter by the text of a file, without its final newline; repeatable.",
+)
+SET_ENV = click.option(
+    "--set-env",
+    "variables",
+    multiple=True,
+    metavar="KEY=NAME",
+    help="Override a parameter by the text of an environment variable; repeatable.",
 )
 ENV_DIR = click.option(
     "--env-dir", type=click.Path(path_type=Path), help="Folder of aws.env, .env and keys.env."
@@ -90,11 +106,14 @@ def for_environment(command: Callable[..., None]) -> Callable[..., None]:
         environment: str,
         overrides: tuple[str, ...],
         env_dir: Path | None,
+        files: tuple[str, ...],
+        variables: tuple[str, ...],
         **rest: Any,
     ) -> None:
         folder = env_dir.resolve() if env_dir else None
-        command(Options(project.resolve(), environment, overrides, folder), **rest)
+        options = Options(project.resolve(), environment, overrides, folder, files, variables)
+        command(options, **rest)
 
-    for option in (DEBUG, ENV_DIR, SET, PROJECT, ENV):
+    for option in (DEBUG, ENV_DIR, SET_ENV, SET_FILE, SET, PROJECT, ENV):
         option(wrapped)
     return wrapped

@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 def load_config(options: Options) -> Config:
     """Load the inputs of an environment. Raises InputError."""
-    from ..config import load_config
+    from ..config import SET_ENV, SET_FILE, TextOverride, load_config
 
+    texts = [TextOverride(SET_FILE, argument) for argument in options.files]
+    texts += [TextOverride(SET_ENV, argument) for argument in options.variables]
     with timed(f"load {options.environment}"):
-        return load_config(options.project, options.environment, options.overrides, options.env_dir)
+        return load_config(
+            options.project, options.environment, options.overrides, options.env_dir, texts
+        )
 
 
 def make_rendering(config: Config) -> Rendering:
@@ -31,7 +35,13 @@ def make_rendering(config: Config) -> Rendering:
     from ..render import cached_rendering
 
     with timed(f"render {config.environment}"):
-        return cached_rendering(config, _render)
+        rendering = cached_rendering(config, _render)
+    if any(path[:2] == ("deploy", "parameters") for path in config.leaves):
+        from ..plan import find_exposed_parameters
+        from .output import show_report
+
+        show_report(Report(tuple(find_exposed_parameters(rendering))))
+    return rendering
 
 
 def _render(config: Config) -> Rendering:

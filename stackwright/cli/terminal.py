@@ -60,6 +60,11 @@ class Terminal:
         """Ask for a text."""
         return str(click.prompt(question, default="", show_default=False, err=True))
 
+    def ask_hidden(self, question: str) -> str:
+        """Ask for a text that does not appear on the screen."""
+        answer = click.prompt(question, default="", show_default=False, hide_input=True, err=True)
+        return str(answer)
+
     # --- tells
 
     def say(self, text: str) -> None:

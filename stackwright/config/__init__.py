@@ -14,6 +14,7 @@ from .dotenv import (
     matches_pattern,
     read_dotenv,
 )
+from .layers import SET, SET_ENV, SET_FILE, TextOverride, hide_values
 from .load import list_environments, load_config
 from .scaffold import new_environment, new_project
 from .schema import JsonSchema, parse_schema, schema_properties
@@ -21,8 +22,13 @@ from .schema import JsonSchema, parse_schema, schema_properties
 __all__ = [
     "FORBIDDEN",
     "FUNCTION_LIMIT",
+    "SET",
+    "SET_ENV",
+    "SET_FILE",
     "JsonSchema",
+    "TextOverride",
     "find_undeclared",
+    "hide_values",
     "list_environments",
     "load_config",
     "looks_secret",

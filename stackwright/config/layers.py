@@ -5,12 +5,17 @@ Each value keeps the location that gave it, and the value that it replaced.
 
 from __future__ import annotations
 
+import copy
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..core import (
+    Config,
     InputError,
     Leaf,
     Location,
@@ -20,6 +25,9 @@ from ..core import (
 )
 
 SCHEMA = "params/schema.json"
+SET, SET_FILE, SET_ENV = "--set", "--set-file", "--set-env"
+HIDDEN = "(hidden)"
+"""Shown in place of a value."""
 
 
 class Layer(Struct, frozen=True):
@@ -27,6 +35,14 @@ class Layer(Struct, frozen=True):
 
     data: Mapping[str, Any]
     locations: Mapping[ParameterPath, Location]
+
+
+class TextOverride(Struct, frozen=True):
+    """A parameter whose text stands elsewhere, so that no process list shows it: ``argument`` is
+    ``key.path=PATH`` for the option --set-file, ``key.path=NAME`` for --set-env."""
+
+    option: str
+    argument: str
 
 
 def make_default_layer(defaults: Mapping[str, Any]) -> Layer:
@@ -39,18 +55,93 @@ def parse_override(text: str) -> Layer:
 
     Raises InputError where the text is not of that form.
     """
+    path, value = _split_argument(SET, text, "gateway.cpu=1024")
+    at = Location(f"{SET} {'.'.join(path)}")  # without the value, which may be a secret
+    try:
+        wrapped = ParameterData(compose_yaml(f"value: {value}", at.path), at.path).data
+    except InputError as error:
+        if not is_hidden(at):
+            raise
+        hint = f"quote it, or use {SET_FILE} or {SET_ENV}, which take text as it is"
+        raise InputError.of(error.problems[0].code, "not valid YAML", at, hint=hint) from None
+    return _make_layer(path, wrapped["value"] if set(wrapped) == {"value"} else value, at)
+
+
+def parse_text_override(override: TextOverride) -> Layer:
+    """Return the layer of a --set-file or --set-env, whose value is always text.
+
+    A file gives its text without its final line end. Raises InputError where the argument is not of
+    that form, or its source cannot be read. No message shows the source: it may be the value
+    itself, given by mistake.
+    """
+    is_file = override.option == SET_FILE
+    example = f"deploy.parameters.main.Password={'password.txt' if is_file else 'PASSWORD'}"
+    path, source = _split_argument(override.option, override.argument, example)
+    at = Location(f"{override.option} {'.'.join(path)}")
+    return _make_layer(path, _read_file(source, at) if is_file else _read_variable(source, at), at)
+
+
+def _read_file(source: str, at: Location) -> str:
+    hint = "name a UTF-8 text file; its path is relative to the working folder"
+    try:
+        text = Path(source).read_bytes().decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        message = f"the file cannot be read: {reason}"
+        raise InputError.of("SW002", message, at, hint=hint) from None
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _read_variable(source: str, at: Location) -> str:
+    value = os.environ.get(source)
+    if value is None or not _is_utf8(value):
+        reason = "there is no such environment variable" if value is None else "not UTF-8 text"
+        raise InputError.of("SW009", reason, at, hint="write the variable's name, and export it")
+    return value
+
+
+def is_hidden(at: Location) -> bool:
+    """Return whether messages must not show the value of a place, as it may be that of a NoEcho
+    Parameter: one from --set-file or --set-env, or of a stack's Parameter on the command line."""
+    option, _, key = at.path.partition(" ")
+    if option == SET:
+        return key == "deploy" or f"{key}.".startswith("deploy.parameters.")
+    return option in (SET_FILE, SET_ENV)
+
+
+def hide_values(config: Config) -> Config:
+    """Return the configuration to show: with `HIDDEN` in place of values that `is_hidden`."""
+    leaves = {path: _hide_leaf(leaf) for path, leaf in config.leaves.items()}
+    parameters = copy.deepcopy(dict(config.parameters))
+    for path, leaf in leaves.items():
+        parent: Any = parameters
+        for part in path[:-1]:
+            parent = HIDDEN if parent == HIDDEN else parent[part]
+        if leaf.value == HIDDEN and parent != HIDDEN:
+            parent[path[-1]] = HIDDEN
+    return replace(config, parameters=parameters, leaves=leaves)
+
+
+def _hide_leaf(leaf: Leaf) -> Leaf:
+    value = HIDDEN if is_hidden(leaf.location) else leaf.value
+    return replace(leaf, value=value, overrode=_hide_leaf(leaf.overrode) if leaf.overrode else None)
+
+
+def _split_argument(option: str, text: str, example: str) -> tuple[tuple[str, ...], str]:
+    """Return the path of ``key.path=value``, and the value. Raises InputError."""
     key, equals, value = text.partition("=")
-    parts = key.split(".")
     if not _is_utf8(text):
-        raise InputError.of(
-            "SW009", f"--set {key.encode('utf-8', 'replace').decode()}: not UTF-8 text"
-        )
-    at = Location(f"--set {key}")  # without the value, which may be a secret
+        shown = key.encode("utf-8", "replace").decode()
+        raise InputError.of("SW009", f"{option} {shown}: not UTF-8 text")
+    parts = tuple(key.split("."))
     if not equals or not all(part.replace("-", "_").isidentifier() for part in parts):
-        message = f"--set {key}{'=…' if equals else ''}: write key.path=value"
-        raise InputError.of("SW009", message, hint="for example --set gateway.cpu=1024")
-    wrapped = ParameterData(compose_yaml(f"value: {value}", at.path), at.path).data
-    data: Any = wrapped["value"] if set(wrapped) == {"value"} else value
+        wanted = {SET_FILE: "PATH", SET_ENV: "NAME"}.get(option, "value")
+        message = f"{option} {key}{'=…' if equals else ''}: write key.path={wanted}"
+        raise InputError.of("SW009", message, hint=f"for example {option} {example}")
+    return parts, value
+
+
+def _make_layer(parts: tuple[str, ...], data: Any, at: Location) -> Layer:
     locations: dict[ParameterPath, Location] = {}
     for length in range(len(parts), 0, -1):
         locations[tuple(parts[:length])] = at

@@ -1,8 +1,8 @@
 """Read the inputs of one environment into a `Config`, everything checked at once.
 
-Layers, later over earlier: schema defaults, ``params/defaults.yaml``, ``aws.env`` (through
-``x-aws-env``), ``params/<env>.yaml``, ``--set``. Maps merge key by key; lists, scalars and null
-replace; the order of keys is that of their first appearance.
+Layers, later over earlier: schema defaults, ``params/defaults.yaml``, ``aws.env`` (through ``x-aws-
+env``), ``params/<env>.yaml``, ``--set``, ``--set-file`` and ``--set-env``. Maps merge key by key;
+lists, scalars and null replace; the order of keys is that of their first appearance.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ from .dotenv import Classifier, declared_secret_names, read_dotenv
 from .layers import (
     SCHEMA,
     Layer,
+    TextOverride,
     make_default_layer,
     merge_layers,
     merge_locations,
     parse_override,
+    parse_text_override,
 )
 from .schema import (
     JsonSchema,
@@ -59,12 +61,17 @@ def list_environments(project: Path) -> list[str]:
 
 
 def load_config(
-    project: Path, environment: str, overrides: Sequence[str] = (), env_dir: Path | None = None
+    project: Path,
+    environment: str,
+    overrides: Sequence[str] = (),
+    env_dir: Path | None = None,
+    text_overrides: Sequence[TextOverride] = (),
 ) -> Config:
     """Read and check the inputs of one environment.
 
-    ``overrides`` are ``key.path=value`` strings, ``env_dir`` replaces ``env/<environment>``. Raises
-    InputError with every problem; warnings are in the result.
+    ``overrides`` are ``key.path=value`` strings, ``env_dir`` replaces ``env/<environment>``;
+    ``text_overrides`` win over ``overrides``. Raises InputError with every problem; warnings are in
+    the result.
     """
     _require_environment(project, environment)
     _require_folder(env_dir)
@@ -78,7 +85,8 @@ def load_config(
         defaults,
         _aws_layer(schema, dotenv),
         own,
-        *(parse_override(text) for text in overrides),
+        *map(parse_override, overrides),
+        *map(parse_text_override, text_overrides),
     ]
     parameters, leaves = merge_layers(layers)
     locations = merge_locations(layers)

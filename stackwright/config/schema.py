@@ -21,6 +21,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..core import InputError, Location, ParameterPath, Problem, dotted, key_with_dot
+from .layers import is_hidden
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
@@ -148,9 +149,18 @@ def validate_parameters(
     problems: dict[tuple[ParameterPath, str], Problem] = {}
     for violation in validator.iter_errors(parameters):
         for problem, path in _problems(violation, ()):  # repeats where branches share a rule
-            located = replace(problem, where=_nearest(locate, path))
+            located = _hide_value(replace(problem, where=_nearest(locate, path)), dotted(path))
             problems.setdefault((path, problem.message), located)
     return list(problems.values())
+
+
+def _hide_value(problem: Problem, name: str) -> Problem:
+    """Return the problem without the value where that must not be shown."""
+    about_value = problem.code in ("SW011", "SW012")
+    if not about_value or not any(map(is_hidden, problem.where)):
+        return problem
+    message = f"{name} is not as params/schema.json asks; its value is not shown"
+    return replace(problem, message=message, hint="")
 
 
 def _is_cidr(value: object) -> bool:

@@ -71,8 +71,12 @@ class Deployer:
         self._environment, self._user = environment, user
         self._approvals = approvals or Approvals()
         self._supplies = Supplies.of(environment, user.say)
-        self._planner = Planner(environment, self._supplies, user.say)
+        self._planner = Planner(environment, self._supplies, user.say, ask_hidden=self._ask_hidden)
         self._runner = OperationRunner(environment, user, timing or Timing())
+
+    def _ask_hidden(self, question: str) -> str:
+        """Ask for a value that is not shown; empty where nobody can answer."""
+        return self._user.ask_hidden(question) if self._user.interactive else ""
 
     # --- the three verbs
 

@@ -7,7 +7,7 @@ Change sets stay in CloudFormation until they are executed, or discarded by `Pla
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,11 +22,13 @@ from ..plan import (
     RUN,
     DesiredStack,
     Environment,
+    KnownValues,
     LiveStack,
     Plan,
     RootPlan,
     build_desired_stack,
     discard_change_sets,
+    find_hidden_parameters_without_value,
     known_values,
     plan_noop,
     predict_root,
@@ -72,6 +74,9 @@ class Planner:
     supplies: Supplies
     say: Say
     run: str = field(default_factory=_new_run)
+    ask_hidden: Callable[[str], str] | None = None
+    """Asks for a value without showing it; an empty answer gives none."""
+    _answers: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
     _orphans: dict[str | None, dict[str, Stack]] = field(default_factory=dict)
 
     # --- reading
@@ -105,10 +110,22 @@ class Planner:
         bundle = self.supplies.artifacts.bundle(self.environment.find_bucket(lives.values()))
         stacks = {root: live.stack for root, live in lives.items() if live}
         known = known_values(stacks, images, versions)
+        self._ask_for_values(known)
+        known = replace(known, answers=self._answers)
         return {
             root.name: build_desired_stack(root, rendering, bundle, known)
             for root in root_documents(rendering)
         }
+
+    def _ask_for_values(self, known: KnownValues) -> None:
+        """Ask once for each NoEcho Parameter that nothing gives a value."""
+        rendering = self.environment.rendering
+        for root in root_documents(rendering) if self.ask_hidden else ():
+            answers = self._answers.setdefault(root.name, {})
+            for name in find_hidden_parameters_without_value(root, rendering, known):
+                if self.ask_hidden and name not in answers:
+                    answer = self.ask_hidden(f"value of the Parameter {name} of {root.name}")
+                    answers.update({name: answer} if answer else {})
 
     # --- planning
 

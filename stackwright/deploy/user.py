@@ -39,6 +39,9 @@ class Prompt(Protocol):
     def ask(self, question: str) -> str:
         """Ask for a text; empty by default."""
 
+    def ask_hidden(self, question: str) -> str:
+        """Ask for a text that is not shown while it is typed; empty by default."""
+
 
 class Display(Protocol):
     """Tells the user. Results go to stdout, everything else to stderr."""

@@ -10,7 +10,19 @@ from msgspec import Struct
 
 from ..aws import Stack
 from ..cfn import stack_status
-from ..core import Bundle, Config, Document, InputError, Rendering, Source, SourceKind
+from ..config import SET
+from ..core import (
+    Bundle,
+    Config,
+    Document,
+    InputError,
+    Level,
+    Problem,
+    Rendering,
+    Source,
+    SourceKind,
+    dotted,
+)
 from .model import DesiredStack
 
 BUCKET_OUTPUT = "ArtifactBucketName"
@@ -35,6 +47,8 @@ class KnownValues(Struct, frozen=True):
     parameters: Mapping[str, Collection[str]] = {}
     """Names of the Parameters of each live root stack: a NoEcho one keeps its value where none is
     given."""
+    answers: Mapping[str, Mapping[str, str]] = {}
+    """Values of NoEcho Parameters that the user typed, by root stack and name."""
 
 
 def stack_name(config: Config, root: str) -> str:
@@ -173,8 +187,7 @@ def _given(
     source or default must have one.
     """
     declared = root.body.get("Parameters") or {}
-    entries = deploy_settings(config).get("parameters") or {}
-    values = entries.get(root.name) or {}
+    values = {**_given_values(root, config), **known.answers.get(root.name, {})}
     for name in values:
         if name not in declared or name in sources:
             why = (
@@ -188,23 +201,76 @@ def _given(
     for name, body in declared.items():
         if name in values:
             yield name, str(values[name])
-            continue
-        hidden = str(body.get("NoEcho")).lower() == "true"
-        if hidden and name in known.parameters.get(root.name, ()):
-            continue
-        if name not in sources and "Default" not in body:
-            entry = f"deploy: {{parameters: {{{root.name}: {{{name}: …}}}}}}"
-            hint = f"give it a Default, or write {entry} in params/"
-            if hidden:
-                option = f"--set deploy.parameters.{root.name}.{name}=…"
-                hint = f"give it once: {option}; later plans keep its value"
-            line = root.lines[root.starts.get(("Parameters", name), 1) - 1]
-            raise InputError.of(
-                "SW882",
-                f"nothing gives the Parameter {name} of {root.name} a value",
-                *line.origin,
-                hint=hint,
-            )
+        elif name not in sources and "Default" not in body and not _keeps_value(root, name, known):
+            raise _missing_value(root, name)
+
+
+def _given_values(root: Document, config: Config) -> Mapping[str, Any]:
+    """Return ``deploy.parameters`` of a root. Raises InputError, without the value."""
+    values: Any = deploy_settings(config)
+    path = "deploy"
+    for key in ("parameters", root.name):
+        values, path = values.get(key) or {}, f"{path}.{key}"
+        if not isinstance(values, dict):
+            hint = "write deploy: {parameters: {<root>: {<Parameter>: …}}}"
+            raise InputError.of("SW882", f"{path} is no map of values by name", hint=hint)
+    result: Mapping[str, Any] = values
+    return result
+
+
+def _keeps_value(root: Document, name: str, known: KnownValues) -> bool:
+    """Return whether a Parameter is NoEcho and the live stack has a value for it."""
+    return _is_hidden(root, name) and name in known.parameters.get(root.name, ())
+
+
+def _is_hidden(root: Document, name: str) -> bool:
+    body = (root.body.get("Parameters") or {}).get(name) or {}
+    return str(body.get("NoEcho")).lower() == "true"
+
+
+def _missing_value(root: Document, name: str) -> InputError:
+    path = f"deploy.parameters.{root.name}.{name}"
+    place = f"deploy: {{parameters: {{{root.name}: {{{name}: …}}}}}}"
+    hint = f"give it a Default, or write {place} in params/"
+    if _is_hidden(root, name):
+        hint = f"give it once: --set-file {path}=PATH, or --set-env {path}=NAME"
+        hint += "; later plans keep its value"
+    line = root.lines[root.starts.get(("Parameters", name), 1) - 1]
+    message = f"nothing gives the Parameter {name} of {root.name} a value"
+    return InputError.of("SW882", message, *line.origin, hint=hint)
+
+
+def find_hidden_parameters_without_value(
+    root: Document, rendering: Rendering, known: KnownValues
+) -> list[str]:
+    """Return the names of a root's NoEcho Parameters that nothing gives a value."""
+    given = _given_values(root, rendering.config)
+    sources = rendering.wiring[root.name].sources
+    return [
+        name
+        for name, body in (root.body.get("Parameters") or {}).items()
+        if _is_hidden(root, name)
+        and not (name in given or name in sources or "Default" in body)
+        and not _keeps_value(root, name, known)
+    ]
+
+
+def find_exposed_parameters(rendering: Rendering) -> Iterator[Problem]:
+    """Yield a warning for each NoEcho Parameter whose value is an argument of --set."""
+    for root in root_documents(rendering):
+        for path, leaf in rendering.config.leaves.items():
+            is_own = path[:3] == ("deploy", "parameters", root.name) and len(path) == 4
+            if (
+                is_own
+                and leaf.location.path.startswith(f"{SET} ")
+                and _is_hidden(root, str(path[3]))
+            ):
+                key = dotted(path)
+                message = f"--set shows the value of the NoEcho Parameter {key} in the shell's "
+                message += "history and in the process list"
+                hint = f"use --set-file {key}=PATH or --set-env {key}=NAME"
+                hint += ", or none: plan and deploy ask for it on a terminal"
+                yield Problem("SW026", message, (leaf.location,), hint, Level.WARNING)
 
 
 def stack_tags(config: Config) -> dict[str, str]:

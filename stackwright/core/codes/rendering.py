@@ -43,7 +43,11 @@ RENDERING_CODES = (
         "params/schema.json is not a JSON Schema",
         "Correct the schema at the place shown; it must follow JSON Schema 2020-12.",
     ),
-    Code("SW009", "--set is not key.path=value", "Write for example --set gateway.cpu=1024."),
+    Code(
+        "SW009",
+        "--set is not key.path=value, or --set-env names no variable",
+        "Write for example --set gateway.cpu=1024.",
+    ),
     Code(
         "SW010",
         "Unknown parameter",
@@ -124,6 +128,12 @@ RENDERING_CODES = (
         "Value in keys.env.example",
         "Remove the value, and replace the secret where it is used: the example is committed.",
         "The example is committed and must hold names only.",
+    ),
+    Code(
+        "SW026",
+        "Value of a NoEcho Parameter on the command line",
+        "Use --set-file or --set-env, or let plan and deploy ask for it on a terminal.",
+        "The shell's history keeps a command line, and the process list shows it to everybody.",
     ),
     Code(
         "SW030",
