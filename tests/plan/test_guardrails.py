@@ -560,6 +560,58 @@ def test_attaching_policy_to_another_holder_needs_approval(type_, name):
     ]
 
 
+@pytest.mark.parametrize(
+    ("type_", "name"),
+    [
+        ("AWS::S3::BucketPolicy", "Bucket"),
+        ("AWS::SQS::QueuePolicy", "Queues"),
+        ("AWS::SNS::TopicPolicy", "Topics"),
+        ("AWS::SecretsManager::ResourcePolicy", "SecretId"),
+    ],
+)
+def test_resource_policy_on_another_resource_needs_approval(type_, name):
+    def guarding(*statements):
+        def on(*targets):
+            named = list(targets) if name.endswith("s") else targets[0]
+            return policy(type_, *statements, **{name: named})
+
+        return on
+
+    allowing, denying = guarding(allow()), guarding(deny())
+    assert ("X", ApprovalFlag.ACCESS) in flags(allowing("a"), allowing("b"))
+    assert ("X", ApprovalFlag.ACCESS) in flags(denying("a"), denying("b"))
+    if name.endswith("s"):
+        assert flags(allowing("a"), allowing("a", "b")) == [("X", ApprovalFlag.ACCESS)]
+        assert flags(denying("a", "b"), denying("b")) == [("X", ApprovalFlag.ACCESS)]
+        assert flags(allowing("a", "b"), allowing("b")) == []
+        assert flags(denying("a"), denying("a", "b")) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "wider"),
+    [
+        ({"Action": "lambda:invokeFunction"}, False),
+        ({"Action": "lambda:*"}, True),
+        ({"FunctionName": "g"}, True),
+        ({"Principal": "*"}, True),
+        ({"SourceArn": "arn:aws:s3:::b"}, True),
+        ({"SourceAccount": ACCOUNT}, False),
+    ],
+)
+def test_wider_function_permission_needs_approval(changes, wider):
+    permission = {
+        "Type": "AWS::Lambda::Permission",
+        "Properties": {
+            "Action": "lambda:InvokeFunction",
+            "FunctionName": "f",
+            "Principal": "s3.amazonaws.com",
+            "SourceArn": "arn:aws:s3:::a",
+        },
+    }
+    found = flags(permission, with_properties(permission, **changes))
+    assert (("X", ApprovalFlag.ACCESS) in found) is wider
+
+
 @pytest.mark.parametrize("name", ["Role", "User", "Group"])
 def test_moving_policy_to_another_holder_needs_approval(name):
     def attached(to):

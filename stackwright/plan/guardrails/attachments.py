@@ -1,4 +1,5 @@
-"""Describe who gains or loses policies: holders of policies, members of groups, roles of instances.
+"""Describe who gains or loses policies: holders and targets of policies, members of groups, roles
+of instances.
 
 The policies of a group or role may stand elsewhere, and are not read here.
 """
@@ -33,6 +34,17 @@ _HOLDERS = {
     "GroupName": "group",
 }
 """Properties that name whom a policy is attached to."""
+_TARGETS = {
+    "AWS::S3::BucketPolicy": ("Bucket", "bucket"),
+    "AWS::SQS::QueuePolicy": ("Queues", "queue"),
+    "AWS::SQS::QueueInlinePolicy": ("Queue", "queue"),
+    "AWS::SNS::TopicPolicy": ("Topics", "topic"),
+    "AWS::SNS::TopicInlinePolicy": ("TopicArn", "topic"),
+    "AWS::SecretsManager::ResourcePolicy": ("SecretId", "secret"),
+}
+"""The property of a resource policy that names the resources it guards, and their kind."""
+RESOURCE_POLICIES = frozenset(_TARGETS)
+"""Types of policies that say who may use the resources that their properties name."""
 _USER = "AWS::IAM::User"
 _ADDITION = "AWS::IAM::UserToGroupAddition"
 _PROFILE = "AWS::IAM::InstanceProfile"
@@ -54,7 +66,9 @@ def describe_attachments(resource: ChangedResource) -> Iterator[str]:
 def is_attachment(type_: str, leaf: PropertyDiff) -> bool:
     """Return whether a changed property says whom policies apply to."""
     path = parse_path(leaf.path)
-    names = _MEMBERSHIPS.get(type_, tuple(_HOLDERS) if type_ in ATTACHED_POLICIES else ())
+    names = _MEMBERSHIPS.get(type_, _TARGETS.get(type_, ())[:1])
+    if type_ in ATTACHED_POLICIES:
+        names = tuple(_HOLDERS)
     is_list_or_item = path.steps[:1] == (path.name,) and len(path.steps) <= 2
     return path.name in names and is_list_or_item and not path.order
 
@@ -70,7 +84,9 @@ def _describe_new_members(resource: ChangedResource) -> Iterator[str]:
 
 def _describe_changed(resource: ChangedResource, leaf: PropertyDiff) -> Iterator[str]:
     if resource.type in ATTACHED_POLICIES:
-        yield from _describe_holder(resource, leaf)
+        yield from _describe_holder(resource, leaf, _HOLDERS[parse_path(leaf.path).name])
+    elif resource.type in _TARGETS:
+        yield from _describe_holder(resource, leaf, _TARGETS[resource.type][1])
     elif resource.type == _USER:
         yield from _describe_user(leaf)
     elif resource.type == _ADDITION:
@@ -98,9 +114,10 @@ def _describe_addition(resource: ChangedResource, leaf: PropertyDiff) -> Iterato
         yield f"adds {shorten(leaf.after)} to the group {group}"
 
 
-def _describe_holder(resource: ChangedResource, leaf: PropertyDiff) -> Iterator[str]:
-    """Who is added gains what the policy allows; who is removed is no longer denied anything."""
-    kind, properties = _HOLDERS[parse_path(leaf.path).name], resource.properties
+def _describe_holder(resource: ChangedResource, leaf: PropertyDiff, kind: str) -> Iterator[str]:
+    """Describe another holder or target: one that is added gains what the policy allows, one that
+    is removed loses what it denies."""
+    properties = resource.properties
     if not properties:
         yield f"may apply to another {kind}; its statements are not known"
         return

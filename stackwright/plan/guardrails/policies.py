@@ -9,20 +9,13 @@ from msgspec.structs import replace
 
 from ...cfn import read_statements
 from ...diff import Effect, PropertyDiff
-from .attachments import ATTACHED_POLICIES, is_attachment
+from .attachments import ATTACHED_POLICIES, RESOURCE_POLICIES, is_attachment
 from .iam import find_widenings, is_covered
 from .paths import PropertyPath, Step, parse_path, value_at
 from .resource import ChangedResource
 from .wording import as_list, describe_change, describe_statement, join_texts, shorten
 
-_DENYING = ATTACHED_POLICIES | {
-    "AWS::S3::BucketPolicy",
-    "AWS::SQS::QueuePolicy",
-    "AWS::SQS::QueueInlinePolicy",
-    "AWS::SNS::TopicPolicy",
-    "AWS::SNS::TopicInlinePolicy",
-    "AWS::SecretsManager::ResourcePolicy",
-}
+_DENYING = ATTACHED_POLICIES | RESOURCE_POLICIES
 """Types that deny others something: what they denied is allowed once they are removed."""
 _GRANTING = ("Action", "Resource", "Principal")
 
