@@ -10,7 +10,7 @@ from msgspec import Struct
 
 EFFECTS = ("Allow", "Deny")
 _DOCUMENTS = frozenset(("PolicyDocument", "AssumeRolePolicyDocument", "ResourcePolicy", "KeyPolicy",
-                        "RepositoryPolicyText", "Statement"))  # fmt: skip
+                        "RepositoryPolicyText", "FileSystemPolicy", "AccessPolicies", "Statement"))  # fmt: skip
 """Properties that are a policy, or statements of one."""
 _POOLS = ("Policies", "Statement")
 """Lists whose items apply together: the inline policies of a role, the statements of a policy."""

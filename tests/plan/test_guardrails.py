@@ -612,6 +612,20 @@ def test_wider_function_permission_needs_approval(changes, wider):
     assert (("X", ApprovalFlag.ACCESS) in found) is wider
 
 
+@pytest.mark.parametrize(
+    ("type_", "name"),
+    [
+        ("AWS::EC2::VPCEndpoint", "PolicyDocument"),
+        ("AWS::EFS::FileSystem", "FileSystemPolicy"),
+        ("AWS::KMS::Key", "KeyPolicy"),
+    ],
+)
+def test_return_to_an_open_default_policy_needs_approval(type_, name):
+    guarded = {"Type": type_, "Properties": {name: {"Statement": [allow()]}}}
+    (text,) = texts(guarded, {"Type": type_, "Properties": {}})
+    assert text.startswith(f"X loses its {name}; the default policy gives ")
+
+
 @pytest.mark.parametrize("name", ["Role", "User", "Group"])
 def test_moving_policy_to_another_holder_needs_approval(name):
     def attached(to):

@@ -20,6 +20,17 @@ _DENYING = ATTACHED_POLICIES | RESOURCE_POLICIES
 _GRANTING = ("Action", "Resource", "Principal")
 
 
+_OPEN_BY_DEFAULT = {
+    ("AWS::EC2::VPCEndpoint", "PolicyDocument"): "everybody full access to the service",
+    ("AWS::EFS::FileSystem", "FileSystemPolicy"): "every client full access",
+    ("AWS::KMS::Key", "KeyPolicy"): "the account full access to the key",
+}
+"""The grants of the default policies that apply where a resource has none of its own. Sources:
+https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html
+https://docs.aws.amazon.com/efs/latest/ug/iam-access-control-nfs-efs.html
+https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html"""
+
+
 def describe_policies(resource: ChangedResource) -> Iterator[str]:
     """Yield what policies allow that they did not, and what they no longer deny.
 
@@ -42,6 +53,9 @@ def describe_policies(resource: ChangedResource) -> Iterator[str]:
 def _describe_statements(resource: ChangedResource) -> Iterator[str]:
     """Describe how the statements of each policy differ, as sets of requests."""
     for path, (before, after) in resource.policies.items():
+        default = _OPEN_BY_DEFAULT.get((resource.type, path[0]))
+        if default and not after:
+            yield f"loses its {path[0]}; the default policy gives {default}"
         for widening in find_widenings(before, after):
             text = describe_statement(widening.elements, widening.verb)
             conditions = _describe_conditions(resource, path) if widening.by_condition else ""
