@@ -9,8 +9,18 @@ from typing import Any
 from msgspec import Struct
 
 EFFECTS = ("Allow", "Deny")
-_DOCUMENTS = frozenset(("PolicyDocument", "AssumeRolePolicyDocument", "ResourcePolicy", "KeyPolicy",
-                        "RepositoryPolicyText", "FileSystemPolicy", "AccessPolicies", "Statement"))  # fmt: skip
+_DOCUMENTS = frozenset(
+    (
+        "PolicyDocument",
+        "AssumeRolePolicyDocument",
+        "ResourcePolicy",
+        "KeyPolicy",
+        "RepositoryPolicyText",
+        "FileSystemPolicy",
+        "AccessPolicies",
+        "Statement",
+    )
+)
 """Properties that are a policy, or statements of one."""
 _POOLS = ("Policies", "Statement")
 """Lists whose items apply together: the inline policies of a role, the statements of a policy."""
