@@ -8,6 +8,7 @@ compressed.
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..config import FORBIDDEN, looks_secret, matches_pattern
-from ..core import Cache, Dotenv, InputError, Location
+from ..core import Cache, Dotenv, InputError, Location, read_file, walk_files
 
 ZIPPED_LIMIT = 50 * 1024 * 1024
 UNZIPPED_LIMIT = 250 * 1024 * 1024
@@ -51,22 +52,22 @@ Files = Mapping[str, bytes]
 """POSIX path in the zip -> content."""
 
 
-def read_source_files(folder: Path) -> dict[str, bytes]:
+def read_source_files(project: Path, folder: Path) -> dict[str, bytes]:
     """Read the function's own files, without hidden files, bytecode, dotenv files and
-    requirements.txt."""
-    files: dict[str, bytes] = {}
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        if (
-            any(part.startswith(".") or part == "__pycache__" for part in parts)
-            or not path.is_file()
-        ):
-            continue
-        # A link must not include a file whose own name is excluded.
-        names = {path.name, path.resolve().name} if path.is_symlink() else {path.name}
-        if not any(name.endswith((".env", ".pyc")) for name in names) and parts != (REQUIREMENTS,):
-            files["/".join(parts)] = path.read_bytes()
-    return files
+    requirements.txt.
+
+    Raises InputError (SW028) for a link that leaves the project, a FIFO, a socket or a device.
+    """
+    files = walk_files(folder, project, _is_left_out)
+    return {name: read_file(path, project) for name, path in files if name != REQUIREMENTS}
+
+
+def _is_left_out(path: Path) -> bool:
+    if path.name.startswith(".") or path.name == "__pycache__":
+        return True
+    # A link must not include a file whose own name is excluded.
+    names = {path.name, Path(os.path.realpath(path)).name}
+    return any(name.endswith((".env", ".pyc")) for name in names)
 
 
 def dotenv_files(dotenv: Dotenv, names: Sequence[str]) -> dict[str, bytes]:
@@ -102,11 +103,10 @@ def install_dependencies(
     pip fails.
     """
     path = folder / REQUIREMENTS
-    if not path.is_file():
+    if not path.exists() and not path.is_symlink():
         return {}
-    requirements = _Requirements(
-        _read_text(path, _display_path(project, path)), _display_path(project, path)
-    )
+    shown = _display_path(project, path)
+    requirements = _Requirements(_decode(read_file(path, project), shown), shown)
     if not requirements.pinned:
         return {}
     version = re.fullmatch(r"python(3\.[0-9]+)", runtime)
@@ -128,9 +128,9 @@ def install_dependencies(
     return packages
 
 
-def _read_text(path: Path, shown: str) -> str:
+def _decode(data: bytes, shown: str) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError.of(
             "SW602", "not UTF-8 text", Location(shown), hint="save the file as UTF-8"

@@ -35,6 +35,8 @@ from ..core import (
     StackwrightError,
     compose_yaml,
     line_of_path,
+    read_file,
+    require_readable,
     write_file,
 )
 from . import function_zip
@@ -213,19 +215,18 @@ class _Packager:
     def _build_code(
         self, source: Path, runtime: str, architecture: str, extra: Mapping[str, bytes]
     ) -> bytes:
-        if source.is_file():
-            data = source.read_bytes()
+        project = self._rendering.config.project
+        if not source.is_dir():
+            data = read_file(source, project)
             return (
                 data
                 if zipfile.is_zipfile(io.BytesIO(data))
                 else function_zip.make_zip({source.name: data, **extra})
             )
-        packages = function_zip.install_dependencies(
-            self._rendering.config.project, source, runtime, architecture
-        )
-        return function_zip.make_zip(
-            {**packages, **function_zip.read_source_files(source), **extra}
-        )
+        require_readable(source, project)
+        packages = function_zip.install_dependencies(project, source, runtime, architecture)
+        own = function_zip.read_source_files(project, source)
+        return function_zip.make_zip({**packages, **own, **extra})
 
     def _read_env_files(
         self, document: Document, name: str, resource: Mapping[str, Any]

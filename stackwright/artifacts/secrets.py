@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from ..aws import Secret, Storage
 from ..config import find_undeclared, read_dotenv
-from ..core import AwsError, Config, InputError, Location, Problem, StackwrightError
+from ..core import AwsError, Config, InputError, Location, Problem, StackwrightError, read_file
 
 KEPT = 15
 """Versions of a secret that are kept for restoring releases. A secret has at most 20 labels; five
@@ -99,13 +99,14 @@ def read_keys(config: Config, folder: Path) -> KeyValues:
     large for a secret."""
     path = folder / KEYS
     inside = path.is_relative_to(config.project)
+    root = config.project if inside else folder
     shown = (path.relative_to(config.project) if inside else path).as_posix()
-    if not path.is_file():
+    if not path.exists() and not path.is_symlink():
         hint = f"copy {shown}.example to {shown} and fill it in{_ignore_hint(path)}"
         message = f"{shown} does not exist: no values to compare or push"
         raise InputError.of("SW420", message, hint=hint)
     names = config.dotenv.secret_names
-    variables, problems = read_dotenv(_read_text(path, shown), shown, names)
+    variables, problems = read_dotenv(_read_text(path, root, shown), shown, names)
     problems += find_undeclared(variables, names, shown)
     for name in names:
         variable = variables.get(name)
@@ -123,10 +124,10 @@ def read_keys(config: Config, folder: Path) -> KeyValues:
     return keys
 
 
-def _read_text(path: Path, shown: str) -> str:
-    """The text of keys.env. Raises InputError: SW002."""
+def _read_text(path: Path, root: Path, shown: str) -> str:
+    """The text of keys.env. Raises InputError: SW002, SW028."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_file(path, root).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = "cannot be read" if isinstance(error, OSError) else "not UTF-8 text"
         raise InputError.of("SW002", reason, Location(shown)) from None

@@ -94,5 +94,5 @@ def _read(text: str) -> Any:
     """The document or list in JSON text; None where the text holds neither."""
     try:
         return json.loads(text) if text.lstrip()[:1] in ("{", "[") else None
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from msgspec import to_builtins
 
-from ..core import command_line, program_name, write_file
+from ..core import command_line, program_name, read_file, write_file
 from .options import PROJECT, STYLE, Options, completion_variable
 from .stages import load_config, make_rendering
 
@@ -62,7 +62,7 @@ def _read_schema(project: Path) -> Any:
 
     name = "params/schema.json"
     path = project / name
-    return parse_schema(path.read_text(encoding="utf-8"), name) if path.is_file() else None
+    return parse_schema(read_file(path, project).decode(), name) if path.exists() else None
 
 
 @click.command(short_help="Check which programs and packages are installed.")
@@ -117,7 +117,7 @@ def _pages(project: Path) -> dict[str, str]:
     schema = _read_schema(project)
     defaults = project / "params/defaults.yaml"
     if schema is not None:
-        text = defaults.read_text(encoding="utf-8") if defaults.is_file() else ""
+        text = read_file(defaults, project).decode() if defaults.exists() else ""
         data = ParameterData(
             compose_yaml(text, "params/defaults.yaml"), "params/defaults.yaml"
         ).data

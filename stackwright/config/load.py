@@ -28,6 +28,8 @@ from ..core import (
     command_line,
     compose_yaml,
     has_errors,
+    read_file,
+    require_readable,
 )
 from .dotenv import Classifier, declared_secret_names, read_dotenv
 from .layers import (
@@ -169,17 +171,17 @@ class _InputReader:
     def _read_text(self, path: Path) -> str | None:
         """Return the file's text with ``\\n`` line ends; None where it is absent or unreadable (a
         problem is noted)."""
-        if not path.exists():
+        if not path.exists() and not path.is_symlink():
             return None
         at = Location(self._display_path(path), 1)
+        root = self._project if path.is_relative_to(self._project) else self._env_dir
         try:
-            if path.stat().st_size > MAX_BYTES:
-                message = f"larger than {MAX_BYTES // 1_000_000} MB"
-                self.problems.append(Problem("SW002", message, (at,)))
-                return None
-            return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+            data = read_file(path, root, MAX_BYTES)
+            return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        except InputError as error:
+            self.problems += error.problems
         except UnicodeDecodeError as error:
-            line = path.read_bytes()[: error.start].count(b"\n") + 1
+            line = data[: error.start].count(b"\n") + 1
             where = (Location(at.path, line),)
             hint = "save the file as UTF-8"
             self.problems.append(Problem("SW002", "not UTF-8 text", where, hint))
@@ -214,6 +216,8 @@ class _InputReader:
 
     def read_dotenv_files(self, rules: Mapping[str, Any]) -> Dotenv:
         """Return the variables of the environment's dotenv files, classified by ``rules``."""
+        if self._env_dir.is_relative_to(self._project):
+            require_readable(self._env_dir, self._project)
         plain = self._read_dotenv(".env")
         aws = self._read_dotenv("aws.env")
         example = self._read_dotenv("keys.env.example")
@@ -240,7 +244,10 @@ class _InputReader:
 
 
 def _aws_layer(schema: JsonSchema | None, dotenv: Dotenv) -> Layer:
-    """Return the parameters that ``aws.env`` supplies, by the schema's ``x-aws-env``."""
+    """Return the parameters that ``aws.env`` supplies, by the schema's ``x-aws-env``.
+
+    Raises InputError for a number with too many digits.
+    """
     data: dict[str, Any] = {}
     locations: dict[ParameterPath, Location] = {}
     for path, node in schema_properties(schema or {}):
@@ -249,8 +256,11 @@ def _aws_layer(schema: JsonSchema | None, dotenv: Dotenv) -> Layer:
             parent = data
             for part in path[:-1]:
                 parent = parent.setdefault(str(part), {})
-            parent[str(path[-1])] = value_from_text(dotenv.aws[name], node)
             locations[path] = dotenv.locations[name]
+            try:
+                parent[str(path[-1])] = value_from_text(dotenv.aws[name], node)
+            except ValueError as error:
+                raise InputError.of("SW027", f"{name}: {error}", locations[path]) from None
     return Layer(data, locations)
 
 

@@ -9,7 +9,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from ..core import Location, OutputError, write_file
+from ..core import Location, OutputError, read_file, write_file
 from .schema import JsonSchema, resolve_reference, schema_properties
 
 _PLACEHOLDER = "my-project"
@@ -34,7 +34,7 @@ def new_project(folder: Path, example: str) -> list[Path]:
     for path, text in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         write_file(folder / path, text.replace(_PLACEHOLDER, name))
-    _ignore(folder / ".gitignore")
+    _ignore(folder)
     return [*files, Path(".gitignore")]
 
 
@@ -65,12 +65,13 @@ def new_environment(project: Path, name: str, schema: JsonSchema | None) -> list
     for path in new:
         (project / path).parent.mkdir(parents=True, exist_ok=True)
         write_file(project / path, files[path])
-    return [*new, Path(".gitignore")] if _ignore(project / ".gitignore") else new
+    return [*new, Path(".gitignore")] if _ignore(project) else new
 
 
-def _ignore(file: Path) -> bool:
-    """Add the missing lines of `_IGNORED` to a .gitignore; returns whether any was missing."""
-    before = file.read_bytes() if file.exists() else b""
+def _ignore(project: Path) -> bool:
+    """Add the missing lines of `_IGNORED` to .gitignore; returns whether any was missing."""
+    file = project / ".gitignore"
+    before = read_file(file, project) if file.exists() else b""
     text = before.decode("utf-8", "replace")
     known = {line.strip().lstrip("/").rstrip("/").removeprefix("**/") for line in text.splitlines()}
     missing = [line for line in _IGNORED if not known & {line.strip("/"), f"env/*/{line}"}]

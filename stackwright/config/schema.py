@@ -20,9 +20,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ..core import InputError, Location, ParameterPath, Problem, dotted, key_with_dot
+from ..core import (
+    InputError,
+    Location,
+    ParameterPath,
+    Problem,
+    decimal_number,
+    dotted,
+    key_with_dot,
+    whole_number,
+)
 from .layers import is_hidden
 
+_WHOLE = re.compile(r"-?[0-9]+")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 JsonSchema = Mapping[str, Any]
@@ -58,6 +68,10 @@ def parse_schema(text: str, path: str) -> JsonSchema:
         raise InputError.of(
             "SW008", f"not valid JSON: {error.msg}", Location(path, error.lineno)
         ) from None
+    except ValueError:  # Python refuses to convert more than 4,300 digits
+        raise InputError.of("SW027", "a number with too many digits", Location(path, 1)) from None
+    except RecursionError:
+        raise InputError.of("SW008", "nested too deeply", Location(path, 1)) from None
     if not isinstance(schema, dict):
         raise InputError.of("SW008", "the schema must be a map", Location(path, 1))
     return schema
@@ -116,17 +130,20 @@ def schema_defaults(schema: JsonSchema) -> dict[str, Any]:
 
 
 def value_from_text(text: str, node: JsonSchema) -> Any:
-    """Return a dotenv value as the type that its schema declares; commas separate list items."""
+    """Return a dotenv value as the type that its schema declares; commas separate list items.
+
+    Raises ValueError for a number with too many digits.
+    """
     kinds = node.get("type", "string")
     kinds = kinds if isinstance(kinds, list) else [kinds]
     if "array" in kinds:
         return [item.strip() for item in text.split(",") if item.strip()]
     if "boolean" in kinds and text.lower() in ("true", "false"):
         return text.lower() == "true"
-    if "integer" in kinds and text.lstrip("-").isdecimal():
-        return int(text)
+    if "integer" in kinds and _WHOLE.fullmatch(text):
+        return whole_number(text)
     if "number" in kinds and _NUMBER.fullmatch(text):
-        return float(text)
+        return decimal_number(text)
     return text
 
 

@@ -2,8 +2,9 @@
 
 ``errors`` holds the exceptions that carry problems to the user, ``model`` the frozen values that
 are handed from stage to stage, ``codes`` the catalogue of the codes that problems carry, ``cache``
-a folder of results that can be made again, ``files`` writes a file whole or not at all, ``command``
-the name by which the user called the program, ``yaml_nodes`` YAML text with positions.
+a folder of results that can be made again, ``files`` writes a file whole or not at all,
+``project_files`` reads only files of the project, ``command`` the name by which the user called the
+program, ``yaml_nodes`` YAML text with positions.
 """
 
 from .cache import Cache
@@ -51,6 +52,7 @@ from .model import (
     logical_id,
     url_suffix,
 )
+from .project_files import read_file, require_readable, walk_files
 from .yaml_data import (
     ParameterData,
     TemplateData,
@@ -59,10 +61,17 @@ from .yaml_data import (
     template_data,
 )
 from .yaml_nodes import compose_yaml, line_of_path, mapping_entries, refuse_aliases
-from .yaml_scalars import core_scalar
+from .yaml_scalars import (
+    MAX_DIGITS,
+    core_scalar,
+    decimal_number,
+    has_too_many_digits,
+    whole_number,
+)
 
 __all__ = [
     "CODES",
+    "MAX_DIGITS",
     "Artifact",
     "AwsError",
     "Bundle",
@@ -103,17 +112,23 @@ __all__ = [
     "command_name",
     "compose_yaml",
     "core_scalar",
+    "decimal_number",
     "dotted",
     "has_errors",
+    "has_too_many_digits",
     "key_with_dot",
     "line_of_path",
     "logical_id",
     "long_intrinsic",
     "mapping_entries",
     "program_name",
+    "read_file",
     "refuse_aliases",
+    "require_readable",
     "scalar_data",
     "template_data",
     "url_suffix",
+    "walk_files",
+    "whole_number",
     "write_file",
 ]

@@ -114,7 +114,13 @@ class ParameterData(_Data):
             return node.value
         if node.tag != UNTAGGED:
             raise self._tag_error(node)
-        return core_scalar(node.value) if not node.style else node.value
+        try:
+            return core_scalar(node.value) if not node.style else node.value
+        except ValueError as error:
+            hint = "put it in quotes if it is text"
+            raise InputError.of(
+                "SW027", str(error), node_location(node, self.path), hint=hint
+            ) from None
 
     def _tag_error(self, node: yaml.Node) -> InputError:
         shown = node.tag.replace("tag:yaml.org,2002:", "!!")

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..core import InputError, Location
+from ..core import InputError, Location, read_file, walk_files
 
 Files = Mapping[str, str]
 """A build folder: POSIX path relative to it -> text, e.g. ``app/network.yaml``."""
@@ -23,10 +23,11 @@ def read_build_folder(path: Path) -> dict[str, str]:
         InputError: a file cannot be read as text.
     """
     texts: dict[str, str] = {}
-    files = (file for file in path.rglob("*") if file.suffix in TEMPLATES)
-    for file in sorted(files) if path.is_dir() else ():
+    for name, file in walk_files(path, path):
+        if file.suffix not in TEMPLATES:
+            continue
         try:
-            texts[file.relative_to(path).as_posix()] = file.read_text(encoding="utf-8")
+            texts[name] = read_file(file, path).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             where = Location(file.as_posix())
             raise InputError.of("SW501", f"cannot be read: {error}", where) from None

@@ -165,7 +165,7 @@ def _unwrap(value: Any) -> Any:
     if isinstance(text, str) and text.lstrip().startswith(('{"', "{\n", "[{", "{ ")):
         try:
             data = json.loads(text)
-        except json.JSONDecodeError:
+        except ValueError:
             return value
         return _trace_items(data, value) if isinstance(data, dict | list) else value
     if isinstance(value, Traced) and isinstance(inner, list | Mapping):

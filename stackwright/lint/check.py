@@ -36,6 +36,7 @@ from ..core import (
     Waiver,
     command_line,
     line_of_path,
+    read_file,
 )
 from ..render import LINT_CONFIG
 from .rules import RULES, RuleFinding
@@ -97,9 +98,8 @@ class _LintTask:
         self.key = self._make_key()
 
     def _make_key(self) -> str:
-        settings = [
-            path.read_bytes() for name in LINT_CONFIG if (path := self.project / name).is_file()
-        ]
+        files = (self.project / name for name in LINT_CONFIG)
+        settings = [read_file(path, self.project) for path in files if path.exists()]
         prefix = f"{self.document.name}/"
         nested = [other for other in self.rendering.documents if other.name.startswith(prefix)]
         texts = [

@@ -16,7 +16,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..core import Location, OutputError, Problem, Rendering
+from ..core import (
+    Location,
+    OutputError,
+    Problem,
+    Rendering,
+    read_file,
+    require_readable,
+    walk_files,
+)
 
 _STAGING = ".staging-"
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
@@ -30,6 +38,7 @@ def stage_build(rendering: Rendering) -> Iterator[Path]:
     be written.
     """
     build = rendering.config.project / "build"
+    require_readable(build, rendering.config.project)
     folder = build / f"{_STAGING}{rendering.environment}-{os.getpid()}"
     try:
         _remove_abandoned(build)
@@ -76,8 +85,9 @@ def _fill(folder: Path, rendering: Rendering) -> None:
 def write_build(rendering: Rendering, folder: Path) -> bool:
     """Make the staged ``folder`` the environment's build; returns False where the build already
     holds the same bytes."""
-    target = rendering.config.project / "build" / rendering.environment
-    if read_contents(target) == read_contents(folder):
+    project = rendering.config.project
+    target = project / "build" / rendering.environment
+    if read_contents(target, project) == read_contents(folder, folder):
         return False
     try:
         if target.exists():
@@ -89,17 +99,20 @@ def write_build(rendering: Rendering, folder: Path) -> bool:
     return True
 
 
-def read_contents(folder: Path) -> dict[str, bytes]:
-    """Return the bytes of every file below ``folder`` by relative POSIX path."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(files)}
+def read_contents(folder: Path, root: Path) -> dict[str, bytes]:
+    """Return the bytes of every file below ``folder`` by relative POSIX path.
+
+    Raises InputError (SW028) for links that leave ``root``, and special files.
+    """
+    return {name: read_file(path, root) for name, path in walk_files(folder, root)}
 
 
 def find_stale(rendering: Rendering) -> str:
     """Return a unified diff from the committed build to the rendering; empty where they are
     equal."""
-    target = rendering.config.project / "build" / rendering.environment
-    old = {name: data.decode(errors="replace") for name, data in read_contents(target).items()}
+    project = rendering.config.project
+    committed = read_contents(project / "build" / rendering.environment, project)
+    old = {name: data.decode(errors="replace") for name, data in committed.items()}
     new = {document.path: document.text for document in rendering.documents}
     diff: list[str] = []
     for name in sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name)):

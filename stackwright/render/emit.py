@@ -145,6 +145,9 @@ def _require_json(text: str, template: str) -> None:
         raise InputError.of(
             "SW103", f"not valid JSON: {error.msg}", Location(template, error.lineno)
         ) from None
+    except ValueError:  # Python refuses to convert more than 4,300 digits
+        message = "a number with too many digits"
+        raise InputError.of("SW027", message, Location(template, 1)) from None
 
 
 def _verify(text: str, expected: Any, template: str) -> dict[tuple[str, str], int]:

@@ -6,7 +6,6 @@ small: the merged parameters, the templates, and this program. Losing an entry o
 
 from __future__ import annotations
 
-import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ..core import Cache, Config, Rendering, Report
+from ..core import Cache, Config, Rendering, Report, read_file, walk_files
 
 LINT_CONFIG = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")
 """Files of the project that cfn-lint reads."""
@@ -46,7 +45,9 @@ def cached_report(rendering: Rendering, check: Callable[[Rendering], Report]) ->
     """Return ``check(rendering)``, from the cache where nothing changed; a report of a template
     that took too long to lint is not cached."""
     project = rendering.config.project
-    settings = [path.read_bytes() for name in LINT_CONFIG if (path := project / name).is_file()]
+    settings = [
+        read_file(path, project) for name in LINT_CONFIG if (path := project / name).exists()
+    ]
     cache = Cache(project, "reports", _ENTRIES)
     key = cache.key(rendering.inputs, *settings)
     cached = _unpickle(cache.get(key)) if rendering.inputs else None
@@ -67,33 +68,14 @@ def _inputs(config: Config) -> Iterator[str | bytes]:
         spec = find_spec(name)
         path = Path(spec.origin).with_name(file) if spec and spec.origin else None
         yield path.read_bytes() if path and path.is_file() else b""
-    for name, entry in _files(Path(__file__).parents[1]):
+    engine = Path(__file__).parents[1]
+    for name, path in walk_files(engine, engine):
         if name.endswith(".py"):  # by time and size, as Python checks its own compiled files
-            stat = entry.stat()
+            stat = path.stat()
             yield f"{name} {stat.st_mtime_ns} {stat.st_size}"
-    for name, entry in _files(config.project / "templates"):
+    for name, path in walk_files(config.project / "templates", config.project):
         yield name
-        yield Path(entry).read_bytes()
-
-
-def _files(
-    folder: Path, prefix: str = "", above: tuple[Path, ...] = ()
-) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yield every file below a folder with its relative POSIX path, sorted.
-
-    Takes a third of the time of `Path.rglob`. Links are followed, as Jinja does, except those to a
-    folder in ``above``.
-    """
-    real = folder.resolve()
-    if real in above or not real.is_dir():
-        return
-    with os.scandir(folder) as entries:
-        ordered = sorted(entries, key=lambda entry: entry.name)
-    for entry in ordered:
-        if entry.is_dir():
-            yield from _files(Path(entry), f"{prefix}{entry.name}/", (*above, real))
-        elif entry.is_file():
-            yield prefix + entry.name, entry
+        yield path.read_bytes()
 
 
 def _unpickle(data: bytes | None) -> Any:

@@ -118,12 +118,19 @@ class Assembly:
     def _append(self, chunk: Chunk) -> None:
         self.parts.append(chunk)
         _, newline, tail = chunk.text.rpartition("\n")
-        self._line = tail if newline else self._line + chunk.text
+        if newline:
+            self._line = tail
+        elif self._is_indentation():  # more text cannot make it indentation again
+            self._line += chunk.text
+
+    def _is_indentation(self) -> bool:
+        """Return whether the line so far holds only spaces and list dashes."""
+        return not self._line.replace("- ", "").strip(" ")
 
     def _margin(self) -> str:
         """Return the indentation of the next piece: the width of the line so far, if it holds only
         spaces and list dashes."""
-        return " " * len(self._line) if not self._line.replace("- ", "").strip(" ") else ""
+        return " " * len(self._line) if self._is_indentation() else ""
 
 
 def _trimmed_end(chunks: tuple[Chunk, ...]) -> list[Chunk]:

@@ -65,7 +65,7 @@ def test_staged_templates_have_the_depth_of_the_build(project: Make) -> None:
     rendering = project().render()
     with stage_build(rendering) as folder:
         assert folder.parent == rendering.config.project / "build"
-        assert read_contents(folder) == {"main.yaml": rendering.documents[0].text.encode()}
+        assert read_contents(folder, folder) == {"main.yaml": rendering.documents[0].text.encode()}
     assert not folder.exists()
 
 

@@ -85,8 +85,8 @@ def test_changed_input_is_rendered_again(made: Project, path: str, text: str) ->
     assert again.documents == Renderer(made)._render(made.load()).documents
 
 
-def test_symlinks_below_templates_are_followed_once(made: Project, tmp_path: Path) -> None:
-    render, shared = Renderer(made), tmp_path / "shared"
+def test_symlinks_below_templates_are_followed_once(made: Project) -> None:
+    render, shared = Renderer(made), made.folder / "shared"
     shared.mkdir()
     (shared / "macros.j2").write_text("{# one #}")
     (made.folder / "templates/shared").symlink_to(shared)

@@ -136,6 +136,17 @@ RENDERING_CODES = (
         "The shell's history keeps a command line, and the process list shows it to everybody.",
     ),
     Code(
+        "SW027",
+        "Number with too many digits",
+        "Put the number in quotes if it is text.",
+    ),
+    Code(
+        "SW028",
+        "Link that leaves the project, or FIFO, socket or device",
+        "Replace the link by a copy of its target, and remove special files.",
+        "A link would publish a file of the machine that renders, and reading a FIFO never ends.",
+    ),
+    Code(
         "SW030",
         "build/ or the temporary folder cannot be written",
         "Free some space, or correct the owner and mode of the folder shown.",
@@ -193,6 +204,19 @@ RENDERING_CODES = (
         "Parameter that no template uses",
         "Correct the name, or remove the parameter.",
         "Most likely the name is misspelt.",
+    ),
+    Code(
+        "SW111",
+        "Template reaches for Python's internals",
+        "Use parameters, filters and macros only; templates run in a sandbox.",
+        "A template comes from a pull request, and must not run programs or read credentials.",
+    ),
+    Code(
+        "SW112",
+        "Rendering takes too long, or a value grows too large",
+        "Shorten the loop, recursion or value at the line shown; docs/templates.md lists the "
+        "limits.",
+        "A loop without end would block the pipeline.",
     ),
     Code(
         "SW199", "Defect of the renderer", "Please report it with the template and the parameters."

@@ -3,18 +3,51 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.idtracking import VAR_LOAD_RESOLVE
 
+INTERCEPTED = frozenset(("*", "**", "+", "%"))
+"""The operators whose results may be too large; compiled templates call ``call_binop`` for them."""
+
 
 class TracingCompiler(CodeGenerator):
     """Compiles each child of an Output by itself: Jinja would merge constants and lose their
-    lines."""
+    lines. Loops check the time, and lists and maps are measured when they are made."""
+
+    def visit_For(self, node: nodes.For, frame: Frame) -> None:
+        """Write code whose loop checks the time limit at each step."""
+        watch = nodes.EnvironmentAttribute("watch", lineno=node.lineno)
+        node.iter = nodes.Call(watch, [node.iter], [], None, None, lineno=node.iter.lineno)
+        super().visit_For(node, frame)
+
+    def visit_List(self, node: nodes.List, frame: Frame) -> None:
+        """Write code that makes a list and measures it."""
+        self._measured(super().visit_List, node, frame)
+
+    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:
+        """Write code that makes a map and measures it."""
+        self._measured(super().visit_Dict, node, frame)
+
+    def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:
+        """Write code that makes a tuple and measures it, or that unpacks one."""
+        if node.ctx == "load":
+            self._measured(super().visit_Tuple, node, frame)
+        else:
+            super().visit_Tuple(node, frame)
+
+    def _measured(
+        self, visit: Callable[[Any, Frame], None], node: nodes.Node, frame: Frame
+    ) -> None:
+        self.write("environment.limits.measured(")
+        visit(node, frame)
+        self.write(")")
 
     def visit_Output(self, node: nodes.Output, frame: Frame) -> None:
         """Write code that makes a Chunk of text, and calls ``print_value`` for an expression."""

@@ -6,14 +6,18 @@ the template line and the parameters read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ...core import (
+    MAX_DIGITS,
     Cache,
     Location,
     ParameterPath,
@@ -31,12 +35,16 @@ from ..provenance import (
     strip_provenance,
 )
 from ..text import CLOSE, OPEN, BlockResult, Chunk, Origin, Printed, Text, join_pieces
-from .compiler import TracingCompiler
+from .compiler import INTERCEPTED, TracingCompiler
 from .errors import RuntimeMistake
 from .functions import indent
+from .limits import Limits, limited_range
 from .loader import BytecodeCache, TemplateLoader
 from .printable import find_objection
 from .undefined import strict_undefined
+
+Functions = dict[str, Any]
+"""Filters or tests by name."""
 
 
 @cache
@@ -45,14 +53,18 @@ def _location(name: str, line: int) -> Location:
     return Location(f"templates/{name}", line)
 
 
-class JinjaEnvironment(jinja2.Environment):
-    """Jinja with values held out; one instance serves all templates of a run.
+class JinjaEnvironment(ImmutableSandboxedEnvironment):
+    """Jinja in its sandbox, with values held out; one instance serves all templates of a run.
+
+    Attributes that reach Python's internals raise SecurityError, and values beyond the limits
+    LimitError. A template may append to a list of its own; nothing else can be changed.
 
     Compiled templates call `make_chunk`, `count_reads`, `print_value`, `print_block`,
     `enter_include`, `leave_include` and `concatenate` (see ``compiler``).
     """
 
     code_generator_class = TracingCompiler
+    intercepted_binops = INTERCEPTED
     concat = staticmethod(join_pieces)  # type: ignore[assignment]
 
     def __init__(self, project: Path, known: Callable[[], Iterable[str]]) -> None:
@@ -78,13 +90,21 @@ class JinjaEnvironment(jinja2.Environment):
         self._file = ""
         self._pathless: dict[str, ParameterPath] = {}
         """The parameters that are true, false or null, which cannot carry their path."""
-        self.filters |= {"indent": indent, "logical_id": logical_id}
+        self.limits = Limits()
+        self.watch = self.limits.watch
+        filters: Functions = dict(self.filters) | {"indent": indent, "logical_id": logical_id}
+        tests: Functions = dict(self.tests)
+        self.filters = {name: self.limits.guard(name, filters[name]) for name in filters}
+        self.tests = {name: self.limits.guard_time(tests[name]) for name in tests}
+        self.globals["range"] = limited_range
+        del self.globals["lipsum"]  # random text, of any length
 
     def run(self, file: str, context: Mapping[str, Any]) -> Text:
         """Return the text of a template; its values are held out in ``tokens``."""
         self.tokens.clear()
         self._reads.clear()
         self._includes.clear()
+        self.limits.start_template()
         self._file = file
         self._pathless = {
             name: (name,)
@@ -98,9 +118,11 @@ class JinjaEnvironment(jinja2.Environment):
 
     def evaluate(self, condition: str, context: Mapping[str, Any]) -> bool:
         """Return whether a Jinja expression is true; raises RuntimeMistake with the reason where it
-        fails."""
+        fails, of which SecurityError and LimitError are kinds."""
         try:
             return bool(self.compile_expression(condition, undefined_to_none=False)(**context))
+        except RuntimeMistake:
+            raise
         except jinja2.TemplateError as error:
             raise RuntimeMistake(str(error.message)) from None
         except Exception as error:  # whatever an expression of the project's author raises
@@ -126,6 +148,7 @@ class JinjaEnvironment(jinja2.Environment):
 
     def make_chunk(self, data: str, name: str, line: int) -> Chunk:
         """Return a stretch of template text with its line."""
+        self.limits.print_out(data)
         return Chunk(data, (_location(name, line), *reversed(self._includes)))
 
     def count_reads(self) -> int:
@@ -153,6 +176,7 @@ class JinjaEnvironment(jinja2.Environment):
             *(self._pathless[variable] for variable in context if variable in self._pathless),
         ]
         del self._reads[reads_before:]
+        self.limits.print_out(value)
         if isinstance(value, Text):
             return value.called_from(at)
         origin = (at, *reversed(self._includes))
@@ -187,6 +211,7 @@ class JinjaEnvironment(jinja2.Environment):
     def concatenate(self, parts: Sequence[Any]) -> Any:
         """Return ``a ~ b``; where one part is a block or the engine's text, each part is printed by
         itself."""
+        self.limits.measured(parts)
         if any(isinstance(part, Text | LiveText) for part in parts):
             return Text(chunk for part in parts for chunk in self._make_chunks(part))
         if any(part is None for part in parts):
@@ -200,6 +225,52 @@ class JinjaEnvironment(jinja2.Environment):
         return [Chunk(self._add_token(part, all_paths(part), ()), ())]
 
     # --- called by Jinja
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> jinja2.nodes.Template:
+        """Parse a template; raises TemplateSyntaxError for a number that Python refuses."""
+        try:
+            return super()._parse(source, name, filename)
+        except ValueError:
+            number = re.search(f"[0-9]{{{MAX_DIGITS},}}", source)
+            line = source.count("\n", 0, number.start() if number else 0) + 1
+            message = "a number with too many digits"
+            raise jinja2.TemplateSyntaxError(message, line, name, filename) from None
+
+    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call a function of a template, within the limits."""
+        __self.limits.check_call(__obj, (*args, *kwargs.values()))
+        result = super().call(__context, __obj, *args, **kwargs)
+        return __self.limits.measured(result)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Return the result of an operator, within the limits."""
+        self.limits.check_operator(operator, left, right)
+        return super().call_binop(context, operator, left, right)
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Return whether a template may read an attribute."""
+        if type(obj) is list and attr == "append":  # a list of the template's own
+            return True
+        return super().is_safe_attribute(obj, attr, value)
+
+    def unsafe_undefined(self, obj: Any, attribute: str) -> jinja2.Undefined:
+        """Raise SecurityError: Jinja would return an undefined value, whose message comes later."""
+        kind = type(obj).__name__
+        raise SecurityError(f"{attribute} of a {kind} is not allowed in a template")
+
+    def wrap_str_format(self, value: Any) -> Any:
+        """Return ``str.format`` of the sandbox, within the limits; None for any other method."""
+        text = getattr(value, "__self__", None)
+        if not isinstance(text, str) or value.__name__ not in ("format", "format_map"):
+            return None
+        plain = str(text)  # a subclass would take the result for one of its own
+        wrapped: Any = super().wrap_str_format(getattr(plain, value.__name__))
+
+        def format_text(*args: Any, **kwargs: Any) -> str:
+            self.limits.estimate("format", plain, (*args, *kwargs.values()))
+            return str(wrapped(*args, **kwargs))
+
+        return format_text
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Return ``obj.attribute``: in parameters, a key comes before a method of maps."""
@@ -221,6 +292,8 @@ class JinjaEnvironment(jinja2.Environment):
             return obj[name]
         if name in ("items", "keys", "values", "get"):
             return getattr(obj, name)
+        if name.startswith("__"):
+            return self.unsafe_undefined(obj, name)
         return self.undefined(obj=obj, name=name)
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import jinja2
+from jinja2.exceptions import SecurityError
 
 from ...core import Location, ParameterPath, StackwrightError, TemplateError
+from .limits import LimitError
 
 RuntimeMistake = jinja2.TemplateRuntimeError
 """Raised by a function that a template calls; shown at the template's line."""
@@ -30,12 +32,24 @@ class Failure(Exception):
         self.where = tuple(where)
 
 
+SANDBOX_HINT = "use parameters, filters and macros; templates run in a sandbox"
+
+
+def code_of(error: Exception, otherwise: str = "SW108") -> str:
+    """Return the code of an exception that a template raised."""
+    codes: dict[type[Exception], str] = {SecurityError: "SW111", LimitError: "SW112"}
+    return codes.get(type(error), otherwise)
+
+
 @contextmanager
-def template_problems(locate: Callable[[ParameterPath], Sequence[Location]]) -> Iterator[None]:
+def template_problems(
+    locate: Callable[[ParameterPath], Sequence[Location]], template: str
+) -> Iterator[None]:
     """Turn an exception of a template into a TemplateError at its line, with the lines that called
     it.
 
     ``locate`` returns where a parameter was given: the place to edit if the parameter is wrong.
+    ``template`` is the path of the template, for exceptions of Jinja's and Python's compilers.
     """
     try:
         yield
@@ -54,11 +68,14 @@ def template_problems(locate: Callable[[ParameterPath], Sequence[Location]]) -> 
     except Failure as error:
         raise TemplateError.of("SW017", error.message, *error.where, *_call_lines(error)) from None
     except RecursionError as error:
-        message = "a macro calls itself without end"
-        raise TemplateError.of("SW108", message, *_call_lines(error)[:2]) from None
+        lines = _call_lines(error)[:2]
+        message = "a macro calls itself without end" if lines else "nested too deeply"
+        raise TemplateError.of("SW108", message, *(lines or [Location(template, 1)])) from None
     except Exception as error:  # whatever an expression of the template's author raises
         message = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
-        raise TemplateError.of("SW108", str(message), *_call_lines(error)) from None
+        lines = _call_lines(error) or [Location(template, 1)]
+        hint = SANDBOX_HINT if isinstance(error, SecurityError) else ""
+        raise TemplateError.of(code_of(error), str(message), *lines, hint=hint) from None
 
 
 def _call_lines(error: BaseException) -> list[Location]:

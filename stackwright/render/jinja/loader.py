@@ -9,9 +9,12 @@ from pathlib import Path
 import jinja2
 from jinja2.bccache import Bucket
 
-from ...core import Cache, Location, TemplateError
+from ...core import Cache, Location, TemplateError, read_file
 from ..text import RESERVED
 from .compiler import compiler_version
+
+_MAX_BYTES = 10_000_000
+"""Larger templates are refused, as larger files of parameters are."""
 
 
 class BytecodeCache(jinja2.BytecodeCache):
@@ -46,14 +49,18 @@ class TemplateLoader(jinja2.FileSystemLoader):
         self, _environment: jinja2.Environment, template: str
     ) -> tuple[str, str, Callable[[], bool]]:
         """Return the text of a template; raises TemplateError where it is empty or not text."""
-        path = Path(self.searchpath[0], template)
+        folder = Path(self.searchpath[0])
+        path = folder / template
         at = Location(f"templates/{template}", 1)
-        if not path.is_file() or ".." in path.relative_to(self.searchpath[0]).parts:
+        if not path.is_relative_to(folder) or ".." in path.parts[len(folder.parts) :]:
             raise jinja2.TemplateNotFound(template)
+        if path.is_dir() or not (path.exists() or path.is_symlink()):
+            raise jinja2.TemplateNotFound(template)
+        data = read_file(path, folder.parent, _MAX_BYTES)
         try:
-            text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+            text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError as error:
-            at = Location(at.path, path.read_bytes()[: error.start].count(b"\n") + 1)
+            at = Location(at.path, data[: error.start].count(b"\n") + 1)
             raise TemplateError.of(
                 "SW002", "not UTF-8 text", at, hint="save the file as UTF-8"
             ) from None

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2.runtime import Macro
 
-from ...core import dotted
+from ...core import dotted, has_too_many_digits
 from ..emit import INTRINSIC_HINT, REFERENCE, REFERENCE_HINT, is_intrinsic
 from ..provenance import LiveText, ParameterText
 from ..text import RESERVED
@@ -27,6 +27,8 @@ def find_objection(value: Any) -> tuple[str, str, str] | None:
         return "SW108", f"{value} cannot be printed", "only finite numbers can"
     if isinstance(value, Macro):
         return "SW108", f"the macro {value.name} is printed, not called", f"write {value.name}(...)"
+    if isinstance(value, int) and has_too_many_digits(value):
+        return "SW112", "a number with too many digits", ""
     if value is None or isinstance(value, bool | int | float):
         return None
     hint = (
