@@ -26,8 +26,9 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
 def core_scalar(text: str) -> Any:
     """The value of an unquoted scalar by the core schema of YAML 1.2.
 
-    Raises ValueError for a number with too many digits. What would surprise in parameters stays text: numbers with a leading zero (twelve digits are an
-    account), octal and hexadecimal numbers, ``.inf`` and ``.nan``.
+    Raises ValueError for a number with too many digits. What would surprise in parameters stays
+    text: numbers with a leading zero (twelve digits are an account), octal and hexadecimal numbers,
+    ``.inf`` and ``.nan``.
 
     Source: https://yaml.org/spec/1.2.2/#103-core-schema
     """
