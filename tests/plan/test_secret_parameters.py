@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import os
 import pty
+import secrets
 import subprocess
 import sys
 import termios
@@ -16,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from stackwright.cfn.intrinsics import Pseudo
-from stackwright.emulator import EmulatorSettings, LocalCloudFormation, Server
+from stackwright.emulator import EmulatorSettings, Fault, LocalCloudFormation, Server
+from tests.deploy.bad_days.world import encoded
 from tests.support.aws import ACCOUNT, REGION
-from tests.support.projects import RENDER_PY, Project
+from tests.support.projects import RENDER_PY, Project, files
 
 TEMPLATE = """\
 Parameters:
@@ -200,6 +202,39 @@ def answer(shop: Project, text: str, *arguments: str) -> tuple[int, str]:
     os.close(master)
     os.close(terminal)
     return process.returncode, output
+
+
+def test_value_is_written_nowhere(
+    shop: Project, engine: LocalCloudFormation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever verb takes it, and whether that succeeds or fails; with --debug."""
+    value = f"{secrets.token_urlsafe(12)}/+ &='\"{secrets.token_urlsafe(12)}"
+    monkeypatch.setenv("SHOP_PASSWORD", value)
+    given = ("--set-env", f"{KEY}=SHOP_PASSWORD", "--debug")
+    saved = str(tmp_path / "plan.json")
+    engine.fault(Fault("no room", operation="create", logical_id="Db"))
+    outputs = [
+        run(shop, *command, *given)
+        for command in (
+            ("lint",),
+            ("params", "--origin"),
+            ("graph",),
+            ("plan", "--out", saved),
+            ("deploy", "--yes"),
+            ("recover", "--yes"),
+            ("deploy", "--yes"),
+            ("diff", "--against", "deployed"),
+            ("plan", "--format", "json"),
+            ("status",),
+            ("package", "--out", str(tmp_path / "dist")),
+        )
+    ]
+    definitions = (stack.definition for stack in engine.store.stacks.values())
+    assert [made.parameters["Pw"] for made in definitions if made] == [value]
+    assert "no room" in outputs[4].stderr
+    written = [*files(tmp_path).values()]
+    written += [(output.stdout + output.stderr).encode() for output in outputs]
+    assert [data for data in written for form in encoded(value) if form in data] == []
 
 
 @pytest.mark.parametrize("style", ["yaml", "json"])
