@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -92,3 +93,21 @@ def test_functions_are_short() -> None:
     assert {name: length for name, length in lengths.items() if length > 45} == {}
     long = [name for name, length in lengths.items() if length > 25]
     assert len(long) <= len(lengths) / 10, long
+
+
+FACES = sorted(PACKAGE.rglob("__init__.pyi"))
+
+
+@pytest.mark.parametrize(
+    "stub", FACES, ids=lambda path: path.parent.relative_to(PACKAGE).as_posix()
+)
+def test_lazy_face_and_its_stub_name_the_same_objects(stub: Path) -> None:
+    """The face says at run time what the stub says to mypy, and each name leads somewhere."""
+    relative = stub.parent.relative_to(PACKAGE.parent)
+    face = importlib.import_module(".".join(relative.parts))
+    imports = [n for n in ast.parse(stub.read_text("utf-8")).body if isinstance(n, ast.ImportFrom)]
+    assert sorted(alias.name for node in imports for alias in node.names) == sorted(face.__all__)
+    for node in imports:
+        module = importlib.import_module(f".{node.module}", face.__name__)
+        for alias in node.names:
+            assert getattr(face, alias.name) is getattr(module, alias.name)

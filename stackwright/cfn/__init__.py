@@ -14,100 +14,56 @@ Modules, each built on those before it:
 - ``static_references``: a rendering -> the texts of its properties that templates tell.
 """
 
-from .authorization import ArnKind, read_arn_kinds
-from .changes import (
-    Action,
-    PhysicalResource,
-    Prediction,
-    PropertyChange,
-    Replacement,
-    ResourceChange,
-    StackSide,
-    deletion_policy,
-    output_values,
-    predict_changes,
-    predict_removal,
-)
-from .declarations import STACK_TYPE, Parameter, Resource, ValidationError, template_to_text
-from .difference import MISSING, diff_values, find_unknowns
-from .graph import find_dependencies, order_resources
-from .intrinsics import Pseudo, Resolver, UnknownWorld, parameter_values, resolve_dynamic
-from .policy_statements import (
-    EFFECTS,
-    LocatedStatement,
-    locate_statements,
-    read_statements,
-)
-from .schema import STATEFUL, Recreation, ResourceType, Schemas
-from .static_references import RenderedResource, StaticReferences
-from .statuses import Recovery, StackStatus, stack_status
-from .template import Template, declared_keys, parse_template
-from .validation import validate_template
-from .values import (
-    KNOWN_AFTER_APPLY,
-    ChangeSource,
-    Traced,
-    Unknown,
-    ValueReference,
-    canonical_value,
-    find_traces,
-    plain_data,
-    print_value,
-)
+import lazy_loader
 
-__all__ = [
-    "EFFECTS",
-    "KNOWN_AFTER_APPLY",
-    "MISSING",
-    "STACK_TYPE",
-    "STATEFUL",
-    "Action",
-    "ArnKind",
-    "ChangeSource",
-    "LocatedStatement",
-    "Parameter",
-    "PhysicalResource",
-    "Prediction",
-    "PropertyChange",
-    "Pseudo",
-    "Recovery",
-    "Recreation",
-    "RenderedResource",
-    "Replacement",
-    "Resolver",
-    "Resource",
-    "ResourceChange",
-    "ResourceType",
-    "Schemas",
-    "StackSide",
-    "StackStatus",
-    "StaticReferences",
-    "Template",
-    "Traced",
-    "Unknown",
-    "UnknownWorld",
-    "ValidationError",
-    "ValueReference",
-    "canonical_value",
-    "declared_keys",
-    "deletion_policy",
-    "diff_values",
-    "find_dependencies",
-    "find_traces",
-    "find_unknowns",
-    "locate_statements",
-    "order_resources",
-    "output_values",
-    "parameter_values",
-    "parse_template",
-    "plain_data",
-    "predict_changes",
-    "predict_removal",
-    "print_value",
-    "read_arn_kinds",
-    "read_statements",
-    "resolve_dynamic",
-    "stack_status",
-    "template_to_text",
-    "validate_template",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "authorization": ["ArnKind", "read_arn_kinds"],
+        "changes": [
+            "Action",
+            "PhysicalResource",
+            "Prediction",
+            "PropertyChange",
+            "Replacement",
+            "ResourceChange",
+            "StackSide",
+            "deletion_policy",
+            "output_values",
+            "predict_changes",
+            "predict_removal",
+        ],
+        "declarations": [
+            "Parameter",
+            "Resource",
+            "STACK_TYPE",
+            "ValidationError",
+            "template_to_text",
+        ],
+        "difference": ["MISSING", "diff_values", "find_unknowns"],
+        "graph": ["find_dependencies", "order_resources"],
+        "intrinsics": ["Pseudo", "Resolver", "UnknownWorld", "parameter_values", "resolve_dynamic"],
+        "policy_statements": [
+            "EFFECTS",
+            "LocatedStatement",
+            "locate_statements",
+            "read_statements",
+        ],
+        "schema": ["Recreation", "ResourceType", "STATEFUL", "Schemas"],
+        "static_references": ["RenderedResource", "StaticReferences"],
+        "statuses": ["Recovery", "StackStatus", "stack_status"],
+        "template": ["Template", "declared_keys", "parse_template"],
+        "validation": ["validate_template"],
+        "values": [
+            "ChangeSource",
+            "KNOWN_AFTER_APPLY",
+            "Traced",
+            "Unknown",
+            "ValueReference",
+            "canonical_value",
+            "find_traces",
+            "plain_data",
+            "print_value",
+        ],
+    },
+)

@@ -5,38 +5,23 @@ In: a project folder, an environment's name, overrides. Out: `Config`, in which 
 its file and line. Raises `InputError` with all problems at once.
 """
 
-from .doctor import run_doctor
-from .dotenv import (
-    FORBIDDEN,
-    FUNCTION_LIMIT,
-    find_undeclared,
-    looks_secret,
-    matches_pattern,
-    read_dotenv,
-)
-from .layers import SET, SET_ENV, SET_FILE, TextOverride, hide_values
-from .load import list_environments, load_config
-from .scaffold import new_environment, new_project
-from .schema import JsonSchema, parse_schema, schema_properties
+import lazy_loader
 
-__all__ = [
-    "FORBIDDEN",
-    "FUNCTION_LIMIT",
-    "SET",
-    "SET_ENV",
-    "SET_FILE",
-    "JsonSchema",
-    "TextOverride",
-    "find_undeclared",
-    "hide_values",
-    "list_environments",
-    "load_config",
-    "looks_secret",
-    "matches_pattern",
-    "new_environment",
-    "new_project",
-    "parse_schema",
-    "read_dotenv",
-    "run_doctor",
-    "schema_properties",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "doctor": ["run_doctor"],
+        "dotenv": [
+            "FORBIDDEN",
+            "FUNCTION_LIMIT",
+            "find_undeclared",
+            "looks_secret",
+            "matches_pattern",
+            "read_dotenv",
+        ],
+        "layers": ["SET", "SET_ENV", "SET_FILE", "TextOverride", "hide_values"],
+        "load": ["list_environments", "load_config"],
+        "scaffold": ["new_environment", "new_project"],
+        "schema": ["JsonSchema", "parse_schema", "schema_properties"],
+    },
+)

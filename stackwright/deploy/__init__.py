@@ -8,54 +8,28 @@ and reverts changes made by hand, ``adopt`` imports resources, ``overview`` read
 for `status`. ``operation`` runs one CloudFormation operation, ``runner`` shows it to the user.
 """
 
-from .adopt import adopt_resources
-from .approvals import LOCAL, Approvals, require_reviewed_build
-from .deployer import Deployer, PlanResult
-from .destroy import destroy_environment
-from .drift import detect_drift, revert_drift
-from .operation import (
-    Fate,
-    Notice,
-    Progress,
-    ProgressStep,
-    RolloutProgress,
-    Watcher,
-    read_steps,
-)
-from .overview import Overview, diff_with_deployed, read_environment
-from .recover import cancel_update, repair_stacks, watch_operations
-from .runner import OperationRunner, Timing, is_healthy, watch_command
-from .user import Display, Prompt, Stopped, User
+import lazy_loader
 
-__all__ = [
-    "LOCAL",
-    "Approvals",
-    "Deployer",
-    "Display",
-    "Fate",
-    "Notice",
-    "OperationRunner",
-    "Overview",
-    "PlanResult",
-    "Progress",
-    "ProgressStep",
-    "Prompt",
-    "RolloutProgress",
-    "Stopped",
-    "Timing",
-    "User",
-    "Watcher",
-    "adopt_resources",
-    "cancel_update",
-    "destroy_environment",
-    "detect_drift",
-    "diff_with_deployed",
-    "is_healthy",
-    "read_environment",
-    "read_steps",
-    "repair_stacks",
-    "require_reviewed_build",
-    "revert_drift",
-    "watch_command",
-    "watch_operations",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "adopt": ["adopt_resources"],
+        "approvals": ["Approvals", "LOCAL", "require_reviewed_build"],
+        "deployer": ["Deployer", "PlanResult"],
+        "destroy": ["destroy_environment"],
+        "drift": ["detect_drift", "revert_drift"],
+        "operation": [
+            "Fate",
+            "Notice",
+            "Progress",
+            "ProgressStep",
+            "RolloutProgress",
+            "Watcher",
+            "read_steps",
+        ],
+        "overview": ["Overview", "diff_with_deployed", "read_environment"],
+        "recover": ["cancel_update", "repair_stacks", "watch_operations"],
+        "runner": ["OperationRunner", "Timing", "is_healthy", "watch_command"],
+        "user": ["Display", "Prompt", "Stopped", "User"],
+    },
+)

@@ -6,21 +6,17 @@ Without a terminal nothing is asked: a missing approval is an error that names i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core import DeployError, OutputError, Rendering, command_line
-from ..plan import (
-    GuardrailFinding,
-    Locate,
-    Plan,
-    find_dangerous_changes,
-    find_unapproved,
-    require_approval,
-)
+from ..plan import Plan
 from .user import Prompt, Stopped, User
+
+if TYPE_CHECKING:
+    from ..plan import GuardrailFinding, Locate
 
 LOCAL = "local"
 """The environment whose build a deployment writes itself, without a review."""
@@ -44,6 +40,8 @@ class Approvals(Struct, frozen=True):
 
     def missing(self, findings: Sequence[GuardrailFinding]) -> list[GuardrailFinding]:
         """The findings that are not approved."""
+        from ..plan import find_unapproved
+
         refused = find_unapproved(
             findings, replace=self.replace, data_loss=self.loss, broader_access=self.access
         )
@@ -63,6 +61,8 @@ def approve_plan(
         Stopped: the user answers no.
         DeployError: SW883, not a terminal; SW820 and following, an approval is missing.
     """
+    from ..plan import find_dangerous_changes, require_approval
+
     findings = approvals.missing(
         [finding for finding in find_dangerous_changes(plan) if stack in (None, finding.root)]
     )

@@ -24,17 +24,12 @@ from pathlib import Path
 from msgspec import Struct
 
 from ..aws import Stack
-from ..health import CheckState
 from ..plan import Environment, Plan, RootAction, RootPlan
 from ..releases import find_orphaned_stacks, read_last_release, records_plan
 from .approvals import Approvals, approve_plan
-from .execution import Execution
 from .noop import find_noop, is_protected
 from .planner import PlanInputs, Planner
-from .recover import recover_before_deployment
-from .rollback import describe_release, find_release, plan_rollback
 from .runner import OperationRunner, Timing
-from .saved_plan import read_saved_plan, without_change_sets, write_saved_plan
 from .supplies import Supplies
 from .user import Stopped, User
 
@@ -98,6 +93,8 @@ class Deployer:
     def plan(self, out: Path | None = None, *, keep: bool = False) -> PlanResult:
         """Plan a deployment and show it. The change sets are deleted again, unless ``keep``; the
         plan is saved to the file ``out``. Raises StackwrightError."""
+        from .saved_plan import without_change_sets, write_saved_plan
+
         self._environment.require_account()
         ready, inputs = self._check_account(skipped=True)
         plan = self._planner.plan(inputs.result())
@@ -115,6 +112,8 @@ class Deployer:
     def rollback(self, number: int | None = None) -> bool:
         """Restore the release of that number, by default the last one before what is live. Whether
         it is deployed and well. Raises StackwrightError."""
+        from .rollback import describe_release, find_release, plan_rollback
+
         lives = self._environment.read_roots()
         release = find_release(self._planner, lives, number)
         describe_release(release, lives, self._user.say)
@@ -148,6 +147,9 @@ class Deployer:
     def _find_changes(self, saved: Path | None) -> Work:
         """What there is to do, by change sets or by a saved plan. Raises Stopped where preflight
         fails."""
+        from .recover import recover_before_deployment
+        from .saved_plan import read_saved_plan
+
         self._environment.require_account()
         recover_before_deployment(self._runner)
         if saved is None:
@@ -170,6 +172,7 @@ class Deployer:
     def _check_account(self, *, skipped: bool = False) -> tuple[bool, Future[PlanInputs]]:
         """Whether preflight passes, and side by side with it what a plan starts from, or what kept
         that from being read. Failed checks are shown, and where asked for ``skipped`` ones."""
+        from ..health import CheckState
         from ..preflight import run_preflight
 
         environment = self._environment
@@ -242,6 +245,8 @@ class Deployer:
         saved: bool = False,
     ) -> bool:
         """Apply the roots of a plan, verify them and record the release. Whether all went well."""
+        from .execution import Execution
+
         execution = Execution(
             self._planner, self._runner, plan, approvals, restores=restores, saved=saved
         )

@@ -27,12 +27,9 @@ from ..plan import (
     Plan,
     RootPlan,
     build_desired_stack,
-    discard_change_sets,
     find_hidden_parameters_without_value,
     known_values,
     plan_noop,
-    predict_root,
-    preview_root,
     root_documents,
 )
 from .supplies import SecretVersions, Supplies
@@ -164,6 +161,8 @@ class Planner:
     def plan_root(self, desired: DesiredStack, live: LiveStack | None) -> RootPlan:
         """The plan of one root: a prediction where inputs are missing, nothing where reading tells
         that nothing changes, else a change set."""
+        from ..plan import predict_root, preview_root
+
         if desired.missing:
             return predict_root(desired, live)
         if unchanged := plan_noop(desired, live):
@@ -238,6 +237,8 @@ class Planner:
     def discard(self, roots: Iterable[RootPlan]) -> None:
         """Delete change sets that are not executed, and empty stacks that they made. Raises
         AwsError with everything that cannot be removed."""
+        from ..plan import discard_change_sets
+
         problems: list[Problem] = []
         for root in roots:
             try:

@@ -6,23 +6,19 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from ..aws import Polling, Stack
 from ..core import command_line
-from ..health import DEADLINE, SIMULATED, CheckState, HealthCheck, verify_environment
 from ..plan import Environment, LiveStack, Outcome, RootPlan
 from .approvals import Approvals
-from .operation import (
-    Follower,
-    Notice,
-    Progress,
-    apply_plan,
-    attach_to_operation,
-    resume_paused,
-)
 from .user import User
+
+if TYPE_CHECKING:
+    from ..health import HealthCheck
+    from .operation import Follower
 
 
 class Timing(Struct, frozen=True):
@@ -47,6 +43,8 @@ class OperationRunner:
     def follow(self, root: str, stack: str, operate: Callable[[Follower], Outcome]) -> Outcome:
         """Begin or attach to an operation by ``operate``, and show it until it ends. ``stack`` is
         the name of the root in CloudFormation."""
+        from .operation import Follower
+
         with self.user.operation(stack) as watcher:
             return operate(
                 Follower(
@@ -60,6 +58,8 @@ class OperationRunner:
 
     def attach(self, root: str, stack: Stack) -> Outcome:
         """Follow the operation that a stack is in."""
+        from .operation import attach_to_operation
+
         return self.follow(
             root,
             stack.name,
@@ -68,6 +68,8 @@ class OperationRunner:
 
     def apply(self, plan: RootPlan, token: str, approvals: Approvals) -> Outcome:
         """Execute the change set of a root."""
+        from .operation import apply_plan
+
         return self.follow(
             plan.desired.root,
             plan.desired.stack,
@@ -84,6 +86,7 @@ class OperationRunner:
     def resume_paused(self, roots: Collection[str] | None = None) -> None:
         """Resume functions of the root stacks that a killed deployment left paused. Raises
         AwsError."""
+        from .operation import Notice, Progress, resume_paused
 
         def show(progress: Progress) -> None:
             if isinstance(progress, Notice):
@@ -98,14 +101,21 @@ class OperationRunner:
                     show,
                 )
 
-    def verify(self, lives: Iterable[LiveStack], deadline: float = DEADLINE) -> list[HealthCheck]:
-        """Check services, targets, functions and alarms of the stacks until all is well or
-        ``deadline`` seconds are over. Raises AwsError where there are no valid credentials."""
+    def verify(
+        self, lives: Iterable[LiveStack], deadline: float | None = None
+    ) -> list[HealthCheck]:
+        """Check services, targets, functions and alarms until all pass or ``deadline``
+        seconds are over (by default `health.DEADLINE`).
+
+        Raises AwsError if there are no valid credentials.
+        """
+        from ..health import DEADLINE, SIMULATED, verify_environment
+
         with self.user.verification() as progress:
             return verify_environment(
                 lives,
                 self.environment.aws,
-                deadline=deadline,
+                deadline=DEADLINE if deadline is None else deadline,
                 skip=SIMULATED if self.environment.simulated else (),
                 on_progress=progress,
                 clock=self.timing.clock,
@@ -115,6 +125,8 @@ class OperationRunner:
 
 def is_healthy(checks: Collection[HealthCheck]) -> bool:
     """Whether no check failed."""
+    from ..health import CheckState
+
     return all(check.state is not CheckState.FAIL for check in checks)
 
 

@@ -5,39 +5,26 @@ In: the files of two builds, or the predicted changes of a stack. Out: a `Diff`.
 AWS.
 """
 
-from .builds import read_build_folder, read_build_revision, rename_environment
-from .collect import DiffCollector, describe_declaration_change
-from .diff import diff_builds
-from .model import (
-    HIDDEN,
-    PARAMETER,
-    DataLoss,
-    Diff,
-    Effect,
-    OutputDiff,
-    PolicyDiff,
-    PropertyDiff,
-    ResourceDiff,
-    mask,
-    merge_diffs,
-)
+import lazy_loader
 
-__all__ = [
-    "HIDDEN",
-    "PARAMETER",
-    "DataLoss",
-    "Diff",
-    "DiffCollector",
-    "Effect",
-    "OutputDiff",
-    "PolicyDiff",
-    "PropertyDiff",
-    "ResourceDiff",
-    "describe_declaration_change",
-    "diff_builds",
-    "mask",
-    "merge_diffs",
-    "read_build_folder",
-    "read_build_revision",
-    "rename_environment",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "builds": ["read_build_folder", "read_build_revision", "rename_environment"],
+        "collect": ["DiffCollector", "describe_declaration_change"],
+        "diff": ["diff_builds"],
+        "model": [
+            "DataLoss",
+            "Diff",
+            "Effect",
+            "HIDDEN",
+            "OutputDiff",
+            "PARAMETER",
+            "PolicyDiff",
+            "PropertyDiff",
+            "ResourceDiff",
+            "mask",
+            "merge_diffs",
+        ],
+    },
+)

@@ -5,29 +5,22 @@ which repeats failed checks until a deadline, or an `EnvironmentStatus` from ``r
 reads once. ``probes`` finds the resources that can be checked.
 """
 
-from .model import (
-    SIMULATED,
-    CheckState,
-    DriftedStack,
-    EnvironmentStatus,
-    HealthCheck,
-    RootStatus,
-    ServiceStatus,
-    Subject,
-)
-from .status import read_status
-from .verify import DEADLINE, verify_environment
+import lazy_loader
 
-__all__ = [
-    "DEADLINE",
-    "SIMULATED",
-    "CheckState",
-    "DriftedStack",
-    "EnvironmentStatus",
-    "HealthCheck",
-    "RootStatus",
-    "ServiceStatus",
-    "Subject",
-    "read_status",
-    "verify_environment",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "model": [
+            "CheckState",
+            "DriftedStack",
+            "EnvironmentStatus",
+            "HealthCheck",
+            "RootStatus",
+            "SIMULATED",
+            "ServiceStatus",
+            "Subject",
+        ],
+        "status": ["read_status"],
+        "verify": ["DEADLINE", "verify_environment"],
+    },
+)

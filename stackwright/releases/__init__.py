@@ -7,49 +7,25 @@
 used. A deployment does not depend on any of it.
 """
 
-from .history import (
-    find_previous_release,
-    load_release,
-    read_history,
-    read_last_release,
-)
-from .overview import (
-    ReleaseList,
-    ReleaseOverview,
-    find_orphaned_stacks,
-    list_releases,
-    read_last_of,
-    read_orphaned_stacks,
-    read_overview,
-    with_former_roots,
-)
-from .prune import find_unused_artifacts, remove_objects
-from .record import History, Release, ReleaseResult
-from .release import begin_release, finish_release, keep_release, records_plan
-from .restore import build_restored_stacks, find_missing_parts
+import lazy_loader
 
-__all__ = [
-    "History",
-    "Release",
-    "ReleaseList",
-    "ReleaseOverview",
-    "ReleaseResult",
-    "begin_release",
-    "build_restored_stacks",
-    "find_missing_parts",
-    "find_orphaned_stacks",
-    "find_previous_release",
-    "find_unused_artifacts",
-    "finish_release",
-    "keep_release",
-    "list_releases",
-    "load_release",
-    "read_history",
-    "read_last_of",
-    "read_last_release",
-    "read_orphaned_stacks",
-    "read_overview",
-    "records_plan",
-    "remove_objects",
-    "with_former_roots",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "history": ["find_previous_release", "load_release", "read_history", "read_last_release"],
+        "overview": [
+            "ReleaseList",
+            "ReleaseOverview",
+            "find_orphaned_stacks",
+            "list_releases",
+            "read_last_of",
+            "read_orphaned_stacks",
+            "read_overview",
+            "with_former_roots",
+        ],
+        "prune": ["find_unused_artifacts", "remove_objects"],
+        "record": ["History", "Release", "ReleaseResult"],
+        "release": ["begin_release", "finish_release", "keep_release", "records_plan"],
+        "restore": ["build_restored_stacks", "find_missing_parts"],
+    },
+)

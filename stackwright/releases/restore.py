@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ..artifacts import RegistryClient, is_loopback
 from ..aws import PARALLEL, Storage
 from ..core import AwsError, Problem
 from ..plan import DesiredStack
@@ -110,6 +109,8 @@ def _missing_artifact(release: Release, place: str, aws: Storage) -> Problem | N
 
 
 def _missing_image(release: Release, reference: str, aws: Storage) -> Problem | None:
+    from ..artifacts import RegistryClient, is_loopback
+
     host, _, rest = reference.partition("/")
     repository, _, digest = rest.partition("@")
     if is_loopback(host):

@@ -5,24 +5,16 @@ line, ``wire`` connects nested stacks by name, ``build_folder`` replaces a build
 ``memo`` keeps renderings by the hash of their inputs, ``explain`` says where a value comes from.
 """
 
-from .build_folder import find_stale, stage_apart, stage_build, write_build
-from .explain import Explanation, explain_value
-from .memo import LINT_CONFIG, cached_rendering, cached_report
-from .quoting import BlockDumper
-from .render import render_templates
-from .wire import wire_root
+import lazy_loader
 
-__all__ = [
-    "LINT_CONFIG",
-    "BlockDumper",
-    "Explanation",
-    "cached_rendering",
-    "cached_report",
-    "explain_value",
-    "find_stale",
-    "render_templates",
-    "stage_apart",
-    "stage_build",
-    "wire_root",
-    "write_build",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "build_folder": ["find_stale", "stage_apart", "stage_build", "write_build"],
+        "explain": ["Explanation", "explain_value"],
+        "memo": ["LINT_CONFIG", "cached_rendering", "cached_report"],
+        "quoting": ["BlockDumper"],
+        "render": ["render_templates"],
+        "wire": ["wire_root"],
+    },
+)

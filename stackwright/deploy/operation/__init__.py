@@ -6,27 +6,16 @@ deployment, ``protection`` sets stack policies and termination protection, ``pro
 types that a watcher of an operation receives.
 """
 
-from .apply import apply_plan, resume_paused
-from .events import read_steps
-from .follow import Follower, attach_to_operation, follow_operation
-from .pause import is_any_paused
-from .progress import Fate, Notice, Progress, ProgressStep, RolloutProgress, Watcher
-from .protection import UNGUARDED, guard_stack
+import lazy_loader
 
-__all__ = [
-    "UNGUARDED",
-    "Fate",
-    "Follower",
-    "Notice",
-    "Progress",
-    "ProgressStep",
-    "RolloutProgress",
-    "Watcher",
-    "apply_plan",
-    "attach_to_operation",
-    "follow_operation",
-    "guard_stack",
-    "is_any_paused",
-    "read_steps",
-    "resume_paused",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "apply": ["apply_plan", "resume_paused"],
+        "events": ["read_steps"],
+        "follow": ["Follower", "attach_to_operation", "follow_operation"],
+        "pause": ["is_any_paused"],
+        "progress": ["Fate", "Notice", "Progress", "ProgressStep", "RolloutProgress", "Watcher"],
+        "protection": ["UNGUARDED", "guard_stack"],
+    },
+)

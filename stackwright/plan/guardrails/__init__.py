@@ -9,19 +9,14 @@ changes: ``data``, ``replacement`` and ``access`` hold one each. ``access`` asks
 ``approval`` compares findings with approvals, ``iam`` policies as sets. Nothing here calls AWS.
 """
 
-from .approval import Locate, approval_names, find_unapproved, require_approval
-from .find import find_dangerous_changes
-from .finding import ApprovalFlag, FindingKind, GuardrailFinding
-from .replacement import REVISIONS
+import lazy_loader
 
-__all__ = [
-    "REVISIONS",
-    "ApprovalFlag",
-    "FindingKind",
-    "GuardrailFinding",
-    "Locate",
-    "approval_names",
-    "find_dangerous_changes",
-    "find_unapproved",
-    "require_approval",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "approval": ["Locate", "approval_names", "find_unapproved", "require_approval"],
+        "find": ["find_dangerous_changes"],
+        "finding": ["ApprovalFlag", "FindingKind", "GuardrailFinding"],
+        "replacement": ["REVISIONS"],
+    },
+)

@@ -1,0 +1,15 @@
+from .apply import apply_plan as apply_plan
+from .apply import resume_paused as resume_paused
+from .events import read_steps as read_steps
+from .follow import Follower as Follower
+from .follow import attach_to_operation as attach_to_operation
+from .follow import follow_operation as follow_operation
+from .pause import is_any_paused as is_any_paused
+from .progress import Fate as Fate
+from .progress import Notice as Notice
+from .progress import Progress as Progress
+from .progress import ProgressStep as ProgressStep
+from .progress import RolloutProgress as RolloutProgress
+from .progress import Watcher as Watcher
+from .protection import UNGUARDED as UNGUARDED
+from .protection import guard_stack as guard_stack

@@ -1,0 +1,17 @@
+from .builds import read_build_folder as read_build_folder
+from .builds import read_build_revision as read_build_revision
+from .builds import rename_environment as rename_environment
+from .collect import DiffCollector as DiffCollector
+from .collect import describe_declaration_change as describe_declaration_change
+from .diff import diff_builds as diff_builds
+from .model import HIDDEN as HIDDEN
+from .model import PARAMETER as PARAMETER
+from .model import DataLoss as DataLoss
+from .model import Diff as Diff
+from .model import Effect as Effect
+from .model import OutputDiff as OutputDiff
+from .model import PolicyDiff as PolicyDiff
+from .model import PropertyDiff as PropertyDiff
+from .model import ResourceDiff as ResourceDiff
+from .model import mask as mask
+from .model import merge_diffs as merge_diffs

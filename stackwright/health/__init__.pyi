@@ -1,0 +1,11 @@
+from .model import SIMULATED as SIMULATED
+from .model import CheckState as CheckState
+from .model import DriftedStack as DriftedStack
+from .model import EnvironmentStatus as EnvironmentStatus
+from .model import HealthCheck as HealthCheck
+from .model import RootStatus as RootStatus
+from .model import ServiceStatus as ServiceStatus
+from .model import Subject as Subject
+from .status import read_status as read_status
+from .verify import DEADLINE as DEADLINE
+from .verify import verify_environment as verify_environment

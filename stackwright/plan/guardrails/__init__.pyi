@@ -1,0 +1,9 @@
+from .approval import Locate as Locate
+from .approval import approval_names as approval_names
+from .approval import find_unapproved as find_unapproved
+from .approval import require_approval as require_approval
+from .find import find_dangerous_changes as find_dangerous_changes
+from .finding import ApprovalFlag as ApprovalFlag
+from .finding import FindingKind as FindingKind
+from .finding import GuardrailFinding as GuardrailFinding
+from .replacement import REVISIONS as REVISIONS

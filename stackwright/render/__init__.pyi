@@ -1,0 +1,12 @@
+from .build_folder import find_stale as find_stale
+from .build_folder import stage_apart as stage_apart
+from .build_folder import stage_build as stage_build
+from .build_folder import write_build as write_build
+from .explain import Explanation as Explanation
+from .explain import explain_value as explain_value
+from .memo import LINT_CONFIG as LINT_CONFIG
+from .memo import cached_rendering as cached_rendering
+from .memo import cached_report as cached_report
+from .quoting import BlockDumper as BlockDumper
+from .render import render_templates as render_templates
+from .wire import wire_root as wire_root
