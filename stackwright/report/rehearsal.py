@@ -26,7 +26,7 @@ def rehearsal_as_text(rehearsal: Rehearsal) -> str:
         if block
     ]
     if not rehearsal.phases:
-        blocks.append("No changes.")
+        blocks.append("Nothing to rehearse.")
     if rehearsal.rollback:
         blocks.append(_rollback(rehearsal.rollback))
     return "\n\n".join(blocks)

@@ -196,7 +196,7 @@ def committed(project):
 
 def test_rehearse_shows_preview_times_and_rollback(committed):
     same = committed.run("rehearse", "--env", "dev", "--against", "HEAD")
-    assert (same.returncode, same.stdout) == (0, "No changes.\n\nNothing would be changed.\n")
+    assert (same.returncode, same.stdout) == (0, "No changes.\n\nNothing to rehearse.\n")
     committed.write({"params/defaults.yaml": "topic: {TopicName: news, DisplayName: two}\n"})
     done = committed.run("rehearse", "--env", "dev", "--against", "HEAD")
     assert done.returncode == 0, done.stderr
