@@ -15,7 +15,7 @@ def write_file(path: Path, content: str | bytes, *, mode: int = 0o666) -> None:
     However the process or the machine stops, the file has its old content or all of the new one.
     Text is written as UTF-8 with its own line ends. A file that exists keeps its permissions; a new
     one gets ``mode``, less the umask. A link stays, and its target is written; a device or pipe is
-    written directly. Raises OSError, and leaves no temporary file.
+    written directly. Raises OSError with the file's name, and leaves no temporary file.
     """
     data = content.encode() if isinstance(content, str) else content
     kept = _permissions(path)
@@ -28,9 +28,11 @@ def write_file(path: Path, content: str | bytes, *, mode: int = 0o666) -> None:
     try:
         _write_new(temporary, data, mode, kept)
         temporary.replace(target)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError):  # names the file that the user knows, if any
+            error.filename, error.filename2 = str(path), None
         raise
     _sync_folder(target.parent)
 

@@ -76,8 +76,9 @@ def test_text_keeps_its_line_ends_and_has_no_temporary_file(folder: Path) -> Non
 def test_failure_leaves_the_old_file_alone(folder: Path) -> None:
     file = folder / "a"
     write_file(file, "old")
-    with pytest.raises(OSError, match="File too large"):
+    with pytest.raises(OSError, match="File too large") as failure:
         write_file(file, b"x" * 5000)
+    assert failure.value.filename == str(file)
     assert file.read_text() == "old"
     assert [entry.name for entry in folder.iterdir()] == ["a"]
     with pytest.raises(OSError, match="File too large"):
