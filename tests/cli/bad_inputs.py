@@ -813,7 +813,7 @@ TEMPLATES = [
         "a generator cannot be printed",
         "end the filters with | list",
     ),
-    template("printed function", "A: {{ range }}\n", "SW108", ":1", "a type cannot be printed"),
+    template("printed function", "A: {{ range }}\n", "SW108", ":1", "a function cannot be printed"),
     template(
         "macro taken apart",
         "{% macro m() %}{{ title }}{% endmacro %}\nA: {{ m() | upper }}\n",
