@@ -74,7 +74,7 @@ def find_unknowns(value: Any) -> Iterator[Unknown]:
 
 def diff_values(before: Any, after: Any, path: Path = ()) -> Iterator[LeafDifference]:
     """The leaves that differ, sorted by path, including those that differ to AWS only."""
-    before, after = _opened(before), _opened(after)
+    before, after = _spread_trace(before), _spread_trace(after)
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in sorted({**before, **after}):
             yield from diff_values(before.get(key, MISSING), after.get(key, MISSING), (*path, key))
@@ -93,7 +93,7 @@ def value_at(tree: Any, path: Path) -> Any:
     """The value at ``path`` in a resolved tree, or :data:`MISSING`; it keeps the references of the
     functions around it."""
     for part in path:
-        tree = _opened(tree)
+        tree = _spread_trace(tree)
         if isinstance(tree, list) and isinstance(part, int):
             tree = tree[part] if part < len(tree) else MISSING
         else:
@@ -101,8 +101,8 @@ def value_at(tree: Any, path: Path) -> Any:
     return tree
 
 
-def _opened(value: Any) -> Any:
-    """A container whose items hold the references of the function that returned it."""
+def _spread_trace(value: Any) -> Any:
+    """Return a traced container as one whose items hold its references, anything else as it is."""
     if not isinstance(value, Traced) or not isinstance(value.value, list | Mapping):
         return value
     if isinstance(value.value, list):

@@ -67,7 +67,7 @@ class StaticReferences:
         """The text of the first root stack's Output of that name that is known, else None."""
         roots = (document for document in self._rendering.documents if "/" not in document.name)
         texts = (list(_texts(self.output_value(root.name, name))) for root in roots)
-        return next((found[0] for found in texts if len(found) == 1), None)
+        return next((values[0] for values in texts if len(values) == 1), None)
 
     def value(self, document: Document, value: Any) -> Any:
         """A value of a document as plain data; an :class:`Unknown` if only AWS knows a part."""

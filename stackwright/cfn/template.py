@@ -237,11 +237,11 @@ def template_from_data(data: Any, lines: Mapping[Path, int] | None = None) -> Te
     _limits(data)
     return Template(
         data=data,
-        parameters=_each(data, "Parameters", _parameter),
-        mappings=_each(data, "Mappings", _mapping_table),
+        parameters=_parse_section(data, "Parameters", _parameter),
+        mappings=_parse_section(data, "Mappings", _mapping_table),
         conditions=dict(_section(data, "Conditions")),
-        resources=_each(data, "Resources", _resource),
-        outputs=_each(data, "Outputs", _output),
+        resources=_parse_section(data, "Resources", _resource),
+        outputs=_parse_section(data, "Outputs", _output),
         description=_description(data),
         transforms=_transforms(data.get("Transform")),
         lines=lines or {},
@@ -273,7 +273,9 @@ def _limits(data: Mapping[str, Any]) -> None:
             raise ValidationError(text, (name,))
 
 
-def _each(data: Mapping[str, Any], section: str, make: Callable[[str, Any], _T]) -> dict[str, _T]:
+def _parse_section(
+    data: Mapping[str, Any], section: str, make: Callable[[str, Any], _T]
+) -> dict[str, _T]:
     declarations = {}
     for name, value in _section(data, section).items():
         if section != "Mappings" and not _ALPHANUMERIC.fullmatch(str(name)):

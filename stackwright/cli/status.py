@@ -42,8 +42,8 @@ def status(options: Options, style: str) -> None:
     if style == "json":
         live = releases.live.number if releases and releases.live else None
         last = replace(releases.last, roots=()) if releases and releases.last else None
-        found = {**to_builtins(overview.status), "healthy": overview.status.healthy}
-        click.echo(to_json({**found, "last": last, "live": live}))
+        data = {**to_builtins(overview.status), "healthy": overview.status.healthy}
+        click.echo(to_json({**data, "last": last, "live": live}))
     else:
         _print_overview(environment, overview)
     if releases:
@@ -53,16 +53,16 @@ def status(options: Options, style: str) -> None:
 def _print_overview(environment: Environment, overview: Overview) -> None:
     from ..report import history_table, services_table, stacks_table
 
-    screen, now, found = console(), datetime.now(UTC), overview.status
+    screen, now, status = console(), datetime.now(UTC), overview.status
     where = f"account {environment.caller.account}, {environment.config.region}"
     screen.print(f"[bold]{environment.name}[/]  {where}\n")
-    print_table(stacks_table(found.stacks, now))
-    if found.orphaned:
+    print_table(stacks_table(status.stacks, now))
+    if status.orphaned:
         screen.print(f"\nNo longer root stacks of {environment.name}; destroy deletes them too")
-        print_table(stacks_table(found.orphaned, now))
-    if found.services:
+        print_table(stacks_table(status.orphaned, now))
+    if status.services:
         screen.print()
-        print_table(services_table(found, now))
+        print_table(services_table(status, now))
     releases = overview.releases
     if releases and releases.last:
         screen.print()
@@ -120,19 +120,19 @@ def history(options: Options, limit: int, style: str) -> None:
     from ..report import describe_absence, history_table, releases_as_data
 
     environment = connect(options)
-    found = list_releases(environment, limit, lambda: make_rendering(environment.config))
-    releases = found.overview.history.releases[:limit] if found.overview else ()
-    numbers = _numbers(found.overview)
+    listing = list_releases(environment, limit, lambda: make_rendering(environment.config))
+    releases = listing.overview.history.releases[:limit] if listing.overview else ()
+    numbers = _numbers(listing.overview)
     if style == "json":
         data = releases_as_data(releases, *numbers)
         click.echo(json.dumps(data, indent=2, ensure_ascii=False))
     elif releases:
         print_table(history_table(releases, *numbers, datetime.now(UTC)))
-    absence = describe_absence(found, environment.name)
-    if absence and not (style == "json" and found.deployed):
+    absence = describe_absence(listing, environment.name)
+    if absence and not (style == "json" and listing.deployed):
         click.echo(absence, err=True)
-    if found.overview:
-        show_report(Report(found.overview.problems))
+    if listing.overview:
+        show_report(Report(listing.overview.problems))
 
 
 VERBS = (status, outputs, history)

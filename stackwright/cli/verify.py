@@ -67,16 +67,16 @@ def drift(options: Options, revert: bool, yes: bool, style: str) -> None:
     environment = connect(options)
     lives = read_deployed(environment)
     with console(stderr=True).status("detecting drift") as spinner:
-        found = detect_drift(
+        drifted_stacks = detect_drift(
             lives.values(),
             environment.aws,
             on_progress=lambda name: spinner.update(f"compared {name}"),
         )
     if style == "json":
-        click.echo(to_json(found))
+        click.echo(to_json(drifted_stacks))
     else:
-        console().print(format_drift(found))
-    drifted = {stack.stack.partition("/")[0] for stack in found if stack.resources}
+        console().print(format_drift(drifted_stacks))
+    drifted = {stack.stack.partition("/")[0] for stack in drifted_stacks if stack.resources}
     if not drifted:
         return
     if not revert:

@@ -211,9 +211,9 @@ def cancel_update(stack: str, environment: Environment, user: User) -> None:
     Source:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CancelUpdateStack.html
     """
-    found = environment.aws.stack(stack)
-    if found is None or found.status != "UPDATE_IN_PROGRESS":
-        status = found.status if found else "no longer there"
+    existing = environment.aws.stack(stack)
+    if existing is None or existing.status != "UPDATE_IN_PROGRESS":
+        status = existing.status if existing else "no longer there"
         user.say(
             f"\n{stack} is {status}: only an update in progress can be cancelled. To give "
             "up a first"
@@ -221,6 +221,6 @@ def cancel_update(stack: str, environment: Environment, user: User) -> None:
             f" --stack-name {stack}"
         )
     elif user.confirm(f"\nCancel the update of {stack} and roll it back?"):
-        environment.aws.cancel_update(found.id, new_token("cancel"))
+        environment.aws.cancel_update(existing.id, new_token("cancel"))
         watch = watch_command(environment.name)
         user.say(f"the update is cancelled and is being rolled back; follow that: {watch}")

@@ -208,10 +208,15 @@ class SecretSupply:
         }
         changes = {
             name: SecretChange(
-                name, str(uuid.uuid4()), found.version, found.added, found.changed, found.removed
+                name,
+                str(uuid.uuid4()),
+                difference.version,
+                difference.added,
+                difference.changed,
+                difference.removed,
             )
-            for name, found in compared.items()
-            if not found.empty
+            for name, difference in compared.items()
+            if not difference.empty
         }
         versions = {
             key: changes[name].version if name in changes else str(compared[name].version)

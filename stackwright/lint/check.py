@@ -189,7 +189,7 @@ class Linter:
         for line in process.stdout:
             for key, findings in json.loads(line):
                 expected.discard(key)
-                yield key, [LintFinding(*each) for each in findings]
+                yield key, [LintFinding(*finding) for finding in findings]
         if expected:
             hint = f"{command_line('doctor')} says what is missing"
             raise StackwrightError.of(

@@ -35,7 +35,7 @@ def find_unpredicted(listed: ListedResource, predicted: ResourceChange) -> tuple
     ]
     details = listed.get("Details") or ()
     return read_properties(
-        [each for each in details if not _is_expected(each.get("Target") or {}, expected)]
+        [detail for detail in details if not _is_expected(detail.get("Target") or {}, expected)]
     )
 
 

@@ -153,7 +153,7 @@ def _uncovered_parts(statement: StatementSet, peers: Sequence[StatementSet]) -> 
     return {name: frozenset(patterns) for name, patterns in missing.items()}
 
 
-class _Comparison(Struct, frozen=True):
+class _PolicyComparison(Struct, frozen=True):
     """How two patterns of an element are compared: by inclusion, and by having nothing in
     common."""
 
@@ -161,8 +161,8 @@ class _Comparison(Struct, frozen=True):
     excludes: Callable[[str, str], bool]
 
 
-_PATTERNS = _Comparison(includes, excludes)
-_PRINCIPALS = _Comparison(
+_PATTERNS = _PolicyComparison(includes, excludes)
+_PRINCIPALS = _PolicyComparison(
     includes=lambda outer, inner: outer in ("*", inner), excludes=lambda _one, _other: False
 )
 """Principals have no wildcards but ``*``, which is everybody. One caller has several names
@@ -170,7 +170,7 @@ _PRINCIPALS = _Comparison(
 
 
 def _covering_peers(
-    inner: Listed, outers: Sequence[Listed], compare: _Comparison
+    inner: Listed, outers: Sequence[Listed], compare: _PolicyComparison
 ) -> dict[int, set[str]]:
     """Return the patterns of an element by the peers that cover them, as bits."""
     axis: dict[int, set[str]] = {}
@@ -186,13 +186,13 @@ def _covering_peers(
     return axis
 
 
-def _covers_pattern(pattern: str, outer: Listed, compare: _Comparison) -> bool:
+def _covers_pattern(pattern: str, outer: Listed, compare: _PolicyComparison) -> bool:
     if outer.excluded:
         return all(compare.excludes(pattern, wide) for wide in outer.patterns)
     return any(compare.includes(wide, pattern) for wide in outer.patterns)
 
 
-def _covers_complement(inner: Listed, outer: Listed, compare: _Comparison) -> bool:
+def _covers_complement(inner: Listed, outer: Listed, compare: _PolicyComparison) -> bool:
     """Whether all but the inner patterns belongs to the outer element."""
     if not outer.excluded:
         return "*" in outer.patterns
