@@ -608,7 +608,7 @@ def test_terminated_plan_leaves_nothing(days: Days, number: signal.Signals) -> N
     )
 
     def hook(pid: int, line: str) -> None:
-        if "change set of news-dev-app" in line:
+        if "creating change set for news-dev-app" in line:
             os.kill(pid, number)
 
     done = days.world.run("plan", on_line=hook)

@@ -323,7 +323,7 @@ def test_refused_deletion_shows_its_reason_and_a_hint(
     assert said == [
         "  CloudFormation did not do it: Delete canceled. Cannot delete export shop-topic as it is in use by billing.",
         "delete the resource that uses it first",
-        "then run the same command again",
+        "then run this command again",
     ]
     assert shop.run("repair", "--env", "dev").stderr == "nothing to repair\n"
 
@@ -338,9 +338,7 @@ def test_orphaned_stack_can_be_deleted_without_stuck_resources(
     hint = (
         "aws cloudformation delete-stack --stack-name shop-dev-extra --retain-resources LOGICAL_ID"
     )
-    assert (
-        stopped.stderr.splitlines()[-1] == f"then run the same command again, or retain it: {hint}"
-    )
+    assert stopped.stderr.splitlines()[-1] == f"then run this command again, or retain it: {hint}"
 
 
 # --- history after a destroy
