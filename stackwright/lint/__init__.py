@@ -5,7 +5,12 @@ at template lines.
 waivers, and locates each finding in the template and the parameters.
 """
 
-from .check import Linter, check_rendering_folders
-from .rules import RULES, catalogue
+import lazy_loader
 
-__all__ = ["RULES", "Linter", "catalogue", "check_rendering_folders"]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "check": ["Linter", "check_rendering_folders"],
+        "rules": ["RULES", "catalogue"],
+    },
+)

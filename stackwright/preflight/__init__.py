@@ -5,34 +5,28 @@ checks in `CHECKS` (one class each, in ``checks/``). ``derive_permissions`` turn
 the IAM roles of a pipeline, ``taskcat_configuration`` turns a `Bundle` into the file for taskcat.
 """
 
-from .checks import CHECKS, Check
-from .model import PreflightCheck
-from .permissions import (
-    PATH,
-    REPOSITORY,
-    AllowStatement,
-    Permissions,
-    Role,
-    derive_permissions,
-    find_service_role,
-)
-from .preflight import run_preflight
-from .taskcat import TASKCAT_FILE, parameters_without_default, taskcat_configuration, taskcat_folder
+import lazy_loader
 
-__all__ = [
-    "CHECKS",
-    "PATH",
-    "REPOSITORY",
-    "TASKCAT_FILE",
-    "AllowStatement",
-    "Check",
-    "Permissions",
-    "PreflightCheck",
-    "Role",
-    "derive_permissions",
-    "find_service_role",
-    "parameters_without_default",
-    "run_preflight",
-    "taskcat_configuration",
-    "taskcat_folder",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "checks": ["CHECKS", "Check"],
+        "model": ["PreflightCheck"],
+        "permissions": [
+            "AllowStatement",
+            "PATH",
+            "Permissions",
+            "REPOSITORY",
+            "Role",
+            "derive_permissions",
+            "find_service_role",
+        ],
+        "preflight": ["run_preflight"],
+        "taskcat": [
+            "TASKCAT_FILE",
+            "parameters_without_default",
+            "taskcat_configuration",
+            "taskcat_folder",
+        ],
+    },
+)

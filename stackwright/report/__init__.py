@@ -5,70 +5,38 @@ strings, data, or tables for a Rich console; text has Rich markup. Nothing here 
 AWS or decides.
 """
 
-from .checks import (
-    format_checks,
-    preflight_as_data,
-    preflight_as_text,
-    summarize_checks,
-    summarize_preflight,
-)
-from .diagram import draw_mermaid, draw_svg
-from .diff import format_diff
-from .drift import format_drift
-from .markup import to_json
-from .outputs import find_output, format_outputs
-from .pages import (
-    OptionReference,
-    VerbReference,
-    parameters_page,
-    preflight_page,
-    rules_page,
-    verbs_page,
-)
-from .permissions import permissions_page, roles_json, roles_template
-from .plan import format_plan
-from .problems import format_problems, sort_problems, summarize_problems
-from .progress import show_progress
-from .rehearsal import rehearsal_as_data, rehearsal_as_text
-from .releases import describe_absence, history_table, release_result, releases_as_data
-from .stacks import format_events, format_fates
-from .status import services_table, stacks_table
+import lazy_loader
 
-__all__ = [
-    "OptionReference",
-    "VerbReference",
-    "describe_absence",
-    "draw_mermaid",
-    "draw_svg",
-    "find_output",
-    "format_checks",
-    "format_diff",
-    "format_drift",
-    "format_events",
-    "format_fates",
-    "format_outputs",
-    "format_plan",
-    "format_problems",
-    "history_table",
-    "parameters_page",
-    "permissions_page",
-    "preflight_as_data",
-    "preflight_as_text",
-    "preflight_page",
-    "rehearsal_as_data",
-    "rehearsal_as_text",
-    "release_result",
-    "releases_as_data",
-    "roles_json",
-    "roles_template",
-    "rules_page",
-    "services_table",
-    "show_progress",
-    "sort_problems",
-    "stacks_table",
-    "summarize_checks",
-    "summarize_preflight",
-    "summarize_problems",
-    "to_json",
-    "verbs_page",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "checks": [
+            "format_checks",
+            "preflight_as_data",
+            "preflight_as_text",
+            "summarize_checks",
+            "summarize_preflight",
+        ],
+        "diagram": ["draw_mermaid", "draw_svg"],
+        "diff": ["format_diff"],
+        "drift": ["format_drift"],
+        "markup": ["to_json"],
+        "outputs": ["find_output", "format_outputs"],
+        "pages": [
+            "OptionReference",
+            "VerbReference",
+            "parameters_page",
+            "preflight_page",
+            "rules_page",
+            "verbs_page",
+        ],
+        "permissions": ["permissions_page", "roles_json", "roles_template"],
+        "plan": ["format_plan"],
+        "problems": ["format_problems", "sort_problems", "summarize_problems"],
+        "progress": ["show_progress"],
+        "rehearsal": ["rehearsal_as_data", "rehearsal_as_text"],
+        "releases": ["describe_absence", "history_table", "release_result", "releases_as_data"],
+        "stacks": ["format_events", "format_fates"],
+        "status": ["services_table", "stacks_table"],
+    },
+)

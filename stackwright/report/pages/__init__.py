@@ -1,15 +1,13 @@
 """The generated pages of ``docs/``, as Markdown."""
 
-from .codes import rules_page
-from .parameters import parameters_page
-from .preflight import preflight_page
-from .verbs import OptionReference, VerbReference, verbs_page
+import lazy_loader
 
-__all__ = [
-    "OptionReference",
-    "VerbReference",
-    "parameters_page",
-    "preflight_page",
-    "rules_page",
-    "verbs_page",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "codes": ["rules_page"],
+        "parameters": ["parameters_page"],
+        "preflight": ["preflight_page"],
+        "verbs": ["OptionReference", "VerbReference", "verbs_page"],
+    },
+)

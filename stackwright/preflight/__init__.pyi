@@ -1,0 +1,15 @@
+from .checks import CHECKS as CHECKS
+from .checks import Check as Check
+from .model import PreflightCheck as PreflightCheck
+from .permissions import PATH as PATH
+from .permissions import REPOSITORY as REPOSITORY
+from .permissions import AllowStatement as AllowStatement
+from .permissions import Permissions as Permissions
+from .permissions import Role as Role
+from .permissions import derive_permissions as derive_permissions
+from .permissions import find_service_role as find_service_role
+from .preflight import run_preflight as run_preflight
+from .taskcat import TASKCAT_FILE as TASKCAT_FILE
+from .taskcat import parameters_without_default as parameters_without_default
+from .taskcat import taskcat_configuration as taskcat_configuration
+from .taskcat import taskcat_folder as taskcat_folder
