@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ out."""
 _Keys = tuple[str | int, ...]
 
 
-class _Data:
+class _Data(ABC):
     """Walks the nodes of one file; the subclasses say what scalars, tags and maps mean."""
 
     def __init__(self, path: str) -> None:
@@ -62,11 +63,13 @@ class _Data:
     def _sequence(self, node: yaml.Node, at: _Keys) -> Any:
         return [self._value(item, (*at, index)) for index, item in enumerate(node.value)]
 
+    @abstractmethod
     def _mapping(self, node: yaml.MappingNode, at: _Keys) -> Any:
-        raise NotImplementedError
+        """Return the data of a mapping."""
 
+    @abstractmethod
     def _scalar(self, node: yaml.ScalarNode) -> Any:
-        raise NotImplementedError
+        """Return the value of a scalar."""
 
 
 class ParameterData(_Data):

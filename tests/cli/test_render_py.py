@@ -35,7 +35,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def installed(checkout: Path) -> Path:
-    """The same, with a .venv that has the packages."""
+    """A copy of the script beside a .venv that has the packages."""
     (checkout / ".venv").symlink_to(sys.prefix)
     return checkout
 

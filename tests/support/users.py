@@ -18,7 +18,7 @@ from stackwright.preflight import PreflightCheck
 class ScriptedUser:
     """Answers questions with ``answers`` in turn, and keeps questions, lines, plans and outcomes.
 
-    Without answers nobody can be asked.
+    Without answers a question is an error, as without a terminal.
     """
 
     answers: list[Any] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -42,15 +43,15 @@ def _start(token: str | None, count: int) -> int:
     return int(number)
 
 
-class ActionFamily:
+class ActionFamily(ABC):
     """A family of actions on one world."""
 
     def __init__(self, world: EmulatedWorld, definitions: DefinitionReader, pages: Pages) -> None:
         self.world, self.definitions, self.pages = world, definitions, pages
 
+    @abstractmethod
     def actions(self) -> Mapping[str, Action]:
         """The family's actions by name."""
-        raise NotImplementedError
 
     def find_stack(self, arguments: Arguments, message: str = "") -> StackState:
         """The stack that ``StackName`` names.

@@ -219,7 +219,7 @@ class World:
         return self.run("deploy", "--yes", *arguments, **how)
 
     def again(self) -> Run:
-        """The same command after a bad day, until it succeeds: where an operation is still under
+        """Repeat the deployment after a bad day until it succeeds: where an operation is still under
         way, the tool says to watch it, which is done first."""
         done = self.deploy()
         if done.code and "watch" in done.err:
