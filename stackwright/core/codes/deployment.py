@@ -95,6 +95,12 @@ DEPLOYMENT_CODES = (
         "Access granted by mistake is hard to notice afterwards.",
     ),
     Code(
+        "SW823",
+        "Unapproved weaker protection",
+        "Keep the encryption or logging, or approve with --approve.",
+        "Data that was stored or sent unprotected stays exposed; events not recorded stay unknown.",
+    ),
+    Code(
         "SW824",
         "Operation can no longer be followed",
         "Follow it again with `watch`.",
@@ -116,6 +122,12 @@ DEPLOYMENT_CODES = (
         "CloudFormation does not delete a stack whose exports are imported.",
         ""
         "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-exports.html",
+    ),
+    Code(
+        "SW829",
+        "Unapproved loss of availability",
+        "Keep the redundancy or protection, or approve with --approve.",
+        "The difference shows only in the next outage.",
     ),
     Code("SW840", "Release not found", "Run `history`, which lists the releases."),
     Code(

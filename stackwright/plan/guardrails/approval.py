@@ -6,16 +6,20 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from ...core import DeployError, Location, Problem
-from .finding import ApprovalFlag, GuardrailFinding
+from .finding import ApprovalFlag, FindingKind, GuardrailFinding
 
 Locate = Callable[[str, str], Location | None]
 """Path of a stack and logical ID -> the line of the template that makes the resource; None where it
 is not known."""
 
 _CODES = {
-    ApprovalFlag.REPLACE: "SW820",
-    ApprovalFlag.DATA_LOSS: "SW821",
-    ApprovalFlag.ACCESS: "SW822",
+    FindingKind.REPLACEMENT: "SW820",
+    FindingKind.REMOVAL: "SW820",
+    FindingKind.DATA: "SW821",
+    FindingKind.ACCESS: "SW822",
+    FindingKind.ENCRYPTION: "SW823",
+    FindingKind.LOGGING: "SW823",
+    FindingKind.AVAILABILITY: "SW829",
 }
 
 
@@ -59,7 +63,7 @@ def require_approval(
     """Refuse a plan whose findings are not all approved.
 
     Raises:
-        DeployError: SW820, SW821 or SW822 for each of the others, with the option that approves it.
+        DeployError: SW820 to SW823 or SW829 for each of the others, with its option.
     """
     unapproved = find_unapproved(
         findings, replace=replace, data_loss=data_loss, broader_access=broader_access
@@ -76,7 +80,7 @@ def _is_named(finding: GuardrailFinding, names: Collection[str]) -> bool:
 def _problem(finding: GuardrailFinding, locate: Locate | None) -> Problem:
     where = locate(finding.stack, finding.logical_id) if locate else None
     return Problem(
-        _CODES[finding.flag],
+        _CODES[finding.kind],
         f"needs approval: {finding.text}",
         (where,) if where else (),
         f"if you mean it, add {finding.option}",

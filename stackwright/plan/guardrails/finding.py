@@ -10,11 +10,15 @@ from ..model import PlannedChange, RootPlan
 
 
 class ApprovalFlag(StrEnum):
-    """The option that approves a danger."""
+    """The option that approves every danger of a kind.
+
+    ``APPROVE`` has to name the resource: a kind without a broad option.
+    """
 
     REPLACE = "--allow-replace"
     DATA_LOSS = "--allow-data-loss"
     ACCESS = "--allow-broader-access"
+    APPROVE = "--approve"
 
 
 class FindingKind(StrEnum):
@@ -28,10 +32,16 @@ class FindingKind(StrEnum):
     """The resource leaves the stack, which no longer manages the data that is kept."""
     ACCESS = "access"
     """Somebody may do or reach more than before."""
+    ENCRYPTION = "encryption"
+    """Data at rest or in transit is encrypted less, or with a weaker key or protocol."""
+    LOGGING = "logging"
+    """Less is recorded: access logs, audit trails, flow logs, detection."""
+    AVAILABILITY = "availability"
+    """What runs is less protected from outages, or from being switched off by mistake."""
 
     @property
     def flag(self) -> ApprovalFlag:
-        """The option that approves this kind."""
+        """The option that approves all findings of this kind."""
         return _FLAGS[self]
 
 
@@ -40,7 +50,13 @@ _FLAGS = {
     FindingKind.REPLACEMENT: ApprovalFlag.REPLACE,
     FindingKind.REMOVAL: ApprovalFlag.REPLACE,
     FindingKind.ACCESS: ApprovalFlag.ACCESS,
+    FindingKind.ENCRYPTION: ApprovalFlag.ACCESS,
+    FindingKind.LOGGING: ApprovalFlag.ACCESS,
+    FindingKind.AVAILABILITY: ApprovalFlag.APPROVE,
 }
+"""Without encryption more people can read data, and without logs nobody sees who does: both are
+weaker protection, and share the option of broader access. Less availability neither loses data nor
+opens access; one option for all of it would only be copied from pipeline to pipeline."""
 
 
 class GuardrailFinding(Struct, frozen=True):
@@ -50,6 +66,8 @@ class GuardrailFinding(Struct, frozen=True):
     ``stack`` the path of the stack that holds the resource (``app/gateway``). ``description`` is
     the predicate of a sentence: ``opens tcp/80 to 10.0.0.0/8``. ``name`` is the resource in
     ``--allow-replace``: its logical ID, or its address where several resources have that ID.
+    ``source`` is the reference of the rule that found it, a URL or the name of a published control;
+    empty where the check needs none.
     """
 
     kind: FindingKind
@@ -59,6 +77,7 @@ class GuardrailFinding(Struct, frozen=True):
     type: str
     description: str
     name: str
+    source: str = ""
 
     @property
     def flag(self) -> ApprovalFlag:
@@ -73,6 +92,8 @@ class GuardrailFinding(Struct, frozen=True):
     @property
     def option(self) -> str:
         """The option as it is typed, with its value: ``--allow-replace Service``."""
+        if self.flag is ApprovalFlag.APPROVE:
+            return f"{self.flag} {self.name}:{self.kind}"
         return f"{self.flag} {self.name}" if self.flag is ApprovalFlag.REPLACE else str(self.flag)
 
     @property
@@ -82,7 +103,7 @@ class GuardrailFinding(Struct, frozen=True):
 
 
 def make_finding(
-    kind: FindingKind, root: RootPlan, change: PlannedChange, description: str
+    kind: FindingKind, root: RootPlan, change: PlannedChange, description: str, source: str = ""
 ) -> GuardrailFinding:
     """Return a finding about one change of a root; ``name`` is the logical ID."""
     diff = change.diff
@@ -94,4 +115,5 @@ def make_finding(
         type=diff.type,
         description=description,
         name=diff.logical_id,
+        source=source,
     )
