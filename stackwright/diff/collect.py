@@ -35,6 +35,7 @@ from .model import (
     PolicyDiff,
     PropertyDiff,
     ResourceDiff,
+    mask_all,
 )
 from .properties import diff_properties, displayed_value
 
@@ -101,6 +102,8 @@ class DiffCollector:
             line=stack.template.line(("Resources", change.logical_id)) if stack else 0,
             denies=_denies(change) if effect is Effect.REMOVE else None,
             policies=_compare_policies(change, properties) if modified else None,
+            before=mask_all(displayed_value(change.before)),
+            after=mask_all(displayed_value(change.after)),
         )
         self.resources.append(resource)
         if schema is not None and schema.stateful:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -66,7 +66,9 @@ class ResourceDiff(Struct, frozen=True):
     ``certain`` is False where the change depends on values known after the deployment, ``line`` is
     that of the resource in its template (0: not known). ``denies`` says whether a removed resource
     has a policy that denies something; None where that is not known. ``policies`` are those of a
-    resource that changes, where they differ.
+    resource that changes, where they differ. ``before`` and ``after`` are all attributes of both
+    sides (``Properties``, ``DeletionPolicy`` …), resolved and with secrets hidden; a side that does
+    not exist, or is not known, is empty.
     """
 
     stack: str
@@ -79,6 +81,8 @@ class ResourceDiff(Struct, frozen=True):
     line: int = 0
     denies: bool | None = None
     policies: PolicyDiff | None = None
+    before: Mapping[str, Any] = {}
+    after: Mapping[str, Any] = {}
 
     @property
     def address(self) -> str:
@@ -144,3 +148,14 @@ def mask(path: str, value: Any) -> Any:
     not."""
     text = isinstance(value, str) and "{{resolve:" not in value and "${" not in value
     return HIDDEN if text and _CONFIDENTIAL.search(path) else value
+
+
+def mask_all(value: Any, path: str = "") -> Any:
+    """Return a tree of properties for display: every literal secret in it is hidden."""
+    if isinstance(value, Mapping):
+        return {
+            key: mask_all(item, f"{path}.{key}" if path else key) for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [mask_all(item, path) for item in value]
+    return mask(path, value)

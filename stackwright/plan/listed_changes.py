@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..cfn import KNOWN_AFTER_APPLY
-from ..diff import HIDDEN, Effect, PropertyDiff, ResourceDiff, mask
+from ..diff import HIDDEN, Effect, PropertyDiff, ResourceDiff, mask, mask_all
 from .prediction import Place
 
 ListedResource = Mapping[str, Any]
@@ -36,7 +36,15 @@ def read_resource(place: Place, listed: ListedResource) -> ResourceDiff:
         certain=not modified or (static and action != "Dynamic"),
         may_replace=modified and replacement == "Conditional",
         properties=read_properties(details) if modified else (),
+        before=_read_context(listed.get("BeforeContext")),
+        after=_read_context(listed.get("AfterContext")),
     )
+
+
+def _read_context(text: Any) -> Mapping[str, Any]:
+    """Return the attributes of one side of a resource, which the API gives as JSON in text."""
+    context = mask_all(_value(text))
+    return context if isinstance(context, Mapping) else {}
 
 
 def read_properties(details: Any) -> tuple[PropertyDiff, ...]:

@@ -21,7 +21,7 @@ from ..cfn import ValidationError, declared_keys
 from ..core import InputError
 from .model import Plan, RootPlan
 
-VERSION = 2
+VERSION = 3
 """Version of the format; a file of another version is refused."""
 
 _FORMAT = "stackwright-plan"

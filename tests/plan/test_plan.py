@@ -1296,7 +1296,7 @@ SAVED = saved_text()
         ('{"format": "other"}', "is not a saved plan"),
         ("[" * 100_000, "is not JSON"),
         (
-            SAVED.replace('"version": 2', '"version": 1'),
+            SAVED.replace('"version": 3', '"version": 2'),
             "has version 1, and this tool reads version 2",
         ),
         (
