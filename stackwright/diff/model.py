@@ -151,11 +151,9 @@ def mask(path: str, value: Any) -> Any:
 
 
 def mask_all(value: Any, path: str = "") -> Any:
-    """Return a tree of properties for display: every literal secret in it is hidden."""
+    """Return a tree of properties for display: literal secrets are hidden, keys are in order."""
     if isinstance(value, Mapping):
-        return {
-            key: mask_all(item, f"{path}.{key}" if path else key) for key, item in value.items()
-        }
+        return {key: mask_all(value[key], f"{path}.{key}") for key in sorted(value, key=str)}
     if isinstance(value, list):
         return [mask_all(item, path) for item in value]
     return mask(path, value)

@@ -1297,7 +1297,7 @@ SAVED = saved_text()
         ("[" * 100_000, "is not JSON"),
         (
             SAVED.replace('"version": 3', '"version": 2'),
-            "has version 1, and this tool reads version 2",
+            "has version 2, and this tool reads version 3",
         ),
         (
             SAVED.replace("host/web@sha256:1", "host/web@sha256:2"),
