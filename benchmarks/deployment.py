@@ -67,7 +67,7 @@ from stackwright.emulator import (
 HERE = Path(__file__).resolve().parent.parent
 REGION, ACCOUNT, ENVIRONMENT, PREFIX = "us-east-2", "777788889999", "prod", "euglena-prod"
 ROOTS = ("bootstrap", "foundation", "app")
-PARTS = ("templates", "params", "env", "lambda", "build", ".stackwright/packages")
+PARTS = ("templates", "params", "env", "lambda", "build")
 SERVICE, TAGS = "agent", ("1.0.0", "1.0.1")
 """Which service updates roll, and its image's tags in turn."""
 LATENCY = 0.1

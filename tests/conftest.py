@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from stackwright.core import CACHE_FOLDER
 from tests.support.projects import Project, small
 
 pytest_plugins = ["tests.support.aws"]
@@ -43,6 +44,23 @@ def project(tmp_path: Path) -> Callable[..., Project]:
         return small(tmp_path / "project", changes)
 
     return make
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One empty cache folder for the workers of a run: nothing of the user's is read or written."""
+    base = tmp_path_factory.getbasetemp()
+    workers = "PYTEST_XDIST_WORKER" in os.environ
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_FOLDER, str((base.parent if workers else base) / "cache"))
+        yield
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a cache that only this test uses."""
+    monkeypatch.setenv(CACHE_FOLDER, str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 @pytest.fixture(autouse=True)

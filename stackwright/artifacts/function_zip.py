@@ -119,7 +119,7 @@ def install_dependencies(
             "SW601", message, Location(requirements.path), hint="set Runtime, e.g. to python3.13"
         )
     text = requirements.text()
-    cache = Cache(project, "packages")
+    cache = Cache("packages")
     key = cache.key(text, version[1], architecture)
     packages = _unpack(cache.get(key))
     if packages is None:

@@ -87,7 +87,7 @@ def check_renderings(
             from ..lint import Linter, check_rendering_folders
 
             # Before rendering: it may begin to load cfn-lint.
-            linter = stack.enter_context(Linter(project))
+            linter = stack.enter_context(Linter())
             staged = [(made, stack.enter_context(place(made))) for made in renderings()]
             with timed("check"):
                 reports = check_rendering_folders(staged, linter)
@@ -121,4 +121,4 @@ def reach_aws(config: Config) -> Aws:
     started = click.get_current_context().with_resource(local_environment(config))
     if started:
         click.echo(f"started the local CloudFormation at {started.url}", err=True)
-    return Boto(config.region, Cache(config.project, "botocore"))
+    return Boto(config.region, Cache("botocore"))

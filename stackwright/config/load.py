@@ -30,6 +30,7 @@ from ..core import (
     has_errors,
     read_file,
     require_readable,
+    require_untracked_state,
 )
 from .dotenv import Classifier, declared_secret_names, read_dotenv
 from .layers import (
@@ -75,6 +76,7 @@ def load_config(
     ``text_overrides`` win over ``overrides``. Raises InputError with every problem; warnings are in
     the result.
     """
+    require_untracked_state(project)
     _require_environment(project, environment)
     _require_folder(env_dir)
     inputs = _InputReader(project, env_dir or project / "env" / environment)
@@ -94,7 +96,7 @@ def load_config(
     locations = merge_locations(layers)
     problems = inputs.problems + _set_environment(parameters, environment, leaves)
     if schema is not None and not has_errors(problems):
-        problems += _validate(project, schema, parameters, locations)
+        problems += _validate(schema, parameters, locations)
     stacks, stack_problems = read_stacks(project, parameters, locations)
     problems += stack_problems
     if has_errors(problems):
@@ -103,7 +105,6 @@ def load_config(
 
 
 def _validate(
-    project: Path,
     schema: JsonSchema,
     parameters: Mapping[str, Any],
     locations: Mapping[ParameterPath, Location],
@@ -112,7 +113,7 @@ def _validate(
 
     A result without problems is cached: importing jsonschema takes longer than loading.
     """
-    cache = Cache(project, "schema")
+    cache = Cache("schema")
     key = cache.key(json.dumps(schema), json.dumps(parameters, default=str))
     if cache.get(key) is not None:
         return []

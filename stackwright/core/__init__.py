@@ -3,7 +3,7 @@
 ``errors`` holds the exceptions that carry problems to the user, ``model`` the frozen values that
 are handed from stage to stage, ``codes`` the catalogue of the codes that problems carry, ``cache``
 a folder of results that can be made again, ``files`` writes a file whole or not at all,
-``project_files`` reads only files of the project, ``command`` the name by which the user called the
+``project_files`` reads only files of the project, ``state`` is the folder of what a checkout keeps, ``command`` the name by which the user called the
 program, ``yaml_nodes`` YAML text with positions.
 """
 
@@ -12,7 +12,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "cache": ["Cache"],
+        "cache": ["CACHE_FOLDER", "Cache"],
         "codes": ["CODES", "Code"],
         "command": ["command_line", "command_name", "program_name"],
         "errors": [
@@ -58,6 +58,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "url_suffix",
         ],
         "project_files": ["read_file", "require_readable", "walk_files"],
+        "state": ["STATE_FOLDER", "prepare_state", "require_untracked_state"],
         "yaml_data": [
             "ParameterData",
             "TemplateData",

@@ -1,3 +1,4 @@
+from .cache import CACHE_FOLDER as CACHE_FOLDER
 from .cache import Cache as Cache
 from .codes import CODES as CODES
 from .codes import Code as Code
@@ -45,6 +46,9 @@ from .model import url_suffix as url_suffix
 from .project_files import read_file as read_file
 from .project_files import require_readable as require_readable
 from .project_files import walk_files as walk_files
+from .state import STATE_FOLDER as STATE_FOLDER
+from .state import prepare_state as prepare_state
+from .state import require_untracked_state as require_untracked_state
 from .yaml_data import ParameterData as ParameterData
 from .yaml_data import TemplateData as TemplateData
 from .yaml_data import long_intrinsic as long_intrinsic

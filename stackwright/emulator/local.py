@@ -15,7 +15,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..core import Cache, Config, EmulatorError, command_line, write_file
+from ..core import (
+    STATE_FOLDER,
+    Config,
+    EmulatorError,
+    command_line,
+    prepare_state,
+    write_file,
+)
 from .server import lifecycle
 
 ENVIRONMENT = "local"
@@ -75,7 +82,7 @@ def start_local(config: Config) -> lifecycle.RunningEmulator:
     require_packages()
     with describe_local():
         return lifecycle.start_emulator(
-            Cache(config.project, "emulator").prepare(), config.region, local_account(config)
+            prepare_state(config.project, "emulator"), config.region, local_account(config)
         )
 
 
@@ -94,7 +101,7 @@ def local_account(config: Config) -> str:
 
 def local_folder(project: Path) -> Path:
     """The folder in which the emulator of a project keeps its state."""
-    return Cache(project.resolve(), "emulator").folder
+    return project.resolve() / STATE_FOLDER / "emulator"
 
 
 def local_settings(url: str, region: str, account: str) -> dict[str, str]:

@@ -100,6 +100,8 @@ class _LintTask:
     def _make_key(self) -> str:
         files = (self.project / name for name in LINT_CONFIG)
         settings = [read_file(path, self.project) for path in files if path.exists()]
+        if settings:  # they may name rules of the project's own
+            settings.append(str(self.project.resolve()).encode())
         prefix = f"{self.document.name}/"
         nested = [other for other in self.rendering.documents if other.name.startswith(prefix)]
         texts = [
@@ -114,7 +116,7 @@ def _version() -> str:
 
 
 def _read_cached(task: _LintTask) -> list[LintFinding] | None:
-    data = Cache(task.project, "lint").get(task.key)
+    data = Cache("lint").get(task.key)
     try:
         return None if data is None else [_finding(**entry) for entry in json.loads(data)]
     except (ValueError, TypeError):
@@ -129,7 +131,7 @@ def _write_cached(task: _LintTask, findings: Sequence[LintFinding]) -> None:
     """Cache the findings, unless cfn-lint did not check the template."""
     if all(finding.code not in ("SW390", "SW392") for finding in findings):
         entries = [{name: getattr(finding, name) for name in _FIELDS} for finding in findings]
-        Cache(task.project, "lint").put(task.key, json.dumps(entries).encode())
+        Cache("lint").put(task.key, json.dumps(entries).encode())
 
 
 class Linter:
@@ -138,10 +140,10 @@ class Linter:
     With an empty cache it is started at once, so that it loads cfn-lint while the templates render.
     """
 
-    def __init__(self, project: Path) -> None:
+    def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         self._messages: IO[str] | None = None
-        self._new = not any(Cache(project, "lint").folder.glob("*"))
+        self._new = not any(Cache("lint").folder.glob("*"))
 
     def __enter__(self) -> Self:
         if self._new:

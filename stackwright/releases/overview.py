@@ -133,7 +133,7 @@ def with_former_roots(
 def read_last_of(environment: Environment, bucket: str, account: str) -> Release | None:
     """The newest release, from the project's cache where it was read before; None where there is
     none. Raises AwsError."""
-    cache = Cache(environment.config.project, "releases")
+    cache = Cache("releases")
     return read_last_release(environment.name, bucket, account, environment.aws, cache)
 
 

@@ -20,7 +20,7 @@ from ..core import Cache, Config, Rendering, Report, read_file, walk_files
 
 LINT_CONFIG = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")
 """Files of the project that cfn-lint reads."""
-_ENTRIES = 40
+_ENTRIES = 200
 """The number of entries kept; each takes some hundred KiB."""
 _VERSIONS = {"jinja2": "__init__.py", "yaml": "__init__.py", "cfnlint": "version.py"}
 """Package that the result depends on -> the file that holds its version, which is faster to read
@@ -29,7 +29,7 @@ than the package's metadata."""
 
 def cached_rendering(config: Config, render: Callable[[Config], Rendering]) -> Rendering:
     """Return ``render(config)``, from the cache where nothing changed; errors are not cached."""
-    cache = Cache(config.project, "renderings", _ENTRIES)
+    cache = Cache("renderings", _ENTRIES)
     key = cache.key(*_inputs(config))
     parts = _unpickle(cache.get(key))
     if parts is not None and all((config.project / path).exists() for path in parts[-1]):
@@ -48,7 +48,7 @@ def cached_report(rendering: Rendering, check: Callable[[Rendering], Report]) ->
     settings = [
         read_file(path, project) for name in LINT_CONFIG if (path := project / name).exists()
     ]
-    cache = Cache(project, "reports", _ENTRIES)
+    cache = Cache("reports", _ENTRIES)
     key = cache.key(rendering.inputs, *settings)
     cached = _unpickle(cache.get(key)) if rendering.inputs else None
     if isinstance(cached, Report):
@@ -79,8 +79,8 @@ def _inputs(config: Config) -> Iterator[str | bytes]:
 
 
 def _unpickle(data: bytes | None) -> Any:
-    """Return an entry of the cache, whose folder is as trusted as the project's code; None where
-    it is absent or damaged."""
+    """Return an entry of the cache, which only this user can have written; None where it is
+    absent or damaged."""
     try:
         return None if data is None else pickle.loads(data)  # noqa: S301
     except Exception:  # whatever a damaged entry raises

@@ -22,6 +22,8 @@ from stackwright.core.errors import InputError
 from stackwright.core.model import Bundle, Dotenv, Problem, S3Folder, url_suffix
 from tests.support.projects import TOPIC, Project, files, yaml_1_1
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 S3 = S3Folder("artifacts", "us-east-2", "news")
 FUNCTION = """\
 Resources:
@@ -291,10 +293,10 @@ def test_requirements_that_are_not_utf8_are_refused(project: Make) -> None:
     assert (problem.code, problem.message) == ("SW602", "not UTF-8 text")
 
 
-def test_damaged_cache_entry_is_installed_again(project: Make, index: Path) -> None:
+def test_damaged_cache_entry_is_installed_again(project: Make, index: Path, cache: Path) -> None:
     made = project({**BASE, "lambda/news/requirements.txt": "alpha==1.0\n"})
     before = bundle(made)
-    (kept,) = (made.folder / ".stackwright/packages").iterdir()
+    (kept,) = (cache / "packages").iterdir()
     for damaged in (b"", kept.read_bytes()[:-10], kept.read_bytes().replace(b"TAG", b"BAD")):
         kept.write_bytes(damaged)
         assert bundle(made) == before

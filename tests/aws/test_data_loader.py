@@ -16,6 +16,8 @@ from stackwright.aws.data_loader import FastLoader
 from stackwright.core.cache import Cache
 from tests.support.aws import REGION
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 SERVICES = ("cloudformation", "ecr", "ecs", "lambda", "s3", "secretsmanager", "sts")
 
 
@@ -30,8 +32,8 @@ def silent(data: Any) -> Any:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_models_equal_those_of_botocore(service: str, tmp_path: Path) -> None:
-    kept, theirs = Cache(tmp_path, "botocore"), Loader()
+def test_models_equal_those_of_botocore(service: str) -> None:
+    kept, theirs = Cache("botocore"), Loader()
     for kind in ("service-2", "endpoint-rule-set-1"):
         expected = theirs.load_service_model(service, kind)
         assert FastLoader(theirs, None).load_service_model(service, kind) == expected
@@ -42,17 +44,17 @@ def test_models_equal_those_of_botocore(service: str, tmp_path: Path) -> None:
     assert list(kept.folder.iterdir())
 
 
-def test_other_files_equal_those_of_botocore(tmp_path: Path) -> None:
+def test_other_files_equal_those_of_botocore() -> None:
     theirs = Loader()
     for _ in ("read", "kept"):
-        ours = FastLoader(theirs, Cache(tmp_path, "botocore"))
+        ours = FastLoader(theirs, Cache("botocore"))
         for name in ("endpoints", "partitions", "_retry", "sdk-default-configuration"):
             assert ours.load_data(name) == theirs.load_data(name)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\xff"])
-def test_damaged_cache_entry_is_read_again(damage: bytes, tmp_path: Path) -> None:
-    kept, theirs = Cache(tmp_path, "botocore"), Loader()
+def test_damaged_cache_entry_is_read_again(damage: bytes) -> None:
+    kept, theirs = Cache("botocore"), Loader()
     expected = FastLoader(theirs, kept).load_service_model("ecr", "service-2")
     for entry in kept.folder.iterdir():
         entry.write_bytes(damage)
@@ -68,7 +70,7 @@ def test_changed_file_is_read_again(tmp_path: Path) -> None:
         shapes = {f"{number * 7919 % 100_003}": {} for number in range(10_000)}
         file.write_bytes(gzip.compress(json.dumps({"version": version, "shapes": shapes}).encode()))
         assert file.stat().st_size > 20_000
-        loader = FastLoader(theirs, Cache(tmp_path, "botocore"))
+        loader = FastLoader(theirs, Cache("botocore"))
         assert loader.load_service_model("made-up", "service-2")["version"] == version
 
 

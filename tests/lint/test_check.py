@@ -16,6 +16,8 @@ from stackwright.render.build_folder import stage_build
 from stackwright.report.problems import format_problems, sort_problems, summarize_problems
 from tests.support.projects import Project, places, small
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 Make = Callable[..., Project]
 
 BAD = """\
@@ -31,7 +33,7 @@ Resources:
 
 
 def report(rendering: Rendering, **options: int) -> Report:
-    with stage_build(rendering) as folder, Linter(rendering.config.project) as linter:
+    with stage_build(rendering) as folder, Linter() as linter:
         return check_rendering_folders([(rendering, folder)], linter, **options)[0]
 
 
@@ -251,10 +253,10 @@ def test_cached_findings_keep_their_places(project: Make) -> None:
         b'[{"code": 1, "level": 2, "message": 3, "line": "x"}]',
     ],
 )
-def test_damaged_entry_is_linted_again(content: bytes, project: Make) -> None:
+def test_damaged_entry_is_linted_again(content: bytes, project: Make, cache: Path) -> None:
     made = project()
     report(made.render(), jobs=1)
-    (entry,) = [entry for entry in (made.folder / ".stackwright/lint").iterdir()]
+    (entry,) = [entry for entry in (cache / "lint").iterdir()]
     entry.write_bytes(content)
     again = report(made.render(), jobs=1)
     assert (again.problems, again.unchanged) == ((), 0)
@@ -262,31 +264,35 @@ def test_damaged_entry_is_linted_again(content: bytes, project: Make) -> None:
 
 
 @pytest.mark.parametrize("kind", ["lint", "jinja", "schema"])
-def test_cache_that_cannot_be_written_costs_time_only(kind: str, project: Make) -> None:
+def test_cache_that_cannot_be_written_costs_time_only(
+    kind: str, project: Make, cache: Path
+) -> None:
     made = project({"params/schema.json": "{}"})
-    made.write({f".stackwright/{kind}": "a file where the folder would be"})
+    cache.mkdir()
+    (cache / kind).write_text("a file where the folder would be")
     assert report(made.render(), jobs=1).problems == ()
 
 
-def test_damaged_bytecode_is_compiled_again(project: Make) -> None:
+def test_damaged_bytecode_is_compiled_again(project: Make, cache: Path) -> None:
     made = project()
     text = made.document().text
-    for entry in (made.folder / ".stackwright/jinja").iterdir():
+    for entry in (cache / "jinja").iterdir():
         entry.write_bytes(entry.read_bytes()[:-20])
     assert made.document().text == text
 
 
-def test_cache_is_ignored_by_git_and_trimmed(project: Make) -> None:
+def test_cache_is_trimmed(project: Make, cache: Path) -> None:
     made = project()
-    folder = made.folder / ".stackwright/lint"
-    made.write({f".stackwright/lint/{n}": "" for n in range(2100)})
+    folder = cache / "lint"
+    folder.mkdir(parents=True)
+    for number in range(2100):
+        (folder / str(number)).touch()
     report(made.render(), jobs=1)
-    assert (made.folder / ".stackwright/.gitignore").read_text() == "*\n"
     assert len(list(folder.iterdir())) == 1000
     assert report(made.render(), jobs=1).unchanged == 1
 
 
-def test_template_that_takes_too_long_is_reported(project: Make) -> None:
+def test_template_that_takes_too_long_is_reported(project: Make, cache: Path) -> None:
     rows = "".join(
         f"  T{n}:\n    Type: AWS::SNS::Topic\n    Properties: {{DisplayName: !Sub 'a${{AWS::Region}}{n}'}}\n"
         for n in range(3000)
@@ -296,13 +302,13 @@ def test_template_that_takes_too_long_is_reported(project: Make) -> None:
     problem = problem_of(slow, "SW390")
     assert (problem.level, slow.failed) == (Level.WARNING, False)
     assert problem.message.startswith("cfn-lint did not finish within 1 seconds")
-    assert not (made.folder / ".stackwright/lint").exists()
+    assert not (cache / "lint").exists()
 
 
-def test_parallel_processes_report_equal_findings(project: Make) -> None:
+def test_parallel_processes_report_equal_findings(project: Make, cache: Path) -> None:
     made = project({**TWO, "templates/main/one.yaml.j2": BAD.replace("fifo", "one")})
     one = report(made.render(), jobs=1)
-    for entry in (made.folder / ".stackwright/lint").iterdir():
+    for entry in (cache / "lint").iterdir():
         entry.unlink()
     two = report(made.render(), jobs=2)
     assert set(one.problems) == set(two.problems)
@@ -319,7 +325,7 @@ def test_findings_of_several_environments_are_separate(project: Make) -> None:
         }
     )
     renderings = [made.render("dev"), made.render("prod")]
-    with both(renderings) as pairs, Linter(renderings[0].config.project) as linter:
+    with both(renderings) as pairs, Linter() as linter:
         dev, prod = check_rendering_folders(pairs, linter, jobs=1)
     assert not any(problem.code == "E3012" for problem in dev.problems)
     assert places(problem_of(prod, "E3012"))[1] == "params/prod.yaml:1"

@@ -43,6 +43,8 @@ from tests.support.aws import ACCOUNT, REGION, client, create_bucket, put_image
 from tests.support.projects import REPOSITORY, Project
 from tests.support.releasing import BEGAN, BUCKET, FILES, deploy, outcome, plan, targets
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 Make = Callable[..., Project]
 NAMES = {"app": "news/app"}
 
@@ -135,10 +137,10 @@ def test_live_root_is_recorded_by_its_last_release(project: Make, aws: Boto, buc
     assert not recorded(made)
 
 
-def test_records_are_read_once(project: Make, aws: Boto, bucket: str, tmp_path: Path) -> None:
+def test_records_are_read_once(project: Make, aws: Boto, bucket: str) -> None:
     made = plan(targets(project(FILES), {"app": {"Image": "a"}}), RootAction.NOTHING)
     place = (made.environment, BUCKET, made.account)
-    kept = Cache(tmp_path, "releases")
+    kept = Cache("releases")
 
     class Counted(Boto):
         read = 0

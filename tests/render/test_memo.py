@@ -11,6 +11,8 @@ from stackwright.core.model import Config, Level, Problem, Rendering, Report
 from stackwright.render import memo
 from tests.support.projects import Project
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 FILES = {
     "params/dev.yaml": "size: 1\n",
     "params/schema.json": "{}",
@@ -108,20 +110,20 @@ def test_missing_local_path_is_reported(made: Project) -> None:
         render()
 
 
-def test_damaged_entry_is_rendered_again(made: Project) -> None:
+def test_damaged_entry_is_rendered_again(made: Project, cache: Path) -> None:
     render = Renderer(made)
     first = render()
-    (entry,) = (made.folder / ".stackwright/renderings").iterdir()
+    (entry,) = (cache / "renderings").iterdir()
     for damage in (b"", b"no pickle", entry.read_bytes()[:-10]):
         entry.write_bytes(damage)
         assert render().documents == first.documents
     assert render.count == 4
 
 
-def test_secret_values_are_not_cached(made: Project) -> None:
+def test_secret_values_are_not_cached(made: Project, cache: Path) -> None:
     made.write({"env/dev/keys.env": "TOKEN=hush-hush\n"})
     Renderer(made)()
-    (entry,) = (made.folder / ".stackwright/renderings").iterdir()
+    (entry,) = (cache / "renderings").iterdir()
     assert b"hush-hush" not in entry.read_bytes()
 
 

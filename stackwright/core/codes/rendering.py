@@ -147,6 +147,12 @@ RENDERING_CODES = (
         "A link would publish a file of the machine that renders, and reading a FIFO never ends.",
     ),
     Code(
+        "SW029",
+        "State folder in the repository",
+        "Remove .stackwright/ from git: `git rm -r --cached .stackwright`.",
+        "It holds the state of one checkout; whoever committed it would be believed.",
+    ),
+    Code(
         "SW030",
         "build/ or the temporary folder cannot be written",
         "Free some space, or correct the owner and mode of the folder shown.",

@@ -76,7 +76,7 @@ class JinjaEnvironment(ImmutableSandboxedEnvironment):
             keep_trailing_newline=True,
             auto_reload=False,
             cache_size=-1,
-            bytecode_cache=BytecodeCache(Cache(project, "jinja")),
+            bytecode_cache=BytecodeCache(Cache("jinja")),
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
         )
         self.tokens: list[Printed] = []
