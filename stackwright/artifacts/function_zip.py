@@ -46,7 +46,11 @@ executable bit."""
 _INSTALLER_FILES = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json"))
 """Files in which pip notes facts about its machine."""
 _REQUIREMENT = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*(.*)")
-_DIST_INFO = re.compile(r"([^/]+?)-([^/-]+)\.dist-info/METADATA")
+_HASH = re.compile(r"--hash[= ]sha(?:256|384|512):[0-9a-fA-F]+")
+_PINNED = "name==version --hash=sha256:…"
+_MAKE_HASHES = "uv pip compile --generate-hashes writes such lines"
+_UNPINNED = re.compile(r"^ +([A-Za-z0-9._-]+).* \(from (.+?)(?:->.*)?\)$", re.MULTILINE)
+"""Where pip lists a requirement of another one that is not in the file."""
 
 Files = Mapping[str, bytes]
 """POSIX path in the zip -> content."""
@@ -98,9 +102,9 @@ def install_dependencies(
     """Install the packages of the folder's ``requirements.txt`` for Lambda; returns their files.
     Results of pip are cached by the requirements.
 
-    Every package must be pinned with ``==``, dependencies included. Raises InputError: SW601 where
-    ``runtime`` (``python3.13``) is no Python, SW602 for a package that is not pinned, SW603 where
-    pip fails.
+    Every package must be pinned with ``==`` and its hashes, dependencies included. Raises
+    InputError: SW601 where ``runtime`` (``python3.13``) is no Python, SW602 for a package that is
+    not pinned and for an option of pip, SW603 where pip fails.
     """
     path = folder / REQUIREMENTS
     if not path.exists() and not path.is_symlink():
@@ -153,39 +157,47 @@ def _display_path(project: Path, path: Path) -> str:
 
 
 class _Requirements:
-    """The requirements that are packed (name -> line), and the options for pip."""
+    """The requirements that are packed (name -> requirement with its hashes).
+
+    A requirements file may hold options that make pip take packages from elsewhere; none is passed
+    on.
+    """
 
     def __init__(self, text: str, path: str) -> None:
         self.path = path
         self.pinned: dict[str, str] = {}
-        self._options: list[str] = []
         for number, line in _logical_lines(text):
             self._read(line, Location(path, number))
 
     def _read(self, line: str, at: Location) -> None:
         requirement, _, comment = line.partition(" #")
-        requirement = requirement.strip()
-        if requirement.startswith(
-            ("-r", "--requirement", "-c", "--constraint", "-e", "--editable")
-        ):
-            message = f"{requirement.split()[0]} cannot be used for a function"
-            raise InputError.of("SW602", message, at, hint="list the packages")
+        requirement, *options = re.split(r"\s+(?=-)", requirement.strip())
         if requirement.startswith("-"):
-            self._options.append(requirement)
-            return
+            options.insert(0, requirement)
+        for option in options:
+            if _HASH.fullmatch(option) is None:
+                raise _option_error(option, at)
         match = _REQUIREMENT.match(requirement)
         if match is None or not match[2].startswith("==") or "*" in match[2].partition(";")[0]:
             message = f"{requirement} is not pinned: the zip would change from day to day"
-            raise InputError.of("SW602", message, at, hint="write name==version")
+            raise InputError.of("SW602", message, at, hint=f"write {_PINNED}")
         name = normalize_name(match[1])
-        if name not in RUNTIME_PACKAGES or comment.strip() == "pack":
-            self.pinned[name] = requirement
+        if name in RUNTIME_PACKAGES and comment.strip() != "pack":
+            return
+        if not options:
+            message = f"{requirement} has no hash: another file could take its place"
+            raise InputError.of("SW602", message, at, hint=f"write {_PINNED}; {_MAKE_HASHES}")
+        self.pinned[name] = " ".join((requirement, *options))
 
     def text(self) -> str:
         """The requirements file for pip."""
-        return (
-            "\n".join([*self._options, *(self.pinned[name] for name in sorted(self.pinned))]) + "\n"
-        )
+        return "".join(f"{self.pinned[name]}\n" for name in sorted(self.pinned))
+
+
+def _option_error(option: str, at: Location) -> InputError:
+    message = f"{re.split('[ =]', option)[0]} cannot be used in the requirements of a function"
+    hint = f"write {_PINNED}; where packages come from is a setting of your pip (PIP_INDEX_URL)"
+    return InputError.of("SW602", message, at, hint=hint)
 
 
 def normalize_name(name: str) -> str:
@@ -237,7 +249,14 @@ def _install(
             version,
         ]
         command += [part for platform in platforms for part in ("--platform", platform)]
-        command += ["--only-binary=:all:", "--target", str(target), "--requirement", str(listed)]
+        command += [
+            "--require-hashes",
+            "--only-binary=:all:",
+            "--target",
+            str(target),
+            "--requirement",
+            str(listed),
+        ]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
             raise _pip_error(done.stderr or done.stdout, requirements)
@@ -246,7 +265,6 @@ def _install(
             for path in target.rglob("*")
             if path.is_file()
         }
-        _require_pinned(installed, requirements)
         return {
             name: path.read_bytes() for name, path in sorted(installed.items()) if _is_packed(name)
         }
@@ -260,40 +278,35 @@ def _is_packed(name: str) -> bool:
     return not (top.endswith(".dist-info") and rest in _INSTALLER_FILES)
 
 
-def _require_pinned(installed: Mapping[str, Path], requirements: _Requirements) -> None:
-    matches = [match for name in installed if (match := _DIST_INFO.fullmatch(name))]
-    missing = sorted(
-        (normalize_name(match[1]), match[2])
-        for match in matches
-        if normalize_name(match[1]) not in requirements.pinned
-    )
-    if missing:
-        lines = [f"{n}=={v}" + ("  # pack" if n in RUNTIME_PACKAGES else "") for n, v in missing]
-        message = (
-            f"{', '.join(name for name, _ in missing)}: needed by other packages, but not pinned"
-        )
-        hint = f"add to {requirements.path}: {'; '.join(lines)}"
-        raise InputError.of("SW602", message, Location(requirements.path), hint=hint)
-
-
 def _pip_error(output: str, requirements: _Requirements) -> InputError:
+    at = Location(requirements.path)
+    if "must have their versions pinned" in output and (missing := _UNPINNED.findall(output)):
+        names = ", ".join(f"{normalize_name(name)} (for {user})" for name, user in missing)
+        hint = f"add {_PINNED} for each; {_MAKE_HASHES}"
+        return InputError.of(
+            "SW602", f"needed by other packages, but not pinned: {names}", at, hint=hint
+        )
     lines = [
         line.strip()
         for line in output.splitlines()
         if line.strip() and not line.startswith("WARNING")
     ]
-    if any("No module named pip" in line for line in lines):
-        hint = "install pip: python -m ensurepip"
-    elif any("No matching distribution" in line for line in lines):
-        hint = (
-            "use a version that has a wheel for Lambda; packages are never built from source here"
-        )
-    else:
-        hint = "pip's own settings (PIP_INDEX_URL, pip.conf) apply"
     message = "pip cannot install the packages:\n" + "\n".join(
         f"    {line}" for line in lines[-20:]
     )
-    return InputError.of("SW603", message, Location(requirements.path), hint=hint)
+    return InputError.of("SW603", message, at, hint=_pip_hint(output))
+
+
+def _pip_hint(output: str) -> str:
+    if "No module named pip" in output:
+        return "install pip: python -m ensurepip"
+    if "DO NOT MATCH THE HASHES" in output:
+        return "the index has another file than the pinned one: find out why before you pin it"
+    if "No matching distribution" in output:
+        return (
+            "use a version that has a wheel for Lambda; packages are never built from source here"
+        )
+    return "pip's own settings (PIP_INDEX_URL, pip.conf) apply"
 
 
 def make_zip(files: Files) -> bytes:

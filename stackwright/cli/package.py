@@ -59,7 +59,7 @@ def package(
 def _render(options: Options, *, no_lint: bool) -> Rendering:
     """Render and check an environment; exits 1 where a check fails."""
     with check_renderings(
-        options.project, lambda: [make_rendering(load_config(options))], no_lint=no_lint
+        lambda: [make_rendering(load_config(options))], no_lint=no_lint
     ) as staged:
         report = join_reports([report for _, _, report in staged])
         show_report(report)

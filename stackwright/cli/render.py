@@ -52,7 +52,7 @@ def _make_renderings(options: Options, *, every: bool) -> list[Rendering]:
 def render(options: Options, every: bool, only_check: bool, no_lint: bool, style: str) -> None:
     """Render and check an environment. Where no check fails, replace build/<env>/ as a whole."""
     make = partial(_make_renderings, options, every=every)
-    checks = check_renderings(options.project, make, no_lint=no_lint, to_write=not only_check)
+    checks = check_renderings(make, no_lint=no_lint, to_write=not only_check)
     finish = _compare_build if only_check else _write_build
     with problems_in(style), checks as staged:
         report = join_reports([report for _, _, report in staged])
@@ -105,7 +105,7 @@ def lint(options: Options, every: bool, style: str, waivers: bool) -> None:
     from ..report import summarize_problems
 
     make = partial(_make_renderings, options, every=every)
-    with problems_in(style), check_renderings(options.project, make) as staged:
+    with problems_in(style), check_renderings(make) as staged:
         report = join_reports([report for _, _, report in staged])
     show_report(report, style, verbose=waivers)
     click.echo(summarize_problems(report), err=True)

@@ -59,14 +59,12 @@ def make_report(rendering: Rendering) -> Report:
 
 
 def _check(rendering: Rendering) -> Report:
-    project = rendering.config.project
-    with check_renderings(project, lambda: [rendering]) as ((_, _, report),):
+    with check_renderings(lambda: [rendering]) as ((_, _, report),):
         return report
 
 
 @contextmanager
 def check_renderings(
-    project: Path,
     renderings: Callable[[], Sequence[Rendering]],
     *,
     no_lint: bool = False,

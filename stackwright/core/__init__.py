@@ -3,8 +3,9 @@
 ``errors`` holds the exceptions that carry problems to the user, ``model`` the frozen values that
 are handed from stage to stage, ``codes`` the catalogue of the codes that problems carry, ``cache``
 a folder of results that can be made again, ``files`` writes a file whole or not at all,
-``project_files`` reads only files of the project, ``state`` is the folder of what a checkout keeps, ``command`` the name by which the user called the
-program, ``yaml_nodes`` YAML text with positions.
+``project_files`` reads only files of the project, ``state`` is the folder of what a checkout
+keeps, ``command`` the name by which the user called the program, ``yaml_nodes`` YAML text with
+positions.
 """
 
 import lazy_loader

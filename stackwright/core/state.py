@@ -1,5 +1,5 @@
-"""The folder ``.stackwright/`` of a project: state that belongs to one checkout, such as that of the
-local CloudFormation.
+"""The folder ``.stackwright/`` of a project: state of one checkout, such as that of the local
+CloudFormation.
 
 It is never part of the repository: whoever wrote it would be believed.
 """

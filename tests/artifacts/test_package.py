@@ -95,6 +95,19 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def pinned(*requirements: str) -> str:
+    """A requirements file with the hash of every wheel of each package."""
+    wheels = Path(os.environ["PIP_FIND_LINKS"])
+    return "".join(f"{requirement}{hashes(wheels, requirement)}\n" for requirement in requirements)
+
+
+def hashes(wheels: Path, requirement: str) -> str:
+    files = sorted(wheels.glob(f"{requirement.partition('=')[0]}-*"))
+    return "".join(
+        f" --hash=sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}" for file in files
+    )
+
+
 def bundle(made: Project, folder: S3Folder | None = S3) -> Bundle:
     return package_rendering(made.render(), folder)
 
@@ -125,7 +138,9 @@ def test_zip_has_sorted_entries_of_one_time_and_mode(project: Make) -> None:
 
 
 def test_zip_has_equal_bytes_on_another_machine(project: Make, index: Path, tmp_path: Path) -> None:
-    made = project({**BASE, "lambda/news/requirements.txt": "alpha==1.0\n", "lambda/news/z.py": ""})
+    made = project(
+        {**BASE, "lambda/news/requirements.txt": pinned("alpha==1.0"), "lambda/news/z.py": ""}
+    )
     other = Project(tmp_path / "elsewhere" / "copy")
     shutil.copytree(made.folder, other.folder)
     for path in other.folder.rglob("*.py"):
@@ -174,7 +189,7 @@ def test_packages_are_for_lambdas_platform_without_traces_of_this_machine(
     project: Make, index: Path
 ) -> None:
     made = project(
-        {**BASE, "lambda/news/requirements.txt": "alpha==1.0\nnative==1.0\nmodern==1.0\n"}
+        {**BASE, "lambda/news/requirements.txt": pinned("alpha==1.0", "native==1.0", "modern==1.0")}
     )
     files = entries(bundle(made))
     assert list(files) == [
@@ -189,25 +204,29 @@ def test_packages_are_for_lambdas_platform_without_traces_of_this_machine(
     assert b"manylinux2014_x86_64" in files["native.py"]
     assert b"cp313-cp313" in files["modern.py"]
     arm = made.write({"templates/main.yaml.j2": function(extra="      Architectures: [arm64]\n")})
-    made.write({"lambda/news/requirements.txt": "native==1.0\n"})
+    made.write({"lambda/news/requirements.txt": pinned("native==1.0")})
     assert b"manylinux_2_28_aarch64" in entries(bundle(arm))["native.py"]
 
 
 def test_packages_of_the_runtime_are_packed_only_on_request(project: Make, index: Path) -> None:
-    listed = "# comment\nsix==1.0\nurllib3==1.0  # pack\nboto3==1.44.5\nalpha==1.0 \\\n  ; python_version > '3'\n"
+    alpha, urllib3 = (
+        pinned("alpha==1.0").removeprefix("alpha==1.0 "),
+        pinned("urllib3==1.0").strip(),
+    )
+    listed = f"# comment\nsix==1.0\n{urllib3}  # pack\nboto3==1.44.5\nalpha==1.0 ; python_version > '3' \\\n  {alpha}"
     files = entries(bundle(project({**BASE, "lambda/news/requirements.txt": listed})))
     assert {name for name in files if "/" not in name} == {"alpha.py", "main.py", "urllib3.py"}
 
 
 def test_pip_runs_once_for_equal_requirements(project: Make, index: Path) -> None:
-    made = project({**BASE, "lambda/news/requirements.txt": "alpha==1.0\n"})
+    made = project({**BASE, "lambda/news/requirements.txt": pinned("alpha==1.0")})
     before = bundle(made)
     shutil.rmtree(index)
     made.write({"lambda/news/main.py": "changed = True\n"})
     after = entries(bundle(made))
     assert after["alpha.py"] == entries(before)["alpha.py"]
     assert after["main.py"] == b"changed = True\n"
-    made.write({"lambda/news/requirements.txt": "alpha==1.0\nsix==1.0 # pack\n"})
+    made.write({"lambda/news/requirements.txt": "alpha==1.0 --hash=sha256:00\n"})
     assert [problem.code for problem in refused(made)] == ["SW603"]
 
 
@@ -224,17 +243,49 @@ def test_pip_runs_once_for_equal_requirements(project: Make, index: Path) -> Non
             ":3",
         ),
         ("alpha==1.*\n", "python3.13", "SW602", "alpha==1.* is not pinned", "name==version", ":1"),
-        ("-r other.txt\n", "python3.13", "SW602", "-r cannot be used", "list the packages", ":1"),
+        ("-r other.txt\n", "python3.13", "SW602", "-r cannot be used", "name==version", ":1"),
         (
-            "beta==1.0\n",
+            "--extra-index-url=https://evil.example/simple\n",
             "python3.13",
             "SW602",
-            "alpha: needed by other packages, but not",
-            "alpha==1.0",
+            "--extra-index-url cannot be used",
+            "PIP_INDEX_URL",
+            ":1",
+        ),
+        (
+            "alpha==1.0 --hash=sha256:00 --config-settings=a=b\n",
+            "python3.13",
+            "SW602",
+            "--config-settings cannot be used",
+            "name==version",
+            ":1",
+        ),
+        (
+            "alpha==1.0\n",
+            "python3.13",
+            "SW602",
+            "alpha==1.0 has no hash",
+            "--generate-hashes",
+            ":1",
+        ),
+        (
+            "alpha==1.0 --hash=sha256:" + "0" * 64 + "\n",
+            "python3.13",
+            "SW603",
+            "DO NOT MATCH THE HASHES",
+            "find out why",
             "",
         ),
         (
-            "absent==1.0\n",
+            "beta==1.0 HASH\n",
+            "python3.13",
+            "SW602",
+            "needed by other packages, but not pinned: alpha (for beta==1.0)",
+            "add name==version --hash",
+            "",
+        ),
+        (
+            "absent==1.0 HASH\n",
             "python3.13",
             "SW603",
             "No matching distribution found for absent==1.0",
@@ -242,7 +293,7 @@ def test_pip_runs_once_for_equal_requirements(project: Make, index: Path) -> Non
             "",
         ),
         (
-            "native==1.0\n",
+            "native==1.0 HASH\n",
             "python3.9",
             "SW603",
             "No matching distribution found for native==1.0",
@@ -250,7 +301,7 @@ def test_pip_runs_once_for_equal_requirements(project: Make, index: Path) -> Non
             "",
         ),
         (
-            "modern==1.0\n",
+            "modern==1.0 HASH\n",
             "python3.11",
             "SW603",
             "No matching distribution found for modern==1.0",
@@ -258,7 +309,7 @@ def test_pip_runs_once_for_equal_requirements(project: Make, index: Path) -> Non
             "",
         ),
         (
-            "alpha==1.0\n",
+            "alpha==1.0 HASH\n",
             "nodejs24.x",
             "SW601",
             "its Runtime is nodejs24.x, no Python",
@@ -278,8 +329,10 @@ def test_wrong_requirements_are_refused(
     where: str,
 ) -> None:
     template = function(runtime=runtime)
+    name = requirements.partition("=")[0]
+    listed = requirements.replace(" HASH", hashes(index, name) or f" --hash=sha256:{'0' * 64}")
     made = project(
-        {**BASE, "lambda/news/requirements.txt": requirements, "templates/main.yaml.j2": template}
+        {**BASE, "lambda/news/requirements.txt": listed, "templates/main.yaml.j2": template}
     )
     (problem,) = refused(made)
     assert problem.code == code
@@ -294,7 +347,7 @@ def test_requirements_that_are_not_utf8_are_refused(project: Make) -> None:
 
 
 def test_damaged_cache_entry_is_installed_again(project: Make, index: Path, cache: Path) -> None:
-    made = project({**BASE, "lambda/news/requirements.txt": "alpha==1.0\n"})
+    made = project({**BASE, "lambda/news/requirements.txt": pinned("alpha==1.0")})
     before = bundle(made)
     (kept,) = (cache / "packages").iterdir()
     for damaged in (b"", kept.read_bytes()[:-10], kept.read_bytes().replace(b"TAG", b"BAD")):

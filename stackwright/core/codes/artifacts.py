@@ -142,9 +142,10 @@ ARTIFACT_CODES = (
     ),
     Code(
         "SW602",
-        "Function requirement not pinned",
-        "Write name==version on the line shown.",
-        "Equal inputs must give an equal zip.",
+        "Function requirement not pinned, or with an option of pip",
+        "Write name==version --hash=sha256:… on the line shown.",
+        "Equal inputs must give an equal zip, and a package must be the one that was reviewed.",
+        "https://pip.pypa.io/en/stable/topics/secure-installs/",
     ),
     Code(
         "SW603",
