@@ -16,6 +16,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from .declarations import STACK_TYPE, Path
+from .difference import MISSING
 from .property_validation import property_problems
 
 _ANY = "*"
@@ -156,6 +157,11 @@ class ResourceType:
         return self.tags_property is not None and bool(
             self.definition.get("tagging", {}).get("tagUpdatable", True)
         )
+
+    def default(self, name: str) -> Any:
+        """The value of a property that is not given, as the schema states it; ``MISSING`` where it
+        states none."""
+        return self._resolve(self._properties.get(name, {})).get("default", MISSING)
 
     def recreation(self, path: Path) -> Recreation:
         """Whether a change of the property at ``path`` (below ``Properties``) recreates the

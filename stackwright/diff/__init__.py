@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "builds": ["read_build_folder", "read_build_revision", "rename_environment"],
-        "collect": ["DiffCollector", "describe_declaration_change"],
+        "collect": ["DiffCollector", "describe_declaration_change", "diff_tags"],
         "diff": ["diff_builds"],
         "model": [
             "DataLoss",
@@ -23,6 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "PolicyDiff",
             "PropertyDiff",
             "ResourceDiff",
+            "TagDiff",
             "mask",
             "mask_all",
             "merge_diffs",

@@ -3,6 +3,7 @@ from .builds import read_build_revision as read_build_revision
 from .builds import rename_environment as rename_environment
 from .collect import DiffCollector as DiffCollector
 from .collect import describe_declaration_change as describe_declaration_change
+from .collect import diff_tags as diff_tags
 from .diff import diff_builds as diff_builds
 from .model import HIDDEN as HIDDEN
 from .model import PARAMETER as PARAMETER
@@ -13,6 +14,7 @@ from .model import OutputDiff as OutputDiff
 from .model import PolicyDiff as PolicyDiff
 from .model import PropertyDiff as PropertyDiff
 from .model import ResourceDiff as ResourceDiff
+from .model import TagDiff as TagDiff
 from .model import mask as mask
 from .model import mask_all as mask_all
 from .model import merge_diffs as merge_diffs

@@ -35,6 +35,8 @@ from .model import (
     PolicyDiff,
     PropertyDiff,
     ResourceDiff,
+    TagDiff,
+    mask,
     mask_all,
 )
 from .properties import diff_properties, displayed_value
@@ -52,14 +54,24 @@ class DiffCollector:
     resources: list[ResourceDiff] = field(default_factory=list)
     outputs: list[OutputDiff] = field(default_factory=list)
     losses: list[DataLoss] = field(default_factory=list)
+    tags: list[TagDiff] = field(default_factory=list)
 
     def result(self) -> Diff:
         """Return everything collected."""
-        return Diff(tuple(self.resources), tuple(self.outputs), tuple(self.losses))
+        return Diff(
+            tuple(self.resources), tuple(self.outputs), tuple(self.losses), tuple(self.tags)
+        )
 
-    def collect_root(self, name: str, stack: StackSide | None, prediction: Prediction) -> None:
+    def collect_root(
+        self,
+        name: str,
+        stack: StackSide | None,
+        prediction: Prediction,
+        tags: Sequence[TagDiff] = (),
+    ) -> None:
         """Collect a root stack's changes, nested stacks included; ``stack`` is the new side, or the
-        old one of a stack that is removed."""
+        old one of a stack that is removed. ``tags`` are those of the stack that differ."""
+        self.tags += tags
         self._collect_stack(name, stack, prediction, {})
         for output, (before, after) in prediction.outputs.items():
             sides = [None if side is MISSING else displayed_value(side) for side in (before, after)]
@@ -88,9 +100,12 @@ class DiffCollector:
     ) -> None:
         schema = self.schemas.get(change.type)
         modified = change.action is Action.MODIFY
+        retagged = modified and any(detail.is_stack_tag for detail in change.details)
         properties = tuple(diff_properties(change, schema, wires)) if modified else ()
+        if retagged and schema is not None and not schema.updatable_tags:
+            properties += tuple(self._replacing_tags(name))
         effect = _effect(change)
-        certain = any(difference.certain for difference in properties) or not modified
+        certain = any(difference.certain for difference in properties) or not modified or retagged
         resource = ResourceDiff(
             stack=name,
             logical_id=change.logical_id,
@@ -104,10 +119,33 @@ class DiffCollector:
             policies=_compare_policies(change, properties) if modified else None,
             before=mask_all(displayed_value(change.before)),
             after=mask_all(displayed_value(change.after)),
+            physical_id=change.physical_id or "",
+            retagged=retagged,
         )
         self.resources.append(resource)
         if schema is not None and schema.stateful:
             self.losses += _data_loss(resource, change)
+
+    def _replacing_tags(self, stack: str) -> Iterator[PropertyDiff]:
+        """Yield the tags of the root stack that differ, for a resource that they replace."""
+        root = stack.partition("/")[0]
+        for tag in self.tags:
+            if tag.root == root:
+                yield PropertyDiff(
+                    path=f'Tags["{tag.key}"].Value',
+                    before=tag.before,
+                    after=tag.after,
+                    exists_before=tag.before is not None,
+                    exists_after=tag.after is not None,
+                    replaces="yes",
+                )
+
+
+def diff_tags(root: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[TagDiff]:
+    """Yield the tags of a root stack that differ, by key; values of secret names are masked."""
+    for key in sorted({**before, **after}):
+        if before.get(key) != after.get(key):
+            yield TagDiff(root, key, mask(key, before.get(key)), mask(key, after.get(key)))
 
 
 def _file_name(change: ResourceChange) -> str:

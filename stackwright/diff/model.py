@@ -48,6 +48,16 @@ class PropertyDiff(Struct, frozen=True):
     statement: str = ""
 
 
+class TagDiff(Struct, frozen=True):
+    """A tag of a root stack that differs, and with it that of the resources below the stack; a side
+    that does not exist is None."""
+
+    root: str
+    key: str
+    before: str | None
+    after: str | None
+
+
 class PolicyDiff(Struct, frozen=True):
     """The statements of the policies of a resource, as resolved before and after a change.
 
@@ -68,7 +78,9 @@ class ResourceDiff(Struct, frozen=True):
     has a policy that denies something; None where that is not known. ``policies`` are those of a
     resource that changes, where they differ. ``before`` and ``after`` are all attributes of both
     sides (``Properties``, ``DeletionPolicy`` …), resolved and with secrets hidden; a side that does
-    not exist, or is not known, is empty.
+    not exist, or is not known, is empty. ``physical_id`` is that of the live resource; empty where
+    there is none or it is not known. ``retagged`` says that the resource gets other tags from its
+    stack.
     """
 
     stack: str
@@ -83,6 +95,8 @@ class ResourceDiff(Struct, frozen=True):
     policies: PolicyDiff | None = None
     before: Mapping[str, Any] = {}
     after: Mapping[str, Any] = {}
+    physical_id: str = ""
+    retagged: bool = False
 
     @property
     def address(self) -> str:
@@ -118,6 +132,7 @@ class Diff(Struct, frozen=True):
     resources: tuple[ResourceDiff, ...] = ()
     outputs: tuple[OutputDiff, ...] = ()
     losses: tuple[DataLoss, ...] = ()
+    tags: tuple[TagDiff, ...] = ()
 
     def count(self, effect: Effect) -> int:
         """Return the number of resources with the effect."""
@@ -136,6 +151,7 @@ def merge_diffs(diffs: Iterable[Diff]) -> Diff:
         tuple(resource for diff in all_ for resource in diff.resources),
         tuple(output for diff in all_ for output in diff.outputs),
         tuple(loss for diff in all_ for loss in diff.losses),
+        tuple(tag for diff in all_ for tag in diff.tags),
     )
 
 

@@ -25,9 +25,11 @@ _MASKED = "****"
 def read_resource(place: Place, listed: ListedResource) -> ResourceDiff:
     """Return what a change set lists of one resource."""
     action, replacement = str(listed.get("Action", "")), str(listed.get("Replacement", ""))
-    details = listed.get("Details") or ()
+    listed_details = listed.get("Details") or ()
+    details = [detail for detail in listed_details if not _is_stack_tag(detail)]
+    retagged = len(details) < len(listed_details)
     modified = action not in _EFFECTS
-    static = any(detail.get("Evaluation") == "Static" for detail in details)
+    static = retagged or any(detail.get("Evaluation") == "Static" for detail in details)
     return ResourceDiff(
         stack=place[0],
         logical_id=place[1],
@@ -38,7 +40,15 @@ def read_resource(place: Place, listed: ListedResource) -> ResourceDiff:
         properties=read_properties(details) if modified else (),
         before=_read_context(listed.get("BeforeContext")),
         after=_read_context(listed.get("AfterContext")),
+        physical_id=str(listed.get("PhysicalResourceId") or ""),
+        retagged=retagged,
     )
+
+
+def _is_stack_tag(detail: Mapping[str, Any]) -> bool:
+    """Whether a detail is about the tags that a resource gets from its stack: it has no path."""
+    target = detail.get("Target") or {}
+    return target.get("Attribute") == "Tags" and not target.get("Path")
 
 
 def _read_context(text: Any) -> Mapping[str, Any]:

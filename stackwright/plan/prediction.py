@@ -29,7 +29,7 @@ from ..cfn import (
     predict_changes,
 )
 from ..core import TemplateError
-from ..diff import PARAMETER, Diff, DiffCollector, describe_declaration_change
+from ..diff import PARAMETER, Diff, DiffCollector, describe_declaration_change, diff_tags
 from .live_stack import LiveStack, hidden_parameters, nested_name, pseudo_parameters
 from .model import DesiredStack
 
@@ -64,6 +64,7 @@ def predict_stack(desired: DesiredStack, live: LiveStack | None) -> PredictedPla
     understands, such as a macro, nothing is predicted and ``problem`` says so.
     """
     tree = _DesiredTree(desired)
+    tags = tuple(diff_tags(desired.root, live.stack.tags, desired.tags)) if live else ()
     pseudo = pseudo_parameters(live.stack) if live else _pseudo_of_new_stack(desired)
     try:
         after = tree.build(pseudo, live)
@@ -71,11 +72,11 @@ def predict_stack(desired: DesiredStack, live: LiveStack | None) -> PredictedPla
         schemas = Schemas(after.pseudo.region)
         prediction = predict_changes(before, after, schemas)
     except ValidationError as error:
-        return PredictedPlan(names=tree.names, problem=error.message)
+        return PredictedPlan(Diff(tags=tags), names=tree.names, problem=error.message)
     collector = DiffCollector(
         schemas, lambda parent, change: _find_name(tree.names, parent, change.logical_id)
     )
-    collector.collect_root(desired.root, after, prediction)
+    collector.collect_root(desired.root, after, prediction, tags)
     changes = dict(_flatten(desired.root, prediction, tree.names))
     return PredictedPlan(collector.result(), changes, tree.names)
 

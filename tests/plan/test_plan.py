@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from stackwright.aws import ChangeSet, ChangeSetRequest, StackEvent, StackResource
 from stackwright.core.errors import AwsError, InputError
-from stackwright.diff.model import Diff, Effect
+from stackwright.diff.model import Diff, Effect, TagDiff
 from stackwright.emulator import RequestFault
 from stackwright.plan import live_stack, plan
 from stackwright.plan.freshness import find_stale_reason
@@ -177,6 +177,8 @@ def test_stack_tags_reach_resources(account: PlanningAccount) -> None:
     assert planned.kind is RootAction.UPDATE
     assert {"app/network:Vpc", "app/web:Task"} <= set(by_address(planned))
     assert ListedChange.CLOUDFORMATION not in {change.listed for change in planned.changes}
+    assert planned.diff.tags == (TagDiff("app", "team", None, "news"),)
+    assert all(resource.retagged and resource.certain for resource in planned.diff.resources)
 
 
 def test_stack_tags_that_cannot_change_replace_the_resource(account: PlanningAccount) -> None:
@@ -186,6 +188,8 @@ def test_stack_tags_that_cannot_change_replace_the_resource(account: PlanningAcc
     account.deploy(vectors)
     planned = account.preview(target(vectors, tags={"team": "news"}))
     assert planned.diff.resources[0].effect is Effect.REPLACE
+    (leaf,) = planned.diff.resources[0].properties
+    assert (leaf.path, leaf.after, leaf.replaces) == ('Tags["team"].Value', "news", "yes")
     assert [finding.flag for finding in find_dangerous_changes(whole(planned))] == [
         ApprovalFlag.DATA_LOSS,
         ApprovalFlag.REPLACE,

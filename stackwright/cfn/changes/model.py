@@ -98,6 +98,11 @@ class Detail(Struct, frozen=True):
     before: str | None = None
     after: str | None = None
 
+    @property
+    def is_stack_tag(self) -> bool:
+        """Whether it is about the tags that the resource gets from its stack."""
+        return self.attribute == "Tags" and self.path is None
+
     def to_api(self, include_property_values: bool) -> dict[str, Any]:
         """The JSON shape of the API."""
         target: dict[str, Any] = {
