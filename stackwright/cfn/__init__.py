@@ -12,6 +12,7 @@ Modules, each built on those before it:
 - ``changes``: a stack before and after -> the changes, as ``DescribeChangeSet`` lists them and as
   they will happen.
 - ``static_references``: a rendering -> the texts of its properties that templates tell.
+- ``answers``: texts as CloudFormation's API answers them.
 """
 
 import lazy_loader
@@ -19,6 +20,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "answers": ["replace_non_ascii"],
         "authorization": ["ArnKind", "read_arn_kinds"],
         "changes": [
             "Action",

@@ -1,3 +1,4 @@
+from .answers import replace_non_ascii as replace_non_ascii
 from .authorization import ArnKind as ArnKind
 from .authorization import read_arn_kinds as read_arn_kinds
 from .changes import Action as Action

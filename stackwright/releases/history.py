@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from ..aws import PARALLEL, Storage, StoredObject
-from ..cfn import stack_status
+from ..cfn import replace_non_ascii, stack_status
 from ..core import Cache, InputError, Level, Problem
 from .record import (
     ENDED,
@@ -192,7 +192,11 @@ def is_live(root: RootRelease, live: LiveStack | None) -> bool:
     of its nested templates."""
     if live is None or not stack_status(live.stack.status).stable:
         return False
-    same = all(live.stack.parameters.get(name) == value for name, value in root.parameters.items())
+    parameters = live.stack.parameters
+    same = all(
+        parameters.get(name) in (value, replace_non_ascii(value))
+        for name, value in root.parameters.items()
+    )
     return same and template_digest(live.template) == root.digest
 
 

@@ -17,6 +17,7 @@ from enum import StrEnum
 from msgspec import DecodeError, Struct, field, to_builtins
 from msgspec.json import Decoder
 
+from ..cfn import replace_non_ascii
 from ..core import Problem
 
 VERSION = 1
@@ -116,7 +117,8 @@ class History(Struct, frozen=True):
 
 def template_digest(text: str) -> str:
     """SHA-256 of a template as GetTemplate gives it: botocore parses JSON, so its layout is lost on
-    the way."""
+    the way, and characters beyond ASCII are question marks."""
+    text = replace_non_ascii(text)
     with contextlib.suppress(ValueError):
         text = json.dumps(json.loads(text), sort_keys=True)
     return hashlib.sha256(text.strip().encode()).hexdigest()

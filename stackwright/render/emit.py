@@ -36,6 +36,8 @@ from .quoting import (
     UNPRINTABLE,
     BlockDumper,
     double_quoted,
+    double_quoted_lines,
+    escape_non_ascii,
     escape_substitutions,
     flow_style,
     is_plain_word,
@@ -107,6 +109,7 @@ def emit_template(
     output = list(replaced) if is_json else set_blank_lines(replaced, node)
     top = [] if is_json else header
     final = "\n".join([*top, *(line.text for line in output)]).rstrip("\n") + "\n"
+    final = escape_non_ascii(final, json_style=is_json)  # comments: scalars are escaped already
     sources = (
         *(Line((Location(template, 1),)) for _ in top),
         *(Line(origins[line.source], line.parameters) for line in output),
@@ -215,6 +218,8 @@ class _Writer:
         data: dict[Any, Any] = {}
         for name, key, item in mapping_entries(node, "", "SW104"):
             written = self._write_key(key, inside) if OPEN in name else name
+            if OPEN not in name:
+                self._escape_scalar(key, _Place(flow=inside, column=key.start_mark.column))
             if written in data:
                 raise InputError.of(
                     "SW104",
@@ -235,11 +240,22 @@ class _Writer:
 
     def _write_scalar(self, node: yaml.ScalarNode, place: _Place) -> Any:
         if OPEN not in node.value:
+            self._escape_scalar(node, place)
             return scalar_data(node, "")
         whole = TOKEN.fullmatch(node.value)
         if whole and not node.style and not place.is_key:
             return self._write_value(node, self._printed[int(whole.group(1))], place)
         return self._write_text(node, place)
+
+    def _escape_scalar(self, node: yaml.ScalarNode, place: _Place) -> None:
+        """Write an author's scalar again where it has a character beyond ASCII."""
+        source = self._text[node.start_mark.index : node.end_mark.index]
+        if source.isascii() or node.value.isascii():
+            return
+        if node.style in ("|", ">"):
+            self._write_escaped_block(node, node.value, place, [])
+        else:
+            self._replace(node, self._double_quoted(node.value), [])
 
     def _write_value(self, node: yaml.ScalarNode, item: Printed, place: _Place) -> Any:
         """Write a value that is the whole of a plain scalar, which keeps its type."""
@@ -266,14 +282,13 @@ class _Writer:
 
     def _format_collection(self, value: Any, place: _Place) -> str:
         if place.flow or self._json or not value:
-            return flow_style(value)
+            return flow_style(value, json_style=self._json)
         column = place.column if place.is_item else place.column + 2
         block = yaml.dump(
             strip_provenance(value),
             Dumper=BlockDumper,
             sort_keys=False,
             width=float("inf"),
-            allow_unicode=True,
         ).rstrip("\n")
         text = block.replace("\n", "\n" + " " * column)
         return text if place.is_item else "\n" + " " * column + text
@@ -293,7 +308,7 @@ class _Writer:
             final = escape_substitutions(pieces)
             text = "".join(final)
         if node.style in ("|", ">"):
-            self._write_block(node, pieces, final or [piece for piece, _ in pieces], items)
+            self._write_block(node, pieces, final or [piece for piece, _ in pieces], place, items)
         else:
             self._replace(node, self._quote(node, text, flow=place.flow), items)
         return text
@@ -331,21 +346,29 @@ class _Writer:
     def _quote(self, node: yaml.ScalarNode, text: str, *, flow: bool) -> str:
         if not node.style and not self._json and is_plain_word(text, flow=flow):
             return text
-        if self._json or node.style == '"' or UNPRINTABLE.search(text) or text != text.strip():
-            return double_quoted(text)
+        plain = text.isascii() and not UNPRINTABLE.search(text) and text == text.strip()
+        if self._json or node.style == '"' or not plain:
+            return self._double_quoted(text)
         return single_quoted(text)
+
+    def _double_quoted(self, text: str) -> str:
+        return double_quoted(text, json_style=self._json)
 
     def _write_block(
         self,
         node: yaml.ScalarNode,
         pieces: Sequence[tuple[str, bool]],
         final: Sequence[str],
+        place: _Place,
         items: Sequence[Printed],
     ) -> None:
         """Write a block scalar, as a block where possible: a diff then shows only the changed
         line."""
         values = final[1::2]
         start, end = node.start_mark.index, node.end_mark.index
+        if not "".join(final).isascii():
+            self._write_escaped_block(node, "".join(final), place, items)
+            return
         simple = all(
             value and value == value.strip() and not UNPRINTABLE.search(value) for value in values
         )
@@ -362,6 +385,13 @@ class _Writer:
             self._replacements.append(
                 TextReplacement(match.start(), match.end(), value, item.parameters)
             )
+
+    def _write_escaped_block(
+        self, node: yaml.ScalarNode, text: str, place: _Place, items: Sequence[Printed]
+    ) -> None:
+        """Write a block scalar in double quotes: a block has no escapes."""
+        end = "\n" * self._text[node.start_mark.index : node.end_mark.index].endswith("\n")
+        self._replace(node, double_quoted_lines(text, place.column + 2) + end, items)
 
     def _replace(self, node: yaml.ScalarNode, written: str, items: Sequence[Printed]) -> None:
         start, end = node.start_mark.index, node.end_mark.index

@@ -2,6 +2,9 @@
 
 CloudFormation's own tools read YAML 1.1, editors read YAML 1.2; a text that either of them would
 take for another type is quoted.
+
+Everything is ASCII: GetTemplate answers a question mark for each other character
+(`cfn.replace_non_ascii`), so that a deployed template could not be compared with its source.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ _BLOCK_WORD = re.compile(
     rf"""[A-Za-z0-9_./](?:[{_SAFE},;'"|&?!<>~^$]|:(?=[{_SAFE}])| (?=[{_SAFE},;'"|&?!<>~^$]))*"""
 )
 _NUMERIC = re.compile(r"[-+]?(0[xob])?[0-9][0-9_.:eE+-]*|[yYnN]|\.[A-Za-z0-9]+")
-_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff\ue000-\ue002]")
+_ESCAPED = re.compile("[^\x00-\x7e]")
 _EXPONENT = re.compile(r'"(?:[^"\\]|\\.)*"|[0-9]+\.[0-9]+|([0-9]+)e')
 _RESOLVERS = yaml.SafeLoader.yaml_implicit_resolvers
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
@@ -44,23 +47,52 @@ def single_quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def double_quoted(text: str) -> str:
-    """Return a double-quoted scalar on one line, valid in YAML and JSON."""
-    return _escape(json.dumps(text, ensure_ascii=False))
+def double_quoted(text: str, *, json_style: bool = False) -> str:
+    """Return a double-quoted scalar on one line, for YAML or with ``json_style`` for JSON."""
+    return _dump(text, json_style)
 
 
-def flow_style(value: Any) -> str:
-    """Return a list or map in flow style, valid in YAML and JSON.
+def double_quoted_lines(text: str, column: int) -> str:
+    """Return a double-quoted scalar of YAML with a line for each line of ``text``, indented by
+    ``column``: a diff then shows only the changed line.
+
+    A backslash at the end of a line escapes its line break; one at the beginning keeps the blanks
+    that follow. Source: https://yaml.org/spec/1.1/#id905860
+    """
+    lines = [double_quoted(line)[1:-1] for line in text.splitlines(keepends=True)]
+    if len(lines) < 2:
+        return double_quoted(text)
+    kept = [f"\\{line}" if line.startswith(" ") else line for line in lines]
+    joint = "\\\n" + " " * column
+    return f'"{joint}{joint.join(kept)}"'
+
+
+def flow_style(value: Any, *, json_style: bool = False) -> str:
+    """Return a list or map in flow style, for YAML or with ``json_style`` for JSON.
 
     ``1e-09`` is written ``1.0e-09``: YAML 1.1 reads a number without a fraction as text.
     """
-    text = json.dumps(value, ensure_ascii=False)
-    return _escape(_EXPONENT.sub(lambda match: f"{match[1]}.0e" if match[1] else match[0], text))
+    text = _dump(value, json_style)
+    return _EXPONENT.sub(lambda match: f"{match[1]}.0e" if match[1] else match[0], text)
 
 
-def _escape(text: str) -> str:
-    """Escape the characters of a JSON text that YAML cannot hold."""
-    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+def _dump(value: Any, json_style: bool) -> str:
+    return escape_non_ascii(json.dumps(value, ensure_ascii=False), json_style=json_style)
+
+
+def escape_non_ascii(text: str, *, json_style: bool = False) -> str:
+    """Return a text with escapes in place of DEL and all characters beyond ASCII.
+
+    In JSON a character beyond U+FFFF stays: its escape there is a pair, which YAML refuses.
+    """
+
+    def escape(match: re.Match[str]) -> str:
+        code = ord(match[0])
+        if code > 0xFFFF:
+            return match[0] if json_style else f"\\U{code:08x}"
+        return f"\\u{code:04x}"
+
+    return _ESCAPED.sub(escape, text)
 
 
 def number_text(value: Any) -> str:

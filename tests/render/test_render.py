@@ -304,10 +304,34 @@ def test_long_and_non_ascii_list_items_stay_on_one_line(project: Make) -> None:
     assert made.document().text.splitlines()[-5:] == [
         "    A:",
         f"      - {long}",
-        "      - 'Grüße'",
+        '      - "Gr\\xFC\\xDFe"',
         "      - - b",
         "        - a",
     ]
+
+
+def test_non_ascii_texts_of_a_template_are_escaped_line_by_line(project: Make) -> None:
+    text = (
+        "# {{ title }} — für alle\nDescription: Grüße\nResources:\n  R:\n    Code: |\n"
+        "      # für alle\n\n        {{ v }}\n    Größe: !Sub ${A} 🚀\n"
+    )
+    document = project({"templates/main.yaml.j2": text, "params/dev.yaml": "v: 世\n"}).document()
+    assert document.text.splitlines()[1:] == [
+        "# news \\u2014 f\\u00fcr alle",
+        'Description: "Gr\\u00fc\\u00dfe"',
+        "",
+        "Resources:",
+        "  R:",
+        '    Code: "\\',
+        "      # f\\u00fcr alle\\n\\",
+        "      \\n\\",
+        '      \\  \\u4e16\\n"',
+        '    "Gr\\u00f6\\u00dfe": !Sub "${A} \\U0001f680"',
+    ]
+    resource = document.body["Resources"]["R"]
+    assert resource["Code"] == "# für alle\n\n  世\n"
+    assert resource["Größe"] == {"Fn::Sub": "${A} 🚀"}
+    assert yaml_1_1(document.text)["Resources"]["R"]["Code"] == resource["Code"]
 
 
 def test_comments_stay_with_the_resource_below_them(project: Make) -> None:

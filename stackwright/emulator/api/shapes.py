@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ...cfn import template_to_text
+from ...cfn import replace_non_ascii, template_to_text
 from ..world.state import Event, OutputState, ResourceState, StackDefinition, StackState
 
 Shape = dict[str, Any]
@@ -65,7 +65,7 @@ def output_shape(output: OutputState) -> Shape:
     return without_none(
         {
             "OutputKey": output.key,
-            "OutputValue": output.value,
+            "OutputValue": replace_non_ascii(output.value),
             "Description": output.description,
             "ExportName": output.export,
         }

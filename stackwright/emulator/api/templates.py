@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-from ...cfn import Parameter, Template, template_to_text
+from ...cfn import Parameter, Template, replace_non_ascii, template_to_text
 from .actions import Action, ActionFamily, Arguments, Result
 from .definitions import describe_capability, needed_capability
 from .errors import invalid
@@ -26,7 +26,8 @@ class TemplateActions(ActionFamily):
         definition = owner(arguments).definition
         if definition is None:
             raise invalid(f"Stack with id {arguments.get('StackName')} does not exist")
-        return {"TemplateBody": definition.text, "StagesAvailable": ["Original", "Processed"]}
+        body = replace_non_ascii(definition.text)
+        return {"TemplateBody": body, "StagesAvailable": ["Original", "Processed"]}
 
     def validate_template(self, arguments: Arguments) -> Result:
         template = self.definitions.parse(self.definitions.read_text(arguments, None))
