@@ -3,60 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from .connection import connect, open_reviewed
-from .options import Options, for_environment
+from .options import Options, for_environment, with_approvals
 
 if TYPE_CHECKING:
     from ..deploy import Approvals
-
-
-def _with_approvals(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb the options that approve a plan beforehand, as one `Approvals`."""
-
-    @wraps(command)
-    def wrapped(
-        *args: Any, yes: bool, replaced: tuple[str, ...], loss: bool, access: bool, **rest: Any
-    ) -> None:
-        from ..deploy import Approvals
-
-        command(*args, approvals=Approvals(yes, frozenset(replaced), loss, access), **rest)
-
-    for option in (
-        click.option(
-            "--allow-broader-access",
-            "access",
-            is_flag=True,
-            help="Approve roles and security groups that grant more access.",
-        ),
-        click.option(
-            "--allow-data-loss",
-            "loss",
-            is_flag=True,
-            help="Approve the loss of data in replaced or removed resources.",
-        ),
-        click.option(
-            "--allow-replace",
-            "replaced",
-            multiple=True,
-            metavar="LOGICAL_ID",
-            help="Approve the replacement of this resource; repeatable.",
-        ),
-        click.option(
-            "-y",
-            "--yes",
-            is_flag=True,
-            help="Do not ask; dangerous changes still need their own option.",
-        ),
-    ):
-        option(wrapped)
-    return wrapped
 
 
 @click.command(short_help="Show what a deployment would change.")
@@ -102,7 +58,7 @@ def plan(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Deploy a saved plan.",
 )
-@_with_approvals
+@with_approvals
 def deploy(options: Options, saved: Path | None, approvals: Approvals) -> None:
     """Deploy the reviewed build: show the plan, ask, apply it root stack by root stack, verify the
     result, and record a release that can be restored."""
@@ -117,7 +73,7 @@ def deploy(options: Options, saved: Path | None, approvals: Approvals) -> None:
 @click.command(short_help="Restore an earlier release.")
 @for_environment
 @click.argument("number", metavar="[RELEASE]", type=int, required=False)
-@_with_approvals
+@with_approvals
 def rollback(options: Options, number: int | None, approvals: Approvals) -> None:
     """Restore the templates, parameters, image digests and secret versions of RELEASE, by a plan
     that is shown and approved first.

@@ -5,26 +5,30 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from ..core import DeployError
 from .connection import connect, make_runner, open_reviewed, read_deployed
-from .options import Options, for_environment
+from .options import Options, for_environment, with_approvals
+
+if TYPE_CHECKING:
+    from ..deploy import Approvals
 
 
 @click.command(name="import", short_help="Adopt existing resources into the root stacks.")
 @for_environment
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def import_(options: Options, yes: bool) -> None:
+@with_approvals
+def import_(options: Options, approvals: Approvals) -> None:
     """Adopt the resources that imports: of the parameters names, by import change sets, into the
     root stacks that declare them. Nothing else changes; the next deploy does the rest.
 
     For resources that a destroy has retained, for example: preflight names them.
     """
-    from ..deploy import Approvals, adopt_resources
+    from ..deploy import adopt_resources
 
-    if not adopt_resources(make_runner(open_reviewed(options)), Approvals(yes)):
+    if not adopt_resources(make_runner(open_reviewed(options)), approvals):
         sys.exit(1)
 
 

@@ -117,3 +117,64 @@ def for_environment(command: Callable[..., None]) -> Callable[..., None]:
     for option in (DEBUG, ENV_DIR, SET_ENV, SET_FILE, SET, PROJECT, ENV):
         option(wrapped)
     return wrapped
+
+
+def with_approvals(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options that approve a plan beforehand, as one `Approvals`."""
+
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any,
+        yes: bool,
+        named: tuple[str, ...],
+        replaced: tuple[str, ...],
+        loss: bool,
+        access: bool,
+        **rest: Any,
+    ) -> None:
+        from ..deploy import Approvals
+        from ..plan import parse_approval
+
+        approvals = Approvals(
+            yes, frozenset(replaced), loss, access, named=tuple(map(parse_approval, named))
+        )
+        command(*args, approvals=approvals, **rest)
+
+    for option in (_ALLOW_ACCESS, _ALLOW_LOSS, _ALLOW_REPLACE, APPROVE, _YES):
+        option(wrapped)
+    return wrapped
+
+
+APPROVE = click.option(
+    "--approve",
+    "named",
+    multiple=True,
+    metavar="LOGICAL_ID[:KIND]",
+    help="Approve the dangers of one resource, or only those of one kind: data, replacement, "
+    "removal, access, encryption, logging, availability; repeatable.",
+)
+_ALLOW_REPLACE = click.option(
+    "--allow-replace",
+    "replaced",
+    multiple=True,
+    metavar="LOGICAL_ID",
+    help="Approve the replacement or removal of this resource; repeatable.",
+)
+_ALLOW_LOSS = click.option(
+    "--allow-data-loss",
+    "loss",
+    is_flag=True,
+    help="Approve every loss of data.",
+)
+_ALLOW_ACCESS = click.option(
+    "--allow-broader-access",
+    "access",
+    is_flag=True,
+    help="Approve weaker protection everywhere: broader access, less encryption, less logging.",
+)
+_YES = click.option(
+    "-y",
+    "--yes",
+    is_flag=True,
+    help="Do not ask; dangerous changes still need their own option.",
+)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..core import EmulatorError, Location, Problem
-from .options import STYLE, Options, for_environment
+from .options import APPROVE, STYLE, Options, for_environment
 from .output import console
 from .stages import load_config, make_rendering
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ..emulator import Rehearsal
 
 Refused = Sequence[tuple["ResourceDiff", str]]
-"""Resources that would be replaced without approval, and the name by which --allow-replace would
-approve each."""
+"""Resources that would be replaced without approval, and the name by which --approve would approve
+each."""
 
 
 @click.command(short_help="Try an update, and its failure, on this machine.")
@@ -38,15 +38,18 @@ approve each."""
     metavar="LOGICAL_ID",
     help="Resource that may be replaced; repeatable.",
 )
+@APPROVE
 @STYLE
-def rehearse(options: Options, against: str, allowed: tuple[str, ...], style: str) -> None:
+def rehearse(
+    options: Options, against: str, allowed: tuple[str, ...], named: tuple[str, ...], style: str
+) -> None:
     """Deploy a base to a private local CloudFormation, and update it to the environment as it
     renders now.
 
     Shows the changes, the order of events, and where the time goes by typical durations. Then the
     slowest changed resource fails, and the state after the rollback is compared with the base. Exit
-    1 where the update or the rollback fails, or a resource is replaced that --allow-replace does
-    not name.
+    1 where the update or the rollback fails, or a resource is replaced that neither --approve nor
+    --allow-replace names.
     """
     from ..diff import diff_builds
     from ..emulator import require_packages
@@ -61,7 +64,7 @@ def rehearse(options: Options, against: str, allowed: tuple[str, ...], style: st
     before = _read_base(options, against)
     preview = diff_builds(before, after, config.region, account)
     rehearsal = run_rehearsal(before, after, config.region, account)
-    refused = _find_refused(preview, allowed)
+    refused = _find_refused(preview, {*allowed, *_replaceable(named)})
     if style == "json":
         names = [resource.address for resource, _ in refused]
         data = {"preview": json.loads(format_diff(preview, "json")), "refused": names}
@@ -92,7 +95,16 @@ def _read_base(options: Options, against: str) -> dict[str, str]:
     return base
 
 
-def _find_refused(preview: Diff, allowed: Sequence[str]) -> Refused:
+def _replaceable(named: Iterable[str]) -> Iterator[str]:
+    """Yield the names of the resources that --approve lets be replaced."""
+    from ..plan import parse_approval
+
+    for approval in map(parse_approval, named):
+        if approval.kind in (None, "replacement"):
+            yield approval.name
+
+
+def _find_refused(preview: Diff, allowed: Collection[str]) -> Refused:
     """Find the resources that are replaced by a change of their own without approval; a replacement
     that only follows from another goes with that one."""
     from ..plan import REVISIONS, approval_names
@@ -107,7 +119,7 @@ def _find_refused(preview: Diff, allowed: Sequence[str]) -> Refused:
     ]
     names = approval_names((resource.stack, resource.logical_id) for resource in replaced)
     named = [(resource, names[resource.stack, resource.logical_id]) for resource in replaced]
-    return [pair for pair in named if not {pair[1], pair[0].address} & set(allowed)]
+    return [pair for pair in named if not {pair[1], pair[0].address} & {*allowed}]
 
 
 def _failures(rehearsal: Rehearsal) -> Iterator[Problem]:
@@ -127,7 +139,8 @@ def _refusals(refused: Refused, files: Mapping[str, str]) -> Iterator[Problem]:
         stack = resource.stack
         where = (Location(files[stack], resource.line or 0),) if stack in files else ()
         message = f"{resource.address} ({resource.type}) would be replaced without approval"
-        yield Problem("SW707", message, where, f"to approve it: --allow-replace {name}")
+        hint = f"to approve it: --approve {name}:replacement (or --allow-replace {name})"
+        yield Problem("SW707", message, where, hint)
 
 
 VERBS = (rehearse,)

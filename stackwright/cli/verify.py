@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from .connection import connect, connect_rendered, make_runner, read_deployed
-from .options import Options, for_environment
+from .options import Options, for_environment, with_approvals
 from .output import console
 from .terminal import Terminal, print_table
+
+if TYPE_CHECKING:
+    from ..deploy import Approvals
 
 _STYLE = click.option(
     "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
@@ -53,15 +57,15 @@ def verify(options: Options, deadline: float, style: str) -> None:
 @click.option(
     "--revert", is_flag=True, help="Plan how to revert it to the templates, show the plan, and ask."
 )
-@click.option("-y", "--yes", is_flag=True, help="With --revert: do not ask.")
+@with_approvals
 @_STYLE
-def drift(options: Options, revert: bool, yes: bool, style: str) -> None:
+def drift(options: Options, revert: bool, approvals: Approvals, style: str) -> None:
     """Compare the resources of root and nested stacks with their templates, property by property;
     exit 2 where they differ.
 
     --revert creates a change set in DeploymentMode REVERT_DRIFT, and shows it before it asks.
     """
-    from ..deploy import Approvals, OperationRunner, detect_drift, revert_drift
+    from ..deploy import OperationRunner, detect_drift, revert_drift
     from ..report import format_drift, to_json
 
     environment = connect(options)
@@ -83,7 +87,7 @@ def drift(options: Options, revert: bool, yes: bool, style: str) -> None:
         sys.exit(2)
     user = Terminal(environment, aside=style == "json")
     changed = [live for root, live in lives.items() if root in drifted]
-    if not revert_drift(OperationRunner(environment, user), changed, Approvals(yes)):
+    if not revert_drift(OperationRunner(environment, user), changed, approvals):
         sys.exit(1)
 
 

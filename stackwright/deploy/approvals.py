@@ -12,11 +12,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core import DeployError, OutputError, Rendering, command_line
-from ..plan import Plan
+from ..plan import Plan, RootAction
 from .user import Prompt, Stopped, User
 
 if TYPE_CHECKING:
-    from ..plan import GuardrailFinding, Locate
+    from ..plan import Approval, GuardrailFinding, Locate
 
 LOCAL = "local"
 """The environment whose build a deployment writes itself, without a review."""
@@ -26,9 +26,10 @@ class Approvals(Struct, frozen=True):
     """What the user approves beforehand, or by typing when asked.
 
     ``yes`` approves whatever loses nothing. ``replace`` holds logical IDs or addresses that may be
-    replaced; ``loss`` lets data be lost with what is replaced or removed; ``access`` lets roles and
-    security groups open up; ``delete`` is the name of the stack or the environment that may be
-    deleted; ``typed`` holds findings that were approved at the prompt.
+    replaced; ``loss`` lets data be lost with what is replaced or removed; ``access`` lets access
+    widen and protection weaken; ``named`` approves resources by name and kind. ``delete`` is the
+    name of the stack or the environment that may be deleted; ``typed`` holds findings that were
+    approved at the prompt.
     """
 
     yes: bool = False
@@ -37,15 +38,33 @@ class Approvals(Struct, frozen=True):
     access: bool = False
     delete: str | None = None
     typed: frozenset[GuardrailFinding] = frozenset()
+    named: tuple[Approval, ...] = ()
+
+    @property
+    def replaceable(self) -> frozenset[str]:
+        """Names of the resources that may be replaced or removed."""
+        kinds = (None, "data", "removal", "replacement")
+        return self.replace | {approval.name for approval in self.named if approval.kind in kinds}
+
+    def find_option(self, finding: GuardrailFinding) -> str:
+        """The option that approves a finding; empty where none does."""
+        from ..plan import find_option
+
+        return find_option(
+            finding,
+            replace=self.replace,
+            data_loss=self.loss,
+            broader_access=self.access,
+            named=self.named,
+        )
 
     def missing(self, findings: Sequence[GuardrailFinding]) -> list[GuardrailFinding]:
         """The findings that are not approved."""
-        from ..plan import find_unapproved
-
-        refused = find_unapproved(
-            findings, replace=self.replace, data_loss=self.loss, broader_access=self.access
-        )
-        return [finding for finding in refused if finding not in self.typed]
+        return [
+            finding
+            for finding in findings
+            if finding not in self.typed and not self.find_option(finding)
+        ]
 
 
 def approve_plan(
@@ -59,13 +78,15 @@ def approve_plan(
 
     Raises:
         Stopped: the user answers no.
-        DeployError: SW883, not a terminal; SW820 and following, an approval is missing.
+        DeployError: SW883, not a terminal; SW820 and following, an approval is missing, or names
+            nothing.
     """
     from ..plan import find_dangerous_changes, require_approval
 
-    findings = approvals.missing(
-        [finding for finding in find_dangerous_changes(plan) if stack in (None, finding.root)]
-    )
+    dangers = find_dangerous_changes(plan)
+    if stack is None:
+        _check_names(plan, dangers, approvals, user)
+    findings = approvals.missing([finding for finding in dangers if stack in (None, finding.root)])
     if approvals.yes or not user.interactive:
         require_approval(findings, locate=locate)
         if not approvals.yes:
@@ -80,6 +101,19 @@ def approve_plan(
     if not user.confirm(f"Deploy {plan.environment} (account {plan.account}, {plan.region})?"):
         _cancel(user, stack)
     return replace(approvals, typed=approvals.typed | set(findings))
+
+
+def _check_names(
+    plan: Plan, findings: Sequence[GuardrailFinding], approvals: Approvals, user: User
+) -> None:
+    """Refuse approvals of what does not exist, and tell of those that nothing needs. A root that is
+    planned later may still need one."""
+    from ..plan import find_unneeded, require_known_names
+
+    require_known_names(approvals.named, plan)
+    if not any(root.kind is RootAction.LATER for root in plan.roots):
+        for text in find_unneeded(approvals.named, findings):
+            user.say(f"note: {text}")
 
 
 def _cancel(user: User, stack: str | None) -> NoReturn:

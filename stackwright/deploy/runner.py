@@ -79,7 +79,7 @@ class OperationRunner:
                 token=token,
                 follower=follower,
                 protect=self.environment.protects,
-                allowed=approvals.replace,
+                allowed=approvals.replaceable,
             ),
         )
 

@@ -31,13 +31,17 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "environment": ["Environment"],
         "freshness": ["find_stale_reason"],
         "guardrails": [
+            "Approval",
             "GuardrailFinding",
             "Locate",
             "REVISIONS",
             "approval_names",
             "find_dangerous_changes",
-            "find_unapproved",
+            "find_option",
+            "find_unneeded",
+            "parse_approval",
             "require_approval",
+            "require_known_names",
         ],
         "imports": ["build_import", "read_imports"],
         "live_stack": [

@@ -16,12 +16,16 @@ from .desired_state import stack_tags as stack_tags
 from .environment import Environment as Environment
 from .freshness import find_stale_reason as find_stale_reason
 from .guardrails import REVISIONS as REVISIONS
+from .guardrails import Approval as Approval
 from .guardrails import GuardrailFinding as GuardrailFinding
 from .guardrails import Locate as Locate
 from .guardrails import approval_names as approval_names
 from .guardrails import find_dangerous_changes as find_dangerous_changes
-from .guardrails import find_unapproved as find_unapproved
+from .guardrails import find_option as find_option
+from .guardrails import find_unneeded as find_unneeded
+from .guardrails import parse_approval as parse_approval
 from .guardrails import require_approval as require_approval
+from .guardrails import require_known_names as require_known_names
 from .imports import build_import as build_import
 from .imports import read_imports as read_imports
 from .live_stack import GONE as GONE

@@ -238,8 +238,11 @@ def test_ambiguous_logical_id_is_approved_by_address(committed):
         refused = committed.run(*command, *names)
         assert refused.returncode == 1
         assert refused.stderr.count("SW707") == 3 - len(names[0].split(":"))
-        assert "to approve it: --allow-replace second:T" in refused.stderr
-    allowed = committed.run(*command, "main:T", "--allow-replace", "second:T")
+        assert (
+            "to approve it: --approve second:T:replacement (or --allow-replace second:T)"
+            in refused.stderr
+        )
+    allowed = committed.run(*command, "main:T", "--approve", "second:T:replacement")
     assert (allowed.returncode, allowed.stderr) == (0, "")
 
 

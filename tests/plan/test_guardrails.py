@@ -22,6 +22,7 @@ from stackwright.plan.guardrails import (
     ApprovalFlag,
     FindingKind,
     find_dangerous_changes,
+    parse_approval,
     require_approval,
 )
 from stackwright.plan.guardrails.paths import Item, PropertyPath, parse_path, value_at
@@ -122,7 +123,7 @@ def test_revisions_and_followers_are_replaced_without_approval():
     findings = find_dangerous_changes(
         plan_of({"T": TOPIC, "S": sub}, {"T": with_properties(TOPIC, TopicName="two"), "S": sub})
     )
-    assert [finding.option for finding in findings] == ["--allow-replace T"]
+    assert [finding.option for finding in findings] == ["--approve T:replacement"]
 
 
 def test_replacement_listed_by_cloudformation_only_counts_unless_spurious():
@@ -714,7 +715,7 @@ def test_statement_that_follows_a_replaced_resource_is_not_wider():
     findings = find_dangerous_changes(
         plan_of({"T": TOPIC, "R": role(statement)}, {"T": changed, "R": role(statement)})
     )
-    assert [finding.option for finding in findings] == ["--allow-replace T"]
+    assert [finding.option for finding in findings] == ["--approve T:replacement"]
 
 
 def test_reference_to_another_resource_needs_approval():
@@ -791,19 +792,19 @@ def test_refusal_names_option_and_line_of_each_finding():
         )
     problems = refused.value.problems
     assert {(problem.code, problem.hint) for problem in problems} == {
-        ("SW820", "if you mean it, add --allow-replace X"),
-        ("SW821", "if you mean it, add --allow-data-loss"),
-        ("SW822", "if you mean it, add --allow-broader-access"),
+        ("SW820", "if you mean it, add --approve X:replacement (or --allow-replace X)"),
+        ("SW821", "if you mean it, add --approve X:data (or --allow-data-loss)"),
+        ("SW822", "if you mean it, add --approve G:access (or --allow-broader-access)"),
     }
     assert {str(where) for problem in problems for where in problem.where} == {
         "templates/app.yaml.j2:7"
     }
     assert all(problem.message.startswith("needs approval: ") for problem in problems)
-    with pytest.raises(DeployError, match="its data is deleted"):
-        require_approval(findings, replace=["X"], broader_access=True)
-    with pytest.raises(DeployError, match="is replaced: BucketName cannot change in place"):
-        require_approval(findings, replace=["Y"], data_loss=True, broader_access=True)
-    require_approval(findings, replace=["app:X"], data_loss=True, broader_access=True)
+    (lost,) = Approvals(replace=frozenset("X"), access=True).missing(findings)
+    assert lost.text.endswith("its data is deleted")
+    (replaced,) = Approvals(replace=frozenset("Y"), loss=True, access=True).missing(findings)
+    assert replaced.text == "X is replaced: BucketName cannot change in place"
+    assert Approvals(replace=frozenset(["app:X"]), loss=True, access=True).missing(findings) == []
     require_approval([])
 
 
@@ -824,24 +825,21 @@ def test_logical_id_of_several_stacks_is_approved_by_address_only():
         one, roots=(named("app"), replace(named("web"), changes=named("web").changes[:1]))
     )
     findings = find_dangerous_changes(both)
-    assert [finding.option for finding in findings] == [
+    assert [finding.broad_option for finding in findings] == [
         "--allow-replace app:X",
         "--allow-replace Y",
         "--allow-replace web:X",
     ]
-    with pytest.raises(DeployError) as refused:
-        require_approval(findings, replace=["X", "Y"])
-    assert [problem.hint for problem in refused.value.problems] == [
-        "if you mean it, add --allow-replace app:X",
-        "if you mean it, add --allow-replace web:X",
-    ]
-    (left,) = Approvals(yes=True, replace=frozenset(["app:X", "Y"])).missing(findings)
-    with pytest.raises(DeployError) as refused:
-        require_approval([left], replace=["X"])
-    assert [problem.hint for problem in refused.value.problems] == [
-        "if you mean it, add --allow-replace web:X"
-    ]
-    require_approval(findings, replace=["app:X", "web:X", "app:Y"])
+    for names, unapproved in [
+        (["X", "Y"], ["app:X", "web:X"]),
+        (["app:X", "Y"], ["web:X"]),
+        (["app:X", "web:X", "app:Y"], []),
+    ]:
+        for approvals in (
+            Approvals(replace=frozenset(names)),
+            Approvals(named=tuple(map(parse_approval, names))),
+        ):
+            assert [finding.name for finding in approvals.missing(findings)] == unapproved
 
 
 def test_typed_name_approves_only_the_findings_shown():
@@ -1033,9 +1031,9 @@ def test_finding_has_kind_type_and_flag():
         "app:X",
     )
     assert lost.text == "X is replaced, and its data is deleted"
-    assert (moved.kind, moved.option) == (FindingKind.REPLACEMENT, "--allow-replace X")
+    assert (moved.kind, moved.broad_option) == (FindingKind.REPLACEMENT, "--allow-replace X")
     (removed,) = find_dangerous_changes(plan_of({"X": kept(BUCKET)}, {}))
-    assert (removed.kind, removed.option) == (FindingKind.REMOVAL, "--allow-replace X")
+    assert (removed.kind, removed.option) == (FindingKind.REMOVAL, "--approve X:removal")
     assert removed.text == "X is removed from the stack; its data is kept (Retain), but unused"
 
 

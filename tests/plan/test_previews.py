@@ -200,7 +200,7 @@ def test_new_namespace_replaces_its_contents(production: Production) -> None:
     assert "app/state:RedisTaskDefinition" in spurious
     assert planned.diff.losses == ()
     text = format_plan(whole(planned), "markdown")
-    assert "(`--allow-replace Namespace`)" in text
+    assert "(`--approve Namespace:replacement`)" in text
     assert "not replaced, although CloudFormation lists it" in text
 
 
@@ -235,7 +235,7 @@ def test_opened_security_group_is_shown_first(production: Production) -> None:
     } == {ListedChange.BOTH}
     first_line = format_plan(whole(planned)).splitlines()[0]
     assert "Needs approval:" in first_line
-    assert "opens tcp/6379 to 0.0.0.0/0 (--allow-broader-access)" in first_line
+    assert "opens tcp/6379 to 0.0.0.0/0 (--approve " in first_line
 
 
 @pytest.mark.parametrize("style", ["text", "markdown"])

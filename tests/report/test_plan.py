@@ -288,18 +288,18 @@ def test_changes_that_need_approval_come_first() -> None:
     )
     text = shown(format_plan(opened), color_system=None)
     assert text.startswith(
-        "Needs approval: Group opens all traffic to 0.0.0.0/0 (--allow-broader-access)\n"
+        "Needs approval: Group opens all traffic to 0.0.0.0/0 (--approve Group:access)\n"
     )
     markdown = format_plan(opened, "markdown")
     assert "> [!WARNING]\n> - **Needs approval:** Group opens all traffic" in markdown
-    assert "(`--allow-broader-access`)\n\n####" in markdown
+    assert "(`--approve Group:access`)\n\n####" in markdown
     (finding,) = json.loads(format_plan(opened, "json"))["needs_approval"]
     assert finding == {
         "address": "app/web:Group",
         "type": "AWS::EC2::SecurityGroup",
         "kind": "access",
         "text": "Group opens all traffic to 0.0.0.0/0",
-        "option": "--allow-broader-access",
+        "option": "--approve Group:access",
     }
     new = whole(root(RootAction.CREATE, PlannedChange(diff, ListedChange.BOTH, Certainty.CERTAIN)))
     assert "Needs approval" not in format_plan(new)

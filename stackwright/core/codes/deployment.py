@@ -35,7 +35,7 @@ DEPLOYMENT_CODES = (
     Code(
         "SW707",
         "Resource would be replaced",
-        "Change a property that does not replace it, or approve with --allow-replace.",
+        "Change a property that does not replace it, or approve with --approve.",
         "The old resource goes, with its name and its data.",
     ),
     Code(
@@ -78,20 +78,19 @@ DEPLOYMENT_CODES = (
     Code(
         "SW820",
         "Unapproved replacement or removal",
-        "Change the resource without replacing it, or approve with --allow-replace.",
+        "Change the resource without replacing it, or approve with --approve.",
         "The old resource goes, with its name and its data.",
     ),
     Code(
         "SW821",
         "Unapproved loss of data",
-        "Keep the data with DeletionPolicy and UpdateReplacePolicy, or approve with "
-        "--allow-data-loss.",
+        "Keep the data with DeletionPolicy and UpdateReplacePolicy, or approve with --approve.",
         "Deleted data cannot be restored.",
     ),
     Code(
         "SW822",
         "Unapproved broader access",
-        "Narrow the permission or range, or approve with --allow-broader-access.",
+        "Narrow the permission or range, or approve with --approve.",
         "Access granted by mistake is hard to notice afterwards.",
     ),
     Code(
@@ -128,6 +127,12 @@ DEPLOYMENT_CODES = (
         "Unapproved loss of availability",
         "Keep the redundancy or protection, or approve with --approve.",
         "The difference shows only in the next outage.",
+    ),
+    Code(
+        "SW830",
+        "Approval of a resource or kind that does not exist",
+        "Correct the name after --approve, or remove the option.",
+        "A misspelt approval would approve nothing, or later something else.",
     ),
     Code("SW840", "Release not found", "Run `history`, which lists the releases."),
     Code(

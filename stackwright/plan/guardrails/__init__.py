@@ -14,7 +14,16 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "approval": ["Locate", "approval_names", "find_unapproved", "require_approval"],
+        "approval": [
+            "Approval",
+            "Locate",
+            "approval_names",
+            "find_option",
+            "find_unneeded",
+            "parse_approval",
+            "require_approval",
+            "require_known_names",
+        ],
         "find": ["find_dangerous_changes"],
         "finding": ["ApprovalFlag", "FindingKind", "GuardrailFinding"],
         "replacement": ["REVISIONS"],

@@ -1,7 +1,11 @@
+from .approval import Approval as Approval
 from .approval import Locate as Locate
 from .approval import approval_names as approval_names
-from .approval import find_unapproved as find_unapproved
+from .approval import find_option as find_option
+from .approval import find_unneeded as find_unneeded
+from .approval import parse_approval as parse_approval
 from .approval import require_approval as require_approval
+from .approval import require_known_names as require_known_names
 from .find import find_dangerous_changes as find_dangerous_changes
 from .finding import ApprovalFlag as ApprovalFlag
 from .finding import FindingKind as FindingKind

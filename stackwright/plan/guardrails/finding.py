@@ -65,7 +65,7 @@ class GuardrailFinding(Struct, frozen=True):
     ``root`` is the name of the root stack in CloudFormation, which a user may type to approve;
     ``stack`` the path of the stack that holds the resource (``app/gateway``). ``description`` is
     the predicate of a sentence: ``opens tcp/80 to 10.0.0.0/8``. ``name`` is the resource in
-    ``--allow-replace``: its logical ID, or its address where several resources have that ID.
+    ``--approve``: its logical ID, or its address where several resources have that ID.
     ``source`` is the reference of the rule that found it, a URL or the name of a published control;
     empty where the check needs none.
     """
@@ -91,9 +91,15 @@ class GuardrailFinding(Struct, frozen=True):
 
     @property
     def option(self) -> str:
-        """The option as it is typed, with its value: ``--allow-replace Service``."""
+        """The option that approves this finding alone: ``--approve Service:access``."""
+        return f"{ApprovalFlag.APPROVE} {self.name}:{self.kind}"
+
+    @property
+    def broad_option(self) -> str:
+        """The option that approves the kind wherever it occurs, or every replacement of the
+        resource; empty where there is none."""
         if self.flag is ApprovalFlag.APPROVE:
-            return f"{self.flag} {self.name}:{self.kind}"
+            return ""
         return f"{self.flag} {self.name}" if self.flag is ApprovalFlag.REPLACE else str(self.flag)
 
     @property
