@@ -65,7 +65,8 @@ lock: ## Pin the dependencies again (needs uv); LOCK=--upgrade for newer version
 	    --no-emit-index-url --no-header $(LOCK) "$$@"; } && \
 	compile pyproject.toml --extra local -o requirements.txt && \
 	compile pyproject.toml --all-extras requirements-dev.in -o requirements-dev.txt && \
-	compile requirements-taskcat.in -o requirements-taskcat.txt
+	compile requirements-taskcat.in -o requirements-taskcat.txt && \
+	compile .ci/requirements.in -o .ci/requirements.txt
 
 taskcat: $(VENV)/.installed .venv-taskcat/.installed ## Lint ENV as it is packaged, with taskcat (docs/pipeline.md)
 	@rm -rf "dist/taskcat/$$ENV"

@@ -108,6 +108,24 @@ def test_comment_job_runs_no_code_of_the_pull_request():
     assert "head.repo.full_name == github.repository" in job["if"]
 
 
+def test_pull_request_is_rendered_by_the_engine_of_its_base():
+    job = workflow("pull-request")["jobs"]["review"]
+    checkouts = {
+        step["with"]["path"]: step["with"].get("ref", "")
+        for step in job["steps"]
+        if "checkout" in step.get("uses", "")
+    }
+    assert checkouts == {"base": "${{ github.event.pull_request.base.sha }}", "project": ""}
+    programs = {
+        word
+        for step in job["steps"]
+        for word in step.get("run", "").split()
+        if "python" in word or word.endswith("render.py")
+    }
+    assert programs == {"base/.venv/bin/python", "base/render.py"}
+    assert job["permissions"] == {"contents": "read"}
+
+
 def test_only_the_approved_plan_is_applied():
     jobs = workflow("environment")["jobs"]
     assert jobs["apply"]["needs"] == "plan"
@@ -268,10 +286,15 @@ def test_long_comment_is_cut_and_names_the_full_plan(shell: Shell):
 
 def test_comment_shows_every_environment_but_local(shell: Shell):
     for name in ("defaults", "local", "dev", "prod"):
-        (shell.folder / "params").mkdir(exist_ok=True)
-        (shell.folder / f"params/{name}.yaml").touch()
-        (shell.folder / f"build/{name}").mkdir(parents=True)
-    shell.program(".venv/bin/python", 'case "$*" in *dev*) exit 1 ;; esac; echo "Plan: nothing"')
+        (shell.folder / "project/params").mkdir(parents=True, exist_ok=True)
+        (shell.folder / f"project/params/{name}.yaml").touch()
+        (shell.folder / f"project/build/{name}").mkdir(parents=True)
+    (shell.folder / "project/params/x `id`.yaml").touch()
+    (shell.folder / "project/build/x `id`").mkdir()
+    (shell.folder / "base/.venv/bin").mkdir(parents=True)
+    shell.program(
+        "base/.venv/bin/python", 'case "$*" in *dev*) exit 1 ;; esac; echo "Plan: nothing"'
+    )
     run = shell.run(
         script("pull-request", "review", "Show what deploying it would change"), BASE="abc"
     )
@@ -282,6 +305,7 @@ def test_comment_shows_every_environment_but_local(shell: Shell):
         "Not comparable with abc; the log says why.",
         "## prod",
         "Plan: nothing",
+        "Not shown: a file in params/ whose name is no environment's.",
     ]
     assert (shell.folder / "GITHUB_STEP_SUMMARY").read_text() == text
 
