@@ -55,11 +55,17 @@ class DiffCollector:
     outputs: list[OutputDiff] = field(default_factory=list)
     losses: list[DataLoss] = field(default_factory=list)
     tags: list[TagDiff] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)
+    """Names of the root stacks that do not exist yet."""
 
     def result(self) -> Diff:
         """Return everything collected."""
         return Diff(
-            tuple(self.resources), tuple(self.outputs), tuple(self.losses), tuple(self.tags)
+            tuple(self.resources),
+            tuple(self.outputs),
+            tuple(self.losses),
+            tuple(self.tags),
+            tuple(self.created),
         )
 
     def collect_root(

@@ -44,6 +44,7 @@ def diff_builds(
     old, new = _Build(before, pseudo), _Build(after, pseudo)
     schemas = Schemas(region)
     collector = DiffCollector(schemas)
+    collector.created += (name for name in new.order if name not in old.roots)
     for name in [*new.order, *(name for name in old.order if name not in new.order)]:
         collector.collect_root(name, *_compare_root(old, new, name, schemas))
     return collector.result()

@@ -127,12 +127,16 @@ class OutputDiff(Struct, frozen=True):
 
 
 class Diff(Struct, frozen=True):
-    """Every difference, in the order of stacks and, in each stack, of logical IDs."""
+    """Every difference, in the order of stacks and, in each stack, of logical IDs.
+
+    ``created`` names the root stacks that do not exist yet.
+    """
 
     resources: tuple[ResourceDiff, ...] = ()
     outputs: tuple[OutputDiff, ...] = ()
     losses: tuple[DataLoss, ...] = ()
     tags: tuple[TagDiff, ...] = ()
+    created: tuple[str, ...] = ()
 
     def count(self, effect: Effect) -> int:
         """Return the number of resources with the effect."""
@@ -141,7 +145,7 @@ class Diff(Struct, frozen=True):
     @property
     def empty(self) -> bool:
         """Whether a deployment would change nothing."""
-        return not self.resources and not self.outputs
+        return not self.resources and not self.outputs and not self.tags
 
 
 def merge_diffs(diffs: Iterable[Diff]) -> Diff:
@@ -152,6 +156,7 @@ def merge_diffs(diffs: Iterable[Diff]) -> Diff:
         tuple(output for diff in all_ for output in diff.outputs),
         tuple(loss for diff in all_ for loss in diff.losses),
         tuple(tag for diff in all_ for tag in diff.tags),
+        tuple(root for diff in all_ for root in diff.created),
     )
 
 

@@ -36,6 +36,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Locate",
             "REVISIONS",
             "approval_names",
+            "describe_statement",
             "find_dangerous_changes",
             "find_option",
             "find_unneeded",

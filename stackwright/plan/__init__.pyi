@@ -20,6 +20,7 @@ from .guardrails import Approval as Approval
 from .guardrails import GuardrailFinding as GuardrailFinding
 from .guardrails import Locate as Locate
 from .guardrails import approval_names as approval_names
+from .guardrails import describe_statement as describe_statement
 from .guardrails import find_dangerous_changes as find_dangerous_changes
 from .guardrails import find_option as find_option
 from .guardrails import find_unneeded as find_unneeded

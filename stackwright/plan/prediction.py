@@ -76,6 +76,7 @@ def predict_stack(desired: DesiredStack, live: LiveStack | None) -> PredictedPla
     collector = DiffCollector(
         schemas, lambda parent, change: _find_name(tree.names, parent, change.logical_id)
     )
+    collector.created += () if live else (desired.root,)
     collector.collect_root(desired.root, after, prediction, tags)
     changes = dict(_flatten(desired.root, prediction, tree.names))
     return PredictedPlan(collector.result(), changes, tree.names)

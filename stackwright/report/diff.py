@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
-import posixpath
-import re
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
 from msgspec import to_builtins
 
-from ..diff import DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
+from ..diff import DataLoss, Diff, Effect, OutputDiff, ResourceDiff, TagDiff
+from .changes import (
+    AFTER_APPLY,
+    PropertyLine,
+    count_changes,
+    describe_counts,
+    format_value,
+    identify,
+    is_only_tagged,
+    is_revision,
+    list_lines,
+    summarize_diff,
+)
 from .markup import escape_markup, styled
 
 DIFF_FORMATS = ("text", "markdown", "json")
-_AFTER_APPLY = "(known after apply)"
 
 _SYMBOL = {Effect.ADD: "+", Effect.CHANGE: "~", Effect.REPLACE: "-/+", Effect.REMOVE: "-"}
 _STYLE = {
@@ -24,65 +34,84 @@ _STYLE = {
     Effect.REPLACE: "bold red",
     Effect.REMOVE: "red",
 }
-_FORCES = {"yes": "  # forces replacement", "maybe": "  # may force replacement"}
-_WIDTH = 200
-"""Characters of one value; JSON holds all of it."""
-_BEFORE, _CHANGED, _AFTER = 32, 40, 12
-"""Characters shown of two long values: before the difference, of it, and after it."""
-_REFERENCE = re.compile(r"\$\{[^{}]+\}")
+_LINE_STYLE = {"+": "green", "-": "red", "~": "yellow"}
+_LIMIT = 65_000
+"""Characters of a comment; GitHub refuses more than 65,536."""
+_LINES = 60
+"""Lines of a new root stack; one that would take more is listed by type."""
 
 Remarks = Mapping[str, str]
 """Address of a resource -> a remark on its change."""
 
 
-def format_diff(diff: Diff, style: str = "text") -> str:
-    """Return the diff in one of ``DIFF_FORMATS``."""
-    return {"text": diff_as_text, "markdown": diff_as_markdown, "json": diff_as_json}[style](diff)
-
-
-def summarize_diff(diff: Diff) -> str:
-    """Return the counts, ``Plan: 1 to add, 2 to change, 3 to replace, 4 to remove.``, and those of
-    uncertain changes."""
-    if diff.empty:
-        return "No changes."
-    counts = ", ".join(
-        f"{count} to {effect}" for effect, count in count_effects(diff.resources).items()
-    )
-    maybe = sum(resource.may_replace for resource in diff.resources)
-    uncertain = sum(
-        not resource.certain and not resource.may_replace for resource in diff.resources
-    )
-    notes = [f"{maybe} of the changes may replace"] if maybe else []
-    notes += [f"{uncertain} known only after apply"] if uncertain else []
-    outputs = f"{len(diff.outputs)} outputs differ" if diff.outputs else ""
-    outputs = "1 output differs" if len(diff.outputs) == 1 else outputs
-    rest = "; ".join([*notes, *([outputs] if outputs else [])])
-    return f"Plan: {counts}." + (f" ({rest})" if rest else "")
-
-
-def count_effects(resources: Iterable[ResourceDiff]) -> dict[Effect, int]:
-    """Return the number of resources by effect."""
-    effects = [resource.effect for resource in resources]
-    return {effect: effects.count(effect) for effect in Effect}
+def format_diff(diff: Diff, style: str = "text", *, verbose: bool = False) -> str:
+    """Return the diff in one of ``DIFF_FORMATS``; ``verbose`` shortens nothing in the first two."""
+    if style == "json":
+        return diff_as_json(diff)
+    return (diff_as_text if style == "text" else diff_as_markdown)(diff, verbose=verbose)
 
 
 # --- text
 
 
-def diff_as_text(diff: Diff) -> str:
+def diff_as_text(diff: Diff, *, verbose: bool = False) -> str:
     """Return the changes by stack and resource, losses of data first, the counts last."""
     blocks = [losses_text(diff.losses)] if diff.losses else []
-    blocks += stacks_text(diff.resources)
+    for root, resources in _by_root(diff.resources):
+        if root in diff.created:
+            blocks.append(new_root_text(resources, verbose=verbose))
+        else:
+            blocks += stacks_text(resources, verbose=verbose)
+    blocks += tags_text(diff.tags, diff.resources)
     if diff.outputs:
         blocks.append(outputs_text(diff.outputs))
     return "\n\n".join([*blocks, f"[bold]{escape_markup(summarize_diff(diff))}[/]"])
 
 
-def stacks_text(resources: Iterable[ResourceDiff], remarks: Remarks | None = None) -> Iterator[str]:
-    """Yield a block for each stack: its name, then its resources with their properties."""
-    for stack, group in groupby(resources, key=lambda resource: resource.stack):
-        texts = (_resource_text(resource, remarks or {}) for resource in group)
+def _by_root(resources: Iterable[ResourceDiff]) -> Iterator[tuple[str, list[ResourceDiff]]]:
+    for root, group in groupby(resources, key=lambda resource: resource.stack.partition("/")[0]):
+        yield root, list(group)
+
+
+def stacks_text(
+    resources: Iterable[ResourceDiff], remarks: Remarks | None = None, *, verbose: bool = False
+) -> Iterator[str]:
+    """Yield a block for each stack: its name, then its resources with their properties. Resources
+    that get other tags and are otherwise unchanged are in it only with ``verbose``."""
+    shown = [resource for resource in resources if verbose or not is_only_tagged(resource)]
+    for stack, group in groupby(shown, key=lambda resource: resource.stack):
+        texts = (_resource_text(resource, remarks or {}, verbose) for resource in group)
         yield "\n".join([styled(stack, "bold"), *texts])
+
+
+def new_root_text(
+    resources: Iterable[ResourceDiff], remarks: Remarks | None = None, *, verbose: bool = False
+) -> str:
+    """Return the resources of a new root stack with their properties, or by type where that would
+    take too many lines."""
+    members = list(resources)
+    text = "\n\n".join(stacks_text(members, remarks, verbose=verbose))
+    return text if verbose or _is_short(members) else "\n".join(_summarize_stacks(members))
+
+
+def _is_short(resources: Iterable[ResourceDiff]) -> bool:
+    return sum(1 + len(list_lines(resource)) for resource in resources) <= _LINES
+
+
+def _summarize_stacks(resources: Iterable[ResourceDiff]) -> Iterator[str]:
+    for stack, group in groupby(resources, key=lambda resource: resource.stack):
+        members = sorted(group, key=lambda resource: resource.type)
+        yield f"  [green]+[/] {styled(stack, 'bold')}  [dim]{len(members)}[/]"
+        for kind, same in groupby(members, key=lambda resource: resource.type):
+            names = ", ".join(resource.logical_id for resource in same)
+            text = f"{kind.removeprefix('AWS::')}: {names}"
+            yield textwrap.fill(text, 98, initial_indent=" " * 6, subsequent_indent=" " * 10)
+
+
+def tags_text(tags: Iterable[TagDiff], resources: Iterable[ResourceDiff]) -> Iterator[str]:
+    """Yield a line for each root stack whose tags differ."""
+    for line in describe_tags(tags, resources):
+        yield f"[yellow]{escape_markup(line)}[/]"
 
 
 def outputs_text(outputs: Iterable[OutputDiff]) -> str:
@@ -100,85 +129,70 @@ def losses_text(losses: Iterable[DataLoss]) -> str:
     return "\n".join(lines)
 
 
-def _resource_text(resource: ResourceDiff, remarks: Remarks) -> str:
-    style = _STYLE[resource.effect]
-    symbol = f"[{style}]{_SYMBOL[resource.effect]:>3}[/]"
+def _resource_text(resource: ResourceDiff, remarks: Remarks, verbose: bool) -> str:
+    symbol = f"[{_style(resource)}]{_symbol(resource):>3}[/]"
     label = f"{escape_markup(resource.logical_id)}  [dim]{resource.type}[/]"
     remark = remarks.get(resource.address)
-    rest = _note(resource) + (f"  {styled(remark, 'cyan')}" if remark else "")
-    properties = (f"        {_property_text(change)}" for change in resource.properties)
-    return "\n".join([f"  {symbol} {label}{rest}", *properties])
+    rest = _note_text(resource) + (f"  {styled(remark, 'cyan')}" if remark else "")
+    lines = (f"        {_line_text(line)}" for line in list_lines(resource, verbose=verbose))
+    return "\n".join([f"  {symbol} {label}{rest}", *lines])
 
 
-def _note(resource: ResourceDiff) -> str:
-    if resource.may_replace:
-        return "  [red]may be replaced[/]"
-    return "" if resource.certain else "  [dim]only if a value known after apply differs[/]"
+def _style(resource: ResourceDiff) -> str:
+    return "yellow" if is_revision(resource) else _STYLE[resource.effect]
 
 
-def _property_text(change: PropertyDiff) -> str:
-    style = "green" if not change.exists_before else "red" if not change.exists_after else "yellow"
-    causes = _causes(change)
-    forces = _FORCES.get(change.replaces)
-    rest = f"[red]{forces}[/]" if forces else ""
-    rest += f"  {styled(f'# {causes}', 'dim')}" if causes else ""
-    return f"[{style}]{_sign(change)}[/] {escape_markup(_values(change))}{rest}"
+def _symbol(resource: ResourceDiff) -> str:
+    return "~" if is_revision(resource) else _SYMBOL[resource.effect]
+
+
+def _note_text(resource: ResourceDiff) -> str:
+    note = _note(resource)
+    style = "red" if note == _MAY_REPLACE else "yellow" if is_revision(resource) else "dim"
+    return f"  {styled(note, style)}" if note else ""
+
+
+def _line_text(line: PropertyLine) -> str:
+    rest = f"[red]  # {line.forces}[/]" if line.forces else ""
+    rest += f"  {styled(f'# {line.causes}', 'dim')}" if line.causes else ""
+    return f"[{_LINE_STYLE[line.sign]}]{line.sign}[/] {escape_markup(line.text)}{rest}"
 
 
 # --- shared by the forms
 
-
-def _sign(change: PropertyDiff) -> str:
-    return "+" if not change.exists_before else "-" if not change.exists_after else "~"
-
-
-def _values(change: PropertyDiff) -> str:
-    before, after = _sides(change)
-    if change.after_apply:
-        unknown = change.before == change.after or _REFERENCE.fullmatch(str(change.after))
-        after = _AFTER_APPLY if unknown else f"{after} {_AFTER_APPLY}"
-    if not change.exists_before:
-        return f"{change.path}: {after}"
-    if not change.exists_after:
-        return f"{change.path}: {before}"
-    return f"{change.path}: {before} → {after}"
+_MAY_REPLACE = "may be replaced"
+_UNCERTAIN = "only if a value known after apply differs"
 
 
-def _sides(change: PropertyDiff) -> tuple[str, str]:
-    """Return both values; of two long texts, the difference and a little around it."""
-    before, after = change.before, change.after
-    both = (
-        change.exists_before
-        and change.exists_after
-        and isinstance(before, str)
-        and isinstance(after, str)
-    )
-    if not both or len(before) + len(after) <= _WIDTH:
-        return _value(before), _value(after)
-    start = len(posixpath.commonprefix([before, after]))
-    end = len(posixpath.commonprefix([before[start:][::-1], after[start:][::-1]]))
-    return _excerpt(before, start, len(before) - end), _excerpt(after, start, len(after) - end)
+def _note(resource: ResourceDiff) -> str:
+    """Return what the symbol of a change does not say."""
+    if is_revision(resource):
+        sure = resource.effect is Effect.REPLACE
+        return "new revision" if sure else "new revision, if a value known after apply differs"
+    if resource.may_replace:
+        return _MAY_REPLACE
+    if resource.effect is Effect.REMOVE:
+        return identify(resource)
+    if is_only_tagged(resource):
+        return "tags"
+    return "" if resource.certain else _UNCERTAIN
 
 
-def _excerpt(text: str, start: int, end: int) -> str:
-    """Return the text from ``start`` to ``end`` and a little around it,
-    ``"…gateway@sha256:0123…"``."""
-    head = text[max(0, start - _BEFORE) : start]
-    middle, tail = text[start:end], text[end : end + _AFTER]
-    if len(middle) > _CHANGED:
-        middle, tail = f"{middle[:_CHANGED]}…", ""
-    first = "…" * (start > _BEFORE)
-    last = "…" * (end + _AFTER < len(text) and not middle.endswith("…"))
-    return json.dumps(f"{first}{head}{middle}{tail}{last}", ensure_ascii=False)
+def describe_tags(tags: Iterable[TagDiff], resources: Iterable[ResourceDiff]) -> Iterator[str]:
+    """Yield ``tags: + owner=alice on 19 resources`` for each root stack whose tags differ."""
+    retagged = [resource for resource in resources if resource.retagged]
+    for root, group in groupby(tags, key=lambda tag: tag.root):
+        count = sum(resource.stack.partition("/")[0] == root for resource in retagged)
+        where = f"{count} resource{'s' * (count > 1)}" if count else f"the stack {root} alone"
+        yield f"tags: {', '.join(map(_tag, group))} on {where}"
 
 
-def _value(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 20]}… ({len(text)} characters)"
-
-
-def _causes(change: PropertyDiff) -> str:
-    return f"follows {', '.join(change.causes)}" if change.after_apply and change.causes else ""
+def _tag(tag: TagDiff) -> str:
+    if tag.before is None:
+        return f"+ {tag.key}={tag.after}"
+    if tag.after is None:
+        return f"- {tag.key}={tag.before}"
+    return f"~ {tag.key}={tag.before} → {tag.after}"
 
 
 def _loss(loss: DataLoss) -> str:
@@ -196,35 +210,38 @@ def _loss(loss: DataLoss) -> str:
 
 
 def _output(output: OutputDiff) -> str:
-    sides = [_value(side) for side in (output.before, output.after)]
+    sides = [format_value(side) for side in (output.before, output.after)]
     if output.before is None:
         return f"+ {output.stack}:{output.name}: {sides[1]}"
     if output.after is None:
         return f"- {output.stack}:{output.name}: {sides[0]}"
     if sides[0] == sides[1]:
-        sides[1] = _AFTER_APPLY
+        sides[1] = AFTER_APPLY
     return f"~ {output.stack}:{output.name}: {sides[0]} → {sides[1]}"
 
 
 # --- Markdown
 
 
-def diff_as_markdown(diff: Diff, limit: int = 65_000) -> str:
+def diff_as_markdown(diff: Diff, limit: int = _LIMIT, *, verbose: bool = False) -> str:
     """Return a comment for a pull request: the counts, losses of data, and a folded block for each
     stack.
 
     A comment longer than ``limit`` characters names resources only: GitHub refuses more than
     65,536.
     """
-    full = _markdown(diff, properties=True)
-    return full if len(full) <= limit else _markdown(diff, properties=False)
+    full = _markdown(diff, verbose, properties=True)
+    return full if len(full) <= limit else _markdown(diff, verbose, properties=False)
 
 
-def _markdown(diff: Diff, properties: bool) -> str:
+def _markdown(diff: Diff, verbose: bool, *, properties: bool) -> str:
     parts = [f"**{inline_markdown(summarize_diff(diff))}**"]
     if diff.losses:
         parts.append(losses_markdown(diff.losses))
-    parts += stacks_markdown(diff.resources, properties=properties)
+    for root, resources in _by_root(diff.resources):
+        known = properties and (root not in diff.created or verbose or _is_short(resources))
+        parts += stacks_markdown(resources, properties=known, verbose=verbose)
+    parts += tags_markdown(diff.tags, diff.resources)
     if diff.outputs:
         parts.append(outputs_markdown(diff.outputs))
     return "\n\n".join(parts) + "\n"
@@ -236,23 +253,38 @@ def losses_markdown(losses: Iterable[DataLoss]) -> str:
     return "\n".join(["> [!CAUTION]", "> **Loss of data**", *lines])
 
 
+def tags_markdown(tags: Iterable[TagDiff], resources: Iterable[ResourceDiff]) -> Iterator[str]:
+    """Yield a line for each root stack whose tags differ."""
+    return map(inline_markdown, describe_tags(tags, resources))
+
+
 def stacks_markdown(
-    resources: Iterable[ResourceDiff], remarks: Remarks | None = None, *, properties: bool = True
+    resources: Iterable[ResourceDiff],
+    remarks: Remarks | None = None,
+    *,
+    properties: bool = True,
+    verbose: bool = False,
 ) -> Iterator[str]:
     """Yield a folded block for each stack, with the counts in its title."""
-    for stack, group in groupby(resources, key=lambda resource: resource.stack):
+    shown = [resource for resource in resources if verbose or not is_only_tagged(resource)]
+    for stack, group in groupby(shown, key=lambda resource: resource.stack):
         members = list(group)
         lines = "\n".join(
             line
             for resource in members
-            for line in _markdown_lines(resource, properties, remarks or {})
+            for line in _markdown_lines(
+                resource,
+                list_lines(resource, verbose=verbose) if properties else [],
+                remarks or {},
+            )
         )
-        yield fold_lines(f"<code>{stack}</code>: {nonzero_counts(count_effects(members))}", lines)
+        yield fold_lines(f"<code>{stack}</code>: {describe_counts(members)}", lines)
 
 
-def nonzero_counts(counts: Mapping[Effect, int]) -> str:
-    """Return the counts without zeros, ``1 to add, 2 to change``."""
-    return ", ".join(f"{count} to {effect}" for effect, count in counts.items() if count)
+def new_root_markdown(resources: Iterable[ResourceDiff], *, verbose: bool) -> Iterator[str]:
+    """Yield the blocks of a new root stack, without properties where it has too many."""
+    members = list(resources)
+    return stacks_markdown(members, properties=verbose or _is_short(members), verbose=verbose)
 
 
 def outputs_markdown(outputs: Iterable[OutputDiff]) -> str:
@@ -275,19 +307,22 @@ def inline_markdown(text: str) -> str:
     return text.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_").replace("`", "\\`")
 
 
-def _markdown_lines(resource: ResourceDiff, properties: bool, remarks: Remarks) -> Iterator[str]:
+def _markdown_lines(
+    resource: ResourceDiff, lines: Iterable[PropertyLine], remarks: Remarks
+) -> Iterator[str]:
     """Yield the lines of a resource in a ``diff`` block; the first character colours the line, and
     ``!`` is a change in place."""
-    first = {Effect.ADD: "+", Effect.REMOVE: "-", Effect.REPLACE: "-"}.get(resource.effect, "!")
-    unsure = "" if resource.certain else " (known after apply)"
-    note = " (may be replaced)" if resource.may_replace else unsure
+    symbol = _symbol(resource)
+    first = {"+": "+", "~": "!"}.get(symbol, "-")
+    note = "known after apply" if _note(resource) == _UNCERTAIN else _note(resource)
+    note = f" ({note})" if note else ""
     remark = f"  # {remarks[resource.address]}" if resource.address in remarks else ""
-    yield f"{first} {_SYMBOL[resource.effect]} {resource.logical_id} {resource.type}{note}{remark}"
-    for change in resource.properties if properties else ():
-        forces = _FORCES.get(change.replaces, "")
-        causes = f"  # {_causes(change)}" if _causes(change) else ""
-        colour = "-" if forces else " " if _sign(change) == "~" else _sign(change)
-        yield f"{colour}     {_sign(change)} {_values(change)}{forces}{causes}"
+    yield f"{first} {symbol} {resource.logical_id} {resource.type}{note}{remark}"
+    for line in lines:
+        forces = f"  # {line.forces}" if line.forces else ""
+        causes = f"  # {line.causes}" if line.causes else ""
+        colour = "-" if forces else " " if line.sign == "~" else line.sign
+        yield f"{colour}     {line.sign} {line.text}{forces}{causes}"
 
 
 # --- JSON
@@ -302,11 +337,17 @@ def diff_as_json(diff: Diff) -> str:
 def diff_as_data(diff: Diff) -> dict[str, Any]:
     """Return the data of `diff_as_json`."""
     return {
-        "summary": {str(effect): count for effect, count in count_effects(diff.resources).items()},
+        "summary": {str(count): number for count, number in count_changes(diff.resources).items()},
         "losses": [_loss_data(loss) for loss in diff.losses],
         "resources": [
-            {"address": resource.address, **to_builtins(resource)} for resource in diff.resources
+            {
+                "address": resource.address,
+                **to_builtins(resource),
+                "new_revision": is_revision(resource),
+            }
+            for resource in diff.resources
         ],
+        "tags": [to_builtins(tag) for tag in diff.tags],
         "outputs": [to_builtins(output) for output in diff.outputs],
     }
 

@@ -6,12 +6,12 @@ Losses of data come first, then changes that need an approval; the counts over a
 from __future__ import annotations
 
 import json
-import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from ..diff import Diff, ResourceDiff, merge_diffs
 from ..plan import (
@@ -26,19 +26,21 @@ from ..plan import (
     find_dangerous_changes,
     keeps_in_place,
 )
+from .changes import count_changes, describe_counts, summarize_diff
 from .diff import (
-    count_effects,
     diff_as_data,
     fold_lines,
     inline_markdown,
     losses_markdown,
     losses_text,
-    nonzero_counts,
+    new_root_markdown,
+    new_root_text,
     outputs_markdown,
     outputs_text,
     stacks_markdown,
     stacks_text,
-    summarize_diff,
+    tags_markdown,
+    tags_text,
 )
 from .markup import escape_markup, styled
 
@@ -53,9 +55,11 @@ _NO_RESOURCES = "no resources, only tags, parameters or outputs"
 _SPURIOUS = "Listed by CloudFormation, but will not happen: the values they depend on stay the same"
 
 
-def format_plan(plan: Plan, style: str = "text") -> str:
-    """Return the plan in one of ``PLAN_FORMATS``."""
-    return {"text": plan_as_text, "markdown": plan_as_markdown, "json": plan_as_json}[style](plan)
+def format_plan(plan: Plan, style: str = "text", *, verbose: bool = False) -> str:
+    """Return the plan in one of ``PLAN_FORMATS``; ``verbose`` shortens nothing in the first two."""
+    if style == "json":
+        return plan_as_json(plan)
+    return (plan_as_text if style == "text" else plan_as_markdown)(plan, verbose=verbose)
 
 
 def summarize_plan(plan: Plan) -> str:
@@ -91,7 +95,7 @@ def _whole_diff(plan: Plan) -> Diff:
 def _title(root: RootPlan) -> str:
     """Return ``app (euglena-prod-app) will be updated: 1 to change``."""
     name = f"{root.desired.root} ({root.desired.stack})"
-    counts = nonzero_counts(count_effects(root.diff.resources))
+    counts = describe_counts(root.diff.resources)
     if root.kind is RootAction.LATER:
         return f"{name} {_later(root)}: {counts or 'no changes'}"
     return f"{name} {_ACTIONS[root.kind]}: {counts or _NO_RESOURCES}"
@@ -139,18 +143,34 @@ def _spurious(root: RootPlan) -> list[ResourceDiff]:
     return [change.diff for change in root.changes if change.certainty is Certainty.SPURIOUS]
 
 
+def _is_new(root: RootPlan) -> bool:
+    """Whether the root stack does not exist yet."""
+    return root.kind is RootAction.CREATE or (root.kind is RootAction.LATER and not root.live)
+
+
+def _shown(root: RootPlan) -> list[ResourceDiff]:
+    """Return the resources to show; of adopted ones nothing but the names, as they stay."""
+    adopted = {change.diff.address for change in root.changes if change.action == "Import"}
+    return [
+        replace(resource, after={}) if resource.address in adopted else resource
+        for resource in root.diff.resources
+    ]
+
+
 def _secret(change: SecretChange) -> str:
-    """Return the names of keys, never values: ``euglena-prod/app: + NEW, ~ CHANGED, - REMOVED``."""
-    signs = [("+", change.added), ("~", change.changed), ("-", change.removed)]
-    keys = ", ".join(f"{sign} {key}" for sign, names in signs for key in names)
-    return f"{change.name}: {keys or 'a first version'}"
+    """Return the names of keys, never values: ``news/app: + NEW, CHANGED, - GONE, new version``."""
+    signs = [("+ ", change.added), ("", change.changed), ("- ", change.removed)]
+    keys = [f"{sign}{key}" for sign, names in signs for key in names]
+    return (
+        f"{change.name}: {', '.join([*keys, 'new version' if change.before else 'first version'])}"
+    )
 
 
 # --- text
 
 
-def plan_as_text(plan: Plan) -> str:
-    """Return the changes by root, stack and resource; of a new root the names only."""
+def plan_as_text(plan: Plan, *, verbose: bool = False) -> str:
+    """Return the changes by root, stack and resource; of a large new root the names only."""
     losses = _whole_diff(plan).losses
     blocks = [losses_text(losses)] if losses else []
     if findings := find_dangerous_changes(plan):
@@ -159,12 +179,13 @@ def plan_as_text(plan: Plan) -> str:
         lines = (
             f"  [yellow]~[/] {escape_markup(_secret(change))}" for change in plan.secret_changes
         )
-        blocks.append("\n".join(["[bold]New secret versions[/]", *lines]))
+        blocks.append("\n".join(["[bold]Secrets[/]", *lines]))
     if unchanged := _unchanged(plan):
         blocks.append(f"[dim]# no changes: {escape_markup(unchanged)}[/]")
     for root in plan.roots:
         if root.kind is not RootAction.NOTHING:
-            blocks += _root_text(root)
+            blocks += _root_text(root, verbose)
+    blocks += _spurious_text(plan, verbose)
     return "\n\n".join([*blocks, f"[bold]{escape_markup(summarize_plan(plan))}[/]"])
 
 
@@ -173,46 +194,51 @@ def _finding_text(finding: GuardrailFinding) -> str:
     return f"[bold red]Needs approval:[/] [red]{text}[/]"
 
 
-def _root_text(root: RootPlan) -> Iterator[str]:
+def _root_text(root: RootPlan, verbose: bool) -> Iterator[str]:
     yield styled(f"# {_title(root)}", "bold cyan")
-    if root.kind is RootAction.CREATE or (root.kind is RootAction.LATER and not root.live):
-        yield "\n".join(_new_text(root.diff.resources))
+    resources = _shown(root)
+    if _is_new(root):
+        yield new_root_text(resources, _remarks(root), verbose=verbose)
     else:
-        yield from stacks_text(root.diff.resources, _remarks(root))
+        yield from stacks_text(resources, _remarks(root), verbose=verbose)
+    yield from tags_text(root.diff.tags, resources)
     if root.diff.outputs and root.live:
         yield outputs_text(root.diff.outputs)
-    if spurious := _spurious(root):
-        lines = (
-            f"    [dim]{escape_markup(stack)}: {', '.join(names)}[/]"
-            for stack, names in _names_by_stack(spurious)
-        )
-        yield "\n".join([f"  [dim]{_SPURIOUS} ({len(spurious)})[/]", *lines])
     if root.notes:
         yield "\n".join(f"  [yellow]![/] {escape_markup(note)}" for note in root.notes)
 
 
-def _new_text(resources: Iterable[ResourceDiff]) -> Iterator[str]:
-    for stack, names in _names_by_stack(resources):
-        yield f"  [green]+[/] {styled(stack, 'bold')}  [dim]{len(names)}[/]"
-        yield textwrap.indent(textwrap.fill(", ".join(names), 104), " " * 6)
+def _spurious_text(plan: Plan, verbose: bool) -> Iterator[str]:
+    """Yield a line on the spurious changes of all roots; with ``verbose`` their names, too."""
+    spurious = _all_spurious(plan)
+    if not spurious:
+        return
+    hint = "" if verbose else "; --verbose names them"
+    lines = [f"  {line}" for line in _names_by_stack(spurious)] if verbose else []
+    text = "\n".join([f"{_SPURIOUS} ({len(spurious)}{hint})", *lines])
+    yield styled(text, "dim")
 
 
-def _names_by_stack(resources: Iterable[ResourceDiff]) -> Iterator[tuple[str, list[str]]]:
+def _all_spurious(plan: Plan) -> list[ResourceDiff]:
+    return [resource for root in plan.roots for resource in _spurious(root)]
+
+
+def _names_by_stack(resources: Sequence[ResourceDiff]) -> Iterator[str]:
     for stack, group in groupby(resources, key=lambda resource: resource.stack):
-        yield stack, [resource.logical_id for resource in group]
+        yield f"  {stack}: {', '.join(resource.logical_id for resource in group)}"
 
 
 # --- Markdown
 
 
-def plan_as_markdown(plan: Plan) -> str:
+def plan_as_markdown(plan: Plan, *, verbose: bool = False) -> str:
     """Return a comment: the counts, losses of data, and a folded block for each stack; a comment
     that would be too long names resources only."""
-    full = _markdown(plan, properties=True)
-    return full if len(full) <= _LIMIT else _markdown(plan, properties=False)
+    full = _markdown(plan, verbose, properties=True)
+    return full if len(full) <= _LIMIT else _markdown(plan, verbose, properties=False)
 
 
-def _markdown(plan: Plan, properties: bool) -> str:
+def _markdown(plan: Plan, verbose: bool, *, properties: bool) -> str:
     where = f"account {plan.account}, {plan.region}" + (
         f", commit `{plan.commit}`" if plan.commit else ""
     )
@@ -226,10 +252,13 @@ def _markdown(plan: Plan, properties: bool) -> str:
         parts.append("\n".join(["> [!WARNING]", *map(_finding_markdown, findings)]))
     if plan.secret_changes:
         lines = (f"- `{_secret(change)}`" for change in plan.secret_changes)
-        parts += ["#### New secret versions", "\n".join(lines)]
+        parts += ["#### Secrets", "\n".join(lines)]
     for root in plan.roots:
         if root.kind is not RootAction.NOTHING:
-            parts += _root_markdown(root, properties)
+            parts += _root_markdown(root, verbose, properties)
+    if spurious := _all_spurious(plan):
+        names = "\n".join(_names_by_stack(spurious))
+        parts.append(fold_lines(f"{_SPURIOUS} ({len(spurious)})", names))
     if unchanged := _unchanged(plan):
         parts.append(f"No changes: {inline_markdown(unchanged)}")
     return "\n\n".join(parts) + "\n"
@@ -239,16 +268,16 @@ def _finding_markdown(finding: GuardrailFinding) -> str:
     return f"> - **Needs approval:** {inline_markdown(finding.text)} (`{finding.option}`)"
 
 
-def _root_markdown(root: RootPlan, properties: bool) -> Iterator[str]:
+def _root_markdown(root: RootPlan, verbose: bool, properties: bool) -> Iterator[str]:
     yield f"#### {inline_markdown(_title(root))}"
-    yield from stacks_markdown(root.diff.resources, _remarks(root), properties=properties)
+    resources, remarks = _shown(root), _remarks(root)
+    if _is_new(root) and properties:
+        yield from new_root_markdown(resources, verbose=verbose)
+    else:
+        yield from stacks_markdown(resources, remarks, properties=properties, verbose=verbose)
+    yield from tags_markdown(root.diff.tags, resources)
     if root.diff.outputs and root.live:
         yield outputs_markdown(root.diff.outputs)
-    if spurious := _spurious(root):
-        lines = "\n".join(
-            f"  {stack}: {', '.join(names)}" for stack, names in _names_by_stack(spurious)
-        )
-        yield fold_lines(f"{_SPURIOUS} ({len(spurious)})", lines)
     if root.notes:
         yield "\n".join(["> [!NOTE]", *(f"> - {inline_markdown(note)}" for note in root.notes)])
 
@@ -268,8 +297,8 @@ def plan_as_json(plan: Plan) -> str:
         "made": to_builtins(plan.made),
         "empty": plan.empty,
         "summary": {
-            str(effect): count
-            for effect, count in count_effects(_whole_diff(plan).resources).items()
+            str(count): number
+            for count, number in count_changes(_whole_diff(plan).resources).items()
         },
         "needs_approval": [_finding_data(finding) for finding in find_dangerous_changes(plan)],
         "secrets": [

@@ -9,10 +9,10 @@ from rich.console import Console
 from stackwright.diff.model import DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
 from stackwright.report.diff import DIFF_FORMATS, diff_as_markdown, format_diff, summarize_diff
 
-TASK = ResourceDiff(
+SERVER = ResourceDiff(
     "app/web",
-    "Task",
-    "AWS::ECS::TaskDefinition",
+    "Server",
+    "AWS::EC2::Instance",
     Effect.REPLACE,
     properties=(
         PropertyDiff('ContainerDefinitions["web"].Image', "a", "b", replaces="yes"),
@@ -29,13 +29,15 @@ SERVICE = ResourceDiff(
     properties=(
         PropertyDiff(
             "TaskDefinition",
-            "${Task}",
-            "${Task}",
+            "${Server}",
+            "${Server}",
             after_apply=True,
-            causes=("Task",),
+            causes=("Server",),
             certain=False,
         ),
-        PropertyDiff("Other", "x", "${Task}", after_apply=True, causes=("Task",), certain=False),
+        PropertyDiff(
+            "Other", "x", "${Server}", after_apply=True, causes=("Server",), certain=False
+        ),
     ),
 )
 FILES = ResourceDiff("app/data", "Files", "AWS::EFS::FileSystem", Effect.REMOVE)
@@ -44,10 +46,10 @@ TABLE = ResourceDiff(
 )
 TOPIC = ResourceDiff("app/data", "Topic_1", "AWS::SNS::Topic", Effect.ADD)
 DIFF = Diff(
-    (FILES, TABLE, TOPIC, SERVICE, TASK),
-    (OutputDiff("app", "Url", "a", "b"), OutputDiff("app", "Id", None, "${Task}"), OutputDiff("app", "Old", "x", None),
-     OutputDiff("app", "Same", "${Task}", "${Task}")),
-    (DataLoss(FILES, "Delete", False), DataLoss(TABLE, "Retain", True), DataLoss(TASK, "Snapshot", True)),
+    (FILES, TABLE, TOPIC, SERVICE, SERVER),
+    (OutputDiff("app", "Url", "a", "b"), OutputDiff("app", "Id", None, "${Server}"), OutputDiff("app", "Old", "x", None),
+     OutputDiff("app", "Same", "${Server}", "${Server}")),
+    (DataLoss(FILES, "Delete", False), DataLoss(TABLE, "Retain", True), DataLoss(SERVER, "Snapshot", True)),
 )  # fmt: skip
 
 TEXT = """\
@@ -55,7 +57,7 @@ Loss of data
   ! app/data:Files (AWS::EFS::FileSystem) is removed: ITS DATA IS DELETED (DeletionPolicy: Delete)
   ! app/data:Table (AWS::DynamoDB::Table) may be replaced by an empty one: the old one is kept outside of the stack \
 (UpdateReplacePolicy: Retain)
-  ! app/web:Task (AWS::ECS::TaskDefinition) is replaced by an empty one: a snapshot is kept \
+  ! app/web:Server (AWS::EC2::Instance) is replaced by an empty one: a snapshot is kept \
 (UpdateReplacePolicy: Snapshot)
 
 app/data
@@ -65,18 +67,18 @@ app/data
 
 app/web
     ~ Service  AWS::ECS::Service  only if a value known after apply differs
-        ~ TaskDefinition: "${Task}" → (known after apply)  # follows Task
-        ~ Other: "x" → (known after apply)  # follows Task
-  -/+ Task  AWS::ECS::TaskDefinition
+        ~ TaskDefinition: "${Server}" → (known after apply)  # follows Server
+        ~ Other: "x" → (known after apply)  # follows Server
+  -/+ Server  AWS::EC2::Instance
         ~ ContainerDefinitions["web"].Image: "a" → "b"  # forces replacement
         + Tags: [{"Key": "k"}]
         - Cpu: 5  # may force replacement
 
 Outputs
   ~ app:Url: "a" → "b"
-  + app:Id: "${Task}"
+  + app:Id: "${Server}"
   - app:Old: "x"
-  ~ app:Same: "${Task}" → (known after apply)
+  ~ app:Same: "${Server}" → (known after apply)
 
 Plan: 1 to add, 2 to change, 1 to replace, 1 to remove. (1 of the changes may replace; 1 known only after apply; \
 4 outputs differ)
@@ -118,7 +120,7 @@ def test_diff_as_markdown():
     )
     assert "<summary><code>app/data</code>: 1 to add, 1 to change, 1 to remove</summary>" in text
     block = text.split("<code>app/web</code>")[1]
-    assert '- -/+ Task AWS::ECS::TaskDefinition\n-     ~ ContainerDefinitions["web"].Image' in block
+    assert '- -/+ Server AWS::EC2::Instance\n-     ~ ContainerDefinitions["web"].Image' in block
     assert "! ~ Service AWS::ECS::Service (known after apply)\n      ~ TaskDefinition" in block
     assert "+     + Tags" in block
     assert "~ Table AWS::DynamoDB::Table (may be replaced)" in text
@@ -141,7 +143,14 @@ def test_markdown_fits_into_a_comment():
 
 def test_json_holds_everything():
     data = json.loads(format_diff(DIFF, "json"))
-    assert data["summary"] == {"add": 1, "change": 2, "replace": 1, "remove": 1}
+    assert data["summary"] == {
+        "add": 1,
+        "change": 2,
+        "new_revision": 0,
+        "tag": 0,
+        "replace": 1,
+        "remove": 1,
+    }
     assert data["losses"][0] == {
         "address": "app/data:Files",
         "physical_id": "",
@@ -149,7 +158,7 @@ def test_json_holds_everything():
         "kept": False,
     }
     task = data["resources"][-1]
-    assert (task["address"], task["effect"]) == ("app/web:Task", "replace")
+    assert (task["address"], task["effect"]) == ("app/web:Server", "replace")
     assert task["properties"][0] == {
         "path": 'ContainerDefinitions["web"].Image',
         "before": "a",

@@ -22,7 +22,7 @@ from stackwright.plan.model import (
 from stackwright.report.plan import PLAN_FORMATS, format_plan, summarize_plan
 from tests.support.planning import arn, target, whole
 
-TASK = "AWS::ECS::TaskDefinition"
+TABLE = "AWS::DynamoDB::Table"
 
 
 def change(
@@ -35,7 +35,7 @@ def change(
     **api: Any,
 ) -> PlannedChange:
     return PlannedChange(
-        ResourceDiff(stack, logical_id, TASK, effect, properties=properties),
+        ResourceDiff(stack, logical_id, TABLE, effect, properties=properties),
         listed,
         certainty,
         **api,
@@ -63,7 +63,7 @@ def root(kind: RootAction, *changes: PlannedChange, name: str = "app", **options
 UPDATED = root(
     RootAction.UPDATE,
     change(
-        "Task",
+        "Table",
         Effect.REPLACE,
         ListedChange.BOTH,
         Certainty.CERTAIN,
@@ -84,7 +84,7 @@ UPDATED = root(
     notes=("CloudFormation lists changes that are not predicted: app/web:Only",),
     losses=(
         DataLoss(
-            ResourceDiff("app/web", "Task", TASK, Effect.REPLACE),
+            ResourceDiff("app/web", "Table", TABLE, Effect.REPLACE),
             "Delete",
             kept=False,
             physical_id="t-1",
@@ -108,40 +108,42 @@ PLAN = whole(
 )
 TEXT = """\
 Loss of data
-  ! app/web:Task (AWS::ECS::TaskDefinition t-1) is replaced by an empty one: ITS DATA IS DELETED \
+  ! app/web:Table (AWS::DynamoDB::Table t-1) is replaced by an empty one: ITS DATA IS DELETED \
 (UpdateReplacePolicy: Delete)
 
-New secret versions
-  ~ news/app: + NEW, ~ OLD_KEY, - GONE
+Needs approval: Table is replaced: Cpu cannot change in place (--allow-replace Table)
+
+Secrets
+  ~ news/app: + NEW, OLD_KEY, - GONE, new version
 
 # no changes: bootstrap (news-dev-bootstrap), foundation (news-dev-foundation)
 
 # app (news-dev-app) will be updated: 3 to change, 1 to replace
 
 app/web
-  -/+ Task  AWS::ECS::TaskDefinition
+  -/+ Table  AWS::DynamoDB::Table
         ~ Cpu: "1" → "2"  # forces replacement
-    ~ Followed  AWS::ECS::TaskDefinition  not listed by CloudFormation
-    ~ Only  AWS::ECS::TaskDefinition  only listed by CloudFormation
-    ~ Stays  AWS::ECS::TaskDefinition  not replaced, although CloudFormation lists it
+    ~ Followed  AWS::DynamoDB::Table  not listed by CloudFormation
+    ~ Only  AWS::DynamoDB::Table  only listed by CloudFormation
+    ~ Stays  AWS::DynamoDB::Table  not replaced, although CloudFormation lists it
 
 Outputs
   ~ app:Url: "a" → "b"
-
-  Listed by CloudFormation, but will not happen: the values they depend on stay the same (1)
-    app/agent: Follower
 
   ! CloudFormation lists changes that are not predicted: app/web:Only
 
 # more (news-dev-more) will be created: 2 to add
 
-  + more  2
-      A, B
+more
+    + A  AWS::DynamoDB::Table
+    + B  AWS::DynamoDB::Table
 
 # last (news-dev-last) will be created once Url, Key are known: 1 to add
 
-  + last  1
-      C
+last
+    + C  AWS::DynamoDB::Table
+
+Listed by CloudFormation, but will not happen: the values they depend on stay the same (1; --verbose names them)
 
 Plan: 3 to add, 3 to change, 1 to replace, 0 to remove in 3 of 5 stacks; 1 new secret version. (1 output differs)
 """
@@ -166,17 +168,16 @@ def test_plan_as_markdown() -> None:
     )
     assert "account 123456789012, us-east-2, commit `0123abc`" in text
     assert (
-        "> [!CAUTION]\n> **Loss of data**\n> - app/web:Task (AWS::ECS::TaskDefinition t-1) is replaced"
+        "> [!CAUTION]\n> **Loss of data**\n> - app/web:Table (AWS::DynamoDB::Table t-1) is replaced"
         in text
     )
-    assert "#### New secret versions\n\n- `news/app: + NEW, ~ OLD_KEY, - GONE`" in text
+    assert "#### Secrets\n\n- `news/app: + NEW, OLD_KEY, - GONE, new version`" in text
     assert "#### app (news-dev-app) will be updated: 3 to change, 1 to replace" in text
     assert "<details><summary><code>app/web</code>: 3 to change, 1 to replace</summary>" in text
     assert (
-        '- -/+ Task AWS::ECS::TaskDefinition\n-     ~ Cpu: "1" → "2"  # forces replacement\n'
-        in text
+        '- -/+ Table AWS::DynamoDB::Table\n-     ~ Cpu: "1" → "2"  # forces replacement\n' in text
     )
-    assert "! ~ Followed AWS::ECS::TaskDefinition  # not listed by CloudFormation\n" in text
+    assert "! ~ Followed AWS::DynamoDB::Table  # not listed by CloudFormation\n" in text
     assert "but will not happen: the values they depend on stay the same (1)</summary>" in text
     assert "> [!NOTE]\n> - CloudFormation lists changes that are not predicted" in text
     assert text.endswith(
@@ -191,12 +192,12 @@ def test_markdown_fits_into_a_comment() -> None:
     long = whole(
         root(
             RootAction.UPDATE,
-            change("Task", Effect.CHANGE, ListedChange.BOTH, Certainty.CERTAIN, *many),
+            change("Table", Effect.CHANGE, ListedChange.BOTH, Certainty.CERTAIN, *many),
         )
     )
     text = format_plan(long, "markdown")
     assert len(text) < 1_000
-    assert "! ~ Task" in text
+    assert "! ~ Table" in text
     assert (
         len(json.loads(format_plan(long, "json"))["roots"][0]["resources"][0]["properties"]) == 700
     )
@@ -204,7 +205,14 @@ def test_markdown_fits_into_a_comment() -> None:
 
 def test_plan_as_json() -> None:
     data = json.loads(format_plan(PLAN, "json"))
-    assert data["summary"] == {"add": 3, "change": 3, "replace": 1, "remove": 0}
+    assert data["summary"] == {
+        "add": 3,
+        "change": 3,
+        "new_revision": 0,
+        "tag": 0,
+        "replace": 1,
+        "remove": 0,
+    }
     assert (data["environment"], data["empty"], data["made"]) == (
         "dev",
         False,
@@ -227,7 +235,7 @@ def test_plan_as_json() -> None:
         resource["address"]: (resource["listed"], resource["certainty"])
         for resource in app["resources"]
     } == {
-        "app/web:Task": ("both", "certain"),
+        "app/web:Table": ("both", "certain"),
         "app/web:Followed": ("prediction only", "certain"),
         "app/web:Only": ("CloudFormation only", "certain"),
         "app/web:Stays": ("both", "certain"),
@@ -236,7 +244,7 @@ def test_plan_as_json() -> None:
         ("app/agent:Follower", "spurious")
     ]
     assert app["losses"] == [
-        {"address": "app/web:Task", "physical_id": "t-1", "policy": "Delete", "kept": False}
+        {"address": "app/web:Table", "physical_id": "t-1", "policy": "Delete", "kept": False}
     ]
     assert data["roots"][4]["missing"] == ["Url", "Key"]
     assert "body" not in format_plan(PLAN, "json")
@@ -320,7 +328,7 @@ def test_outputs_of_a_new_stack_are_not_listed() -> None:
 
 def test_first_version_of_a_secret_is_shown() -> None:
     first = whole(secret_changes=(SecretChange("news/app", "v1", None, ("A", "B")),))
-    assert "~[/] news/app: + A, + B" in format_plan(first)
+    assert "~[/] news/app: + A, + B, first version" in format_plan(first)
 
 
 def test_long_lists_of_new_resources_are_wrapped() -> None:
@@ -340,7 +348,7 @@ def test_values_cannot_break_a_format(style: str) -> None:
     plan = whole(
         root(
             RootAction.UPDATE,
-            change("Task", Effect.CHANGE, ListedChange.BOTH, Certainty.CERTAIN, evil),
+            change("Table", Effect.CHANGE, ListedChange.BOTH, Certainty.CERTAIN, evil),
             notes=(note,),
         )
     )
@@ -358,5 +366,5 @@ def test_values_cannot_break_a_format(style: str) -> None:
 
 def test_dangerous_changes_are_coloured() -> None:
     text = shown(format_plan(PLAN), color_system="standard", force_terminal=True, no_color=False)
-    assert "\x1b[1;31m! app/web:Task" in text
+    assert "\x1b[1;31m! app/web:Table" in text
     assert "\x1b[1;36m# app (news-dev-app)" in text

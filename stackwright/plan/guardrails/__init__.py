@@ -27,5 +27,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "find": ["find_dangerous_changes"],
         "finding": ["ApprovalFlag", "FindingKind", "GuardrailFinding"],
         "replacement": ["REVISIONS"],
+        "wording": ["describe_statement"],
     },
 )

@@ -11,3 +11,4 @@ from .finding import ApprovalFlag as ApprovalFlag
 from .finding import FindingKind as FindingKind
 from .finding import GuardrailFinding as GuardrailFinding
 from .replacement import REVISIONS as REVISIONS
+from .wording import describe_statement as describe_statement

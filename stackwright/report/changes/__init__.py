@@ -1,0 +1,19 @@
+"""Pieces that diffs and plans are shown with: counts, lines of properties, and short values."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "counts": [
+            "Count",
+            "count_changes",
+            "describe_counts",
+            "is_only_tagged",
+            "is_revision",
+            "summarize_diff",
+        ],
+        "lines": ["PropertyLine", "identify", "list_lines"],
+        "values": ["AFTER_APPLY", "format_value"],
+    },
+)
