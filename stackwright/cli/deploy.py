@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .connection import connect, open_reviewed
-from .options import Options, for_environment, with_approvals
+from .options import VERBOSE, Options, for_environment, with_approvals
 
 if TYPE_CHECKING:
     from ..deploy import Approvals
@@ -35,15 +35,22 @@ if TYPE_CHECKING:
     default="text",
     show_default=True,
 )
+@VERBOSE
 def plan(
-    options: Options, out: Path | None, keep: bool, detailed_exitcode: bool, style: str
+    options: Options,
+    out: Path | None,
+    keep: bool,
+    detailed_exitcode: bool,
+    style: str,
+    verbose: bool,
 ) -> None:
     """Check the account, create change sets, show what they would change, and delete them again."""
     from ..deploy import Deployer
     from .terminal import Terminal
 
     environment = open_reviewed(options)
-    result = Deployer(environment, Terminal(environment, style)).plan(out, keep=keep)
+    terminal = Terminal(environment, style, verbose=verbose)
+    result = Deployer(environment, terminal).plan(out, keep=keep)
     if not result.ready:
         sys.exit(1)
     if detailed_exitcode and not result.plan.empty:
@@ -58,15 +65,17 @@ def plan(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Deploy a saved plan.",
 )
+@VERBOSE
 @with_approvals
-def deploy(options: Options, saved: Path | None, approvals: Approvals) -> None:
+def deploy(options: Options, saved: Path | None, verbose: bool, approvals: Approvals) -> None:
     """Deploy the reviewed build: show the plan, ask, apply it root stack by root stack, verify the
     result, and record a release that can be restored."""
     from ..deploy import Deployer
     from .terminal import Terminal
 
     environment = open_reviewed(options)
-    if not Deployer(environment, Terminal(environment), approvals).deploy(saved):
+    terminal = Terminal(environment, verbose=verbose)
+    if not Deployer(environment, terminal, approvals).deploy(saved):
         sys.exit(1)
 
 

@@ -92,6 +92,13 @@ STYLE = click.option(
 )
 
 
+VERBOSE = click.option(
+    "--verbose",
+    is_flag=True,
+    help="List every property of new resources, and everything that is folded otherwise.",
+)
+
+
 def completion_variable() -> str:
     """Return the name of the variable by which a completion script asks the program for words."""
     return f"_{program_name()}_COMPLETE".replace(".", "_").upper()

@@ -11,7 +11,7 @@ import click
 from msgspec.structs import replace
 
 from ..core import OutputError, Problem, Rendering, Report, StackwrightError, command_line
-from .options import FORMAT, Options, for_environment
+from .options import FORMAT, VERBOSE, Options, for_environment
 from .output import console, problems_in, show_report
 from .stages import check_renderings, connect_aws, join_reports, load_config, make_rendering
 
@@ -129,7 +129,10 @@ def lint(options: Options, every: bool, style: str, waivers: bool) -> None:
     show_default=True,
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there are changes.")
-def diff_(options: Options, against: str, style: str, detailed_exitcode: bool) -> None:
+@VERBOSE
+def diff_(
+    options: Options, against: str, style: str, detailed_exitcode: bool, verbose: bool
+) -> None:
     """Show, resource by resource, what deploying the environment over another build would change.
 
     Replacements, and their consequences in other stacks, are predicted; losses of data come first.
@@ -138,7 +141,7 @@ def diff_(options: Options, against: str, style: str, detailed_exitcode: bool) -
     from ..report import format_diff
 
     diff = _diff(options, against)
-    text = format_diff(diff, style)
+    text = format_diff(diff, style, verbose=verbose)
     if style == "text":
         console().print(text)
     else:

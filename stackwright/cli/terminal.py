@@ -36,14 +36,20 @@ def print_table(table: Any, *, stderr: bool = False) -> None:
 class Terminal:
     """Asks on stderr, shows plans on stdout and everything else on stderr.
 
-    ``style`` is that of plans. ``aside`` shows them on stderr, where stdout holds data for a
-    machine.
+    ``style`` is that of plans, ``verbose`` lists in full what they fold otherwise. ``aside`` shows
+    them on stderr, where stdout holds data for a machine.
     """
 
     def __init__(
-        self, environment: Environment, style: str = "text", *, aside: bool = False
+        self,
+        environment: Environment,
+        style: str = "text",
+        *,
+        aside: bool = False,
+        verbose: bool = False,
     ) -> None:
-        self._environment, self._style, self._aside = environment, style, aside
+        self._environment, self._style = environment, style
+        self._aside, self._verbose = aside, verbose
 
     # --- asks
 
@@ -79,7 +85,7 @@ class Terminal:
         """The plan in the style asked for."""
         from ..report import format_plan
 
-        text = format_plan(plan, self._style)
+        text = format_plan(plan, self._style, verbose=self._verbose)
         if self._style == "text":
             console(stderr=self._aside).print(text)
         else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import to_builtins
 
 from ..cfn import STACK_TYPE
+from ..plan import REVISIONS
 from .markup import escape_markup, styled
 
 if TYPE_CHECKING:  # the emulator's packages are an extra
@@ -56,8 +57,10 @@ def _lines(steps: Sequence[RehearsalStep]) -> Iterable[str]:
 def _sign(step: RehearsalStep) -> str:
     if step.status.endswith("FAILED"):
         return "!"
+    if step.operation == "create" and step.status.startswith("UPDATE"):
+        return "~" if step.type in REVISIONS else "-/+"
     if step.operation == "create":
-        return "-/+" if step.status.startswith("UPDATE") else "+"
+        return "+"
     return "-" if step.operation == "delete" else "~"
 
 
