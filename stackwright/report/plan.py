@@ -213,10 +213,11 @@ def _spurious_text(plan: Plan, verbose: bool) -> Iterator[str]:
     spurious = _all_spurious(plan)
     if not spurious:
         return
-    hint = "" if verbose else "; plan --verbose names them"
-    lines = [f"  {line}" for line in _names_by_stack(spurious)] if verbose else []
-    text = "\n".join([f"{_SPURIOUS} ({len(spurious)}{hint})", *lines])
-    yield styled(text, "dim")
+    head = f"{_SPURIOUS} ({len(spurious)})"
+    lines = (
+        [head, *_names_by_stack(spurious)] if verbose else [f"{head}: plan --verbose names them"]
+    )
+    yield styled("\n".join(lines), "dim")
 
 
 def _all_spurious(plan: Plan) -> list[ResourceDiff]:

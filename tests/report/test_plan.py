@@ -143,7 +143,7 @@ more
 last
     + C  AWS::DynamoDB::Table
 
-Listed by CloudFormation, but will not happen: the values they depend on stay the same (1; plan --verbose names them)
+Listed by CloudFormation, but will not happen: the values they depend on stay the same (1): plan --verbose names them
 
 Plan: 3 to add, 3 to change, 1 to replace, 0 to remove in 3 of 5 stacks; 1 new secret version. (1 output differs)
 """

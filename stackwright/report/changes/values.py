@@ -73,8 +73,12 @@ def format_value(value: Any) -> str:
 
 
 def cut_start(text: str) -> str:
-    """Return the end of a long identifier, ``…task-definition/news-dev-web:4``."""
-    return text if len(text) <= _END + 10 else f"…{text[-_END:]}"
+    """Return the end of a long identifier, from a separator on: ``…/news-dev-web:4``."""
+    if len(text) <= _END + 10:
+        return text
+    end = text[-_END:]
+    start = re.search(r"[:/]", end[: _END // 2])
+    return f"…{end[start.start() + 1 if start else 0 :]}"
 
 
 def _quote(value: Any) -> str:
