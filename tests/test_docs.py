@@ -215,7 +215,7 @@ def test_no_message_names_a_target_of_this_makefile():
 
 def test_docs_name_the_code_of_a_damaged_plan_file():
     text = json.dumps(
-        {"format": "stackwright-plan", "version": 2, "plan": {}, "sha256": "of another text"}
+        {"format": "stackwright-plan", "version": 3, "plan": {}, "sha256": "of another text"}
     )
     with pytest.raises(InputError) as caught:
         read_plan(text)

@@ -111,7 +111,7 @@ Loss of data
   ! app/web:Table (AWS::DynamoDB::Table t-1) is replaced by an empty one: ITS DATA IS DELETED \
 (UpdateReplacePolicy: Delete)
 
-Needs approval: Table is replaced: Cpu cannot change in place (--allow-replace Table)
+Needs approval: Table is replaced: Cpu cannot change in place (--approve Table:replacement)
 
 Secrets
   ~ news/app: + NEW, OLD_KEY, - GONE, new version
