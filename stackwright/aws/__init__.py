@@ -3,13 +3,15 @@ and fakes implement.
 
 In: a Region, and credentials where boto3 finds them. Out: frozen values instead of dictionaries,
 and AwsError instead of botocore's exceptions. ``session`` makes calls and translates errors,
-``stacks`` calls CloudFormation, ``storage`` Secrets Manager, S3 and ECR, ``services`` ECS, load
-balancers, Cloud Map, Lambda and CloudWatch, ``account`` the services that preflight reads.
+``stacks`` calls CloudFormation, ``storage`` Secrets Manager, S3 and ECR, ``parameter_store``
+Systems Manager, ``services`` ECS, load balancers, Cloud Map, Lambda and CloudWatch, ``account`` the
+services that preflight reads.
 ``client`` combines them in `Boto`, ``polling`` spaces repeated calls.
 """
 
 from .account import Account, AccountCalls, Subnet
 from .client import Aws, Boto, Caller, require_account
+from .parameter_store import ParameterStore, ParameterStoreCalls, StoredParameter
 from .polling import Polling
 from .services import (
     Container,
@@ -44,6 +46,8 @@ __all__ = [
     "Instance",
     "Login",
     "Metric",
+    "ParameterStore",
+    "ParameterStoreCalls",
     "Polling",
     "Secret",
     "Service",
@@ -58,6 +62,7 @@ __all__ = [
     "Storage",
     "StorageCalls",
     "StoredObject",
+    "StoredParameter",
     "Subnet",
     "Target",
     "Task",

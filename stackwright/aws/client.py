@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from ..core import AwsError
 from .account import Account, AccountCalls
+from .parameter_store import ParameterStore, ParameterStoreCalls
 from .services import ServiceCalls, Services
 from .stacks import StackCalls, Stacks
 from .storage import Storage, StorageCalls
@@ -21,7 +22,7 @@ class Caller(Struct, frozen=True):
     arn: str
 
 
-class Aws(Stacks, Storage, Services, Account, Protocol):
+class Aws(Stacks, Storage, Services, Account, ParameterStore, Protocol):
     """All calls that the stages make; every method raises AwsError. A stage that makes calls of one
     part only depends on that part."""
 
@@ -36,7 +37,7 @@ class Aws(Stacks, Storage, Services, Account, Protocol):
         SW405."""
 
 
-class Boto(StackCalls, StorageCalls, ServiceCalls, AccountCalls):
+class Boto(StackCalls, StorageCalls, ServiceCalls, AccountCalls, ParameterStoreCalls):
     """`Aws` by botocore."""
 
     _caller: Caller | None = None

@@ -35,6 +35,9 @@ class Stack(Struct, frozen=True):
     drift_checked: datetime | None = None
     exports: tuple[str, ...] = ()
     """Names under which other stacks import its outputs."""
+    resolved: Mapping[str, str] = {}
+    """What was read from Parameter Store for Parameters of an SSM type (``ResolvedValue``), by
+    Parameter."""
 
     @property
     def busy(self) -> bool:
@@ -158,6 +161,11 @@ def parse_stack(data: Mapping[str, Any]) -> Stack:
         exports=tuple(
             output["ExportName"] for output in data.get("Outputs") or () if output.get("ExportName")
         ),
+        resolved={
+            parameter["ParameterKey"]: parameter["ResolvedValue"]
+            for parameter in data.get("Parameters") or ()
+            if "ResolvedValue" in parameter
+        },
     )
 
 

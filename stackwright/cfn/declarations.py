@@ -56,6 +56,11 @@ class Parameter(Struct, frozen=True):
         match = re.fullmatch(r"AWS::SSM::Parameter::Value<(.+)>", self.type)
         return match.group(1) if match else None
 
+    @property
+    def reads_store(self) -> bool:
+        """Whether the given value names a parameter in Parameter Store, which must exist."""
+        return self.ssm_type is not None or self.type == "AWS::SSM::Parameter::Name"
+
 
 class Resource(Struct, frozen=True):
     """A declared resource; ``properties`` and the attributes hold unresolved intrinsic

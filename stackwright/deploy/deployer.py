@@ -213,12 +213,10 @@ class Deployer:
         """Values that a saved plan does not hold, of stacks that exist: what is approved is the
         change that they make."""
         for root in plan.roots:
-            if root.kind is RootAction.LATER and root.live:
-                names = ", ".join(root.desired.missing)
-                self._user.say(
-                    f"not fixed by the plan: {names} of {root.desired.stack}, known only "
-                    "during the deployment"
-                )
+            awaited = dict.fromkeys((*root.desired.missing, *root.awaited))
+            if root.kind is RootAction.LATER and root.live and awaited:
+                names = f"{', '.join(awaited)} of {root.desired.stack}"
+                self._user.say(f"not fixed by the plan: {names}, known only during the deployment")
 
     # --- 2. have it approved
 

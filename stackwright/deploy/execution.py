@@ -151,7 +151,7 @@ class Execution:
         self._plan = replace(self._plan, roots=roots)
         if root.kind is RootAction.UPDATE:
             if self._saved:
-                require_within_plan(before, root)
+                require_within_plan(self._plan, before, root)
             self._runner.user.show_plan(replace(self._plan, roots=(root,), secret_changes=()))
             self._approvals = approve_plan(
                 self._plan,

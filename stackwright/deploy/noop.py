@@ -18,6 +18,7 @@ from ..plan import (
     LiveStack,
     Plan,
     RootPlan,
+    StoredValues,
     plan_noop,
     root_documents,
 )
@@ -43,7 +44,7 @@ class DeployedState(Struct, frozen=True):
     the inputs.
 
     ``bucket`` holds the releases, of which ``last`` is the newest. ``paused`` says that functions
-    are still stopped by a deployment that was killed.
+    are still stopped by a deployment that was killed. ``store`` reads Parameter Store.
     """
 
     inputs: PlanInputs
@@ -51,6 +52,7 @@ class DeployedState(Struct, frozen=True):
     bucket: str | None
     last: Release | None
     paused: bool
+    store: StoredValues | None = None
 
 
 def find_noop(planner: Planner) -> NoOp | None:
@@ -71,7 +73,10 @@ def decide(state: DeployedState) -> list[RootPlan] | None:
     function is paused; else None."""
     if state.inputs.secrets.changes or state.paused:
         return None
-    roots = [plan_noop(stack, state.inputs.lives[root]) for root, stack in state.desired.items()]
+    roots = [
+        plan_noop(stack, state.inputs.lives[root], state.store)
+        for root, stack in state.desired.items()
+    ]
     unchanged = [root for root in roots if root is not None]
     return unchanged if len(unchanged) == len(roots) else None
 
@@ -114,7 +119,8 @@ def read_state(planner: Planner) -> DeployedState | None:
         list(reading_templates)  # each live stack keeps its own
         last = reading_last.result() if reading_last else None
         inputs = PlanInputs(lives, images, secrets)
-        return DeployedState(inputs, desired, bucket, last, reading_paused.result())
+        store = StoredValues(aws)
+        return DeployedState(inputs, desired, bucket, last, reading_paused.result(), store)
 
 
 def read_paused(environment: Environment) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..core import AwsError, Problem
+from ..core import AwsError, Problem, StackwrightError, url_suffix
 from ..plan import (
     RUN,
     DesiredStack,
@@ -25,11 +25,15 @@ from ..plan import (
     KnownValues,
     LiveStack,
     Plan,
+    RootForecast,
     RootPlan,
+    StoredValues,
+    UpcomingValues,
     build_desired_stack,
     find_hidden_parameters_without_value,
     known_values,
     plan_noop,
+    pseudo_parameters,
     root_documents,
 )
 from .supplies import SecretVersions, Supplies
@@ -37,6 +41,7 @@ from .user import Say
 
 if TYPE_CHECKING:
     from ..aws import Stack
+    from ..cfn import Pseudo
 
 _LEFT_BEHIND = "SW806"
 """An empty stack under review that must not be deleted: told, and no failure."""
@@ -138,10 +143,10 @@ class Planner:
         with self.discarding(planned):
             try:
                 with ThreadPoolExecutor(len(desired)) as pool:
-                    planning += (
-                        pool.submit(self.plan_root, stack, inputs.lives[root])
-                        for root, stack in desired.items()
-                    )
+                    for planning_root in self._plan_in_order(desired, inputs.lives, pool):
+                        planning.append(planning_root)
+            except StackwrightError:
+                raise
             except BaseException:
                 self.say(
                     "interrupted: waiting for change sets that are being created, to delete them"
@@ -158,15 +163,82 @@ class Planner:
                 future.result()
         return self.sign(self.assemble(planned, inputs))
 
+    def _plan_in_order(
+        self,
+        desired: Mapping[str, DesiredStack],
+        lives: Mapping[str, LiveStack | None],
+        pool: ThreadPoolExecutor,
+    ) -> Iterator[Future[RootPlan]]:
+        """Start planning each root, with the values that the roots before it will have changed."""
+        wiring = self.environment.rendering.wiring
+        store = StoredValues(self.environment.aws)
+        upcoming = UpcomingValues(store, self._place(lives))
+        list(pool.map(lambda live: live.template, filter(None, lives.values())))
+        *_, last = desired
+        for root, stack in desired.items():
+            live = lives[root]
+            forecast = upcoming.predict(stack, live, wiring[root].sources)
+            if unchanged := self._plan_unchanged(stack, live, forecast, store):
+                yield pool.submit(lambda plan: plan, unchanged)
+                continue
+            planning = pool.submit(self._plan_changed, stack, live, forecast)
+            yield planning
+            if root == last:
+                return
+            prediction = forecast.prediction()
+            if not prediction.problem or planning.result().changes_anything:
+                upcoming.add(root, live, prediction)
+
+    def _place(self, lives: Mapping[str, LiveStack | None]) -> Pseudo:
+        """The account and Region of roots that are not deployed yet."""
+        from ..cfn import Pseudo
+
+        for live in lives.values():
+            if live:
+                return pseudo_parameters(live.stack)
+        region, caller = self.environment.config.region, self.environment.caller
+        return Pseudo(
+            region=region,
+            account_id=caller.account,
+            partition=caller.arn.split(":")[1],
+            url_suffix=url_suffix(region),
+        )
+
     def plan_root(self, desired: DesiredStack, live: LiveStack | None) -> RootPlan:
-        """The plan of one root: a prediction where inputs are missing, nothing where reading tells
-        that nothing changes, else a change set."""
+        """The plan of one root whose earlier roots are deployed: a prediction where inputs are
+        missing, nothing where reading tells that nothing changes, else a change set."""
+        store = StoredValues(self.environment.aws)
+        forecast = UpcomingValues(store, self._place({desired.root: live})).predict(desired, live)
+        unchanged = self._plan_unchanged(desired, live, forecast, store)
+        return unchanged or self._plan_changed(desired, live, forecast)
+
+    def _plan_unchanged(
+        self,
+        desired: DesiredStack,
+        live: LiveStack | None,
+        forecast: RootForecast,
+        store: StoredValues,
+    ) -> RootPlan | None:
+        """The plan of a root that nothing changes, by reading alone; None for another."""
+        if desired.missing or forecast.roots:
+            return None
+        return plan_noop(desired, live, store)
+
+    def _plan_changed(
+        self, desired: DesiredStack, live: LiveStack | None, forecast: RootForecast
+    ) -> RootPlan:
+        """The plan of a root by a prediction, where inputs of it are not final, or by a change
+        set."""
         from ..plan import predict_root, preview_root
 
-        if desired.missing:
-            return predict_root(desired, live)
-        if unchanged := plan_noop(desired, live):
-            return unchanged
+        if desired.missing or forecast.roots:
+            return predict_root(
+                desired,
+                live,
+                forecast.prediction(),
+                after=forecast.roots,
+                awaited=forecast.awaited,
+            )
         self.supplies.artifacts.upload()
         self.say(f"creating change set for {desired.stack}")
         return preview_root(
@@ -175,6 +247,7 @@ class Planner:
             self.environment.aws,
             run=self.run,
             description=self.description(),
+            predict=forecast.prediction,
         )
 
     def refresh(self, plan: Plan, *, images: bool) -> RefreshedPlan:

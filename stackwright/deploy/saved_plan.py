@@ -18,12 +18,14 @@ from ..plan import (
     REVISIONS,
     Certainty,
     DesiredStack,
+    GuardrailFinding,
     LiveStack,
     Plan,
     PlannedChange,
     RootAction,
     RootPlan,
     SecretChange,
+    find_dangerous_changes,
     find_stale_reason,
     read_plan,
     save_plan,
@@ -130,10 +132,8 @@ def _find_changes(
         name = root.desired.root
         if not is_same_state(root.desired, desired[name]):
             yield f"the templates or parameters of {name} changed"
-        elif root.kind is not RootAction.LATER:
-            reason = find_stale_reason(root, lives[name], planner.environment.aws)
-            if reason:
-                yield reason
+        elif reason := find_stale_reason(root, lives[name], planner.environment.aws):
+            yield reason
 
 
 def _content(change: SecretChange) -> SecretChange:
@@ -162,9 +162,9 @@ def is_same_state(one: DesiredStack, other: DesiredStack) -> bool:
     )
 
 
-def require_within_plan(saved: RootPlan, now: RootPlan) -> None:
-    """Refuse changes of a root that its saved plan does not say; the plan could not know values
-    that exist only now. Raises DeployError: SW888."""
+def require_within_plan(plan: Plan, saved: RootPlan, now: RootPlan) -> None:
+    """Refuse changes and dangers of a root that its saved plan does not have; the plan could not
+    know values that exist only now. Raises DeployError: SW888."""
     if saved.kind is not RootAction.LATER:
         message = (
             f"the plan is stale: the parameters of {now.desired.stack} changed "
@@ -182,6 +182,38 @@ def require_within_plan(saved: RootPlan, now: RootPlan) -> None:
             f"the plan does not have these changes of {now.desired.stack}: {listed}",
             hint=f"{_HINT}: the values that this one lacked exist now",
         )
+    if dangers := _find_new_dangers(plan, saved, now):
+        listed = "; ".join(finding.text for finding in dangers)
+        raise DeployError.of(
+            "SW888",
+            f"{now.desired.stack} was not changed: the plan that was approved does not say that "
+            f"{listed}",
+            hint=f"{_HINT}: the values that this one lacked exist now",
+        )
+
+
+def _find_new_dangers(plan: Plan, saved: RootPlan, now: RootPlan) -> list[GuardrailFinding]:
+    """The dangers of a root that its saved plan does not have.
+
+    A danger of the plan that rests on a value known after apply covers each of its kind at that
+    resource; another one covers only itself.
+    """
+    open_ended = {
+        change.diff.address
+        for change in saved.changes
+        if any(leaf.after_apply for leaf in change.diff.properties)
+    }
+    before, after = (find_dangerous_changes(replace(plan, roots=(root,))) for root in (saved, now))
+    covered = {(finding.address, finding.kind, finding.description) for finding in before}
+    covered |= {
+        (finding.address, finding.kind, "") for finding in before if finding.address in open_ended
+    }
+    return [
+        finding
+        for finding in after
+        if (finding.address, finding.kind, finding.description) not in covered
+        and (finding.address, finding.kind, "") not in covered
+    ]
 
 
 def _is_beyond(change: PlannedChange, known: PlannedChange | None) -> bool:

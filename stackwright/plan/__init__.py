@@ -4,6 +4,8 @@
 state that each root stack is to reach, ``imports`` that of an import; ``live_stack`` reads the
 present one. ``noop`` recognizes roots without changes by reading alone. For the others ``plan``
 creates change sets (``change_sets``), and ``reconcile`` merges them with our own ``prediction``.
+``upcoming`` collects the values that each root changes for the roots after it: such a root is
+predicted only; ``stored_values`` reads Parameter Store.
 ``guardrails`` finds the changes that need an approval, ``freshness`` tells whether a plan still
 holds, and ``plan_file`` saves a plan for a later ``deploy --plan``.
 """
@@ -72,5 +74,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "plan_file": ["read_plan", "save_plan"],
         "prediction": ["diff_with_live"],
         "reconcile": ["keeps_in_place"],
+        "stored_values": ["StoredValues"],
+        "upcoming": ["RootForecast", "UpcomingValues"],
     },
 )

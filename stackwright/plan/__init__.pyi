@@ -55,3 +55,6 @@ from .plan_file import read_plan as read_plan
 from .plan_file import save_plan as save_plan
 from .prediction import diff_with_live as diff_with_live
 from .reconcile import keeps_in_place as keeps_in_place
+from .stored_values import StoredValues as StoredValues
+from .upcoming import RootForecast as RootForecast
+from .upcoming import UpcomingValues as UpcomingValues

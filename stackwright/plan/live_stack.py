@@ -86,16 +86,25 @@ class LiveStack:
         for child in self.nested.values():
             yield from child.walk()
 
-    def as_cfn(self, pseudo: Pseudo | None = None) -> StackSide:
+    def as_cfn(
+        self, pseudo: Pseudo | None = None, dynamic: Callable[[str], Any] | None = None
+    ) -> StackSide:
         """Return the stack as the old side of a prediction; a NoEcho parameter is unknown, and
         equal to any other value.
+
+        ``dynamic`` looks up values of dynamic references, as in `StackSide`.
 
         Raises:
             ValidationError: the template has something that only AWS understands, such as a macro.
         """
-        return self._as_cfn(pseudo or pseudo_parameters(self.stack), self.stack.tags)
+        return self._as_cfn(pseudo or pseudo_parameters(self.stack), self.stack.tags, dynamic)
 
-    def _as_cfn(self, pseudo: Pseudo, tags: Mapping[str, str]) -> StackSide:
+    def _as_cfn(
+        self,
+        pseudo: Pseudo,
+        tags: Mapping[str, str],
+        dynamic: Callable[[str], Any] | None,
+    ) -> StackSide:
         from ..cfn import PhysicalResource, StackSide
 
         template = parse_template(self.template)
@@ -107,7 +116,11 @@ class LiveStack:
                 name: PhysicalResource(resource.physical_id)
                 for name, resource in self.resources.items()
             },
-            nested={name: child._as_cfn(pseudo, tags) for name, child in self.nested.items()},
+            nested={
+                name: child._as_cfn(pseudo, tags, dynamic) for name, child in self.nested.items()
+            },
+            stored=stored_values(self.stack),
+            dynamic=dynamic,
             tags=tags,
         )
 
@@ -119,6 +132,12 @@ def hidden_parameters(template: Template, parameters: Mapping[str, Any]) -> dict
         **parameters,
         **{name: Unknown(HIDDEN, (f"NoEcho parameter {name}",)) for name in secret},
     }
+
+
+def stored_values(stack: Stack) -> dict[str, str]:
+    """Return the values that CloudFormation read from Parameter Store when it last created or
+    updated the stack, by the names of the parameters there."""
+    return {stack.parameters[name]: value for name, value in stack.resolved.items()}
 
 
 def pseudo_parameters(stack: Stack, base: Pseudo | None = None) -> Pseudo:
@@ -152,12 +171,12 @@ def read_stack(stack: str, aws: Stacks, name: str | None = None) -> LiveStack | 
     if described is None or described.status in GONE:
         return None
     path = name or stack
-    template = _once(lambda: aws.template(described.id))
-    contents = _once(_TreeReader(path, described, template, aws).read)
+    template = call_once(lambda: aws.template(described.id))
+    contents = call_once(_TreeReader(path, described, template, aws).read)
     return LiveStack(path, described, template, contents)
 
 
-def _once(read: Callable[[], _T]) -> Callable[[], _T]:
+def call_once(read: Callable[[], _T]) -> Callable[[], _T]:
     """Return a function that calls another once, and gives every thread its result."""
     lock, cached = threading.Lock(), functools.cache(read)
 

@@ -111,7 +111,9 @@ class RootPlan(Struct, frozen=True):
     ``live`` identifies the stack that it was made against (ID, status, last update, parameters): a
     plan is stale where one of these changed. ``made_stack`` says that the change set itself made
     the stack (REVIEW_IN_PROGRESS), which goes with it. ``diff`` holds what is shown, ``notes``
-    sentences on what CloudFormation and the prediction do not agree on.
+    sentences on what CloudFormation and the prediction do not agree on. ``after`` are the earlier
+    roots that change inputs of this one, ``awaited`` those inputs whose values are known only when
+    these roots are deployed.
     """
 
     desired: DesiredStack
@@ -123,6 +125,8 @@ class RootPlan(Struct, frozen=True):
     live: Mapping[str, str] = {}
     made_stack: bool = False
     notes: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    awaited: tuple[str, ...] = ()
 
     @property
     def changes_anything(self) -> bool:

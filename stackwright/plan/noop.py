@@ -11,18 +11,19 @@ import json
 import re
 from collections.abc import Mapping
 
+from ..aws import Stack
 from ..cfn import Template, ValidationError, parse_template
 from ..diff import Diff
 from .live_stack import LiveStack, stack_identity
 from .model import DesiredStack, RootAction, RootPlan
+from .stored_values import StoredValues
 
 _AT_REST = frozenset(("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"))
 """Statuses in which a stack equals its template; after a rollback resources may have been
 skipped."""
 
 _RESOLVED = re.compile(
-    r"AWS::SSM::Parameter::"  # a parameter whose value is looked up in each update
-    r"|(?:Fn::|!)GetAZs"
+    r"(?:Fn::|!)GetAZs"
     r"|^Transform\b|\"Transform\"|(?:Fn::|!)Transform"  # macros see more than the template
     r"|\{\{resolve:ssm(?:-secure)?:(?![^}]*:\d+\}\})",
     re.MULTILINE,
@@ -31,27 +32,34 @@ _RESOLVED = re.compile(
 references to secrets are not fetched again as long as the text that holds them stays
 (https://repost.aws/knowledge-center/cloudformation-stack-update-secrets), nor are those to a
 version of an SSM parameter."""
-_MAY_RESOLVE = ("SSM::Parameter::", "GetAZs", "Transform", "resolve:ssm")
+_MAY_RESOLVE = ("GetAZs", "Transform", "resolve:ssm")
 """Every text that `_RESOLVED` matches has one of these; searching for plain text first takes a
 tenth of the time."""
+_STORED = "AWS::SSM::Parameter::"
+"""Begins the type of a Parameter whose value CloudFormation reads in each update."""
 
 _NESTED = re.compile(r"TemplateURL[\"']?\s*:\s*[\"']?([^\s\"',}]+)")
 
 
-def plan_noop(desired: DesiredStack, live: LiveStack | None) -> RootPlan | None:
+def plan_noop(
+    desired: DesiredStack, live: LiveStack | None, store: StoredValues | None = None
+) -> RootPlan | None:
     """Return the plan of a root that certainly has no changes; None where it needs a change set.
 
+    ``store`` reads Parameter Store; without it a root that takes a value from there needs a change
+    set.
+
     Raises:
-        AwsError: the live template cannot be read.
+        AwsError: the live template, or a parameter, cannot be read.
     """
-    if live is None or not _is_unchanged(desired, live):
+    if live is None or not _is_unchanged(desired, live, store):
         return None
     return RootPlan(
         desired, RootAction.NOTHING, Diff(), stack_id=live.stack.id, live=stack_identity(live)
     )
 
 
-def _is_unchanged(desired: DesiredStack, live: LiveStack) -> bool:
+def _is_unchanged(desired: DesiredStack, live: LiveStack, store: StoredValues | None) -> bool:
     """Whether template, parameters and tags certainly equal those of the live stack, and nothing in
     them is resolved by CloudFormation."""
     stack = live.stack
@@ -60,10 +68,12 @@ def _is_unchanged(desired: DesiredStack, live: LiveStack) -> bool:
     if dict(desired.tags) != dict(stack.tags) or not _is_self_contained(desired):
         return False
     try:
-        equal = _same_parameters(parse_template(desired.body), desired.parameters, stack.parameters)
+        template = parse_template(desired.body)
+        equal = _same_parameters(template, desired.parameters, stack.parameters)
     except ValidationError:
         return False
-    return equal and _same_template(desired.body, live.template)
+    equal = equal and _same_template(desired.body, live.template)
+    return equal and _same_stored_values(template, stack, store)
 
 
 def _is_self_contained(desired: DesiredStack) -> bool:
@@ -76,6 +86,8 @@ def _is_self_contained(desired: DesiredStack) -> bool:
     return all(
         not _resolves(text) and set(_NESTED.findall(text)) <= named
         for text in desired.templates.values()
+    ) and not any(
+        _STORED in text for name, text in desired.templates.items() if name != desired.root
     )
 
 
@@ -95,6 +107,18 @@ def _same_parameters(
         if not parameter.no_echo and value is not None and value != live[name]:
             return False
     return live.keys() == template.parameters.keys()
+
+
+def _same_stored_values(template: Template, stack: Stack, store: StoredValues | None) -> bool:
+    """Whether Parameters of an SSM type still have the values in Parameter Store that they had in
+    the last update."""
+    stored = [name for name, parameter in template.parameters.items() if parameter.ssm_type]
+    if store is None:
+        return not stored
+    return all(
+        name in stack.resolved and store.read(stack.parameters[name]) == stack.resolved[name]
+        for name in stored
+    )
 
 
 def _same_template(one: str, other: str) -> bool:

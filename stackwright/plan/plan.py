@@ -7,7 +7,6 @@ CloudFormation until ``deploy`` executes it or `discard_change_sets` removes it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 from msgspec.structs import replace
@@ -18,7 +17,7 @@ from ..core import AwsError
 from ..diff import Diff
 from . import change_sets
 from .freshness import require_updatable
-from .live_stack import LiveStack, stack_identity
+from .live_stack import LiveStack, call_once, stack_identity
 from .model import DesiredStack, RootAction, RootPlan
 from .prediction import PredictedPlan, kept_parameters, predict_stack
 from .reconcile import reconcile
@@ -38,11 +37,13 @@ def preview_root(
     revert_drift: bool = False,
     imports: Sequence[Mapping[str, Any]] = (),
     progress: Callable[[str], None] | None = None,
+    predict: Callable[[], PredictedPlan] | None = None,
 ) -> RootPlan:
     """Create a change set for one root, and return the plan that it makes with the prediction.
 
-    ``run`` begins the change set's name; its ``description`` says who asks for it. ``revert_drift``
-    also reverts changes made by hand; ``imports`` (ResourcesToImport) adopts existing resources. An
+    ``run`` begins the change set's name; its ``description`` says who asks for it. ``predict``
+    returns the prediction, and is called only where there are changes. ``revert_drift`` also
+    reverts changes made by hand; ``imports`` (ResourcesToImport) adopts existing resources. An
     error leaves nothing behind.
 
     Raises:
@@ -51,15 +52,15 @@ def preview_root(
     """
     if live is not None:
         require_updatable(live.stack, aws)
-    prediction = _LazyPrediction(desired, live)
+    predict = predict or call_once(lambda: predict_stack(desired, live))
     request = _build_request(desired, live, run, description, revert_drift, imports)
     unfinished = RootPlan(desired, RootAction.CREATE, Diff(), made_stack=live is None)
     try:
-        made = _create(request, prediction, aws, progress)
+        made = _create(request, predict, aws, progress)
         unfinished = replace(unfinished, change_set=made.id, stack_id=made.stack_id)
         if not made.empty:
             described = change_sets.describe_change_set(made.id, aws)
-            return _plan(desired, live, prediction.value, described, made, request)
+            return _plan(desired, live, predict(), described, made, request)
     except BaseException as error:
         _clean_up(unfinished, aws, error)
         raise
@@ -68,14 +69,24 @@ def preview_root(
     return RootPlan(desired, RootAction.NOTHING, Diff(), stack_id=made.stack_id, live=identity)
 
 
-def predict_root(desired: DesiredStack, live: LiveStack | None) -> RootPlan:
-    """Return the plan of a root whose inputs are not all known yet; nothing in AWS changes.
+def predict_root(
+    desired: DesiredStack,
+    live: LiveStack | None,
+    prediction: PredictedPlan | None = None,
+    *,
+    after: tuple[str, ...] = (),
+    awaited: tuple[str, ...] = (),
+) -> RootPlan:
+    """Return the plan of a root whose inputs are not all final yet; nothing in AWS changes.
+
+    ``after`` and ``awaited`` are as in `RootPlan`.
 
     Raises:
         AwsError: the live stack cannot be read.
     """
     region = _region(live.stack.id) if live else "us-east-1"
-    merged = reconcile(desired.root, predict_stack(desired, live), None, Schemas(region))
+    prediction = prediction or predict_stack(desired, live)
+    merged = reconcile(desired.root, prediction, None, Schemas(region))
     return RootPlan(
         desired=desired,
         kind=RootAction.LATER,
@@ -84,6 +95,8 @@ def predict_root(desired: DesiredStack, live: LiveStack | None) -> RootPlan:
         stack_id=live.stack.id if live else None,
         live=stack_identity(live),
         notes=merged.notes,
+        after=after,
+        awaited=awaited,
     )
 
 
@@ -114,20 +127,9 @@ def discard_change_sets(plan: RootPlan, aws: Stacks) -> None:
             raise AwsError.of("SW806", message, hint=hint) from None
 
 
-class _LazyPrediction:
-    """The prediction of a root, made on first use: without changes neither it nor the live tree is
-    needed."""
-
-    def __init__(self, desired: DesiredStack, live: LiveStack | None) -> None:
-        self._desired, self._live = desired, live
-
-    @cached_property
-    def value(self) -> PredictedPlan:
-        return predict_stack(self._desired, self._live)
-
-    def has_changes(self) -> bool:
-        """Whether changes are predicted, or may happen because nothing can be predicted."""
-        return bool(self.value.problem) or not self.value.diff.empty
+def _has_changes(prediction: PredictedPlan) -> bool:
+    """Whether changes are predicted, or may happen because nothing can be predicted."""
+    return bool(prediction.problem) or not prediction.diff.empty
 
 
 def _build_request(
@@ -158,12 +160,14 @@ def _build_request(
 
 def _create(
     request: ChangeSetRequest,
-    prediction: _LazyPrediction,
+    predict: Callable[[], PredictedPlan],
     aws: Stacks,
     progress: Callable[[str], None] | None,
 ) -> change_sets.CreatedChangeSet:
     try:
-        return change_sets.create_change_set(request, aws, prediction.has_changes, progress)
+        return change_sets.create_change_set(
+            request, aws, lambda: _has_changes(predict()), progress
+        )
     except AwsError as error:
         stack = aws.stack(request.stack) if error.code == "ValidationError" else None
         if stack is not None:  # another operation may have begun since the stack was read

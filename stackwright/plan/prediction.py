@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -29,8 +30,21 @@ from ..cfn import (
     predict_changes,
 )
 from ..core import TemplateError
-from ..diff import PARAMETER, Diff, DiffCollector, describe_declaration_change, diff_tags
-from .live_stack import LiveStack, hidden_parameters, nested_name, pseudo_parameters
+from ..diff import (
+    HIDDEN,
+    PARAMETER,
+    Diff,
+    DiffCollector,
+    describe_declaration_change,
+    diff_tags,
+)
+from .live_stack import (
+    LiveStack,
+    hidden_parameters,
+    nested_name,
+    pseudo_parameters,
+    stored_values,
+)
 from .model import DesiredStack
 
 Place = tuple[str, str]
@@ -39,36 +53,62 @@ Place = tuple[str, str]
 _REGION = re.compile(r"https://[^/]+\.s3\.([a-z0-9-]+)\.amazonaws\.com")
 
 
+class Surroundings(Struct, frozen=True):
+    """The values around a root that its prediction takes from elsewhere.
+
+    ``inputs`` are Parameters that get another value before, with that value, which may be an
+    ``Unknown``. ``stored`` holds parameters of Parameter Store by name, for Parameters of an SSM
+    type. ``before`` and ``after`` look up the values of ``{{resolve:ssm:…}}`` where they change.
+    ``place`` has the account and the Region of a new stack.
+    """
+
+    inputs: Mapping[str, Any] = {}
+    stored: Mapping[str, Any] = {}
+    before: Callable[[str], Any] | None = None
+    after: Callable[[str], Any] | None = None
+    place: Pseudo | None = None
+
+
 class PredictedPlan(Struct, frozen=True):
     """The predicted changes of a root and its nested stacks.
 
     ``changes`` also holds the changes that only CloudFormation will list; ``names`` the path of
     each nested stack, by its parent's path and its logical ID. ``problem`` is the reason why
-    nothing can be predicted; empty where there is none.
+    nothing can be predicted; empty where there is none. ``outputs`` are the root's Outputs that
+    change, with their new values (``MISSING`` where the Output goes).
     """
 
     diff: Diff = Diff()
     changes: Mapping[Place, ResourceChange] = {}
     names: Mapping[Place, str] = {}
     problem: str = ""
+    outputs: Mapping[str, Any] = {}
 
     def name(self, parent: str, logical_id: str) -> str:
         """Return the path of a nested stack: ``app/network``."""
         return _find_name(self.names, parent, logical_id)
 
 
-def predict_stack(desired: DesiredStack, live: LiveStack | None) -> PredictedPlan:
+def predict_stack(
+    desired: DesiredStack,
+    live: LiveStack | None,
+    around: Surroundings | None = None,
+) -> PredictedPlan:
     """Return what making the live stack the desired one will change.
 
-    Parameters without a value are known after apply. Where a template has something that only AWS
-    understands, such as a macro, nothing is predicted and ``problem`` says so.
+    Parameters without a value, also in ``around``, are known after apply. Where a template has
+    something that only AWS understands, such as a macro, nothing is predicted and ``problem`` says
+    so.
     """
-    tree = _DesiredTree(desired)
+    around = around or Surroundings()
+    stored = ChainMap(around.stored, _last_stored(live))  # type: ignore[arg-type]
+    around = replace(around, stored=stored)
+    tree = _DesiredTree(desired, around)
+    pseudo = pseudo_parameters(live.stack) if live else _pseudo_of_new_stack(desired, around.place)
     tags = tuple(diff_tags(desired.root, live.stack.tags, desired.tags)) if live else ()
-    pseudo = pseudo_parameters(live.stack) if live else _pseudo_of_new_stack(desired)
     try:
         after = tree.build(pseudo, live)
-        before = live.as_cfn() if live else None
+        before = live.as_cfn(dynamic=around.before) if live else None
         schemas = Schemas(after.pseudo.region)
         prediction = predict_changes(before, after, schemas)
     except ValidationError as error:
@@ -79,7 +119,15 @@ def predict_stack(desired: DesiredStack, live: LiveStack | None) -> PredictedPla
     collector.created += () if live else (desired.root,)
     collector.collect_root(desired.root, after, prediction, tags)
     changes = dict(_flatten(desired.root, prediction, tree.names))
-    return PredictedPlan(collector.result(), changes, tree.names)
+    outputs = {name: after for name, (_, after) in prediction.outputs.items()}
+    return PredictedPlan(collector.result(), changes, tree.names, outputs=outputs)
+
+
+def _last_stored(live: LiveStack | None) -> dict[str, str]:
+    """Return what CloudFormation last read from Parameter Store for a stack and its nested stacks:
+    the values of parameters that may not be read here."""
+    stacks = live.walk() if live else ()
+    return {name: value for stack in stacks for name, value in stored_values(stack.stack).items()}
 
 
 def kept_parameters(desired: DesiredStack, live: LiveStack) -> tuple[str, ...]:
@@ -163,8 +211,10 @@ def _describe_declaration(template: Template, live: LiveStack | None, name: str)
     return describe_declaration_change(old, template.data["Parameters"], name)
 
 
-def _pseudo_of_new_stack(desired: DesiredStack) -> Pseudo:
+def _pseudo_of_new_stack(desired: DesiredStack, place: Pseudo | None) -> Pseudo:
     """Return the pseudo parameters as far as they are known before there is a stack."""
+    if place is not None:
+        return replace(place, stack_name=desired.stack, stack_id=None)
     regions = [match[1] for match in map(_REGION.match, desired.urls.values()) if match]
     region = regions[0] if regions else "us-east-1"
     return Pseudo(desired.stack, region=region, account_id="${AWS::AccountId}")
@@ -177,8 +227,8 @@ class _DesiredTree:
     bucket.
     """
 
-    def __init__(self, desired: DesiredStack) -> None:
-        self._desired = desired
+    def __init__(self, desired: DesiredStack, around: Surroundings) -> None:
+        self._desired, self._around = desired, around
         self._by_hash = {
             hashlib.sha256(text.encode()).hexdigest(): name
             for name, text in desired.templates.items()
@@ -196,14 +246,17 @@ class _DesiredTree:
         template = parse_template(desired.body)
         kept = _list_kept(template, desired, live) if live else ()
         values: dict[str, Any] = hidden_parameters(template, desired.parameters)
-        for name in template.parameters:
-            if name in desired.missing:
+        for name, parameter in template.parameters.items():
+            if name in self._around.inputs:
+                hidden = Unknown(HIDDEN, (f"NoEcho parameter {name}",), fresh=True)
+                values[name] = hidden if parameter.no_echo else self._around.inputs[name]
+            elif name in desired.missing:
                 cause = f"{PARAMETER}{name}{_describe_declaration(template, live, name)}"
                 values[name] = Unknown(f"${{{name}}}", (cause,), fresh=True)
             elif live and name in kept:
                 values.setdefault(name, live.stack.parameters[name])
         nested = self._build_nested(desired.root, template, pseudo, live)
-        return StackSide(template, values, pseudo, nested=nested, tags=desired.tags)
+        return self._make_side(template, values, pseudo, nested)
 
     def _build_nested(
         self, parent: str, template: Template, pseudo: Pseudo, live: LiveStack | None
@@ -218,8 +271,26 @@ class _DesiredTree:
             inner = parse_template(self._desired.templates[name])
             nested = self._build_nested(name, inner, pseudo, child)
             own = pseudo if child is None else pseudo_parameters(child.stack, pseudo)
-            sides[logical_id] = StackSide(inner, {}, own, nested=nested, tags=self._desired.tags)
+            sides[logical_id] = self._make_side(inner, {}, own, nested)
         return sides
+
+    def _make_side(
+        self,
+        template: Template,
+        values: Mapping[str, Any],
+        pseudo: Pseudo,
+        nested: Mapping[str, StackSide],
+    ) -> StackSide:
+        around = self._around
+        return StackSide(
+            template,
+            values,
+            pseudo,
+            nested=nested,
+            stored=around.stored,
+            dynamic=around.after,
+            tags=self._desired.tags,
+        )
 
     def _find_template(self, url: Any) -> str | None:
         if not isinstance(url, str):

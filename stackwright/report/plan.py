@@ -97,7 +97,7 @@ def _title(root: RootPlan) -> str:
     name = f"{root.desired.root} ({root.desired.stack})"
     counts = describe_counts(root.diff.resources)
     if root.kind is RootAction.LATER:
-        return f"{name} {_later(root)}: {counts or 'no changes'}"
+        return f"{name} {_later(root)}: {counts or _NO_RESOURCES}"
     return f"{name} {_ACTIONS[root.kind]}: {counts or _NO_RESOURCES}"
 
 
@@ -107,7 +107,7 @@ def _later(root: RootPlan) -> str:
     verb = "is" if len(missing) == 1 else "are"
     if missing:
         return f"{action} once {', '.join(missing)} {verb} known"
-    return f"{action} (predicted)"
+    return f"{action} after {', '.join(root.after)}" if root.after else f"{action} (predicted)"
 
 
 def _unchanged(plan: Plan) -> str:
@@ -355,6 +355,7 @@ def _root_data(root: RootPlan) -> dict[str, Any]:
         "kind": str(root.kind),
         "change_set": root.change_set,
         "missing": list(root.desired.missing),
+        "after": list(root.after),
         "notes": list(root.notes),
         **diff,
         "resources": resources,

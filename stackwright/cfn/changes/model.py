@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -57,6 +57,8 @@ class StackSide(Struct, frozen=True):
     nothing is known of AWS, as in a review without credentials. ``nested``: the stacks of
     ``AWS::CloudFormation::Stack`` resources by logical id, whose ``parameters`` are overruled by
     the parent's. ``exports`` and ``stored`` (SSM parameters) are the outside world, by name.
+    ``dynamic`` looks up the value of ``{{resolve:ssm:…}}`` by what follows ``ssm:``; where it
+    answers None, or is None, the reference stays as it is written.
     """
 
     template: Template
@@ -65,8 +67,9 @@ class StackSide(Struct, frozen=True):
     physical: Mapping[str, PhysicalResource] = {}
     nested: Mapping[str, StackSide] = {}
     exports: Mapping[str, str] = {}
-    stored: Mapping[str, str] = {}
+    stored: Mapping[str, Any] = {}
     tags: Mapping[str, str] = {}
+    dynamic: Callable[[str], Any] | None = None
 
 
 class PropertyChange(Struct, frozen=True):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ..declarations import Resource, ValidationError, template_to_text
 from ..difference import MISSING
-from ..intrinsics import Resolver, parameter_values
+from ..intrinsics import Resolver, parameter_values, resolve_stored
 from ..schema import ResourceType, Schemas
 from ..values import ChangeSource, Traced, Unknown, ValueReference, plain_data
 from .model import ATTRIBUTES, StackSide
@@ -43,11 +43,15 @@ class ResolvedStack:
         if logical_id not in self._attributes:
             resource, path = self.resource(logical_id), ("Resources", logical_id)
             given = zip(ATTRIBUTES, _attributes(resource), strict=True)
-            self._attributes[logical_id] = {
+            resolved = {
                 name: self.resolver.resolve(value, (*path, name))
                 for name, value in given
                 if value is not None
             }
+            dynamic = self.stack.dynamic
+            if dynamic is not None:
+                resolved = resolve_stored(resolved, dynamic)
+            self._attributes[logical_id] = resolved
         return self._attributes[logical_id]
 
     def outputs(self) -> dict[str, Traced]:

@@ -4,7 +4,12 @@
 the given values, ``dynamic_references`` replaces what CloudFormation looks up last.
 """
 
-from .dynamic_references import DYNAMIC_REFERENCE, dynamic_references, resolve_dynamic
+from .dynamic_references import (
+    DYNAMIC_REFERENCE,
+    dynamic_references,
+    resolve_dynamic,
+    resolve_stored,
+)
 from .parameters import parameter_values
 from .resolver import Resolver
 from .world import Pseudo, ResolverWorld, UnknownWorld
@@ -18,4 +23,5 @@ __all__ = [
     "dynamic_references",
     "parameter_values",
     "resolve_dynamic",
+    "resolve_stored",
 ]

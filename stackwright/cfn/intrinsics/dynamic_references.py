@@ -6,6 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
+from ..values import Traced, join_texts
+
 DYNAMIC_REFERENCE = re.compile(r"\{\{resolve:(ssm|ssm-secure|secretsmanager):([^{}]+)\}\}")
 """A dynamic reference; group 1 the service, group 2 its arguments joined by colons."""
 
@@ -34,3 +38,26 @@ def resolve_dynamic(value: Any, lookup: Callable[[str, str], str]) -> Any:
     if isinstance(value, list):
         return [resolve_dynamic(item, lookup) for item in value]
     return value
+
+
+def resolve_stored(value: Any, lookup: Callable[[str], Any]) -> Any:
+    """A resolved tree with each ``{{resolve:ssm:arguments}}`` replaced by ``lookup(arguments)``,
+    unless that is None.
+
+    References to secure values stay: CloudFormation resolves them in no change set.
+    """
+    if isinstance(value, Traced):
+        return replace(value, value=resolve_stored(value.value, lookup))
+    if isinstance(value, Mapping):
+        return {key: resolve_stored(item, lookup) for key, item in value.items()}
+    if isinstance(value, list):
+        return [resolve_stored(item, lookup) for item in value]
+    if not isinstance(value, str) or "{{resolve:ssm:" not in value:
+        return value
+    parts: list[Any] = []
+    end = 0
+    for match in DYNAMIC_REFERENCE.finditer(value):
+        known = lookup(match[2]) if match[1] == "ssm" else None
+        parts += [value[end : match.start()], match[0] if known is None else known]
+        end = match.end()
+    return join_texts([*parts, value[end:]], "")

@@ -137,6 +137,14 @@ MIRRORS: Mapping[str, Mirror] = {
         delete="delete_secret",
         updated=(steps.update_secret,),
     ),
+    "AWS::SSM::Parameter": Mirror(
+        "ssm",
+        "put_parameter",
+        lambda i, _p: {"Name": i.id},
+        lambda i, p: {"Name": i.id, "Tags": steps.tag_list(p)},
+        delete="delete_parameter",
+        updated=(steps.update_parameter,),
+    ),
     "AWS::IAM::Role": Mirror(
         "iam",
         "create_role",

@@ -222,6 +222,23 @@ def update_secret(services: MotoServices, identity: Identity, properties: Proper
     _set_tags(services, "secretsmanager", ("tag_resource", "untag_resource"), key, tags, properties)
 
 
+def tag_list(properties: Properties) -> list[Arguments]:
+    """The tags of a type whose property is a map, as a list."""
+    return [{"Key": key, "Value": value} for key, value in properties.get("Tags", {}).items()]
+
+
+def update_parameter(services: MotoServices, identity: Identity, properties: Properties) -> None:
+    """Update a parameter's value and description, and its tags: PutParameter takes none with
+    Overwrite."""
+    untagged = {key: value for key, value in properties.items() if key != "Tags"}
+    arguments = {**untagged, "Name": identity.id, "Overwrite": True}
+    services.call("ssm", "put_parameter", arguments)
+    key = {"ResourceType": "Parameter", "ResourceId": identity.id}
+    tags = services.call("ssm", "list_tags_for_resource", key).get("TagList", ())
+    verbs = ("add_tags_to_resource", "remove_tags_from_resource")
+    _set_tags(services, "ssm", verbs, key, tags, {"Tags": tag_list(properties)})
+
+
 def update_repository(services: MotoServices, identity: Identity, properties: Properties) -> None:
     """Set whether a repository's tags may move, and whether it scans images."""
     name = {"repositoryName": identity.id}
