@@ -5,6 +5,7 @@ Modules, each built on those before it:
 - ``template``: YAML or JSON text -> :class:`~stackwright.cfn.template.Template`, refused as
   CloudFormation refuses.
 - ``schema``: the properties and attributes of each resource type, and which changes replace it.
+- ``custom_names``: the names that templates give, and that only one resource can have.
 - ``values``: values with the references they depend on, and values known only after apply.
 - ``intrinsics``: template + parameters + the world -> values.
 - ``statuses``: the meaning of each stack status, and how to recover a stack.
@@ -31,9 +32,18 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "ResourceChange",
             "StackSide",
             "deletion_policy",
+            "export_names",
+            "import_names",
             "output_values",
             "predict_changes",
             "predict_removal",
+        ],
+        "custom_names": [
+            "CustomName",
+            "custom_name",
+            "custom_name_refusal",
+            "is_importable_by_name",
+            "naming_properties",
         ],
         "declarations": [
             "Parameter",

@@ -9,9 +9,16 @@ from .changes import Replacement as Replacement
 from .changes import ResourceChange as ResourceChange
 from .changes import StackSide as StackSide
 from .changes import deletion_policy as deletion_policy
+from .changes import export_names as export_names
+from .changes import import_names as import_names
 from .changes import output_values as output_values
 from .changes import predict_changes as predict_changes
 from .changes import predict_removal as predict_removal
+from .custom_names import CustomName as CustomName
+from .custom_names import custom_name as custom_name
+from .custom_names import custom_name_refusal as custom_name_refusal
+from .custom_names import is_importable_by_name as is_importable_by_name
+from .custom_names import naming_properties as naming_properties
 from .declarations import STACK_TYPE as STACK_TYPE
 from .declarations import Parameter as Parameter
 from .declarations import Resource as Resource

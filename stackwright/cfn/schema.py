@@ -88,6 +88,17 @@ _VOLATILE = frozenset(
 """Read-only attributes that an update in place changes; others (ARNs, names, endpoints) outlive
 it."""
 
+_DOCUMENTED_AS_IMMUTABLE = frozenset(
+    (
+        ("AWS::DynamoDB::GlobalTable", "KeySchema"),
+        ("AWS::DynamoDB::Table", "KeySchema"),
+    )
+)
+"""Properties that the schema calls conditional, and whose documentation says "Update requires:
+Replacement". Source:
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-table.html
+"""
+
 
 class Recreation(StrEnum):
     """Whether a changed property makes a new physical resource;
@@ -169,6 +180,8 @@ class ResourceType:
         if self.custom:
             return Recreation.CONDITIONALLY  # its provider decides by the physical id it returns
         if any(_touches(pattern, path) for pattern in self.create_only):
+            return Recreation.ALWAYS
+        if (self.name, path[0]) in _DOCUMENTED_AS_IMMUTABLE:
             return Recreation.ALWAYS
         if any(_touches(pattern, path) for pattern in self.conditional_create_only):
             return Recreation.CONDITIONALLY

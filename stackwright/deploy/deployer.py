@@ -24,7 +24,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from ..aws import Stack
-from ..plan import Environment, Plan, RootAction, RootPlan
+from ..plan import Environment, Plan, RootAction, RootPlan, require_unblocked
 from ..releases import find_orphaned_stacks, read_last_release, records_plan
 from .approvals import Approvals, approve_plan
 from .noop import find_noop, is_protected
@@ -47,7 +47,8 @@ class Work(Struct, frozen=True):
 
 
 class PlanResult(Struct, frozen=True):
-    """What `Deployer.plan` found; ``ready`` is False where preflight failed."""
+    """What `Deployer.plan` found; ``ready`` is False where preflight failed, or CloudFormation
+    cannot carry out the plan."""
 
     plan: Plan
     ready: bool
@@ -107,7 +108,7 @@ class Deployer:
                 write_saved_plan(out, plan if keep else without_change_sets(plan))
         if not keep:
             self._planner.discard(plan.roots)
-        return PlanResult(plan, ready)
+        return PlanResult(plan, ready and not plan.blockers)
 
     def rollback(self, number: int | None = None) -> bool:
         """Restore the release of that number, by default the last one before what is live. Whether
@@ -230,6 +231,7 @@ class Deployer:
             return work.plan, self._have_approved(work.plan)
 
     def _have_approved(self, plan: Plan) -> Approvals:
+        require_unblocked(plan.blockers, self._environment.locate)
         return approve_plan(plan, self._approvals, self._user, self._environment.locate)
 
     # --- 3. to 5. apply, verify, record

@@ -7,7 +7,7 @@ Change sets stay in CloudFormation until they are executed, or discarded by `Pla
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from ..core import AwsError, Problem, StackwrightError, url_suffix
 from ..plan import (
     RUN,
+    Blocker,
     DesiredStack,
     Environment,
     KnownValues,
@@ -138,12 +139,14 @@ class Planner:
         discarded: they are waited for first, as CloudFormation deletes none that it is creating.
         """
         desired = self.desired_stacks(inputs.lives, inputs.images, inputs.secrets.versions)
+        blockers = self.find_blockers(desired, inputs.lives)
+        blocked = {blocker.root for blocker in blockers}
         planning: list[Future[RootPlan]] = []
         planned: list[RootPlan] = []
         with self.discarding(planned):
             try:
                 with ThreadPoolExecutor(len(desired)) as pool:
-                    for planning_root in self._plan_in_order(desired, inputs.lives, pool):
+                    for planning_root in self._plan_in_order(desired, inputs.lives, pool, blocked):
                         planning.append(planning_root)
             except StackwrightError:
                 raise
@@ -161,13 +164,14 @@ class Planner:
                 )
             for future in planning:
                 future.result()
-        return self.sign(self.assemble(planned, inputs))
+        return self.sign(replace(self.assemble(planned, inputs), blockers=blockers))
 
     def _plan_in_order(
         self,
         desired: Mapping[str, DesiredStack],
         lives: Mapping[str, LiveStack | None],
         pool: ThreadPoolExecutor,
+        blocked: Collection[str],
     ) -> Iterator[Future[RootPlan]]:
         """Start planning each root, with the values that the roots before it will have changed."""
         wiring = self.environment.rendering.wiring
@@ -181,13 +185,36 @@ class Planner:
             if unchanged := self._plan_unchanged(stack, live, forecast, store):
                 yield pool.submit(lambda plan: plan, unchanged)
                 continue
-            planning = pool.submit(self._plan_changed, stack, live, forecast)
+            planning = pool.submit(self._plan_changed, stack, live, forecast, root in blocked)
             yield planning
             if root == last:
                 return
             prediction = forecast.prediction()
             if not prediction.problem or planning.result().changes_anything:
                 upcoming.add(root, live, prediction)
+
+    def find_blockers(
+        self, desired: Mapping[str, DesiredStack], lives: Mapping[str, LiveStack | None]
+    ) -> tuple[Blocker, ...]:
+        """The changes of these roots that CloudFormation cannot carry out; nothing in AWS changes.
+        Raises AwsError."""
+        from ..plan import PredictedPlan, RootChange, find_blockers
+
+        wiring = self.environment.rendering.wiring if self.environment.rendered else {}
+        store = StoredValues(self.environment.aws)
+        upcoming = UpcomingValues(store, self._place(lives))
+        changes = []
+        for root, stack in desired.items():
+            live, sources = lives[root], wiring[root].sources if root in wiring else {}
+            forecast = upcoming.predict(stack, live, sources)
+            prediction = PredictedPlan()
+            if not self._plan_unchanged(stack, live, forecast, store):
+                prediction = forecast.prediction()
+                upcoming.add(root, live, prediction)
+            changes.append(RootChange(stack, live, prediction))
+        return find_blockers(
+            changes, self.environment.aws.importers, self.environment.config.region
+        )
 
     def _place(self, lives: Mapping[str, LiveStack | None]) -> Pseudo:
         """The account and Region of roots that are not deployed yet."""
@@ -225,13 +252,17 @@ class Planner:
         return plan_noop(desired, live, store)
 
     def _plan_changed(
-        self, desired: DesiredStack, live: LiveStack | None, forecast: RootForecast
+        self,
+        desired: DesiredStack,
+        live: LiveStack | None,
+        forecast: RootForecast,
+        blocked: bool = False,
     ) -> RootPlan:
-        """The plan of a root by a prediction, where inputs of it are not final, or by a change
-        set."""
+        """The plan of a root by a prediction, where inputs of it are not final or CloudFormation
+        cannot carry it out, or by a change set."""
         from ..plan import predict_root, preview_root
 
-        if desired.missing or forecast.roots:
+        if blocked or desired.missing or forecast.roots:
             return predict_root(
                 desired,
                 live,

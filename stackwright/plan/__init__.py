@@ -6,8 +6,9 @@ present one. ``noop`` recognizes roots without changes by reading alone. For the
 creates change sets (``change_sets``), and ``reconcile`` merges them with our own ``prediction``.
 ``upcoming`` collects the values that each root changes for the roots after it: such a root is
 predicted only; ``stored_values`` reads Parameter Store.
-``guardrails`` finds the changes that need an approval, ``freshness`` tells whether a plan still
-holds, and ``plan_file`` saves a plan for a later ``deploy --plan``.
+``blockers`` finds the changes that CloudFormation cannot carry out, ``guardrails`` those that need
+an approval; ``freshness`` tells whether a plan still holds, and ``plan_file`` saves a plan for a
+later ``deploy --plan``.
 """
 
 import lazy_loader
@@ -15,6 +16,11 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "blockers": [
+            "RootChange",
+            "find_blockers",
+            "require_unblocked",
+        ],
         "desired_state": [
             "BUCKET_OUTPUT",
             "KnownValues",
@@ -57,6 +63,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "walk_stacks",
         ],
         "model": [
+            "Blocker",
+            "BlockerKind",
             "Cause",
             "Certainty",
             "DesiredStack",
@@ -72,7 +80,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "noop": ["plan_noop"],
         "plan": ["discard_change_sets", "predict_root", "preview_root"],
         "plan_file": ["read_plan", "save_plan"],
-        "prediction": ["diff_with_live"],
+        "prediction": ["PredictedPlan", "diff_with_live", "predict_stack"],
         "reconcile": ["keeps_in_place"],
         "stored_values": ["StoredValues"],
         "upcoming": ["RootForecast", "UpcomingValues"],

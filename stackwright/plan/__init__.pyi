@@ -1,3 +1,6 @@
+from .blockers import RootChange as RootChange
+from .blockers import find_blockers as find_blockers
+from .blockers import require_unblocked as require_unblocked
 from .desired_state import BUCKET_OUTPUT as BUCKET_OUTPUT
 from .desired_state import KnownValues as KnownValues
 from .desired_state import build_desired_stack as build_desired_stack
@@ -37,6 +40,8 @@ from .live_stack import pseudo_parameters as pseudo_parameters
 from .live_stack import read_stack as read_stack
 from .live_stack import walk_stacks as walk_stacks
 from .model import RUN as RUN
+from .model import Blocker as Blocker
+from .model import BlockerKind as BlockerKind
 from .model import Cause as Cause
 from .model import Certainty as Certainty
 from .model import DesiredStack as DesiredStack
@@ -53,7 +58,9 @@ from .plan import predict_root as predict_root
 from .plan import preview_root as preview_root
 from .plan_file import read_plan as read_plan
 from .plan_file import save_plan as save_plan
+from .prediction import PredictedPlan as PredictedPlan
 from .prediction import diff_with_live as diff_with_live
+from .prediction import predict_stack as predict_stack
 from .reconcile import keeps_in_place as keeps_in_place
 from .stored_values import StoredValues as StoredValues
 from .upcoming import RootForecast as RootForecast

@@ -148,6 +148,43 @@ class SecretChange(Struct, frozen=True):
     removed: tuple[str, ...] = ()
 
 
+class BlockerKind(StrEnum):
+    """Why CloudFormation cannot carry out a change."""
+
+    SAME_NAME = "same-name"
+    """A resource is created under a name that a live or another new one has."""
+    CUSTOM_NAME = "custom-name"
+    """A resource is replaced, and keeps its name."""
+    EXPORT = "export"
+    """An export goes or changes while other stacks import it."""
+
+    @property
+    def code(self) -> str:
+        """The code of its problem."""
+        return _CODES[self]
+
+
+_CODES = {
+    BlockerKind.SAME_NAME: "SW807",
+    BlockerKind.CUSTOM_NAME: "SW808",
+    BlockerKind.EXPORT: "SW809",
+}
+
+
+class Blocker(Struct, frozen=True):
+    """A change of a root (its name in ``stacks:``) that CloudFormation cannot carry out.
+
+    ``addresses`` are the resources that it concerns (``app:Jobs``), those of the new template
+    first. ``message`` is a sentence without a full stop, ``hint`` says what to do instead.
+    """
+
+    kind: BlockerKind
+    root: str
+    addresses: tuple[str, ...]
+    message: str
+    hint: str
+
+
 class Plan(Struct, frozen=True):
     """What a deployment does: the roots in order, and the secret versions that are put before them.
 
@@ -169,6 +206,8 @@ class Plan(Struct, frozen=True):
     secret_changes: tuple[SecretChange, ...] = ()
     artifacts: tuple[str, ...] = ()
     bucket: str | None = None
+    blockers: tuple[Blocker, ...] = ()
+    """The changes that CloudFormation cannot carry out: such a plan is shown, and not deployed."""
 
     @property
     def empty(self) -> bool:

@@ -75,7 +75,8 @@ class PredictedPlan(Struct, frozen=True):
     ``changes`` also holds the changes that only CloudFormation will list; ``names`` the path of
     each nested stack, by its parent's path and its logical ID. ``problem`` is the reason why
     nothing can be predicted; empty where there is none. ``outputs`` are the root's Outputs that
-    change, with their new values (``MISSING`` where the Output goes).
+    change, with their new values (``MISSING`` where the Output goes). ``before`` and ``after`` are
+    the two sides that were compared.
     """
 
     diff: Diff = Diff()
@@ -83,6 +84,8 @@ class PredictedPlan(Struct, frozen=True):
     names: Mapping[Place, str] = {}
     problem: str = ""
     outputs: Mapping[str, Any] = {}
+    before: StackSide | None = None
+    after: StackSide | None = None
 
     def name(self, parent: str, logical_id: str) -> str:
         """Return the path of a nested stack: ``app/network``."""
@@ -118,9 +121,11 @@ def predict_stack(
     )
     collector.created += () if live else (desired.root,)
     collector.collect_root(desired.root, after, prediction, tags)
-    changes = dict(_flatten(desired.root, prediction, tree.names))
-    outputs = {name: after for name, (_, after) in prediction.outputs.items()}
-    return PredictedPlan(collector.result(), changes, tree.names, outputs=outputs)
+    changes = dict(flatten_changes(desired.root, prediction, tree.names))
+    outputs = {name: value for name, (_, value) in prediction.outputs.items()}
+    return PredictedPlan(
+        collector.result(), changes, tree.names, outputs=outputs, before=before, after=after
+    )
 
 
 def _last_stored(live: LiveStack | None) -> dict[str, str]:
@@ -192,7 +197,7 @@ def _find_name(names: Mapping[Place, str], parent: str, logical_id: str) -> str:
     return names.get((parent, logical_id)) or nested_name(parent, logical_id)
 
 
-def _flatten(
+def flatten_changes(
     stack: str, prediction: Prediction, names: Mapping[Place, str]
 ) -> Iterator[tuple[Place, ResourceChange]]:
     """Yield the changes of a stack and its nested stacks by their places."""
@@ -200,7 +205,7 @@ def _flatten(
         yield (stack, change.logical_id), change
         if change.nested:
             child = _find_name(names, stack, change.logical_id)
-            yield from _flatten(child, change.nested, names)
+            yield from flatten_changes(child, change.nested, names)
 
 
 def _describe_declaration(template: Template, live: LiveStack | None, name: str) -> str:

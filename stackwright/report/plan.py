@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from ..diff import Diff, ResourceDiff, merge_diffs
 from ..plan import (
+    Blocker,
     Certainty,
     GuardrailFinding,
     ListedChange,
@@ -172,7 +173,8 @@ def _secret(change: SecretChange) -> str:
 def plan_as_text(plan: Plan, *, verbose: bool = False) -> str:
     """Return the changes by root, stack and resource; of a large new root the names only."""
     losses = _whole_diff(plan).losses
-    blocks = [losses_text(losses)] if losses else []
+    blocks = list(map(_blocker_text, plan.blockers))
+    blocks += [losses_text(losses)] if losses else []
     if findings := find_dangerous_changes(plan):
         blocks.append("\n".join(map(_finding_text, findings)))
     if plan.secret_changes:
@@ -187,6 +189,11 @@ def plan_as_text(plan: Plan, *, verbose: bool = False) -> str:
             blocks += _root_text(root, verbose)
     blocks += _spurious_text(plan, verbose)
     return "\n\n".join([*blocks, f"[bold]{escape_markup(summarize_plan(plan))}[/]"])
+
+
+def _blocker_text(blocker: Blocker) -> str:
+    hint = escape_markup(blocker.hint)
+    return f"[bold red]Cannot be deployed:[/] {escape_markup(blocker.message)}\n  {hint}"
 
 
 def _finding_text(finding: GuardrailFinding) -> str:
@@ -247,6 +254,8 @@ def _markdown(plan: Plan, verbose: bool, *, properties: bool) -> str:
         f"### Deploying `{plan.environment}`",
         f"**{inline_markdown(summarize_plan(plan))}**  \n<sub>{where}</sub>",
     ]
+    if plan.blockers:
+        parts.append("\n".join(["> [!CAUTION]", *map(_blocker_markdown, plan.blockers)]))
     if losses := _whole_diff(plan).losses:
         parts.append(losses_markdown(losses))
     if findings := find_dangerous_changes(plan):
@@ -263,6 +272,11 @@ def _markdown(plan: Plan, verbose: bool, *, properties: bool) -> str:
     if unchanged := _unchanged(plan):
         parts.append(f"No changes: {inline_markdown(unchanged)}")
     return "\n\n".join(parts) + "\n"
+
+
+def _blocker_markdown(blocker: Blocker) -> str:
+    text = inline_markdown(f"{blocker.message}; {blocker.hint}")
+    return f"> - **Cannot be deployed:** {text}"
 
 
 def _finding_markdown(finding: GuardrailFinding) -> str:
@@ -301,6 +315,7 @@ def plan_as_json(plan: Plan) -> str:
             str(count): number
             for count, number in count_changes(_whole_diff(plan).resources).items()
         },
+        "blockers": [to_builtins(blocker) for blocker in plan.blockers],
         "needs_approval": [_finding_data(finding) for finding in find_dangerous_changes(plan)],
         "secrets": [
             {

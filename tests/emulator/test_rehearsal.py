@@ -269,7 +269,7 @@ def test_failed_update_shows_reason(committed):
     failed = committed.run("rehearse", "--env", "dev", "--against", "HEAD", "--allow-replace", "T")
     assert failed.returncode == 1
     assert "SW705 the update of main fails: main:T: " in failed.stderr
-    assert "already exists" in failed.stderr
+    assert "a custom-named resource requires replacing" in failed.stderr
     assert "main: UPDATE_ROLLBACK_COMPLETE" in failed.stdout
 
 

@@ -15,6 +15,7 @@ docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.htm
 """
 
 from .comparison import output_values, predict_changes, predict_removal
+from .exports import export_names, import_names
 from .model import (
     Action,
     Detail,
@@ -37,6 +38,8 @@ __all__ = [
     "ResourceChange",
     "StackSide",
     "deletion_policy",
+    "export_names",
+    "import_names",
     "output_values",
     "predict_changes",
     "predict_removal",

@@ -76,6 +76,28 @@ DEPLOYMENT_CODES = (
         "A preview removes its stack where it is allowed to delete.",
     ),
     Code(
+        "SW807",
+        "Two resources would have one name",
+        "Keep the logical ID and the stack of the live resource, or choose another name.",
+        "CloudFormation creates before it deletes, so that the name is not available.",
+        "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/"
+        "using-cfn-updating-stacks-update-behaviors.html",
+    ),
+    Code(
+        "SW808",
+        "Custom-named resource cannot be replaced",
+        "Change the name, too, or take back the change that replaces the resource.",
+        "CloudFormation creates the new resource before it deletes the old one.",
+        "https://repost.aws/knowledge-center/cloudformation-custom-name",
+    ),
+    Code(
+        "SW809",
+        "Export in use would go or change",
+        "Deploy the importing stacks first, and keep the Output for one release.",
+        "CloudFormation neither deletes nor changes an export that is imported.",
+        "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-exports.html",
+    ),
+    Code(
         "SW820",
         "Unapproved replacement or removal",
         "Change the resource without replacing it, or approve with --approve.",

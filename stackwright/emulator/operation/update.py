@@ -12,6 +12,8 @@ from ...cfn import (
     STACK_TYPE,
     Recreation,
     ValidationError,
+    custom_name,
+    custom_name_refusal,
     diff_values,
     find_dependencies,
     template_to_text,
@@ -128,6 +130,8 @@ class Update(ResourceCreation, ResourceDeletion):
             paths = [item.path[1:] for item in differences if item.path[0] == "Properties"]
             replaces = any(resource_type.recreation(p) is Recreation.ALWAYS for p in paths)
             self._check_policy("Update:Replace" if replaces else "Update:Modify", old)
+            if replaces:
+                self._check_name(old, state)
         except (Refused, ValidationError) as error:
             self.record.touched.append(name)
             self.fail(old, "UPDATE", str(error), end)
@@ -137,6 +141,13 @@ class Update(ResourceCreation, ResourceDeletion):
             self._replace(old, state, end)
         else:
             self._update(state, end)
+
+    def _check_name(self, old: ResourceState, new: ResourceState) -> None:
+        """Raise Refused where a replacement keeps the name that the template gives."""
+        known = self.world.find_type(new.type)
+        name = custom_name(known, new.properties)
+        if name is not None and name == custom_name(known, old.properties):
+            raise Refused(custom_name_refusal(name))
 
     def _release(self, state: ResourceState) -> None:
         """Free the name of a resource that somebody deleted outside of the stack."""

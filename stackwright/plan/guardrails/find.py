@@ -17,14 +17,16 @@ _CHECKS = (find_losses, find_replacements, find_openings)
 def find_dangerous_changes(plan: Plan) -> list[GuardrailFinding]:
     """Return what needs an approval, in the order of the plan's changes.
 
-    A new stack endangers nothing: only what exists can be lost, or be opened wider than it was.
+    A new stack endangers nothing: only what exists can be lost, or be opened wider than it was. A
+    change that CloudFormation cannot carry out needs no approval: it does not happen.
     """
+    blocked = {address for blocker in plan.blockers for address in blocker.addresses}
     findings = [
         finding
         for root in plan.roots
         if _exists(root)
         for change in root.changes
-        if change.certainty is not Certainty.SPURIOUS
+        if change.certainty is not Certainty.SPURIOUS and change.diff.address not in blocked
         for check in _CHECKS
         for finding in check(root, change)
     ]

@@ -1,0 +1,45 @@
+"""Find all changes of a deployment that CloudFormation cannot carry out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ...cfn import Schemas
+from ...core import DeployError, Location, Problem
+from ..model import Blocker
+from .exports import ListImporters, find_export_blockers
+from .names import RootChange, find_name_blockers
+
+
+def find_blockers(
+    changes: Sequence[RootChange], importers: ListImporters, region: str
+) -> tuple[Blocker, ...]:
+    """Return what CloudFormation cannot carry out of these changes, which are in the order of
+    deployment.
+
+    ``importers`` asks CloudFormation, and only about exports that go or change. Raises AwsError.
+    """
+    schemas = Schemas(region)
+    return (
+        *find_name_blockers(changes, schemas),
+        *find_export_blockers(changes, importers, schemas),
+    )
+
+
+def require_unblocked(
+    blockers: Sequence[Blocker], locate: Callable[[str, str], Location | None]
+) -> None:
+    """Refuse a plan that CloudFormation cannot carry out; ``locate`` gives the template line of a
+    resource.
+
+    Raises:
+        DeployError: SW807, SW808 or SW809 for each blocker.
+    """
+    if blockers:
+        raise DeployError(_as_problem(blocker, locate) for blocker in blockers)
+
+
+def _as_problem(blocker: Blocker, locate: Callable[[str, str], Location | None]) -> Problem:
+    stack, _, logical_id = blocker.addresses[0].partition(":")
+    where = locate(stack, logical_id)
+    return Problem(blocker.kind.code, blocker.message, (where,) if where else (), blocker.hint)
