@@ -166,7 +166,11 @@ def _diff(options: Options, against: str) -> Diff:
 
 def _read_build(options: Options, against: str) -> dict[str, str]:
     """Return path -> text of a build folder, of another environment under this one's name, or of
-    this environment's build in a git revision."""
+    this environment's build in a git revision.
+
+    Raises:
+        InputError: SW501 a folder holds no build; SW502 there is no such revision.
+    """
     from ..config import list_environments
     from ..diff import read_build_folder, read_build_revision, rename_environment
 
@@ -176,7 +180,11 @@ def _read_build(options: Options, against: str) -> dict[str, str]:
         other = make_rendering(load_config(replace(options, environment=against)))
         files = {document.path: document.text for document in other.documents}
         return rename_environment(files, against, options.environment)
-    return read_build_revision(options.project, against, f"build/{options.environment}")
+    path = f"build/{options.environment}"
+    build = read_build_revision(options.project, against, path)
+    if not build:
+        click.echo(f"{against} has no templates in {path}: everything is new", err=True)
+    return build
 
 
 VERBS = (render, lint, diff_)

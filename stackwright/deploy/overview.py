@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from ..cfn import stack_status
 from ..diff import Diff, merge_diffs
 from ..health import EnvironmentStatus, read_status
-from ..plan import Environment, diff_with_live
+from ..plan import Environment, LiveStack, diff_with_live
 from ..releases import ReleaseOverview, find_orphaned_stacks, read_overview
 from .planner import Planner
 from .supplies import Supplies
@@ -37,11 +38,18 @@ def read_environment(environment: Environment) -> Overview:
 
 def diff_with_deployed(environment: Environment) -> Diff:
     """What a deployment of the rendered templates would change in the live stacks, without change
-    sets and without new images or secrets. Raises AwsError."""
+    sets and without new images or secrets; in one whose first creation failed, everything. Raises
+    AwsError."""
     supplies = Supplies.of(environment, _ignore)
-    lives = environment.read_roots()
+    lives = {root: _completed(live) for root, live in environment.read_roots().items()}
     desired = Planner(environment, supplies, _ignore).desired_stacks(lives, {}, {})
     return merge_diffs(diff_with_live(stack, lives[root]) for root, stack in desired.items())
+
+
+def _completed(live: LiveStack | None) -> LiveStack | None:
+    """Return a stack that keeps something for the next deployment; one whose first creation failed
+    is deleted before it."""
+    return None if live and stack_status(live.stack.status).never_created else live
 
 
 def _ignore(_text: str) -> None:

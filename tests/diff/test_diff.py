@@ -361,3 +361,10 @@ def test_missing_git_is_an_error(tmp_path, monkeypatch):
 def test_resources_have_template_lines():
     difference = changed(("app/network.yaml", "10.0.0.0/16", "10.1.0.0/16"))
     assert difference.resources[0].line == 1 + textwrap.dedent(NETWORK).split("Vpc:")[0].count("\n")
+
+
+def test_folder_without_templates_is_no_build(tmp_path):
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "app.yaml").write_text("a")
+    with pytest.raises(InputError, match="is not a build: it holds no template"):
+        read_build_folder(tmp_path)

@@ -451,6 +451,34 @@ def test_missing_service_linked_role_is_skipped(project: Project):
     assert "ecs.amazonaws.com" in result.hint
 
 
+@dataclass
+class DeployedAccount(FakeAccount):
+    """An account that has the stack, with a cluster of ECS."""
+
+    def template(self, stack: str) -> str:
+        return "Resources: {Shop: {Type: AWS::ECS::Cluster}}"
+
+    def resources(self, stack: str) -> list[StackResource]:
+        return []
+
+
+def test_service_linked_role_of_a_deployed_type_is_not_mentioned(project: Project):
+    deployed = {"shop-dev-app": stack("UPDATE_COMPLETE")}
+    account = DeployedAccount(roles=LINKED[1:], stacks_=deployed)
+    result = check_account(project, account)["service-linked roles"]
+    assert (result.state, result.hint) == (CheckState.OK, "")
+
+
+def test_account_of_a_deployed_stack_needs_no_account_id(project: Project):
+    project.write(
+        {"params/defaults.yaml": PARAMS.replace(f"account_id: '{ACCOUNT}'\n", "account_id: ''\n")}
+    )
+    deployed = FakeAccount(stacks_={"shop-dev-app": stack("UPDATE_COMPLETE")})
+    result = check_account(project, deployed)["account"]
+    assert (result.state, result.hint) == (CheckState.OK, "")
+    assert result.detail.endswith("where shop-dev-app is deployed")
+
+
 MORE = """\
 Resources:
   Table: {Type: AWS::DynamoDB::Table, DeletionPolicy: Retain, Properties: {TableName: shop-orders}}

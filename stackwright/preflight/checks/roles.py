@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from ...aws import PARALLEL
+from ...cfn import ValidationError, parse_template
 from ..model import PreflightCheck
 from ..permissions import service_linked_roles
 from .base import Check
@@ -49,6 +51,9 @@ class ServiceLinkedRoles(Check):
             if not there
         ]
         if missing:
+            used = self._used_services()
+            missing = [pair for pair in missing if pair[0] not in used]
+        if missing:
             roles = ", ".join(name for _, name in missing)
             hint = (
                 "to create one beforehand: aws iam create-service-linked-role"
@@ -59,3 +64,19 @@ class ServiceLinkedRoles(Check):
             )
         else:
             yield self.ok(", ".join(names))
+
+    def _used_services(self) -> set[str]:
+        """The services that the deployed stacks use already: their first use has been."""
+        pairs = []
+        for root in self.inputs.roots:
+            live = self.inputs.read_stack(root)
+            for stack in live.walk() if live else ():
+                pairs += self._read_resources(stack.template)
+        return service_linked_roles(pairs)
+
+    def _read_resources(self, text: str) -> list[tuple[str, Mapping[str, Any]]]:
+        try:
+            resources = parse_template(text).resources.values()
+        except ValidationError:  # only AWS understands the template
+            return []
+        return [(resource.type, resource.properties) for resource in resources]
