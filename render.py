@@ -13,7 +13,7 @@ from pathlib import Path
 VENV = Path(__file__).absolute().parent / ".venv"
 PACKAGES = (
     "botocore", "cfnlint", "click", "dotenv", "jinja2", "jsonschema", "lazy_loader", "msgspec",
-    "requests", "rich", "yaml",
+    "platformdirs", "requests", "rich", "yaml",
 )  # fmt: skip
 MARK = "stackwright_python"
 """A -X option that holds the Python that the user called, once ``.venv`` has taken over."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import click
-
 from ..core import DeployError, Rendering, StackwrightError, command_line
 from .options import Options
-from .output import show_report
+from .output import echo, show_report
 from .stages import connect_aws, load_config, make_rendering, make_report, reach_aws
 
 if TYPE_CHECKING:
@@ -53,7 +51,7 @@ def open_reviewed(options: Options) -> Environment:
         from ..emulator import make_local_keys
 
         if make_local_keys(options.project):
-            click.echo("made env/local/keys.env, with made-up values", err=True)
+            echo("made env/local/keys.env, with made-up values", err=True)
     rendering = make_rendering(load_config(options))
     report = make_report(rendering)
     show_report(report)

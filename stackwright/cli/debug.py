@@ -13,6 +13,8 @@ from contextlib import contextmanager
 
 import click
 
+from .output import echo
+
 _LOGGER = logging.getLogger("stackwright")
 VARIABLE = "STACKWRIGHT_LOG"
 
@@ -22,7 +24,7 @@ class EchoHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
-        click.echo(f"[{record.relativeCreated / 1000:7.3f} s] {record.getMessage()}", err=True)
+        echo(f"[{record.relativeCreated / 1000:7.3f} s] {record.getMessage()}", err=True)
 
 
 def enable_debug(_ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:

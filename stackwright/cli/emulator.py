@@ -3,7 +3,6 @@ adds emulator fault."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import click
 from ..core import command_line
 from .faults import fault, send_to_emulator
 from .options import PROJECT, STYLE, Options, for_environment
+from .output import echo, echo_json
 from .stages import load_config
 
 
@@ -35,12 +35,12 @@ def start(options: Options, style: str) -> None:
     variables = local_settings(running.url, config.region, local_account(config))
     if style == "json":
         data = {"pid": running.pid, "url": running.url, "variables": variables, "unset": UNSET}
-        click.echo(json.dumps(data, indent=2))
+        echo_json(data)
     else:
         for name, value in variables.items():
             click.echo(f"export {name}={value}")
         click.echo(f"unset {' '.join(UNSET)}")
-    click.echo(f"local CloudFormation is running at {running.url} (pid {running.pid})", err=True)
+    echo(f"local CloudFormation is running at {running.url} (pid {running.pid})", err=True)
 
 
 @emulator.command(short_help="Stop it; its stacks are kept.")
@@ -52,7 +52,7 @@ def stop(project: Path) -> None:
     with describe_local():
         stopped = stop_emulator(local_folder(project))
     message = "stopped" if stopped else "the local CloudFormation of this project is not running"
-    click.echo(message, err=True)
+    echo(message, err=True)
 
 
 @emulator.command(short_help="Show whether it is running, and its stacks.")
@@ -69,13 +69,13 @@ def status(project: Path, style: str) -> None:
             stacks = list(emulator.admin("status")["stacks"])
     if style == "json":
         place = {"pid": emulator and emulator.pid, "url": emulator and emulator.url}
-        click.echo(json.dumps({"running": bool(emulator), **place, "stacks": stacks}, indent=2))
+        echo_json({"running": bool(emulator), **place, "stacks": stacks})
     elif emulator:
-        click.echo(f"running at {emulator.url} (pid {emulator.pid}), {len(stacks)} stacks")
+        echo(f"running at {emulator.url} (pid {emulator.pid}), {len(stacks)} stacks")
         for stack in stacks:
-            click.echo(f"  {stack}")
+            echo(f"  {stack}")
     else:
-        click.echo(f"not running; start it: {command_line('emulator start')}")
+        echo(f"not running; start it: {command_line('emulator start')}")
     if not emulator:
         sys.exit(1)
 
@@ -85,7 +85,7 @@ def status(project: Path, style: str) -> None:
 def reset(project: Path) -> None:
     """Delete all stacks, and everything in its other services."""
     send_to_emulator(project, "reset", {})
-    click.echo("the local CloudFormation is empty", err=True)
+    echo("the local CloudFormation is empty", err=True)
 
 
 @emulator.command(short_help="Let operations take time.")

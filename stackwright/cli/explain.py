@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from ..core import Code, InputError, Leaf, command_line, dotted
 from .options import STYLE, Options, for_environment
+from .output import echo, echo_json, show_data
 from .stages import load_config, make_rendering
 
 if TYPE_CHECKING:
@@ -33,18 +34,18 @@ def params(options: Options, origin: bool, style: str) -> None:
     leaves = list(config.leaves.values())
     if style == "json":
         data: Any = [_leaf_data(leaf) for leaf in leaves] if origin else config.parameters
-        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+        echo_json(data)
     elif origin:
         for leaf in sorted(leaves, key=lambda leaf: dotted(leaf.path)):
             if not isinstance(leaf.value, list):
-                click.echo(_leaf_line(leaf) + _overridden(leaf))
+                echo(_leaf_line(leaf) + _overridden(leaf))
     else:
         import yaml
 
         from ..render import BlockDumper
 
         text = yaml.dump(config.parameters, Dumper=BlockDumper, sort_keys=False, allow_unicode=True)
-        click.echo(text, nl=False)
+        echo(text, nl=False)
 
 
 @click.command(short_help="Explain a value, or the code of a message.")
@@ -63,8 +64,7 @@ def explain(options: Options, what: str, style: str) -> None:
     else:
         explanation = _explain_value(options, what)
         lines, data = list(_explanation_lines(explanation)), _explanation_data(explanation)
-    text = json.dumps(data, indent=2, ensure_ascii=False) if style == "json" else "\n".join(lines)
-    click.echo(text)
+    show_data("\n".join(lines), data, style)
 
 
 def _find_code(name: str) -> Code:

@@ -10,7 +10,7 @@ import click
 
 from ..core import Config
 from .options import STYLE, Options, for_environment
-from .output import show_data
+from .output import echo, show_data
 from .stages import connect_aws, load_config
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def images_build(options: Options, names: tuple[str, ...], program: str | None) 
     config = load_config(options)
     wanted = _list_images_with("context", config, names)
     for reference in build_images(config, wanted, _find_engine(program)):
-        click.echo(reference)
+        echo(reference)
 
 
 @images.command(name="push", short_help="Push the images that were built.")
@@ -139,7 +139,7 @@ def _push_placeholders(
     for image, reason in reasons.items():
         if reason:
             text = "stand-in: the local CloudFormation runs no containers"
-            click.echo(f"{image.name}: {text} ({reason})", err=True)
+            echo(f"{image.name}: {text} ({reason})", err=True)
     return [image for image, reason in reasons.items() if not reason]
 
 

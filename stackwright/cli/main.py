@@ -31,7 +31,7 @@ from ..core import (
 from .debug import DEBUG
 from .examples import describe_notes
 from .options import completion_variable
-from .output import show_report
+from .output import echo, prepare_streams, show_report
 from .verbs import GROUPS, MODULES
 
 _EXAMPLES = """\
@@ -95,6 +95,7 @@ class VerbGroup(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; click's own mistakes (a wrong option) exit 1 too."""
+        prepare_streams()
         try:
             with _end_on_signals():
                 code = super().main(*args, **{**kwargs, "standalone_mode": False})
@@ -104,7 +105,7 @@ class VerbGroup(click.Group):
         except click.ClickException as error:
             error.show()
         except click.Abort:
-            click.echo("interrupted: nothing is left half-done; run it again", err=True)
+            echo("interrupted: nothing is left half-done; run it again", err=True)
             sys.exit(130)
         except BrokenPipeError:  # the reader of our output has gone: nothing to report
             sys.stdout = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import click
 from ..core import DeployError
 from .connection import connect, make_runner, open_reviewed, read_deployed
 from .options import Options, for_environment, with_approvals
+from .output import echo, echo_json
 
 if TYPE_CHECKING:
     from ..deploy import Approvals
@@ -68,17 +68,17 @@ def prune(options: Options, keep: int, yes: bool, style: str) -> None:
             {"key": item.key, "size": item.size, "modified": item.modified.isoformat()}
             for item in unused
         ]
-        click.echo(json.dumps(rows, indent=2))
+        echo_json(rows)
     else:
-        click.echo("\n".join(item.key for item in unused))
+        echo("\n".join(item.key for item in unused))
     total = f"{len(unused)} of {count} objects, {sum(item.size for item in unused) / 1000:,.1f} kB"
     if not unused:
-        click.echo(f"nothing to delete in s3://{bucket}", err=True)
+        echo(f"nothing to delete in s3://{bucket}", err=True)
     elif yes or _ask(f"Delete {total} of s3://{bucket}?"):
         remove_objects(unused, bucket, environment.caller.account, environment.aws)
-        click.echo(f"deleted {total} of s3://{bucket}", err=True)
+        echo(f"deleted {total} of s3://{bucket}", err=True)
     else:
-        click.echo(f"would delete {total}: add --yes", err=True)
+        echo(f"would delete {total}: add --yes", err=True)
 
 
 def _ask(question: str) -> bool:

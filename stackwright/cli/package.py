@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..core import Bundle, Config, Rendering, S3Folder
 from .options import STYLE, Options, for_environment
-from .output import console, show_report
+from .output import console, echo, show_data, show_report
 from .stages import check_renderings, connect_aws, join_reports, load_config, make_rendering
 
 
@@ -51,9 +51,9 @@ def package(
     if out is not None:
         write_bundle(bundle, out)
     uploaded = _upload(bundle, rendering.config) if upload else ""
-    click.echo(_bundle_json(bundle) if style == "json" else _bundle_text(bundle))
+    show_data(_bundle_text(bundle), _bundle_data(bundle), style)
     total = sum(artifact.size for artifact in bundle.artifacts)
-    click.echo(f"{len(bundle.artifacts)} artifacts, {total / 1000:,.1f} kB{uploaded}", err=True)
+    echo(f"{len(bundle.artifacts)} artifacts, {total / 1000:,.1f} kB{uploaded}", err=True)
 
 
 def _render(options: Options, *, no_lint: bool) -> Rendering:
@@ -94,8 +94,8 @@ def _bundle_text(bundle: Bundle) -> str:
     return "\n".join(f"{name.ljust(width)}  {address}" for name, address in rows)
 
 
-def _bundle_json(bundle: Bundle) -> str:
-    data = {
+def _bundle_data(bundle: Bundle) -> dict[str, Any]:
+    return {
         "environment": bundle.environment,
         "bucket": bundle.folder.bucket if bundle.folder else None,
         "prefix": bundle.folder.prefix if bundle.folder else None,
@@ -106,7 +106,6 @@ def _bundle_json(bundle: Bundle) -> str:
             for artifact in bundle.artifacts
         ],
     }
-    return json.dumps(data, indent=2)
 
 
 VERBS = (package,)

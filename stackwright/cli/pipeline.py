@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 
 from ..core import Config, Level, Problem, Report, write_file
 from .options import STYLE, Options, for_environment
-from .output import console, show_report
+from .output import console, echo, echo_json, show_report
 from .stages import connect_aws, load_config, make_rendering
 
 if TYPE_CHECKING:
@@ -45,9 +44,9 @@ def permissions(options: Options, style: str, repository: str | None, branch: st
     if style == "yaml":
         click.echo(roles_template(roles, repository), nl=False)
     elif style == "markdown":
-        click.echo(permissions_page(roles), nl=False)
+        echo(permissions_page(roles), nl=False)
     else:
-        click.echo(json.dumps(roles_json(roles, config.account, repository), indent=2))
+        echo_json(roles_json(roles, config.account, repository))
     show_report(Report(tuple(_warnings(config, roles))))
 
 
@@ -109,11 +108,11 @@ def taskcat(
     text = taskcat_configuration(rendering, bundle, folder, roots, regions)
     write_bundle(bundle, out)
     write_file(out / TASKCAT_FILE, text)
-    click.echo(out / TASKCAT_FILE)
+    echo(str(out / TASKCAT_FILE))
     for root, names in parameters_without_default(rendering).items():
         if names and (not roots or root in roots):
             listed = f"{', '.join(names[:3])}{' …' if names[3:] else ''}"
-            click.echo(f"{root} can be linted, but tested only with values for {listed}", err=True)
+            echo(f"{root} can be linted, but tested only with values for {listed}", err=True)
 
 
 @click.command(short_help="Check the account before a deployment.")
@@ -134,10 +133,10 @@ def preflight(options: Options, style: str) -> None:
         config, make_rendering(config), connect_aws(config), env_dir=options.env_dir
     )
     if style == "json":
-        click.echo(json.dumps(preflight_as_data(checks), indent=2))
+        echo_json(preflight_as_data(checks))
     else:
         console().print(preflight_as_text(checks))
-        click.echo(summarize_preflight(checks), err=True)
+        echo(summarize_preflight(checks), err=True)
     if any(check.state is CheckState.FAIL for check in checks):
         sys.exit(1)
 

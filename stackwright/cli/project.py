@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 import click
 from msgspec import to_builtins
 
-from ..core import command_line, program_name, read_file, write_file
+from ..core import command_line, escape_text, program_name, read_file, write_file
 from .options import PROJECT, STYLE, Options, completion_variable
+from .output import echo, echo_json
 from .stages import load_config, make_rendering
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements.txt"
@@ -38,8 +38,8 @@ def new(folder: Path, example: str) -> None:
     from ..config import new_project
 
     for path in new_project(folder, example):
-        click.echo((folder / path).as_posix())
-    click.echo(f"next: {command_line(f'deploy --project {shlex.quote(str(folder))}')}", err=True)
+        echo((folder / path).as_posix())
+    echo(f"next: {command_line(f'deploy --project {shlex.quote(str(folder))}')}", err=True)
 
 
 @click.command(short_help="Write the files of a new environment.")
@@ -52,9 +52,9 @@ def init(environment: str, project: Path) -> None:
 
     folder = project.resolve()
     for path in new_environment(folder, environment, _read_schema(folder)):
-        click.echo(path.as_posix())
+        echo(path.as_posix())
     render = command_line(f"render --env {environment}")
-    click.echo(f"next: edit params/{environment}.yaml, then {render}", err=True)
+    echo(f"next: edit params/{environment}.yaml, then {render}", err=True)
 
 
 def _read_schema(project: Path) -> Any:
@@ -77,13 +77,14 @@ def doctor(project: Path, style: str) -> None:
 
     lines = list(run_doctor(project.resolve(), REQUIREMENTS))
     if style == "json":
-        click.echo(json.dumps([to_builtins(line) for line in lines], indent=2))
+        echo_json([to_builtins(line) for line in lines])
     else:
         colours = {"ok": "green", "missing": "red", "optional": "yellow"}
         for line in lines:
             state = click.style(line.state, fg=colours[line.state]) + "]"
             padding = " " * (11 - len(line.state))
-            click.echo(f"[{state}{padding}{line.name}  {line.detail}".rstrip())
+            rest = escape_text(f"{line.name}  {line.detail}".rstrip())
+            click.echo(f"[{state}{padding}{rest}")
     if any(line.state == "missing" for line in lines):
         sys.exit(1)
 
@@ -97,12 +98,12 @@ def docs(project: Path, write: bool) -> None:
 
     folder = project.resolve()
     if not write:
-        click.echo(rules_page(), nl=False)
+        echo(rules_page(), nl=False)
         return
     for name, text in _pages(folder).items():
         (folder / "docs").mkdir(exist_ok=True)
         write_file(folder / "docs" / name, text)
-        click.echo(f"docs/{name}")
+        echo(f"docs/{name}")
 
 
 def _pages(project: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ import click
 
 from ..core import EmulatorError, Location, Problem
 from .options import APPROVE, STYLE, Options, for_environment
-from .output import console
+from .output import console, echo_json
 from .stages import load_config, make_rendering
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def rehearse(
     if style == "json":
         names = [resource.address for resource, _ in refused]
         data = {"preview": json.loads(format_diff(preview, "json")), "refused": names}
-        click.echo(json.dumps({**data, **rehearsal_as_data(rehearsal)}, indent=2))
+        echo_json({**data, **rehearsal_as_data(rehearsal)})
     else:
         console().print(f"{format_diff(preview)}\n\n{rehearsal_as_text(rehearsal)}")
     files = {

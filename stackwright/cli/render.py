@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ..core import OutputError, Problem, Rendering, Report, StackwrightError, command_line
 from .options import FORMAT, VERBOSE, Options, for_environment
-from .output import console, problems_in, show_report
+from .output import console, echo, echo_as, problems_in, show_report
 from .stages import check_renderings, connect_aws, join_reports, load_config, make_rendering
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _write_build(rendering: Rendering, folder: Path, report: Report) -> bool:
     from ..render import write_build
 
     changed = write_build(rendering, folder)
-    click.echo(f"{_summary(rendering, report)}, {'written' if changed else 'unchanged'}", err=True)
+    echo(f"{_summary(rendering, report)}, {'written' if changed else 'unchanged'}", err=True)
     return True
 
 
@@ -78,9 +78,9 @@ def _compare_build(rendering: Rendering, _folder: Path, report: Report) -> bool:
 
     diff = find_stale(rendering)
     if not diff:
-        click.echo(f"{_summary(rendering, report)}, up to date", err=True)
+        echo(f"{_summary(rendering, report)}, up to date", err=True)
         return True
-    click.echo(diff, nl=False)
+    echo(diff, nl=False)
     message = f"build/{rendering.environment} is not what the inputs render to"
     hint = f"run {command_line(f'render --env {rendering.environment}')}, and commit the result"
     show_report(Report(OutputError.of("SW031", message, hint=hint).problems))
@@ -108,7 +108,7 @@ def lint(options: Options, every: bool, style: str, waivers: bool) -> None:
     with problems_in(style), check_renderings(make) as staged:
         report = join_reports([report for _, _, report in staged])
     show_report(report, style, verbose=waivers)
-    click.echo(summarize_problems(report), err=True)
+    echo(summarize_problems(report), err=True)
     if report.failed:
         sys.exit(1)
 
@@ -145,7 +145,7 @@ def diff_(
     if style == "text":
         console().print(text)
     else:
-        click.echo(text)
+        echo_as(style, text)
     if detailed_exitcode and not diff.empty:
         sys.exit(2)
 

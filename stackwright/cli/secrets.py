@@ -12,7 +12,7 @@ from msgspec import to_builtins
 
 from ..core import command_line
 from .options import STYLE, Options, for_environment
-from .output import show_data
+from .output import echo, show_data
 from .stages import connect_aws, load_config
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def secrets_status(options: Options, style: str) -> None:
     if not all(status.ready for status in statuses):
         push = command_line(f"secrets push --env {options.environment}")
         exist = all(status.exists for status in statuses)
-        click.echo(f"next: {push if exist else 'deploy the stack with the secret'}", err=True)
+        echo(f"next: {push if exist else 'deploy the stack with the secret'}", err=True)
         sys.exit(1)
 
 

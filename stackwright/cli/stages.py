@@ -12,6 +12,7 @@ import click
 from ..core import Config, Rendering, Report
 from .debug import timed
 from .options import Options
+from .output import echo
 
 if TYPE_CHECKING:
     from ..aws import Aws
@@ -118,5 +119,5 @@ def reach_aws(config: Config) -> Aws:
 
     started = click.get_current_context().with_resource(local_environment(config))
     if started:
-        click.echo(f"started the local CloudFormation at {started.url}", err=True)
+        echo(f"started the local CloudFormation at {started.url}", err=True)
     return Boto(config.region, Cache("botocore"))

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ..core import Report
 from .connection import connect, read_deployed
 from .options import Options, for_environment
-from .output import console, show_report
+from .output import console, echo, echo_json, show_report
 from .stages import make_rendering
 from .terminal import print_table
 
@@ -100,7 +100,7 @@ def outputs(options: Options, name: str | None, style: str) -> None:
         value = find_output(values, name)
         click.echo(json.dumps(value) if style == "json" else value)
     elif text := format_outputs(values, style):
-        click.echo(text)
+        echo(text)
 
 
 @click.command(short_help="List the releases.")
@@ -125,12 +125,12 @@ def history(options: Options, limit: int, style: str) -> None:
     numbers = _numbers(listing.overview)
     if style == "json":
         data = releases_as_data(releases, *numbers)
-        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+        echo_json(data)
     elif releases:
         print_table(history_table(releases, *numbers, datetime.now(UTC)))
     absence = describe_absence(listing, environment.name)
     if absence and not (style == "json" and listing.deployed):
-        click.echo(absence, err=True)
+        echo(absence, err=True)
     if listing.overview:
         show_report(Report(listing.overview.problems))
 

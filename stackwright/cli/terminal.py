@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import console
+from ..core import escape_text
+from .output import console, echo, echo_as
 
 if TYPE_CHECKING:
     from ..aws import Stack
@@ -60,26 +61,28 @@ class Terminal:
 
     def confirm(self, question: str) -> bool:
         """Ask for y or n."""
-        return click.confirm(question, err=True)
+        return click.confirm(escape_text(question), err=True)
 
     def ask(self, question: str) -> str:
         """Ask for a text."""
-        return str(click.prompt(question, default="", show_default=False, err=True))
+        return str(click.prompt(escape_text(question), default="", show_default=False, err=True))
 
     def ask_hidden(self, question: str) -> str:
         """Ask for a text that does not appear on the screen."""
-        answer = click.prompt(question, default="", show_default=False, hide_input=True, err=True)
+        answer = click.prompt(
+            escape_text(question), default="", show_default=False, hide_input=True, err=True
+        )
         return str(answer)
 
     # --- tells
 
     def say(self, text: str) -> None:
         """One line on stderr."""
-        click.echo(text, err=True)
+        echo(text, err=True)
 
     def warn(self, text: str) -> None:
         """One red line on stderr."""
-        click.secho(text, fg="red", err=True)
+        click.secho(escape_text(text), fg="red", err=True)
 
     def show_plan(self, plan: Plan) -> None:
         """The plan in the style asked for."""
@@ -89,12 +92,12 @@ class Terminal:
         if self._style == "text":
             console(stderr=self._aside).print(text)
         else:
-            click.echo(text)
+            echo_as(self._style, text)
 
     def show_no_changes(self, plan: Plan) -> None:
         """The root stacks of a plan that changes nothing, on stdout."""
         roots = (f"{root.desired.root} ({root.desired.stack})" for root in plan.roots)
-        click.echo(f"No changes: {', '.join(roots)}")
+        echo(f"No changes: {', '.join(roots)}")
 
     def show_preflight(
         self, checks: Sequence[PreflightCheck], shown: Collection[CheckState]

@@ -9,7 +9,7 @@ import click
 
 from .connection import connect, connect_rendered, make_runner, read_deployed
 from .options import Options, for_environment, with_approvals
-from .output import console
+from .output import console, echo
 from .terminal import Terminal, print_table
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def verify(options: Options, deadline: float, style: str) -> None:
         click.echo(to_json(checks))
     else:
         print_table(format_checks(checks))
-        click.echo(summarize_checks(checks), err=True)
+        echo(summarize_checks(checks), err=True)
     if not is_healthy(checks):
         sys.exit(1)
 
@@ -111,12 +111,12 @@ def events(options: Options, root: str | None, failed: bool, style: str) -> None
     shown = [step for step in steps if not step.nested and (step.failed or not failed)]
     text = format_events(shown, style)
     if style == "json":
-        click.echo(text)
+        echo(text)
     elif text:
         console().print(text)
     else:
         empty = "no failures" if failed and steps else f"{options.environment} has no stacks yet"
-        click.echo(empty, err=True)
+        echo(empty, err=True)
 
 
 VERBS = (verify, drift, events)

@@ -4,8 +4,8 @@
 are handed from stage to stage, ``codes`` the catalogue of the codes that problems carry, ``cache``
 a folder of results that can be made again, ``files`` writes a file whole or not at all,
 ``project_files`` reads only files of the project, ``state`` is the folder of what a checkout
-keeps, ``command`` the name by which the user called the program, ``yaml_nodes`` YAML text with
-positions.
+keeps, ``command`` the name by which the user called the program, ``text`` makes text
+from outside safe to show, ``yaml_nodes`` is YAML text with positions.
 """
 
 import lazy_loader
@@ -59,6 +59,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "url_suffix",
         ],
         "project_files": ["read_file", "require_readable", "walk_files"],
+        "text": ["escape_text"],
         "state": ["STATE_FOLDER", "prepare_state", "require_untracked_state"],
         "yaml_data": [
             "ParameterData",

@@ -49,6 +49,7 @@ from .project_files import walk_files as walk_files
 from .state import STATE_FOLDER as STATE_FOLDER
 from .state import prepare_state as prepare_state
 from .state import require_untracked_state as require_untracked_state
+from .text import escape_text as escape_text
 from .yaml_data import ParameterData as ParameterData
 from .yaml_data import TemplateData as TemplateData
 from .yaml_data import long_intrinsic as long_intrinsic

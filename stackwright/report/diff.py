@@ -331,7 +331,7 @@ def _markdown_lines(
 def diff_as_json(diff: Diff) -> str:
     """Return ``{"summary": {…}, "losses": […], "resources": […], "outputs": […]}``, values in
     full."""
-    return json.dumps(diff_as_data(diff), indent=2, ensure_ascii=False)
+    return json.dumps(diff_as_data(diff), indent=2)
 
 
 def diff_as_data(diff: Diff) -> dict[str, Any]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from ..core import escape_text
+
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
 def escape_markup(text: str) -> str:
-    """Return ``text`` so that Rich finds no markup in it."""
+    """Return ``text`` so that Rich finds no markup in it, and no character that does not print."""
+    text = escape_text(text)
     if "[" not in text and not text.endswith("\\"):
         return text  # without importing rich
     from rich.markup import escape
@@ -52,10 +56,17 @@ def format_duration(seconds: float) -> str:
 
 
 def make_table(*headers: str) -> Any:
-    """Return an empty table without lines, for a Rich console."""
+    """Return an empty table without lines, for a Rich console; text in its cells is escaped."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    class EscapingTable(Table):
+        def add_row(self, *cells: Any, **settings: Any) -> None:
+            super().add_row(
+                *(escape_text(cell) if isinstance(cell, str) else cell for cell in cells),
+                **settings,
+            )
+
+    table = EscapingTable(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for header in headers:
         table.add_column(header, no_wrap=True)
     return table
@@ -63,4 +74,4 @@ def make_table(*headers: str) -> Any:
 
 def to_json(value: Any) -> str:
     """Return a frozen type, or a container of them, as JSON; times in RFC 3339."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    return json.dumps(msgspec.to_builtins(value), indent=2)

@@ -329,7 +329,7 @@ def plan_as_json(plan: Plan) -> str:
         "images": dict(plan.images),
         "roots": [_root_data(root) for root in plan.roots],
     }
-    return json.dumps(data, indent=2, ensure_ascii=False)
+    return json.dumps(data, indent=2)
 
 
 def _finding_data(finding: GuardrailFinding) -> dict[str, str]:

@@ -107,7 +107,6 @@ def problems_as_json(report: Report) -> str:
             ],
         },
         indent=2,
-        ensure_ascii=False,
     )
 
 
