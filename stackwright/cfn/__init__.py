@@ -54,7 +54,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "difference": ["MISSING", "diff_values", "find_unknowns"],
         "graph": ["find_dependencies", "order_resources"],
-        "intrinsics": ["Pseudo", "Resolver", "UnknownWorld", "parameter_values", "resolve_dynamic"],
+        "intrinsics": [
+            "Pseudo",
+            "Resolver",
+            "UNKNOWN_ACCOUNT",
+            "UnknownWorld",
+            "parameter_values",
+            "resolve_dynamic",
+        ],
         "policy_statements": [
             "EFFECTS",
             "LocatedStatement",
@@ -64,8 +71,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "schema": ["Recreation", "ResourceType", "STATEFUL", "Schemas"],
         "static_references": ["RenderedResource", "StaticReferences"],
         "statuses": ["Recovery", "StackStatus", "stack_status"],
-        "template": ["Template", "declared_keys", "parse_template"],
-        "validation": ["validate_template"],
+        "template": ["Template", "declared_keys", "parse_template", "parse_unexpanded"],
+        "validation": ["validate_names", "validate_template"],
         "values": [
             "ChangeSource",
             "KNOWN_AFTER_APPLY",

@@ -29,6 +29,7 @@ from .difference import diff_values as diff_values
 from .difference import find_unknowns as find_unknowns
 from .graph import find_dependencies as find_dependencies
 from .graph import order_resources as order_resources
+from .intrinsics import UNKNOWN_ACCOUNT as UNKNOWN_ACCOUNT
 from .intrinsics import Pseudo as Pseudo
 from .intrinsics import Resolver as Resolver
 from .intrinsics import UnknownWorld as UnknownWorld
@@ -50,6 +51,8 @@ from .statuses import stack_status as stack_status
 from .template import Template as Template
 from .template import declared_keys as declared_keys
 from .template import parse_template as parse_template
+from .template import parse_unexpanded as parse_unexpanded
+from .validation import validate_names as validate_names
 from .validation import validate_template as validate_template
 from .values import KNOWN_AFTER_APPLY as KNOWN_AFTER_APPLY
 from .values import ChangeSource as ChangeSource

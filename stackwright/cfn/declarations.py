@@ -15,6 +15,11 @@ STACK_TYPE = "AWS::CloudFormation::Stack"
 """The type of a nested stack."""
 
 
+def is_custom(type_name: str) -> bool:
+    """Whether a Lambda function or topic of the user's implements a resource type."""
+    return type_name.startswith("Custom::") or type_name == "AWS::CloudFormation::CustomResource"
+
+
 class ValidationError(Exception):
     """CloudFormation's answer with the error code ``ValidationError``.
 

@@ -73,6 +73,8 @@ def _needs(template: Template, resource: Resource) -> Iterator[str]:
     path = ("Resources", resource.logical_id)
     for name in resource.depends_on:
         if name not in template.resources:
+            if template.macros:
+                continue  # a macro may make the resource
             text = (
                 f"Template format error: Unresolved resource dependencies [{name}] in the "
                 "Resources block of the"

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path as FilePath
 from typing import Any
 
-from .declarations import STACK_TYPE, Path
+from .declarations import STACK_TYPE, Path, is_custom
 from .difference import MISSING
 from .property_validation import property_problems
 
@@ -144,9 +144,7 @@ class ResourceType:
     @property
     def custom(self) -> bool:
         """Whether a Lambda function or topic of the user's implements the type."""
-        return (
-            self.name.startswith("Custom::") or self.name == "AWS::CloudFormation::CustomResource"
-        )
+        return is_custom(self.name)
 
     @property
     def stateful(self) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from . import graph
-from .declarations import Path, ValidationError
+from .declarations import Path, Resource, ValidationError
 from .schema import Schemas
 from .template import Template
 
@@ -31,22 +32,38 @@ def validate_template(template: Template, schemas: Schemas) -> None:
     Raises:
         ValidationError: with CloudFormation's text and the line.
     """
-    try:
+    with _located(template):
         _types(template, schemas)
         _conditions(template)
         for section in ("Resources", "Outputs", "Conditions"):
             _functions(template, template.data.get(section), (section,))
-        for name, resource in template.resources.items():
-            parts = (
-                resource.properties,
-                resource.metadata,
-                resource.creation_policy,
-                resource.update_policy,
-            )
-            _references(template, schemas, parts, ("Resources", name))
-        for name, output in template.outputs.items():
-            _references(template, schemas, (output.value, output.export), ("Outputs", name))
+        for path, name, attribute in _references(template):
+            _reference(template, name, attribute, path)
+            if attribute:
+                _attribute(template.resources[name], schemas, attribute, path)
         graph.order_resources(template)
+
+
+def validate_names(template: Template) -> None:
+    """Check that everything which a template names is there, and that no resources wait for one
+    another; nothing is checked where a macro may make more.
+
+    Raises:
+        ValidationError: with CloudFormation's text and the line.
+    """
+    if not template.macros:
+        with _located(template):
+            _conditions(template)
+            for path, name, attribute in _references(template):
+                _reference(template, name, attribute, path)
+            graph.order_resources(template)
+
+
+@contextmanager
+def _located(template: Template) -> Iterator[None]:
+    """Give an error the line of its path."""
+    try:
+        yield
     except ValidationError as error:
         raise ValidationError(
             error.message, error.path, error.line or template.line(error.path)
@@ -84,6 +101,14 @@ def _conditions(template: Template) -> None:
                 "of the template"
             )
             raise ValidationError(text, path)
+    for name, condition in template.conditions.items():
+        for needed, _ in graph.find_references(condition):
+            if needed not in template.parameters and needed not in _PSEUDO:
+                text = (
+                    f"Template format error: Unresolved dependencies [{needed}]. Cannot reference "
+                    "resources in the Conditions block of the template"
+                )
+                raise ValidationError(text, ("Conditions", name))
 
 
 def _tested(value: Any) -> Iterator[str]:
@@ -163,31 +188,49 @@ def _function(template: Template, name: str, argument: Any, path: Path) -> None:
         raise ValidationError(f"{text} [{', '.join(_FUNCTIONS)}]", path)
 
 
-def _references(template: Template, schemas: Schemas, value: Any, path: Path) -> None:
-    known = {*template.resources, *template.parameters, *_PSEUDO}
-    for name, attribute in graph.find_references(
-        list(value) if isinstance(value, tuple) else value
-    ):
-        if attribute is None and name not in known:
-            text = (
-                f"Template format error: Unresolved resource dependencies [{name}] in the "
-                f"{path[0]} block of the"
-            )
-            raise ValidationError(f"{text} template", path)
-        if attribute is not None:
-            _attribute(template, schemas, name, attribute, path)
-
-
-def _attribute(template: Template, schemas: Schemas, name: str, attribute: str, path: Path) -> None:
-    resource = template.resources.get(name)
-    if resource is None:
-        raise ValidationError(
-            f"Template error: instance of Fn::GetAtt references undefined resource {name}", path
+def _references(template: Template) -> Iterator[tuple[Path, str, str | None]]:
+    """Every (path of the declaration, name, attribute or None) that resources and outputs name."""
+    parts: list[tuple[Path, Any]] = [
+        (
+            ("Resources", name),
+            [
+                resource.properties,
+                resource.metadata,
+                resource.creation_policy,
+                resource.update_policy,
+            ],
         )
+        for name, resource in template.resources.items()
+    ]
+    parts += [
+        (("Outputs", name), [output.value, output.export])
+        for name, output in template.outputs.items()
+    ]
+    for path, value in parts:
+        for name, attribute in graph.find_references(value):
+            yield path, name, attribute
+
+
+def _reference(template: Template, name: str, attribute: str | None, path: Path) -> None:
+    if name in template.resources or (
+        attribute is None and (name in template.parameters or name in _PSEUDO)
+    ):
+        return
+    if attribute is not None:
+        text = f"Template error: instance of Fn::GetAtt references undefined resource {name}"
+        raise ValidationError(text, path)
+    text = (
+        f"Template format error: Unresolved resource dependencies [{name}] in the {path[0]} block "
+        "of the template"
+    )
+    raise ValidationError(text, path)
+
+
+def _attribute(resource: Resource, schemas: Schemas, attribute: str, path: Path) -> None:
     known = schemas.get(resource.type)
-    if attribute and known is not None and not known.has_attribute(attribute):
+    if known is not None and not known.has_attribute(attribute):
         text = (
-            f"Template error: resource {name} does not support attribute type {attribute} in "
-            "Fn::GetAtt"
+            f"Template error: resource {resource.logical_id} does not support attribute type "
+            f"{attribute} in Fn::GetAtt"
         )
         raise ValidationError(text, path)

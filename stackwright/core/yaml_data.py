@@ -137,12 +137,14 @@ class TemplateData(_Data):
     and item.
 
     ``lines`` has the paths of the data: below ``!Sub x`` of ``A`` they begin with ``A``,
-    ``Fn::Sub``. Raises InputError for duplicate keys and for scalars that are not what they claim.
+    ``Fn::Sub``. Of a duplicate key the last value counts, as in CloudFormation; ``duplicates`` has
+    each such key and its line. Raises InputError for scalars that are not what they claim.
     """
 
     def __init__(self, node: yaml.Node | None, path: str) -> None:
         super().__init__(path)
         self.lines: dict[_Keys, int] = {}
+        self.duplicates: list[tuple[str, int]] = []
         self.data: Any = {} if node is None else self._value(node, ())
 
     def _value(self, node: yaml.Node, at: _Keys) -> Any:
@@ -158,8 +160,10 @@ class TemplateData(_Data):
         return super()._sequence(node, at)
 
     def _mapping(self, node: yaml.MappingNode, at: _Keys) -> dict[str, Any]:
-        data = {}
-        for key, key_node, value in mapping_entries(node, self.path, "SW104"):
+        data: dict[str, Any] = {}
+        for key, key_node, value in mapping_entries(node, self.path, unique=False):
+            if key in data:
+                self.duplicates.append((key, key_node.start_mark.line + 1))
             self.lines[*at, key] = key_node.start_mark.line + 1
             data[key] = self._value(value, (*at, key))
         return data

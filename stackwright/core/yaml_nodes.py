@@ -98,16 +98,16 @@ def node_location(node: yaml.Node, path: str) -> Location:
 
 
 def mapping_entries(
-    node: yaml.MappingNode, path: str, code: str = "SW004"
+    node: yaml.MappingNode, path: str, code: str = "SW004", *, unique: bool = True
 ) -> Iterator[tuple[str, yaml.ScalarNode, yaml.Node]]:
-    """The key text, key node and value node of each entry; raises InputError on duplicate and
-    non-scalar keys."""
+    """The key text, key node and value node of each entry; raises InputError on non-scalar keys,
+    and on duplicate ones where keys must be ``unique``."""
     seen: dict[str, yaml.Node] = {}
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
             message = "a key must be a string, not a list or a map"
             raise InputError.of("SW003", message, node_location(key, path))
-        if key.value in seen:
+        if unique and key.value in seen:
             raise InputError.of(
                 code,
                 f"duplicate key {key.value!r}",

@@ -126,10 +126,25 @@ class OutputDiff(Struct, frozen=True):
     after: Any
 
 
+class TextDiff(Struct, frozen=True):
+    """A part of a template that only a macro understands, and that differs.
+
+    ``file`` is such as ``app/network.yaml``, ``path`` such as ``Globals.Function.Timeout``; a side
+    that does not exist is None.
+    """
+
+    file: str
+    path: str
+    before: Any
+    after: Any
+
+
 class Diff(Struct, frozen=True):
     """Every difference, in the order of stacks and, in each stack, of logical IDs.
 
     ``created`` names the root stacks that do not exist yet.
+    ``texts`` are differences whose effect only AWS can tell, ``notes`` sentences about the
+    templates that a reader must know.
     """
 
     resources: tuple[ResourceDiff, ...] = ()
@@ -137,6 +152,8 @@ class Diff(Struct, frozen=True):
     losses: tuple[DataLoss, ...] = ()
     tags: tuple[TagDiff, ...] = ()
     created: tuple[str, ...] = ()
+    texts: tuple[TextDiff, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def count(self, effect: Effect) -> int:
         """Return the number of resources with the effect."""
@@ -145,7 +162,7 @@ class Diff(Struct, frozen=True):
     @property
     def empty(self) -> bool:
         """Whether a deployment would change nothing."""
-        return not self.resources and not self.outputs and not self.tags
+        return not (self.resources or self.outputs or self.tags or self.texts)
 
 
 def merge_diffs(diffs: Iterable[Diff]) -> Diff:
@@ -157,6 +174,8 @@ def merge_diffs(diffs: Iterable[Diff]) -> Diff:
         tuple(loss for diff in all_ for loss in diff.losses),
         tuple(tag for diff in all_ for tag in diff.tags),
         tuple(root for diff in all_ for root in diff.created),
+        tuple(text for diff in all_ for text in diff.texts),
+        tuple(note for diff in all_ for note in diff.notes),
     )
 
 

@@ -60,7 +60,7 @@ def diff_properties(
     for attribute in sorted({*change.before, *change.after}):
         prefix = "" if attribute == "Properties" else attribute
         before, after = (side.get(attribute, MISSING) for side in (change.before, change.after))
-        for leaf in _differing_leaves(before, after, prefix, ()):
+        for leaf in differing_leaves(before, after, prefix, ()):
             recreation = Recreation.NEVER
             if attribute == "Properties" and schema is not None:
                 recreation = schema.recreation(leaf.path)
@@ -129,8 +129,12 @@ def displayed_value(value: Any) -> Any:
     return value.text if isinstance(value, Unknown) else value
 
 
-def _differing_leaves(
-    before: Any, after: Any, label: str, path: tuple[str | int, ...], statement: str = ""
+def differing_leaves(
+    before: Any,
+    after: Any,
+    label: str = "",
+    path: tuple[str | int, ...] = (),
+    statement: str = "",
 ) -> Iterator[_PropertyLeaf]:
     """Yield the differing leaves of two resolved trees; items of lists are paired by name.
 
@@ -145,14 +149,14 @@ def _differing_leaves(
             statement = effect if effect in EFFECTS else ""
         for key in sorted({**before, **after}):
             name = f"{label}.{key}" if label else str(key)
-            yield from _differing_leaves(
+            yield from differing_leaves(
                 before.get(key, MISSING), after.get(key, MISSING), name, (*path, key), statement
             )
     elif isinstance(before, list) and isinstance(after, list):
         if _is_reordered(before, after):
             yield _PropertyLeaf(f"{label}[order]", path, before, after, statement)
         for item, old, new in _pair_items(before, after):
-            yield from _differing_leaves(old, new, f"{label}[{item}]", (*path, 0), statement)
+            yield from differing_leaves(old, new, f"{label}[{item}]", (*path, 0), statement)
     else:
         yield _PropertyLeaf(label, path, before, after, statement)
 

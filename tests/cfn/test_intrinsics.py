@@ -119,7 +119,7 @@ VALID = {
         {"Fn::GetAZs": {"Ref": "AWS::Region"}},
         ["eu-west-1a", "eu-west-1b", "eu-west-1c"],
     ),
-    "GetAZs there": ({"Fn::GetAZs": "us-east-1"}, ["us-east-1a", "us-east-1b", "us-east-1c"]),
+    "GetAZs there": ({"Fn::GetAZs": "us-east-1"}, [f"us-east-1{zone}" for zone in "abcdef"]),
     "ImportValue": ({"Fn::ImportValue": {"Fn::Sub": "E"}}, "exported"),
     "Length": ({"Fn::Length": {"Ref": "Ids"}}, 3),
     "ToJsonString": (
@@ -149,7 +149,11 @@ AFTER_APPLY = {
     ),
     "Base64": ({"Fn::Base64": {"Ref": "T"}}, "Base64(${T})", ("T",)),
     "Cidr": ({"Fn::Cidr": [{"Ref": "T"}, 2, 8]}, "Cidr(2, 8, ${T})", ("T",)),
-    "FindInMap": ({"Fn::FindInMap": ["M", {"Ref": "T"}, "b"]}, "FindInMap(${T})", ("T",)),
+    "FindInMap": (
+        {"Fn::FindInMap": ["M", "a", {"Ref": "T"}]},
+        'FindInMap(M, a, ${T}) = "c" | ["x", "y"]',
+        ("T",),
+    ),
     "ImportValue": ({"Fn::ImportValue": "F"}, "${ImportValue F}", ("export F",)),
     "ImportValue of Ref": ({"Fn::ImportValue": {"Ref": "T"}}, "ImportValue(${T})", ("T",)),
     "Length": ({"Fn::Length": {"Fn::GetAtt": ["T", "L"]}}, "Length(${T.L})", ("T.L",)),

@@ -10,6 +10,7 @@ from stackwright.cfn.template import (
     ValidationError,
     declared_keys,
     parse_template,
+    parse_unexpanded,
     template_to_text,
 )
 
@@ -197,16 +198,6 @@ REFUSED = {
         '{"Resources": {,}}',
         "Template format error: JSON not well-formed. (line 1, column 16)",
         1,
-    ),
-    "duplicate key": (
-        "Resources:\n  T: {Type: A}\n  T: {Type: B}\n",
-        "Template format error: duplicate key 'T'.",
-        3,
-    ),
-    "duplicate json key": (
-        '{"Resources": {"T": 1, "T": 2}}',
-        "Template format error: duplicate key 'T'.",
-        0,
     ),
     "complex key": (
         "Resources: {? [a] : b}",
@@ -396,3 +387,72 @@ def test_nested_aliases_are_stopped():
 )
 def test_scalars_become_text_as_cloudformation_writes_them(value, text):
     assert template_to_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Resources:\n  T: {Type: AWS::SNS::Topic}\n  T: {Type: AWS::SQS::Queue}\n", 3),
+        ('{"Resources": {"T": {"Type": "a"}, "T": {"Type": "AWS::SQS::Queue"}}}', 0),
+    ],
+    ids=["yaml", "json"],
+)
+def test_last_value_of_a_duplicate_key_counts(text, line):
+    read = parse_template(text)
+    assert read.resources["T"].type == "AWS::SQS::Queue"
+    assert read.duplicates == (("T", line),)
+
+
+def test_only_custom_resources_have_a_version():
+    custom = "Resources: {T: {Type: %s, Version: 1.0, Properties: {ServiceToken: t}}}"
+    for type_name in ("Custom::Thing", "AWS::CloudFormation::CustomResource"):
+        assert parse_template(custom % type_name).resources["T"].type == type_name
+    with pytest.raises(ValidationError, match="Invalid template resource property 'Version'"):
+        parse_template(custom % "AWS::SNS::Topic")
+
+
+UNEXPANDED = {
+    "transform": (
+        "Transform: AWS::Serverless-2016-10-31\nGlobals: {Function: {Timeout: 3}}\n"
+        "Resources: {F: {Type: AWS::Serverless::Function, Connectors: {C: {}}}}",
+        ("AWS::Serverless-2016-10-31",),
+        {
+            "Transform": "AWS::Serverless-2016-10-31",
+            "Globals": {"Function": {"Timeout": 3}},
+            "Resources.F.Connectors": {"C": {}},
+        },
+    ),
+    "include": (
+        "Resources:\n"
+        "  F:\n    Type: AWS::SNS::Topic\n"
+        "    Properties: {Fn::Transform: {Name: AWS::Include, Parameters: {Location: s3://b/k}}}\n",
+        ("AWS::Include",),
+        {},
+    ),
+    "loop": (
+        "Transform: AWS::LanguageExtensions\n"
+        "Resources:\n  F: {Type: AWS::SNS::Topic}\n"
+        "  Fn::ForEach::Topics: [Name, [A, B], {'T${Name}': {Type: AWS::SNS::Topic}}]\n",
+        ("Fn::ForEach",),
+        {
+            "Transform": "AWS::LanguageExtensions",
+            "Resources.Fn::ForEach::Topics": [
+                "Name",
+                ["A", "B"],
+                {"T${Name}": {"Type": "AWS::SNS::Topic"}},
+            ],
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "macros", "unread"), UNEXPANDED.values(), ids=UNEXPANDED)
+def test_template_with_macros_is_read_as_far_as_possible(text, macros, unread):
+    read = parse_unexpanded(text)
+    assert list(read.resources) == ["F"]
+    assert (read.macros, read.unread) == (macros, unread)
+
+
+def test_template_without_macros_is_refused_where_it_is_wrong():
+    with pytest.raises(ValidationError, match="Invalid template property"):
+        parse_unexpanded(TOPIC + "Globals: {}\nThings: {}\n")

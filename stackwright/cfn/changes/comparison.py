@@ -58,7 +58,8 @@ def predict_removal(before: StackSide, schemas: Schemas | None = None) -> Predic
     """The changes of a stack's deletion."""
     known = schemas or Schemas(before.pseudo.region)
     side = ResolvedStack(before, known)
-    return Prediction(tuple(_removed(side, name) for name in sorted(side.active)))
+    removed = tuple(_removed(side, name) for name in sorted(side.active))
+    return Prediction(removed, undecided=side.resolver.undecided)
 
 
 def output_values(stack: StackSide, schemas: Schemas | None = None) -> Mapping[str, Traced]:
@@ -159,7 +160,12 @@ class _Comparison:
             changes |= {name: _removed(self.old, name) for name in gone}
         outputs = self.new.outputs()
         changed = dict(self._outputs(outputs))
-        return Prediction(tuple(changes[name] for name in sorted(changes)), changed, outputs)
+        sides = [side for side in (self.old, self.new) if side]
+        undecided = any(side.resolver.undecided for side in sides) or any(
+            change.nested is not None and change.nested.undecided for change in changes.values()
+        )
+        ordered = tuple(changes[name] for name in sorted(changes))
+        return Prediction(ordered, changed, outputs, undecided)
 
     def outcome(self, logical_id: str) -> tuple[ResourceChange | None, ResolvedStack | None]:
         """The change of a resource of the new template (None: none), and the old side if it exists
@@ -172,7 +178,7 @@ class _Comparison:
         return self._changes[logical_id], old
 
     def _retyped(self) -> None:
-        if self.old is None:
+        if self.old is None or self._expanded_by_aws():
             return
         both = sorted(self.old.active & self.new.active)
         names = [
@@ -186,6 +192,10 @@ class _Comparison:
             raise ValidationError(
                 f"{text} resources: [{', '.join(names)}]", ("Resources", names[0], "Type")
             )
+
+    def _expanded_by_aws(self) -> bool:
+        """Whether a macro may give a resource another type than the template says."""
+        return any(side.stack.template.macros for side in (self.old, self.new) if side)
 
     def _parameters(self) -> dict[str, bool]:
         """Parameter -> whether its value differs, or a change set cannot see it."""

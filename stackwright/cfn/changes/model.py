@@ -59,6 +59,8 @@ class StackSide(Struct, frozen=True):
     the parent's. ``exports`` and ``stored`` (SSM parameters) are the outside world, by name.
     ``dynamic`` looks up the value of ``{{resolve:ssm:…}}`` by what follows ``ssm:``; where it
     answers None, or is None, the reference stays as it is written.
+    ``lenient``: AWS knows more of the stack than is known here, so that a value which cannot be
+    resolved is unknown, not an error; a condition that cannot be decided is as ``assumed``.
     """
 
     template: Template
@@ -70,6 +72,8 @@ class StackSide(Struct, frozen=True):
     stored: Mapping[str, Any] = {}
     tags: Mapping[str, str] = {}
     dynamic: Callable[[str], Any] | None = None
+    lenient: bool = False
+    assumed: bool = False
 
 
 class PropertyChange(Struct, frozen=True):
@@ -189,6 +193,8 @@ class Prediction:
     changes: tuple[ResourceChange, ...]
     outputs: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     output_values: Mapping[str, Traced] = field(default_factory=dict, repr=False)
+    undecided: bool = False
+    """Whether a condition of either side could not be decided."""
 
     @property
     def listed(self) -> tuple[ResourceChange, ...]:

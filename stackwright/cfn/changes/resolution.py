@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ..declarations import Resource, ValidationError, template_to_text
+from ..declarations import Resource, ValidationError, is_custom, template_to_text
 from ..difference import MISSING
 from ..intrinsics import Resolver, parameter_values, resolve_stored
 from ..schema import ResourceType, Schemas
@@ -21,8 +21,15 @@ class ResolvedStack:
 
     def __init__(self, stack: StackSide, schemas: Schemas) -> None:
         self.stack, self.schemas = stack, schemas
-        self.parameters = parameter_values(stack.template, stack.parameters)
-        self.resolver = Resolver(stack.template, self.parameters, stack.pseudo, self)
+        self.parameters = parameter_values(stack.template, stack.parameters, lenient=stack.lenient)
+        self.resolver = Resolver(
+            stack.template,
+            self.parameters,
+            stack.pseudo,
+            self,
+            lenient=stack.lenient,
+            assumed=stack.assumed,
+        )
         self.active = {
             name
             for name, resource in stack.template.resources.items()
@@ -48,6 +55,9 @@ class ResolvedStack:
                 for name, value in given
                 if value is not None
             }
+            if not isinstance(resolved["Properties"], Mapping):  # an unresolved Fn::Transform
+                (name,) = resource.properties
+                resolved["Properties"] = {name: resolved["Properties"]}
             dynamic = self.stack.dynamic
             if dynamic is not None:
                 resolved = resolve_stored(resolved, dynamic)
@@ -92,7 +102,7 @@ class ResolvedStack:
             if output is not None:
                 return plain_data(output)
         value = self.resolved(logical_id)["Properties"].get(name, MISSING)
-        if value is not MISSING:
+        if value is not MISSING and not is_custom(self.resource(logical_id).type):
             return plain_data(value)
         return Unknown(f"${{{logical_id}.{name}}}", (f"{logical_id}.{name}",))
 
@@ -111,7 +121,8 @@ class ResolvedStack:
         if child is None:
             return None
         given = self.resolved(logical_id)["Properties"].get("Parameters", {})
-        return replace(child, parameters=given.value if isinstance(given, Traced) else given)
+        values = given.value if isinstance(given, Traced) else given
+        return replace(child, parameters=values if isinstance(values, Mapping) else {})
 
     def exported(self, name: str) -> Any:
         return self.stack.exports.get(

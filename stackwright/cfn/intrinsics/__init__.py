@@ -12,10 +12,11 @@ from .dynamic_references import (
 )
 from .parameters import parameter_values
 from .resolver import Resolver
-from .world import Pseudo, ResolverWorld, UnknownWorld
+from .world import UNKNOWN_ACCOUNT, Pseudo, ResolverWorld, UnknownWorld
 
 __all__ = [
     "DYNAMIC_REFERENCE",
+    "UNKNOWN_ACCOUNT",
     "Pseudo",
     "Resolver",
     "ResolverWorld",

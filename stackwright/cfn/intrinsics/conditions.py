@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..declarations import Path, ValidationError
-from ..values import canonical_value
+from ..values import canonical_value, first_unknown
 from .world import Resolving
 
 
@@ -19,6 +19,8 @@ def _equals(resolver: Resolving, argument: Any, path: Path) -> bool:
     left, right = (
         canonical_value(resolver.resolve(item, (*path, i))) for i, item in enumerate(argument)
     )
+    if left != right and first_unknown([left, right]):
+        return resolver.assume()
     return bool(left == right)
 
 

@@ -26,7 +26,7 @@ from ..values import (
     join_texts,
     plain_data,
 )
-from .world import Resolving
+from .world import Resolving, list_zones
 
 _SUB_VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _SUB_NAME = re.compile(r"[A-Za-z0-9_.:]+")
@@ -255,9 +255,8 @@ def _find_in_map(resolver: Resolving, argument: Any, path: Path) -> Any:
         raise ValidationError(f"{text} attribute for return value", path)
     keys = [resolver.resolve(item, (*path, index)) for index, item in enumerate(argument[:3])]
     names = [_text_of(key, "Fn::FindInMap", path) for key in keys]
-    missing = first_unknown(names)
-    if missing:
-        return combine(derived_unknown("FindInMap", missing), keys)
+    if first_unknown(names):
+        return combine(_possible_cells(resolver, names), keys)
     table: Any = resolver.template.mappings
     for name in map(template_to_text, names):
         if not isinstance(table, Mapping) or name not in table:
@@ -267,6 +266,26 @@ def _find_in_map(resolver: Resolving, argument: Any, path: Path) -> Any:
             raise ValidationError(f"Template error: Unable to get mapping for {shown}", path)
         table = table[name]
     return combine(table, keys)
+
+
+def _possible_cells(resolver: Resolving, names: list[Any]) -> Any:
+    """The value of a map for keys that are not all known: the one that every possible cell has, or
+    an :class:`Unknown` that lists them."""
+    name, top, second = names
+    rows = resolver.template.mappings.get(template_to_text(name), {})
+    cells = [
+        cell
+        for key, row in rows.items()
+        if isinstance(top, Unknown) or key == template_to_text(top)
+        for inner, cell in row.items()
+        if isinstance(second, Unknown) or inner == template_to_text(second)
+    ]
+    values = list(dict.fromkeys(json.dumps(cell) for cell in cells))
+    if len(values) == 1 and not isinstance(name, Unknown):
+        return cells[0]
+    keys = join_texts(names, ", ")
+    shown = f"FindInMap({keys})" + (f" = {' | '.join(values)}" if values else "")
+    return Unknown(shown, keys.causes, keys.fresh) if isinstance(keys, Unknown) else shown
 
 
 def _map_default(resolver: Resolving, argument: Any, path: Path) -> Any:
@@ -336,7 +355,9 @@ def _get_azs(resolver: Resolving, argument: Any, path: Path) -> Any:
     region = resolver.resolve(argument, path)
     value = plain_data(region)
     if value not in ("", resolver.pseudo.region):
-        return combine([f"{template_to_text(value)}{letter}" for letter in "abc"], (region,))
+        if isinstance(value, Unknown):
+            return combine(derived_unknown("GetAZs", value), (region,))
+        return combine(list_zones(template_to_text(value)), (region,))
     return combine(resolver.pseudo.availability_zones, (region,))
 
 

@@ -11,9 +11,14 @@ from ..template import Template
 from ..values import Traced, Unknown, join_texts, plain_data
 
 
-def parameter_values(template: Template, given: Mapping[str, Any]) -> dict[str, Any]:
+def parameter_values(
+    template: Template, given: Mapping[str, Any], *, lenient: bool = False
+) -> dict[str, Any]:
     """Defaults under the given values, checked against types and constraints; all as strings (or
     Unknown).
+
+    ``lenient``: a value that is missing is Unknown, and so is a default that breaks a constraint,
+    which templates use to ask for a value.
 
     Raises:
         ValidationError: a value is missing, not declared, or breaks a constraint.
@@ -26,15 +31,25 @@ def parameter_values(template: Template, given: Mapping[str, Any]) -> dict[str, 
     missing = [
         name for name, p in template.parameters.items() if p.default is None and name not in given
     ]
-    if missing:
+    if missing and not lenient:
         raise ValidationError(
             f"Parameters: [{', '.join(missing)}] must have values", ("Parameters", missing[0])
         )
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {name: _unknown(name) for name in missing}
     for name, parameter in template.parameters.items():
-        value = given.get(name, parameter.default)
-        values[name] = _given(parameter, value)
+        if name in values:
+            continue
+        try:
+            values[name] = _given(parameter, given.get(name, parameter.default))
+        except ValidationError:
+            if name in given or not lenient:
+                raise
+            values[name] = _unknown(name)
     return values
+
+
+def _unknown(name: str) -> Unknown:
+    return Unknown(f"${{{name}}}", (f"parameter {name}",))
 
 
 def _given(parameter: Parameter, value: Any) -> Any:

@@ -11,6 +11,17 @@ from ..declarations import Path
 from ..template import Template
 from ..values import NO_VALUE, ChangeSource, Traced, Unknown, ValueReference
 
+UNKNOWN_ACCOUNT = "${AWS::AccountId}"
+"""The ``account_id`` of a stack whose account is not known."""
+_ZONE_LETTERS = {"us-east-1": "abcdef", "us-west-2": "abcd", "ap-northeast-2": "abcd"}
+"""Regions with more than three Availability Zones. Source:
+https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-availability-zones.html"""
+
+
+def list_zones(region: str) -> list[str]:
+    """The Availability Zones that most accounts have in a Region."""
+    return [f"{region}{letter}" for letter in _ZONE_LETTERS.get(region, "abc")]
+
 
 class Pseudo(Struct, frozen=True):
     """The pseudo parameters of one stack. ``zones``: the Region's Availability Zones, for
@@ -26,7 +37,8 @@ class Pseudo(Struct, frozen=True):
     zones: tuple[str, ...] = ()
 
     def get(self, name: str) -> Any:
-        """The value of ``AWS::…``; :class:`Unknown` for the id of a stack that does not exist yet.
+        """The value of ``AWS::…``; :class:`Unknown` for the id of a stack that does not exist yet,
+        and for an account that is not known.
 
         Raises:
             KeyError: there is no such pseudo parameter.
@@ -34,11 +46,14 @@ class Pseudo(Struct, frozen=True):
         stack_id = self.stack_id or Unknown(
             "${AWS::StackId}", ("the stack's id is made when it is created",)
         )
+        account_id: str | Unknown = self.account_id
+        if account_id == UNKNOWN_ACCOUNT:
+            account_id = Unknown(UNKNOWN_ACCOUNT, ("the account is not known",))
         return {
             "AWS::StackName": self.stack_name,
             "AWS::StackId": stack_id,
             "AWS::Region": self.region,
-            "AWS::AccountId": self.account_id,
+            "AWS::AccountId": account_id,
             "AWS::Partition": self.partition,
             "AWS::URLSuffix": self.url_suffix,
             "AWS::NotificationARNs": list(self.notification_arns),
@@ -47,8 +62,8 @@ class Pseudo(Struct, frozen=True):
 
     @property
     def availability_zones(self) -> list[str]:
-        """``zones``, or the three that nearly every Region has."""
-        return list(self.zones) or [f"{self.region}{letter}" for letter in "abc"]
+        """``zones``, or those that most accounts have."""
+        return list(self.zones) or list_zones(self.region)
 
 
 class ResolverWorld(Protocol):
@@ -104,3 +119,6 @@ class Resolving(Protocol):
 
     def truth(self, value: Any, path: Path) -> bool:
         """A condition expression as a boolean."""
+
+    def assume(self) -> bool:
+        """The answer to a comparison that cannot be decided."""
