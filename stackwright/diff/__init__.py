@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "PropertyDiff",
             "ResourceDiff",
             "TagDiff",
+            "TextDiff",
             "mask",
             "mask_all",
             "merge_diffs",

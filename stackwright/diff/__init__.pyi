@@ -15,6 +15,7 @@ from .model import PolicyDiff as PolicyDiff
 from .model import PropertyDiff as PropertyDiff
 from .model import ResourceDiff as ResourceDiff
 from .model import TagDiff as TagDiff
+from .model import TextDiff as TextDiff
 from .model import mask as mask
 from .model import mask_all as mask_all
 from .model import merge_diffs as merge_diffs

@@ -213,11 +213,24 @@ def _data_loss(resource: ResourceDiff, change: ResourceChange) -> Iterator[DataL
     yield DataLoss(resource, policy, kept=policy != "Delete", physical_id=change.physical_id or "")
 
 
+_IMAGE = re.compile(r"(?:[\w.-]+(?::\d+)?/)?[a-z0-9][a-z0-9._/-]*(?::\w[\w.-]*|@sha256:[0-9a-f]+)")
+"""A container image with its tag or digest, as a word of a Description."""
+
+
 def describe_declaration_change(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> str:
-    """Return what changed in the declaration of a Parameter whose value comes later, such as
-    `` (web:1.0 → web:1.1)`` from its Description; empty where nothing did."""
-    if old.get(name) == new[name]:
+    """Return why a Parameter whose value comes later will have another one, such as
+    `` (web:1.0 → web:1.1)`` from the image that its Description names; empty where it is as
+    before. ``old`` and ``new`` are the Parameters of both templates.
+    """
+    if name not in old:
+        return " (new parameter)"
+    before, after = (_find_images(side[name]) for side in (old, new))
+    if not before or not after or before == after:
         return ""
-    texts = [str(side.get(name, {}).get("Description", "")).split() for side in (old, new)]
-    words = [" ".join(word for word in texts[i] if word not in texts[1 - i]) for i in (0, 1)]
-    return f" ({words[0]} → {words[1]})" if all(words) else " (new declaration)"
+    return f" ({' '.join(before)} → {' '.join(after)})"
+
+
+def _find_images(declaration: Any) -> list[str]:
+    description = declaration.get("Description") if isinstance(declaration, Mapping) else None
+    words = (word.strip(".,;()") for word in str(description or "").split())
+    return [word for word in words if _IMAGE.fullmatch(word)]

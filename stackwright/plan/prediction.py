@@ -187,7 +187,7 @@ def _keep_missing(desired: DesiredStack, live: LiveStack) -> DesiredStack:
     kept = {
         name: values[name]
         for name in desired.missing
-        if name in values and old.get(name) == new.get(name)
+        if name in values and not describe_declaration_change(old, new, name)
     }
     missing = tuple(name for name in desired.missing if name not in kept)
     return replace(desired, parameters={**desired.parameters, **kept}, missing=missing)

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from ..diff import DataLoss, Diff, Effect, OutputDiff, ResourceDiff, TagDiff
+from ..diff import DataLoss, Diff, Effect, OutputDiff, ResourceDiff, TagDiff, TextDiff
 from .changes import (
     AFTER_APPLY,
     PropertyLine,
@@ -65,6 +65,9 @@ def diff_as_text(diff: Diff, *, verbose: bool = False) -> str:
     blocks += tags_text(diff.tags, diff.resources)
     if diff.outputs:
         blocks.append(outputs_text(diff.outputs))
+    if diff.texts:
+        blocks.append("\n".join(["[bold]Only AWS can expand[/]", *map(_unread_text, diff.texts)]))
+    blocks += [styled(f"Note: {note}", "yellow") for note in diff.notes]
     return "\n\n".join([*blocks, f"[bold]{escape_markup(summarize_diff(diff))}[/]"])
 
 
@@ -210,14 +213,26 @@ def _loss(loss: DataLoss) -> str:
 
 
 def _output(output: OutputDiff) -> str:
-    sides = [format_value(side) for side in (output.before, output.after)]
-    if output.before is None:
-        return f"+ {output.stack}:{output.name}: {sides[1]}"
-    if output.after is None:
-        return f"- {output.stack}:{output.name}: {sides[0]}"
+    return _two_sides(f"{output.stack}:{output.name}", output.before, output.after)
+
+
+def _unread(text: TextDiff) -> str:
+    return _two_sides(f"{text.file}: {text.path}", text.before, text.after)
+
+
+def _unread_text(text: TextDiff) -> str:
+    return f"  {escape_markup(_unread(text))}"
+
+
+def _two_sides(label: str, before: Any, after: Any) -> str:
+    sides = [format_value(side) for side in (before, after)]
+    if before is None:
+        return f"+ {label}: {sides[1]}"
+    if after is None:
+        return f"- {label}: {sides[0]}"
     if sides[0] == sides[1]:
         sides[1] = AFTER_APPLY
-    return f"~ {output.stack}:{output.name}: {sides[0]} → {sides[1]}"
+    return f"~ {label}: {sides[0]} → {sides[1]}"
 
 
 # --- Markdown
@@ -244,6 +259,9 @@ def _markdown(diff: Diff, verbose: bool, *, properties: bool) -> str:
     parts += tags_markdown(diff.tags, diff.resources)
     if diff.outputs:
         parts.append(outputs_markdown(diff.outputs))
+    if diff.texts:
+        parts.append(fold_lines("Only AWS can expand", "\n".join(map(_unread, diff.texts))))
+    parts += [inline_markdown(f"Note: {note}") for note in diff.notes]
     return "\n\n".join(parts) + "\n"
 
 
@@ -329,7 +347,7 @@ def _markdown_lines(
 
 
 def diff_as_json(diff: Diff) -> str:
-    """Return ``{"summary": {…}, "losses": […], "resources": […], "outputs": […]}``, values in
+    """Return ``{"summary": {…}, "losses": […], "resources": […], "outputs": […], …}``, values in
     full."""
     return json.dumps(diff_as_data(diff), indent=2)
 
@@ -349,6 +367,8 @@ def diff_as_data(diff: Diff) -> dict[str, Any]:
         ],
         "tags": [to_builtins(tag) for tag in diff.tags],
         "outputs": [to_builtins(output) for output in diff.outputs],
+        "texts": [to_builtins(text) for text in diff.texts],
+        "notes": list(diff.notes),
     }
 
 

@@ -231,8 +231,25 @@ def test_change_of_a_nested_parameter_names_its_declaration():
     assert task.properties[0].path == 'ContainerDefinitions["web"].Image'
     assert task.properties[0].replaces == "maybe"
     assert task.properties[0].causes == ("parameter Image (web:1.0 → web:1.1)",)
-    again = changed(("app.yaml", "Description:", "MinLength: 1, Description:"))
-    assert again.resources[1].properties[0].causes == ("parameter Image (new declaration)",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Description:", "MinLength: 1, Description:"),
+        ("web:1.0", "web:1.0."),
+        ("Image from", "The image, from"),
+    ],
+)
+def test_image_is_as_before_where_only_its_declaration_is_worded_anew(old, new):
+    assert changed(("app.yaml", old, new)).empty
+
+
+def test_words_of_other_parameters_change_nothing():
+    text = "Parameters: {Size: {Type: String, Description: %s}}\nResources:\n" + (
+        "  Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: !Ref Size}}\n"
+    )
+    assert diff_builds({"a.yaml": text % "A size"}, {"a.yaml": text % "'A size: small.'"}).empty
 
 
 def test_changed_policies_and_metadata_are_listed():

@@ -6,8 +6,23 @@ import json
 import pytest
 from rich.console import Console
 
-from stackwright.diff.model import DataLoss, Diff, Effect, OutputDiff, PropertyDiff, ResourceDiff
-from stackwright.report.diff import DIFF_FORMATS, diff_as_markdown, format_diff, summarize_diff
+from stackwright.diff.model import (
+    DataLoss,
+    Diff,
+    Effect,
+    OutputDiff,
+    PropertyDiff,
+    ResourceDiff,
+    TextDiff,
+)
+from stackwright.report.diff import (
+    DIFF_FORMATS,
+    diff_as_data,
+    diff_as_markdown,
+    diff_as_text,
+    format_diff,
+    summarize_diff,
+)
 
 SERVER = ResourceDiff(
     "app/web",
@@ -224,3 +239,19 @@ def test_markup_and_backslashes_stay_text():
 @pytest.mark.parametrize("style", DIFF_FORMATS)
 def test_every_format_is_printable_text(style):
     assert isinstance(format_diff(DIFF, style), str)
+
+
+def test_parts_that_only_aws_expands_and_notes_are_shown_in_every_style():
+    diff = Diff(texts=(TextDiff("app.yaml", "Globals.Function.Timeout", 3, 30),), notes=("Look.",))
+    text = diff_as_text(diff)
+    assert "  ~ app.yaml: Globals.Function.Timeout: 3 → 30" in text
+    assert "Note: Look." in text
+    assert "Plan: 0 to add" in text
+    markdown = diff_as_markdown(diff)
+    assert "~ app.yaml: Globals.Function.Timeout: 3 → 30" in markdown
+    assert "Note: Look." in markdown
+    data = diff_as_data(diff)
+    assert data["texts"] == [
+        {"file": "app.yaml", "path": "Globals.Function.Timeout", "before": 3, "after": 30}
+    ]
+    assert data["notes"] == ["Look."]
