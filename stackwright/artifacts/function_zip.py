@@ -17,8 +17,8 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..config import FORBIDDEN, looks_secret, matches_pattern
-from ..core import Cache, Dotenv, InputError, Location, read_file, walk_files
+from ..config import FORBIDDEN, matches_pattern
+from ..core import Cache, Dotenv, InputError, Location, looks_secret, read_file, walk_files
 
 ZIPPED_LIMIT = 50 * 1024 * 1024
 UNZIPPED_LIMIT = 250 * 1024 * 1024

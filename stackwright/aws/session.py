@@ -17,7 +17,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from ..core import AwsError, Cache
+from ..core import AwsError, Cache, mask_text
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -269,7 +269,7 @@ def _translate_refusal(error: Any, call: str, hidden: Sequence[str]) -> AwsError
     details = error.response.get("Error", {})
     aws_code = str(details.get("Code", ""))
     message_of_aws = (
-        "" if hidden else str(details.get("Message", ""))
+        "" if hidden else mask_text(str(details.get("Message", "")))
     )  # AWS may repeat what it was given
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if _SKEWED.search(f"{aws_code} {details.get('Message', '')}"):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from ..cfn import stack_status
+from ..core import mask_text
 
 
 class Stack(Struct, frozen=True):
@@ -140,7 +141,7 @@ def parse_stack(data: Mapping[str, Any]) -> Stack:
         id=data["StackId"],
         name=data["StackName"],
         status=data["StackStatus"],
-        reason=data.get("StackStatusReason", ""),
+        reason=mask_text(data.get("StackStatusReason", "")),
         parameters={
             parameter["ParameterKey"]: parameter.get("ParameterValue", "")
             for parameter in data.get("Parameters") or ()
@@ -174,7 +175,8 @@ def parse_validation(data: Mapping[str, Any]) -> str:
     /Resources/Bucket``."""
     where = f", at {data['ValidationPath']}" if data.get("ValidationPath") else ""
     which = f"{data.get('LogicalResourceId', '')} ({data.get('ResourceType', '')})"
-    return f"{which}: {str(data.get('ValidationStatusReason', '')).rstrip('.')}{where}"
+    reason = mask_text(str(data.get("ValidationStatusReason", "")).rstrip("."))
+    return f"{which}: {reason}{where}"
 
 
 def parse_event(data: Mapping[str, Any]) -> StackEvent:
@@ -187,7 +189,7 @@ def parse_event(data: Mapping[str, Any]) -> StackEvent:
         physical_id=data.get("PhysicalResourceId", ""),
         type=data.get("ResourceType", ""),
         status=data.get("ResourceStatus", ""),
-        reason=data.get("ResourceStatusReason", ""),
+        reason=mask_text(data.get("ResourceStatusReason", "")),
         time=data["Timestamp"],
         token=data.get("ClientRequestToken", ""),
     )
@@ -202,7 +204,7 @@ def parse_change_set(data: Mapping[str, Any], changes: Sequence[Mapping[str, Any
         stack_name=data["StackName"],
         status=data["Status"],
         execution=data.get("ExecutionStatus", ""),
-        reason=data.get("StatusReason", ""),
+        reason=mask_text(data.get("StatusReason", "")),
         changes=tuple(changes),
         parameters={
             parameter["ParameterKey"]: parameter.get("ParameterValue", "")
@@ -220,7 +222,7 @@ def parse_resource(data: Mapping[str, Any]) -> StackResource:
         data.get("PhysicalResourceId", ""),
         data["ResourceType"],
         data["ResourceStatus"],
-        data.get("ResourceStatusReason", ""),
+        mask_text(data.get("ResourceStatusReason", "")),
         data.get("LastUpdatedTimestamp"),
     )
 

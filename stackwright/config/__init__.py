@@ -15,7 +15,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "FORBIDDEN",
             "FUNCTION_LIMIT",
             "find_undeclared",
-            "looks_secret",
             "matches_pattern",
             "read_dotenv",
         ],

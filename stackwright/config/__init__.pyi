@@ -2,7 +2,6 @@ from .doctor import run_doctor as run_doctor
 from .dotenv import FORBIDDEN as FORBIDDEN
 from .dotenv import FUNCTION_LIMIT as FUNCTION_LIMIT
 from .dotenv import find_undeclared as find_undeclared
-from .dotenv import looks_secret as looks_secret
 from .dotenv import matches_pattern as matches_pattern
 from .dotenv import read_dotenv as read_dotenv
 from .layers import SET as SET

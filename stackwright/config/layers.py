@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core import (
+    HIDDEN,
     Config,
     InputError,
     Leaf,
@@ -22,12 +23,13 @@ from ..core import (
     ParameterData,
     ParameterPath,
     compose_yaml,
+    dotted,
+    mask,
+    mask_at,
 )
 
 SCHEMA = "params/schema.json"
 SET, SET_FILE, SET_ENV = "--set", "--set-file", "--set-env"
-HIDDEN = "(hidden)"
-"""Shown in place of a value."""
 
 
 class Layer(Struct, frozen=True):
@@ -110,9 +112,11 @@ def is_hidden(at: Location) -> bool:
 
 
 def hide_values(config: Config) -> Config:
-    """Return the configuration to show: with `HIDDEN` in place of values that `is_hidden`."""
-    leaves = {path: _hide_leaf(leaf) for path, leaf in config.leaves.items()}
-    parameters = copy.deepcopy(dict(config.parameters))
+    """Return the configuration to show: with `HIDDEN` in place of values that `is_hidden`, and
+    secrets hidden by their names and forms."""
+    tree = config.parameters
+    leaves = {path: _hide_leaf(leaf, mask_at(tree, path)) for path, leaf in config.leaves.items()}
+    parameters = mask(copy.deepcopy(dict(tree)))
     for path, leaf in leaves.items():
         parent: Any = parameters
         for part in path[:-1]:
@@ -122,9 +126,14 @@ def hide_values(config: Config) -> Config:
     return replace(config, parameters=parameters, leaves=leaves)
 
 
-def _hide_leaf(leaf: Leaf) -> Leaf:
-    value = HIDDEN if is_hidden(leaf.location) else leaf.value
-    return replace(leaf, value=value, overrode=_hide_leaf(leaf.overrode) if leaf.overrode else None)
+def _hide_leaf(leaf: Leaf, value: Any) -> Leaf:
+    """Return the leaf with ``value``, or with `HIDDEN`; the leaves that it overrode likewise."""
+    before = leaf.overrode
+    return replace(
+        leaf,
+        value=HIDDEN if is_hidden(leaf.location) else value,
+        overrode=before and _hide_leaf(before, mask(before.value, dotted(before.path))),
+    )
 
 
 def _split_argument(option: str, text: str, example: str) -> tuple[tuple[str, ...], str]:

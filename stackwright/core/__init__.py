@@ -2,7 +2,8 @@
 
 ``errors`` holds the exceptions that carry problems to the user, ``model`` the frozen values that
 are handed from stage to stage, ``codes`` the catalogue of the codes that problems carry, ``cache``
-a folder of results that can be made again, ``files`` writes a file whole or not at all,
+a folder of results that can be made again, ``masking`` hides secrets in values that are shown and
+``credentials`` knows their forms, ``files`` writes a file whole or not at all,
 ``project_files`` reads only files of the project, ``state`` is the folder of what a checkout
 keeps, ``command`` the name by which the user called the program, ``text`` makes text
 from outside safe to show, ``yaml_nodes`` is YAML text with positions.
@@ -16,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "cache": ["CACHE_FOLDER", "Cache"],
         "codes": ["CODES", "Code"],
         "command": ["command_line", "command_name", "program_name"],
+        "credentials": ["looks_secret"],
         "errors": [
             "AwsError",
             "DeployError",
@@ -27,6 +29,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "TemplateError",
         ],
         "files": ["write_file"],
+        "masking": [
+            "HIDDEN",
+            "is_secret_name",
+            "mask",
+            "mask_at",
+            "mask_text",
+            "secret_arguments",
+            "value_keys",
+        ],
         "model": [
             "Artifact",
             "Bundle",

@@ -5,6 +5,7 @@ from .codes import Code as Code
 from .command import command_line as command_line
 from .command import command_name as command_name
 from .command import program_name as program_name
+from .credentials import looks_secret as looks_secret
 from .errors import AwsError as AwsError
 from .errors import DeployError as DeployError
 from .errors import EmulatorError as EmulatorError
@@ -14,6 +15,13 @@ from .errors import OutputError as OutputError
 from .errors import StackwrightError as StackwrightError
 from .errors import TemplateError as TemplateError
 from .files import write_file as write_file
+from .masking import HIDDEN as HIDDEN
+from .masking import is_secret_name as is_secret_name
+from .masking import mask as mask
+from .masking import mask_at as mask_at
+from .masking import mask_text as mask_text
+from .masking import secret_arguments as secret_arguments
+from .masking import value_keys as value_keys
 from .model import Artifact as Artifact
 from .model import Bundle as Bundle
 from .model import Config as Config

@@ -18,8 +18,7 @@ from msgspec.structs import replace
 
 from ..aws import Drift, Polling, Stacks
 from ..cfn import declared_keys
-from ..core import AwsError, DeployError, S3Folder
-from ..diff import HIDDEN
+from ..core import HIDDEN, AwsError, DeployError, S3Folder, is_secret_name, mask, value_keys
 from ..health import DriftedStack
 from ..plan import DesiredStack, Environment, LiveStack, RootPlan, preview_root, walk_stacks
 from .approvals import Approvals
@@ -100,8 +99,10 @@ class _HiddenValues:
         properties = resource.properties if resource else {}
         shown = []
         for path, expected, actual, kind in drift.differences:
-            secret = self._inside(properties, path)
-            shown.append((path, HIDDEN, HIDDEN, kind) if secret else (path, expected, actual, kind))
+            if self._inside(properties, path) or _is_named_secret(properties, path):
+                shown.append((path, HIDDEN, HIDDEN, kind))
+            else:
+                shown.append((path, mask(expected), mask(actual), kind))
         return replace(drift, differences=tuple(shown))
 
     def _inside(self, properties: Any, path: str) -> bool:
@@ -117,6 +118,16 @@ class _HiddenValues:
             place = step
         text = json.dumps(place, default=str)
         return any(mark in text for mark in self._marks)
+
+
+def _is_named_secret(properties: Any, path: str) -> bool:
+    """Whether a name at a JSON pointer, or beside its end, is that of a secret."""
+    *parents, last = path.strip("/").split("/")
+    place = properties
+    for part in parents:
+        place = _step(place, part)
+    beside = value_keys(place) if isinstance(place, Mapping) else ()
+    return last in beside or any(map(is_secret_name, (*parents, last)))
 
 
 def _function(place: Any) -> bool:

@@ -5,7 +5,6 @@ from .collect import DiffCollector as DiffCollector
 from .collect import describe_declaration_change as describe_declaration_change
 from .collect import diff_tags as diff_tags
 from .diff import diff_builds as diff_builds
-from .model import HIDDEN as HIDDEN
 from .model import PARAMETER as PARAMETER
 from .model import DataLoss as DataLoss
 from .model import Diff as Diff
@@ -16,6 +15,5 @@ from .model import PropertyDiff as PropertyDiff
 from .model import ResourceDiff as ResourceDiff
 from .model import TagDiff as TagDiff
 from .model import TextDiff as TextDiff
-from .model import mask as mask
 from .model import mask_all as mask_all
 from .model import merge_diffs as merge_diffs

@@ -27,6 +27,7 @@ from ..cfn import (
     read_statements,
     template_to_text,
 )
+from ..core import mask
 from .model import (
     DataLoss,
     Diff,
@@ -36,7 +37,6 @@ from .model import (
     PropertyDiff,
     ResourceDiff,
     TagDiff,
-    mask,
     mask_all,
 )
 from .properties import diff_properties, displayed_value
@@ -82,7 +82,9 @@ class DiffCollector:
         for output, (before, after) in prediction.outputs.items():
             sides = [None if side is MISSING else displayed_value(side) for side in (before, after)]
             if sides[0] != sides[1]:
-                self.outputs.append(OutputDiff(name, output, *sides))
+                self.outputs.append(
+                    OutputDiff(name, output, *(mask(side, output) for side in sides))
+                )
 
     def _collect_stack(
         self, name: str, stack: StackSide | None, prediction: Prediction, wires: Mapping[str, str]
@@ -151,7 +153,7 @@ def diff_tags(root: str, before: Mapping[str, str], after: Mapping[str, str]) ->
     """Yield the tags of a root stack that differ, by key; values of secret names are masked."""
     for key in sorted({**before, **after}):
         if before.get(key) != after.get(key):
-            yield TagDiff(root, key, mask(key, before.get(key)), mask(key, after.get(key)))
+            yield TagDiff(root, key, mask(before.get(key), key), mask(after.get(key), key))
 
 
 def _file_name(change: ResourceChange) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
@@ -10,9 +9,8 @@ from typing import Any
 from msgspec import Struct
 
 from ..cfn import LocatedStatement
+from ..core import mask
 
-HIDDEN = "(hidden)"
-"""Shown in place of a secret, such as the value of a Parameter with NoEcho."""
 PARAMETER = "parameter "
 """The beginning of a cause that is a Parameter whose value comes later."""
 
@@ -179,21 +177,12 @@ def merge_diffs(diffs: Iterable[Diff]) -> Diff:
     )
 
 
-_CONFIDENTIAL = re.compile(r"(?:Password|SecretString|AuthToken|SecretAccessKey|PrivateKey)$")
-"""The names of properties that hold a secret."""
+def mask_all(value: Any) -> Any:
+    """Return a tree of properties for display: secrets are hidden, keys are in order."""
+    return mask(_sort_keys(value))
 
 
-def mask(path: str, value: Any) -> Any:
-    """Return the value of a property for display: a literal secret is hidden, a reference to one is
-    not."""
-    text = isinstance(value, str) and "{{resolve:" not in value and "${" not in value
-    return HIDDEN if text and _CONFIDENTIAL.search(path) else value
-
-
-def mask_all(value: Any, path: str = "") -> Any:
-    """Return a tree of properties for display: literal secrets are hidden, keys are in order."""
+def _sort_keys(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: mask_all(value[key], f"{path}.{key}") for key in sorted(value, key=str)}
-    if isinstance(value, list):
-        return [mask_all(item, path) for item in value]
-    return mask(path, value)
+        return {key: _sort_keys(value[key]) for key in sorted(value, key=str)}
+    return [_sort_keys(item) for item in value] if isinstance(value, list) else value

@@ -29,7 +29,8 @@ from ..cfn import (
     plain_data,
     template_to_text,
 )
-from .model import HIDDEN, PARAMETER, PropertyDiff, mask
+from ..core import HIDDEN, mask, secret_arguments, value_keys
+from .model import PARAMETER, PropertyDiff
 
 _IDENTITIES = (
     "Name",
@@ -68,13 +69,17 @@ def diff_properties(
 
 
 class _PropertyLeaf(Struct, frozen=True):
-    """A value that differs: its path for people and for the schema, and both sides."""
+    """A value that differs: its path for people and for the schema, and both sides.
+
+    ``secret`` says that a name beside it is that of a secret.
+    """
 
     label: str
     path: tuple[str | int, ...]
     before: Any
     after: Any
     statement: str = ""
+    secret: bool = False
 
 
 def _property_diff(
@@ -88,8 +93,8 @@ def _property_diff(
     replaces = {Recreation.ALWAYS: "yes" if certain else "maybe", Recreation.CONDITIONALLY: "maybe"}
     return PropertyDiff(
         path=leaf.label,
-        before=None if leaf.before is MISSING else mask(leaf.label, displayed_value(leaf.before)),
-        after=None if leaf.after is MISSING else mask(leaf.label, displayed_value(leaf.after)),
+        before=None if leaf.before is MISSING else _masked(leaf, leaf.before),
+        after=None if leaf.after is MISSING else _masked(leaf, leaf.after),
         exists_before=leaf.before is not MISSING,
         exists_after=leaf.after is not MISSING,
         replaces=replaces.get(recreation, "no"),
@@ -98,6 +103,11 @@ def _property_diff(
         causes=tuple(sorted(bound or {_cause(reference, wires) for reference in references})),
         statement=leaf.statement,
     )
+
+
+def _masked(leaf: _PropertyLeaf, value: Any) -> Any:
+    """Return one side of a leaf for display."""
+    return mask(displayed_value(value), leaf.label, secret=leaf.secret)
 
 
 def _cause(reference: ValueReference, wires: Mapping[str, str]) -> str:
@@ -147,18 +157,29 @@ def differing_leaves(
         if path[-1:] == ("Statement",) or path[-2:] == ("Statement", 0):
             effect = displayed_value(after.get("Effect"))
             statement = effect if effect in EFFECTS else ""
+        secrets = _secret_keys(before) | _secret_keys(after)
         for key in sorted({**before, **after}):
             name = f"{label}.{key}" if label else str(key)
-            yield from differing_leaves(
+            leaves = differing_leaves(
                 before.get(key, MISSING), after.get(key, MISSING), name, (*path, key), statement
             )
+            yield from (replace(leaf, secret=True) if key in secrets else leaf for leaf in leaves)
     elif isinstance(before, list) and isinstance(after, list):
         if _is_reordered(before, after):
             yield _PropertyLeaf(f"{label}[order]", path, before, after, statement)
+        secrets = secret_arguments(plain_data(before)) | secret_arguments(plain_data(after))
         for item, old, new in _pair_items(before, after):
-            yield from differing_leaves(old, new, f"{label}[{item}]", (*path, 0), statement)
+            leaves = differing_leaves(old, new, f"{label}[{item}]", (*path, 0), statement)
+            hidden = not secrets.isdisjoint(map(str, (plain_data(old), plain_data(new))))
+            yield from (replace(leaf, secret=True) if hidden else leaf for leaf in leaves)
     else:
         yield _PropertyLeaf(label, path, before, after, statement)
+
+
+def _secret_keys(pair: Mapping[str, Any]) -> frozenset[str]:
+    """Return the keys whose values are secrets by a name beside them."""
+    texts = {key: plain_data(item) for key, item in pair.items() if isinstance(item, str | Traced)}
+    return value_keys(texts)
 
 
 def _unwrap(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..cfn import MISSING, Template
+from ..core import mask
 from .model import TextDiff
 from .properties import differing_leaves, displayed_value
 
@@ -19,7 +20,7 @@ def diff_unread(
         )
         for leaf in differing_leaves(old_parts, new_parts):
             old, new = (
-                None if value is MISSING else displayed_value(value)
+                None if value is MISSING else mask(displayed_value(value), leaf.label)
                 for value in (leaf.before, leaf.after)
             )
             yield TextDiff(file, leaf.label, old, new)

@@ -9,7 +9,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..cfn import KNOWN_AFTER_APPLY
-from ..diff import HIDDEN, Effect, PropertyDiff, ResourceDiff, mask, mask_all
+from ..core import HIDDEN, mask
+from ..diff import Effect, PropertyDiff, ResourceDiff, mask_all
 from .prediction import Place
 
 ListedResource = Mapping[str, Any]
@@ -77,8 +78,8 @@ def _read_property(path: str, target: Mapping[str, Any]) -> PropertyDiff:
     before, after = _value(target.get("BeforeValue")), _value(target.get("AfterValue"))
     return PropertyDiff(
         path=path,
-        before=mask(path, before),
-        after=mask(path, after),
+        before=mask(before, path),
+        after=mask(after, path),
         exists_before=change != "Add",
         exists_after=change != "Remove",
         replaces=_REPLACES.get(str(target.get("RequiresRecreation")), "no"),

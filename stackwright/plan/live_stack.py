@@ -21,8 +21,7 @@ from msgspec import Struct
 
 from ..aws import PARALLEL, Stack, StackResource, Stacks
 from ..cfn import STACK_TYPE, Pseudo, Template, Unknown, parse_template
-from ..core import url_suffix
-from ..diff import HIDDEN
+from ..core import HIDDEN, url_suffix
 
 if TYPE_CHECKING:
     from ..cfn import StackSide

@@ -29,9 +29,8 @@ from ..cfn import (
     parse_template,
     predict_changes,
 )
-from ..core import TemplateError
+from ..core import HIDDEN, TemplateError
 from ..diff import (
-    HIDDEN,
     PARAMETER,
     Diff,
     DiffCollector,

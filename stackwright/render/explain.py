@@ -19,6 +19,7 @@ from ..core import (
     Rendering,
     dotted,
     line_of_path,
+    mask_at,
 )
 
 
@@ -93,13 +94,21 @@ def _explain_property(
     line = line_of_path(document.text, tuple(steps))
     source = document.lines[line - 1]
     leaves = rendering.config.leaves
+    below = 3 if steps[0] == "Resources" else 1  # a logical ID is the name of no value
     return Explanation(
         what,
-        value,
+        mask_at(_value_at(document.body, steps[:below]), steps[below:]),
         Location(f"build/{rendering.environment}/{document.path}", line),
         source.origin,
         tuple(leaves[at] for at in _printed_parameters(document, line, value) if at in leaves),
     )
+
+
+def _value_at(body: Any, steps: Sequence[str | int]) -> Any:
+    value = body
+    for step in steps:
+        value = value[step]
+    return value
 
 
 def _printed_parameters(document: Document, line: int, value: Any) -> Sequence[ParameterPath]:

@@ -7,15 +7,15 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 
-from ..core import InputError
+from ..core import InputError, mask
 
 Outputs = Mapping[str, Mapping[str, str]]
 """Values by root stack and name."""
 
 
 def format_outputs(outputs: Outputs, style: str = "text") -> str:
-    """Return all outputs in a style: ``text`` (app.Url = …), ``json``, or ``env`` (URL=…, quoted
-    for a shell)."""
+    """Return all outputs in a style: ``text`` (app.Url = …, secrets hidden), ``json``, or ``env``
+    (URL=…, quoted for a shell)."""
     if style == "json":
         return json.dumps(outputs, indent=2)
     return "\n".join(_lines(outputs, style))
@@ -27,7 +27,7 @@ def _lines(outputs: Outputs, style: str) -> Iterator[str]:
             if style == "env":
                 yield f"{_variable(outputs, root, name)}={shlex.quote(value)}"
             else:
-                yield f"{root}.{name} = {value}"
+                yield f"{root}.{name} = {mask(value, name)}"
 
 
 def find_output(outputs: Outputs, name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from stackwright.config.dotenv import is_public_token, looks_secret
+from stackwright.core.credentials import is_public_token, looks_secret
 
 
 def token(claims: object) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackwright.cfn import locate_statements
-from stackwright.diff import HIDDEN
+from stackwright.core import HIDDEN
 from stackwright.plan.guardrails.iam.patterns import excludes, includes
 from stackwright.plan.guardrails.iam.policy_sets import find_widenings
 from tests.support.policy_pairs import (

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from ...aws import Container, Deployment, Service, Services, Task
-from ...core import AwsError
+from ...core import AwsError, mask_text
 from .progress import Notice, Progress, ProgressStep, RolloutProgress
 
 SERVICE = "AWS::ECS::Service"
@@ -190,7 +190,7 @@ class RolloutWatcher:
             group, prefix = given.get("awslogs-group"), given.get("awslogs-stream-prefix")
             if group and prefix and container.exit_code != 0:
                 lines = self._aws.log_tail(group, f"{prefix}/{container.name}/{task.id}", _LINES)
-                log += [f"{container.name}: {line}" for line in lines]
+                log += [f"{container.name}: {mask_text(line)}" for line in lines]
         return log
 
     def _stop_failing(
@@ -226,14 +226,13 @@ class RolloutWatcher:
 
 def _unprefixed(message: str) -> str:
     """``has started 1 tasks: …`` of ``(service gateway) has started 1 tasks: …``."""
-    return re.sub(r"^\(service [^)]*\) ", "", message)
+    return mask_text(re.sub(r"^\(service [^)]*\) ", "", message))
 
 
 def _stopped_reason(task: Task) -> str:
     ended = "; ".join(filter(None, map(_container, task.containers)))
-    return f"{task.stopped_reason or task.stop_code or 'no reason given'}" + (
-        f" ({ended})" if ended else ""
-    )
+    reason = task.stopped_reason or task.stop_code or "no reason given"
+    return mask_text(f"{reason} ({ended})" if ended else reason)
 
 
 def _container(container: Container) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...config import looks_secret
-from ...core import Document
+from ...core import Document, looks_secret
 from .base import Rule, RuleFinding, as_mapping, walk_texts
 
 _REFERENCE = "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/"

@@ -26,7 +26,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ....cfn import EFFECTS, LocatedStatement
-from ....diff import HIDDEN
+from ....core import HIDDEN
 from ..wording import as_list
 from .conditions import KeyCondition, implies_all, parse_condition, split_values
 from .patterns import excludes, fold, includes
