@@ -23,6 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "desired_state": [
             "BUCKET_OUTPUT",
+            "NO_BUCKET",
             "KnownValues",
             "build_desired_stack",
             "deploy_settings",

@@ -2,6 +2,7 @@ from .blockers import RootChange as RootChange
 from .blockers import find_blockers as find_blockers
 from .blockers import require_unblocked as require_unblocked
 from .desired_state import BUCKET_OUTPUT as BUCKET_OUTPUT
+from .desired_state import NO_BUCKET as NO_BUCKET
 from .desired_state import KnownValues as KnownValues
 from .desired_state import build_desired_stack as build_desired_stack
 from .desired_state import deploy_settings as deploy_settings
