@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ..aws import PARALLEL, Service, Services, Stack
 from ..cfn import stack_status
 from ..core import AwsError
-from ..plan import LiveStack, walk_stacks
+from ..plan import LiveStack, is_nested, walk_stacks
 from .model import EnvironmentStatus, MissingResource, RootStatus, ServiceStatus
 from .probes import (
     ALARM,
@@ -55,8 +55,8 @@ def _find_missing(
     services: Mapping[str, Service],
     aws: Services,
 ) -> Iterator[MissingResource]:
-    """Services and alarms that do not exist now, and any resource that the last drift detection did
-    not find."""
+    """Services, alarms and nested stacks that do not exist now, and any resource that the last
+    drift detection did not find."""
     names = [resource.physical_id for resource in resources if resource.type == ALARM]
     alarms = aws.alarms(names) if names else {}
     present = {
@@ -67,7 +67,8 @@ def _find_missing(
     for stack in stacks:
         for name, resource in stack.resources.items():
             address = f"{stack.name}:{name}"
-            if not present.get(address, resource.drift != "DELETED"):
+            gone = resource.drift == "DELETED" or (is_nested(resource) and name not in stack.nested)
+            if not present.get(address, not gone):
                 yield MissingResource(address, resource.type, resource.physical_id)
 
 
