@@ -29,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Prediction",
             "PropertyChange",
             "Replacement",
+            "ResolvedResource",
             "ResourceChange",
             "StackSide",
             "deletion_policy",

@@ -6,6 +6,7 @@ from .changes import PhysicalResource as PhysicalResource
 from .changes import Prediction as Prediction
 from .changes import PropertyChange as PropertyChange
 from .changes import Replacement as Replacement
+from .changes import ResolvedResource as ResolvedResource
 from .changes import ResourceChange as ResourceChange
 from .changes import StackSide as StackSide
 from .changes import deletion_policy as deletion_policy

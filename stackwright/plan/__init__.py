@@ -41,6 +41,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "freshness": ["find_stale_reason"],
         "guardrails": [
             "Approval",
+            "Exposure",
+            "ExposureKind",
             "GuardrailFinding",
             "Locate",
             "REVISIONS",
@@ -48,6 +50,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "describe_statement",
             "find_dangerous_changes",
             "find_option",
+            "list_exposures",
             "find_unneeded",
             "parse_approval",
             "require_approval",
