@@ -371,8 +371,8 @@ def _root_data(root: RootPlan) -> dict[str, Any]:
         "change_set": root.change_set,
         "missing": list(root.desired.missing),
         "after": list(root.after),
-        "notes": list(root.notes),
         **diff,
+        "notes": [*root.notes, *root.diff.notes],
         "resources": resources,
         "spurious": spurious,
     }
