@@ -40,6 +40,7 @@ from .policy_statements import EFFECTS as EFFECTS
 from .policy_statements import LocatedStatement as LocatedStatement
 from .policy_statements import locate_statements as locate_statements
 from .policy_statements import read_statements as read_statements
+from .recreation import predict_recreation as predict_recreation
 from .schema import STATEFUL as STATEFUL
 from .schema import Recreation as Recreation
 from .schema import ResourceType as ResourceType

@@ -252,7 +252,7 @@ class _Comparison:
         before, after = old.resolved(name), self.new.resolved(name)
         known = self.new.type(name)
         unequal = list(diff_values(before, after))
-        properties = [property_change(item, known) for item in unequal]
+        properties = [property_change(item, known, before, after) for item in unequal]
         details = list(self._listed(unequal, before, after, known))
         details += self._stack_tags(known)
         nested = self._nested(name, old)
