@@ -4,7 +4,7 @@ In: a `Plan` and the approvals given. Out: a `GuardrailFinding` for each resourc
 (loss of data, replacement, removal, wider access), or a `DeployError`.
 
 ``find`` runs the checks over all changes. A check is a function of a root's plan and one of its
-changes: ``data`` and ``replacement`` hold one each. ``access`` asks ``grants`` what a root opens,
+changes: ``data`` and ``replacement`` hold them. ``access`` asks ``grants`` what a root opens,
 and ``exposures`` lists what a first deployment exposes and grants.
 ``approval`` compares findings with approvals, ``iam`` policies as sets. Nothing here calls AWS.
 """

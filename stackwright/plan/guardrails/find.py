@@ -12,9 +12,9 @@ from .access import find_openings
 from .approval import approval_names
 from .data import find_losses
 from .finding import GuardrailFinding
-from .replacement import find_replacements
+from .replacement import find_lost_addresses, find_replacements
 
-_CHECKS = (find_losses, find_replacements)
+_CHECKS = (find_losses, find_replacements, find_lost_addresses)
 """The checks of a single change in a root that exists."""
 _BUCKETS = frozenset(("AWS::S3::Bucket", "AWS::S3::BucketPolicy"))
 
