@@ -63,6 +63,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "UnknownWorld",
             "parameter_values",
             "resolve_dynamic",
+            "resolve_stored",
         ],
         "policy_statements": [
             "EFFECTS",

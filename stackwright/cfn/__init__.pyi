@@ -36,6 +36,7 @@ from .intrinsics import Resolver as Resolver
 from .intrinsics import UnknownWorld as UnknownWorld
 from .intrinsics import parameter_values as parameter_values
 from .intrinsics import resolve_dynamic as resolve_dynamic
+from .intrinsics import resolve_stored as resolve_stored
 from .policy_statements import EFFECTS as EFFECTS
 from .policy_statements import LocatedStatement as LocatedStatement
 from .policy_statements import locate_statements as locate_statements

@@ -224,6 +224,7 @@ EVERYTHING = (
             },
         ),
         "Plain": resource("SecretsManager::Secret", {"SecretString": "s"}),
+        "Setting": resource("SSM::Parameter", {"Type": "String", "Value": "s", "Tags": {"a": "b"}}),
         "Made": resource(
             "SecretsManager::Secret", {"GenerateSecretString": {"PasswordLength": 12}}
         ),

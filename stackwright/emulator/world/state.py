@@ -61,8 +61,11 @@ class ResourceState(Struct, frozen=True):
 
 
 class StackDefinition(Struct, frozen=True):
-    """The template, parameters and tags of a stack. ``nested``: logical id -> the definition of
-    that nested stack."""
+    """The template, parameters and tags of a stack.
+
+    ``nested``: logical id -> the definition of that nested stack. ``stored``: what is read from
+    Parameter Store for it, by name.
+    """
 
     text: str
     template: Template
@@ -72,6 +75,7 @@ class StackDefinition(Struct, frozen=True):
     capabilities: tuple[str, ...] = ()
     notification_arns: tuple[str, ...] = ()
     role_arn: str | None = None
+    stored: Mapping[str, str] = {}
 
 
 class OutputState(Struct, frozen=True):
