@@ -171,6 +171,7 @@ def merge_diffs(diffs: Iterable[Diff]) -> Diff:
         tuple(root for diff in all_ for root in diff.created),
         tuple(text for diff in all_ for text in diff.texts),
         tuple(note for diff in all_ for note in diff.notes),
+        unchanged=tuple(resource for diff in all_ for resource in diff.unchanged),
     )
 
 

@@ -59,7 +59,7 @@ def plan_of(before, after, kind=RootAction.UPDATE, **changes):
             resource,
             ListedChange.BOTH,
             Certainty.CERTAIN,
-            stateful=schemas.get(resource.type).stateful,
+            stateful=bool((known := schemas.get(resource.type)) and known.stateful),
             **changes,
         )
         for resource in diff.resources

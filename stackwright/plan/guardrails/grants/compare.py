@@ -171,7 +171,8 @@ class _Comparison:
         for leaf in diff.properties:
             name = leaf.path.split(".")[0].split("[")[0]
             explained = sides[0].get(name) != sides[1].get(name)
-            if not explained and not follows_reference(leaf, self._root):
+            property_ = name not in (*diff.before, *diff.after)  # no DeletionPolicy, no Metadata
+            if property_ and not explained and not follows_reference(leaf, self._root):
                 yield f"may allow more ({describe_change(leaf)})"
 
 
