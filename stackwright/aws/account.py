@@ -65,13 +65,14 @@ class Account(Protocol):
         """S3 HeadBucket: whether a bucket of the name exists in any account that lets us see it."""
 
     def held_by(self, type_: str, name: str) -> str | None:
-        """The primary identifier in CloudFormation of the table, database, log group, queue, stream
-        or SSM parameter that holds a name; None where the name is available, or the type is
-        another one.
+        """The primary identifier in CloudFormation of the table, database, log group, queue,
+        stream, role, function or SSM parameter that holds a name; None where the name is
+        available, or the type is another one.
 
         DynamoDB DescribeTable, RDS DescribeDBInstances and DescribeDBClusters, Logs
-        DescribeLogStreams, SQS GetQueueUrl, Kinesis DescribeStreamSummary, SSM ListTagsForResource
-        (which, unlike GetParameter, returns no value).
+        DescribeLogStreams, SQS GetQueueUrl, Kinesis DescribeStreamSummary, IAM GetRole, Lambda
+        GetFunctionConfiguration, SSM ListTagsForResource (which, unlike GetParameter, returns no
+        value).
         """
 
 
@@ -141,6 +142,7 @@ class AccountCalls(Session):
     def held_by(self, type_: str, name: str) -> str | None:
         """Make the call of the type that describes one resource by its name."""
         answer: Any = None
+        arguments: Any
         if type_ == "AWS::SQS::Queue":
             answer = self._find(
                 "AWS.SimpleQueueService.NonExistentQueue", "sqs", "get_queue_url", QueueName=name
@@ -162,13 +164,20 @@ class AccountCalls(Session):
             answer = self._find(
                 "ResourceNotFoundException", "dynamodb", "describe_table", TableName=name
             )
+        elif type_ == "AWS::IAM::Role":
+            answer = self._find("NoSuchEntity", "iam", "get_role", RoleName=name)
+        elif type_ == "AWS::Lambda::Function":
+            arguments = {"FunctionName": name}
+            answer = self._find(
+                "ResourceNotFoundException", "lambda", "get_function_configuration", **arguments
+            )
         elif type_ == "AWS::Kinesis::Stream":
             answer = self._find(
                 "ResourceNotFoundException", "kinesis", "describe_stream_summary", StreamName=name
             )
         elif type_ == "AWS::Logs::LogGroup":
             # IAM allows DescribeLogGroups for all groups or none, DescribeLogStreams for one.
-            arguments: Any = {"logGroupName": name, "limit": 1}
+            arguments = {"logGroupName": name, "limit": 1}
             answer = self._find(
                 "ResourceNotFoundException", "logs", "describe_log_streams", **arguments
             )

@@ -75,8 +75,6 @@ class StackResource(Struct, frozen=True):
     status: str
     reason: str = ""
     changed: datetime | None = None
-    drift: str = ""
-    """What the last drift detection found: IN_SYNC, MODIFIED, DELETED or NOT_CHECKED."""
 
 
 class ChangeSet(Struct, frozen=True):
@@ -103,8 +101,9 @@ class ChangeSetRequest(Struct, frozen=True):
     """The arguments of CreateChangeSet, with either ``body`` (at most 51,200 bytes) or ``url``.
 
     ``kept`` names parameters that keep their value (UsePreviousValue). ``imports`` are
-    ResourcesToImport; ``revert_drift`` is DeploymentMode REVERT_DRIFT. A repeated call with an
-    equal ``token`` returns the existing change set.
+    ResourcesToImport, ``import_existing`` is ImportExistingResources; ``revert_drift`` is
+    DeploymentMode REVERT_DRIFT. A repeated call with an equal ``token`` returns the existing change
+    set.
     """
 
     stack: str
@@ -119,6 +118,7 @@ class ChangeSetRequest(Struct, frozen=True):
     description: str = ""
     nested: bool = True
     imports: tuple[Mapping[str, Any], ...] = ()
+    import_existing: bool = False
     revert_drift: bool = False
     role: str | None = None
 
@@ -226,7 +226,6 @@ def parse_resource(data: Mapping[str, Any]) -> StackResource:
         data["ResourceStatus"],
         mask_text(data.get("ResourceStatusReason", "")),
         data.get("LastUpdatedTimestamp"),
-        data.get("DriftInformation", {}).get("StackResourceDriftStatus", ""),
     )
 
 

@@ -49,6 +49,13 @@ class Stacks(Protocol):
     def resources(self, stack: str) -> list[StackResource]:
         """ListStackResources, all pages; empty where the stack does not exist."""
 
+    def owner(self, physical_id: str) -> tuple[str, str] | None:
+        """DescribeStackResources by a physical ID: the name of the stack that has the resource, and
+        its logical ID there; None where no stack has it."""
+
+    def exports(self) -> list[str]:
+        """ListExports, all pages: the names of the account's exports in the Region."""
+
     def importers(self, export: str) -> list[str]:
         """ListImports, all pages: names of the stacks, nested ones included, that import an
         export."""
@@ -181,6 +188,32 @@ class StackCalls(Session):
             raise
         return [parse_resource(summary) for summary in summaries]
 
+    def owner(self, physical_id: str) -> tuple[str, str] | None:
+        """Call DescribeStackResources; a ValidationError that says "does not exist" gives None."""
+        try:
+            answer = self._cfn("describe_stack_resources", PhysicalResourceId=physical_id)
+        except AwsError as error:
+            if _is_missing(error):
+                return None
+            raise
+        # It answers with all resources of the stack.
+        return next(
+            (
+                (str(resource["StackName"]), str(resource["LogicalResourceId"]))
+                for resource in answer["StackResources"]
+                if resource.get("PhysicalResourceId") == physical_id
+                and not resource["ResourceStatus"].startswith("DELETE_")
+            ),
+            None,
+        )
+
+    def exports(self) -> list[str]:
+        """Call ListExports for all pages."""
+        return [
+            str(export["Name"])
+            for export in self._pages("cloudformation", "list_exports", "Exports")
+        ]
+
     def importers(self, export: str) -> list[str]:
         """Call ListImports for all pages; AWS refuses the call for an export without importers."""
         try:
@@ -219,6 +252,7 @@ class StackCalls(Session):
             "ResourcesToImport": list(request.imports),
             "RoleARN": request.role,
             "DeploymentMode": "REVERT_DRIFT" if request.revert_drift else None,
+            "ImportExistingResources": request.import_existing,
         }
         answer = self._cfn(
             "create_change_set",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .connection import connect, open_reviewed
-from .options import VERBOSE, Options, for_environment, with_approvals
+from .options import IMPORT_EXISTING, VERBOSE, Options, for_environment, with_approvals
 
 if TYPE_CHECKING:
     from ..deploy import Approvals
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     default="text",
     show_default=True,
 )
+@IMPORT_EXISTING
 @VERBOSE
 def plan(
     options: Options,
@@ -42,16 +43,17 @@ def plan(
     keep: bool,
     detailed_exitcode: bool,
     style: str,
+    import_existing: bool,
     verbose: bool,
 ) -> None:
-    """Check the account, create change sets, show what they would change, and delete them again.
-    Templates and zips that the change sets need are uploaded, and stay."""
+    """Check the account, create change sets, show what they would change, and delete them again."""
     from ..deploy import Deployer
     from .terminal import Terminal
 
     environment = open_reviewed(options)
     terminal = Terminal(environment, style, verbose=verbose)
-    result = Deployer(environment, terminal).plan(out, keep=keep)
+    deployer = Deployer(environment, terminal, import_existing=import_existing)
+    result = deployer.plan(out, keep=keep)
     if not result.ready:
         sys.exit(1)
     if detailed_exitcode and not result.plan.empty:
@@ -66,9 +68,16 @@ def plan(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Deploy a saved plan.",
 )
+@IMPORT_EXISTING
 @VERBOSE
 @with_approvals
-def deploy(options: Options, saved: Path | None, verbose: bool, approvals: Approvals) -> None:
+def deploy(
+    options: Options,
+    saved: Path | None,
+    import_existing: bool,
+    verbose: bool,
+    approvals: Approvals,
+) -> None:
     """Deploy the reviewed build: show the plan, ask, apply it root stack by root stack, verify the
     result, and record a release that can be restored."""
     from ..deploy import Deployer
@@ -76,15 +85,19 @@ def deploy(options: Options, saved: Path | None, verbose: bool, approvals: Appro
 
     environment = open_reviewed(options)
     terminal = Terminal(environment, verbose=verbose)
-    if not Deployer(environment, terminal, approvals).deploy(saved):
+    deployer = Deployer(environment, terminal, approvals, import_existing=import_existing)
+    if not deployer.deploy(saved):
         sys.exit(1)
 
 
 @click.command(short_help="Restore an earlier release.")
 @for_environment
 @click.argument("number", metavar="[RELEASE]", type=int, required=False)
+@IMPORT_EXISTING
 @with_approvals
-def rollback(options: Options, number: int | None, approvals: Approvals) -> None:
+def rollback(
+    options: Options, number: int | None, import_existing: bool, approvals: Approvals
+) -> None:
     """Restore the templates, parameters, image digests and secret versions of RELEASE, by a plan
     that is shown and approved first.
 
@@ -94,7 +107,9 @@ def rollback(options: Options, number: int | None, approvals: Approvals) -> None
     from .terminal import Terminal
 
     environment = connect(options)
-    if not Deployer(environment, Terminal(environment), approvals).rollback(number):
+    terminal = Terminal(environment)
+    deployer = Deployer(environment, terminal, approvals, import_existing=import_existing)
+    if not deployer.rollback(number):
         sys.exit(1)
 
 

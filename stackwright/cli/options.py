@@ -104,6 +104,13 @@ def completion_variable() -> str:
     return f"_{program_name()}_COMPLETE".replace(".", "_").upper()
 
 
+IMPORT_EXISTING = click.option(
+    "--import-existing",
+    is_flag=True,
+    help="Import resources that exist already under their names, instead of creating them.",
+)
+
+
 def for_environment(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of an environment to a verb, which gets them as one `Options`."""
 

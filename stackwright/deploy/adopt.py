@@ -3,14 +3,20 @@ whose templates declare them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..core import command_line
 from ..plan import RootPlan, build_import, preview_root, read_imports
 from .approvals import Approvals
+from .drift import detect_drift
 from .execution import apply_approved
 from .planner import Planner
 from .runner import OperationRunner
 from .supplies import Supplies
 from .user import Stopped
+
+_IMPORT = "Import"
+"""CloudFormation's action for a resource that a stack adopts."""
 
 
 def adopt_resources(runner: OperationRunner, approvals: Approvals) -> bool:
@@ -48,5 +54,38 @@ def adopt_resources(runner: OperationRunner, approvals: Approvals) -> bool:
     except Stopped:
         return False
     if roots:
+        report_import_drift(runner, roots)
         user.say(f"next: {command_line(f'deploy --env {environment.name}')}")
     return True
+
+
+def report_import_drift(runner: OperationRunner, roots: Sequence[RootPlan]) -> None:
+    """Tell where resources that these roots have just imported differ from their templates, and how
+    to apply the templates: an import changes no property, and a deployment compares templates only.
+
+    Raises AwsError. Source:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources-automatically.html
+    """
+    environment, say = runner.environment, runner.user.say
+    imported = {
+        change.diff.address for root in roots for change in root.changes if change.action == _IMPORT
+    }
+    lives = [
+        environment.read_root(root.desired.root)
+        for root in roots
+        if any(change.action == _IMPORT for change in root.changes)
+    ]
+    stacks = detect_drift(filter(None, lives), environment.aws) if imported else []
+    differing = [
+        (f"{stack.stack}:{drift.logical_id}", drift)
+        for stack in stacks
+        for drift in stack.resources
+        if f"{stack.stack}:{drift.logical_id}" in imported
+    ]
+    for address, drift in differing:
+        for path, expected, actual, _ in drift.differences:
+            name = path.strip("/").replace("/", ".")
+            say(f"imported {address} differs: {name} is {actual}, and {expected} in the template")
+    if differing:
+        command = command_line(f"drift --env {environment.name} --revert")
+        say(f"a deployment does not change that; to apply the templates: {command}")

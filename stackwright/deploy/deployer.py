@@ -24,8 +24,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from ..aws import Stack
-from ..plan import NO_BUCKET, Environment, Plan, RootAction, RootPlan, require_unblocked
+from ..plan import Environment, Plan, RootAction, RootPlan, require_unblocked
 from ..releases import find_orphaned_stacks, read_last_release, records_plan
+from .adopt import report_import_drift
 from .approvals import Approvals, approve_plan
 from .noop import find_noop, is_protected
 from .planner import PlanInputs, Planner
@@ -63,11 +64,19 @@ class Deployer:
         user: User,
         approvals: Approvals | None = None,
         timing: Timing | None = None,
+        *,
+        import_existing: bool = False,
     ) -> None:
         self._environment, self._user = environment, user
         self._approvals = approvals or Approvals()
         self._supplies = Supplies.of(environment, user.say)
-        self._planner = Planner(environment, self._supplies, user.say, ask_hidden=self._ask_hidden)
+        self._planner = Planner(
+            environment,
+            self._supplies,
+            user.say,
+            import_existing=import_existing,
+            ask_hidden=self._ask_hidden,
+        )
         self._runner = OperationRunner(environment, user, timing or Timing())
 
     def _ask_hidden(self, question: str) -> str:
@@ -108,10 +117,6 @@ class Deployer:
                 write_saved_plan(out, plan if keep else without_change_sets(plan))
         if not keep:
             self._planner.discard(plan.roots)
-        if self._supplies.artifacts.sent:
-            self._user.say(
-                f"the uploaded artifacts stay in s3://{plan.bucket}; prune deletes unused ones"
-            )
         return PlanResult(plan, ready and not plan.blockers)
 
     def rollback(self, number: int | None = None) -> bool:
@@ -189,6 +194,7 @@ class Deployer:
                 environment.rendering,
                 environment.aws,
                 env_dir=environment.env_dir,
+                import_existing=self._planner.import_existing,
             )
             self._user.show_preflight(checks, shown)
         return all(check.state is not CheckState.FAIL for check in checks), reading
@@ -254,10 +260,12 @@ class Deployer:
         execution = Execution(
             self._planner, self._runner, plan, approvals, restores=restores, saved=saved
         )
-        ok = execution.apply_roots() and execution.verify()
+        ok = execution.apply_roots()
+        if ok:
+            report_import_drift(self._runner, execution.roots)
+        ok = ok and execution.verify()
         execution.finish()
-        if ok and execution.release:
-            self._user.say(f"{plan.environment} is deployed: release {execution.release.number}")
-        elif ok:
-            self._user.say(f"{plan.environment} is deployed; no release is recorded: {NO_BUCKET}")
+        if ok:
+            number = f": release {execution.release.number}" if execution.release else ""
+            self._user.say(f"{plan.environment} is deployed{number}")
         return ok

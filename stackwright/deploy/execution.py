@@ -50,6 +50,11 @@ class Execution:
 
     # --- the roots
 
+    @property
+    def roots(self) -> tuple[RootPlan, ...]:
+        """The plans of the roots, as they are by now."""
+        return self._plan.roots
+
     def apply_roots(self) -> bool:
         """Apply the roots in order, up to the first that fails. Whether all succeeded.
 

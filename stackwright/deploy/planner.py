@@ -77,6 +77,8 @@ class Planner:
     supplies: Supplies
     say: Say
     run: str = field(default_factory=_new_run)
+    import_existing: bool = False
+    """Whether resources that exist already are imported by their names."""
     ask_hidden: Callable[[str], str] | None = None
     """Asks for a value without showing it; an empty answer gives none."""
     _answers: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
@@ -116,7 +118,10 @@ class Planner:
         self._ask_for_values(known)
         known = replace(known, answers=self._answers)
         return {
-            root.name: build_desired_stack(root, rendering, bundle, known)
+            root.name: replace(
+                build_desired_stack(root, rendering, bundle, known),
+                import_existing=self.import_existing,
+            )
             for root in root_documents(rendering)
         }
 
@@ -194,10 +199,17 @@ class Planner:
                 upcoming.add(root, live, prediction)
 
     def find_blockers(
-        self, desired: Mapping[str, DesiredStack], lives: Mapping[str, LiveStack | None]
+        self,
+        desired: Mapping[str, DesiredStack],
+        lives: Mapping[str, LiveStack | None],
+        *,
+        new: bool = False,
     ) -> tuple[Blocker, ...]:
         """The changes of these roots that CloudFormation cannot carry out; nothing in AWS changes.
-        Raises AwsError."""
+
+        Names of roots that are not deployed yet, which preflight checks, are looked up only where
+        ``new``. Raises AwsError.
+        """
         from ..plan import PredictedPlan, RootChange, find_blockers
 
         wiring = self.environment.rendering.wiring if self.environment.rendered else {}
@@ -212,9 +224,8 @@ class Planner:
                 prediction = forecast.prediction()
                 upcoming.add(root, live, prediction)
             changes.append(RootChange(stack, live, prediction))
-        return find_blockers(
-            changes, self.environment.aws.importers, self.environment.config.region
-        )
+        environment = self.environment
+        return find_blockers(changes, environment.aws, environment.config.region, new=new)
 
     def _place(self, lives: Mapping[str, LiveStack | None]) -> Pseudo:
         """The account and Region of roots that are not deployed yet."""
@@ -231,13 +242,16 @@ class Planner:
             url_suffix=url_suffix(region),
         )
 
-    def plan_root(self, desired: DesiredStack, live: LiveStack | None) -> RootPlan:
+    def plan_root(
+        self, desired: DesiredStack, live: LiveStack | None, *, blocked: bool = False
+    ) -> RootPlan:
         """The plan of one root whose earlier roots are deployed: a prediction where inputs are
-        missing, nothing where reading tells that nothing changes, else a change set."""
+        missing or CloudFormation cannot carry it out, nothing where reading tells that nothing
+        changes, else a change set."""
         store = StoredValues(self.environment.aws)
         forecast = UpcomingValues(store, self._place({desired.root: live})).predict(desired, live)
         unchanged = self._plan_unchanged(desired, live, forecast, store)
-        return unchanged or self._plan_changed(desired, live, forecast)
+        return unchanged or self._plan_changed(desired, live, forecast, blocked)
 
     def _plan_unchanged(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from ..core import DeployError, command_line
-from ..plan import NO_BUCKET, LiveStack, Plan, RootPlan
+from ..plan import LiveStack, Plan, RootPlan
 from ..releases import (
     Release,
     build_restored_stacks,
@@ -31,9 +31,9 @@ def find_release(
     environment = planner.environment
     bucket = environment.find_bucket(lives.values())
     if bucket is None:
-        deployed = any(lives.values())
-        why = f"its releases are not recorded: {NO_BUCKET}" if deployed else "it is not deployed"
-        raise DeployError.of("SW887", f"{environment.name} has no release to restore: {why}")
+        raise DeployError.of(
+            "SW887", f"{environment.name} is not deployed: there is no release to restore"
+        )
     place = (environment.name, bucket, environment.caller.account, environment.aws)
     if number is None:
         releases = read_history(*place, limit=None).releases
@@ -51,12 +51,19 @@ def find_release(
 def plan_rollback(planner: Planner, release: Release) -> Plan:
     """The plan that makes the root stacks what a release made them."""
     planned: list[RootPlan] = []
+    restored = {
+        desired.root: replace(desired, import_existing=planner.import_existing)
+        for desired in build_restored_stacks(release, planner.environment.aws)
+    }
+    lives = {root: planner.environment.read_root(root) for root in restored}
+    blockers = planner.find_blockers(restored, lives, new=True)
+    blocked = {blocker.root for blocker in blockers}
     with planner.discarding(planned):
-        for desired in build_restored_stacks(release, planner.environment.aws):
-            live = planner.environment.read_root(desired.root)
-            planned.append(planner.plan_root(desired, live))
+        for root, desired in restored.items():
+            planned.append(planner.plan_root(desired, lives[root], blocked=root in blocked))
     return replace(
         planner.assemble_roots(planned),
+        blockers=blockers,
         images=release.images,
         secrets={key: version for key, (_, version) in release.secrets.items()},
         artifacts=tuple(key.rpartition("/")[2] for key in release.artifacts),

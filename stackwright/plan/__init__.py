@@ -17,13 +17,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "blockers": [
+            "IDENTIFIERS",
             "RootChange",
             "find_blockers",
+            "find_identifier",
             "require_unblocked",
         ],
         "desired_state": [
             "BUCKET_OUTPUT",
-            "NO_BUCKET",
             "KnownValues",
             "build_desired_stack",
             "deploy_settings",
@@ -41,8 +42,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "freshness": ["find_stale_reason"],
         "guardrails": [
             "Approval",
-            "Exposure",
-            "ExposureKind",
             "GuardrailFinding",
             "Locate",
             "REVISIONS",
@@ -50,7 +49,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "describe_statement",
             "find_dangerous_changes",
             "find_option",
-            "list_exposures",
             "find_unneeded",
             "parse_approval",
             "require_approval",

@@ -41,6 +41,8 @@ class DesiredStack(Struct, frozen=True):
     role: str | None = None
     """The service role that CloudFormation acts with (ARN); None: with the caller's own
     permissions."""
+    import_existing: bool = False
+    """Whether resources that exist already are imported by their names, not created."""
 
     @property
     def body(self) -> str:
@@ -157,6 +159,8 @@ class BlockerKind(StrEnum):
     """A resource is replaced, and keeps its name."""
     EXPORT = "export"
     """An export goes or changes while other stacks import it."""
+    NAME_TAKEN = "name-taken"
+    """A resource is created under a name that exists outside of the stacks."""
 
     @property
     def code(self) -> str:
@@ -168,6 +172,7 @@ _CODES = {
     BlockerKind.SAME_NAME: "SW807",
     BlockerKind.CUSTOM_NAME: "SW808",
     BlockerKind.EXPORT: "SW809",
+    BlockerKind.NAME_TAKEN: "SW810",
 }
 
 

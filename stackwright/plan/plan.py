@@ -153,6 +153,7 @@ def _build_request(
         description=description,
         nested=not imports,  # "IncludeNestedStacks is not supported for import"
         imports=tuple(imports),
+        import_existing=desired.import_existing,
         revert_drift=revert_drift,
         role=desired.role,
     )

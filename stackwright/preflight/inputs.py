@@ -21,7 +21,8 @@ class PreflightInputs:
     """One environment and its account.
 
     ``env_dir`` is the folder of ``keys.env``; ``registry`` is a host that stands in for ECR
-    (``127.0.0.1:5000``), or None.
+    (``127.0.0.1:5000``), or None. ``import_existing`` says that resources which exist already are
+    imported by their names.
     """
 
     config: Config
@@ -30,6 +31,7 @@ class PreflightInputs:
     env_dir: Path
     registry: str | None
     references: StaticReferences
+    import_existing: bool = False
 
     @cached_property
     def roots(self) -> list[str]:

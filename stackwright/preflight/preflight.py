@@ -27,11 +27,13 @@ def run_preflight(
     *,
     env_dir: Path | None = None,
     registry: str | None = None,
+    import_existing: bool = False,
 ) -> list[PreflightCheck]:
     """Run all checks that the environment needs; the results in the order of `CHECKS`.
 
     ``env_dir`` is the folder of ``keys.env`` (default: ``env/<environment>`` of the project);
-    ``registry`` stands in for ECR (``127.0.0.1:5000``; default: STACKWRIGHT_REGISTRY). A check that
+    ``registry`` stands in for ECR (``127.0.0.1:5000``; default: STACKWRIGHT_REGISTRY);
+    ``import_existing`` says that existing resources are imported by their names. A check that
     may not make its calls is skipped, with the reason. Raises AwsError: SW401 or SW402, without
     valid credentials.
     """
@@ -42,6 +44,7 @@ def run_preflight(
         env_dir or config.project / "env" / config.environment,
         registry or os.environ.get("STACKWRIGHT_REGISTRY"),
         StaticReferences(rendering),
+        import_existing,
     )
     topics: dict[str, list[Check]] = {}
     for check in (check for kind in CHECKS for check in kind.for_inputs(inputs)):

@@ -192,6 +192,18 @@ EVERYTHING = (
     NETWORK
     | MORE
     | {
+        "Table": resource(
+            "DynamoDB::Table",
+            {
+                "TableName": "things",
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+                "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            },
+        ),
+        "Stream": resource("Kinesis::Stream", {"Name": "things", "ShardCount": 1}),
+        "Queue": resource("SQS::Queue", {"QueueName": "things", "VisibilityTimeout": 60}),
+        "Setting": resource("SSM::Parameter", {"Name": "/things", "Type": "String", "Value": "x"}),
         "Bucket": resource(
             "S3::Bucket",
             {
@@ -224,7 +236,6 @@ EVERYTHING = (
             },
         ),
         "Plain": resource("SecretsManager::Secret", {"SecretString": "s"}),
-        "Setting": resource("SSM::Parameter", {"Type": "String", "Value": "s", "Tags": {"a": "b"}}),
         "Made": resource(
             "SecretsManager::Secret", {"GenerateSecretString": {"PasswordLength": 12}}
         ),

@@ -289,13 +289,7 @@ def test_changes_that_need_approval_come_first() -> None:
         exists_before=False,
     )
     diff = ResourceDiff(
-        "app/web",
-        "Group",
-        "AWS::EC2::SecurityGroup",
-        Effect.CHANGE,
-        properties=(rule,),
-        before={"Properties": {"GroupDescription": "web"}},
-        after={"Properties": {"GroupDescription": "web", "SecurityGroupIngress": [rule.after]}},
+        "app/web", "Group", "AWS::EC2::SecurityGroup", Effect.CHANGE, properties=(rule,)
     )
     opened = whole(
         root(RootAction.UPDATE, PlannedChange(diff, ListedChange.BOTH, Certainty.CERTAIN))

@@ -23,7 +23,6 @@ from .model import (
     Prediction,
     PropertyChange,
     Replacement,
-    ResolvedResource,
     ResourceChange,
     StackSide,
 )
@@ -36,7 +35,6 @@ __all__ = [
     "Prediction",
     "PropertyChange",
     "Replacement",
-    "ResolvedResource",
     "ResourceChange",
     "StackSide",
     "deletion_policy",

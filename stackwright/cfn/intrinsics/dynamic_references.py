@@ -1,4 +1,4 @@
-"""Dynamic references, `{{resolve:service:arguments}}`, in plain data and in resolved trees."""
+"""Dynamic references, `{{resolve:service:arguments}}`, in plain data."""
 
 from __future__ import annotations
 

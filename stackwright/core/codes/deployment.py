@@ -98,6 +98,14 @@ DEPLOYMENT_CODES = (
         "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-exports.html",
     ),
     Code(
+        "SW810",
+        "Name exists outside of the stacks",
+        "Add --import-existing, or choose another name.",
+        "CloudFormation cannot create a resource whose name exists; it can import it.",
+        "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/"
+        "import-resources-automatically.html",
+    ),
+    Code(
         "SW820",
         "Unapproved replacement or removal",
         "Change the resource without replacing it, or approve with --approve.",
@@ -230,7 +238,7 @@ DEPLOYMENT_CODES = (
     Code(
         "SW886",
         "Root stack lacks a value of an earlier stack",
-        "Give the earlier stack the Output that the message names.",
+        "Check the earlier stack's Outputs, then deploy again.",
     ),
     Code("SW887", "No release to restore", "Deploy first; a rollback needs an earlier release."),
     Code(

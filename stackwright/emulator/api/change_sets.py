@@ -15,7 +15,13 @@ from .actions import Action, ActionFamily, Arguments, Result
 from .definitions import check_updatable, is_true, read_stack_name
 from .drift import detect_drifted_stacks
 from .errors import ApiError, invalid
-from .imports import check_import, import_changes, read_identifiers
+from .imports import (
+    adopt_existing,
+    check_import,
+    import_changes,
+    mark_imports,
+    read_identifiers,
+)
 from .predictions import predict, with_predicted_parameters
 from .reverting import MODE, add_drift_changes
 from .shapes import Shape, parameter_shapes, tag_shapes, to_datetime, without_none
@@ -45,6 +51,8 @@ class ChangeSetActions(ActionFamily):
         stack = self.world.store.stack(name)
         _check_kind(stack, name, kind, arguments["ChangeSetName"])
         definition = self.definitions.read(arguments, stack)
+        if is_true(arguments.get("ImportExistingResources")):
+            definition = adopt_existing(definition)
         imports = self._read_imports(stack, definition, arguments) if kind == "IMPORT" else {}
         if stack is None:
             stack = self.world.new_stack(name, status="REVIEW_IN_PROGRESS")
@@ -134,9 +142,7 @@ class ChangeSetActions(ActionFamily):
             if child is None:
                 child = world.new_child(stack, name, "REVIEW_IN_PROGRESS")
                 world.events.set_stack_status(child, "REVIEW_IN_PROGRESS")
-            definition = with_predicted_parameters(
-                inner, change.after, change_set.definition.stored
-            )
+            definition = with_predicted_parameters(inner, change.after)
             child_set = self._child_change_set(
                 change_set, child, name, str(change.action), definition
             )
@@ -213,6 +219,7 @@ class ChangeSetActions(ActionFamily):
             changes = import_changes(change_set.imports, change_set.definition)
         elif change_set.prediction and change_set.status != "FAILED":
             changes = change_set.prediction.to_api(with_values)
+            mark_imports(self.world, stack, change_set.definition, change_set.prediction, changes)
         drifted = change_set.drifted
         if drifted is not None:
             nested = find_drifted_children(stack, self.world.store, drifted)

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...cfn import Prediction, Schemas, ValidationError
-from ..operation.imports import Identifiers, physical_id
+from msgspec.structs import replace
+
+from ...cfn import STACK_TYPE, Action, Prediction, Schemas, ValidationError, plain_data
+from ..operation.imports import Identifiers, find_adoptable, physical_id
+from ..operation.world import EmulatedWorld
 from ..world.state import StackDefinition, StackState
 from .shapes import Shape
 
@@ -93,6 +96,37 @@ def _check_outputs_and_tags(stack: StackState, definition: StackDefinition) -> N
     if changed:
         text = "As part of the import operation, you cannot modify or add"
         raise ValidationError(f"{text} [{', '.join(changed)}]")
+
+
+def adopt_existing(definition: StackDefinition) -> StackDefinition:
+    """The definition that imports resources which exist already, in nested stacks too."""
+    nested = {name: adopt_existing(inner) for name, inner in definition.nested.items()}
+    return replace(definition, adopts=True, nested=nested)
+
+
+def mark_imports(
+    world: EmulatedWorld,
+    stack: StackState,
+    definition: StackDefinition,
+    prediction: Prediction,
+    changes: Iterable[Shape],
+) -> None:
+    """List the additions that ImportExistingResources makes imports as such."""
+    if not definition.adopts:
+        return
+    pseudo = replace(world.pseudo, stack_name=stack.name, stack_id=stack.id)
+    added = {c.logical_id: c for c in prediction.changes if c.action is Action.ADD}
+    for change in changes:
+        shape = change["ResourceChange"]
+        addition = added.get(shape["LogicalResourceId"])
+        if addition is None or addition.type == STACK_TYPE:
+            continue
+        resource = definition.template.resources[addition.logical_id]
+        properties = plain_data(addition.after.get("Properties", {}))
+        identity = find_adoptable(world, definition, resource, properties, pseudo)
+        if identity is not None:
+            shape.update(Action="Import", PhysicalResourceId=identity.id)
+            shape.pop("Replacement", None)
 
 
 def import_changes(identifiers: Identifiers, definition: StackDefinition) -> list[Shape]:

@@ -25,10 +25,8 @@ def predict(world: EmulatedWorld, stack: StackState, definition: StackDefinition
     Raises:
         ValidationError: a value that is known before the deployment cannot be resolved.
     """
-    old = stack.definition
-    before = _side(world, stack, old, old.stored) if old else None
-    after = _side(world, stack, definition, definition.stored)
-    return predict_changes(before, after, world.schemas)
+    before = _side(world, stack, stack.definition) if stack.definition else None
+    return predict_changes(before, _side(world, stack, definition), world.schemas)
 
 
 def check_resolvable(world: EmulatedWorld, name: str, definition: StackDefinition) -> None:
@@ -38,23 +36,17 @@ def check_resolvable(world: EmulatedWorld, name: str, definition: StackDefinitio
 
 
 def with_predicted_parameters(
-    definition: StackDefinition, after: Mapping[str, Any], stored: Mapping[str, str]
+    definition: StackDefinition, after: Mapping[str, Any]
 ) -> StackDefinition:
     """A nested stack's definition with the parameters that its parent will give it, as far as they
-    are known, and what is ``stored`` in Parameter Store."""
+    are known."""
     given = after.get("Properties", {}).get("Parameters", {})
     parameters = {name: print_value(value) for name, value in given.items()}
-    return replace(definition, parameters=parameters, stored=stored)
+    return replace(definition, parameters=parameters)
 
 
-def _side(
-    world: EmulatedWorld,
-    stack: StackState,
-    definition: StackDefinition,
-    stored: Mapping[str, str],
-) -> StackSide:
-    """A stack with a definition, as one side of a comparison, and what is ``stored`` in Parameter
-    Store for its root."""
+def _side(world: EmulatedWorld, stack: StackState, definition: StackDefinition) -> StackSide:
+    """A stack with a definition, as one side of a comparison."""
     physical = {
         state.logical_id: PhysicalResource(state.physical_id, state.attributes)
         for state in stack.resources.values()
@@ -64,7 +56,7 @@ def _side(
     for name, inner in definition.nested.items():
         state = stack.resources.get(name)
         child = world.store.stacks.get(state.physical_id) if state else None
-        nested[name] = _side(world, child or StackState("", "", 0, ""), inner, stored)
+        nested[name] = _side(world, child or StackState("", "", 0, ""), inner)
     exports = {name: value for name, (value, _) in world.store.exports().items()}
     return StackSide(
         definition.template,
@@ -73,9 +65,8 @@ def _side(
         physical,
         nested,
         exports,
-        stored,
+        world.backend.stored,
         definition.tags,
-        stored.get,
     )
 
 

@@ -44,7 +44,8 @@ class ResourceActions(ActionFamily):
         stacks = [
             stack
             for stack in self.world.store.stacks.values()
-            if any(state.physical_id == physical_id for state in stack.resources.values())
+            if stack.alive
+            and any(state.physical_id == physical_id for state in stack.resources.values())
         ]
         if not stacks:
             raise invalid(f"Stack for {physical_id} does not exist")

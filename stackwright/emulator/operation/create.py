@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ...cfn import STACK_TYPE, ValidationError, parameter_values
+from ...cfn import STACK_TYPE, Resource, ValidationError, parameter_values
 from ..world.provider import Refused
 from ..world.state import ResourceState, StackDefinition, StackState
 from .delete import Delete
 from .event_log import USER_INITIATED
 from .exports import check_exports_kept
+from .imports import find_adoptable
 from .nested import child_definition
 from .operation import StackOperation
 from .rollback import CreateRollback
@@ -31,6 +32,9 @@ class ResourceCreation(StackOperation):
             if resource.type == STACK_TYPE:
                 self._create_child(state, end)
                 return
+            if self._adopt(state, resource):
+                end(True)
+                return
             identity = self.provide("create", state)
         except (Refused, ValidationError) as error:
             self.fail(state, "CREATE", str(error), end)
@@ -38,6 +42,22 @@ class ResourceCreation(StackOperation):
         state = replace(state, physical_id=identity.id, attributes=identity.attributes)
         self.set_status(state, "CREATE_IN_PROGRESS", "Resource creation Initiated")
         self.wait(state, "create", "CREATE", end)
+
+    def _adopt(self, state: ResourceState, resource: Resource) -> bool:
+        """Import a resource that exists already; False where it has to be created."""
+        values, world = self.values, self.world
+        identity = find_adoptable(
+            world, values.definition, resource, state.properties, values.pseudo
+        )
+        if identity is None:
+            return False
+        state = replace(
+            state, physical_id=identity.id, attributes=identity.attributes, imported=True
+        )
+        world.backend.provider.adopt(self.request(state))
+        self.set_status(state, "IMPORT_IN_PROGRESS", "Resource import started.")
+        self.set_status(state, "IMPORT_COMPLETE", "Resource import completed.")
+        return True
 
     def _create_child(self, state: ResourceState, end: Done) -> None:
         name, stack = state.logical_id, self.stack

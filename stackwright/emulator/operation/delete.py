@@ -83,6 +83,8 @@ class ResourceDeletion(StackOperation):
 
     def retains_on_rollback(self, state: ResourceState) -> bool:
         """Whether a resource outlives the rollback of the operation that created it."""
+        if state.imported:
+            return True
         transient = (
             self.world.root_of(self.stack).retain_except_on_create
             or state.resolved.get("DeletionPolicy") == "RetainExceptOnCreate"

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec.structs import replace
 
-from ...cfn import ValidationError
-from ..world.provider import Refused
+from ...cfn import (
+    Pseudo,
+    Resource,
+    ValidationError,
+    is_importable_by_name,
+    naming_properties,
+    plain_data,
+    template_to_text,
+)
+from ..world.identity import Identity
+from ..world.provider import ProviderRequest, Refused
 from ..world.state import ResourceState, StackDefinition
 from .event_log import USER_INITIATED
 from .operation import StackOperation
+from .world import EmulatedWorld
 
 Identifiers = Mapping[str, Mapping[str, str]]
 """Logical id -> the identifier of an existing resource (``{"BucketName": "b"}``)."""
+_RETAINING = ("Retain", "RetainExceptOnCreate")
 _TAGGING = "Apply stack-level tags to imported resource if applicable."
 
 
@@ -83,6 +95,46 @@ class Import(StackOperation):
         except KeyError:
             return True
         return live is not None
+
+
+def find_adoptable(
+    world: EmulatedWorld,
+    definition: StackDefinition,
+    resource: Resource,
+    properties: Mapping[str, Any],
+    pseudo: Pseudo,
+) -> Identity | None:
+    """The existing resource that a stack imports where its change set asks for it
+    (ImportExistingResources); None where CloudFormation creates one.
+
+    The name is plain text in the template, the policy Retain or RetainExceptOnCreate, and no stack
+    has the resource. Source:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources-automatically.html
+    """
+    known = world.schemas.get(resource.type)
+    if not definition.adopts or known is None or not is_importable_by_name(known):
+        return None
+    policy = plain_data(resource.deletion_policy)
+    static = isinstance(resource.properties.get(naming_properties(known)[0]), str)
+    if not static or template_to_text(policy or "Delete") not in _RETAINING:
+        return None
+    return find_unowned(world, ProviderRequest(known, resource.logical_id, properties, pseudo))
+
+
+def find_unowned(world: EmulatedWorld, request: ProviderRequest) -> Identity | None:
+    """The existing resource of a name, where no stack has it."""
+    identity = world.backend.provider.find(request)
+    if identity is None:
+        return None
+    owned = any(
+        state.type == request.type.name
+        and state.physical_id == identity.id
+        and state.status not in ("DELETE_COMPLETE", "DELETE_SKIPPED")
+        for stack in world.store.stacks.values()
+        if stack.alive
+        for state in stack.resources.values()
+    )
+    return None if owned else identity
 
 
 def physical_id(identifier: Mapping[str, str]) -> str:

@@ -229,9 +229,38 @@ _FUNCTION_PROPERTIES = frozenset(
     {"Architectures", "EphemeralStorage", "KmsKeyArn", "Layers", "SnapStart", "TracingConfig"}
 )
 """Properties of functions that moto ignores in updates, or returns in another shape."""
+_TABLE_PROPERTIES = frozenset(
+    {"BillingMode", "PointInTimeRecoverySpecification", "SSESpecification", "StreamSpecification"}
+    | {"GlobalSecondaryIndexes", "LocalSecondaryIndexes", "TimeToLiveSpecification", "Tags"}
+)
+"""Properties of tables that moto returns in another shape, or by other calls."""
 _TAGS = frozenset({"Tags"})  # EC2 takes them in a shape of its own (TagSpecifications)
 
+
+def _queue(services: MotoServices, id_: str) -> Properties:
+    arguments = {"QueueUrl": id_, "AttributeNames": ["All"]}
+    attributes = services.call("sqs", "get_queue_attributes", arguments).get("Attributes", {})
+    return {"QueueName": id_.rpartition("/")[2], **attributes}
+
+
 READERS: Mapping[str, LiveReader] = {
+    "AWS::DynamoDB::Table": LiveReader(
+        "dynamodb", "describe_table", _id("TableName"), "Table", unset=_TABLE_PROPERTIES
+    ),
+    "AWS::Kinesis::Stream": LiveReader(
+        "kinesis",
+        "describe_stream_summary",
+        _id("StreamName"),
+        "StreamDescriptionSummary",
+        unset=frozenset({"ShardCount", "StreamModeDetails", "StreamEncryption", "Tags"}),
+    ),
+    "AWS::SQS::Queue": LiveReader(
+        "sqs",
+        "get_queue_url",
+        lambda id_, _p: {"QueueName": id_.rpartition("/")[2]},
+        rest=_queue,
+        unset=_TAGS,
+    ),
     "AWS::S3::Bucket": LiveReader(
         "s3",
         "head_bucket",

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ...cfn import template_to_text
 from ..world.identity import Identity
 from . import steps
 from .moto_services import Answer, Arguments, MotoServices, Properties
@@ -44,60 +42,6 @@ def _named(argument: str) -> Callable[[Identity, Properties], Arguments]:
     return lambda i, _p: {argument: i.id}
 
 
-def _tags(properties: Properties) -> list[Any]:
-    return list(properties.get("Tags", ()))
-
-
-def _bucket(services: MotoServices, identity: Identity, properties: Properties) -> None:
-    name = {"Bucket": identity.id}
-    calls: Iterable[tuple[str, str, str]] = (
-        ("put_bucket_versioning", "VersioningConfiguration", "VersioningConfiguration"),
-        (
-            "put_public_access_block",
-            "PublicAccessBlockConfiguration",
-            "PublicAccessBlockConfiguration",
-        ),
-    )
-    for operation, argument, key in calls:
-        if key in properties:
-            services.call("s3", operation, {**name, argument: properties[key]})
-    if "BucketEncryption" in properties:
-        rules = [
-            {"ApplyServerSideEncryptionByDefault": rule.get("ServerSideEncryptionByDefault", {})}
-            for rule in properties["BucketEncryption"].get("ServerSideEncryptionConfiguration", ())
-        ]
-        configuration = {"ServerSideEncryptionConfiguration": {"Rules": rules}}
-        services.call("s3", "put_bucket_encryption", {**name, **configuration})
-    verb = "put_bucket_tagging" if _tags(properties) else "delete_bucket_tagging"
-    services.call("s3", verb, {**name, "Tagging": {"TagSet": _tags(properties)}})
-
-
-def _bucket_arguments(identity: Identity, _properties: Properties) -> Arguments:
-    region = identity.attributes["RegionalDomainName"].split(".s3.")[1].split(".")[0]
-    return (
-        {}
-        if region == "us-east-1"
-        else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    )
-
-
-def _secret(_identity: Identity, properties: Properties) -> Arguments:
-    """The given value, or a generated one of the given length; ``{}`` where neither is given."""
-    generate = properties.get("GenerateSecretString")
-    if generate is None:
-        return {"SecretString": properties.get("SecretString", "{}")}
-    from secrets import choice
-
-    alphabet = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-    value = "".join(
-        choice(alphabet) for _ in range(int(template_to_text(generate.get("PasswordLength", 32))))
-    )
-    if "GenerateStringKey" not in generate:
-        return {"SecretString": value}
-    body = json.loads(generate.get("SecretStringTemplate", "{}"))
-    return {"SecretString": json.dumps({**body, generate["GenerateStringKey"]: value})}
-
-
 def _name_from_arn(separator: str, argument: str) -> Callable[[Identity, Properties], Arguments]:
     return lambda i, _p: {argument: i.id.rpartition(separator)[2]}
 
@@ -107,9 +51,9 @@ MIRRORS: Mapping[str, Mirror] = {
         "s3",
         "create_bucket",
         _named("Bucket"),
-        _bucket_arguments,
+        steps.bucket_arguments,
         delete="delete_bucket",
-        after=(_bucket,),
+        after=(steps.set_bucket,),
     ),
     "AWS::S3::BucketPolicy": Mirror(
         "s3",
@@ -118,6 +62,30 @@ MIRRORS: Mapping[str, Mirror] = {
         lambda _i, p: {"Policy": json.dumps(p["PolicyDocument"])},
         delete="delete_bucket_policy",
         update="put_bucket_policy",
+    ),
+    "AWS::DynamoDB::Table": Mirror(
+        "dynamodb",
+        "create_table",
+        _named("TableName"),
+        steps.table_arguments,
+        attributes={"Arn": "TableDescription.TableArn"},
+        delete="delete_table",
+        updated=(steps.update_table,),
+    ),
+    "AWS::Kinesis::Stream": Mirror(
+        "kinesis",
+        "create_stream",
+        _named("StreamName"),
+        lambda _i, p: {"ShardCount": p.get("ShardCount", 1)},
+        delete="delete_stream",
+    ),
+    "AWS::SQS::Queue": Mirror(
+        "sqs",
+        "create_queue",
+        lambda i, _p: {"QueueUrl": i.id, "QueueName": i.id.rpartition("/")[2]},
+        steps.queue_arguments,
+        delete="delete_queue",
+        update="set_queue_attributes",
     ),
     "AWS::ECR::Repository": Mirror(
         "ecr",
@@ -132,7 +100,7 @@ MIRRORS: Mapping[str, Mirror] = {
         "create_secret",
         # CloudFormation deletes secrets without a recovery window.
         lambda i, _p: {"SecretId": i.id, "ForceDeleteWithoutRecovery": True},
-        lambda i, p: {"Name": i.id.rpartition(":")[2][:-7], **_secret(i, p)},
+        lambda i, p: {"Name": i.id.rpartition(":")[2][:-7], **steps.secret_arguments(i, p)},
         id="ARN",
         delete="delete_secret",
         updated=(steps.update_secret,),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..world.identity import Identities, Identity
 from ..world.provider import ProviderRequest, Refused, SchemaProvider
+from .drift_reader import MotoDriftReader
 from .mirrors import MIRRORS, Mirror
 from .moto_services import MotoServices, Properties, read_path
 
@@ -14,6 +15,7 @@ class MotoProvider:
 
     def __init__(self, identities: Identities, services: MotoServices) -> None:
         self._schema, self._services = SchemaProvider(identities), services
+        self._reader = MotoDriftReader(services)
 
     def create(self, request: ProviderRequest) -> Identity:
         identity = self._schema.create(request)
@@ -51,6 +53,17 @@ class MotoProvider:
         for step in mirror.after:
             step(self._services, identity, properties)
         return identity
+
+    def find(self, request: ProviderRequest) -> Identity | None:
+        identity = self._schema.identify(request)
+        try:
+            found = self._reader.read(request.type.name, identity.id, request.properties)
+        except KeyError:
+            return self._schema.find(request)
+        return identity if found is not None else None
+
+    def adopt(self, request: ProviderRequest) -> None:
+        self._schema.adopt(request)
 
     def update(self, request: ProviderRequest) -> Identity:
         identity = self._schema.update(request)

@@ -7,9 +7,12 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
+from ...cfn import template_to_text
 from ..world.identity import Identity
+from ..world.provider import Refused
 from .moto_services import Answer, Arguments, MotoServices, Properties
 
 _EVERYTHING_OUT = {"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}
@@ -300,3 +303,107 @@ def _set_attributes(
 def topic_policy_arguments(_identity: Identity, properties: Properties) -> Arguments:
     """A topic's policy is one of its attributes."""
     return {"AttributeName": "Policy", "AttributeValue": json.dumps(properties["PolicyDocument"])}
+
+
+def _tags(properties: Properties) -> list[Any]:
+    return list(properties.get("Tags", ()))
+
+
+def set_bucket(services: MotoServices, identity: Identity, properties: Properties) -> None:
+    """Set the versioning, public access block, encryption and tags of a bucket."""
+    name = {"Bucket": identity.id}
+    calls: Iterable[tuple[str, str, str]] = (
+        ("put_bucket_versioning", "VersioningConfiguration", "VersioningConfiguration"),
+        (
+            "put_public_access_block",
+            "PublicAccessBlockConfiguration",
+            "PublicAccessBlockConfiguration",
+        ),
+    )
+    for operation, argument, key in calls:
+        if key in properties:
+            services.call("s3", operation, {**name, argument: properties[key]})
+    if "BucketEncryption" in properties:
+        rules = [
+            {"ApplyServerSideEncryptionByDefault": rule.get("ServerSideEncryptionByDefault", {})}
+            for rule in properties["BucketEncryption"].get("ServerSideEncryptionConfiguration", ())
+        ]
+        configuration = {"ServerSideEncryptionConfiguration": {"Rules": rules}}
+        services.call("s3", "put_bucket_encryption", {**name, **configuration})
+    verb = "put_bucket_tagging" if _tags(properties) else "delete_bucket_tagging"
+    services.call("s3", verb, {**name, "Tagging": {"TagSet": _tags(properties)}})
+
+
+def bucket_arguments(identity: Identity, _properties: Properties) -> Arguments:
+    """A bucket names its Region everywhere but in us-east-1."""
+    region = identity.attributes["RegionalDomainName"].split(".s3.")[1].split(".")[0]
+    return (
+        {}
+        if region == "us-east-1"
+        else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    )
+
+
+def secret_arguments(_identity: Identity, properties: Properties) -> Arguments:
+    """The given value, or a generated one of the given length; ``{}`` where neither is given."""
+    generate = properties.get("GenerateSecretString")
+    if generate is None:
+        return {"SecretString": properties.get("SecretString", "{}")}
+    from secrets import choice
+
+    alphabet = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+    value = "".join(
+        choice(alphabet) for _ in range(int(template_to_text(generate.get("PasswordLength", 32))))
+    )
+    if "GenerateStringKey" not in generate:
+        return {"SecretString": value}
+    body = json.loads(generate.get("SecretStringTemplate", "{}"))
+    return {"SecretString": json.dumps({**body, generate["GenerateStringKey"]: value})}
+
+
+def table_arguments(_identity: Identity, properties: Properties) -> Arguments:
+    """A table's stream is on where the template describes it."""
+    stream = properties.get("StreamSpecification")
+    return {"StreamSpecification": {"StreamEnabled": True, **stream}} if stream else {}
+
+
+def update_table(services: MotoServices, identity: Identity, properties: Properties) -> None:
+    """Set the capacity of a table; moto refuses values that a table has already."""
+    given = {name: properties[name] for name in _CAPACITY if name in properties}
+    if given:
+        with suppress(Refused):
+            services.call("dynamodb", "update_table", {"TableName": identity.id, **given})
+
+
+_CAPACITY = ("BillingMode", "ProvisionedThroughput", "DeletionProtectionEnabled")
+_QUEUE_ATTRIBUTES = frozenset(
+    (
+        "ContentBasedDeduplication",
+        "DeduplicationScope",
+        "DelaySeconds",
+        "FifoQueue",
+        "FifoThroughputLimit",
+        "KmsDataKeyReusePeriodSeconds",
+        "KmsMasterKeyId",
+        "MaximumMessageSize",
+        "MessageRetentionPeriod",
+        "ReceiveMessageWaitTimeSeconds",
+        "RedriveAllowPolicy",
+        "RedrivePolicy",
+        "SqsManagedSseEnabled",
+        "VisibilityTimeout",
+    )
+)
+"""Properties of a queue that the service calls attributes. Source:
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+"""
+
+
+def queue_arguments(_identity: Identity, properties: Properties) -> Arguments:
+    """A queue's properties are its attributes, as text."""
+    attributes = {
+        name: json.dumps(value) if isinstance(value, dict) else template_to_text(value)
+        for name, value in properties.items()
+        if name in _QUEUE_ATTRIBUTES
+    }
+    return {"Attributes": attributes}

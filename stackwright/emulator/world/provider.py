@@ -32,6 +32,13 @@ class Provider(Protocol):
     def create(self, request: ProviderRequest) -> Identity:
         """Create a resource. Raises :class:`Refused`."""
 
+    def find(self, request: ProviderRequest) -> Identity | None:
+        """The resource that exists under the name in the properties; None where there is none, or
+        its type cannot be read."""
+
+    def adopt(self, request: ProviderRequest) -> None:
+        """Take the resource of the request's identity as one that was created here."""
+
     def update(self, request: ProviderRequest) -> Identity:
         """Update a resource in place; its id stays. Raises :class:`Refused`."""
 
@@ -59,6 +66,20 @@ class SchemaProvider:
             )
         self._taken.add((request.type.name, identity.id))
         return identity
+
+    def identify(self, request: ProviderRequest) -> Identity:
+        """The identity that a resource with a name of its own has, or would have."""
+        return self._identities.make(
+            request.type, request.logical_id, request.properties, request.pseudo
+        )
+
+    def find(self, request: ProviderRequest) -> Identity | None:
+        identity = self.identify(request)
+        return identity if (request.type.name, identity.id) in self._taken else None
+
+    def adopt(self, request: ProviderRequest) -> None:
+        if request.identity is not None:
+            self._taken.add((request.type.name, request.identity.id))
 
     def update(self, request: ProviderRequest) -> Identity:
         _validate(request)

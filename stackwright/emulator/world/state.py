@@ -58,14 +58,14 @@ class ResourceState(Struct, frozen=True):
     resolved: Mapping[str, Any] = {}
     reason: str | None = None
     deletion_policy: str = "Delete"
+    imported: bool = False
+    """Whether it existed before the stack adopted it."""
 
 
 class StackDefinition(Struct, frozen=True):
-    """The template, parameters and tags of a stack.
-
-    ``nested``: logical id -> the definition of that nested stack. ``stored``: what is read from
-    Parameter Store for it, by name.
-    """
+    """The template, parameters and tags of a stack. ``nested``: logical id -> the definition of
+    that nested stack. ``adopts``: resources that exist already are imported, not created
+    (ImportExistingResources)."""
 
     text: str
     template: Template
@@ -75,7 +75,7 @@ class StackDefinition(Struct, frozen=True):
     capabilities: tuple[str, ...] = ()
     notification_arns: tuple[str, ...] = ()
     role_arn: str | None = None
-    stored: Mapping[str, str] = {}
+    adopts: bool = False
 
 
 class OutputState(Struct, frozen=True):

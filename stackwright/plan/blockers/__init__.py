@@ -4,8 +4,8 @@ In: the roots as they are and as they are to be, with the predicted changes. Out
 each change that would fail during the deployment, or a `DeployError`. No approval helps: the
 templates have to change.
 
-``names`` compares the names that resources have and get, ``exports`` the exports and who imports
-them; ``find`` runs both.
+``names`` compares the names that resources have and get, ``taken`` looks for names that exist
+outside of the stacks, ``exports`` compares the exports and who imports them; ``find`` runs all.
 """
 
 import lazy_loader
@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "find": ["find_blockers", "require_unblocked"],
-        "names": ["NamedResource", "RootChange", "is_static_name", "list_created", "type_noun"],
+        "names": ["RootChange"],
+        "taken": ["IDENTIFIERS", "find_identifier"],
     },
 )

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from ...cfn import Schemas
 from ...core import DeployError, Location, Problem
 from ..model import Blocker
-from .exports import ListImporters, find_export_blockers
+from .exports import find_export_blockers
 from .names import RootChange, find_name_blockers
+from .taken import find_taken_names
+
+if TYPE_CHECKING:
+    from ...aws import Aws
 
 
 def find_blockers(
-    changes: Sequence[RootChange], importers: ListImporters, region: str
+    changes: Sequence[RootChange], aws: Aws, region: str, *, new: bool = False
 ) -> tuple[Blocker, ...]:
     """Return what CloudFormation cannot carry out of these changes, which are in the order of
     deployment.
 
-    ``importers`` asks CloudFormation, and only about exports that go or change. Raises AwsError.
+    AWS is asked about exports that go or change, and about names that are created; those of roots
+    that are not deployed yet, which preflight checks, only where ``new``. Raises AwsError.
     """
     schemas = Schemas(region)
     return (
         *find_name_blockers(changes, schemas),
-        *find_export_blockers(changes, importers, schemas),
+        *find_taken_names(changes, aws, schemas, new=new),
+        *find_export_blockers(changes, aws.importers, schemas),
     )
 
 
@@ -33,7 +40,7 @@ def require_unblocked(
     resource.
 
     Raises:
-        DeployError: SW807, SW808 or SW809 for each blocker.
+        DeployError: SW807 to SW810 for each blocker.
     """
     if blockers:
         raise DeployError(_as_problem(blocker, locate) for blocker in blockers)

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 
 from ...aws import PARALLEL
-from ...cfn import RenderedResource
+from ...cfn import RenderedResource, Schemas, is_importable_by_name
 from ...core import AwsError, command_line
+from ...plan import IDENTIFIERS, find_identifier
 from ..model import PreflightCheck
 from .base import Check, describe_unknown, is_unknown
 
 _NAMESPACE = "AWS::ServiceDiscovery::PrivateDnsNamespace"
-RETAINED = {
-    "AWS::DynamoDB::GlobalTable": ("TableName", "TableName"),
-    "AWS::DynamoDB::Table": ("TableName", "TableName"),
-    "AWS::ECR::Repository": ("RepositoryName", "RepositoryName"),
-    "AWS::Kinesis::Stream": ("Name", "Name"),
-    "AWS::Logs::LogGroup": ("LogGroupName", "LogGroupName"),
-    "AWS::RDS::DBCluster": ("DBClusterIdentifier", "DBClusterIdentifier"),
-    "AWS::RDS::DBInstance": ("DBInstanceIdentifier", "DBInstanceIdentifier"),
-    "AWS::S3::Bucket": ("BucketName", "BucketName"),
-    "AWS::SQS::Queue": ("QueueName", "QueueUrl"),
-    "AWS::SSM::Parameter": ("Name", "Name"),
-    "AWS::SecretsManager::Secret": ("Name", "Id"),
-}
-"""Types that templates name, and that outlive their stack -> the property that holds the name, and
-the key of the identifier in a resource import (``primaryIdentifier`` of the registry schema). Types
-that AWS identifies by a generated id (file systems, user pools) never collide."""
+_RETAINING = ("Retain", "RetainExceptOnCreate")
 
 
 class Namespaces(Check):
@@ -78,10 +65,11 @@ class RetainedNames(Check):
     source = "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources.html"
 
     def run(self) -> Iterator[PreflightCheck]:
-        """One result; none where no stack with such a name is new."""
+        """One result; none where no stack with such a name is new. A plan checks the names that
+        live stacks gain."""
         named = [
             (resource, name)
-            for resource in self.references.of(*RETAINED)
+            for resource in self.references.of(*IDENTIFIERS)
             if (name := self._name(resource))
         ]
         roots = {resource.document.root for resource, _ in named}
@@ -101,17 +89,26 @@ class RetainedNames(Check):
             for (_, name), error in zip(wanted, identifiers, strict=True)
             if isinstance(error, AwsError)
         }
+        importable = [entry for entry in taken if self._is_importable(entry[0])]
+        if self.inputs.import_existing:
+            taken = [entry for entry in taken if entry not in importable]
         if taken:
             names = ", ".join(name for _, name, _ in taken)
-            hint = self._adoption([(resource, identifier) for resource, _, identifier in taken])
+            hint = self._describe_adoption(taken, importable)
             yield self.fail(f"{names}: exists already, no new stack can create it", hint)
+        elif importable:
+            yield self.ok(f"imported: {', '.join(name for _, name, _ in importable)}")
         elif unknown:
             yield self._unknown(unknown)
         else:
             yield self.ok(f"{len(wanted)} retained-resource names are available")
 
+    @cached_property
+    def _schemas(self) -> Schemas:
+        return Schemas(self.config.region)
+
     def _name(self, resource: RenderedResource) -> str | None:
-        given = resource.properties.get(RETAINED[resource.type][0])
+        given = resource.properties.get(IDENTIFIERS[resource.type][0])
         return self.references.text(resource.document, given)
 
     def _unknown(self, unknown: Mapping[str, AwsError]) -> PreflightCheck:
@@ -124,21 +121,41 @@ class RetainedNames(Check):
         """The identifier of the resource that holds a name, None where the name is available, or
         the error that keeps it unknown: a missing permission for one type hides no other type."""
         try:
-            return self._identifier(resource, name)
+            return find_identifier(resource.type, name, self.aws)
         except AwsError as error:
             if is_unknown(error):
                 return error
             raise
 
-    def _identifier(self, resource: RenderedResource, name: str) -> str | None:
-        if resource.type == "AWS::S3::Bucket":
-            return name if self.aws.bucket_exists(name) else None
-        if resource.type == "AWS::ECR::Repository":
-            return name if self.aws.repositories([name]) else None
-        if resource.type == "AWS::SecretsManager::Secret":
-            secret = self.aws.secret(name)
-            return secret.arn if secret else None
-        return self.aws.held_by(resource.type, name)
+    def _is_importable(self, resource: RenderedResource) -> bool:
+        """Whether CloudFormation imports the existing resource by its name, where it is asked to.
+
+        Source:
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources-automatically.html
+        """
+        known = self._schemas.get(resource.type)
+        body = resource.document.resources()[resource.logical_id]
+        static = isinstance(resource.properties.get(IDENTIFIERS[resource.type][0]), str)
+        retained = body.get("DeletionPolicy") in _RETAINING
+        return bool(known and static and retained and is_importable_by_name(known))
+
+    def _describe_adoption(
+        self,
+        taken: Sequence[tuple[RenderedResource, str, str]],
+        importable: Sequence[tuple[RenderedResource, str, str]],
+    ) -> str:
+        """How to adopt existing resources: those that CloudFormation finds by their names, and the
+        others."""
+        rest = [
+            (resource, id_)
+            for resource, name, id_ in taken
+            if (resource, name, id_) not in importable
+        ]
+        hints = ["add --import-existing"] if len(rest) < len(taken) else []
+        if hints and rest:
+            names = ", ".join(name for resource, name, id_ in importable)
+            hints = [f"add --import-existing for {names}"]
+        return "; ".join([*hints, *([self._adoption(rest)] if rest else [])])
 
     def _adoption(self, taken: Sequence[tuple[RenderedResource, str]]) -> str:
         """How to adopt existing resources: an import, which takes resources of root stacks only."""
@@ -147,7 +164,7 @@ class RetainedNames(Check):
         adopted: dict[str, dict[str, Mapping[str, str]]] = {}
         for resource, identifier in taken:
             if "/" not in resource.document.name:
-                key = RETAINED[resource.type][1]
+                key = IDENTIFIERS[resource.type][1]
                 imports = adopted.setdefault(resource.document.name, {})
                 imports[resource.logical_id] = {key: identifier}
         given = self.config.parameters.get("imports") or {}
@@ -162,5 +179,5 @@ class RetainedNames(Check):
             ).strip()
             hints.append(f"run {command} after adding to the parameters: {text[1:-1]}")
         if nested:
-            hints.append(f"delete those of {', '.join(nested)}, or choose other names")
+            hints.append(f"choose other names for {', '.join(nested)}, which cannot be imported")
         return "; ".join(hints)

@@ -100,12 +100,10 @@ def fold_value(value: Any, width: int) -> str:
 
 
 def _fold_map(value: Mapping[str, Any], width: int) -> str:
-    items = sorted(value.items())
-    whole = [f"{key}: {fold_value(item, width)}" for key, item in items]
+    whole = [f"{key}: {fold_value(item, width)}" for key, item in sorted(value.items())]
     if sum(len(part) + 2 for part in whole) <= width:
         return f"{{{', '.join(whole)}}}"
-    scalars_first = sorted(items, key=lambda pair: isinstance(pair[1], list | Mapping))
-    folded = [f"{key}: {_fold_inner(item)}" for key, item in scalars_first]
+    folded = [f"{key}: {_fold_inner(item)}" for key, item in sorted(value.items())]
     return f"{{{_join_fitting(folded, width)}}}"
 
 
