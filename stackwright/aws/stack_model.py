@@ -75,6 +75,8 @@ class StackResource(Struct, frozen=True):
     status: str
     reason: str = ""
     changed: datetime | None = None
+    drift: str = ""
+    """What the last drift detection found: IN_SYNC, MODIFIED, DELETED or NOT_CHECKED."""
 
 
 class ChangeSet(Struct, frozen=True):
@@ -226,6 +228,7 @@ def parse_resource(data: Mapping[str, Any]) -> StackResource:
         data["ResourceStatus"],
         mask_text(data.get("ResourceStatusReason", "")),
         data.get("LastUpdatedTimestamp"),
+        data.get("DriftInformation", {}).get("StackResourceDriftStatus", ""),
     )
 
 

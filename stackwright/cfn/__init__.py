@@ -6,6 +6,7 @@ Modules, each built on those before it:
   CloudFormation refuses.
 - ``schema``: the properties and attributes of each resource type, and which changes replace it.
 - ``custom_names``: the names that templates give, and that only one resource can have.
+- ``recreation``: whether a change replaces a resource whose schema says only that it may.
 - ``values``: values with the references they depend on, and values known only after apply.
 - ``intrinsics``: template + parameters + the world -> values.
 - ``statuses``: the meaning of each stack status, and how to recover a stack.
@@ -29,6 +30,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Prediction",
             "PropertyChange",
             "Replacement",
+            "ResolvedResource",
             "ResourceChange",
             "StackSide",
             "deletion_policy",
@@ -61,6 +63,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "UnknownWorld",
             "parameter_values",
             "resolve_dynamic",
+            "resolve_stored",
         ],
         "policy_statements": [
             "EFFECTS",
@@ -68,6 +71,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "locate_statements",
             "read_statements",
         ],
+        "recreation": ["predict_recreation"],
         "schema": ["Recreation", "ResourceType", "STATEFUL", "Schemas"],
         "static_references": ["RenderedResource", "StaticReferences"],
         "statuses": ["Recovery", "StackStatus", "stack_status"],

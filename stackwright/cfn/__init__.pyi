@@ -6,6 +6,7 @@ from .changes import PhysicalResource as PhysicalResource
 from .changes import Prediction as Prediction
 from .changes import PropertyChange as PropertyChange
 from .changes import Replacement as Replacement
+from .changes import ResolvedResource as ResolvedResource
 from .changes import ResourceChange as ResourceChange
 from .changes import StackSide as StackSide
 from .changes import deletion_policy as deletion_policy
@@ -35,10 +36,12 @@ from .intrinsics import Resolver as Resolver
 from .intrinsics import UnknownWorld as UnknownWorld
 from .intrinsics import parameter_values as parameter_values
 from .intrinsics import resolve_dynamic as resolve_dynamic
+from .intrinsics import resolve_stored as resolve_stored
 from .policy_statements import EFFECTS as EFFECTS
 from .policy_statements import LocatedStatement as LocatedStatement
 from .policy_statements import locate_statements as locate_statements
 from .policy_statements import read_statements as read_statements
+from .recreation import predict_recreation as predict_recreation
 from .schema import STATEFUL as STATEFUL
 from .schema import Recreation as Recreation
 from .schema import ResourceType as ResourceType

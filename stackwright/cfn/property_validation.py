@@ -42,15 +42,7 @@ def _texts(error: Any) -> Iterator[str]:
     where = "#" + "".join(f"/{part}" for part in error.absolute_path)
     instance, expected, keyword = error.instance, error.validator_value, error.validator
     if keyword == "additionalProperties":
-        known, patterns = (
-            error.schema.get("properties", {}),
-            error.schema.get("patternProperties", {}),
-        )
-        extra = [
-            key
-            for key in instance
-            if key not in known and not any(re.search(p, key) for p in patterns)
-        ]
+        extra = _additional_keys(instance, error.schema)
         yield from (f"{where}: extraneous key [{key}] is not permitted" for key in extra)
     elif keyword == "required":
         missing = error.message.split("'")[1]  # one error a key: "'Value' is a required property"
@@ -112,7 +104,10 @@ def _validator_class() -> Any:
             "string": lambda _, value: isinstance(value, str | bool | int | float),
         }
     )
+
     keywords = {
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
         "minimum": bounded(True),
         "maximum": bounded(False),
         "enum": enum,
@@ -122,6 +117,38 @@ def _validator_class() -> Any:
     }
     extend: Any = validators.extend  # typed nowhere
     return extend(Draft7Validator, keywords, type_checker=checker)
+
+
+def _pattern_properties(
+    validator: Any, patterns: Mapping[str, Any], instance: Any, _schema: Any
+) -> Iterator[Any]:
+    for expression, schema in patterns.items() if isinstance(instance, dict) else ():
+        for key, value in instance.items():
+            if _searches(expression, key):
+                yield from validator.descend(value, schema, path=key, schema_path=expression)
+
+
+def _additional_properties(
+    validator: Any, allowed: Any, instance: Any, schema: Any
+) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    extra = _additional_keys(instance, schema) if isinstance(instance, dict) else []
+    if allowed is False and extra:
+        yield ValidationError("additional properties")
+    for key in extra if isinstance(allowed, dict) else ():
+        yield from validator.descend(instance[key], allowed, path=key)
+
+
+def _additional_keys(instance: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    """The keys that neither a name nor a pattern of the schema allows; a pattern in Java's syntax
+    allows each."""
+    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    return [
+        key
+        for key in instance
+        if key not in known and not any(_searches(expression, key) for expression in patterns)
+    ]
 
 
 def _length_check(low: bool) -> Any:

@@ -48,7 +48,7 @@ class StackStatus(Struct, frozen=True):
     ``final``: no operation is under way. ``good``: the stack is deployed as it was last asked for.
     ``stable``: good, or rolled back to such a state. ``updatable``: CloudFormation accepts an
     update. ``problem`` says in words why a deployment cannot go on, ``recovery`` what makes it
-    possible.
+    possible. ``activity`` says what an operation does: "is being updated".
     """
 
     name: str
@@ -58,6 +58,7 @@ class StackStatus(Struct, frozen=True):
     updatable: bool = False
     recovery: Recovery = Recovery.NOTHING
     problem: str = ""
+    activity: str = ""
 
     @property
     def stuck(self) -> bool:
@@ -86,7 +87,22 @@ class StackStatus(Struct, frozen=True):
 
 def _in_progress(name: str) -> StackStatus:
     problem = "an operation is under way"
-    return StackStatus(name, final=False, recovery=Recovery.WATCH, problem=problem)
+    verbs = {
+        "ROLLBACK": "rolled back",
+        "CLEANUP": "cleaned up after an update",
+        "CREATE": "created",
+        "UPDATE": "updated",
+        "IMPORT": "given existing resources",
+        "DELETE": "deleted",
+    }
+    verb = next((verb for part, verb in verbs.items() if part in name), "changed")
+    return StackStatus(
+        name,
+        final=False,
+        recovery=Recovery.WATCH,
+        problem=problem,
+        activity=f"is being {verb}",
+    )
 
 
 def _complete(name: str, *, good: bool = True) -> StackStatus:

@@ -46,7 +46,8 @@ def plan(
     import_existing: bool,
     verbose: bool,
 ) -> None:
-    """Check the account, create change sets, show what they would change, and delete them again."""
+    """Check the account, create change sets, show what they would change, and delete them again.
+    Templates and zips that the change sets need are uploaded, and stay."""
     from ..deploy import Deployer
     from .terminal import Terminal
 

@@ -56,12 +56,14 @@ def prune(options: Options, keep: int, yes: bool, style: str) -> None:
 
     Objects of the last day stay: a deployment may be in progress.
     """
+    from ..plan import NO_BUCKET
     from ..releases import find_unused_artifacts, remove_objects
 
     environment = connect(options)
     bucket = environment.find_bucket(read_deployed(environment).values())
     if bucket is None:
-        raise DeployError.of("SW846", f"{environment.name} has no artifact bucket yet")
+        message = f"{environment.name} has no bucket to delete artifacts from: {NO_BUCKET}"
+        raise DeployError.of("SW846", message)
     unused, count = find_unused_artifacts(environment, bucket, keep, datetime.now(UTC))
     if style == "json":
         rows = [

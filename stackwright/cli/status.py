@@ -51,7 +51,13 @@ def status(options: Options, style: str) -> None:
 
 
 def _print_overview(environment: Environment, overview: Overview) -> None:
-    from ..report import history_table, services_table, stacks_table
+    from ..report import (
+        history_table,
+        missing_table,
+        next_steps,
+        services_table,
+        stacks_table,
+    )
 
     screen, now, status = console(), datetime.now(UTC), overview.status
     where = f"account {environment.caller.account}, {environment.config.region}"
@@ -63,6 +69,11 @@ def _print_overview(environment: Environment, overview: Overview) -> None:
     if status.services:
         screen.print()
         print_table(services_table(status, now))
+    if status.missing:
+        screen.print()
+        print_table(missing_table(status))
+    if steps := next_steps(status, environment.name):
+        screen.print("\n" + "\n".join(steps), soft_wrap=True)
     releases = overview.releases
     if releases and releases.last:
         screen.print()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..core import command_line
 from .connection import connect, connect_rendered, make_runner, read_deployed
 from .options import Options, for_environment, with_approvals
 from .output import console, echo
@@ -48,6 +49,9 @@ def verify(options: Options, deadline: float, style: str) -> None:
     else:
         print_table(format_checks(checks))
         echo(summarize_checks(checks), err=True)
+    if any(check.gone for check in checks):
+        command = command_line(f"drift --env {environment.name} --revert")
+        echo(f"to create again what was deleted outside of CloudFormation: {command}", err=True)
     if not is_healthy(checks):
         sys.exit(1)
 

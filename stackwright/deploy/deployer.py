@@ -24,7 +24,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from ..aws import Stack
-from ..plan import Environment, Plan, RootAction, RootPlan, require_unblocked
+from ..plan import NO_BUCKET, Environment, Plan, RootAction, RootPlan, require_unblocked
 from ..releases import find_orphaned_stacks, read_last_release, records_plan
 from .adopt import report_import_drift
 from .approvals import Approvals, approve_plan
@@ -117,6 +117,10 @@ class Deployer:
                 write_saved_plan(out, plan if keep else without_change_sets(plan))
         if not keep:
             self._planner.discard(plan.roots)
+        if self._supplies.artifacts.sent:
+            self._user.say(
+                f"the uploaded artifacts stay in s3://{plan.bucket}; prune deletes unused ones"
+            )
         return PlanResult(plan, ready and not plan.blockers)
 
     def rollback(self, number: int | None = None) -> bool:
@@ -265,7 +269,8 @@ class Deployer:
             report_import_drift(self._runner, execution.roots)
         ok = ok and execution.verify()
         execution.finish()
-        if ok:
-            number = f": release {execution.release.number}" if execution.release else ""
-            self._user.say(f"{plan.environment} is deployed{number}")
+        if ok and execution.release:
+            self._user.say(f"{plan.environment} is deployed: release {execution.release.number}")
+        elif ok:
+            self._user.say(f"{plan.environment} is deployed; no release is recorded: {NO_BUCKET}")
         return ok

@@ -5,29 +5,36 @@ Nothing is emptied: CloudFormation does not delete a bucket that holds objects.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
 
 from ..aws import PARALLEL, Aws, Stack
-from ..cfn import STACK_TYPE, STATEFUL, Template, declared_keys
+from ..cfn import (
+    STACK_TYPE,
+    STATEFUL,
+    Resolver,
+    Resource,
+    ValidationError,
+    declared_keys,
+    deletion_policy,
+)
 from ..core import AwsError, DeployError, Problem, command_line
-from ..plan import LiveStack, Outcome, find_bucket, read_stack
+from ..plan import (
+    LiveStack,
+    Outcome,
+    find_bucket,
+    pseudo_parameters,
+    read_stack,
+)
 from ..releases import find_orphaned_stacks, read_last_of
 from .approvals import Approvals, require_typed
 from .operation import Fate, Follower, attach_to_operation, follow_operation
 from .runner import OperationRunner, new_token
 from .user import Display
-
-_SNAPSHOT = frozenset(("AWS::RDS::DBCluster", "AWS::RDS::DBInstance"))
-"""Types that leave a snapshot without a DeletionPolicy (an instance of a cluster does not).
-
-Source:
-https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
-"""
 
 _SOLUTIONS: Sequence[tuple[str, str, str]] = (
     (
@@ -58,24 +65,30 @@ def list_fates(live: LiveStack) -> list[Fate]:
 
 def _fates(live: LiveStack, above: str) -> Iterator[Fate]:
     template = declared_keys(live.template)
+    resolver = Resolver(template, live.stack.parameters, pseudo_parameters(live.stack))
     for name, resource in live.resources.items():
         if not resource.physical_id:
             continue
         type_, address = resource.type, f"{live.name}:{name}"
-        kept = above or _kept(name, type_, template, live.stack)
+        declared = template.resources.get(name)
+        kept = above or (_find_policy(declared, resolver, live.stack) if declared else "")
         if type_ == STACK_TYPE and name in live.nested:
             yield from _fates(live.nested[name], kept)
         else:
             yield Fate(address, type_, resource.physical_id, kept, type_ in STATEFUL)
 
 
-def _kept(name: str, type_: str, template: Template, stack: Stack) -> str:
-    resource = template.resources.get(name)
-    policy: Any = resource.deletion_policy if resource else None
-    if policy is None and type_ in _SNAPSHOT:
-        return "" if resource and "DBClusterIdentifier" in resource.properties else "Snapshot"
-    if policy == "RetainExceptOnCreate":
-        return "" if stack.status.startswith("ROLLBACK") else "Retain"
+def _find_policy(resource: Resource, resolver: Resolver, stack: Stack) -> str:
+    """``Retain`` or ``Snapshot``; empty where the resource is deleted, or its policy cannot be
+    resolved."""
+    given = resource.deletion_policy
+    try:
+        policy = deletion_policy(resource, {"DeletionPolicy": resolver.resolve(given)})
+    except ValidationError:
+        return ""
+    only_after_creation = "ExceptOnCreate" in json.dumps(given)
+    if only_after_creation and stack.status.startswith("ROLLBACK"):
+        return ""
     return policy if policy in ("Retain", "Snapshot") else ""
 
 

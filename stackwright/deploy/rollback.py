@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from ..core import DeployError, command_line
-from ..plan import LiveStack, Plan, RootPlan
+from ..plan import NO_BUCKET, LiveStack, Plan, RootPlan
 from ..releases import (
     Release,
     build_restored_stacks,
@@ -31,9 +31,9 @@ def find_release(
     environment = planner.environment
     bucket = environment.find_bucket(lives.values())
     if bucket is None:
-        raise DeployError.of(
-            "SW887", f"{environment.name} is not deployed: there is no release to restore"
-        )
+        deployed = any(lives.values())
+        why = f"its releases are not recorded: {NO_BUCKET}" if deployed else "it is not deployed"
+        raise DeployError.of("SW887", f"{environment.name} has no release to restore: {why}")
     place = (environment.name, bucket, environment.caller.account, environment.aws)
     if number is None:
         releases = read_history(*place, limit=None).releases

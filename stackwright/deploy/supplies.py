@@ -30,6 +30,8 @@ class ArtifactSupply:
     environment: Environment
     say: Say
     _bundles: dict[str | None, Bundle] = field(default_factory=dict)
+    sent: int = 0
+    """Artifacts that the bucket lacked."""
     _uploaded: set[str] = field(default_factory=set)
     _uploading: Lock = field(default_factory=Lock)
 
@@ -62,6 +64,7 @@ class ArtifactSupply:
                 self._uploaded.add(bucket)
                 count = len(uploaded.transfers)
                 if sent := count - uploaded.count(Transfer.PRESENT):
+                    self.sent += sent
                     self.say(f"uploaded {sent} of {count} artifacts")
 
 

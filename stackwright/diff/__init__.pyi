@@ -10,10 +10,10 @@ from .model import DataLoss as DataLoss
 from .model import Diff as Diff
 from .model import Effect as Effect
 from .model import OutputDiff as OutputDiff
-from .model import PolicyDiff as PolicyDiff
 from .model import PropertyDiff as PropertyDiff
 from .model import ResourceDiff as ResourceDiff
 from .model import TagDiff as TagDiff
 from .model import TextDiff as TextDiff
+from .model import UnchangedResource as UnchangedResource
 from .model import mask_all as mask_all
 from .model import merge_diffs as merge_diffs

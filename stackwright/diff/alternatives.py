@@ -71,7 +71,6 @@ def _merge_resources(first: ResourceDiff, second: ResourceDiff) -> ResourceDiff:
         properties=first.properties + others,
         certain=first.certain or second.certain,
         may_replace=first.may_replace or second.may_replace,
-        policies=first.policies or second.policies,
     )
 
 

@@ -22,9 +22,7 @@ from ..cfn import (
     Schemas,
     StackSide,
     find_traces,
-    locate_statements,
     plain_data,
-    read_statements,
     template_to_text,
 )
 from ..core import mask
@@ -33,10 +31,10 @@ from .model import (
     Diff,
     Effect,
     OutputDiff,
-    PolicyDiff,
     PropertyDiff,
     ResourceDiff,
     TagDiff,
+    UnchangedResource,
     mask_all,
 )
 from .properties import diff_properties, displayed_value
@@ -48,15 +46,16 @@ class DiffCollector:
     resources."""
 
     schemas: Schemas
-    name: Callable[[str, ResourceChange], str] | None = None
-    """Returns the name of a nested stack (``app/network``) from its parent's name; by default the
-    file in TemplateURL names it."""
+    name: Callable[[str, str], str] | None = None
+    """Returns the name of a nested stack (``app/network``) from its parent's name and its logical
+    ID; by default the file in TemplateURL names it."""
     resources: list[ResourceDiff] = field(default_factory=list)
     outputs: list[OutputDiff] = field(default_factory=list)
     losses: list[DataLoss] = field(default_factory=list)
     tags: list[TagDiff] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
     """Names of the root stacks that do not exist yet."""
+    unchanged: list[UnchangedResource] = field(default_factory=list)
 
     def result(self) -> Diff:
         """Return everything collected."""
@@ -66,6 +65,7 @@ class DiffCollector:
             tuple(self.losses),
             tuple(self.tags),
             tuple(self.created),
+            unchanged=tuple(self.unchanged),
         )
 
     def collect_root(
@@ -79,6 +79,7 @@ class DiffCollector:
         old one of a stack that is removed. ``tags`` are those of the stack that differ."""
         self.tags += tags
         self._collect_stack(name, stack, prediction, {})
+        self._collect_unchanged(name, prediction)
         for output, (before, after) in prediction.outputs.items():
             sides = [None if side is MISSING else displayed_value(side) for side in (before, after)]
             if sides[0] != sides[1]:
@@ -100,8 +101,27 @@ class DiffCollector:
         ):
             if change.nested:
                 child = stack.nested.get(change.logical_id) if stack else None
-                inner = self.name(name, change) if self.name else f"{name}/{_file_name(change)}"
+                inner = self._nested_name(name, change.logical_id, change.after or change.before)
                 self._collect_stack(inner, child, change.nested, _wired_sources(change))
+
+    def _nested_name(self, parent: str, logical_id: str, attributes: Mapping[str, Any]) -> str:
+        if self.name:
+            return self.name(parent, logical_id)
+        return f"{parent}/{_file_name(attributes) or logical_id}"
+
+    def _collect_unchanged(self, name: str, prediction: Prediction) -> None:
+        changed = {change.logical_id for change in prediction.changes if change.real}
+        for resource in prediction.resources:
+            logical_id, attributes = resource.logical_id, resource.attributes
+            if logical_id in prediction.nested:
+                inner = self._nested_name(name, logical_id, attributes)
+                self._collect_unchanged(inner, prediction.nested[logical_id])
+            elif logical_id not in changed:
+                reference = template_to_text(displayed_value(resource.reference))
+                shown = mask_all(displayed_value(attributes))
+                self.unchanged.append(
+                    UnchangedResource(name, logical_id, resource.type, reference, shown)
+                )
 
     def _collect_resource(
         self, name: str, stack: StackSide | None, change: ResourceChange, wires: Mapping[str, str]
@@ -123,8 +143,6 @@ class DiffCollector:
             may_replace=change.replacement is Replacement.CONDITIONAL,
             properties=properties,
             line=stack.template.line(("Resources", change.logical_id)) if stack else 0,
-            denies=_denies(change) if effect is Effect.REMOVE else None,
-            policies=_compare_policies(change, properties) if modified else None,
             before=mask_all(displayed_value(change.before)),
             after=mask_all(displayed_value(change.after)),
             physical_id=change.physical_id or "",
@@ -156,14 +174,11 @@ def diff_tags(root: str, before: Mapping[str, str], after: Mapping[str, str]) ->
             yield TagDiff(root, key, mask(before.get(key), key), mask(after.get(key), key))
 
 
-def _file_name(change: ResourceChange) -> str:
-    """Return ``network`` for a nested stack from ``./app/network.yaml``; its logical ID where the
-    file is not known."""
-    properties = (change.after or change.before).get("Properties", {})
-    url = plain_data(properties.get("TemplateURL"))
-    if not isinstance(url, str):
-        return change.logical_id
-    return posixpath.basename(url).split(".")[0]
+def _file_name(attributes: Mapping[str, Any]) -> str:
+    """Return ``network`` for a nested stack from ``./app/network.yaml``; empty where the file is
+    not known."""
+    url = plain_data(attributes.get("Properties", {}).get("TemplateURL"))
+    return posixpath.basename(url).split(".")[0] if isinstance(url, str) else ""
 
 
 def _wired_sources(change: ResourceChange) -> dict[str, str]:
@@ -183,26 +198,6 @@ def _effect(change: ResourceChange) -> Effect:
     if change.action is Action.MODIFY:
         return Effect.REPLACE if change.replacement is Replacement.TRUE else Effect.CHANGE
     return Effect.REMOVE if change.action is Action.REMOVE else Effect.ADD
-
-
-def _denies(change: ResourceChange) -> bool:
-    """Return whether the removal lifts a denial; a retained policy still denies."""
-    deleted = (change.policy_action or "Delete") == "Delete"
-    properties = displayed_value(change.before.get("Properties", {}))
-    return deleted and any(read_statements(properties, "Deny"))
-
-
-def _compare_policies(
-    change: ResourceChange, properties: Sequence[PropertyDiff]
-) -> PolicyDiff | None:
-    """Return the statements of both sides; None where no statement differs."""
-    sides = [displayed_value(side.get("Properties", {})) for side in (change.before, change.after)]
-    before, after = (tuple(locate_statements(side)) for side in sides)
-    if before == after:
-        return None
-    names = {statement.path[0] for statement in (*before, *after) if statement.path}
-    paths = (leaf.path for leaf in properties if re.split(r"[.\[]", leaf.path)[0] in names)
-    return PolicyDiff(before, after, tuple(paths))
 
 
 def _data_loss(resource: ResourceDiff, change: ResourceChange) -> Iterator[DataLoss]:

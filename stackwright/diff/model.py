@@ -8,7 +8,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..cfn import LocatedStatement
 from ..core import mask
 
 PARAMETER = "parameter "
@@ -56,29 +55,15 @@ class TagDiff(Struct, frozen=True):
     after: str | None
 
 
-class PolicyDiff(Struct, frozen=True):
-    """The statements of the policies of a resource, as resolved before and after a change.
-
-    ``paths`` are the paths of the `PropertyDiff` values that tell of the same change, value by
-    value.
-    """
-
-    before: tuple[LocatedStatement, ...]
-    after: tuple[LocatedStatement, ...]
-    paths: tuple[str, ...]
-
-
 class ResourceDiff(Struct, frozen=True):
     """A change of one resource of one stack (``app`` or ``app/gateway``).
 
     ``certain`` is False where the change depends on values known after the deployment, ``line`` is
-    that of the resource in its template (0: not known). ``denies`` says whether a removed resource
-    has a policy that denies something; None where that is not known. ``policies`` are those of a
-    resource that changes, where they differ. ``before`` and ``after`` are all attributes of both
-    sides (``Properties``, ``DeletionPolicy`` …), resolved and with secrets hidden; a side that does
-    not exist, or is not known, is empty. ``physical_id`` is that of the live resource; empty where
-    there is none or it is not known. ``retagged`` says that the resource gets other tags from its
-    stack.
+    that of the resource in its template (0: not known). ``before`` and ``after`` are all attributes
+    of both sides (``Properties``, ``DeletionPolicy`` …), resolved and with secrets hidden; a side
+    that does not exist, or is not known, is empty. ``physical_id`` is that of the live resource;
+    empty where there is none or it is not known. ``retagged`` says that the resource gets other
+    tags from its stack.
     """
 
     stack: str
@@ -89,8 +74,6 @@ class ResourceDiff(Struct, frozen=True):
     may_replace: bool = False
     properties: tuple[PropertyDiff, ...] = ()
     line: int = 0
-    denies: bool | None = None
-    policies: PolicyDiff | None = None
     before: Mapping[str, Any] = {}
     after: Mapping[str, Any] = {}
     physical_id: str = ""
@@ -100,6 +83,19 @@ class ResourceDiff(Struct, frozen=True):
     def address(self) -> str:
         """Stack and logical ID, ``app/gateway:Service``."""
         return f"{self.stack}:{self.logical_id}"
+
+
+class UnchangedResource(Struct, frozen=True):
+    """A resource that does not change, for comparisons over the whole stack.
+
+    ``reference`` is the value of its ``Ref``; ``attributes`` are those of `ResourceDiff`.
+    """
+
+    stack: str
+    logical_id: str
+    type: str
+    reference: str
+    attributes: Mapping[str, Any]
 
 
 class DataLoss(Struct, frozen=True):
@@ -140,9 +136,9 @@ class TextDiff(Struct, frozen=True):
 class Diff(Struct, frozen=True):
     """Every difference, in the order of stacks and, in each stack, of logical IDs.
 
-    ``created`` names the root stacks that do not exist yet.
-    ``texts`` are differences whose effect only AWS can tell, ``notes`` sentences about the
-    templates that a reader must know.
+    ``created`` names the root stacks that do not exist yet. ``texts`` are differences whose effect
+    only AWS can tell, ``notes`` sentences about the templates that a reader must know.
+    ``unchanged`` are the other resources of the new side.
     """
 
     resources: tuple[ResourceDiff, ...] = ()
@@ -152,6 +148,7 @@ class Diff(Struct, frozen=True):
     created: tuple[str, ...] = ()
     texts: tuple[TextDiff, ...] = ()
     notes: tuple[str, ...] = ()
+    unchanged: tuple[UnchangedResource, ...] = ()
 
     def count(self, effect: Effect) -> int:
         """Return the number of resources with the effect."""
@@ -174,6 +171,7 @@ def merge_diffs(diffs: Iterable[Diff]) -> Diff:
         tuple(root for diff in all_ for root in diff.created),
         tuple(text for diff in all_ for text in diff.texts),
         tuple(note for diff in all_ for note in diff.notes),
+        unchanged=tuple(resource for diff in all_ for resource in diff.unchanged),
     )
 
 

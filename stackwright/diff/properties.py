@@ -27,6 +27,7 @@ from ..cfn import (
     canonical_value,
     find_traces,
     plain_data,
+    predict_recreation,
     template_to_text,
 )
 from ..core import HIDDEN, mask, secret_arguments, value_keys
@@ -64,7 +65,7 @@ def diff_properties(
         for leaf in differing_leaves(before, after, prefix, ()):
             recreation = Recreation.NEVER
             if attribute == "Properties" and schema is not None:
-                recreation = schema.recreation(leaf.path)
+                recreation = predict_recreation(schema, leaf.path, change.before, change.after)
             yield _property_diff(leaf, recreation, wires)
 
 

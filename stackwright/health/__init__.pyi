@@ -3,6 +3,7 @@ from .model import CheckState as CheckState
 from .model import DriftedStack as DriftedStack
 from .model import EnvironmentStatus as EnvironmentStatus
 from .model import HealthCheck as HealthCheck
+from .model import MissingResource as MissingResource
 from .model import RootStatus as RootStatus
 from .model import ServiceStatus as ServiceStatus
 from .model import Subject as Subject

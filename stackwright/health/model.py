@@ -44,6 +44,8 @@ class HealthCheck(Struct, frozen=True):
     address: str
     state: CheckState
     detail: str
+    gone: bool = False
+    """Whether the resource does not exist: no later check can be better."""
 
     def __str__(self) -> str:
         return f"{self.subject} {self.address}: {self.detail}"
@@ -87,8 +89,17 @@ class ServiceStatus(Struct, frozen=True):
     metric_value: Metric | None = None
 
 
+class MissingResource(Struct, frozen=True):
+    """A resource of a stack that was deleted outside of CloudFormation."""
+
+    address: str
+    type: str
+    physical_id: str
+
+
 class EnvironmentStatus(Struct, frozen=True):
-    """The root stacks in order of deployment, and their services.
+    """The root stacks in order of deployment, their services, and their resources that are
+    ``missing``.
 
     ``orphaned`` are deployed root stacks that ``stacks:`` does not name any more, without their
     nested stacks.
@@ -97,14 +108,17 @@ class EnvironmentStatus(Struct, frozen=True):
     stacks: tuple[RootStatus, ...]
     services: tuple[ServiceStatus, ...]
     orphaned: tuple[RootStatus, ...] = ()
+    missing: tuple[MissingResource, ...] = ()
 
     @property
     def healthy(self) -> bool:
-        """Whether every stack is deployed and complete, and every service stable."""
+        """Whether every stack is deployed and complete, every service stable, and no resource
+        missing."""
         complete = all(
             stack_status(root.status).good and not root.incomplete for root in self.stacks
         )
-        return complete and all(service.stable for service in self.services)
+        stable = all(service.stable for service in self.services)
+        return complete and stable and not self.missing
 
 
 class DriftedStack(Struct, frozen=True):

@@ -24,6 +24,7 @@ from ..cfn import (
     declared_keys,
     plain_data,
 )
+from ..core import AwsError
 from ..plan import LiveStack, pseudo_parameters, walk_stacks
 
 SERVICE = "AWS::ECS::Service"
@@ -124,15 +125,24 @@ def cluster_of(service_arn: str) -> str:
     return parts[1] if len(parts) == 3 else "default"
 
 
+def _read_cluster(cluster: str, arns: Sequence[str], aws: Services) -> list[Service]:
+    try:
+        return aws.services(cluster, arns)
+    except AwsError as error:
+        if error.code == "ClusterNotFoundException":
+            return []
+        raise
+
+
 def read_probed_services(resources: Sequence[ProbedResource], aws: Services) -> dict[str, Service]:
     """Read the ECS services among the resources; by address, without services that do not exist
-    any more. Raises AwsError."""
+    any more, nor does their cluster. Raises AwsError."""
     wanted = [resource for resource in resources if resource.type == SERVICE]
     clusters: dict[str, list[str]] = {}
     for resource in wanted:
         clusters.setdefault(cluster_of(resource.physical_id), []).append(resource.physical_id)
     with ThreadPoolExecutor(PARALLEL) as pool:
-        answers = pool.map(lambda pair: aws.services(*pair), clusters.items())
+        answers = pool.map(lambda pair: _read_cluster(pair[0], pair[1], aws), clusters.items())
         by_arn = {service.arn: service for answer in answers for service in answer}
     return {
         resource.address: by_arn[resource.physical_id]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ..aws import PARALLEL, Service, Services, Stack
 from ..cfn import stack_status
-from ..plan import LiveStack
-from .model import EnvironmentStatus, RootStatus, ServiceStatus
-from .probes import ProbedResource, find_probed_resources, read_probed_services
+from ..core import AwsError
+from ..plan import LiveStack, is_nested, walk_stacks
+from .model import EnvironmentStatus, MissingResource, RootStatus, ServiceStatus
+from .probes import (
+    ALARM,
+    SERVICE,
+    ProbedResource,
+    find_probed_resources,
+    read_probed_services,
+)
 
 
 def read_status(
@@ -19,7 +26,8 @@ def read_status(
     metrics: bool = True,
     orphaned: Mapping[str, Stack] | None = None,
 ) -> EnvironmentStatus:
-    """Read services, targets and metrics of live stacks. Raises AwsError.
+    """Read services, targets and metrics of live stacks, and find missing resources. Raises
+    AwsError.
 
     ``lives`` maps a root stack's name in ``stacks:`` to its name in CloudFormation and the live
     stack (None: not deployed). ``orphaned`` are deployed root stacks that ``stacks:`` does not name
@@ -27,6 +35,7 @@ def read_status(
     CloudFormation does not have.
     """
     stacks = tuple(_describe_root(root, name, live) for root, (name, live) in lives.items())
+    stacks_read = walk_stacks(live for _, live in lives.values() if live)
     resources = find_probed_resources(live for _, live in lives.values() if live)
     services = read_probed_services(resources, aws)
     wanted = [resource for resource in resources if resource.address in services]
@@ -36,7 +45,31 @@ def read_status(
             wanted,
         )
         orphans = (_describe_orphan(root, stack) for root, stack in (orphaned or {}).items())
-        return EnvironmentStatus(stacks, tuple(states), tuple(orphans))
+        missing = _find_missing(stacks_read, resources, services, aws)
+        return EnvironmentStatus(stacks, tuple(states), tuple(orphans), tuple(missing))
+
+
+def _find_missing(
+    stacks: Sequence[LiveStack],
+    resources: Sequence[ProbedResource],
+    services: Mapping[str, Service],
+    aws: Services,
+) -> Iterator[MissingResource]:
+    """Services, alarms and nested stacks that do not exist now, and any resource that the last
+    drift detection did not find."""
+    names = [resource.physical_id for resource in resources if resource.type == ALARM]
+    alarms = aws.alarms(names) if names else {}
+    present = {
+        resource.address: resource.address in services or resource.physical_id in alarms
+        for resource in resources
+        if resource.type in (SERVICE, ALARM)
+    }
+    for stack in stacks:
+        for name, resource in stack.resources.items():
+            address = f"{stack.name}:{name}"
+            gone = resource.drift == "DELETED" or (is_nested(resource) and name not in stack.nested)
+            if not present.get(address, not gone):
+                yield MissingResource(address, resource.type, resource.physical_id)
 
 
 def _describe_orphan(root: str, stack: Stack) -> RootStatus:
@@ -95,6 +128,12 @@ def _read_service(
 def _read_target_health(service: Service, aws: Services) -> Iterator[bool]:
     """Whether each target that is not draining is healthy."""
     for group in service.target_groups:
-        for target in aws.target_health(group):
+        try:
+            targets = aws.target_health(group)
+        except AwsError as error:
+            if error.code != "TargetGroupNotFound":
+                raise
+            targets = []
+        for target in targets:
             if target.state != "draining":
                 yield target.state == "healthy"

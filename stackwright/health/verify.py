@@ -28,8 +28,8 @@ DEADLINE = 600.0
 """Seconds. The first value of a metric and the first checks of a target take minutes; an alarm
 takes five minutes to recover."""
 
-Result = tuple[CheckState, str]
-"""State and facts of one check."""
+Result = tuple[CheckState, str] | tuple[CheckState, str, bool]
+"""State and facts of one check, and whether the resource is gone."""
 
 
 class _Probe(Struct, frozen=True):
@@ -58,14 +58,15 @@ def verify_environment(
 ) -> list[HealthCheck]:
     """Check the root stacks and their nested stacks; the last result of each check.
 
-    A failed check is repeated until ``deadline`` seconds have passed; a check that was ok once is
-    not. ``on_progress`` gets all results after each round. ``skip`` names subjects that do not
-    exist where this runs. Raises AwsError without valid credentials (SW401, SW402); any other
-    failed call fails the check that needed it.
+    A failed check is repeated until ``deadline`` seconds have passed, or a resource was gone in two
+    rounds; a check that was ok once is not. ``on_progress`` gets all results after each round.
+    ``skip`` names subjects that do not exist where this runs. Raises AwsError without valid
+    credentials (SW401, SW402); any other failed call fails the check that needed it.
     """
     resources = find_probed_resources(lives)
     results: list[HealthCheck] = []
     done: dict[tuple[Subject, str, str], HealthCheck] = {}
+    gone: set[str] = set()
     polling = Polling(first=1, longest=10, deadline=deadline, clock=clock, sleep=sleep)
     for _ in polling:
         probes = list(_find_probes(resources, aws))
@@ -77,7 +78,8 @@ def verify_environment(
         done |= {key: check for key, check in checks.items() if check.state is CheckState.OK}
         results = [checks.get(probe.key) or done[probe.key] for probe in probes]
         on_progress(results)
-        if all(check.state is not CheckState.FAIL for check in results):
+        before, gone = gone, {check.address for check in results if check.gone}
+        if before & gone or all(check.state is not CheckState.FAIL for check in results):
             break
     return results
 
@@ -204,7 +206,7 @@ def _fail(reason: str) -> Result:
 
 def _check_service(service: Service | None) -> Result:
     if service is None:
-        return CheckState.FAIL, "the service does not exist"
+        return CheckState.FAIL, "the service does not exist", True
     count = f"{service.running} of {service.desired} tasks run"
     if service.stable:
         return CheckState.OK, count
@@ -218,7 +220,7 @@ def _check_service(service: Service | None) -> Result:
 
 def _check_alarm(state: str | None) -> Result:
     if state is None:
-        return CheckState.FAIL, "the alarm does not exist"
+        return CheckState.FAIL, "the alarm does not exist", True
     if state == "ALARM":
         return CheckState.FAIL, "in alarm"
     return (CheckState.OK, "not in alarm") if state == "OK" else (CheckState.SKIP, "no data yet")

@@ -25,6 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "desired_state": [
             "BUCKET_OUTPUT",
+            "NO_BUCKET",
             "KnownValues",
             "build_desired_stack",
             "deploy_settings",
@@ -42,6 +43,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "freshness": ["find_stale_reason"],
         "guardrails": [
             "Approval",
+            "Exposure",
+            "ExposureKind",
             "GuardrailFinding",
             "Locate",
             "REVISIONS",
@@ -49,6 +52,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "describe_statement",
             "find_dangerous_changes",
             "find_option",
+            "list_exposures",
             "find_unneeded",
             "parse_approval",
             "require_approval",

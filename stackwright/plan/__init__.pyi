@@ -4,6 +4,7 @@ from .blockers import find_blockers as find_blockers
 from .blockers import find_identifier as find_identifier
 from .blockers import require_unblocked as require_unblocked
 from .desired_state import BUCKET_OUTPUT as BUCKET_OUTPUT
+from .desired_state import NO_BUCKET as NO_BUCKET
 from .desired_state import KnownValues as KnownValues
 from .desired_state import build_desired_stack as build_desired_stack
 from .desired_state import deploy_settings as deploy_settings
@@ -22,6 +23,8 @@ from .environment import Environment as Environment
 from .freshness import find_stale_reason as find_stale_reason
 from .guardrails import REVISIONS as REVISIONS
 from .guardrails import Approval as Approval
+from .guardrails import Exposure as Exposure
+from .guardrails import ExposureKind as ExposureKind
 from .guardrails import GuardrailFinding as GuardrailFinding
 from .guardrails import Locate as Locate
 from .guardrails import approval_names as approval_names
@@ -29,6 +32,7 @@ from .guardrails import describe_statement as describe_statement
 from .guardrails import find_dangerous_changes as find_dangerous_changes
 from .guardrails import find_option as find_option
 from .guardrails import find_unneeded as find_unneeded
+from .guardrails import list_exposures as list_exposures
 from .guardrails import parse_approval as parse_approval
 from .guardrails import require_approval as require_approval
 from .guardrails import require_known_names as require_known_names

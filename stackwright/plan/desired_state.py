@@ -27,6 +27,10 @@ from .model import DesiredStack
 
 BUCKET_OUTPUT = "ArtifactBucketName"
 """The Output of a root stack that names the bucket of artifacts and releases."""
+NO_BUCKET = (
+    f"no root stack has the Output {BUCKET_OUTPUT}, and no deploy.bucket is set (docs/artifacts.md)"
+)
+"""Why there is no bucket."""
 INLINE_LIMIT = 51_200
 """The largest template in a request, in bytes.
 
@@ -155,7 +159,7 @@ def build_desired_stack(
         parameters={name: value for name, value in sorted(values.items()) if value is not None},
         tags=stack_tags(config),
         inline=inline,
-        missing=_missing(root, bundle, values),
+        missing=_missing(root, rendering, bundle, values),
         role=deploy_settings(config).get("role_arn") or None,
     )
     if inline and len(desired.body.encode()) > INLINE_LIMIT:
@@ -282,10 +286,35 @@ def stack_tags(config: Config) -> dict[str, str]:
     return own | {str(key): str(value) for key, value in extra.items()}
 
 
-def _missing(root: Document, bundle: Bundle, values: Mapping[str, str | None]) -> tuple[str, ...]:
+def _missing(
+    root: Document, rendering: Rendering, bundle: Bundle, values: Mapping[str, str | None]
+) -> tuple[str, ...]:
     """Return the names of Parameters without a value yet, and of the bucket's Output where nested
-    templates or functions have no address without it."""
+    templates or functions have no address without it.
+
+    Raises InputError: SW886, no earlier root stack will have that Output.
+    """
     unknown = tuple(sorted(name for name, value in values.items() if value is None))
-    refers = any("TemplateURL" in body.get("Properties", {}) for body in root.resources().values())
-    refers = refers or any(name.startswith(f"{root.name}:") for name in bundle.functions)
-    return (*unknown, BUCKET_OUTPUT) if refers and bundle.folder is None else unknown
+    uploaded = _find_uploaded(root, bundle)
+    if uploaded is None or bundle.folder is not None:
+        return unknown
+    roots = [document.name for document in root_documents(rendering)]
+    if find_bucket_root(rendering) not in roots[: roots.index(root.name)]:
+        line = root.lines[root.starts.get(("Resources", uploaded), 1) - 1]
+        message = f"{uploaded} of {root.name} needs a bucket for its template or code: {NO_BUCKET}"
+        hint = (
+            f"give an earlier root stack Outputs: {{{BUCKET_OUTPUT}: {{Value: !Ref Bucket}}}}, or "
+            "write deploy: {bucket: NAME} in params/"
+        )
+        raise InputError.of("SW886", message, *line.origin, hint=hint)
+    return (*unknown, BUCKET_OUTPUT)
+
+
+def _find_uploaded(root: Document, bundle: Bundle) -> str | None:
+    """Return the logical ID of the first resource of a root whose template or code is uploaded."""
+    for name, body in root.resources().items():
+        url = (body.get("Properties") or {}).get("TemplateURL")
+        nested = url is not None and "://" not in str(url)
+        if nested or f"{root.name}:{name}" in bundle.functions:
+            return name
+    return None

@@ -116,7 +116,7 @@ def predict_stack(
     except ValidationError as error:
         return PredictedPlan(Diff(tags=tags), names=tree.names, problem=error.message)
     collector = DiffCollector(
-        schemas, lambda parent, change: _find_name(tree.names, parent, change.logical_id)
+        schemas, lambda parent, logical_id: _find_name(tree.names, parent, logical_id)
     )
     collector.created += () if live else (desired.root,)
     collector.collect_root(desired.root, after, prediction, tags)

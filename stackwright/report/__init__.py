@@ -37,6 +37,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "rehearsal": ["rehearsal_as_data", "rehearsal_as_text"],
         "releases": ["describe_absence", "history_table", "release_result", "releases_as_data"],
         "stacks": ["format_events", "format_fates"],
-        "status": ["services_table", "stacks_table"],
+        "status": ["missing_table", "next_steps", "services_table", "stacks_table"],
     },
 )

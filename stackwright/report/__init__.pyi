@@ -32,5 +32,7 @@ from .releases import release_result as release_result
 from .releases import releases_as_data as releases_as_data
 from .stacks import format_events as format_events
 from .stacks import format_fates as format_fates
+from .status import missing_table as missing_table
+from .status import next_steps as next_steps
 from .status import services_table as services_table
 from .status import stacks_table as stacks_table

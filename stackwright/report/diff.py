@@ -39,6 +39,8 @@ _LIMIT = 65_000
 """Characters of a comment; GitHub refuses more than 65,536."""
 _LINES = 60
 """Lines of a new root stack; one that would take more is listed by type."""
+_COLUMNS = 78
+_SUMMARIZED = "--verbose lists their properties"
 
 Remarks = Mapping[str, str]
 """Address of a resource -> a remark on its change."""
@@ -93,8 +95,9 @@ def new_root_text(
     """Return the resources of a new root stack with their properties, or by type where that would
     take too many lines."""
     members = list(resources)
-    text = "\n\n".join(stacks_text(members, remarks, verbose=verbose))
-    return text if verbose or _is_short(members) else "\n".join(_summarize_stacks(members))
+    if verbose or _is_short(members):
+        return "\n\n".join(stacks_text(members, remarks, verbose=verbose))
+    return "\n".join([*_summarize_stacks(members), f"  [dim]{_SUMMARIZED}[/]"])
 
 
 def _is_short(resources: Iterable[ResourceDiff]) -> bool:
@@ -108,7 +111,7 @@ def _summarize_stacks(resources: Iterable[ResourceDiff]) -> Iterator[str]:
         for kind, same in groupby(members, key=lambda resource: resource.type):
             names = ", ".join(resource.logical_id for resource in same)
             text = f"{kind.removeprefix('AWS::')}: {names}"
-            yield textwrap.fill(text, 98, initial_indent=" " * 6, subsequent_indent=" " * 10)
+            yield textwrap.fill(text, _COLUMNS, initial_indent=" " * 6, subsequent_indent=" " * 10)
 
 
 def tags_text(tags: Iterable[TagDiff], resources: Iterable[ResourceDiff]) -> Iterator[str]:

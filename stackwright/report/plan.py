@@ -43,6 +43,7 @@ from .diff import (
     tags_markdown,
     tags_text,
 )
+from .exposures import exposures_as_data, exposures_as_markdown, exposures_as_text
 from .markup import escape_markup, styled
 
 PLAN_FORMATS = ("text", "markdown", "json")
@@ -177,6 +178,7 @@ def plan_as_text(plan: Plan, *, verbose: bool = False) -> str:
     blocks += [losses_text(losses)] if losses else []
     if findings := find_dangerous_changes(plan):
         blocks.append("\n".join(map(_finding_text, findings)))
+    blocks += exposures_as_text(plan)
     if plan.secret_changes:
         lines = (
             f"  [yellow]~[/] {escape_markup(_secret(change))}" for change in plan.secret_changes
@@ -260,6 +262,7 @@ def _markdown(plan: Plan, verbose: bool, *, properties: bool) -> str:
         parts.append(losses_markdown(losses))
     if findings := find_dangerous_changes(plan):
         parts.append("\n".join(["> [!WARNING]", *map(_finding_markdown, findings)]))
+    parts += exposures_as_markdown(plan)
     if plan.secret_changes:
         lines = (f"- `{_secret(change)}`" for change in plan.secret_changes)
         parts += ["#### Secrets", "\n".join(lines)]
@@ -317,6 +320,7 @@ def plan_as_json(plan: Plan) -> str:
         },
         "blockers": [to_builtins(blocker) for blocker in plan.blockers],
         "needs_approval": [_finding_data(finding) for finding in find_dangerous_changes(plan)],
+        "exposures": exposures_as_data(plan),
         "secrets": [
             {
                 "name": change.name,
@@ -371,8 +375,8 @@ def _root_data(root: RootPlan) -> dict[str, Any]:
         "change_set": root.change_set,
         "missing": list(root.desired.missing),
         "after": list(root.after),
-        "notes": list(root.notes),
         **diff,
+        "notes": [*root.notes, *root.diff.notes],
         "resources": resources,
         "spurious": spurious,
     }

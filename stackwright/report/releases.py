@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import to_builtins
 
+from ..plan import NO_BUCKET
 from ..releases import Release, ReleaseList, ReleaseResult
 from .markup import escape_markup, format_age, format_duration, make_table, styled
 
@@ -94,6 +95,8 @@ def describe_absence(release_list: ReleaseList, environment: str) -> str:
     kept; empty where the environment is deployed and has releases."""
     releases = release_list.overview.history.releases if release_list.overview else ()
     bucket = release_list.bucket
+    if release_list.deployed and bucket is None:
+        return f"{environment} is deployed, but its releases are not recorded: {NO_BUCKET}"
     if release_list.deployed:
         return "" if releases else f"{environment} has no releases yet"
     if bucket is None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from ..cfn import stack_status
+from ..core import command_line
 from ..health import EnvironmentStatus, RootStatus, ServiceStatus
 from .markup import escape_markup, format_age, make_table, status_style, styled
 
@@ -34,6 +36,42 @@ def _drift(root: RootStatus, now: datetime) -> str:
     if root.drift_checked is None:
         return "not checked"
     return f"{_DRIFT.get(root.drift, 'not known')}, {format_age(root.drift_checked, now)}"
+
+
+def missing_table(status: EnvironmentStatus) -> Any:
+    """Return the resources that were deleted outside of CloudFormation as a table."""
+    table = make_table("MISSING", "TYPE", "ID")
+    for resource in status.missing:
+        table.add_row(
+            styled(resource.address, "bold red"),
+            escape_markup(resource.type),
+            escape_markup(resource.physical_id),
+        )
+    return table
+
+
+def next_steps(status: EnvironmentStatus, environment: str) -> list[str]:
+    """Return what is wrong with the stacks, and the command that helps, in Rich markup."""
+    steps: list[str] = []
+    for root in status.stacks:
+        meaning = stack_status(root.status)
+        if meaning.stuck:
+            text = f"{root.name} is in {root.status}: {meaning.explanation}"
+            steps += _step(text, "red", f"repair --env {environment}")
+        elif meaning.activity:
+            text = f"{root.name} {meaning.activity}"
+            steps += _step(text, "yellow", f"watch --env {environment}")
+        elif root.status and not meaning.good:
+            text = f"the last change of {root.name} failed and was rolled back"
+            steps += _step(text, "yellow", f"events --env {environment} --failed")
+    if status.missing:
+        text = "what is missing was deleted outside of CloudFormation; to create it again:"
+        steps += _step(text, "red", f"drift --env {environment} --revert")
+    return steps
+
+
+def _step(text: str, style: str, command: str) -> list[str]:
+    return [styled(text, style), f"  [green]->[/] {escape_markup(command_line(command))}"]
 
 
 def services_table(status: EnvironmentStatus, now: datetime) -> Any:

@@ -19,6 +19,7 @@ from tests.support.projects import Project
 Make = Callable[..., Project]
 
 DEFAULTS = "project: demo\nregion: us-east-2\nstacks: [net, app]\nname: one\nkey: one\n"
+ALONE = "project: demo\nregion: us-east-2\nstacks: [app]\n"
 NET = """\
 Resources:
   Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: {{ name }}, TopicName: demo-{{ key }}}}
@@ -100,12 +101,42 @@ class Shop:
         """The value of a parameter in Parameter Store."""
         return str(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
 
+    def store(self, name: str, value: str) -> None:
+        """Put a parameter into Parameter Store, outside of all stacks."""
+        client("ssm").put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
+
     def status(self, root: str) -> str | None:
         stack = self.aws.stack(f"demo-dev-{root}")
         return stack.status if stack else None
 
     def updated(self, root: str) -> bool:
         return self.status(root) == "UPDATE_COMPLETE"
+
+
+STORING = """\
+Resources:
+  Topic: {Type: AWS::SNS::Topic, Properties: {TopicName: demo-{{ key }}}}
+  Stored: {Type: AWS::SSM::Parameter, Properties: {Type: String, Name: /demo/topic, Value: {{ name }}}}
+"""
+READING = """\
+Parameters: {Topic: {Type: "AWS::SSM::Parameter::Value<String>", Default: /demo/topic}}
+Resources:
+  Table:
+    Type: AWS::DynamoDB::Table
+    DeletionPolicy: Retain
+    UpdateReplacePolicy: Delete
+    Properties:
+      TableName: !Ref Topic
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+"""
+DYNAMIC = """\
+Resources:
+  Note:
+    Type: AWS::SSM::Parameter
+    Properties: {Type: String, Name: /demo/note, Value: "see {{ dynref("ssm", "/demo/topic") }}"}
+"""
 
 
 @pytest.fixture
@@ -240,3 +271,63 @@ def test_new_danger_stops_a_saved_plan_before_its_root(
     assert "SW888" in refused
     assert "app:Note (change)" in refused
     assert not case.updated("app")
+
+
+# --- Parameter Store
+
+
+def test_parameter_of_an_earlier_root_is_to_come(shop: Callable[..., Shop], tmp_path: Path) -> None:
+    case, saved = shop(net=STORING, app=READING), str(tmp_path / "plan.json")
+    plan = case.run("plan")
+    assert "app (demo-dev-app) will be created after net" in plan
+    case.deploy()
+    assert case.status("app") == "CREATE_COMPLETE"
+    assert "nothing to do" in case.deploy()
+    case.set(name="two")
+    plan = case.run("plan", "--out", saved)
+    assert "app (demo-dev-app) will be updated after net: 1 to replace" in plan
+    refused = case.deploy(code=1)
+    assert "Table" in refused
+    assert not case.updated("net")
+    case.deploy("--plan", saved, "--allow-replace", "Table", "--allow-data-loss")
+    assert (case.updated("net"), case.updated("app")) == (True, True)
+
+
+def test_dynamic_reference_to_an_earlier_root_is_to_come(
+    shop: Callable[..., Shop], tmp_path: Path
+) -> None:
+    case, saved = shop(net=STORING, app=DYNAMIC), str(tmp_path / "plan.json")
+    case.deploy()
+    assert case.stored("/demo/note") == "see one"
+    case.set(name="two")
+    plan = case.run("plan", "--out", saved)
+    assert "app (demo-dev-app) will be updated after net: 1 to change" in plan
+    assert '~ Value: "see one" → "see two"' in plan
+    case.deploy("--plan", saved)
+    assert case.stored("/demo/note") == "see two"
+
+
+def test_value_that_moved_outside_is_an_update(shop: Callable[..., Shop]) -> None:
+    case = shop(ALONE, app=READING)
+    case.store("/demo/topic", "one")
+    case.deploy()
+    assert "nothing to do" in case.deploy()
+    case.store("/demo/topic", "two")
+    plan = case.run("plan")
+    assert "1 to replace" in plan
+    assert '~ TableName: "one" → "two"' in plan
+    refused = case.deploy(code=1)
+    assert "Table" in refused
+    case.deploy("--allow-replace", "Table", "--allow-data-loss")
+    assert "nothing to do" in case.deploy()
+
+
+def test_dynamic_reference_whose_value_moved_is_an_update(shop: Callable[..., Shop]) -> None:
+    case = shop(ALONE, app=DYNAMIC)
+    case.store("/demo/topic", "one")
+    case.deploy()
+    case.store("/demo/topic", "two")
+    plan = case.run("plan")
+    assert '~ Value: "see one" → "see two"' in plan
+    case.deploy()
+    assert case.stored("/demo/note") == "see two"

@@ -203,7 +203,6 @@ EVERYTHING = (
         ),
         "Stream": resource("Kinesis::Stream", {"Name": "things", "ShardCount": 1}),
         "Queue": resource("SQS::Queue", {"QueueName": "things", "VisibilityTimeout": 60}),
-        "Setting": resource("SSM::Parameter", {"Name": "/things", "Type": "String", "Value": "x"}),
         "Bucket": resource(
             "S3::Bucket",
             {
@@ -236,6 +235,7 @@ EVERYTHING = (
             },
         ),
         "Plain": resource("SecretsManager::Secret", {"SecretString": "s"}),
+        "Setting": resource("SSM::Parameter", {"Type": "String", "Value": "s", "Tags": {"a": "b"}}),
         "Made": resource(
             "SecretsManager::Secret", {"GenerateSecretString": {"PasswordLength": 12}}
         ),

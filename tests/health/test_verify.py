@@ -22,10 +22,19 @@ from stackwright.aws import (
     Task,
 )
 from stackwright.core.errors import AwsError
-from stackwright.health.model import SIMULATED, CheckState, HealthCheck, Subject
+from stackwright.health.model import (
+    SIMULATED,
+    CheckState,
+    EnvironmentStatus,
+    HealthCheck,
+    MissingResource,
+    RootStatus,
+    Subject,
+)
 from stackwright.health.status import read_status
 from stackwright.health.verify import verify_environment
 from stackwright.plan.live_stack import LiveStack
+from stackwright.report import next_steps
 
 ARN = "arn:aws:ecs:us-east-2:123456789012:service/news/web"
 GROUP = "arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/web/0123"
@@ -338,3 +347,46 @@ def test_drift_of_a_nested_stack_is_drift_of_its_root() -> None:
         parent = LiveStack.of("app", root, child.template, {}, {"Inner": child})
         (state,) = read_status({"app": ("news", parent)}, FakeServices()).stacks
         assert (state.drift, state.drift_checked) == (expected, NOW)
+
+
+def test_absent_service_ends_the_verification_at_once() -> None:
+    clock = Clock()
+    checks = run(FakeServices(None), clock=clock, deadline=600)
+    assert clock.now < 5
+    assert [check.address for check in checks if check.gone] == ["app:Service"]
+
+
+def test_service_that_appears_late_is_waited_for() -> None:
+    aws = FakeServices(None)
+    clock = Clock(lambda _: setattr(aws, "service", SERVICE))
+    assert all(check.state is CheckState.OK for check in run(aws, clock=clock))
+
+
+def test_status_names_missing_services_and_alarms() -> None:
+    status = read_status({"app": ("news", live())}, FakeServices(None, alarm={}))
+    assert [resource.address for resource in status.missing] == ["app:Service", "app:Alarm"]
+    assert (status.services, status.healthy) == ((), False)
+
+
+def test_status_names_resources_that_the_last_drift_detection_missed() -> None:
+    bucket = StackResource("Bucket", "news-bucket", "AWS::S3::Bucket", "", drift="DELETED")
+    stack = LiveStack.of("app", live().stack, TEMPLATE, {"Bucket": bucket})
+    assert read_status({"app": ("news", stack)}, FakeServices()).missing == (
+        MissingResource("app:Bucket", "AWS::S3::Bucket", "news-bucket"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "command"),
+    [
+        ("ROLLBACK_COMPLETE", "its first creation failed; delete the stack", "repair --env dev"),
+        ("UPDATE_ROLLBACK_FAILED", "continue the rollback", "repair --env dev"),
+        ("UPDATE_IN_PROGRESS", "news is being updated", "watch --env dev"),
+        ("UPDATE_ROLLBACK_COMPLETE", "failed and was rolled back", "events --env dev --failed"),
+    ],
+)
+def test_status_names_the_next_step_of_a_stack(status: str, said: str, command: str) -> None:
+    root = RootStatus("app", "news", status)
+    text = "\n".join(next_steps(EnvironmentStatus((root,), ()), "dev"))
+    assert said in text
+    assert text.endswith(command)

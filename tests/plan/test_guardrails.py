@@ -59,7 +59,7 @@ def plan_of(before, after, kind=RootAction.UPDATE, **changes):
             resource,
             ListedChange.BOTH,
             Certainty.CERTAIN,
-            stateful=schemas.get(resource.type).stateful,
+            stateful=bool((known := schemas.get(resource.type)) and known.stateful),
             **changes,
         )
         for resource in diff.resources
@@ -476,7 +476,7 @@ def test_new_granting_resources_need_approval_and_name_the_grant():
     rule = {key: value for key, value in WORLD.items() if key != "CidrIp"}
     attribute = {"Fn::GetAtt": ["T", "TopicName"]}
     for peer, text in (
-        (attribute, "${T.TopicName}"),
+        (attribute, "one"),
         ({"Fn::GetAtt": "T.TopicArn"}, "${T.TopicArn}"),
         ({"Ref": "T"}, "${T}"),
     ):
@@ -673,10 +673,10 @@ def test_new_and_removed_group_memberships_need_approval():
     (came,) = find_dangerous_changes(plan_of({}, {"X": addition()}))
     assert "adds u to the group g" in came.text
     (went,) = find_dangerous_changes(plan_of({"X": addition()}, {}))
-    assert "takes users out of a group" in went.text
+    assert "takes u out of the group g" in went.text
     user = {"Type": "AWS::IAM::User", "Properties": {"Groups": ["g", "h"]}}
     (joined,) = find_dangerous_changes(plan_of({}, {"X": user}))
-    assert "joins the groups g, h" in joined.text
+    assert "joins the group g; joins the group h" in joined.text
     assert find_dangerous_changes(plan_of({"X": user}, {})) == []
     profile = {"Type": "AWS::IAM::InstanceProfile", "Properties": {"Roles": ["r"]}}
     assert find_dangerous_changes(plan_of({}, {"X": profile})) == []
@@ -688,7 +688,7 @@ def test_unreadable_policy_is_judged_both_ways():
         assert flags(known, one) == [("X", ApprovalFlag.ACCESS)]
         assert flags(one, known) == [("X", ApprovalFlag.ACCESS)]
     (finding,) = find_dangerous_changes(plan_of({}, {"X": one}))
-    assert "allows Fn::ImportValue: document" in finding.text
+    assert "may allow ${ImportValue document}" in finding.text
     text = json.dumps({"Statement": allow("logs:*")})
     (finding,) = find_dangerous_changes(
         plan_of(
@@ -894,7 +894,7 @@ HTTP = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "CidrIp": "10.0.0.0/8
         (
             [chosen(OFFICE)],
             [chosen(WORLD)],
-            "X widens SecurityGroupIngress[0].CidrIp: 192.0.2.0/24 → 0.0.0.0/0",
+            "X opens tcp/443 to 0.0.0.0/0 (CidrIp was 192.0.2.0/24)",
         ),
     ],
     ids=["new", "source", "ports", "protocol", "all ports", "many", "in a condition"],
@@ -965,8 +965,7 @@ READS = allow(["s3:GetObject", "s3:ListBucket"], "arn:aws:s3:::a/*")
         (
             role(allow(Condition=IF)),
             role(allow()),
-            'X allows s3:GetObject on arn:aws:s3:::a/* (Policies["p"].PolicyDocument.'
-            f"Statement[0].Condition: removes StringEquals: aws:SourceAccount: {ACCOUNT})",
+            "X allows s3:GetObject on arn:aws:s3:::a/* without a condition",
         ),
         (role(), role(ManagedPolicyArns=[ARN]), f"X attaches {ARN}"),
         (
@@ -998,11 +997,9 @@ def test_finding_names_who_gains_permissions():
         return policy("AWS::IAM::Policy", READ, deny("s3:Put*"), Roles=list(roles))
 
     assert texts(attached("a"), attached("a", "b")) == [
-        "X is attached to the role b: allows s3:GetObject on arn:aws:s3:::a/*"
+        "X allows s3:GetObject on arn:aws:s3:::a/* to b"
     ]
-    assert texts(attached("a", "b"), attached("a")) == [
-        "X is no longer attached to the role b: denies s3:Put* on *"
-    ]
+    assert texts(attached("a", "b"), attached("a")) == ["X no longer denies s3:Put* on * to b"]
 
     def trusting(principal):
         return with_properties(

@@ -51,6 +51,24 @@ def test_fate_of_each_resource_made_by_macros_is_shown() -> None:
     }
 
 
+@pytest.mark.parametrize(("stage", "kept"), [("prod", "Retain"), ("dev", "")])
+def test_conditional_deletion_policy_is_resolved_with_the_live_parameters(
+    stage: str, kept: str
+) -> None:
+    template = """
+Transform: AWS::LanguageExtensions
+Parameters: {Stage: {Type: String}}
+Conditions: {IsProd: !Equals [!Ref Stage, prod]}
+Resources:
+  Files:
+    Type: AWS::EFS::FileSystem
+    DeletionPolicy: !If [IsProd, Retain, Delete]
+"""
+    files = {"Files": RESOURCES["Files"]}
+    live = LiveStack.of("app", stack(parameters={"Stage": stage}), template, files)
+    assert [(fate.kept, fate.lost) for fate in list_fates(live)] == [(kept, not kept)]
+
+
 @pytest.mark.parametrize(
     "declared",
     [

@@ -289,7 +289,13 @@ def test_changes_that_need_approval_come_first() -> None:
         exists_before=False,
     )
     diff = ResourceDiff(
-        "app/web", "Group", "AWS::EC2::SecurityGroup", Effect.CHANGE, properties=(rule,)
+        "app/web",
+        "Group",
+        "AWS::EC2::SecurityGroup",
+        Effect.CHANGE,
+        properties=(rule,),
+        before={"Properties": {"GroupDescription": "web"}},
+        after={"Properties": {"GroupDescription": "web", "SecurityGroupIngress": [rule.after]}},
     )
     opened = whole(
         root(RootAction.UPDATE, PlannedChange(diff, ListedChange.BOTH, Certainty.CERTAIN))

@@ -23,6 +23,7 @@ from .model import (
     Prediction,
     PropertyChange,
     Replacement,
+    ResolvedResource,
     ResourceChange,
     StackSide,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Prediction",
     "PropertyChange",
     "Replacement",
+    "ResolvedResource",
     "ResourceChange",
     "StackSide",
     "deletion_policy",

@@ -146,6 +146,7 @@ class _Comparison:
         self.order = order_resources(after.template)
         self.old = ResolvedStack(before, schemas) if before else None
         self._changes: dict[str, ResourceChange | None] = {}
+        self._predictions: dict[str, Prediction] = {}
         self.new = _UpdatedStack(after, schemas, self)
         self._changed_parameters = self._parameters()
 
@@ -165,7 +166,8 @@ class _Comparison:
             change.nested is not None and change.nested.undecided for change in changes.values()
         )
         ordered = tuple(changes[name] for name in sorted(changes))
-        return Prediction(ordered, changed, outputs, undecided)
+        resources = self.new.resources()
+        return Prediction(ordered, changed, outputs, undecided, resources, self._predictions)
 
     def outcome(self, logical_id: str) -> tuple[ResourceChange | None, ResolvedStack | None]:
         """The change of a resource of the new template (None: none), and the old side if it exists
@@ -243,13 +245,14 @@ class _Comparison:
         if child is None:
             return None
         before = old.child(name) if old else None
-        return predict_changes(before, child, self.schemas)
+        self._predictions[name] = predict_changes(before, child, self.schemas)
+        return self._predictions[name]
 
     def _modified(self, name: str, old: ResolvedStack) -> ResourceChange | None:
         before, after = old.resolved(name), self.new.resolved(name)
         known = self.new.type(name)
         unequal = list(diff_values(before, after))
-        properties = [property_change(item, known) for item in unequal]
+        properties = [property_change(item, known, before, after) for item in unequal]
         details = list(self._listed(unequal, before, after, known))
         details += self._stack_tags(known)
         nested = self._nested(name, old)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from ..declarations import Path
 from ..difference import MISSING, LeafDifference
+from ..recreation import predict_recreation
 from ..schema import Recreation, ResourceType
 from ..values import (
     KNOWN_AFTER_APPLY,
@@ -28,12 +29,21 @@ def _recreation(path: Path, known: ResourceType | None) -> Recreation:
     return known.recreation(path[1:])
 
 
-def property_change(item: LeafDifference, known: ResourceType | None) -> PropertyChange:
+def property_change(
+    item: LeafDifference,
+    known: ResourceType | None,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+) -> PropertyChange:
+    """The change of one leaf; ``before`` and ``after`` are the resource's resolved attributes."""
+    recreation = Recreation.NEVER
+    if item.path[0] == "Properties" and known is not None:
+        recreation = predict_recreation(known, item.path[1:], before, after)
     return PropertyChange(
         path=item.path,
         before=MISSING if item.before is MISSING else plain_data(item.before),
         after=MISSING if item.after is MISSING else plain_data(item.after),
-        recreation=_recreation(item.path, known),
+        recreation=recreation,
         causes=tuple(sorted(reference.entity for reference in item.references)),
         real=item.real,
         certain=item.certain,

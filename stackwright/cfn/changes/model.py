@@ -76,6 +76,16 @@ class StackSide(Struct, frozen=True):
     assumed: bool = False
 
 
+class ResolvedResource(Struct, frozen=True):
+    """A resource with its values; ``reference`` is the value of its ``Ref``, ``attributes`` hold
+    ``Properties``, ``Metadata`` … with their dependencies."""
+
+    logical_id: str
+    type: str
+    reference: Any
+    attributes: Mapping[str, Any]
+
+
 class PropertyChange(Struct, frozen=True):
     """One leaf of a resource that differs. ``path`` starts with the attribute (``Properties``,
     ``Metadata`` …); ``before`` and ``after`` are plain trees, :class:`Unknown` or ``MISSING``."""
@@ -188,13 +198,19 @@ class ResourceChange:
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """All changes of one update, sorted by logical id, and the outputs that differ (before,
-    after)."""
+    after).
+
+    ``resources`` are all of the new side, changed or not; ``nested`` the predictions of all its
+    nested stacks, by logical id.
+    """
 
     changes: tuple[ResourceChange, ...]
     outputs: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     output_values: Mapping[str, Traced] = field(default_factory=dict, repr=False)
     undecided: bool = False
     """Whether a condition of either side could not be decided."""
+    resources: tuple[ResolvedResource, ...] = field(default=(), repr=False)
+    nested: Mapping[str, Prediction] = field(default_factory=dict, repr=False)
 
     @property
     def listed(self) -> tuple[ResourceChange, ...]:

@@ -12,7 +12,7 @@ from ..difference import MISSING
 from ..intrinsics import Resolver, parameter_values, resolve_stored
 from ..schema import ResourceType, Schemas
 from ..values import ChangeSource, Traced, Unknown, ValueReference, plain_data
-from .model import ATTRIBUTES, StackSide
+from .model import ATTRIBUTES, ResolvedResource, StackSide
 
 
 class ResolvedStack:
@@ -63,6 +63,15 @@ class ResolvedStack:
                 resolved = resolve_stored(resolved, dynamic)
             self._attributes[logical_id] = resolved
         return self._attributes[logical_id]
+
+    def resources(self) -> tuple[ResolvedResource, ...]:
+        """All active resources with their values, sorted by logical ID."""
+        return tuple(
+            ResolvedResource(
+                name, self.resource(name).type, self.reference(name), self.resolved(name)
+            )
+            for name in sorted(self.active)
+        )
 
     def outputs(self) -> dict[str, Traced]:
         outputs = {}

@@ -1,4 +1,4 @@
-"""Dynamic references, `{{resolve:service:arguments}}`, in plain data."""
+"""Dynamic references, `{{resolve:service:arguments}}`, in plain data and in resolved trees."""
 
 from __future__ import annotations
 

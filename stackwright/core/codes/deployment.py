@@ -238,7 +238,7 @@ DEPLOYMENT_CODES = (
     Code(
         "SW886",
         "Root stack lacks a value of an earlier stack",
-        "Check the earlier stack's Outputs, then deploy again.",
+        "Give the earlier stack the Output that the message names.",
     ),
     Code("SW887", "No release to restore", "Deploy first; a rollback needs an earlier release."),
     Code(

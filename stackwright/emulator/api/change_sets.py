@@ -142,7 +142,9 @@ class ChangeSetActions(ActionFamily):
             if child is None:
                 child = world.new_child(stack, name, "REVIEW_IN_PROGRESS")
                 world.events.set_stack_status(child, "REVIEW_IN_PROGRESS")
-            definition = with_predicted_parameters(inner, change.after)
+            definition = with_predicted_parameters(
+                inner, change.after, change_set.definition.stored
+            )
             child_set = self._child_change_set(
                 change_set, child, name, str(change.action), definition
             )

@@ -72,7 +72,9 @@ class LocalCloudFormation:
             faults=faults,
             die=settings.die,
         )
-        definitions = DefinitionReader(self.world.schemas, settings.fetch)
+        definitions = DefinitionReader(
+            self.world.schemas, settings.fetch, self.world.backend.stored
+        )
         self._actions: dict[str, Action] = {}
         for family in _FAMILIES:
             self._actions |= family(self.world, definitions, self.pages).actions()

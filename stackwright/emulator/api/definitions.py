@@ -18,6 +18,7 @@ from ...cfn import (
 )
 from ..operation.policy import parse_policy
 from ..world.state import StackDefinition, StackState
+from ..world.stored import ReadParameters, require_stored
 from .errors import ApiError, invalid
 
 _STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
@@ -33,10 +34,13 @@ _MAX_BODY, _MAX_TEMPLATE = 51_200, 1_000_000  # bytes
 
 
 class DefinitionReader:
-    """Reads and validates definitions; ``fetch`` reads a ``TemplateURL`` (raises OSError)."""
+    """Reads and validates definitions; ``fetch`` reads a ``TemplateURL`` (raises OSError),
+    ``store`` is Parameter Store."""
 
-    def __init__(self, schemas: Schemas, fetch: Callable[[str], str] | None) -> None:
-        self._schemas, self._fetch = schemas, fetch
+    def __init__(
+        self, schemas: Schemas, fetch: Callable[[str], str] | None, store: Mapping[str, str]
+    ) -> None:
+        self._schemas, self._fetch, self._store = schemas, fetch, store
 
     def read(self, arguments: Mapping[str, Any], stack: StackState | None) -> StackDefinition:
         """The template with its nested ones, the parameters and the tags of a request.
@@ -49,6 +53,8 @@ class DefinitionReader:
         template = self.parse(text)
         parameters = _read_parameters(arguments.get("Parameters", ()), template, old)
         parameter_values(template, parameters)
+        stored = ReadParameters(self._store)
+        require_stored(template, parameters, stored)
         tags = {tag["Key"]: tag["Value"] for tag in arguments.get("Tags", ())}
         if "Tags" not in arguments and old is not None:
             tags = dict(old.tags)
@@ -57,7 +63,9 @@ class DefinitionReader:
         _check_capabilities(template, capabilities)
         arns = tuple(arguments.get("NotificationARNs", old.notification_arns if old else ()))
         role = arguments.get("RoleARN")
-        return StackDefinition(text, template, parameters, tags, nested, capabilities, arns, role)
+        return StackDefinition(
+            text, template, parameters, tags, nested, capabilities, arns, role, stored
+        )
 
     def parse(self, text: str) -> Template:
         """A template, parsed and validated."""

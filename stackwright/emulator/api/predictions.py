@@ -25,8 +25,10 @@ def predict(world: EmulatedWorld, stack: StackState, definition: StackDefinition
     Raises:
         ValidationError: a value that is known before the deployment cannot be resolved.
     """
-    before = _side(world, stack, stack.definition) if stack.definition else None
-    return predict_changes(before, _side(world, stack, definition), world.schemas)
+    old = stack.definition
+    before = _side(world, stack, old, old.stored) if old else None
+    after = _side(world, stack, definition, definition.stored)
+    return predict_changes(before, after, world.schemas)
 
 
 def check_resolvable(world: EmulatedWorld, name: str, definition: StackDefinition) -> None:
@@ -36,17 +38,23 @@ def check_resolvable(world: EmulatedWorld, name: str, definition: StackDefinitio
 
 
 def with_predicted_parameters(
-    definition: StackDefinition, after: Mapping[str, Any]
+    definition: StackDefinition, after: Mapping[str, Any], stored: Mapping[str, str]
 ) -> StackDefinition:
     """A nested stack's definition with the parameters that its parent will give it, as far as they
-    are known."""
+    are known, and what is ``stored`` in Parameter Store."""
     given = after.get("Properties", {}).get("Parameters", {})
     parameters = {name: print_value(value) for name, value in given.items()}
-    return replace(definition, parameters=parameters)
+    return replace(definition, parameters=parameters, stored=stored)
 
 
-def _side(world: EmulatedWorld, stack: StackState, definition: StackDefinition) -> StackSide:
-    """A stack with a definition, as one side of a comparison."""
+def _side(
+    world: EmulatedWorld,
+    stack: StackState,
+    definition: StackDefinition,
+    stored: Mapping[str, str],
+) -> StackSide:
+    """A stack with a definition, as one side of a comparison, and what is ``stored`` in Parameter
+    Store for its root."""
     physical = {
         state.logical_id: PhysicalResource(state.physical_id, state.attributes)
         for state in stack.resources.values()
@@ -56,7 +64,7 @@ def _side(world: EmulatedWorld, stack: StackState, definition: StackDefinition) 
     for name, inner in definition.nested.items():
         state = stack.resources.get(name)
         child = world.store.stacks.get(state.physical_id) if state else None
-        nested[name] = _side(world, child or StackState("", "", 0, ""), inner)
+        nested[name] = _side(world, child or StackState("", "", 0, ""), inner, stored)
     exports = {name: value for name, (value, _) in world.store.exports().items()}
     return StackSide(
         definition.template,
@@ -65,8 +73,9 @@ def _side(world: EmulatedWorld, stack: StackState, definition: StackDefinition) 
         physical,
         nested,
         exports,
-        world.backend.stored,
+        stored,
         definition.tags,
+        stored.get,
     )
 
 

@@ -28,7 +28,8 @@ def tag_shapes(tags: Mapping[str, Any]) -> list[Shape]:
 
 
 def parameter_shapes(definition: StackDefinition) -> list[Shape]:
-    """The parameters of a stack or change set: the given value or the default; secrets masked."""
+    """The parameters of a stack or change set: the given value or the default, and the value from
+    Parameter Store that it names; secrets masked."""
     shapes = []
     for name, declared in definition.template.parameters.items():
         value = definition.parameters.get(name, declared.default)
@@ -36,7 +37,11 @@ def parameter_shapes(definition: StackDefinition) -> list[Shape]:
             map(template_to_text, value) if isinstance(value, list) else [template_to_text(value)]
         )
         text = "****" if declared.no_echo else ",".join(items)
-        shapes.append({"ParameterKey": name, "ParameterValue": text})
+        shape = {"ParameterKey": name, "ParameterValue": text}
+        if declared.ssm_type and text in definition.stored:
+            hidden = declared.no_echo
+            shape["ResolvedValue"] = "****" if hidden else definition.stored[text]
+        shapes.append(shape)
     return shapes
 
 

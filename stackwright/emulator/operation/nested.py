@@ -32,19 +32,36 @@ def child_definition(parent: StackDefinition, state: ResourceState) -> StackDefi
         nested,
         parameters=state.properties.get("Parameters", {}),
         tags={**parent.tags, **tags},
+        stored=parent.stored,
     )
 
 
 def is_changed(before: StackDefinition, after: StackDefinition) -> bool:
-    """Whether a nested stack, or one below it, gets another template, parameters or tags."""
+    """Whether a nested stack, or one below it, gets another template, parameters or tags, or names
+    something in Parameter Store that has another value now."""
     if before.template.data != after.template.data or dict(before.tags) != dict(after.tags):
         return True
     if canonical_value(dict(before.parameters)) != canonical_value(dict(after.parameters)):
+        return True
+    if _moved_names(before, after):
         return True
     names = before.nested.keys() | after.nested.keys()
     return any(
         _templates(before.nested.get(name)) != _templates(after.nested.get(name)) for name in names
     )
+
+
+def _moved_names(before: StackDefinition, after: StackDefinition) -> set[str]:
+    """The names in Parameter Store that have another value now, as far as the new definition has
+    them in its template, parameters or nested stacks."""
+    moved = {name for name in before.stored if before.stored[name] != after.stored.get(name)}
+    texts = [after.text, *map(str, after.parameters.values())]
+    nested = list(after.nested.values())
+    while nested:
+        definition = nested.pop()
+        texts.append(definition.text)
+        nested += definition.nested.values()
+    return {name for name in moved if any(name in text for text in texts)}
 
 
 def _templates(definition: StackDefinition | None) -> Any:

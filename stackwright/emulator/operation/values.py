@@ -21,6 +21,7 @@ from ...cfn import (
     order_resources,
     parameter_values,
     plain_data,
+    resolve_stored,
     template_to_text,
 )
 from ..world.state import OutputState, ResourceState, StackDefinition, StackState
@@ -81,17 +82,22 @@ class StackValues:
         return {name: needs[name] & active for name in order_resources(template) if name in active}
 
     def resolve_resource(self, state: ResourceState, resource: Resource) -> ResourceState:
-        """The resource with its attributes resolved against the resources that exist now."""
+        """The resource with its attributes resolved against the resources that exist now.
+
+        Its properties keep dynamic references, which events show; ``resolved``, which is compared,
+        has the values of those that are not secret.
+        """
         resolver, path = self.resolver(), ("Resources", resource.logical_id)
         attributes = {name: getattr(resource, field) for name, field in _ATTRIBUTES.items()}
-        resolved = {
+        written = {
             name: plain_data(resolver.resolve(value, (*path, name)))
             for name, value in attributes.items()
             if value is not None
         }
+        resolved = resolve_stored(written, self.definition.stored.get)
         policy = deletion_policy(resource, resolved)
         return replace(
-            state, properties=resolved["Properties"], resolved=resolved, deletion_policy=policy
+            state, properties=written["Properties"], resolved=resolved, deletion_policy=policy
         )
 
     def outputs(self) -> Iterable[OutputState]:
@@ -182,8 +188,9 @@ class PhysicalWorld:
         return export[0]
 
     def stored(self, name: str) -> Any:
-        if name not in self._world.backend.stored:
+        stored = self._stack.definition.stored if self._stack.definition else {}
+        if name not in stored:
             raise ValidationError(
                 f"Unable to fetch parameters [{name}] from parameter store for this account."
             )
-        return self._world.backend.stored[name]
+        return stored[name]

@@ -63,9 +63,12 @@ class ResourceState(Struct, frozen=True):
 
 
 class StackDefinition(Struct, frozen=True):
-    """The template, parameters and tags of a stack. ``nested``: logical id -> the definition of
-    that nested stack. ``adopts``: resources that exist already are imported, not created
-    (ImportExistingResources)."""
+    """The template, parameters and tags of a stack.
+
+    ``nested``: logical id -> the definition of that nested stack. ``stored``: what is read from
+    Parameter Store for it, by name. ``adopts``: resources that exist already are imported, not
+    created (ImportExistingResources).
+    """
 
     text: str
     template: Template
@@ -75,6 +78,7 @@ class StackDefinition(Struct, frozen=True):
     capabilities: tuple[str, ...] = ()
     notification_arns: tuple[str, ...] = ()
     role_arn: str | None = None
+    stored: Mapping[str, str] = {}
     adopts: bool = False
 
 

@@ -4,8 +4,8 @@ In: a `Plan` and the approvals given. Out: a `GuardrailFinding` for each resourc
 (loss of data, replacement, removal, wider access), or a `DeployError`.
 
 ``find`` runs the checks over all changes. A check is a function of a root's plan and one of its
-changes: ``data``, ``replacement`` and ``access`` hold one each. ``access`` asks
-``security_groups``, ``policies``, ``attachments`` and ``permissions`` for what a resource opens.
+changes: ``data`` and ``replacement`` hold them. ``access`` asks ``grants`` what a root opens,
+and ``exposures`` lists what a first deployment exposes and grants.
 ``approval`` compares findings with approvals, ``iam`` policies as sets. Nothing here calls AWS.
 """
 
@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "require_approval",
             "require_known_names",
         ],
+        "exposures": ["Exposure", "ExposureKind", "list_exposures"],
         "find": ["find_dangerous_changes"],
         "finding": ["ApprovalFlag", "FindingKind", "GuardrailFinding"],
         "replacement": ["REVISIONS"],

@@ -6,6 +6,9 @@ from .approval import find_unneeded as find_unneeded
 from .approval import parse_approval as parse_approval
 from .approval import require_approval as require_approval
 from .approval import require_known_names as require_known_names
+from .exposures import Exposure as Exposure
+from .exposures import ExposureKind as ExposureKind
+from .exposures import list_exposures as list_exposures
 from .find import find_dangerous_changes as find_dangerous_changes
 from .finding import ApprovalFlag as ApprovalFlag
 from .finding import FindingKind as FindingKind

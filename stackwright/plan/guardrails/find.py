@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
+from ...cfn import ValidationError, declared_keys
 from ..model import Certainty, Plan, RootAction, RootPlan
 from .access import find_openings
 from .approval import approval_names
 from .data import find_losses
 from .finding import GuardrailFinding
-from .replacement import find_replacements
+from .replacement import find_lost_addresses, find_replacements
 
-_CHECKS = (find_losses, find_replacements, find_openings)
+_CHECKS = (find_losses, find_replacements, find_lost_addresses)
+"""The checks of a single change in a root that exists."""
+_BUCKETS = frozenset(("AWS::S3::Bucket", "AWS::S3::BucketPolicy"))
 
 
 def find_dangerous_changes(plan: Plan) -> list[GuardrailFinding]:
     """Return what needs an approval, in the order of the plan's changes.
 
-    A new stack endangers nothing: only what exists can be lost, or be opened wider than it was. A
-    change that CloudFormation cannot carry out needs no approval: it does not happen.
+    A new root has nothing to lose, and what it grants counts only in an environment that exists:
+    of a first deployment, `list_exposures` tells what is exposed and granted. A change that
+    CloudFormation cannot carry out needs no approval: it does not happen.
     """
+    exists = environment_exists(plan)
     blocked = {address for blocker in plan.blockers for address in blocker.addresses}
     findings = [
         finding
         for root in plan.roots
-        if _exists(root)
-        for change in root.changes
-        if change.certainty is not Certainty.SPURIOUS and change.diff.address not in blocked
-        for check in _CHECKS
-        for finding in check(root, change)
+        if exists or _exists(root)
+        for finding in _check_root(root, plan.account)
+        if finding.address not in blocked
     ]
     names = approval_names((finding.stack, finding.logical_id) for finding in findings)
     return [replace(finding, name=names[finding.stack, finding.logical_id]) for finding in findings]
+
+
+def environment_exists(plan: Plan) -> bool:
+    """Return whether a root is deployed already, but for one that only holds buckets: the bucket of
+    the artifacts comes before the first deployment."""
+    deployed = (root for root in plan.roots if _exists(root) or root.kind is RootAction.NOTHING)
+    return any(not _holds_only_buckets(root) for root in deployed)
+
+
+def _check_root(root: RootPlan, account: str) -> Iterator[GuardrailFinding]:
+    openings = {finding.address: finding for finding in find_openings(root, account)}
+    for change in root.changes:
+        if change.certainty is Certainty.SPURIOUS:
+            continue
+        if _exists(root):
+            for check in _CHECKS:
+                yield from check(root, change)
+        if change.diff.address in openings:
+            yield openings[change.diff.address]
 
 
 def _exists(root: RootPlan) -> bool:
@@ -39,3 +63,11 @@ def _exists(root: RootPlan) -> bool:
     return root.kind in (RootAction.UPDATE, RootAction.IMPORT) or (
         root.kind is RootAction.LATER and bool(root.stack_id or root.live)
     )
+
+
+def _holds_only_buckets(root: RootPlan) -> bool:
+    try:
+        resources = declared_keys(root.desired.body).resources
+    except ValidationError:
+        return False
+    return {resource.type for resource in resources.values()} <= _BUCKETS

@@ -1,37 +1,78 @@
-"""Find replacements that a change of the resource itself causes."""
+"""Find resources that are replaced, and removed ones whose address cannot be had again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
-from ...diff import Effect
+from ...diff import Effect, PropertyDiff
 from ..model import Certainty, PlannedChange, RootPlan
 from .finding import FindingKind, GuardrailFinding, make_finding
 from .references import follows_reference
 
-REVISIONS = frozenset(
-    ("AWS::ECS::TaskDefinition", "AWS::Lambda::Version", "AWS::Lambda::LayerVersion")
-)
+
+def _read_table(name: str) -> Mapping[str, str]:
+    """Return the first two columns of a table beside this module: a resource type and a text. The
+    third column is the source."""
+    file = Path(__file__).with_name(name)
+    with file.open(encoding="utf-8", newline="") as rows:
+        return {row[0]: row[1] for row in list(csv.reader(rows, delimiter="\t"))[1:]}
+
+
+REVISIONS = frozenset(_read_table("revisions.tsv"))
 """Types whose resources are immutable revisions: every change makes a new one, and nothing is lost
 with the old one."""
+ADDRESSES = _read_table("addresses.tsv")
+"""Type -> what AWS gave the resource and gives nobody again, such as ``public IP address``."""
+_CASELESS = frozenset((("AWS::Lambda::Permission", "Action"),))
+"""Properties whose upper and lower case letters mean the same: names of IAM actions. Source:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html"""
 
 
 def find_replacements(root: RootPlan, change: PlannedChange) -> Iterator[GuardrailFinding]:
     """Yield a finding where the change replaces the resource.
 
     A resource that is only replaced because another one is needs no approval of its own, unless it
-    holds data.
+    holds data or an address.
     """
     diff = change.diff
     if diff.type in REVISIONS:
         return
-    if diff.effect is Effect.REPLACE and (change.stateful or _causes_itself(root, change)):
+    own = change.stateful or diff.type in ADDRESSES or _causes_itself(root, change)
+    if diff.effect is Effect.REPLACE and own and not _is_only_respelled(change):
         causes = ", ".join(leaf.path for leaf in diff.properties if leaf.replaces == "yes")
         reason = f": {causes} cannot change in place" if causes else ""
         yield make_finding(FindingKind.REPLACEMENT, root, change, f"is replaced{reason}")
     elif diff.effect is Effect.CHANGE and diff.may_replace and change.stateful:
         description = "may be replaced by an empty one"
         yield make_finding(FindingKind.REPLACEMENT, root, change, description)
+
+
+def find_lost_addresses(root: RootPlan, change: PlannedChange) -> Iterator[GuardrailFinding]:
+    """Yield a finding where a resource is deleted that has an address which nobody gets again.
+
+    ``find_losses`` tells of those that hold data.
+    """
+    lost = ADDRESSES.get(change.diff.type)
+    deleted = change.effect is Effect.REMOVE and "Retain" not in change.policy_action
+    if lost and deleted and not change.stateful:
+        yield make_finding(FindingKind.REMOVAL, root, change, f"is removed, and loses its {lost}")
+
+
+def _is_only_respelled(change: PlannedChange) -> bool:
+    """Whether the values that replace the resource differ in case only, where case means
+    nothing."""
+    causes = [leaf for leaf in change.diff.properties if leaf.replaces != "no"]
+    return bool(causes) and all(_is_respelled(change.diff.type, leaf) for leaf in causes)
+
+
+def _is_respelled(type_name: str, leaf: PropertyDiff) -> bool:
+    sides = (leaf.before, leaf.after)
+    if (type_name, leaf.path) not in _CASELESS or not all(isinstance(side, str) for side in sides):
+        return False
+    before, after = (str(side).lower() for side in sides)
+    return before == after
 
 
 def _causes_itself(root: RootPlan, change: PlannedChange) -> bool:

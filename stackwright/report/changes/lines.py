@@ -125,17 +125,18 @@ def _describe_version(version: _SecretVersion, count: int) -> str:
 
 def _list_added(resource: ResourceDiff, verbose: bool) -> Iterator[str]:
     properties = resource.after.get("Properties") or {}
-    schema = _schemas().get(resource.type)
     others = {key: value for key, value in resource.after.items() if key != "Properties"}
-    for name, value in sorted(properties.items()):
-        if verbose:
+    if verbose:
+        for name, value in (*sorted(properties.items()), *sorted(others.items())):
             yield from _list_leaves(name, value)
-        elif not _is_default(schema, name, value):
+        return
+    schema = _schemas().get(resource.type)
+    for name, value in sorted(properties.items()):
+        if not _is_default(schema, name, value):
             yield from _list_property(name, value)
     for name, value in sorted(others.items()):
-        yield from (
-            _list_leaves(name, value) if verbose else [f"{name}: {fold_value(value, _FITTING)}"]
-        )
+        if name != "Metadata":
+            yield f"{name}: {fold_value(value, _FITTING)}"
 
 
 @cache

@@ -100,10 +100,12 @@ def fold_value(value: Any, width: int) -> str:
 
 
 def _fold_map(value: Mapping[str, Any], width: int) -> str:
-    whole = [f"{key}: {fold_value(item, width)}" for key, item in sorted(value.items())]
+    items = sorted(value.items())
+    whole = [f"{key}: {fold_value(item, width)}" for key, item in items]
     if sum(len(part) + 2 for part in whole) <= width:
         return f"{{{', '.join(whole)}}}"
-    folded = [f"{key}: {_fold_inner(item)}" for key, item in sorted(value.items())]
+    scalars_first = sorted(items, key=lambda pair: isinstance(pair[1], list | Mapping))
+    folded = [f"{key}: {_fold_inner(item)}" for key, item in scalars_first]
     return f"{{{_join_fitting(folded, width)}}}"
 
 

@@ -72,12 +72,14 @@ class Widening(Struct, frozen=True):
 
     ``elements`` hold only the actions, resources and principals that are affected. ``certain`` is
     False where the statement's effect is not known; ``by_condition`` says that the conditions alone
-    make the difference.
+    make the difference. ``index`` is the statement's place among the later statements, or among the
+    earlier ones for one that denies.
     """
 
     allows: bool
     certain: bool
     elements: Mapping[str, Any]
+    index: int
     by_condition: bool = False
 
     @property
@@ -93,16 +95,16 @@ def find_widenings(
 ) -> Iterator[Widening]:
     """Yield what the later statements of one policy allow more, and deny less."""
     old, new = (list(map(parse_statement, statements)) for statements in (before, after))
-    for statement in new:
+    for index, statement in enumerate(new):
         if statement.effect != "Deny":
-            yield from _find_uncovered(statement, old, "Allow")
-    for statement in old:
+            yield from _find_uncovered(statement, index, old, "Allow")
+    for index, statement in enumerate(old):
         if statement.effect != "Allow":
-            yield from _find_uncovered(statement, new, "Deny")
+            yield from _find_uncovered(statement, index, new, "Deny")
 
 
 def _find_uncovered(
-    statement: StatementSet, others: Sequence[StatementSet], effect: str
+    statement: StatementSet, index: int, others: Sequence[StatementSet], effect: str
 ) -> Iterator[Widening]:
     """Yield what a statement matches that no other one of that effect certainly matches."""
     peers = [other for other in others if other.effect in (effect, statement.effect)]
@@ -110,14 +112,15 @@ def _find_uncovered(
     if any(peer.text == statement.text for peer in peers) and HIDDEN not in statement.text:
         return
     if not statement.readable:
-        yield Widening(allows, certain, statement.elements)
+        yield Widening(allows, certain, statement.elements, index)
         return
     covering = [peer for peer in peers if peer.readable]
     missing = _uncovered_parts(statement, covering)
     if missing:
         bare = [replace(peer, conditions=frozenset()) for peer in (statement, *covering)]
         by_condition = not _uncovered_parts(bare[0], bare[1:])
-        yield Widening(allows, certain, _select(statement.elements, missing), by_condition)
+        selected = _select(statement.elements, missing)
+        yield Widening(allows, certain, selected, index, by_condition)
 
 
 # --- covering: a set of statements as the bits of a number

@@ -1,0 +1,138 @@
+"""Which replacements and removals need an approval."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stackwright.cfn import Schemas
+from stackwright.plan.guardrails import FindingKind, find_dangerous_changes
+from stackwright.plan.guardrails.replacement import ADDRESSES, REVISIONS
+from tests.plan.test_guardrails import TOPIC, flags, plan_of
+
+SCHEMAS = Schemas("us-east-1")
+ADDRESS = {"Type": "AWS::EC2::EIP", "Properties": {"Domain": "vpc"}}
+
+
+def resource(type_name: str, **properties: Any) -> dict[str, Any]:
+    return {"Type": type_name, "Properties": properties}
+
+
+def kinds(before: dict[str, Any], after: dict[str, Any], **more: Any) -> list[tuple[str, str]]:
+    findings = find_dangerous_changes(plan_of(before, after, **more))
+    return [(finding.logical_id, str(finding.kind)) for finding in findings]
+
+
+@pytest.mark.parametrize("type_name", sorted({*ADDRESSES, *REVISIONS}))
+def test_tables_name_types_that_exist(type_name: str) -> None:
+    assert SCHEMAS.get(type_name) is not None
+
+
+@pytest.mark.parametrize(
+    "type_name",
+    [
+        "AWS::EC2::EIP",
+        "AWS::EC2::Instance",
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        "AWS::ApiGateway::RestApi",
+        "AWS::ApiGatewayV2::Api",
+        "AWS::CloudFront::Distribution",
+        "AWS::Cognito::UserPoolDomain",
+        "AWS::Lambda::Url",
+    ],
+)
+def test_removing_an_address_needs_approval(type_name: str) -> None:
+    assert [kind for _, kind in kinds({"X": resource(type_name)}, {})] in (
+        [FindingKind.REMOVAL],
+        [FindingKind.DATA],  # where the type also holds data
+    )
+
+
+def test_finding_says_which_address_is_lost() -> None:
+    (finding,) = find_dangerous_changes(plan_of({"Ip": ADDRESS}, {}))
+    assert finding.text == "Ip is removed, and loses its public IP address"
+    assert finding.option == "--approve Ip:removal"
+
+
+def test_removing_what_has_no_address_needs_no_approval() -> None:
+    assert kinds({"X": TOPIC}, {}) == []
+
+
+def test_retained_address_needs_no_approval() -> None:
+    plan = plan_of({"X": ADDRESS}, {}, policy_action="Retain")
+    assert find_dangerous_changes(plan) == []
+
+
+def test_address_that_is_replaced_with_another_resource_needs_approval() -> None:
+    instance = resource("AWS::EC2::Instance", SubnetId={"Ref": "Net"})
+    net = resource("AWS::EC2::Subnet", CidrBlock="10.0.0.0/24", VpcId="vpc-1")
+    moved = resource("AWS::EC2::Subnet", CidrBlock="10.0.1.0/24", VpcId="vpc-1")
+    assert ("X", "replacement") in kinds({"Net": net, "X": instance}, {"Net": moved, "X": instance})
+
+
+@pytest.mark.parametrize(
+    ("type_name", "before", "after"),
+    [
+        ("AWS::AutoScaling::LaunchConfiguration", {"ImageId": "a"}, {"ImageId": "b"}),
+        ("AWS::ApiGateway::Deployment", {"RestApiId": "a"}, {"RestApiId": "b"}),
+        ("AWS::Lambda::Version", {"FunctionName": "a"}, {"FunctionName": "b"}),
+        ("AWS::SageMaker::Model", {"ModelName": "a"}, {"ModelName": "b"}),
+    ],
+)
+def test_new_revision_needs_no_approval(type_name: str, before: Any, after: Any) -> None:
+    assert flags(resource(type_name, **before), resource(type_name, **after)) == []
+
+
+def permission(action: str, function: str = "f") -> dict[str, Any]:
+    return resource(
+        "AWS::Lambda::Permission",
+        Action=action,
+        FunctionName=function,
+        Principal="sns.amazonaws.com",
+    )
+
+
+def test_action_in_another_case_is_no_replacement_that_matters() -> None:
+    before = permission("lambda:invokeFunction")
+    assert kinds({"X": before}, {"X": permission("lambda:InvokeFunction")}) == []
+    other = permission("lambda:InvokeFunction", "g")
+    assert ("X", "replacement") in kinds({"X": before}, {"X": other})
+
+
+def test_group_changes_without_approval_unless_it_will_be_replaced() -> None:
+    def group(version: str, **attributes: Any) -> dict[str, Any]:
+        template = {"LaunchTemplateId": "lt-1", "Version": version}
+        return {
+            **resource("AWS::AutoScaling::AutoScalingGroup", LaunchTemplate=template),
+            **attributes,
+        }
+
+    policy = {"UpdatePolicy": {"AutoScalingReplacingUpdate": {"WillReplace": True}}}
+    assert kinds({"X": group("1")}, {"X": group("2")}) == []
+    assert kinds({"X": group("1", **policy)}, {"X": group("2", **policy)}) == [("X", "replacement")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"BackupRetentionPeriod": 14},
+        {"PreferredMaintenanceWindow": "sun:01:00-sun:02:00"},
+        {"AutoMinorVersionUpgrade": True},
+        {"MultiAZ": True},
+        {"DBParameterGroupName": "two"},
+    ],
+)
+def test_settings_of_a_database_change_in_place(change: dict[str, Any]) -> None:
+    before = {
+        "Engine": "postgres",
+        "BackupRetentionPeriod": 7,
+        "PreferredMaintenanceWindow": "sat:01:00-sat:02:00",
+        "AutoMinorVersionUpgrade": False,
+        "MultiAZ": False,
+        "DBParameterGroupName": "one",
+    }
+    database = resource("AWS::RDS::DBInstance", **before)
+    changed = resource("AWS::RDS::DBInstance", **before | change)
+    found = find_dangerous_changes(plan_of({"X": database}, {"X": changed}))
+    assert not {FindingKind.REPLACEMENT, FindingKind.DATA} & {finding.kind for finding in found}
