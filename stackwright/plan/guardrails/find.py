@@ -13,6 +13,7 @@ from .approval import approval_names
 from .data import find_losses
 from .finding import GuardrailFinding
 from .replacement import find_lost_addresses, find_replacements
+from .table import find_weakened
 
 _CHECKS = (find_losses, find_replacements, find_lost_addresses)
 """The checks of a single change in a root that exists."""
@@ -54,6 +55,7 @@ def _check_root(root: RootPlan, account: str) -> Iterator[GuardrailFinding]:
         if _exists(root):
             for check in _CHECKS:
                 yield from check(root, change)
+        yield from find_weakened(root, change)
         if change.diff.address in openings:
             yield openings[change.diff.address]
 

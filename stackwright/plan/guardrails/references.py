@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ...cfn import LocatedStatement
+from ...cfn import LocatedStatement, template_to_text
 from ...diff import PropertyDiff
 from ..model import RootPlan
 
@@ -75,3 +75,26 @@ def _identifiers_pattern(text: str, root: RootPlan) -> str:
         pattern += re.escape(text[end : match.start()]) + f"(?:{choices})"
         end = match.end()
     return pattern + re.escape(text[end:])
+
+
+def is_same_value(before: Any, after: Any, root: RootPlan) -> bool:
+    """Return whether two values are equal, or name the same resources, whose identifiers change."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return before.keys() == after.keys() and all(
+            is_same_value(before[key], after[key], root) for key in before
+        )
+    if isinstance(before, list) and isinstance(after, list):
+        return len(before) == len(after) and all(
+            is_same_value(old, new, root) for old, new in zip(before, after, strict=True)
+        )
+    texts = [template_to_text(side) if _is_scalar(side) else None for side in (before, after)]
+    if texts[0] is None or texts[1] is None:
+        return bool(before == after)
+    named = _REFERENCE.search(texts[1]) is not None
+    return texts[0] == texts[1] or (
+        named and re.fullmatch(_identifiers_pattern(texts[1], root), texts[0]) is not None
+    )
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | float)
