@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from stackwright.cfn import Schemas
-from stackwright.diff.model import Diff, Effect, ResourceDiff
+from stackwright.core import HIDDEN
+from stackwright.diff.model import Diff, Effect, PropertyDiff, ResourceDiff, mask_all
 from stackwright.plan.guardrails import FindingKind
 from stackwright.plan.guardrails.table import Direction, Protection, find_weakened, read_protections
 from stackwright.plan.model import (
@@ -37,7 +38,8 @@ def plan_of(*diffs: ResourceDiff) -> RootPlan:
 
 
 def findings(type_: str, before: Any, after: Any, effect: Effect = Effect.CHANGE) -> list[Any]:
-    diff = ResourceDiff("app", "X", type_, effect, before=before, after=after)
+    sides = [mask_all(side) for side in (before, after)]
+    diff = ResourceDiff("app", "X", type_, effect, before=sides[0], after=sides[1])
     root = plan_of(diff)
     return list(find_weakened(root, root.changes[0]))
 
@@ -157,3 +159,16 @@ def test_sources_are_controls_rules_or_pages() -> None:
     )
     sources = {source for row in ROWS for source in row.source.split(", ")}
     assert [source for source in sorted(sources) if not pattern.fullmatch(source)] == []
+
+
+# --- the engine
+
+
+def test_changed_secret_of_custom_resource_is_found_though_both_sides_are_hidden() -> None:
+    sides = {"Properties": {"Password": HIDDEN}}
+    leaf = PropertyDiff("Password", HIDDEN, HIDDEN)
+    diff = ResourceDiff(
+        "app", "X", "Custom::Thing", Effect.CHANGE, properties=(leaf,), before=sides, after=sides
+    )
+    root = plan_of(diff)
+    assert [finding.kind for finding in find_weakened(root, root.changes[0])] == [FindingKind.DATA]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ....diff import HIDDEN, Effect, PropertyDiff, ResourceDiff
+from ....core import HIDDEN
+from ....diff import Effect, ResourceDiff
 from ...model import PlannedChange, RootPlan
 from ..finding import GuardrailFinding, make_finding
 from ..references import is_same_value
@@ -38,7 +39,7 @@ def _describe(row: Protection, root: RootPlan, change: PlannedChange) -> Iterato
     start = ValuePair("", diff.before, diff.after, fresh=diff.effect is Effect.ADD)
     same = _compare_in(root)
     for pair in pair_values(start, row.steps):
-        verdict = judge(row, _reveal(pair, diff), same)
+        verdict = judge(row, _reveal(row, pair, diff), same)
         if verdict is not Verdict.NO and _meets_all(row, diff, pair.item):
             yield _word(row, pair, verdict, same)
 
@@ -47,17 +48,10 @@ def _is_whole_change(row: Protection, root: RootPlan, change: PlannedChange) -> 
     """Whether the resource itself is removed or added, and not merely moved to another logical
     ID."""
     effect = change.effect
-    if row.direction is Direction.CHANGED:
-        return effect in (Effect.CHANGE, Effect.REPLACE) and _changes_itself(root, change.diff)
     if row.direction is Direction.ADDED:
         return effect is Effect.ADD and not _has_moved(root, change.diff, Effect.REMOVE)
     removed = effect is Effect.REMOVE and not change.policy_action.startswith(_KEPT)
     return removed and not _has_moved(root, change.diff, Effect.ADD)
-
-
-def _changes_itself(root: RootPlan, diff: ResourceDiff) -> bool:
-    before, after = (side.get("Properties", {}) for side in (diff.before, diff.after))
-    return not is_same_value(before, after, root) or any(map(_is_hidden_change, diff.properties))
 
 
 def _has_moved(root: RootPlan, diff: ResourceDiff, effect: Effect) -> bool:
@@ -78,16 +72,15 @@ def _meets_all(row: Protection, diff: ResourceDiff, item: Any) -> bool:
     return all(meets(condition, properties, item) for condition in row.conditions)
 
 
-def _reveal(pair: ValuePair, diff: ResourceDiff) -> ValuePair:
-    """Return the pair with a new value that differs from the old one, where both are hidden, but
-    the value is known to change."""
-    hidden = pair.before == HIDDEN and pair.after == HIDDEN
-    changes = any(leaf.path == pair.label and _is_hidden_change(leaf) for leaf in diff.properties)
-    return ValuePair(pair.label, "", HIDDEN) if hidden and changes else pair
-
-
-def _is_hidden_change(leaf: PropertyDiff) -> bool:
-    return bool(leaf.before == HIDDEN and leaf.after == HIDDEN)
+def _reveal(row: Protection, pair: ValuePair, diff: ResourceDiff) -> ValuePair:
+    """Return the pair, with another new value where a secret in it changes: both sides of a secret
+    are hidden, and look equal."""
+    if row.direction is not Direction.CHANGED or pair.fresh:
+        return pair
+    secrets = (leaf.path for leaf in diff.properties if leaf.before == leaf.after == HIDDEN)
+    if any(path.startswith(pair.label) for path in secrets):
+        return ValuePair(pair.label, pair.before, HIDDEN, item=pair.item)
+    return pair
 
 
 def _compare_in(root: RootPlan) -> Same:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from ....cfn import KNOWN_AFTER_APPLY, template_to_text
-from ....diff import HIDDEN
+from ....core import HIDDEN
 from ..wording import as_list
 from .rows import RowCondition, RowStep
 
