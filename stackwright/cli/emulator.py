@@ -45,10 +45,20 @@ def start(options: Options, style: str) -> None:
 
 @emulator.command(short_help="Stop it; its stacks are kept.")
 @PROJECT
-def stop(project: Path) -> None:
-    """Stop it. Its stacks are there again at the next start."""
-    from ..emulator import describe_local, local_folder, stop_emulator
+@click.option("--all", "every", is_flag=True, help="Stop those of all projects.")
+def stop(project: Path, every: bool) -> None:
+    """Stop it. Its stacks are there again at the next start. It also ends by itself after an hour
+    without a request."""
+    from ..emulator import describe_local, list_folders, local_folder, stop_emulator
 
+    if every:
+        with describe_local():
+            stopped_folders = [folder for folder in list_folders() if stop_emulator(folder)]
+        for folder in stopped_folders:
+            echo(f"stopped {folder}", err=True)
+        if not stopped_folders:
+            echo("no local CloudFormation is running", err=True)
+        return
     with describe_local():
         stopped = stop_emulator(local_folder(project))
     message = "stopped" if stopped else "the local CloudFormation of this project is not running"
@@ -83,8 +93,15 @@ def status(project: Path, style: str) -> None:
 @emulator.command(short_help="Delete all its stacks and resources.")
 @PROJECT
 def reset(project: Path) -> None:
-    """Delete all stacks, and everything in its other services."""
-    send_to_emulator(project, "reset", {})
+    """Delete all stacks, and everything in its other services, whether it is running or not."""
+    from ..emulator import describe_local, find_emulator, forget_state, local_folder
+
+    folder = local_folder(project)
+    if find_emulator(folder):
+        send_to_emulator(project, "reset", {})
+    else:
+        with describe_local():
+            forget_state(folder)
     echo("the local CloudFormation is empty", err=True)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..core import Config, Rendering, Report
+from ..core import Config, Rendering, Report, command_line
 from .debug import timed
 from .options import Options
 from .output import echo
@@ -119,5 +119,6 @@ def reach_aws(config: Config) -> Aws:
 
     started = click.get_current_context().with_resource(local_environment(config))
     if started:
-        echo(f"started the local CloudFormation at {started.url}", err=True)
+        stop = command_line("emulator stop")
+        echo(f"started the local CloudFormation at {started.url}; to stop it: {stop}", err=True)
     return Boto(config.region, Cache("botocore"))

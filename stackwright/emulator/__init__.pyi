@@ -23,8 +23,10 @@ from .server.application import Application as Application
 from .server.fault_answers import action_of as action_of
 from .server.journal import ADMIN as ADMIN
 from .server.lifecycle import find_emulator as find_emulator
+from .server.lifecycle import forget_state as forget_state
 from .server.lifecycle import start_emulator as start_emulator
 from .server.lifecycle import stop_emulator as stop_emulator
+from .server.running import list_folders as list_folders
 from .server.server import Server as Server
 from .world.faults import AnyFault as AnyFault
 from .world.faults import Fault as Fault

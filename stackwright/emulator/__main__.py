@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -13,14 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from ..cfn import Pseudo
-from .server.journal import Journal
+from .server.journal import DamagedJournal, Journal
 from .server.lifecycle import LifecycleError, serve_folder
 from .server.server import Server
 from .world.settings import EmulatorSettings
 
+_IDLE_VARIABLE = "STACKWRIGHT_EMULATOR_IDLE_SECONDS"
+_IDLE_SECONDS = 3600.0
+"""Seconds without a request after which the emulator ends; the journal restores it."""
+_CHECK_SECONDS = 1.0
+
 
 def main() -> None:
-    """Serve a folder until a signal; its state file says where, while the emulator runs."""
+    """Serve a folder until a signal comes, an hour passes without a request, or the folder is gone.
+    Its state file says where, while the emulator runs."""
     folder, region, account = (
         (*sys.argv[1:], "us-east-1", "123456789012")[:3] if len(sys.argv) > 1 else sys.exit(2)
     )
@@ -31,7 +38,7 @@ def main() -> None:
     try:
         with serve_folder(Path(folder)) as announce:
             _serve(Path(folder), region, account, stop, announce)
-    except LifecycleError as error:
+    except (DamagedJournal, LifecycleError) as error:
         sys.exit(str(error))
 
 
@@ -44,10 +51,14 @@ def _serve(
 ) -> None:
     journal = Journal(folder / f"state-{account}-{region}.jsonl")
     settings = EmulatorSettings(Pseudo(region=region, account_id=account))
-    with Server(settings, journal=journal) as server:
-        announce({"pid": os.getpid(), "url": server.url, "region": region, "account": account})
+    token = secrets.token_urlsafe()
+    with Server(settings, journal=journal, token=token) as server:
+        place = {"pid": os.getpid(), "url": server.url, "region": region, "account": account}
+        announce({**place, "token": token})
         threading.Thread(target=_load, args=(server,), daemon=True).start()
-        stop.wait()
+        idle = float(os.environ.get(_IDLE_VARIABLE, _IDLE_SECONDS))
+        while not stop.wait(_CHECK_SECONDS) and server.idle_seconds < idle and folder.exists():
+            pass
 
 
 def _load(server: Server) -> None:

@@ -133,7 +133,7 @@ def is_local_registry(host: str, variables: Mapping[str, str] | None = None) -> 
     if not is_local_endpoint(host, variables):
         return False
     with suppress(lifecycle.LifecycleError):
-        return "stacks" in lifecycle.RunningEmulator(0, url).admin("status")
+        return "pid" in lifecycle.RunningEmulator(0, url).admin("status")
     return False
 
 

@@ -58,7 +58,8 @@ def test_status_stop_and_reset_work(made):
         made.run("emulator", "stop").stderr
         == "the local CloudFormation of this project is not running\n"
     )
-    refused = made.run("emulator", "reset")
+    assert made.run("emulator", "reset").stderr == "the local CloudFormation is empty\n"
+    refused = made.run("emulator", "latency", "1")
     assert refused.returncode == 1
     assert "SW702 the local CloudFormation of this project is not running" in refused.stderr
 
@@ -75,6 +76,14 @@ def test_status_stop_and_reset_work(made):
 
     assert (made.folder / ".stackwright/.gitignore").read_text() == "*\n"
     assert made.run("emulator", "stop").stderr == "stopped\n"
+    assert made.run("emulator", "status").returncode == 1
+
+
+def test_all_are_stopped_on_request(made, cache):
+    assert made.run("emulator", "stop", "--all").stderr == "no local CloudFormation is running\n"
+    made.run("emulator", "start", "--env", "dev")
+    folder = (made.folder / ".stackwright/emulator").resolve()
+    assert made.run("emulator", "stop", "--all").stderr == f"stopped {folder}\n"
     assert made.run("emulator", "status").returncode == 1
 
 

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.emulator.server import lifecycle
-from stackwright.emulator.server.journal import Journal
+from stackwright.emulator.server.journal import DamagedJournal, Journal
 from stackwright.emulator.server.lifecycle import RunningEmulator
 from stackwright.emulator.server.server import Server
 from stackwright.emulator.world.settings import EmulatorSettings
@@ -186,12 +186,37 @@ def test_reset_forgets_everything(begin):
     assert again.everything() == before
 
 
-@pytest.mark.parametrize("rest", ['{"time": 1, "meth', "\x00\n", "[1]\n"])
-def test_truncated_journal_line_is_ignored(begin, tmp_path, rest):
+@pytest.mark.parametrize("rest", ['{"time": 1, "meth', "\x00", "0"])
+def test_torn_last_line_is_removed(begin, tmp_path, rest):
     begin().create({"A": {"Type": TOPIC}})
-    with (tmp_path / "state.jsonl").open("a") as stream:
-        stream.write(rest)
-    assert begin().status() == "CREATE_COMPLETE"
+    file = tmp_path / "state.jsonl"
+    before = file.read_text()
+    file.write_text(before + rest)
+    again = begin()
+    assert again.status() == "CREATE_COMPLETE"
+    assert file.read_text() == before
+    again.create({"B": {"Type": TOPIC}}, name="second")
+    assert begin().admin("status")["stacks"] == ["s", "second"]
+
+
+@pytest.mark.parametrize("line", ["\x00", "[1]", "00000000 {}", ""])
+def test_damaged_line_is_refused(begin, tmp_path, line):
+    begin().create({"A": {"Type": TOPIC}})
+    file = tmp_path / "state.jsonl"
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([lines[0], line, *lines[1:]]) + "\n")
+    with pytest.raises(
+        DamagedJournal, match=r"line 2 of .*/state\.jsonl is damaged.*emulator reset"
+    ):
+        begin()
+
+
+def test_altered_entry_is_refused(begin, tmp_path):
+    begin().create({"A": {"Type": TOPIC}})
+    file = tmp_path / "state.jsonl"
+    file.write_text(file.read_text().replace("POST", "PUTS", 1))
+    with pytest.raises(DamagedJournal):
+        begin()
 
 
 def test_taken_port_is_replaced(tmp_path):

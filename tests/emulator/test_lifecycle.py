@@ -10,7 +10,7 @@ import time
 import pytest
 
 from stackwright.emulator.server import lifecycle
-from stackwright.emulator.server.lifecycle import STATE_FILE, LifecycleError, RunningEmulator
+from stackwright.emulator.server.lifecycle import STATE_FILE, LifecycleError
 from tests.support.clients import connect
 
 TOPIC = "Resources: {T: {Type: AWS::SNS::Topic, Properties: {TopicName: t}}}"
@@ -149,15 +149,15 @@ def test_other_server_on_port_is_not_the_emulator(folder, tmp_path):
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / STATE_FILE).write_text(
-        json.dumps({"pid": other.pid + 1, "url": other.url}), encoding="utf-8"
+        json.dumps({"pid": other.pid + 1, "url": other.url, "token": other.token}), encoding="utf-8"
     )
     assert lifecycle.find_emulator(mine) is None
-    assert lifecycle.find_emulator(folder) == RunningEmulator(other.pid, other.url)
+    assert lifecycle.find_emulator(folder) == other
 
 
 def test_failed_start_names_log(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.executable", "/bin/false")
     began = time.monotonic()
-    with pytest.raises(LifecycleError, match=r"does not start; see .*emulator\.log"):
+    with pytest.raises(LifecycleError, match=r"does not start; its log is .*emulator\.log"):
         lifecycle.start_emulator(tmp_path / "x")
     assert time.monotonic() - began < 20

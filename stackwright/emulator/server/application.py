@@ -11,6 +11,7 @@ import re
 import socket
 import threading
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -37,7 +38,7 @@ from ..world.faults import RequestFault, restore_faults
 from ..world.settings import EmulatorSettings
 from . import protocol
 from .admin import Admin
-from .fault_answers import action_of, answer_fault, answer_unknown
+from .fault_answers import action_of, answer_failure, answer_fault, answer_unknown
 from .journal import ADMIN, Journal, ReplayableServices, prepare_moto
 
 _TURN = 0.01
@@ -126,7 +127,13 @@ class Application:
         with self._lock:
             action = action_of(request) if faults.requests else ""
             struck = [fault for fault in faults.requests if fault.strikes(service, action)]
-        answer = self._answer_struck(struck, service, request)
+        try:
+            answer = self._answer_struck(struck, service, request)
+        except ConnectionAbortedError:  # a fault that drops the connection
+            raise
+        except Exception as error:
+            traceback.print_exc()
+            answer = answer_failure(error, service, request, str(uuid.uuid4()))
         if faults.requests or faults.kills:
             self._keep_faults()
         return answer(environ, start)
@@ -189,6 +196,9 @@ class Application:
             with self._lock:
                 result = self.engine.call(action, arguments)
                 text = protocol.format_result(action, result, request_id)
+        except protocol.MissingMember as error:
+            status = 400
+            text = protocol.format_error("ValidationError", str(error), 400, request_id)
         except protocol.Malformed as error:
             status = 400
             text = protocol.format_error("MalformedInput", str(error), 400, request_id)
@@ -196,6 +206,7 @@ class Application:
             status = error.status
             text = protocol.format_error(error.code, error.message, error.status, request_id)
         except Exception as error:
+            traceback.print_exc()
             reason, status = f"{type(error).__name__}: {error}", 500
             text = protocol.format_error("InternalFailure", reason, 500, request_id)
         return Response(text, status, {"x-amzn-RequestId": request_id}, mimetype="text/xml")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Request, Response
 
@@ -87,12 +88,21 @@ def action_of(request: Request) -> str:
 
 def answer_fault(fault: RequestFault, service: str, request: Request, request_id: str) -> Response:
     """The error of a fault, in the protocol of the service."""
-    form = "form-urlencoded" in (request.content_type or "")
-    kind = service if service in ("s3", "ec2", "registry") else "query" if form else "json"
+    kind = _kind(service, request)
     status, code, message = _ANSWERS[fault.kind, kind]
     if fault.kind == "error" and fault.status is not None:
         status = fault.status
     return _error(kind, status, code, message, request_id)
+
+
+def answer_failure(error: Exception, service: str, request: Request, request_id: str) -> Response:
+    """The error of a defect here, or of a full disk, in the protocol of the service. The latter is
+    no error that a client repeats."""
+    if isinstance(error, OSError):
+        text = f"the local CloudFormation cannot write its state: {error.strerror or error}"
+        return _error(_kind(service, request), 400, "LocalStorageFailure", text, request_id)
+    text = f"{type(error).__name__}: {error}"
+    return _error(_kind(service, request), 500, "InternalFailure", text, request_id)
 
 
 def answer_unknown(request: Request, message: str, request_id: str) -> Response:
@@ -102,8 +112,14 @@ def answer_unknown(request: Request, message: str, request_id: str) -> Response:
     return _error("query" if form else "json", 400, code, message, request_id)
 
 
+def _kind(service: str, request: Request) -> str:
+    """The protocol of the error answers of a service."""
+    form = "form-urlencoded" in (request.content_type or "")
+    return service if service in ("s3", "ec2", "registry") else "query" if form else "json"
+
+
 def _error(kind: str, status: int, code: str, message: str, request_id: str) -> Response:
-    text = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    text = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
     if kind == "registry":
         return Response(
             json.dumps({"errors": [{"code": code, "message": message}]}),

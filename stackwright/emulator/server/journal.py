@@ -1,5 +1,5 @@
-"""State across restarts: a journal of the requests that changed something, one JSON object a line,
-repeated at the start.
+"""State across restarts: a journal of the requests that changed something, one JSON object a line
+with its checksum, repeated at the start.
 
 The requests, their order and their times determine the state, here and in moto, because moto's
 random numbers are seeded anew for every change, and generated secrets, which are random on purpose,
@@ -10,9 +10,11 @@ server dies within one.
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -44,6 +46,12 @@ _READS = (
     "Validate",
 )
 ADMIN = "/_stackwright/"
+TOKEN = "X-Stackwright-Token"  # noqa: S105 - the name of a header
+"""The header that carries the token of the emulator's own actions."""
+
+
+class DamagedJournal(Exception):
+    """The journal is not what was written; the text names the line."""
 
 
 class Journal:
@@ -166,9 +174,17 @@ class Journal:
             self.port = port
 
     def _append(self, entry: Mapping[str, Any]) -> None:
+        """Write an entry whole or not at all. Raises OSError."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        with os.fdopen(os.open(self._file, flags, 0o600), "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(entry) + "\n")
+        with os.fdopen(os.open(self._file, flags, 0o600), "ab", buffering=0) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            line = _line(entry)
+            try:
+                if stream.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._file))
+            except OSError:
+                stream.truncate(size)
+                raise
 
 
 class ReplayableServices(MotoServices):
@@ -225,21 +241,35 @@ def _entry(request: Request, now: float) -> dict[str, Any]:
         "time": now,
         "method": request.method,
         "url": request.full_path if request.query_string else request.path,
-        "headers": dict(request.headers),
+        "headers": {key: value for key, value in request.headers.items() if key != TOKEN},
         "body": base64.b64encode(request.get_data()).decode(),
     }
 
 
+def _line(entry: Mapping[str, Any]) -> bytes:
+    """An entry with the CRC-32 of its text."""
+    text = json.dumps(entry)
+    return f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
+
+
 def _read(file: Path) -> Iterator[dict[str, Any]]:
-    """The entries of a journal, without one that the end of the server cut off."""
+    """The entries of a journal. A last line that the end of the server cut off is removed.
+
+    Raises:
+        DamagedJournal: another line is not what was written.
+    """
     try:
-        text = file.read_text(encoding="utf-8")
+        data = file.read_bytes()
     except FileNotFoundError:
         return
-    for line in text.splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict):
-            yield entry
+    whole = data.rfind(b"\n") + 1
+    for number, line in enumerate(data[:whole].split(b"\n")[:-1], 1):
+        checksum, _, text = line.partition(b" ")
+        if checksum != f"{zlib.crc32(text):08x}".encode():
+            raise DamagedJournal(
+                f"line {number} of {file} is damaged: the state of the local CloudFormation cannot "
+                "be restored; emulator reset deletes it"
+            )
+        yield json.loads(text)
+    if whole < len(data):
+        os.truncate(file, whole)

@@ -7,9 +7,9 @@ folder for its life, however it ends; the file also says where it serves.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -23,11 +23,15 @@ from typing import IO, Any
 from msgspec import Struct
 
 from ...core import write_file
+from .journal import TOKEN
+from .running import list_in_cache
 
 STATE_FILE = "emulator.json"
 _LOG_FILE = "emulator.log"
 _LOCK_FILE = "emulator.lock"
 _SERVING_FILE = "emulator.serving"
+_PRIVATE = 0o600
+"""Permissions of files with the token."""
 _ANSWER_SECONDS = 10.0
 """Seconds in which a running emulator answers."""
 _END_SECONDS = 3.0
@@ -39,10 +43,11 @@ class LifecycleError(Exception):
 
 
 class RunningEmulator(Struct, frozen=True):
-    """A running emulator; ``url`` is for ``AWS_ENDPOINT_URL``."""
+    """A running emulator; ``url`` is for ``AWS_ENDPOINT_URL``, ``token`` for its own actions."""
 
     pid: int
     url: str
+    token: str = ""
 
     def admin(self, action: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """The answer to ``status``, ``reset``, ``fault`` or another of the emulator's own actions.
@@ -52,7 +57,9 @@ class RunningEmulator(Struct, frozen=True):
         """
         data = None if action == "status" else json.dumps(body or {}).encode()
         request = urllib.request.Request(  # noqa: S310 - our own loopback address
-            f"{self.url}/_stackwright/{action}", data, {"Content-Type": "application/json"}
+            f"{self.url}/_stackwright/{action}",
+            data,
+            {"Content-Type": "application/json", TOKEN: self.token},
         )
         try:
             with _open_direct().open(request, timeout=_ANSWER_SECONDS) as answer:
@@ -75,11 +82,11 @@ def find_emulator(folder: Path) -> RunningEmulator | None:
     removed, and that of a running one restored."""
     file = folder / STATE_FILE
     stated, serving = _read(file), _read(folder / _SERVING_FILE)
-    emulator = _find_answering(stated)
+    emulator = _find_answering(folder, stated)
     if emulator is None and _is_served(folder):
-        emulator = _find_answering(serving) if serving != stated else None
+        emulator = _find_answering(folder, serving) if serving != stated else None
         if emulator is not None:
-            write_file(file, serving)
+            write_file(file, serving, mode=_PRIVATE)
     elif emulator is None:
         file.unlink(missing_ok=True)
     return emulator
@@ -92,26 +99,32 @@ def _read(file: Path) -> str:
         return ""
 
 
-def _find_answering(text: str) -> RunningEmulator | None:
-    """The emulator that a state file names, if it answers there."""
+def _find_answering(folder: Path, text: str) -> RunningEmulator | None:
+    """The emulator that a state file names, if it answers there and serves this folder: a copy of
+    the folder names the emulator of the original."""
     try:
         data = json.loads(text)
-        emulator = RunningEmulator(int(data["pid"]), str(data["url"]))
+        if data["folder"] != _identify(folder):
+            return None
+        emulator = RunningEmulator(int(data["pid"]), str(data["url"]), str(data["token"]))
         return emulator if emulator.admin("status")["pid"] == emulator.pid else None
-    except (LifecycleError, ValueError, KeyError, TypeError):
+    except (LifecycleError, OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _identify(folder: Path) -> list[int]:
+    """The device and inode of a folder, which stay when it is moved and differ in a copy."""
+    status = folder.stat()
+    return [status.st_dev, status.st_ino]
 
 
 def _is_served(folder: Path) -> bool:
     """Whether a process serves the folder, whether it answers or not."""
     try:
         with (folder / _SERVING_FILE).open() as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return not _try_lock(stream, shared=True)
     except FileNotFoundError:
         return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _find_server(folder: Path) -> int | None:
@@ -139,7 +152,7 @@ def serve_folder(folder: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
         LifecycleError: another process serves the folder, and does not end within some seconds.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _SERVING_FILE).open("a", encoding="utf-8") as stream:
+    with open(folder / _SERVING_FILE, "a", encoding="utf-8", opener=_open_private) as stream:
         deadline = time.monotonic() + _END_SECONDS
         while not _try_lock(stream):
             if time.monotonic() > deadline:
@@ -148,20 +161,46 @@ def serve_folder(folder: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
         stream.truncate(0)
 
         def announce(place: Mapping[str, Any]) -> None:
-            stream.write(json.dumps(place))
+            text = json.dumps({**place, "folder": _identify(folder)})
+            stream.write(text)
             stream.flush()
-            write_file(folder / STATE_FILE, json.dumps(place))
+            write_file(folder / STATE_FILE, text, mode=_PRIVATE)
 
-        yield announce
+        with list_in_cache(folder):
+            yield announce
         (folder / STATE_FILE).unlink(missing_ok=True)
 
 
-def _try_lock(stream: IO[str]) -> bool:
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, _PRIVATE)
+
+
+def _try_lock(stream: IO[str], *, shared: bool = False) -> bool:
+    locks = _locks()
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locks.flock(stream, (locks.LOCK_SH if shared else locks.LOCK_EX) | locks.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+@contextmanager
+def _starting(folder: Path) -> Iterator[None]:
+    """Let nobody else start the emulator of a folder meanwhile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK_FILE).open("w") as stream:
+        locks = _locks()
+        locks.flock(stream, locks.LOCK_EX)
+        yield
+
+
+def _locks() -> Any:
+    """The module of file locks, which Windows lacks."""
+    try:
+        import fcntl
+    except ImportError:
+        raise LifecycleError("the local CloudFormation runs on Linux and macOS only") from None
+    return fcntl
 
 
 def start_emulator(
@@ -178,9 +217,7 @@ def start_emulator(
         LifecycleError: the emulator does not start, runs for another Region or account, or does not
             answer.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK_FILE).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _starting(folder):
         emulator = find_emulator(folder)
         if emulator is None:
             if not _wait_for_end(folder, _END_SECONDS):
@@ -229,7 +266,9 @@ def _start_process(folder: Path, region: str, account_id: str, timeout: float) -
         ended = os.waitpid(pid, os.WNOHANG) != (0, 0)
     if not ended:  # after waitpid the id may belong to another process
         os.kill(pid, signal.SIGTERM)
-    raise LifecycleError(f"the emulator does not start; see {folder / _LOG_FILE}")
+    last = _read(folder / _LOG_FILE).strip().rpartition("\n")[2]
+    reason = f": {last}" if last else ""
+    raise LifecycleError(f"the emulator does not start{reason}; its log is {folder / _LOG_FILE}")
 
 
 def _spawn(command: list[str], environment: Mapping[str, str], log: Path) -> int:
@@ -262,6 +301,22 @@ def stop_emulator(folder: Path, timeout: float = 10) -> bool:
     if not _wait_for_end(folder, timeout):
         raise _blocked_by_other(folder)
     return True
+
+
+def forget_state(folder: Path) -> None:
+    """Delete the state of an emulator that does not run.
+
+    Raises:
+        LifecycleError: it runs.
+    """
+    with _starting(folder):
+        if _is_served(folder):
+            raise _blocked_by_other(folder)
+        for path in folder.glob("state-*"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def _wait_for_end(folder: Path, timeout: float) -> bool:

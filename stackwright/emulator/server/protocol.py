@@ -23,6 +23,18 @@ class Malformed(Exception):
     """The request does not follow the protocol."""
 
 
+class MissingMember(Exception):
+    """A required field is absent. Source of the text: AWS's answer to
+    `aws cloudformation list-imports` without its parameter check."""
+
+    def __init__(self, name: str) -> None:
+        place = name[:1].lower() + name[1:]
+        super().__init__(
+            f"1 validation error detected: Value null at '{place}' failed to satisfy constraint: "
+            "Member must not be null"
+        )
+
+
 @cache
 def _service() -> model.ServiceModel:
     return model.ServiceModel(loaders.Loader().load_service_model("cloudformation", "service-2"))
@@ -38,6 +50,7 @@ def parse_request(body: str) -> tuple[str, dict[str, Any]]:
 
     Raises:
         Malformed: a field does not fit the shape.
+        MissingMember: a required field is absent.
     """
     fields = dict(parse_qsl(body, keep_blank_values=True))
     action = fields.pop("Action", "")
@@ -45,9 +58,13 @@ def parse_request(body: str) -> tuple[str, dict[str, Any]]:
         return action, {}
     shape = _service().operation_model(action).input_shape
     try:
-        return action, _structure(shape, "", fields) if shape else {}
+        arguments = _structure(shape, "", fields) if shape else {}
     except (ValueError, RecursionError) as error:
         raise Malformed(str(error)) from None
+    for name in shape.required_members if shape else ():
+        if name not in arguments:
+            raise MissingMember(name)
+    return action, arguments
 
 
 def _structure(shape: Any, prefix: str, fields: Mapping[str, str]) -> dict[str, Any]:

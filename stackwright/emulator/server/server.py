@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 import socket
 import threading
+import time
 from contextlib import suppress
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from ..api.cloudformation import LocalCloudFormation
 from ..world.settings import EmulatorSettings
+from .access import AccessGuard
 from .application import Application, EngineFactory
 from .journal import Journal
 
@@ -40,6 +42,7 @@ class Server:
     """A running emulator on the loopback interface; ``url`` is for ``AWS_ENDPOINT_URL``.
 
     With a ``journal`` it starts with the state of an earlier one, on its port where that is free.
+    With a ``token`` its own actions need that.
     """
 
     def __init__(
@@ -49,13 +52,15 @@ class Server:
         mirror: bool = True,
         journal: Journal | None = None,
         make_engine: EngineFactory = LocalCloudFormation,
+        token: str | None = None,
     ) -> None:
         self._application = Application(settings, mirror, journal, make_engine)
         if journal is not None:
             self._application.replay(journal)
             port = port or _find_port(journal.port)
+        self._guard = AccessGuard(self._application, token)
         self._server: BaseWSGIServer = make_server(
-            "127.0.0.1", port, self._application, threaded=True, request_handler=_Handler
+            "127.0.0.1", port, self._guard, threaded=True, request_handler=_Handler
         )
         # An idle client must not hold the exit. threaded=True makes a ThreadedWSGIServer, typed as
         # its base class.
@@ -71,6 +76,11 @@ class Server:
     def engine(self) -> LocalCloudFormation:
         """The local CloudFormation that it serves."""
         return self._application.engine
+
+    @property
+    def idle_seconds(self) -> float:
+        """The time since the last request."""
+        return time.monotonic() - self._guard.last_request
 
     def __enter__(self) -> Server:
         self._thread.start()

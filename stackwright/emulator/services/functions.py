@@ -27,6 +27,7 @@ from urllib.parse import unquote
 from werkzeug.wrappers import Request, Response
 
 from ...cfn import Pseudo
+from .function_process import run_process
 
 _PATH = re.compile(r"/\d{4}-\d\d-\d\d/functions/([^/]+)/invocations")
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
@@ -119,16 +120,7 @@ class Functions:
             command = [sys.executable, "-c", _BOOTSTRAP.read_text(encoding="utf-8"), str(result)]
             variables |= {"LAMBDA_TASK_ROOT": str(code), "HOME": temporary}
             try:
-                log = subprocess.run(
-                    command,
-                    input=json.dumps(event).encode(),
-                    env=variables,
-                    cwd=code,
-                    timeout=seconds,
-                    check=False,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                ).stdout
+                log = run_process(command, json.dumps(event).encode(), variables, code, seconds)
             except subprocess.TimeoutExpired as error:
                 text = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
                 return _fail("Sandbox.Timedout", text, request_id, error.stdout or b"")
