@@ -56,6 +56,9 @@ _ACTIONS = {
 _NO_RESOURCES = "no resources, only tags, parameters or outputs"
 _SPURIOUS = "Listed by CloudFormation, but will not happen: the values they depend on stay the same"
 
+_NAMED = 3
+"""Spurious changes that one line names."""
+
 
 def format_plan(plan: Plan, style: str = "text", *, verbose: bool = False) -> str:
     """Return the plan in one of ``PLAN_FORMATS``; ``verbose`` shortens nothing in the first two."""
@@ -218,15 +221,17 @@ def _root_text(root: RootPlan, verbose: bool) -> Iterator[str]:
 
 
 def _spurious_text(plan: Plan, verbose: bool) -> Iterator[str]:
-    """Yield a line on the spurious changes of all roots; with ``verbose`` their names, too."""
+    """Yield a line on the spurious changes of all roots; it names them where they are few. With
+    ``verbose`` each stack has a line."""
     spurious = _all_spurious(plan)
     if not spurious:
         return
-    head = f"{_SPURIOUS} ({len(spurious)})"
-    lines = (
-        [head, *_names_by_stack(spurious)] if verbose else [f"{head}: plan --verbose names them"]
-    )
-    yield styled("\n".join(lines), "dim")
+    head, names = f"{_SPURIOUS} ({len(spurious)})", list(_names_by_stack(spurious))
+    if verbose:
+        yield styled("\n  ".join([head, *names]), "dim")
+    else:
+        few = len(spurious) <= _NAMED
+        yield styled(f"{head}: {'; '.join(names) if few else 'plan --verbose names them'}", "dim")
 
 
 def _all_spurious(plan: Plan) -> list[ResourceDiff]:
@@ -235,7 +240,7 @@ def _all_spurious(plan: Plan) -> list[ResourceDiff]:
 
 def _names_by_stack(resources: Sequence[ResourceDiff]) -> Iterator[str]:
     for stack, group in groupby(resources, key=lambda resource: resource.stack):
-        yield f"  {stack}: {', '.join(resource.logical_id for resource in group)}"
+        yield f"{stack}: {', '.join(resource.logical_id for resource in group)}"
 
 
 # --- Markdown
@@ -270,7 +275,7 @@ def _markdown(plan: Plan, verbose: bool, *, properties: bool) -> str:
         if root.kind is not RootAction.NOTHING:
             parts += _root_markdown(root, verbose, properties)
     if spurious := _all_spurious(plan):
-        names = "\n".join(_names_by_stack(spurious))
+        names = "\n".join(f"  {line}" for line in _names_by_stack(spurious))
         parts.append(fold_lines(f"{_SPURIOUS} ({len(spurious)})", names))
     if unchanged := _unchanged(plan):
         parts.append(f"No changes: {inline_markdown(unchanged)}")

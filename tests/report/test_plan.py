@@ -143,7 +143,7 @@ more
 last
     + C  AWS::DynamoDB::Table
 
-Listed by CloudFormation, but will not happen: the values they depend on stay the same (1): plan --verbose names them
+Listed by CloudFormation, but will not happen: the values they depend on stay the same (1): app/agent: Follower
 
 Plan: 3 to add, 3 to change, 1 to replace, 0 to remove in 3 of 5 stacks; 1 new secret version. (1 output differs)
 """
@@ -330,6 +330,19 @@ def test_outputs_of_a_new_stack_are_not_listed() -> None:
     for style in ("text", "markdown"):
         assert "Outputs" not in format_plan(new, style)
         assert "outputs differ" not in format_plan(new, style)
+
+
+def test_many_spurious_changes_are_one_line() -> None:
+    spurious = [
+        change(f"Follower{index}", certainty=Certainty.SPURIOUS, listed=ListedChange.CLOUDFORMATION)
+        for index in range(9)
+    ]
+    plan = whole(root(RootAction.UPDATE, change("A"), *spurious))
+    text = shown(format_plan(plan), color_system=None)
+    assert "stay the same (9): plan --verbose names them\n" in text
+    assert "Follower" not in text
+    assert "  app/web: Follower0, Follower1" in format_plan(plan, verbose=True)
+    assert len(json.loads(format_plan(plan, "json"))["roots"][0]["spurious"]) == 9
 
 
 def test_first_version_of_a_secret_is_shown() -> None:
