@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from .connection import connect, open_reviewed
-from .options import IMPORT_EXISTING, VERBOSE, Options, for_environment, with_approvals
+from .options import (
+    IMPORT_EXISTING,
+    VERBOSE,
+    Options,
+    for_environment,
+    with_approvals,
+    with_named_approvals,
+)
 
 if TYPE_CHECKING:
     from ..deploy import Approvals
@@ -37,6 +44,7 @@ if TYPE_CHECKING:
 )
 @IMPORT_EXISTING
 @VERBOSE
+@with_named_approvals
 def plan(
     options: Options,
     out: Path | None,
@@ -45,6 +53,7 @@ def plan(
     style: str,
     import_existing: bool,
     verbose: bool,
+    approvals: Approvals,
 ) -> None:
     """Check the account, create change sets, show what they would change, and delete them again.
     Templates and zips that the change sets need are uploaded, and stay."""
@@ -52,7 +61,7 @@ def plan(
     from .terminal import Terminal
 
     environment = open_reviewed(options)
-    terminal = Terminal(environment, style, verbose=verbose)
+    terminal = Terminal(environment, style, verbose=verbose, approvals=approvals)
     deployer = Deployer(environment, terminal, import_existing=import_existing)
     result = deployer.plan(out, keep=keep)
     if not result.ready:
@@ -85,7 +94,7 @@ def deploy(
     from .terminal import Terminal
 
     environment = open_reviewed(options)
-    terminal = Terminal(environment, verbose=verbose)
+    terminal = Terminal(environment, verbose=verbose, approvals=approvals)
     deployer = Deployer(environment, terminal, approvals, import_existing=import_existing)
     if not deployer.deploy(saved):
         sys.exit(1)
@@ -108,7 +117,7 @@ def rollback(
     from .terminal import Terminal
 
     environment = connect(options)
-    terminal = Terminal(environment)
+    terminal = Terminal(environment, approvals=approvals)
     deployer = Deployer(environment, terminal, approvals, import_existing=import_existing)
     if not deployer.rollback(number):
         sys.exit(1)

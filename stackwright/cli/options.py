@@ -134,16 +134,21 @@ def for_environment(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def with_approvals(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb the options that approve a plan beforehand, as one `Approvals`."""
+    """Give a verb --yes and the options that approve a plan beforehand, as one `Approvals`."""
+    return with_named_approvals(_YES(command))
+
+
+def with_named_approvals(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options that approve dangers beforehand, as one `Approvals`."""
 
     @functools.wraps(command)
     def wrapped(
         *args: Any,
-        yes: bool,
         named: tuple[str, ...],
         replaced: tuple[str, ...],
         loss: bool,
         access: bool,
+        yes: bool = False,
         **rest: Any,
     ) -> None:
         from ..deploy import Approvals
@@ -154,7 +159,7 @@ def with_approvals(command: Callable[..., None]) -> Callable[..., None]:
         )
         command(*args, approvals=approvals, **rest)
 
-    for option in (_ALLOW_ACCESS, _ALLOW_LOSS, _ALLOW_REPLACE, APPROVE, _YES):
+    for option in (_ALLOW_ACCESS, _ALLOW_LOSS, _ALLOW_REPLACE, APPROVE):
         option(wrapped)
     return wrapped
 

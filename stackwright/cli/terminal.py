@@ -15,7 +15,7 @@ from .output import console, echo, echo_as
 
 if TYPE_CHECKING:
     from ..aws import Stack
-    from ..deploy import Fate, Watcher
+    from ..deploy import Approvals, Fate, Watcher
     from ..health import CheckState, HealthCheck
     from ..plan import Environment, Plan
     from ..preflight import PreflightCheck
@@ -38,7 +38,8 @@ class Terminal:
     """Asks on stderr, shows plans on stdout and everything else on stderr.
 
     ``style`` is that of plans, ``verbose`` lists in full what they fold otherwise. ``aside`` shows
-    them on stderr, where stdout holds data for a machine.
+    them on stderr, where stdout holds data for a machine. Plans mark the dangers that ``approvals``
+    cover.
     """
 
     def __init__(
@@ -48,9 +49,10 @@ class Terminal:
         *,
         aside: bool = False,
         verbose: bool = False,
+        approvals: Approvals | None = None,
     ) -> None:
         self._environment, self._style = environment, style
-        self._aside, self._verbose = aside, verbose
+        self._aside, self._verbose, self._approvals = aside, verbose, approvals
 
     # --- asks
 
@@ -86,9 +88,10 @@ class Terminal:
 
     def show_plan(self, plan: Plan) -> None:
         """The plan in the style asked for."""
-        from ..report import format_plan
+        from ..report import format_plan, no_option
 
-        text = format_plan(plan, self._style, verbose=self._verbose)
+        find_option = self._approvals.find_option if self._approvals else no_option
+        text = format_plan(plan, self._style, verbose=self._verbose, find_option=find_option)
         if self._style == "text":
             console(stderr=self._aside).print(text)
         else:

@@ -72,6 +72,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "project_files": ["read_file", "require_readable", "walk_files"],
         "text": ["escape_text"],
         "state": ["STATE_FOLDER", "prepare_state", "require_untracked_state"],
+        "waivers": [
+            "GuardrailWaiver",
+            "WAIVABLE_KINDS",
+            "is_guardrail_waiver",
+            "read_guardrail_waivers",
+            "waiver_entries",
+        ],
         "yaml_data": [
             "ParameterData",
             "TemplateData",

@@ -58,6 +58,11 @@ from .state import STATE_FOLDER as STATE_FOLDER
 from .state import prepare_state as prepare_state
 from .state import require_untracked_state as require_untracked_state
 from .text import escape_text as escape_text
+from .waivers import WAIVABLE_KINDS as WAIVABLE_KINDS
+from .waivers import GuardrailWaiver as GuardrailWaiver
+from .waivers import is_guardrail_waiver as is_guardrail_waiver
+from .waivers import read_guardrail_waivers as read_guardrail_waivers
+from .waivers import waiver_entries as waiver_entries
 from .yaml_data import ParameterData as ParameterData
 from .yaml_data import TemplateData as TemplateData
 from .yaml_data import long_intrinsic as long_intrinsic

@@ -59,11 +59,11 @@ class Approvals(Struct, frozen=True):
         )
 
     def missing(self, findings: Sequence[GuardrailFinding]) -> list[GuardrailFinding]:
-        """The findings that are not approved."""
+        """The findings that are neither approved nor waived by their template."""
         return [
             finding
             for finding in findings
-            if finding not in self.typed and not self.find_option(finding)
+            if finding not in self.typed and not finding.waiver and not self.find_option(finding)
         ]
 
 

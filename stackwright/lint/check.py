@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -35,8 +36,11 @@ from ..core import (
     StackwrightError,
     Waiver,
     command_line,
+    is_guardrail_waiver,
     line_of_path,
     read_file,
+    read_guardrail_waivers,
+    waiver_entries,
 )
 from ..render import LINT_CONFIG
 from .rules import RULES, RuleFinding
@@ -300,12 +304,11 @@ class _Waivers:
                 self._read(document, name, resource)
 
     def _read(self, document: Document, name: str, resource: Mapping[str, Any]) -> None:
-        metadata_ = resource.get("Metadata")
-        settings = metadata_.get("stackwright") if isinstance(metadata_, dict) else None
-        entries = settings.get("waive", []) if isinstance(settings, dict) else []
-        for index, entry in enumerate(entries if isinstance(entries, list) else [entries]):
+        for index, entry in enumerate(waiver_entries(resource.get("Metadata"))):
             path = ("Resources", name, "Metadata", "stackwright", "waive", index)
-            if (
+            if is_guardrail_waiver(entry):
+                self._check_guardrail(document, path, entry)
+            elif (
                 isinstance(entry, dict)
                 and entry.get("id")
                 and str(entry.get("reason") or "").strip()
@@ -319,12 +322,22 @@ class _Waivers:
                 finding = RuleFinding(
                     document,
                     path,
-                    "a waiver needs an id and a reason",
-                    "write {id: SW…, reason: …}",
+                    "a waiver needs an id (of a rule) or a kind (of a guardrail), and a reason",
+                    "write {id: SW…, reason: …} or {kind: …, reason: …, until: YYYY-MM-DD}",
                 )
                 self._malformed.append(
                     locate_finding(self._rendering, finding, "SW380", Level.ERROR)
                 )
+
+    def _check_guardrail(
+        self, document: Document, path: tuple[str | int, ...], entry: Mapping[str, Any]
+    ) -> None:
+        """Report a waiver of a guardrail that does not count; plans list the others."""
+        (waiver,) = read_guardrail_waivers([entry], datetime.now(UTC).date())
+        if waiver.problem:
+            hint = "write {kind: access, reason: …, until: YYYY-MM-DD}, at most a year ahead"
+            finding = RuleFinding(document, path, waiver.problem, hint)
+            self._malformed.append(locate_finding(self._rendering, finding, "SW382", Level.ERROR))
 
     def covers(self, finding: RuleFinding, code: str) -> bool:
         """Return whether the finding is waived; counts the waiver as used."""

@@ -27,11 +27,13 @@ from .guardrails import Exposure as Exposure
 from .guardrails import ExposureKind as ExposureKind
 from .guardrails import GuardrailFinding as GuardrailFinding
 from .guardrails import Locate as Locate
+from .guardrails import PlannedWaiver as PlannedWaiver
 from .guardrails import approval_names as approval_names
 from .guardrails import describe_statement as describe_statement
 from .guardrails import find_dangerous_changes as find_dangerous_changes
 from .guardrails import find_option as find_option
 from .guardrails import find_unneeded as find_unneeded
+from .guardrails import find_waivers as find_waivers
 from .guardrails import list_exposures as list_exposures
 from .guardrails import parse_approval as parse_approval
 from .guardrails import require_approval as require_approval

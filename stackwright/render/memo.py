@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -49,7 +50,8 @@ def cached_report(rendering: Rendering, check: Callable[[Rendering], Report]) ->
         read_file(path, project) for name in LINT_CONFIG if (path := project / name).exists()
     ]
     cache = Cache("reports", _ENTRIES)
-    key = cache.key(rendering.inputs, *settings)
+    today = datetime.now(UTC).date().isoformat()  # waivers of guardrails expire
+    key = cache.key(rendering.inputs, *settings, today)
     cached = _unpickle(cache.get(key)) if rendering.inputs else None
     if isinstance(cached, Report):
         return cached

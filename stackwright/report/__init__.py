@@ -31,6 +31,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "verbs_page",
         ],
         "permissions": ["permissions_page", "roles_json", "roles_template"],
+        "findings": ["no_option"],
         "plan": ["format_plan"],
         "problems": ["format_problems", "sort_problems", "summarize_problems"],
         "progress": ["show_progress"],

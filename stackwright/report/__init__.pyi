@@ -7,6 +7,7 @@ from .diagram import draw_mermaid as draw_mermaid
 from .diagram import draw_svg as draw_svg
 from .diff import format_diff as format_diff
 from .drift import format_drift as format_drift
+from .findings import no_option as no_option
 from .markup import to_json as to_json
 from .outputs import find_output as find_output
 from .outputs import format_outputs as format_outputs

@@ -17,14 +17,12 @@ from ..diff import Diff, ResourceDiff, merge_diffs
 from ..plan import (
     Blocker,
     Certainty,
-    GuardrailFinding,
     ListedChange,
     Plan,
     PlannedChange,
     RootAction,
     RootPlan,
     SecretChange,
-    find_dangerous_changes,
     keeps_in_place,
 )
 from .changes import count_changes, describe_counts, summarize_diff
@@ -44,6 +42,7 @@ from .diff import (
     tags_text,
 )
 from .exposures import exposures_as_data, exposures_as_markdown, exposures_as_text
+from .findings import FindOption, findings_data, findings_markdown, findings_text, no_option
 from .markup import escape_markup, styled
 
 PLAN_FORMATS = ("text", "markdown", "json")
@@ -60,11 +59,15 @@ _NAMED = 3
 """Spurious changes that one line names."""
 
 
-def format_plan(plan: Plan, style: str = "text", *, verbose: bool = False) -> str:
-    """Return the plan in one of ``PLAN_FORMATS``; ``verbose`` shortens nothing in the first two."""
+def format_plan(
+    plan: Plan, style: str = "text", *, verbose: bool = False, find_option: FindOption = no_option
+) -> str:
+    """Return the plan in one of ``PLAN_FORMATS``; ``verbose`` shortens nothing in the first two,
+    ``find_option`` returns the option that approves a finding."""
     if style == "json":
-        return plan_as_json(plan)
-    return (plan_as_text if style == "text" else plan_as_markdown)(plan, verbose=verbose)
+        return plan_as_json(plan, find_option)
+    show = plan_as_text if style == "text" else plan_as_markdown
+    return show(plan, verbose=verbose, find_option=find_option)
 
 
 def summarize_plan(plan: Plan) -> str:
@@ -174,13 +177,12 @@ def _secret(change: SecretChange) -> str:
 # --- text
 
 
-def plan_as_text(plan: Plan, *, verbose: bool = False) -> str:
+def plan_as_text(plan: Plan, *, verbose: bool = False, find_option: FindOption = no_option) -> str:
     """Return the changes by root, stack and resource; of a large new root the names only."""
     losses = _whole_diff(plan).losses
     blocks = list(map(_blocker_text, plan.blockers))
     blocks += [losses_text(losses)] if losses else []
-    if findings := find_dangerous_changes(plan):
-        blocks.append("\n".join(map(_finding_text, findings)))
+    blocks += findings_text(plan, find_option)
     blocks += exposures_as_text(plan)
     if plan.secret_changes:
         lines = (
@@ -199,11 +201,6 @@ def plan_as_text(plan: Plan, *, verbose: bool = False) -> str:
 def _blocker_text(blocker: Blocker) -> str:
     hint = escape_markup(blocker.hint)
     return f"[bold red]Cannot be deployed:[/] {escape_markup(blocker.message)}\n  {hint}"
-
-
-def _finding_text(finding: GuardrailFinding) -> str:
-    text = escape_markup(f"{finding.text} ({finding.option})")
-    return f"[bold red]Needs approval:[/] [red]{text}[/]"
 
 
 def _root_text(root: RootPlan, verbose: bool) -> Iterator[str]:
@@ -246,14 +243,18 @@ def _names_by_stack(resources: Sequence[ResourceDiff]) -> Iterator[str]:
 # --- Markdown
 
 
-def plan_as_markdown(plan: Plan, *, verbose: bool = False) -> str:
+def plan_as_markdown(
+    plan: Plan, *, verbose: bool = False, find_option: FindOption = no_option
+) -> str:
     """Return a comment: the counts, losses of data, and a folded block for each stack; a comment
     that would be too long names resources only."""
-    full = _markdown(plan, verbose, properties=True)
-    return full if len(full) <= _LIMIT else _markdown(plan, verbose, properties=False)
+    full = _markdown(plan, find_option, verbose=verbose, properties=True)
+    if len(full) <= _LIMIT:
+        return full
+    return _markdown(plan, find_option, verbose=verbose, properties=False)
 
 
-def _markdown(plan: Plan, verbose: bool, *, properties: bool) -> str:
+def _markdown(plan: Plan, find_option: FindOption, *, verbose: bool, properties: bool) -> str:
     where = f"account {plan.account}, {plan.region}" + (
         f", commit `{plan.commit}`" if plan.commit else ""
     )
@@ -265,8 +266,7 @@ def _markdown(plan: Plan, verbose: bool, *, properties: bool) -> str:
         parts.append("\n".join(["> [!CAUTION]", *map(_blocker_markdown, plan.blockers)]))
     if losses := _whole_diff(plan).losses:
         parts.append(losses_markdown(losses))
-    if findings := find_dangerous_changes(plan):
-        parts.append("\n".join(["> [!WARNING]", *map(_finding_markdown, findings)]))
+    parts += findings_markdown(plan, find_option)
     parts += exposures_as_markdown(plan)
     if plan.secret_changes:
         lines = (f"- `{_secret(change)}`" for change in plan.secret_changes)
@@ -287,10 +287,6 @@ def _blocker_markdown(blocker: Blocker) -> str:
     return f"> - **Cannot be deployed:** {text}"
 
 
-def _finding_markdown(finding: GuardrailFinding) -> str:
-    return f"> - **Needs approval:** {inline_markdown(finding.text)} (`{finding.option}`)"
-
-
 def _root_markdown(root: RootPlan, verbose: bool, properties: bool) -> Iterator[str]:
     yield f"#### {inline_markdown(_title(root))}"
     resources, remarks = _shown(root), _remarks(root)
@@ -308,7 +304,7 @@ def _root_markdown(root: RootPlan, verbose: bool, properties: bool) -> Iterator[
 # --- JSON
 
 
-def plan_as_json(plan: Plan) -> str:
+def plan_as_json(plan: Plan, find_option: FindOption = no_option) -> str:
     """Return the plan without templates and values of Parameters; ``summary`` has the counts over
     all roots."""
     data = {
@@ -324,7 +320,7 @@ def plan_as_json(plan: Plan) -> str:
             for count, number in count_changes(_whole_diff(plan).resources).items()
         },
         "blockers": [to_builtins(blocker) for blocker in plan.blockers],
-        "needs_approval": [_finding_data(finding) for finding in find_dangerous_changes(plan)],
+        **findings_data(plan, find_option),
         "exposures": exposures_as_data(plan),
         "secrets": [
             {
@@ -339,16 +335,6 @@ def plan_as_json(plan: Plan) -> str:
         "roots": [_root_data(root) for root in plan.roots],
     }
     return json.dumps(data, indent=2)
-
-
-def _finding_data(finding: GuardrailFinding) -> dict[str, str]:
-    return {
-        "address": finding.address,
-        "type": finding.type,
-        "kind": str(finding.kind),
-        "text": finding.text,
-        "option": finding.option,
-    }
 
 
 def _root_data(root: RootPlan) -> dict[str, Any]:

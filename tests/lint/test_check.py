@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -182,8 +183,37 @@ def test_waiver_without_code_or_reason_is_reported(entry: str, project: Make) ->
     made = report(project({"templates/main.yaml.j2": text}).render(), jobs=1)
     problem = problem_of(made, "SW380")
     assert places(problem)[0] == "templates/main.yaml.j2:9"
-    assert problem.hint == "write {id: SW…, reason: …}"
+    assert problem.hint.startswith("write {id: SW…, reason: …} or ")
     assert problem_of(made, "SW351")
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("{kind: access, reason: a, until: 2020-01-01}", "the waiver expired on 2020-01-01"),
+        ("{kind: access, reason: a, until: 2999-01-01}", "until 2999-01-01 is more than a year"),
+        ("{kind: acess, reason: a, until: 2020-01-01}", "did you mean access?"),
+        ("{kind: data, reason: a, until: 2020-01-01}", "data cannot be waived"),
+        ("{kind: access, until: 2020-01-01}", "a waiver needs a reason"),
+    ],
+)
+def test_guardrail_waiver_that_does_not_count_is_an_error(
+    entry: str, message: str, project: Make
+) -> None:
+    waived = '{id: SW351, reason: "{{ title }} are kept for ever"}'
+    text = WAIVED.replace(f"- {waived}", f"- {waived}\n          - {entry}")
+    made = report(project({"templates/main.yaml.j2": text}).render(), jobs=1)
+    problem = problem_of(made, "SW382")
+    assert (problem.level, places(problem)[0]) == (Level.ERROR, "templates/main.yaml.j2:10")
+    assert message in problem.message
+
+
+def test_guardrail_waiver_in_force_is_no_finding(project: Make) -> None:
+    until = datetime.now(UTC).date() + timedelta(days=90)
+    entry = f"{{kind: access, reason: partners, until: {until}}}"
+    waived = '{id: SW351, reason: "{{ title }} are kept for ever"}'
+    text = WAIVED.replace(f"- {waived}", f"- {waived}\n          - {entry}")
+    assert report(project({"templates/main.yaml.j2": text}).render(), jobs=1).problems == ()
 
 
 def test_single_waiver_needs_no_list(project: Make) -> None:

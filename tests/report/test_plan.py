@@ -310,9 +310,13 @@ def test_changes_that_need_approval_come_first() -> None:
     (finding,) = json.loads(format_plan(opened, "json"))["needs_approval"]
     assert finding == {
         "address": "app/web:Group",
+        "name": "Group",
         "type": "AWS::EC2::SecurityGroup",
         "kind": "access",
+        "description": "opens all traffic to 0.0.0.0/0",
         "text": "Group opens all traffic to 0.0.0.0/0",
+        "source": "",
+        "approved_by": None,
         "option": "--approve Group:access",
     }
     new = whole(root(RootAction.CREATE, PlannedChange(diff, ListedChange.BOTH, Certainty.CERTAIN)))

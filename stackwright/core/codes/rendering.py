@@ -249,6 +249,12 @@ RENDERING_CODES = (
         "Move the stack that has the Output before the one that needs it in stacks:.",
     ),
     Code("SW380", "Waiver without a code or a reason", "Write {id: SW…, reason: …}."),
+    Code(
+        "SW382",
+        "Waiver of a guardrail does not count",
+        "Write {kind: access, reason: …, until: YYYY-MM-DD}, at most a year ahead.",
+        "Without a reason nobody can judge it, and without an end it outlives its reason.",
+    ),
     Code("SW381", "Unused waiver", "Remove the waiver.", "It would hide the next finding."),
     Code(
         "SW390",

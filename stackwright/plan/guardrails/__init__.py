@@ -4,9 +4,10 @@ In: a `Plan` and the approvals given. Out: a `GuardrailFinding` for each resourc
 (loss of data, replacement, removal, wider access), or a `DeployError`.
 
 ``find`` runs the checks over all changes. A check is a function of a root's plan and one of its
-changes: ``data`` and ``replacement`` hold them. ``access`` asks ``grants`` what a root opens,
-and ``exposures`` lists what a first deployment exposes and grants.
-``approval`` compares findings with approvals, ``iam`` policies as sets. Nothing here calls AWS.
+changes: ``data`` and ``replacement`` hold one each. ``access`` asks ``grants`` what a root opens,
+and ``exposures`` lists what a first deployment exposes and grants. ``approval`` compares findings
+with approvals, ``waivers`` finds those that templates give, ``iam`` compares policies as sets.
+Nothing here calls AWS.
 """
 
 import lazy_loader
@@ -28,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "find": ["find_dangerous_changes"],
         "finding": ["ApprovalFlag", "FindingKind", "GuardrailFinding"],
         "replacement": ["REVISIONS"],
+        "waivers": ["PlannedWaiver", "find_waivers"],
         "wording": ["describe_statement"],
     },
 )

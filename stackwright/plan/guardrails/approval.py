@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 
 from msgspec import Struct
 
-from ...cfn import declared_keys
 from ...core import DeployError, Location, Problem
 from ..model import Plan
+from .declared import read_declared
 from .finding import ApprovalFlag, FindingKind, GuardrailFinding
 
 Locate = Callable[[str, str], Location | None]
@@ -151,8 +151,8 @@ def _addresses(plan: Plan) -> Iterator[str]:
     """Yield the address of each resource that changes, or that a template of the plan declares."""
     for root in plan.roots:
         yield from (change.diff.address for change in root.changes)
-        for stack, text in root.desired.templates.items():
-            yield from (f"{stack}:{logical_id}" for logical_id in declared_keys(text).resources)
+        for stack, resource in read_declared(root):
+            yield f"{stack}:{resource.logical_id}"
 
 
 def _unknown(approval: Approval, known: Collection[str]) -> Problem:

@@ -14,6 +14,7 @@ from .data import find_losses
 from .finding import GuardrailFinding
 from .replacement import find_lost_addresses, find_replacements
 from .table import find_weakened
+from .waivers import find_waivers
 
 _CHECKS = (find_losses, find_replacements, find_lost_addresses)
 """The checks of a single change in a root that exists."""
@@ -21,7 +22,7 @@ _BUCKETS = frozenset(("AWS::S3::Bucket", "AWS::S3::BucketPolicy"))
 
 
 def find_dangerous_changes(plan: Plan) -> list[GuardrailFinding]:
-    """Return what needs an approval, in the order of the plan's changes.
+    """Return what needs an approval or has a waiver, in the order of the plan's changes.
 
     A new root has nothing to lose, and what it grants counts only in an environment that exists:
     of a first deployment, `list_exposures` tells what is exposed and granted. A change that
@@ -37,7 +38,15 @@ def find_dangerous_changes(plan: Plan) -> list[GuardrailFinding]:
         if finding.address not in blocked
     ]
     names = approval_names((finding.stack, finding.logical_id) for finding in findings)
-    return [replace(finding, name=names[finding.stack, finding.logical_id]) for finding in findings]
+    waivers = find_waivers(plan)
+    return [
+        replace(
+            finding,
+            name=names[finding.stack, finding.logical_id],
+            waiver=next((given.waiver for given in waivers if given.covers(finding)), None),
+        )
+        for finding in findings
+    ]
 
 
 def environment_exists(plan: Plan) -> bool:

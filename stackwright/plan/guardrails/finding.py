@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from ...core import GuardrailWaiver
 from ..model import PlannedChange, RootPlan
 
 
@@ -67,7 +68,8 @@ class GuardrailFinding(Struct, frozen=True):
     the predicate of a sentence: ``opens tcp/80 to 10.0.0.0/8``. ``name`` is the resource in
     ``--approve``: its logical ID, or its address where several resources have that ID.
     ``source`` is the reference of the rule that found it, a URL or the name of a published control;
-    empty where the check needs none.
+    empty where the check needs none. ``waiver`` is that of its template; None where it needs an
+    approval.
     """
 
     kind: FindingKind
@@ -78,6 +80,7 @@ class GuardrailFinding(Struct, frozen=True):
     description: str
     name: str
     source: str = ""
+    waiver: GuardrailWaiver | None = None
 
     @property
     def flag(self) -> ApprovalFlag:
