@@ -19,13 +19,14 @@ _RENEWAL = timedelta(hours=1)
 
 
 class Secret(Struct, frozen=True):
-    """A secret in Secrets Manager: version id -> staging labels, and the time of its deletion where
-    that is scheduled."""
+    """A secret in Secrets Manager: version id -> staging labels, the time of its deletion where
+    that is scheduled, and of its last change."""
 
     arn: str
     name: str
     versions: Mapping[str, Sequence[str]]
     deleted: datetime | None = None
+    changed: datetime | None = None
 
     @property
     def current(self) -> str | None:
@@ -126,7 +127,8 @@ class StorageCalls(Session):
         if answer is None:
             return None
         versions = answer.get("VersionIdsToStages") or {}
-        return Secret(answer["ARN"], answer["Name"], versions, answer.get("DeletedDate"))
+        times = answer.get("DeletedDate"), answer.get("LastChangedDate")
+        return Secret(answer["ARN"], answer["Name"], versions, *times)
 
     def secret_value(self, name: str, version: str) -> str:
         """Call GetSecretValue."""

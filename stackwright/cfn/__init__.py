@@ -59,8 +59,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "intrinsics": [
             "Pseudo",
             "Resolver",
+            "SecretReference",
             "UNKNOWN_ACCOUNT",
             "UnknownWorld",
+            "dynamic_references",
             "parameter_values",
             "resolve_dynamic",
             "resolve_stored",
@@ -75,7 +77,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "schema": ["Recreation", "ResourceType", "STATEFUL", "Schemas"],
         "static_references": ["RenderedResource", "StaticReferences"],
         "statuses": ["Recovery", "StackStatus", "stack_status"],
-        "template": ["Template", "declared_keys", "parse_template", "parse_unexpanded"],
+        "template": [
+            "Template",
+            "declared_keys",
+            "parse_template",
+            "parse_unexpanded",
+            "readable_template",
+        ],
         "validation": ["validate_names", "validate_template"],
         "values": [
             "ChangeSource",

@@ -33,7 +33,9 @@ from .graph import order_resources as order_resources
 from .intrinsics import UNKNOWN_ACCOUNT as UNKNOWN_ACCOUNT
 from .intrinsics import Pseudo as Pseudo
 from .intrinsics import Resolver as Resolver
+from .intrinsics import SecretReference as SecretReference
 from .intrinsics import UnknownWorld as UnknownWorld
+from .intrinsics import dynamic_references as dynamic_references
 from .intrinsics import parameter_values as parameter_values
 from .intrinsics import resolve_dynamic as resolve_dynamic
 from .intrinsics import resolve_stored as resolve_stored
@@ -55,6 +57,7 @@ from .template import Template as Template
 from .template import declared_keys as declared_keys
 from .template import parse_template as parse_template
 from .template import parse_unexpanded as parse_unexpanded
+from .template import readable_template as readable_template
 from .validation import validate_names as validate_names
 from .validation import validate_template as validate_template
 from .values import KNOWN_AFTER_APPLY as KNOWN_AFTER_APPLY

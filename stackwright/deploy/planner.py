@@ -32,6 +32,7 @@ from ..plan import (
     UpcomingValues,
     build_desired_stack,
     find_hidden_parameters_without_value,
+    find_moved_references,
     known_values,
     plan_noop,
     pseudo_parameters,
@@ -167,9 +168,20 @@ class Planner:
                     for future in planning
                     if future.done() and not future.exception()
                 )
-            for future in planning:
-                future.result()
-        return self.sign(replace(self.assemble(planned, inputs), blockers=blockers))
+            roots = [future.result() for future in planning]
+            noted = [self._note_moved_references(root, inputs.lives) for root in roots]
+        return self.sign(replace(self.assemble(noted, inputs), blockers=blockers))
+
+    def _note_moved_references(
+        self, root: RootPlan, lives: Mapping[str, LiveStack | None]
+    ) -> RootPlan:
+        """The plan of a root with a note for each secure value that CloudFormation does not
+        follow."""
+        live = lives[root.desired.root]
+        if live is None:
+            return root
+        notes = find_moved_references(root, live, self.environment.aws)
+        return replace(root, notes=(*root.notes, *notes))
 
     def _plan_in_order(
         self,

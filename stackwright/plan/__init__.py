@@ -5,7 +5,8 @@ state that each root stack is to reach, ``imports`` that of an import; ``live_st
 present one. ``noop`` recognizes roots without changes by reading alone. For the others ``plan``
 creates change sets (``change_sets``), and ``reconcile`` merges them with our own ``prediction``.
 ``upcoming`` collects the values that each root changes for the roots after it: such a root is
-predicted only; ``stored_values`` reads Parameter Store.
+predicted only; ``stored_values`` reads Parameter Store, ``moved_references`` finds secure values
+that CloudFormation does not follow.
 ``blockers`` finds the changes that CloudFormation cannot carry out, ``guardrails`` those that need
 an approval; ``freshness`` tells whether a plan still holds, and ``plan_file`` saves a plan for a
 later ``deploy --plan``.
@@ -85,6 +86,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "RootPlan",
             "SecretChange",
         ],
+        "moved_references": ["find_moved_references"],
         "noop": ["plan_noop"],
         "plan": ["discard_change_sets", "predict_root", "preview_root"],
         "plan_file": ["read_plan", "save_plan"],

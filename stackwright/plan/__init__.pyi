@@ -60,6 +60,7 @@ from .model import PlannedChange as PlannedChange
 from .model import RootAction as RootAction
 from .model import RootPlan as RootPlan
 from .model import SecretChange as SecretChange
+from .moved_references import find_moved_references as find_moved_references
 from .noop import plan_noop as plan_noop
 from .plan import discard_change_sets as discard_change_sets
 from .plan import predict_root as predict_root

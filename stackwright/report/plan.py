@@ -194,6 +194,8 @@ def plan_as_text(plan: Plan, *, verbose: bool = False, find_option: FindOption =
     for root in plan.roots:
         if root.kind is not RootAction.NOTHING:
             blocks += _root_text(root, verbose)
+        elif root.notes:
+            blocks.append(_notes_text(root))
     blocks += _spurious_text(plan, verbose)
     return "\n\n".join([*blocks, f"[bold]{escape_markup(summarize_plan(plan))}[/]"])
 
@@ -214,7 +216,11 @@ def _root_text(root: RootPlan, verbose: bool) -> Iterator[str]:
     if root.diff.outputs and root.live:
         yield outputs_text(root.diff.outputs)
     if root.notes:
-        yield "\n".join(f"  [yellow]![/] {escape_markup(note)}" for note in root.notes)
+        yield _notes_text(root)
+
+
+def _notes_text(root: RootPlan) -> str:
+    return "\n".join(f"  [yellow]![/] {escape_markup(note)}" for note in root.notes)
 
 
 def _spurious_text(plan: Plan, verbose: bool) -> Iterator[str]:
@@ -274,6 +280,8 @@ def _markdown(plan: Plan, find_option: FindOption, *, verbose: bool, properties:
     for root in plan.roots:
         if root.kind is not RootAction.NOTHING:
             parts += _root_markdown(root, verbose, properties)
+        elif root.notes:
+            parts.append(_notes_markdown(root))
     if spurious := _all_spurious(plan):
         names = "\n".join(f"  {line}" for line in _names_by_stack(spurious))
         parts.append(fold_lines(f"{_SPURIOUS} ({len(spurious)})", names))
@@ -298,7 +306,11 @@ def _root_markdown(root: RootPlan, verbose: bool, properties: bool) -> Iterator[
     if root.diff.outputs and root.live:
         yield outputs_markdown(root.diff.outputs)
     if root.notes:
-        yield "\n".join(["> [!NOTE]", *(f"> - {inline_markdown(note)}" for note in root.notes)])
+        yield _notes_markdown(root)
+
+
+def _notes_markdown(root: RootPlan) -> str:
+    return "\n".join(["> [!NOTE]", *(f"> - {inline_markdown(note)}" for note in root.notes)])
 
 
 # --- JSON

@@ -3,6 +3,7 @@ plan allows. Through the real command line, against an emulator in this process.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -331,3 +332,30 @@ def test_dynamic_reference_whose_value_moved_is_an_update(shop: Callable[..., Sh
     assert '~ Value: "see one" → "see two"' in plan
     case.deploy()
     assert case.stored("/demo/note") == "see two"
+
+
+SECRET = """\
+Resources:
+  Note:
+    Type: AWS::SSM::Parameter
+    Properties:
+      Type: String
+      Name: /demo/note
+      Value: {{ dynref("secretsmanager", "demo/db", "SecretString", "user") }}
+"""
+
+
+def test_moved_secret_is_noted_with_the_way_to_use_it(shop: Callable[..., Shop]) -> None:
+    case, secrets = shop(ALONE, app=SECRET), client("secretsmanager")
+    secrets.create_secret(Name="demo/db", SecretString='{"user": "one"}')
+    case.deploy()
+    assert "keeps its value" not in case.run("plan")
+    time.sleep(1)
+    version = secrets.put_secret_value(SecretId="demo/db", SecretString='{"user": "two"}')[
+        "VersionId"
+    ]
+    plan = " ".join(case.run("plan").split())
+    assert "app:Note keeps its value of demo/db, which was changed on" in plan
+    assert f"{{{{resolve:secretsmanager:demo/db:SecretString:user::{version}}}}}" in plan
+    assert "nothing to do" in case.deploy()
+    assert case.stored("/demo/note") == "one"

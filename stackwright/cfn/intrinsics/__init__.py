@@ -6,6 +6,7 @@ the given values, ``dynamic_references`` replaces what CloudFormation looks up l
 
 from .dynamic_references import (
     DYNAMIC_REFERENCE,
+    SecretReference,
     dynamic_references,
     resolve_dynamic,
     resolve_stored,
@@ -20,6 +21,7 @@ __all__ = [
     "Pseudo",
     "Resolver",
     "ResolverWorld",
+    "SecretReference",
     "UnknownWorld",
     "dynamic_references",
     "parameter_values",

@@ -6,12 +6,32 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..values import Traced, join_texts
 
 DYNAMIC_REFERENCE = re.compile(r"\{\{resolve:(ssm|ssm-secure|secretsmanager):([^{}]+)\}\}")
 """A dynamic reference; group 1 the service, group 2 its arguments joined by colons."""
+
+
+class SecretReference(Struct, frozen=True):
+    """What follows ``{{resolve:secretsmanager:``; parts that are left out are empty. Source:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-secretsmanager.html
+    """
+
+    id: str
+    key: str
+    stage: str
+    version: str
+
+    @classmethod
+    def of(cls, arguments: str) -> SecretReference:
+        """Split ``secret-id:SecretString:json-key:version-stage:version-id``."""
+        parts = arguments.split(":")
+        count = 7 if arguments.startswith("arn:") else 1
+        rest = [*parts[count:], "", "", "", ""]
+        return cls(":".join(parts[:count]), *rest[1:4])
 
 
 def dynamic_references(value: Any) -> list[tuple[str, str]]:

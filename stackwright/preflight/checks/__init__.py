@@ -10,6 +10,7 @@ from .images import Images
 from .names import Namespaces, RetainedNames
 from .network import FreeAddresses, MountTargets, Routes, SubnetsInVpc, TwoZones
 from .quotas import FargateQuota, LambdaConcurrency
+from .references import SecretReferences, StoredParameters
 from .roles import ServiceLinkedRoles
 from .secrets import Secrets
 from .services import RollbackAlarms, ServiceDeployments
@@ -28,6 +29,8 @@ CHECKS: tuple[type[Check], ...] = (
     RetainedNames,
     Images,
     Secrets,
+    StoredParameters,
+    SecretReferences,
     ServiceDeployments,
     RollbackAlarms,
     FargateQuota,

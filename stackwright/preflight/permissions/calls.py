@@ -42,6 +42,7 @@ READ_CALLS = (
     "servicediscovery:ListInstances",
     "servicediscovery:ListNamespaces",
     "servicequotas:GetServiceQuota",
+    "ssm:GetParameters",
 )
 """Calls of the verbs that read: plan, preflight, status, history."""
 NAMED_CALLS = {
