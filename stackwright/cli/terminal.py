@@ -25,12 +25,18 @@ _WIDE = 2000
 
 
 def print_table(table: Any, *, stderr: bool = False) -> None:
-    """Print a table as wide as it is: a narrow terminal wraps its lines, and loses nothing that
-    stands at their ends."""
-    screen = console(stderr=stderr, width=_WIDE)
+    """Print a table. On a terminal the last column wraps at words, where the others leave room for
+    that; elsewhere each row is one line."""
+    from rich.measure import Measurement
+
+    screen = console(stderr=stderr)
+    wide = screen.options.update(width=_WIDE)
+    least = Measurement.get(screen, wide, table).minimum
+    screen.width = max(screen.width, least) if screen.is_terminal else _WIDE
     with screen.capture() as captured:
-        screen.print(table)
-    text = re.sub(r" +$", "", captured.get(), flags=re.MULTILINE)  # rich fills up the last column
+        screen.print(table, soft_wrap=False)
+    # rich fills up the last column, and may end it with the code of a style
+    text = re.sub(r" +((?:\x1b\[[0-9;]*m)*)$", r"\1", captured.get(), flags=re.MULTILINE)
     click.echo(text, nl=False, err=stderr)
 
 

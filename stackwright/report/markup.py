@@ -56,7 +56,8 @@ def format_duration(seconds: float) -> str:
 
 
 def make_table(*headers: str) -> Any:
-    """Return an empty table without lines, for a Rich console; text in its cells is escaped."""
+    """Return an empty table without lines, for a Rich console. Its last column may wrap, and text
+    in its cells is escaped."""
     from rich.table import Table
 
     class EscapingTable(Table):
@@ -67,8 +68,9 @@ def make_table(*headers: str) -> Any:
             )
 
     table = EscapingTable(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for header in headers:
+    for header in headers[:-1]:
         table.add_column(header, no_wrap=True)
+    table.add_column(headers[-1], overflow="fold")
     return table
 
 

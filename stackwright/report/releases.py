@@ -24,7 +24,7 @@ def history_table(
     releases: Sequence[Release], live: int | None, running: int | None, now: datetime
 ) -> Any:
     """Return the releases as a table, newest first; ``live`` and ``running`` are numbers."""
-    table = make_table("RELEASE", "WHEN", "BY", "COMMIT", "CHANGES", "RESULT", "TOOK")
+    table = make_table("RELEASE", "WHEN", "BY", "COMMIT", "CHANGES", "TOOK", "RESULT")
     for release in releases:
         started = f"{release.started.astimezone(UTC):%Y-%m-%d %H:%M}"
         number = f"[bold]{release.number}[/]" if release.number == live else str(release.number)
@@ -34,8 +34,8 @@ def history_table(
             escape_markup(short_principal(release.by)),
             release.commit or "-",
             count_changes(release),
-            _result_text(release, live, running),
             "" if release.seconds is None else format_duration(release.seconds),
+            _result_text(release, live, running),
         )
     return table
 
