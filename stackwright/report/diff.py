@@ -16,6 +16,7 @@ from .changes import (
     PropertyLine,
     count_changes,
     describe_counts,
+    describe_tags,
     format_value,
     identify,
     is_only_tagged,
@@ -182,23 +183,6 @@ def _note(resource: ResourceDiff) -> str:
     if is_only_tagged(resource):
         return "tags"
     return "" if resource.certain else _UNCERTAIN
-
-
-def describe_tags(tags: Iterable[TagDiff], resources: Iterable[ResourceDiff]) -> Iterator[str]:
-    """Yield ``tags: + owner=alice on 19 resources`` for each root stack whose tags differ."""
-    retagged = [resource for resource in resources if resource.retagged]
-    for root, group in groupby(tags, key=lambda tag: tag.root):
-        count = sum(resource.stack.partition("/")[0] == root for resource in retagged)
-        where = f"{count} resource{'s' * (count > 1)}" if count else f"the stack {root} alone"
-        yield f"tags: {', '.join(map(_tag, group))} on {where}"
-
-
-def _tag(tag: TagDiff) -> str:
-    if tag.before is None:
-        return f"+ {tag.key}={tag.after}"
-    if tag.after is None:
-        return f"- {tag.key}={tag.before}"
-    return f"~ {tag.key}={tag.before} → {tag.after}"
 
 
 def _loss(loss: DataLoss) -> str:

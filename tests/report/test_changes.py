@@ -282,3 +282,45 @@ def test_resource_that_changes_besides_its_tags_is_listed() -> None:
     assert "AWS::SNS::Topic" in text
     assert "tags: + owner=alice on 1 resource" in text
     assert "Plan: 0 to add, 1 to change, 0 to replace" in text
+
+
+def tagged(logical_id: str, *leaves: PropertyDiff, **options: Any) -> ResourceDiff:
+    return ResourceDiff(
+        "app", logical_id, "AWS::SQS::Queue", Effect.CHANGE, properties=leaves, **options
+    )
+
+
+OWNER = PropertyDiff('Tags["owner"].Value', None, "alice", exists_before=False)
+WHOLE = PropertyDiff("Tags", None, [{"Key": "owner", "Value": "alice"}], exists_before=False)
+MAP = PropertyDiff("Tags.owner", None, "alice", exists_before=False)
+LENGTH = PropertyDiff("DelaySeconds", 1, 2)
+
+
+@pytest.mark.parametrize("leaf", [OWNER, WHOLE, MAP], ids=["item", "list", "entry"])
+def test_tags_of_resources_are_gathered_with_those_of_the_stack(leaf: PropertyDiff) -> None:
+    both = tagged("Both", leaf, LENGTH, retagged=True)
+    diff = Diff((tagged("Own", leaf), tagged("Inherits", retagged=True), both), tags=(TAG,))
+    text = diff_as_text(diff)
+    assert "tags: + owner=alice on 3 resources" in text
+    assert text.count("tags: ") == 1
+    assert "Own" not in text
+    assert "DelaySeconds: 1 → 2" in text
+    assert "1 to change, 2 to tag" in text
+
+
+def test_tags_of_other_resources_have_a_line_of_their_own() -> None:
+    team = PropertyDiff('Tags["team"].Value', "a", "b")
+    text = diff_as_text(Diff((tagged("A", OWNER), tagged("B", OWNER, team))))
+    assert "tags: + owner=alice on 2 resources" in text
+    assert "tags: ~ team=a → b on 1 resource" in text
+
+
+def test_tags_that_replace_are_listed() -> None:
+    forced = PropertyDiff('Tags["owner"].Value', None, "alice", exists_before=False, replaces="yes")
+    replaced = ResourceDiff(
+        "app", "A", "AWS::OpenSearchServerless::Collection", Effect.REPLACE, properties=(forced,)
+    )
+    text = diff_as_text(Diff((replaced,)))
+    assert 'Tags["owner"].Value: "alice"' in text
+    assert "1 to replace" in text
+    assert "tags: " not in text

@@ -9,11 +9,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Count",
             "count_changes",
             "describe_counts",
-            "is_only_tagged",
             "is_revision",
             "summarize_diff",
         ],
         "lines": ["PropertyLine", "identify", "list_lines"],
+        "tags": ["describe_tags", "is_only_tagged"],
         "values": ["AFTER_APPLY", "format_value"],
     },
 )

@@ -1,11 +1,12 @@
 from .counts import Count as Count
 from .counts import count_changes as count_changes
 from .counts import describe_counts as describe_counts
-from .counts import is_only_tagged as is_only_tagged
 from .counts import is_revision as is_revision
 from .counts import summarize_diff as summarize_diff
 from .lines import PropertyLine as PropertyLine
 from .lines import identify as identify
 from .lines import list_lines as list_lines
+from .tags import describe_tags as describe_tags
+from .tags import is_only_tagged as is_only_tagged
 from .values import AFTER_APPLY as AFTER_APPLY
 from .values import format_value as format_value

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from ...diff import Diff, Effect, ResourceDiff
 from ...plan import REVISIONS
+from .tags import is_only_tagged
 
 
 class Count(StrEnum):
@@ -17,7 +18,7 @@ class Count(StrEnum):
     REVISION = "new_revision"
     """An immutable revision is followed by another; nothing is lost with the old one."""
     TAG = "tag"
-    """Only tags of the stack change."""
+    """Only tags change."""
     REPLACE = "replace"
     REMOVE = "remove"
 
@@ -30,12 +31,6 @@ def is_revision(resource: ResourceDiff) -> bool:
     """Return whether the change only makes, or may make, a new revision of an immutable type."""
     replaced = resource.effect is Effect.REPLACE or resource.may_replace
     return replaced and resource.type in REVISIONS
-
-
-def is_only_tagged(resource: ResourceDiff) -> bool:
-    """Return whether nothing but the tags that it gets from its stack changes."""
-    changed = resource.effect is Effect.CHANGE and not resource.may_replace
-    return changed and resource.retagged and not resource.properties
 
 
 def count_changes(resources: Iterable[ResourceDiff]) -> dict[Count, int]:
