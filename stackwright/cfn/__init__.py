@@ -74,7 +74,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "read_statements",
         ],
         "recreation": ["predict_recreation"],
-        "schema": ["Recreation", "ResourceType", "STATEFUL", "Schemas"],
+        "schema": ["Recreation", "ResourceType", "STATEFUL", "Schemas", "holds_data"],
         "static_references": ["RenderedResource", "StaticReferences"],
         "statuses": ["Recovery", "StackStatus", "stack_status"],
         "template": [

@@ -48,6 +48,7 @@ from .schema import STATEFUL as STATEFUL
 from .schema import Recreation as Recreation
 from .schema import ResourceType as ResourceType
 from .schema import Schemas as Schemas
+from .schema import holds_data as holds_data
 from .static_references import RenderedResource as RenderedResource
 from .static_references import StaticReferences as StaticReferences
 from .statuses import Recovery as Recovery

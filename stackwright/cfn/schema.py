@@ -6,6 +6,7 @@ Format: docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-sc
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,65 +21,29 @@ from .difference import MISSING
 from .property_validation import property_problems
 
 _ANY = "*"
-STATEFUL = frozenset(
-    (
-        "AWS::ACMPCA::CertificateAuthority",
-        "AWS::AmazonMQ::Broker",
-        "AWS::APS::Workspace",
-        "AWS::Backup::BackupVault",
-        "AWS::Cassandra::Keyspace",
-        "AWS::Cassandra::Table",
-        "AWS::CloudTrail::EventDataStore",
-        "AWS::CodeCommit::Repository",
-        "AWS::Cognito::UserPool",
-        "AWS::DocDB::DBCluster",
-        "AWS::DocDBElastic::Cluster",
-        "AWS::DSQL::Cluster",
-        "AWS::DynamoDB::GlobalTable",
-        "AWS::DynamoDB::Table",
-        "AWS::EC2::Volume",
-        "AWS::ECR::PublicRepository",
-        "AWS::ECR::Repository",
-        "AWS::EFS::FileSystem",
-        "AWS::ElastiCache::CacheCluster",
-        "AWS::ElastiCache::ReplicationGroup",
-        "AWS::ElastiCache::ServerlessCache",
-        "AWS::Elasticsearch::Domain",
-        "AWS::FSx::FileSystem",
-        "AWS::FSx::Volume",
-        "AWS::HealthLake::FHIRDatastore",
-        "AWS::Kendra::Index",
-        "AWS::Kinesis::Stream",
-        "AWS::KMS::Key",
-        "AWS::Lightsail::Bucket",
-        "AWS::Lightsail::Database",
-        "AWS::Lightsail::Disk",
-        "AWS::Logs::LogGroup",
-        "AWS::MemoryDB::Cluster",
-        "AWS::MSK::Cluster",
-        "AWS::MSK::ServerlessCluster",
-        "AWS::Neptune::DBCluster",
-        "AWS::NeptuneGraph::Graph",
-        "AWS::OpenSearchServerless::Collection",
-        "AWS::OpenSearchService::Domain",
-        "AWS::RDS::DBCluster",
-        "AWS::RDS::DBInstance",
-        "AWS::RDS::GlobalCluster",
-        "AWS::Redshift::Cluster",
-        "AWS::RedshiftServerless::Namespace",
-        "AWS::Route53::HostedZone",
-        "AWS::S3::Bucket",
-        "AWS::S3Express::DirectoryBucket",
-        "AWS::S3Tables::Table",
-        "AWS::S3Tables::TableBucket",
-        "AWS::SecretsManager::Secret",
-        "AWS::SQS::Queue",
-        "AWS::Timestream::Database",
-        "AWS::Timestream::InfluxDBInstance",
-        "AWS::Timestream::Table",
-    )
-)
-"""Types whose physical resource holds data that goes when the resource goes."""
+_STATEFUL = FilePath(__file__).with_name("stateful.tsv")
+
+
+def _read_stateful() -> Mapping[str, str]:
+    """Type that holds data -> the property whose presence says that it holds none; usually none."""
+    with _STATEFUL.open(encoding="utf-8", newline="") as file:
+        return {row["type"]: row["unless"] for row in csv.DictReader(file, delimiter="\t")}
+
+
+_UNLESS = _read_stateful()
+STATEFUL = frozenset(_UNLESS)
+"""Types whose physical resource holds data that goes when the resource goes; ``stateful.tsv`` says
+which data, with the source."""
+
+
+def holds_data(type_: str, properties: Mapping[str, Any]) -> bool:
+    """Whether a resource with these properties holds data that goes when the resource goes.
+
+    A member of a database cluster has none of its own.
+    """
+    return type_ in STATEFUL and _UNLESS[type_] not in properties
+
+
 _VOLATILE = frozenset(
     (
         ("AWS::EC2::LaunchTemplate", "LatestVersionNumber"),
@@ -148,7 +113,7 @@ class ResourceType:
 
     @property
     def stateful(self) -> bool:
-        """Whether deleting the physical resource deletes data."""
+        """Whether deleting a physical resource of the type deletes data."""
         return self.name in STATEFUL
 
     @cached_property

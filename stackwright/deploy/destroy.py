@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from ..aws import PARALLEL, Aws, Stack
 from ..cfn import (
     STACK_TYPE,
-    STATEFUL,
     Resolver,
     Resource,
     ValidationError,
     declared_keys,
     deletion_policy,
+    holds_data,
 )
 from ..core import AwsError, DeployError, Problem, command_line
 from ..plan import (
@@ -75,7 +75,8 @@ def _fates(live: LiveStack, above: str) -> Iterator[Fate]:
         if type_ == STACK_TYPE and name in live.nested:
             yield from _fates(live.nested[name], kept)
         else:
-            yield Fate(address, type_, resource.physical_id, kept, type_ in STATEFUL)
+            holding = holds_data(type_, declared.properties if declared else {})
+            yield Fate(address, type_, resource.physical_id, kept, holding)
 
 
 def _find_policy(resource: Resource, resolver: Resolver, stack: Stack) -> str:

@@ -22,6 +22,7 @@ from ..cfn import (
     Schemas,
     StackSide,
     find_traces,
+    holds_data,
     plain_data,
     template_to_text,
 )
@@ -149,7 +150,7 @@ class DiffCollector:
             retagged=retagged,
         )
         self.resources.append(resource)
-        if schema is not None and schema.stateful:
+        if holds_data(change.type, change.before.get("Properties", {})):
             self.losses += _data_loss(resource, change)
 
     def _replacing_tags(self, stack: str) -> Iterator[PropertyDiff]:

@@ -12,7 +12,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..aws import ChangeSetRequest, Stacks
-from ..cfn import Schemas
 from ..core import AwsError
 from ..diff import Diff
 from . import change_sets
@@ -84,9 +83,8 @@ def predict_root(
     Raises:
         AwsError: the live stack cannot be read.
     """
-    region = _region(live.stack.id) if live else "us-east-1"
     prediction = prediction or predict_stack(desired, live)
-    merged = reconcile(desired.root, prediction, None, Schemas(region))
+    merged = reconcile(desired.root, prediction, None)
     return RootPlan(
         desired=desired,
         kind=RootAction.LATER,
@@ -188,7 +186,6 @@ def _plan(
         desired.root,
         prediction,
         described,
-        Schemas(_region(made.stack_id)),
         blind=made.blind,
         drift=request.revert_drift,
     )
@@ -212,7 +209,3 @@ def _clean_up(unfinished: RootPlan, aws: Stacks, error: BaseException) -> None:
     except AwsError as second:
         if isinstance(error, AwsError) and error.problems != second.problems:
             raise AwsError([*error.problems, *second.problems]) from None
-
-
-def _region(arn: str) -> str:
-    return arn.split(":")[3]

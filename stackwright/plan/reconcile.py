@@ -17,7 +17,7 @@ from ..cfn import (
     STACK_TYPE,
     Action,
     ResourceChange,
-    Schemas,
+    holds_data,
     plain_data,
     template_to_text,
 )
@@ -48,7 +48,6 @@ def reconcile(
     root: str,
     prediction: PredictedPlan,
     described: DescribedChangeSet | None,
-    schemas: Schemas,
     *,
     blind: str = "",
     drift: bool = False,
@@ -59,7 +58,7 @@ def reconcile(
     ``blind`` is the reason why CloudFormation does not look into nested stacks. ``drift`` says that
     the change set also reverts changes made by hand, which nothing here can predict.
     """
-    return _Reconciler(root, prediction, described, schemas, blind, drift).reconcile()
+    return _Reconciler(root, prediction, described, blind, drift).reconcile()
 
 
 def keeps_in_place(change: PlannedChange) -> bool:
@@ -76,12 +75,11 @@ class _Reconciler:
         root: str,
         prediction: PredictedPlan,
         described: DescribedChangeSet | None,
-        schemas: Schemas,
         blind: str,
         drift: bool,
     ) -> None:
         self._root, self._prediction, self._described = root, prediction, described
-        self._schemas, self._blind, self._drift = schemas, blind, drift
+        self._blind, self._drift = blind, drift
         self._unopened: list[str] = []
         """Changed nested stacks that the change set does not look into."""
         self._whole: set[str] = set()
@@ -202,7 +200,7 @@ class _Reconciler:
         listed: ListedResource,
         predicted: ResourceChange | None,
     ) -> PlannedChange:
-        schema = self._schemas.get(diff.type)
+        holding = holds_data(diff.type, diff.before.get("Properties", {}))
         physical_id = listed.get("PhysicalResourceId") or (predicted and predicted.physical_id)
         return PlannedChange(
             diff=diff,
@@ -212,7 +210,7 @@ class _Reconciler:
             replacement=str(listed.get("Replacement", "")),
             physical_id=str(physical_id or ""),
             policy_action=_policy_action(diff, listed, predicted),
-            stateful=(schema is not None and schema.stateful) or diff.type == STACK_TYPE,
+            stateful=holding or diff.type == STACK_TYPE,
         )
 
     # --- all of them

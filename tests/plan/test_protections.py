@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
+from msgspec.structs import replace
+
 from stackwright.cfn import Schemas
 from stackwright.core import HIDDEN
 from stackwright.diff.model import Diff, Effect, PropertyDiff, ResourceDiff, mask_all
@@ -172,3 +175,154 @@ def test_changed_secret_of_custom_resource_is_found_though_both_sides_are_hidden
     )
     root = plan_of(diff)
     assert [finding.kind for finding in find_weakened(root, root.changes[0])] == [FindingKind.DATA]
+
+
+HARMLESS: dict[str, tuple[str, Any, Any]] = {
+    "image": ("ECS::TaskDefinition", {"ContainerDefinitions": [{"Name": "a", "Image": "a:1"}]}, {"ContainerDefinitions": [{"Name": "a", "Image": "a:2"}]}),
+    "cpu": ("ECS::TaskDefinition", {"Cpu": "256"}, {"Cpu": "512"}),
+    "variable": ("ECS::TaskDefinition", {"ContainerDefinitions": [{"Name": "a", "Environment": [{"Name": "A", "Value": "1"}]}]}, {"ContainerDefinitions": [{"Name": "a", "Environment": [{"Name": "A", "Value": "2"}, {"Name": "B", "Value": "1"}]}]}),
+    "container added": ("ECS::TaskDefinition", {"ContainerDefinitions": [{"Name": "a", "User": "1000"}]}, {"ContainerDefinitions": [{"Name": "b"}, {"Name": "a", "User": "1000"}]}),
+    "container removed": ("ECS::TaskDefinition", {"ContainerDefinitions": [{"Name": "a"}, {"Name": "b", "User": "1000", "LogConfiguration": {"LogDriver": "awslogs"}}]}, {"ContainerDefinitions": [{"Name": "a"}]}),
+    "containers reordered": ("ECS::TaskDefinition", {"ContainerDefinitions": [{"Name": "a", "Privileged": True}, {"Name": "b"}]}, {"ContainerDefinitions": [{"Name": "b"}, {"Name": "a", "Privileged": True}]}),
+    "tasks": ("ECS::Service", {"DesiredCount": 4}, {"DesiredCount": 2}),
+    "description": ("Lambda::Function", {"Description": "a"}, {"Description": "b"}),
+    "memory": ("Lambda::Function", {"MemorySize": 128}, {"MemorySize": 256}),
+    "timeout": ("Lambda::Function", {"Timeout": 60}, {"Timeout": 30}),
+    "code": ("Lambda::Function", {"Code": {"S3Key": "a"}}, {"Code": {"S3Key": "b"}}),
+    "function variable": ("Lambda::Function", {"Environment": {"Variables": {"A": "1"}}}, {"Environment": {"Variables": {"A": "2"}}}),
+    "tag": ("S3::Bucket", {"Tags": [{"Key": "a", "Value": "1"}]}, {"Tags": [{"Key": "a", "Value": "2"}]}),
+    "threshold": ("CloudWatch::Alarm", {"Threshold": 1}, {"Threshold": 2}),
+    "dashboard": ("CloudWatch::Dashboard", {"DashboardBody": "{}"}, {"DashboardBody": '{"widgets": []}'}),
+    "groups reordered": ("Lambda::Function", {"VpcConfig": {"SecurityGroupIds": ["a", "b"]}}, {"VpcConfig": {"SecurityGroupIds": ["b", "a"]}}),
+    "log retention longer": ("Logs::LogGroup", {"RetentionInDays": 7}, {"RetentionInDays": 30}),
+    "log retention without end": ("Logs::LogGroup", {"RetentionInDays": 7}, {}),
+    "backups longer": ("RDS::DBInstance", {"BackupRetentionPeriod": 1}, {"BackupRetentionPeriod": 7}),
+    "backups of cluster member": ("RDS::DBInstance", {"DBClusterIdentifier": "c", "BackupRetentionPeriod": 7}, {"DBClusterIdentifier": "c"}),
+    "number as text": ("RDS::DBInstance", {"BackupRetentionPeriod": 7}, {"BackupRetentionPeriod": "7"}),
+    "instance class": ("RDS::DBInstance", {"DBInstanceClass": "db.t3.small"}, {"DBInstanceClass": "db.t3.medium"}),
+    "default written out": ("RDS::DBInstance", {"DeletionProtection": False}, {}),
+    "expiry later": ("S3::Bucket", {"LifecycleConfiguration": {"Rules": [{"Id": "a", "Status": "Enabled", "ExpirationInDays": 7}]}}, {"LifecycleConfiguration": {"Rules": [{"Id": "a", "Status": "Enabled", "ExpirationInDays": 30}]}}),
+    "expiry gone": ("S3::Bucket", {"LifecycleConfiguration": {"Rules": [{"Id": "a", "Status": "Enabled", "ExpirationInDays": 7}]}}, {}),
+    "expiry switched off": ("S3::Bucket", {"LifecycleConfiguration": {"Rules": [{"Id": "a", "Status": "Disabled", "ExpirationInDays": 7}]}}, {"LifecycleConfiguration": {"Rules": [{"Id": "a", "Status": "Disabled", "ExpirationInDays": 1}]}}),
+    "transition": ("S3::Bucket", {"LifecycleConfiguration": {"Rules": [{"Id": "a", "Status": "Enabled"}]}}, {"LifecycleConfiguration": {"Rules": [{"Id": "a", "Status": "Enabled", "Transitions": [{"StorageClass": "GLACIER", "TransitionInDays": 30}]}]}}),
+    "rules reordered": ("S3::Bucket", {"LifecycleConfiguration": {"Rules": [{"Status": "Enabled", "Prefix": "a", "ExpirationInDays": 7}, {"Status": "Enabled", "Prefix": "b", "ExpirationInDays": 30}]}}, {"LifecycleConfiguration": {"Rules": [{"Status": "Enabled", "Prefix": "b", "ExpirationInDays": 30}, {"Status": "Enabled", "Prefix": "a", "ExpirationInDays": 7}]}}),
+    "newer TLS": ("ElasticLoadBalancingV2::Listener", {"Protocol": "HTTPS", "SslPolicy": "ELBSecurityPolicy-2016-08"}, {"Protocol": "HTTPS", "SslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06"}),
+    "HTTP to HTTPS": ("ElasticLoadBalancingV2::Listener", {"Protocol": "HTTP", "DefaultActions": [{"Type": "forward"}]}, {"Protocol": "HTTPS", "DefaultActions": [{"Type": "forward"}], "Certificates": [{"CertificateArn": "c"}]}),
+    "idle timeout": ("ElasticLoadBalancingV2::LoadBalancer", {"LoadBalancerAttributes": [{"Key": "idle_timeout.timeout_seconds", "Value": "60"}]}, {"LoadBalancerAttributes": [{"Key": "idle_timeout.timeout_seconds", "Value": "30"}]}),
+    "attributes reordered": ("ElasticLoadBalancingV2::LoadBalancer", {"LoadBalancerAttributes": [{"Key": "deletion_protection.enabled", "Value": "true"}, {"Key": "x", "Value": "1"}]}, {"LoadBalancerAttributes": [{"Key": "x", "Value": "1"}, {"Key": "deletion_protection.enabled", "Value": True}]}),
+    "health check": ("ElasticLoadBalancingV2::TargetGroup", {"HealthCheckPath": "/"}, {"HealthCheckPath": "/up"}),
+    "capacity": ("DynamoDB::Table", {"ProvisionedThroughput": {"ReadCapacityUnits": 5}}, {"ProvisionedThroughput": {"ReadCapacityUnits": 1}}),
+    "index added": ("DynamoDB::Table", {}, {"GlobalSecondaryIndexes": [{"IndexName": "a"}]}),
+    "narrower prefix list": ("EC2::PrefixList", {"Entries": [{"Cidr": "10.0.0.0/8"}, {"Cidr": "10.1.0.0/16"}]}, {"Entries": [{"Cidr": "10.1.0.0/16"}]}),
+    "narrower network ACL": ("EC2::NetworkAclEntry", {"RuleAction": "allow", "CidrBlock": "10.0.0.0/8"}, {"RuleAction": "allow", "CidrBlock": "10.0.0.0/16"}),
+    "visibility timeout": ("SQS::Queue", {"VisibilityTimeout": 30}, {"VisibilityTimeout": 60}),
+    "secret's description": ("SecretsManager::Secret", {"Description": "a", "GenerateSecretString": {"PasswordLength": 32}}, {"Description": "b", "GenerateSecretString": {"PasswordLength": 32}}),
+    "schedule": ("Events::Rule", {"ScheduleExpression": "rate(1 hour)"}, {"ScheduleExpression": "rate(2 hours)"}),
+    "instance type": ("EC2::Instance", {"InstanceType": "t3.micro"}, {"InstanceType": "t3.small"}),
+    "capacity of group": ("AutoScaling::AutoScalingGroup", {"MaxSize": 2}, {"MaxSize": 1}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_ordinary_change_needs_no_approval(name: str) -> None:
+    type_, before, after = HARMLESS[name]
+    assert texts_of(f"AWS::{type_}", {"Properties": before}, {"Properties": after}) == []
+
+
+@pytest.mark.parametrize(
+    ("type_", "before", "after", "text"),
+    [
+        (
+            "S3::Bucket",
+            {"PublicAccessBlockConfiguration": {"BlockPublicPolicy": True}},
+            {"PublicAccessBlockConfiguration": {"BlockPublicPolicy": False}},
+            "no longer blocks public bucket policies "
+            "(PublicAccessBlockConfiguration.BlockPublicPolicy: true → false)",
+        ),
+        (
+            "RDS::DBInstance",
+            {"BackupRetentionPeriod": 30},
+            {},
+            "keeps backups for fewer days (BackupRetentionPeriod: 30 → not set, which is 1)",
+        ),
+        (
+            "Logs::LogGroup",
+            {"RetentionInDays": 30},
+            {"RetentionInDays": "${Days}"},
+            "may change so that it keeps log entries for fewer days (RetentionInDays: 30 → ${Days})",
+        ),
+        (
+            "Lambda::Function",
+            {"VpcConfig": {"SecurityGroupIds": ["sg-1"], "SubnetIds": ["a"]}},
+            {"VpcConfig": {"SecurityGroupIds": ["sg-1", "sg-2"], "SubnetIds": ["a"]}},
+            "gets other security groups (VpcConfig.SecurityGroupIds: sg-1 → sg-1, sg-2)",
+        ),
+        (
+            "ElasticLoadBalancingV2::Listener",
+            {"SslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06"},
+            {"SslPolicy": "ELBSecurityPolicy-TLS13-1-2-Ext2-2021-06"},
+            "accepts weaker TLS (SslPolicy: ELBSecurityPolicy-TLS13-1-2-2021-06 → "
+            "ELBSecurityPolicy-TLS13-1-2-Ext2-2021-06)",
+        ),
+        (
+            "S3::Bucket",
+            {"LifecycleConfiguration": {"Rules": [{"Id": "old", "Status": "Enabled"}]}},
+            {
+                "LifecycleConfiguration": {
+                    "Rules": [
+                        {"Id": "new", "Status": "Enabled", "ExpirationInDays": 1},
+                        {"Id": "old", "Status": "Enabled"},
+                    ]
+                }
+            },
+            'deletes objects after fewer days (LifecycleConfiguration.Rules["new"].ExpirationInDays: 1)',
+        ),
+    ],
+    ids=["switch", "default", "unknown", "list", "order", "new item"],
+)
+def test_finding_says_what_changes(type_: str, before: Any, after: Any, text: str) -> None:
+    assert texts_of(f"AWS::{type_}", {"Properties": before}, {"Properties": after}) == [text]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ({"DeletionPolicy": "Retain"}, {}, ["is deleted with the stack, where it was kept"]),
+        ({"DeletionPolicy": "Snapshot"}, {"DeletionPolicy": "Delete"}, ["is deleted with the stack, where it was kept"]),
+        ({"UpdateReplacePolicy": "Retain"}, {"UpdateReplacePolicy": "Snapshot"}, ["is deleted when it is replaced, where it was kept"]),
+        ({}, {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}, []),
+        ({"DeletionPolicy": "Retain"}, {"DeletionPolicy": "RetainExceptOnCreate"}, []),
+        ({}, {"DeletionPolicy": "Delete"}, []),
+    ],
+)  # fmt: skip
+def test_weaker_policies_need_approval(before: Any, after: Any, says: list[str]) -> None:
+    assert [text.partition(" (")[0] for text in texts_of("AWS::S3::Bucket", before, after)] == says
+
+
+def test_protection_that_moves_to_another_logical_id_is_not_removed() -> None:
+    properties = {"Properties": {"ResourceArn": "lb", "WebACLArn": "acl"}}
+    type_ = "AWS::WAFv2::WebACLAssociation"
+    old = ResourceDiff("app", "Old", type_, Effect.REMOVE, before=properties)
+    new = ResourceDiff("app", "New", type_, Effect.ADD, after=properties)
+    alone, moved = plan_of(old), plan_of(old, new)
+    assert len(list(find_weakened(alone, alone.changes[0]))) == 1
+    assert [finding for change in moved.changes for finding in find_weakened(moved, change)] == []
+
+
+def test_retained_protection_is_not_removed() -> None:
+    type_ = "AWS::CloudTrail::Trail"
+    root = plan_of(ResourceDiff("app", "X", type_, Effect.REMOVE, before={"Properties": {}}))
+    kept = replace(root.changes[0], policy_action="Retain")
+    assert list(find_weakened(root, kept)) == []
+
+
+def test_reference_to_a_replaced_resource_is_no_other_group() -> None:
+    group = ResourceDiff("app", "Group", "AWS::EC2::SecurityGroup", Effect.REPLACE)
+    sides = [{"Properties": {"SecurityGroupIds": [group]}} for group in ("sg-1", "${Group}")]
+    instance = ResourceDiff(
+        "app", "X", "AWS::EC2::Instance", Effect.CHANGE, before=sides[0], after=sides[1]
+    )
+    root = plan_of(group, instance)
+    named = replace(root.changes[0], physical_id="sg-1")
+    root = replace(root, changes=(named, root.changes[1]))
+    assert list(find_weakened(root, root.changes[1])) == []

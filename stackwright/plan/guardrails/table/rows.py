@@ -145,10 +145,16 @@ def read_protections() -> tuple[Protection, ...]:
 
 
 def find_rows(type_: str) -> Sequence[Protection]:
-    """Return the rows of a resource type, those of patterns included."""
+    """Return the rows of a resource type; a row of its own replaces that of a pattern."""
     exact, patterns = _index()
-    matching = [row for row in patterns if fnmatchcase(type_, row.type)]
-    return [*exact.get(type_, ()), *matching]
+    own = exact.get(type_, ())
+    paths = {(row.path, row.direction) for row in own}
+    matching = [
+        row
+        for row in patterns
+        if (row.path, row.direction) not in paths and fnmatchcase(type_, row.type)
+    ]
+    return [*own, *matching]
 
 
 @cache
