@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from ..core import AwsError
 from .session import Session
@@ -201,7 +202,7 @@ class StackCalls(Session):
             (
                 (str(resource["StackName"]), str(resource["LogicalResourceId"]))
                 for resource in answer["StackResources"]
-                if resource.get("PhysicalResourceId") == physical_id
+                if _same_physical_id(resource.get("PhysicalResourceId", ""), physical_id)
                 and not resource["ResourceStatus"].startswith("DELETE_")
             ),
             None,
@@ -379,6 +380,14 @@ class StackCalls(Session):
 
     def _cfn(self, operation: str, **arguments: Any) -> Any:
         return self._call("cloudformation", operation, **arguments)
+
+
+def _same_physical_id(one: str, other: str) -> bool:
+    """Whether two physical IDs are of one resource: the host in the URL of a queue depends on the
+    endpoint that answered."""
+    if "://" in one and "://" in other:
+        return urlsplit(one).path == urlsplit(other).path
+    return one == other
 
 
 def _is_missing(error: AwsError) -> bool:

@@ -234,12 +234,12 @@ def _next_step(status: str) -> Iterator[str]:
 
 
 _ADOPT = (
-    "if an earlier stack left it behind, name it under imports: in the parameters and adopt it "
-    "with the verb import"
+    "if no stack has it, import it with --import-existing, or by imports: in the parameters and "
+    "the verb import; else use another name"
 )
-_DELETE = (
-    "if an earlier stack left it behind: a nested stack cannot adopt it; delete it, or use another "
-    "name"
+_ADOPT_NESTED = (
+    "if no stack has it, --import-existing imports it where its name is plain text and it has "
+    "DeletionPolicy: Retain; else use another name"
 )
 
 
@@ -263,4 +263,4 @@ def _cause(cause: Cause | None) -> Iterator[str]:
     yield f"    {escape_markup(cause.reason or 'without a reason')}"
     yield from (f"    {styled(detail, 'dim')}" for detail in cause.details)
     if cause.status == "CREATE_FAILED" and "already exists" in cause.reason:
-        yield f"    {_DELETE if '/' in cause.address else _ADOPT}"
+        yield f"    {_ADOPT_NESTED if '/' in cause.address else _ADOPT}"

@@ -7,6 +7,7 @@ import pytest
 
 from stackwright.emulator import LocalCloudFormation
 from tests.deploy.test_blockers import (
+    QUEUE,
     Demo,
     change,
     demo,
@@ -96,18 +97,20 @@ def test_new_stack_imports_what_exists(demo: Demo, engine: LocalCloudFormation) 
 
 def test_name_of_another_stack_is_never_imported(demo: Demo, engine: LocalCloudFormation) -> None:
     project = deployed(demo({"app": template()}))
-    body = "Resources:\n" + group()
+    queue = QUEUE.format(name="Work", queue="demo-work")
+    body = "Resources:\n" + group() + queue
     client("cloudformation").create_stack(StackName="other", TemplateBody=body)
     client("cloudformation").get_waiter("stack_create_complete").wait(
         StackName="other", WaiterConfig={"Delay": 1}
     )
-    change(project, app=template(group()))
+    change(project, app=template(group(), queue.replace("Work", "Tasks")))
     for options in ((), ("--import-existing",)):
         refused = run(project, "deploy", "--yes", *options)
         shown = " ".join(refused.output.split())
         assert refused.exit_code == 1, shown
         assert "`/demo/web` exists, and belongs to the stack other (Logs)" in shown
         assert "choose another name for app:Logs" in shown
+        assert "`demo-work` exists, and belongs to the stack other (Work)" in shown
         assert "delete" not in shown
 
 

@@ -182,6 +182,7 @@ class FakeAccount(FakeAws):
     ringing: dict[str, str] = field(default_factory=dict)
     buckets: set[str] = field(default_factory=set)
     held: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    owners: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     refused: dict[str, AwsError] = field(default_factory=dict)
 
     def __getattribute__(self, name: str) -> Any:
@@ -234,6 +235,9 @@ class FakeAccount(FakeAws):
     def held_by(self, type_: str, name: str) -> str | None:
         known, identifier = self.held.get(name, ("", ""))
         return identifier if known == type_ else None
+
+    def owner(self, physical_id: str) -> tuple[str, str] | None:
+        return self.owners.get(physical_id)
 
     def role_exists(self, name: str) -> bool:
         return name in self.roles
@@ -521,6 +525,21 @@ def test_taken_names_are_found_for_every_retained_type(project: Project):
     )
     free = check_account(project, FakeAccount())["names"]
     assert (free.state, free.detail) == (CheckState.OK, "12 retained-resource names are available")
+
+
+def test_name_of_another_stack_is_never_imported(project: Project):
+    stacks = PARAMS.replace("[{app: [base, web]}]", "[more, {app: [base, web]}]")
+    project.write({"templates/more.yaml.j2": MORE, "params/defaults.yaml": stacks})
+    owners = {"shop-files": ("other", "Files")}
+    account = FakeAccount(buckets={"shop-files"}, owners=owners)
+    result = check_account(project, account)["names"]
+    assert result.detail == (
+        "shop-files (of other:Files): belongs to another stack, no new stack can create it"
+    )
+    assert result.hint == "choose other names for more:Bucket"
+    live = replace(stack("CREATE_COMPLETE", "other"), name="other")
+    ours = replace(account, stacks_={"shop-dev-app": live})
+    assert check_account(project, ours)["names"].state is CheckState.OK
 
 
 def test_denied_type_hides_no_taken_name_of_another_type(project: Project):

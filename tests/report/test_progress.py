@@ -229,15 +229,16 @@ def test_outcome_is_described():
         "app:B", "AWS::S3::Bucket", "CREATE_FAILED", "news already exists in stack arn:aws:x"
     )
     assert ended("ROLLBACK_COMPLETE", exists)[3:] == [
-        "    if an earlier stack left it behind, name it under imports: in the parameters and adopt it "
-        "with the verb import",
+        "    if no stack has it, import it with --import-existing, or by imports: in the parameters and "
+        "the verb import; else use another name",
         "  next: delete the stack, then create it again (verb repair)",
     ]
     inner = Cause(
         "app/base:S", "AWS::SecretsManager::Secret", "CREATE_FAILED", "the secret a already exists"
     )
     advice = ended("ROLLBACK_COMPLETE", inner)[3]
-    assert "a nested stack cannot adopt it; delete it, or use another name" in advice
+    assert advice.startswith("    if no stack has it, --import-existing imports it")
+    assert advice.endswith("else use another name")
     cancelled = Cause(
         "app", "AWS::CloudFormation::Stack", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated"
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
-from ..world.state import StackState
+from ..world.state import ResourceState, StackState
 from .actions import Action, ActionFamily, Arguments, Result
 from .errors import invalid
 from .shapes import resource_shape, resource_summary_shape, sort_resources, to_datetime
@@ -45,7 +46,7 @@ class ResourceActions(ActionFamily):
             stack
             for stack in self.world.store.stacks.values()
             if stack.alive
-            and any(state.physical_id == physical_id for state in stack.resources.values())
+            and any(_is_of(state, physical_id or "") for state in stack.resources.values())
         ]
         if not stacks:
             raise invalid(f"Stack for {physical_id} does not exist")
@@ -61,3 +62,11 @@ class ResourceActions(ActionFamily):
         del shape["Timestamp"]
         shape["LastUpdatedTimestamp"] = to_datetime(state.timestamp)
         return {"StackResourceDetail": shape}
+
+
+def _is_of(state: ResourceState, physical_id: str) -> bool:
+    """Whether a resource has the physical id; the host in the URL of a queue depends on the
+    endpoint that answered."""
+    if state.type == "AWS::SQS::Queue":
+        return urlsplit(state.physical_id).path == urlsplit(physical_id).path
+    return state.physical_id == physical_id

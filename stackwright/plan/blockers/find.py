@@ -9,7 +9,7 @@ from ...cfn import Schemas
 from ...core import DeployError, Location, Problem
 from ..model import Blocker
 from .exports import find_export_blockers
-from .names import RootChange, find_name_blockers
+from .names import RootChange, find_name_blockers, list_owners
 from .taken import find_taken_names
 
 if TYPE_CHECKING:
@@ -26,9 +26,10 @@ def find_blockers(
     that are not deployed yet, which preflight checks, only where ``new``. Raises AwsError.
     """
     schemas = Schemas(region)
+    owners = list_owners(changes, schemas)
     return (
-        *find_name_blockers(changes, schemas),
-        *find_taken_names(changes, aws, schemas, new=new),
+        *find_name_blockers(changes, owners, schemas),
+        *find_taken_names(changes, owners, aws, schemas, new=new),
         *find_export_blockers(changes, aws.importers, schemas),
     )
 

@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updatin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from msgspec import Struct
@@ -30,6 +30,8 @@ from ..live_stack import LiveStack
 from ..model import Blocker, BlockerKind, DesiredStack
 from ..prediction import Place, PredictedPlan, flatten_changes
 
+NameKey = tuple[str, tuple[str, ...]]
+"""`CustomName.key`: equal for two resources that cannot exist side by side."""
 _MOVED = "CloudFormation will fail with AlreadyExists"
 
 
@@ -67,17 +69,18 @@ def list_created(change: RootChange, schemas: Schemas, root: int = 0) -> Iterato
                 yield NamedResource(root, place, resource.type, name)
 
 
-def find_name_blockers(changes: Sequence[RootChange], schemas: Schemas) -> Iterator[Blocker]:
+def find_name_blockers(
+    changes: Sequence[RootChange],
+    owners: Mapping[NameKey, Sequence[NamedResource]],
+    schemas: Schemas,
+) -> Iterator[Blocker]:
     """Yield a blocker for each resource that keeps its name while it is replaced, and for each
-    pair of stacks between which resources seem to move. Raises AwsError."""
+    pair of stacks between which resources seem to move. ``owners`` are of `list_owners`."""
     created = [
         resource
         for root, change in enumerate(changes)
         for resource in list_created(change, schemas, root)
     ]
-    if not created:
-        return
-    owners = _list_owners(changes, schemas)
     moves = []
     for new in created:
         known = owners.get(new.name.key, [])
@@ -98,12 +101,15 @@ def _creates(change: ResourceChange) -> bool:
     return change.action is Action.ADD or change.replacement is Replacement.TRUE
 
 
-def _list_owners(
+def list_owners(
     changes: Sequence[RootChange], schemas: Schemas
-) -> dict[tuple[str, tuple[str, ...]], list[NamedResource]]:
-    """Return the live resources by their names; those of a stack with macros are left out, which
-    only CloudFormation can read."""
-    owners: dict[tuple[str, tuple[str, ...]], list[NamedResource]] = {}
+) -> dict[NameKey, list[NamedResource]]:
+    """Return the live resources by their names, where a root creates something under a name;
+    those of a stack with macros are left out, which only CloudFormation can read. Raises
+    AwsError."""
+    owners: dict[NameKey, list[NamedResource]] = {}
+    if not any(any(list_created(change, schemas)) for change in changes):
+        return owners
     for root, change in enumerate(changes):
         if change.live is None:
             continue

@@ -6,7 +6,7 @@ CloudFormation cannot create them, but import them into the stack (ImportExistin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from ...aws import PARALLEL
 from ...cfn import Schemas, ValidationError, is_importable_by_name, parse_template, plain_data
 from ...core import AwsError
 from ..model import Blocker, BlockerKind, DesiredStack
-from .names import NamedResource, RootChange, is_static_name, list_created, type_noun
+from .names import NamedResource, NameKey, RootChange, is_static_name, list_created, type_noun
 
 if TYPE_CHECKING:
     from ...aws import Aws
@@ -63,27 +63,30 @@ def find_identifier(type_: str, name: str, aws: Aws) -> str | None:
 
 
 def find_taken_names(
-    changes: Sequence[RootChange], aws: Aws, schemas: Schemas, *, new: bool
+    changes: Sequence[RootChange],
+    owned: Collection[NameKey],
+    aws: Aws,
+    schemas: Schemas,
+    *,
+    new: bool,
 ) -> Iterator[Blocker]:
     """Yield a blocker for each resource that a root would create under a name which exists, and
     which is not imported.
 
-    Roots that are not deployed yet are looked at only where ``new``. A name that may not be looked
-    up counts as available. Raises AwsError.
+    Names that live roots have (``owned``) are left out, and those of roots that are not deployed
+    yet unless ``new``. A name that may not be looked up counts as available. Raises AwsError.
     """
     wanted = [
         resource
         for root, change in enumerate(changes)
         if change.live or new
         for resource in list_created(change, schemas, root)
-        if resource.type in IDENTIFIERS
+        if resource.type in IDENTIFIERS and resource.name.key not in owned
     ]
     with ThreadPoolExecutor(PARALLEL) as pool:
         holders = list(pool.map(lambda resource: _find_holder(resource, aws), wanted))
-    ours = _list_stacks(changes) if any(holders) else set()
     for resource, holder in zip(wanted, holders, strict=True):
-        # Names within the environment are compared in `names`, which knows what moves.
-        if holder is not None and holder.stack not in ours:
+        if holder is not None:
             desired = changes[resource.root].desired
             obstacle = "" if holder.stack else find_import_obstacle(desired, resource, schemas)
             if holder.stack or obstacle or not desired.import_existing:
@@ -101,10 +104,6 @@ def _find_holder(resource: NamedResource, aws: Aws) -> _Holder | None:
             return None
         raise
     return _Holder(identifier, *owner) if owner else _Holder(identifier)
-
-
-def _list_stacks(changes: Sequence[RootChange]) -> set[str]:
-    return {stack.stack.name for change in changes if change.live for stack in change.live.walk()}
 
 
 def find_import_obstacle(desired: DesiredStack, resource: NamedResource, schemas: Schemas) -> str:

@@ -40,7 +40,9 @@ class Namespaces(Check):
             others = sorted(ids - self._deployed_ids(resource.document.root)) if ids else []
             if others:
                 detail = f"{name} is the name of another namespace ({', '.join(others)})"
-                hint = "choose another name, or delete that namespace if nothing uses it"
+                hint = "choose another name"
+                if not any(map(self.aws.owner, others)):
+                    hint += ", or delete that namespace if nothing uses it"
                 yield self.fail(detail, hint)
             else:
                 yield self.ok(f"{name} {'belongs to this environment' if ids else 'is available'}")
@@ -89,10 +91,23 @@ class RetainedNames(Check):
             for (_, name), error in zip(wanted, identifiers, strict=True)
             if isinstance(error, AwsError)
         }
+        owners = [self.aws.owner(identifier) for _, _, identifier in taken]
+        owned = [(entry, owner) for entry, owner in zip(taken, owners, strict=True) if owner]
+        taken = [entry for entry, owner in zip(taken, owners, strict=True) if not owner]
         importable = [entry for entry in taken if self._is_importable(entry[0])]
         if self.inputs.import_existing:
             taken = [entry for entry in taken if entry not in importable]
-        if taken:
+        foreign = [
+            (resource, f"{name} (of {stack}:{logical_id})")
+            for (resource, name, _), (stack, logical_id) in owned
+            if stack not in self._own_stacks  # a plan says what moves between our own
+        ]
+        if foreign:
+            names = ", ".join(text for _, text in foreign)
+            places = ", ".join(resource.address for resource, _ in foreign)
+            detail = f"{names}: belongs to another stack, no new stack can create it"
+            yield self.fail(detail, f"choose other names for {places}")
+        elif taken:
             names = ", ".join(name for _, name, _ in taken)
             hint = self._describe_adoption(taken, importable)
             yield self.fail(f"{names}: exists already, no new stack can create it", hint)
@@ -102,6 +117,12 @@ class RetainedNames(Check):
             yield self._unknown(unknown)
         else:
             yield self.ok(f"{len(wanted)} retained-resource names are available")
+
+    @cached_property
+    def _own_stacks(self) -> set[str]:
+        """The names of the live stacks of this environment, nested ones included."""
+        lives = [self.inputs.read_stack(root) for root in self.inputs.roots]
+        return {stack.stack.name for live in lives if live for stack in live.walk()}
 
     @cached_property
     def _schemas(self) -> Schemas:
