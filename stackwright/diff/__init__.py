@@ -27,5 +27,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "mask_all",
             "merge_diffs",
         ],
+        "unread": ["describe_templates", "diff_unread"],
     },
 )

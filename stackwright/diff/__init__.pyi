@@ -17,3 +17,5 @@ from .model import TextDiff as TextDiff
 from .model import UnchangedResource as UnchangedResource
 from .model import mask_all as mask_all
 from .model import merge_diffs as merge_diffs
+from .unread import describe_templates as describe_templates
+from .unread import diff_unread as diff_unread

@@ -86,27 +86,33 @@ class LiveStack:
             yield from child.walk()
 
     def as_cfn(
-        self, pseudo: Pseudo | None = None, dynamic: Callable[[str], Any] | None = None
+        self,
+        pseudo: Pseudo | None = None,
+        dynamic: Callable[[str], Any] | None = None,
+        parse: Callable[[str], Template] = parse_template,
     ) -> StackSide:
         """Return the stack as the old side of a prediction; a NoEcho parameter is unknown, and
         equal to any other value.
 
-        ``dynamic`` looks up values of dynamic references, as in `StackSide`.
+        ``dynamic`` looks up values of dynamic references, as in `StackSide`; ``parse`` reads the
+        template.
 
         Raises:
             ValidationError: the template has something that only AWS understands, such as a macro.
         """
-        return self._as_cfn(pseudo or pseudo_parameters(self.stack), self.stack.tags, dynamic)
+        own = pseudo or pseudo_parameters(self.stack)
+        return self._as_cfn(own, self.stack.tags, dynamic, parse)
 
     def _as_cfn(
         self,
         pseudo: Pseudo,
         tags: Mapping[str, str],
         dynamic: Callable[[str], Any] | None,
+        parse: Callable[[str], Template],
     ) -> StackSide:
         from ..cfn import PhysicalResource, StackSide
 
-        template = parse_template(self.template)
+        template = parse(self.template)
         return StackSide(
             template,
             hidden_parameters(template, self.stack.parameters),
@@ -116,11 +122,13 @@ class LiveStack:
                 for name, resource in self.resources.items()
             },
             nested={
-                name: child._as_cfn(pseudo, tags, dynamic) for name, child in self.nested.items()
+                name: child._as_cfn(pseudo, tags, dynamic, parse)
+                for name, child in self.nested.items()
             },
             stored=stored_values(self.stack),
             dynamic=dynamic,
             tags=tags,
+            lenient=True,  # AWS has accepted it
         )
 
 

@@ -26,7 +26,9 @@ from ..cfn import (
     Template,
     Unknown,
     ValidationError,
+    declared_keys,
     parse_template,
+    parse_unexpanded,
     predict_changes,
 )
 from ..core import HIDDEN, TemplateError
@@ -35,7 +37,9 @@ from ..diff import (
     Diff,
     DiffCollector,
     describe_declaration_change,
+    describe_templates,
     diff_tags,
+    diff_unread,
 )
 from .live_stack import (
     LiveStack,
@@ -58,7 +62,7 @@ class Surroundings(Struct, frozen=True):
     ``inputs`` are Parameters that get another value before, with that value, which may be an
     ``Unknown``. ``stored`` holds parameters of Parameter Store by name, for Parameters of an SSM
     type. ``before`` and ``after`` look up the values of ``{{resolve:ssm:…}}`` where they change.
-    ``place`` has the account and the Region of a new stack.
+    ``place`` has the account and the Region of a new stack. ``parse`` reads the text of a template.
     """
 
     inputs: Mapping[str, Any] = {}
@@ -66,6 +70,7 @@ class Surroundings(Struct, frozen=True):
     before: Callable[[str], Any] | None = None
     after: Callable[[str], Any] | None = None
     place: Pseudo | None = None
+    parse: Callable[[str], Template] = parse_template
 
 
 class PredictedPlan(Struct, frozen=True):
@@ -110,7 +115,7 @@ def predict_stack(
     tags = tuple(diff_tags(desired.root, live.stack.tags, desired.tags)) if live else ()
     try:
         after = tree.build(pseudo, live)
-        before = live.as_cfn(dynamic=around.before) if live else None
+        before = live.as_cfn(dynamic=around.before, parse=around.parse) if live else None
         schemas = Schemas(after.pseudo.region)
         prediction = predict_changes(before, after, schemas)
     except ValidationError as error:
@@ -122,9 +127,13 @@ def predict_stack(
     collector.collect_root(desired.root, after, prediction, tags)
     changes = dict(flatten_changes(desired.root, prediction, tree.names))
     outputs = {name: value for name, (_, value) in prediction.outputs.items()}
-    return PredictedPlan(
-        collector.result(), changes, tree.names, outputs=outputs, before=before, after=after
+    old, new = (dict(_list_templates(desired.root, side, tree.names)) for side in (before, after))
+    diff = replace(
+        collector.result(),
+        texts=tuple(diff_unread(old, new)),
+        notes=describe_templates(old, new),
     )
+    return PredictedPlan(diff, changes, tree.names, outputs=outputs, before=before, after=after)
 
 
 def _last_stored(live: LiveStack | None) -> dict[str, str]:
@@ -161,23 +170,34 @@ def diff_with_live(desired: DesiredStack, live: LiveStack | None) -> Diff:
     """Return what making the live stack the desired one would change.
 
     Parameters without a value keep the stack's, unless their declaration changed (an image's tag
-    stands in its description).
+    stands in its description). Macros are not run: what only they understand is compared as text.
 
     Raises:
-        TemplateError: SW503 a template has something that only AWS understands.
+        TemplateError: SW503 CloudFormation would refuse a template.
     """
-    predicted = predict_stack(_keep_missing(desired, live) if live else desired, live)
+    kept = _keep_missing(desired, live) if live else desired
+    predicted = predict_stack(kept, live, Surroundings(parse=parse_unexpanded))
     if predicted.problem:
         message = f"{desired.root} cannot be compared with {desired.stack}: {predicted.problem}"
         raise TemplateError.of("SW503", message)
     return predicted.diff
 
 
+def _list_templates(
+    path: str, side: StackSide | None, names: Mapping[Place, str]
+) -> Iterator[tuple[str, Template]]:
+    """Yield the templates of a stack and its nested stacks by their paths."""
+    if side is not None:
+        yield path, side.template
+        for logical_id, child in side.nested.items():
+            yield from _list_templates(_find_name(names, path, logical_id), child, names)
+
+
 def _keep_missing(desired: DesiredStack, live: LiveStack) -> DesiredStack:
     """Give missing parameters whose declaration is unchanged the values of the live stack."""
     try:
         old, new = (
-            parse_template(text).data.get("Parameters") or {}
+            declared_keys(text).data.get("Parameters") or {}
             for text in (live.template, desired.body)
         )
     except ValidationError:
@@ -209,7 +229,7 @@ def flatten_changes(
 
 def _describe_declaration(template: Template, live: LiveStack | None, name: str) -> str:
     """Return what changed in a parameter's declaration, which hints at its coming value."""
-    old = (parse_template(live.template).data.get("Parameters") or {}) if live else {}
+    old = (declared_keys(live.template).data.get("Parameters") or {}) if live else {}
     if name not in old or name not in template.parameters:
         return ""
     return describe_declaration_change(old, template.data["Parameters"], name)
@@ -247,7 +267,7 @@ class _DesiredTree:
             ValidationError: a template has something that only AWS understands.
         """
         desired = self._desired
-        template = parse_template(desired.body)
+        template = self._around.parse(desired.body)
         kept = _list_kept(template, desired, live) if live else ()
         values: dict[str, Any] = hidden_parameters(template, desired.parameters)
         for name, parameter in template.parameters.items():
@@ -272,7 +292,7 @@ class _DesiredTree:
                 continue
             self.names[parent, logical_id] = name
             child = live.nested.get(logical_id) if live else None
-            inner = parse_template(self._desired.templates[name])
+            inner = self._around.parse(self._desired.templates[name])
             nested = self._build_nested(name, inner, pseudo, child)
             own = pseudo if child is None else pseudo_parameters(child.stack, pseudo)
             sides[logical_id] = self._make_side(inner, {}, own, nested)
@@ -294,6 +314,7 @@ class _DesiredTree:
             stored=around.stored,
             dynamic=around.after,
             tags=self._desired.tags,
+            lenient=True,
         )
 
     def _find_template(self, url: Any) -> str | None:

@@ -96,7 +96,7 @@ class _Reconciler:
             resources=tuple(change.diff for change in real),
             losses=tuple(self._find_losses(real)),
         )
-        notes = (*self._notes, *self._summarize(changes))
+        notes = (*self._prediction.diff.notes, *self._notes, *self._summarize(changes))
         return Reconciliation(diff, tuple(changes), notes)
 
     def _list_resources(
