@@ -103,10 +103,20 @@ def deploy(
 @click.command(short_help="Restore an earlier release.")
 @for_environment
 @click.argument("number", metavar="[RELEASE]", type=int, required=False)
+@click.option(
+    "--allow-failed-release",
+    "failed",
+    is_flag=True,
+    help="Restore RELEASE although its deployment failed.",
+)
 @IMPORT_EXISTING
 @with_approvals
 def rollback(
-    options: Options, number: int | None, import_existing: bool, approvals: Approvals
+    options: Options,
+    number: int | None,
+    failed: bool,
+    import_existing: bool,
+    approvals: Approvals,
 ) -> None:
     """Restore the templates, parameters, image digests and secret versions of RELEASE, by a plan
     that is shown and approved first.
@@ -119,7 +129,7 @@ def rollback(
     environment = connect(options)
     terminal = Terminal(environment, approvals=approvals)
     deployer = Deployer(environment, terminal, approvals, import_existing=import_existing)
-    if not deployer.rollback(number):
+    if not deployer.rollback(number, allow_failed=failed):
         sys.exit(1)
 
 

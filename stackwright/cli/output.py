@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from ..core import Report, StackwrightError, escape_text
 
-_MARKS = str.maketrans({"…": "...", "→": "->", "✓": "+", "✗": "x", "≤": "<=", "≥": ">="})
+_MARKS = str.maketrans({"…": "...", "→": "->", "✓": "+", "✗": "x", "↩": "<", "≤": "<=", "≥": ">="})
 """Our own marks, for terminals that cannot show them."""
 _ERRORS = "stackwright.marks"
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..core import command_line
 from ..plan import RootPlan, build_import, preview_root, read_imports
-from .approvals import Approvals
+from .approvals import Approvals, count_noun
 from .drift import detect_drift
 from .execution import apply_approved
 from .planner import Planner
@@ -32,6 +32,7 @@ def adopt_resources(runner: OperationRunner, approvals: Approvals) -> bool:
     lives = environment.read_roots()
     desired = planner.desired_stacks(lives, {}, {})
     roots: list[RootPlan] = []
+    count = 0
     try:
         with planner.discarding(roots):
             for root, resources in imports.items():
@@ -39,6 +40,7 @@ def adopt_resources(runner: OperationRunner, approvals: Approvals) -> bool:
                 if wanted is None:
                     user.say(f"{desired[root].stack} has all of these resources already")
                     continue
+                count += len(wanted.resources)
                 roots.append(
                     preview_root(
                         wanted.desired,
@@ -50,7 +52,8 @@ def adopt_resources(runner: OperationRunner, approvals: Approvals) -> bool:
                     )
                 )
             if roots:
-                apply_approved(planner, runner, roots, approvals)
+                act = f"Adopt {count_noun(count, 'resource')}"
+                apply_approved(planner, runner, roots, approvals, act)
     except Stopped:
         return False
     if roots:

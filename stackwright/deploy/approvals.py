@@ -68,13 +68,19 @@ class Approvals(Struct, frozen=True):
 
 
 def approve_plan(
-    plan: Plan, approvals: Approvals, user: User, locate: Locate, *, stack: str | None = None
+    plan: Plan,
+    approvals: Approvals,
+    user: User,
+    locate: Locate,
+    *,
+    stack: str | None = None,
+    act: str = "",
 ) -> Approvals:
     """Have a plan approved; returns the approvals that hold then.
 
     Each dangerous change needs its option, or the name of its stack typed at the prompt; the rest
     needs ``yes``, or a yes at the prompt. ``stack`` is the name in CloudFormation of the only root
-    that is asked about.
+    that is asked about. ``act`` is what the question asks for, by default to deploy.
 
     Raises:
         Stopped: the user answers no.
@@ -98,9 +104,15 @@ def approve_plan(
                 user.warn(finding.text)
         if user.ask(f"To approve this, type {name}") != name:
             _cancel(user, stack)
-    if not user.confirm(f"Deploy {plan.environment} (account {plan.account}, {plan.region})?"):
+    act = act or (f"Update {stack}" if stack else f"Deploy {plan.environment}")
+    if not user.confirm(f"{act} (account {plan.account}, {plan.region})?"):
         _cancel(user, stack)
     return replace(approvals, typed=approvals.typed | set(findings))
+
+
+def count_noun(count: int, noun: str) -> str:
+    """``1 resource``, ``9 resources``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _check_names(

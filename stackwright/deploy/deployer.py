@@ -19,11 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..aws import Stack
+from ..core import StackwrightError
 from ..plan import NO_BUCKET, Environment, Plan, RootAction, RootPlan, require_unblocked
 from ..releases import find_orphaned_stacks, read_last_release, records_plan
 from .adopt import report_import_drift
@@ -107,7 +110,7 @@ class Deployer:
 
         self._environment.require_account()
         ready, inputs = self._check_account(skipped=True)
-        plan = self._planner.plan(inputs.result())
+        plan = self._with_notes(self._planner.plan(inputs.result()))
         keep = keep and ready
         with self._planner.discarding(plan.roots):
             self._user.show_plan(plan)
@@ -123,13 +126,14 @@ class Deployer:
             )
         return PlanResult(plan, ready and not plan.blockers)
 
-    def rollback(self, number: int | None = None) -> bool:
+    def rollback(self, number: int | None = None, *, allow_failed: bool = False) -> bool:
         """Restore the release of that number, by default the last one before what is live. Whether
-        it is deployed and well. Raises StackwrightError."""
-        from .rollback import describe_release, find_release, plan_rollback
+        it is deployed and well. ``allow_failed`` restores a release whose deployment failed, too.
+        Raises StackwrightError."""
+        from .rollback import act_of, describe_release, find_release, plan_rollback
 
         lives = self._environment.read_roots()
-        release = find_release(self._planner, lives, number)
+        release = find_release(self._planner, lives, number, allow_failed=allow_failed)
         describe_release(release, lives, self._user.say)
         plan = plan_rollback(self._planner, release)
         try:
@@ -141,7 +145,7 @@ class Deployer:
                         "earlier one, see history"
                     )
                     return True
-                approvals = self._have_approved(plan)
+                approvals = self._have_approved(plan, act_of(release))
             return self._carry_out(plan, approvals, restores=release.number)
         except Stopped:
             return False
@@ -178,7 +182,7 @@ class Deployer:
         if saved is not None:
             plan, ours = read_saved_plan(saved, self._planner)
         else:
-            plan = self._planner.plan(inputs)
+            plan = self._with_notes(self._planner.plan(inputs))
             ours = list(plan.roots)
         done = plan.empty and is_protected(self._environment, inputs.lives) and self._recorded(plan)
         return Work(plan, done, ours)
@@ -210,6 +214,13 @@ class Deployer:
             return True
         last = read_last_release(plan.environment, plan.bucket, plan.account, self._environment.aws)
         return records_plan(last, plan)
+
+    def _with_notes(self, plan: Plan) -> Plan:
+        """The plan with a note where it takes back the last rollback."""
+        from .rollback import describe_last_rollback
+
+        note = describe_last_rollback(plan, self._environment.aws)
+        return replace(plan, notes=(note,)) if note else plan
 
     def _report_orphans(self, bucket: str | None, *, deployed: bool) -> None:
         self._report(self._planner.read_orphans(bucket, deployed=deployed))
@@ -244,9 +255,10 @@ class Deployer:
             self._user.show_plan(work.plan)
             return work.plan, self._have_approved(work.plan)
 
-    def _have_approved(self, plan: Plan) -> Approvals:
-        require_unblocked(plan.blockers, self._environment.locate)
-        return approve_plan(plan, self._approvals, self._user, self._environment.locate)
+    def _have_approved(self, plan: Plan, act: str = "") -> Approvals:
+        locate = self._environment.locate
+        require_unblocked(plan.blockers, locate)
+        return approve_plan(plan, self._approvals, self._user, locate, act=act)
 
     # --- 3. to 5. apply, verify, record
 
@@ -264,13 +276,32 @@ class Deployer:
         execution = Execution(
             self._planner, self._runner, plan, approvals, restores=restores, saved=saved
         )
-        ok = execution.apply_roots()
-        if ok:
-            report_import_drift(self._runner, execution.roots)
-        ok = ok and execution.verify()
-        execution.finish()
+        try:
+            applied = execution.apply_roots()
+            if applied:
+                report_import_drift(self._runner, execution.roots)
+            ok = applied and execution.verify()
+            execution.finish()
+        except (StackwrightError, Stopped):
+            if execution.changed:
+                self._tell_what_runs(verified=True)
+            raise
         if ok and execution.release:
             self._user.say(f"{plan.environment} is deployed: release {execution.release.number}")
         elif ok:
             self._user.say(f"{plan.environment} is deployed; no release is recorded: {NO_BUCKET}")
+        elif execution.release:
+            release = execution.release
+            self._user.say(f"release {release.number} is recorded as {release.result}")
+        if not ok:
+            self._tell_what_runs(verified=not applied)
         return ok
+
+    def _tell_what_runs(self, *, verified: bool) -> None:
+        """Tell after a failure what runs now, and what to do next; nothing where AWS does not
+        answer. ``verified`` is False where only the verification failed."""
+        from .ending import describe_failure
+
+        with suppress(StackwrightError):
+            for line in describe_failure(self._environment, verified=verified):
+                self._user.say(line)

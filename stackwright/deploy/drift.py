@@ -21,7 +21,7 @@ from ..cfn import declared_keys
 from ..core import HIDDEN, AwsError, DeployError, S3Folder, is_secret_name, mask, value_keys
 from ..health import DriftedStack
 from ..plan import DesiredStack, Environment, LiveStack, RootPlan, preview_root, walk_stacks
-from .approvals import Approvals
+from .approvals import Approvals, count_noun
 from .execution import apply_approved
 from .planner import Planner
 from .runner import OperationRunner
@@ -207,7 +207,9 @@ def revert_drift(runner: OperationRunner, lives: Sequence[LiveStack], approvals:
                     "CloudFormation cannot revert the drift: its change set is empty",
                     hint=hint,
                 )
-            apply_approved(planner, runner, roots, approvals)
+            count = sum(len(root.diff.resources) for root in roots)
+            act = f"Revert drift of {count_noun(count, 'resource')}"
+            apply_approved(planner, runner, roots, approvals, act)
     except Stopped:
         return False
     return True

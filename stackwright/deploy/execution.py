@@ -55,6 +55,11 @@ class Execution:
         """The plans of the roots, as they are by now."""
         return self._plan.roots
 
+    @property
+    def changed(self) -> bool:
+        """Whether an operation on a root has ended, well or not."""
+        return bool(self._outcomes)
+
     def apply_roots(self) -> bool:
         """Apply the roots in order, up to the first that fails. Whether all succeeded.
 
@@ -215,16 +220,21 @@ class Execution:
 
 
 def apply_approved(
-    planner: Planner, runner: OperationRunner, roots: Sequence[RootPlan], approvals: Approvals
+    planner: Planner,
+    runner: OperationRunner,
+    roots: Sequence[RootPlan],
+    approvals: Approvals,
+    act: str,
 ) -> None:
-    """Show a plan of these roots alone, have it approved, and apply them in order.
+    """Show a plan of these roots alone, have it approved, and apply them in order. ``act`` is what
+    the question asks for.
 
     Nothing is verified or recorded: an import or a reverted drift is no release. Raises Stopped
     where it is not approved, and after the first root that fails.
     """
     plan = planner.assemble_roots(roots)
     runner.user.show_plan(plan)
-    approvals = approve_plan(plan, approvals, runner.user, planner.environment.locate)
+    approvals = approve_plan(plan, approvals, runner.user, planner.environment.locate, act=act)
     for root in roots:
         if root.changes_anything and not runner.apply(root, planner.token(root), approvals).ok:
             raise Stopped

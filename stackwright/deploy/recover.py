@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from msgspec import Struct
 
@@ -10,6 +11,7 @@ from ..aws import Aws, Stack
 from ..cfn import STACK_TYPE, Recovery, stack_status
 from ..core import DeployError, command_line
 from ..plan import Environment, LiveStack, Outcome, read_stack
+from ..releases import read_last_of
 from .approvals import Approvals, require_typed, require_yes
 from .destroy import destroy_root, discard_root, show_deletion
 from .operation import Follower, follow_operation
@@ -114,11 +116,12 @@ def recover_root(
     state = find_recovery(root, stack, aws)
     if state.recovery is Recovery.NOTHING:
         return None
+    if state.recovery is Recovery.WATCH:
+        user.say(describe_operation(runner.environment, stack))
+        return runner.attach(root, stack)
     user.say(f"{stack.name} is in {stack.status}: {state.explanation}")
     for resource in state.failed:
         user.say(f"  {resource.address} ({resource.type}): {resource.reason}")
-    if state.recovery is Recovery.WATCH:
-        return runner.attach(root, stack)
     if state.recovery is Recovery.SUPPORT and approvals.delete is None:
         hint = f"if the stack may go, delete it: --yes-delete {stack.name}"
         raise DeployError.of("SW801", f"{stack.name} is not repaired", hint=hint)
@@ -157,9 +160,32 @@ def recover_before_deployment(runner: OperationRunner) -> None:
         if recovery in (Recovery.NOTHING, Recovery.DISCARD, Recovery.SUPPORT):
             continue  # a plan takes a stack under review, and refuses one that only AWS can restore
         if recovery is Recovery.WATCH:
-            user.say(f"{stack.name} is in {stack.status}: another operation is in progress")
+            user.say(describe_operation(runner.environment, stack))
             require_yes("Follow it to its end, then deploy?", Approvals(), user, "")
+            runner.attach(root, stack)
+            continue
         recover_root(runner, root, stack, Approvals())
+
+
+def describe_operation(environment: Environment, stack: Stack) -> str:
+    """``news-dev-app is being updated for 12 s (release 4, by ada)``; without a release record, the
+    description of the change set that is executed. Raises AwsError."""
+    aws = environment.aws
+    bucket = environment.find_bucket(environment.read_roots().values())
+    last = read_last_of(environment, bucket, environment.caller.account) if bucket else None
+    owner = ""
+    if last and last.result is None and any(root.stack == stack.name for root in last.roots):
+        owner = f" (release {last.number}, by {last.by.partition('/')[2] or last.by})"
+    elif stack.change_set and (running := aws.change_set(stack.change_set, values=False)):
+        owner = f" ({running.description})" if running.description else ""
+    began = stack.updated or stack.created
+    seconds = (datetime.now(UTC) - began).total_seconds() if began else 0
+    duration = f" for {_format_duration(seconds)}" if seconds >= 1 else ""
+    return f"{stack.name} {stack_status(stack.status).activity}{duration}{owner}"
+
+
+def _format_duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def watch_operations(runner: OperationRunner, root: str | None = None) -> bool:

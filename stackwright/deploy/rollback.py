@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from ..aws import Storage
 from ..core import DeployError, command_line
 from ..plan import NO_BUCKET, LiveStack, Plan, RootPlan
 from ..releases import (
     Release,
+    ReleaseResult,
     build_restored_stacks,
     find_missing_parts,
     find_previous_release,
+    has_same_content,
     load_release,
     read_history,
+    read_last_release,
     with_former_roots,
 )
 from .planner import Planner
 from .user import Say
 
+_SHOWN = 3
+"""Addresses that a note names."""
+_ENDS: Mapping[ReleaseResult | None, str] = {
+    ReleaseResult.FAILED: "failed",
+    ReleaseResult.ROLLED_BACK: "was rolled back",
+}
+
 
 def find_release(
-    planner: Planner, lives: Mapping[str, LiveStack | None], number: int | None
+    planner: Planner,
+    lives: Mapping[str, LiveStack | None],
+    number: int | None,
+    *,
+    allow_failed: bool = False,
 ) -> Release:
     """The release of that number, or the last one that was deployed before what is live.
 
-    Raises DeployError: SW887, there is none; SW842, with everything of it that no longer exists.
+    Raises DeployError: SW887, there is none; SW843, its deployment failed and that is not
+    ``allow_failed``; SW842, with everything of it that no longer exists.
     """
     environment = planner.environment
     bucket = environment.find_bucket(lives.values())
@@ -43,9 +60,33 @@ def find_release(
             raise DeployError.of("SW887", "there is no earlier release to restore", hint=hint)
         number = previous.number
     release = load_release(number, *place)
+    if release.result is not ReleaseResult.DEPLOYED:
+        _require_allowed(release, planner.say, allow_failed=allow_failed)
     if problems := find_missing_parts(release, environment.aws):
         raise DeployError(problems)
     return release
+
+
+def _require_allowed(release: Release, say: Say, *, allow_failed: bool) -> None:
+    """Tell that a release failed; refuse it unless that is allowed. Raises DeployError: SW843."""
+    end = _ENDS.get(release.result, "did not come to its end")
+    cause = f" ({release.cause})" if release.cause else ""
+    message = f"release {release.number} was not deployed, it {end}{cause}"
+    if not allow_failed:
+        command = f"rollback --env {release.environment} {release.number} --allow-failed-release"
+        hint = (
+            f"{command_line(f'history --env {release.environment}')} lists the deployed ones; "
+            f"to restore this one all the same: {command_line(command)}"
+        )
+        raise DeployError.of("SW843", message, hint=hint)
+    say(f"note: {message}")
+
+
+def act_of(release: Release) -> str:
+    """What a rollback asks for: ``Roll local back to release 2 (15:41)``."""
+    today = release.started.date() == datetime.now(UTC).date()
+    time = f"{release.started:%H:%M}" if today else f"{release.started:%Y-%m-%d %H:%M}"
+    return f"Roll {release.environment} back to release {release.number} ({time})"
 
 
 def plan_rollback(planner: Planner, release: Release) -> Plan:
@@ -69,6 +110,33 @@ def plan_rollback(planner: Planner, release: Release) -> Plan:
         artifacts=tuple(key.rpartition("/")[2] for key in release.artifacts),
         bucket=release.bucket,
     )
+
+
+def describe_last_rollback(plan: Plan, aws: Storage) -> str:
+    """Whether the last operation was a rollback, and what of it the plan takes back; empty where it
+    was none. Raises AwsError."""
+    if plan.empty or plan.bucket is None:
+        return ""
+    place = (plan.environment, plan.bucket, plan.account, aws)
+    last = read_last_release(*place)
+    if last is None or last.restores is None:
+        return ""
+    earlier = (
+        release
+        for release in read_history(*place).releases
+        if release.number < last.number and release.number != last.restores
+    )
+    again = next((release for release in earlier if has_same_content(release, plan)), None)
+    addresses = [change.address for root in plan.roots for change in root.diff.resources]
+    shown = ", ".join(addresses[:_SHOWN])
+    more = f" and {len(addresses) - _SHOWN} more" if len(addresses) > _SHOWN else ""
+    what = f"{shown}{more}" or "secrets"
+    taken = (
+        f"this plan brings back release {again.number}'s {what}"
+        if again
+        else f"this plan changes what it restored: {what}"
+    )
+    return f"the last operation was a rollback to release {last.restores}; {taken}"
 
 
 def describe_release(release: Release, lives: Mapping[str, LiveStack | None], say: Say) -> None:

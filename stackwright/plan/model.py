@@ -213,6 +213,8 @@ class Plan(Struct, frozen=True):
     bucket: str | None = None
     blockers: tuple[Blocker, ...] = ()
     """The changes that CloudFormation cannot carry out: such a plan is shown, and not deployed."""
+    notes: tuple[str, ...] = ()
+    """What the reader should know before the changes, in words."""
 
     @property
     def empty(self) -> bool:

@@ -12,7 +12,13 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "history": ["find_previous_release", "load_release", "read_history", "read_last_release"],
+        "history": [
+            "find_previous_release",
+            "find_root_release",
+            "load_release",
+            "read_history",
+            "read_last_release",
+        ],
         "overview": [
             "ReleaseList",
             "ReleaseOverview",
@@ -25,7 +31,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "prune": ["find_unused_artifacts", "remove_objects"],
         "record": ["History", "Release", "ReleaseResult"],
-        "release": ["begin_release", "finish_release", "keep_release", "records_plan"],
+        "release": [
+            "begin_release",
+            "finish_release",
+            "has_same_content",
+            "keep_release",
+            "records_plan",
+        ],
         "restore": ["build_restored_stacks", "find_missing_parts"],
     },
 )

@@ -1,4 +1,5 @@
 from .history import find_previous_release as find_previous_release
+from .history import find_root_release as find_root_release
 from .history import load_release as load_release
 from .history import read_history as read_history
 from .history import read_last_release as read_last_release
@@ -17,6 +18,7 @@ from .record import Release as Release
 from .record import ReleaseResult as ReleaseResult
 from .release import begin_release as begin_release
 from .release import finish_release as finish_release
+from .release import has_same_content as has_same_content
 from .release import keep_release as keep_release
 from .release import records_plan as records_plan
 from .restore import build_restored_stacks as build_restored_stacks

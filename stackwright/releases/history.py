@@ -151,6 +151,19 @@ def find_live_release(
     return None
 
 
+def find_root_release(root: str, live: LiveStack, releases: Iterable[Release]) -> Release | None:
+    """The newest release whose record of a root stack is live; None where there is none."""
+    return next(
+        (
+            release
+            for release in _newest_first(releases)
+            for made in release.roots
+            if made.root == root and is_live(made, live)
+        ),
+        None,
+    )
+
+
 def _newest_first(releases: Iterable[Release]) -> list[Release]:
     return sorted(releases, key=lambda release: release.number, reverse=True)
 

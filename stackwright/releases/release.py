@@ -219,6 +219,11 @@ def records_plan(release: Release | None, plan: Plan) -> bool:
     """Whether the release deployed what the plan describes."""
     if release is None or release.result is not ReleaseResult.DEPLOYED:
         return False
+    return has_same_content(release, plan)
+
+
+def has_same_content(release: Release, plan: Plan) -> bool:
+    """Whether the release had the templates and parameters that the plan describes."""
     planned = [_planned_root(root) for root in plan.roots]
     return _content(release.roots) == _content(planned)
 

@@ -180,7 +180,8 @@ def _secret(change: SecretChange) -> str:
 def plan_as_text(plan: Plan, *, verbose: bool = False, find_option: FindOption = no_option) -> str:
     """Return the changes by root, stack and resource; of a large new root the names only."""
     losses = _whole_diff(plan).losses
-    blocks = list(map(_blocker_text, plan.blockers))
+    blocks = [styled(note, "yellow") for note in plan.notes]
+    blocks += map(_blocker_text, plan.blockers)
     blocks += [losses_text(losses)] if losses else []
     blocks += findings_text(plan, find_option)
     blocks += exposures_as_text(plan)
@@ -268,6 +269,8 @@ def _markdown(plan: Plan, find_option: FindOption, *, verbose: bool, properties:
         f"### Deploying `{plan.environment}`",
         f"**{inline_markdown(summarize_plan(plan))}**  \n<sub>{where}</sub>",
     ]
+    if plan.notes:
+        parts.append("\n".join(["> [!NOTE]", *(f"> {note}" for note in plan.notes)]))
     if plan.blockers:
         parts.append("\n".join(["> [!CAUTION]", *map(_blocker_markdown, plan.blockers)]))
     if losses := _whole_diff(plan).losses:
@@ -331,6 +334,7 @@ def plan_as_json(plan: Plan, find_option: FindOption = no_option) -> str:
             str(count): number
             for count, number in count_changes(_whole_diff(plan).resources).items()
         },
+        "notes": list(plan.notes),
         "blockers": [to_builtins(blocker) for blocker in plan.blockers],
         **findings_data(plan, find_option),
         "exposures": exposures_as_data(plan),

@@ -189,6 +189,8 @@ class ProgressBoard:
         if item.ended is None:
             frame = _SPINNER[int(self._clock().timestamp() * 8) % len(_SPINNER)]
             return f"[{status_style(item.status)}]{frame}[/]"
+        if "ROLLBACK" in item.status and "FAILED" not in item.status:
+            return "[yellow]↩[/]"
         return "[red]✗[/]" if status_style(item.status) == "red" else "[green]✓[/]"
 
     def _duration(self, item: _BoardItem) -> str:

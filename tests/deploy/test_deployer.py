@@ -197,3 +197,71 @@ def test_destroy_needs_the_name_of_the_environment(case: Case) -> None:
     destroy_environment(right, Approvals())
     assert [name for name, _ in user.deletions] == ["news-dev-app", "news-dev-base"]
     assert case.status() is None
+
+
+# --- honest ends
+
+
+def fail_second_release(case: Case) -> ScriptedUser:
+    """Two releases, of which the second is rolled back."""
+    case.deploy()
+    case.rename("second")
+    case.engine.fault(Fault("boom", operation="update", logical_id="Topic"))
+    user = ScriptedUser()
+    assert not case.deployer(user, YES).deploy()
+    return user
+
+
+def test_failed_deployment_ends_with_the_live_release_and_the_next_commands(case: Case) -> None:
+    lines = fail_second_release(case).lines
+    end = lines.index("release 2 is recorded as rolled back")
+    assert lines[end + 1].startswith("what runs now: release 1 of ")
+    assert lines[end + 2] == "next:"
+    assert "events --env dev --failed" in lines[end + 3]
+    assert "deploy --env dev" in lines[end + 4]
+
+
+def test_failed_first_deployment_tells_what_is_stuck(case: Case) -> None:
+    case.engine.fault(Fault("boom", operation="create", logical_id="Topic"))
+    user = ScriptedUser()
+    assert not case.deployer(user, YES).deploy()
+    text = "\n".join(user.lines)
+    assert "  news-dev-base: as release 1 of " in text
+    assert "  news-dev-app: ROLLBACK_COMPLETE; its first creation failed" in text
+    assert "repair --env dev" in text
+
+
+def test_failed_release_is_restored_only_with_its_option(case: Case) -> None:
+    fail_second_release(case)
+    with pytest.raises(DeployError, match=r"release 2 was not deployed, it was rolled back \(app"):
+        case.deployer(ScriptedUser(), YES).rollback(2)
+    user = ScriptedUser()
+    assert case.deployer(user, YES).rollback(2, allow_failed=True)
+    assert user.lines[0].startswith("note: release 2 was not deployed, it was rolled back")
+    assert case.output() == "second"
+
+
+def test_question_of_a_rollback_names_the_release(case: Case) -> None:
+    case.deploy()
+    case.rename("second")
+    case.deploy()
+    user = ScriptedUser.answering(False)
+    assert not case.deployer(user).rollback()
+    assert user.questions[0].startswith("Roll dev back to release 1 (")
+
+
+def test_plan_after_a_rollback_names_what_it_brings_back(case: Case) -> None:
+    case.deploy()
+    case.rename("second")
+    case.deploy()
+    assert not case.deployer(ScriptedUser()).plan().plan.notes
+    assert case.deployer(ScriptedUser(), YES).rollback()
+    expected = "the last operation was a rollback to release 1; this plan "
+    (note,) = case.deployer(ScriptedUser()).plan().plan.notes
+    assert note == f"{expected}brings back release 2's app/topics:Topic"
+    case.rename("third")
+    (note,) = case.deployer(ScriptedUser()).plan().plan.notes
+    assert note == f"{expected}changes what it restored: app/topics:Topic"
+    case.deploy()
+    case.rename("fourth")
+    assert not case.deployer(ScriptedUser()).plan().plan.notes

@@ -141,7 +141,7 @@ def test_tree_keeps_failures_during_the_rollback():
         step("app", "ROLLBACK_COMPLETE", 5),
     )
     assert [line.rstrip() for line in text.splitlines()] == [
-        "✗ news-app  ROLLBACK_COMPLETE  2 resources  5 s",
+        "↩ news-app  ROLLBACK_COMPLETE  2 resources  5 s",
         "└── ✗ A  AWS::SNS::Topic  no room",
     ]
 

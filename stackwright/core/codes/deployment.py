@@ -178,6 +178,12 @@ DEPLOYMENT_CODES = (
         "A template, zip, image or secret version is gone or altered.",
     ),
     Code(
+        "SW843",
+        "Release was not deployed",
+        "Restore a release that was deployed, or approve with --allow-failed-release.",
+        "Restoring it restores what failed.",
+    ),
+    Code(
         "SW844",
         "Drift cannot be detected or reverted",
         "Run it again later, or deploy once and revert the drift then.",
