@@ -20,6 +20,7 @@ from stackwright.plan.guardrails.grants.policy_types import (
 )
 from stackwright.plan.model import RootAction
 from tests.plan.test_guardrails import ACCOUNT, plan_of
+from tests.support.grant_templates import count_templates
 
 QUEUE = {"Type": "AWS::SQS::Queue"}
 BUCKET = {"Type": "AWS::S3::Bucket"}
@@ -354,6 +355,18 @@ WIDER = {
 @pytest.mark.parametrize(("before", "after", "wanted"), WIDER.values(), ids=WIDER)
 def test_wider_grants_need_approval_wherever_they_are_declared(before, after, wanted):
     assert opened(before, after) == wanted
+
+
+@pytest.mark.parametrize("seed", range(0, 10_000, 1_000))
+def test_random_rewrites_need_no_approval_and_random_widenings_do(seed):
+    assert count_templates(3, seed, texts) == (0, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_many_random_rewrites_need_no_approval_and_widenings_do():
+    """``python -m tests.support.grant_templates`` prints the figures of more of them."""
+    assert count_templates(500, 50_000, texts) == (0, 0)
 
 
 # --- new resources
