@@ -170,7 +170,8 @@ class Planner:
                 )
             roots = [future.result() for future in planning]
             noted = [self._note_moved_references(root, inputs.lives) for root in roots]
-        return self.sign(replace(self.assemble(noted, inputs), blockers=blockers))
+        plan = replace(self.assemble(noted, inputs), blockers=blockers)
+        return self.sign(replace(plan, first=self._repeats_first(plan)))
 
     def _note_moved_references(
         self, root: RootPlan, lives: Mapping[str, LiveStack | None]
@@ -182,6 +183,19 @@ class Planner:
             return root
         notes = find_moved_references(root, live, self.environment.aws)
         return replace(root, notes=(*root.notes, *notes))
+
+    def _repeats_first(self, plan: Plan) -> bool:
+        """Whether releases of the environment are recorded, and none of them was deployed. Raises
+        AwsError."""
+        from ..releases import ReleaseResult, read_history
+
+        new = any(root.changes_anything and not root.live for root in plan.roots)
+        if not new or not plan.bucket:
+            return False
+        account, aws = self.environment.caller.account, self.environment.aws
+        releases = read_history(self.environment.name, plan.bucket, account, aws).releases
+        deployed = any(release.result is ReleaseResult.DEPLOYED for release in releases)
+        return bool(releases) and not deployed
 
     def _plan_in_order(
         self,

@@ -215,6 +215,8 @@ class Plan(Struct, frozen=True):
     """The changes that CloudFormation cannot carry out: such a plan is shown, and not deployed."""
     notes: tuple[str, ...] = ()
     """What the reader should know before the changes, in words."""
+    first: bool = False
+    """Whether it repeats a first deployment that did not end well: none did before."""
 
     @property
     def empty(self) -> bool:

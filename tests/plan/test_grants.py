@@ -23,7 +23,7 @@ from tests.plan.test_guardrails import ACCOUNT, plan_of
 from tests.support.grant_templates import count_templates
 
 QUEUE = {"Type": "AWS::SQS::Queue"}
-BUCKET = {"Type": "AWS::S3::Bucket"}
+TABLE = {"Type": "AWS::DynamoDB::Table", "Properties": {"KeySchema": []}}
 READ, WRITE = "s3:GetObject", "s3:PutObject"
 FILES = "arn:aws:s3:::files/*"
 
@@ -415,9 +415,9 @@ OWN_QUEUE = {"Fn::GetAtt": ["Queue", "Arn"]}
 NEW_AND_HARMLESS = {
     "role of a service": {"X": role()},
     "role on a new queue": {"Queue": QUEUE, "X": role(statement("sqs:*", OWN_QUEUE))},
-    "role on what is in a new bucket": {
-        "Bucket": BUCKET,
-        "X": role(statement("s3:*", {"Fn::Sub": "arn:aws:s3:::${Bucket}/*"})),
+    "role on the indexes of a new table": {
+        "Table": TABLE,
+        "X": role(statement("dynamodb:*", {"Fn::Sub": "arn:aws:dynamodb:::table/${Table}/index/*"})),
     },
     "role that writes metrics": {"X": role(statement("cloudwatch:PutMetricData", "*"))},
     "role that lets a task run": {
@@ -447,7 +447,8 @@ def test_new_resource_that_reaches_nothing_else_needs_no_approval(new):
 
 
 def test_wildcard_does_not_hide_behind_a_new_resource():
-    new = {"Bucket": BUCKET, "X": role(statement("s3:*", {"Fn::Sub": "arn:aws:s3:::*${Bucket}*"}))}
+    resource = {"Fn::Sub": "arn:aws:dynamodb:::table/*${Table}*"}
+    new = {"Table": TABLE, "X": role(statement("dynamodb:*", resource))}
     assert opened({}, new) == ["X"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any
@@ -9,13 +10,12 @@ from typing import Any
 from msgspec import Struct
 
 from ..model import Plan, RootPlan
-from .find import environment_exists
+from .find import environment_exists, is_deployed
 from .grants import (
     IDENTITY,
     TRUST,
-    Grant,
+    Place,
     Side,
-    SideResource,
     build_sides,
     read_grants,
     read_memberships,
@@ -55,43 +55,36 @@ def list_exposures(plan: Plan) -> list[Exposure]:
     """
     if environment_exists(plan):
         return []
-    exposures = [exposure for root in plan.roots for exposure in _list_root(root)]
+    exposures = [
+        exposure for root in plan.roots if not is_deployed(root) for exposure in _list_root(root)
+    ]
     return sorted(exposures, key=lambda exposure: exposure.kind is ExposureKind.GRANTED)
 
 
 def _list_root(root: RootPlan) -> Iterator[Exposure]:
     _, side = build_sides(root)
-    grants = list(read_grants(side))
-    for resource in side:
-        exposed = [*_list_public(resource, side), *_list_open_policies(resource, grants)]
-        yield from _make(ExposureKind.EXPOSED, resource, exposed)
-        yield from _make(ExposureKind.GRANTED, resource, _list_granted(resource, side, grants))
+    exposed, granted = _list_public(side), _list_granted(side)
+    for place, resource in side.resources.items():
+        for kind, texts in ((ExposureKind.EXPOSED, exposed), (ExposureKind.GRANTED, granted)):
+            if place in texts:
+                text = join_texts(texts[place])
+                yield Exposure(kind, resource.stack, resource.logical_id, resource.type, text)
 
 
-def _make(kind: ExposureKind, resource: SideResource, texts: list[str]) -> Iterator[Exposure]:
-    if texts:
-        text = join_texts(texts)
-        yield Exposure(kind, resource.stack, resource.logical_id, resource.type, text)
-
-
-def _list_granted(resource: SideResource, side: Side, grants: list[Grant]) -> list[str]:
-    texts = [
-        describe_statement(grant.statement.elements, "may")
-        for grant in grants
-        if (grant.pool.kind, grant.pool.subject) == (IDENTITY, resource.address)
-        and grant.statement.elements.get("Effect") != "Deny"
-    ]
-    texts += [
-        membership.text
-        for membership in read_memberships(side)
-        if membership.place == resource.place and membership.text
-    ]
-    texts += [
-        f"may be assumed by {shorten(outside)}"
-        for grant in grants
-        if (grant.pool.kind, grant.pool.subject) == (TRUST, resource.address)
-        and (outside := _find_outsiders(grant.statement.elements.get("Principal")))
-    ]
+def _list_granted(side: Side) -> Mapping[Place, list[str]]:
+    """Return what the roles, users and groups may do, and who else may assume a role."""
+    texts: dict[Place, list[str]] = defaultdict(list)
+    for grant in read_grants(side):
+        stack, _, logical_id = grant.pool.subject.rpartition(":")
+        elements = grant.statement.elements
+        outsiders = _find_outsiders(elements.get("Principal"))
+        if grant.pool.kind == IDENTITY and elements.get("Effect") != "Deny":
+            texts[stack, logical_id].append(describe_statement(elements, "may"))
+        elif grant.pool.kind == TRUST and outsiders:
+            texts[stack, logical_id].append(f"may be assumed by {shorten(outsiders)}")
+    for membership in read_memberships(side):
+        if membership.text:
+            texts[membership.place].append(membership.text)
     return texts
 
 
@@ -106,24 +99,25 @@ def _find_outsiders(principal: Any) -> list[Any]:
 # --- public endpoints
 
 
-def _list_public(resource: SideResource, side: Side) -> Iterator[str]:
+def _list_public(side: Side) -> Mapping[Place, list[str]]:
+    """Return what can be reached by everybody: ports, resources with open policies, endpoints."""
+    texts: dict[Place, list[str]] = defaultdict(list)
     for rule in read_rules(side):
         everybody = rule.network is not None and rule.network.prefixlen == 0
-        if rule.place == resource.place and everybody and not rule.outbound:
-            yield describe_rule(rule.declared)
-    endpoint = _ENDPOINTS.get(resource.type)
-    if endpoint and endpoint[0](resource.properties):
-        yield endpoint[1]
-
-
-def _list_open_policies(resource: SideResource, grants: list[Grant]) -> Iterator[str]:
-    for grant in grants:
+        if everybody and not rule.outbound:
+            texts[rule.place].append(describe_rule(rule.declared))
+    for grant in read_grants(side):
         elements = grant.statement.elements
         public = "*" in _find_outsiders(elements.get("Principal")) and not grant.assumed
-        if public and grant.places[0] == resource.place and elements.get("Effect") == "Allow":
+        if public and grant.pool.kind != TRUST and elements.get("Effect") == "Allow":
             condition = elements.get("Condition")
             limit = f" if {shorten(condition)}" if condition else ""
-            yield describe_statement(elements) + limit
+            texts[grant.places[0]].append(describe_statement(elements) + limit)
+    for resource in side:
+        endpoint = _ENDPOINTS.get(resource.type)
+        if endpoint and endpoint[0](resource.properties):
+            texts[resource.place].append(endpoint[1])
+    return texts
 
 
 def _is_not_private(properties: Mapping[str, Any]) -> bool:

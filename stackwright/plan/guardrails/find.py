@@ -11,7 +11,8 @@ from ..model import Certainty, Plan, RootAction, RootPlan
 from .access import find_openings
 from .approval import approval_names
 from .data import find_losses
-from .finding import GuardrailFinding
+from .finding import FindingKind, GuardrailFinding
+from .grants import GRANT_TYPES
 from .replacement import find_lost_addresses, find_replacements
 from .table import find_weakened
 from .waivers import find_waivers
@@ -33,7 +34,7 @@ def find_dangerous_changes(plan: Plan) -> list[GuardrailFinding]:
     findings = [
         finding
         for root in plan.roots
-        if exists or _exists(root)
+        if exists or is_deployed(root)
         for finding in _check_root(root, plan.account)
         if finding.address not in blocked
     ]
@@ -51,8 +52,11 @@ def find_dangerous_changes(plan: Plan) -> list[GuardrailFinding]:
 
 def environment_exists(plan: Plan) -> bool:
     """Return whether a root is deployed already, but for one that only holds buckets: the bucket of
-    the artifacts comes before the first deployment."""
-    deployed = (root for root in plan.roots if _exists(root) or root.kind is RootAction.NOTHING)
+    the artifacts comes before the first deployment. A first deployment that failed, or was
+    interrupted, makes no environment."""
+    if plan.first:
+        return False
+    deployed = (root for root in plan.roots if is_deployed(root) or root.kind is RootAction.NOTHING)
     return any(not _holds_only_buckets(root) for root in deployed)
 
 
@@ -61,16 +65,20 @@ def _check_root(root: RootPlan, account: str) -> Iterator[GuardrailFinding]:
     for change in root.changes:
         if change.certainty is Certainty.SPURIOUS:
             continue
-        if _exists(root):
+        if is_deployed(root):
             for check in _CHECKS:
                 yield from check(root, change)
-        yield from find_weakened(root, change)
-        if change.diff.address in openings:
-            yield openings[change.diff.address]
+        opening = openings.get(change.diff.address)
+        told = opening is not None and change.diff.type in GRANT_TYPES
+        for finding in find_weakened(root, change):
+            if not told or finding.kind is not FindingKind.ACCESS:
+                yield finding
+        if opening:
+            yield opening
 
 
-def _exists(root: RootPlan) -> bool:
-    """Whether the root stack exists already; one that is created now, or later, holds nothing."""
+def is_deployed(root: RootPlan) -> bool:
+    """Return whether the root stack is deployed; one that is created now, or later, is not."""
     return root.kind in (RootAction.UPDATE, RootAction.IMPORT) or (
         root.kind is RootAction.LATER and bool(root.stack_id or root.live)
     )

@@ -7,17 +7,17 @@ and ``new_resources`` tells which grants of new resources matter.
 """
 
 from .compare import compare_grants
-from .memberships import read_memberships
+from .memberships import GRANT_TYPES, read_memberships
 from .network_rules import read_rules
-from .side import Side, SideResource, build_sides
-from .statements import IDENTITY, TRUST, Grant, read_grants
+from .side import Place, Side, build_sides
+from .statements import IDENTITY, TRUST, read_grants
 
 __all__ = [
+    "GRANT_TYPES",
     "IDENTITY",
     "TRUST",
-    "Grant",
+    "Place",
     "Side",
-    "SideResource",
     "build_sides",
     "compare_grants",
     "read_grants",

@@ -124,6 +124,17 @@ _ASSIGNMENTS: Mapping[str, tuple[Sequence[str], str]] = {
 """Types that are grants themselves: the properties that make one, and its words. A list stands for
 a grant with each of its items."""
 
+GRANT_TYPES = frozenset(
+    (
+        *_ASSIGNMENTS,
+        *OPAQUE_POLICIES,
+        "AWS::IoT::Policy",
+        "AWS::Organizations::Policy",
+        "AWS::SSO::PermissionSet",
+    )
+)
+"""Types whose grants are told here in full, so that no row of the table needs to tell them."""
+
 
 def _read_assignments(
     resource: SideResource, side: Side, names: Sequence[str], words: str
