@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -67,6 +68,13 @@ CONTAINER = {
             ],
         ),
         (
+            added("AWS::Logs::ResourcePolicy", {"PolicyDocument": json.dumps(POLICY)}),
+            [
+                "PolicyDocument: allows s3:GetObject on arn:aws:s3:::news/*",
+                "PolicyDocument: denies * on * under a condition",
+            ],
+        ),
+        (
             added(
                 "AWS::IAM::Role", {"Policies": [{"PolicyName": "read", "PolicyDocument": POLICY}]}
             ),
@@ -110,6 +118,7 @@ CONTAINER = {
         "no default",
         "long text",
         "policy",
+        "policy in text",
         "policies",
         "containers",
         "map",
@@ -265,7 +274,7 @@ def test_tags_are_a_line_of_their_own() -> None:
     for text in (diff_as_text(diff), diff_as_markdown(diff)):
         assert line in text
         assert "AWS::SNS::Topic" not in text
-    assert "tags: + owner=alice on the stack app alone" in diff_as_text(Diff(tags=(TAG,)))
+    assert "tags: + owner=alice on the stack alone" in diff_as_text(Diff(tags=(TAG,)))
     assert diff_as_text(Diff(tags=(TAG,))) != diff_as_text(Diff())
 
 
@@ -313,6 +322,18 @@ def test_tags_of_other_resources_have_a_line_of_their_own() -> None:
     text = diff_as_text(Diff((tagged("A", OWNER), tagged("B", OWNER, team))))
     assert "tags: + owner=alice on 2 resources" in text
     assert "tags: ~ team=a → b on 1 resource" in text
+
+
+def test_tags_of_two_roots_are_one_line() -> None:
+    queues = [
+        ResourceDiff(root, "Q", "AWS::SQS::Queue", Effect.CHANGE, retagged=True)
+        for root in ("a", "b")
+    ]
+    tags = tuple(TagDiff(root, "owner", None, "alice") for root in ("a", "b"))
+    assert (
+        diff_as_text(Diff(tuple(queues), tags=tags)).count("tags: + owner=alice on 2 resources")
+        == 1
+    )
 
 
 def test_tags_that_replace_are_listed() -> None:

@@ -32,29 +32,27 @@ def is_only_tagged(resource: ResourceDiff) -> bool:
 
 
 def describe_tags(tags: Iterable[TagDiff], resources: Iterable[ResourceDiff]) -> Iterator[str]:
-    """Yield ``tags: + owner=alice on 19 resources``: a line for the tags that the same resources of
-    a root get, and one for those of a stack that no resource gets."""
-    holders: dict[tuple[str, TagChange], list[str]] = {
-        (tag.root, TagChange(tag.key, tag.before, tag.after)): [] for tag in tags
+    """Yield ``tags: + owner=alice on 19 resources``: a line for the tags that the same resources
+    get, and one for the tags of stacks that no resource gets."""
+    inherited: dict[str, list[TagChange]] = {}
+    for tag in tags:
+        change = TagChange(tag.key, tag.before, tag.after)
+        inherited.setdefault(tag.root, []).append(change)
+    holders: dict[TagChange, list[str]] = {
+        change: [] for changes in inherited.values() for change in changes
     }
-    stack_tags = list(holders)
     for resource in resources:
-        root = resource.stack.partition("/")[0]
-        own = [(root, change) for change in _own_changes(resource)]
-        inherited = [place for place in stack_tags if place[0] == root and resource.retagged]
-        for place in dict.fromkeys([*inherited, *own]):
-            holders.setdefault(place, []).append(resource.address)
-    groups: dict[tuple[str, tuple[str, ...]], list[TagChange]] = {}
-    for (root, change), holding in holders.items():
-        groups.setdefault((root, tuple(holding)), []).append(change)
-    for (root, addresses), changes in groups.items():
-        yield f"tags: {', '.join(map(_describe, changes))} on {_count(root, addresses)}"
-
-
-def _count(root: str, addresses: tuple[str, ...]) -> str:
-    if not addresses:
-        return f"the stack {root} alone"
-    return f"{len(addresses)} resource{'s' * (len(addresses) > 1)}"
+        from_stack = (
+            inherited.get(resource.stack.partition("/")[0], []) if resource.retagged else []
+        )
+        for change in dict.fromkeys([*from_stack, *_own_changes(resource)]):
+            holders.setdefault(change, []).append(resource.address)
+    groups: dict[tuple[str, ...], list[TagChange]] = {}
+    for change, addresses in holders.items():
+        groups.setdefault(tuple(addresses), []).append(change)
+    for group, changes in groups.items():
+        count = f"{len(group)} resource{'s' * (len(group) > 1)}" if group else "the stack alone"
+        yield f"tags: {', '.join(map(_describe, changes))} on {count}"
 
 
 def _describe(tag: TagChange) -> str:

@@ -144,10 +144,20 @@ def item_name(item: Any) -> str:
 def policy_sentences(value: Any) -> Iterator[str]:
     """Yield ``allows s3:GetObject on arn:aws:s3:::news/*`` for each statement of a policy, or of
     the policy in ``PolicyDocument``; nothing for any other value."""
-    document = value.get("PolicyDocument", value) if isinstance(value, Mapping) else None
+    document = _parse(value.get("PolicyDocument", value) if isinstance(value, Mapping) else value)
     statements = document.get("Statement") if isinstance(document, Mapping) else None
     for statement in statements if isinstance(statements, list) else [statements]:
         if isinstance(statement, Mapping) and "Effect" in statement:
             verb = "denies" if statement["Effect"] == "Deny" else "allows"
             condition = " under a condition" if statement.get("Condition") else ""
             yield describe_statement(statement, verb) + condition
+
+
+def _parse(value: Any) -> Any:
+    """Return JSON text as the data that it holds, anything else as it is."""
+    if not isinstance(value, str) or not value.lstrip().startswith("{"):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
