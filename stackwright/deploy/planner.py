@@ -7,7 +7,7 @@ Change sets stay in CloudFormation until they are executed, or discarded by `Pla
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..core import AwsError, Problem, StackwrightError, url_suffix
+from ..core import AwsError, Problem, Source, url_suffix
 from ..plan import (
     RUN,
     Blocker,
@@ -34,7 +34,6 @@ from ..plan import (
     find_hidden_parameters_without_value,
     find_moved_references,
     known_values,
-    plan_noop,
     pseudo_parameters,
     root_documents,
 )
@@ -145,30 +144,34 @@ class Planner:
         discarded: they are waited for first, as CloudFormation deletes none that it is creating.
         """
         desired = self.desired_stacks(inputs.lives, inputs.images, inputs.secrets.versions)
-        blockers = self.find_blockers(desired, inputs.lives)
+        wiring = self.environment.rendering.wiring
+        sources = {root: wiring[root].sources for root in desired}
+        forecasts = self.forecast_roots(desired, inputs.lives, sources)
+        blockers = self.find_blockers(forecasts)
         blocked = {blocker.root for blocker in blockers}
-        planning: list[Future[RootPlan]] = []
+        planning: dict[str, Future[RootPlan]] = {}
         planned: list[RootPlan] = []
         with self.discarding(planned):
             try:
                 with ThreadPoolExecutor(len(desired)) as pool:
-                    for planning_root in self._plan_in_order(desired, inputs.lives, pool, blocked):
-                        planning.append(planning_root)
-            except StackwrightError:
-                raise
+                    for root, forecast in forecasts.items():
+                        earlier = [planning[name] for name in forecast.roots]
+                        planning[root] = pool.submit(
+                            self._plan_after, earlier, forecast, root in blocked
+                        )
             except BaseException:
                 self.say(
                     "interrupted: waiting for change sets that are being created, to delete them"
                 )
-                wait(planning)
+                wait(planning.values())
                 raise
             finally:
                 planned += (
                     future.result()
-                    for future in planning
+                    for future in planning.values()
                     if future.done() and not future.exception()
                 )
-            roots = [future.result() for future in planning]
+            roots = [future.result() for future in planning.values()]
             noted = [self._note_moved_references(root, inputs.lives) for root in roots]
         plan = replace(self.assemble(noted, inputs), blockers=blockers)
         return self.sign(replace(plan, first=self._repeats_first(plan)))
@@ -197,59 +200,43 @@ class Planner:
         deployed = any(release.result is ReleaseResult.DEPLOYED for release in releases)
         return bool(releases) and not deployed
 
-    def _plan_in_order(
+    def forecast_roots(
         self,
         desired: Mapping[str, DesiredStack],
         lives: Mapping[str, LiveStack | None],
-        pool: ThreadPoolExecutor,
-        blocked: Collection[str],
-    ) -> Iterator[Future[RootPlan]]:
-        """Start planning each root, with the values that the roots before it will have changed."""
-        wiring = self.environment.rendering.wiring
-        store = StoredValues(self.environment.aws)
-        upcoming = UpcomingValues(store, self._place(lives))
-        list(pool.map(lambda live: live.template, filter(None, lives.values())))
-        *_, last = desired
+        sources: Mapping[str, Mapping[str, Source]],
+    ) -> dict[str, RootForecast]:
+        """What is known of each root before any is deployed, with the values that the roots before
+        it will have changed; nothing in AWS changes.
+
+        ``sources`` say where the Parameters of each root come from; without them no Output flows.
+        Raises AwsError, and DeployError (SW886) where an Output that a root takes will be gone.
+        """
+        upcoming = UpcomingValues(StoredValues(self.environment.aws), self._place(lives))
+        with ThreadPoolExecutor(len(desired)) as pool:  # each live stack keeps its template
+            list(pool.map(lambda live: live.template, filter(None, lives.values())))
+        forecasts = {}
         for root, stack in desired.items():
-            live = lives[root]
-            forecast = upcoming.predict(stack, live, wiring[root].sources)
-            if unchanged := self._plan_unchanged(stack, live, forecast, store):
-                yield pool.submit(lambda plan: plan, unchanged)
-                continue
-            planning = pool.submit(self._plan_changed, stack, live, forecast, root in blocked)
-            yield planning
-            if root == last:
-                return
-            prediction = forecast.prediction()
-            if not prediction.problem or planning.result().changes_anything:
-                upcoming.add(root, live, prediction)
+            forecast = upcoming.predict(stack, lives[root], sources.get(root))
+            forecasts[root] = forecast
+            if forecast.unchanged() is None:
+                upcoming.add(root, lives[root], forecast.prediction())
+        return forecasts
 
     def find_blockers(
-        self,
-        desired: Mapping[str, DesiredStack],
-        lives: Mapping[str, LiveStack | None],
-        *,
-        new: bool = False,
+        self, forecasts: Mapping[str, RootForecast], *, new: bool = False
     ) -> tuple[Blocker, ...]:
         """The changes of these roots that CloudFormation cannot carry out; nothing in AWS changes.
 
         Names of roots that are not deployed yet, which preflight checks, are looked up only where
         ``new``. Raises AwsError.
         """
-        from ..plan import PredictedPlan, RootChange, find_blockers
+        from ..plan import RootChange, find_blockers
 
-        wiring = self.environment.rendering.wiring if self.environment.rendered else {}
-        store = StoredValues(self.environment.aws)
-        upcoming = UpcomingValues(store, self._place(lives))
-        changes = []
-        for root, stack in desired.items():
-            live, sources = lives[root], wiring[root].sources if root in wiring else {}
-            forecast = upcoming.predict(stack, live, sources)
-            prediction = PredictedPlan()
-            if not self._plan_unchanged(stack, live, forecast, store):
-                prediction = forecast.prediction()
-                upcoming.add(root, live, prediction)
-            changes.append(RootChange(stack, live, prediction))
+        changes = [
+            RootChange(forecast.desired, forecast.live, forecast.changes())
+            for forecast in forecasts.values()
+        ]
         environment = self.environment
         return find_blockers(changes, environment.aws, environment.config.region, new=new)
 
@@ -274,34 +261,28 @@ class Planner:
         """The plan of one root whose earlier roots are deployed: a prediction where inputs are
         missing or CloudFormation cannot carry it out, nothing where reading tells that nothing
         changes, else a change set."""
-        store = StoredValues(self.environment.aws)
-        forecast = UpcomingValues(store, self._place({desired.root: live})).predict(desired, live)
-        unchanged = self._plan_unchanged(desired, live, forecast, store)
-        return unchanged or self._plan_changed(desired, live, forecast, blocked)
+        upcoming = UpcomingValues(
+            StoredValues(self.environment.aws), self._place({desired.root: live})
+        )
+        return self._plan_forecast(upcoming.predict(desired, live), blocked)
 
-    def _plan_unchanged(
-        self,
-        desired: DesiredStack,
-        live: LiveStack | None,
-        forecast: RootForecast,
-        store: StoredValues,
-    ) -> RootPlan | None:
-        """The plan of a root that nothing changes, by reading alone; None for another."""
-        if desired.missing or forecast.roots:
-            return None
-        return plan_noop(desired, live, store)
-
-    def _plan_changed(
-        self,
-        desired: DesiredStack,
-        live: LiveStack | None,
-        forecast: RootForecast,
-        blocked: bool = False,
+    def _plan_after(
+        self, earlier: Sequence[Future[RootPlan]], forecast: RootForecast, blocked: bool
     ) -> RootPlan:
-        """The plan of a root by a prediction, where inputs of it are not final or CloudFormation
-        cannot carry it out, or by a change set."""
+        """The plan of a root; without a forecast of its inputs where none of the ``earlier`` roots
+        that could change them turns out to change."""
+        if earlier and not any(planning.result().changes_anything for planning in earlier):
+            return self.plan_root(forecast.desired, forecast.live, blocked=blocked)
+        return self._plan_forecast(forecast, blocked)
+
+    def _plan_forecast(self, forecast: RootForecast, blocked: bool) -> RootPlan:
+        """The plan of a root: nothing where reading tells that, a prediction where its inputs are
+        not final or CloudFormation cannot carry it out, else a change set."""
         from ..plan import predict_root, preview_root
 
+        desired, live = forecast.desired, forecast.live
+        if unchanged := forecast.unchanged():
+            return unchanged
         if blocked or desired.missing or forecast.roots:
             return predict_root(
                 desired,

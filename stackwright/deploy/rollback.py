@@ -97,7 +97,8 @@ def plan_rollback(planner: Planner, release: Release) -> Plan:
         for desired in build_restored_stacks(release, planner.environment.aws)
     }
     lives = {root: planner.environment.read_root(root) for root in restored}
-    blockers = planner.find_blockers(restored, lives, new=True)
+    forecasts = planner.forecast_roots(restored, lives, {})
+    blockers = planner.find_blockers(forecasts, new=True)
     blocked = {blocker.root for blocker in blockers}
     with planner.discarding(planned):
         for root, desired in restored.items():

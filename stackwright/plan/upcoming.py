@@ -7,11 +7,13 @@ roots, so that a later root is predicted with the values that it will find.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..cfn import (
     MISSING,
@@ -27,12 +29,14 @@ from ..cfn import (
 )
 from ..core import DeployError, Source, SourceKind
 from .live_stack import LiveStack, call_once
-from .model import DesiredStack
+from .model import DesiredStack, RootPlan
+from .noop import plan_noop
 from .prediction import PredictedPlan, Surroundings, predict_stack
 from .stored_values import StoredValues
 
 _STORED = "AWS::SSM::Parameter"
 _RETAIN = "Retain"
+_EXPRESSION = re.compile(r"\$\{[^}]*\}")
 
 
 class Upcoming(Struct, frozen=True):
@@ -91,7 +95,7 @@ class UpcomingValues:
             return
         outputs = live.stack.outputs if live else {}
         for name, value in prediction.outputs.items():
-            after = value if value is MISSING or _is_unknown(value) else template_to_text(value)
+            after = _name_by_output(value, f"{root}.{name}")
             if outputs.get(name, MISSING) != after:
                 self._outputs[root, name] = Upcoming(root, after)
         for change in prediction.changes.values():
@@ -103,7 +107,8 @@ class UpcomingValues:
 class RootForecast:
     """What is known of a root before the roots ahead of it are deployed.
 
-    ``inputs`` are the Parameters that they change. `prediction` is made once, on first use.
+    ``inputs`` are the Parameters that they change. `prediction` and `unchanged` are found out once,
+    on first use.
     """
 
     def __init__(
@@ -115,15 +120,16 @@ class RootForecast:
         store: StoredValues,
         place: Pseudo | None,
     ) -> None:
-        self._desired, self._live, self._inputs = desired, live, inputs
+        self.desired, self.live, self._inputs = desired, live, inputs
         self._upcoming, self._store, self._place = dict(stored), store, place
         self._read: set[str] = set()
         self.prediction = call_once(self._predict)
+        self.unchanged = call_once(self._find_unchanged)
 
     def _predict(self) -> PredictedPlan:
         return predict_stack(
-            self._desired,
-            self._live,
+            self.desired,
+            self.live,
             Surroundings(
                 inputs={name: upcoming.value for name, upcoming in self._inputs.items()},
                 stored=_StoreView(self._find_stored),
@@ -132,6 +138,16 @@ class RootForecast:
                 place=self._place,
             ),
         )
+
+    def _find_unchanged(self) -> RootPlan | None:
+        """Return the plan of a root that nothing changes, by reading alone; None for another."""
+        if self.desired.missing or self.roots:
+            return None
+        return plan_noop(self.desired, self.live, self._store)
+
+    def changes(self) -> PredictedPlan:
+        """Return the prediction; an empty one where reading alone tells that nothing changes."""
+        return self.prediction() if self.unchanged() is None else PredictedPlan()
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -149,7 +165,7 @@ class RootForecast:
         if not self._upcoming:
             return dict(self._inputs)
         self.prediction()
-        names = sorted({*self._read, *_names_in_store(self._desired)} & self._upcoming.keys())
+        names = sorted({*self._read, *_names_in_store(self.desired)} & self._upcoming.keys())
         return {**self._inputs, **{name: self._upcoming[name] for name in names}}
 
     # --- Parameter Store, as predictions read it
@@ -187,6 +203,15 @@ class _StoreView(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return 0
+
+
+def _name_by_output(value: Any, output: str) -> Any:
+    """Return the value of an Output as a later root gets it. An unknown attribute is named by the
+    Output: logical IDs of one root mean nothing in another."""
+    if isinstance(value, Unknown):
+        whole = _EXPRESSION.fullmatch(value.text)
+        return replace(value, text=f"${{{output}}}") if whole else value
+    return value if value is MISSING or _is_unknown(value) else template_to_text(value)
 
 
 def _is_unknown(value: Any) -> bool:
