@@ -1,4 +1,4 @@
-"""Whether a change replaces a resource where its schema says only that it may.
+"""Whether a change replaces a resource, also where its schema says only that it may.
 
 ``conditional_properties.tsv`` has a row for each property in ``conditionalCreateOnlyProperties`` of
 a type: when its change replaces the resource (``replaces``), what the documentation says under
@@ -12,7 +12,7 @@ a type: when its change replaces the resource (``replaces``), what the documenta
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path as FilePath
 from typing import Any
@@ -22,7 +22,7 @@ from msgspec import Struct
 from .declarations import Path, template_to_text
 from .difference import MISSING, value_at
 from .schema import Recreation, ResourceType
-from .values import Unknown, plain_data
+from .values import Unknown, canonical_value, plain_data
 
 _TABLE = FilePath(__file__).with_name("conditional_properties.tsv")
 
@@ -57,18 +57,44 @@ def predict_recreation(
     """Whether a change of the property at ``path`` (below ``Properties``) recreates the resource;
     ``before`` and ``after`` are its resolved attributes."""
     recreation = known.recreation(path)
-    if recreation is not Recreation.CONDITIONALLY:
+    if known.custom or recreation is Recreation.NEVER:
         return recreation
+    sides = [value_at(side, ("Properties",)) for side in (before, after)]
+    if any(_differs(pattern, path, *sides) for pattern in known.create_only):
+        return Recreation.ALWAYS
+    if not any(_differs(pattern, path, *sides) for pattern in known.conditional_create_only):
+        return Recreation.NEVER
     rules = [rule for rule in replacement_rules().get(known.name, ()) if _covers(rule.path, path)]
     if not rules:
-        return recreation
+        return Recreation.CONDITIONALLY
     rule = max(rules, key=lambda rule: len(rule.path))
     return _apply(rule, before, after)
 
 
-def _covers(pattern: tuple[str, ...], path: Path) -> bool:
-    """Whether a path is that of a rule or below it. A map that holds the property is not: more than
-    the property differs."""
+def _differs(pattern: Path, path: Path, before: Any, after: Any) -> bool:
+    """Whether a change at ``path`` changes the property of a pattern: it is that property or a part
+    of it, or a map that holds another value of it."""
+    if _covers(pattern, path):
+        return True
+    if not all(expected in ("*", part) for expected, part in zip(pattern, path, strict=False)):
+        return False
+    return list(_find_values(before, pattern)) != list(_find_values(after, pattern))
+
+
+def _find_values(tree: Any, pattern: Path) -> Iterator[Any]:
+    """The values of a property in a tree; an unknown value stands for all that it may hold."""
+    tree = plain_data(tree)
+    if not pattern or isinstance(tree, Unknown):
+        yield canonical_value(tree)
+    elif pattern[0] == "*":
+        for item in tree if isinstance(tree, list) else ():
+            yield from _find_values(item, pattern[1:])
+    elif isinstance(tree, Mapping) and pattern[0] in tree:
+        yield from _find_values(tree[pattern[0]], pattern[1:])
+
+
+def _covers(pattern: Path, path: Path) -> bool:
+    """Whether a path is that of a property or below it."""
     return len(pattern) <= len(path) and all(
         expected in ("*", part) for expected, part in zip(pattern, path, strict=False)
     )

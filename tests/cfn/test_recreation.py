@@ -128,6 +128,23 @@ DATABASE = "AWS::RDS::DBInstance"
             {},
             "replace",
         ),
+        (
+            "AWS::MSK::Cluster",
+            {"ClusterName": "c"},
+            {
+                "ClusterName": "c",
+                "EncryptionInfo": {"EncryptionInTransit": {"ClientBroker": "TLS"}},
+            },
+            {},
+            "change",
+        ),
+        (
+            "AWS::MSK::Cluster",
+            {"ClusterName": "c"},
+            {"ClusterName": "c", "EncryptionInfo": {"EncryptionInTransit": {"InCluster": True}}},
+            {},
+            "replace",
+        ),
         ("AWS::SSM::Document", {"Content": {"a": 1}}, {"Content": {"a": 2}}, {}, "replace"),
         (
             "AWS::SSM::Document",

@@ -16,6 +16,7 @@ from ...cfn import (
     custom_name_refusal,
     diff_values,
     find_dependencies,
+    predict_recreation,
     template_to_text,
 )
 from ..world.provider import Refused
@@ -128,7 +129,11 @@ class Update(ResourceCreation, ResourceDeletion):
                 return
             resource_type = self.world.find_type(state.type)
             paths = [item.path[1:] for item in differences if item.path[0] == "Properties"]
-            replaces = any(resource_type.recreation(p) is Recreation.ALWAYS for p in paths)
+            sides = (old.resolved, state.resolved)
+            replaces = any(
+                predict_recreation(resource_type, path, *sides) is Recreation.ALWAYS
+                for path in paths
+            )
             self._check_policy("Update:Replace" if replaces else "Update:Modify", old)
             if replaces:
                 self._check_name(old, state)
