@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
-from ..core import OutputError, Problem, Rendering, Report, StackwrightError, command_line
+from ..core import (
+    InputError,
+    OutputError,
+    Problem,
+    Rendering,
+    Report,
+    StackwrightError,
+    command_line,
+)
 from .options import FORMAT, VERBOSE, Options, for_environment
 from .output import console, echo, echo_as, problems_in, show_report
 from .stages import check_renderings, connect_aws, join_reports, load_config, make_rendering
@@ -175,7 +183,10 @@ def _read_build(options: Options, against: str) -> dict[str, str]:
     from ..diff import read_build_folder, read_build_revision, rename_environment
 
     if Path(against).is_dir():
-        return read_build_folder(Path(against))
+        if build := read_build_folder(Path(against)):
+            return build
+        hint = "name the folder of a build, such as build/prod, a git revision or an environment"
+        raise InputError.of("SW501", f"{against} is not a build: it holds no template", hint=hint)
     if against in list_environments(options.project):
         other = make_rendering(load_config(replace(options, environment=against)))
         files = {document.path: document.text for document in other.documents}

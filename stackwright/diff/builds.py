@@ -18,15 +18,14 @@ TEMPLATES = (".yaml", ".json")
 
 
 def read_build_folder(path: Path) -> dict[str, str]:
-    """Return the templates below a build folder, ``build/<environment>``; empty where it does not
-    exist.
+    """Return the templates below a build folder, ``build/<environment>``; empty for a folder that
+    does not exist, or holds no root template and so is no build.
 
     Raises:
-        InputError: SW501 the folder holds no root template, or a file cannot be read as text.
+        InputError: SW501 a file cannot be read as text.
     """
-    if path.is_dir() and not any(file.suffix in TEMPLATES for file in path.iterdir()):
-        hint = "name the folder of a build, such as build/prod, a git revision or an environment"
-        raise InputError.of("SW501", f"{path} is not a build: it holds no template", hint=hint)
+    if not path.is_dir() or not any(file.suffix in TEMPLATES for file in path.iterdir()):
+        return {}
     texts: dict[str, str] = {}
     for name, file in walk_files(path, path):
         if file.suffix not in TEMPLATES:
