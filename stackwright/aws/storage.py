@@ -183,7 +183,7 @@ class StorageCalls(Session):
                 raise
         else:
             return
-        hint = "deploy the stack that creates it first"
+        hint = "create it, or deploy the stack that makes it first; or correct deploy.bucket"
         raise AwsError.of("SW410", f"the bucket {bucket} does not exist", hint=hint)
 
     def registry_login(self) -> Login:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ..aws import PARALLEL, Storage, StoredObject
 from ..cfn import replace_non_ascii, stack_status
-from ..core import Cache, InputError, Level, Problem
+from ..core import AwsError, Cache, InputError, Level, Problem
 from .record import (
     ENDED,
     STARTED,
@@ -32,18 +32,27 @@ from .record import (
 if TYPE_CHECKING:
     from ..plan import LiveStack
 
+NO_SUCH_BUCKET = "NoSuchBucket"
+"""The error code of S3 for a bucket that does not exist."""
+
 
 def read_last_release(
     environment: str, bucket: str, account: str, aws: Storage, cache: Cache | None = None
 ) -> Release | None:
-    """The newest release; None where there is none, or its record cannot be read.
+    """The newest release; None where there is none, its record cannot be read, or the bucket does
+    not exist.
 
     ``cache`` holds records that were read before: no record is written twice. Raises AwsError.
     """
-    records = {
-        (number, record.key.endswith(ENDED)): record
-        for number, record in _list_records(environment, bucket, account, aws)
-    }
+    try:
+        records = {
+            (number, record.key.endswith(ENDED)): record
+            for number, record in _list_records(environment, bucket, account, aws)
+        }
+    except AwsError as error:
+        if error.code == NO_SUCH_BUCKET:
+            return None
+        raise
     if not records:
         return None
     newest = records[max(records)]

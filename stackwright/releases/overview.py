@@ -11,6 +11,7 @@ from ..aws import Stack
 from ..core import AwsError, Cache, Problem, Rendering, StackwrightError
 from ..plan import BUCKET_OUTPUT, Environment, LiveStack, root_documents
 from .history import (
+    NO_SUCH_BUCKET,
     find_live_release,
     moved_roots,
     read_history,
@@ -50,13 +51,13 @@ def read_overview(
     bucket = bucket or environment.find_bucket(lives.values())
     if bucket is None:
         return None
-    history = read_history(
-        environment.name,
-        bucket,
-        environment.caller.account,
-        environment.aws,
-        max(limit, COMPARED),
-    )
+    account, aws = environment.caller.account, environment.aws
+    try:
+        history = read_history(environment.name, bucket, account, aws, max(limit, COMPARED))
+    except AwsError as error:
+        if error.code == NO_SUCH_BUCKET:
+            return None
+        raise
     busy = {live.stack.name for live in lives.values() if live and live.stack.busy}
     ended = [release for release in history.releases if release.result is not None]
     return ReleaseOverview(
@@ -89,20 +90,8 @@ def list_releases(
         overview = read_overview(environment, lives, limit)
         return ReleaseList(overview, environment.find_bucket(lives.values()), True)
     bucket = environment.find_bucket(()) or _find_retained_bucket(environment, render)
-    return ReleaseList(_read_retained(environment, bucket, limit), bucket, False)
-
-
-def _read_retained(
-    environment: Environment, bucket: str | None, limit: int
-) -> ReleaseOverview | None:
-    if bucket is None:
-        return None
-    try:
-        return read_overview(environment, {}, limit, bucket)
-    except AwsError as error:
-        if error.code == "NoSuchBucket":
-            return None
-        raise
+    overview = read_overview(environment, {}, limit, bucket) if bucket else None
+    return ReleaseList(overview, bucket, False)
 
 
 def _find_retained_bucket(environment: Environment, render: Callable[[], Rendering]) -> str | None:

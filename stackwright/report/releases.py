@@ -97,6 +97,8 @@ def describe_absence(release_list: ReleaseList, environment: str) -> str:
     bucket = release_list.bucket
     if release_list.deployed and bucket is None:
         return f"{environment} is deployed, but its releases are not recorded: {NO_BUCKET}"
+    if release_list.deployed and release_list.overview is None:
+        return f"{environment} is deployed, and the bucket {bucket} of its releases does not exist"
     if release_list.deployed:
         return "" if releases else f"{environment} has no releases yet"
     if bucket is None:

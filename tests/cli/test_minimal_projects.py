@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from stackwright.plan import NO_BUCKET
-from tests.support.aws import REGION
+from tests.support.aws import REGION, client
 from tests.support.emulator import emulator
 from tests.support.projects import Project
 
@@ -64,6 +64,24 @@ def test_missing_bucket_is_refused_before_anything_is_deployed(project: Make, ve
     )
     assert "templates/app.yaml.j2:2" in refused.stderr
     assert "not deployed" in made.invoke("status", "--env", "dev").stdout
+
+
+def test_bucket_that_does_not_exist_is_named(project: Make) -> None:
+    client("cloudformation").create_stack(
+        StackName="dev-main", TemplateBody=BARE["templates/main.yaml.j2"]
+    )
+    parameters = f"region: {REGION}\ndeploy: {{bucket: absent}}\n"
+    made = project({**BARE, "params/defaults.yaml": parameters})
+    made.invoke("render", "--env", "dev")
+    assert "CREATE_COMPLETE" in made.invoke("status", "--env", "dev").stdout
+    assert made.invoke("history", "--env", "dev").stderr == (
+        "dev is deployed, and the bucket absent of its releases does not exist\n"
+    )
+    topic = BARE["templates/main.yaml.j2"].replace("Topic:\n", "Other:\n", 1)
+    made.write({"templates/main.yaml.j2": topic})
+    made.invoke("render", "--env", "dev")
+    deployment = made.invoke("deploy", "--env", "dev", "--yes")
+    assert "SW410 the bucket absent does not exist" in deployment.stderr
 
 
 def test_plan_tells_that_uploaded_artifacts_stay(project: Make) -> None:
