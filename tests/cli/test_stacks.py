@@ -367,7 +367,17 @@ def test_destroy_asks_for_the_name_on_a_terminal(account, news):
         assert status(account) == left
 
 
-# --- deploy, where a stack is stuck
+# --- deploy, where a stack is stuck or busy
+
+
+def test_deploy_tells_for_how_long_a_stack_is_being_updated(slow, news):
+    assert news.run("render", "--env", "dev", "--no-lint").returncode == 0
+    time.sleep(1)
+    with Terminal(news, "deploy", "--env", "dev") as terminal:
+        terminal.until("news-app is being updated for ")
+        terminal.until("Follow it to its end, then deploy?")
+        terminal.type("n\n")
+        assert terminal.end() == 1
 
 
 def test_deploy_recovers_a_stuck_stack_first(account, news):

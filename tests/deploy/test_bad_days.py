@@ -797,7 +797,7 @@ def test_simultaneous_deployments_do_not_mix(days: Days) -> None:
     assert world.deploy(on_line=leave).code == -signal.SIGKILL
     second = world.deploy()
     assert second.code == 1, second.said
-    assert f"{PREFIX}-app is UPDATE_IN_PROGRESS since" in second.err
+    assert f"{PREFIX}-app is being updated since" in second.err
     assert "by arn:aws:" in second.err
     assert days.recover() == []
 

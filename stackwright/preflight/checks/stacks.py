@@ -47,12 +47,11 @@ class UpdatableStack(Check):
     def _result(self, name: str, stack: Stack | None) -> PreflightCheck:
         if stack is None or stack.status == "DELETE_COMPLETE":
             return self.ok(f"{name} is not deployed yet", name=self.topic)
-        environment = self.config.environment
+        environment, status = self.config.environment, stack_status(stack.status)
         if stack.busy:
             since = f"{_since(stack.updated or stack.created)}{self._requester(stack)}"
             hint = command_line(f"watch --env {environment}")
-            return self.fail(f"{name} is {stack.status}{since}", hint, name=self.topic)
-        status = stack_status(stack.status)
+            return self.fail(f"{name} {status.activity}{since}", hint, name=self.topic)
         if status.stuck:
             detail = f"{name} is {stack.status}: {status.explanation}"
             hint = command_line(f"repair --env {environment}")
