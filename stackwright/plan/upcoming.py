@@ -35,7 +35,6 @@ from .prediction import PredictedPlan, Surroundings, predict_stack
 from .stored_values import StoredValues
 
 _STORED = "AWS::SSM::Parameter"
-_RETAIN = "Retain"
 _EXPRESSION = re.compile(r"\$\{[^}]*\}")
 
 
@@ -166,6 +165,9 @@ class RootForecast:
             return dict(self._inputs)
         self.prediction()
         names = sorted({*self._read, *_names_in_store(self.desired)} & self._upcoming.keys())
+        for name in names:
+            if self._upcoming[name].value is MISSING:
+                raise _describe_removed_parameter(self.desired.root, name, self._upcoming[name])
         return {**self._inputs, **{name: self._upcoming[name] for name in names}}
 
     # --- Parameter Store, as predictions read it
@@ -237,12 +239,24 @@ def _changed_parameters(change: ResourceChange) -> Iterator[tuple[str, Any]]:
         plain_data(side.get("Properties", {})) for side in (change.before, change.after)
     )
     old, new = before.get("Name"), after.get("Name")
-    if isinstance(old, str) and old != new and change.policy_action != _RETAIN:
+    if isinstance(old, str) and old != new and not _is_retained(change):
         yield old, MISSING
     if isinstance(new, str) and change.action is not Action.REMOVE:
         value = after.get("Value", "")
         if (old, before.get("Value")) != (new, value):
             yield new, value if _is_unknown(value) else template_to_text(value)
+
+
+def _is_retained(change: ResourceChange) -> bool:
+    """Whether the old resource stays, after a removal (Retain) or a replacement
+    (ReplaceAndRetain)."""
+    return (change.policy_action or "").endswith("Retain")
+
+
+def _describe_removed_parameter(root: str, name: str, upcoming: Upcoming) -> DeployError:
+    message = f"{root} reads {name} from Parameter Store, which this deployment removes with "
+    message += upcoming.root
+    return DeployError.of("SW886", message, hint=f"keep {name}, or read another parameter")
 
 
 def _describe_removed_output(root: str, name: str, source: Source) -> DeployError:

@@ -61,6 +61,25 @@ Parameters: {Label: {Type: String}}
 Resources:
   {{ nested_stacks() }}
 """
+NESTING = """\
+Resources:
+  {{ nested_stacks() }}
+"""
+CONDITIONAL = """\
+Parameters: {Label: {Type: String}}
+Conditions: {Wanted: !Equals [!Ref Label, one]}
+Resources:
+  Topic: {Type: AWS::SNS::Topic}
+  Table:
+    Type: AWS::DynamoDB::Table
+    Condition: Wanted
+    DeletionPolicy: Delete
+    UpdateReplacePolicy: Delete
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+"""
 SUBSCRIBED = """\
 Parameters: {TopicArn: {Type: String}}
 Resources:
@@ -359,3 +378,39 @@ def test_moved_secret_is_noted_with_the_way_to_use_it(shop: Callable[..., Shop])
     assert f"{{{{resolve:secretsmanager:demo/db:SecretString:user::{version}}}}}" in plan
     assert "nothing to do" in case.deploy()
     assert case.stored("/demo/note") == "one"
+
+
+def test_nested_stack_reads_a_parameter_of_an_earlier_root(
+    shop: Callable[..., Shop], tmp_path: Path
+) -> None:
+    defaults = DEFAULTS.replace("[net, app]", "[base, net, {app: [note]}]")
+    note = READING.partition("Resources:")[0] + APP.partition("\n")[2].replace("Label", "Topic")
+    case = shop(defaults, base=BUCKET, net=STORING, app=NESTING, **{"app/note": note})
+    case.deploy()
+    assert case.stored("/demo/note") == "one"
+    case.set(name="two")
+    saved = str(tmp_path / "plan.json")
+    plan = case.run("plan", "--out", saved)
+    assert "app (demo-dev-app) will be updated after net: 1 to change" in plan
+    case.deploy("--plan", saved)
+    assert case.stored("/demo/note") == "two"
+
+
+def test_removed_parameter_is_refused_before_the_first_root(shop: Callable[..., Shop]) -> None:
+    case = shop(net=STORING, app=DYNAMIC)
+    case.deploy()
+    case.template(net=STORING.partition("  Stored")[0].replace("demo-", "{{ name }}-"))
+    refused = case.deploy(code=1)
+    assert "app reads /demo/topic from Parameter Store" in refused
+    assert not case.updated("net")
+
+
+def test_condition_on_a_changed_output_is_predicted(shop: Callable[..., Shop]) -> None:
+    case = shop(net=NET, app=CONDITIONAL)
+    case.deploy()
+    case.set(name="two")
+    plan = case.run("plan")
+    assert "app (demo-dev-app) will be updated after net: 1 to remove" in plan
+    refused = case.deploy(code=1)
+    assert "Table" in refused
+    assert not case.updated("net")
