@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,21 @@ from msgspec.structs import replace
 
 from stackwright.aws import Boto
 from stackwright.cfn import Pseudo
+from stackwright.core import DeployError
+from stackwright.deploy.saved_plan import require_within_plan
+from stackwright.diff import Diff, Effect, PropertyDiff, ResourceDiff
 from stackwright.emulator import EmulatorSettings, Server
-from stackwright.plan import read_plan, save_plan
+from stackwright.plan import (
+    Certainty,
+    DesiredStack,
+    ListedChange,
+    Plan,
+    PlannedChange,
+    RootAction,
+    RootPlan,
+    read_plan,
+    save_plan,
+)
 from tests.support.aws import ACCOUNT, REGION, client
 from tests.support.projects import Project
 
@@ -414,3 +428,34 @@ def test_condition_on_a_changed_output_is_predicted(shop: Callable[..., Shop]) -
     refused = case.deploy(code=1)
     assert "Table" in refused
     assert not case.updated("net")
+
+
+def test_danger_that_the_saved_plan_lacks_is_refused() -> None:
+    group = PropertyDiff("SecurityGroupIngress[0].CidrIp", "10.0.0.0/16", "10.0.0.0/24")
+    opened = replace(group, after="0.0.0.0/0")
+    saved, within, beyond = (
+        RootPlan(
+            DesiredStack("app", "demo-dev-app", {"app": "{}"}, {}, {}, {}),
+            kind,
+            Diff(),
+            (
+                PlannedChange(
+                    ResourceDiff(
+                        "app", "Group", "AWS::EC2::SecurityGroup", Effect.CHANGE, properties=(leaf,)
+                    ),
+                    ListedChange.BOTH,
+                    Certainty.CERTAIN,
+                ),
+            ),
+            live={"id": "arn"},
+        )
+        for kind, leaf in (
+            (RootAction.LATER, group),
+            (RootAction.UPDATE, group),
+            (RootAction.UPDATE, opened),
+        )
+    )
+    plan = Plan("dev", ACCOUNT, REGION, "me", "", datetime.now(UTC), (saved,))
+    require_within_plan(plan, saved, within)
+    with pytest.raises(DeployError, match="does not say that Group may allow more"):
+        require_within_plan(plan, saved, beyond)
