@@ -222,6 +222,10 @@ def _parse_section(
 ) -> dict[str, _T]:
     declarations = {}
     for name, value in get_section(data, section).items():
+        if str(name).startswith("Fn::"):
+            raise ValidationError(
+                f"{name} is not supported: only AWS can run a macro.", (section, name)
+            )
         if section != "Mappings" and not _ALPHANUMERIC.fullmatch(str(name)):
             noun = section.removesuffix("s")
             raise ValidationError(
