@@ -25,7 +25,15 @@ from .services import (
     Task,
 )
 from .session import ATTEMPTS, NO_CREDENTIALS, PARALLEL, Session
-from .stack_model import ChangeSet, ChangeSetRequest, Drift, Stack, StackEvent, StackResource
+from .stack_model import (
+    ChangeSet,
+    ChangeSetRequest,
+    Drift,
+    Stack,
+    StackEvent,
+    StackResource,
+    Validation,
+)
 from .stacks import StackCalls, Stacks
 from .storage import Login, Secret, Storage, StorageCalls, StoredObject
 
@@ -66,5 +74,6 @@ __all__ = [
     "Subnet",
     "Target",
     "Task",
+    "Validation",
     "require_account",
 ]

@@ -125,6 +125,26 @@ class ChangeSetRequest(Struct, frozen=True):
     role: str | None = None
 
 
+class Validation(Struct, frozen=True):
+    """A finding of CloudFormation's early validation about one resource; ``path`` is a JSON pointer
+    into the template, empty where it gives none. A ``warning`` does not fail the change set.
+
+    Source:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html
+    """
+
+    logical_id: str
+    type: str
+    reason: str
+    path: str = ""
+    warning: bool = False
+
+    def __str__(self) -> str:
+        """``Bucket (AWS::S3::Bucket): it exists already, at /Resources/Bucket``."""
+        where = f", at {self.path}" if self.path else ""
+        return f"{self.logical_id} ({self.type}): {self.reason}{where}"
+
+
 class Drift(Struct, frozen=True):
     """Drift of one resource: ``status`` is IN_SYNC, MODIFIED, DELETED or NOT_CHECKED.
 
@@ -174,13 +194,15 @@ def parse_stack(data: Mapping[str, Any]) -> Stack:
     )
 
 
-def parse_validation(data: Mapping[str, Any]) -> str:
-    """An error of early validation as a sentence: ``Bucket (AWS::S3::Bucket): it exists already, at
-    /Resources/Bucket``."""
-    where = f", at {data['ValidationPath']}" if data.get("ValidationPath") else ""
-    which = f"{data.get('LogicalResourceId', '')} ({data.get('ResourceType', '')})"
-    reason = mask_text(str(data.get("ValidationStatusReason", "")).rstrip("."))
-    return f"{which}: {reason}{where}"
+def parse_validation(data: Mapping[str, Any]) -> Validation:
+    """A result of early validation of DescribeEvents."""
+    return Validation(
+        logical_id=data.get("LogicalResourceId", ""),
+        type=data.get("ResourceType", ""),
+        reason=mask_text(str(data.get("ValidationStatusReason", "")).rstrip(".")),
+        path=data.get("ValidationPath", ""),
+        warning=data.get("ValidationFailureMode") == "WARN",
+    )
 
 
 def parse_event(data: Mapping[str, Any]) -> StackEvent:

@@ -17,6 +17,7 @@ from .stack_model import (
     Stack,
     StackEvent,
     StackResource,
+    Validation,
     parse_change_set,
     parse_drift,
     parse_event,
@@ -107,9 +108,9 @@ class Stacks(Protocol):
     def set_termination_protection(self, stack: str, *, enabled: bool) -> None:
         """UpdateTerminationProtection."""
 
-    def validation_errors(self, change_set: str) -> list[str] | None:
-        """DescribeEvents of a change set: the errors of early validation as sentences; None where
-        the call is not allowed.
+    def validations(self, change_set: str) -> list[Validation] | None:
+        """DescribeEvents of a change set: the findings of early validation; None where the call is
+        not allowed.
 
         The call has a permission of its own. Without it a plan shows everything else. Source:
         https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html
@@ -344,9 +345,10 @@ class StackCalls(Session):
             "update_termination_protection", StackName=stack, EnableTerminationProtection=enabled
         )
 
-    def validation_errors(self, change_set: str) -> list[str] | None:
-        """Call DescribeEvents for the failed events, and take those of early validation."""
-        arguments = {"ChangeSetName": change_set, "Filters": {"FailedEvents": True}}
+    def validations(self, change_set: str) -> list[Validation] | None:
+        """Call DescribeEvents for all pages, and take the events of early validation. Without a
+        filter: a warning is no failed event."""
+        arguments = {"ChangeSetName": change_set}
         try:
             events = self._pages(
                 "cloudformation", "describe_events", "OperationEvents", **arguments
@@ -359,6 +361,7 @@ class StackCalls(Session):
             parse_validation(event)
             for event in events
             if event.get("EventType") == "VALIDATION_ERROR"
+            and event.get("ValidationStatus") != "SKIPPED"
         ]
 
     def detect_drift(self, stack: str) -> str:

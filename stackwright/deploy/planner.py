@@ -300,6 +300,7 @@ class Planner:
             run=self.run,
             description=self.description(),
             predict=forecast.prediction,
+            locate=self.environment.locate_path,
         )
 
     def refresh(self, plan: Plan, *, images: bool) -> RefreshedPlan:

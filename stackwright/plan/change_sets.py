@@ -17,8 +17,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..aws import PARALLEL, ChangeSet, ChangeSetRequest, Polling, Stacks
-from ..core import AwsError, Problem
+from ..aws import PARALLEL, ChangeSet, ChangeSetRequest, Polling, Stacks, Validation
+from ..core import AwsError, Level, Location, Problem
 
 NOTHING = re.compile(
     r"didn't contain changes|No updates are to be performed|There are no changes to", re.IGNORECASE
@@ -38,6 +38,8 @@ change sets of nested stacks that pile up and cannot be deleted
 
 _UNFINISHED = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
 _Api = Mapping[str, Any]
+LocateFinding = Callable[[str, Validation], Location | None]
+"""Returns the template line of a finding, by the name of its stack in CloudFormation."""
 
 
 class DescribedChangeSet(Struct, frozen=True):
@@ -56,13 +58,14 @@ class CreatedChangeSet(Struct, frozen=True):
     """A change set that exists in CloudFormation.
 
     ``empty`` says that CloudFormation found nothing to change; ``blind`` is the reason why it does
-    not look into nested stacks, empty where it does.
+    not look into nested stacks, empty where it does. ``warnings`` are of its early validation.
     """
 
     id: str
     stack_id: str
     empty: bool = False
     blind: str = ""
+    warnings: tuple[Validation, ...] = ()
 
 
 def create_change_set(
@@ -70,13 +73,15 @@ def create_change_set(
     aws: Stacks,
     expected: Callable[[], bool],
     progress: Callable[[str], None] | None = None,
+    locate: LocateFinding | None = None,
 ) -> CreatedChangeSet:
     """Create a change set and wait until it is complete.
 
     Where only the change sets of nested stacks fail, a second one is created without them.
     ``expected`` returns whether changes are predicted: a nested stack without changes fails the
-    whole change set although others may change. ``progress`` gets the status once a poll. An error
-    leaves nothing behind.
+    whole change set although others may change. ``progress`` gets the status once a poll;
+    ``locate`` gives the template line of a finding of early validation. An error leaves nothing
+    behind.
 
     Raises:
         AwsError: SW803 CloudFormation refuses the change; SW804 somebody deleted the change set.
@@ -94,12 +99,13 @@ def create_change_set(
     try:
         made = _wait_until_finished(id_, aws, progress)
         if made.status == "CREATE_COMPLETE":
-            return CreatedChangeSet(made.id, made.stack_id)
+            warnings = tuple(aws.validations(made.id) or ())
+            return CreatedChangeSet(made.id, made.stack_id, warnings=warnings)
         cause = _find_cause(made, aws)
         inside, nothing = cause.id != made.id, bool(NOTHING.search(cause.reason))
         if nothing and not (inside and expected()):
             return CreatedChangeSet(made.id, made.stack_id, empty=True)
-        invalid = [] if nothing else aws.validation_errors(cause.id)
+        invalid = [] if nothing else aws.validations(cause.id)
     except BaseException:
         with suppress(AwsError):  # the first error is reported
             delete_change_set(id_, aws)
@@ -109,8 +115,9 @@ def create_change_set(
         again = replace(
             request, nested=False, token=f"{request.token}-flat", name=f"{request.name}-flat"
         )
-        return replace(create_change_set(again, aws, expected, progress), blind=cause.reason)
-    raise _describe_refusal(made, cause, invalid)
+        flat = create_change_set(again, aws, expected, progress, locate)
+        return replace(flat, blind=cause.reason)
+    raise _describe_refusal(made, cause, invalid, locate)
 
 
 def delete_change_set(id_: str, aws: Stacks, deadline: float = 300.0) -> bool:
@@ -192,8 +199,13 @@ def _find_cause(made: ChangeSet, aws: Stacks) -> ChangeSet:
     return made
 
 
-def _describe_refusal(made: ChangeSet, cause: ChangeSet, invalid: list[str] | None) -> AwsError:
-    """Return the error of a refused change set. ``invalid`` holds the results of early validation
+def _describe_refusal(
+    made: ChangeSet,
+    cause: ChangeSet,
+    invalid: Sequence[Validation] | None,
+    locate: LocateFinding | None,
+) -> AwsError:
+    """Return the error of a refused change set. ``invalid`` holds the findings of early validation
     for single resources; None where they may not be read."""
     place = f" (in the nested stack {cause.stack_name})" if cause.id != made.id else ""
     reason = cause.reason.strip().rstrip(".") or f"no reason, status {cause.status}"
@@ -203,9 +215,17 @@ def _describe_refusal(made: ChangeSet, cause: ChangeSet, invalid: list[str] | No
     message = f"CloudFormation refuses the change to {made.stack_name}{place}: {reason}"
     problems = [
         Problem("SW803", message, hint=hint),
-        *(Problem("SW803", text) for text in invalid or ()),
+        *(_describe_finding(finding, cause.stack_name, locate) for finding in invalid or ()),
     ]
     return AwsError(problems)
+
+
+def _describe_finding(
+    finding: Validation, stack_name: str, locate: LocateFinding | None
+) -> Problem:
+    where = locate(stack_name, finding) if locate else None
+    level = Level.WARNING if finding.warning else Level.ERROR
+    return Problem("SW803", str(finding), (where,) if where else (), level=level)
 
 
 def _name(arn: str) -> str:

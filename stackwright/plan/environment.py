@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..aws import Aws, Caller, Stack, require_account
+from ..cfn import parse_template
 from ..core import Config, InputError, Location, Rendering
 from .desired_state import deploy_settings, find_bucket, require_own, stack_name
 from .live_stack import LiveStack, read_stack
@@ -143,6 +144,18 @@ class Environment:
         document = self.rendered.document(stack) if self.rendered else None
         line = document.starts.get(("Resources", logical_id)) if document else None
         return document.lines[line - 1].origin[0] if document and line else None
+
+    def locate_path(self, stack: str, pointer: str) -> Location | None:
+        """The line of the template that declares what a JSON pointer names, such as
+        ``/Resources/Bucket/Properties/Tags/0``, or what is around it; None where the template was
+        not rendered here."""
+        document = self.rendered.document(stack) if self.rendered else None
+        if document is None:
+            return None
+        parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+        path = tuple(int(part) if part.isdecimal() else part for part in parts)
+        line = parse_template(document.text).line(path)
+        return document.lines[line - 1].origin[0] if line else None
 
 
 def _git_commit(project: Path) -> str:

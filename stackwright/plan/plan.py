@@ -15,6 +15,7 @@ from ..aws import ChangeSetRequest, Stacks
 from ..core import AwsError
 from ..diff import Diff
 from . import change_sets
+from .early_validation import FindingLines, LocatePath, describe_warning
 from .freshness import require_updatable
 from .live_stack import LiveStack, call_once, stack_identity
 from .model import DesiredStack, RootAction, RootPlan
@@ -37,13 +38,14 @@ def preview_root(
     imports: Sequence[Mapping[str, Any]] = (),
     progress: Callable[[str], None] | None = None,
     predict: Callable[[], PredictedPlan] | None = None,
+    locate: LocatePath | None = None,
 ) -> RootPlan:
     """Create a change set for one root, and return the plan that it makes with the prediction.
 
     ``run`` begins the change set's name; its ``description`` says who asks for it. ``predict``
     returns the prediction, and is called only where there are changes. ``revert_drift`` also
-    reverts changes made by hand; ``imports`` (ResourcesToImport) adopts existing resources. An
-    error leaves nothing behind.
+    reverts changes made by hand; ``imports`` (ResourcesToImport) adopts existing resources.
+    ``locate`` gives template lines. An error leaves nothing behind.
 
     Raises:
         AwsError: SW801 the stack is stuck; SW802 another operation is running; SW803 CloudFormation
@@ -55,11 +57,14 @@ def preview_root(
     request = _build_request(desired, live, run, description, revert_drift, imports)
     unfinished = RootPlan(desired, RootAction.CREATE, Diff(), made_stack=live is None)
     try:
-        made = _create(request, predict, aws, progress)
+        find_line = FindingLines(desired, predict, locate).find if locate else None
+        made = _create(request, predict, aws, progress, find_line)
         unfinished = replace(unfinished, change_set=made.id, stack_id=made.stack_id)
         if not made.empty:
             described = change_sets.describe_change_set(made.id, aws)
-            return _plan(desired, live, predict(), described, made, request)
+            plan = _plan(desired, live, predict(), described, made, request)
+            warnings = (describe_warning(w, desired.stack, find_line) for w in made.warnings)
+            return replace(plan, notes=(*plan.notes, *warnings))
     except BaseException as error:
         _clean_up(unfinished, aws, error)
         raise
@@ -162,10 +167,11 @@ def _create(
     predict: Callable[[], PredictedPlan],
     aws: Stacks,
     progress: Callable[[str], None] | None,
+    locate: change_sets.LocateFinding | None,
 ) -> change_sets.CreatedChangeSet:
     try:
         return change_sets.create_change_set(
-            request, aws, lambda: _has_changes(predict()), progress
+            request, aws, lambda: _has_changes(predict()), progress, locate
         )
     except AwsError as error:
         stack = aws.stack(request.stack) if error.code == "ValidationError" else None

@@ -222,7 +222,7 @@ def test_events_are_read_back_to_the_given_one(stubbed: StubbedBoto) -> None:
 
 
 def test_validation_errors_are_sentences(stubbed: StubbedBoto) -> None:
-    asked = {"ChangeSetName": arn("one"), "Filters": {"FailedEvents": True}}
+    asked = {"ChangeSetName": arn("one")}
     failed = {
         "EventId": "1", "EventType": "VALIDATION_ERROR", "LogicalResourceId": "Bucket",
         "ResourceType": "AWS::S3::Bucket", "ValidationStatusReason": "It exists already.",
@@ -235,7 +235,7 @@ def test_validation_errors_are_sentences(stubbed: StubbedBoto) -> None:
     stubbed.stub.add_response(
         "describe_events", {"OperationEvents": [more]}, asked | {"NextToken": "t"}
     )
-    assert stubbed.validation_errors(arn("one")) == [
+    assert list(map(str, stubbed.validations(arn("one")) or ())) == [
         "Bucket (AWS::S3::Bucket): It exists already",
         "Bucket (AWS::S3::Bucket): It exists already, at /Resources/Bucket/Properties",
     ]
@@ -247,10 +247,10 @@ def test_validation_errors_are_none_without_permission(stubbed: StubbedBoto) -> 
         "AccessDenied",
         "not authorized to perform: cloudformation:DescribeEvents",
     )
-    assert stubbed.validation_errors(arn("one")) is None
+    assert stubbed.validations(arn("one")) is None
     stubbed.stub.add_client_error("describe_events", "ExpiredToken", "expired")
     with pytest.raises(AwsError, match="expired"):
-        stubbed.validation_errors(arn("one"))
+        stubbed.validations(arn("one"))
 
 
 def test_json_template_is_returned_as_text(stubbed: StubbedBoto) -> None:

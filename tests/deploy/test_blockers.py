@@ -334,3 +334,30 @@ def test_export_that_nobody_imports_may_go(demo: Demo) -> None:
     change(project, net=template())
     done = run(project, "deploy", "--yes")
     assert done.exit_code == 0, done.output
+
+
+# --- early validation
+
+SETTING = """\
+Parameters: {Kind: {Type: String}}
+Resources:
+  Setting:
+    Type: AWS::SSM::Parameter
+    Properties:
+      Value: {{ title }}
+      Type: !Ref Kind
+"""
+
+
+def test_finding_of_early_validation_is_shown_at_its_template_line(
+    demo: Demo, engine: LocalCloudFormation
+) -> None:
+    project = demo({"app": SETTING})
+    params = project.folder / "params/defaults.yaml"
+    given = "deploy: {bucket: demo-artifacts, parameters: {app: {Kind: Wrong}}}"
+    params.write_text(params.read_text().replace("deploy: {bucket: demo-artifacts}", given))
+    refused = run(project, "deploy", "--yes")
+    shown = " ".join(refused.output.split())
+    assert refused.exit_code == 1, shown
+    assert "AWS::EarlyValidation::PropertyValidation" in shown
+    assert "templates/app.yaml.j2:7: error SW803 Setting (AWS::SSM::Parameter)" in shown

@@ -160,6 +160,23 @@ def everything(first):
         **network(first, tags),
         **containers(first, tags),
         **others(first, tags),
+        "Table": resource(
+            "DynamoDB::Table",
+            {
+                "TableName": "things",
+                "BillingMode": "PROVISIONED",
+                "ProvisionedThroughput": {
+                    "ReadCapacityUnits": 1 if first else 2,
+                    "WriteCapacityUnits": 1,
+                },
+                "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+                "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            },
+        ),
+        "Stream": resource("Kinesis::Stream", {"Name": "things", "ShardCount": 1, **tags}),
+        "Queue": resource(
+            "SQS::Queue", {"QueueName": "things", "VisibilityTimeout": 60 if first else 90, **tags}
+        ),
         "Bucket": resource(
             "S3::Bucket",
             {

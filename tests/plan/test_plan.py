@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from stackwright.aws import ChangeSet, ChangeSetRequest, StackEvent, StackResource
+from stackwright.aws import ChangeSet, ChangeSetRequest, StackEvent, StackResource, Validation
 from stackwright.core.errors import AwsError, InputError
 from stackwright.diff.model import Diff, Effect, TagDiff
 from stackwright.emulator import RequestFault
@@ -778,7 +778,7 @@ def test_early_validation_names_the_resources() -> None:
     made = failing(
         "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]."
     )
-    made.invalid = ["Bucket (AWS::S3::Bucket): it exists already"]
+    made.invalid = [Validation("Bucket", "AWS::S3::Bucket", "it exists already")]
     with pytest.raises(AwsError) as caught:
         preview(made)
     assert [problem.message for problem in caught.value.problems][1:] == [

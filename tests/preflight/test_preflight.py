@@ -538,7 +538,7 @@ def test_name_of_another_stack_is_never_imported(project: Project):
     )
     assert result.hint == "choose other names for more:Bucket"
     live = replace(stack("CREATE_COMPLETE", "other"), name="other")
-    ours = replace(account, stacks_={"shop-dev-app": live})
+    ours = FakeAccount(buckets={"shop-files"}, owners=owners, stacks_={"shop-dev-app": live})
     assert check_account(project, ours)["names"].state is CheckState.OK
 
 

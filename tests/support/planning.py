@@ -21,6 +21,7 @@ from stackwright.aws import (
     StackEvent,
     StackResource,
     Stacks,
+    Validation,
 )
 from stackwright.cfn.intrinsics import Pseudo
 from stackwright.core.errors import AwsError
@@ -219,7 +220,7 @@ class FakeStacks(Stacks):
     answers: dict[str, list[ChangeSet | None]] = field(default_factory=dict)
     others: list[tuple[str, str]] = field(default_factory=list)
     newest: StackEvent | None = None
-    invalid: list[str] | None = field(default_factory=list)
+    invalid: list[Validation] | None = field(default_factory=list)
     requests: list[ChangeSetRequest] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     full: dict[str, ChangeSet] = field(default_factory=dict)
@@ -259,7 +260,7 @@ class FakeStacks(Stacks):
         self.gone.append(stack)
         self.existing = None
 
-    def validation_errors(self, change_set: str) -> list[str] | None:
+    def validations(self, change_set: str) -> list[Validation] | None:
         return self.invalid
 
 

@@ -14,6 +14,7 @@ from ..world.state import ChangeSetState, StackDefinition, StackState
 from .actions import Action, ActionFamily, Arguments, Result
 from .definitions import check_updatable, is_true, read_stack_name
 from .drift import detect_drifted_stacks
+from .early_validation import failure_reason, validate_early
 from .errors import ApiError, invalid
 from .imports import (
     adopt_existing,
@@ -114,10 +115,21 @@ class ChangeSetActions(ActionFamily):
         change_set.description = arguments.get("Description")
         change_set.token = arguments.get("ClientToken")
         change_set.include_nested = is_true(arguments.get("IncludeNestedStacks"))
+        if kind != "IMPORT" and not is_true(arguments.get("DisableValidation")):
+            self._validate(change_set, stack)
         change_set.on_stack_failure = arguments.get("OnStackFailure")
         if change_set.include_nested:
             self._create_children(change_set, stack, prediction)
         return change_set
+
+    def _validate(self, change_set: ChangeSetState, stack: StackState) -> None:
+        """Fail a change set by what early validation finds."""
+        prediction = change_set.prediction or Prediction(())
+        findings = validate_early(self.world, stack, change_set.definition, prediction)
+        change_set.findings = tuple(findings)
+        if change_set.findings:
+            change_set.status, change_set.execution = "FAILED", "UNAVAILABLE"
+            change_set.reason = failure_reason(change_set.findings)
 
     def _store(self, change_set: ChangeSetState) -> ChangeSetState:
         """Give the change set an id, and keep it."""
@@ -189,7 +201,13 @@ class ChangeSetActions(ActionFamily):
         change_set.prediction = prediction
         self._store(change_set)
         parent.children[logical_id] = change_set.id
+        if change_set.kind != "Remove":
+            self._validate(change_set, child)
         self._create_children(change_set, child, prediction)
+        if change_set.status == "FAILED" and parent.status != "FAILED":
+            parent.status, parent.execution = "FAILED", "UNAVAILABLE"
+            text = f"Nested change set {change_set.id} was not successfully created"
+            parent.reason = f"{text}: Currently in FAILED."
 
     # --- describing
 

@@ -34,7 +34,8 @@ class EventActions(ActionFamily):
         if "OperationId" in arguments:
             events = self._operation_events(arguments["OperationId"])
         elif "ChangeSetName" in arguments:
-            events = [_change_set_event(self.find_change_set(arguments))]
+            change_set = self.find_change_set(arguments)
+            events = [_change_set_event(change_set), *_findings(change_set)]
         elif "StackName" in arguments:
             stack = self.find_stack(arguments)
             events = [
@@ -75,6 +76,26 @@ def _change_set_event(change_set: ChangeSetState) -> Result:
     reason = {"ResourceStatusReason": change_set.reason} if change_set.reason else {}
     stack_id = change_set.stack_id
     return {"EventId": id_, "StackId": stack_id, **_operation_shape(operation), **reason}
+
+
+def _findings(change_set: ChangeSetState) -> Iterator[Result]:
+    """An event for each finding of early validation."""
+    for number, finding in enumerate(change_set.findings):
+        yield {
+            "EventId": f"{change_set.operation_id}-{number}",
+            "StackId": change_set.stack_id,
+            "OperationId": change_set.operation_id,
+            "OperationType": "CREATE_CHANGESET",
+            "EventType": "VALIDATION_ERROR",
+            "LogicalResourceId": finding.logical_id,
+            "ResourceType": finding.type,
+            "Timestamp": to_datetime(change_set.created),
+            "ValidationName": finding.name,
+            "ValidationFailureMode": "FAIL",
+            "ValidationStatus": "FAILED",
+            "ValidationStatusReason": finding.reason,
+            "ValidationPath": finding.path,
+        }
 
 
 def _events(stack: StackState, operation: OperationState) -> Iterator[Result]:

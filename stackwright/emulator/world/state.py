@@ -173,6 +173,17 @@ class StackState:
         return not stack_status(self.status).final
 
 
+class EarlyFinding(Struct, frozen=True):
+    """A finding of early validation: the ``name`` of the validation, a reason, and a JSON pointer
+    into the template."""
+
+    name: str
+    logical_id: str
+    type: str
+    reason: str
+    path: str
+
+
 @dataclass
 class ChangeSetState:
     """One change set. ``kind`` is CREATE, UPDATE or IMPORT; for a nested stack the action of its
@@ -199,6 +210,7 @@ class ChangeSetState:
     imports: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     drifted: DriftedStacks | None = None
     """The drift that the change set reverts; None where it reverts none."""
+    findings: tuple[EarlyFinding, ...] = ()
 
 
 @dataclass
