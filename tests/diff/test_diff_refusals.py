@@ -218,6 +218,17 @@ def test_resource_that_gets_an_undecided_condition_may_be_removed() -> None:
     assert (resource.logical_id, resource.effect) == ("Keep", Effect.REMOVE)
 
 
+def test_default_that_a_nested_stack_refuses_is_unknown() -> None:
+    files = {
+        "app.yaml": "Parameters: {Name: {Type: String, Default: ''}}\nResources:\n"
+        "  Web:\n    Type: AWS::CloudFormation::Stack\n"
+        "    Properties: {TemplateURL: ./app/web.yaml, Parameters: {Name: !Ref Name}}\n",
+        "app/web.yaml": "Parameters: {Name: {Type: String, AllowedPattern: '[a-z]+'}}\n"
+        "Resources:\n  T: {Type: AWS::SNS::Topic, Properties: {TopicName: !Ref Name}}\n",
+    }
+    assert diff_builds(files, files).empty
+
+
 def test_changed_cell_of_a_map_is_seen_without_the_account() -> None:
     template = ACCEPTED["map by an unknown account"]
     diff = compare(template, template.replace("Role: b", "Role: c"))

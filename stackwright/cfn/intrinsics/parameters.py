@@ -18,7 +18,7 @@ def parameter_values(
     Unknown).
 
     ``lenient``: a value that is missing is Unknown, and so is a default that breaks a constraint,
-    which templates use to ask for a value.
+    also one that a parent stack hands on: templates ask for a value in this way.
 
     Raises:
         ValidationError: a value is missing, not declared, or breaks a constraint.
@@ -42,7 +42,7 @@ def parameter_values(
         try:
             values[name] = _given(parameter, given.get(name, parameter.default))
         except ValidationError:
-            if name in given or not lenient:
+            if not lenient or (name in given and not isinstance(given[name], Traced)):
                 raise
             values[name] = _unknown(name)
     return values
