@@ -1,10 +1,11 @@
-"""Find dynamic references to secure values that have changed since their resource was deployed.
+"""Find dynamic references whose values have changed since their resource was deployed.
 
-CloudFormation does not follow such a value: it resolves ``{{resolve:secretsmanager:…}}`` and
+CloudFormation does not follow a secure value: it resolves ``{{resolve:secretsmanager:…}}`` and
 ``{{resolve:ssm-secure:…}}`` only where the resource itself changes, and shows their values in no
 change set. Source: https://repost.aws/knowledge-center/cloudformation-stack-update-secrets
 
-``{{resolve:ssm:…}}`` is different: AWS's change sets list a value that moved as a modification.
+``{{resolve:ssm:…}}`` is different: recorded change sets of AWS list a value that moved as a
+modification. Only where a change set does not list its resource, it is reported here, too.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from ..aws import ParameterStore, Storage
 from ..cfn import SecretReference, ValidationError, declared_keys, dynamic_references
 from ..core import AwsError
 from .live_stack import LiveStack
-from .model import RootPlan
+from .model import RootAction, RootPlan
 
-_MARKS = ("resolve:secretsmanager:", "resolve:ssm-secure:")
+_MARKS = ("resolve:secretsmanager:", "resolve:ssm-secure:", "resolve:ssm:")
 _PINNED = re.compile(r":\d+$")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -51,7 +52,8 @@ def find_moved_references(plan: RootPlan, live: LiveStack, aws: SecureValues) ->
         return
     changed = {change.diff.address for change in plan.changes}
     for reference in _list_references(live):
-        if reference.address in changed:
+        unlisted = reference.service != "ssm" or plan.kind is not RootAction.LATER
+        if reference.address in changed or not unlisted:
             continue
         try:
             yield from _describe_move(reference, aws)
@@ -74,7 +76,7 @@ def _list_references(live: LiveStack) -> Iterator[_Reference]:
             properties = dict(resource.properties)
             for service, written in dict.fromkeys(dynamic_references(properties)):
                 arguments = _VARIABLE.sub(lambda match: _physical_id(stack, match), written)  # noqa: B023 - called at once
-                if service != "ssm" and "${" not in arguments:
+                if "${" not in arguments:
                     yield _Reference(address, service, arguments, deployed.changed)
 
 
@@ -85,11 +87,11 @@ def _physical_id(stack: LiveStack, variable: re.Match[str]) -> str:
 
 
 def _describe_move(reference: _Reference, aws: SecureValues) -> Iterator[str]:
-    if reference.service == "ssm-secure":
+    if reference.service != "secretsmanager":
         name = reference.arguments
         parameter = None if _PINNED.search(name) else aws.stored_parameters([name]).get(name)
         if parameter and parameter.changed and parameter.changed > reference.deployed:
-            pinned = f"{{{{resolve:ssm-secure:{name}:VERSION}}}}"
+            pinned = f"{{{{resolve:{reference.service}:{name}:VERSION}}}}"
             yield _sentence(reference, name, parameter.changed, pinned)
         return
     parts = SecretReference.of(reference.arguments)

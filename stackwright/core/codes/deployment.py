@@ -244,7 +244,7 @@ DEPLOYMENT_CODES = (
     Code(
         "SW886",
         "Root stack lacks a value of an earlier stack",
-        "Give the earlier stack the Output that the message names.",
+        "Give the earlier stack the Output or parameter that the message names.",
     ),
     Code("SW887", "No release to restore", "Deploy first; a rollback needs an earlier release."),
     Code(
