@@ -217,8 +217,12 @@ def test_new_version_of_a_secret_is_one_line() -> None:
         (f"{ARN}:A::{OLD}", f"{ARN}:A::"),
         (f"{ARN}:A:AWSCURRENT:", f"{ARN}:A:AWSPREVIOUS:"),
         ("http://a:1:2:3", "http://a:1:2:4"),
+        (
+            f"amqp://{{{{resolve:secretsmanager:{ARN}:SecretString:password}}}}@a:{OLD}",
+            f"amqp://{{{{resolve:secretsmanager:{ARN}:SecretString:password}}}}@b:{NEW}",
+        ),
     ],
-    ids=["key", "no version", "stage", "no secret"],
+    ids=["key", "no version", "stage", "no secret", "part of a text"],
 )
 def test_other_changes_of_a_reference_are_shown_whole(before: str, after: str) -> None:
     change = PropertyDiff('Secrets["A"].ValueFrom', before, after)

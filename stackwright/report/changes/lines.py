@@ -26,6 +26,13 @@ _SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
 """Secrets Manager ends the name in an ARN so. Source:
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/getting-started.html"""
 
+_REFERENCE = re.compile(
+    r"(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:[^:{}]+|\$\{[^{}]+\})"
+    r":([^:{}]*):([^:{}]*):([A-Za-z0-9-]{32,64})"
+)
+"""A reference to a key of a version of a secret; its ARN may not be known yet. Source:
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html"""
+
 
 class PropertyLine(Struct, frozen=True):
     """One line: ``sign`` is ``+``, ``-`` or ``~``; ``forces`` says that it replaces the resource,
@@ -103,13 +110,9 @@ def _read_version(change: PropertyDiff) -> _SecretVersion | None:
 
 
 def _split_reference(text: Any) -> tuple[str, ...] | None:
-    """Return ARN, key, stage and version of ``arn:…:secret:news/app-a1b2c3:KEY::VERSION``.
-
-    Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
-    """
-    parts = text.rsplit(":", 3) if isinstance(text, str) else []
-    whole = len(parts) == 4 and (":secret:" in parts[0] or parts[0].startswith("${"))
-    return tuple(parts) if whole and parts[3] else None
+    """Return ARN, key, stage and version of ``arn:…:secret:news/app-a1b2c3:KEY::VERSION``."""
+    match = _REFERENCE.fullmatch(text) if isinstance(text, str) else None
+    return match.groups() if match else None
 
 
 def _describe_version(version: _SecretVersion, count: int) -> str:
