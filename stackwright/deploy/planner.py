@@ -149,6 +149,7 @@ class Planner:
         forecasts = self.forecast_roots(desired, inputs.lives, sources)
         blockers = self.find_blockers(forecasts)
         blocked = {blocker.root for blocker in blockers}
+        first = self._repeats_first(inputs)
         planning: dict[str, Future[RootPlan]] = {}
         planned: list[RootPlan] = []
         with self.discarding(planned):
@@ -173,8 +174,7 @@ class Planner:
                 )
             roots = [future.result() for future in planning.values()]
             noted = [self._note_moved_references(root, inputs.lives) for root in roots]
-        plan = replace(self.assemble(noted, inputs), blockers=blockers)
-        return self.sign(replace(plan, first=self._repeats_first(plan)))
+        return self.sign(replace(self.assemble(noted, inputs), blockers=blockers, first=first))
 
     def _note_moved_references(
         self, root: RootPlan, lives: Mapping[str, LiveStack | None]
@@ -187,16 +187,16 @@ class Planner:
         notes = find_moved_references(root, live, self.environment.aws)
         return replace(root, notes=(*root.notes, *notes))
 
-    def _repeats_first(self, plan: Plan) -> bool:
-        """Whether releases of the environment are recorded, and none of them was deployed. Raises
-        AwsError."""
+    def _repeats_first(self, inputs: PlanInputs) -> bool:
+        """Whether a root is new, releases of the environment are recorded, and none of them was
+        deployed. Raises AwsError."""
         from ..releases import ReleaseResult, read_history
 
-        new = any(root.changes_anything and not root.live for root in plan.roots)
-        if not new or not plan.bucket:
+        bucket = self.environment.find_bucket(inputs.lives.values())
+        if bucket is None or all(inputs.lives.values()):
             return False
         account, aws = self.environment.caller.account, self.environment.aws
-        releases = read_history(self.environment.name, plan.bucket, account, aws).releases
+        releases = read_history(self.environment.name, bucket, account, aws).releases
         deployed = any(release.result is ReleaseResult.DEPLOYED for release in releases)
         return bool(releases) and not deployed
 
