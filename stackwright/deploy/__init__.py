@@ -2,11 +2,11 @@
 
 ``deployer`` has the stages of a deployment in order. It is made of ``noop`` (tells by reading
 that nothing changes), ``planner``, ``supplies`` (artifacts, images, secrets), ``approvals``,
-``execution`` (a plan under way), ``saved_plan``, ``rollback`` and ``ending`` (what runs after a
-failure); ``user`` has the protocols of who
+``execution`` (a plan under way), ``saved_plan`` and ``rollback``; ``user`` has the protocols of who
 is asked and told. ``recover`` brings stuck stacks back, ``destroy`` deletes stacks, ``drift`` finds
 and reverts changes made by hand, ``adopt`` imports resources, ``overview`` reads an environment
-for `status`. ``operation`` runs one CloudFormation operation, ``runner`` shows it to the user.
+for `status` and after a failure. ``operation`` runs one CloudFormation operation, ``runner`` shows
+it to the user.
 """
 
 import lazy_loader

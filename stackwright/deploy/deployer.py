@@ -300,7 +300,7 @@ class Deployer:
     def _tell_what_runs(self, *, verified: bool) -> None:
         """Tell after a failure what runs now, and what to do next; nothing where AWS does not
         answer. ``verified`` is False where only the verification failed."""
-        from .ending import describe_failure
+        from .overview import describe_failure
 
         with suppress(StackwrightError):
             for line in describe_failure(self._environment, verified=verified):
