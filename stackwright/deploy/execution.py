@@ -85,6 +85,9 @@ class Execution:
             self._applied = index + 1
             if not ok:
                 return False
+        if self._restores is None and not self._secrets_put:  # no root takes a secret's version
+            self._supplies.secrets.put(self._plan)
+            self._secrets_put = True
         if self.release is None and self._restores is None:  # the last root made the bucket
             self._refresh(images=False)
             self._begin_release()
