@@ -109,11 +109,19 @@ def docs(project: Path, write: bool) -> None:
 def _pages(project: Path) -> dict[str, str]:
     from ..config import list_environments
     from ..core import ParameterData, compose_yaml
-    from ..report import draw_svg, parameters_page, preflight_page, rules_page, verbs_page
+    from ..report import (
+        draw_svg,
+        parameters_page,
+        preflight_page,
+        protections_page,
+        rules_page,
+        verbs_page,
+    )
     from .main import main
     from .reference import read_verbs
 
     pages = {"rules.md": rules_page(), "preflight.md": preflight_page()}
+    pages["protections.md"] = protections_page()
     pages["verbs.md"] = verbs_page(read_verbs(main))
     schema = _read_schema(project)
     defaults = project / "params/defaults.yaml"

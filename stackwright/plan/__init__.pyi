@@ -28,6 +28,7 @@ from .guardrails import ExposureKind as ExposureKind
 from .guardrails import GuardrailFinding as GuardrailFinding
 from .guardrails import Locate as Locate
 from .guardrails import PlannedWaiver as PlannedWaiver
+from .guardrails import Protection as Protection
 from .guardrails import approval_names as approval_names
 from .guardrails import describe_statement as describe_statement
 from .guardrails import find_dangerous_changes as find_dangerous_changes
@@ -36,6 +37,7 @@ from .guardrails import find_unneeded as find_unneeded
 from .guardrails import find_waivers as find_waivers
 from .guardrails import list_exposures as list_exposures
 from .guardrails import parse_approval as parse_approval
+from .guardrails import read_protections as read_protections
 from .guardrails import require_approval as require_approval
 from .guardrails import require_known_names as require_known_names
 from .imports import build_import as build_import

@@ -27,6 +27,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "VerbReference",
             "parameters_page",
             "preflight_page",
+            "protections_page",
             "rules_page",
             "verbs_page",
         ],

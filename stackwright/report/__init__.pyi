@@ -15,6 +15,7 @@ from .pages import OptionReference as OptionReference
 from .pages import VerbReference as VerbReference
 from .pages import parameters_page as parameters_page
 from .pages import preflight_page as preflight_page
+from .pages import protections_page as protections_page
 from .pages import rules_page as rules_page
 from .pages import verbs_page as verbs_page
 from .permissions import permissions_page as permissions_page

@@ -29,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "find": ["find_dangerous_changes"],
         "finding": ["ApprovalFlag", "FindingKind", "GuardrailFinding"],
         "replacement": ["REVISIONS"],
+        "table": ["Protection", "read_protections"],
         "waivers": ["PlannedWaiver", "find_waivers"],
         "wording": ["describe_statement"],
     },

@@ -14,6 +14,8 @@ from .finding import ApprovalFlag as ApprovalFlag
 from .finding import FindingKind as FindingKind
 from .finding import GuardrailFinding as GuardrailFinding
 from .replacement import REVISIONS as REVISIONS
+from .table import Protection as Protection
+from .table import read_protections as read_protections
 from .waivers import PlannedWaiver as PlannedWaiver
 from .waivers import find_waivers as find_waivers
 from .wording import describe_statement as describe_statement

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "codes": ["rules_page"],
         "parameters": ["parameters_page"],
         "preflight": ["preflight_page"],
+        "protections": ["protections_page"],
         "verbs": ["OptionReference", "VerbReference", "verbs_page"],
     },
 )
