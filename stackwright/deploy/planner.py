@@ -43,6 +43,7 @@ from .user import Say
 if TYPE_CHECKING:
     from ..aws import Stack
     from ..cfn import Pseudo
+    from ..plan import RootChange
 
 _LEFT_BEHIND = "SW806"
 """An empty stack under review that must not be deleted: told, and no failure."""
@@ -148,6 +149,7 @@ class Planner:
         sources = {root: wiring[root].sources for root in desired}
         forecasts = self.forecast_roots(desired, inputs.lives, sources)
         blockers = self.find_blockers(forecasts)
+        exports = self._find_awaited_exports(forecasts)
         blocked = {blocker.root for blocker in blockers}
         first = self._repeats_first(inputs)
         planning: dict[str, Future[RootPlan]] = {}
@@ -157,6 +159,11 @@ class Planner:
                 with ThreadPoolExecutor(len(desired)) as pool:
                     for root, forecast in forecasts.items():
                         earlier = [planning[name] for name in forecast.roots]
+                        if root in exports:
+                            planning[root] = pool.submit(
+                                self._predict_forecast, forecast, exports[root]
+                            )
+                            continue
                         planning[root] = pool.submit(
                             self._plan_after, earlier, forecast, root in blocked
                         )
@@ -231,14 +238,22 @@ class Planner:
         Names of roots that are not deployed yet, which preflight checks, are looked up only where
         ``new``. Raises AwsError.
         """
-        from ..plan import RootChange, find_blockers
+        from ..plan import find_blockers
 
-        changes = [
-            RootChange(forecast.desired, forecast.live, forecast.changes())
-            for forecast in forecasts.values()
-        ]
-        environment = self.environment
+        environment, changes = self.environment, _list_changes(forecasts)
         return find_blockers(changes, environment.aws, environment.config.region, new=new)
+
+    def _find_awaited_exports(
+        self, forecasts: Mapping[str, RootForecast]
+    ) -> dict[str, dict[str, str]]:
+        """The exports that roots import and earlier roots make only in this deployment: importing
+        root -> export -> exporting root. Raises AwsError."""
+        from ..cfn import Schemas
+        from ..plan import find_awaited_exports
+
+        schemas = Schemas(self.environment.config.region)
+        changes = _list_changes(forecasts)
+        return find_awaited_exports(changes, self.environment.aws.exports, schemas)
 
     def _place(self, lives: Mapping[str, LiveStack | None]) -> Pseudo:
         """The account and Region of roots that are not deployed yet."""
@@ -278,19 +293,13 @@ class Planner:
     def _plan_forecast(self, forecast: RootForecast, blocked: bool) -> RootPlan:
         """The plan of a root: nothing where reading tells that, a prediction where its inputs are
         not final or CloudFormation cannot carry it out, else a change set."""
-        from ..plan import predict_root, preview_root
+        from ..plan import preview_root
 
         desired, live = forecast.desired, forecast.live
         if unchanged := forecast.unchanged():
             return unchanged
         if blocked or desired.missing or forecast.roots:
-            return predict_root(
-                desired,
-                live,
-                forecast.prediction(),
-                after=forecast.roots,
-                awaited=forecast.awaited,
-            )
+            return self._predict_forecast(forecast)
         self.supplies.artifacts.upload()
         self.say(f"creating change set for {desired.stack}")
         return preview_root(
@@ -301,6 +310,22 @@ class Planner:
             description=self.description(),
             predict=forecast.prediction,
             locate=self.environment.locate_path,
+        )
+
+    def _predict_forecast(
+        self, forecast: RootForecast, exports: Mapping[str, str] | None = None
+    ) -> RootPlan:
+        """The plan of a root by its prediction alone; ``exports`` are imports that earlier roots
+        make, with those roots."""
+        from ..plan import predict_root
+
+        coming = exports or {}
+        return predict_root(
+            forecast.desired,
+            forecast.live,
+            forecast.prediction(),
+            after=tuple(dict.fromkeys((*forecast.roots, *coming.values()))),
+            awaited=(*forecast.awaited, *(f"the export {name}" for name in coming)),
         )
 
     def refresh(self, plan: Plan, *, images: bool) -> RefreshedPlan:
@@ -389,3 +414,13 @@ class Planner:
             except AwsError as error:
                 self.say(f"not removed: {error}")
             raise
+
+
+def _list_changes(forecasts: Mapping[str, RootForecast]) -> list[RootChange]:
+    """The roots as they are, as they are to be, and the changes between, in their order."""
+    from ..plan import RootChange
+
+    return [
+        RootChange(forecast.desired, forecast.live, forecast.changes())
+        for forecast in forecasts.values()
+    ]

@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "blockers": [
             "IDENTIFIERS",
             "RootChange",
+            "find_awaited_exports",
             "find_blockers",
             "find_identifier",
             "require_unblocked",

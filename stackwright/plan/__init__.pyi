@@ -1,5 +1,6 @@
 from .blockers import IDENTIFIERS as IDENTIFIERS
 from .blockers import RootChange as RootChange
+from .blockers import find_awaited_exports as find_awaited_exports
 from .blockers import find_blockers as find_blockers
 from .blockers import find_identifier as find_identifier
 from .blockers import require_unblocked as require_unblocked

@@ -161,6 +161,8 @@ class BlockerKind(StrEnum):
     """An export goes or changes while other stacks import it."""
     NAME_TAKEN = "name-taken"
     """A resource is created under a name that exists outside of the stacks."""
+    IMPORT = "import"
+    """An export is imported that does not exist."""
 
     @property
     def code(self) -> str:
@@ -173,6 +175,7 @@ _CODES = {
     BlockerKind.CUSTOM_NAME: "SW808",
     BlockerKind.EXPORT: "SW809",
     BlockerKind.NAME_TAKEN: "SW810",
+    BlockerKind.IMPORT: "SW811",
 }
 
 

@@ -336,6 +336,28 @@ def test_export_that_nobody_imports_may_go(demo: Demo) -> None:
     assert done.exit_code == 0, done.output
 
 
+def test_import_of_an_export_that_does_not_exist_is_refused(
+    demo: Demo, engine: LocalCloudFormation
+) -> None:
+    project = deployed(demo({"net": exporting(name="demo-labels"), "app": template()}))
+    change(project, app=template(IMPORTER))
+    require_refused(
+        project,
+        engine,
+        "app imports the export demo-label, which no stack has",
+        "did you mean demo-labels?",
+    )
+
+
+def test_root_waits_for_an_export_of_an_earlier_root(demo: Demo) -> None:
+    project = demo({"net": exporting(), "app": template(IMPORTER)})
+    planned = run(project, "plan")
+    assert planned.exit_code == 0, planned.output
+    assert "creating change set for demo-app" not in planned.output
+    done = run(project, "deploy", "--yes")
+    assert done.exit_code == 0, done.output
+
+
 # --- early validation
 
 SETTING = """\

@@ -106,6 +106,14 @@ DEPLOYMENT_CODES = (
         "import-resources-automatically.html",
     ),
     Code(
+        "SW811",
+        "Imported export does not exist",
+        "Correct the name in Fn::ImportValue, or deploy the stack that exports it first.",
+        "CloudFormation creates no change set with such an import.",
+        "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/"
+        "intrinsic-function-reference-importvalue.html",
+    ),
+    Code(
         "SW820",
         "Unapproved replacement or removal",
         "Change the resource without replacing it, or approve with --approve.",

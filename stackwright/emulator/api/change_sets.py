@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ...cfn import Prediction
+from msgspec.structs import replace
+
+from ...cfn import Prediction, import_names
 from ..operation.create import Create
 from ..operation.event_log import USER_INITIATED
 from ..operation.imports import Identifiers, Import
@@ -23,7 +25,7 @@ from .imports import (
     mark_imports,
     read_identifiers,
 )
-from .predictions import predict, with_predicted_parameters
+from .predictions import make_side, predict, with_predicted_parameters
 from .reverting import MODE, add_drift_changes
 from .shapes import Shape, parameter_shapes, tag_shapes, to_datetime, without_none
 
@@ -114,6 +116,10 @@ class ChangeSetActions(ActionFamily):
         change_set.operation_id = self.world.identities.uuid()
         change_set.description = arguments.get("Description")
         change_set.token = arguments.get("ClientToken")
+        missing = self._find_missing_exports(stack, definition)
+        if missing:
+            change_set.status, change_set.execution = "FAILED", "UNAVAILABLE"
+            change_set.reason = f"No export named {missing[0]} found"
         change_set.include_nested = is_true(arguments.get("IncludeNestedStacks"))
         if kind != "IMPORT" and not is_true(arguments.get("DisableValidation")):
             self._validate(change_set, stack)
@@ -121,6 +127,11 @@ class ChangeSetActions(ActionFamily):
         if change_set.include_nested:
             self._create_children(change_set, stack, prediction)
         return change_set
+
+    def _find_missing_exports(self, stack: StackState, definition: StackDefinition) -> list[str]:
+        """The names that the template imports and no stack exports, as far as they are known."""
+        side = make_side(self.world, stack, replace(definition, nested={}), definition.stored)
+        return sorted(import_names(side, self.world.schemas) - self.world.store.exports().keys())
 
     def _validate(self, change_set: ChangeSetState, stack: StackState) -> None:
         """Fail a change set by what early validation finds."""

@@ -26,8 +26,8 @@ def predict(world: EmulatedWorld, stack: StackState, definition: StackDefinition
         ValidationError: a value that is known before the deployment cannot be resolved.
     """
     old = stack.definition
-    before = _side(world, stack, old, old.stored) if old else None
-    after = _side(world, stack, definition, definition.stored)
+    before = make_side(world, stack, old, old.stored) if old else None
+    after = make_side(world, stack, definition, definition.stored)
     return predict_changes(before, after, world.schemas)
 
 
@@ -47,7 +47,7 @@ def with_predicted_parameters(
     return replace(definition, parameters=parameters, stored=stored)
 
 
-def _side(
+def make_side(
     world: EmulatedWorld,
     stack: StackState,
     definition: StackDefinition,
@@ -64,7 +64,7 @@ def _side(
     for name, inner in definition.nested.items():
         state = stack.resources.get(name)
         child = world.store.stacks.get(state.physical_id) if state else None
-        nested[name] = _side(world, child or StackState("", "", 0, ""), inner, stored)
+        nested[name] = make_side(world, child or StackState("", "", 0, ""), inner, stored)
     exports = {name: value for name, (value, _) in world.store.exports().items()}
     return StackSide(
         definition.template,

@@ -13,6 +13,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "exports": ["find_awaited_exports"],
         "find": ["find_blockers", "require_unblocked"],
         "names": ["RootChange"],
         "taken": ["IDENTIFIERS", "find_identifier"],

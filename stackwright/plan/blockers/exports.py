@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from msgspec import Struct
@@ -28,6 +29,10 @@ from .names import RootChange
 
 ListImporters = Callable[[str], list[str]]
 """Returns the names of the stacks that import an export."""
+
+
+ListExports = Callable[[], list[str]]
+"""Returns the names of all exports."""
 
 
 class _Export(Struct, frozen=True):
@@ -55,6 +60,76 @@ def find_export_blockers(
             ]
             if stacks:
                 yield _describe(change, export, stacks, changes, schemas)
+
+
+def find_import_blockers(
+    changes: Sequence[RootChange], exports: ListExports, schemas: Schemas
+) -> Iterator[Blocker]:
+    """Yield a blocker for each import of an export that neither exists nor is made by an earlier
+    root. Raises AwsError."""
+    imports = [_read_imports(change, schemas) for change in changes]
+    existing = set(exports()) if any(imports) else set()
+    for root, change in enumerate(changes):
+        known = existing.union(
+            *(_read_exports(earlier, schemas) for earlier in changes[: root + 1])
+        )
+        for name in sorted(imports[root] - known):
+            yield _describe_import(change, name, known)
+
+
+def find_awaited_exports(
+    changes: Sequence[RootChange], exports: ListExports, schemas: Schemas
+) -> dict[str, dict[str, str]]:
+    """Return the exports that a root imports and an earlier root makes only in this deployment:
+    name of the importing root -> name of the export -> name of the exporting root.
+
+    CloudFormation creates no change set with an import of an export that does not exist. Raises
+    AwsError.
+    """
+    imports = [_read_imports(change, schemas) for change in changes]
+    existing = set(exports()) if any(imports) else set()
+    awaited: dict[str, dict[str, str]] = {}
+    for root, change in enumerate(changes):
+        for earlier in changes[:root]:
+            coming = (imports[root] & _read_exports(earlier, schemas)) - existing
+            if coming:
+                names = dict.fromkeys(sorted(coming), earlier.desired.root)
+                awaited.setdefault(change.desired.root, {}).update(names)
+    return awaited
+
+
+def _read_imports(change: RootChange, schemas: Schemas) -> set[str]:
+    """Return the exports that the templates of a root import, where the root changes."""
+    after = change.prediction.after
+    if after is None or not any(
+        "ImportValue" in text for text in change.desired.templates.values()
+    ):
+        return set()
+    try:
+        return import_names(after, schemas)
+    except ValidationError:
+        return set()
+
+
+def _read_exports(change: RootChange, schemas: Schemas) -> set[str]:
+    """Return the exports that a root makes in this deployment."""
+    after = change.prediction.after
+    try:
+        return set(export_names(after, schemas)) if after is not None else set()
+    except ValidationError:
+        return set()
+
+
+def _describe_import(change: RootChange, name: str, known: Iterable[str]) -> Blocker:
+    close = get_close_matches(name, sorted(known), 1)
+    hint = f"did you mean {close[0]}?" if close else "deploy the stack that exports it first"
+    return Blocker(
+        BlockerKind.IMPORT,
+        change.desired.root,
+        (change.desired.root,),
+        f"{change.desired.root} imports the export {name}, which no stack has",
+        hint,
+    )
 
 
 def _list_changed(change: RootChange, schemas: Schemas) -> Iterator[_Export]:

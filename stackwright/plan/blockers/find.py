@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...cfn import Schemas
 from ...core import DeployError, Location, Problem
 from ..model import Blocker
-from .exports import find_export_blockers
+from .exports import find_export_blockers, find_import_blockers
 from .names import RootChange, find_name_blockers, list_owners
 from .taken import find_taken_names
 
@@ -31,6 +31,7 @@ def find_blockers(
         *find_name_blockers(changes, owners, schemas),
         *find_taken_names(changes, owners, aws, schemas, new=new),
         *find_export_blockers(changes, aws.importers, schemas),
+        *find_import_blockers(changes, aws.exports, schemas),
     )
 
 
@@ -41,7 +42,7 @@ def require_unblocked(
     resource.
 
     Raises:
-        DeployError: SW807 to SW810 for each blocker.
+        DeployError: SW807 to SW811 for each blocker.
     """
     if blockers:
         raise DeployError(_as_problem(blocker, locate) for blocker in blockers)
