@@ -419,6 +419,10 @@ NEW_AND_HARMLESS = {
         "Table": TABLE,
         "X": role(statement("dynamodb:*", {"Fn::Sub": "arn:aws:dynamodb:::table/${Table}/index/*"})),
     },
+    "role on a new log group by its name": {
+        "Logs": resource("AWS::Logs::LogGroup", LogGroupName="/web"),
+        "X": role(statement("logs:PutLogEvents", f"arn:aws:logs:us-east-2:{ACCOUNT}:log-group:/web:*")),
+    },
     "role that writes metrics": {"X": role(statement("cloudwatch:PutMetricData", "*"))},
     "role that lets a task run": {
         "X": role(ManagedPolicyArns=["arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"])
@@ -449,6 +453,15 @@ def test_new_resource_that_reaches_nothing_else_needs_no_approval(new):
 def test_wildcard_does_not_hide_behind_a_new_resource():
     resource = {"Fn::Sub": "arn:aws:dynamodb:::table/*${Table}*"}
     new = {"Table": TABLE, "X": role(statement("dynamodb:*", resource))}
+    assert opened({}, new) == ["X"]
+
+
+@pytest.mark.parametrize("arn", ["log-group:/web/*", "log-group:/web2", "log-group:*", "*"])
+def test_name_of_a_new_resource_covers_no_others(arn):
+    new = {
+        "Logs": resource("AWS::Logs::LogGroup", LogGroupName="/web"),
+        "X": role(statement("logs:PutLogEvents", f"arn:aws:logs:us-east-2:{ACCOUNT}:{arn}")),
+    }
     assert opened({}, new) == ["X"]
 
 

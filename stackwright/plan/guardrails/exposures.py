@@ -138,7 +138,6 @@ _ENDPOINTS: Mapping[str, tuple[Callable[[Mapping[str, Any]], bool], str]] = {
     ),
     "AWS::AppRunner::Service": (_always, "is a public service"),
     "AWS::CloudFront::Distribution": (_always, "is a public distribution"),
-    "AWS::EC2::EIP": (_always, "is a public address"),
     "AWS::EC2::Subnet": (
         lambda properties: str(properties.get("MapPublicIpOnLaunch")).lower() == "true",
         "gives what starts in it public addresses",

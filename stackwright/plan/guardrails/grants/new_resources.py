@@ -43,14 +43,24 @@ _HARMLESS_POLICIES = (
 network interface. Source: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/"""
 
 
+_INSIDE = {
+    "dynamodb": r"/(?:index|stream)/.*",
+    "lambda": r":.*",
+    "logs": r":.*",
+    "s3": r"/.*",
+    "secretsmanager": r"-\?{6}",
+}
+"""What may follow the name of a resource in an ARN of what belongs to it, by service. Source:
+https://docs.aws.amazon.com/service-authorization/latest/reference/"""
+
+
 class NewResources:
     """The resources of a root that exist after the change only."""
 
     def __init__(self, before: Side, after: Side, account: str) -> None:
         self._before, self._after = before, after
-        self._addresses = {
-            resource.address for resource in after if resource.place not in before.resources
-        }
+        self._resources = [resource for resource in after if resource.place not in before.resources]
+        self._addresses = {resource.address for resource in self._resources}
         self._accounts = {account, "${AWS::AccountId}"}
 
     def holds(self, subject: str) -> bool:
@@ -121,7 +131,24 @@ class NewResources:
 
     def _is_new(self, value: Any, place: Place) -> bool:
         """Return whether an ARN names a new resource of the template, or what is in it."""
-        match = _REFERENCE.search(str(value))
-        if match is None or re.search(r"[*?]", str(value)[: match.start()]):
+        text = str(value)
+        match = _REFERENCE.search(text)
+        if match is None:
+            return self._has_new_name(text)
+        if re.search(r"[*?]", text[: match.start()]):
             return False
         return self.holds(self._after.identify(place[0], match[0]))
+
+    def _has_new_name(self, arn: str) -> bool:
+        """Return whether an ARN without references ends with the given name of a new resource."""
+        *head, name = arn.split(":", 5)
+        if len(head) < 5 or any(re.search(r"[*?]", part) for part in head):
+            return False
+        service = head[2]
+        inside = _INSIDE.get(service, "")
+        return any(
+            re.fullmatch(rf"(?:[a-z-]+[:/])?{re.escape(own)}(?:{inside})?", name)
+            for resource in self._resources
+            if resource.type.split("::")[1].lower() == service
+            for own in resource.names
+        )
