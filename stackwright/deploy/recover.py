@@ -131,10 +131,10 @@ def recover_root(
         require_typed(stack.name, action, approvals, user, option)
         return destroy_root(runner, root, stack, retain)
     if state.recovery is Recovery.DISCARD:
-        require_yes("Discard it?", approvals, user, "--yes")
+        require_yes(f"Discard {stack.name}?", approvals, user, "--yes")
         return discard_root(runner, root, stack)
     option = "--yes; what cannot be rolled back: --skip ADDRESS"
-    require_yes("Continue the rollback?", approvals, user, option)
+    require_yes(f"Continue the rollback of {stack.name}?", approvals, user, option)
     return runner.follow(
         root,
         stack.name,
