@@ -21,6 +21,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..core import (
+    HIDDEN,
     InputError,
     Location,
     ParameterPath,
@@ -28,6 +29,7 @@ from ..core import (
     decimal_number,
     dotted,
     key_with_dot,
+    mask,
     whole_number,
 )
 from .layers import is_hidden
@@ -174,7 +176,8 @@ def validate_parameters(
 def _hide_value(problem: Problem, name: str) -> Problem:
     """Return the problem without the value where that must not be shown."""
     about_value = problem.code in ("SW011", "SW012")
-    if not about_value or not any(map(is_hidden, problem.where)):
+    secret = any(map(is_hidden, problem.where)) or mask("text", name) == HIDDEN
+    if not about_value or not secret:
         return problem
     message = f"{name} is not as params/schema.json asks; its value is not shown"
     return replace(problem, message=message, hint="")

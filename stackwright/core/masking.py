@@ -184,7 +184,8 @@ def _hide(value: Any) -> Any:
     if _ARN.fullmatch(text):
         return text
     parts = _REFERENCE.split(text)
-    return "".join(part if index % 2 or not part else HIDDEN for index, part in enumerate(parts))
+    shown = "".join(part if index % 2 or not part else HIDDEN for index, part in enumerate(parts))
+    return re.sub(r"(\(hidden\)){2,}", HIDDEN, shown)
 
 
 def _mask_string(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -31,6 +31,7 @@ def read_resource(place: Place, listed: ListedResource) -> ResourceDiff:
     retagged = len(details) < len(listed_details)
     modified = action not in _EFFECTS
     static = retagged or any(detail.get("Evaluation") == "Static" for detail in details)
+    before, after = _read_contexts(listed)
     return ResourceDiff(
         stack=place[0],
         logical_id=place[1],
@@ -38,9 +39,9 @@ def read_resource(place: Place, listed: ListedResource) -> ResourceDiff:
         effect=_EFFECTS.get(action, Effect.REPLACE if replacement == "True" else Effect.CHANGE),
         certain=not modified or (static and action != "Dynamic"),
         may_replace=modified and replacement == "Conditional",
-        properties=read_properties(details) if modified else (),
-        before=_read_context(listed.get("BeforeContext")),
-        after=_read_context(listed.get("AfterContext")),
+        properties=read_properties(listed, details) if modified else (),
+        before=before,
+        after=after,
         physical_id=str(listed.get("PhysicalResourceId") or ""),
         retagged=retagged,
     )
@@ -52,15 +53,20 @@ def _is_stack_tag(detail: Mapping[str, Any]) -> bool:
     return target.get("Attribute") == "Tags" and not target.get("Path")
 
 
+def _read_contexts(listed: ListedResource) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    return _read_context(listed.get("BeforeContext")), _read_context(listed.get("AfterContext"))
+
+
 def _read_context(text: Any) -> Mapping[str, Any]:
     """Return the attributes of one side of a resource, which the API gives as JSON in text."""
     context = mask_all(_value(text))
     return context if isinstance(context, Mapping) else {}
 
 
-def read_properties(details: Any) -> tuple[PropertyDiff, ...]:
-    """Return one diff for each property of ``Details``, with the causes of all details that name
-    it."""
+def read_properties(listed: ListedResource, details: Any) -> tuple[PropertyDiff, ...]:
+    """Return one diff for each property of some ``Details`` of a resource, with the causes of all
+    that name it."""
+    before, after = _read_contexts(listed)
     properties: dict[str, PropertyDiff] = {}
     for detail in details:
         target = detail.get("Target") or {}
@@ -68,23 +74,40 @@ def read_properties(details: Any) -> tuple[PropertyDiff, ...]:
         if not path:
             continue
         causes = {detail["CausingEntity"]} if detail.get("CausingEntity") else set()
-        leaf = properties.get(path) or _read_property(path, target)
+        leaf = properties.get(path) or _read_property(path, target, before, after)
         properties[path] = replace(leaf, causes=tuple(sorted({*leaf.causes, *causes})))
     return tuple(properties[path] for path in sorted(properties))
 
 
-def _read_property(path: str, target: Mapping[str, Any]) -> PropertyDiff:
+def _read_property(
+    path: str, target: Mapping[str, Any], context_before: Any, context_after: Any
+) -> PropertyDiff:
     change = target.get("AttributeChangeType", "Modify")
     before, after = _value(target.get("BeforeValue")), _value(target.get("AfterValue"))
+    steps = [step for step in str(target.get("Path") or "").split("/") if step]
     return PropertyDiff(
         path=path,
-        before=mask(before, path),
-        after=mask(after, path),
+        before=mask(before, path, secret=_is_hidden(context_before, steps)),
+        after=mask(after, path, secret=_is_hidden(context_after, steps)),
         exists_before=change != "Add",
         exists_after=change != "Remove",
         replaces=_REPLACES.get(str(target.get("RequiresRecreation")), "no"),
         after_apply=after is None or KNOWN_AFTER_APPLY in json.dumps(after),
     )
+
+
+def _is_hidden(context: Any, steps: Sequence[str]) -> bool:
+    """Whether the value at a path is hidden in the whole resource, where a name beside it may be
+    that of a secret."""
+    value = context
+    for step in steps:
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return False
+    return bool(value == HIDDEN)
 
 
 def _path(target: Mapping[str, Any]) -> str:

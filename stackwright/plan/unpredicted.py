@@ -34,9 +34,10 @@ def find_unpredicted(listed: ListedResource, predicted: ResourceChange) -> tuple
         if detail.path not in movable
     ]
     details = listed.get("Details") or ()
-    return read_properties(
-        [detail for detail in details if not _is_expected(detail.get("Target") or {}, expected)]
-    )
+    unexpected = [
+        detail for detail in details if not _is_expected(detail.get("Target") or {}, expected)
+    ]
+    return read_properties(listed, unexpected)
 
 
 def _may_have_moved(leaf: PropertyChange) -> bool:

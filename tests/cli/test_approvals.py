@@ -4,6 +4,7 @@ command line on the emulator."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,25 @@ def test_approval_of_the_kind_lets_the_change_through(shop: Project) -> None:
         assert f"note: --approve {approval} is not needed" in refused.stderr
     done = deploy(shop, *OPEN, "--approve", "base:Group:access")
     assert (done.exit_code, "note:" in done.stderr) == (0, False), done.output
+
+
+def test_waiver_in_the_template_lets_the_change_through(shop: Project) -> None:
+    until = datetime.now(UTC).date() + timedelta(days=30)
+    waiver = f"{{kind: access, reason: partners, until: {until}}}"
+    metadata = f"    Metadata: {{stackwright: {{waive: [{waiver}]}}}}\n"
+    named = "    Type: AWS::EC2::SecurityGroup\n"
+    shop.write({"templates/base.yaml.j2": BASE.replace(named, named + metadata)})
+    done = deploy(shop, *OPEN)
+    assert done.exit_code == 0, done.output
+    assert f"Waived until {until}: Group opens tcp/443 to 0.0.0.0/0" in done.stdout
+    assert f"New waiver: base:Group, access until {until}: partners" in done.stdout
+    expired = BASE.replace(named, named + metadata.replace(str(until), "2020-01-01"))
+    shop.write({"templates/base.yaml.j2": expired})
+    refused = deploy(shop, *OPEN)
+    assert refused.exit_code == 1
+    assert (
+        "templates/base.yaml.j2:6: error SW382 the waiver expired on 2020-01-01" in refused.stderr
+    )
 
 
 def test_unknown_names_are_refused_before_anything_changes(shop: Project) -> None:

@@ -13,6 +13,7 @@ import yaml
 
 from stackwright.diff import diff_builds
 from stackwright.plan import DesiredStack, ListedChange, Plan, PlannedChange, RootAction, RootPlan
+from stackwright.plan.listed_changes import read_resource
 from stackwright.plan.model import Certainty
 from stackwright.report import format_diff, format_plan
 from tests.support.projects import Project
@@ -96,6 +97,40 @@ def test_secrets_are_hidden_in_every_form_of_a_plan(
         for shown in (format_plan(plan, style), format_diff(diff, style)):
             assert "canary" not in shown
             assert base64.b64encode(b"canary")[:6].decode() not in shown
+
+
+def test_listed_changes_hide_values_by_the_names_beside_them() -> None:
+    def context(text: str) -> str:
+        return json.dumps(
+            {"Properties": {"Environment": [{"Name": "DB_PASSWORD", "Value": text}], "Port": 80}}
+        )
+
+    target = {"Attribute": "Properties", "Path": "/Properties/Environment/0/Value"}
+    detail = {"Target": {**target, "BeforeValue": "canary-old", "AfterValue": "canary-new"}}
+    listed = {
+        "Action": "Modify",
+        "ResourceType": "Custom::Thing",
+        "Details": [detail],
+        "BeforeContext": context("canary-old"),
+        "AfterContext": context("canary-new"),
+    }
+    (leaf,) = read_resource(("app", "X"), listed).properties
+    assert (leaf.path, leaf.before, leaf.after) == ("Environment[0].Value", "(hidden)", "(hidden)")
+
+
+def test_errors_of_parameters_hide_secrets(project: Callable[..., Project]) -> None:
+    schema = {"properties": {"db": {"properties": {"password": {"maxLength": 3}}}}}
+    shop = project(
+        {
+            "params/schema.json": json.dumps(schema),
+            "params/defaults.yaml": "db: {password: canary}\n",
+            "params/dev.yaml": "",
+            "templates/main.yaml.j2": "Resources:\n  A: {Type: AWS::SNS::Topic}\n",
+        }
+    )
+    shown = shop.invoke("params", "--env", "dev")
+    assert (shown.exit_code, "canary" in shown.output) == (1, False)
+    assert "db.password is not as params/schema.json asks; its value is not shown" in shown.output
 
 
 def test_params_and_explain_hide_secrets(project: Callable[..., Project]) -> None:
