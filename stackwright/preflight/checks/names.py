@@ -15,6 +15,8 @@ from .base import Check, describe_unknown, is_unknown
 
 _NAMESPACE = "AWS::ServiceDiscovery::PrivateDnsNamespace"
 _RETAINING = ("Retain", "RetainExceptOnCreate")
+_Taken = tuple[RenderedResource, str, str]
+"""A resource, its name, and the identifier of the existing resource of that name."""
 
 
 class Namespaces(Check):
@@ -91,6 +93,17 @@ class RetainedNames(Check):
             for (_, name), error in zip(wanted, identifiers, strict=True)
             if isinstance(error, AwsError)
         }
+        if taken:
+            yield from self._judge(taken, unknown, len(wanted))
+        elif unknown:
+            yield self._unknown(unknown)
+        else:
+            yield self.ok(f"{len(wanted)} retained-resource names are available")
+
+    def _judge(
+        self, taken: Sequence[_Taken], unknown: Mapping[str, AwsError], count: int
+    ) -> Iterator[PreflightCheck]:
+        """One result about the names that exist, by who has them; ``count`` names were checked."""
         owners = [self.aws.owner(identifier) for _, _, identifier in taken]
         owned = [(entry, owner) for entry, owner in zip(taken, owners, strict=True) if owner]
         taken = [entry for entry, owner in zip(taken, owners, strict=True) if not owner]
@@ -116,7 +129,7 @@ class RetainedNames(Check):
         elif unknown:
             yield self._unknown(unknown)
         else:
-            yield self.ok(f"{len(wanted)} retained-resource names are available")
+            yield self.ok(f"{count} retained-resource names are available")
 
     @cached_property
     def _own_stacks(self) -> set[str]:
@@ -162,8 +175,8 @@ class RetainedNames(Check):
 
     def _describe_adoption(
         self,
-        taken: Sequence[tuple[RenderedResource, str, str]],
-        importable: Sequence[tuple[RenderedResource, str, str]],
+        taken: Sequence[_Taken],
+        importable: Sequence[_Taken],
     ) -> str:
         """How to adopt existing resources: those that CloudFormation finds by their names, and the
         others."""
