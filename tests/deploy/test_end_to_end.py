@@ -185,7 +185,7 @@ def _a_changed_secret_rolls_what_uses_it(machine: Machine, before: Mapping[str, 
         "env/local/keys.env", "OPENAI_API_KEY=local-openai_api_key", f"OPENAI_API_KEY={FIRST}"
     )
     out = machine.run("deploy", "--yes")
-    assert "~ euglena-local/app: ~ OPENAI_API_KEY" in out
+    assert "~ euglena-local/app: OPENAI_API_KEY, new version" in out
     assert "1 new secret version" in out
     after = machine.running()
     rolled = {family for family in after if after[family] != before[family]}
