@@ -90,7 +90,7 @@ EXPECTED = {
     "Bucket: data: no longer keeps old versions of objects (VersioningConfiguration.Status: Enabled → Suspended)",
     "Bucket: data: is deleted with the stack, where it was kept (DeletionPolicy: Retain → Delete)",
     'Bucket: data: deletes objects after fewer days (LifecycleConfiguration.Rules["keep"].ExpirationInDays: 365 → 1)',
-    "Bucket: access: no longer blocks public bucket policies (PublicAccessBlockConfiguration.BlockPublicPolicy: true → false)",
+    "Bucket: access: accepts public bucket policies (PublicAccessBlockConfiguration.BlockPublicPolicy: true → false)",
     "Bucket: encryption: no longer encrypts objects with a KMS key (BucketEncryption.ServerSideEncryptionConfiguration[*].ServerSideEncryptionByDefault.SSEAlgorithm: aws:kms → AES256)",
     "Table: data: can be deleted (DeletionProtectionEnabled: true → false)",
     "Table: data: can no longer be restored to a point in time (PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled: true → false)",

@@ -236,7 +236,7 @@ def test_ordinary_change_needs_no_approval(name: str) -> None:
             "S3::Bucket",
             {"PublicAccessBlockConfiguration": {"BlockPublicPolicy": True}},
             {"PublicAccessBlockConfiguration": {"BlockPublicPolicy": False}},
-            "no longer blocks public bucket policies "
+            "accepts public bucket policies "
             "(PublicAccessBlockConfiguration.BlockPublicPolicy: true → false)",
         ),
         (
@@ -326,3 +326,24 @@ def test_reference_to_a_replaced_resource_is_no_other_group() -> None:
     named = replace(root.changes[0], physical_id="sg-1")
     root = replace(root, changes=(named, root.changes[1]))
     assert list(find_weakened(root, root.changes[1])) == []
+
+
+@pytest.mark.parametrize(
+    ("type_", "properties", "count"),
+    [
+        ("S3::Bucket", {}, 0),
+        ("S3::Bucket", {"PublicAccessBlockConfiguration": {"BlockPublicPolicy": True}}, 0),
+        ("S3::Bucket", {"PublicAccessBlockConfiguration": {"BlockPublicPolicy": False}}, 1),
+        ("EKS::Cluster", {}, 1),
+        ("Lambda::Url", {"AuthType": "NONE"}, 1),
+        ("Lambda::Url", {"AuthType": "AWS_IAM"}, 0),
+        ("ECS::Service", {"DesiredCount": 1}, 0),
+        ("EC2::Subnet", {"CidrBlock": "10.0.0.0/24"}, 0),
+        ("ElasticLoadBalancingV2::Listener", {"Protocol": "HTTPS"}, 0),
+    ],
+)
+def test_new_resources_are_judged_by_what_they_open(
+    type_: str, properties: Any, count: int
+) -> None:
+    texts = texts_of(f"AWS::{type_}", {}, {"Properties": properties}, Effect.ADD)
+    assert len(texts) == count, texts

@@ -55,6 +55,8 @@ def _judge_order(row: Protection, pair: ValuePair, _: Same) -> Verdict:
     if is_unknown(after):
         return Verdict.MAYBE
     new = _rank(after, ranks)
+    if pair.fresh and after is ABSENT and new != weakest:
+        return Verdict.NO  # what a new resource leaves out is only open where nothing is weaker
     return _verdict(new is not None and new > old)
 
 
