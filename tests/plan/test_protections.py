@@ -277,8 +277,14 @@ def test_ordinary_change_needs_no_approval(name: str) -> None:
             },
             'deletes objects after fewer days (LifecycleConfiguration.Rules["new"].ExpirationInDays: 1)',
         ),
+        (
+            "WAFv2::WebACL",
+            {"DefaultAction": {"Block": {}}},
+            {"DefaultAction": {"Allow": {}}},
+            "lets in requests that match no rule (DefaultAction.Block: set → not set)",
+        ),
     ],
-    ids=["switch", "default", "unknown", "list", "order", "new item"],
+    ids=["switch", "default", "unknown", "list", "order", "new item", "empty map"],
 )
 def test_finding_says_what_changes(type_: str, before: Any, after: Any, text: str) -> None:
     assert texts_of(f"AWS::{type_}", {"Properties": before}, {"Properties": after}) == [text]

@@ -116,7 +116,9 @@ def _show(value: Any, row: Protection) -> str:
         return f"not set, which is {row.default}" if row.default else "not set"
     if isinstance(value, bool):
         return str(value).lower()
-    if value in ("", [], {}) or value is None:
+    if value == {}:
+        return "set"
+    if value in ("", []) or value is None:
         return "empty"
     if isinstance(value, Mapping) and len(value) > 2:
         return "other settings"

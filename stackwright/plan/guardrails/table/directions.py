@@ -166,7 +166,8 @@ def _list(value: Any) -> list[Any]:
 
 
 def _is_empty(value: Any) -> bool:
-    return value is ABSENT or value in (None, "", [], {})
+    """Whether a value says nothing; an empty map does, as in ``DefaultAction: {Block: {}}``."""
+    return value is ABSENT or value in (None, "", [])
 
 
 def _verdict(weaker: bool) -> Verdict:
