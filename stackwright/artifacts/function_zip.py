@@ -223,40 +223,11 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
 def _install(
     text: str, folder: Path, version: str, architecture: str, requirements: _Requirements
 ) -> dict[str, bytes]:
-    minor = int(version.partition(".")[2])
-    platforms = [
-        platform.format(architecture)
-        for platform in _PLATFORMS + (_AL2023_PLATFORMS if minor >= 12 else ())
-    ]
     with tempfile.TemporaryDirectory(prefix="stackwright-") as folder_name:
         listed, target = Path(folder_name, "requirements.txt"), Path(folder_name, "target")
         listed.write_text(text, encoding="utf-8")
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-input",
-        ]
-        command += [
-            "--no-compile",
-            "--no-warn-script-location",
-            "--implementation",
-            "cp",
-            "--python-version",
-            version,
-        ]
-        command += [part for platform in platforms for part in ("--platform", platform)]
-        command += [
-            "--require-hashes",
-            "--only-binary=:all:",
-            "--target",
-            str(target),
-            "--requirement",
-            str(listed),
-        ]
+        command = [sys.executable, "-m", "pip", "install", *_pip_options(version, architecture)]
+        command += ["--target", str(target), "--requirement", str(listed)]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
             raise _pip_error(done.stderr or done.stdout, requirements)
@@ -268,6 +239,16 @@ def _install(
         return {
             name: path.read_bytes() for name, path in sorted(installed.items()) if _is_packed(name)
         }
+
+
+def _pip_options(version: str, architecture: str) -> list[str]:
+    """Options for wheels of Lambda's platform, checked by their hashes."""
+    minor = int(version.partition(".")[2])
+    platforms = _PLATFORMS + (_AL2023_PLATFORMS if minor >= 12 else ())
+    options = "--quiet --disable-pip-version-check --no-input --no-compile"
+    wheels = f"--no-warn-script-location --implementation cp --python-version {version}"
+    named = " ".join(f"--platform {platform.format(architecture)}" for platform in platforms)
+    return f"{options} {wheels} {named} --require-hashes --only-binary=:all:".split()
 
 
 def _is_packed(name: str) -> bool:
