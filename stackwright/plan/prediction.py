@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -46,7 +45,6 @@ from .live_stack import (
     hidden_parameters,
     nested_name,
     pseudo_parameters,
-    stored_values,
 )
 from .model import DesiredStack
 
@@ -108,8 +106,6 @@ def predict_stack(
     so.
     """
     around = around or Surroundings()
-    stored = ChainMap(around.stored, _last_stored(live))  # type: ignore[arg-type]
-    around = replace(around, stored=stored)
     tree = _DesiredTree(desired, around)
     pseudo = pseudo_parameters(live.stack) if live else _pseudo_of_new_stack(desired, around.place)
     tags = tuple(diff_tags(desired.root, live.stack.tags, desired.tags)) if live else ()
@@ -134,13 +130,6 @@ def predict_stack(
         notes=describe_templates(old, new),
     )
     return PredictedPlan(diff, changes, tree.names, outputs=outputs, before=before, after=after)
-
-
-def _last_stored(live: LiveStack | None) -> dict[str, str]:
-    """Return what CloudFormation last read from Parameter Store for a stack and its nested stacks:
-    the values of parameters that may not be read here."""
-    stacks = live.walk() if live else ()
-    return {name: value for stack in stacks for name, value in stored_values(stack.stack).items()}
 
 
 def kept_parameters(desired: DesiredStack, live: LiveStack) -> tuple[str, ...]:
