@@ -248,6 +248,6 @@ def _what_is_retained_is_adopted_again(machine: Machine) -> None:
     with (machine.folder / "params/local.yaml").open("a", encoding="utf-8") as file:
         file.write(f"{entries}\n")
     machine.run("import", "--yes")
-    deployed = machine.run("deploy", "--yes", "--allow-broader-access")
+    deployed = machine.run("deploy", "--yes", "--import-existing", "--allow-broader-access")
     assert "local is deployed: release" in deployed
     assert len(machine.running()) == 5
