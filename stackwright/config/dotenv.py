@@ -91,9 +91,9 @@ class Classifier:
     """
 
     def __init__(self, rules: Mapping[str, Any]) -> None:
-        self._computed = _patterns(rules, "computed")
-        self._function = _patterns(rules, "function")
-        self._plain = _patterns(rules, "plain")
+        self._computed = name_patterns(rules, "computed")
+        self._function = name_patterns(rules, "function")
+        self._plain = name_patterns(rules, "plain")
         self.problems: list[Problem] = []
 
     def classify(
@@ -249,8 +249,9 @@ def _values(variables: Mapping[str, Variable]) -> dict[str, str]:
     return {name: variables[name].value for name in sorted(variables)}
 
 
-def _patterns(rules: Mapping[str, Any], kind: str) -> tuple[str, ...]:
-    value = rules.get(kind) or ()
+def name_patterns(rules: Any, kind: str) -> tuple[str, ...]:
+    """Return the patterns of one kind in the parameter ``variables``; none where it is no list."""
+    value = (rules.get(kind) if isinstance(rules, Mapping) else None) or ()
     return tuple(str(item) for item in value) if isinstance(value, list | tuple) else ()
 
 

@@ -1,8 +1,9 @@
 """Read the inputs of one environment into a `Config`, everything checked at once.
 
-Layers, later over earlier: schema defaults, ``params/defaults.yaml``, ``aws.env`` (through ``x-aws-
-env``), ``params/<env>.yaml``, ``--set``, ``--set-file`` and ``--set-env``. Maps merge key by key;
-lists, scalars and null replace; the order of keys is that of their first appearance.
+Layers, later over earlier: schema defaults, ``params/defaults.yaml``, ``aws.env`` and ``.env``
+(through ``x-aws-env`` and ``x-dotenv``), ``params/<env>.yaml``, ``--set``, ``--set-file`` and
+``--set-env``. Maps merge key by key; lists, scalars and null replace; the order of keys is that of
+their first appearance.
 """
 
 from __future__ import annotations
@@ -49,9 +50,17 @@ from .schema import (
     schema_defaults,
     schema_properties,
     validate_parameters,
-    value_from_text,
 )
 from .stacks import DEFAULTS, read_stacks
+from .variables import (
+    AWS_ENV,
+    ENV,
+    fill_variables,
+    find_conflicts,
+    find_misplaced,
+    find_missing,
+    make_variable_layer,
+)
 
 MAX_BYTES = 10_000_000
 """Larger input files are refused: they hold no parameters, and reading them would seem to hang."""
@@ -84,10 +93,11 @@ def load_config(
     defaults = inputs.read_parameters(DEFAULTS)
     own = inputs.read_parameters(f"params/{environment}.yaml")
     dotenv = inputs.read_dotenv_files(_classification_rules(defaults, own))
+    variables = make_variable_layer(schema or {}, dotenv)
     layers = [
         make_default_layer(schema_defaults(schema) if schema else {}),
         defaults,
-        _aws_layer(schema, dotenv),
+        variables,
         own,
         *map(parse_override, overrides),
         *map(parse_text_override, text_overrides),
@@ -95,12 +105,16 @@ def load_config(
     parameters, leaves = merge_layers(layers)
     locations = merge_locations(layers)
     problems = inputs.problems + _set_environment(parameters, environment, leaves)
+    problems += find_conflicts(schema or {}, variables, own, leaves)
+    problems += find_misplaced(schema or {}, dotenv, parameters)
+    problems += find_missing(dotenv, parameters, locations, inputs.env_file)
     if schema is not None and not has_errors(problems):
         problems += _validate(schema, parameters, locations)
     stacks, stack_problems = read_stacks(project, parameters, locations)
     problems += stack_problems
     if has_errors(problems):
         raise InputError(problems)
+    dotenv = fill_variables(dotenv, schema or {}, parameters)
     return Config(project, environment, parameters, leaves, stacks, dotenv, tuple(problems))
 
 
@@ -164,6 +178,11 @@ class _InputReader:
         self._env_dir = env_dir
         self.problems: list[Problem] = []
 
+    @property
+    def env_file(self) -> str:
+        """The path of ``.env`` for messages."""
+        return self._display_path(self._env_dir / ENV)
+
     def _display_path(self, path: Path) -> str:
         """Return ``path``, relative to the project where it lies in it."""
         inside = path.is_relative_to(self._project)
@@ -219,8 +238,8 @@ class _InputReader:
         """Return the variables of the environment's dotenv files, classified by ``rules``."""
         if self._env_dir.is_relative_to(self._project):
             require_readable(self._env_dir, self._project)
-        plain = self._read_dotenv(".env")
-        aws = self._read_dotenv("aws.env")
+        plain = self._read_dotenv(ENV)
+        aws = self._read_dotenv(AWS_ENV)
         example = self._read_dotenv("keys.env.example")
         keys = self._read_dotenv("keys.env", example or ())
         folder = Path(self._display_path(self._env_dir))
@@ -244,30 +263,9 @@ class _InputReader:
         return variables
 
 
-def _aws_layer(schema: JsonSchema | None, dotenv: Dotenv) -> Layer:
-    """Return the parameters that ``aws.env`` supplies, by the schema's ``x-aws-env``.
-
-    Raises InputError for a number with too many digits.
-    """
-    data: dict[str, Any] = {}
-    locations: dict[ParameterPath, Location] = {}
-    for path, node in schema_properties(schema or {}):
-        name = str(node.get("x-aws-env", ""))
-        if dotenv.aws.get(name):
-            parent = data
-            for part in path[:-1]:
-                parent = parent.setdefault(str(part), {})
-            locations[path] = dotenv.locations[name]
-            try:
-                parent[str(path[-1])] = value_from_text(dotenv.aws[name], node)
-            except ValueError as error:
-                raise InputError.of("SW027", f"{name}: {error}", locations[path]) from None
-    return Layer(data, locations)
-
-
 def _classification_rules(defaults: Layer, own: Layer) -> Mapping[str, Any]:
-    """Return ``variables`` of the parameters: needed before the merge, because ``aws.env`` is one
-    of its layers."""
+    """Return ``variables`` of the parameters: needed before the merge, because the dotenv
+    files are one of its layers."""
     given = (layer.data.get("variables") for layer in (defaults, own))
     return {
         kind: value for rules in given if isinstance(rules, dict) for kind, value in rules.items()

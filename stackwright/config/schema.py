@@ -1,8 +1,9 @@
 """Read ``params/schema.json`` (JSON Schema 2020-12), and validate parameters in readable words.
 
-A project's schema may hold four annotations of ours, which other validators ignore:
+A project's schema may hold five annotations of ours, which other validators ignore:
 
 - ``x-aws-env``: the variable of ``aws.env`` that may supply the parameter;
+- ``x-dotenv``: the variable of ``.env`` that may supply the parameter;
 - ``x-expected``, beside a ``pattern``: a noun for the values that match, such as "IPv4 range such
   as 10.0.0.0/8"; the message is ``"::/0" is no <x-expected>``;
 - ``x-message``: the whole message where a subschema fails;
@@ -142,7 +143,7 @@ def value_from_text(text: str, node: JsonSchema) -> Any:
         return [item.strip() for item in text.split(",") if item.strip()]
     if "boolean" in kinds and text.lower() in ("true", "false"):
         return text.lower() == "true"
-    if "integer" in kinds and _WHOLE.fullmatch(text):
+    if {"integer", "number"}.intersection(kinds) and _WHOLE.fullmatch(text):
         return whole_number(text)
     if "number" in kinds and _NUMBER.fullmatch(text):
         return decimal_number(text)

@@ -346,6 +346,24 @@ BAD = [
         "port 5432 can be reached",
     ),
     (
+        "SW331",
+        resource("EC2::Subnet", "      AvailabilityZone: us-east-2a # HERE"),
+        "us-east-2a is no availability zone of us-west-2",
+    ),
+    (
+        "SW331",
+        resource(
+            "AutoScaling::AutoScalingGroup",
+            "      AvailabilityZones:\n        - us-west-2a\n        - us-west-1a # HERE",
+        ),
+        "us-west-1a is no availability zone of us-west-2",
+    ),
+    (
+        "SW331",
+        resource("EC2::Instance", "      AvailabilityZone: us-west-2 # HERE"),
+        "us-west-2 is no availability zone of us-west-2",
+    ),
+    (
         "SW340",
         statement("                Action: [s3:GetObject]\n                Resource: '*' # HERE"),
         "Resource * is allowed for s3:GetObject",
@@ -544,6 +562,10 @@ GOOD = [
             "      SecurityGroupEgress: [{CidrIp: 0.0.0.0/0, IpProtocol: '-1'}]",
         ),
     ),
+    ("SW331", resource("EC2::Subnet", "      AvailabilityZone: us-west-2d")),
+    ("SW331", resource("EC2::Subnet", "      AvailabilityZone: us-west-2-lax-1a")),
+    ("SW331", resource("EC2::Subnet", "      AvailabilityZone: !Select [0, !GetAZs '']")),
+    ("SW331", resource("EC2::Subnet", "      AvailabilityZone: !Sub '${AWS::Region}a'")),
     (
         "SW340",
         statement(
@@ -581,7 +603,9 @@ def problems_of(rule: str, rendering: Rendering) -> list[Problem]:
 
 
 def rendered(project: Make, text: str) -> Rendering:
-    return project({"templates/main.yaml.j2": f"# {{{{ title }}}}\nResources:\n{text}"}).render()
+    files = {"params/dev.yaml": "region: us-west-2\n"}
+    files["templates/main.yaml.j2"] = f"# {{{{ title }}}}\nResources:\n{text}"
+    return project(files).render()
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,24 @@ RENDERING_CODES = (
         "File exists already, or its name is not allowed",
         "Edit the existing file, or choose another name.",
     ),
+    Code(
+        "SW034",
+        "Variable and parameter disagree",
+        "Remove one of the two lines: a variable that stands for a parameter is given once.",
+        "One of the two values would be ignored.",
+    ),
+    Code(
+        "SW035",
+        "Variable that nothing reads, or in the wrong dotenv file",
+        "Correct the name, move the line to the other file, or list the name under variables.aws.",
+        "The value in the file has no effect.",
+    ),
+    Code(
+        "SW036",
+        "Required variable missing",
+        "Write the variable in .env; variables.required lists those that each service needs.",
+        "The service would start without it, and fail later.",
+    ),
     Code("SW101", "Jinja syntax error", "Correct the template at the line shown."),
     Code(
         "SW102",

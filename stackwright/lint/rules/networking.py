@@ -1,19 +1,22 @@
-"""Rules for security groups."""
+"""Rules for security groups and availability zones."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from ...core import Document
+from ...core import Document, Rendering
 from .base import (
     Path,
     Properties,
     ResourceRule,
+    Rule,
     RuleFinding,
     as_list,
     as_mapping,
     as_number,
     read_properties,
+    walk_texts,
 )
 
 _WORLD = ("0.0.0.0/0", "::/0")
@@ -61,4 +64,40 @@ def _describe_ports(first: float | None, last: float | None) -> str:
     return f"port {first:g}" if last is None or first == last else f"ports {first:g} to {last:g}"
 
 
-RULES = (OpenToTheWorld,)
+class ZoneOfAnotherRegion(Rule):
+    """Every availability zone is one of the Region of the environment."""
+
+    id = "SW331"
+    title = "Availability zone of another Region"
+    action = "Name zones of the Region, or correct the Region."
+    reason = "The resource cannot be created."
+    source = "https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-availability-zones.html"
+
+    _region: str = ""
+
+    def check(self, rendering: Rendering) -> Iterator[RuleFinding]:
+        """Yield each zone that does not begin with the Region's name, where that is given."""
+        self._region = str(rendering.config.parameters.get("region") or "")
+        if self._region:
+            yield from super().check(rendering)
+
+    def check_document(self, document: Document) -> Iterator[RuleFinding]:
+        """Yield each such zone of one document; those of intrinsic functions are not checked."""
+        # us-west-2a, or us-west-2-lax-1a for a local zone.
+        zone = re.compile(rf"{re.escape(self._region)}([a-z]|-.+)")
+        hint = f"name a zone of {self._region}, or correct region"
+        for name, resource in document.resources().items():
+            for path, text in walk_texts(read_properties(resource)):
+                if _is_zone(path) and not zone.fullmatch(text):
+                    message = f"{text} is no availability zone of {self._region}"
+                    where = ("Resources", name, "Properties", *path)
+                    yield RuleFinding(document, where, message, hint)
+
+
+def _is_zone(path: Path) -> bool:
+    """Return whether a text is the literal name of a zone, by its place in the properties."""
+    listed = isinstance(path[-1], int) and path[-2:-1] == ("AvailabilityZones",)
+    return listed or path[-1] == "AvailabilityZone"
+
+
+RULES = (OpenToTheWorld, ZoneOfAnotherRegion)

@@ -75,7 +75,8 @@ def _code(value: Any) -> str:
 
 def _text(node: JsonSchema) -> str:
     title, description = node.get("title", ""), node.get("description", "")
-    env = f" `aws.env`: `{node['x-aws-env']}`." if "x-aws-env" in node else ""
+    files = (("aws.env", "x-aws-env"), (".env", "x-dotenv"))
+    env = "".join(f" `{file}`: `{node[key]}`." for file, key in files if key in node)
     return (
         ". ".join(part.rstrip(".") for part in (title, description) if part)
         + ("." if title else "")
