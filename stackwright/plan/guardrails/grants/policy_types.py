@@ -141,13 +141,25 @@ OPEN_BY_DEFAULT: Mapping[str, str] = {
     "AWS::EFS::FileSystem": "every client full access",
     "AWS::KMS::Key": "the account full access to the key",
     "AWS::ApiGateway::RestApi": "every caller access, as far as its methods allow",
+    "AWS::EKS::PodIdentityAssociation": "its pods all that their role may do",
+    "AWS::RolesAnywhere::Profile": "its sessions all that their role may do",
+    "AWS::Transfer::User": "its sessions all that their role may do",
 }
 """What the default gives where a resource has no policy of its own. Sources:
 https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html
 https://docs.aws.amazon.com/efs/latest/ug/iam-access-control-nfs-efs.html
 https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
-https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-authorization-flow.html"""
-FULL_BY_DEFAULT = frozenset(("AWS::EC2::VPCEndpoint", "AWS::EFS::FileSystem"))
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-authorization-flow.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session"""
+FULL_BY_DEFAULT = frozenset(
+    (
+        "AWS::EC2::VPCEndpoint",
+        "AWS::EFS::FileSystem",
+        "AWS::EKS::PodIdentityAssociation",
+        "AWS::RolesAnywhere::Profile",
+        "AWS::Transfer::User",
+    )
+)
 """Types whose default policy allows everything, so that any policy is narrower."""
 
 _PERMISSIONS = frozenset(

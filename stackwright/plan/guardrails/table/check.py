@@ -12,7 +12,7 @@ from ..finding import GuardrailFinding, make_finding
 from ..references import is_same_value
 from ..wording import as_list, shorten
 from .directions import Same, Verdict, find_gained, find_lost, judge
-from .rows import Direction, Protection, find_rows
+from .rows import Direction, Protection, drop_items, find_rows, list_own_paths
 from .select import ABSENT, ValuePair, meets, pair_values
 
 _KEPT = "Retain"
@@ -39,6 +39,8 @@ def _describe(row: Protection, root: RootPlan, change: PlannedChange) -> Iterato
     start = ValuePair("", diff.before, diff.after, fresh=diff.effect is Effect.ADD)
     same = _compare_in(root)
     for pair in pair_values(start, row.steps):
+        if row.deep and drop_items(pair.label) in list_own_paths(diff.type):
+            continue
         verdict = judge(row, _reveal(row, pair, diff), same)
         if verdict is not Verdict.NO and _meets_all(row, diff, pair.item):
             yield _word(row, pair, verdict, same)

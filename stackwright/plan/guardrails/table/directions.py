@@ -17,6 +17,8 @@ Same = Callable[[Any, Any], bool]
 """Whether a value after a change names the same thing as one before."""
 _NEVER = "never"
 _NOTHING = "-"
+_EVERYTHING = "*"
+"""The item of a list of origins, principals and the like that stands for all."""
 _STRONGEST = {Direction.ON: (("true",), ("*",)), Direction.OFF: (("*",), ("true",))}
 """Whether something is on or off is an order of two values."""
 
@@ -38,6 +40,8 @@ def judge(row: Protection, pair: ValuePair, same: Same) -> Verdict:
     """
     if not pair.fresh and same(pair.before, pair.after):
         return Verdict.NO
+    if pair.fresh and row.deep and not row.new:
+        return Verdict.NO  # a part that is new, of a name that says no more than that
     return _JUDGES[row.direction](row, pair, same)
 
 
@@ -98,6 +102,8 @@ def _judge_list(row: Protection, pair: ValuePair, same: Same) -> Verdict:
     if any(is_unknown(side) for side in sides):
         return _verdict_unless_empty(row, *sides)
     before, after = (_list(side) for side in sides)
+    if row.direction is Direction.MORE and _EVERYTHING in before:
+        return Verdict.NO
     lost, gained = find_lost(before, after, same), find_gained(before, after, same)
     if row.direction is Direction.FEWER:
         known = sum(map(is_unknown, gained)) < len(lost)

@@ -5,8 +5,10 @@
 - ``type``: a resource type, or a pattern of types (``Custom::*``, ``*``).
 - ``path``: the property. ``Rules[Id].Status`` is the status of each rule, where the rules before
   and after are paired by their Id; ``Rules[*]`` pairs the rules that are most alike, and
-  ``Attributes[Key=idle].Value`` is that of one item. ``-`` is the resource itself, ``@Name`` an
-  attribute beside Properties (``@DeletionPolicy``), and ``*`` all properties.
+  ``Attributes[Key=idle].Value`` is that of one item, and ``Parameters."rds.force_ssl"`` a key with
+  a full stop. ``**.RoleArn`` is every property of that name, at any depth, but for those that have
+  a row of their type. ``-`` is the resource itself, ``@Name`` an attribute beside Properties
+  (``@DeletionPolicy``), and ``*`` all properties.
 - ``direction``: the change that weakens; see `Direction`.
 - ``values``: for ``order``, the values from strong to weak, ``a|b > c > *``: ``|`` joins equally
   strong ones, ``*`` is any other value and ``-`` none, and ``@name`` a list in ``orders.tsv``. For
@@ -37,8 +39,10 @@ from msgspec import Struct
 from ..finding import FindingKind
 
 _FOLDER = Path(__file__).parent
-_STEP = re.compile(r"\[([^\]=]+)(?:=([^\]]*))?\]|([^.\[\]]+)")
+_STEP = re.compile(r'\[([^\]=]+)(?:=([^\]]*))?\]|"([^"]+)"|([^.\[\]"]+)')
+_ITEM = re.compile(r"\[[^\]]*\]")
 _RESOURCE = "-"
+_DEEP = "**"
 _DOCUMENTED = "doc"
 _PAGES = "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-"
 
@@ -74,13 +78,14 @@ _DEFAULTS = {Direction.OFF: "false"}
 
 
 class RowStep(Struct, frozen=True):
-    """A step of a path: into a map by its ``key``, or into a list.
+    """A step of a path: into a map by its ``key``, into a list, or to any depth.
 
     ``identity`` is the key that pairs the items of a list (``*``: none does), ``item`` the identity
-    of the only item that counts.
+    of the only item that counts. ``deep`` says that the rest of the path may start at any depth.
     """
 
     key: str = ""
+    deep: bool = False
     identity: str = ""
     item: str | None = None
 
@@ -118,6 +123,11 @@ class Protection(Struct, frozen=True):
         return self.path == _RESOURCE
 
     @property
+    def deep(self) -> bool:
+        """Whether it is about all properties of a name, at any depth."""
+        return _DEEP in self.path
+
+    @property
     def steps(self) -> tuple[RowStep, ...]:
         """The steps from the resource's attributes to the value."""
         return parse_steps(self.path)
@@ -130,11 +140,13 @@ def parse_steps(path: str) -> tuple[RowStep, ...]:
         return (RowStep(path[1:]),)
     if path == "*":
         return (RowStep("Properties"),)
-    steps = (
-        RowStep(key=key) if key else RowStep(identity=identity, item=item)
-        for identity, item, key in (match.groups() for match in _STEP.finditer(path))
-    )
-    return (RowStep("Properties"), *steps)
+    return (RowStep("Properties"), *(_read_step(*match.groups()) for match in _STEP.finditer(path)))
+
+
+def _read_step(identity: str | None, item: str | None, quoted: str | None, key: str) -> RowStep:
+    if identity:
+        return RowStep(identity=identity, item=item)
+    return RowStep(deep=True) if key == _DEEP else RowStep(key=quoted or key)
 
 
 @cache
@@ -155,6 +167,18 @@ def find_rows(type_: str) -> Sequence[Protection]:
         if (row.path, row.direction) not in paths and fnmatchcase(type_, row.type)
     ]
     return [*own, *matching]
+
+
+@cache
+def list_own_paths(type_: str) -> frozenset[str]:
+    """Return the paths that rows of this very type judge, without the items of lists."""
+    exact, _ = _index()
+    return frozenset(drop_items(row.path) for row in exact.get(type_, ()))
+
+
+def drop_items(path: str) -> str:
+    """``Rules["a"].Status`` is the path ``Rules.Status``."""
+    return _ITEM.sub("", path)
 
 
 @cache

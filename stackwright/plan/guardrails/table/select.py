@@ -53,6 +53,9 @@ def pair_values(pair: ValuePair, steps: Sequence[RowStep]) -> Iterator[ValuePair
         yield pair
         return
     step, rest = steps[0], steps[1:]
+    if step.deep:
+        yield from _pair_deep(pair, rest)
+        return
     if step.key:
         label = pair.label if step.key == "Properties" else f"{pair.label}.{step.key}".lstrip(".")
         before, after = (_child(side, step.key) for side in (pair.before, pair.after))
@@ -61,6 +64,26 @@ def pair_values(pair: ValuePair, steps: Sequence[RowStep]) -> Iterator[ValuePair
     for member in _pair_members(pair, step):
         if member.after is not ABSENT or not rest or step.item is not None:
             yield from pair_values(member, rest)
+
+
+def _pair_deep(pair: ValuePair, rest: Sequence[RowStep]) -> Iterator[ValuePair]:
+    """Yield the pairs that the rest of a path leads to from here, and from all that is below."""
+    sides = (pair.before, pair.after)
+    if any(isinstance(side, list) for side in sides):
+        members = [] if any(map(is_unknown, sides)) else _pair_members(pair, RowStep(identity=_ANY))
+        for member in members:
+            if member.after is not ABSENT and member.before != member.after:
+                yield from _pair_deep(member, rest)
+        return
+    keys = dict.fromkeys(key for side in sides if isinstance(side, Mapping) for key in side)
+    if rest[0].key in keys:
+        yield from pair_values(pair, rest)
+    for key in keys:
+        before, after = (_child(side, key) for side in sides)
+        if before != after:
+            label = f"{pair.label}.{key}".lstrip(".")
+            fresh = pair.fresh or before is ABSENT
+            yield from _pair_deep(ValuePair(label, before, after, fresh, pair.item), rest)
 
 
 def meets(condition: RowCondition, properties: Any, item: Any) -> bool:
