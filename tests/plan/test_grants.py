@@ -624,3 +624,59 @@ def test_policy_of_every_type_is_compared(type_, text):
     assert opened({"X": quiet}, {"X": having(ALL_OUTSIDE)}) == ["X"]
     assert opened({"X": having(DENYING)}, {"X": quiet}) == ["X"]
     assert opened({"X": quiet}, {"X": quiet}) == []
+
+
+# --- renamed resources
+
+
+def renamed_role(name, *statements, **more):
+    """A function with its role, the role's policy and a queue that trusts it, all by that name."""
+    arn = {"Fn::GetAtt": [name, "Arn"]}
+    statements = statements or (BOTH,)
+    return {
+        "Keep": QUEUE,
+        name: role(**more),
+        f"{name}Policy": policy(*statements, role=name),
+        "Function": resource("AWS::Lambda::Function", Role=arn),
+        "Rights": resource(
+            "AWS::SQS::QueuePolicy",
+            PolicyDocument=document(statement("sqs:SendMessage", "*", Principal={"AWS": arn})),
+            Queues=[{"Ref": "Keep"}],
+        ),
+    }
+
+
+def test_renaming_role_with_all_that_names_it_opens_nothing():
+    assert texts(renamed_role("Role"), renamed_role("Executor")) == []
+
+
+def test_renaming_security_group_with_all_that_names_it_opens_nothing():
+    def groups(name):
+        source = {"Fn::GetAtt": [name, "GroupId"]}
+        return {
+            name: group(HTTPS),
+            "Database": group(),
+            "Rule": ingress("Database", IpProtocol="tcp", SourceSecurityGroupId=source),
+            "Lambda": resource("AWS::Lambda::Function", VpcConfig={"SecurityGroupIds": [source]}),
+        }
+
+    findings = find_dangerous_changes(plan_of(groups("Group"), groups("Service")))
+    assert findings == []
+
+
+def test_renaming_open_method_opens_nothing():
+    method = resource("AWS::ApiGateway::Method", HttpMethod="GET", AuthorizationType="NONE")
+    assert texts({"Get": method}, {"GetItem": method}) == []
+
+
+def test_role_that_gains_rights_while_it_is_renamed_opens_something():
+    more = renamed_role("Executor", BOTH, statement("s3:DeleteObject"))
+    assert "s3:DeleteObject" in " ".join(texts(renamed_role("Role"), more))
+    trusted = trust({"AWS": "*"})
+    assert texts(renamed_role("Role"), renamed_role("Executor", trusted=trusted))
+
+
+def test_retained_role_is_not_renamed():
+    before = renamed_role("Role")
+    before["Role"]["DeletionPolicy"] = "Retain"
+    assert texts(before, renamed_role("Executor"))

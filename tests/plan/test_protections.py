@@ -14,6 +14,7 @@ from stackwright.cfn import Schemas
 from stackwright.core import HIDDEN
 from stackwright.diff.model import Diff, Effect, PropertyDiff, ResourceDiff, mask_all
 from stackwright.plan.guardrails import FindingKind
+from stackwright.plan.guardrails.references import References
 from stackwright.plan.guardrails.table import Direction, Protection, find_weakened, read_protections
 from stackwright.plan.model import (
     Certainty,
@@ -44,7 +45,7 @@ def findings(type_: str, before: Any, after: Any, effect: Effect = Effect.CHANGE
     sides = [mask_all(side) for side in (before, after)]
     diff = ResourceDiff("app", "X", type_, effect, before=sides[0], after=sides[1])
     root = plan_of(diff)
-    return list(find_weakened(root, root.changes[0]))
+    return list(find_weakened(root, root.changes[0], References(root)))
 
 
 def texts_of(*arguments: Any) -> list[str]:
@@ -174,7 +175,7 @@ def test_changed_secret_of_custom_resource_is_found_though_both_sides_are_hidden
         "app", "X", "Custom::Thing", Effect.CHANGE, properties=(leaf,), before=sides, after=sides
     )
     root = plan_of(diff)
-    assert [finding.kind for finding in find_weakened(root, root.changes[0])] == [FindingKind.DATA]
+    assert [finding.kind for finding in find_weakened(root, root.changes[0], References(root))] == [FindingKind.DATA]
 
 
 HARMLESS: dict[str, tuple[str, Any, Any]] = {
@@ -194,6 +195,9 @@ HARMLESS: dict[str, tuple[str, Any, Any]] = {
     "threshold": ("CloudWatch::Alarm", {"Threshold": 1}, {"Threshold": 2}),
     "dashboard": ("CloudWatch::Dashboard", {"DashboardBody": "{}"}, {"DashboardBody": '{"widgets": []}'}),
     "groups reordered": ("Lambda::Function", {"VpcConfig": {"SecurityGroupIds": ["a", "b"]}}, {"VpcConfig": {"SecurityGroupIds": ["b", "a"]}}),
+    "fewer groups": ("Lambda::Function", {"VpcConfig": {"SecurityGroupIds": ["a", "b"]}}, {"VpcConfig": {"SecurityGroupIds": ["b"]}}),
+    "one group as a list": ("Redshift::Cluster", {"VpcSecurityGroupIds": "a"}, {"VpcSecurityGroupIds": ["a"]}),
+    "fewer attempts": ("SQS::Queue", {"RedrivePolicy": {"deadLetterTargetArn": "d", "maxReceiveCount": 5}}, {"RedrivePolicy": {"deadLetterTargetArn": "d", "maxReceiveCount": 3}}),
     "log retention longer": ("Logs::LogGroup", {"RetentionInDays": 7}, {"RetentionInDays": 30}),
     "log retention without end": ("Logs::LogGroup", {"RetentionInDays": 7}, {}),
     "backups longer": ("RDS::DBInstance", {"BackupRetentionPeriod": 1}, {"BackupRetentionPeriod": 7}),

@@ -9,13 +9,16 @@ from ...diff import Effect
 from ..model import Certainty, PlannedChange, RootPlan
 from .finding import FindingKind, GuardrailFinding, make_finding
 from .grants import compare_grants
+from .references import References
 from .wording import join_texts
 
 
-def find_openings(root: RootPlan, account: str) -> Iterator[GuardrailFinding]:
+def find_openings(
+    root: RootPlan, account: str, references: References
+) -> Iterator[GuardrailFinding]:
     """Yield one finding for each resource whose change opens something, with everything that it
     opens. ``account`` is the ID of the account."""
-    openings = compare_grants(root, account)
+    openings = compare_grants(root, account, references)
     for change in root.changes:
         if change.certainty is Certainty.SPURIOUS:
             continue

@@ -21,6 +21,7 @@ from .grants import (
     read_memberships,
     read_rules,
 )
+from .references import References
 from .wording import as_list, describe_rule, describe_statement, join_texts, shorten
 
 
@@ -62,7 +63,7 @@ def list_exposures(plan: Plan) -> list[Exposure]:
 
 
 def _list_root(root: RootPlan) -> Iterator[Exposure]:
-    _, side = build_sides(root)
+    _, side = build_sides(root, References(root))
     exposed, granted = _list_public(side), _list_granted(side)
     for place, resource in side.resources.items():
         for kind, texts in ((ExposureKind.EXPOSED, exposed), (ExposureKind.GRANTED, granted)):

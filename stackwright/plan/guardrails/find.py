@@ -13,12 +13,11 @@ from .approval import approval_names
 from .data import find_losses
 from .finding import FindingKind, GuardrailFinding
 from .grants import GRANT_TYPES
+from .references import References
 from .replacement import find_lost_addresses, find_replacements
 from .table import find_weakened
 from .waivers import find_waivers
 
-_CHECKS = (find_losses, find_replacements, find_lost_addresses)
-"""The checks of a single change in a root that exists."""
 _BUCKETS = frozenset(("AWS::S3::Bucket", "AWS::S3::BucketPolicy"))
 
 
@@ -61,16 +60,18 @@ def environment_exists(plan: Plan) -> bool:
 
 
 def _check_root(root: RootPlan, account: str) -> Iterator[GuardrailFinding]:
-    openings = {finding.address: finding for finding in find_openings(root, account)}
+    references = References(root)
+    openings = {finding.address: finding for finding in find_openings(root, account, references)}
     for change in root.changes:
         if change.certainty is Certainty.SPURIOUS:
             continue
         if is_deployed(root):
-            for check in _CHECKS:
-                yield from check(root, change)
+            yield from find_losses(root, change)
+            yield from find_replacements(root, change, references)
+            yield from find_lost_addresses(root, change)
         opening = openings.get(change.diff.address)
         told = opening is not None and change.diff.type in GRANT_TYPES
-        for finding in find_weakened(root, change):
+        for finding in find_weakened(root, change, references):
             if not told or finding.kind is not FindingKind.ACCESS:
                 yield finding
         if opening:

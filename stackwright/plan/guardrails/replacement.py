@@ -9,7 +9,7 @@ from pathlib import Path
 from ...diff import Effect, PropertyDiff
 from ..model import Certainty, PlannedChange, RootPlan
 from .finding import FindingKind, GuardrailFinding, make_finding
-from .references import follows_reference
+from .references import References
 
 
 def _read_table(name: str) -> Mapping[str, str]:
@@ -30,7 +30,9 @@ _CASELESS = frozenset((("AWS::Lambda::Permission", "Action"),))
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html"""
 
 
-def find_replacements(root: RootPlan, change: PlannedChange) -> Iterator[GuardrailFinding]:
+def find_replacements(
+    root: RootPlan, change: PlannedChange, references: References
+) -> Iterator[GuardrailFinding]:
     """Yield a finding where the change replaces the resource.
 
     A resource that is only replaced because another one is needs no approval of its own, unless it
@@ -39,7 +41,7 @@ def find_replacements(root: RootPlan, change: PlannedChange) -> Iterator[Guardra
     diff = change.diff
     if diff.type in REVISIONS:
         return
-    own = change.stateful or diff.type in ADDRESSES or _causes_itself(root, change)
+    own = change.stateful or diff.type in ADDRESSES or _causes_itself(change, references)
     if diff.effect is Effect.REPLACE and own and not _is_only_respelled(change):
         causes = ", ".join(leaf.path for leaf in diff.properties if leaf.replaces == "yes")
         reason = f": {causes} cannot change in place" if causes else ""
@@ -75,10 +77,10 @@ def _is_respelled(type_name: str, leaf: PropertyDiff) -> bool:
     return before == after
 
 
-def _causes_itself(root: RootPlan, change: PlannedChange) -> bool:
+def _causes_itself(change: PlannedChange, references: References) -> bool:
     """Whether a change of its own replaces the resource, not one that only follows another
     resource."""
     causes = [leaf for leaf in change.diff.properties if leaf.replaces != "no"]
     if not causes:  # only CloudFormation says that it is replaced, and not why
         return change.replacement == "True" and change.certainty is Certainty.CERTAIN
-    return any(leaf.replaces == "yes" and not follows_reference(leaf, root) for leaf in causes)
+    return any(leaf.replaces == "yes" and not references.follows(leaf) for leaf in causes)

@@ -9,7 +9,7 @@ from ....core import HIDDEN
 from ....diff import Effect
 from ...model import Certainty, PlannedChange, RootPlan
 from ..iam import Widening, find_widenings
-from ..references import follow_references, follows_reference
+from ..references import References
 from ..wording import describe_change, describe_statement, shorten
 from .memberships import ATTACHES, BOUNDARY, PROFILE, Membership, read_memberships
 from .network_rules import describe_wider_rule, find_wider_rules, read_rules
@@ -19,19 +19,21 @@ from .side import Place, build_sides
 from .statements import IDENTITY, MANAGED, Grant, Pool, find_held_policies, read_grants
 
 
-def compare_grants(root: RootPlan, account: str) -> Mapping[Place, Sequence[str]]:
+def compare_grants(
+    root: RootPlan, account: str, references: References
+) -> Mapping[Place, Sequence[str]]:
     """Return what a root opens, as predicates of sentences, by the resource that does it.
 
     Statements, rules and memberships are compared as sets, for each subject that they hold for: it
     does not matter which resource declares them. ``account`` is the ID of the account.
     """
-    return _Comparison(root, account).run()
+    return _Comparison(root, account, references).run()
 
 
 class _Comparison:
-    def __init__(self, root: RootPlan, account: str) -> None:
-        self._root = root
-        self._before, self._after = build_sides(root)
+    def __init__(self, root: RootPlan, account: str, references: References) -> None:
+        self._references = references
+        self._before, self._after = build_sides(root, references)
         self._new = NewResources(self._before, self._after, account)
         self._changes = {
             (change.diff.stack, change.diff.logical_id): change
@@ -73,7 +75,7 @@ class _Comparison:
 
     def _compare_pool(self, pool: Pool, before: Sequence[Grant], after: Sequence[Grant]) -> None:
         former = [grant.statement for grant in before]
-        later = follow_references([grant.statement for grant in after], former, self._root)
+        later = self._references.follow([grant.statement for grant in after], former)
         for widening in find_widenings(former, later):
             grant = (after if widening.allows else before)[widening.index]
             self._tell_widening(pool, grant, widening)
@@ -164,6 +166,8 @@ class _Comparison:
                 yield "may no longer deny anything"
             return
         if change.effect is Effect.ADD:
+            if place in self._references.renamed:
+                return
             if not self._after.resources[place].properties:
                 yield "may grant access that is not known"
             return
@@ -172,7 +176,7 @@ class _Comparison:
             name = leaf.path.split(".")[0].split("[")[0]
             explained = sides[0].get(name) != sides[1].get(name)
             property_ = name not in (*diff.before, *diff.after)  # no DeletionPolicy, no Metadata
-            if property_ and not explained and not follows_reference(leaf, self._root):
+            if property_ and not explained and not self._references.follows(leaf):
                 yield f"may allow more ({describe_change(leaf)})"
 
 

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ....cfn import KNOWN_AFTER_APPLY, declared_keys
 from ....core import HIDDEN
 from ....diff import Effect, UnchangedResource
 from ...model import Certainty, PlannedChange, RootPlan
+from ..references import References
 
 Place = tuple[str, str]
 """Path of a stack (``app/network``) and logical ID."""
@@ -72,10 +74,11 @@ class Side:
         return text
 
 
-def build_sides(root: RootPlan) -> tuple[Side, Side]:
+def build_sides(root: RootPlan, references: References) -> tuple[Side, Side]:
     """Return the resources of a root before and after its change.
 
-    A removed resource that is retained is on both sides: what it grants remains.
+    A removed resource that is retained is on both sides: what it grants remains. A renamed one
+    keeps its former logical ID.
     """
     changes = {
         (change.diff.stack, change.diff.logical_id): change
@@ -91,8 +94,12 @@ def build_sides(root: RootPlan) -> tuple[Side, Side]:
     for change in changes.values():
         if change.effect is not Effect.ADD:
             before.append(_read_before(change))
-        if change.effect is not Effect.REMOVE:
-            after.append(_read_after(change, root))
+        if former := references.renamed.get((change.diff.stack, change.diff.logical_id)):
+            after.append(_read_before(former))
+        elif change.effect is not Effect.REMOVE:
+            resource = _read_after(change, root)
+            properties = references.restore_names(resource.properties)
+            after.append(replace(resource, properties=properties))
         elif _is_retained(change):
             after.append(_read_before(change))
     return Side(before), Side(after)

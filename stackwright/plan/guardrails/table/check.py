@@ -9,7 +9,7 @@ from ....core import HIDDEN
 from ....diff import Effect, ResourceDiff
 from ...model import PlannedChange, RootPlan
 from ..finding import GuardrailFinding, make_finding
-from ..references import is_same_value
+from ..references import References
 from ..wording import as_list, shorten
 from .directions import Same, Verdict, find_gained, find_lost, judge
 from .rows import Direction, Protection, drop_items, find_rows, list_own_paths
@@ -18,26 +18,32 @@ from .select import ABSENT, ValuePair, meets, pair_values
 _KEPT = "Retain"
 
 
-def find_weakened(root: RootPlan, change: PlannedChange) -> Iterator[GuardrailFinding]:
+def find_weakened(
+    root: RootPlan, change: PlannedChange, references: References
+) -> Iterator[GuardrailFinding]:
     """Yield a finding for each protection of the table that the change weakens, or may."""
+    if (change.diff.stack, change.diff.logical_id) in references.renamed:
+        return
     findings: dict[tuple[str, str], GuardrailFinding] = {}
     for row in find_rows(change.diff.type):
-        for text in _describe(row, root, change):
+        for text in _describe(row, root, change, references):
             finding = make_finding(row.kind, root, change, text, row.source)
             findings.setdefault((row.kind, text), finding)
     yield from findings.values()
 
 
-def _describe(row: Protection, root: RootPlan, change: PlannedChange) -> Iterator[str]:
+def _describe(
+    row: Protection, root: RootPlan, change: PlannedChange, references: References
+) -> Iterator[str]:
     diff = change.diff
     if row.whole:
-        if _is_whole_change(row, root, change) and _meets_all(row, diff, None):
+        if _is_whole_change(row, root, change, references) and _meets_all(row, diff, None):
             yield row.says
         return
     if diff.effect is Effect.REMOVE or (diff.effect is Effect.ADD and not row.new):
         return
     start = ValuePair("", diff.before, diff.after, fresh=diff.effect is Effect.ADD)
-    same = _compare_in(root)
+    same = references.same
     for pair in pair_values(start, row.steps):
         if row.deep and drop_items(pair.label) in list_own_paths(diff.type):
             continue
@@ -46,24 +52,26 @@ def _describe(row: Protection, root: RootPlan, change: PlannedChange) -> Iterato
             yield _word(row, pair, verdict, same)
 
 
-def _is_whole_change(row: Protection, root: RootPlan, change: PlannedChange) -> bool:
+def _is_whole_change(
+    row: Protection, root: RootPlan, change: PlannedChange, references: References
+) -> bool:
     """Whether the resource itself is removed or added, and not merely moved to another logical
     ID."""
     effect = change.effect
     if row.direction is Direction.ADDED:
-        return effect is Effect.ADD and not _has_moved(root, change.diff, Effect.REMOVE)
+        return effect is Effect.ADD and not _has_moved(root, change.diff, Effect.REMOVE, references)
     removed = effect is Effect.REMOVE and not change.policy_action.startswith(_KEPT)
-    return removed and not _has_moved(root, change.diff, Effect.ADD)
+    return removed and not _has_moved(root, change.diff, Effect.ADD, references)
 
 
-def _has_moved(root: RootPlan, diff: ResourceDiff, effect: Effect) -> bool:
+def _has_moved(root: RootPlan, diff: ResourceDiff, effect: Effect, references: References) -> bool:
     """Whether another resource has these properties and comes as this one goes, or the reverse."""
     own = (diff.before or diff.after).get("Properties", {})
     for other in root.changes:
         if other.effect is effect and other.diff.type == diff.type:
             there = (other.diff.before or other.diff.after).get("Properties", {})
             before, after = (there, own) if effect is Effect.REMOVE else (own, there)
-            if is_same_value(before, after, root):
+            if references.same(before, after):
                 return True
     return False
 
@@ -83,13 +91,6 @@ def _reveal(row: Protection, pair: ValuePair, diff: ResourceDiff) -> ValuePair:
     if any(path.startswith(pair.label) for path in secrets):
         return ValuePair(pair.label, pair.before, HIDDEN, item=pair.item)
     return pair
-
-
-def _compare_in(root: RootPlan) -> Same:
-    def is_same(before: Any, after: Any) -> bool:
-        return is_same_value(before, after, root)
-
-    return is_same
 
 
 def _word(row: Protection, pair: ValuePair, verdict: Verdict, same: Same) -> str:
