@@ -384,3 +384,20 @@ def test_folder_without_templates_is_no_build(tmp_path):
     (tmp_path / "deeper").mkdir()
     (tmp_path / "deeper" / "app.yaml").write_text("a")
     assert read_build_folder(tmp_path) == {}
+
+
+def test_attribute_that_is_the_reference_is_no_change():
+    text = """
+Resources:
+  Group: {Type: AWS::EC2::SecurityGroup, Properties: {GroupDescription: d}}
+  Topic: {Type: AWS::SNS::Topic}
+  Rule:
+    Type: AWS::EC2::SecurityGroupIngress
+    Properties: {GroupId: %s, IpProtocol: tcp, SourceSecurityGroupId: %s}
+  Mail:
+    Type: AWS::SNS::Subscription
+    Properties: {TopicArn: %s, Protocol: email, Endpoint: a@example.com}
+"""
+    before = text % ("!Ref Group", "!Ref Group", "!Ref Topic")
+    after = text % ("!GetAtt Group.GroupId", "!GetAtt Group.GroupId", "!GetAtt Topic.TopicArn")
+    assert diff_builds({"app.yaml": before}, {"app.yaml": after}).resources == ()

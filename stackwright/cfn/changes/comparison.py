@@ -131,7 +131,8 @@ class _UpdatedStack(ResolvedStack):
             return Traced(value, frozenset((reference,)), unseen=True)
         reference = ValueReference(ChangeSource.ATTRIBUTE, f"{logical_id}.{name}")
         value = self.model_value(logical_id, name)
-        if isinstance(value, Unknown) and value.text == f"${{{logical_id}.{name}}}":
+        own_texts = (f"${{{logical_id}.{name}}}", f"${{{logical_id}}}")
+        if isinstance(value, Unknown) and value.text in own_texts:
             sure = certain and (name in ("Arn", "Id") or name.endswith(("Arn", "Id")))
             value = replace(value, fresh=True, certain=sure)
         return Traced(value, frozenset((reference,)), unseen=True)

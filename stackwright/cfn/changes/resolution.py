@@ -14,6 +14,21 @@ from ..schema import ResourceType, Schemas
 from ..values import ChangeSource, Traced, Unknown, ValueReference, plain_data
 from .model import ATTRIBUTES, ResolvedResource, StackSide
 
+_REFERENCE_ATTRIBUTES = {
+    "AWS::EC2::SecurityGroup": "GroupId",
+    "AWS::EC2::Subnet": "SubnetId",
+    "AWS::EC2::VPC": "VpcId",
+    "AWS::ElasticLoadBalancingV2::Listener": "ListenerArn",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": "LoadBalancerArn",
+    "AWS::ElasticLoadBalancingV2::TargetGroup": "TargetGroupArn",
+    "AWS::KMS::Key": "KeyId",
+    "AWS::SNS::Topic": "TopicArn",
+    "AWS::SQS::Queue": "QueueUrl",
+}
+"""Type -> the attribute whose value ``Ref`` returns, too: templates take the one for the other.
+Source: "Return values" of the types' pages below
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/"""
+
 
 class ResolvedStack:
     """One stack, resolved lazily. It is also the world of its own resolver: what exists in AWS
@@ -101,6 +116,8 @@ class ResolvedStack:
         known = self.stack.physical.get(logical_id)
         if known and name in known.attributes:
             return Traced(known.attributes[name], references)
+        if known and self._returns_reference(logical_id, name):
+            return Traced(known.id, references)
         return Traced(self.model_value(logical_id, name), references)
 
     def model_value(self, logical_id: str, name: str) -> Any:
@@ -113,7 +130,12 @@ class ResolvedStack:
         value = self.resolved(logical_id)["Properties"].get(name, MISSING)
         if value is not MISSING and not is_custom(self.resource(logical_id).type):
             return plain_data(value)
+        if self._returns_reference(logical_id, name):
+            return Unknown(f"${{{logical_id}}}", (logical_id,))
         return Unknown(f"${{{logical_id}.{name}}}", (f"{logical_id}.{name}",))
+
+    def _returns_reference(self, logical_id: str, name: str) -> bool:
+        return _REFERENCE_ATTRIBUTES.get(self.resource(logical_id).type) == name
 
     def child_outputs(self, logical_id: str) -> Mapping[str, Traced]:
         if logical_id not in self._outputs:
