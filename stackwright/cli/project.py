@@ -93,7 +93,8 @@ def doctor(project: Path, style: str) -> None:
 @PROJECT
 @click.option("--write", is_flag=True, help="Write the generated pages.")
 def docs(project: Path, write: bool) -> None:
-    """Print the rules and messages; with --write, write the generated pages of docs/."""
+    """Print the rules and messages; with --write, write the generated pages of docs/ and the
+    schema of parameters files for editors."""
     from ..report import rules_page
 
     folder = project.resolve()
@@ -101,13 +102,13 @@ def docs(project: Path, write: bool) -> None:
         echo(rules_page(), nl=False)
         return
     for name, text in _pages(folder).items():
-        (folder / "docs").mkdir(exist_ok=True)
-        write_file(folder / "docs" / name, text)
-        echo(f"docs/{name}")
+        (folder / name).parent.mkdir(exist_ok=True)
+        write_file(folder / name, text)
+        echo(name)
 
 
 def _pages(project: Path) -> dict[str, str]:
-    from ..config import list_environments
+    from ..config import OVERLAY, list_environments, overlay_text
     from ..core import ParameterData, compose_yaml
     from ..report import (
         draw_svg,
@@ -120,9 +121,9 @@ def _pages(project: Path) -> dict[str, str]:
     from .main import main
     from .reference import read_verbs
 
-    pages = {"rules.md": rules_page(), "preflight.md": preflight_page()}
-    pages["protections.md"] = protections_page()
-    pages["verbs.md"] = verbs_page(read_verbs(main))
+    pages = {"docs/rules.md": rules_page(), "docs/preflight.md": preflight_page()}
+    pages["docs/protections.md"] = protections_page()
+    pages["docs/verbs.md"] = verbs_page(read_verbs(main))
     schema = _read_schema(project)
     defaults = project / "params/defaults.yaml"
     if schema is not None:
@@ -130,10 +131,11 @@ def _pages(project: Path) -> dict[str, str]:
         data = ParameterData(
             compose_yaml(text, "params/defaults.yaml"), "params/defaults.yaml"
         ).data
-        pages["parameters.md"] = parameters_page(schema, data)
+        pages[OVERLAY] = overlay_text(schema)
+        pages["docs/parameters.md"] = parameters_page(schema, data)
     if "prod" in list_environments(project):
         rendering = make_rendering(load_config(Options(project, "prod")))
-        pages["stacks.svg"] = draw_svg(rendering)
+        pages["docs/stacks.svg"] = draw_svg(rendering)
     return pages
 
 

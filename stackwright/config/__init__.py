@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "layers": ["SET", "SET_ENV", "SET_FILE", "TextOverride", "hide_values"],
         "load": ["list_environments", "load_config"],
+        "overlay": ["OVERLAY", "overlay_text"],
         "scaffold": ["new_environment", "new_project"],
         "schema": ["JsonSchema", "parse_schema", "schema_properties"],
     },

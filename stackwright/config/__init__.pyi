@@ -11,6 +11,8 @@ from .layers import TextOverride as TextOverride
 from .layers import hide_values as hide_values
 from .load import list_environments as list_environments
 from .load import load_config as load_config
+from .overlay import OVERLAY as OVERLAY
+from .overlay import overlay_text as overlay_text
 from .scaffold import new_environment as new_environment
 from .scaffold import new_project as new_project
 from .schema import JsonSchema as JsonSchema

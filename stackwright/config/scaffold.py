@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import Location, OutputError, read_file, write_file
+from .overlay import OVERLAY, overlay_text
 from .schema import JsonSchema, resolve_reference, schema_properties
 
 _PLACEHOLDER = "my-project"
@@ -47,8 +48,8 @@ def _read_files(source: Traversable, path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def new_environment(project: Path, name: str, schema: JsonSchema | None) -> list[Path]:
-    """Write ``params/<name>.yaml`` and ``env/<name>/*.example``, and let git ignore secrets and
-    caches; returns the files written or extended.
+    """Write ``params/<name>.yaml``, ``env/<name>/*.example`` and the schema for editors, and let
+    git ignore secrets and caches; returns the files written or extended.
 
     Raises OutputError where the name is not a plain word or the parameters file exists already.
     """
@@ -61,6 +62,8 @@ def new_environment(project: Path, name: str, schema: JsonSchema | None) -> list
             "SW033", "the file exists already", Location(target.as_posix()), hint="edit it"
         )
     files = {target: _parameters(name, schema), **_dotenv(name, schema)}
+    if schema is not None:
+        files[Path(OVERLAY)] = overlay_text(schema)
     new = [path for path in files if not (project / path).exists()]
     for path in new:
         (project / path).parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +85,7 @@ def _ignore(project: Path) -> bool:
 
 
 def _parameters(name: str, schema: JsonSchema | None) -> str:
-    lines = ["# yaml-language-server: $schema=schema.json"] if schema else []
+    lines = [f"# yaml-language-server: $schema={Path(OVERLAY).name}"] if schema else []
     lines += [
         f"# The environment {name}: the differences from defaults.yaml.",
         "# Maps merge key by key, lists replace.",
