@@ -35,7 +35,7 @@ def overlay_text(schema: JsonSchema) -> str:
 
 
 def _reduce(schema: Any) -> Any:
-    """Return a subschema without keywords about the whole; ``if`` is kept as it is."""
+    """Return a subschema without keywords about the whole."""
     if isinstance(schema, list):
         return [_reduce(item) for item in schema]
     if not isinstance(schema, Mapping):
@@ -46,7 +46,9 @@ def _reduce(schema: Any) -> Any:
             continue
         if key in _NAMED:
             reduced[key] = {name: _reduce(child) for name, child in value.items()}
-        elif key in ("enum", "const", "if"):
+        elif key == "if":
+            reduced[key] = _require_all(value)
+        elif key in ("enum", "const"):
             reduced[key] = value
         else:
             # Without what they require, several branches of oneOf may fit.
@@ -54,3 +56,13 @@ def _reduce(schema: Any) -> Any:
     if "then" not in reduced:
         reduced.pop("if", None)
     return reduced
+
+
+def _require_all(condition: Any) -> Any:
+    """Return an ``if`` that holds only where the file itself gives every key that it names."""
+    if not isinstance(condition, Mapping):
+        return condition
+    properties = condition.get("properties", {})
+    required = {"required": list(properties)} if properties else {}
+    inner = {name: _require_all(child) for name, child in properties.items()}
+    return {**condition, **({"properties": inner} if inner else {}), **required}

@@ -434,11 +434,12 @@ def test_init_creates_an_environment_that_renders(project: Make) -> None:
         "env/qa-2/aws.env.example",
         "env/qa-2/.env.example",
         "env/qa-2/keys.env.example",
+        "params/schema.overlay.json",
         ".gitignore",
     ]
     assert "next: edit params/qa-2.yaml, then stackwright render --env qa-2" in result.stderr
     text = (made.folder / "params/qa-2.yaml").read_text()
-    assert text.startswith("# yaml-language-server: $schema=schema.json\n")
+    assert text.startswith("# yaml-language-server: $schema=schema.overlay.json\n")
     assert "# title:  # Title of the news\n" in text
     assert "# vpc:  # Network\n#   id:  # VPC\n#   size:\n" in text
     assert "# VPC\nVPC_ID=\n" in (made.folder / "env/qa-2/aws.env.example").read_text()
