@@ -165,9 +165,7 @@ def test_every_rule_has_a_reason_and_a_source(rule):
 
 
 def test_generated_pages_are_fresh():
-    assert {
-        name: text for name, text in project._pages(ROOT).items() if read(name) != text
-    } == {}
+    assert {name: text for name, text in project._pages(ROOT).items() if read(name) != text} == {}
 
 
 def test_links_between_pages_resolve():
