@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stackwright.cfn import ResourceType
+from stackwright.plan.guardrails.table.measures import Measure
 from stackwright.plan.guardrails.table.rows import Direction, Protection, RowCondition, RowStep
 
 ABSENT = object()
@@ -22,6 +23,8 @@ _VALUES: dict[Direction, Sides] = {
     Direction.ADDED: (ABSENT, "one"),
     Direction.CHANGED: ("one", "two"),
     Direction.WIDER: ("10.0.0.0/16", "10.0.0.0/8"),
+    Direction.BROADER: ("logs/", ABSENT),
+    Direction.NARROWER: (ABSENT, "logs/"),
 }
 
 
@@ -37,7 +40,15 @@ def weaken(row: Protection) -> Sides:
 def _values(row: Protection) -> Sides:
     if row.direction is Direction.ORDER:
         return _example(row.ranks[0], row.ranks), _example(row.ranks[-1], row.ranks)
+    if row.measure:
+        return tuple(_measured(row.measure, number) for number in _VALUES[row.direction])
     return _VALUES[row.direction]
+
+
+def _measured(measure: Measure, number: int) -> dict[str, Any]:
+    term = measure.terms[0]
+    unit = {} if term.unit.isdigit() else {term.unit: next(iter(term.numbers))}
+    return {term.key: number, **unit}
 
 
 def _example(rank: Sequence[str], ranks: Sequence[Sequence[str]]) -> Any:

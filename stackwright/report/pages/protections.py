@@ -20,6 +20,8 @@ _DIRECTIONS = {
     "added": "it is added",
     "changed": "it gets another value",
     "wider": "an address range grows",
+    "broader": "a prefix matches more",
+    "narrower": "a prefix matches less",
 }
 _LONGEST = 5
 """Values of an order that are written out."""
@@ -58,7 +60,7 @@ def _row(row: Protection) -> str:
     weaker = _DIRECTIONS[row.direction]
     if row.ranks:
         weaker = " > ".join(" or ".join(rank) for rank in row.ranks)
-        weaker = f"`{weaker}`" if len(row.ranks) <= _LONGEST else "a weaker policy"
+        weaker = f"`{weaker}`" if len(row.ranks) <= _LONGEST else "it moves to a weaker value"
     new = " (**new**)" if row.new else ""
     return table_row((path, f"{weaker}{new}", row.kind, row.says, _sources(row.source)))
 

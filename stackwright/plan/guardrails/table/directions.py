@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from fnmatch import fnmatchcase
 from ipaddress import ip_network
@@ -11,7 +11,7 @@ from typing import Any
 
 from ..wording import as_list
 from .rows import Direction, Protection
-from .select import ABSENT, ValuePair, is_unknown, scalar_text
+from .select import ABSENT, ValuePair, is_unknown, read_structure, scalar_text
 
 Same = Callable[[Any, Any], bool]
 """Whether a value after a change names the same thing as one before."""
@@ -38,7 +38,8 @@ def judge(row: Protection, pair: ValuePair, same: Same) -> Verdict:
     A new resource, or item of a list, is compared with the default, or else, where the row counts
     for new resources, with the strongest value.
     """
-    if not pair.fresh and same(pair.before, pair.after):
+    unchanged = not pair.fresh and same(*map(read_structure, (pair.before, pair.after)))
+    if unchanged or (pair.fresh and row.kept_items):
         return Verdict.NO
     if pair.fresh and row.deep and not row.new:
         return Verdict.NO  # a part that is new, of a name that says no more than that
@@ -78,7 +79,7 @@ def _rank(value: Any, ranks: Sequence[Sequence[str]]) -> int | None:
 
 def _judge_number(row: Protection, pair: ValuePair, _: Same) -> Verdict:
     before, after = (_fill(side, row) for side in (pair.before, pair.after))
-    if is_unknown(after) or is_unknown(before):
+    if any(map(is_unknown, (*_scalars(before), *_scalars(after)))):
         return Verdict.MAYBE
     old, new = _number(before, row), _number(after, row)
     if old is None or new is None:
@@ -86,12 +87,19 @@ def _judge_number(row: Protection, pair: ValuePair, _: Same) -> Verdict:
     return _verdict(new < old if row.direction is Direction.SHORTER else new > old)
 
 
+def _scalars(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, Mapping) else [value]
+
+
 def _number(value: Any, row: Protection) -> float | None:
-    text = scalar_text(value)
-    if text in (_NEVER, row.endless):
-        return math.inf
     try:
-        return float(text)
+        if row.measure and isinstance(value, Mapping):
+            total = row.measure.total(value)
+            if total is not None:
+                return total
+            value = row.default
+        text = scalar_text(value)
+        return math.inf if text in (_NEVER, row.endless) else float(text)
     except ValueError:
         return None
 
@@ -154,6 +162,16 @@ def _judge_range(row: Protection, pair: ValuePair, same: Same) -> Verdict:
     return Verdict.MAYBE if all(map(is_unknown, outside)) else Verdict.YES
 
 
+def _judge_prefix(row: Protection, pair: ValuePair, _: Same) -> Verdict:
+    sides = [_fill(side, row) for side in (pair.before, pair.after)]
+    if any(map(is_unknown, sides)):
+        return Verdict.MAYBE
+    before, after = map(scalar_text, sides)
+    if row.direction is Direction.BROADER:
+        return _verdict(not after.startswith(before))
+    return _verdict(not before.startswith(after))
+
+
 def _covers(outer: Any, inner: Any) -> bool:
     try:
         large, small = ip_network(str(outer)), ip_network(str(inner))
@@ -192,4 +210,6 @@ _JUDGES = {
     Direction.ADDED: _judge_added,
     Direction.CHANGED: _judge_changed,
     Direction.WIDER: _judge_range,
+    Direction.BROADER: _judge_prefix,
+    Direction.NARROWER: _judge_prefix,
 }

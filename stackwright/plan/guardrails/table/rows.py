@@ -8,14 +8,17 @@
   ``Attributes[Key=idle].Value`` is that of one item, and ``Parameters."rds.force_ssl"`` a key with
   a full stop. ``**.RoleArn`` is every property of that name, at any depth, but for those that have
   a row of their type. ``-`` is the resource itself, ``@Name`` an attribute beside Properties
-  (``@DeletionPolicy``), and ``*`` all properties.
+  (``@DeletionPolicy``), and ``*`` all properties. A
+  path also leads into text in JSON, and ``Text[Name=key].Value`` to the value in a line ``key=value``.
 - ``direction``: the change that weakens; see `Direction`.
 - ``values``: for ``order``, the values from strong to weak, ``a|b > c > *``: ``|`` joins equally
   strong ones, ``*`` is any other value and ``-`` none, and ``@name`` a list in ``orders.tsv``. For
-  ``shorter`` and ``longer``, the number that stands for no end, ``-1``.
+  ``shorter`` and ``longer``, the number that stands for no end, ``-1``, or a measure, ``Days*1 +
+  Years*365``, where the number stands in several properties; see `measures`.
 - ``kind``: the kind of danger, a `FindingKind`.
 - ``default``: the value that a missing property stands for; ``never`` is an endless time.
-- ``new``: ``yes`` where a new resource is judged too, as if it had been all closed before.
+- ``new``: ``yes`` where a new resource is judged too, as if it had been all closed before; ``no``
+  where not even a new item of a list is.
 - ``when``: conditions on the resource as it will be (as it was, where it is removed), joined by
   ``&``: ``Egress!=true``, ``.Status=Enabled`` for the item of the list that holds the value,
   ``Logs=-`` for a property that is not set. Values may be patterns, joined by ``|``.
@@ -37,6 +40,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from ..finding import FindingKind
+from .measures import Measure, parse_measure
 
 _FOLDER = Path(__file__).parent
 _STEP = re.compile(r'\[([^\]=]+)(?:=([^\]]*))?\]|"([^"]+)"|([^.\[\]"]+)')
@@ -72,9 +76,13 @@ class Direction(StrEnum):
     """It gets another value."""
     WIDER = "wider"
     """An address range lets in addresses that were outside."""
+    BROADER = "broader"
+    """The prefix matches names that it did not match."""
+    NARROWER = "narrower"
+    """The prefix no longer matches some names."""
 
 
-_DEFAULTS = {Direction.OFF: "false"}
+_DEFAULTS = {Direction.OFF: "false", Direction.BROADER: "", Direction.NARROWER: ""}
 
 
 class RowStep(Struct, frozen=True):
@@ -103,7 +111,10 @@ class RowCondition(Struct, frozen=True):
 
 
 class Protection(Struct, frozen=True):
-    """A fact: one change of one property weakens a protection."""
+    """A fact: one change of one property weakens a protection.
+
+    ``kept_items`` says that only items of lists count that were there before.
+    """
 
     type: str
     path: str
@@ -114,7 +125,9 @@ class Protection(Struct, frozen=True):
     ranks: tuple[tuple[str, ...], ...] = ()
     endless: str = ""
     default: str | None = None
+    measure: Measure | None = None
     new: bool = False
+    kept_items: bool = False
     conditions: tuple[RowCondition, ...] = ()
 
     @property
@@ -200,6 +213,7 @@ def _read_row(line: Mapping[str, str], orders: Mapping[str, str]) -> Protection:
     ordered = direction is Direction.ORDER
     if values.startswith("@"):
         values = orders[values[1:]]
+    measure = None if ordered else parse_measure(values)
     return Protection(
         type=line["type"],
         path=line["path"],
@@ -208,9 +222,11 @@ def _read_row(line: Mapping[str, str], orders: Mapping[str, str]) -> Protection:
         says=line["says"],
         source=", ".join(_expand(part, line["type"]) for part in line["source"].split(", ")),
         ranks=tuple(tuple(rank.split("|")) for rank in values.split(" > ")) if ordered else (),
-        endless="" if ordered else values,
+        endless="" if ordered or measure else values,
         default=line["default"] or _DEFAULTS.get(direction),
+        measure=measure,
         new=line["new"] == "yes",
+        kept_items=line["new"] == "no",
         conditions=tuple(_read_conditions(line["when"])),
     )
 

@@ -28,6 +28,8 @@ _ANY = "*"
 _SAME_NAME = 100
 """Equal names outweigh any number of equal properties."""
 _NAMES = ("Id", "Name", "Key", "DeviceName", "PolicyName", "RuleName")
+_LABELS = ("Id", "Name", "PolicyName", "RuleName")
+"""Names that mean nothing by themselves: an item that only gets another one has not changed."""
 
 
 class ValuePair(Struct, frozen=True):
@@ -130,7 +132,18 @@ def _matches(value: Any, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(text, pattern) for pattern in patterns)
 
 
+def read_structure(value: Any) -> Any:
+    """Return the lists and maps of a text in JSON; any other value as it is."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
 def _child(value: Any, key: str) -> Any:
+    value = read_structure(value)
     if isinstance(value, Mapping):
         return value.get(key, ABSENT)
     return value if is_unknown(value) else ABSENT  # a part of an unknown value is unknown
@@ -140,7 +153,7 @@ def _pair_members(pair: ValuePair, step: RowStep) -> Iterator[ValuePair]:
     if is_unknown(pair.before) or is_unknown(pair.after):
         yield ValuePair(f"{pair.label}[*]", pair.before, pair.after, pair.fresh)
         return
-    before, after = _items(pair.before), _items(pair.after)
+    before, after = (_items(side, step.identity) for side in (pair.before, pair.after))
     if step.item is not None:
         old, new = (
             next((item for item in items if _name(item, step.identity) == step.item), ABSENT)
@@ -154,7 +167,12 @@ def _pair_members(pair: ValuePair, step: RowStep) -> Iterator[ValuePair]:
         yield ValuePair(label, old, new, fresh, new)
 
 
-def _items(side: Any) -> list[Any]:
+def _items(side: Any, identity: str) -> list[Any]:
+    """Return the items of a list, also in JSON; lines of text as ``{identity: key, Value: …}``."""
+    side = read_structure(side)
+    if isinstance(side, str):
+        lines = (line.partition("=") for line in side.splitlines() if "=" in line)
+        return [{identity: key.strip(), "Value": value.strip()} for key, _, value in lines]
     return [] if side is ABSENT else as_list(side)
 
 
@@ -206,6 +224,12 @@ def _likeness(old: Any, new: Any, identity: str) -> int:
     names = [(_name(old, key), _name(new, key)) for key in keys]
     if any(name == other for name, other in names if name is not None):
         return _SAME_NAME
-    if any(None not in pair for pair in names):
-        return 0  # two items with names of their own
+    if any(None not in pair for pair in names):  # two items with names of their own
+        return int(_is_renamed(old, new))
     return sum(scalar_text(old[key]) == scalar_text(new.get(key, ABSENT)) for key in old) + 1
+
+
+def _is_renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    sides = ({key: item for key, item in side.items() if key not in _LABELS} for side in (old, new))
+    before, after = map(scalar_text, sides)
+    return before == after != "{}"
