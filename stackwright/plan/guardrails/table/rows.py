@@ -9,7 +9,8 @@
   a full stop. ``**.RoleArn`` is every property of that name, at any depth, but for those that have
   a row of their type. ``-`` is the resource itself, ``@Name`` an attribute beside Properties
   (``@DeletionPolicy``), and ``*`` all properties. A
-  path also leads into text in JSON, and ``Text[Name=key].Value`` to the value in a line ``key=value``.
+  path also leads into text in JSON, and ``Text[Name=key].Value`` to the value in a line
+  ``key=value``.
 - ``direction``: the change that weakens; see `Direction`.
 - ``values``: for ``order``, the values from strong to weak, ``a|b > c > *``: ``|`` joins equally
   strong ones, ``*`` is any other value and ``-`` none, and ``@name`` a list in ``orders.tsv``. For
