@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from ..cfn import stack_status
-from ..core import command_line
+from ..cfn import parse_unexpanded, stack_status
+from ..core import TemplateError, command_line
 from ..diff import Diff, merge_diffs
 from ..health import EnvironmentStatus, read_status
-from ..plan import Environment, LiveStack, diff_with_live
+from ..plan import Environment, LiveStack, RootForecast, keep_missing
 from ..releases import (
     Release,
     ReleaseOverview,
@@ -47,13 +47,35 @@ def read_environment(environment: Environment) -> Overview:
 
 
 def diff_with_deployed(environment: Environment) -> Diff:
-    """What a deployment of the rendered templates would change in the live stacks, without change
-    sets and without new images or secrets; in one whose first creation failed, everything. Raises
-    AwsError."""
+    """Return what a deployment of the rendered templates would change in the live stacks, without
+    change sets and without new images or secrets; in one whose first creation failed, everything.
+
+    Macros are not run: templates that use them are compared as text.
+
+    Raises:
+        AwsError: a stack or Parameter Store cannot be read.
+        DeployError: SW886 an Output that a root takes will be gone.
+        TemplateError: SW503 CloudFormation would refuse a template.
+    """
     supplies = Supplies.of(environment, _ignore)
+    planner = Planner(environment, supplies, _ignore)
     lives = {root: _completed(live) for root, live in environment.read_roots().items()}
-    desired = Planner(environment, supplies, _ignore).desired_stacks(lives, {}, {})
-    return merge_diffs(diff_with_live(stack, lives[root]) for root, stack in desired.items())
+    desired = {
+        root: keep_missing(stack, live) if (live := lives[root]) else stack
+        for root, stack in planner.desired_stacks(lives, {}, {}).items()
+    }
+    sources = {root: environment.rendering.wiring[root].sources for root in desired}
+    forecasts = planner.forecast_roots(desired, lives, sources, parse=parse_unexpanded)
+    return merge_diffs(map(_read_diff, forecasts.values()))
+
+
+def _read_diff(forecast: RootForecast) -> Diff:
+    prediction = forecast.prediction()
+    if prediction.problem:
+        root, stack = forecast.desired.root, forecast.desired.stack
+        message = f"{root} cannot be compared with {stack}: {prediction.problem}"
+        raise TemplateError.of("SW503", message)
+    return prediction.diff
 
 
 def _completed(live: LiveStack | None) -> LiveStack | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..cfn import parse_template
 from ..core import AwsError, Problem, Source, url_suffix
 from ..plan import (
     RUN,
@@ -42,7 +43,7 @@ from .user import Say
 
 if TYPE_CHECKING:
     from ..aws import Stack
-    from ..cfn import Pseudo
+    from ..cfn import Pseudo, Template
     from ..plan import RootChange
 
 _LEFT_BEHIND = "SW806"
@@ -212,14 +213,17 @@ class Planner:
         desired: Mapping[str, DesiredStack],
         lives: Mapping[str, LiveStack | None],
         sources: Mapping[str, Mapping[str, Source]],
+        *,
+        parse: Callable[[str], Template] = parse_template,
     ) -> dict[str, RootForecast]:
         """What is known of each root before any is deployed, with the values that the roots before
         it will have changed; nothing in AWS changes.
 
         ``sources`` say where the Parameters of each root come from; without them no Output flows.
+        ``parse`` reads the text of a template.
         Raises AwsError, and DeployError (SW886) where an Output that a root takes will be gone.
         """
-        upcoming = UpcomingValues(StoredValues(self.environment.aws), self._place(lives))
+        upcoming = UpcomingValues(StoredValues(self.environment.aws), self._place(lives), parse)
         with ThreadPoolExecutor(len(desired)) as pool:  # each live stack keeps its template
             list(pool.map(lambda live: live.template, filter(None, lives.values())))
         forecasts = {}

@@ -93,7 +93,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "noop": ["plan_noop"],
         "plan": ["discard_change_sets", "predict_root", "preview_root"],
         "plan_file": ["read_plan", "save_plan"],
-        "prediction": ["PredictedPlan", "diff_with_live", "predict_stack"],
+        "prediction": ["PredictedPlan", "keep_missing", "predict_stack"],
         "reconcile": ["keeps_in_place"],
         "stored_values": ["StoredValues"],
         "upcoming": ["RootForecast", "UpcomingValues"],

@@ -71,7 +71,7 @@ from .plan import preview_root as preview_root
 from .plan_file import read_plan as read_plan
 from .plan_file import save_plan as save_plan
 from .prediction import PredictedPlan as PredictedPlan
-from .prediction import diff_with_live as diff_with_live
+from .prediction import keep_missing as keep_missing
 from .prediction import predict_stack as predict_stack
 from .reconcile import keeps_in_place as keeps_in_place
 from .stored_values import StoredValues as StoredValues

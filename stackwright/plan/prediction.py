@@ -27,10 +27,9 @@ from ..cfn import (
     ValidationError,
     declared_keys,
     parse_template,
-    parse_unexpanded,
     predict_changes,
 )
-from ..core import HIDDEN, TemplateError
+from ..core import HIDDEN
 from ..diff import (
     PARAMETER,
     Diff,
@@ -155,23 +154,6 @@ def _list_kept(template: Template, desired: DesiredStack, live: LiveStack) -> li
     ]
 
 
-def diff_with_live(desired: DesiredStack, live: LiveStack | None) -> Diff:
-    """Return what making the live stack the desired one would change.
-
-    Parameters without a value keep the stack's, unless their declaration changed (an image's tag
-    stands in its description). Macros are not run: what only they understand is compared as text.
-
-    Raises:
-        TemplateError: SW503 CloudFormation would refuse a template.
-    """
-    kept = _keep_missing(desired, live) if live else desired
-    predicted = predict_stack(kept, live, Surroundings(parse=parse_unexpanded))
-    if predicted.problem:
-        message = f"{desired.root} cannot be compared with {desired.stack}: {predicted.problem}"
-        raise TemplateError.of("SW503", message)
-    return predicted.diff
-
-
 def _list_templates(
     path: str, side: StackSide | None, names: Mapping[Place, str]
 ) -> Iterator[tuple[str, Template]]:
@@ -182,8 +164,9 @@ def _list_templates(
             yield from _list_templates(_find_name(names, path, logical_id), child, names)
 
 
-def _keep_missing(desired: DesiredStack, live: LiveStack) -> DesiredStack:
-    """Give missing parameters whose declaration is unchanged the values of the live stack."""
+def keep_missing(desired: DesiredStack, live: LiveStack) -> DesiredStack:
+    """Return the desired stack with the live stack's values for its Parameters without one, unless
+    their declaration changed (an image's tag stands in its description)."""
     try:
         old, new = (
             declared_keys(text).data.get("Parameters") or {}

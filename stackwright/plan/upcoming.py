@@ -8,7 +8,7 @@ roots, so that a later root is predicted with the values that it will find.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from ..cfn import (
     Action,
     Pseudo,
     ResourceChange,
+    Template,
     Unknown,
     ValidationError,
     find_unknowns,
@@ -50,11 +51,12 @@ class UpcomingValues:
     """The values that the roots planned so far change.
 
     ``store`` reads Parameter Store as it is now. ``place`` has the account and the Region of roots
-    that are not deployed yet.
+    that are not deployed yet; ``parse`` reads the text of a template.
     """
 
     store: StoredValues
     place: Pseudo | None = None
+    parse: Callable[[str], Template] = parse_template
     _outputs: dict[tuple[str, str], Upcoming] = field(default_factory=dict)
     _stored: dict[str, Upcoming] = field(default_factory=dict)
     _unpredicted: set[str] = field(default_factory=set)
@@ -79,7 +81,8 @@ class UpcomingValues:
         for name, upcoming in inputs.items():
             if upcoming.value is MISSING:
                 raise _describe_removed_output(desired.root, name, sources[name])
-        return RootForecast(desired, live, inputs, self._stored, self.store, self.place)
+        around = Surroundings(place=self.place, parse=self.parse)
+        return RootForecast(desired, live, inputs, self._stored, self.store, around)
 
     def _find_output(self, source: Source) -> Upcoming | None:
         if source.stack in self._unpredicted:
@@ -117,10 +120,10 @@ class RootForecast:
         inputs: Mapping[str, Upcoming],
         stored: Mapping[str, Upcoming],
         store: StoredValues,
-        place: Pseudo | None,
+        around: Surroundings,
     ) -> None:
         self.desired, self.live, self._inputs = desired, live, inputs
-        self._upcoming, self._store, self._place = dict(stored), store, place
+        self._upcoming, self._store, self._around = dict(stored), store, around
         self._read: set[str] = set()
         self.prediction = call_once(self._predict)
         self.unchanged = call_once(self._find_unchanged)
@@ -129,12 +132,12 @@ class RootForecast:
         return predict_stack(
             self.desired,
             self.live,
-            Surroundings(
+            replace(
+                self._around,
                 inputs={name: upcoming.value for name, upcoming in self._inputs.items()},
                 stored=_StoreView(self._find_stored),
                 before=self._find_before,
                 after=self._find_after,
-                place=self._place,
             ),
         )
 

@@ -237,6 +237,27 @@ def test_values_flow_through_a_chain_of_roots(shop: Callable[..., Shop], tmp_pat
     assert case.stored("/demo/note") == "<two>"
 
 
+def test_diff_against_deployed_lets_values_flow_as_a_plan_does(shop: Callable[..., Shop]) -> None:
+    case = shop(net=NET, app=CONDITIONAL)
+    added = case.run("diff", "--against", "deployed")
+    assert "+ Table" in added
+    case.deploy()
+    case.set(name="two")
+    diff = case.run("diff", "--against", "deployed")
+    assert "- Table" in diff
+    assert "Plan: 0 to add, 1 to change, 0 to replace, 1 to remove." in diff
+
+
+def test_diff_against_deployed_reads_parameter_store(shop: Callable[..., Shop]) -> None:
+    case = shop(ALONE, app=READING)
+    case.store("/demo/topic", "one")
+    case.deploy()
+    assert case.run("diff", "--against", "deployed") == "No changes.\n"
+    case.store("/demo/topic", "two")
+    diff = case.run("diff", "--against", "deployed")
+    assert '~ TableName: "one" → "two"  # forces replacement' in diff
+
+
 def test_unchanged_output_of_a_changed_resource_leaves_the_next_root_alone(
     shop: Callable[..., Shop],
 ) -> None:

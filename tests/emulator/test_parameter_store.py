@@ -130,3 +130,11 @@ def test_parameter_of_a_stack_exists_in_parameter_store() -> None:
     assert client("ssm").get_parameter(Name="/demo/made")["Parameter"]["Value"] == "two"
     client("cloudformation").delete_stack(StackName="demo")
     assert client("ssm").get_parameters(Names=["/demo/made"])["Parameters"] == []
+
+
+def test_version_that_was_asked_for_is_answered_as_the_selector() -> None:
+    put("first")
+    put("second")
+    answer = client("ssm").get_parameters(Names=["/demo/topic:1", "/demo/topic"])["Parameters"]
+    answers = {parameter.get("Selector", ""): parameter["Value"] for parameter in answer}
+    assert answers == {":1": "first", "": "second"}

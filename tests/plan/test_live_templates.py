@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from stackwright.aws import StackResource
+from stackwright.cfn import parse_unexpanded
 from stackwright.plan import DesiredStack
 from stackwright.plan.live_stack import LiveStack
-from stackwright.plan.prediction import PredictedPlan, diff_with_live, predict_stack
+from stackwright.plan.prediction import PredictedPlan, Surroundings, predict_stack
 from tests.support.planning import stack
 
 TOPIC = "Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: %s}}"
@@ -59,6 +60,6 @@ def test_duplicate_key_of_a_live_template_is_noted() -> None:
 def test_macro_keeps_a_plan_from_being_predicted_but_not_a_diff() -> None:
     desired, live = sides("Fn::Transform: {Name: AWS::Include, Parameters: {Location: s3://b/k}}")
     assert "only AWS can run a macro" in predict_stack(desired, live).problem
-    diff = diff_with_live(desired, live)
+    diff = predict_stack(desired, live, Surroundings(parse=parse_unexpanded)).diff
     assert [resource.logical_id for resource in diff.resources] == ["Topic"]
     assert "app uses AWS::Include, which only AWS can run" in diff.notes[0]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
@@ -50,6 +51,7 @@ class MotoApplication:
             _name_linked_roles()
             _extend_registry_logins()
             _keep_secret_labels()
+            _show_selectors()
         self._account_id = account_id
         self._services = DomainDispatcherApplication(_application_of)
         # moto searches its folders for every request.
@@ -229,3 +231,33 @@ def _drop_conditional(policy: bytes | None) -> bytes | None:
         statements = [statements]
     kept = [statement for statement in statements if "Condition" not in statement]
     return json.dumps({**data, "Statement": kept}).encode() if kept else None
+
+
+def _show_selectors() -> None:
+    """Answer the selector (``:2``) of a parameter that was asked for by version or label.
+
+    Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_Parameter.html
+    """
+    from moto.ssm.models import Parameter, SimpleSystemManagerBackend
+
+    find, describe = SimpleSystemManagerBackend.get_parameter, Parameter.response_object
+    if getattr(find, "shows_selectors", False):
+        return
+
+    def get_parameter(self: Any, name: str) -> Any:
+        parameter = find(self, name)
+        _, colon, selector = self._strip_parameter_arn(name).partition(":")
+        if parameter is None or not colon:
+            return parameter
+        selected: Any = copy(parameter)
+        selected.selector = f":{selector}"
+        return selected
+
+    def response_object(self: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+        selector = getattr(self, "selector", None)
+        answer = describe(self, *arguments, **options)
+        return {**answer, "Selector": selector} if selector else answer
+
+    get_parameter.shows_selectors = True  # type: ignore[attr-defined]
+    SimpleSystemManagerBackend.get_parameter = get_parameter  # type: ignore[method-assign]
+    Parameter.response_object = response_object  # type: ignore[method-assign]
