@@ -10,7 +10,7 @@ import click
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from ..core import Report
+from ..core import Report, command_line
 from .connection import connect, read_deployed
 from .options import Options, for_environment
 from .output import console, echo, echo_json, show_report
@@ -116,6 +116,7 @@ def outputs(options: Options, name: str | None, style: str) -> None:
 
 @click.command(short_help="List the releases.")
 @for_environment
+@click.argument("release", required=False, type=click.IntRange(min=1))
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -124,21 +125,33 @@ def outputs(options: Options, name: str | None, style: str) -> None:
     help="How many, the newest first.",
 )
 @_STYLE
-def history(options: Options, limit: int, style: str) -> None:
+def history(options: Options, release: int | None, limit: int, style: str) -> None:
     """List the releases of an environment: number, time, author, git commit, changes, result. The
-    live one is bold."""
-    from ..releases import list_releases
-    from ..report import describe_absence, history_table, releases_as_data
+    live one is bold.
+
+    With RELEASE, a number, show the addresses of its templates, its parameters, and how to roll
+    back to it in the CloudFormation console.
+    """
+    from ..releases import list_releases, load_release
+    from ..report import describe_absence, describe_release, history_table, releases_as_data
 
     environment = connect(options)
     listing = list_releases(environment, limit, lambda: make_rendering(environment.config))
     releases = listing.overview.history.releases[:limit] if listing.overview else ()
     numbers = _numbers(listing.overview)
+    if release is not None and listing.overview and listing.bucket:
+        account = environment.caller.account
+        place = (environment.name, listing.bucket, account, environment.aws)
+        releases = (load_release(release, *place),)
     if style == "json":
         data = releases_as_data(releases, *numbers)
         echo_json(data)
+    elif release is not None and releases:
+        echo(describe_release(releases[0], numbers[1]))
     elif releases:
         print_table(history_table(releases, *numbers, datetime.now(UTC)))
+        shown = command_line(f"history {releases[0].number} --env {environment.name}")
+        echo(f"templates of a release, and rolling back in the console: {shown}")
     absence = describe_absence(listing, environment.name)
     if absence and not (style == "json" and listing.deployed):
         echo(absence, err=True)

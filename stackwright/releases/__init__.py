@@ -30,7 +30,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "with_former_roots",
         ],
         "prune": ["find_unused_artifacts", "remove_objects"],
-        "record": ["History", "Release", "ReleaseResult"],
+        "record": ["History", "Release", "ReleaseResult", "RootRelease"],
         "release": [
             "begin_release",
             "finish_release",

@@ -16,6 +16,7 @@ from .prune import remove_objects as remove_objects
 from .record import History as History
 from .record import Release as Release
 from .record import ReleaseResult as ReleaseResult
+from .record import RootRelease as RootRelease
 from .release import begin_release as begin_release
 from .release import finish_release as finish_release
 from .release import has_same_content as has_same_content

@@ -29,6 +29,7 @@ from .progress import show_progress as show_progress
 from .rehearsal import rehearsal_as_data as rehearsal_as_data
 from .rehearsal import rehearsal_as_text as rehearsal_as_text
 from .releases import describe_absence as describe_absence
+from .releases import describe_release as describe_release
 from .releases import history_table as history_table
 from .releases import release_result as release_result
 from .releases import releases_as_data as releases_as_data

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import to_builtins
 
+from ..core import command_line
 from ..plan import NO_BUCKET
-from ..releases import Release, ReleaseList, ReleaseResult
+from ..releases import Release, ReleaseList, ReleaseResult, RootRelease
 from .markup import escape_markup, format_age, format_duration, make_table, styled
 
 _RESULTS = {
@@ -88,6 +89,44 @@ def releases_as_data(
         }
         for release in releases
     ]
+
+
+def describe_release(release: Release, running: int | None) -> str:
+    """Return the templates and parameters of a release, stack by stack, and how to roll back to it
+    in the CloudFormation console, which needs no Stackwright.
+
+    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-direct.html
+    """
+    started = f"{release.started.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    result = release_result(release, running)
+    lines = [f"release {release.number} of {release.environment}, {started}: {result}"]
+    for root in release.roots:
+        lines += ["", *_describe_root(root)]
+    return "\n".join([*lines, "", *_console_steps(release)])
+
+
+def _describe_root(root: RootRelease) -> Iterator[str]:
+    yield f"stack {root.stack}"
+    for name, template in root.templates.items():
+        yield f"  template {name}: {template.url or 'in the record only, it has no address'}"
+    for name, value in root.parameters.items():
+        yield f"  parameter {name}: {value}"
+    for name in root.hidden:
+        yield f"  parameter {name}: not recorded"
+
+
+def _console_steps(release: Release) -> Iterator[str]:
+    stacks = ", then ".join(root.stack for root in release.roots)
+    yield f"To roll back in the CloudFormation console (Region {release.region}), update {stacks}:"
+    yield "  1. Choose Stacks, the stack, Update stack, and Make a direct update."
+    yield "  2. Choose Replace existing template and Amazon S3 URL; give the template's address."
+    yield "     (That of the root: it names its nested ones.)"
+    yield "  3. Give the parameters above; for one that is not recorded, Use existing value."
+    yield "  4. Under Capabilities, acknowledge both; review the change set, and choose Submit."
+    if release.secrets:
+        yield "Values of secrets stay as they are now; the command below restores them too."
+    back = command_line(f"rollback {release.number} --env {release.environment}")
+    yield f"With Stackwright: {back}"
 
 
 def describe_absence(release_list: ReleaseList, environment: str) -> str:

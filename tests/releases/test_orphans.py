@@ -341,6 +341,34 @@ def test_orphaned_stack_can_be_deleted_without_stuck_resources(
     assert stopped.stderr.splitlines()[-1] == f"then run this command again, or retain it: {hint}"
 
 
+# --- history of one release
+
+
+def test_history_of_a_release_shows_its_templates_and_the_way_back_in_the_console(
+    shop: Project,
+) -> None:
+    shop.write({"params/dev.yaml": "tags: {team: a}\n"})
+    deploy(shop)
+    shop.write({"templates/app.yaml.j2": FILES["templates/app.yaml.j2"].replace("Arn:", "Id:")})
+    deploy(shop)
+    listed = shop.run("history", "--env", "dev")
+    assert "history 3 --env dev" in listed.stdout, listed.stderr
+    (release,) = json.loads(shop.run("history", "2", "--env", "dev", "--format", "json").stdout)
+    assert release["number"] == 2
+    shown = shop.run("history", "2", "--env", "dev")
+    assert shown.returncode == 0, shown.stderr
+    for root in release["roots"]:
+        url = root["templates"][root["root"]]["url"]
+        assert url.startswith("https://")
+        assert f"stack {root['stack']}\n  template {root['root']}: {url}\n" in shown.stdout
+    assert "update shop-dev-base, then shop-dev-app, then shop-dev-extra:" in shown.stdout
+    assert "Replace existing template and Amazon S3 URL" in shown.stdout
+    assert "rollback 2 --env dev" in shown.stdout
+    absent = shop.run("history", "9", "--env", "dev")
+    assert absent.returncode == 1
+    assert "SW840 dev has no release 9" in absent.stderr
+
+
 # --- history after a destroy
 
 
