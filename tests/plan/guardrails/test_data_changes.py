@@ -8,7 +8,7 @@ command line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
-from stackwright.cfn import holds_data
+from stackwright.cfn import Pseudo, holds_data
 from stackwright.diff import diff_builds
+from stackwright.emulator import EmulatorSettings, Server
 from stackwright.plan import (
     Certainty,
     DesiredStack,
@@ -30,6 +31,7 @@ from stackwright.plan import (
 )
 from stackwright.plan.guardrails import GuardrailFinding
 from tests.support.aws import ACCOUNT
+from tests.support.projects import Project
 
 HERE = Path(__file__).parent
 REGION = "us-east-1"
@@ -189,3 +191,71 @@ def test_changes_that_flow_through_a_template_need_approval(
     assert before != after
     findings = find_dangerous_changes(plan_of(before, after))
     assert {finding.address for finding in findings} == addresses
+
+
+# --- through the command line
+
+COMMANDS = {
+    "Bucket": ("AWS::S3::Bucket", "expiration loses its tag filter", "expires more objects"),
+    "Archive": (
+        "AWS::S3::Bucket",
+        "policies removed",
+        "is deleted with the stack, where it was kept",
+    ),
+    "Registry": ("AWS::ECR::Repository", "fewer images kept", "keeps fewer images"),
+    "Queue": ("AWS::SQS::Queue", "kept shorter", "keeps messages for fewer seconds"),
+    "Log": ("AWS::Logs::LogGroup", "kept shorter", "keeps log entries for fewer days"),
+    "Key": (
+        "AWS::KMS::Key",
+        "pending window cut",
+        "can be recovered for fewer days after its deletion",
+    ),
+    "Secret": ("AWS::SecretsManager::Secret", "generated anew", "is generated anew"),
+    "Stream": ("AWS::Kinesis::Stream", "kept shorter", "keeps records for fewer hours"),
+    "Files": ("AWS::EFS::FileSystem", "backups off", "is no longer backed up"),
+    "Pool": ("AWS::Cognito::UserPool", "deletion protection off", "can be deleted"),
+    "Volume": ("AWS::EC2::Volume", "removed", "is removed, and its data is deleted"),
+    "Catalog": ("AWS::Glue::Database", "removed", "is removed, and its data is deleted"),
+}
+"""Changes of ``data_losses.yaml`` that are deployed together, and the words of each refusal."""
+DEFAULTS = "project: demo\nregion: us-east-1\nstacks: [app]\n"
+REQUIRED: Mapping[str, Mapping[str, Any]] = {
+    "Key": {"KeyPolicy": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": {"Fn::Sub": "arn:aws:iam::${AWS::AccountId}:root"}}, "Action": "kms:*", "Resource": "*"}]}},
+    "Stream": {"ShardCount": 1},
+    "Catalog": {"CatalogId": {"Ref": "AWS::AccountId"}},
+}  # fmt: skip
+"""Properties of the resources above that their services require."""
+
+
+@pytest.fixture
+def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    settings = EmulatorSettings(Pseudo(region=REGION, account_id=ACCOUNT))
+    with Server(settings, mirror=True) as running:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
+        yield
+
+
+def deployable(side: int) -> str:
+    """A template with the resources of `COMMANDS`, before (0) or after (1) their changes."""
+    cases = {(type_, change): sides for type_, change, *sides in read_cases("data_losses.yaml")}
+    resources: dict[str, Any] = {"Keep": {"Type": "AWS::SNS::Topic"}}
+    for name, (type_, change, _) in COMMANDS.items():
+        made = yaml.safe_load(template_of(type_, cases[type_, change][side]))["Resources"].get("X")
+        if made:
+            made["Properties"] |= REQUIRED.get(name, {})
+            resources[name] = {"DeletionPolicy": "Delete", "UpdateReplacePolicy": "Delete"} | made
+    text = yaml.safe_dump({"Resources": resources}, sort_keys=False, default_style='"')
+    return f"{{% raw %}}{text}{{% endraw %}}"
+
+
+@pytest.mark.usefixtures("emulated")
+def test_deployment_of_dangerous_changes_is_refused(project: Callable[..., Project]) -> None:
+    files = {"params/defaults.yaml": DEFAULTS, "templates/main.yaml.j2": None}
+    app = project({**files, "templates/app.yaml.j2": deployable(0)})
+    app.invoke("render", "--env", "dev")
+    assert app.invoke("deploy", "--env", "dev", "--yes").exit_code == 0
+    app.write({"templates/app.yaml.j2": deployable(1)}).invoke("render", "--env", "dev")
+    result = app.invoke("deploy", "--env", "dev", "--yes")
+    assert result.exit_code == 1
+    refusals = [f"SW821 needs approval: {name} {words}" for name, (*_, words) in COMMANDS.items()]
+    assert [refusal for refusal in refusals if refusal not in result.output] == []
