@@ -45,6 +45,10 @@ class Account(Protocol):
         empty for none). The empty key is the main route table, which applies to all other subnets
         of the VPC."""
 
+    def zones(self) -> Sequence[str]:
+        """EC2 DescribeAvailabilityZones: names of the zones of the Region that the account can use,
+        opted-in local zones included, sorted."""
+
     def certificate(self, arn: str) -> str | None:
         """ACM DescribeCertificate: ISSUED, PENDING_VALIDATION, EXPIRED …; None where it does not
         exist."""
@@ -102,6 +106,14 @@ class AccountCalls(Session):
             for association in table.get("Associations") or ():
                 targets["" if association.get("Main") else association.get("SubnetId", "")] = target
         return targets
+
+    def zones(self) -> Sequence[str]:
+        """Call DescribeAvailabilityZones, which omits zones that the account did not opt in to.
+
+        Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAvailabilityZones.html
+        """
+        answer = self._call("ec2", "describe_availability_zones")
+        return sorted(zone["ZoneName"] for zone in answer["AvailabilityZones"])
 
     def certificate(self, arn: str) -> str | None:
         """Call DescribeCertificate; ResourceNotFoundException gives None."""

@@ -128,6 +128,7 @@ LINKED = (
 CALLS = {
     "stack": "cloudformation:DescribeStacks",
     "subnets": "ec2:DescribeSubnets",
+    "zones": "ec2:DescribeAvailabilityZones",
     "certificate": "acm:DescribeCertificate",
     "namespaces": "servicediscovery:ListNamespaces",
     "quota": "service-quotas:GetServiceQuota",
@@ -211,6 +212,9 @@ class FakeAccount(FakeAws):
 
     def default_routes(self, vpc: str) -> Mapping[str, str]:
         return self.routes
+
+    def zones(self) -> Sequence[str]:
+        return ["us-east-2a", "us-east-2b", "us-east-2c"]
 
     def certificate(self, arn: str) -> str | None:
         return self.certificates.get(arn)
@@ -399,6 +403,34 @@ def test_missing_subnets_are_named(project: Project):
     assert [result.detail for result in failed if result.name == "subnets"] == [
         f"subnet-d not found in {REGION}"
     ]
+
+
+@pytest.mark.parametrize(
+    ("zones", "state", "detail"),
+    [
+        (("us-east-2a", "us-east-2c"), CheckState.OK, "us-east-2a, us-east-2c"),
+        (("us-east-2a", "us-east-2f"), CheckState.FAIL, "us-east-2f not found in us-east-2"),
+    ],
+)
+def test_zones_of_new_subnets_must_exist(
+    project: Project, zones: Sequence[str], state: CheckState, detail: str
+):
+    subnets = "".join(
+        f"  Subnet{number}:\n    Type: AWS::EC2::Subnet\n"
+        f"    Properties: {{VpcId: !Ref VpcId, CidrBlock: 10.0.{number}.0/24, AvailabilityZone: {zone}}}\n"
+        for number, zone in enumerate(zones)
+    )
+    project.write(
+        {"templates/app/base.yaml.j2": BASE.replace("Outputs:\n", f"{subnets}Outputs:\n")}
+    )
+    result = check_account(project, FakeAccount())["availability zones"]
+    assert (result.state, result.detail) == (state, detail)
+    if state is CheckState.FAIL:
+        assert result.hint == "use zones of us-east-2: us-east-2a, us-east-2b, us-east-2c"
+
+
+def test_zones_are_read(moto: str):
+    assert Boto(REGION).zones() == ["us-east-2a", "us-east-2b", "us-east-2c"]
 
 
 def test_private_subnet_without_default_route_needs_endpoints(project: Project):

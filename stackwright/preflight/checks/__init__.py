@@ -8,7 +8,7 @@ from .base import Check, describe_unknown, is_unknown
 from .certificates import Certificates
 from .images import Images
 from .names import Namespaces, RetainedNames
-from .network import FreeAddresses, MountTargets, Routes, SubnetsInVpc, TwoZones
+from .network import FreeAddresses, MountTargets, Routes, SubnetsInVpc, TwoZones, ZonesExist
 from .quotas import FargateQuota, LambdaConcurrency
 from .references import SecretReferences, StoredParameters
 from .roles import ServiceLinkedRoles
@@ -19,6 +19,7 @@ from .stacks import UpdatableStack
 CHECKS: tuple[type[Check], ...] = (
     AccountMatches,
     UpdatableStack,
+    ZonesExist,
     SubnetsInVpc,
     TwoZones,
     MountTargets,

@@ -1,4 +1,5 @@
-"""Subnets that the parameters give: existence, zones, routes, free addresses."""
+"""Availability zones of new resources, and subnets that the parameters give: existence, zones,
+routes, free addresses."""
 
 from __future__ import annotations
 
@@ -22,6 +23,34 @@ _LOAD_BALANCERS = (
     "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/"
     "application-load-balancers.html"
 )
+
+
+class ZonesExist(Check):
+    """Compares the availability zones that the templates name with those of the account."""
+
+    id = "availability zones"
+    title = "Availability zones that the templates name exist in the Region"
+    reason = "Subnets cannot be created in them. Accounts do not all have the same zones."
+    source = (
+        "https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAvailabilityZones.html"
+    )
+
+    def run(self) -> Iterator[PreflightCheck]:
+        """One result; none where the templates name no zone."""
+        named = {
+            zone
+            for resource in self.references.resources
+            for key in ("AvailabilityZone", "AvailabilityZones")
+            for zone in self.references.texts(resource.document, resource.properties.get(key))
+        }
+        if not named:
+            return
+        existing = self.aws.zones()
+        if missing := sorted(named.difference(existing)):
+            hint = f"use zones of {self.config.region}: {', '.join(existing)}"
+            yield self.fail(f"{', '.join(missing)} not found in {self.config.region}", hint)
+        else:
+            yield self.ok(", ".join(sorted(named)))
 
 
 class NetworkCheck(Check):

@@ -18,6 +18,7 @@ READ_CALLS = (
     "cloudformation:ListStackResources",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
+    "ec2:DescribeAvailabilityZones",
     "ec2:DescribeRouteTables",
     "ec2:DescribeSubnets",
     "ecr:BatchGetImage",
