@@ -477,7 +477,7 @@ def test_new_granting_resources_need_approval_and_name_the_grant():
     attribute = {"Fn::GetAtt": ["T", "TopicName"]}
     for peer, text in (
         (attribute, "one"),
-        ({"Fn::GetAtt": "T.TopicArn"}, "${T.TopicArn}"),
+        ({"Fn::GetAtt": "T.TopicArn"}, "${T}"),
         ({"Ref": "T"}, "${T}"),
     ):
         ingress = {
@@ -733,8 +733,7 @@ def test_reference_to_another_resource_needs_approval():
         plan_of({"A": one, "X": rule("A")}, {"A": one, "B": two, "X": rule("B")})
     )
     assert [(finding.logical_id, finding.flag) for finding in findings] == [
-        ("X", ApprovalFlag.REPLACE),
-        ("X", ApprovalFlag.ACCESS),
+        ("X", ApprovalFlag.ACCESS)
     ]
     findings = find_dangerous_changes(
         plan_of({"A": BUCKET, "X": access("A")}, {"A": BUCKET, "B": TOPIC, "X": access("B")})

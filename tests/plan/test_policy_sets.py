@@ -218,6 +218,10 @@ NOT_WIDER = {
         [when(ArnLike="arn:aws:s3:::a*")],
         [when(ArnEquals=["arn:aws:s3:::ab", "arn:aws:s3:::a*"])],
     ),
+    "ARN of a resource known after apply": (
+        [when(ArnLike="arn:aws:execute-api:us-east-1:1:${Api}/*/GET/items")],
+        [when(ArnLike="arn:aws:execute-api:us-east-1:1:${Api}/v1/GET/items")],
+    ),
     "ARN as a text": ([when(ArnLike="arn:aws:s3:::a*")], [when(StringEquals="arn:aws:s3:::ab")]),
     "smaller network": ([when(IpAddress="10.0.0.0/8")], [when(IpAddress=["10.1.0.0/16"])]),
     "smaller number": ([when(NumericLessThan="100")], [when(NumericLessThan=10)]),

@@ -84,20 +84,47 @@ def test_new_revision_needs_no_approval(type_name: str, before: Any, after: Any)
     assert flags(resource(type_name, **before), resource(type_name, **after)) == []
 
 
-def permission(action: str, function: str = "f") -> dict[str, Any]:
+def permission(action: str) -> dict[str, Any]:
     return resource(
         "AWS::Lambda::Permission",
         Action=action,
-        FunctionName=function,
+        FunctionName="f",
         Principal="sns.amazonaws.com",
     )
 
 
-def test_action_in_another_case_is_no_replacement_that_matters() -> None:
+@pytest.mark.parametrize(
+    ("changed", "kind"),
+    [
+        ({"Action": "lambda:InvokeFunction"}, []),
+        ({"SourceArn": "arn:aws:sns:us-east-1:123456789012:t"}, []),
+        ({"FunctionName": "g"}, [("X", "access")]),
+    ],
+    ids=["action in another case", "narrower", "another function"],
+)
+def test_new_permission_needs_approval_only_for_what_it_allows_more(
+    changed: dict[str, Any], kind: list[Any]
+) -> None:
     before = permission("lambda:invokeFunction")
-    assert kinds({"X": before}, {"X": permission("lambda:InvokeFunction")}) == []
-    other = permission("lambda:InvokeFunction", "g")
-    assert ("X", "replacement") in kinds({"X": before}, {"X": other})
+    after = {**before, "Properties": {**before["Properties"], **changed}}
+    assert kinds({"X": before}, {"X": after}) == kind
+
+
+def test_narrower_rule_of_group_needs_no_approval() -> None:
+    def rule(range_: str) -> dict[str, Any]:
+        type_ = "AWS::EC2::SecurityGroupIngress"
+        return resource(type_, GroupId="sg-1", IpProtocol="tcp", CidrIp=range_)
+
+    assert kinds({"X": rule("10.0.0.0/8")}, {"X": rule("10.1.0.0/16")}) == []
+    assert kinds({"X": rule("10.1.0.0/16")}, {"X": rule("10.0.0.0/8")}) == [("X", "access")]
+
+
+def test_member_of_cluster_in_template_holds_no_data() -> None:
+    cluster = {"Type": "AWS::RDS::DBCluster", "Properties": {"Engine": "aurora-mysql"}}
+    member = resource("AWS::RDS::DBInstance", DBClusterIdentifier={"Ref": "Cluster"})
+    kept = {**member, "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+    findings = kinds({"Cluster": cluster, "X": kept}, {"Cluster": cluster, "X": member})
+    assert set(findings) == {("X", "availability")}
 
 
 def test_group_changes_without_approval_unless_it_will_be_replaced() -> None:

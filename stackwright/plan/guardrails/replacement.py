@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ...diff import Effect, PropertyDiff
+from ...diff import Effect
 from ..model import Certainty, PlannedChange, RootPlan
 from .finding import FindingKind, GuardrailFinding, make_finding
 from .references import References
@@ -25,9 +25,16 @@ REVISIONS = frozenset(_read_table("revisions.tsv"))
 with the old one."""
 ADDRESSES = _read_table("addresses.tsv")
 """Type -> what AWS gave the resource and gives nobody again, such as ``public IP address``."""
-_CASELESS = frozenset((("AWS::Lambda::Permission", "Action"),))
-"""Properties whose upper and lower case letters mean the same: names of IAM actions. Source:
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html"""
+_GRANTS = frozenset(
+    (
+        "AWS::EC2::SecurityGroupEgress",
+        "AWS::EC2::SecurityGroupIngress",
+        "AWS::Lambda::LayerVersionPermission",
+        "AWS::Lambda::Permission",
+    )
+)
+"""Types whose resources are one grant: the new one exists before the old one goes, and what it
+allows more needs an approval for access."""
 
 
 def find_replacements(
@@ -39,10 +46,10 @@ def find_replacements(
     holds data or an address.
     """
     diff = change.diff
-    if diff.type in REVISIONS:
+    if diff.type in REVISIONS or diff.type in _GRANTS:
         return
     own = change.stateful or diff.type in ADDRESSES or _causes_itself(change, references)
-    if diff.effect is Effect.REPLACE and own and not _is_only_respelled(change):
+    if diff.effect is Effect.REPLACE and own:
         causes = ", ".join(leaf.path for leaf in diff.properties if leaf.replaces == "yes")
         reason = f": {causes} cannot change in place" if causes else ""
         yield make_finding(FindingKind.REPLACEMENT, root, change, f"is replaced{reason}")
@@ -60,21 +67,6 @@ def find_lost_addresses(root: RootPlan, change: PlannedChange) -> Iterator[Guard
     deleted = change.effect is Effect.REMOVE and "Retain" not in change.policy_action
     if lost and deleted and not change.stateful:
         yield make_finding(FindingKind.REMOVAL, root, change, f"is removed, and loses its {lost}")
-
-
-def _is_only_respelled(change: PlannedChange) -> bool:
-    """Whether the values that replace the resource differ in case only, where case means
-    nothing."""
-    causes = [leaf for leaf in change.diff.properties if leaf.replaces != "no"]
-    return bool(causes) and all(_is_respelled(change.diff.type, leaf) for leaf in causes)
-
-
-def _is_respelled(type_name: str, leaf: PropertyDiff) -> bool:
-    sides = (leaf.before, leaf.after)
-    if (type_name, leaf.path) not in _CASELESS or not all(isinstance(side, str) for side in sides):
-        return False
-    before, after = (str(side).lower() for side in sides)
-    return before == after
 
 
 def _causes_itself(change: PlannedChange, references: References) -> bool:

@@ -15,6 +15,7 @@ valued-context-keys.html (``ForAllValues``, ``ForAnyValue``), reference_policies
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_network
@@ -25,6 +26,8 @@ from msgspec import Struct
 from ..wording import as_list
 from .patterns import escape, includes
 
+_COLON = re.compile(r":(?![^{}]*\})")
+"""A colon, but for one in ``${aws:username}``."""
 Covers = Callable[[str, str], bool]
 """Whether the second value, of one operator, lets through no more than the first."""
 
@@ -146,11 +149,15 @@ def _covering(inner: str, outer: str) -> Covers:
 
 
 def _covers_arn(outer: str, inner: str) -> bool:
-    """Compare the six components of ARNs one by one; ``${…}`` may stand for several of them."""
-    sides = [value.split(":", 5) for value in (outer, inner)]
-    if "${" in outer + inner or any(len(side) != 6 for side in sides):
+    """Compare the six components of ARNs one by one.
+
+    ``${…}`` may stand for several components, but for the same ones on both sides.
+    """
+    wide, narrow = (_COLON.split(value, 5) for value in (outer, inner))
+    unknown = "${" in outer and "${" in inner
+    if len(wide) != len(narrow) or (len(wide) != 6 and not unknown):
         return outer == inner
-    return all(includes(wide, narrow) for wide, narrow in zip(*sides, strict=True))
+    return all(map(includes, wide, narrow))
 
 
 def _covers_network(outer: str, inner: str) -> bool:

@@ -25,6 +25,7 @@ class Absent(Enum):
 ABSENT: Final = Absent.ABSENT
 """A property that is not set, or an item that a list does not have."""
 _ANY = "*"
+_NOTHING = "-"
 _SAME_NAME = 100
 """Equal names outweigh any number of equal properties."""
 _NAMES = ("Id", "Name", "Key", "DeviceName", "PolicyName", "RuleName")
@@ -91,13 +92,14 @@ def _pair_deep(pair: ValuePair, rest: Sequence[RowStep]) -> Iterator[ValuePair]:
 def meets(condition: RowCondition, properties: Any, item: Any) -> bool:
     """Return whether a resource, or the item of a list, meets a condition.
 
-    A value that is not known meets every one.
+    A value that is not known meets every one, but it is set.
     """
     values = [item if condition.inner else properties]
     for key in condition.path:
         values = [_child(inner, key) for value in values for inner in as_list(value)] or [ABSENT]
     if any(is_unknown(value) for value in values):
-        return True
+        only_set = condition.patterns == (_NOTHING,) and len(condition.path) == 1
+        return condition.negated if only_set else True
     matched = any(_matches(value, condition.patterns) for value in values)
     return matched is not condition.negated
 
