@@ -432,6 +432,27 @@ def test_failed_rollback_can_be_continued(cloud, skip):
         cloud.call("ContinueUpdateRollback", StackName="s")
 
 
+def test_continued_rollback_keeps_the_resource_that_was_to_be_replaced(cloud):
+    cloud.create({"A": topic("a"), "B": topic("b"), "C": topic("c", DependsOn=["A", "B"])})
+    cloud.engine.fault(Fault("no", operation="update", logical_id="C"))
+    cloud.engine.fault(Fault("never", operation="update", logical_id="B", nth=2))
+    new = {
+        "A": topic("z"),
+        "B": topic("b", DisplayName="x"),
+        "C": topic("c", DisplayName="x", DependsOn=["A", "B"]),
+    }
+    assert cloud.update(new) == "UPDATE_ROLLBACK_FAILED"
+    cloud.call("ContinueUpdateRollback", StackName="s")
+    assert cloud.status() == "UPDATE_ROLLBACK_COMPLETE"
+    events = cloud.call("DescribeStackEvents", StackName="s")["StackEvents"]
+    deleted = {
+        event["PhysicalResourceId"].rpartition(":")[2]
+        for event in events
+        if event["ResourceStatus"] == "DELETE_COMPLETE"
+    }
+    assert deleted == {"z"}
+
+
 def test_failed_stack_can_be_rolled_back_later(cloud):
     cloud.create({"A": topic("a")})
     state = cloud.everything()

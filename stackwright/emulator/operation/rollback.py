@@ -51,15 +51,16 @@ class UpdateRollback(ResourceDeletion):
         touched = list(dict.fromkeys(record.touched))
         changed = [name for name in touched if name in record.resources]
         created = [stack.resources[name] for name in touched if name not in record.resources]
-        replaced = {state.logical_id for state in record.replaced}
-        replacements = [stack.resources[name] for name in changed if name in replaced]
+        for state in record.replaced:  # a rollback that is continued has restored some of them
+            name = state.logical_id
+            record.replacements.setdefault(name, stack.resources[name])
         if record.definition is not None:
             stack.definition = record.definition
         record.failures.clear()
 
         def end(ok: bool) -> None:
             if ok:
-                self._delete_created([*created, *replacements])
+                self._delete_created([*created, *record.replacements.values()])
                 return
             self.set_stack_status("UPDATE_ROLLBACK_FAILED", record.describe_failures())
             self.report(False)

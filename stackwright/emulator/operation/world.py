@@ -28,7 +28,8 @@ class RollbackRecord:
     """The state to which a rollback returns, and the work that it has to undo.
 
     ``definition``, ``resources`` and ``outputs`` are those before the operation. ``replaced`` are
-    the old resources of replacements, ``touched`` the logical ids that the operation began to
+    the old resources of replacements, ``replacements`` the new ones, which a rollback finds before it
+    restores the old, ``touched`` the logical ids that the operation began to
     change, ``children`` the nested stacks that took part. ``failures`` are the logical ids that
     failed, by verb (``outputs``: reasons), ``restored`` those that were rolled back already.
     """
@@ -37,6 +38,7 @@ class RollbackRecord:
     resources: dict[str, ResourceState] = field(default_factory=dict)
     outputs: tuple[OutputState, ...] = ()
     replaced: list[ResourceState] = field(default_factory=list)
+    replacements: dict[str, ResourceState] = field(default_factory=dict)
     touched: list[str] = field(default_factory=list)
     children: dict[str, StackState] = field(default_factory=dict)
     failures: dict[str, list[str]] = field(default_factory=dict)
