@@ -28,10 +28,10 @@ class RollbackRecord:
     """The state to which a rollback returns, and the work that it has to undo.
 
     ``definition``, ``resources`` and ``outputs`` are those before the operation. ``replaced`` are
-    the old resources of replacements, ``replacements`` the new ones, which a rollback finds before it
-    restores the old, ``touched`` the logical ids that the operation began to
-    change, ``children`` the nested stacks that took part. ``failures`` are the logical ids that
-    failed, by verb (``outputs``: reasons), ``restored`` those that were rolled back already.
+    the old resources of replacements, ``replacements`` the new ones, as the first rollback finds
+    them; ``touched`` are the logical ids that the operation began to change, ``children`` the
+    nested stacks that took part. ``failures`` are the logical ids that failed, by verb
+    (``outputs``: reasons), ``restored`` those that were rolled back already.
     """
 
     definition: StackDefinition | None = None

@@ -247,7 +247,7 @@ def _hint(root: str, export: _Export, importers: str, leaving: str) -> str:
     keep = f"keep the Output {export.output} for one release"
     if export.after is not None:
         return (
-            f"export the new value under another name and {keep}, until the new name is imported by "
+            f"export the new value under another name and {keep}, until that name is imported by "
             f"{importers}"
         )
     if leaving:
