@@ -63,7 +63,8 @@ def _merge_losses(first: DataLoss, second: DataLoss) -> DataLoss:
 def _merge_resources(first: ResourceDiff, second: ResourceDiff) -> ResourceDiff:
     if first.effect is not second.effect:
         severe = _most_severe((first, second))
-        return replace(severe, certain=False)
+        other = first if severe is second else second
+        return replace(severe, certain=False, alternative=other)
     paths = {leaf.path for leaf in first.properties}
     others = tuple(leaf for leaf in second.properties if leaf.path not in paths)
     return replace(
@@ -71,6 +72,7 @@ def _merge_resources(first: ResourceDiff, second: ResourceDiff) -> ResourceDiff:
         properties=first.properties + others,
         certain=first.certain or second.certain,
         may_replace=first.may_replace or second.may_replace,
+        alternative=None if second == first else second,
     )
 
 

@@ -63,7 +63,8 @@ class ResourceDiff(Struct, frozen=True):
     of both sides (``Properties``, ``DeletionPolicy`` …), resolved and with secrets hidden; a side
     that does not exist, or is not known, is empty. ``physical_id`` is that of the live resource;
     empty where there is none or it is not known. ``retagged`` says that the resource gets other
-    tags from its stack.
+    tags from its stack. ``alternative`` is the change where conditions that cannot be decided are
+    answered otherwise; None where that makes no difference.
     """
 
     stack: str
@@ -78,6 +79,7 @@ class ResourceDiff(Struct, frozen=True):
     after: Mapping[str, Any] = {}
     physical_id: str = ""
     retagged: bool = False
+    alternative: ResourceDiff | None = None
 
     @property
     def address(self) -> str:

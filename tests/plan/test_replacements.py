@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from stackwright.cfn import Schemas
+from stackwright.diff import diff_builds
 from stackwright.plan.guardrails import FindingKind, find_dangerous_changes
 from stackwright.plan.guardrails.replacement import ADDRESSES, REVISIONS
+from stackwright.plan.model import Certainty, ListedChange, PlannedChange
 from tests.plan.test_guardrails import TOPIC, flags, plan_of
 
 SCHEMAS = Schemas("us-east-1")
@@ -117,6 +121,32 @@ def test_narrower_rule_of_group_needs_no_approval() -> None:
 
     assert kinds({"X": rule("10.0.0.0/8")}, {"X": rule("10.1.0.0/16")}) == []
     assert kinds({"X": rule("10.1.0.0/16")}, {"X": rule("10.0.0.0/8")}) == [("X", "access")]
+
+
+@pytest.mark.parametrize("branches", [[True, False], [False, True]])
+def test_both_branches_of_an_undecided_condition_are_judged(branches: list[bool]) -> None:
+    decided = {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}
+    sides = []
+    for public in (None, {"Fn::If": ["IsProd", *branches]}):
+        database = resource("AWS::RDS::DBInstance", DBInstanceClass="db.t3.small")
+        if public:
+            database["Properties"]["PubliclyAccessible"] = public
+        sides.append(
+            {
+                "Parameters": {"Stage": {"Type": "String"}},
+                "Conditions": {"IsProd": decided},
+                "Resources": {"X": database},
+            }
+        )
+    before, after = ({"app.yaml": json.dumps(side)} for side in sides)
+    diff = diff_builds(before, after)
+    listed = tuple(
+        PlannedChange(change, ListedChange.BOTH, Certainty.CERTAIN) for change in diff.resources
+    )
+    planned = plan_of({}, {})
+    root = replace(planned.roots[0], diff=diff, changes=listed)
+    findings = find_dangerous_changes(replace(planned, roots=(root,)))
+    assert [finding.kind for finding in findings] == ["access"]
 
 
 def test_member_of_cluster_in_template_holds_no_data() -> None:

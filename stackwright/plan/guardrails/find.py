@@ -34,7 +34,7 @@ def find_dangerous_changes(plan: Plan) -> list[GuardrailFinding]:
         finding
         for root in plan.roots
         if exists or is_deployed(root)
-        for finding in _check_root(root, plan.account)
+        for finding in dict.fromkeys(_check_alternatives(root, plan.account))
         if finding.address not in blocked
     ]
     names = approval_names((finding.stack, finding.logical_id) for finding in findings)
@@ -57,6 +57,17 @@ def environment_exists(plan: Plan) -> bool:
         return False
     deployed = (root for root in plan.roots if is_deployed(root) or root.kind is RootAction.NOTHING)
     return any(not _holds_only_buckets(root) for root in deployed)
+
+
+def _check_alternatives(root: RootPlan, account: str) -> Iterator[GuardrailFinding]:
+    """Yield the findings of a root; where conditions cannot be decided, those of either answer."""
+    yield from _check_root(root, account)
+    changes = tuple(
+        replace(change, diff=change.diff.alternative) if change.diff.alternative else change
+        for change in root.changes
+    )
+    if changes != root.changes:
+        yield from _check_root(replace(root, changes=changes), account)
 
 
 def _check_root(root: RootPlan, account: str) -> Iterator[GuardrailFinding]:
