@@ -138,3 +138,22 @@ def test_version_that_was_asked_for_is_answered_as_the_selector() -> None:
     answer = client("ssm").get_parameters(Names=["/demo/topic:1", "/demo/topic"])["Parameters"]
     answers = {parameter.get("Selector", ""): parameter["Value"] for parameter in answer}
     assert answers == {":1": "first", "": "second"}
+
+
+def test_existing_parameter_is_imported_where_the_change_set_asks_for_it() -> None:
+    put("by hand", "/demo/mine")
+    client("cloudformation").create_change_set(
+        StackName="demo",
+        ChangeSetName="c",
+        ChangeSetType="CREATE",
+        ImportExistingResources=True,
+        TemplateBody="""
+Resources:
+  Mine:
+    Type: AWS::SSM::Parameter
+    DeletionPolicy: Retain
+    Properties: {Type: String, Name: /demo/mine, Value: ours}
+""",
+    )
+    made = client("cloudformation").describe_change_set(StackName="demo", ChangeSetName="c")
+    assert [change["ResourceChange"]["Action"] for change in made["Changes"]] == ["Import"]

@@ -289,6 +289,7 @@ READERS: Mapping[str, LiveReader] = {
         frozenset({"RetentionInDays"}),
         _log_group,
     ),
+    "AWS::SSM::Parameter": LiveReader("ssm", "get_parameter", _id("Name"), "Parameter"),
     "AWS::SNS::Topic": LiveReader(
         "sns",
         "get_topic_attributes",
