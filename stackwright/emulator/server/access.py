@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from werkzeug.wrappers import Request, Response
 
-from .journal import ADMIN, TOKEN
+from .lifecycle import ADMIN, TOKEN
 
 
 class AccessGuard:

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Request, Response
 
 from ..api.cloudformation import LocalCloudFormation
 from ..world.faults import parse_fault
-from .journal import ADMIN
+from .lifecycle import ADMIN
 
 
 class Admin:

@@ -39,7 +39,8 @@ from ..world.settings import EmulatorSettings
 from . import protocol
 from .admin import Admin
 from .fault_answers import action_of, answer_failure, answer_fault, answer_unknown
-from .journal import ADMIN, Journal, ReplayableServices, prepare_moto
+from .journal import Journal, ReplayableServices, prepare_moto
+from .lifecycle import ADMIN
 
 _TURN = 0.01
 """Seconds between two services that are loaded, in which a waiting request gets its turn."""

@@ -31,6 +31,7 @@ from ..services.moto_application import MotoApplication
 from ..services.moto_services import MotoServices
 from ..services.registry import changes_repository, is_registry
 from .fault_answers import action_of
+from .lifecycle import ADMIN, TOKEN
 
 _READS = (
     "Batch",
@@ -45,9 +46,6 @@ _READS = (
     "Simulate",
     "Validate",
 )
-ADMIN = "/_stackwright/"
-TOKEN = "X-Stackwright-Token"  # noqa: S105 - the name of a header
-"""The header that carries the token of the emulator's own actions."""
 
 
 class DamagedJournal(Exception):

@@ -23,9 +23,12 @@ from typing import IO, Any
 from msgspec import Struct
 
 from ...core import write_file
-from .journal import TOKEN
 from .running import list_in_cache
 
+ADMIN = "/_stackwright/"
+"""Path of the emulator's own actions."""
+TOKEN = "X-Stackwright-Token"  # noqa: S105 - the name of a header
+"""The header that carries the token of the emulator's own actions."""
 STATE_FILE = "emulator.json"
 _LOG_FILE = "emulator.log"
 _LOCK_FILE = "emulator.lock"
@@ -57,7 +60,7 @@ class RunningEmulator(Struct, frozen=True):
         """
         data = None if action == "status" else json.dumps(body or {}).encode()
         request = urllib.request.Request(  # noqa: S310 - our own loopback address
-            f"{self.url}/_stackwright/{action}",
+            f"{self.url}{ADMIN}{action}",
             data,
             {"Content-Type": "application/json", TOKEN: self.token},
         )
