@@ -21,7 +21,7 @@ from .rehearsal.rehearse import rehearse as rehearse
 from .rehearsal.world import RehearsalWorld as RehearsalWorld
 from .server.application import Application as Application
 from .server.fault_answers import action_of as action_of
-from .server.journal import ADMIN as ADMIN
+from .server.lifecycle import ADMIN as ADMIN
 from .server.lifecycle import find_emulator as find_emulator
 from .server.lifecycle import forget_state as forget_state
 from .server.lifecycle import start_emulator as start_emulator

@@ -75,7 +75,12 @@ class MotoApplication:
         """Create a service's application, as its first request would."""
         scope = f"AWS4-HMAC-SHA256 Credential=x/x/{region}/{signing_name}/aws4_request,"
         self._services.get_application(
-            {"PATH_INFO": "/", "HTTP_HOST": "127.0.0.1", "HTTP_AUTHORIZATION": scope}
+            {
+                "PATH_INFO": "/",
+                "HTTP_HOST": "127.0.0.1",
+                "HTTP_AUTHORIZATION": scope,
+                "HTTP_X_AMZ_TARGET": "",  # moto reads it for DynamoDB
+            }
         )
 
 
