@@ -79,7 +79,7 @@ class MotoApplication:
                 "PATH_INFO": "/",
                 "HTTP_HOST": "127.0.0.1",
                 "HTTP_AUTHORIZATION": scope,
-                "HTTP_X_AMZ_TARGET": "",  # moto reads it for DynamoDB
+                "HTTP_X_AMZ_TARGET": "DynamoDB_20120810.ListTables",  # moto reads its version
             }
         )
 
