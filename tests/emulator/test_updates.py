@@ -160,6 +160,10 @@ def everything(first):
         **network(first, tags),
         **containers(first, tags),
         **others(first, tags),
+        "Stored": resource(
+            "SSM::Parameter",
+            {"Name": "/stored", "Type": "String", "Value": f"{first}", **said, "Tags": {"k": "v"}},
+        ),
         "Table": resource(
             "DynamoDB::Table",
             {
