@@ -368,5 +368,5 @@ def test_command_works_from_any_folder(tmp_path: Path) -> None:
 def test_params_files_name_their_schema_for_editors() -> None:
     for path in sorted((REPOSITORY / "params").glob("*.yaml")):
         assert path.read_text(encoding="utf-8").startswith(
-            "# yaml-language-server: $schema=schema.json\n"
+            "# yaml-language-server: $schema=schema.overlay.json\n"
         ), path.name

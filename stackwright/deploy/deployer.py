@@ -219,8 +219,9 @@ class Deployer:
         """The plan with a note where it takes back the last rollback."""
         from .rollback import describe_last_rollback
 
-        note = describe_last_rollback(plan, self._environment.aws)
-        return replace(plan, notes=(note,)) if note else plan
+        with self._planner.discarding(plan.roots):
+            note = describe_last_rollback(plan, self._environment.aws)
+        return replace(plan, notes=(*plan.notes, note)) if note else plan
 
     def _report_orphans(self, bucket: str | None, *, deployed: bool) -> None:
         self._report(self._planner.read_orphans(bucket, deployed=deployed))

@@ -929,7 +929,7 @@ def test_failed_change_set_is_reported(days: Days) -> None:
     world.write({template: f"{whole}  Missing:\n    Value: !ImportValue nobody-exports-this\n"})
     done = world.deploy()
     assert done.code == 1, done.said
-    assert "No export named nobody-exports-this found" in done.err
+    assert "SW811 app imports the export nobody-exports-this, which no stack has" in done.err
     assert (
         world.client("cloudformation").list_change_sets(StackName=f"{PREFIX}-app")["Summaries"]
         == []
